@@ -1,0 +1,162 @@
+// The one error class, and the table of every code it can carry: exit status, whether trying again can help, what to do next.
+
+/** Exit statuses of every command; the numbers are a contract with scripts. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  inconclusive: 3,
+  unhealthy: 4,
+  noRepository: 10,
+  leaseHeld: 11,
+  wrongKey: 12,
+  approvalNeeded: 13,
+  integrity: 30,
+  bug: 70,
+  cancelled: 130,
+} as const;
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+interface CodeFacts {
+  readonly exit: ExitStatus;
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /** What to do next, with a command the user can run. */
+  readonly hint: string;
+}
+
+const code = (exit: ExitStatus, hint: string, retryable = false): CodeFacts => ({ exit, retryable, hint });
+
+/** Every error code. Codes are stable: scripts and alerts match on them. */
+export const ERROR_CODES = {
+  // usage and configuration
+  USAGE: code(EXIT.usage, "run `lifeboat --help`, or `lifeboat COMMAND --help`"),
+  CONFIG_MISSING: code(EXIT.usage, "run `lifeboat init` here, or name the file with --config FILE"),
+  CONFIG_INVALID: code(EXIT.usage, "mend the place shown, then run `lifeboat check`"),
+  SECRET_MISSING: code(
+    EXIT.usage,
+    "set the variable in the environment of this command, or write the value to a file with mode 0600 and name it",
+  ),
+  SOURCE_UNKNOWN: code(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
+  POINT_UNKNOWN: code(EXIT.usage, "run `lifeboat list` to see every restore point"),
+  POINT_AMBIGUOUS: code(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),
+  CAPABILITY_MISSING: code(EXIT.usage, "run `lifeboat check SOURCE` to see what this source can do"),
+  CONFIRMATION_NEEDED: code(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
+  NAME_INVALID: code(EXIT.usage, "use letters, digits, dots, dashes and underscores; start with a letter or digit"),
+  // tools and servers
+  TOOL_MISSING: code(
+    EXIT.usage,
+    "install the PostgreSQL client programs (Debian: apt-get install postgresql-client; macOS: brew install libpq), or set tools.postgres in the configuration",
+  ),
+  TOOL_TOO_OLD: code(
+    EXIT.usage,
+    "install client programs of the server's major version or newer, or set tools.postgres in the configuration",
+  ),
+  SOURCE_UNREACHABLE: code(EXIT.failed, "check host, port and network, then run `lifeboat check SOURCE`", true),
+  SOURCE_AUTH: code(EXIT.failed, "check user and password of the source, then run `lifeboat check SOURCE`"),
+  SOURCE_PERMISSION: code(EXIT.failed, "grant what is named, or connect as a role that has it, then run `lifeboat check SOURCE`"),
+  SOURCE_POOLED: code(EXIT.usage, "use the direct connection string: a pooled one cannot keep a snapshot open"),
+  SOURCE_CHANGED: code(EXIT.failed, "run the backup again when no table is being truncated or rewritten", true),
+  SOURCE_WRITE_REFUSED: code(EXIT.usage, "choose another place: a restore never writes to the source it came from"),
+  // making and reading backups
+  DUMP_FAILED: code(EXIT.failed, "read the message of the tool above; nothing was kept of this backup", true),
+  DUMP_INCOMPLETE: code(EXIT.failed, "run the backup again; nothing was kept of this one", true),
+  LOAD_FAILED: code(EXIT.failed, "read the message of the tool above; `lifeboat show POINT` names what the backup needs"),
+  RESTORE_TARGET_NOT_EMPTY: code(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
+  RESTORE_TARGET_INVALID: code(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
+  RECOVERY_TARGET_OUTSIDE_WINDOW: code(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
+  NO_RESTORE_POINT: code(EXIT.failed, "run `lifeboat backup SOURCE` first"),
+  BACKUP_EMPTY: code(EXIT.inconclusive, "check that the source and its tables are the ones you meant"),
+  // keys and integrity
+  WRONG_KEY: code(
+    EXIT.wrongKey,
+    "give the identity of one of the recipients that `lifeboat show POINT` lists (repository.encryption.identityFile)",
+  ),
+  KEY_MISSING: code(
+    EXIT.wrongKey,
+    "set repository.encryption.identityFile, or LIFEBOAT_IDENTITY_FILE, to the file that `lifeboat key new` made",
+  ),
+  KEY_INVALID: code(
+    EXIT.wrongKey,
+    "run `lifeboat key new FILE` to make a valid one; recipients start with age1, identities with AGE-SECRET-KEY-1",
+  ),
+  INTEGRITY: code(EXIT.integrity, "do not trust this backup; run `lifeboat list` and take another restore point"),
+  FORMAT_UNKNOWN: code(EXIT.integrity, "a newer Lifeboat wrote this; update, or restore by hand as docs/format.md shows"),
+  // storage and repository
+  NO_REPOSITORY: code(EXIT.noRepository, "run `lifeboat init` to make one, or check repository.url"),
+  REPOSITORY_EXISTS: code(EXIT.usage, "use it as it is, or choose an empty place in repository.url"),
+  STORAGE_UNREACHABLE: code(EXIT.failed, "check the storage's address and network, then run `lifeboat check`", true),
+  STORAGE_AUTH: code(EXIT.failed, "check the storage's credentials and policy, then run `lifeboat check`"),
+  STORAGE_NOT_FOUND: code(EXIT.failed, "check the bucket or directory in repository.url"),
+  STORAGE_FULL: code(EXIT.failed, "free or add space, then run it again; nothing was left behind"),
+  STORAGE_TIMEOUT: code(EXIT.failed, "the storage did not answer in time; check it, then run again", true),
+  STORAGE_CONFLICT: code(EXIT.failed, "somebody else wrote the same object first; run it again", true),
+  STORAGE_REFUSED: code(EXIT.failed, "read the storage's message above; a retention lock or policy may hold the object"),
+  STORAGE_FAILED: code(EXIT.failed, "read the storage's message above, then run it again", true),
+  OBJECT_MISSING: code(EXIT.integrity, "run `lifeboat verify POINT`, then take another restore point"),
+  OBJECT_ARCHIVED: code(EXIT.failed, "wait for the thaw that was asked for, then run it again", true),
+  DISK_FULL: code(EXIT.failed, "free space in the directory named, or set tools.spoolDirectory to a larger one"),
+  // work
+  LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
+  LEASE_LOST: code(EXIT.failed, "another process took over after this one fell silent; run it again", true),
+  JOB_UNKNOWN: code(EXIT.usage, "run `lifeboat jobs` to see them"),
+  SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be made here", true),
+  OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill: the slowest is where to start"),
+  INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above: what could not be checked is named"),
+  CHECK_FAILED: code(EXIT.failed, "read the checks above: what differs is named"),
+  APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
+  CANCELLED: code(EXIT.cancelled, "nothing was kept; run it again when you like"),
+  BUG: code(EXIT.bug, "this is a mistake in Lifeboat; please report it with the output of --json"),
+} as const satisfies Record<string, CodeFacts>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** Machine-readable facts for `--json`. Never secrets. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Replaces the table's hint where this very case has a better next step. */
+  readonly hint?: string;
+}
+
+/** Every error that a user is expected to meet. Its message says what happened and to what, in one sentence. */
+export class LifeboatError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly hint: string;
+
+  constructor(errorCode: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "LifeboatError";
+    this.code = errorCode;
+    this.details = options.details ?? {};
+    this.hint = options.hint ?? ERROR_CODES[errorCode].hint;
+  }
+
+  get exit(): ExitStatus {
+    return ERROR_CODES[this.code].exit;
+  }
+
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable;
+  }
+}
+
+/** Narrows to an error of ours, optionally of one code. */
+export function isLifeboatError(error: unknown, errorCode?: ErrorCode): error is LifeboatError {
+  return error instanceof LifeboatError && (errorCode === undefined || error.code === errorCode);
+}
+
+/**
+ * Any thrown value as an error of ours. What nobody expected is a bug and says so;
+ * an abort is a cancellation unless the abort's reason is itself an error of ours (the first cause wins).
+ */
+export function asLifeboatError(error: unknown): LifeboatError {
+  if (error instanceof LifeboatError) return error;
+  if (error instanceof Error && error.name === "AbortError") {
+    return error.cause instanceof LifeboatError ? error.cause : new LifeboatError("CANCELLED", "stopped on request", { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new LifeboatError("BUG", `unexpected: ${message}`, { cause: error });
+}

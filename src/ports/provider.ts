@@ -1,0 +1,46 @@
+// The provider port: who runs a source, its control plane. What a provider can do is said by capabilities, never by its name.
+import type { Connection, Work } from "./engine.ts";
+
+export interface ProviderCapabilities {
+  /** The provider can make a scratch database by itself; without it a drill needs `scratch.url` in the configuration. */
+  readonly scratch: boolean;
+  /** The provider holds points of its own; without it `list` shows backups only. */
+  readonly snapshots: boolean;
+}
+
+/**
+ * Something that costs money or holds data and must be gone after the job: written in the journal before it is made,
+ * struck out after it is gone. The kind chooses who can undo it; the locator is all that is needed to find it again.
+ */
+export interface Resource {
+  readonly kind: string;
+  readonly locator: Readonly<Record<string, string>>;
+}
+
+export interface ScratchRequest extends Work {
+  readonly jobId: string;
+  /** Major version of the server that the data came from; a scratch server must be of it or newer. */
+  readonly serverMajor: number;
+  /** Called, and awaited, before the resource comes to be. */
+  readonly declare: (resource: Resource) => Promise<void>;
+}
+
+/** A database to restore into and throw away. */
+export interface Scratch {
+  readonly connection: Connection;
+  /** One sentence for the evidence: what kind of server this was, and how its times may differ from the real target's. */
+  readonly description: string;
+  readonly resource: Resource;
+  /** Ends and removes it. Safe to call twice. */
+  end(): Promise<void>;
+}
+
+export interface Provider {
+  readonly name: string;
+  readonly capabilities: ProviderCapabilities;
+  /** How to reach the source's data: a direct connection, never a pooled one. */
+  connection(work?: Work): Promise<Connection>;
+  beginScratch(request: ScratchRequest): Promise<Scratch>;
+  /** Removes what a crashed job left, if it is still there. Resources of another host give false: only that host can. */
+  undo(resource: Resource, work?: Work): Promise<boolean>;
+}
