@@ -53,6 +53,7 @@ export const ERROR_CODES = {
     EXIT.usage,
     "install client programs of the server's major version or newer, or set tools.postgres in the configuration",
   ),
+  TOOL_FAILED: code(EXIT.failed, "read the message of the program above, then run `lifeboat check`"),
   SOURCE_UNREACHABLE: code(EXIT.failed, "check host, port and network, then run `lifeboat check SOURCE`", true),
   SOURCE_AUTH: code(EXIT.failed, "check user and password of the source, then run `lifeboat check SOURCE`"),
   SOURCE_PERMISSION: code(EXIT.failed, "grant what is named, or connect as a role that has it, then run `lifeboat check SOURCE`"),

@@ -39,6 +39,8 @@ export interface Manifest {
   /** Tiers of the policy this backup was made for; empty for a manual one. */
   readonly tiers: readonly string[];
   readonly expiresAt?: string | undefined;
+  /** Class it was stored in, where one was asked for. */
+  readonly storageClass?: string | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly madeBy: { readonly user: string; readonly host: string; readonly job: string; readonly lifeboat: string };

@@ -113,8 +113,11 @@ export interface Engine {
   /** The same algorithm as a dump's, over a live database. */
   fingerprint(connection: Connection, scope: Fingerprint["scope"], work?: Work): Promise<Fingerprint>;
 
-  /** Every difference as a check, and at least one check; never an empty list. */
-  compare(expected: Fingerprint, actual: Fingerprint): readonly Check[];
+  /**
+   * Every difference as a check, and at least one check; never an empty list. `tables`: only these were restored, so only
+   * their content is compared. `ignoreOwners`: owners and privileges were left out on purpose.
+   */
+  compare(expected: Fingerprint, actual: Fingerprint, options?: CompareOptions): readonly Check[];
 
   /** Asks the probes. `newest … within` counts back from `asOf` (the snapshot's instant), not from now. */
   probe(connection: Connection, probes: readonly Probe[], asOf: Date, work?: Work): Promise<readonly Check[]>;
@@ -122,10 +125,35 @@ export interface Engine {
   /** Reads only as many bytes of an archive as its table of contents needs. */
   contents(archive: AsyncIterable<Uint8Array>): Promise<readonly ContentsEntry[]>;
 
-  /** Whether the database holds anything of a user's: names a few objects if so. */
-  occupants(target: Connection, work?: Work): Promise<readonly string[]>;
+  /** What `--into` means: a database name on the source's own server, or a URL. RESTORE_TARGET_INVALID. */
+  resolveTarget(source: Connection, into: string): RestoreTarget;
 
-  /** Creates an empty database on the server of the connection, and says how to reach it. An existing one: RESTORE_TARGET_NOT_EMPTY unless it is empty. */
-  createDatabase(server: Connection, name: string, work?: Work): Promise<Connection>;
+  /** What is there now. `occupants` names a few of a user's objects; none: the database is empty. */
+  stateOf(target: RestoreTarget, work?: Work): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }>;
+
+  /** Creates an empty database, with encoding and locale of the archive where one is given. A missing right: SOURCE_PERMISSION. */
+  createDatabase(server: Connection, name: string, options?: Work & { readonly like?: string | undefined }): Promise<Connection>;
+
+  /** Drops it, ending its sessions; one that is not there is no error. */
   dropDatabase(server: Connection, name: string, work?: Work): Promise<void>;
+
+  /**
+   * Gives a finished database its final name. A database that has the name already is replaced in one short step, its
+   * owner, privileges and settings carried over; sessions of the replaced one are ended. Nothing else is touched.
+   */
+  takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;
+}
+
+export interface CompareOptions {
+  readonly tables?: readonly string[] | undefined;
+  readonly dataOnly?: boolean | undefined;
+  readonly ignoreOwners?: boolean | undefined;
+}
+
+/** Where a restore goes. */
+export interface RestoreTarget {
+  /** Some database on the server through which the target is made and named. */
+  readonly server: Connection;
+  readonly database: string;
+  readonly connection: Connection;
 }

@@ -1,0 +1,69 @@
+// What a command is: its arguments and options as tables (parser, help and documentation come from them), and what it runs.
+import type { Config } from "../config/load.ts";
+import type { Option, Type, Values } from "../config/option.ts";
+import type { ExitStatus } from "../core/errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Progress } from "../ports/progress.ts";
+import type { Ask } from "./ask.ts";
+import type { Output } from "./output.ts";
+import type { Paint } from "./render/paint.ts";
+
+/** An option `--some-name`, from the key `someName`. Of type `flag` it takes no value; a list is written `A,B` or given several times. */
+export interface CliOption extends Option {
+  /** What help calls the value: `NAME|URL`. Needed for everything but flags. */
+  readonly value?: string;
+}
+
+/** A positional argument; shown in capitals. A list takes all that follow, and must be the last. */
+export interface CliArgument {
+  readonly type: Type<unknown>;
+  readonly help: string;
+  readonly required?: true;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tables hold values of every type
+export type CliOptions = Readonly<Record<string, CliOption & { readonly type: Type<any> }>>;
+// biome-ignore lint/suspicious/noExplicitAny: tables hold values of every type
+export type CliArguments = Readonly<Record<string, CliArgument & { readonly type: Type<any> }>>;
+
+export interface CommandContext<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {
+  readonly args: Values<A>;
+  readonly options: Values<O>;
+  /** `--json` was given. */
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** The configuration, loaded at the first call. Throws CONFIG_*, SECRET_MISSING. */
+  config(): Config;
+  /** Where the configuration is, or would be. */
+  readonly configFile: string;
+  /** The result: `value` as one line of JSON with `--json`, else the text for people. */
+  emit(value: unknown, human: string | (() => string)): void;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Colours of standard output. */
+  readonly paint: Paint;
+  /** Live line, plain lines or nothing; ended by `emit` and at the end of the command. */
+  readonly progress: Progress;
+  readonly ask: Ask;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly clock: Clock;
+  /** Aborts at SIGINT, SIGTERM or SIGHUP, with a CANCELLED error as the reason. */
+  readonly signal: AbortSignal;
+}
+
+export interface CommandDefinition<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {
+  /** Paragraphs under the summary, for help and documentation. */
+  readonly description?: string;
+  readonly arguments: A;
+  readonly options: O;
+  /** Whether `--json` is offered. */
+  readonly json: boolean;
+  readonly examples?: readonly string[];
+  run(context: CommandContext<A, O>): Promise<ExitStatus>;
+}
+
+/** Ties the types of the tables to `run`. */
+export function defineCommand<const A extends CliArguments, const O extends CliOptions>(definition: CommandDefinition<A, O>): CommandDefinition {
+  return definition as unknown as CommandDefinition;
+}

@@ -1,0 +1,134 @@
+// One run of the command line: context, signals, result, failure, exit status.
+import { resolve } from "node:path";
+import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
+import { type ExitStatus, EXIT, LifeboatError } from "../core/errors.ts";
+import { makeAsk } from "./ask.ts";
+import { systemClock } from "./clock.ts";
+import type { CommandContext } from "./command.ts";
+import type { CommandEntry } from "./commands/index.ts";
+import { describeFailure } from "./fatal.ts";
+import { flush, type Output, outputOf } from "./output.ts";
+import { type Invocation, parseArguments } from "./program.ts";
+import { makePaint, wantsColour } from "./render/paint.ts";
+import { type EndedProgress, makeProgress } from "./render/progress.ts";
+import { readVersion } from "./version.ts";
+
+export interface Surroundings {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Whether a person can be asked. */
+  readonly interactive: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly commands?: readonly CommandEntry[];
+}
+
+/** Runs the process's own command line, and ends the process. */
+export async function runProcess(argv: readonly string[]): Promise<never> {
+  const stop = new AbortController();
+  let stopping = false;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      // The second time somebody means it: what is left behind is in the journal, and the next start cleans it.
+      if (stopping) process.exit(EXIT.cancelled);
+      stopping = true;
+      stop.abort(new LifeboatError("CANCELLED", `stopped by ${name}`));
+    });
+  }
+  const stderr = outputOf(process.stderr);
+  const around: Surroundings = {
+    stdout: outputOf(process.stdout),
+    stderr,
+    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    env: process.env,
+    cwd: process.cwd(),
+    signal: stop.signal,
+  };
+  const bug = async (error: unknown): Promise<never> => {
+    stderr.write(describeFailure(error, { json: wantsJson(argv), paint: makePaint(false), secrets: [] }).text);
+    return process.exit(EXIT.bug);
+  };
+  process.on("uncaughtException", bug);
+  process.on("unhandledRejection", bug);
+
+  const exit = await run(argv, around);
+  await Promise.all([flush(process.stdout), flush(process.stderr)]);
+  process.exit(exit);
+}
+
+/** Runs one command line to its end; never throws. */
+export async function run(argv: readonly string[], around: Surroundings): Promise<ExitStatus> {
+  const errorPaint = makePaint(wantsColour(around.stderr.isTerminal, around.env));
+  let config: Config | undefined;
+  let progress: EndedProgress | undefined;
+  try {
+    const parsed = await parseArguments({
+      argv,
+      env: around.env,
+      version: readVersion(),
+      columns: around.stdout.columns,
+      ...(around.commands === undefined ? {} : { commands: around.commands }),
+    });
+    if ("answer" in parsed) {
+      around.stdout.write(parsed.answer);
+      return EXIT.done;
+    }
+    const { globals } = parsed;
+    progress = makeProgress({
+      output: around.stderr,
+      paint: errorPaint,
+      monotonicMs: systemClock.monotonicMs,
+      mode: globals.quiet || globals.json ? "silent" : around.stderr.isTerminal && around.env.TERM !== "dumb" ? "live" : "plain",
+    });
+    const context = makeContext(parsed, around, progress, () => {
+      config ??= loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
+      return config;
+    });
+    const exit = await parsed.definition.run(context);
+    progress.end();
+    return exit;
+  } catch (error) {
+    progress?.end();
+    const { text, exit } = describeFailure(error, {
+      json: wantsJson(argv),
+      paint: errorPaint,
+      secrets: config?.secrets ?? [],
+      cancelled: around.signal.aborted ? around.signal.reason : undefined,
+    });
+    around.stderr.write(text);
+    return exit;
+  }
+}
+
+function makeContext(invocation: Invocation, around: Surroundings, progress: EndedProgress, config: () => Config): CommandContext {
+  const { globals } = invocation;
+  return {
+    args: invocation.args,
+    options: invocation.options,
+    json: globals.json,
+    quiet: globals.quiet,
+    config,
+    configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
+    emit(value, human) {
+      progress.end();
+      const text = globals.json ? JSON.stringify(value) : typeof human === "string" ? human : human();
+      around.stdout.write(text.endsWith("\n") || text === "" ? text : `${text}\n`);
+    },
+    stdout: around.stdout,
+    stderr: around.stderr,
+    paint: makePaint(wantsColour(around.stdout.isTerminal, around.env)),
+    progress,
+    ask: makeAsk(around.interactive && !globals.json, around.signal),
+    env: around.env,
+    cwd: around.cwd,
+    clock: systemClock,
+    signal: around.signal,
+  };
+}
+
+/** Before anything is parsed, so that a mistake in the arguments is told in the form that was asked for. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end === -1 ? undefined : end).includes("--json");
+}

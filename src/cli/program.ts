@@ -1,0 +1,182 @@
+// The command line as a whole: finds the command, loads that one only, parses with commander, reports misuse in our own form.
+import { Command, CommanderError, Option as CommanderOption } from "commander";
+import type { Values } from "../config/option.ts";
+import { LifeboatError } from "../core/errors.ts";
+import type { CliArgument, CliArguments, CliOption, CliOptions, CommandDefinition } from "./command.ts";
+import { COMMANDS, type CommandEntry } from "./commands/index.ts";
+import { readCliValue } from "./values.ts";
+
+export interface Invocation {
+  readonly definition: CommandDefinition;
+  readonly args: Values<CliArguments>;
+  readonly options: Values<CliOptions>;
+  readonly globals: { readonly config?: string | undefined; readonly quiet: boolean; readonly json: boolean };
+}
+
+export interface ParseRequest {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly columns: number;
+  readonly commands?: readonly CommandEntry[];
+}
+
+/** Help or the version was asked for, and this is it. */
+export interface Answer {
+  readonly answer: string;
+}
+
+/** What the arguments ask for. Throws USAGE. */
+export async function parseArguments(request: ParseRequest): Promise<Invocation | Answer> {
+  const entries = request.commands ?? COMMANDS;
+  const wanted = await loadWanted(request.argv, entries);
+  let invocation: Invocation | undefined;
+  let answer = "";
+  const program = buildProgram(entries, request, (text) => {
+    answer += text;
+  });
+  for (const [entry, definition] of wanted) {
+    const command = findCommand(program, entry.name);
+    describeCommand(command, definition);
+    command.action(() => {
+      const globals = program.opts<{ config?: string; quiet?: boolean }>();
+      invocation = {
+        definition,
+        args: readArguments(command, definition.arguments),
+        options: readOptions(command, definition.options, request.env),
+        globals: { config: globals.config ?? request.env.LIFEBOAT_CONFIG, quiet: globals.quiet === true, json: command.opts().json === true },
+      };
+    });
+  }
+  try {
+    await program.parseAsync([...request.argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { answer };
+    throw usageError(error, answer);
+  }
+  if (invocation === undefined) throw new LifeboatError("USAGE", "no command was given");
+  return invocation;
+}
+
+/** The definitions that these arguments may need: the command named and those below it. */
+async function loadWanted(argv: readonly string[], entries: readonly CommandEntry[]): Promise<[CommandEntry, CommandDefinition][]> {
+  const words: string[] = [];
+  for (let index = 0; index < argv.length && words.length < 3; index++) {
+    const word = argv[index] ?? "";
+    if (word === "--") break;
+    if (word === "--config") index += 1;
+    else if (!word.startsWith("-")) words.push(word);
+  }
+  if (words[0] === "help") words.shift();
+  const names = new Set([words[0], words.slice(0, 2).join(" ")]);
+  const wanted = entries.filter((entry) => names.has(entry.name));
+  return Promise.all(wanted.map(async (entry): Promise<[CommandEntry, CommandDefinition]> => [entry, await entry.load()]));
+}
+
+function buildProgram(entries: readonly CommandEntry[], request: ParseRequest, write: (text: string) => void): Command {
+  const program = settle(new Command("lifeboat"), request, write)
+    .description("Database backups that are proven to restore.")
+    .version(request.version, "-V, --version", "print the version")
+    .option("--config <FILE>", "configuration file (LIFEBOAT_CONFIG; default lifeboat.yaml)")
+    .option("--quiet", "no progress; only results and errors")
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand("help [COMMAND]", "show the help of a command");
+  for (const { name, group, summary } of entries) {
+    const [first = "", second] = name.split(" ");
+    const parent = program.commands.find((command) => command.name() === first);
+    if (second === undefined) settle(program.command(first).summary(summary).description(summary).helpGroup(group), request, write);
+    else {
+      const below = entries.filter((entry) => entry.name.startsWith(`${first} `)).map((entry) => entry.name.slice(first.length + 1));
+      const holder = parent ?? settle(program.command(first).summary(`${summary} (${below.join(", ")})`).helpGroup(group), request, write);
+      settle(holder.command(second).summary(summary).description(summary), request, write);
+    }
+  }
+  return program;
+}
+
+/** Errors and help come back to us instead of leaving the process. */
+function settle(command: Command, request: ParseRequest, write: (text: string) => void): Command {
+  return command
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .helpOption("-h, --help", "show this help")
+    .configureHelp({ showGlobalOptions: true, helpWidth: request.columns })
+    .configureOutput({ writeOut: write, writeErr: write, outputError() {}, getOutHelpWidth: () => request.columns, getErrHelpWidth: () => request.columns });
+}
+
+function findCommand(program: Command, name: string): Command {
+  let command = program;
+  for (const word of name.split(" ")) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) throw new TypeError(`no command ${name}`);
+    command = next;
+  }
+  return command;
+}
+
+function describeCommand(command: Command, definition: CommandDefinition): void {
+  if (definition.description !== undefined) command.description(`${command.summary()}.\n\n${definition.description}`);
+  for (const [key, argument] of Object.entries(definition.arguments)) command.argument(argumentFlags(key, argument), argument.help);
+  for (const [key, option] of Object.entries(definition.options)) command.addOption(commanderOption(key, option));
+  if (definition.json) command.option("--json", "print the result as JSON; errors as JSON on standard error; no progress");
+  if (definition.examples !== undefined) command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  ${line}`).join("\n")}`);
+}
+
+/** `someName` → `some-name`. */
+export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+const isFlag = (option: CliOption): boolean => option.type.word === "true or false";
+
+export function argumentFlags(key: string, argument: CliArgument): string {
+  const name = `${kebab(key).toUpperCase()}${argument.type.shape === "list" ? "..." : ""}`;
+  return argument.required === true ? `<${name}>` : `[${name}]`;
+}
+
+export function optionFlags(key: string, option: CliOption): string {
+  return isFlag(option) ? `--${kebab(key)}` : `--${kebab(key)} <${option.value ?? option.type.word}>`;
+}
+
+function commanderOption(key: string, option: CliOption): CommanderOption {
+  const extra = [option.env, option.default === undefined || option.default === false ? undefined : `default ${String(option.default)}`].filter(Boolean);
+  const made = new CommanderOption(optionFlags(key, option), `${option.help}${extra.length > 0 ? ` (${extra.join("; ")})` : ""}`);
+  return option.type.shape === "list" ? made.argParser((value, before: string[] | undefined) => [...(before ?? []), value]) : made;
+}
+
+function readArguments(command: Command, table: CliArguments): Values<CliArguments> {
+  return Object.fromEntries(
+    Object.entries(table).map(([key, argument], index) => [
+      key,
+      readCliValue(argument.type, command.processedArgs[index], (why) => usage(command, `${kebab(key).toUpperCase()} ${why}`)),
+    ]),
+  );
+}
+
+function readOptions(command: Command, table: CliOptions, env: ParseRequest["env"]): Values<CliOptions> {
+  const given = command.opts<Record<string, unknown>>();
+  return Object.fromEntries(
+    Object.entries(table).map(([key, option]) => {
+      const raw = given[key] ?? (option.env === undefined ? undefined : env[option.env] || undefined) ?? option.default;
+      if (raw === undefined && option.required === true) throw usage(command, `--${kebab(key)} is needed`);
+      return [option.as ?? key, readCliValue(option.type, raw, (why) => usage(command, `--${kebab(key)} ${why}`))];
+    }),
+  );
+}
+
+const pathOf = (command: Command): string => (command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`);
+
+const usage = (command: Command, message: string): LifeboatError =>
+  new LifeboatError("USAGE", message, { hint: `run \`${pathOf(command)} --help\`` });
+
+/** commander's message as ours: no prefix, the suggestion as the end of the sentence. */
+function usageError(error: CommanderError, help: string): LifeboatError {
+  if (error.code === "commander.help") {
+    return new LifeboatError("USAGE", "a command is needed", { details: { help: help.trimEnd() } });
+  }
+  const message = error.message
+    .replace(/^error: /, "")
+    .replace(/\n\(Did you mean (.+)\?\)$/s, (_, word: string) => `; did you mean "${word}"?`)
+    .replaceAll("'", '"');
+  return new LifeboatError("USAGE", message, { cause: undefined });
+}
+

@@ -1,0 +1,151 @@
+// Progress of long work on standard error: a live line on a terminal, plain lines elsewhere, or nothing.
+import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts";
+import { type Progress, silentProgress } from "../../ports/progress.ts";
+import type { Output } from "../output.ts";
+import type { Paint } from "./paint.ts";
+
+/** A progress that must be ended, so that what is printed next does not share its line. */
+export interface EndedProgress extends Progress {
+  /** Clears the live line. More steps may follow. */
+  end(): void;
+}
+
+export interface ProgressOptions {
+  readonly output: Output;
+  readonly paint: Paint;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
+  readonly mode: "live" | "plain" | "silent";
+}
+
+const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const LIVE_EVERY_MS = 100;
+const PLAIN_EVERY_MS = 10_000;
+/** The rate is that of the last seconds, so that a stall shows. */
+const RATE_WINDOW_MS = 5_000;
+
+export function makeProgress(options: ProgressOptions): EndedProgress {
+  if (options.mode === "silent") return { ...silentProgress, end() {} };
+  return options.mode === "live" ? liveProgress(options) : plainProgress(options);
+}
+
+/** What is known of the step under way. */
+class Step {
+  readonly name: string;
+  readonly #totalBytes: number | undefined;
+  readonly #startedMs: number;
+  #doneBytes = 0;
+  /** Bytes done at past instants, oldest first. */
+  #samples: { readonly atMs: number; readonly doneBytes: number }[];
+
+  constructor(name: string, totalBytes: number | undefined, nowMs: number) {
+    this.name = name;
+    this.#totalBytes = totalBytes;
+    this.#startedMs = nowMs;
+    this.#samples = [{ atMs: nowMs, doneBytes: 0 }];
+  }
+
+  advance(sizeBytes: number): void {
+    this.#doneBytes += sizeBytes;
+  }
+
+  elapsedMs(nowMs: number): number {
+    return nowMs - this.#startedMs;
+  }
+
+  /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`; empty before any byte. */
+  describe(nowMs: number): string {
+    this.#samples.push({ atMs: nowMs, doneBytes: this.#doneBytes });
+    while (this.#samples.length > 2 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= RATE_WINDOW_MS) this.#samples.shift();
+    if (this.#doneBytes === 0) return "";
+    const since = this.#samples[0];
+    const windowMs = nowMs - (since?.atMs ?? nowMs);
+    const windowBytes = this.#doneBytes - (since?.doneBytes ?? 0);
+    const total = this.#totalBytes;
+    // An estimate that proves too small is no longer told.
+    const bounded = total !== undefined && total > 0 && this.#doneBytes <= total;
+    const facts = [bounded ? `${formatBytes(this.#doneBytes)} of ${formatBytes(total)}` : formatBytes(this.#doneBytes)];
+    if (windowMs >= 500) {
+      facts.push(windowBytes > 0 ? formatRate(windowBytes, windowMs) : "stalled");
+      if (bounded && windowBytes > 0) facts.push(`${formatDuration(((total - this.#doneBytes) * windowMs) / windowBytes)} left`);
+    }
+    return facts.join(", ");
+  }
+}
+
+function finished(step: Step, nowMs: number): string {
+  const facts = step.describe(nowMs).split(", ")[0];
+  return `${step.name}${facts ? `, ${facts}` : ""} (${formatDuration(step.elapsedMs(nowMs))})`;
+}
+
+function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedProgress {
+  let step: Step | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let frame = 0;
+  const clear = (): void => output.write("\r\x1b[2K");
+  const draw = (): void => {
+    if (step === undefined) return;
+    const facts = step.describe(monotonicMs());
+    const line = fit([step.name, facts].filter(Boolean).join("  "), output.columns - 3);
+    frame = (frame + 1) % FRAMES.length;
+    output.write(`\r\x1b[2K${paint.cyan(FRAMES[frame] ?? "")} ${line.startsWith(step.name) ? step.name + paint.dim(line.slice(step.name.length)) : line}`);
+  };
+  const close = (): void => {
+    if (step === undefined) return;
+    clear();
+    output.write(`${paint.green("•")} ${finished(step, monotonicMs())}\n`);
+    step = undefined;
+  };
+  return {
+    step(name, options) {
+      close();
+      step = new Step(name, options?.totalBytes, monotonicMs());
+      timer ??= setInterval(draw, LIVE_EVERY_MS).unref();
+      draw();
+    },
+    advance: (sizeBytes) => step?.advance(sizeBytes),
+    note(message) {
+      if (step !== undefined) clear();
+      output.write(`${paint.yellow("!")} ${message}\n`);
+      draw();
+    },
+    end() {
+      close();
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+}
+
+function plainProgress({ output, monotonicMs }: ProgressOptions): EndedProgress {
+  let step: Step | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const close = (): void => {
+    if (step !== undefined) output.write(`done: ${finished(step, monotonicMs())}\n`);
+    step = undefined;
+  };
+  return {
+    step(name, options) {
+      close();
+      step = new Step(name, options?.totalBytes, monotonicMs());
+      output.write(`${name} …\n`);
+      timer ??= setInterval(() => {
+        const facts = step?.describe(monotonicMs());
+        if (step !== undefined && facts) output.write(`${step.name}: ${facts}\n`);
+      }, PLAIN_EVERY_MS).unref();
+    },
+    advance: (sizeBytes) => step?.advance(sizeBytes),
+    note: (message) => output.write(`note: ${message}\n`),
+    end() {
+      close();
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+}
+
+/** The line cut to the width, with an ellipsis where something is missing. */
+function fit(line: string, columns: number): string {
+  const chars = [...line];
+  return chars.length <= columns ? line : `${chars.slice(0, Math.max(0, columns - 1)).join("")}…`;
+}

@@ -1,0 +1,39 @@
+// Keeps secrets out of what is printed.
+
+const STARS = "***";
+/** Shorter ones would strike out ordinary words; inside of a URL they are struck out all the same. */
+const SHORTEST = 4;
+
+/** The text without the secrets, without passwords in URLs, and without age identities. */
+export function redact(text: string, secrets: Iterable<string>): string {
+  const longestFirst = [...secrets].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);
+  const struck = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, STARS), text);
+  return struck
+    .replace(/(:\/\/[^:@/\s"']*:)[^@/\s"']+(?=@)/g, `$1${STARS}`)
+    .replace(/([?&](?:password|sslpassword)=)[^&\s"']+/gi, `$1${STARS}`)
+    .replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
+}
+
+/** What of a secret value must not be seen: the password where it is a connection string, else all of it. */
+export function secretsOf(value: string): string[] {
+  const password = /^[a-z0-9+]+:\/\/[^:@/]*:([^/]+)@/i.exec(value)?.[1];
+  const parameter = /[?&](?:ssl)?password=([^&]+)/i.exec(value)?.[1];
+  if (!value.includes("://")) return [value];
+  return [password, parameter].flatMap((secret) => (secret === undefined ? [] : [secret, decoded(secret)]));
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // not percent-encoded, then it stands for itself
+  }
+}
+
+/** A line of a configuration file fit to be shown: values of keys that name secrets are struck out. */
+export function maskLine(line: string): string {
+  return redact(line, []).replace(
+    /(\b\w*(?:pass|secret|token|accessKey|apiKey)\w*["']?\s*:\s+)(?!["']?\$\{)([^,}\s#][^,}#]*)/gi,
+    (whole, key: string) => (/file/i.test(key) ? whole : `${key}${STARS}`),
+  );
+}

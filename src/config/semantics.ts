@@ -1,0 +1,88 @@
+// Rules over the whole configuration: names that must exist, names that must be valid, promises that need a key.
+import { isLifeboatError } from "../core/errors.ts";
+import { validateName } from "../core/names.ts";
+import { didYouMean } from "../core/suggest.ts";
+import type { RootValues } from "./tables/root.ts";
+import type { Path } from "./tree.ts";
+
+export interface Fault {
+  readonly path: Path;
+  readonly part: "key" | "value";
+  readonly message: string;
+  readonly code: "CONFIG_INVALID" | "NAME_INVALID";
+}
+
+const fault = (path: Path, message: string, part: Fault["part"] = "value"): Fault => ({ path, part, message, code: "CONFIG_INVALID" });
+
+/** Every rule that does not hold; values that could not be had are left out. */
+export function faultsOf(config: RootValues): Fault[] {
+  return [...nameFaults(config), ...referenceFaults(config), ...tierFaults(config), ...encryptionFaults(config)];
+}
+
+function* nameFaults(config: RootValues): Iterable<Fault> {
+  const groups = ["sources", "policies", "drills"] as const;
+  for (const group of groups) {
+    const seen = new Map<string, string>();
+    for (const name of Object.keys(config[group])) {
+      try {
+        validateName(name);
+      } catch (error) {
+        if (!isLifeboatError(error)) throw error;
+        yield { path: [group, name], part: "key", message: `${group}: ${error.message}`, code: "NAME_INVALID" };
+      }
+      const other = seen.get(name.toLowerCase());
+      // Some storages do not tell them apart.
+      if (other !== undefined) yield fault([group, name], `${group} "${other}" and "${name}" differ in case only: rename one`, "key");
+      seen.set(name.toLowerCase(), name);
+    }
+  }
+  if (Object.keys(config.sources).length === 0) yield fault(["sources"], "sources names no database: there is nothing to protect", "key");
+}
+
+function* referenceFaults(config: RootValues): Iterable<Fault> {
+  const policies = Object.keys(config.policies);
+  for (const [name, source] of Object.entries(config.sources)) {
+    const policy = known(source, "policy");
+    if (policy !== undefined && !policies.includes(policy)) {
+      const list = policies.length === 0 ? "there are none" : `there are ${policies.join(", ")}`;
+      yield fault(["sources", name, "policy"], `sources.${name}.policy: no policy is called "${policy}" (${list})${didYouMean(policy, policies)}`);
+    }
+  }
+  const sources = Object.keys(config.sources);
+  for (const [name, drill] of Object.entries(config.drills)) {
+    for (const [index, source] of (known(drill, "sources") ?? []).entries()) {
+      if (!sources.includes(source)) {
+        yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
+      }
+    }
+  }
+}
+
+function* tierFaults(config: RootValues): Iterable<Fault> {
+  for (const [name, policy] of Object.entries(config.policies)) {
+    const seen = new Set<string>();
+    for (const [index, tier] of (known(policy, "backups") ?? []).entries()) {
+      const word = known(tier, "tier");
+      if (word === undefined) continue;
+      if (seen.has(word)) yield fault(["policies", name, "backups", index, "tier"], `policies.${name} has the tier "${word}" twice`);
+      seen.add(word);
+    }
+  }
+}
+
+function* encryptionFaults(config: RootValues): Iterable<Fault> {
+  const encryption = known(known(config, "repository"), "encryption");
+  if (encryption === undefined) return;
+  const given = (["recipients", "passphrase", "passphraseFile"] as const).some((key) => {
+    const own = Object.getOwnPropertyDescriptor(encryption, key);
+    return own?.get !== undefined || (Array.isArray(own?.value) ? own.value.length > 0 : own?.value !== undefined);
+  });
+  if (!given) {
+    yield fault(["repository", "encryption"], "repository.encryption names nobody who could open a backup: give recipients (`lifeboat key new` makes one)", "key");
+  }
+}
+
+/** A value without asking for what could not be had. */
+function known<T extends object, K extends keyof T>(holder: T | undefined, key: K): T[K] | undefined {
+  return holder === undefined ? undefined : (Object.getOwnPropertyDescriptor(holder, key)?.value as T[K] | undefined);
+}

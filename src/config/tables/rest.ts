@@ -1,0 +1,37 @@
+// Options of `drills`, `tools` and `scratch`.
+import { listOf, section } from "../option.ts";
+import { path, text } from "../types.ts";
+import { cron, namePattern } from "../types-time.ts";
+
+export const drill = section({
+  sources: { type: listOf(text), required: true, help: "Sources that this drill restores.", example: "[shop]" },
+  cron: { type: cron, help: "When it is due, in UTC; `0#1` is the first Sunday.", example: '"0 6 * * 0#1"' },
+  to: { type: text, default: "latest", help: "Recovery target: `latest`, a time, a restore point, or so long ago.", example: '"-7d"' },
+  name: { type: namePattern, help: "Name pattern of its runs.", example: '"drill-{month}"' },
+});
+
+export const tools = section({
+  postgres: {
+    type: path,
+    env: "LIFEBOAT_POSTGRES_BIN",
+    help: "Folder with pg_dump, pg_restore and psql; without it, the usual places are searched for the right version.",
+    example: "/usr/lib/postgresql/17/bin",
+  },
+  spoolDirectory: {
+    type: path,
+    env: "LIFEBOAT_SPOOL",
+    help: "Folder for what must lie on disk during a restore; it needs room for one backup, compressed. Default: the system's temporary folder.",
+    example: "/var/spool/lifeboat",
+  },
+  stateDirectory: {
+    type: path,
+    env: "LIFEBOAT_STATE",
+    help: "Folder for caches that can be deleted at any moment. Default: `$XDG_CACHE_HOME/lifeboat`, or `~/.cache/lifeboat`.",
+    example: "/var/cache/lifeboat",
+  },
+});
+
+export const scratch = section({
+  directory: { type: path, help: "Folder in which throw-away clusters are made. Default: the system's temporary folder.", example: "/var/tmp" },
+  user: { type: text, help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`.", example: "postgres" },
+});

@@ -1,0 +1,27 @@
+// The whole configuration: the options of the first level.
+import { named, section, type Type, type Values } from "../option.ts";
+import { exactly } from "../types.ts";
+import { policy } from "./policies.ts";
+import { repository } from "./repository.ts";
+import { drill, scratch, tools } from "./rest.ts";
+import { source } from "./sources.ts";
+
+const table = {
+  version: { type: exactly(1), required: true, help: "Version of this file's format.", example: "1" },
+  repository: { type: repository, required: true, help: "Where backups lie and who can open them." },
+  sources: { type: named(source), required: true, help: "The databases under protection, by the names you give them." },
+  policies: { type: named(policy), default: {}, help: "When to back up and how long to keep, by name." },
+  drills: { type: named(drill), default: {}, help: "Timed restores into scratch, by name." },
+  tools: { type: tools, default: {}, help: "Programs and folders of this machine." },
+  scratch: { type: scratch, default: {}, help: "Throw-away clusters that drills restore into." },
+} as const;
+
+export const root = section(table);
+export type RootValues = Values<typeof table>;
+
+type Given<T> = T extends Type<infer V> ? V : never;
+export type RepositoryConfig = Given<typeof repository>;
+export type SourceConfig = Given<typeof source>;
+export type PolicyConfig = Given<typeof policy>;
+export type DrillConfig = Given<typeof drill>;
+export type CheckConfig = NonNullable<SourceConfig>["checks"][number];

@@ -1,0 +1,144 @@
+// Whether a source is protected right now, for `status`, badges and alerts. What is not known is never green.
+import { formatDuration, formatInstant } from "./duration.ts";
+import type { Objective } from "./objectives.ts";
+import { exposureMs, isDamaged, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
+import type { RetentionPolicy } from "./retention.ts";
+import { suspicionOf } from "./suspicion.ts";
+import { missedSlot } from "./tiers.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Every reason a source can be red or unclear, and which of the two it makes it. Codes are stable: alerts match on them. */
+export const HEALTH_CODES = {
+  SOURCE_UNREACHABLE: "fail",
+  NO_BACKUP: "fail",
+  LAST_BACKUP_FAILED: "fail",
+  BACKUP_OVERDUE: "fail",
+  EXPOSURE_ABOVE_RPO: "fail",
+  BACKUP_DAMAGED: "fail",
+  DRILL_FAILED: "fail",
+  SIZE_SUSPICIOUS: "fail",
+  SOURCE_NOT_ASKED: "inconclusive",
+  NEVER_VERIFIED: "inconclusive",
+  DRILL_MISSING: "inconclusive",
+  DRILL_INCONCLUSIVE: "inconclusive",
+  DRILL_OVERDUE: "inconclusive",
+} as const satisfies Record<string, Exclude<Verdict, "pass">>;
+
+export type HealthCode = keyof typeof HEALTH_CODES;
+
+export interface HealthReason {
+  readonly code: HealthCode;
+  readonly message: string;
+}
+
+export interface LastDrill {
+  readonly verdict: Verdict;
+  readonly endedAt: Date;
+}
+
+export interface LastAttempt {
+  readonly outcome: "done" | "failed";
+  readonly endedAt: Date;
+  /** Why it failed, in one sentence. */
+  readonly message?: string | undefined;
+}
+
+export interface HealthFacts {
+  readonly points: readonly RestorePoint[];
+  readonly lastDrill?: LastDrill | undefined;
+  readonly lastAttempt?: LastAttempt | undefined;
+  readonly objective: Objective;
+  readonly policy: RetentionPolicy;
+  readonly now: Date;
+  /** Whether the source answered just now; undefined: nobody asked, which is not green. */
+  readonly reachable?: boolean | undefined;
+  /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
+  readonly drillMaxAgeMs?: number | undefined;
+}
+
+export interface Health {
+  readonly verdict: Verdict;
+  /** Failures first; empty exactly when the verdict is pass. */
+  readonly reasons: readonly HealthReason[];
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Without a schedule in the policy, a backup older than this is overdue (R36). */
+export const BACKUP_MAX_AGE_MS = 25 * HOUR_MS;
+export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
+
+/** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
+export function judgeSource(facts: HealthFacts): Health {
+  const reasons = [...reachability(facts), ...backups(facts), ...drills(facts)];
+  const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
+  const unclear = reasons.filter(({ code }) => HEALTH_CODES[code] !== "fail");
+  const verdict = failures.length > 0 ? "fail" : unclear.length > 0 ? "inconclusive" : "pass";
+  return { verdict, reasons: [...failures, ...unclear] };
+}
+
+function* reachability({ reachable }: HealthFacts): Iterable<HealthReason> {
+  if (reachable === undefined) yield { code: "SOURCE_NOT_ASKED", message: "whether the source can be reached was not checked" };
+  else if (!reachable) yield { code: "SOURCE_UNREACHABLE", message: "the source cannot be reached" };
+}
+
+function* backups({ points, lastAttempt, objective, policy, now }: HealthFacts): Iterable<HealthReason> {
+  const latest = newest(points.filter(isWhole));
+  if (lastAttempt?.outcome === "failed" && (latest === undefined || lastAttempt.endedAt > latest.endedAt)) {
+    const why = lastAttempt.message === undefined ? "" : `: ${lastAttempt.message}`;
+    yield { code: "LAST_BACKUP_FAILED", message: `the last backup failed on ${formatInstant(lastAttempt.endedAt)}${why}` };
+  }
+  if (latest === undefined) {
+    const parts = points.length > 0 ? ", only of parts of it" : "";
+    yield { code: "NO_BACKUP", message: `there is no restore point of the whole database${parts}` };
+    return;
+  }
+  yield* overdue(latest, policy, now);
+  yield* exposed(points, objective, now);
+  if (latest.damagedAt !== undefined && isDamaged(latest)) {
+    yield { code: "BACKUP_DAMAGED", message: `the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}` };
+  }
+  const suspicion = suspicionOf(latest, points);
+  if (suspicion !== undefined) yield { code: "SIZE_SUSPICIOUS", message: suspicion };
+  if (!points.some((point) => isWhole(point) && isVerified(point))) {
+    yield { code: "NEVER_VERIFIED", message: "no restore point of the whole database was ever verified" };
+  }
+}
+
+function* overdue(latest: RestorePoint, policy: RetentionPolicy, now: Date): Iterable<HealthReason> {
+  const age = `the newest backup is of ${formatInstant(latest.time)}`;
+  const missed = missedSlot(policy.tiers, latest.time, now);
+  if (missed !== undefined) {
+    const slot = formatInstant(missed.slot);
+    yield { code: "BACKUP_OVERDUE", message: `${age}, and none was made for tier ${missed.tier} on ${slot}` };
+  } else if (policy.tiers.length === 0 && now.getTime() - latest.time.getTime() > BACKUP_MAX_AGE_MS) {
+    yield { code: "BACKUP_OVERDUE", message: `${age}, more than ${formatDuration(BACKUP_MAX_AGE_MS)} ago` };
+  }
+}
+
+/** The next backup may itself take a while: a twenty-fourth of the RPO, so that 24 hours are judged at R36's 25. */
+function* exposed(points: readonly RestorePoint[], { rpoSeconds }: Objective, now: Date): Iterable<HealthReason> {
+  if (rpoSeconds === undefined) return;
+  const rpoMs = rpoSeconds * 1000;
+  const exposedMs = exposureMs(points, now);
+  if (exposedMs !== undefined && exposedMs <= rpoMs + Math.min(rpoMs / 24, HOUR_MS)) return;
+  const message =
+    exposedMs === undefined
+      ? "every restore point of the whole database is damaged"
+      : `${formatDuration(exposedMs)} of work would be lost now, and ${formatDuration(rpoMs)} is the objective`;
+  yield { code: "EXPOSURE_ABOVE_RPO", message };
+}
+
+function* drills({ lastDrill, now, drillMaxAgeMs = DRILL_MAX_AGE_MS }: HealthFacts): Iterable<HealthReason> {
+  if (lastDrill === undefined) {
+    yield { code: "DRILL_MISSING", message: "no drill was ever done, so nothing proves that it can be restored" };
+    return;
+  }
+  const on = formatInstant(lastDrill.endedAt);
+  if (lastDrill.verdict === "fail") yield { code: "DRILL_FAILED", message: `the last drill failed on ${on}` };
+  if (lastDrill.verdict === "inconclusive") yield { code: "DRILL_INCONCLUSIVE", message: `the last drill proved nothing on ${on}` };
+  if (now.getTime() - lastDrill.endedAt.getTime() > drillMaxAgeMs) {
+    yield { code: "DRILL_OVERDUE", message: `the last drill was on ${on}, more than ${formatDuration(drillMaxAgeMs)} ago` };
+  }
+}

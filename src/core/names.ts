@@ -1,0 +1,169 @@
+// Names of restore points and of what restores make: the policy's patterns, rendered in UTC, never colliding.
+import { LifeboatError } from "./errors.ts";
+import { didYouMean } from "./suggest.ts";
+
+export { suggest } from "./suggest.ts";
+
+/** The patterns that teams use by hand today (R5); a policy may name others. */
+export const NAME_PATTERNS = {
+  daily: "backup-{date}",
+  weekly: "weekly-{date}",
+  manual: "backup-{stamp}",
+  preDeploy: "pre-deploy-{feature}",
+  drill: "drill-{month}",
+  restore: "restore-{minute}",
+  production: "production-{day}",
+  rollback: "rollback-{day}",
+  mainRestored: "main-restored-{day}",
+} as const;
+
+/** Longest name: short enough for every provider's branches and every file system. */
+export const NAME_MAX = 100;
+
+/** Digits of an instant's ISO form, by placeholder; `Y`, `M`, `D`, `h`, `m`, `s` stand for year to second. */
+const INSTANTS: Readonly<Record<string, string>> = {
+  date: "YYYY-MM-DD",
+  stamp: "YYYYMMDD-hhmmss",
+  day: "YYYYMMDD",
+  minute: "YYYY-MM-DD-hhmm",
+  month: "YYYY-MM",
+};
+
+/** Every placeholder a pattern may hold. */
+export const PLACEHOLDERS: readonly string[] = [...Object.keys(INSTANTS), "feature"];
+
+export interface NameFacts {
+  /** The instant the name speaks of; its UTC calendar is used. Years 1 to 9999. */
+  readonly at: Date;
+  /** What `{feature}` stands for; any text, made into a slug. */
+  readonly feature?: string | undefined;
+  /** Names in use; compared without regard to case, since some places ignore it. */
+  readonly taken?: Iterable<string> | undefined;
+}
+
+/**
+ * The pattern's name for these facts; when that is taken, the first free of `-2`, `-3`, … after it. The same facts
+ * give the same name. NAME_INVALID when the pattern is wrong or needs a feature that was not given.
+ */
+export function renderName(pattern: string, facts: NameFacts): string {
+  validatePattern(pattern);
+  const taken = new Set([...(facts.taken ?? [])].map((name) => name.toLowerCase()));
+  const name = pattern.replace(/\{(\w+)\}/g, (_, key: string) => {
+    const shape = INSTANTS[key];
+    return shape === undefined ? slugOf(facts.feature, pattern) : renderInstant(shape, facts.at);
+  });
+  for (let count = 1; ; count++) {
+    const suffix = count === 1 ? "" : `-${count}`;
+    const candidate = name.slice(0, NAME_MAX - suffix.length) + suffix;
+    if (!taken.has(candidate.toLowerCase())) return validateName(candidate);
+  }
+}
+
+function renderInstant(shape: string, at: Date): string {
+  const iso = at.toISOString();
+  const digits: Readonly<Record<string, string>> = {
+    YYYY: iso.slice(0, 4),
+    MM: iso.slice(5, 7),
+    DD: iso.slice(8, 10),
+    hh: iso.slice(11, 13),
+    mm: iso.slice(14, 16),
+    ss: iso.slice(17, 19),
+  };
+  return shape.replace(/YYYY|MM|DD|hh|mm|ss/g, (unit) => digits[unit] ?? unit);
+}
+
+/**
+ * Lower-case letters, digits, dots and underscores of a text, the rest as single dashes: `feature/Größe v1.5` becomes
+ * `feature-grosse-v1.5`. Empty when nothing of the text can be kept.
+ */
+export function slug(text: string): string {
+  return text
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .replaceAll("ß", "ss")
+    .toLowerCase()
+    .replace(/[^a-z0-9._]+/g, "-")
+    .replace(/-{2,}/g, "-")
+    .slice(0, 60)
+    .replace(/^[-._]+|[-._]+$/g, "");
+}
+
+function slugOf(feature: string | undefined, pattern: string): string {
+  if (feature === undefined) throw invalid(`the name pattern "${pattern}" needs the name of a feature, and none was given`);
+  const text = slug(feature);
+  if (text === "") throw invalid(`"${feature}" has no letter or digit that a name could keep`);
+  return text;
+}
+
+/** The name itself when it is valid: letters, digits, `.`, `-`, `_`, starting with a letter or digit, at most 100 characters. Else NAME_INVALID. */
+export function validateName(name: string): string {
+  if (name === "") throw invalid("a name must not be empty");
+  if (name.length > NAME_MAX) throw invalid(`the name "${name.slice(0, 20)}…" has ${name.length} characters, and ${NAME_MAX} are allowed`);
+  if (!/^[A-Za-z0-9]/.test(name)) throw invalid(`the name "${name}" starts with "${[...name][0]}"`);
+  const wrong = /[^A-Za-z0-9._-]/u.exec(name);
+  if (wrong !== null) throw invalid(`the name "${name}" contains "${wrong[0]}"`);
+  return name;
+}
+
+/** The pattern itself when names can be made of it. Else NAME_INVALID, with the nearest placeholder. */
+export function validatePattern(pattern: string): string {
+  for (const [whole, key = ""] of pattern.matchAll(/\{([^{}]*)\}/g)) {
+    if (!PLACEHOLDERS.includes(key)) {
+      throw invalid(`the name pattern "${pattern}" has an unknown placeholder ${whole}${didYouMean(key, PLACEHOLDERS)}`, {
+        hint: `the placeholders are ${PLACEHOLDERS.map((name) => `{${name}}`).join(", ")}`,
+      });
+    }
+  }
+  // Whatever a placeholder becomes begins with a letter or digit and holds nothing else that a name may not.
+  validateName(pattern.replace(/\{\w+\}/g, "0"));
+  return pattern;
+}
+
+export interface ParsedName {
+  /** The instant the name speaks of, as far as the name tells it (start of its second, minute, day or month, UTC). */
+  readonly at?: Date | undefined;
+  readonly feature?: string | undefined;
+  /** 1 for the plain name, 2 for `-2` and so on. A number that ends a feature is taken for a part of the feature. */
+  readonly count: number;
+}
+
+/** What a name made from the pattern says, or undefined when it was not made from it. Names cut at the limit are not recognised. */
+export function parseName(pattern: string, name: string): ParsedName | undefined {
+  validatePattern(pattern);
+  const keys: string[] = [];
+  const source = pattern.replace(/\{(\w+)\}|[.]/g, (whole, key: string | undefined) => {
+    if (key === undefined) return `\\${whole}`;
+    keys.push(key);
+    const shape = INSTANTS[key];
+    return shape === undefined ? "([a-z0-9._-]+)" : `(${shape.replace(/[YMDhms]/g, "\\d")})`;
+  });
+  const match = new RegExp(`^${source}(?:-([1-9]\\d*))?$`).exec(name);
+  if (match === null) return undefined;
+  const count = match[keys.length + 1] === undefined ? 1 : Number(match[keys.length + 1]);
+  if (match[keys.length + 1] !== undefined && count < 2) return undefined;
+  let at: Date | undefined;
+  let feature: string | undefined;
+  for (const [index, key] of keys.entries()) {
+    const text = match[index + 1] ?? "";
+    if (INSTANTS[key] === undefined) feature = text;
+    else {
+      const instant = parseInstant(text);
+      if (instant === undefined) return undefined;
+      if (at === undefined || instant > at) at = instant; // of several, the most precise one
+    }
+  }
+  return { at, feature, count };
+}
+
+function parseInstant(text: string): Date | undefined {
+  const digits = text.replaceAll("-", "").padEnd(6, "0");
+  const [year, month, day, hour, minute, second] = [0, 4, 6, 8, 10, 12].map((start, index) =>
+    digits.slice(start, start + (index === 0 ? 4 : 2)),
+  );
+  const iso = `${year}-${month}-${day || "01"}T${hour || "00"}:${minute || "00"}:${second || "00"}.000Z`;
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) || at.toISOString() !== iso ? undefined : at;
+}
+
+const invalid = (message: string, options: { readonly hint?: string } = {}): LifeboatError =>
+  new LifeboatError("NAME_INVALID", message, options);

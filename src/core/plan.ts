@@ -1,0 +1,39 @@
+// What would be done, before it is done: the same words on the command line, in the API and in an approval.
+import type { ErrorCode } from "./errors.ts";
+
+export type PlanEffect = "create" | "change" | "remove" | "none";
+
+export interface PlanStep {
+  /** What is acted on, and how: `create database shop_new`. */
+  readonly what: string;
+  readonly effect: PlanEffect;
+  readonly reason: string;
+}
+
+/** Why it would not be done; with any, nothing is. */
+export interface PlanRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface Plan {
+  readonly verb: string;
+  readonly source: string;
+  readonly steps: readonly PlanStep[];
+  readonly refusals: readonly PlanRefusal[];
+}
+
+const SIGNS: Readonly<Record<PlanEffect, string>> = { create: "+", change: "~", remove: "-", none: " " };
+
+/** Whether carrying it out would change anything. */
+export const hasEffect = (plan: Plan): boolean => plan.steps.some((step) => step.effect !== "none");
+
+/** The plan as plain text, one step a line, no colour, no newline at the end. */
+export function renderPlan(plan: Plan): string {
+  const lines = [`${plan.verb} ${plan.source}:`];
+  if (plan.steps.length === 0) lines.push("  nothing to do");
+  for (const step of plan.steps) lines.push(`  ${SIGNS[step.effect]} ${step.what} (${step.reason})`);
+  for (const refusal of plan.refusals) lines.push(`  ! ${refusal.code}: ${refusal.message}`);
+  if (plan.refusals.length > 0) lines.push("  nothing will be done");
+  return lines.join("\n");
+}

@@ -1,0 +1,121 @@
+// Anything that can be restored, whoever holds it: a backup of ours, later a provider's snapshot.
+import type { BackupKind, Manifest } from "./manifest.ts";
+
+export type PointKind = BackupKind | "snapshot";
+
+/** Somebody wants this restore point kept, whatever the policy says, until they release it. */
+export interface Hold {
+  readonly by: string;
+  readonly at: Date;
+  readonly reason?: string | undefined;
+}
+
+export interface RestorePoint {
+  readonly id: string;
+  readonly source: string;
+  readonly kind: PointKind;
+  readonly name: string;
+  /** The instant whose state of the data it holds. */
+  readonly time: Date;
+  readonly endedAt: Date;
+  /** When it was expected to expire as it was made. For a manual one it decides; for one with tiers the policy does. */
+  readonly expiresAt?: Date | undefined;
+  /** Bytes that are stored and paid for. */
+  readonly sizeBytes: number;
+  /** Size of the data at the source. */
+  readonly sourceBytes: number;
+  /** Absent: the storage's default class, its warmest. */
+  readonly storageClass?: string | undefined;
+  /** Tiers of the policy it was made for; empty for a manual one. */
+  readonly tiers: readonly string[];
+  readonly hold?: Hold | undefined;
+  /** The last verify or drill that passed. */
+  readonly verifiedAt?: Date | undefined;
+  /** The last verify or drill that found it damaged, or not restorable. */
+  readonly damagedAt?: Date | undefined;
+  readonly reason?: string | undefined;
+  readonly note?: string | undefined;
+  /** Who or what made it, as `user@host`. */
+  readonly madeBy: string;
+}
+
+/** What became known of a backup after its manifest was written. */
+export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "storageClass">;
+
+export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePoint {
+  return {
+    id: manifest.id,
+    source: manifest.source,
+    kind: manifest.kind,
+    name: manifest.name,
+    time: new Date(manifest.snapshotAt),
+    endedAt: new Date(manifest.endedAt),
+    expiresAt: manifest.expiresAt === undefined ? undefined : new Date(manifest.expiresAt),
+    sizeBytes: manifest.parts.reduce((sum, part) => sum + part.stored.sizeBytes, 0),
+    sourceBytes: manifest.sourceBytes,
+    storageClass: marks.storageClass ?? manifest.storageClass,
+    tiers: manifest.tiers,
+    hold: marks.hold,
+    verifiedAt: marks.verifiedAt,
+    damagedAt: marks.damagedAt,
+    reason: manifest.reason,
+    note: manifest.note,
+    madeBy: `${manifest.madeBy.user}@${manifest.madeBy.host}`,
+  };
+}
+
+/** The kinds that bring a whole database back; the others hold a part of it. */
+const WHOLE: ReadonlySet<PointKind> = new Set<PointKind>(["full", "base", "snapshot"]);
+
+export const isWhole = (point: RestorePoint): boolean => WHOLE.has(point.kind);
+
+/** Found damaged, and not found whole since. */
+export const isDamaged = (point: RestorePoint): boolean =>
+  point.damagedAt !== undefined && (point.verifiedAt === undefined || point.verifiedAt <= point.damagedAt);
+
+/** A verify or drill passed, and none has failed since. */
+export const isVerified = (point: RestorePoint): boolean => point.verifiedAt !== undefined && !isDamaged(point);
+
+/** Oldest first; ids settle equal instants, so that every order of input gives the same order. */
+export const byTime = (a: RestorePoint, b: RestorePoint): number =>
+  a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+
+export function newest(points: readonly RestorePoint[]): RestorePoint | undefined {
+  let latest: RestorePoint | undefined;
+  for (const point of points) if (latest === undefined || byTime(latest, point) < 0) latest = point;
+  return latest;
+}
+
+/**
+ * Milliseconds of work that would be lost if the source vanished at `now`: since the newest whole restore point that is
+ * not damaged. Undefined when there is none. A point that lies in the future (clocks differ) counts as now.
+ */
+export function exposureMs(points: readonly RestorePoint[], now: Date): number | undefined {
+  const latest = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
+  return latest === undefined ? undefined : Math.max(0, now.getTime() - latest.time.getTime());
+}
+
+const iso = (at: Date | undefined): string | null => at?.toISOString() ?? null;
+
+/** A restore point in the JSON of `list`: instants as ISO 8601 UTC, null where there is nothing to say. */
+export function pointJson(point: RestorePoint) {
+  return {
+    id: point.id,
+    source: point.source,
+    kind: point.kind,
+    name: point.name,
+    time: point.time.toISOString(),
+    endedAt: point.endedAt.toISOString(),
+    expiresAt: iso(point.expiresAt),
+    sizeBytes: point.sizeBytes,
+    sourceBytes: point.sourceBytes,
+    storageClass: point.storageClass ?? null,
+    tiers: point.tiers,
+    hold: point.hold === undefined ? null : { by: point.hold.by, at: point.hold.at.toISOString(), reason: point.hold.reason ?? null },
+    verifiedAt: iso(point.verifiedAt),
+    damagedAt: iso(point.damagedAt),
+    reason: point.reason ?? null,
+    note: point.note ?? null,
+    madeBy: point.madeBy,
+  };
+}

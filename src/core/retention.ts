@@ -1,0 +1,186 @@
+// Which restore points are kept and which expire, as a pure function that gives its reasons. Nothing here removes anything.
+import { formatDuration, formatInstant, type Keep } from "./duration.ts";
+import { LifeboatError } from "./errors.ts";
+import { byTime, isDamaged, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
+import { isColder, STORAGE_CLASSES, warmestClass } from "./storage-class.ts";
+import { suspicionOf } from "./suspicion.ts";
+import { missedSlot, type StandIn, standIns, type Tier } from "./tiers.ts";
+
+export interface RetentionPolicy {
+  readonly tiers: readonly Tier[];
+  /** How long a manual backup without an expiry of its own is kept after its snapshot; absent: for ever. */
+  readonly keepManualMs?: Keep | undefined;
+}
+
+export interface ExpireOptions {
+  /** The last attempt to make a backup of this source failed. */
+  readonly lastAttemptFailed?: boolean | undefined;
+  /** How late after its slot a backup is missing. */
+  readonly graceMs?: number | undefined;
+  /** Classes of the storage, warmest first; empty: it has none, and nothing moves. */
+  readonly storageClasses?: readonly string[] | undefined;
+}
+
+export interface Decision {
+  readonly point: RestorePoint;
+  /** Full sentences without the full stop; never empty. */
+  readonly reasons: readonly string[];
+}
+
+export interface Transition {
+  readonly point: RestorePoint;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+}
+
+export interface Expiry {
+  /** Everything that is not removed, oldest first. */
+  readonly keep: readonly Decision[];
+  /** Oldest first. */
+  readonly remove: readonly Decision[];
+  /** Kept points that belong in a colder class now; never a warmer one. */
+  readonly transitions: readonly Transition[];
+  /** Why nothing at all may be removed at present; empty when nothing stands against it. */
+  readonly blocked: readonly string[];
+}
+
+/** One ground on which the policy keeps a point, or kept it: until an instant, or for ever. */
+interface Ground {
+  readonly until: Date | "forever";
+  readonly says: string;
+  readonly tier?: Tier | undefined;
+}
+
+/**
+ * Decides about every restore point of one source at the instant `now`.
+ *
+ * A backup is held by each tier recorded in its manifest until its snapshot's instant plus the tier's keep *as the
+ * policy says today*. When none of these holds it any more, the slots it stands in for do (tiers.ts). A tier that the
+ * policy does not know any more holds until the expiry recorded when the backup was made; with none recorded, for ever:
+ * renaming a tier removes nothing by accident. A manual backup follows its own expiry, else `keepManualMs`.
+ *
+ * Never removed: points on hold; the newest, the newest whole and the newest undamaged one; the newest verified one;
+ * and anything while the newest backup is missing, failed, damaged or suspiciously small.
+ */
+export function expire(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions = {}): Expiry {
+  if (new Set(points.map((point) => point.source)).size > 1) {
+    throw new LifeboatError("BUG", "retention was asked about several sources at once");
+  }
+  const sorted = points.toSorted(byTime);
+  const blocked = blockers(sorted, policy, now, options);
+  const protections = protectedPoints(sorted);
+  const stand = standIns(policy.tiers, sorted);
+  const keep: Decision[] = [];
+  const remove: Decision[] = [];
+  const transitions: Transition[] = [];
+  for (const point of sorted) {
+    const grounds = groundsOf(point, policy, stand.get(point.id) ?? [], now);
+    const holding = grounds.filter((ground) => isActive(ground, now));
+    const reasons = [...(protections.get(point) ?? []), ...holding.map(holds)];
+    const expired = holding.length > 0 ? [] : grounds.map(held);
+    if (reasons.length > 0) keep.push({ point, reasons: [...reasons, ...expired] });
+    else if (blocked.length > 0) keep.push({ point, reasons: [...expired, ...blocked.map((why) => `nothing is removed while ${why}`)] });
+    else remove.push({ point, reasons: expired });
+    // While something is wrong, older points may be needed soon: they stay where they can be read at once.
+    const transition = blocked.length > 0 ? undefined : colder(point, holding, options.storageClasses ?? STORAGE_CLASSES);
+    if (transition !== undefined) transitions.push(transition);
+  }
+  return { keep, remove, transitions, blocked };
+}
+
+/** When a backup made for these tiers is expected to expire: its last tier's end; undefined for never. Manual: no tiers. */
+export function expectedExpiry(tiers: readonly string[], policy: RetentionPolicy, snapshotAt: Date): Date | undefined {
+  const keeps =
+    tiers.length === 0
+      ? [policy.keepManualMs ?? "forever"]
+      : policy.tiers.filter((tier) => tiers.includes(tier.tier)).map((tier) => tier.keepMs);
+  if (keeps.length === 0 || keeps.includes("forever")) return undefined;
+  return new Date(snapshotAt.getTime() + Math.max(...keeps.map(Number)));
+}
+
+/** Sentences on why nothing may be removed, or none. */
+function blockers(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions): string[] {
+  const why: string[] = [];
+  if (options.lastAttemptFailed === true) why.push("the last attempt to make a backup failed");
+  const latest = newest(points.filter(isWhole)) ?? newest(points);
+  if (latest === undefined) return why;
+  const missed = missedSlot(policy.tiers, latest.time, now, options.graceMs);
+  if (missed !== undefined) {
+    why.push(
+      `the backup of ${formatInstant(missed.slot)} (tier ${missed.tier}) is missing: the newest is of ${formatInstant(latest.time)}`,
+    );
+  }
+  if (latest.damagedAt !== undefined && isDamaged(latest)) {
+    why.push(`the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}`);
+  }
+  const suspicion = suspicionOf(latest, points);
+  if (suspicion !== undefined) why.push(suspicion);
+  return why;
+}
+
+/** Points that stay whatever the policy says, with the reasons. */
+function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePoint, readonly string[]> {
+  const reasons = new Map<RestorePoint, string[]>();
+  const add = (point: RestorePoint | undefined, reason: string): void => {
+    if (point !== undefined) reasons.set(point, [...(reasons.get(point) ?? []), reason]);
+  };
+  for (const point of points) {
+    if (point.hold === undefined) continue;
+    const { by, at, reason } = point.hold;
+    add(point, `${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`);
+  }
+  const latest = newest(points);
+  const latestWhole = newest(points.filter(isWhole));
+  const latestSound = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
+  add(latest, "it is the newest restore point");
+  if (latestWhole !== latest) add(latestWhole, "it is the newest restore point of the whole database");
+  if (latestSound !== latestWhole) add(latestSound, "it is the newest restore point that is not known to be damaged");
+  const verified = newest(points.filter(isVerified));
+  const verifiedWhole = newest(points.filter((point) => isVerified(point) && isWhole(point)));
+  add(verified, "it is the newest verified restore point");
+  if (verifiedWhole !== verified) add(verifiedWhole, "it is the newest verified restore point of the whole database");
+  return reasons;
+}
+
+/** Every ground the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */
+function groundsOf(point: RestorePoint, policy: RetentionPolicy, duties: readonly StandIn[], now: Date): Ground[] {
+  if (point.tiers.length === 0) return [manualGround(point, policy)];
+  const grounds = point.tiers.map((name): Ground => {
+    const tier = policy.tiers.find((known) => known.tier === name);
+    if (tier !== undefined) return { until: after(point, tier.keepMs), says: `tier ${name}`, tier };
+    const recorded = point.expiresAt === undefined ? ", which recorded no expiry" : "";
+    return { until: point.expiresAt ?? "forever", says: `tier ${name}, which the policy does not have any more${recorded},` };
+  });
+  if (grounds.some((ground) => isActive(ground, now))) return grounds;
+  const standing = duties.map(({ tier, slot }): Ground => {
+    const says = `tier ${tier.tier}, for whose slot of ${formatInstant(slot)} no other backup was recorded,`;
+    return { until: after(point, tier.keepMs), says, tier };
+  });
+  return [...grounds, ...standing.filter((ground) => isActive(ground, now))];
+}
+
+function manualGround(point: RestorePoint, policy: RetentionPolicy): Ground {
+  if (point.expiresAt !== undefined) return { until: point.expiresAt, says: "its own expiry" };
+  const keepMs = policy.keepManualMs ?? "forever";
+  const says = keepMs === "forever" ? "the rule for manual backups" : `the rule for manual backups (${formatDuration(keepMs)})`;
+  return { until: after(point, keepMs), says };
+}
+
+const after = (point: RestorePoint, keepMs: Keep): Date | "forever" =>
+  keepMs === "forever" ? keepMs : new Date(point.time.getTime() + keepMs);
+
+/** At the very instant of its end a ground holds no longer. */
+const isActive = (ground: Ground, now: Date): boolean => ground.until === "forever" || ground.until > now;
+
+const holds = ({ until, says }: Ground): string => `${says} keeps it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+const held = ({ until, says }: Ground): string => `${says} kept it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+
+/** The move to the warmest class that a tier still holding the point wants, if that is colder than where it lies. */
+function colder(point: RestorePoint, holding: readonly Ground[], classes: readonly string[]): Transition | undefined {
+  const tiers = holding.flatMap((ground) => ground.tier ?? []);
+  const from = point.storageClass ?? classes[0];
+  const to = warmestClass(tiers, classes);
+  if (tiers.length < holding.length || from === undefined || to === undefined || !isColder(to, from, classes)) return undefined;
+  return { point, from, to, reason: `${to} is the warmest class wanted by what still keeps it: ${holding.map(holds).join("; ")}` };
+}

@@ -1,0 +1,66 @@
+// Turns what the server, the network and the client library say into errors of ours.
+import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/engine.ts";
+
+/** SQLSTATE, or its class (two characters) → what it means to the user. Longer prefixes win. */
+const BY_SQLSTATE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  "28": ["SOURCE_AUTH", "the server refused the login to"],
+  "3D000": ["SOURCE_UNREACHABLE", "there is no such database:"],
+  "42501": ["SOURCE_PERMISSION", "permission is missing in"],
+  "53300": ["SOURCE_UNREACHABLE", "the server has no connection left for"],
+  "57P": ["SOURCE_UNREACHABLE", "the server ended or refused the connection to"],
+  "08": ["SOURCE_UNREACHABLE", "the connection broke to"],
+};
+
+const NETWORK: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "the host name is not known",
+  EAI_AGAIN: "the name server did not answer",
+  ETIMEDOUT: "it did not answer in time",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  EHOSTUNREACH: "there is no route to the host",
+  ENETUNREACH: "there is no route to its network",
+  ENOENT: "there is no such socket",
+  EACCES: "the socket may not be opened by this user",
+};
+
+/** Messages of the client library and of TLS that come without a code. */
+const BY_TEXT: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [/timeout expired|connection timed? ?out|timeout exceeded/i, "SOURCE_UNREACHABLE", "it did not answer in time"],
+  [/Connection terminated|connection is closed|Client was closed|not queryable/i, "SOURCE_UNREACHABLE", "the connection was cut"],
+  [/does not support SSL/i, "SOURCE_UNREACHABLE", "the server offers no TLS, and sslmode asks for it"],
+  [/certificate|self.signed|altnames/i, "SOURCE_UNREACHABLE", "the server's certificate is not trusted"],
+  [/password must be a string|no password supplied|SASL/i, "SOURCE_AUTH", "the server asks for a password that was not given, or is not right"],
+];
+
+/** An error of ours for a failed connection or statement. What nobody expected comes back unchanged: it is a bug, or a statement's own fault. */
+export function translateError(error: unknown, connection: Connection): unknown {
+  if (error instanceof LifeboatError || !(error instanceof Error)) return error;
+  // Several addresses were tried: any of their errors tells the story.
+  if (error instanceof AggregateError && error.errors.length > 0) return translateError(error.errors[0], connection);
+  const code = (error as { code?: unknown }).code;
+  const options = { cause: error, details: { ...(typeof code === "string" ? { sqlState: code } : {}) } };
+  if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && NETWORK[code] === undefined) {
+    const known = [code, code.slice(0, 3), code.slice(0, 2)].map((prefix) => BY_SQLSTATE[prefix]).find((facts) => facts !== undefined);
+    if (known) return new LifeboatError(known[0], `${known[1]} ${connection.label}: ${error.message}`, options);
+    return error;
+  }
+  const why = typeof code === "string" ? NETWORK[code] : undefined;
+  if (why !== undefined) return new LifeboatError("SOURCE_UNREACHABLE", `cannot reach ${connection.label}: ${why}`, options);
+  for (const [pattern, errorCode, words] of BY_TEXT) {
+    if (pattern.test(error.message)) {
+      const what = errorCode === "SOURCE_AUTH" ? "cannot log in to" : "cannot reach";
+      return new LifeboatError(errorCode, `${what} ${connection.label}: ${words}`, options);
+    }
+  }
+  return error;
+}
+
+/** Names an SQLSTATE if the error, or its cause, came from the server. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) return code;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? undefined : sqlStateOf(cause);
+}

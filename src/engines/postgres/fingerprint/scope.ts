@@ -1,0 +1,95 @@
+// Which relations a scope means: everything, or the chosen ones with what belongs to them.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Fingerprint } from "../../../core/fingerprint.ts";
+import type { Relation } from "./relations.ts";
+import type { Asker } from "./snapshot.ts";
+
+const UNQUOTED: Readonly<Record<string, string>> = { "*": ".*", "?": "." };
+
+/**
+ * A table pattern of the client programs as `{schema?, name}` regular expressions: `shop.*`, `"Odd Schema"."T"`, `user?`.
+ * Letters outside of quotes fold to lower case, `*` and `?` stand for any letters and one letter.
+ */
+export function parsePattern(pattern: string): { readonly schema: string | null; readonly name: string } {
+  const parts: string[] = [""];
+  let quoted = false;
+  for (let i = 0; i < pattern.length; i += 1) {
+    const char = pattern[i] ?? "";
+    if (char === '"' && quoted && pattern[i + 1] === '"') {
+      parts[parts.length - 1] += '"';
+      i += 1;
+    } else if (char === '"') quoted = !quoted;
+    else if (char === "." && !quoted) parts.push("");
+    else if (quoted) parts[parts.length - 1] += escape(char);
+    else parts[parts.length - 1] += UNQUOTED[char] ?? escape(char.toLowerCase());
+  }
+  const [first = "", ...rest] = parts;
+  if (quoted || rest.length > 1 || parts.includes("")) {
+    throw new LifeboatError("USAGE", `"${pattern}" is no table name: write table, schema.table, or "Quoted Schema"."Quoted Table"`);
+  }
+  return rest[0] === undefined ? { schema: null, name: first } : { schema: first, name: rest[0] };
+}
+
+const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+const RELATED = `
+with recursive chosen(oid) as (
+  select unnest($1::bigint[]::oid[])
+  union
+  select i.inhrelid from pg_catalog.pg_inherits i join chosen on chosen.oid = i.inhparent
+  join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
+), owned as (
+  select d.objid from pg_catalog.pg_depend d join chosen on chosen.oid = d.refobjid
+  where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    and d.deptype in ('a', 'i') and d.refobjsubid > 0
+)
+select oid::bigint::text as oid from chosen union select objid::bigint::text from owned`;
+
+/**
+ * The relations of a scope. Chosen tables come with all their partitions and the sequences they own. A pattern without
+ * a schema means what an ordinary session would see (`visible`: OIDs). A pattern that matches nothing is in `unmatched`.
+ */
+export async function relationsOfScope(
+  asker: Asker,
+  scope: Fingerprint["scope"],
+  all: readonly Relation[],
+  visible: ReadonlySet<number>,
+): Promise<{ readonly relations: Relation[]; readonly unmatched: string[] }> {
+  if (scope.kind !== "tables") return { relations: [...all], unmatched: [] };
+  const unmatched: string[] = [];
+  const chosen = new Set<number>();
+  for (const pattern of scope.tables ?? []) {
+    const { schema, name } = parsePattern(pattern);
+    const matches = new RegExp(`^(?:${schema ?? ".*"})\u0000(?:${name})$`, "s");
+    const found = all.filter((relation) => matches.test(plainName(relation.name)) && (schema !== null || visible.has(relation.oid)));
+    if (found.length === 0) unmatched.push(pattern);
+    for (const relation of found) chosen.add(relation.oid);
+  }
+  const related = new Set((await asker.ask(RELATED, [[...chosen]])).map((row) => Number(row["oid"])));
+  return { relations: all.filter((relation) => related.has(relation.oid)), unmatched };
+}
+
+/** `"Odd Schema".t` → `Odd Schema\0t`. */
+function plainName(quotedName: string): string {
+  const parts = quotedName.match(/"(?:[^"]|"")*"|[^."]+/g) ?? [];
+  return parts.map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part)).join("\u0000");
+}
+
+/**
+ * What a name without a schema means to an ordinary session of this role: the search path's first schema that has it.
+ * (The fingerprint's own sessions have an empty search path.)
+ */
+export async function visibleRelations(asker: Asker): Promise<Set<number>> {
+  const rows = await asker.ask(`
+    with path as (
+      select case name when '$user' then current_user::text else name end as name, place
+      from pg_catalog.pg_settings s,
+        lateral (select pg_catalog.btrim(p, ' "') as name, place
+                 from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
+      where s.name = 'search_path'
+    )
+    select distinct on (c.relname) c.oid::bigint::text as oid
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join path on path.name = n.nspname
+    order by c.relname, place`);
+  return new Set(rows.map((row) => Number(row["oid"])));
+}

@@ -1,0 +1,132 @@
+// Several sessions that see one and the same state of the database.
+import { LifeboatError } from "../../../core/errors.ts";
+import { isAboutOneObject, isLockTimeout } from "./failure.ts";
+import { literal, type OpenSession, pinSession, type Session } from "./session.ts";
+
+type Rows = Record<string, unknown>[];
+
+/** Asks one statement of the shared state; a failed one leaves the asker usable. */
+export interface Asker {
+  ask(sql: string, values?: unknown[]): Promise<Rows>;
+}
+
+/** A long wait for a lock is only useful where nothing of ours holds one already. */
+const LOCK_TIMEOUT_MS = { ownSnapshot: 60_000, importedSnapshot: 5_000 };
+
+export interface SharedSnapshot {
+  readonly major: number;
+  /** Inside the snapshot's transaction; used for the catalogs. */
+  readonly control: Asker;
+  readonly workers: readonly Asker[];
+  /** A statement outside of the snapshot, seeing the present. */
+  askNow(sql: string, values?: unknown[]): Promise<Rows>;
+  end(): Promise<void>;
+}
+
+const BEGIN = "begin isolation level repeatable read read only";
+
+/** Asks inside an open transaction and survives a failing statement. */
+function inTransaction(session: Session): Asker {
+  let turn: Promise<unknown> = Promise.resolve();
+  const ask = async (sql: string, values?: unknown[]): Promise<Rows> => {
+    await session.query("savepoint lifeboat");
+    try {
+      const { rows } = await session.query(sql, values);
+      await session.query("release savepoint lifeboat");
+      return rows;
+    } catch (error) {
+      if (isAboutOneObject(error)) await session.query("rollback to savepoint lifeboat; release savepoint lifeboat");
+      throw error;
+    }
+  };
+  // One at a time: several workers may turn to the holder of the locks at once.
+  return {
+    ask(sql, values) {
+      const answer = turn.then(() => ask(sql, values));
+      turn = answer.catch(() => undefined);
+      return answer;
+    },
+  };
+}
+
+/** A transaction per statement, so that locks are given back at once: ten thousand tables need not fit the lock table. */
+function perStatement(session: Session, snapshotId: string, holder: Asker | undefined): Asker {
+  return {
+    async ask(sql, values) {
+      try {
+        await session.query(`${BEGIN}; set transaction snapshot ${literal(snapshotId)}`);
+        const { rows } = await session.query(sql, values);
+        await session.query("commit");
+        return rows;
+      } catch (error) {
+        if (!isAboutOneObject(error)) throw error;
+        await session.query("rollback");
+        // Somebody waits for an exclusive lock behind the dump's own: only the session that holds one gets through.
+        if (holder && isLockTimeout(error)) return holder.ask(sql, values);
+        throw error;
+      }
+    },
+  };
+}
+
+export interface SnapshotOptions {
+  readonly snapshotId?: string | undefined;
+  /** The session whose transaction exported `snapshotId` and holds locks on the tables. It is borrowed and stays open. */
+  readonly holder?: Session | undefined;
+  readonly concurrency: number;
+}
+
+/**
+ * Opens the sessions, all on `snapshotId` or on a new snapshot of their own. A standby cannot export one:
+ * there a single session does all the work.
+ */
+export async function openSnapshot(open: OpenSession, options: SnapshotOptions): Promise<SharedSnapshot> {
+  const opened: Session[] = [];
+  const end = async () => {
+    await Promise.allSettled(opened.map((session) => session.end()));
+  };
+  const lockTimeoutMs = options.snapshotId === undefined ? LOCK_TIMEOUT_MS.ownSnapshot : LOCK_TIMEOUT_MS.importedSnapshot;
+  const openPinned = async (): Promise<{ session: Session; major: number }> => {
+    const session = await open();
+    opened.push(session);
+    return { session, major: await pinSession(session, lockTimeoutMs) };
+  };
+  try {
+    const first = await openPinned();
+    await first.session.query(BEGIN);
+    if (options.snapshotId !== undefined) await importSnapshot(first.session, options.snapshotId);
+    const id = options.snapshotId ?? (await exportSnapshot(first.session));
+    const control = inTransaction(first.session);
+    const holder = options.holder ? inTransaction(options.holder) : undefined;
+    const workers: Asker[] = [];
+    for (let i = 0; id !== undefined && i < options.concurrency; i += 1) {
+      workers.push(perStatement((await openPinned()).session, id, holder));
+    }
+    const now = (await openPinned()).session;
+    return {
+      major: first.major,
+      control,
+      workers: workers.length > 0 ? workers : [control],
+      askNow: async (sql, values) => (await now.query(sql, values)).rows,
+      end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+async function importSnapshot(session: Session, id: string): Promise<void> {
+  try {
+    await session.query(`set transaction snapshot ${literal(id)}`);
+  } catch (error) {
+    if (!isAboutOneObject(error)) throw error;
+    throw new LifeboatError("SOURCE_CHANGED", "the dump's snapshot is gone, so its fingerprint cannot be made", { cause: error });
+  }
+}
+
+async function exportSnapshot(session: Session): Promise<string | undefined> {
+  const standby = await session.query("select pg_catalog.pg_is_in_recovery() as standby");
+  if (standby.rows[0]?.["standby"] === true) return undefined;
+  return String((await session.query("select pg_catalog.pg_export_snapshot() as id")).rows[0]?.["id"]);
+}

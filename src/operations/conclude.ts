@@ -1,0 +1,51 @@
+// The end of a drill or a restore: the verdict from the checks, and the evidence filed.
+import type { Achieved, Objective } from "../core/objectives.ts";
+import { type Check, judge } from "../core/verdict.ts";
+import { type Evidence, fileEvidence } from "../repository/evidence.ts";
+import { thisOwner } from "../repository/owner.ts";
+import type { Job } from "./job.ts";
+import type { PointEntry } from "./points.ts";
+import { renderReport } from "./report.ts";
+import type { Source, Workshop } from "./workshop.ts";
+
+export interface Conclusion {
+  readonly verb: Evidence["verb"];
+  readonly job: Job;
+  readonly entry: PointEntry;
+  readonly target: string;
+  readonly checks: readonly Check[];
+  readonly objective: Objective;
+  readonly achieved: Achieved;
+  readonly remarks: readonly string[];
+}
+
+/** The recovery time so far: the sum of the job's steps. There is no second stopwatch. */
+export function measuredSeconds(job: Job): number {
+  return job.record.steps.reduce((sum, step) => sum + (step.ms ?? 0), 0) / 1000;
+}
+
+export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<{ evidence: Evidence; filed: string }> {
+  const { job, entry, verb, target, checks, objective, achieved, remarks } = conclusion;
+  const { verdict, reasons } = judge(checks);
+  const { user, host } = thisOwner();
+  const evidence: Evidence = {
+    format: 1,
+    id: job.id,
+    verb,
+    source: source.name,
+    who: { user, host, lifeboat: workshop.lifeboat },
+    startedAt: job.record.startedAt,
+    endedAt: workshop.clock.now().toISOString(),
+    point: { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt },
+    target,
+    steps: structuredClone(job.record.steps),
+    checks,
+    verdict,
+    reasons,
+    objective,
+    achieved,
+    remarks,
+  };
+  const filed = await fileEvidence(workshop.repository.storage, evidence, renderReport(evidence));
+  return { evidence, filed };
+}

@@ -1,0 +1,134 @@
+// Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
+import type { Check } from "../core/verdict.ts";
+import type { Connection } from "../ports/engine.ts";
+import type { Scratch } from "../ports/provider.ts";
+import type { Evidence } from "../repository/evidence.ts";
+import { mark } from "../repository/marks.ts";
+import { conclude, measuredSeconds } from "./conclude.ts";
+import { type Job, runJob } from "./job.ts";
+import { type Target, targetOf } from "./points.ts";
+import { bringBack } from "./road.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface Finding {
+  readonly evidence: Evidence;
+  /** Name of the evidence in the repository. */
+  readonly filed: string;
+}
+
+/**
+ * Runs a drill to the recovery target. Its verdict is in the evidence. A drill that could not be finished files evidence
+ * too, and throws: damaged bytes and failed loads as fail, anything else (no tool, no disk) as inconclusive.
+ */
+export async function drill(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<Finding> {
+  const target = await targetOf(workshop, source.name, to);
+  const { point } = target.entry;
+  const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
+  const rpoSeconds = target.named ? undefined : achievedRpoSeconds(point.time, target.instant);
+  return runJob(
+    workshop,
+    { verb: "drill", source: source.name, point: point.id },
+    watch,
+    async (job) => {
+      const file = (place: string, checks: readonly Check[], rtoSeconds: number | undefined, remarks: readonly string[]) =>
+        conclude(workshop, source, {
+          verb: "drill",
+          job,
+          entry: target.entry,
+          target: place,
+          checks,
+          objective,
+          achieved: { rtoSeconds, rpoSeconds },
+          remarks: [...target.remarks, ...remarks],
+        });
+      try {
+        const { place, arrival, rtoSeconds } = await rehearse(workshop, source, target, job, watch);
+        const checks = [...arrival.checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })];
+        const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+        const finding = await file(place, checks, rtoSeconds, remarks);
+        await remember(workshop, source.name, point.id, finding.evidence);
+        return finding;
+      } catch (error) {
+        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
+          const finding = await file("scratch", [broken(error)], undefined, []);
+          await remember(workshop, source.name, point.id, finding.evidence);
+        }
+        throw error;
+      }
+    },
+    ({ evidence }) => ({ verdict: evidence.verdict, point: point.id }),
+  );
+}
+
+/** The restore itself. Scratch is gone when this returns or throws. */
+async function rehearse(workshop: Workshop, source: Source, target: Target, job: Job, watch: Watch) {
+  let scratch: Scratch | undefined;
+  try {
+    const begin = async (): Promise<Connection> => {
+      scratch = await beginScratch(source, target, job, watch);
+      return scratch.connection;
+    };
+    const arrival = await bringBack(workshop, source, target.entry, job, watch, { begin });
+    return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
+  } finally {
+    const made = scratch;
+    if (made !== undefined) {
+      await job.cleanUp(() => made.end());
+      await job.strike(made.resource);
+    }
+  }
+}
+
+/** What the error says of the backup: these codes are the backup's fault, all others leave it unproven. */
+const broken = ({ code, message }: LifeboatError): Check => ({
+  name: "restore",
+  kind: "integrity",
+  outcome: ["INTEGRITY", "OBJECT_MISSING", "LOAD_FAILED"].includes(code) ? "fail" : "inconclusive",
+  message: `${code}: ${message}`,
+});
+
+async function beginScratch(source: Source, target: Target, job: Job, watch: Watch): Promise<Scratch> {
+  const { provider, engine } = source;
+  if (!provider.capabilities.scratch) throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
+  const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
+  const scratch = await provider.beginScratch({
+    jobId: job.id,
+    serverMajor,
+    declare: (resource) => job.declare(resource),
+    signal: job.signal,
+    progress: watch.progress,
+  });
+  try {
+    await refuseSource(source, engine, scratch.connection);
+  } catch (error) {
+    await scratch.end();
+    await job.strike(scratch.resource);
+    throw error;
+  }
+  return scratch;
+}
+
+/** The last fence: whatever the provider said, scratch and source must be two databases. A source that is down cannot be written to. */
+async function refuseSource(source: Source, engine: Source["engine"], scratch: Connection): Promise<void> {
+  const [there, here] = await Promise.all([
+    source.provider
+      .connection()
+      .then((own) => engine.inspect(own))
+      .catch(() => undefined),
+    engine.inspect(scratch),
+  ]);
+  if (there?.identity === here.identity) {
+    throw new LifeboatError("SOURCE_WRITE_REFUSED", `the scratch database ${scratch.label} is the source ${source.name} itself`);
+  }
+}
+
+/** Marks the point by what the drill found. An unmet objective says nothing against the bytes. */
+async function remember(workshop: Workshop, source: string, id: string, evidence: Evidence): Promise<void> {
+  const at = new Date(evidence.endedAt);
+  const found = evidence.checks.filter((check) => check.kind !== "objective");
+  if (found.some((check) => check.outcome === "fail" && check.kind !== "probe"))
+    await mark(workshop.repository.storage, source, id, { damagedAt: at });
+  else if (found.every((check) => check.outcome === "pass")) await mark(workshop.repository.storage, source, id, { verifiedAt: at });
+}

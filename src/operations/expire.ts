@@ -1,0 +1,88 @@
+// Expire: the retention policy applied. What is decided, and why, is the pure function's; here it is only carried out.
+import { asLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { RestorePoint } from "../core/restore-point.ts";
+import { expire as decide, type Expiry } from "../core/retention.ts";
+import { type BackupPlace, removeBackup } from "../repository/backups.ts";
+import { partName } from "../repository/layout.ts";
+import { listLeases } from "../repository/leases.ts";
+import { mark, removeMarks } from "../repository/marks.ts";
+import { type Job, runJob } from "./job.ts";
+import { pointsOf } from "./points.ts";
+import { lastAttempt } from "./status.ts";
+import { RESOURCE } from "./undo.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface ExpireResult extends Expiry {
+  readonly source: string;
+  /** Whether anything was done: false for a plan. */
+  readonly applied: boolean;
+  /** Points that should have gone, or moved, and did not: a lock or a lease holds them, or the storage refused. */
+  readonly refused: readonly { readonly point: RestorePoint; readonly message: string }[];
+}
+
+/** What `expire` would do now. */
+export async function planExpire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
+  const entries = await pointsOf(workshop, source.name);
+  const points = entries.map(({ point }) => point);
+  const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
+  const { storageClasses } = workshop.repository.storage.capabilities;
+  const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses };
+  return { ...decide(points, source.policy, workshop.clock.now(), options), source: source.name, applied: false, refused: [] };
+}
+
+/** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
+export async function expire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
+  return runJob(
+    workshop,
+    { verb: "expire", source: source.name, exclusive: true },
+    watch,
+    async (job) => {
+      const plan = await job.step("decide", () => planExpire(workshop, source, watch));
+      const folders = new Map((await pointsOf(workshop, source.name)).map(({ point, folder }) => [point.id, folder]));
+      const refused: { point: RestorePoint; message: string }[] = [];
+      const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
+        try {
+          await act({ source: source.name, folder: folders.get(point.id) ?? "" });
+          watch.progress.advance(1);
+        } catch (error) {
+          job.signal.throwIfAborted();
+          refused.push({ point, message: asLifeboatError(error).message });
+        }
+      };
+      await job.step("remove", async () => {
+        for (const { point } of plan.remove) await attempt(point, (place) => remove(workshop, job, point, place));
+      });
+      await job.step("move", async () => {
+        for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));
+      });
+      return { ...plan, applied: true, refused };
+    },
+    ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
+  );
+}
+
+async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+  const { storage } = workshop.repository;
+  await refuseInUse(workshop, point);
+  const resource = RESOURCE.removal(place.source, place.folder, point.id);
+  await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
+  try {
+    await job.assertAlive();
+    await removeBackup(storage, place);
+    await removeMarks(storage, place.source, point.id);
+  } finally {
+    await job.strike(resource);
+  }
+}
+
+async function move(workshop: Workshop, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
+  const { storage } = workshop.repository;
+  await refuseInUse(workshop, point);
+  await storage.setStorageClass(partName(place.source, place.folder, "data"), storageClass, { signal: job.signal });
+  await mark(storage, place.source, point.id, { storageClass });
+}
+
+async function refuseInUse(workshop: Workshop, point: RestorePoint): Promise<void> {
+  const user = (await listLeases(workshop.repository.storage)).find(({ record }) => record.point === point.id);
+  if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
+}

@@ -1,0 +1,107 @@
+// Finding the restore point that a user means.
+
+import { parseDuration } from "../core/duration.ts";
+import { LifeboatError } from "../core/errors.ts";
+import { resolveId } from "../core/ids.ts";
+import { isDamaged, isWhole } from "../core/restore-point.ts";
+import { listStoredSources, readManifest } from "../repository/backups.ts";
+import type { CatalogEntry } from "../repository/catalog.ts";
+import type { Workshop } from "./workshop.ts";
+
+export interface PointEntry extends CatalogEntry {
+  readonly source: string;
+}
+
+/** Every restore point of a source, or of all that are configured or stored. Oldest first within a source. */
+export async function pointsOf(workshop: Workshop, source?: string): Promise<PointEntry[]> {
+  const names =
+    source === undefined ? new Set([...workshop.sources.keys(), ...(await listStoredSources(workshop.repository.storage))]) : [source];
+  const points: PointEntry[] = [];
+  for (const name of names) {
+    for (const entry of await workshop.catalog.entries(name)) points.push({ ...entry, source: name });
+  }
+  return points;
+}
+
+/** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS. */
+export async function findPoint(workshop: Workshop, wanted: string, source?: string): Promise<PointEntry> {
+  const points = await pointsOf(workshop, source);
+  const named = points.filter(({ point }) => point.name === wanted);
+  if (named.length > 1) {
+    throw new LifeboatError(
+      "POINT_AMBIGUOUS",
+      `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.point.id}`).join(", ")}`,
+    );
+  }
+  const id =
+    named[0]?.point.id ??
+    resolveId(
+      wanted,
+      points.map(({ point }) => point.id),
+    );
+  const found = points.find(({ point }) => point.id === id) as PointEntry;
+  return confirm(workshop, found);
+}
+
+export interface Target {
+  readonly entry: PointEntry;
+  /** Somebody named this very point, rather than an instant. */
+  readonly named: boolean;
+  /** The instant that was asked for; for a named point, its own. */
+  readonly instant: Date;
+  readonly remarks: readonly string[];
+}
+
+/**
+ * What a recovery target means: `latest`, a point's name or id, or an instant (the newest point at or before it).
+ * Without a log archive an instant between two points cannot be reached exactly; the older point is taken and said so.
+ */
+export async function targetOf(workshop: Workshop, source: string, target: string): Promise<Target> {
+  const now = workshop.clock.now();
+  const points = await pointsOf(workshop, source);
+  if (points.length === 0) throw new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
+  const instant = target === "latest" ? now : parseInstant(target, now);
+  if (instant === undefined) {
+    const entry = await findPoint(workshop, target, source);
+    return { entry, named: true, instant: entry.point.time, remarks: [] };
+  }
+  const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point));
+  const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target === "latest" ? usable.at(-1) : undefined);
+  if (found !== undefined) {
+    const exact = target === "latest" || found.point.time.getTime() === instant.getTime();
+    const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
+    return { entry: await confirm(workshop, found), named: false, instant, remarks: exact ? [] : [remark] };
+  }
+  const [first] = usable;
+  if (first === undefined) {
+    throw new LifeboatError("NO_RESTORE_POINT", `${source} has ${points.length} restore points, but none is whole and undamaged`, {
+      hint: `run \`lifeboat backup ${source}\`, or name one of \`lifeboat list ${source}\` with --to to restore a part`,
+    });
+  }
+  const earliest = first.point.time.toISOString();
+  throw new LifeboatError(
+    "RECOVERY_TARGET_OUTSIDE_WINDOW",
+    `${source} can be restored from ${earliest} on, not to ${instant.toISOString()}`,
+    {
+      details: { earliest, wanted: instant.toISOString() },
+    },
+  );
+}
+
+/** The storage has the last word: a catalog may be older than a removal. */
+async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntry> {
+  const manifest = await readManifest(workshop.repository.storage, { source: entry.source, folder: entry.folder });
+  if (manifest === undefined)
+    throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
+  return { ...entry, manifest };
+}
+
+/** An ISO instant (UTC unless it says otherwise), or `-7d`: so long ago. Undefined when the text is neither. */
+function parseInstant(text: string, now: Date): Date | undefined {
+  if (/^-\d/.test(text)) return new Date(now.getTime() - parseDuration(text.slice(1)));
+  if (!/^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) return undefined;
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) ? text : text.length > 10 ? `${text}Z` : `${text}T00:00:00Z`;
+  const at = new Date(zoned.replace(" ", "T"));
+  if (Number.isNaN(at.getTime())) throw new LifeboatError("USAGE", `${text} is no instant`);
+  return at;
+}

@@ -1,0 +1,154 @@
+// Restore: a restore point becomes a database that people use. It is filled under a name of its own and takes the wanted
+// name only when it is complete and checked, so that no failure leaves half a database, or harms the one it replaces.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
+import type { Plan, PlanStep } from "../core/plan.ts";
+import { judge } from "../core/verdict.ts";
+import type { Connection, RestoreTarget } from "../ports/engine.ts";
+import { conclude, measuredSeconds } from "./conclude.ts";
+import type { Finding } from "./drill.ts";
+import { type Job, runJob } from "./job.ts";
+import { type Target, targetOf } from "./points.ts";
+import { bringBack } from "./road.ts";
+import { RESOURCE } from "./undo.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface RestoreRequest {
+  readonly to: string;
+  /** A database name on the source's server, or a URL. */
+  readonly into: string;
+  readonly tables?: readonly string[] | undefined;
+  readonly dataOnly?: boolean | undefined;
+  /** Take the place of what is there. */
+  readonly replace?: boolean | undefined;
+  /** The source's name, typed by somebody who is sure. */
+  readonly yes?: string | undefined;
+}
+
+interface Course {
+  readonly target: Target;
+  readonly place: RestoreTarget;
+  readonly exists: boolean;
+  readonly occupants: readonly string[];
+  /** Rows go into the database as it stands: asked for by data-only and by chosen tables of an existing database. */
+  readonly inPlace: boolean;
+}
+
+/** What a restore would do, and why it would refuse. Nothing is touched. */
+export async function planRestore(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
+  const course = await plot(workshop, source, request, watch);
+  const { target, place, exists, occupants, inPlace } = course;
+  const { point } = target.entry;
+  const steps: PlanStep[] = [
+    { what: `fetch and prove ${point.name} (${point.id})`, effect: "none", reason: `it holds the data of ${point.time.toISOString()}` },
+    inPlace
+      ? { what: `load into ${place.connection.label}`, effect: "change", reason: request.dataOnly ? "data only" : "chosen tables only" }
+      : {
+          what: `create a database on ${place.server.label} and load into it`,
+          effect: "create",
+          reason: "it takes its name only when complete",
+        },
+    { what: "compare fingerprints, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
+  ];
+  if (exists && !inPlace)
+    steps.push({ what: `replace ${place.connection.label}`, effect: "remove", reason: occupants.length > 0 ? "--replace" : "it is empty" });
+  else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
+  const refusal = refusalOf(source, request, course);
+  return { verb: "restore", source: source.name, steps, refusals: refusal ? [{ code: refusal.code, message: refusal.message }] : [] };
+}
+
+/** Restores. A database that holds anything is refused before a byte is read, unless told to replace it. */
+export async function restore(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Finding> {
+  const course = await plot(workshop, source, request, watch);
+  const refusal = refusalOf(source, request, course);
+  if (refusal) throw refusal;
+  const { target, place } = course;
+  const { point } = target.entry;
+  workshop.servers.set(place.server.label, place.server);
+  return runJob(
+    workshop,
+    { verb: "restore", source: source.name, point: point.id },
+    watch,
+    async (job) => {
+      const { tables, dataOnly } = request;
+      const fresh = course.inPlace ? undefined : `lifeboat_${job.id}`;
+      const arrival = await bringBack(workshop, source, target.entry, job, watch, {
+        tables,
+        dataOnly,
+        replace: course.inPlace && request.replace,
+        begin: () => (fresh === undefined ? Promise.resolve(place.connection) : beginDatabase(source, place, fresh, job)),
+      });
+      const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
+      if (fresh !== undefined) {
+        const { verdict } = judge(arrival.checks);
+        // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
+        if (course.occupants.length > 0 && verdict === "fail")
+          remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
+        else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
+        await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
+      }
+      const achieved = {
+        rtoSeconds: measuredSeconds(job),
+        rpoSeconds: target.named ? undefined : achievedRpoSeconds(point.time, target.instant),
+      };
+      const objective = { rtoSeconds: source.objective.rtoSeconds };
+      return conclude(workshop, source, {
+        verb: "restore",
+        job,
+        entry: target.entry,
+        target: place.connection.label,
+        checks: [...arrival.checks, ...judgeObjective(objective, achieved)],
+        objective,
+        achieved,
+        remarks,
+      });
+    },
+    ({ evidence }) => ({ verdict: evidence.verdict, point: point.id }),
+  );
+}
+
+async function plot(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Course> {
+  const target = await targetOf(workshop, source.name, request.to);
+  const own = await source.provider.connection({ signal: watch.signal });
+  const place = source.engine.resolveTarget(own, request.into);
+  const { exists, occupants } = await source.engine.stateOf(place, { signal: watch.signal });
+  const partial = request.dataOnly === true || request.tables !== undefined || target.entry.point.kind === "data";
+  if (partial && !exists && (request.dataOnly || target.entry.point.kind === "data")) {
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `${place.connection.label} does not exist, and data without definitions needs a database that has them`,
+      {
+        hint: "restore a schema backup into it first, or restore without --data-only",
+      },
+    );
+  }
+  return { target, place, exists, occupants, inPlace: partial && exists };
+}
+
+function refusalOf(source: Source, request: RestoreRequest, { place, occupants, inPlace }: Course): LifeboatError | undefined {
+  const dataOnly = inPlace && !request.replace && (request.dataOnly ?? false);
+  if (occupants.length === 0 || dataOnly) return undefined;
+  const shown = occupants.slice(0, 3).join(", ") + (occupants.length > 3 ? ` and ${occupants.length - 3} more` : "");
+  if (!request.replace) {
+    return new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} is not empty: it holds ${shown}`, {
+      hint: `restore into a new name, or add --replace --yes ${source.name} to overwrite this database`,
+    });
+  }
+  if (request.yes === source.name) return undefined;
+  return new LifeboatError("CONFIRMATION_NEEDED", `${place.connection.label} holds ${shown}, and would be replaced`, {
+    hint: `repeat the command with --yes ${source.name} when you are sure`,
+  });
+}
+
+async function beginDatabase(source: Source, place: RestoreTarget, fresh: string, job: Job): Promise<Connection> {
+  await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
+  try {
+    return await source.engine.createDatabase(place.server, fresh, { signal: job.signal });
+  } catch (error) {
+    if (!isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
+    throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {
+      cause: error,
+      hint: "grant CREATEDB to this role, or give --into the URL of a server where it has it",
+    });
+  }
+}

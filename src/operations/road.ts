@@ -1,0 +1,125 @@
+// The one road from a restore point to a database with rows in it. A drill and a restore differ only in where it ends.
+import { setTimeout } from "node:timers/promises";
+import { LifeboatError } from "../core/errors.ts";
+import type { Fingerprint, Omission } from "../core/fingerprint.ts";
+import type { Manifest, ManifestPart } from "../core/manifest.ts";
+import type { Check } from "../core/verdict.ts";
+import type { Connection } from "../ports/engine.ts";
+import { readPart } from "../repository/backups.ts";
+import { partName } from "../repository/layout.ts";
+import type { OpenKey } from "../repository/seal/keys.ts";
+import { emptySpool, fillSpool, planSpool } from "../repository/spool.ts";
+import type { Job } from "./job.ts";
+import type { PointEntry } from "./points.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface RoadOptions {
+  readonly tables?: readonly string[] | undefined;
+  readonly dataOnly?: boolean | undefined;
+  readonly replace?: boolean | undefined;
+  /** Makes the place to load into; runs after the bytes have been proven, so that a damaged backup touches nothing. */
+  readonly begin: () => Promise<Connection>;
+}
+
+export interface Arrival {
+  readonly connection: Connection;
+  readonly checks: readonly Check[];
+  readonly notRestored: readonly Omission[];
+}
+
+const THAW_DAYS = 7;
+const THAW_POLL_MS = 30_000;
+
+export function partOf(manifest: Manifest, name: string): ManifestPart {
+  const part = manifest.parts.find((one) => one.name === name);
+  if (part === undefined) throw new LifeboatError("INTEGRITY", `backup ${manifest.id} has no part named ${name}`);
+  return part;
+}
+
+/** Fetches and proves the bytes, makes the place, loads, and compares what arrived with what was taken. */
+export async function bringBack(
+  workshop: Workshop,
+  source: Source,
+  entry: PointEntry,
+  job: Job,
+  watch: Watch,
+  options: RoadOptions,
+): Promise<Arrival> {
+  const { manifest } = entry;
+  const key = await workshop.openKey();
+  await thaw(workshop, entry, job, watch);
+  const data = partOf(manifest, "data");
+  const spool = planSpool(job.id, workshop.spoolDirectory);
+  await job.declare(spool.resource);
+  try {
+    const expected = await job.step(
+      "fetch",
+      async () => {
+        await fillSpool(
+          spool,
+          advancing(readPart(workshop.repository.storage, entryPlace(entry), data, key, job.signal), watch),
+          data.plain.sizeBytes,
+        );
+        return readFingerprint(workshop, entry, key, job.signal);
+      },
+      { totalBytes: data.plain.sizeBytes },
+    );
+    const connection = await job.step("create", options.begin);
+    const work = { signal: job.signal, progress: watch.progress };
+    const { tables, dataOnly, replace } = options;
+    const loaded = await job.step("load", () => source.engine.load(connection, spool.path, { tables, dataOnly, replace, ...work }), {
+      totalBytes: data.plain.sizeBytes,
+    });
+    const checks = await job.step("verify", async () => {
+      const actual = await source.engine.fingerprint(connection, expected.scope, work);
+      const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
+      return [
+        ...loaded.problems.map(problem),
+        ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners }),
+        ...(await source.engine.probe(connection, source.probes, new Date(manifest.snapshotAt), work)),
+      ];
+    });
+    return { connection, checks, notRestored: loaded.notRestored };
+  } finally {
+    await emptySpool(spool);
+    await job.strike(spool.resource);
+  }
+}
+
+export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder });
+
+/** The fingerprint that was taken with the backup. */
+export async function readFingerprint(workshop: Workshop, entry: PointEntry, key: OpenKey, signal?: AbortSignal): Promise<Fingerprint> {
+  const part = partOf(entry.manifest, "fingerprint");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readPart(workshop.repository.storage, entryPlace(entry), part, key, signal)) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Fingerprint;
+}
+
+const problem = (message: string): Check => ({ name: "load", kind: "schema", outcome: "fail", message });
+
+/** Archived classes are read only after a thaw; it may take hours, and the wait is shown. */
+async function thaw(workshop: Workshop, entry: PointEntry, job: Job, watch: Watch): Promise<void> {
+  const { storage } = workshop.repository;
+  const names = entry.manifest.parts.map((part) => partName(entry.source, entry.folder, part.name));
+  const waiting = async (): Promise<boolean> => {
+    const states = await Promise.all(names.map((name) => storage.thaw(name, THAW_DAYS, { signal: job.signal })));
+    return states.includes("thawing");
+  };
+  if (storage.capabilities.archivedClasses.length === 0 || !(await waiting())) return;
+  await job.step("thaw", async () => {
+    watch.progress.note(
+      `the backup lies in an archive class; asked for it to be readable for ${THAW_DAYS} days, and waiting (hours are usual)`,
+    );
+    do {
+      await setTimeout(THAW_POLL_MS, undefined, { signal: job.signal });
+    } while (await waiting());
+  });
+}
+
+export async function* advancing(bytes: AsyncIterable<Uint8Array>, watch: Watch): AsyncIterable<Uint8Array> {
+  for await (const chunk of bytes) {
+    watch.progress.advance(chunk.byteLength);
+    yield chunk;
+  }
+}

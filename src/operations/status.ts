@@ -1,0 +1,87 @@
+// Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
+import { isLifeboatError } from "../core/errors.ts";
+import { type Health, judgeSource, type LastAttempt } from "../core/health.ts";
+import { exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
+import { type Evidence, lastEvidence } from "../repository/evidence.ts";
+import { jobsSince } from "../repository/journal.ts";
+import { isAbandoned, listLeases } from "../repository/leases.ts";
+import { pointsOf } from "./points.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface SourceStatus extends Health {
+  readonly source: Source;
+  readonly earliest?: RestorePoint | undefined;
+  readonly latest?: RestorePoint | undefined;
+  readonly lastDrill?: Evidence | undefined;
+  readonly exposureMs?: number | undefined;
+  readonly unreachableBecause?: string | undefined;
+}
+
+const REACH_MS = 10_000;
+/** How far back an attempt is looked for when there is no backup at all. */
+const LOOK_BACK_MS = 7 * 86_400_000;
+
+/** Judges one source. */
+export async function statusOf(workshop: Workshop, source: Source, watch: Watch): Promise<SourceStatus> {
+  const { repository, clock } = workshop;
+  const reach = reachProblem(source, watch.signal);
+  const points = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const [unreachableBecause, lastDrill, attempt] = await Promise.all([
+    reach,
+    lastEvidence(repository.storage, source.name, "drill", watch.signal),
+    lastAttempt(workshop, source.name, points, watch.signal),
+  ]);
+  const now = clock.now();
+  const health = judgeSource({
+    points,
+    lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
+    lastAttempt: attempt,
+    objective: source.objective,
+    policy: source.policy,
+    now,
+    reachable: unreachableBecause === undefined,
+  });
+  return {
+    ...health,
+    source,
+    earliest: points[0],
+    latest: newest(points),
+    lastDrill,
+    exposureMs: exposureMs(points, now),
+    unreachableBecause,
+  };
+}
+
+async function reachProblem(source: Source, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)]);
+    await source.engine.inspect(await source.provider.connection({ signal: limited }), { signal: limited });
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
+  }
+}
+
+/** How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. */
+export async function lastAttempt(
+  workshop: Workshop,
+  source: string,
+  points: readonly RestorePoint[],
+  signal: AbortSignal,
+): Promise<LastAttempt | undefined> {
+  const { repository, clock } = workshop;
+  const now = clock.now();
+  for (const { record } of await listLeases(repository.storage)) {
+    if (record.verb !== "backup" || record.source !== source || !isAbandoned(record, now)) continue;
+    return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
+  }
+  const latest = newest(points);
+  const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
+  for await (const job of jobsSince(repository.storage, since, signal)) {
+    if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
+    const outcome = job.state === "done" ? "done" : "failed";
+    return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
+  }
+  return latest && { outcome: "done", endedAt: latest.endedAt };
+}

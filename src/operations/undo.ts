@@ -1,0 +1,65 @@
+// Undoing what a job declared and never struck out: one table, by kind of resource.
+
+import { asLifeboatError } from "../core/errors.ts";
+import type { Resource } from "../ports/provider.ts";
+import { removeBackup, removeUnfinished } from "../repository/backups.ts";
+import type { Journal } from "../repository/journal.ts";
+import { idOfFolder } from "../repository/layout.ts";
+import { removeMarks } from "../repository/marks.ts";
+import { undoSpool } from "../repository/spool.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
+export const RESOURCE = {
+  /** A backup being made: gone unless its manifest was committed. */
+  backup: (source: string, folder: string): Resource => ({ kind: "backup", locator: { source, folder } }),
+  /** A backup being removed: gone. */
+  removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
+  /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
+  database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
+};
+
+type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>) => Promise<boolean>;
+
+const UNDO: Readonly<Record<string, Undo>> = {
+  async backup({ repository, clock }, { source = "", folder = "" }) {
+    const removed = await removeUnfinished(repository.storage, { source, folder }, clock.now());
+    if (removed) await removeMarks(repository.storage, source, idOfFolder(folder) ?? "");
+    return true;
+  },
+  async removal({ repository }, { source = "", folder = "", id = "" }) {
+    await removeBackup(repository.storage, { source, folder });
+    await removeMarks(repository.storage, source, id);
+    return true;
+  },
+  async database({ sources, servers }, { source = "", server = "", name = "" }) {
+    const found = sources.get(source);
+    const own = await found?.provider.connection();
+    const connection = servers.get(server) ?? (own?.label === server ? own : undefined);
+    if (found === undefined || connection === undefined) return false;
+    await found.engine.dropDatabase(connection, name);
+    return true;
+  },
+  spool: (_workshop, locator) => undoSpool({ kind: "spool", locator }),
+};
+
+export interface Left extends Resource {
+  readonly why: string;
+}
+
+/** Undoes, newest first, everything the journal still lists, and strikes it out. Returns what could not be undone here. */
+export async function undo(workshop: Workshop, journal: Journal): Promise<Left[]> {
+  const left: Left[] = [];
+  for (const resource of journal.open().reverse()) {
+    const { kind, locator } = resource;
+    const provider = workshop.sources.get(journal.record.source)?.provider;
+    try {
+      const done = UNDO[kind] ? await UNDO[kind](workshop, locator) : ((await provider?.undo(resource)) ?? false);
+      if (done) await journal.strike(resource);
+      else left.push({ kind, locator, why: "only the machine, or the address, that it was made with can reach it" });
+    } catch (error) {
+      left.push({ kind, locator, why: asLifeboatError(error).message });
+    }
+  }
+  return left;
+}

@@ -1,0 +1,68 @@
+// Verify: the stored bytes of a backup match its manifest; with a key at hand, they also open to the plain bytes it names.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { type Check, type Judgement, judge } from "../core/verdict.ts";
+import { readPart, readStored } from "../repository/backups.ts";
+import { mark } from "../repository/marks.ts";
+import type { OpenKey } from "../repository/seal/keys.ts";
+import { verifyStored } from "../repository/seal/verify-stored.ts";
+import { runJob } from "./job.ts";
+import type { PointEntry } from "./points.ts";
+import { entryPlace } from "./road.ts";
+import type { Watch, Workshop } from "./workshop.ts";
+
+export interface Verification extends Judgement {
+  readonly point: PointEntry;
+  readonly checks: readonly Check[];
+  /** Whether the bytes were opened too, or only compared as they lie. */
+  readonly opened: boolean;
+}
+
+const DAMAGE = new Set(["INTEGRITY", "OBJECT_MISSING"]);
+
+/** Reads every stored byte. Damage makes the verdict fail and marks the point; without a key the seal is not opened, and that is said. */
+export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch): Promise<Verification> {
+  const key = await workshop.openKey().catch((error: unknown) => {
+    if (isLifeboatError(error, "KEY_MISSING")) return undefined;
+    throw error;
+  });
+  const { manifest } = entry;
+  const { storage } = workshop.repository;
+  return runJob(
+    workshop,
+    { verb: "verify", source: entry.source, point: manifest.id },
+    watch,
+    async (job) => {
+      const totalBytes = manifest.parts.reduce((sum, part) => sum + (key ? part.plain : part.stored).sizeBytes, 0);
+      const checks = await job.step("read", () => checkParts(workshop, entry, key, { ...watch, signal: job.signal }), { totalBytes });
+      const judgement = judge(checks, "integrity");
+      const at = workshop.clock.now();
+      if (judgement.verdict === "pass") await mark(storage, entry.source, manifest.id, { verifiedAt: at });
+      if (judgement.verdict === "fail") await mark(storage, entry.source, manifest.id, { damagedAt: at });
+      return { ...judgement, point: entry, checks, opened: key !== undefined };
+    },
+    ({ verdict }) => ({ verdict, point: manifest.id }),
+  );
+}
+
+async function checkParts(workshop: Workshop, entry: PointEntry, key: OpenKey | undefined, watch: Watch): Promise<Check[]> {
+  const checks: Check[] = [];
+  const { storage } = workshop.repository;
+  const place = entryPlace(entry);
+  for (const part of entry.manifest.parts) {
+    const check = { name: `stored bytes of ${part.name}`, kind: "integrity" as const };
+    try {
+      if (key === undefined)
+        await verifyStored(readStored(storage, place, part, watch.signal), part.stored, (sizeBytes) => watch.progress.advance(sizeBytes));
+      else for await (const chunk of readPart(storage, place, part, key, watch.signal)) watch.progress.advance(chunk.byteLength);
+      const how =
+        key === undefined
+          ? "SHA-256 of the stored bytes is as the manifest says"
+          : "opened; SHA-256 of stored and plain bytes are as the manifest says";
+      checks.push({ ...check, outcome: "pass", message: how });
+    } catch (error) {
+      if (!(error instanceof LifeboatError) || !DAMAGE.has(error.code)) throw error;
+      checks.push({ ...check, outcome: "fail", message: error.message });
+    }
+  }
+  return checks;
+}

@@ -1,0 +1,47 @@
+// What every operation works with. compose.ts wires it from the configuration; tests wire their own.
+import type { Objective } from "../core/objectives.ts";
+import type { RetentionPolicy } from "../core/retention.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Connection, Engine, Probe } from "../ports/engine.ts";
+import type { Progress } from "../ports/progress.ts";
+import type { Provider } from "../ports/provider.ts";
+import type { Catalog } from "../repository/catalog.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { OpenKey, SealKey } from "../repository/seal/keys.ts";
+
+export interface Source {
+  readonly name: string;
+  readonly provider: Provider;
+  readonly engine: Engine;
+  readonly objective: Required<Objective>;
+  readonly policy: RetentionPolicy;
+  readonly probes: readonly Probe[];
+  /** Tables that a backup of kind `tables` takes when the command names none. */
+  readonly tables?: readonly string[] | undefined;
+}
+
+export interface Workshop {
+  readonly repository: Repository;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly sealKey: SealKey;
+  /** The key that opens backups; KEY_MISSING or KEY_INVALID when it cannot be had. */
+  openKey(): Promise<OpenKey>;
+  /** Servers that this run was given by address, by label: what a crashed run left there can be removed only now. */
+  readonly servers: Map<string, Connection>;
+  readonly spoolDirectory?: string | undefined;
+  /** Class of a backup that no tier gives one. */
+  readonly storageClass?: string | undefined;
+  /** How long new backups are locked against deletion. */
+  readonly lockMs?: number | undefined;
+  /** Version of this program, for manifests and evidence. */
+  readonly lifeboat: string;
+  close(): Promise<void>;
+}
+
+/** How an operation is watched and stopped. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}

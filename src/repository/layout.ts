@@ -1,0 +1,41 @@
+// Where everything lies in a repository, format 1. docs/format.md describes the same for a reader without this code.
+
+export const IDENTITY_FILE = "lifeboat.json";
+export const LEASES = "leases/";
+
+/** `20261121T031500Z`: an instant that sorts as a name. */
+export function utcStamp(at: Date): string {
+  return at
+    .toISOString()
+    .replace(/[-:]/g, "")
+    .replace(/\.\d+Z$/, "Z");
+}
+
+export const sourcesFolder = "sources/";
+export const backupsFolder = (source: string): string => `sources/${source}/backups/`;
+export const backupFolderName = (at: Date, kind: string, id: string): string => `${utcStamp(at)}-${kind}-${id}`;
+
+/** Objects of one backup, given its folder's name. */
+export const backupFolder = (source: string, folder: string): string => `${backupsFolder(source)}${folder}/`;
+export const partName = (source: string, folder: string, part: string): string => `${backupFolder(source, folder)}${part}.zst.age`;
+export const manifestName = (source: string, folder: string): string => `${backupFolder(source, folder)}manifest.json`;
+
+/** The id at the end of a backup folder's name, or undefined when the name is not one of ours. */
+export function idOfFolder(folder: string): string | undefined {
+  return /^\d{8}T\d{6}Z-[a-z]+-([0-9a-z]+)$/.exec(folder)?.[1];
+}
+
+// Marks lie beside the backups, not inside: a manifest never changes, and listing marks stays cheap.
+export const marksFolder = (source: string): string => `sources/${source}/marks/`;
+export const markName = (source: string, id: string): string => `${marksFolder(source)}${id}.json`;
+
+export function jobName(startedAt: Date, id: string): string {
+  const [year, month, day] = startedAt.toISOString().slice(0, 10).split("-");
+  return `jobs/${year}/${month}/${day}/${id}.json`;
+}
+
+export const evidenceFolder = (source: string): string => `evidence/${source}/`;
+export const evidenceName = (source: string, id: string, file: "evidence.json" | "report.md"): string =>
+  `${evidenceFolder(source)}${id}/${file}`;
+
+export const leaseName = (name: string): string => `${LEASES}${name}.json`;

@@ -1,0 +1,109 @@
+// zstd by Node's own bindings: compression on the thread pool while the main thread reads, hashes and encrypts.
+import { once } from "node:events";
+import type { TransformOptions } from "node:stream";
+import { constants, createZstdCompress, createZstdDecompress, type ZstdOptions } from "node:zlib";
+import { LifeboatError } from "../../core/errors.ts";
+import { abortable } from "./abortable.ts";
+import { OneFrame } from "./zstd-frame.ts";
+
+const OUTPUT_BYTES = 256 * 1024;
+
+export interface CompressOptions {
+  /** zstd level; 1 keeps up with a dump on two cores. */
+  readonly level: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The bytes as one zstd frame with a content checksum. A chunk of `plain` is left alone only until the second next
+ * call after the one that brought it. When `plain` throws, this throws the same; the frame is never ended.
+ */
+export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options: CompressOptions): AsyncGenerator<Uint8Array, void> {
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag } = constants;
+  // No ZSTD_c_nbWorkers: workers crash Node 24.
+  const zstd = createZstdCompress({
+    chunkSize: OUTPUT_BYTES,
+    params: { [ZSTD_c_compressionLevel]: options.level, [ZSTD_c_checksumFlag]: 1 },
+  });
+  let ready: Uint8Array[] = [];
+  zstd.on("data", (chunk: Uint8Array) => ready.push(chunk));
+  const ended = once(zstd, "end");
+  ended.catch(() => {}); // awaited below; before that, a write's own rejection says the same
+
+  let reading: Promise<IteratorResult<Uint8Array, void>> | undefined;
+  let writing: Promise<void> = Promise.resolve();
+  const read = (): Promise<IteratorResult<Uint8Array, void>> => {
+    const next = plain.next();
+    next.catch(() => {}); // awaited in the next round; it may settle before
+    reading = next;
+    return next;
+  };
+  try {
+    let next = read();
+    for (;;) {
+      const item = await abortable(next, options.signal);
+      reading = undefined;
+      await writing;
+      if (item.done === true) break;
+      writing = write(zstd, item.value);
+      writing.catch(() => {}); // awaited in the next round
+      next = read(); // the next chunk is read and hashed while this one is compressed
+      const produced = ready;
+      ready = [];
+      yield* produced;
+    }
+    zstd.end();
+    await ended;
+    yield* ready;
+  } finally {
+    zstd.destroy();
+    // A source that is in the middle of an answer is told to stop without being waited for: it may never come.
+    const stopping = plain.return();
+    if (reading === undefined) await stopping;
+    else stopping.catch(() => {});
+  }
+}
+
+function write(stream: NodeJS.WritableStream, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/**
+ * The content of exactly one zstd frame. INTEGRITY when the frame is damaged or truncated, when there is none, or when
+ * anything follows it. Content may have been given out before that shows.
+ */
+export async function* decompress(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const options: ZstdOptions & TransformOptions = { chunkSize: OUTPUT_BYTES, readableHighWaterMark: 4 * OUTPUT_BYTES };
+  const zstd = createZstdDecompress(options);
+  let cause: unknown;
+  const feeding = feed(zstd, compressed).catch((error: unknown) => {
+    cause ??= error;
+    zstd.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
+  try {
+    for await (const chunk of zstd) yield chunk as Uint8Array;
+    await feeding;
+    if (cause !== undefined) throw cause;
+  } catch (error) {
+    if (cause !== undefined) throw cause;
+    throw new LifeboatError("INTEGRITY", `the compressed data is damaged: zstd says "${(error as Error).message}"`, { cause: error });
+  } finally {
+    zstd.destroy();
+  }
+}
+
+async function feed(zstd: ReturnType<typeof createZstdDecompress>, compressed: AsyncIterable<Uint8Array>): Promise<void> {
+  const frame = new OneFrame();
+  let writing: Promise<void> = Promise.resolve();
+  for await (const chunk of compressed) {
+    frame.push(chunk); // decrypted and walked while the chunk before is decompressed
+    await writing;
+    writing = write(zstd, chunk);
+    writing.catch(() => {}); // awaited in the next round
+  }
+  await writing;
+  frame.end();
+  zstd.end();
+}

@@ -1,0 +1,20 @@
+// S3's error answers.
+
+/** An answer that is an error, with S3's code and status. */
+export class S3Fault extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+export const noSuchKey = (): S3Fault => new S3Fault(404, "NoSuchKey", "The specified key does not exist.");
+export const noSuchUpload = (): S3Fault => new S3Fault(404, "NoSuchUpload", "The specified multipart upload does not exist.");
+export const invalidArgument = (message: string): S3Fault => new S3Fault(400, "InvalidArgument", message);
+export const preconditionFailed = (condition: string): S3Fault =>
+  new S3Fault(412, "PreconditionFailed", `At least one of the pre-conditions you specified did not hold: ${condition}`);

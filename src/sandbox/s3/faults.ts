@@ -1,0 +1,102 @@
+// What can be made to go wrong, and when.
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { S3Fault } from "./errors.ts";
+
+export const OPERATIONS = [
+  "AbortMultipartUpload",
+  "CompleteMultipartUpload",
+  "CopyObject",
+  "CreateMultipartUpload",
+  "DeleteObject",
+  "GetObject",
+  "HeadBucket",
+  "HeadObject",
+  "ListMultipartUploads",
+  "ListObjectsV2",
+  "ListParts",
+  "PutObject",
+  "RestoreObject",
+  "UploadPart",
+  "UploadPartCopy",
+] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** One thing going wrong for the next `times` requests of an operation (any operation and once, unless told). */
+export interface Fault {
+  readonly operation?: Operation;
+  readonly times?: number;
+  readonly effect:
+    | { readonly kind: "latency"; readonly ms: number }
+    | { readonly kind: "status"; readonly status: number; readonly code: string; readonly retryAfterSeconds?: number }
+    /** The connection breaks before anything was done, after it was done (a lost answer), or never answers. */
+    | { readonly kind: "dropBefore" }
+    | { readonly kind: "dropAfter" }
+    | { readonly kind: "stall" }
+    /** The answer's body breaks off (`drop`) or stops (`stall`) after so many bytes. */
+    | { readonly kind: "cutAnswer"; readonly afterBytes: number; readonly then: "drop" | "stall" };
+}
+
+/** The server's mood: set fields, or queue single faults with `next`. */
+export interface Faults {
+  next(fault: Fault): void;
+  /** Forgets every queued fault and every setting. */
+  clear(): void;
+  /** How full it may get, in bytes of stored bodies; then 507. */
+  capacityBytes: number;
+  /** Refuses checksum headers and trailers as servers did that never heard of them. */
+  refuseChecksums: false | { readonly status: number; readonly code: string };
+  /** `refuse`: 501; `ignore`: does as if the condition were not there, as old servers do. */
+  conditionalWrites: "honour" | "refuse" | "ignore";
+  /** Requests seen so far, by operation. */
+  readonly seen: Map<Operation, number>;
+}
+
+export function makeFaults(): Faults & { take(operation: Operation): Fault["effect"] | undefined } {
+  let queued: { operation: Operation | undefined; left: number; effect: Fault["effect"] }[] = [];
+  return {
+    capacityBytes: Number.POSITIVE_INFINITY,
+    refuseChecksums: false,
+    conditionalWrites: "honour",
+    seen: new Map(),
+    next(fault) {
+      queued.push({ operation: fault.operation, left: fault.times ?? 1, effect: fault.effect });
+    },
+    clear() {
+      queued = [];
+      this.capacityBytes = Number.POSITIVE_INFINITY;
+      this.refuseChecksums = false;
+      this.conditionalWrites = "honour";
+    },
+    take(operation) {
+      this.seen.set(operation, (this.seen.get(operation) ?? 0) + 1);
+      const found = queued.find((each) => each.left > 0 && (each.operation === undefined || each.operation === operation));
+      if (found === undefined) return undefined;
+      found.left--;
+      return found.effect;
+    },
+  };
+}
+
+/** What happens before the request is acted on. Returns false when it must not be acted on at all (nobody answers). */
+export async function sufferBefore(effect: Fault["effect"] | undefined, response: ServerResponse): Promise<boolean> {
+  switch (effect?.kind) {
+    case "latency":
+      await sleep(effect.ms, undefined, { ref: false });
+      return true;
+    case "dropBefore":
+      response.socket?.destroy();
+      return false;
+    case "stall":
+      return false;
+    case "status":
+      throw new S3Fault(
+        effect.status,
+        effect.code,
+        "A fault was asked for.",
+        effect.retryAfterSeconds === undefined ? {} : { "retry-after": String(effect.retryAfterSeconds) },
+      );
+    default:
+      return true;
+  }
+}

@@ -1,0 +1,91 @@
+// A small S3 server on loopback in front of a directory: for tests, the demonstration, and trying things out.
+//
+// One bucket, path-style addresses. It checks signatures and digests, gives conditional writes exactly one winner,
+// knows archive classes (with time compressed) and object lock, and can be told to misbehave.
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { S3Fault } from "./errors.ts";
+import { type Faults, makeFaults } from "./faults.ts";
+import { type Server, serve } from "./server.ts";
+import { ObjectStore } from "./store.ts";
+
+export interface S3SandboxOptions {
+  /** Where objects lie; kept on stop. A temporary one unless told, removed on stop. */
+  readonly directory?: string;
+  readonly bucket?: string;
+  readonly port?: number;
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  /** Now, in milliseconds since 1970; the system's unless told. */
+  readonly clock?: () => number;
+  /** How long a thaw takes by that clock; 1 s unless told. */
+  readonly thawMs?: number;
+  /** Smallest part but the last; S3's 5 MiB unless told. */
+  readonly minPartBytes?: number;
+  /** Largest object CopyObject takes; S3's 5 GiB unless told. */
+  readonly maxCopyBytes?: number;
+  /** Most entries in one page of a list; S3's 1000 unless told. */
+  readonly pageSize?: number;
+}
+
+export interface S3Sandbox {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly faults: Faults;
+  /** What the server holds, for tests to look at. */
+  readonly store: ObjectStore;
+  stop(): Promise<void>;
+}
+
+export async function startS3Sandbox(options: S3SandboxOptions = {}): Promise<S3Sandbox> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "lifeboat-s3-")));
+  const accessKeyId = options.accessKeyId ?? "SANDBOX";
+  const secretAccessKey = options.secretAccessKey ?? randomBytes(20).toString("hex");
+  const now = options.clock ?? Date.now;
+  const faults = makeFaults();
+  const store = new ObjectStore(directory, now);
+  const server: Server = {
+    bucket: options.bucket ?? "lifeboat",
+    store,
+    faults,
+    minPartBytes: options.minPartBytes ?? 5 * 1024 * 1024,
+    maxCopyBytes: options.maxCopyBytes ?? 5 * 1024 ** 3,
+    pageSize: options.pageSize ?? 1000,
+    thawMs: options.thawMs ?? 1000,
+    now,
+    takeSpace(bytes) {
+      if (store.usedBytes + bytes > faults.capacityBytes) throw new S3Fault(507, "InsufficientStorage", "The storage is full.");
+      store.usedBytes += bytes;
+    },
+  };
+  const http = createServer((request, response) => {
+    request.on("error", () => response.destroy()); // the client went away
+    void serve(server, faults, { accessKeyId, secretAccessKey }, request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
+  });
+  http.requestTimeout = 0;
+  await new Promise<void>((resolve, reject) => http.once("error", reject).listen(options.port ?? 0, "127.0.0.1", resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    bucket: server.bucket,
+    region: "us-east-1",
+    accessKeyId,
+    secretAccessKey,
+    faults,
+    store,
+    async stop() {
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+      http.closeAllConnections();
+      await closed;
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

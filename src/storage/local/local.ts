@@ -1,0 +1,146 @@
+// Storage in a local directory (or a mounted share): one file an object, the name its path.
+//
+// Everything is 0600 in folders 0700. Writes lie complete and synced in `.tmp/` before they get their name.
+import { unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { LifeboatError } from "../../core/errors.ts";
+import type { ObjectInfo, Storage } from "../../ports/storage.ts";
+import { orCancelled, throwIfCancelled, within } from "../deadline.ts";
+import { assertFolderPrefix, assertObjectPrefix } from "../names.ts";
+import { errnoOf, translated } from "./errors.ts";
+import { listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
+import { openReplaceLock } from "./lock.ts";
+import { getObject } from "./read.ts";
+import { checkedName, factsAt, findRoot, infoOf, pathOf, pruneFolders, type Root, syncFolder } from "./root.ts";
+import { putObject } from "./write.ts";
+
+export interface LocalStorageOptions {
+  /** Must exist (else every call says STORAGE_NOT_FOUND): made here, it could fill the disk under an unmounted share. */
+  readonly directory: string;
+  /** What messages call it; the directory's file: URL unless told. */
+  readonly url?: string;
+  /** Longest wait for one call of the file system; 60 s unless told. */
+  readonly callTimeoutMs?: number;
+  /** Longest wait for one object's data to reach the disk; 10 min unless told. */
+  readonly syncTimeoutMs?: number;
+}
+
+/** Opens nothing yet: the first call finds the directory. */
+export function openLocalStorage(options: LocalStorageOptions): Storage {
+  const directory = resolve(options.directory);
+  const callMs = options.callTimeoutMs ?? 60_000;
+  const patience = { callMs, syncMs: options.syncTimeoutMs ?? 600_000 };
+  const lock = openReplaceLock(callMs);
+
+  /** One operation with its deadline, its cancellation and its errors in our words. */
+  const attempt = async <T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+    const doing = `${what} in ${directory}`;
+    throwIfCancelled(signal);
+    try {
+      return await orCancelled(
+        within(work(), callMs, () => doing),
+        signal,
+      );
+    } catch (error) {
+      throw translated(error, doing);
+    }
+  };
+
+  /** The same for something that is walked through: each step has a deadline of its own. */
+  async function* stepwise<T>(what: string, signal: AbortSignal | undefined, walkOf: (root: Root) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const walk = walkOf(await attempt(what, signal, () => findRoot(directory)));
+    for (;;) {
+      const next = await attempt(what, signal, () => walk.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+
+  const head = async (name: string): Promise<ObjectInfo | undefined> => {
+    try {
+      const facts = await factsAt(await pathOf(await findRoot(directory), name));
+      return facts === undefined ? undefined : infoOf(name, facts);
+    } catch (error) {
+      if (errnoOf(error) === "ENOTDIR") return undefined; // a file lies where a folder of the name would
+      throw error;
+    }
+  };
+
+  const mustExist = async (name: string): Promise<void> => {
+    if ((await head(name)) === undefined) throw new LifeboatError("OBJECT_MISSING", `${name} is not in ${directory}`);
+  };
+
+  return {
+    url: options.url ?? pathToFileURL(directory).href,
+    capabilities: { storageClasses: [], archivedClasses: [], objectLock: false },
+
+    async put(name, body, putOptions = {}) {
+      checkedName(name);
+      if (putOptions.lockUntil !== undefined) {
+        throw new LifeboatError("STORAGE_REFUSED", `${name} cannot be locked: a directory has no object lock`);
+      }
+      return putObject(directory, lock, patience, name, body, putOptions);
+    },
+
+    async *get(name, getOptions = {}) {
+      checkedName(name);
+      yield* getObject(directory, callMs, name, getOptions);
+    },
+
+    async head(name, { signal } = {}) {
+      checkedName(name);
+      return attempt(`looking at ${name}`, signal, () => head(name));
+    },
+
+    async *list(prefix, { signal } = {}) {
+      assertObjectPrefix(prefix);
+      yield* stepwise(`listing ${prefix}`, signal, (root) => listObjects(root, prefix, signal));
+    },
+
+    async *listFolders(prefix, { signal } = {}) {
+      assertFolderPrefix(prefix);
+      yield* stepwise(`listing ${prefix}`, signal, (root) => listFolderNames(root, prefix, signal));
+    },
+
+    async delete(name, { signal } = {}) {
+      checkedName(name);
+      await attempt(`removing ${name}`, signal, async () => {
+        const root = await findRoot(directory);
+        const path = await pathOf(root, name);
+        // Under the lock: a replacement that has just compared must not bring the object back.
+        const removed = await lock.during(root, () => removeFile(path), signal);
+        if (removed) await syncFolder(dirname(path)).catch(ignoreMissing);
+        await pruneFolders(root, dirname(path));
+      });
+    },
+
+    async setStorageClass(name, _storageClass, { signal } = {}) {
+      checkedName(name);
+      await attempt(`looking at ${name}`, signal, () => mustExist(name));
+    },
+
+    async thaw(name, _days, { signal } = {}) {
+      checkedName(name);
+      await attempt(`looking at ${name}`, signal, () => mustExist(name));
+      return "ready";
+    },
+
+    async sweep(prefix, untouchedSince, { signal } = {}) {
+      assertObjectPrefix(prefix);
+      return attempt(`sweeping ${prefix}`, signal, async () => sweepUnfinished(await findRoot(directory), prefix, untouchedSince, signal));
+    },
+
+    close: () => lock.close(),
+  };
+}
+
+async function removeFile(path: string): Promise<boolean> {
+  if ((await factsAt(path)) === undefined) return false;
+  await unlink(path);
+  return true;
+}
+
+function ignoreMissing(error: unknown): void {
+  if (errnoOf(error) !== "ENOENT") throw error;
+}

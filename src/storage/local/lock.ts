@@ -1,0 +1,81 @@
+// The lock under which an object is replaced or removed, held against every process that uses the same directory.
+//
+// It is SQLite's lock on an empty database file, because that is the one lock Node can take which the kernel itself
+// releases when its holder dies, however it dies: no owner to detect, nothing stale to break, nothing to get wrong.
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { LifeboatError } from "../../core/errors.ts";
+import { orCancelled, pause } from "../deadline.ts";
+import { makeFolder, PRIVATE_FOLDER, type Root } from "./root.ts";
+
+export const LOCK_FILE = "lock";
+
+const BUSY = 5; // SQLITE_BUSY
+const LONGEST_PAUSE_MS = 25;
+
+export interface ReplaceLock {
+  /** Runs the work while nobody else, in this process or another, replaces or removes an object. */
+  during<T>(root: Root, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** `timeoutMs`: how long to wait for the others; each holds the lock for a few file system calls only. */
+export function openReplaceLock(timeoutMs: number): ReplaceLock {
+  let database: DatabaseSync | undefined;
+  let openedAt: string | undefined;
+  let last: Promise<unknown> = Promise.resolve(); // in this process: one after the other
+
+  const connect = async (root: Root): Promise<DatabaseSync> => {
+    if (database !== undefined && openedAt === root.path) return database;
+    database?.close();
+    database = undefined;
+    const folder = join(root.path, PRIVATE_FOLDER);
+    await makeFolder(folder);
+    const { DatabaseSync } = await import("node:sqlite");
+    database = new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
+    openedAt = root.path;
+    return database;
+  };
+
+  const acquire = async (root: Root, signal: AbortSignal | undefined): Promise<DatabaseSync> => {
+    const held = await connect(root);
+    const giveUpAt = performance.now() + timeoutMs;
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        held.exec("BEGIN EXCLUSIVE");
+        return held;
+      } catch (error) {
+        const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+        if ((code & 0xff) !== BUSY) {
+          throw new LifeboatError("STORAGE_FAILED", `${root.path} cannot be locked: ${error instanceof Error ? error.message : error}`, {
+            cause: error,
+          });
+        }
+      }
+      if (performance.now() > giveUpAt) {
+        throw new LifeboatError("STORAGE_TIMEOUT", `another process kept ${root.path} locked for ${timeoutMs / 1000} s`);
+      }
+      await pause(pauseMs * (0.5 + Math.random()), signal);
+    }
+  };
+
+  return {
+    during(root, work, signal) {
+      const turn = last.then(async () => {
+        const held = await acquire(root, signal);
+        try {
+          return await work();
+        } finally {
+          held.exec("ROLLBACK"); // nothing is ever written to it
+        }
+      });
+      last = turn.catch(() => undefined);
+      return orCancelled(turn, signal);
+    },
+    async close() {
+      await last;
+      database?.close();
+      database = undefined;
+    },
+  };
+}
