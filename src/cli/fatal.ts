@@ -49,7 +49,8 @@ export function errorJson(error: LifeboatError): object {
 }
 
 function human(error: LifeboatError, paint: Paint): string {
-  const lines = [`${paint.red("error")} ${paint.bold(error.code)}  ${error.message}`];
+  const help = typeof error.details.help === "string" ? [error.details.help, ""] : [];
+  const lines = [...help, `${paint.red("error")} ${paint.bold(error.code)}  ${error.message}`];
   const problems = problemsOf(error);
   for (const [index, problem] of problems.slice(0, 5).entries()) {
     if (index > 0) lines.push(`  ${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
@@ -73,6 +74,7 @@ function problemsOf(error: LifeboatError): readonly PlacedProblem[] {
 function causeOf(error: LifeboatError): string | undefined {
   const { cause } = error;
   if (error.code === "BUG" || !(cause instanceof Error) || cause.name === "AbortError") return undefined;
+  if ("code" in cause && (cause.code === "ENOENT" || cause.code === "EEXIST")) return undefined; // the message says it in words
   const text = isLifeboatError(cause) ? `${cause.code}  ${cause.message}` : cause.message;
   return text === "" || error.message.includes(cause.message) ? undefined : `because: ${text}`;
 }

@@ -49,7 +49,7 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
     });
   }
   try {
-    await program.parseAsync([...request.argv], { from: "user" });
+    await program.parseAsync(helpLast(request.argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { answer };
@@ -57,6 +57,12 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
   }
   if (invocation === undefined) throw new LifeboatError("USAGE", "no command was given");
   return invocation;
+}
+
+/** `help key new` as `key new --help`: commander's own help knows one word only. */
+function helpLast(argv: readonly string[]): string[] {
+  const rest = argv.slice(1);
+  return argv[0] === "help" && rest.length > 0 ? [...rest, "--help"] : [...argv];
 }
 
 /** The definitions that these arguments may need: the command named and those below it. */
@@ -171,7 +177,7 @@ const usage = (command: Command, message: string): LifeboatError =>
 /** commander's message as ours: no prefix, the suggestion as the end of the sentence. */
 function usageError(error: CommanderError, help: string): LifeboatError {
   if (error.code === "commander.help") {
-    return new LifeboatError("USAGE", "a command is needed", { details: { help: help.trimEnd() } });
+    return new LifeboatError("USAGE", "say which command", { details: { help: help.trimEnd() } });
   }
   const message = error.message
     .replace(/^error: /, "")

@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   RECOVERY_TARGET_OUTSIDE_WINDOW: code(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
   NO_RESTORE_POINT: code(EXIT.failed, "run `lifeboat backup SOURCE` first"),
   BACKUP_EMPTY: code(EXIT.inconclusive, "check that the source and its tables are the ones you meant"),
+  TABLE_UNKNOWN: code(EXIT.usage, "run `lifeboat show POINT` to see the tables of a backup; quote names with capitals or odd letters"),
   // keys and integrity
   WRONG_KEY: code(
     EXIT.wrongKey,

@@ -25,8 +25,8 @@ export interface Plan {
 
 const SIGNS: Readonly<Record<PlanEffect, string>> = { create: "+", change: "~", remove: "-", none: " " };
 
-/** Whether carrying it out would change anything. */
-export const hasEffect = (plan: Plan): boolean => plan.steps.some((step) => step.effect !== "none");
+/** Whether carrying it out would change anything; a refused plan is not carried out. */
+export const hasEffect = (plan: Plan): boolean => plan.refusals.length === 0 && plan.steps.some((step) => step.effect !== "none");
 
 /** The plan as plain text, one step a line, no colour, no newline at the end. */
 export function renderPlan(plan: Plan): string {

@@ -1,5 +1,4 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
-import type { Objective } from "../core/objectives.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection, Engine, Probe } from "../ports/engine.ts";
@@ -13,7 +12,7 @@ export interface Source {
   readonly name: string;
   readonly provider: Provider;
   readonly engine: Engine;
-  readonly objective: Required<Objective>;
+  readonly objective: { readonly rtoSeconds: number; readonly rpoSeconds: number };
   readonly policy: RetentionPolicy;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */

@@ -11,6 +11,90 @@ export interface CommandEntry {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "init",
+    group: "Setting up:",
+    summary: "Write a configuration, make the key and the repository",
+    load: async () => (await import("./init.ts")).initCommand,
+  },
+  {
+    name: "check",
+    group: "Setting up:",
+    summary: "Try out configuration, repository, key, tools and sources",
+    load: async () => (await import("./check.ts")).checkCommand,
+  },
+  {
+    name: "status",
+    group: "Watching:",
+    summary: "Say whether each source is protected right now",
+    load: async () => (await import("./status.ts")).statusCommand,
+  },
+  {
+    name: "list",
+    group: "Watching:",
+    summary: "List every restore point",
+    load: async () => (await import("./list.ts")).listCommand,
+  },
+  {
+    name: "show",
+    group: "Watching:",
+    summary: "Show a restore point: what it holds and how to open it by hand",
+    load: async () => (await import("./list.ts")).showCommand,
+  },
+  {
+    name: "backup",
+    group: "Protecting:",
+    summary: "Back up a source: one snapshot, sealed, fingerprinted",
+    load: async () => (await import("./backup.ts")).backupCommand,
+  },
+  {
+    name: "verify",
+    group: "Protecting:",
+    summary: "Read every stored byte of a backup and compare it with its manifest",
+    load: async () => (await import("./verify.ts")).verifyCommand,
+  },
+  {
+    name: "drill",
+    group: "Protecting:",
+    summary: "Prove a backup: timed restore into scratch, checked and filed",
+    load: async () => (await import("./drill.ts")).drillCommand,
+  },
+  {
+    name: "restore",
+    group: "Recovering:",
+    summary: "Restore into a database, proven before it gets its name",
+    load: async () => (await import("./restore.ts")).restoreCommand,
+  },
+  {
+    name: "expire",
+    group: "Keeping:",
+    summary: "Apply the retention policy, with a reason for each decision",
+    load: async () => (await import("./expire.ts")).expireCommand,
+  },
+  {
+    name: "hold",
+    group: "Keeping:",
+    summary: "Exempt a restore point from expiry",
+    load: async () => (await import("./hold.ts")).holdCommand,
+  },
+  {
+    name: "release",
+    group: "Keeping:",
+    summary: "End a hold",
+    load: async () => (await import("./hold.ts")).releaseCommand,
+  },
+  {
+    name: "jobs",
+    group: "Keeping:",
+    summary: "List the newest jobs",
+    load: async () => (await import("./jobs.ts")).jobsCommand,
+  },
+  {
+    name: "jobs recover",
+    group: "Keeping:",
+    summary: "Clean up after jobs whose process died",
+    load: async () => (await import("./jobs.ts")).jobsRecover,
+  },
+  {
     name: "key new",
     group: "Keys:",
     summary: "Make the identity that opens backups, and print its recipient",

@@ -58,29 +58,31 @@ export async function* sealPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Ar
 export async function* openPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Array>, startsAt: number): AsyncGenerator<Uint8Array, void> {
   const waiting = new Pieces();
   let counter = 0;
-  const openChunk = (last: boolean): Uint8Array => {
+  const openChunk = function* (last: boolean): Generator<Uint8Array, void> {
     const sealed = waiting.takeWhole(SEALED_CHUNK_BYTES);
     const plain = decrypt(key, counter, last, sealed);
-    if (plain !== undefined && !(plain.length === 0 && counter > 0)) {
-      counter += 1;
-      return plain;
+    const startByte = startsAt + counter * SEALED_CHUNK_BYTES;
+    const endByte = startByte + sealed.length;
+    if (plain === undefined) {
+      const misplaced = decrypt(key, counter, !last, sealed);
+      if (misplaced === undefined) throw damaged(`is damaged between bytes ${startByte} and ${endByte} of the stored data`, startByte);
+      // Whole, but the last where more follows, or the reverse. The age vectors want a full one given out all the same.
+      if (sealed.length === SEALED_CHUNK_BYTES) yield misplaced;
+      throw damaged(`${last ? "ends before" : "goes on after"} its final chunk, at byte ${endByte} of the stored data`, endByte);
     }
-    const from = startsAt + counter * SEALED_CHUNK_BYTES;
-    const where = `between bytes ${from} and ${from + sealed.length} of the stored data`;
-    const otherwise = plain === undefined && decrypt(key, counter, !last, sealed) !== undefined;
-    const what = !otherwise
-      ? `is damaged ${where}`
-      : last
-        ? `ends before its final chunk, at byte ${from + sealed.length} of the stored data`
-        : `goes on after its final chunk, at byte ${from + sealed.length} of the stored data`;
-    throw new LifeboatError("INTEGRITY", `the encrypted data ${what}`, { details: { where: "payload", aboutByte: from } });
+    if (plain.length === 0 && counter > 0) throw damaged(`has an empty final chunk, at byte ${startByte} of the stored data`, startByte);
+    counter += 1;
+    if (plain.length > 0) yield plain;
   };
   for await (const chunk of bytes) {
     waiting.add(chunk);
-    while (waiting.sizeBytes > SEALED_CHUNK_BYTES) yield openChunk(false);
+    while (waiting.sizeBytes > SEALED_CHUNK_BYTES) yield* openChunk(false);
   }
-  const final = openChunk(true);
-  if (final.length > 0) yield final;
+  yield* openChunk(true);
+}
+
+function damaged(what: string, aboutByte: number): LifeboatError {
+  return new LifeboatError("INTEGRITY", `the encrypted data ${what}`, { details: { where: "payload", aboutByte } });
 }
 
 function decrypt(key: Uint8Array, counter: number, last: boolean, sealed: Uint8Array): Uint8Array | undefined {

@@ -1,6 +1,6 @@
 // zstd by Node's own bindings: compression on the thread pool while the main thread reads, hashes and encrypts.
 import { once } from "node:events";
-import type { TransformOptions } from "node:stream";
+import type { Transform, TransformOptions } from "node:stream";
 import { constants, createZstdCompress, createZstdDecompress, type ZstdOptions } from "node:zlib";
 import { LifeboatError } from "../../core/errors.ts";
 import { abortable } from "./abortable.ts";
@@ -64,9 +64,17 @@ export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options
   }
 }
 
-function write(stream: NodeJS.WritableStream, chunk: Uint8Array): Promise<void> {
+/** Resolves when the chunk has been worked on; rejects also when the stream is destroyed meanwhile. */
+function write(stream: Transform, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
+    // A write that waits for its output to be read is never called back once the stream is destroyed.
+    const closed = (): void => reject(new Error("the stream was closed"));
+    stream.once("close", closed);
+    stream.write(chunk, (error) => {
+      stream.off("close", closed);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 
@@ -74,36 +82,46 @@ function write(stream: NodeJS.WritableStream, chunk: Uint8Array): Promise<void> 
  * The content of exactly one zstd frame. INTEGRITY when the frame is damaged or truncated, when there is none, or when
  * anything follows it. Content may have been given out before that shows.
  */
-export async function* decompress(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>): AsyncGenerator<Uint8Array, void> {
   const options: ZstdOptions & TransformOptions = { chunkSize: OUTPUT_BYTES, readableHighWaterMark: 4 * OUTPUT_BYTES };
   const zstd = createZstdDecompress(options);
-  let cause: unknown;
-  const feeding = feed(zstd, compressed).catch((error: unknown) => {
-    cause ??= error;
-    zstd.destroy(error instanceof Error ? error : new Error(String(error)));
+  let reading = true;
+  let sourceFailure: { readonly error: unknown } | undefined;
+
+  const feed = async (): Promise<void> => {
+    const frame = new OneFrame();
+    let writing: Promise<void> = Promise.resolve();
+    for (;;) {
+      reading = true;
+      const next = await compressed.next(); // read and decrypted while the chunk before is decompressed
+      reading = false;
+      if (next.done === true) break;
+      frame.push(next.value);
+      await writing;
+      writing = write(zstd, next.value);
+      writing.catch(() => {}); // awaited in the next round
+    }
+    frame.end();
+    await writing;
+    zstd.end();
+  };
+  const feeding = feed().catch((error: unknown) => {
+    reading = false;
+    // The decompressor's own failure reaches the reader below; a second telling of it is no cause.
+    if (!zstd.destroyed) sourceFailure = { error };
+    zstd.destroy();
   });
   try {
     for await (const chunk of zstd) yield chunk as Uint8Array;
     await feeding;
-    if (cause !== undefined) throw cause;
   } catch (error) {
-    if (cause !== undefined) throw cause;
+    if (sourceFailure !== undefined) throw sourceFailure.error;
     throw new LifeboatError("INTEGRITY", `the compressed data is damaged: zstd says "${(error as Error).message}"`, { cause: error });
   } finally {
     zstd.destroy();
+    // A source that is in the middle of an answer is told to stop without being waited for: it may never come.
+    const stopping = compressed.return();
+    if (reading) stopping.catch(() => {});
+    else await Promise.all([feeding, stopping]);
   }
-}
-
-async function feed(zstd: ReturnType<typeof createZstdDecompress>, compressed: AsyncIterable<Uint8Array>): Promise<void> {
-  const frame = new OneFrame();
-  let writing: Promise<void> = Promise.resolve();
-  for await (const chunk of compressed) {
-    frame.push(chunk); // decrypted and walked while the chunk before is decompressed
-    await writing;
-    writing = write(zstd, chunk);
-    writing.catch(() => {}); // awaited in the next round
-  }
-  await writing;
-  frame.end();
-  zstd.end();
 }

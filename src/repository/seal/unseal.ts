@@ -27,7 +27,9 @@ export async function* unseal(
   key: OpenKey,
   expected?: { readonly plain: ByteFacts; readonly stored: ByteFacts },
 ): AsyncGenerator<Uint8Array, void> {
-  const whole = expected === undefined ? stored : verified(stored, expected.stored, "stored");
+  // Gathered first, so that damage is met by the decryption, which knows its place, before the digest at the end.
+  const gathered = gather(stored, READ_BYTES);
+  const whole = expected === undefined ? gathered : verified(gathered, expected.stored, "stored");
   const plain = decompress(gather(openAge(whole, key, expected !== undefined), INFLATE_BYTES));
   yield* expected === undefined ? plain : verified(plain, expected.plain, "plain");
 }
@@ -37,16 +39,17 @@ export async function* unseal(
  * @param readOnForDamage when no key matches, read to the end first, so that a source that checks itself can object.
  */
 export async function* openAge(stored: AsyncIterable<Uint8Array>, key: OpenKey, readOnForDamage = false): AsyncGenerator<Uint8Array, void> {
-  const bytes = gather(stored, READ_BYTES);
+  const bytes = stored[Symbol.asyncIterator]();
+  const rest: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ next: () => bytes.next() }) };
   try {
     const { header, nonce, excess } = await readOpening(bytes);
     const fileKey = await openHeader(header, key).catch(async (error: unknown) => {
-      if (readOnForDamage && isLifeboatError(error, "WRONG_KEY")) for await (const _ of bytes);
+      if (readOnForDamage && isLifeboatError(error, "WRONG_KEY")) for await (const _ of rest);
       throw error;
     });
-    yield* openPayload(payloadKey(fileKey, nonce), following(excess, bytes), header.length + nonce.length);
+    yield* openPayload(payloadKey(fileKey, nonce), following(excess, rest), header.length + nonce.length);
   } finally {
-    await bytes.return();
+    await bytes.return?.();
   }
 }
 

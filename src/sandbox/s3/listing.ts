@@ -1,7 +1,7 @@
 // Lists of objects and of uploads, page by page.
 import { invalidArgument } from "./errors.ts";
 import type { S3Request } from "./request.ts";
-import type { Answer, Server } from "./server.ts";
+import type { Answer, Server } from "./types.ts";
 import { xmlDocument } from "./xml.ts";
 
 export function listObjects(server: Server, request: S3Request): Answer {

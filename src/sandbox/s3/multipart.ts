@@ -5,8 +5,8 @@ import { invalidArgument, noSuchUpload, S3Fault } from "./errors.ts";
 import { checksumHeaders, copySource, encryptionHeaders, rangeOf } from "./objects.ts";
 import { storePayload } from "./payload.ts";
 import { conditionsOf, type S3Request, traitsOf } from "./request.ts";
-import type { Answer, Server } from "./server.ts";
 import type { Piece, Upload } from "./store.ts";
+import type { Answer, Server } from "./types.ts";
 import { xmlDocument, xmlElements } from "./xml.ts";
 
 const MAX_PARTS = 10_000;

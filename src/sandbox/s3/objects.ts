@@ -3,8 +3,8 @@ import { link } from "node:fs/promises";
 import { invalidArgument, S3Fault } from "./errors.ts";
 import { storePayload } from "./payload.ts";
 import { conditionsOf, type S3Request, traitsOf } from "./request.ts";
-import type { Answer, Server } from "./server.ts";
 import type { Piece, StoredObject } from "./store.ts";
+import type { Answer, Server } from "./types.ts";
 import { xmlDocument, xmlElements } from "./xml.ts";
 
 const DAY_MS = 86_400_000;

@@ -10,8 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Fault } from "./errors.ts";
 import { type Faults, makeFaults } from "./faults.ts";
-import { type Server, serve } from "./server.ts";
+import { serve } from "./server.ts";
 import { ObjectStore } from "./store.ts";
+import type { Server } from "./types.ts";
 
 export interface S3SandboxOptions {
   /** Where objects lie; kept on stop. A temporary one unless told, removed on stop. */

@@ -8,29 +8,8 @@ import { abortUpload, completeUpload, createUpload, listParts, uploadPart, uploa
 import { copyObject, deleteObject, getObject, headObject, putObject, restoreObject } from "./objects.ts";
 import { type S3Request, understand } from "./request.ts";
 import { type Credentials, checkSignature } from "./signature.ts";
-import type { ObjectStore } from "./store.ts";
+import type { Answer, Server } from "./types.ts";
 import { xmlDocument } from "./xml.ts";
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly xml?: string;
-  readonly body?: AsyncIterable<Uint8Array>;
-}
-
-/** What every operation may use. */
-export interface Server {
-  readonly bucket: string;
-  readonly store: ObjectStore;
-  readonly faults: Faults;
-  readonly minPartBytes: number;
-  readonly maxCopyBytes: number;
-  readonly pageSize: number;
-  readonly thawMs: number;
-  now(): number;
-  /** Counts bytes against the capacity; throws 507 when it is used up. */
-  takeSpace(bytes: number): void;
-}
 
 const MAX_XML_BYTES = 4 * 1024 * 1024;
 
@@ -106,9 +85,14 @@ async function send(answer: Answer, response: ServerResponse, bodiless: boolean,
   response.end();
 }
 
+/** Resolves once more may be written, or nobody reads any more. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    response.once("drain", resolve).once("close", resolve);
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
   });
 }
 

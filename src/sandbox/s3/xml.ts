@@ -8,23 +8,23 @@ export function xmlDocument(root: string, content: Xml): string {
 
 function render(content: Xml): string {
   if (content === undefined) return "";
-  if (typeof content !== "object") return escape(String(content));
+  if (typeof content !== "object") return escapeXml(String(content));
   return Object.entries(content)
     .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((each) => [name, each as Xml] as const))
     .map(([name, value]) => (value === undefined ? "" : `<${name}>${render(value)}</${name}>`))
     .join("");
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>"'\r\n]/g, (each) => `&#${each.charCodeAt(0)};`);
 }
 
 /** Text of every element of that name, in order; nested elements stay as text. */
 export function xmlElements(text: string, name: string): string[] {
-  return [...text.matchAll(new RegExp(`<${name}(?:\\s[^>]*)?>([\\s\\S]*?)</${name}>`, "g"))].map((match) => unescape(match[1] ?? ""));
+  return [...text.matchAll(new RegExp(`<${name}(?:\\s[^>]*)?>([\\s\\S]*?)</${name}>`, "g"))].map((match) => unescapeXml(match[1] ?? ""));
 }
 
-function unescape(text: string): string {
+function unescapeXml(text: string): string {
   const named: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, word?: string) => {
     if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));

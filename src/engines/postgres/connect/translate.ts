@@ -31,7 +31,11 @@ const BY_TEXT: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/Connection terminated|connection is closed|Client was closed|not queryable/i, "SOURCE_UNREACHABLE", "the connection was cut"],
   [/does not support SSL/i, "SOURCE_UNREACHABLE", "the server offers no TLS, and sslmode asks for it"],
   [/certificate|self.signed|altnames/i, "SOURCE_UNREACHABLE", "the server's certificate is not trusted"],
-  [/password must be a string|no password supplied|SASL/i, "SOURCE_AUTH", "the server asks for a password that was not given, or is not right"],
+  [
+    /password must be a string|no password supplied|SASL/i,
+    "SOURCE_AUTH",
+    "the server asks for a password that was not given, or is not right",
+  ],
 ];
 
 /** An error of ours for a failed connection or statement. What nobody expected comes back unchanged: it is a bug, or a statement's own fault. */

@@ -1,0 +1,27 @@
+// lifeboat check [SOURCE]
+import { text } from "../../config/types.ts";
+import { EXIT } from "../../core/errors.ts";
+import { checkRepository, checkSource } from "../../operations/check.ts";
+import { defineCommand } from "../command.ts";
+import { sourcesNamed, withWorkshop } from "../session.ts";
+
+export const checkCommand = defineCommand({
+  description: "Configuration, repository, key, tools and sources, tried out: everything a backup or a restore will need, before it needs it. Changes nothing.",
+  arguments: { source: { type: text, help: "Name of the source. Default: all." } },
+  options: {},
+  json: true,
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const findings = await checkRepository(workshop, watch);
+      for (const source of sourcesNamed(workshop, context.args.source)) findings.push(...(await checkSource(workshop, source, watch)));
+      const outcomes = findings.map(({ outcome }) => outcome);
+      const verdict = outcomes.includes("fail") ? "fail" : outcomes.includes("inconclusive") ? "inconclusive" : "pass";
+      context.emit({ verdict, configuration: context.configFile, findings }, () =>
+        findings
+          .map(({ name, outcome, message, next }) => `${context.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`)
+          .join("\n"),
+      );
+      return { pass: EXIT.done, fail: EXIT.failed, inconclusive: EXIT.inconclusive }[verdict];
+    });
+  },
+});

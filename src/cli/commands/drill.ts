@@ -1,0 +1,33 @@
+// lifeboat drill [SOURCE]
+import { text } from "../../config/types.ts";
+import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { drill, type Finding } from "../../operations/drill.ts";
+import { defineCommand } from "../command.ts";
+import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
+import { sourcesNamed, withWorkshop } from "../session.ts";
+
+export const drillCommand = defineCommand({
+  description:
+    "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source.",
+  arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
+  options: { to: { type: text, default: "latest", value: "TARGET", help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point." } },
+  json: true,
+  examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d"],
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      let worst: ExitStatus = EXIT.done;
+      const findings: Finding[] = [];
+      for (const source of sourcesNamed(workshop, context.args.source)) {
+        const finding = await drill(workshop, source, context.options.to, watch);
+        findings.push(finding);
+        const status = exitOfFinding(finding);
+        if (worst === EXIT.done || status === EXIT.failed) worst = status;
+      }
+      const json = findings.map(findingJson);
+      context.emit(context.args.source === undefined ? { drills: json } : json[0], () =>
+        findings.map((finding) => renderFinding(finding, workshop.repository.storage.url, context.paint)).join("\n\n"),
+      );
+      return worst;
+    });
+  },
+});

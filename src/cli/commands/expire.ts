@@ -1,0 +1,47 @@
+// lifeboat expire [SOURCE] [--plan]
+import { flag, text } from "../../config/types.ts";
+import { EXIT } from "../../core/errors.ts";
+import { pointJson } from "../../core/restore-point.ts";
+import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
+import { defineCommand } from "../command.ts";
+import type { Paint } from "../render/paint.ts";
+import { sourcesNamed, withWorkshop } from "../session.ts";
+
+export const expireCommand = defineCommand({
+  description:
+    "Applies the retention policy: removes what it no longer keeps, oldest first, and moves what belongs in a colder class. Every decision gives its reason. The newest restore point, the newest verified one and everything on hold always stay; while the newest backup is missing, failed or suspiciously small, nothing is removed at all.",
+  arguments: { source: { type: text, help: "Name of the source. Default: all." } },
+  options: { plan: { type: flag, help: "Say what would be done, and do nothing." } },
+  json: true,
+  examples: ["lifeboat expire --plan", "lifeboat expire shop"],
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const results: ExpireResult[] = [];
+      const act = context.options.plan ? planExpire : expire;
+      for (const source of sourcesNamed(workshop, context.args.source)) results.push(await act(workshop, source, watch));
+      context.emit({ sources: results.map(json) }, () => results.map((result) => human(result, context.paint)).join("\n\n"));
+      return results.some(({ refused }) => refused.length > 0) ? EXIT.failed : EXIT.done;
+    });
+  },
+});
+
+const json = ({ source, applied, keep, remove, transitions, blocked, refused }: ExpireResult) => ({
+  source,
+  applied,
+  keep: keep.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
+  remove: remove.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
+  transitions: transitions.map(({ point, from, to, reason }) => ({ point: pointJson(point), from, to, reason })),
+  blocked,
+  refused: refused.map(({ point, message }) => ({ id: point.id, message })),
+});
+
+function human({ source, applied, keep, remove, transitions, blocked, refused }: ExpireResult, paint: Paint): string {
+  const failed = new Map(refused.map(({ point, message }) => [point.id, message]));
+  const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
+  const lines = [`${paint.bold(source)}: ${keep.length} kept, ${remove.length} ${applied ? "removed" : "to remove"}, ${transitions.length} ${applied ? "moved" : "to move"}`];
+  for (const why of blocked) lines.push(`  ${paint.yellow("nothing is removed")}: ${why}`);
+  for (const { point, reasons } of remove) lines.push(`  ${outcome(point.id, "removed", "remove ")}  ${point.name} (${point.id}): ${failed.get(point.id) ?? reasons.join("; ")}`);
+  for (const { point, to, reason } of transitions) lines.push(`  ${outcome(point.id, "moved  ", "move   ")}  ${point.name} (${point.id}) to ${to}: ${failed.get(point.id) ?? reason}`);
+  for (const { point, reasons } of keep) lines.push(`  ${paint.dim("keep   ")}  ${point.name} (${point.id}): ${reasons.join("; ")}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,120 @@
+// lifeboat init
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openStorage } from "../../compose.ts";
+import { loadConfig } from "../../config/load.ts";
+import { listOf } from "../../config/option.ts";
+import { text } from "../../config/types.ts";
+import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { createRepository } from "../../repository/repository.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
+import { renderFacts } from "../render/table.ts";
+
+const options = {
+  repository: { type: text, value: "URL|PATH", help: "Where backups will lie: a folder, or s3://bucket/prefix." },
+  source: { type: text, value: "NAME", help: "Name of the first source.", example: "shop" },
+  urlVariable: { type: text, value: "NAME", help: "Environment variable that holds the source's connection string; the file refers to it, so the password stays out of it. Default: DATABASE_URL." },
+  identityFile: { type: text, value: "FILE", help: "Identity that opens backups; made when it is not there. Default: lifeboat-identity.txt beside the configuration." },
+  recipients: { type: listOf(text), value: "AGE1,…", help: "Seal for these recipients instead, and make no identity here." },
+} as const;
+
+type Context = CommandContext<Record<string, never>, typeof options>;
+
+export const initCommand = defineCommand({
+  description:
+    "Writes a configuration, makes the identity that opens backups, and makes the repository. Asks on a terminal; elsewhere it takes everything from its options. With a configuration there already, it only makes the repository.",
+  arguments: {},
+  options,
+  json: true,
+  examples: ["lifeboat init", "lifeboat init --repository /var/lib/lifeboat --source shop --url-variable DATABASE_URL"],
+  async run(context) {
+    const made = existsSync(context.configFile) ? undefined : await writeConfiguration(context as unknown as Context);
+    const config = loadConfig({ file: context.configFile, env: context.env, cwd: context.cwd });
+    const storage = await openStorage(config, { create: true });
+    try {
+      const { recipients } = config.repository.encryption;
+      await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], context.clock);
+    } catch (error) {
+      if (made === undefined || !isLifeboatError(error, "REPOSITORY_EXISTS")) throw error;
+      context.progress.note(`there is a repository at ${storage.url} already; it is used as it is`);
+    } finally {
+      await storage.close();
+    }
+    const value = { configuration: context.configFile, repository: storage.url, identityFile: made?.identityFile ?? null, recipients: config.repository.encryption.recipients };
+    context.emit(value, () => {
+      const { paint } = context;
+      const lines = [
+        `${paint.green("✓")} the repository is ready`,
+        renderFacts([["configuration", context.configFile], ["repository", storage.url], ["identity", made?.identityFile], ["recipient", value.recipients.join("\n")]], paint),
+      ];
+      if (made?.identityMade) {
+        lines.push(
+          "",
+          paint.bold(`Copy ${made.identityFile} to a safe place that is not this machine, now.`),
+          "Whoever has it can open every backup; without it nobody can, you included.",
+        );
+      }
+      if (made) lines.push("", paint.dim(`next: export ${made.variable}=postgres://…   then: lifeboat check`));
+      return lines.join("\n");
+    });
+    return EXIT.done;
+  },
+});
+
+interface Made {
+  readonly identityFile: string | undefined;
+  readonly identityMade: boolean;
+  readonly variable: string;
+}
+
+async function writeConfiguration(context: Context): Promise<Made> {
+  const { options: given, ask, configFile } = context;
+  const place = given.repository ?? (await ask.text({ message: "Where shall backups lie? (a folder, or s3://bucket/prefix)", flag: "--repository URL|PATH", initial: "./backups" }));
+  const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
+  const variable =
+    given.urlVariable ?? (ask.possible ? await ask.text({ message: "Which environment variable holds its connection string?", flag: "--url-variable NAME", initial: "DATABASE_URL" }) : "DATABASE_URL");
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
+  const identityFile = given.recipients === undefined ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt")) : undefined;
+  const identityMade = identityFile !== undefined && !existsSync(identityFile);
+  const recipients = identityFile === undefined ? (given.recipients ?? []) : identityMade ? [await makeIdentityFile(identityFile, context.clock.now())] : await recipientsOfFile(identityFile);
+  const content = configuration({ url: repositoryUrl(place, context.cwd), source, variable, recipients, identityFile: identityFile && short(identityFile, dirname(configFile)) });
+  writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
+  return { identityFile, identityMade, variable };
+}
+
+const short = (file: string, folder: string): string => {
+  const path = relative(folder, file);
+  return path.startsWith("..") || isAbsolute(path) ? file : path;
+};
+
+const repositoryUrl = (place: string, cwd: string): string => (/^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href);
+
+function configuration(facts: { url: string; source: string; variable: string; recipients: readonly string[]; identityFile: string | undefined }): string {
+  const { url, source, variable, recipients, identityFile } = facts;
+  return `# yaml-language-server: $schema=https://unpkg.com/lifeboat/lifeboat.schema.json
+version: 1
+repository:
+  url: ${JSON.stringify(url)}
+  encryption:
+    recipients: [${recipients.join(", ")}]
+${identityFile === undefined ? "    # identityFile: needed on machines that restore" : `    identityFile: ${JSON.stringify(identityFile)}`}
+sources:
+  ${source}:
+    provider: postgres
+    url: \${${variable}}
+    policy: standard
+    objectives: { rto: 1h, rpo: 24h }
+    checks: []
+    # checks:
+    #   - { table: users, rows: { min: 1 } }
+    #   - { table: orders, newest: created_at, within: 1d }
+    #   - { sql: "select count(*) > 0 from projects" }
+policies:
+  standard:
+    backups:
+      - { tier: daily, cron: "0 2 * * *", keep: 30d }
+      - { tier: weekly, cron: "0 2 * * 0", keep: 90d }
+`;
+}

@@ -1,0 +1,98 @@
+// lifeboat list [SOURCE], lifeboat show POINT
+import { flag, text } from "../../config/types.ts";
+import { formatBytes, formatInstant } from "../../core/duration.ts";
+import { EXIT } from "../../core/errors.ts";
+import { isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { contentsOf } from "../../operations/contents.ts";
+import { findPoint, pointsOf } from "../../operations/points.ts";
+import { defineCommand } from "../command.ts";
+import type { Paint } from "../render/paint.ts";
+import { renderFacts, renderTable } from "../render/table.ts";
+import { sourceNamed, withWorkshop } from "../session.ts";
+
+export const listCommand = defineCommand({
+  description: "Every restore point, oldest first, and what is known of each: how large, until when, held by whom, proven when.",
+  arguments: { source: { type: text, help: "Name of the source. Default: all." } },
+  options: {},
+  json: true,
+  async run(context) {
+    return withWorkshop(context, async (workshop) => {
+      const { source } = context.args;
+      if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
+      const points = (await pointsOf(workshop, source)).map(({ point }) => point);
+      context.emit({ points: points.map(pointJson) }, () =>
+        points.length === 0 ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}` : table(points, context),
+      );
+      return EXIT.done;
+    });
+  },
+});
+
+const proven = (point: RestorePoint, paint: Paint): string => {
+  if (isDamaged(point)) return paint.red("damaged");
+  return isVerified(point) && point.verifiedAt ? paint.green(formatInstant(point.verifiedAt)) : paint.yellow("never");
+};
+
+function table(points: readonly RestorePoint[], context: { paint: Paint; stdout: { isTerminal: boolean; columns: number } }): string {
+  const { paint, stdout } = context;
+  const rows = points.map((point) => [
+    point.id,
+    point.source,
+    point.name,
+    point.kind,
+    formatInstant(point.time),
+    formatBytes(point.sizeBytes),
+    point.storageClass ?? "",
+    proven(point, paint),
+    point.hold ? `held by ${point.hold.by}` : point.expiresAt ? formatInstant(point.expiresAt) : "never",
+  ]);
+  const titles = ["id", "source", "name", "kind", "data of", "size", "class", "verified", "expires"];
+  const columns = titles.map((title) => ({ title, align: title === "size" ? ("right" as const) : ("left" as const) }));
+  return renderTable(columns, rows, { paint, columns: stdout.isTerminal ? stdout.columns : undefined });
+}
+
+export const showCommand = defineCommand({
+  description: "The manifest of a restore point: what it holds, what it does not, who can open it, and how to bring it back without Lifeboat.",
+  arguments: { point: { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } },
+  options: { contents: { type: flag, help: "List what is inside, too; needs the identity." } },
+  json: true,
+  async run(context) {
+    return withWorkshop(context, async (workshop) => {
+      const entry = await findPoint(workshop, context.args.point);
+      const { manifest, point } = entry;
+      const contents = context.options.contents ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal) : undefined;
+      const path = workshop.folderOf(entry);
+      const { paint } = context;
+      context.emit({ point: pointJson(point), manifest, path, ...(contents && { contents }) }, () => {
+        const facts = renderFacts(
+          [
+            ["name", paint.bold(point.name)],
+            ["id", point.id],
+            ["source", `${point.source} (${manifest.provider})`],
+            ["kind", manifest.tables === undefined ? point.kind : `${point.kind}: ${manifest.tables.join(", ")}`],
+            ["data of", manifest.snapshotAt],
+            ["made", `${manifest.startedAt} to ${manifest.endedAt} by ${point.madeBy}, job ${manifest.madeBy.job}`],
+            ["reason", manifest.reason],
+            ["note", manifest.note],
+            ["server, tool", `${manifest.server.version}, ${manifest.server.tool}`],
+            ["size", `${formatBytes(point.sizeBytes)} sealed; ${formatBytes(point.sourceBytes)} at the source`],
+            ["parts", manifest.parts.map((part) => `${part.name}.zst.age  ${part.content}  ${part.stored.sizeBytes} bytes  sha256 ${part.stored.sha256}`).join("\n")],
+            ["fingerprint", `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`],
+            ["recipients", manifest.recipients.join("\n")],
+            ["class", point.storageClass],
+            ["verified", proven(point, paint)],
+            ["hold", point.hold && `by ${point.hold.by} since ${formatInstant(point.hold.at)}${point.hold.reason ? `: ${point.hold.reason}` : ""}`],
+            ["expires", manifest.expiresAt ?? "never"],
+            ["not included", manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`).join("\n")],
+            ["by hand", `age -d -i IDENTITY ${path}/data.zst.age | zstd -d | pg_restore -d NEW_DATABASE`],
+          ],
+          paint,
+        );
+        if (contents === undefined) return facts;
+        const rows = contents.map(({ kind, schema, name, owner, hasData }) => [kind, schema, name, owner, hasData ? "rows" : ""]);
+        return `${facts}\n\n${renderTable(["kind", "schema", "name", "owner", "data"].map((title) => ({ title })), rows, { paint })}`;
+      });
+      return EXIT.done;
+    });
+  },
+});

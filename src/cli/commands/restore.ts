@@ -1,0 +1,40 @@
+// lifeboat restore SOURCE --to TARGET --into NAME|URL
+import { listOf } from "../../config/option.ts";
+import { flag, text } from "../../config/types.ts";
+import { EXIT } from "../../core/errors.ts";
+import { renderPlan } from "../../core/plan.ts";
+import { planRestore, restore } from "../../operations/restore.ts";
+import { defineCommand } from "../command.ts";
+import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
+import { sourceNamed, withWorkshop } from "../session.ts";
+
+export const restoreCommand = defineCommand({
+  description:
+    "Proves the stored bytes, fills a database under a name of its own, compares it with the fingerprint taken at the source, and only then gives it the name you want. A database that holds anything is refused without --replace and --yes, and is replaced in the last second only.",
+  arguments: { source: { type: text, required: true, help: "Name of the source." } },
+  options: {
+    to: { type: text, default: "latest", value: "TARGET", help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point." },
+    into: { type: text, required: true, value: "NAME|URL", help: "A new database name on the source's server, or the URL of a database." },
+    tables: { type: listOf(text), value: "A,B", help: "Only these tables, with what belongs to them." },
+    dataOnly: { type: flag, help: "Rows only, into tables that are there." },
+    replace: { type: flag, help: "Take the place of a database that is not empty." },
+    yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
+    plan: { type: flag, help: "Say what would be done, and do nothing." },
+  },
+  json: true,
+  examples: ["lifeboat restore shop --into shop_new", "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan", "lifeboat restore shop --into shop --replace --yes shop"],
+  async run(context) {
+    const { options } = context;
+    return withWorkshop(context, async (workshop, watch) => {
+      const source = sourceNamed(workshop, context.args.source);
+      if (options.plan) {
+        const plan = await planRestore(workshop, source, options, watch);
+        context.emit(plan, () => renderPlan(plan));
+        return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
+      }
+      const finding = await restore(workshop, source, options, watch);
+      context.emit(findingJson(finding), () => renderFinding(finding, workshop.repository.storage.url, context.paint));
+      return exitOfFinding(finding);
+    });
+  },
+});

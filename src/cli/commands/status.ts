@@ -1,0 +1,71 @@
+// lifeboat status [SOURCE]
+import { text } from "../../config/types.ts";
+import { formatDuration, formatInstant } from "../../core/duration.ts";
+import { EXIT } from "../../core/errors.ts";
+import { type SourceStatus, statusOf } from "../../operations/status.ts";
+import { defineCommand } from "../command.ts";
+import type { Paint } from "../render/paint.ts";
+import { renderFacts } from "../render/table.ts";
+import { sourcesNamed, withWorkshop } from "../session.ts";
+
+export const statusCommand = defineCommand({
+  description:
+    "Whether each source is protected right now. It is green only when the source answers, the newest backup is recent enough for the objective and proven, and a drill has passed. Anything unknown is inconclusive (exit status 3); anything wrong is exit status 4.",
+  arguments: { source: { type: text, help: "Name of the source. Default: all." } },
+  options: {},
+  json: true,
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const all = await Promise.all(sourcesNamed(workshop, context.args.source).map((source) => statusOf(workshop, source, watch)));
+      const verdicts = all.map(({ verdict }) => verdict);
+      const verdict = verdicts.includes("fail") ? "fail" : verdicts.includes("inconclusive") ? "inconclusive" : "pass";
+      context.emit({ verdict, sources: all.map(json) }, () => all.map((status) => human(status, context.paint)).join("\n\n"));
+      return { pass: EXIT.done, fail: EXIT.unhealthy, inconclusive: EXIT.inconclusive }[verdict];
+    });
+  },
+});
+
+function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs }: SourceStatus) {
+  return {
+    name: source.name,
+    provider: source.provider.name,
+    engine: source.engine.name,
+    verdict,
+    reasons,
+    window: { earliest: earliest?.time.toISOString() ?? null, latest: latest?.time.toISOString() ?? null },
+    settings: {},
+    lastBackup: latest ? { id: latest.id, endedAt: latest.endedAt.toISOString(), sizeBytes: latest.sizeBytes } : null,
+    lastDrill: lastDrill
+      ? {
+          verdict: lastDrill.verdict,
+          endedAt: lastDrill.endedAt,
+          rtoSeconds: lastDrill.achieved.rtoSeconds ?? null,
+          rpoSeconds: lastDrill.achieved.rpoSeconds ?? null,
+        }
+      : null,
+    exposureSeconds: exposureMs === undefined ? null : Math.round(exposureMs / 1000),
+    objective: source.objective,
+  };
+}
+
+function human({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause }: SourceStatus, paint: Paint): string {
+  const { rtoSeconds, rpoSeconds } = source.objective;
+  return [
+    `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.provider.name})`,
+    ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
+    ...(unreachableBecause === undefined ? [] : [`  ${unreachableBecause}`]),
+    renderFacts(
+      [
+        ["  restore points", earliest && latest ? `${formatInstant(earliest.time)} to ${formatInstant(latest.time)}` : "none"],
+        ["  exposure", exposureMs === undefined ? "everything: there is no restore point" : `${formatDuration(exposureMs)} (objective ${formatDuration(rpoSeconds * 1000)})`],
+        [
+          "  last drill",
+          lastDrill
+            ? `${lastDrill.verdict}, ${formatInstant(new Date(lastDrill.endedAt))}, RTO ${lastDrill.achieved.rtoSeconds === undefined ? "not measured" : formatDuration(lastDrill.achieved.rtoSeconds * 1000)} (objective ${formatDuration(rtoSeconds * 1000)})`
+            : "never",
+        ],
+      ],
+      paint,
+    ),
+  ].join("\n");
+}

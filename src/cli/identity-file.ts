@@ -1,0 +1,50 @@
+// Identity files: made once, private, never overwritten; read to learn whose key it is or to open backups.
+import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { LifeboatError } from "../core/errors.ts";
+import { generateIdentity, parseIdentityFile, recipientOf } from "../repository/seal/keys.ts";
+
+/** Makes an identity in a new file, in the form of age-keygen. Returns its recipient. USAGE when the file exists or cannot be made. */
+export async function makeIdentityFile(file: string, createdAt: Date): Promise<string> {
+  const { identity, recipient } = await generateIdentity();
+  writeOnce(file, `# created: ${createdAt.toISOString()}\n# public key: ${recipient}\n${identity}\n`);
+  return recipient;
+}
+
+/** The recipients that belong to a file's identities. */
+export async function recipientsOfFile(file: string): Promise<string[]> {
+  return Promise.all((await parseIdentityFile(read(file), file)).map(recipientOf));
+}
+
+/** The file with mode 0600 and the text, on the disk before this returns. */
+function writeOnce(file: string, text: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "wx", 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") {
+      throw new LifeboatError("USAGE", `${file} exists already, and a key that backups may need is never overwritten`, {
+        cause: error,
+        hint: "name another file, or run `lifeboat key show FILE` to see whose key it is",
+      });
+    }
+    throw new LifeboatError("USAGE", `${file} cannot be written (${code})`, { cause: error, hint: "name a file in a folder that you may write to" });
+  }
+  try {
+    chmodSync(file, 0o600); // a umask can only take away, but some file systems give more than was asked for
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? `there is no identity file ${file}` : `the identity file ${file} cannot be read (${code})`;
+    throw new LifeboatError("KEY_MISSING", why, { cause: error });
+  }
+}

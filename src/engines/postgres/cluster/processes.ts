@@ -1,0 +1,56 @@
+// Whether a process that was noted down is still the same one, and ending it. Process numbers are used again, so a number alone proves nothing.
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { baseEnvironment } from "../process/environment.ts";
+import { runProgram } from "../process/run.ts";
+import type { ProcessMark } from "./layout.ts";
+
+/** When a process was started, in the system's own words (only equality means anything); undefined when it is gone. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
+  if (process.platform === "linux") {
+    try {
+      const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+      // The name in parentheses may hold anything; fields are counted after it. State is the 3rd field, start time the 22nd.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return fields[0] === "Z" ? undefined : fields[19];
+    } catch {
+      return undefined;
+    }
+  }
+  const { stdout } = await runProgram("ps", ["-o", "lstart=", "-p", String(pid)], { env: baseEnvironment(), timeoutMs: 5_000 });
+  return stdout.trim() || undefined;
+}
+
+export async function markProcess(pid: number): Promise<ProcessMark | undefined> {
+  const startedAt = await startTimeOf(pid);
+  return startedAt === undefined ? undefined : { pid, startedAt };
+}
+
+export async function isAlive(mark: ProcessMark): Promise<boolean> {
+  return (await startTimeOf(mark.pid)) === mark.startedAt;
+}
+
+/** The arguments a process was started with; empty when it is gone or may not be looked at. */
+export async function commandOf(pid: number): Promise<string> {
+  if (process.platform === "linux") {
+    return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
+  }
+  return (await runProgram("ps", ["-o", "command=", "-p", String(pid)], { env: baseEnvironment(), timeoutMs: 5_000 })).stdout.trim();
+}
+
+/** Sends the signals in turn, each with its time to work, until the process is gone. Returns whether it is. */
+export async function endProcess(mark: ProcessMark, signals: readonly (readonly [NodeJS.Signals, number])[]): Promise<boolean> {
+  for (const [signal, waitMs] of signals) {
+    if (!(await isAlive(mark))) return true;
+    try {
+      process.kill(mark.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+    for (let waitedMs = 0; waitedMs < waitMs; waitedMs += 20) {
+      if (!(await isAlive(mark))) return true;
+      await sleep(20);
+    }
+  }
+  return !(await isAlive(mark));
+}

@@ -1,0 +1,19 @@
+// What the starter and the supervisor of a cluster tell each other: one line of JSON each way; then the pipe itself is the message.
+
+/** First line on the supervisor's standard input. When that input ends, for whatever reason, the cluster ends. */
+export interface SupervisorOrder {
+  readonly directory: string;
+  readonly bin: string;
+  readonly jobId: string;
+  readonly host: string;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly password: string;
+  readonly encoding: string;
+  readonly locale: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly startTimeoutMs: number;
+}
+
+/** First line on its standard output. */
+export type SupervisorAnswer = { readonly ready: true; readonly pid: number } | { readonly ready: false; readonly message: string };

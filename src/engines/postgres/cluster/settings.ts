@@ -1,0 +1,40 @@
+// Settings of clusters that we make: data, so that a caller can add to them or replace them.
+import { availableParallelism, totalmem } from "node:os";
+
+export type Settings = Readonly<Record<string, string>>;
+
+/** For every cluster of ours: reached by its socket only, silent, and without a trace outside its directory. */
+const COMMON: Settings = {
+  listen_addresses: "",
+  unix_socket_permissions: "0700",
+  log_min_messages: "warning",
+  log_timezone: "UTC",
+  timezone: "UTC",
+  max_connections: "50",
+  dynamic_shared_memory_type: "posix",
+};
+
+/** For data that is thrown away: nothing is flushed, nothing is logged twice, nothing runs on its own. */
+const THROW_AWAY: Settings = {
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  fsync: "off",
+  full_page_writes: "off",
+  synchronous_commit: "off",
+  autovacuum: "off",
+  max_wal_size: "4GB",
+  checkpoint_timeout: "30min",
+  maintenance_work_mem: "256MB",
+};
+
+export function clusterSettings(durable: boolean, extra: Settings = {}): Settings {
+  // A quarter of the memory is the usual advice for a server of its own; this one shares the machine, briefly.
+  const sharedBuffersMiB = Math.max(16, Math.min(256, Math.floor(totalmem() / 16 / 1024 / 1024)));
+  return {
+    ...COMMON,
+    shared_buffers: `${sharedBuffersMiB}MB`,
+    max_parallel_maintenance_workers: String(Math.max(1, Math.min(4, availableParallelism() - 1))),
+    ...(durable ? {} : THROW_AWAY),
+    ...extra,
+  };
+}

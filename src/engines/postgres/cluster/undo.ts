@@ -1,0 +1,65 @@
+// Ends and removes what is left of a cluster after a crash, from nothing but its locator.
+import { lstat, readFile, rm, rmdir } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename } from "node:path";
+import { LifeboatError } from "../../../core/errors.ts";
+import { layoutOf, readNote } from "./layout.ts";
+import { commandOf, endProcess, isAlive, markProcess } from "./processes.ts";
+
+export interface ClusterLocator {
+  readonly directory: string;
+  readonly jobId: string;
+  readonly host: string;
+}
+
+/**
+ * Returns whether the cluster is gone for certain: true also when there was nothing left, false when it belongs to another host.
+ * Touches only a directory whose note names this very job, and only processes that are proven to be its own.
+ * Throws SCRATCH_FAILED when the directory is somebody else's, or something cannot be removed.
+ */
+export async function undoCluster(locator: ClusterLocator): Promise<boolean> {
+  const { directory, jobId } = locator;
+  if (locator.host !== hostname()) return false;
+  const layout = layoutOf(directory);
+  const facts = await lstat(directory).catch(() => undefined);
+  if (facts === undefined) return true;
+  if (!facts.isDirectory()) throw new LifeboatError("SCRATCH_FAILED", `${directory} is not a directory; it is left as it is`);
+  const note = await readNote(directory);
+  if (note === undefined) return await removeUnborn(directory, jobId);
+  if (note.jobId !== jobId) {
+    throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}; it is left as it is`);
+  }
+  if (note.supervisor && (await isAlive(note.supervisor))) {
+    // Its cluster must not be pulled from under it, and it must not go on building in a directory that is being removed.
+    await endProcess(note.supervisor, [["SIGKILL", 5_000]]);
+  }
+  await endServerOf(layout.data);
+  await rm(layout.socket, { recursive: true, force: true, maxRetries: 5 });
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  return true;
+}
+
+/** A crash between making the directory and writing its note leaves it empty. */
+async function removeUnborn(directory: string, jobId: string): Promise<boolean> {
+  if (!basename(directory).includes(jobId)) {
+    throw new LifeboatError("SCRATCH_FAILED", `${directory} holds no cluster of ours; it is left as it is`);
+  }
+  await rm(`${layoutOf(directory).note}.new`, { force: true });
+  await rmdir(directory).catch((cause) => {
+    throw new LifeboatError("SCRATCH_FAILED", `${directory} holds files that are not ours; it is left as it is`, { cause });
+  });
+  return true;
+}
+
+async function endServerOf(data: string): Promise<void> {
+  const pid = Number((await readFile(`${data}/postmaster.pid`, "utf8").catch(() => "")).split("\n")[0]);
+  if (!Number.isInteger(pid) || pid <= 1) return;
+  const mark = await markProcess(pid);
+  // A server of ours names its data directory in its arguments: nothing else does.
+  if (mark === undefined || !(await commandOf(pid)).includes(`-D ${data} `)) return;
+  const ended = await endProcess(mark, [
+    ["SIGQUIT", 5_000],
+    ["SIGKILL", 5_000],
+  ]);
+  if (!ended) throw new LifeboatError("SCRATCH_FAILED", `the server ${pid} of ${data} cannot be ended`);
+}

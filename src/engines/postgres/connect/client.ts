@@ -1,0 +1,185 @@
+// One connection for queries, over the `pg` library: same host, user, password and TLS as the programs get.
+import pg from "pg";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/engine.ts";
+import { type SslMode, sslModeOf, tlsOptions } from "./tls.ts";
+import { translateError } from "./translate.ts";
+import { type ConnectionParts, partsOf } from "./url.ts";
+
+export interface ClientOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  /** The server ends a statement that takes longer; absent: no limit but the signal. */
+  readonly statementTimeoutMs?: number | undefined;
+  readonly applicationName?: string | undefined;
+}
+
+export type Row = Record<string, unknown>;
+
+export interface Client {
+  readonly connection: Connection;
+  /** As 150004. */
+  readonly serverVersionNumber: number;
+  /** The server process that answered first; differs from the announced one behind a proxy or pooler. */
+  readonly backendPid: number;
+  readonly announcedPid: number;
+  /** Rows as objects. 64-bit integers, numerics and instants come as the server writes them: strings. Errors are translated. */
+  query<R extends Row = Row>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  /** The library's own client, for cursors and streams. Its errors must go through `translateError`. */
+  readonly raw: pg.Client;
+  /** Ends the connection. Never throws; safe to call twice. */
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Dates stay text: the library's own reading of them would pass through the local time zone and lose microseconds. */
+const AS_TEXT = new Set([1082, 1083, 1114, 1184, 1266, 1186]);
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: "text" | "binary") =>
+    AS_TEXT.has(oid) ? (value: string) => value : pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
+};
+
+/**
+ * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, CONFIG_INVALID or the abort's reason.
+ * When the signal aborts later, the connection is cut: the statement under way rejects with the abort's reason, and the server
+ * gives it up as soon as it sees that nobody listens.
+ */
+export async function openClient(connection: Connection, options: ClientOptions = {}): Promise<Client> {
+  const parts = partsOf(connection);
+  options.signal?.throwIfAborted();
+  const raw = await connectByMode(connection, parts, options);
+  return await introduce(raw, connection, options);
+}
+
+async function connectByMode(connection: Connection, parts: ConnectionParts, options: ClientOptions): Promise<pg.Client> {
+  const mode = sslModeOf(parts);
+  // `allow` starts without TLS and `prefer` with it; both fall back to the other, as in libpq.
+  const attempts: SslMode[] = mode === "prefer" ? ["require", "disable"] : mode === "allow" ? ["disable", "require"] : [mode];
+  let failure: unknown;
+  for (const attempt of attempts) {
+    try {
+      return await connect(parts, attempt, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failure ??= error;
+      if (!mayTryOtherMode(error)) throw translateError(error, connection);
+    }
+  }
+  throw translateError(failure, connection);
+}
+
+/** Only what TLS itself decides is worth a second attempt; a wrong password or a silent host is not. */
+function mayTryOtherMode(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return /does not support SSL|SSL|TLS/i.test(message ?? "") || code === "28000";
+}
+
+async function connect(parts: ConnectionParts, mode: SslMode, options: ClientOptions): Promise<pg.Client> {
+  const timeoutMs = options.connectTimeoutMs ?? Number(parts.parameters.connect_timeout ?? CONNECT_TIMEOUT_MS / 1000) * 1000;
+  const client = new pg.Client({
+    host: parts.host,
+    port: parts.port,
+    user: parts.user,
+    database: parts.database,
+    ...(parts.password === undefined ? {} : { password: parts.password }),
+    ssl: tlsOptions(parts, mode),
+    enableChannelBinding: (parts.parameters.channel_binding ?? "prefer") !== "disable",
+    connectionTimeoutMillis: timeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    application_name: options.applicationName ?? "lifeboat",
+    ...(parts.parameters.options === undefined ? {} : { options: parts.parameters.options }),
+    types,
+  });
+  // Without a listener, a connection that breaks while idle would end the whole process. The next query reports it.
+  client.on("error", () => {});
+  const onAbort = (): void => cut(client);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    cut(client);
+    throw options.signal?.aborted ? options.signal.reason : error;
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function introduce(raw: pg.Client, connection: Connection, options: ClientOptions): Promise<Client> {
+  const { signal } = options;
+  const waiting = new Set<(reason: unknown) => void>();
+  const onAbort = (): void => {
+    cut(raw);
+    for (const reject of waiting) reject(signal?.reason);
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let closing: Promise<void> | undefined;
+
+  const query = async <R extends Row>(sql: string, values?: readonly unknown[]): Promise<R[]> => {
+    signal?.throwIfAborted();
+    const gone = Promise.withResolvers<never>();
+    waiting.add(gone.reject);
+    try {
+      const result = await Promise.race([values === undefined ? raw.query(sql) : raw.query(sql, [...values]), gone.promise]);
+      // Several statements in one text give several results; the last one is the answer.
+      const last: pg.QueryResult = Array.isArray(result) ? result.at(-1) : result;
+      return last.rows as R[];
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : translateError(error, connection);
+    } finally {
+      waiting.delete(gone.reject);
+    }
+  };
+  const close = (): Promise<void> => {
+    closing ??= closeQuietly(raw).finally(() => signal?.removeEventListener("abort", onAbort));
+    return closing;
+  };
+
+  try {
+    const [facts] = await query<{ pid: number; version: string }>(
+      "select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num') as version",
+    );
+    if (!facts) throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} did not say what it is`);
+    const announcedPid = (raw as unknown as { processID: number | null }).processID ?? 0;
+    const client: Client = {
+      connection,
+      serverVersionNumber: Number(facts.version),
+      backendPid: facts.pid,
+      announcedPid,
+      query,
+      raw,
+      close,
+    };
+    // Behind a pooler a setting would stay with the server's process, for strangers to find.
+    if (announcedPid === facts.pid) await settle(client, options);
+    return client;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function settle(client: Client, options: ClientOptions): Promise<void> {
+  if (options.statementTimeoutMs !== undefined) await client.query(`set statement_timeout = ${Math.ceil(options.statementTimeoutMs)}`);
+  if (client.serverVersionNumber < 140_000) return;
+  // Has the server notice within seconds that we are gone, instead of at the end of a long statement.
+  // Only some operating systems can; where it cannot, nothing depends on it.
+  await client.query("set client_connection_check_interval = '2s'").catch((error: unknown) => {
+    if (error instanceof LifeboatError) throw error;
+  });
+}
+
+function cut(client: pg.Client): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
+
+async function closeQuietly(client: pg.Client): Promise<void> {
+  const timer = setTimeout(() => cut(client), CLOSE_TIMEOUT_MS);
+  // A connection that is already broken is as closed as it can be.
+  await client.end().catch(() => cut(client));
+  clearTimeout(timer);
+}

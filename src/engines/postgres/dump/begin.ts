@@ -1,0 +1,142 @@
+// Begins a dump: one held snapshot, from which pg_dump's bytes and the fingerprint both come.
+
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
+import type { Connection, DatabaseFacts, Dump, DumpOptions } from "../../../ports/engine.ts";
+import { expectedSequences } from "../archive/sequences.ts";
+import { programEnvironment, secretsOf } from "../connect/programs.ts";
+import { translateError } from "../connect/translate.ts";
+import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
+import type { OpenSession, Session } from "../fingerprint/session.ts";
+import { type Child, startChild } from "../process/child.ts";
+import { holdSnapshot } from "./hold.ts";
+import { type GatedDump, gateDump } from "./stream.ts";
+import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
+
+/** What a dump is made with; the engine wires it. */
+export interface DumpMeans {
+  readonly facts: DatabaseFacts;
+  /** Path of pg_dump. */
+  readonly program: string;
+  readonly open: OpenSession;
+  fingerprint(open: OpenSession, scope: Fingerprint["scope"], options: FingerprintOptions): Promise<Fingerprint>;
+  /** Everything of the source that such a dump does not bring back; asked inside the snapshot. */
+  omissions(session: Session, scope: Fingerprint["scope"]): Promise<readonly Omission[]>;
+}
+
+const KIND_ARGUMENTS: Readonly<Record<DumpOptions["kind"], readonly string[]>> = {
+  full: [],
+  data: ["--data-only"],
+  schema: ["--schema-only"],
+  tables: ["--strict-names"],
+};
+
+const ATTEMPTS = 3;
+/** Sessions that hash beside the dump: the server does the work, and the dump itself keeps one of its cores busy. */
+const HASHING_SESSIONS = 2;
+
+/**
+ * Resolves when the first bytes are ready. A session that asks for an exclusive lock just between our locks and pg_dump's would make
+ * all three wait for each other: pg_dump gives up first, everything is let go, and the dump begins anew.
+ */
+export async function beginDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<Dump> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptDump(connection, options, means);
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isLifeboatError(error, "SOURCE_CHANGED")) throw error;
+      options.progress?.note(`${error.message}; beginning anew`);
+    }
+  }
+}
+
+async function attemptDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<Dump> {
+  const stopped = new AbortController();
+  const signal = options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
+  const holder = await means.open();
+  let child: Child | undefined;
+  let gated: GatedDump | undefined;
+  let fingerprint: Promise<Fingerprint> | undefined;
+  const end = async (): Promise<void> => {
+    stopped.abort(new LifeboatError("CANCELLED", "the dump was ended"));
+    await gated?.end();
+    await Promise.allSettled([fingerprint, child?.kill()]);
+    await holder.end();
+  };
+  try {
+    const choose = (tables: readonly SourceTable[]): readonly SourceTable[] => {
+      const chosen = options.kind === "tables" ? chooseTables(tables, options.tables ?? [], connection.label) : tables;
+      refuseUnreadable(chosen, connection.label, options.kind !== "schema");
+      return chosen;
+    };
+    const held = await holdSnapshot(holder, connection.label, choose);
+    const scope = scopeOf(options.kind, held.tables);
+    const notIncluded = await means.omissions(holder, scope);
+
+    child = await startChild(means.program, dumpArguments(options.kind, held.id, scope.tables ?? []), {
+      env: programEnvironment(connection),
+      secrets: secretsOf(connection),
+      signal,
+    });
+    let failure: unknown;
+    gated = gateDump(child, connection.label, () => failure);
+    await gated.begun;
+
+    const { walked, bytes } = gated;
+    fingerprint = means.fingerprint(means.open, scope, {
+      snapshotId: held.id,
+      holder,
+      concurrency: HASHING_SESSIONS,
+      signal,
+      ...(options.kind === "schema" ? {} : { sequenceValues: async () => expectedSequences((await walked).contents.entries) }),
+    });
+    fingerprint.catch((error: unknown) => {
+      failure = error;
+    });
+    const result = fingerprint;
+    return {
+      facts: means.facts,
+      snapshotAt: held.at,
+      notIncluded,
+      parts: [{ name: "data", content: "pg_dump-custom", bytes }],
+      fingerprint: () => result,
+      end: once(end),
+    };
+  } catch (error) {
+    await end();
+    throw options.signal?.aborted ? options.signal.reason : translateError(error, connection);
+  }
+}
+
+function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fingerprint["scope"] {
+  return kind === "tables" ? { kind, tables: tables.map((table) => table.name) } : { kind };
+}
+
+/** `tables`: qualified names, quoted where needed; pg_dump reads them as patterns in which only quoted parts are literal. */
+export function dumpArguments(kind: DumpOptions["kind"], snapshotId: string, tables: readonly string[]): string[] {
+  return [
+    "--format=custom",
+    // Compression is ours (zstd, once, over everything); plain blocks are also what the walk can look into.
+    "--compress=0",
+    "--no-password",
+    "--no-sync",
+    "--lock-wait-timeout=10s",
+    `--snapshot=${snapshotId}`,
+    ...KIND_ARGUMENTS[kind],
+    ...tables.map((table) => `--table=${literalPattern(table)}`),
+  ];
+}
+
+/** Quotes both parts, so that no letter of a name is taken for a wildcard or folded. */
+function literalPattern(name: string): string {
+  const parts = name.match(/"(?:[^"]|"")*"|[^."]+/g) ?? [];
+  return parts.map((part) => (part.startsWith('"') ? part : `"${part}"`)).join(".");
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= action();
+    return done;
+  };
+}

@@ -1,0 +1,52 @@
+// What a database says of itself before a backup: its size, its version, and what its user should know.
+import type { DatabaseFacts } from "../../../ports/engine.ts";
+import type { Client } from "../connect/client.ts";
+import { clusterIdentity } from "../connect/identity.ts";
+import { USER_SCHEMA } from "../fingerprint/relations.ts";
+
+const QUERY = `
+select pg_catalog.current_setting('server_version') as version, pg_catalog.current_database()::text as database, current_user::text as "user",
+  pg_catalog.pg_database_size(pg_catalog.current_database())::text as size,
+  (select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${USER_SCHEMA})::text as tables,
+  pg_catalog.pg_encoding_to_char(d.encoding)::text as encoding,
+  (select rolsuper or rolbypassrls from pg_catalog.pg_roles where rolname = current_user) as sees_all,
+  (select count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
+  pg_catalog.pg_is_in_recovery() as standby
+from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()`;
+
+interface Facts extends Record<string, unknown> {
+  readonly version: string;
+  readonly database: string;
+  readonly user: string;
+  readonly size: string;
+  readonly tables: string;
+  readonly encoding: string;
+  readonly sees_all: boolean;
+  readonly row_security: boolean;
+  readonly standby: boolean;
+}
+
+/** `tool`: the program that will be used, as `pg_dump 15.20`. */
+export async function databaseFacts(client: Client, tool: string): Promise<DatabaseFacts> {
+  const [facts] = (await client.query<Facts>(QUERY)) as [Facts];
+  const warnings: string[] = [];
+  if (facts.tables === "0") warnings.push("it has no tables");
+  if (facts.encoding === "SQL_ASCII") warnings.push("its encoding is SQL_ASCII: texts come back byte for byte, whatever they mean");
+  if (facts.row_security && !facts.sees_all) {
+    warnings.push(`row-level security is in use and ${facts.user} does not bypass it: a backup is refused where rows would be hidden`);
+  }
+  if (facts.standby)
+    warnings.push("it is a standby: a long backup may be cancelled by what the primary changes (max_standby_streaming_delay)");
+  return {
+    serverVersion: facts.version,
+    serverMajor: Math.floor(client.serverVersionNumber / 10_000),
+    database: facts.database,
+    user: facts.user,
+    sizeBytes: Number(facts.size),
+    tables: Number(facts.tables),
+    tool,
+    warnings,
+    identity: await clusterIdentity(client),
+  };
+}

@@ -1,0 +1,90 @@
+// The commit gate: a dump's bytes end only when pg_dump has closed with status 0 and the archive was walked to its end.
+import { LifeboatError } from "../../../core/errors.ts";
+import { ArchiveWalker, type WalkedArchive } from "../archive/walker.ts";
+import type { Child } from "../process/child.ts";
+import { dumpFailure } from "./failure.ts";
+
+/** pg_dump writes in pieces of 4 KB; whoever compresses, encrypts and stores them is far faster with large ones. */
+const BLOCK_BYTES = 256 * 1024;
+
+export interface GatedDump {
+  /** Resolves when the first bytes are there, which is after pg_dump took its locks; rejects when it ends before. */
+  readonly begun: Promise<void>;
+  /** May be iterated once. Leaving it early ends pg_dump. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** What the walk found; rejects when the dump fails. */
+  readonly walked: Promise<WalkedArchive>;
+  /** Lets go of what was not read; pg_dump must have been told to end, or have ended. Never throws. */
+  end(): Promise<void>;
+}
+
+/**
+ * Gates the output of a running pg_dump. `failed` tells of a failure elsewhere that makes further bytes pointless.
+ * Throws what `dumpFailure` makes of pg_dump's end, or DUMP_INCOMPLETE; in either case pg_dump is gone by then.
+ */
+export function gateDump(child: Child, label: string, failed: () => unknown): GatedDump {
+  const walked = Promise.withResolvers<WalkedArchive>();
+  // A dump that nobody reads to its end leaves nobody to hear this.
+  walked.promise.catch(() => {});
+  const blocks = passThroughGate(child, label, failed, walked.resolve);
+  const first = blocks.next();
+  first.catch(walked.reject);
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      const { value, done } = await first;
+      if (done !== true) yield value;
+      yield* blocks;
+    } catch (error) {
+      walked.reject(error);
+      throw error;
+    } finally {
+      walked.reject(new LifeboatError("CANCELLED", "the dump was not read to its end"));
+      await blocks.return(undefined);
+    }
+  }
+  const end = async (): Promise<void> => {
+    walked.reject(new LifeboatError("CANCELLED", "the dump was ended before it was read"));
+    // Whoever reads the bytes gets their error there; here only the end matters.
+    await Promise.allSettled([first, blocks.return(undefined)]);
+  };
+  return { begun: first.then(() => {}), bytes: bytes(), walked: walked.promise, end };
+}
+
+async function* passThroughGate(
+  child: Child,
+  label: string,
+  failed: () => unknown,
+  onWalked: (walked: WalkedArchive) => void,
+): AsyncGenerator<Uint8Array, undefined> {
+  const walker = new ArchiveWalker();
+  let block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  let filled = 0;
+  try {
+    for await (const chunk of child.stdout) {
+      for (let at = 0; at < chunk.length; ) {
+        const taken = Math.min(chunk.length - at, BLOCK_BYTES - filled);
+        block.set(taken === chunk.length ? chunk : chunk.subarray(at, at + taken), filled);
+        at += taken;
+        filled += taken;
+        if (filled < BLOCK_BYTES) continue;
+        const error = failed();
+        if (error !== undefined) throw error;
+        walker.feed(block);
+        yield block;
+        block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+        filled = 0;
+      }
+    }
+    // How the program ended comes first: bytes that are missing because it died are the consequence, not the cause.
+    await child.success((message) => dumpFailure(message, label));
+    const last = block.subarray(0, filled);
+    walker.feed(last);
+    const walked = walker.end();
+    // The last bytes are withheld until all is judged, so that whoever stores them cannot commit what was not.
+    if (last.length > 0) yield last;
+    onWalked(walked);
+    return undefined;
+  } finally {
+    await child.kill();
+  }
+}

@@ -1,0 +1,117 @@
+// The tables that a dump will read: found before anything is locked, refused by name when they cannot be read whole.
+import { LifeboatError } from "../../../core/errors.ts";
+import { didYouMean } from "../../../core/suggest.ts";
+import { USER_SCHEMA } from "../fingerprint/relations.ts";
+import { parsePattern } from "../fingerprint/scope.ts";
+import type { Session } from "../fingerprint/session.ts";
+
+export interface SourceTable {
+  readonly oid: string;
+  readonly schema: string;
+  readonly table: string;
+  /** Qualified, quoted where needed. */
+  readonly name: string;
+  /** `pg_class.relkind`: r table, p partitioned table, S sequence. */
+  readonly kind: string;
+  readonly readable: boolean;
+  /** Row-level security would hide rows from this user. */
+  readonly hidden: boolean;
+  /** First on the search path among those of its name: what the bare name means. */
+  readonly visible: boolean;
+  /** OIDs of the partitioned tables above it. */
+  readonly ancestors: readonly string[];
+}
+
+// Members of extensions are not dumped, unless the extension marked them as holding a user's configuration.
+const QUERY = `
+with path as (
+  select case part when '$user' then current_user::text else part end as name, place
+  from pg_catalog.pg_settings s,
+    lateral (select pg_catalog.btrim(p, ' "') as part, place
+             from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
+  where s.name = 'search_path'
+), listed as (
+  select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, n.oid as schema_oid,
+    pg_catalog.row_number() over (partition by c.relname order by path.place nulls last) = 1 and path.place is not null as visible
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  left join path on path.name = n.nspname
+  where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
+    and not exists (
+      select from pg_catalog.pg_depend d join pg_catalog.pg_extension x on x.oid = d.refobjid
+      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
+        and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and not c.oid = any (coalesce(x.extconfig, '{}')))
+)
+select oid::bigint::text as oid, nspname::text as schema, relname::text as "table", relkind::text as kind, visible,
+  pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname) as name,
+  pg_catalog.has_schema_privilege(schema_oid, 'USAGE') and pg_catalog.has_table_privilege(oid, 'SELECT') as readable,
+  relkind = 'r' and pg_catalog.row_security_active(oid) as hidden,
+  case when relispartition then array(select relid::bigint::text from pg_catalog.pg_partition_ancestors(oid) relid) else '{}' end as ancestors
+from listed
+order by name collate "C"`;
+
+/** Every table and sequence whose data a dump of this database would read. */
+export async function listTables(session: Session): Promise<SourceTable[]> {
+  const { rows } = await session.query(QUERY);
+  return rows as unknown as SourceTable[];
+}
+
+/** SOURCE_PERMISSION, naming what this user cannot read whole, before any byte flows. */
+export function refuseUnreadable(tables: readonly SourceTable[], label: string, withData: boolean): void {
+  const unreadable = tables.filter((table) => !table.readable);
+  if (unreadable.length > 0) {
+    throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${some(unreadable)}`, {
+      details: { objects: unreadable.map((table) => table.name) },
+    });
+  }
+  const hidden = withData ? tables.filter((table) => table.hidden) : [];
+  if (hidden.length > 0) {
+    throw new LifeboatError("SOURCE_PERMISSION", `row-level security would hide rows of ${some(hidden)} from the user of ${label}`, {
+      details: { objects: hidden.map((table) => table.name) },
+      hint: "connect as the owner of these tables (without FORCE ROW LEVEL SECURITY), a superuser, or a role with BYPASSRLS",
+    });
+  }
+}
+
+const NAMED = 5;
+
+function some(tables: readonly SourceTable[]): string {
+  const names = tables.slice(0, NAMED).map((table) => table.name);
+  const more = tables.length - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/**
+ * The chosen tables, with the partitions of those that are partitioned. A name without a schema means what an ordinary session
+ * would see; `*` and `?` stand for letters; quoted parts are literal. Throws TABLE_UNKNOWN for a pattern that matches nothing.
+ */
+export function chooseTables(all: readonly SourceTable[], patterns: readonly string[], label: string): SourceTable[] {
+  const tables = all.filter((table) => table.kind !== "S");
+  const chosen = new Set<string>();
+  for (const pattern of patterns) {
+    const found = matching(tables, pattern);
+    if (found.length === 0) {
+      const names = tables.flatMap((table) => (table.visible ? [table.table, table.name] : [table.name]));
+      throw new LifeboatError("TABLE_UNKNOWN", `no table of ${label} matches ${pattern}${didYouMean(pattern, names)}`);
+    }
+    for (const table of found) chosen.add(table.oid);
+  }
+  if (chosen.size === 0) throw new LifeboatError("USAGE", "a backup of chosen tables needs at least one table");
+  return tables.filter((table) => chosen.has(table.oid) || table.ancestors.some((ancestor) => chosen.has(ancestor)));
+}
+
+interface NamedTable {
+  readonly schema: string;
+  readonly table: string;
+  readonly visible: boolean;
+}
+
+/** Tables that a pattern means. */
+export function matching<T extends NamedTable>(tables: readonly T[], pattern: string): T[] {
+  const { schema, name } = parsePattern(pattern);
+  const nameMatches = new RegExp(`^(?:${name})$`, "s");
+  const schemaMatches = schema === null ? undefined : new RegExp(`^(?:${schema})$`, "s");
+  return tables.filter(
+    (table) => nameMatches.test(table.table) && (schemaMatches === undefined ? table.visible : schemaMatches.test(table.schema)),
+  );
+}

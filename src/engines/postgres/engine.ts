@@ -1,0 +1,76 @@
+// The PostgreSQL engine: the one place where dumping, loading, fingerprints and probes are put together behind the port.
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import type { Connection, ContentsEntry, DatabaseFacts, Engine, Work } from "../../ports/engine.ts";
+import { readContents } from "./archive/contents.ts";
+import { type Client, openClient } from "./connect/client.ts";
+import { directConnection, refusePooled } from "./connect/pooled.ts";
+import { translateError } from "./connect/translate.ts";
+import { beginDump } from "./dump/begin.ts";
+import { databaseFacts } from "./dump/facts.ts";
+import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
+import type { OpenSession, Session } from "./fingerprint/session.ts";
+import { findTools, type Tools } from "./tools/find.ts";
+
+export interface PostgresEngineOptions {
+  /** The configuration's `tools.postgres`: where PostgreSQL's programs are; absent: they are looked for. */
+  readonly tools?: string | readonly string[] | undefined;
+}
+
+export function postgresEngine(options: PostgresEngineOptions = {}): Engine {
+  const toolsFor = (serverMajor: number, signal?: AbortSignal): Promise<Tools<"client">> =>
+    findTools("client", { configured: options.tools, minimumMajor: serverMajor, signal });
+
+  const examine = async (connection: Connection, work: Work): Promise<{ facts: DatabaseFacts; tools: Tools<"client"> }> => {
+    const client = await openClient(connection, { signal: work.signal });
+    try {
+      await refusePooled(client, { signal: work.signal });
+      const tools = await toolsFor(Math.floor(client.serverVersionNumber / 10_000), work.signal);
+      return { facts: await databaseFacts(client, `pg_dump ${tools.programs.pg_dump.version}`), tools };
+    } finally {
+      await client.close();
+    }
+  };
+
+  return {
+    name: "postgres",
+
+    async inspect(connection, work = {}) {
+      return (await examine(directConnection(connection), work)).facts;
+    },
+
+    async beginDump(given, dumpOptions) {
+      const connection = directConnection(given);
+      const { facts, tools } = await examine(connection, dumpOptions);
+      return await beginDump(connection, dumpOptions, {
+        facts,
+        program: tools.programs.pg_dump.path,
+        open: sessionsOf(connection),
+        fingerprint: fingerprintDatabase,
+        omissions: async () => [],
+      });
+    },
+
+    async fingerprint(given, scope: Fingerprint["scope"], work = {}) {
+      const connection = directConnection(given);
+      return await fingerprintDatabase(sessionsOf(connection), scope, work);
+    },
+
+    async contents(archive): Promise<readonly ContentsEntry[]> {
+      const { entries } = await readContents(archive);
+      return entries.map(({ kind, schema, name, owner, hasData }) => ({ kind, schema, name, owner, hasData }));
+    },
+  } as Partial<Engine> as Engine;
+}
+
+/** Sessions as the fingerprint asks them: the library's own results and errors, whose SQLSTATE it judges by itself. */
+function sessionsOf(connection: Connection): OpenSession {
+  return async () => sessionOf(await openClient(connection));
+}
+
+function sessionOf(client: Client): Session {
+  return {
+    query: (text, values) => client.raw.query(text, values),
+    end: () => client.close(),
+  };
+}
+void translateError;

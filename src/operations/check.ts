@@ -1,0 +1,87 @@
+// Check: configuration, tools, keys and access are in order, found out before they are needed. It leaves nothing behind.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { formatBytes } from "../core/duration.ts";
+import type { Storage } from "../ports/storage.ts";
+import { keyFits } from "../repository/seal/keys.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface Finding {
+  readonly name: string;
+  readonly outcome: "pass" | "fail" | "inconclusive";
+  readonly message: string;
+  /** What to do next, for anything but a pass. */
+  readonly next?: string | undefined;
+  readonly code?: string | undefined;
+}
+
+const PROBE_BYTES = new TextEncoder().encode("lifeboat check\n");
+
+/** The repository can be written, raced for, read and cleaned; the key at hand opens what is sealed. */
+export async function checkRepository(workshop: Workshop, watch: Watch): Promise<Finding[]> {
+  const { storage, identity } = workshop.repository;
+  const { signal } = watch;
+  return [
+    await finding("repository", async () => {
+      const name = `leases/check-${Buffer.from(workshop.clock.randomBytes(8)).toString("hex")}.txt`;
+      await exercise(storage, name, signal).finally(() => storage.delete(name));
+      return `${storage.url} can be written, raced for, read and cleaned`;
+    }),
+    await finding("recipients", async () => {
+      const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];
+      const known = new Set(identity.recipients);
+      const strange = ours.filter((recipient) => !known.has(recipient));
+      return strange.length === 0
+        ? `${ours.length} can open new backups`
+        : `${ours.length} can open new backups; ${strange.length} of them joined after the repository was made, so they cannot open the older ones`;
+    }),
+    await finding("key", async () => {
+      const key = await workshop.openKey();
+      const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];
+      if (!(await keyFits(key, ours))) return { outcome: "fail", message: "the identity at hand belongs to none of the recipients: it could not open a new backup" };
+      return "the identity at hand opens what is sealed";
+    }),
+  ];
+}
+
+async function exercise(storage: Storage, name: string, signal: AbortSignal): Promise<void> {
+  await storage.put(name, PROBE_BYTES, { ifAbsent: true, signal });
+  try {
+    await storage.put(name, PROBE_BYTES, { ifAbsent: true, signal });
+  } catch (error) {
+    if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
+    for await (const _ of storage.get(name, { signal }));
+    return;
+  }
+  throw new LifeboatError("STORAGE_FAILED", "the storage lets two writers create the same object: leases cannot be trusted on it");
+}
+
+/** The source answers, its data can be read, its tools are here, and what it holds would fit where it must. */
+export async function checkSource(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  let warnings: readonly string[] = [];
+  findings.push(
+    await finding(`source ${source.name}`, async () => {
+      const facts = await source.engine.inspect(await source.provider.connection(watch), watch);
+      warnings = facts.warnings;
+      return `${facts.database} on PostgreSQL ${facts.serverVersion} as ${facts.user}: ${facts.tables} tables, ${formatBytes(facts.sizeBytes)}; ${facts.tool}`;
+    }),
+  );
+  for (const message of warnings) findings.push({ name: `source ${source.name}`, outcome: "inconclusive", message });
+  return findings;
+}
+
+type Said = string | Omit<Finding, "name">;
+
+async function finding(name: string, look: () => Promise<Said>): Promise<Finding> {
+  try {
+    const said = await look();
+    return typeof said === "string" ? { name, outcome: "pass", message: said } : { name, ...said };
+  } catch (error) {
+    if (isLifeboatError(error, "CANCELLED")) throw error;
+    if (isLifeboatError(error)) {
+      const outcome = error.code === "KEY_MISSING" ? "inconclusive" : "fail";
+      return { name, outcome, message: error.message, next: error.hint, code: error.code };
+    }
+    return { name, outcome: "fail", message: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,96 @@
+// Proof that the server honours conditional writes. Servers that do not know If-None-Match or If-Match ignore them and
+// overwrite: with such a server two racers would both believe they had won, so it is asked, once, before it is trusted.
+import { randomUUID } from "node:crypto";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { S3Caller } from "./client.ts";
+
+export interface ConditionProof {
+  /** Resolves when the server is known to honour conditions of this kind of write; STORAGE_REFUSED when it does not. */
+  assure(kind: "put" | "complete", signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** AWS itself (`trusted`) documents conditions and is not asked. */
+export function openConditionProof(caller: S3Caller, keyOf: (name: string) => string, trusted: boolean): ConditionProof {
+  const proofs = new Map<string, Promise<void>>();
+  return {
+    assure(kind, signal) {
+      if (trusted) return Promise.resolve();
+      let proof = proofs.get(kind);
+      if (proof === undefined) {
+        proof = kind === "put" ? provePut(caller, keyOf) : proveComplete(caller, keyOf);
+        proofs.set(kind, proof);
+        // A refusal stays; anything else (network, rights) is asked again the next time.
+        proof.catch((error: unknown) => {
+          if (!isLifeboatError(error, "STORAGE_REFUSED")) proofs.delete(kind);
+        });
+      }
+      return signal === undefined ? proof : proof.then(() => undefined);
+    },
+  };
+}
+
+const doing = "finding out whether conditional writes are honoured";
+
+async function withProbe(caller: S3Caller, keyOf: (name: string) => string, work: (key: string) => Promise<void>): Promise<void> {
+  const key = keyOf(`probe-${randomUUID()}`);
+  await caller.call("putObject", () => ({ Key: key, Body: new Uint8Array(), IfNoneMatch: "*" }), { doing }).catch(refusal(caller));
+  try {
+    await work(key);
+  } finally {
+    await caller.call("deleteObject", () => ({ Key: key }), { doing });
+  }
+}
+
+async function provePut(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
+  await withProbe(caller, keyOf, async (key) => {
+    const put = (condition: { IfNoneMatch: string } | { IfMatch: string }) => async (): Promise<void> => {
+      await caller.call("putObject", () => ({ Key: key, Body: new Uint8Array([1]), ...condition }), { doing });
+    };
+    await mustConflict(caller, put({ IfNoneMatch: "*" }), "If-None-Match");
+    await mustConflict(caller, put({ IfMatch: '"00000000000000000000000000000000"' }), "If-Match");
+  });
+}
+
+async function proveComplete(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
+  await withProbe(caller, keyOf, async (key) => {
+    const { UploadId } = await caller.call("createMultipartUpload", () => ({ Key: key }), { doing });
+    try {
+      const { ETag } = await caller.call("uploadPart", () => ({ Key: key, UploadId, PartNumber: 1, Body: new Uint8Array([1]) }), { doing });
+      const complete = async (): Promise<void> => {
+        const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+        await caller.call("completeMultipartUpload", () => ({ Key: key, UploadId, MultipartUpload, IfNoneMatch: "*" }), { doing });
+      };
+      await mustConflict(caller, complete, "If-None-Match on multipart uploads");
+    } finally {
+      await caller
+        .call("abortMultipartUpload", () => ({ Key: key, UploadId }), { doing })
+        .catch((error: unknown) => {
+          if (!isLifeboatError(error, "OBJECT_MISSING")) throw error; // the server ignored the condition and completed it
+        });
+    }
+  });
+}
+
+async function mustConflict(caller: S3Caller, write: () => Promise<void>, header: string): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (isLifeboatError(error, "STORAGE_CONFLICT")) return;
+    return refusal(caller)(error);
+  }
+  throw new LifeboatError(
+    "STORAGE_REFUSED",
+    `${caller.url} ignores conditional writes (${header}), so two writers could both win; use a server that honours them`,
+  );
+}
+
+function refusal(caller: S3Caller): (error: unknown) => never {
+  return (error) => {
+    if (isLifeboatError(error) && error.details.status === 501) {
+      throw new LifeboatError("STORAGE_REFUSED", `${caller.url} does not implement conditional writes; use a server that does`, {
+        cause: error,
+      });
+    }
+    throw error;
+  };
+}

@@ -1,0 +1,91 @@
+// Storing one object: a single request while it fits into the first part, else a multipart upload.
+import { randomUUID } from "node:crypto";
+import { LifeboatError } from "../../core/errors.ts";
+import type { ObjectInfo, PutOptions } from "../../ports/storage.ts";
+import { drawBody } from "../body.ts";
+import { cancellation, throwIfCancelled } from "../deadline.ts";
+import { bareEtag, conditionsOf, headObject, infoOf, type S3Context, traitsOf } from "./context.ts";
+import { conflictOf, md5Of, settle, type Written } from "./outcome.ts";
+import { cutParts, type Part } from "./spool.ts";
+import { uploadParts } from "./upload.ts";
+
+export async function putObject(
+  s3: S3Context,
+  name: string,
+  body: AsyncIterable<Uint8Array> | Uint8Array,
+  options: PutOptions,
+): Promise<ObjectInfo> {
+  const token = randomUUID();
+  // Everything that ends this put early goes through here, so that whatever comes first also stops the rest.
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(options.signal === undefined ? undefined : cancellation(options.signal));
+  throwIfCancelled(options.signal);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const parts = cutParts(drawBody(body, stop.signal), s3.spool);
+    try {
+      const first = (await parts.next()).value;
+      if (first === undefined) throw new LifeboatError("BUG", "a body was cut into no parts");
+      const written = first.last
+        ? await putWhole(s3, name, first, options, token, stop.signal)
+        : await uploadParts(s3, name, first, parts, options, token, stop);
+      return await readBack(s3, name, written);
+    } finally {
+      await parts.return();
+    }
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function putWhole(
+  s3: S3Context,
+  name: string,
+  part: Part,
+  options: PutOptions,
+  token: string,
+  signal: AbortSignal,
+): Promise<Written> {
+  const doing = `writing ${name}`;
+  const bytes = part.body();
+  const conditions = conditionsOf(options);
+  try {
+    if (Object.keys(conditions).length > 0) await s3.proof.assure("put", signal);
+    throwIfCancelled(signal);
+    // From here on the signal no longer counts: a request cut off in the middle may or may not have been acted on.
+    const { ETag } = await s3.caller.call(
+      "putObject",
+      (checksums) => ({
+        Key: s3.keyOf(name),
+        Body: bytes,
+        ContentLength: part.sizeBytes,
+        ...traitsOf(s3.options, options, token),
+        ...conditions,
+        ...(checksums ? { ChecksumCRC32: part.crc32 } : bytes instanceof Uint8Array ? { ContentMD5: md5Of(bytes) } : {}),
+      }),
+      { doing, sizeBytes: part.sizeBytes },
+    );
+    return { etag: bareEtag(ETag), sizeBytes: part.sizeBytes };
+  } catch (error) {
+    return { etag: await settle(s3, name, token, conflictOf(error, options)), sizeBytes: part.sizeBytes };
+  } finally {
+    await part.release();
+  }
+}
+
+/** Looks at what was stored: a server that kept other bytes than it was sent must not pass for a backup. */
+async function readBack(s3: S3Context, name: string, written: Written): Promise<ObjectInfo> {
+  const head = await headObject(s3, name, undefined);
+  if (head === undefined || bareEtag(head.ETag) !== written.etag) {
+    // Replaced or removed by somebody else since: ours was stored all the same.
+    return { name, sizeBytes: written.sizeBytes, modifiedAt: new Date(), etag: written.etag };
+  }
+  if (head.ContentLength !== written.sizeBytes) {
+    await s3.caller.call("deleteObject", () => ({ Key: s3.keyOf(name) }), { doing: `removing ${name}` });
+    throw new LifeboatError(
+      "INTEGRITY",
+      `${s3.caller.url} stored ${head.ContentLength} bytes of ${name} where ${written.sizeBytes} were sent`,
+    );
+  }
+  return infoOf(name, head);
+}

@@ -1,0 +1,12 @@
+// The storage contract over HTTP against the sandbox server.
+import { startSandboxedS3 } from "../support/s3-sandbox.ts";
+import { storageContract } from "./storage.ts";
+
+storageContract(
+  "S3 sandbox",
+  async () => {
+    const { open, stop } = await startSandboxedS3({ pageSize: 3 }); // lists take several pages
+    return { open: () => open(), close: stop };
+  },
+  { largeBytes: 24 * 1024 * 1024 },
+);

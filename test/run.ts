@@ -1,0 +1,94 @@
+// Runs the tests: `npm test [-- WORDS] [--node-options]`, `--campaign faults` for the long ones.
+// Words choose files whose path contains one of them. Afterwards nothing of ours may be left: no process, no temporary file.
+import { spawnSync } from "node:child_process";
+import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SUITES: Readonly<Record<string, readonly string[]>> = {
+  tests: ["src/**/*.test.ts", "tools/**/*.test.ts", "test/*.test.ts", "test/{support,contract,integration,e2e}/**/*.test.ts"],
+  faults: ["test/faults/**/*.test.ts"],
+};
+/** For a whole file; a test that hangs must not hang the run. */
+const FILE_TIMEOUT_MS = 600_000;
+/** Caches of Node itself. */
+const NOT_OURS = /^(node-compile-cache|v8-compile-cache)/;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const args = process.argv.slice(2);
+const at = args.indexOf("--campaign");
+const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
+const suite = SUITES[campaign];
+if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
+const words = args.filter((word) => !word.startsWith("-"));
+const files = globSync([...suite], { cwd: root })
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .sort();
+if (files.length === 0) fail("no test file matches: nothing would be checked");
+
+// Short: the path of a server's socket must fit into 107 bytes. Open to pass through: servers run as another user.
+const temporary = mkdtempSync(join(tmpdir(), "lb-"));
+chmodSync(temporary, 0o711);
+const tap = join(temporary, "results.tap");
+const run = spawnSync(
+  process.execPath,
+  [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=tap",
+    `--test-reporter-destination=${tap}`,
+    ...args.filter((word) => word.startsWith("-")),
+    ...files,
+  ],
+  { cwd: root, stdio: "inherit", env: { ...process.env, TMPDIR: temporary, LIFEBOAT_TEST_TMP: temporary } },
+);
+
+const complaints = [...skipped(), ...leftovers()];
+for (const complaint of complaints) console.error(`test: ${complaint}`);
+process.exitCode = run.status === 0 && complaints.length === 0 ? 0 : 1;
+
+/** Where everything must be there, a test that was skipped for want of a program is a failure. */
+function skipped(): string[] {
+  if (process.env.LIFEBOAT_TEST_REQUIRE_ALL !== "1") return [];
+  const results = readFileSync(tap, "utf8").split("\n");
+  return results.filter((line) => /# SKIP .*not installed/.test(line)).map((line) => `skipped, and must not be: ${line.trim()}`);
+}
+
+/** Ends and removes what the tests left, and names it. */
+function leftovers(): string[] {
+  const processes = ownProcesses();
+  for (const { pid } of processes) process.kill(pid, "SIGKILL");
+  rmSync(tap, { force: true });
+  const left = readdirSync(temporary).filter((name) => !NOT_OURS.test(name));
+  rmSync(temporary, { recursive: true, force: true, maxRetries: 3, retryDelay: 200 });
+  return [
+    ...processes.map(({ pid, command }) => `a process was left running: ${pid} ${command}`),
+    ...left.map((name) => `a temporary file or folder was left behind: ${name}`),
+  ];
+}
+
+/** Processes that were started with the temporary folder of this run; known on Linux only. */
+function ownProcesses(): { readonly pid: number; readonly command: string }[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((name) => {
+      try {
+        if (!readFileSync(`/proc/${name}/environ`, "utf8").split("\0").includes(`LIFEBOAT_TEST_TMP=${temporary}`)) return [];
+        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        return command === "" ? [] : [{ pid: Number(name), command }]; // without a command line it has ended already
+      } catch {
+        return []; // ended while we looked, or somebody else's
+      }
+    });
+}
+
+function fail(message: string): never {
+  console.error(`test: ${message}`);
+  process.exit(1);
+}

@@ -1,0 +1,109 @@
+// Real PostgreSQL clusters for tests: one a test file, started when first asked for, gone at its end or when the process dies.
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { openClient } from "../../src/engines/postgres/connect/client.ts";
+import { programEnvironment, secretsOf } from "../../src/engines/postgres/connect/programs.ts";
+import { runProgram } from "../../src/engines/postgres/process/run.ts";
+import type { Connection } from "../../src/ports/engine.ts";
+
+const BIN = findBin();
+
+/** The directory with the newest server's programs, or undefined. */
+function findBin(): string | undefined {
+  const debian = "/usr/lib/postgresql";
+  const majors = existsSync(debian) ? readdirSync(debian).filter((name) => /^\d+$/.test(name)) : [];
+  const candidates = [
+    ...majors.sort((a, b) => Number(b) - Number(a)).map((major) => join(debian, major, "bin")),
+    ...["/opt/homebrew/opt", "/usr/local/opt"].flatMap((base) => [18, 17, 16, 15].map((major) => `${base}/postgresql@${major}/bin`)),
+    ...(process.env.PATH ?? "").split(":"),
+  ];
+  return candidates.find((bin) => existsSync(join(bin, "initdb")) && existsSync(join(bin, "postgres")));
+}
+
+/** For `test(name, { skip: skipWithoutPostgres() }, …)`: false, or the reason. */
+export function skipWithoutPostgres(): string | false {
+  return BIN === undefined ? "PostgreSQL's server programs (initdb, postgres) are not installed" : false;
+}
+
+/** Where the programs are; throws where `skipWithoutPostgres()` gives a reason. */
+export function postgresBin(): string {
+  if (BIN === undefined) throw new Error("PostgreSQL's server programs are not installed");
+  return BIN;
+}
+
+export interface TestClusterOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly encoding?: string;
+  readonly locale?: string;
+}
+
+/** A cluster of a test's own; the caller stops it. */
+export async function testCluster(options: TestClusterOptions = {}): Promise<Cluster> {
+  const jobId = `test-${randomBytes(5).toString("hex")}`;
+  return await beginCluster({
+    directory: join(tmpdir(), `lifeboat-${jobId}`),
+    bin: postgresBin(),
+    jobId,
+    durable: false,
+    ...options,
+    settings: { shared_buffers: "32MB", ...options.settings },
+  });
+}
+
+let shared: Promise<Cluster> | undefined;
+
+/** The cluster that all tests of this file share. Stopped after the last of them. */
+export function sharedCluster(): Promise<Cluster> {
+  if (shared === undefined) {
+    shared = testCluster();
+    after(async () => await (await shared)?.stop());
+  }
+  return shared;
+}
+
+/** An empty database in the shared cluster (or the given one), of a random name unless one is given. */
+export async function freshDatabase(name = `t_${randomBytes(6).toString("hex")}`, cluster?: Cluster): Promise<Connection> {
+  const where = cluster ?? (await sharedCluster());
+  await query(where.connection("postgres"), `create database "${name.replaceAll('"', '""')}" template template0`);
+  return where.connection(name);
+}
+
+/** Runs SQL (one or many statements, no parameters) and gives the last statement's rows. */
+export async function query<R extends Record<string, unknown> = Record<string, unknown>>(
+  connection: Connection,
+  sql: string,
+): Promise<R[]> {
+  const client = await openClient(connection);
+  try {
+    return await client.query<R>(sql);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Runs the real `psql`, stops at the first error, and gives its output. */
+export async function psql(connection: Connection, args: readonly string[]): Promise<string> {
+  const result = await runProgram(join(postgresBin(), "psql"), ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", ...args], {
+    env: programEnvironment(connection),
+    secrets: secretsOf(connection),
+    timeoutMs: 120_000,
+    maxOutputBytes: 64 * 1024 * 1024,
+  });
+  if (result.status !== 0) throw new Error(result.end);
+  return result.stdout;
+}
+
+/** Loads a file of SQL through `psql`. */
+export async function loadSql(connection: Connection, file: string): Promise<void> {
+  await psql(connection, ["-f", file]);
+}
+
+/** Path of a public data set (`chinook.sql`, `pagila.sql`), or undefined where it is absent. */
+export function dataSet(name: string): string | undefined {
+  const path = join(import.meta.dirname, "../../../shared/data/postgres", name);
+  return existsSync(path) ? path : undefined;
+}

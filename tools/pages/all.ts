@@ -1,0 +1,15 @@
+// Every generated document: where it lies and what it holds.
+import { commandsPage } from "./commands.ts";
+import { configurationPage } from "./configuration.ts";
+import { errorsPage } from "./errors.ts";
+import { editorSchema } from "./schema.ts";
+
+/** Content by path from the root of the checkout. */
+export async function generatedDocuments(): Promise<ReadonlyMap<string, string>> {
+  return new Map([
+    ["docs/commands.md", await commandsPage()],
+    ["docs/configuration.md", configurationPage()],
+    ["docs/errors.md", errorsPage()],
+    ["lifeboat.schema.json", editorSchema()],
+  ]);
+}

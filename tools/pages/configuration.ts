@@ -1,0 +1,70 @@
+// docs/configuration.md, from the option tables.
+import type { Option, OptionTable, Section, Shape } from "../../src/config/option.ts";
+import { root } from "../../src/config/tables/root.ts";
+import { GENERATED, table } from "./markdown.ts";
+
+const INTRODUCTION = `# Configuration
+
+${GENERATED}
+
+One file, \`lifeboat.yaml\` where the command is run, or the one named with \`--config\` or \`LIFEBOAT_CONFIG\`.
+\`lifeboat init\` writes a first one. For completion and checks while typing, begin it with
+\`# yaml-language-server: $schema=./lifeboat.schema.json\` and the path of that file in this package.
+
+## Secrets
+
+Values can hold references, with or without quotes:
+
+| written | becomes |
+| --- | --- |
+| \`\${NAME}\` | the environment variable; an empty one counts as not set |
+| \`\${NAME:-text}\` | the variable, or the text when it is not set |
+| \`\${file:/path}\` | the content of the file, without its last line end; a file that others can read is refused |
+| \`$\${NAME}\` | the characters \`\${NAME}\` |
+
+A variable that is not set is an error only for a command that needs the value: \`list\` works without the identity, and a
+backup of one source without the password of another. Values of options marked *secret*, and contents of files, are struck
+out of every message. Relative paths start at the folder of the configuration file.
+
+Durations are whole numbers with a unit: \`30s\`, \`15m\`, \`12h\`, \`7d\`, \`2w\`, \`3mo\` (30 days each), \`1y\` (365 days), or several
+as \`1h30m\`. Schedules are cron's five fields, in UTC.
+`;
+
+export function configurationPage(): string {
+  const parts = [INTRODUCTION];
+  describe("", root, undefined, parts);
+  return `${parts.join("\n").trimEnd()}\n`;
+}
+
+function describe(path: string, shape: Shape, option: Option | undefined, parts: string[]): void {
+  const section = sectionOf(shape);
+  if (section === undefined) return;
+  const name = path + placeholder(shape);
+  parts.push(`## ${name === "" ? "Options" : `\`${name}\``}\n`, ...(option === undefined ? [] : [`${option.help}\n`]), `${optionsOf(section.table)}\n`);
+  for (const [key, inner] of Object.entries(section.table)) describe(`${name === "" ? "" : `${name}.`}${key}`, inner.type, inner, parts);
+}
+
+function sectionOf(shape: Shape): Section | undefined {
+  if (shape.shape === "section") return shape;
+  return shape.shape === "scalar" ? undefined : sectionOf(shape.item);
+}
+
+const placeholder = (shape: Shape): string => ({ named: ".NAME", list: "[]", section: "", scalar: "" })[shape.shape];
+
+function optionsOf(options: OptionTable): string {
+  return table(
+    ["option", "value", "default", "what it does"],
+    Object.entries(options).map(([key, option]) => [
+      `\`${key}\`${option.required === true ? " (required)" : ""}`,
+      option.type.word,
+      [defaultOf(option), option.env === undefined ? "" : `environment \`${option.env}\``].filter(Boolean).join("; "),
+      [option.help, option.secret === true ? "*Secret.*" : "", option.example === undefined ? "" : `Example: \`${option.example}\``].filter(Boolean).join(" "),
+    ]),
+  );
+}
+
+function defaultOf(option: Option): string {
+  const { default: given } = option;
+  if (given === undefined || (typeof given === "object" && Object.keys(given as object).length === 0)) return "";
+  return `\`${String(given)}\``;
+}
