@@ -12,6 +12,7 @@ import type { PointEntry } from "./operations/points.ts";
 import type { Source, Workshop } from "./operations/workshop.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Probe } from "./ports/engine.ts";
+import type { Provider } from "./ports/provider.ts";
 import type { Storage } from "./ports/storage.ts";
 import { listStoredSources } from "./repository/backups.ts";
 import { openCatalog } from "./repository/catalog.ts";
@@ -94,15 +95,25 @@ export async function openStorage(config: Config, options: { readonly create?: b
 
 async function wireSource(config: Config, name: string): Promise<Source> {
   const source = config.source(name);
-  const [{ openPostgresProvider }, { openPostgresEngine }] = await Promise.all([
+  const [{ createPostgresProvider }, { postgresEngine }] = await Promise.all([
     import("./providers/postgres/provider.ts"),
     import("./engines/postgres/engine.ts"),
   ]);
-  const bin = config.tools.postgres;
+  const { tools, scratch } = config;
+  let provider: Provider | undefined;
   return {
     name,
-    provider: openPostgresProvider({ name, url: () => source.url, scratchUrl: () => source.scratch.url, bin, directory: config.scratch.directory, user: config.scratch.user }),
-    engine: openPostgresEngine({ bin }),
+    providerName: source.provider,
+    /** Made when it is first used: `list` needs no connection string, and the backup of one source not that of another. */
+    get provider() {
+      provider ??= createPostgresProvider({
+        url: source.url,
+        scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
+        tools: tools.postgres,
+      });
+      return provider;
+    },
+    engine: postgresEngine({ tools: tools.postgres }),
     objective: objectiveOf(source.provider, source.objectives),
     policy: policyOf(config, source),
     probes: source.checks as readonly Probe[],

@@ -14,19 +14,47 @@ const PLANTED: readonly (readonly [title: string, files: Readonly<Record<string,
   ["core imports a port's type", { "src/core/a.ts": 'import type { B } from "../ports/b.ts";' }, /core must not import ports/],
   ["core re-exports from operations", { "src/core/a.ts": 'export { b } from "../operations/b.ts";' }, /core must not import operations/],
   ["core re-exports all", { "src/core/a.ts": 'export * from "../config/b.ts";' }, /core must not import config/],
-  ["a type is imported inline", { "src/ports/a.ts": 'export type A = import("../repository/b.ts").B;' }, /ports must not import repository/],
+  [
+    "a type is imported inline",
+    { "src/ports/a.ts": 'export type A = import("../repository/b.ts").B;' },
+    /ports must not import repository/,
+  ],
   ["a type query imports inline", { "src/ports/a.ts": 'export type A = typeof import("../cli/b.ts");' }, /ports must not import cli/],
   ["a module is required", { "src/engines/x/a.ts": 'const b = require("../../repository/b.ts");' }, /engines must not import repository/],
-  ["a module is loaded later", { "src/repository/a.ts": 'const b = await import("../operations/b.ts");' }, /repository must not import operations/],
+  [
+    "a module is loaded later",
+    { "src/repository/a.ts": 'const b = await import("../operations/b.ts");' },
+    /repository must not import operations/,
+  ],
   ["a name is computed", { "src/repository/a.ts": "const b = await import(`../operations/$" + '{"b"}.ts`);' }, /cannot be checked/],
-  ["a deep file climbs out", { "src/storage/s3/deep/a.ts": 'import { b } from "../../../repository/b.ts";' }, /storage must not import repository/],
+  [
+    "a deep file climbs out",
+    { "src/storage/s3/deep/a.ts": 'import { b } from "../../../repository/b.ts";' },
+    /storage must not import repository/,
+  ],
   ["a storage imports its sibling", { "src/storage/s3/a.ts": 'import { b } from "../local/b.ts";' }, /siblings never import each other/],
-  ["a provider imports its sibling", { "src/providers/neon/a.ts": 'import { b } from "../atlas/b.ts";' }, /siblings never import each other/],
-  ["an engine imports a provider", { "src/engines/postgres/a.ts": 'import { b } from "../../providers/neon/b.ts";' }, /engines must not import providers/],
-  ["an operation imports an engine", { "src/operations/a.ts": 'import { b } from "../engines/postgres/b.ts";' }, /operations must not import engines/],
+  [
+    "a provider imports its sibling",
+    { "src/providers/neon/a.ts": 'import { b } from "../atlas/b.ts";' },
+    /siblings never import each other/,
+  ],
+  [
+    "an engine imports a provider",
+    { "src/engines/postgres/a.ts": 'import { b } from "../../providers/neon/b.ts";' },
+    /engines must not import providers/,
+  ],
+  [
+    "an operation imports an engine",
+    { "src/operations/a.ts": 'import { b } from "../engines/postgres/b.ts";' },
+    /operations must not import engines/,
+  ],
   ["an operation imports compose", { "src/operations/a.ts": 'import { b } from "../compose.ts";' }, /operations must not import compose/],
   ["a command imports a storage", { "src/cli/commands/a.ts": 'import { b } from "../../storage/s3/b.ts";' }, /cli must not import storage/],
-  ["the sandbox imports another engine", { "src/sandbox/a.ts": 'import { b } from "../engines/mongodb/b.ts";' }, /sandbox must not import engines/],
+  [
+    "the sandbox imports another engine",
+    { "src/sandbox/a.ts": 'import { b } from "../engines/mongodb/b.ts";' },
+    /sandbox must not import engines/,
+  ],
   ["a source imports a tool", { "src/cli/a.ts": 'import { b } from "../../tools/b.ts";' }, /outside of src/],
   ["a source imports a test", { "src/cli/a.ts": 'import { b } from "./b.test.ts";' }, /is a test/],
   ["a folder without a rule", { "src/extra/a.ts": 'import { b } from "../core/b.ts";' }, /no rule says/],
@@ -39,14 +67,26 @@ const PLANTED: readonly (readonly [title: string, files: Readonly<Record<string,
   ["core prints the present", { "src/core/a.ts": "export const a = Date();" }, /Date\(\)/],
   ["core draws lots", { "src/core/a.ts": "export const a = Math.random();" }, /Math\.random/],
   ["core reads the environment", { "src/core/a.ts": "export const a = process.env.A;" }, /core must be pure: process/],
-  ["a cycle", { "src/core/a.ts": 'import "./b.ts";', "src/core/b.ts": 'import "./c.ts";', "src/core/c.ts": 'import "./a.ts";' }, /a\.ts → .*b\.ts → .*c\.ts → .*a\.ts/],
+  [
+    "a cycle",
+    { "src/core/a.ts": 'import "./b.ts";', "src/core/b.ts": 'import "./c.ts";', "src/core/c.ts": 'import "./a.ts";' },
+    /a\.ts → .*b\.ts → .*c\.ts → .*a\.ts/,
+  ],
   [
     "a cycle of types",
     { "src/core/a.ts": 'import type { B } from "./b.ts"; export type A = B;', "src/core/b.ts": 'export type B = import("./a.ts").A;' },
     /a cycle of imports/,
   ],
-  ["a switch over providers", { "src/operations/a.ts": 'export const f = (s) => { switch (s.provider) { case "neon": return 1; } };' }, /never by a provider's name/],
-  ["a comparison of providers", { "src/cli/a.ts": 'export const f = (provider) => provider.name === "neon";' }, /never by a provider's name/],
+  [
+    "a switch over providers",
+    { "src/operations/a.ts": 'export const f = (s) => { switch (s.provider) { case "neon": return 1; } };' },
+    /never by a provider's name/,
+  ],
+  [
+    "a comparison of providers",
+    { "src/cli/a.ts": 'export const f = (provider) => provider.name === "neon";' },
+    /never by a provider's name/,
+  ],
   ["a file too long", { "src/core/a.ts": "// line\n".repeat(301) }, /301 lines/],
   ["a file that is no TypeScript", { "src/core/a.ts": "export const = ;" }, /cannot be parsed/],
 ];
@@ -54,7 +94,10 @@ const PLANTED: readonly (readonly [title: string, files: Readonly<Record<string,
 for (const [title, files, said] of PLANTED) {
   test(`the guard of the architecture sees it when there is: ${title}`, () => {
     const found = violations(new Map(Object.entries(files)));
-    assert.ok(found.some((violation) => said.test(violation)), `expected ${said}, found: ${found.join("\n") || "nothing"}`);
+    assert.ok(
+      found.some((violation) => said.test(violation)),
+      `expected ${said}, found: ${found.join("\n") || "nothing"}`,
+    );
   });
 }
 

@@ -5,7 +5,10 @@ import { fileURLToPath } from "node:url";
 import { staleDocuments } from "./stale.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const node = (...args: string[]) => (): boolean => spawnSync(process.execPath, args, { stdio: "inherit", cwd: at("") }).status === 0;
+const node =
+  (...args: string[]) =>
+  (): boolean =>
+    spawnSync(process.execPath, args, { stdio: "inherit", cwd: at("") }).status === 0;
 
 const steps: readonly (readonly [string, () => boolean | Promise<boolean>])[] = [
   ["format and lint", node(at("node_modules/@biomejs/biome/bin/biome"), "check", "--error-on-warnings", ".")],

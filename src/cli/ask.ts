@@ -10,11 +10,19 @@ interface Question {
 export interface Ask {
   /** Whether somebody can answer. */
   readonly possible: boolean;
-  text(question: Question & { readonly initial?: string; readonly placeholder?: string; readonly check?: (value: string) => string | undefined }): Promise<string>;
+  text(
+    question: Question & {
+      readonly initial?: string;
+      readonly placeholder?: string;
+      readonly check?: (value: string) => string | undefined;
+    },
+  ): Promise<string>;
   /** Typed unseen. */
   secret(question: Question): Promise<string>;
   confirm(question: Question & { readonly initial?: boolean }): Promise<boolean>;
-  choose<T extends string>(question: Question & { readonly choices: readonly { readonly value: T; readonly label: string; readonly hint?: string }[] }): Promise<T>;
+  choose<T extends string>(
+    question: Question & { readonly choices: readonly { readonly value: T; readonly label: string; readonly hint?: string }[] },
+  ): Promise<T>;
 }
 
 /** Questions by clack, on standard error so that standard output stays the result. */
@@ -54,7 +62,9 @@ export function makeAsk(possible: boolean, signal: AbortSignal): Ask {
     async choose(question) {
       const { select } = await begin(question);
       const options = question.choices.map((choice) => ({ ...choice }));
-      return answered(await select<string>({ ...common, message: question.message, options })) as (typeof question.choices)[number]["value"];
+      return answered(
+        await select<string>({ ...common, message: question.message, options }),
+      ) as (typeof question.choices)[number]["value"];
     },
   };
 }

@@ -64,6 +64,8 @@ export interface CommandDefinition<A extends CliArguments = CliArguments, O exte
 }
 
 /** Ties the types of the tables to `run`. */
-export function defineCommand<const A extends CliArguments, const O extends CliOptions>(definition: CommandDefinition<A, O>): CommandDefinition {
+export function defineCommand<const A extends CliArguments, const O extends CliOptions>(
+  definition: CommandDefinition<A, O>,
+): CommandDefinition {
   return definition as unknown as CommandDefinition;
 }

@@ -59,7 +59,12 @@ function human(error: LifeboatError, paint: Paint): string {
   if (problems.length > 5) lines.push(`  and ${problems.length - 5} more`);
   const cause = causeOf(error);
   if (cause !== undefined) lines.push(...cause.split("\n").map((line) => `  ${line}`));
-  if (error.code === "BUG") lines.push(...stackOf(error).split("\n").map((line) => paint.dim(`  ${line.trim()}`)));
+  if (error.code === "BUG")
+    lines.push(
+      ...stackOf(error)
+        .split("\n")
+        .map((line) => paint.dim(`  ${line.trim()}`)),
+    );
   lines.push(`  ${paint.cyan("next:")} ${error.hint}`);
   return `${lines.join("\n")}\n`;
 }

@@ -1,7 +1,7 @@
 // One run of the command line: context, signals, result, failure, exit status.
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
-import { type ExitStatus, EXIT, LifeboatError } from "../core/errors.ts";
+import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
 import type { CommandContext } from "./command.ts";

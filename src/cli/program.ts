@@ -44,7 +44,11 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
         definition,
         args: readArguments(command, definition.arguments),
         options: readOptions(command, definition.options, request.env),
-        globals: { config: globals.config ?? request.env.LIFEBOAT_CONFIG, quiet: globals.quiet === true, json: command.opts().json === true },
+        globals: {
+          config: globals.config ?? request.env.LIFEBOAT_CONFIG,
+          quiet: globals.quiet === true,
+          json: command.opts().json === true,
+        },
       };
     });
   }
@@ -94,7 +98,16 @@ function buildProgram(entries: readonly CommandEntry[], request: ParseRequest, w
     if (second === undefined) settle(program.command(first).summary(summary).description(summary).helpGroup(group), request, write);
     else {
       const below = entries.filter((entry) => entry.name.startsWith(`${first} `)).map((entry) => entry.name.slice(first.length + 1));
-      const holder = parent ?? settle(program.command(first).summary(`${summary} (${below.join(", ")})`).helpGroup(group), request, write);
+      const holder =
+        parent ??
+        settle(
+          program
+            .command(first)
+            .summary(`${summary} (${below.join(", ")})`)
+            .helpGroup(group),
+          request,
+          write,
+        );
       settle(holder.command(second).summary(summary).description(summary), request, write);
     }
   }
@@ -108,7 +121,13 @@ function settle(command: Command, request: ParseRequest, write: (text: string) =
     .showSuggestionAfterError(true)
     .helpOption("-h, --help", "show this help")
     .configureHelp({ showGlobalOptions: true, helpWidth: request.columns })
-    .configureOutput({ writeOut: write, writeErr: write, outputError() {}, getOutHelpWidth: () => request.columns, getErrHelpWidth: () => request.columns });
+    .configureOutput({
+      writeOut: write,
+      writeErr: write,
+      outputError() {},
+      getOutHelpWidth: () => request.columns,
+      getErrHelpWidth: () => request.columns,
+    });
 }
 
 function findCommand(program: Command, name: string): Command {
@@ -126,7 +145,8 @@ function describeCommand(command: Command, definition: CommandDefinition): void 
   for (const [key, argument] of Object.entries(definition.arguments)) command.argument(argumentFlags(key, argument), argument.help);
   for (const [key, option] of Object.entries(definition.options)) command.addOption(commanderOption(key, option));
   if (definition.json) command.option("--json", "print the result as JSON; errors as JSON on standard error; no progress");
-  if (definition.examples !== undefined) command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  ${line}`).join("\n")}`);
+  if (definition.examples !== undefined)
+    command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  ${line}`).join("\n")}`);
 }
 
 /** `someName` → `some-name`. */
@@ -144,7 +164,10 @@ export function optionFlags(key: string, option: CliOption): string {
 }
 
 function commanderOption(key: string, option: CliOption): CommanderOption {
-  const extra = [option.env, option.default === undefined || option.default === false ? undefined : `default ${String(option.default)}`].filter(Boolean);
+  const extra = [
+    option.env,
+    option.default === undefined || option.default === false ? undefined : `default ${String(option.default)}`,
+  ].filter(Boolean);
   const made = new CommanderOption(optionFlags(key, option), `${option.help}${extra.length > 0 ? ` (${extra.join("; ")})` : ""}`);
   return option.type.shape === "list" ? made.argParser((value, before: string[] | undefined) => [...(before ?? []), value]) : made;
 }
@@ -185,4 +208,3 @@ function usageError(error: CommanderError, help: string): LifeboatError {
     .replaceAll("'", '"');
   return new LifeboatError("USAGE", message, { cause: undefined });
 }
-

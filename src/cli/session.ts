@@ -10,7 +10,12 @@ export async function withWorkshop<T>(
   context: Pick<CommandContext, "config" | "clock" | "env" | "signal" | "progress">,
   run: (workshop: Composed, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  const workshop = await compose(context.config(), { clock: context.clock, lifeboat: readVersion(), env: context.env, signal: context.signal });
+  const workshop = await compose(context.config(), {
+    clock: context.clock,
+    lifeboat: readVersion(),
+    env: context.env,
+    signal: context.signal,
+  });
   try {
     return await run(workshop, { signal: context.signal, progress: context.progress });
   } finally {

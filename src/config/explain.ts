@@ -12,7 +12,8 @@ export function explain(issues: readonly Issue[], root: Shape, tree: Tree, sourc
   // One wrong provider makes every option of the source wrong: only the provider is worth a word.
   const providers = issues.filter((issue) => issue.path.length === 3 && issue.path[0] === "sources" && issue.path[2] === "provider");
   const worth = issues.filter(
-    (issue) => providers.includes(issue) || !providers.some((provider) => issue.path[0] === "sources" && issue.path[1] === provider.path[1]),
+    (issue) =>
+      providers.includes(issue) || !providers.some((provider) => issue.path[0] === "sources" && issue.path[1] === provider.path[1]),
   );
   return worth.flatMap((issue) => explainOne(issue, root, tree, source, env));
 }
@@ -32,7 +33,13 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
     if (mismatch !== undefined && variable !== undefined && env[variable]) {
       return [at(path.slice(0, -1), "key", `${variable}, which gives ${name(path)}, ${mismatch.message}`)];
     }
-    return [at(path.slice(0, -1), "key", `${title(path.slice(0, -1))} lacks "${String(path.at(-1))}"${option?.example === undefined ? "" : `, as ${String(path.at(-1))}: ${option.example}`}`)];
+    return [
+      at(
+        path.slice(0, -1),
+        "key",
+        `${title(path.slice(0, -1))} lacks "${String(path.at(-1))}"${option?.example === undefined ? "" : `, as ${String(path.at(-1))}: ${option.example}`}`,
+      ),
+    ];
   }
   if ("params" in issue && issue.params?.rule === true) return [at(path, "key", `${title(path)}: ${issue.message}`)];
   if (mismatch !== undefined) return [at(path, "value", `${name(path)} ${mismatch.message}`)];

@@ -33,7 +33,10 @@ export function problemAt(source: SourceText, offset: number, message: string): 
 }
 
 /** The error for one or several problems; the first is its message, all are in `details.problems`. */
-export function configError(problems: readonly Problem[], code: "CONFIG_INVALID" | "SECRET_MISSING" | "NAME_INVALID" = "CONFIG_INVALID"): LifeboatError {
+export function configError(
+  problems: readonly Problem[],
+  code: "CONFIG_INVALID" | "SECRET_MISSING" | "NAME_INVALID" = "CONFIG_INVALID",
+): LifeboatError {
   const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
   const first = sorted[0];
   if (first === undefined) throw new TypeError("configError needs a problem");

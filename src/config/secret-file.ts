@@ -17,7 +17,11 @@ export function resolvePath(path: string, directory: string): string {
  */
 export function readSecretFile(path: string): string {
   const refuse = (why: string, hint?: string, cause?: unknown): never => {
-    throw new LifeboatError("SECRET_MISSING", `the secret's file ${path} ${why}`, { details: { path }, cause, ...(hint === undefined ? {} : { hint }) });
+    throw new LifeboatError("SECRET_MISSING", `the secret's file ${path} ${why}`, {
+      details: { path },
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
   };
   let descriptor: number;
   try {

@@ -45,7 +45,10 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
     const policy = known(source, "policy");
     if (policy !== undefined && !policies.includes(policy)) {
       const list = policies.length === 0 ? "there are none" : `there are ${policies.join(", ")}`;
-      yield fault(["sources", name, "policy"], `sources.${name}.policy: no policy is called "${policy}" (${list})${didYouMean(policy, policies)}`);
+      yield fault(
+        ["sources", name, "policy"],
+        `sources.${name}.policy: no policy is called "${policy}" (${list})${didYouMean(policy, policies)}`,
+      );
     }
   }
   const sources = Object.keys(config.sources);
@@ -78,7 +81,11 @@ function* encryptionFaults(config: RootValues): Iterable<Fault> {
     return own?.get !== undefined || (Array.isArray(own?.value) ? own.value.length > 0 : own?.value !== undefined);
   });
   if (!given) {
-    yield fault(["repository", "encryption"], "repository.encryption names nobody who could open a backup: give recipients (`lifeboat key new` makes one)", "key");
+    yield fault(
+      ["repository", "encryption"],
+      "repository.encryption names nobody who could open a backup: give recipients (`lifeboat key new` makes one)",
+      "key",
+    );
   }
 }
 

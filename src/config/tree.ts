@@ -1,7 +1,7 @@
 // YAML text → plain values with references replaced, and where each of them stands.
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Scalar } from "yaml";
 import { LifeboatError } from "../core/errors.ts";
-import { encodeReferences, decodeReferences, interpolate, type Lookup } from "./interpolate.ts";
+import { decodeReferences, encodeReferences, interpolate, type Lookup } from "./interpolate.ts";
 import { configError, type Problem, problemAt, type SourceText } from "./position.ts";
 
 /** Stands for a value that could not be had: a variable that is not set, a secret's file that is not there. Reported when somebody asks for it. */
@@ -27,12 +27,18 @@ const MAX_NODES = 100_000;
 /** Reads the text. Throws CONFIG_INVALID for what is no YAML: every syntax error with its place. */
 export function readTree(source: SourceText, lookup: Lookup): Tree {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(encodeReferences(source.text), { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true });
+  const documents = parseAllDocuments(encodeReferences(source.text), {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    strict: true,
+  });
   const document = (Array.isArray(documents) ? documents[0] : undefined) as Document.Parsed | undefined;
   if (document === undefined) throw configError([problemAt(source, 0, "the file is empty")]);
   const problems = document.errors.map((error) => problemAt(source, error.pos[0], plain(error.message, error.code)));
   const second = documents[1];
-  if (second !== undefined) problems.push(problemAt(source, second.range[0], "a second document starts here: one file holds one configuration"));
+  if (second !== undefined)
+    problems.push(problemAt(source, second.range[0], "a second document starts here: one file holds one configuration"));
   if (problems.length > 0) throw configError(problems);
   if (document.contents === null) throw configError([problemAt(source, 0, "the file is empty")]);
 
@@ -124,7 +130,9 @@ function offsetOf(document: Document.Parsed, path: Path, part: "key" | "value"):
     while (isAlias(node)) node = node.resolve(document);
     const last = depth === path.length - 1;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && decodeReferences(String(item.key.value)) === String(step));
+      const pair = node.items.find(
+        (item) => isPair(item) && isScalar(item.key) && decodeReferences(String(item.key.value)) === String(step),
+      );
       const key = pair?.key as Node | undefined;
       const value = pair?.value as Node | null | undefined;
       offset = (last && part === "key" ? key?.range?.[0] : (value?.range?.[0] ?? key?.range?.[0])) ?? offset;

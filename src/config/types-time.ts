@@ -31,7 +31,11 @@ const DURATION = "(\\d+(mo|[smhdwy])\\s*)+";
 export const duration = make("duration", { pattern: `^${DURATION}$` }, reading(parseDuration));
 
 /** Seconds, as objectives are kept. */
-export const durationInSeconds = make("duration", { pattern: `^${DURATION}$` }, reading((raw) => parseDuration(raw) / 1000));
+export const durationInSeconds = make(
+  "duration",
+  { pattern: `^${DURATION}$` },
+  reading((raw) => parseDuration(raw) / 1000),
+);
 
 /** Milliseconds, or `forever`. */
 export const keep = make("duration or `forever`", { pattern: `^(${DURATION}|forever)$` }, reading(parseKeep));
@@ -49,16 +53,22 @@ export const postgresUrl = make("connection string", {}, (raw) => {
 });
 
 /** Where a repository is. */
-export const repositoryUrl = make("storage address", { examples: ["file:///var/lib/lifeboat", "s3://bucket/prefix?region=eu-central-1"] }, (raw, absolute) => {
-  if (!/^(file|s3):\/\/./.test(raw)) throw new Mismatch("must be an address that starts with file:// or s3://");
-  // `file://./backups` is relative to the configuration file; URLs have no word for that.
-  const relative = /^file:\/\/(\.\.?(?:\/.*)?)$/.exec(raw)?.[1];
-  return relative === undefined ? raw : pathToFileURL(absolute(relative)).href;
-});
+export const repositoryUrl = make(
+  "storage address",
+  { examples: ["file:///var/lib/lifeboat", "s3://bucket/prefix?region=eu-central-1"] },
+  (raw, absolute) => {
+    if (!/^(file|s3):\/\/./.test(raw)) throw new Mismatch("must be an address that starts with file:// or s3://");
+    // `file://./backups` is relative to the configuration file; URLs have no word for that.
+    const relative = /^file:\/\/(\.\.?(?:\/.*)?)$/.exec(raw)?.[1];
+    return relative === undefined ? raw : pathToFileURL(absolute(relative)).href;
+  },
+);
 
 /** An age recipient. */
 export const recipient = make("age recipient", { pattern: "^age1[02-9ac-hj-np-z]{58}$" }, (raw) => {
-  if (/^AGE-SECRET-KEY/i.test(raw)) throw new Mismatch("must be a recipient (age1…), never the identity itself: put that in a file and name it with identityFile");
-  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(raw)) throw new Mismatch("must be an age recipient: age1 and 58 more characters (`lifeboat key show` prints it)");
+  if (/^AGE-SECRET-KEY/i.test(raw))
+    throw new Mismatch("must be a recipient (age1…), never the identity itself: put that in a file and name it with identityFile");
+  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(raw))
+    throw new Mismatch("must be an age recipient: age1 and 58 more characters (`lifeboat key show` prints it)");
   return raw;
 });

@@ -95,6 +95,19 @@ test("a name made from a pattern tells its instant and its number again", () => 
   );
 });
 
+test("a name too long is cut, and its number stays whole", () => {
+  const pattern = "x".repeat(NAME_MAX);
+  const second = renderName(pattern, { at, taken: [pattern] });
+  assert.equal(second, `${"x".repeat(NAME_MAX - 2)}-2`);
+  assert.equal(renderName(pattern, { at, taken: [pattern, second] }), `${"x".repeat(NAME_MAX - 2)}-3`);
+});
+
+test("of several instants in a name the most precise one counts", () => {
+  for (const pattern of ["{month}.{date}", "{date}.{month}"]) {
+    assert.deepEqual(parseName(pattern, renderName(pattern, { at }))?.at, new Date("2026-11-21T00:00:00Z"));
+  }
+});
+
 test("a name that was not made from the pattern is not recognised", () => {
   for (const name of [
     "backup-2026-02-30",

@@ -21,7 +21,7 @@ const HOUR = 3600;
 const DUMPS = { rtoSeconds: HOUR, rpoSeconds: 24 * HOUR } as const;
 
 /** Objectives of a source whose configuration names none, by provider. */
-export const DEFAULT_OBJECTIVES: Readonly<Record<string, Required<Objective>>> = {
+export const DEFAULT_OBJECTIVES: Readonly<Record<string, Promised>> = {
   neon: { rtoSeconds: 15 * MINUTE, rpoSeconds: MINUTE },
   atlas: { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE },
   postgres: DUMPS,
@@ -29,7 +29,7 @@ export const DEFAULT_OBJECTIVES: Readonly<Record<string, Required<Objective>>> =
 };
 
 /** For all sources brought back together. */
-export const COMBINED_OBJECTIVE: Required<Objective> = { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE };
+export const COMBINED_OBJECTIVE: Promised = { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE };
 
 /** RTO by scenario, for the runbook and for drills of that scenario. */
 export const SCENARIO_RTO_SECONDS = {
@@ -39,8 +39,14 @@ export const SCENARIO_RTO_SECONDS = {
   fullDisaster: HOUR,
 } as const;
 
+/** An objective with nothing left open. */
+export interface Promised {
+  readonly rtoSeconds: number;
+  readonly rpoSeconds: number;
+}
+
 /** What the configuration says, completed by the provider's defaults; an unknown provider is judged as dumps are. */
-export function objectiveOf(provider: string, configured: Objective = {}): Required<Objective> {
+export function objectiveOf(provider: string, configured: Objective = {}): Promised {
   const defaults = Object.hasOwn(DEFAULT_OBJECTIVES, provider) ? DEFAULT_OBJECTIVES[provider] : undefined;
   return {
     rtoSeconds: configured.rtoSeconds ?? (defaults ?? DUMPS).rtoSeconds,

@@ -60,8 +60,8 @@ interface Ground {
  * policy does not know any more holds until the expiry recorded when the backup was made; with none recorded, for ever:
  * renaming a tier removes nothing by accident. A manual backup follows its own expiry, else `keepManualMs`.
  *
- * Never removed: points on hold; the newest, the newest whole and the newest undamaged one; the newest verified one;
- * and anything while the newest backup is missing, failed, damaged or suspiciously small.
+ * Never removed: points on hold; the newest one and the newest whole one; the newest verified one, and the newest whole
+ * one of these; and anything while the newest whole backup is missing, failed, damaged or suspiciously small.
  */
 export function expire(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions = {}): Expiry {
   if (new Set(points.map((point) => point.source)).size > 1) {
@@ -132,10 +132,8 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
   }
   const latest = newest(points);
   const latestWhole = newest(points.filter(isWhole));
-  const latestSound = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
   add(latest, "it is the newest restore point");
   if (latestWhole !== latest) add(latestWhole, "it is the newest restore point of the whole database");
-  if (latestSound !== latestWhole) add(latestSound, "it is the newest restore point that is not known to be damaged");
   const verified = newest(points.filter(isVerified));
   const verifiedWhole = newest(points.filter((point) => isVerified(point) && isWhole(point)));
   add(verified, "it is the newest verified restore point");

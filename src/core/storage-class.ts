@@ -15,7 +15,7 @@ export const STORAGE_CLASSES: readonly string[] = [
 /** The warmest class that one of the tiers wants; undefined for no tier, or where a class is not one of the storage's. */
 export function warmestClass(tiers: readonly Tier[], classes: readonly string[] = STORAGE_CLASSES): string | undefined {
   const ranks = tiers.map((tier) => classes.indexOf(tier.storageClass ?? classes[0] ?? ""));
-  return ranks.includes(-1) ? undefined : classes[Math.min(...ranks)];
+  return classes[Math.min(...ranks)];
 }
 
 /** Whether a move from one class to the other goes colder; never true for a class that is not one of the storage's. */

@@ -45,6 +45,37 @@ test("the suspicion ends once small backups are usual, and only then", () => {
   assert.equal(after(5), undefined);
 });
 
+test("one odd backup among the earlier ones changes nothing: the median decides", () => {
+  const odd = [
+    [100, 100],
+    [1000, 1000],
+    [1000, 1000],
+  ] as const;
+  assert.notEqual(ofLast(series([...odd, [499, 499]])), undefined);
+  assert.equal(ofLast(series([...odd, [1000, 1000], [500, 500]])), undefined);
+  assert.notEqual(
+    ofLast(
+      series([
+        [400, 400],
+        [1000, 1000],
+        [349, 349],
+      ]),
+    ),
+    undefined,
+    "of two in the middle, their mean",
+  );
+  assert.equal(
+    ofLast(
+      series([
+        [400, 400],
+        [1000, 1000],
+        [350, 350],
+      ]),
+    ),
+    undefined,
+  );
+});
+
 test("only backups of the same kind are compared, and only earlier ones", () => {
   const points = series([...usual, [10, 100]]);
   const schema = { ...(points.at(-1) ?? assert.fail()), kind: "schema" as const };

@@ -46,6 +46,9 @@ test("R36 a daily backup is missing 25 hours after the last one, and not before"
   const newestAt = at("2026-11-24T02:00:00Z");
   assert.equal(missedSlot(tiers, newestAt, at("2026-11-25T03:00:00Z")), undefined);
   assert.deepEqual(missedSlot(tiers, newestAt, at("2026-11-25T03:00:00.001Z")), { tier: "daily", slot: at("2026-11-25T02:00:00Z") });
+  const weekOn = at("2026-12-02T03:00:00Z");
+  assert.equal(missedSlot([weekly, daily], newestAt, weekOn)?.tier, "daily", "the earliest of several is named");
+  assert.equal(missedSlot([daily, weekly], newestAt, weekOn)?.tier, "daily");
   assert.equal(missedSlot([], newestAt, at("2036-11-25T03:00:00Z")), undefined);
 });
 

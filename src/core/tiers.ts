@@ -34,11 +34,8 @@ export function tiersDue(tiers: readonly Tier[], points: readonly RestorePoint[]
     .filter((tier) => {
       const slot = previousSlot(tier.cron, now);
       if (slot === undefined) return false;
-      const served = points.some((point) => {
-        if (!point.tiers.includes(tier.tier) || isDamaged(point)) return false;
-        return point.time >= slot || (slotOf(tier, point) ?? 0) >= slot;
-      });
-      return !served;
+      const from = slot.getTime() - SLOT_TOLERANCE_MS;
+      return !points.some((point) => point.tiers.includes(tier.tier) && !isDamaged(point) && point.time.getTime() >= from);
     })
     .map((tier) => tier.tier);
 }

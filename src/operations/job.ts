@@ -77,6 +77,7 @@ export async function runJob<T>(
     const first = lease.lost.aborted ? lease.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
     if (lease.lost.aborted) throw first; // whoever took the lease cleans up: two must not
     await closeFailed(workshop, journal, first, lease).catch((later) => {
+      lease.forsake();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
       watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
     });

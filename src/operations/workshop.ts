@@ -1,4 +1,5 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
+import type { Promised } from "../core/objectives.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection, Engine, Probe } from "../ports/engine.ts";
@@ -10,9 +11,11 @@ import type { OpenKey, SealKey } from "../repository/seal/keys.ts";
 
 export interface Source {
   readonly name: string;
+  readonly providerName: string;
+  /** Needs the source's secrets: may throw SECRET_MISSING when it is first read. */
   readonly provider: Provider;
   readonly engine: Engine;
-  readonly objective: { readonly rtoSeconds: number; readonly rpoSeconds: number };
+  readonly objective: Promised;
   readonly policy: RetentionPolicy;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */

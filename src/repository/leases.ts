@@ -31,6 +31,8 @@ export interface Lease {
   /** Asks the storage itself. Throws LEASE_LOST unless the lease is still ours: the last thing before a commit. */
   assertHeld(): Promise<void>;
   release(): Promise<void>;
+  /** Ends the heartbeat and leaves the lease to run out, for whoever cleans up later. */
+  forsake(): void;
 }
 
 /** A lease as it lies in the storage. */
@@ -102,6 +104,7 @@ export async function acquireLease(
       if (loss.signal.aborted) return; // it is somebody else's now
       await storage.delete(object);
     },
+    forsake: () => clearInterval(timer),
   };
 }
 
@@ -157,5 +160,6 @@ export async function takeOverLease(storage: Storage, found: FoundLease, clock: 
     lost: new AbortController().signal,
     assertHeld: async () => undefined,
     release: () => storage.delete(object),
+    forsake: () => undefined,
   };
 }

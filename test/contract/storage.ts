@@ -2,29 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { LifeboatError } from "../../src/core/errors.ts";
 import type { Storage } from "../../src/ports/storage.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
+import { hasCode, type StorageFacts, type StorageUnderTest, text } from "./storage-facts.ts";
 import { storageRaces } from "./storage-races.ts";
-
-export interface StorageUnderTest {
-  /** Another adapter on the same place, as another process would open it. The suite closes it. */
-  open(): Storage;
-  /** Removes everything. */
-  close(): Promise<void>;
-}
-
-export interface StorageFacts {
-  /** Bytes of the large object; must cross into several parts where the storage has parts. */
-  readonly largeBytes: number;
-  /** Why racing conditional writes cannot be tested here; undefined: they are. */
-  readonly noConditionalWrites?: string;
-  /** Why the whole suite cannot run here. */
-  readonly skip?: string | undefined;
-}
-
-export const text = (words: string): Uint8Array => new TextEncoder().encode(words);
-export const hasCode = (code: string) => (error: unknown) => error instanceof LifeboatError && error.code === code;
 
 export function storageContract(name: string, make: () => Promise<StorageUnderTest>, facts: StorageFacts): void {
   describe(`storage contract: ${name}`, { skip: facts.skip ?? false }, () => {

@@ -6,7 +6,19 @@ import { parseSync } from "oxc-parser";
 export type Files = ReadonlyMap<string, string>;
 
 const ADAPTER = ["core", "ports"];
-const EVERYTHING_BELOW = ["core", "ports", "repository", "operations", "engines", "providers", "storage", "notify", "cutover", "queue", "config"];
+const EVERYTHING_BELOW = [
+  "core",
+  "ports",
+  "repository",
+  "operations",
+  "engines",
+  "providers",
+  "storage",
+  "notify",
+  "cutover",
+  "queue",
+  "config",
+];
 
 /** What each part may import besides itself. A part is a folder of `src`, or a file that lies there directly. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

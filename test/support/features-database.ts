@@ -162,7 +162,7 @@ create view public.active_users as select u.*, (select count(*) from public.refs
 create view "Odd Schema"."V 1" (a, "b c") with (security_barrier = true) as
   select l.id, string_agg(l.body, ',' order by l.at desc) filter (where l.level > 0) from public.logs l left join public.users u using (id) group by l.id having count(*) between 0 and 99;
 alter view "Odd Schema"."V 1" alter column a set default 5;
-create recursive view public.numbers_view (n) as values (1) union all select n + 1 from public.numbers_view where n < 5;
+create recursive view public.numbers_view (n) as values (1) union all select n + 1 from numbers_view where n < 5;
 create materialized view public.user_count as select status, count(*) as n from public.users where status in ('new', 'old') group by status;
 create unique index user_count_status on public.user_count (status);
 create materialized view public.never_filled as select 1 as one with no data;
@@ -184,8 +184,8 @@ alter table public.forced_notes force row level security;
 create policy mine on public.secret_notes as restrictive for select to lb_team, lb_reader, lb_owner using (owner = current_user and note in ('a', 'b'));
 create policy "all of it" on public.forced_notes using (id between 1 and 100) with check (owner::varchar in ('x', 'y'));
 create publication everything for all tables with (publish = 'insert, update', publish_via_partition_root = true);
-create publication some for table public.users (id, name) where (id > 0 and kind in ('x', 'y')), public.hashed, tables in schema "sch.with.dots";
-create subscription idle connection 'host=127.0.0.1 port=1 dbname=nowhere password=hidden' publication some with (connect = false, slot_name = none);
+create publication chosen for table public.users (id, name) where (id > 0 and kind in ('x', 'y')), public.hashed, tables in schema "sch.with.dots";
+create subscription idle connection 'host=127.0.0.1 port=1 dbname=nowhere password=hidden' publication chosen with (connect = false, slot_name = none);
 create foreign data wrapper own_fdw options (debug 'true');
 create server files foreign data wrapper file_fdw;
 create server "far away" type 'pg' version '15' foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1', dbname 'x');
@@ -206,7 +206,7 @@ grant select, insert on public.users to lb_reader with grant option;
 grant update (name, status) on public.users to public;
 grant select on public.logs, public.active_users to "lb ""odd"" rôle";
 revoke execute on function public.add_one(integer) from public;
-grant execute on function public.do_it(int) to lb_team;
+grant execute on procedure public.do_it(int) to lb_team;
 grant usage on sequence public.counter to lb_reader;
 revoke all on type public.mood from public;
 grant usage on foreign server "far away" to lb_reader;
@@ -227,7 +227,7 @@ comment on view public.active_users is 'the living';
 comment on trigger "T 1" on public.users is 'first';
 comment on policy mine on public.secret_notes is 'own ones';
 comment on sequence public.counter is 'down';
-comment on publication some is 'some';
+comment on publication chosen is 'some';
 comment on subscription idle is 'sleeps';
 comment on event trigger watch_ddl is 'watch';
 comment on server files is 'files';
@@ -290,7 +290,6 @@ comment on large object 70001 is 'a big one';
 grant select on large object 70001 to lb_reader;
 alter large object 70002 owner to lb_owner;
 update public.every_type set c_lo = 70001 where id = 1;
-refresh materialized view public.user_count;
 `;
 
 /** Every feature in one script for an empty UTF-8 database; needs a superuser, FEATURE_EXTENSIONS, and xml and ICU support. */

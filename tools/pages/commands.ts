@@ -31,7 +31,12 @@ export async function commandsPage(): Promise<string> {
 function describe(entry: CommandEntry, definition: CommandDefinition): string {
   const args = Object.entries(definition.arguments);
   const options = Object.entries(definition.options);
-  const usage = ["lifeboat", entry.name, ...args.map(([key, argument]) => argumentFlags(key, argument)), ...(options.length > 0 || definition.json ? ["[options]"] : [])];
+  const usage = [
+    "lifeboat",
+    entry.name,
+    ...args.map(([key, argument]) => argumentFlags(key, argument)),
+    ...(options.length > 0 || definition.json ? ["[options]"] : []),
+  ];
   const rows = [
     ...args.map(([key, argument]) => [`\`${argumentFlags(key, argument)}\``, argument.help]),
     ...options.map(([key, option]) => [

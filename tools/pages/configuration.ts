@@ -40,7 +40,11 @@ function describe(path: string, shape: Shape, option: Option | undefined, parts:
   const section = sectionOf(shape);
   if (section === undefined) return;
   const name = path + placeholder(shape);
-  parts.push(`## ${name === "" ? "Options" : `\`${name}\``}\n`, ...(option === undefined ? [] : [`${option.help}\n`]), `${optionsOf(section.table)}\n`);
+  parts.push(
+    `## ${name === "" ? "Options" : `\`${name}\``}\n`,
+    ...(option === undefined ? [] : [`${option.help}\n`]),
+    `${optionsOf(section.table)}\n`,
+  );
   for (const [key, inner] of Object.entries(section.table)) describe(`${name === "" ? "" : `${name}.`}${key}`, inner.type, inner, parts);
 }
 
@@ -58,7 +62,9 @@ function optionsOf(options: OptionTable): string {
       `\`${key}\`${option.required === true ? " (required)" : ""}`,
       option.type.word,
       [defaultOf(option), option.env === undefined ? "" : `environment \`${option.env}\``].filter(Boolean).join("; "),
-      [option.help, option.secret === true ? "*Secret.*" : "", option.example === undefined ? "" : `Example: \`${option.example}\``].filter(Boolean).join(" "),
+      [option.help, option.secret === true ? "*Secret.*" : "", option.example === undefined ? "" : `Example: \`${option.example}\``]
+        .filter(Boolean)
+        .join(" "),
     ]),
   );
 }

@@ -67,7 +67,10 @@ function writeOnce(target: string, text: string): void {
         hint: "name another file, or run `lifeboat key show FILE` to see whose key it is",
       });
     }
-    throw new LifeboatError("USAGE", `${target} cannot be written (${code})`, { cause: error, hint: "name a file in a folder that you may write to" });
+    throw new LifeboatError("USAGE", `${target} cannot be written (${code})`, {
+      cause: error,
+      hint: "name a file in a folder that you may write to",
+    });
   }
   try {
     chmodSync(target, 0o600); // a umask can only take away, but some file systems give more than was asked for

@@ -28,7 +28,7 @@ export const statusCommand = defineCommand({
 function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs }: SourceStatus) {
   return {
     name: source.name,
-    provider: source.provider.name,
+    provider: source.providerName,
     engine: source.engine.name,
     verdict,
     reasons,
@@ -51,7 +51,7 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
 function human({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause }: SourceStatus, paint: Paint): string {
   const { rtoSeconds, rpoSeconds } = source.objective;
   return [
-    `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.provider.name})`,
+    `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.providerName})`,
     ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
     ...(unreachableBecause === undefined ? [] : [`  ${unreachableBecause}`]),
     renderFacts(

@@ -11,7 +11,9 @@ const PASSES_SHOWN = 12;
 export function renderChecks(checks: readonly Check[], paint: Paint): string {
   const bad = checks.filter((check) => check.outcome !== "pass");
   const good = checks.filter((check) => check.outcome === "pass");
-  const lines = [...bad, ...good.slice(0, PASSES_SHOWN)].map(({ outcome, name, message }) => `  ${paint.verdict(outcome)}  ${name}: ${message}`);
+  const lines = [...bad, ...good.slice(0, PASSES_SHOWN)].map(
+    ({ outcome, name, message }) => `  ${paint.verdict(outcome)}  ${name}: ${message}`,
+  );
   if (good.length > PASSES_SHOWN) lines.push(`  ${paint.verdict("pass")}  and ${good.length - PASSES_SHOWN} more`);
   return lines.join("\n");
 }

@@ -88,7 +88,9 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedPro
     const facts = step.describe(monotonicMs());
     const line = fit([step.name, facts].filter(Boolean).join("  "), output.columns - 3);
     frame = (frame + 1) % FRAMES.length;
-    output.write(`\r\x1b[2K${paint.cyan(FRAMES[frame] ?? "")} ${line.startsWith(step.name) ? step.name + paint.dim(line.slice(step.name.length)) : line}`);
+    output.write(
+      `\r\x1b[2K${paint.cyan(FRAMES[frame] ?? "")} ${line.startsWith(step.name) ? step.name + paint.dim(line.slice(step.name.length)) : line}`,
+    );
   };
   const close = (): void => {
     if (step === undefined) return;

@@ -15,9 +15,23 @@ export interface TableOptions {
 }
 
 const NO_BORDERS = Object.fromEntries(
-  ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right", "left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"].map(
-    (part) => [part, ""],
-  ),
+  [
+    "top",
+    "top-mid",
+    "top-left",
+    "top-right",
+    "bottom",
+    "bottom-mid",
+    "bottom-left",
+    "bottom-right",
+    "left",
+    "left-mid",
+    "mid",
+    "mid-mid",
+    "right",
+    "right-mid",
+    "middle",
+  ].map((part) => [part, ""]),
 );
 
 /** The table as text without a last line end. When it does not fit, every row becomes a paragraph of `title  value` lines. */
@@ -52,5 +66,7 @@ function paragraphs(columns: readonly Column[], rows: readonly (readonly string[
 export function renderFacts(facts: readonly (readonly [string, string | undefined])[], paint: Paint = makePaint(false)): string {
   const present = facts.filter((fact): fact is [string, string] => fact[1] !== undefined && fact[1] !== "");
   const widest = Math.max(0, ...present.map(([title]) => title.length));
-  return present.map(([title, value]) => `${paint.dim(title.padEnd(widest))}  ${value.replaceAll("\n", `\n${" ".repeat(widest + 2)}`)}`).join("\n");
+  return present
+    .map(([title, value]) => `${paint.dim(title.padEnd(widest))}  ${value.replaceAll("\n", `\n${" ".repeat(widest + 2)}`)}`)
+    .join("\n");
 }

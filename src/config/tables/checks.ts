@@ -18,8 +18,16 @@ export const check = section(
     },
     newest: { type: text, help: "Column with the time a row was made; its greatest value must be recent.", example: "created_at" },
     within: { type: duration, as: "withinMs", help: "How long before the backup's instant the newest row may be.", example: "1h" },
-    indexes: { type: section({ min: { type: integer(0), required: true, help: "At least so many." } }), help: "How many indexes it has.", example: "{ min: 2 }" },
-    sql: { type: text, help: "Query that gives one row of one column: true passes, false fails.", example: "select count(*) > 0 from projects" },
+    indexes: {
+      type: section({ min: { type: integer(0), required: true, help: "At least so many." } }),
+      help: "How many indexes it has.",
+      example: "{ min: 2 }",
+    },
+    sql: {
+      type: text,
+      help: "Query that gives one row of one column: true passes, false fails.",
+      example: "select count(*) > 0 from projects",
+    },
     name: { type: text, help: "What reports call the query.", example: "projects are there" },
   },
   (written) => {

@@ -45,13 +45,26 @@ export const storage = section(
       example: "30d",
     },
     region: { type: text, env: "AWS_REGION", help: "Region of the bucket, where the address does not say it.", example: "eu-central-1" },
-    endpoint: { type: text, env: "AWS_ENDPOINT_URL_S3", help: "Address of an S3 service other than Amazon's.", example: "https://s3.example.com" },
+    endpoint: {
+      type: text,
+      env: "AWS_ENDPOINT_URL_S3",
+      help: "Address of an S3 service other than Amazon's.",
+      example: "https://s3.example.com",
+    },
     pathStyle: { type: flag, help: "Put the bucket into the path instead of the host name; on by itself when `endpoint` is set." },
-    accessKeyId: { type: text, env: "AWS_ACCESS_KEY_ID", secret: true, help: "Access key; without it, the usual places of the AWS SDK are asked." },
+    accessKeyId: {
+      type: text,
+      env: "AWS_ACCESS_KEY_ID",
+      secret: true,
+      help: "Access key; without it, the usual places of the AWS SDK are asked.",
+    },
     secretAccessKey: { type: text, env: "AWS_SECRET_ACCESS_KEY", secret: true, help: "The key's secret half." },
     sessionToken: { type: text, env: "AWS_SESSION_TOKEN", secret: true, help: "Token of a temporary key." },
   },
-  (written) => (written.kmsKeyId !== undefined && written.serverSideEncryption !== "aws:kms" ? "kmsKeyId needs serverSideEncryption: aws:kms" : undefined),
+  (written) =>
+    written.kmsKeyId !== undefined && written.serverSideEncryption !== "aws:kms"
+      ? "kmsKeyId needs serverSideEncryption: aws:kms"
+      : undefined,
 );
 
 export const repository = section({

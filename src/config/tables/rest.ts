@@ -32,6 +32,14 @@ export const tools = section({
 });
 
 export const scratch = section({
-  directory: { type: path, help: "Folder in which throw-away clusters are made. Default: the system's temporary folder.", example: "/var/tmp" },
-  user: { type: text, help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`.", example: "postgres" },
+  directory: {
+    type: path,
+    help: "Folder in which throw-away clusters are made. Default: the system's temporary folder.",
+    example: "/var/tmp",
+  },
+  user: {
+    type: text,
+    help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`.",
+    example: "postgres",
+  },
 });

@@ -24,4 +24,3 @@ export type RepositoryConfig = Given<typeof repository>;
 export type SourceConfig = Given<typeof source>;
 export type PolicyConfig = Given<typeof policy>;
 export type DrillConfig = Given<typeof drill>;
-export type CheckConfig = NonNullable<SourceConfig>["checks"][number];

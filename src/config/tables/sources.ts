@@ -8,8 +8,18 @@ import { check } from "./checks.ts";
 export const PROVIDERS = ["postgres"] as const;
 
 export const objectives = section({
-  rto: { type: durationInSeconds, as: "rtoSeconds", help: "Recovery time objective: how long a restore may take. Default for dumps: 1h.", example: "15m" },
-  rpo: { type: durationInSeconds, as: "rpoSeconds", help: "Recovery point objective: how much work, in time, may be lost. Default for dumps: 24h.", example: "24h" },
+  rto: {
+    type: durationInSeconds,
+    as: "rtoSeconds",
+    help: "Recovery time objective: how long a restore may take. Default for dumps: 1h.",
+    example: "15m",
+  },
+  rpo: {
+    type: durationInSeconds,
+    as: "rpoSeconds",
+    help: "Recovery point objective: how much work, in time, may be lost. Default for dumps: 24h.",
+    example: "24h",
+  },
 });
 
 export const source = section({
@@ -23,7 +33,12 @@ export const source = section({
   },
   policy: { type: text, help: "Name of the policy that says when to back up and how long to keep.", example: "standard" },
   objectives: { type: objectives, default: {}, help: "What is promised; drills measure against it." },
-  tables: { type: listOf(text), default: [], help: "Only these tables, for every backup of this source; empty: everything.", example: "[public.users]" },
+  tables: {
+    type: listOf(text),
+    default: [],
+    help: "Only these tables, for every backup of this source; empty: everything.",
+    example: "[public.users]",
+  },
   checks: { type: listOf(check), default: [], help: "Questions that every drill asks of the restored database." },
   scratch: {
     type: section({

@@ -13,12 +13,12 @@ import { findTools, type Tools } from "./tools/find.ts";
 
 export interface PostgresEngineOptions {
   /** The configuration's `tools.postgres`: where PostgreSQL's programs are; absent: they are looked for. */
-  readonly tools?: string | readonly string[] | undefined;
+  readonly bin?: string | readonly string[] | undefined;
 }
 
-export function postgresEngine(options: PostgresEngineOptions = {}): Engine {
+export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine {
   const toolsFor = (serverMajor: number, signal?: AbortSignal): Promise<Tools<"client">> =>
-    findTools("client", { configured: options.tools, minimumMajor: serverMajor, signal });
+    findTools("client", { configured: options.bin, minimumMajor: serverMajor, signal });
 
   const examine = async (connection: Connection, work: Work): Promise<{ facts: DatabaseFacts; tools: Tools<"client"> }> => {
     const client = await openClient(connection, { signal: work.signal });

@@ -1,12 +1,98 @@
 // Scratch on a server that the configuration names: a database of its own, dropped at the end.
-import { clusterIdentity } from "../../engines/postgres/connect/identity.ts";
+import { LifeboatError } from "../../core/errors.ts";
 import { type Client, openClient } from "../../engines/postgres/connect/client.ts";
 import { assertNotSource } from "../../engines/postgres/connect/identity.ts";
 import { connectionFromUrl, withDatabase } from "../../engines/postgres/connect/url.ts";
-import { LifeboatError } from "../../core/errors.ts";
 import type { Connection, Work } from "../../ports/engine.ts";
 import type { Resource, Scratch, ScratchRequest } from "../../ports/provider.ts";
 
 export const DATABASE_KIND = "scratch-database";
 const PREFIX = "lifeboat_scratch_";
 const LONGEST_NAME_BYTES = 63;
+
+/**
+ * Refuses, before anything is made, a server whose named database is the source itself (SOURCE_WRITE_REFUSED), and one that is
+ * older than the data (SCRATCH_FAILED).
+ */
+export async function beginScratchDatabase(url: string, source: Connection, request: ScratchRequest): Promise<Scratch> {
+  const { jobId, serverMajor, signal, declare } = request;
+  const server = connectionFromUrl(url);
+  const name = nameFor(jobId);
+  const resource: Resource = { kind: DATABASE_KIND, locator: { server: server.label, database: name, jobId } };
+  await refuseSource(source, server, signal);
+  const client = await openClient(server, { signal });
+  let major: number;
+  try {
+    major = Math.floor(client.serverVersionNumber / 10_000);
+    if (major < serverMajor) {
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `the scratch server ${server.label} is PostgreSQL ${major}, older than the data's ${serverMajor}`,
+      );
+    }
+    await declare(resource);
+    await client.query(`create database ${name} template template0`).catch((cause) => {
+      throw new LifeboatError("SCRATCH_FAILED", `the database ${name} cannot be made on ${server.label}: ${cause.message}`, { cause });
+    });
+  } finally {
+    await client.close();
+  }
+  let ending: Promise<void> | undefined;
+  return {
+    connection: withDatabase(server, name),
+    description: `a database of its own on the scratch server ${server.label} (PostgreSQL ${major})`,
+    resource,
+    end() {
+      // Without the job's signal: what was made is removed also when the job was cancelled.
+      ending ??= drop(server, name);
+      return ending;
+    },
+  };
+}
+
+/** The clean-up after a crash. False when the configuration now names another server: only that one holds the database. */
+export async function undoScratchDatabase(url: string | undefined, locator: Resource["locator"], work: Work = {}): Promise<boolean> {
+  const { server: label, database = "", jobId = "" } = locator;
+  if (url === undefined) return false;
+  const server = connectionFromUrl(url);
+  if (server.label !== label) return false;
+  if (database !== nameFor(jobId)) {
+    throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${jobId}; it is left as it is`);
+  }
+  await drop(server, database, work.signal);
+  return true;
+}
+
+/** A source that is down cannot be written to, and must not keep a drill from running. */
+async function refuseSource(source: Connection, server: Connection, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await assertNotSource(source, server, { signal });
+  } catch (error) {
+    if (!(error instanceof LifeboatError) || error.code !== "SOURCE_UNREACHABLE") throw error;
+    // Which of the two was it? The scratch server is about to be needed, and says so itself.
+    await (await openClient(server, { signal })).close();
+  }
+}
+
+function nameFor(jobId: string): string {
+  const name = PREFIX + jobId.toLowerCase().replaceAll(/[^a-z0-9_]/g, "_");
+  if (Buffer.byteLength(name) > LONGEST_NAME_BYTES)
+    throw new LifeboatError("SCRATCH_FAILED", `the job's id ${jobId} is too long for a database name`);
+  return name;
+}
+
+async function drop(server: Connection, name: string, signal?: AbortSignal): Promise<void> {
+  const client = await openClient(server, { signal });
+  try {
+    if (client.serverVersionNumber >= 130_000) await client.query(`drop database if exists ${name} with (force)`);
+    else await dropOnOldServer(client, name);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Before version 13 a database with sessions cannot be dropped: they are ended first. */
+async function dropOnOldServer(client: Client, name: string): Promise<void> {
+  await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1", [name]);
+  await client.query(`drop database if exists ${name}`);
+}

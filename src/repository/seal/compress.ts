@@ -86,34 +86,34 @@ export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>):
   const options: ZstdOptions & TransformOptions = { chunkSize: OUTPUT_BYTES, readableHighWaterMark: 4 * OUTPUT_BYTES };
   const zstd = createZstdDecompress(options);
   let reading = true;
+  let fed = false;
   let sourceFailure: { readonly error: unknown } | undefined;
 
   const feed = async (): Promise<void> => {
     const frame = new OneFrame();
-    let writing: Promise<void> = Promise.resolve();
+    let writing: Promise<boolean> = Promise.resolve(true);
     for (;;) {
       reading = true;
       const next = await compressed.next(); // read and decrypted while the chunk before is decompressed
       reading = false;
       if (next.done === true) break;
       frame.push(next.value);
-      await writing;
-      writing = write(zstd, next.value);
-      writing.catch(() => {}); // awaited in the next round
+      if (!(await writing)) return;
+      writing = accepted(write(zstd, next.value));
     }
     frame.end();
-    await writing;
+    fed = await writing;
     zstd.end();
   };
   const feeding = feed().catch((error: unknown) => {
     reading = false;
-    // The decompressor's own failure reaches the reader below; a second telling of it is no cause.
-    if (!zstd.destroyed) sourceFailure = { error };
+    sourceFailure = { error };
     zstd.destroy();
   });
   try {
     for await (const chunk of zstd) yield chunk as Uint8Array;
     await feeding;
+    if (!fed) throw new Error("it stopped before the end of its input");
   } catch (error) {
     if (sourceFailure !== undefined) throw sourceFailure.error;
     throw new LifeboatError("INTEGRITY", `the compressed data is damaged: zstd says "${(error as Error).message}"`, { cause: error });
@@ -125,3 +125,10 @@ export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>):
     else await Promise.all([feeding, stopping]);
   }
 }
+
+/** False when the write failed: the decompressor's own failure reaches its reader, and a second telling of it is no cause. */
+const accepted = (writing: Promise<void>): Promise<boolean> =>
+  writing.then(
+    () => true,
+    () => false,
+  );

@@ -34,7 +34,7 @@ export interface Fault {
     | { readonly kind: "dropAfter" }
     | { readonly kind: "stall" }
     /** The answer's body breaks off (`drop`) or stops (`stall`) after so many bytes. */
-    | { readonly kind: "cutAnswer"; readonly afterBytes: number; readonly then: "drop" | "stall" };
+    | { readonly kind: "cutAnswer"; readonly afterBytes: number; readonly ending: "drop" | "stall" };
 }
 
 /** The server's mood: set fields, or queue single faults with `next`. */

@@ -32,7 +32,9 @@ export async function storePayload(
     const named = announcedChecksums(request);
     const running = named.map((name) => [name, beginChecksum(name)] as const);
     let sizeBytes = 0;
-    const plain = payloadHash === CHUNKED ? decodeChunked(request, trailers) : (request as AsyncIterable<Buffer>);
+    // Not destroyed when refused half way: the client would see a broken connection instead of the answer.
+    const raw: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+    const plain = payloadHash === CHUNKED ? decodeChunked(raw, trailers) : raw;
     for await (const chunk of plain) {
       takeSpace(chunk.length);
       md5.update(chunk);

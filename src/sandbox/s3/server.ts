@@ -42,7 +42,7 @@ export async function serve(
     const request = understand(raw);
     const effect = faults.take(request.operation);
     if (!(await sufferBefore(effect, response))) return;
-    const payloadHash = checkSignature(raw, credentials, server.now());
+    const payloadHash = checkSignature(raw, credentials, Date.now());
     if (request.bucket !== server.bucket) throw new S3Fault(404, "NoSuchBucket", "The specified bucket does not exist");
     refuseChecksums(request, payloadHash, server.faults.refuseChecksums);
     const answer = await ACTIONS[request.operation](server, request, payloadHash);
@@ -77,7 +77,7 @@ async function send(answer: Answer, response: ServerResponse, bodiless: boolean,
     left -= piece.length;
     if (!response.write(piece)) await drained(response);
     if (left > 0 || effect?.kind !== "cutAnswer") continue;
-    if (effect.then === "stall") return; // for ever: the client must notice
+    if (effect.ending === "stall") return; // for ever: the client must notice
     await sleep(20); // lets what was written leave
     response.destroy();
     return;

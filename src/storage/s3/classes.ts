@@ -1,7 +1,8 @@
 // Storage classes: moving an object to another, and thawing what lies in an archive.
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { bareEtag, encryptionOf, headOrMissing, quotedEtag, type S3Context, STANDARD } from "./context.ts";
+import { encryptionOf, headOrMissing, type S3Context, STANDARD } from "./context.ts";
+import { bareEtag, quotedEtag } from "./etags.ts";
 
 /** Warmest first. https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html */
 export const STORAGE_CLASSES = [STANDARD, "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];

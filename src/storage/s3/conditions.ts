@@ -3,21 +3,29 @@
 import { randomUUID } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { S3Caller } from "./client.ts";
+import { bareEtag, quotedEtag } from "./etags.ts";
 
 export interface ConditionProof {
   /** Resolves when the server is known to honour conditions of this kind of write; STORAGE_REFUSED when it does not. */
   assure(kind: "put" | "complete", signal: AbortSignal | undefined): Promise<void>;
+  /** An etag as this server wants to see it in If-Match: quoted, as HTTP says, or bare, as Ceph's gateway does. */
+  matchOf(etag: string): string;
 }
 
 /** AWS itself (`trusted`) documents conditions and is not asked. */
 export function openConditionProof(caller: S3Caller, keyOf: (name: string) => string, trusted: boolean): ConditionProof {
   const proofs = new Map<string, Promise<void>>();
+  let quoted = true;
+  const remember = (form: "quoted" | "bare"): void => {
+    quoted = form === "quoted";
+  };
   return {
+    matchOf: (etag) => (quoted ? quotedEtag(etag) : etag),
     assure(kind, signal) {
       if (trusted) return Promise.resolve();
       let proof = proofs.get(kind);
       if (proof === undefined) {
-        proof = kind === "put" ? provePut(caller, keyOf) : proveComplete(caller, keyOf);
+        proof = kind === "put" ? provePut(caller, keyOf).then(remember) : proveComplete(caller, keyOf);
         proofs.set(kind, proof);
         // A refusal stays; anything else (network, rights) is asked again the next time.
         proof.catch((error: unknown) => {
@@ -31,23 +39,37 @@ export function openConditionProof(caller: S3Caller, keyOf: (name: string) => st
 
 const doing = "finding out whether conditional writes are honoured";
 
-async function withProbe(caller: S3Caller, keyOf: (name: string) => string, work: (key: string) => Promise<void>): Promise<void> {
+async function withProbe<T>(
+  caller: S3Caller,
+  keyOf: (name: string) => string,
+  work: (key: string, etag: string) => Promise<T>,
+): Promise<T> {
   const key = keyOf(`probe-${randomUUID()}`);
-  await caller.call("putObject", () => ({ Key: key, Body: new Uint8Array(), IfNoneMatch: "*" }), { doing }).catch(refusal(caller));
+  const create = caller.call("putObject", () => ({ Key: key, Body: new Uint8Array(), IfNoneMatch: "*" }), { doing });
+  const { ETag } = await create.catch(refusal(caller));
   try {
-    await work(key);
+    return await work(key, bareEtag(ETag));
   } finally {
     await caller.call("deleteObject", () => ({ Key: key }), { doing });
   }
 }
 
-async function provePut(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
-  await withProbe(caller, keyOf, async (key) => {
+async function provePut(caller: S3Caller, keyOf: (name: string) => string): Promise<"quoted" | "bare"> {
+  return withProbe(caller, keyOf, async (key, etag) => {
     const put = (condition: { IfNoneMatch: string } | { IfMatch: string }) => async (): Promise<void> => {
-      await caller.call("putObject", () => ({ Key: key, Body: new Uint8Array([1]), ...condition }), { doing });
+      await caller.call("putObject", () => ({ Key: key, Body: new Uint8Array(), ...condition }), { doing });
     };
     await mustConflict(caller, put({ IfNoneMatch: "*" }), "If-None-Match");
-    await mustConflict(caller, put({ IfMatch: '"00000000000000000000000000000000"' }), "If-Match");
+    await mustConflict(caller, put({ IfMatch: quotedEtag(etag.replaceAll(/./g, "0")) }), "If-Match");
+    for (const form of ["quoted", "bare"] as const) {
+      try {
+        await put({ IfMatch: form === "quoted" ? quotedEtag(etag) : etag })();
+        return form;
+      } catch (error) {
+        if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
+      }
+    }
+    throw new LifeboatError("STORAGE_REFUSED", `${caller.url} does not know its own etags in If-Match, so nothing can be replaced safely`);
   });
 }
 

@@ -4,6 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { ObjectInfo, PutOptions } from "../../ports/storage.ts";
 import type { S3Caller } from "./client.ts";
 import type { ConditionProof } from "./conditions.ts";
+import { bareEtag } from "./etags.ts";
 import type { S3StorageOptions } from "./options.ts";
 import type { SpoolOptions } from "./spool.ts";
 
@@ -20,14 +21,6 @@ export interface S3Context {
 export const WRITE_TOKEN = "lifeboat-write";
 
 export const STANDARD = "STANDARD";
-
-export function bareEtag(etag: string | undefined): string {
-  return (etag ?? "").replace(/^"|"$/g, "");
-}
-
-export function quotedEtag(etag: string): string {
-  return `"${etag}"`;
-}
 
 /** Encryption of everything that is written. */
 export function encryptionOf({ serverSideEncryption, kmsKeyId }: S3StorageOptions) {
@@ -49,8 +42,8 @@ export function traitsOf(options: S3StorageOptions, put: PutOptions, token: stri
   };
 }
 
-export function conditionsOf({ ifAbsent, ifMatch }: PutOptions) {
-  return { ...(ifAbsent === true ? { IfNoneMatch: "*" } : {}), ...(ifMatch === undefined ? {} : { IfMatch: quotedEtag(ifMatch) }) };
+export function conditionsOf({ proof }: S3Context, { ifAbsent, ifMatch }: PutOptions) {
+  return { ...(ifAbsent === true ? { IfNoneMatch: "*" } : {}), ...(ifMatch === undefined ? {} : { IfMatch: proof.matchOf(ifMatch) }) };
 }
 
 /** HeadObject, or undefined when there is no such object. */
@@ -62,7 +55,6 @@ export async function headObject(
   try {
     return await s3.caller.call("headObject", () => ({ Key: s3.keyOf(name) }), { doing: `looking at ${name}`, signal });
   } catch (error) {
-    // A HEAD answer has no body: a missing bucket and a missing object look alike here; `list` and `put` tell them apart.
     if (isLifeboatError(error, "OBJECT_MISSING")) return undefined;
     throw error;
   }

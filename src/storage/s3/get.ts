@@ -3,8 +3,9 @@ import { Readable } from "node:stream";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { GetOptions } from "../../ports/storage.ts";
 import { orCancelled, pause, throwIfCancelled, within } from "../deadline.ts";
-import { bareEtag, quotedEtag, type S3Context } from "./context.ts";
+import type { S3Context } from "./context.ts";
 import { failureOf, translatedS3 } from "./errors.ts";
+import { bareEtag, quotedEtag } from "./etags.ts";
 
 const FRUITLESS_TRIES = 5;
 

@@ -1,7 +1,8 @@
 // Lists of objects, of folders, and of uploads that nobody finished.
 import { isLifeboatError } from "../../core/errors.ts";
 import type { ObjectInfo } from "../../ports/storage.ts";
-import { bareEtag, type S3Context, STANDARD } from "./context.ts";
+import { type S3Context, STANDARD } from "./context.ts";
+import { bareEtag } from "./etags.ts";
 
 interface Asked {
   readonly signal?: AbortSignal | undefined;
@@ -16,7 +17,7 @@ export async function* listObjects(s3: S3Context, prefix: string, { signal }: As
       yield {
         name: Key.slice(base),
         sizeBytes: Size ?? 0,
-        modifiedAt: LastModified ?? new Date(0),
+        modifiedAt: wholeSeconds(LastModified),
         etag: bareEtag(ETag),
         storageClass: StorageClass ?? STANDARD,
       };
@@ -46,6 +47,11 @@ async function* pages(s3: S3Context, prefix: string, Delimiter: string | undefin
     yield page;
     ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (ContinuationToken !== undefined);
+}
+
+/** Some servers list milliseconds which their HeadObject cannot say. */
+function wholeSeconds(at: Date | undefined): Date {
+  return new Date(Math.floor((at?.getTime() ?? 0) / 1000) * 1000);
 }
 
 /** Aborts uploads that have seen neither their start nor a part since; returns how many. */

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { PutOptions } from "../../ports/storage.ts";
-import { bareEtag, headObject, type S3Context, WRITE_TOKEN } from "./context.ts";
+import { headObject, type S3Context, WRITE_TOKEN } from "./context.ts";
+import { bareEtag } from "./etags.ts";
 
 export interface Written {
   readonly etag: string;

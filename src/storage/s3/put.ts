@@ -4,7 +4,8 @@ import { LifeboatError } from "../../core/errors.ts";
 import type { ObjectInfo, PutOptions } from "../../ports/storage.ts";
 import { drawBody } from "../body.ts";
 import { cancellation, throwIfCancelled } from "../deadline.ts";
-import { bareEtag, conditionsOf, headObject, infoOf, type S3Context, traitsOf } from "./context.ts";
+import { conditionsOf, headObject, infoOf, type S3Context, traitsOf } from "./context.ts";
+import { bareEtag } from "./etags.ts";
 import { conflictOf, md5Of, settle, type Written } from "./outcome.ts";
 import { cutParts, type Part } from "./spool.ts";
 import { uploadParts } from "./upload.ts";
@@ -48,9 +49,8 @@ async function putWhole(
 ): Promise<Written> {
   const doing = `writing ${name}`;
   const bytes = part.body();
-  const conditions = conditionsOf(options);
   try {
-    if (Object.keys(conditions).length > 0) await s3.proof.assure("put", signal);
+    if (options.ifAbsent === true || options.ifMatch !== undefined) await s3.proof.assure("put", signal);
     throwIfCancelled(signal);
     // From here on the signal no longer counts: a request cut off in the middle may or may not have been acted on.
     const { ETag } = await s3.caller.call(
@@ -60,7 +60,7 @@ async function putWhole(
         Body: bytes,
         ContentLength: part.sizeBytes,
         ...traitsOf(s3.options, options, token),
-        ...conditions,
+        ...conditionsOf(s3, options),
         ...(checksums ? { ChecksumCRC32: part.crc32 } : bytes instanceof Uint8Array ? { ContentMD5: md5Of(bytes) } : {}),
       }),
       { doing, sizeBytes: part.sizeBytes },

@@ -38,6 +38,17 @@ export function openS3Storage(options: S3StorageOptions): Storage {
     },
   };
 
+  let bucketSeen = false;
+  /** A HEAD answer has no body, so a missing bucket looks like a missing object: asked once, in a way that tells. */
+  const assureBucket = async (signal: AbortSignal | undefined): Promise<void> => {
+    if (bucketSeen) return;
+    const asked = caller.call("listObjects", () => ({ Prefix: prefix, MaxKeys: 1 }), { doing: "looking at the bucket", signal });
+    await asked.catch((error: unknown) => {
+      if (!isLifeboatError(error, "STORAGE_AUTH")) throw error; // who may not list still learns of objects
+    });
+    bucketSeen = true;
+  };
+
   return {
     url,
     capabilities: { storageClasses: STORAGE_CLASSES, archivedClasses: ARCHIVED_CLASSES, objectLock: options.objectLock !== undefined },
@@ -59,7 +70,9 @@ export function openS3Storage(options: S3StorageOptions): Storage {
     async head(name, { signal } = {}) {
       assertObjectName(name);
       const head = await headObject(s3, name, signal);
-      return head === undefined ? undefined : infoOf(name, head);
+      if (head !== undefined) return infoOf(name, head);
+      await assureBucket(signal);
+      return undefined;
     },
 
     async *list(wanted, asked = {}) {

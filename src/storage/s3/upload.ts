@@ -4,7 +4,8 @@ import type { CompletedPart } from "@aws-sdk/client-s3";
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { PutOptions } from "../../ports/storage.ts";
 import { throwIfCancelled } from "../deadline.ts";
-import { bareEtag, conditionsOf, headObject, type S3Context, traitsOf } from "./context.ts";
+import { conditionsOf, headObject, type S3Context, traitsOf } from "./context.ts";
+import { bareEtag } from "./etags.ts";
 import { conflictOf, md5Of, settle, type Written } from "./outcome.ts";
 import type { Part } from "./spool.ts";
 
@@ -69,6 +70,7 @@ export async function uploadParts(
 /** A lost race is told before terabytes are sent, where it already shows; the commit decides anyway. */
 async function refuseEarly(s3: S3Context, name: string, options: PutOptions, signal: AbortSignal): Promise<void> {
   if (options.ifAbsent !== true && options.ifMatch === undefined) return;
+  if (options.ifMatch !== undefined) await s3.proof.assure("put", signal); // tells how an etag must look
   await s3.proof.assure("complete", signal);
   const head = await headObject(s3, name, signal);
   if (options.ifAbsent === true && head !== undefined) throw new LifeboatError("STORAGE_CONFLICT", `${name} exists already`);
@@ -116,7 +118,7 @@ async function complete(
   try {
     const { ETag } = await s3.caller.call(
       "completeMultipartUpload",
-      () => ({ Key: s3.keyOf(name), UploadId, MultipartUpload: { Parts: [...parts] }, ...conditionsOf(options) }),
+      () => ({ Key: s3.keyOf(name), UploadId, MultipartUpload: { Parts: [...parts] }, ...conditionsOf(s3, options) }),
       { doing: `writing ${name}` },
     );
     return bareEtag(ETag);

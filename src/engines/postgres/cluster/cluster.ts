@@ -12,6 +12,7 @@ import type { Connection } from "../../../ports/engine.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { baseEnvironment } from "../process/environment.ts";
 import { layoutOf, PORT, SUPERUSER, writeNote } from "./layout.ts";
+import { plainLocale } from "./locale.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 import { serverUser } from "./server-user.ts";
 import { clusterSettings, type Settings } from "./settings.ts";
@@ -28,6 +29,7 @@ export interface ClusterOptions {
   /** Added to, or in place of, the settings that `durable` chooses. */
   readonly settings?: Settings | undefined;
   readonly encoding?: string | undefined;
+  /** Absent: byte order, with the letters of Unicode where the system knows them. */
   readonly locale?: string | undefined;
   /** Who runs the server when we are root; absent: `postgres`, else `nobody`. */
   readonly user?: string | undefined;
@@ -83,7 +85,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
         uid: user?.uid,
         gid: user?.gid,
         encoding: options.encoding ?? "UTF8",
-        locale: options.locale ?? "C",
+        ...(options.locale === undefined ? await plainLocale() : { locale: options.locale, ctype: options.locale }),
         settings: clusterSettings(options.durable, options.settings),
         startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
       }),

@@ -11,6 +11,7 @@ export interface SupervisorOrder {
   readonly password: string;
   readonly encoding: string;
   readonly locale: string;
+  readonly ctype: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly startTimeoutMs: number;
 }

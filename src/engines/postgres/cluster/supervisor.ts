@@ -56,7 +56,7 @@ async function createCluster(order: SupervisorOrder): Promise<void> {
   await own(order, password);
   const args = [
     ...["--pgdata", data, "--username", SUPERUSER, "--pwfile", password, "--auth", "scram-sha-256"],
-    ...["--encoding", order.encoding, "--locale", order.locale, "--no-sync"],
+    ...["--encoding", order.encoding, "--locale", order.locale, "--lc-ctype", order.ctype, "--no-sync"],
   ];
   const made = await runProgram(`${order.bin}/initdb`, args, {
     ...as(order),

@@ -24,8 +24,8 @@ export interface SourceTable {
 
 // Members of extensions are not dumped, unless the extension marked them as holding a user's configuration.
 const QUERY = `
-with path as (
-  select case part when '$user' then current_user::text else part end as name, place
+with path(part, place) as (
+  select case part when '$user' then current_user::text else part end, place
   from pg_catalog.pg_settings s,
     lateral (select pg_catalog.btrim(p, ' "') as part, place
              from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
@@ -35,7 +35,7 @@ with path as (
     pg_catalog.row_number() over (partition by c.relname order by path.place nulls last) = 1 and path.place is not null as visible
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  left join path on path.name = n.nspname
+  left join path on path.part = n.nspname
   where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
     and not exists (
       select from pg_catalog.pg_depend d join pg_catalog.pg_extension x on x.oid = d.refobjid
@@ -48,7 +48,7 @@ select oid::bigint::text as oid, nspname::text as schema, relname::text as "tabl
   relkind = 'r' and pg_catalog.row_security_active(oid) as hidden,
   case when relispartition then array(select relid::bigint::text from pg_catalog.pg_partition_ancestors(oid) relid) else '{}' end as ancestors
 from listed
-order by name collate "C"`;
+order by nspname collate "C", relname collate "C"`;
 
 /** Every table and sequence whose data a dump of this database would read. */
 export async function listTables(session: Session): Promise<SourceTable[]> {

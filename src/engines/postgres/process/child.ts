@@ -24,6 +24,8 @@ export interface ChildOptions {
   readonly graceMs?: number | undefined;
   /** Never shown, even if the child prints them. */
   readonly secrets?: readonly string[] | undefined;
+  /** Hears standard error as it comes, unfiltered: for programs that report progress there. */
+  readonly onStderr?: ((chunk: Uint8Array) => void) | undefined;
   /**
    * What the kernel sends the child when we die without a chance to end it (Linux with `setpriv`). SIGTERM lets PostgreSQL's
    * programs cancel their queries and end their own workers. Elsewhere a child that writes to us dies of the closed pipe.
@@ -77,7 +79,10 @@ export async function startChild(program: string, args: readonly string[], optio
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
   const tail = openTail(STDERR_TAIL_CHARACTERS, options.secrets ?? []);
-  process_.stderr?.on("data", (chunk: Uint8Array) => tail.write(chunk));
+  process_.stderr?.on("data", (chunk: Uint8Array) => {
+    tail.write(chunk);
+    options.onStderr?.(chunk);
+  });
   const closed = new Promise<Closed>((resolve) => process_.once("close", (status, signal) => resolve({ status, signal })));
   // A child that closes its input early gives EPIPE here; how it ended says why, so its status is what is reported.
   process_.stdin?.on("error", () => {});

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { maskLine, redact, secretsOf } from "./redact.ts";
+
+test("known secrets, passwords in URLs and identities are struck out, the longest first", () => {
+  assert.equal(redact("a hunter22 and hunter2!", ["hunter2", "hunter22"]), "a *** and ***!");
+  assert.equal(redact("at postgres://app:pw@h/x and https://u:v@w", []), "at postgres://app:***@h/x and https://u:***@w");
+  assert.equal(redact("postgres://h/x?user=a&password=pw&b=c", []), "postgres://h/x?user=a&password=***&b=c");
+  assert.equal(redact("AGE-SECRET-KEY-1QPZRY", []), "***");
+});
+
+test("a secret too short to be told from a word is left to the form it stands in", () => {
+  assert.equal(redact("a word", ["a"]), "a word");
+  assert.equal(redact("postgres://u:a@h", ["a"]), "postgres://u:***@h");
+});
+
+test("of a connection string the password is the secret, of anything else the whole", () => {
+  assert.deepEqual(secretsOf("postgres://app:p%3Aw@h/x"), ["p%3Aw", "p:w"]);
+  assert.deepEqual(secretsOf("postgres://h/x?sslpassword=hidden"), ["hidden", "hidden"]);
+  assert.deepEqual(secretsOf("passphrase with spaces"), ["passphrase with spaces"]);
+  assert.deepEqual(secretsOf("postgres://h/x"), []);
+});
+
+test("a line of the file is shown without the values of keys that name secrets", () => {
+  assert.equal(maskLine('  passphrase: "correct horse"'), "  passphrase: ***");
+  assert.equal(maskLine("  storage: { secretAccessKey: abc, region: x }"), "  storage: { secretAccessKey: ***, region: x }");
+  assert.equal(maskLine("  passphraseFile: /etc/x"), "  passphraseFile: /etc/x");
+  assert.equal(maskLine("  passphrase: ${PASS}"), "  passphrase: ${PASS}");
+});

@@ -1,0 +1,38 @@
+// Roles that an archive names: owners, and those in privileges, policies and user mappings. A dump never brings roles along.
+import type { TocEntry } from "../archive/contents.ts";
+
+const IDENTIFIER = `"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*`;
+const LIST = `(?:${IDENTIFIER})(?:, (?:${IDENTIFIER}))*`;
+
+/** Where a definition of each kind names roles. A list stands after these words. */
+const PLACES: Readonly<Record<string, RegExp>> = {
+  ACL: new RegExp(`\\b(?:TO|FROM|FOR ROLE|AUTHORIZATION|GRANTED BY) (${LIST})(?= WITH GRANT OPTION|;|\\n| GRANTED| IN SCHEMA| GRANT| REVOKE)`, "g"),
+  "DEFAULT ACL": new RegExp(`\\b(?:TO|FROM|FOR ROLE) (${LIST})(?= WITH GRANT OPTION|;|\\n| IN SCHEMA| GRANT| REVOKE)`, "g"),
+  POLICY: new RegExp(`^CREATE POLICY .*? TO (${LIST})(?= USING| WITH CHECK|;)`, "gs"),
+  "USER MAPPING": new RegExp(`^CREATE USER MAPPING FOR (${LIST})(?= SERVER)`, "g"),
+};
+
+const NO_ROLES = new Set(["PUBLIC", "public", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE"]);
+
+/** Roles that this entry's definition names, beside its owner. */
+export function rolesInDefinition(entry: TocEntry): string[] {
+  const place = PLACES[entry.kind];
+  if (place === undefined) return [];
+  const roles = new Set<string>();
+  for (const match of entry.definition.matchAll(place)) {
+    for (const name of (match[1] ?? "").match(new RegExp(IDENTIFIER, "g")) ?? []) {
+      if (!NO_ROLES.has(name)) roles.add(name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name);
+    }
+  }
+  return [...roles];
+}
+
+/** Every role that the entries need, sorted. Roles of the server's own (`pg_…`) exist everywhere. */
+export function rolesOf(entries: readonly TocEntry[]): string[] {
+  const roles = new Set<string>();
+  for (const entry of entries) {
+    if (entry.owner !== "") roles.add(entry.owner);
+    for (const role of rolesInDefinition(entry)) roles.add(role);
+  }
+  return [...roles].filter((role) => !role.startsWith("pg_")).sort();
+}

@@ -1,0 +1,136 @@
+// Runs pg_restore over a plain archive and sorts what it says: progress, problems it went on from, and failures.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/engine.ts";
+import type { TocEntry } from "../archive/contents.ts";
+import { databaseArgument, programEnvironment, secretsOf } from "../connect/programs.ts";
+import { partsOf } from "../connect/url.ts";
+import { startChild } from "../process/child.ts";
+
+export interface RestoreRun {
+  /** Path of pg_restore. */
+  readonly program: string;
+  readonly target: Connection;
+  readonly archiveFile: string;
+  readonly arguments: readonly string[];
+  readonly entries: readonly TocEntry[];
+  readonly signal?: AbortSignal | undefined;
+  /** Hears the dump id of each entry that is done. */
+  readonly onDone: (dumpId: number) => void;
+}
+
+/**
+ * Resolves with the problems that pg_restore met and went on from. Throws LOAD_FAILED when it gave up, when the server went away
+ * or ran out of space, or the abort's reason. pg_restore and its workers are gone by then.
+ */
+export async function runRestore(run: RestoreRun): Promise<string[]> {
+  const { target } = run;
+  const listener = new RestoreListener(run.entries, run.onDone);
+  const child = await startChild(
+    run.program,
+    ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
+    {
+      env: programEnvironment(target),
+      secrets: secretsOf(target),
+      signal: run.signal,
+      stdout: "ignore",
+      onStderr: (chunk) => listener.feed(chunk),
+    },
+  );
+  try {
+    const { status, signal } = await child.closed;
+    run.signal?.throwIfAborted();
+    listener.end();
+    const { problems } = listener;
+    refuseFatal(problems, target);
+    if (status === 0 && signal === null) return problems;
+    // pg_restore counts the errors it went on from and then ends with 1; without that count it gave up on the way.
+    if (status === 1 && listener.ignoredErrors > 0) return problems.length > 0 ? problems : [`pg_restore met ${listener.ignoredErrors} errors`];
+    await child.success((message) => new LifeboatError("LOAD_FAILED", `the backup could not be loaded into ${target.label}: ${problems.at(-1) ?? lastLine(message)}`));
+    return problems;
+  } finally {
+    await child.kill();
+  }
+}
+
+const FATAL: readonly (readonly [RegExp, string, string])[] = [
+  [/No space left on device|disk full/i, "the server ran out of disk space while loading into", "free space on the server's disk, then restore again"],
+  [
+    /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/,
+    "the server went away while loading into",
+    "see the server's log for the reason, then restore again into an empty database",
+  ],
+];
+
+function refuseFatal(problems: readonly string[], target: Connection): void {
+  for (const problem of problems) {
+    const known = FATAL.find(([pattern]) => pattern.test(problem));
+    if (known) throw new LifeboatError("LOAD_FAILED", `${known[1]} ${target.label}: ${problem}`, { hint: known[2] });
+  }
+}
+
+const lastLine = (text: string): string => text.split("\n").at(-1) ?? text;
+
+/** A setting that a newer pg_restore pins at its start and an older server does not know: nothing is lost by it. */
+const HARMLESS = /unrecognized configuration parameter "(transaction_timeout|idle_session_timeout)"/;
+const MAX_PROBLEMS = 200;
+
+/** Reads pg_restore's verbose messages line by line. Lines of detail are dropped: they may hold rows. */
+class RestoreListener {
+  readonly problems: string[] = [];
+  ignoredErrors = 0;
+  readonly #byId: ReadonlyMap<number, TocEntry>;
+  readonly #onDone: (dumpId: number) => void;
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #place = "";
+  #dataEntry: number | undefined;
+
+  constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void) {
+    this.#byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
+    this.#onDone = onDone;
+  }
+
+  feed(chunk: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#line(line);
+  }
+
+  end(): void {
+    if (this.#rest !== "") this.#line(this.#rest);
+    this.#finishSerial();
+  }
+
+  #line(line: string): void {
+    const message = /^pg_restore: (?:\[[^\]]*\] )?(.*)$/.exec(line)?.[1];
+    if (message === undefined) return;
+    const finished = /^finished item (\d+) /.exec(message);
+    if (finished) this.#onDone(Number(finished[1]));
+    const data = /^processing data for table "(.*)"$/.exec(message);
+    if (data) this.#beginSerial(data[1] ?? "");
+    const place = /^from TOC entry (\d+);/.exec(message);
+    if (place) this.#place = describe(this.#byId.get(Number(place[1])));
+    const ignored = /errors ignored on restore: (\d+)/.exec(message);
+    if (ignored) this.ignoredErrors = Number(ignored[1]);
+    const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
+    if (error === undefined || HARMLESS.test(error) || this.problems.length >= MAX_PROBLEMS) return;
+    const words = error.replace(/^ERROR: +/, "");
+    this.problems.push(this.#place === "" || words.startsWith("COPY failed") ? words : `${this.#place}: ${words}`);
+  }
+
+  /** Without parallel workers, a table is done when the next one begins. Workers name what they finished themselves. */
+  #beginSerial(name: string): void {
+    this.#finishSerial();
+    for (const entry of this.#byId.values()) {
+      if (entry.kind === "TABLE DATA" && `${entry.schema}.${entry.name}` === name) this.#dataEntry = entry.dumpId;
+    }
+  }
+
+  #finishSerial(): void {
+    if (this.#dataEntry !== undefined) this.#onDone(this.#dataEntry);
+    this.#dataEntry = undefined;
+  }
+}
+
+const describe = (entry: TocEntry | undefined): string =>
+  entry === undefined ? "" : `${entry.kind.toLowerCase()} ${entry.schema === "" ? "" : `${entry.schema}.`}${entry.name}`;

@@ -1,0 +1,24 @@
+// What the library offers. Everything here is documented where it is defined; anything else may change.
+export { type Composed, compose, openStorage, type Surroundings } from "./compose.ts";
+export { type Config, loadConfig, parseConfig } from "./config/load.ts";
+export { ERROR_CODES, type ErrorCode, EXIT, isLifeboatError, LifeboatError } from "./core/errors.ts";
+export type { Fingerprint, Omission } from "./core/fingerprint.ts";
+export type { BackupKind, Manifest, ManifestPart } from "./core/manifest.ts";
+export type { RestorePoint } from "./core/restore-point.ts";
+export { expire as decideExpiry, type Expiry, type RetentionPolicy } from "./core/retention.ts";
+export { type Check, judge, type Verdict } from "./core/verdict.ts";
+export { type BackupRequest, type BackupResult, backup } from "./operations/backup.ts";
+export { drill, type Finding } from "./operations/drill.ts";
+export { expire, planExpire } from "./operations/expire.ts";
+export { setHold } from "./operations/hold.ts";
+export { findPoint, pointsOf } from "./operations/points.ts";
+export { recoverJobs } from "./operations/recover.ts";
+export { planRestore, type RestoreRequest, restore } from "./operations/restore.ts";
+export { statusOf } from "./operations/status.ts";
+export { type Verification, verify } from "./operations/verify.ts";
+export type { Source, Watch, Workshop } from "./operations/workshop.ts";
+export type { Clock } from "./ports/clock.ts";
+export type { Engine } from "./ports/engine.ts";
+export { type Progress, silentProgress } from "./ports/progress.ts";
+export type { Provider } from "./ports/provider.ts";
+export type { Storage } from "./ports/storage.ts";

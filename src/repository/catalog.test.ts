@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
+import type { Manifest } from "../core/manifest.ts";
+import { commitManifest, removeBackup } from "./backups.ts";
+import { openCatalog } from "./catalog.ts";
+import { backupFolderName } from "./layout.ts";
+import { mark } from "./marks.ts";
+
+const facts = { sizeBytes: 1, sha256: "0".repeat(64) };
+
+function manifestOf(n: number): { place: { source: string; folder: string }; manifest: Manifest } {
+  const at = new Date(Date.UTC(2026, 0, 1, n));
+  const id = `01k${String(n).padStart(11, "0")}`;
+  const manifest = {
+    format: 1, id, name: `backup-${n}`, source: "shop", provider: "postgres", engine: "postgres", kind: "full",
+    startedAt: at.toISOString(), snapshotAt: at.toISOString(), endedAt: at.toISOString(), tiers: [],
+    madeBy: { user: "u", host: "h", job: "j", lifeboat: "0" }, server: { version: "15", tool: "pg_dump 15" }, sourceBytes: 1,
+    parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
+    recipients: [], fingerprint: { algorithm: "a", digest: "d", tables: 0, rows: 0, unhashed: 0 }, notIncluded: [],
+  } as Manifest;
+  return { place: { source: "shop", folder: backupFolderName(at, "full", id) }, manifest };
+}
+
+test("R2 the catalog shows what the storage has, and may be deleted or damaged at any moment", async (t) => {
+  const repository = await temporaryRepository(t);
+  const state = await temporaryDirectory(t);
+  const { storage } = repository;
+  const made = [1, 2, 3].map(manifestOf);
+  for (const { place, manifest } of made) await commitManifest(storage, place, manifest);
+  const file = join(state, `catalog-${repository.identity.id}.sqlite`);
+  const names = async (): Promise<string[]> => {
+    const catalog = openCatalog(repository, state);
+    try {
+      return (await catalog.entries("shop")).map(({ point }) => point.name);
+    } finally {
+      catalog.close();
+    }
+  };
+  assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"]);
+  assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"], "the second time from the cache");
+  await removeBackup(storage, (made[1] as (typeof made)[0]).place);
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "what is gone is gone");
+  await rm(file);
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "deleted and rebuilt");
+  await writeFile(file, "this is no database");
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "damaged: read from the storage this time");
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "and rebuilt the next");
+});
+
+test("marks of restore points are seen as soon as they are written", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
+  const { place, manifest } = manifestOf(1);
+  await commitManifest(storage, place, manifest);
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const point = async () => (await catalog.entries("shop"))[0]?.point;
+  assert.equal((await point())?.hold, undefined);
+  const at = new Date("2026-02-01T00:00:00Z");
+  await mark(storage, "shop", manifest.id, { hold: { by: "ann", at, reason: "audit" } });
+  assert.deepEqual((await point())?.hold, { by: "ann", at, reason: "audit" });
+  await mark(storage, "shop", manifest.id, { verifiedAt: at });
+  assert.deepEqual((await point())?.hold?.by, "ann", "one mark leaves the others");
+  assert.deepEqual((await point())?.verifiedAt, at);
+  await mark(storage, "shop", manifest.id, { hold: undefined });
+  assert.equal((await point())?.hold, undefined);
+  assert.deepEqual((await point())?.verifiedAt, at);
+});

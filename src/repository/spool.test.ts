@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { readFile, stat } from "node:fs/promises";
+import { test } from "node:test";
+import { temporaryDirectory } from "../../test/support/repository.ts";
+import { isLifeboatError } from "../core/errors.ts";
+import { emptySpool, fillSpool, planSpool, undoSpool } from "./spool.ts";
+
+async function* of(...chunks: string[]): AsyncIterable<Uint8Array> {
+  for (const chunk of chunks) yield new TextEncoder().encode(chunk);
+}
+
+const gone = (path: string): Promise<void> => assert.rejects(stat(path), { code: "ENOENT" });
+
+test("a spool is private, whole, and gone when it is emptied", async (t) => {
+  const spool = planSpool("job1", await temporaryDirectory(t));
+  await fillSpool(spool, of("plain ", "bytes"), 11);
+  assert.equal(await readFile(spool.path, "utf8"), "plain bytes");
+  assert.equal((await stat(spool.path)).mode & 0o777, 0o600);
+  await emptySpool(spool);
+  await gone(spool.path);
+});
+
+test("bytes that turn out damaged leave no spool", async (t) => {
+  const spool = planSpool("job1", await temporaryDirectory(t));
+  async function* damaged(): AsyncIterable<Uint8Array> {
+    yield new Uint8Array(5_000_000);
+    throw new Error("digest differs");
+  }
+  await assert.rejects(fillSpool(spool, damaged(), 10), /digest differs/);
+  await gone(spool.path);
+});
+
+test("a disk that is too small is refused before a byte is written", async (t) => {
+  const spool = planSpool("job1", await temporaryDirectory(t));
+  await assert.rejects(fillSpool(spool, of("x"), Number.MAX_SAFE_INTEGER / 2), (error) => isLifeboatError(error, "DISK_FULL"));
+  await gone(spool.path);
+});
+
+test("a spool that a crash left is undone on its own machine only", async (t) => {
+  const spool = planSpool("job1", await temporaryDirectory(t));
+  await fillSpool(spool, of("x"), 1);
+  const { path = "" } = spool.resource.locator;
+  assert.equal(await undoSpool({ kind: "spool", locator: { path, machine: "elsewhere 1 2" } }), false);
+  assert.ok(await stat(path));
+  assert.equal(await undoSpool(spool.resource), true);
+  await gone(path);
+  assert.equal(await undoSpool(spool.resource), true, "twice is no harm");
+});

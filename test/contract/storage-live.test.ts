@@ -1,0 +1,28 @@
+// The storage contract on a real service, when LIFEBOAT_TEST_S3_URL names one (s3://bucket/prefix?region=…; credentials
+// as the AWS SDK finds them). Everything lies under a prefix of its own, removed at the end.
+import { randomUUID } from "node:crypto";
+import { openS3Storage } from "../../src/storage/s3/s3.ts";
+import { parseStorageUrl } from "../../src/storage/url.ts";
+import { storageContract } from "./storage.ts";
+
+const url = process.env.LIFEBOAT_TEST_S3_URL;
+
+storageContract(
+  "live S3 service",
+  async () => {
+    const location = parseStorageUrl(url ?? "");
+    if (location.kind !== "s3") throw new Error("LIFEBOAT_TEST_S3_URL must begin with s3:");
+    const prefix = [location.prefix, `contract-${randomUUID()}`].filter((part) => part !== "").join("/");
+    const open = () => openS3Storage({ ...location, prefix });
+    return {
+      open,
+      async close() {
+        const storage = open();
+        for await (const { name } of storage.list("")) await storage.delete(name);
+        await storage.sweep("", new Date(Date.now() + 3_600_000));
+        await storage.close();
+      },
+    };
+  },
+  { largeBytes: 24 * 1024 * 1024, skip: url === undefined ? "LIFEBOAT_TEST_S3_URL is not set" : undefined },
+);

@@ -1,0 +1,39 @@
+// A repository in a temporary directory, with a clock that tests drive.
+import { mkdtemp, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Clock } from "../../src/ports/clock.ts";
+import { createRepository, type Repository } from "../../src/repository/repository.ts";
+import { openLocalStorage } from "../../src/storage/local/local.ts";
+
+export interface DrivenClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function drivenClock(start = "2026-11-21T03:00:00.000Z"): DrivenClock {
+  let nowMs = Date.parse(start);
+  return {
+    now: () => new Date(nowMs),
+    monotonicMs: () => nowMs,
+    randomBytes: (sizeBytes) => randomBytes(sizeBytes),
+    advance(ms) {
+      nowMs += ms;
+    },
+  };
+}
+
+/** A temporary directory that goes with the test. */
+export async function temporaryDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(process.env.LIFEBOAT_TEST_TMP ?? tmpdir(), "lifeboat-test-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export async function temporaryRepository(t: TestContext, clock: Clock = drivenClock()): Promise<Repository & { readonly directory: string }> {
+  const directory = await temporaryDirectory(t);
+  const storage = openLocalStorage({ directory });
+  t.after(() => storage.close());
+  return { ...(await createRepository(storage, ["age1test"], clock)), directory };
+}
