@@ -95,7 +95,7 @@ export async function openStorage(config: Config, options: { readonly create?: b
 
 async function wireSource(config: Config, name: string): Promise<Source> {
   const source = config.source(name);
-  const [{ createPostgresProvider }, { postgresEngine }] = await Promise.all([
+  const [{ createPostgresProvider }, { openPostgresEngine }] = await Promise.all([
     import("./providers/postgres/provider.ts"),
     import("./engines/postgres/engine.ts"),
   ]);
@@ -113,7 +113,7 @@ async function wireSource(config: Config, name: string): Promise<Source> {
       });
       return provider;
     },
-    engine: postgresEngine({ tools: tools.postgres }),
+    engine: openPostgresEngine({ bin: tools.postgres }),
     objective: objectiveOf(source.provider, source.objectives),
     policy: policyOf(config, source),
     probes: source.checks as readonly Probe[],

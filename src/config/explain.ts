@@ -15,7 +15,10 @@ export function explain(issues: readonly Issue[], root: Shape, tree: Tree, sourc
     (issue) =>
       providers.includes(issue) || !providers.some((provider) => issue.path[0] === "sources" && issue.path[1] === provider.path[1]),
   );
-  return worth.flatMap((issue) => explainOne(issue, root, tree, source, env));
+  // With an option misspelt, rules over several options only say that it is missing.
+  const misspelt = new Set(worth.flatMap((issue) => (issue.code === "unrecognized_keys" ? [name(issue.path)] : [])));
+  const first = worth.filter((issue) => !(isRule(issue) && misspelt.has(name(issue.path))));
+  return first.flatMap((issue) => explainOne(issue, root, tree, source, env));
 }
 
 function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, env: Env): Problem[] {
@@ -41,10 +44,12 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
       ),
     ];
   }
-  if ("params" in issue && issue.params?.rule === true) return [at(path, "key", `${title(path)}: ${issue.message}`)];
+  if (isRule(issue)) return [at(path, "key", `${title(path)}: ${issue.message}`)];
   if (mismatch !== undefined) return [at(path, "value", `${name(path)} ${mismatch.message}`)];
   return [at(path, "value", `${title(path)} must be a ${shape?.word ?? "different value"}`)];
 }
+
+const isRule = (issue: Issue): boolean => "params" in issue && issue.params?.rule === true;
 
 /** `sources.shop.checks[0].rows` */
 function name(path: Path): string {

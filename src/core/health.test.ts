@@ -51,6 +51,25 @@ const cases: readonly [string, Partial<HealthFacts>, readonly string[], RegExp][
   ["no schedule and no promise, but fresh", { policy: { tiers: [] }, objective: {} }, [], /^$/],
   ["a short RPO", { objective: { rpoSeconds: 3600 } }, ["EXPOSURE_ABOVE_RPO"], /10h of work would be lost now, and 1h is/],
   [
+    "a minute's RPO missed by seconds",
+    { objective: { rpoSeconds: 60 }, points: [pointAt(ago(63_000), { verifiedAt })] },
+    ["EXPOSURE_ABOVE_RPO"],
+    /1m 03s of work/,
+  ],
+  ["a minute's RPO missed by a second", { objective: { rpoSeconds: 60 }, points: [pointAt(ago(61_000), { verifiedAt })] }, [], /^$/],
+  [
+    "a month's RPO missed by two hours",
+    { objective: { rpoSeconds: 30 * 86_400 }, policy: { tiers: [] }, points: [pointAt(ago(30 * DAY + 2 * HOUR), { verifiedAt })] },
+    ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO"],
+    /30d 2h of work/,
+  ],
+  [
+    "nothing whole verified",
+    { points: [...well.points.map((point) => ({ ...point, verifiedAt: undefined })), pointAt(now, { kind: "schema", verifiedAt })] },
+    ["NEVER_VERIFIED"],
+    /whole/,
+  ],
+  [
     "a damaged newest backup",
     { points: withNewest({ damagedAt: now }) },
     ["EXPOSURE_ABOVE_RPO", "BACKUP_DAMAGED"],

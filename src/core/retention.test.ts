@@ -192,6 +192,29 @@ test("a backup of two tiers stays warm while the daily one holds it, then moves 
   assert.deepEqual(moveAt(30, "SOMETHING_ELSE"), [], "what is not known is left alone");
 });
 
+test("while a recorded tier holds a backup it stands in for nothing", () => {
+  const month = pointAt("2026-09-01T02:00:05Z", { id: "month", tiers: ["daily", "monthly"] }); // its week's Sunday is gone
+  const expiry = run([month]);
+  assert.deepEqual(
+    expiry.transitions.map(({ to }) => to),
+    ["DEEP_ARCHIVE"],
+  );
+  assert.doesNotMatch(reasonsFor(expiry, "month"), /weekly/);
+});
+
+test("a backup that an unknown tier still holds stays in its class: nobody knows which one that tier wanted", () => {
+  const expiresAt = at("2027-01-01T00:00:00Z");
+  const points = [
+    ["w", ["weekly"]],
+    ["u", ["weekly", "gone"]],
+  ] as const;
+  const expiry = run(points.map(([id, tiers]) => pointAt("2026-10-04T02:00:05Z", { id, tiers, expiresAt })));
+  assert.deepEqual(
+    expiry.transitions.map(({ point }) => point.id),
+    ["w"],
+  );
+});
+
 test("a storage without classes moves nothing, and a transition says why", () => {
   const weekly = pointAt("2026-10-04T02:00:05Z", { id: "w", tiers: ["daily", "weekly"] });
   assert.deepEqual(run([weekly], { storageClasses: [] }).transitions, []);

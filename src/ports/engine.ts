@@ -69,6 +69,8 @@ export interface LoadOptions extends Work {
   readonly replace?: boolean | undefined;
   /** Restore ownership and privileges too (needs the roles to exist). Default: true when every role named in the archive exists. */
   readonly owners?: boolean | undefined;
+  /** Create roles that the archive names and the server lacks, without login: for a server that is thrown away. */
+  readonly createRoles?: boolean | undefined;
 }
 
 export interface LoadResult {
@@ -107,7 +109,7 @@ export interface Engine {
 
   beginDump(connection: Connection, options: DumpOptions): Promise<Dump>;
 
-  /** Loads an archive file (plain bytes) into an existing database. */
+  /** Loads an archive file (plain bytes, a private copy that may be written to) into an existing database. */
   load(target: Connection, archiveFile: string, options: LoadOptions): Promise<LoadResult>;
 
   /** The same algorithm as a dump's, over a live database. */

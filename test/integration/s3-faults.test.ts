@@ -1,6 +1,7 @@
 // The S3 storage against a server that misbehaves: the outcome is right, or the error is, and nothing is left behind.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { LifeboatError } from "../../src/core/errors.ts";
 import type { S3SandboxOptions } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { hasCode, text } from "../contract/storage-facts.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
@@ -122,6 +123,24 @@ test("a storage that never answers ends as STORAGE_TIMEOUT, whatever it is asked
   await assert.rejects(storage.head("small"), hasCode("STORAGE_TIMEOUT"));
   await assert.rejects(collect(storage.list("")), hasCode("STORAGE_TIMEOUT"));
   await assert.rejects(storage.delete("small"), hasCode("STORAGE_TIMEOUT"));
+});
+
+test("an abort reaches a commit that the server never answers, and the caller hears its own reason", async (t) => {
+  const { open, faults } = await start(t);
+  const storage = open({ requestTimeoutMs: 500 });
+  for (const operation of ["PutObject", "CompleteMultipartUpload"] as const) {
+    faults.clear();
+    faults.next({ operation, effect: { kind: "stall" }, times: 1000 });
+    const stop = new AbortController();
+    const put = storage.put("x", operation === "PutObject" ? text("x") : generatedBytes(9 * MiB), { signal: stop.signal });
+    const before = faults.seen.get(operation) ?? 0;
+    const waiting = setInterval(() => {
+      if ((faults.seen.get(operation) ?? 0) > before) stop.abort(new LifeboatError("LEASE_LOST", "another process took over"));
+    }, 10);
+    await assert.rejects(put, hasCode("LEASE_LOST"));
+    clearInterval(waiting);
+    assert.equal(await storage.head("x"), undefined);
+  }
 });
 
 test("a part that stalls in the middle of an upload ends it as STORAGE_TIMEOUT and leaves nothing", async (t) => {

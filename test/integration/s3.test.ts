@@ -150,7 +150,16 @@ test("a killed upload leaves no object, and sweep removes its remains once they 
 test("R20 the SDK's own streaming uploads with checksum trailers are understood and verified by the sandbox", async (t) => {
   const { sandbox, store } = await start(t);
   const { endpoint, bucket, region, accessKeyId, secretAccessKey } = sandbox;
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 });
+  const silent = (): void => undefined;
+  const logger = { debug: silent, info: silent, warn: silent, error: silent };
+  const client = new S3Client({
+    logger,
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+    maxAttempts: 1,
+  });
   t.after(() => client.destroy());
   const bytes = await bytesOf(generatedBytes(300_000));
   for (const algorithm of ["CRC32", "SHA256", "CRC32C", "CRC64NVME"] as const) {
@@ -162,4 +171,15 @@ test("R20 the SDK's own streaming uploads with checksum trailers are understood 
   const wrong = new PutObjectCommand({ Bucket: bucket, Key: "k2", Body: bytes, ChecksumCRC32: "AAAAAA==" });
   await assert.rejects(client.send(wrong), /did not match/);
   assert.ok(!store.objects.has("k2"));
+});
+
+test("a sandbox with a directory of its own still has its objects after a restart", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "lifeboat-sandbox-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const first = await startSandboxedS3({ directory });
+  await first.open().put("x", generatedBytes(9 * MiB), { storageClass: "GLACIER_IR" });
+  await first.stop();
+  const { open } = await start(t, { directory });
+  assert.equal((await open().head("x"))?.storageClass, "GLACIER_IR");
+  assert.deepEqual(await digestOf(open().get("x")), await digestOf(generatedBytes(9 * MiB)));
 });

@@ -184,7 +184,7 @@ alter table public.forced_notes force row level security;
 create policy mine on public.secret_notes as restrictive for select to lb_team, lb_reader, lb_owner using (owner = current_user and note in ('a', 'b'));
 create policy "all of it" on public.forced_notes using (id between 1 and 100) with check (owner::varchar in ('x', 'y'));
 create publication everything for all tables with (publish = 'insert, update', publish_via_partition_root = true);
-create publication chosen for table public.users (id, name) where (id > 0 and kind in ('x', 'y')), public.hashed, tables in schema "sch.with.dots";
+create publication chosen for table public.users where (id > 0 and id between 1 and 5), public.hashed, tables in schema "sch.with.dots";
 create subscription idle connection 'host=127.0.0.1 port=1 dbname=nowhere password=hidden' publication chosen with (connect = false, slot_name = none);
 create foreign data wrapper own_fdw options (debug 'true');
 create server files foreign data wrapper file_fdw;

@@ -56,12 +56,12 @@ export async function testCluster(options: TestClusterOptions = {}): Promise<Clu
 
 let shared: Promise<Cluster> | undefined;
 
-/** The cluster that all tests of this file share. Stopped after the last of them. */
+// Registered on loading, and so for the whole file: inside of a test it would belong to that test.
+after(async () => await (await shared)?.stop());
+
+/** The cluster that all tests of this file share. Stopped after the last of them. Import this module at the top of the file. */
 export function sharedCluster(): Promise<Cluster> {
-  if (shared === undefined) {
-    shared = testCluster();
-    after(async () => await (await shared)?.stop());
-  }
+  shared ??= testCluster();
   return shared;
 }
 

@@ -1,14 +1,16 @@
 // The PostgreSQL engine: the one place where dumping, loading, fingerprints and probes are put together behind the port.
+import { createReadStream } from "node:fs";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { Connection, ContentsEntry, DatabaseFacts, Engine, Work } from "../../ports/engine.ts";
 import { readContents } from "./archive/contents.ts";
 import { type Client, openClient } from "./connect/client.ts";
 import { directConnection, refusePooled } from "./connect/pooled.ts";
-import { translateError } from "./connect/translate.ts";
 import { beginDump } from "./dump/begin.ts";
 import { databaseFacts } from "./dump/facts.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import type { OpenSession, Session } from "./fingerprint/session.ts";
+import { loadArchive } from "./load/load.ts";
+import { createDatabase, dropDatabase, occupantsOf } from "./load/target.ts";
 import { findTools, type Tools } from "./tools/find.ts";
 
 export interface PostgresEngineOptions {
@@ -55,11 +57,40 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       return await fingerprintDatabase(sessionsOf(connection), scope, work);
     },
 
+    async load(target, archiveFile, loadOptions) {
+      return await loadArchive(directConnection(target), archiveFile, loadOptions, options);
+    },
+
     async contents(archive): Promise<readonly ContentsEntry[]> {
       const { entries } = await readContents(archive);
       return entries.map(({ kind, schema, name, owner, hasData }) => ({ kind, schema, name, owner, hasData }));
     },
+
+    async occupants(target, work = {}) {
+      const client = await openClient(directConnection(target), { signal: work.signal });
+      try {
+        return await occupantsOf(client);
+      } finally {
+        await client.close();
+      }
+    },
+
+    async createDatabase(server, name, work = {}) {
+      const { like, ...rest } = work;
+      const statement = like === undefined ? undefined : await databaseStatement(like);
+      return await createDatabase(directConnection(server), name, { ...rest, like: statement });
+    },
+
+    async dropDatabase(server, name, work = {}) {
+      await dropDatabase(directConnection(server), name, work);
+    },
   } as Partial<Engine> as Engine;
+}
+
+/** How the archive would create its own database. */
+async function databaseStatement(archiveFile: string): Promise<string | undefined> {
+  const { entries } = await readContents(createReadStream(archiveFile));
+  return entries.find((entry) => entry.kind === "DATABASE")?.definition;
 }
 
 /** Sessions as the fingerprint asks them: the library's own results and errors, whose SQLSTATE it judges by itself. */
@@ -73,4 +104,3 @@ function sessionOf(client: Client): Session {
     end: () => client.close(),
   };
 }
-void translateError;

@@ -76,8 +76,10 @@ export async function storePayload(
 }
 
 function announcedChecksums(request: IncomingMessage): ChecksumName[] {
-  const trailer = String(request.headers["x-amz-trailer"] ?? "").toLowerCase();
-  return CHECKSUMS.filter((name) => request.headers[`x-amz-checksum-${name}`] !== undefined || trailer.includes(`x-amz-checksum-${name}`));
+  const trailers = String(request.headers["x-amz-trailer"] ?? "")
+    .toLowerCase()
+    .split(/[,\s]+/);
+  return CHECKSUMS.filter((name) => request.headers[`x-amz-checksum-${name}`] !== undefined || trailers.includes(`x-amz-checksum-${name}`));
 }
 
 /** `size-in-hex\r\n bytes \r\n … 0\r\n trailer:value\r\n \r\n` */

@@ -9,6 +9,7 @@ const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EPERM: ["STORAGE_AUTH", "operation not permitted"],
   EROFS: ["STORAGE_REFUSED", "the file system is read-only"],
   ENAMETOOLONG: ["NAME_INVALID", "the name is too long for this file system"],
+  EEXIST: ["STORAGE_REFUSED", "an object and a folder cannot have the same name on disk"], // a folder to be made is a file
   ENOTDIR: ["STORAGE_REFUSED", "an object and a folder cannot have the same name on disk"],
   EISDIR: ["STORAGE_REFUSED", "an object and a folder cannot have the same name on disk"],
   ETIMEDOUT: ["STORAGE_TIMEOUT", "the file system did not answer"],

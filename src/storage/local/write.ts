@@ -143,7 +143,9 @@ async function commit(work: Commit): Promise<ObjectInfo> {
     };
     await lock.during(root, () => within(replace(), patience.callMs, () => doing), options.signal);
   }
-  await within(syncFolder(dirname(path)), patience.syncMs, () => doing);
+  await within(syncFolder(dirname(path)), patience.syncMs, () => doing).catch((error: unknown) => {
+    if (errnoOf(error) !== "ENOENT") throw error; // stored, and already removed again by somebody else
+  });
   return infoOf(name, facts);
 }
 
@@ -164,8 +166,8 @@ async function linkNew(aside: string, path: string, name: string): Promise<boole
 /** Makes the folder and acts; again when somebody pruned the still empty folder in between. */
 async function inFolderOf<T>(path: string, act: () => Promise<T>): Promise<T> {
   for (let left = 100; ; left--) {
-    await makeFolder(dirname(path));
     try {
+      await makeFolder(dirname(path));
       return await act();
     } catch (error) {
       if (errnoOf(error) !== "ENOENT" || left === 0) throw error;

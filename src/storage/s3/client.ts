@@ -65,6 +65,8 @@ const COMMANDS: Readonly<Record<Call, unknown>> = {
 
 /** Calls whose refusal may mean that the server does not know S3's newer checksums. */
 const CHECKSUMMED: readonly Call[] = ["putObject", "uploadPart", "createMultipartUpload", "completeMultipartUpload"];
+/** Calls that carry a checksum of a body: only these prove that the server takes them. */
+const PROVING: readonly Call[] = ["putObject", "uploadPart"];
 const CHECKSUM_REFUSALS = [
   "NotImplemented",
   "InvalidRequest",
@@ -85,6 +87,8 @@ export interface CallContext {
   /** For messages: `writing a/b`. */
   readonly doing: string;
   readonly signal?: AbortSignal | undefined;
+  /** How long a request goes on after the signal: a commit cut off in the middle may or may not have been done. */
+  readonly graceMs?: number;
   /** Bytes of the body, for the deadline. */
   readonly sizeBytes?: number;
   /** Tries, where fewer than usual make sense. */
@@ -96,6 +100,8 @@ export interface S3Caller {
   readonly bucket: string;
   /** `input` is asked for every try, with whether checksums in the newer form may be sent. Throws LifeboatError. */
   call<C extends Call>(name: C, input: (checksums: boolean) => Input<C>, context: CallContext): Promise<Output<C>>;
+  /** False once the server has refused S3's newer checksums. */
+  takesChecksums(): boolean;
   close(): void;
 }
 
@@ -140,18 +146,22 @@ export function openCaller(options: S3StorageOptions, url: string): S3Caller {
     const Command = COMMANDS[name] as new (input: unknown) => Parameters<S3Client["send"]>[0];
     const deadlineMs = idleMs * 4 + ((context.sizeBytes ?? 0) / SLOWEST_BYTES_PER_SECOND) * 1000;
     const stop = new AbortController();
-    const onAbort = (): void => stop.abort();
-    const timer = setTimeout(onAbort, deadlineMs);
+    const end = (): void => stop.abort();
+    const timers = [setTimeout(end, deadlineMs)];
+    const onAbort = (): void => {
+      if (context.graceMs === undefined) end();
+      else timers.push(setTimeout(end, context.graceMs));
+    };
     context.signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const output = await by.send(new Command({ Bucket: options.bucket, ...input }), { abortSignal: stop.signal });
       return output as unknown as Output<C>;
     } catch (error) {
-      if (context.signal?.aborted) throw cancellation(context.signal);
+      if (context.signal?.aborted && stop.signal.aborted) throw cancellation(context.signal);
       if (stop.signal.aborted) throw Object.assign(new Error(`no answer within ${deadlineMs} ms`), { name: "TimeoutError" });
       throw error;
     } finally {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       context.signal?.removeEventListener("abort", onAbort);
     }
   };
@@ -161,10 +171,10 @@ export function openCaller(options: S3StorageOptions, url: string): S3Caller {
     const modern = checksums !== "refused";
     try {
       const output = await send(client, name, input(modern), context);
-      if (modern && CHECKSUMMED.includes(name)) checksums = "taken";
+      if (modern && checksums === "untried" && PROVING.includes(name)) checksums = "taken";
       return output;
     } catch (error) {
-      if (checksums !== "untried" || !CHECKSUMMED.includes(name) || !mayBeAboutChecksums(failureOf(error))) throw error;
+      if (!modern || checksums === "taken" || !CHECKSUMMED.includes(name) || !mayBeAboutChecksums(failureOf(error))) throw error;
       const plain = clientWith("WHEN_REQUIRED");
       let output: Output<C>;
       try {
@@ -198,6 +208,7 @@ export function openCaller(options: S3StorageOptions, url: string): S3Caller {
         }
       }
     },
+    takesChecksums: () => checksums !== "refused",
     close() {
       client.destroy();
       handler.destroy();

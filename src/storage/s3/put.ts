@@ -6,7 +6,7 @@ import { drawBody } from "../body.ts";
 import { cancellation, throwIfCancelled } from "../deadline.ts";
 import { conditionsOf, headObject, infoOf, type S3Context, traitsOf } from "./context.ts";
 import { bareEtag } from "./etags.ts";
-import { conflictOf, md5Of, settle, type Written } from "./outcome.ts";
+import { commitGraceMs, conflictOf, md5Of, settle, type Written } from "./outcome.ts";
 import { cutParts, type Part } from "./spool.ts";
 import { uploadParts } from "./upload.ts";
 
@@ -51,8 +51,6 @@ async function putWhole(
   const bytes = part.body();
   try {
     if (options.ifAbsent === true || options.ifMatch !== undefined) await s3.proof.assure("put", signal);
-    throwIfCancelled(signal);
-    // From here on the signal no longer counts: a request cut off in the middle may or may not have been acted on.
     const { ETag } = await s3.caller.call(
       "putObject",
       (checksums) => ({
@@ -63,11 +61,11 @@ async function putWhole(
         ...conditionsOf(s3, options),
         ...(checksums ? { ChecksumCRC32: part.crc32 } : bytes instanceof Uint8Array ? { ContentMD5: md5Of(bytes) } : {}),
       }),
-      { doing, sizeBytes: part.sizeBytes },
+      { doing, sizeBytes: part.sizeBytes, signal, graceMs: commitGraceMs(s3.options) },
     );
     return { etag: bareEtag(ETag), sizeBytes: part.sizeBytes };
   } catch (error) {
-    return { etag: await settle(s3, name, token, conflictOf(error, options)), sizeBytes: part.sizeBytes };
+    return { etag: await settle(s3, name, token, conflictOf(error, options), signal), sizeBytes: part.sizeBytes };
   } finally {
     await part.release();
   }
@@ -75,7 +73,8 @@ async function putWhole(
 
 /** Looks at what was stored: a server that kept other bytes than it was sent must not pass for a backup. */
 async function readBack(s3: S3Context, name: string, written: Written): Promise<ObjectInfo> {
-  const head = await headObject(s3, name, undefined);
+  // The object is stored and its server has said so: that this question fails does not undo it.
+  const head = await headObject(s3, name, undefined).catch(() => undefined);
   if (head === undefined || bareEtag(head.ETag) !== written.etag) {
     // Replaced or removed by somebody else since: ours was stored all the same.
     return { name, sizeBytes: written.sizeBytes, modifiedAt: new Date(), etag: written.etag };

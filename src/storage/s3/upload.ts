@@ -6,7 +6,7 @@ import type { PutOptions } from "../../ports/storage.ts";
 import { throwIfCancelled } from "../deadline.ts";
 import { conditionsOf, headObject, type S3Context, traitsOf } from "./context.ts";
 import { bareEtag } from "./etags.ts";
-import { conflictOf, md5Of, settle, type Written } from "./outcome.ts";
+import { commitGraceMs, conflictOf, md5Of, settle, type Written } from "./outcome.ts";
 import type { Part } from "./spool.ts";
 
 /** `stop` is aborted with the first cause; its signal also ends the drawing of the body that `rest` is cut from. */
@@ -55,7 +55,7 @@ export async function uploadParts(
     await Promise.all(underway);
     throwIfCancelled(signal);
     stored.sort((one, other) => (one.PartNumber ?? 0) - (other.PartNumber ?? 0));
-    const etag = await complete(s3, name, UploadId, stored, options, token);
+    const etag = await complete(s3, name, UploadId, stored, options, token, signal);
     return { etag, sizeBytes };
   } catch (error) {
     const cause = signal.aborted ? signal.reason : error;
@@ -81,7 +81,8 @@ async function refuseEarly(s3: S3Context, name: string, options: PutOptions, sig
 
 async function uploadPart(s3: S3Context, Key: string, UploadId: string, part: Part, signal: AbortSignal): Promise<CompletedPart> {
   const { number: PartNumber, sizeBytes } = part;
-  const md5 = await md5WithoutChecksums(part);
+  // Only where nothing newer is known: MD5 costs more than everything else a part goes through.
+  const md5 = s3.caller.takesChecksums() ? undefined : await md5OfPart(part);
   const answer = await s3.caller.call(
     "uploadPart",
     (checksums) => ({
@@ -97,8 +98,7 @@ async function uploadPart(s3: S3Context, Key: string, UploadId: string, part: Pa
   return { PartNumber, ETag: answer.ETag, ...(answer.ChecksumCRC32 === undefined ? {} : { ChecksumCRC32: answer.ChecksumCRC32 }) };
 }
 
-/** The digest that servers without the newer checksums know. */
-async function md5WithoutChecksums(part: Part): Promise<string | undefined> {
+async function md5OfPart(part: Part): Promise<string> {
   const body = part.body();
   if (body instanceof Uint8Array) return md5Of(body);
   const hash = createHash("md5");
@@ -106,7 +106,7 @@ async function md5WithoutChecksums(part: Part): Promise<string | undefined> {
   return hash.digest("base64");
 }
 
-/** The commit. The signal does not reach it: cut off in the middle, it may or may not have been done. */
+/** The commit. A signal is given some seconds' grace: cut off in the middle, it may or may not have been done. */
 async function complete(
   s3: S3Context,
   name: string,
@@ -114,16 +114,17 @@ async function complete(
   parts: readonly CompletedPart[],
   options: PutOptions,
   token: string,
+  signal: AbortSignal,
 ): Promise<string> {
   try {
     const { ETag } = await s3.caller.call(
       "completeMultipartUpload",
       () => ({ Key: s3.keyOf(name), UploadId, MultipartUpload: { Parts: [...parts] }, ...conditionsOf(s3, options) }),
-      { doing: `writing ${name}` },
+      { doing: `writing ${name}`, signal, graceMs: commitGraceMs(s3.options) },
     );
     return bareEtag(ETag);
   } catch (error) {
-    return settle(s3, name, token, conflictOf(error, options));
+    return settle(s3, name, token, conflictOf(error, options), signal);
   }
 }
 

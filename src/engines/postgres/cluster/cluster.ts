@@ -93,17 +93,18 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
     ]);
     if (!answer.ready) throw new LifeboatError("SCRATCH_FAILED", `a throw-away cluster cannot be started: ${answer.message}`);
     const { socket } = layoutOf(directory);
+    const port = Number(options.settings?.port ?? PORT);
     let stopping: Promise<void> | undefined;
     return {
       connection: (database) => {
-        const parts = { host: socket, port: PORT, user: SUPERUSER, password, database, parameters: {} };
+        const parts = { host: socket, port, user: SUPERUSER, password, database, parameters: {} };
         return { ...connectionFromParts(parts), label: `${database} in a throw-away cluster` };
       },
       directory,
       pid: answer.pid,
       supervisorPid: supervisor.pid ?? 0,
       socketDirectory: socket,
-      port: PORT,
+      port,
       stop() {
         stopping ??= removeAll();
         return stopping;

@@ -73,7 +73,7 @@ async function createCluster(order: SupervisorOrder): Promise<void> {
 
 async function startServer(order: SupervisorOrder): Promise<Child> {
   const { data, socket, log } = layoutOf(order.directory);
-  const settings: Record<string, string> = { ...order.settings, unix_socket_directories: socket, port: String(PORT) };
+  const settings: Record<string, string> = { port: String(PORT), ...order.settings, unix_socket_directories: socket };
   const args = ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
   const logFile = await open(log, "a", 0o600);
   const server = await startChild(`${order.bin}/postgres`, args, {

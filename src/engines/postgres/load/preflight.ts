@@ -7,7 +7,12 @@ import { rolesInDefinition, rolesOf } from "./roles.ts";
 
 /** Debian's packages for extensions whose package is not named after them; `%` is the server's major version. */
 const PACKAGES: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(["postgis", "postgis_topology", "postgis_raster", "postgis_tiger_geocoder", "postgis_sfcgal"].map((name) => [name, "postgresql-%-postgis-3"])),
+  ...Object.fromEntries(
+    ["postgis", "postgis_topology", "postgis_raster", "postgis_tiger_geocoder", "postgis_sfcgal"].map((name) => [
+      name,
+      "postgresql-%-postgis-3",
+    ]),
+  ),
   vector: "postgresql-%-pgvector",
   pg_cron: "postgresql-%-cron",
   pg_partman: "postgresql-%-partman",
@@ -17,7 +22,20 @@ const PACKAGES: Readonly<Record<string, string>> = {
   plperl: "postgresql-plperl-%",
   pltcl: "postgresql-pltcl-%",
   ...Object.fromEntries(
-    ["citext", "hstore", "pg_trgm", "pgcrypto", "uuid-ossp", "ltree", "intarray", "unaccent", "btree_gist", "btree_gin", "cube", "earthdistance"]
+    [
+      "citext",
+      "hstore",
+      "pg_trgm",
+      "pgcrypto",
+      "uuid-ossp",
+      "ltree",
+      "intarray",
+      "unaccent",
+      "btree_gist",
+      "btree_gin",
+      "cube",
+      "earthdistance",
+    ]
       .concat(["fuzzystrmatch", "tablefunc", "postgres_fdw", "dblink", "file_fdw", "pg_stat_statements", "lo", "isn", "xml2", "bloom"])
       .map((name) => [name, "postgresql-%"]),
   ),
@@ -33,10 +51,14 @@ export async function refuseMissingExtensions(client: Client, entries: readonly 
   if (missing.length === 0) return;
   const major = String(Math.floor(client.serverVersionNumber / 10_000));
   const packages = new Set(missing.map((name) => (PACKAGES[name] ?? `postgresql-%-${name.replaceAll("_", "-")}`).replace("%", major)));
-  throw new LifeboatError("LOAD_FAILED", `the server of ${client.connection.label} lacks the extension ${missing.join(", ")}, which the backup needs`, {
-    hint: `install it on the server (Debian: apt-get install ${[...packages].join(" ")}), then restore again`,
-    details: { extensions: missing },
-  });
+  throw new LifeboatError(
+    "LOAD_FAILED",
+    `the server of ${client.connection.label} lacks the extension ${missing.join(", ")}, which the backup needs`,
+    {
+      hint: `install it on the server (Debian: apt-get install ${[...packages].join(" ")}), then restore again`,
+      details: { extensions: missing },
+    },
+  );
 }
 
 export interface Ownership {
@@ -69,22 +91,33 @@ export async function decideOwnership(
     return { owners: owners ?? true, without: new Set(), notRestored: [] };
   }
   if (owners === true && missing.length > 0) {
-    throw new LifeboatError("LOAD_FAILED", `the server of ${client.connection.label} lacks the role ${missing.join(", ")}, which owns or uses what the backup holds`, {
-      hint: "create the roles named, or restore without owners",
-      details: { roles: missing },
-    });
+    throw new LifeboatError(
+      "LOAD_FAILED",
+      `the server of ${client.connection.label} lacks the role ${missing.join(", ")}, which owns or uses what the backup holds`,
+      {
+        hint: "create the roles named, or restore without owners",
+        details: { roles: missing },
+      },
+    );
   }
   const foreign = rows.filter((row) => !row.mine).map((row) => row.name);
   if (owners ?? (missing.length === 0 && foreign.length === 0)) return { owners: true, without: new Set(), notRestored: [] };
   const lost = new Set(missing);
-  const homeless = entries.filter((entry) => (entry.kind === "POLICY" || entry.kind === "USER MAPPING") && rolesInDefinition(entry).some((role) => lost.has(role)));
+  const homeless = entries.filter(
+    (entry) => (entry.kind === "POLICY" || entry.kind === "USER MAPPING") && rolesInDefinition(entry).some((role) => lost.has(role)),
+  );
   const reason =
-    owners === false ? "left out on request" : missing.length > 0 ? `these roles do not exist here: ${missing.join(", ")}` : `this user may not act for: ${foreign.join(", ")}`;
+    owners === false
+      ? "left out on request"
+      : missing.length > 0
+        ? `these roles do not exist here: ${missing.join(", ")}`
+        : `this user may not act for: ${foreign.join(", ")}`;
   return {
     owners: false,
     without: new Set(homeless.map((entry) => entry.dumpId)),
     notRestored: [
-      { kind: "owners and privileges", object: "all objects", reason },
+      { kind: "owner", object: "all objects", reason },
+      { kind: "privileges", object: "all objects", reason },
       ...homeless.map((entry) => ({ kind: entry.kind.toLowerCase(), object: entry.name, reason: "its role does not exist here" })),
     ],
   };

@@ -6,7 +6,10 @@ const LIST = `(?:${IDENTIFIER})(?:, (?:${IDENTIFIER}))*`;
 
 /** Where a definition of each kind names roles. A list stands after these words. */
 const PLACES: Readonly<Record<string, RegExp>> = {
-  ACL: new RegExp(`\\b(?:TO|FROM|FOR ROLE|AUTHORIZATION|GRANTED BY) (${LIST})(?= WITH GRANT OPTION|;|\\n| GRANTED| IN SCHEMA| GRANT| REVOKE)`, "g"),
+  ACL: new RegExp(
+    `\\b(?:TO|FROM|FOR ROLE|AUTHORIZATION|GRANTED BY) (${LIST})(?= WITH GRANT OPTION|;|\\n| GRANTED| IN SCHEMA| GRANT| REVOKE)`,
+    "g",
+  ),
   "DEFAULT ACL": new RegExp(`\\b(?:TO|FROM|FOR ROLE) (${LIST})(?= WITH GRANT OPTION|;|\\n| IN SCHEMA| GRANT| REVOKE)`, "g"),
   POLICY: new RegExp(`^CREATE POLICY .*? TO (${LIST})(?= USING| WITH CHECK|;)`, "gs"),
   "USER MAPPING": new RegExp(`^CREATE USER MAPPING FOR (${LIST})(?= SERVER)`, "g"),

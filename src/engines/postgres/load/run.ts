@@ -44,8 +44,12 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     refuseFatal(problems, target);
     if (status === 0 && signal === null) return problems;
     // pg_restore counts the errors it went on from and then ends with 1; without that count it gave up on the way.
-    if (status === 1 && listener.ignoredErrors > 0) return problems.length > 0 ? problems : [`pg_restore met ${listener.ignoredErrors} errors`];
-    await child.success((message) => new LifeboatError("LOAD_FAILED", `the backup could not be loaded into ${target.label}: ${problems.at(-1) ?? lastLine(message)}`));
+    if (status === 1 && listener.ignoredErrors > 0)
+      return problems.length > 0 ? problems : [`pg_restore met ${listener.ignoredErrors} errors`];
+    await child.success(
+      (message) =>
+        new LifeboatError("LOAD_FAILED", `the backup could not be loaded into ${target.label}: ${problems.at(-1) ?? lastLine(message)}`),
+    );
     return problems;
   } finally {
     await child.kill();
@@ -53,7 +57,11 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
 }
 
 const FATAL: readonly (readonly [RegExp, string, string])[] = [
-  [/No space left on device|disk full/i, "the server ran out of disk space while loading into", "free space on the server's disk, then restore again"],
+  [
+    /No space left on device|disk full/i,
+    "the server ran out of disk space while loading into",
+    "free space on the server's disk, then restore again",
+  ],
   [
     /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/,
     "the server went away while loading into",

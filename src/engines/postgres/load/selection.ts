@@ -20,13 +20,33 @@ export interface Selection {
 
 /** Kinds that have no life without their table. */
 const ATTACHED = new Set([
-  ...["TABLE DATA", "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "TABLE ATTACH", "TRIGGER", "RULE"],
+  ...[
+    "TABLE DATA",
+    "DEFAULT",
+    "CONSTRAINT",
+    "CHECK CONSTRAINT",
+    "FK CONSTRAINT",
+    "INDEX",
+    "INDEX ATTACH",
+    "TABLE ATTACH",
+    "TRIGGER",
+    "RULE",
+  ],
   ...["POLICY", "ROW SECURITY", "STATISTICS", "STATISTICS DATA", "COMMENT", "ACL", "SECURITY LABEL", "SEQUENCE OWNED BY", "SEQUENCE SET"],
 ]);
 /** Attached kinds whose name begins with that of their table. */
 const NAMED_AFTER_TABLE = new Set(["FK CONSTRAINT", "TRIGGER", "RULE", "POLICY", "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT"]);
 /** Kinds with rows or queries of their own: never brought along for another table's sake. */
-const INDEPENDENT = new Set(["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SERVER", "PUBLICATION", "PUBLICATION TABLE", "EVENT TRIGGER"]);
+const INDEPENDENT = new Set([
+  "TABLE",
+  "VIEW",
+  "MATERIALIZED VIEW",
+  "FOREIGN TABLE",
+  "SERVER",
+  "PUBLICATION",
+  "PUBLICATION TABLE",
+  "EVENT TRIGGER",
+]);
 
 /** Throws TABLE_UNKNOWN when the archive holds no such table. */
 export function selectTables(entries: readonly TocEntry[], patterns: readonly string[]): Selection {
@@ -43,7 +63,11 @@ export function selectTables(entries: readonly TocEntry[], patterns: readonly st
     if (NAMED_AFTER_TABLE.has(entry.kind) && !belongsToOne(entry, names)) continue;
     const missing = entry.kind === "TABLE ATTACH" || entry.kind === "INDEX ATTACH" ? independents(entry, byId, chosen) : [];
     if (missing.length > 0) {
-      notRestored.push({ kind: entry.kind.toLowerCase(), object: `${entry.schema}.${entry.name}`, reason: "its partitioned table was not chosen" });
+      notRestored.push({
+        kind: entry.kind.toLowerCase(),
+        object: `${entry.schema}.${entry.name}`,
+        reason: "its partitioned table was not chosen",
+      });
       continue;
     }
     chosen.add(entry.dumpId);
@@ -128,7 +152,14 @@ function foundationsOf(entries: readonly TocEntry[], byId: ReadonlyMap<number, T
   const visit = (id: number): void => {
     for (const dependency of byId.get(id)?.dependencies ?? []) {
       const entry = byId.get(dependency);
-      if (entry === undefined || chosen.has(dependency) || needed.has(dependency) || INDEPENDENT.has(entry.kind) || ATTACHED.has(entry.kind)) continue;
+      if (
+        entry === undefined ||
+        chosen.has(dependency) ||
+        needed.has(dependency) ||
+        INDEPENDENT.has(entry.kind) ||
+        ATTACHED.has(entry.kind)
+      )
+        continue;
       needed.add(dependency);
       visit(dependency);
     }

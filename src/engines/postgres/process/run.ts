@@ -19,9 +19,20 @@ export interface RunResult {
 
 /** Resolves however the program ended. Throws TOOL_MISSING when it cannot be started, TOOL_FAILED when it outlives its deadline, or the abort's reason. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const late = AbortSignal.timeout(options.timeoutMs);
-  const signal = options.signal === undefined ? late : AbortSignal.any([options.signal, late]);
-  const child = await startChild(program, args, { graceMs: 1_000, ...options, signal });
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort(new LifeboatError("TOOL_FAILED", `${program} did not end within ${options.timeoutMs / 1000} s`));
+  }, options.timeoutMs);
+  try {
+    const signal = options.signal === undefined ? late.signal : AbortSignal.any([options.signal, late.signal]);
+    return await runToEnd(program, args, { ...options, signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function runToEnd(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const child = await startChild(program, args, { graceMs: 1_000, ...options });
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of child.stdout) {
@@ -30,7 +41,6 @@ export async function runProgram(program: string, args: readonly string[], optio
   }
   const how = await child.closed;
   options.signal?.throwIfAborted();
-  if (late.aborted) throw new LifeboatError("TOOL_FAILED", `${program} did not end within ${options.timeoutMs / 1000} s`);
   return {
     status: how.signal === null ? how.status : null,
     stdout: Buffer.concat(chunks).toString("utf8"),

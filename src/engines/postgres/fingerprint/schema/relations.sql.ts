@@ -1,6 +1,6 @@
 // Tables and everything that hangs on them, as catalog queries. Each gives `key`, `fact` (text as it is), `code` (expressions, to be normalised).
 // `$1` is null, or the OIDs of the chosen relations.
-import { memberOf, USER_SCHEMA_OF } from "./fragments.ts";
+import { aclText, foreignOptions, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
 
 const CHOSEN = "($1::bigint[] is null or c.oid = any($1::bigint[]::oid[]))";
 
@@ -28,7 +28,7 @@ export const RELATION_QUERIES: readonly string[] = [
       case when reloftype <> 0 then 'of ' || pg_catalog.format_type(reloftype, null) end,
       (select 'parents ' || pg_catalog.string_agg(i.inhparent::pg_catalog.regclass::text, ',' order by i.inhseqno)
         from pg_catalog.pg_inherits i where i.inhrelid = c.oid and ($1::bigint[] is null or i.inhparent = any($1::bigint[]::oid[]))),
-      (select 'on ' || pg_catalog.quote_ident(s.srvname) || coalesce(${options("t.ftoptions")}, '')
+      (select 'on ' || pg_catalog.quote_ident(s.srvname) || coalesce(' ' || ${foreignOptions("t.ftoptions")}, '')
         from pg_catalog.pg_foreign_table t join pg_catalog.pg_foreign_server s on s.oid = t.ftserver where t.ftrelid = c.oid),
       ${options("reloptions")},
       (select 'toast' || ${options("t.reloptions")} from pg_catalog.pg_class t where t.oid = c.reltoastrelid)) as fact,
@@ -44,7 +44,7 @@ export const RELATION_QUERIES: readonly string[] = [
       case when a.attstorage <> t.typstorage and c.relkind in ('r', 'p', 'm', 'f') then 'storage ' || a.attstorage::text end,
       case when pg_catalog.to_jsonb(a)->>'attcompression' <> '' then 'compression ' || (pg_catalog.to_jsonb(a)->>'attcompression') end,
       case when coalesce(a.attstattarget, -1) >= 0 then 'statistics ' || a.attstattarget end,
-      ${options("a.attoptions")}, ${options("a.attfdwoptions")},
+      ${options("a.attoptions")}, ${foreignOptions("a.attfdwoptions")},
       case when c.relkind <> 'v' and (c.relispartition or not exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid))
         then '#' || pg_catalog.row_number() over (partition by a.attrelid order by a.attnum) end) as fact,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) as code
@@ -91,17 +91,11 @@ export const RELATION_QUERIES: readonly string[] = [
     case when coalesce(s.stxstattarget, -1) >= 0 then 'target ' || s.stxstattarget end as fact, pg_catalog.pg_get_statisticsobjdef(s.oid) as code
   from rel c join pg_catalog.pg_statistic_ext s on s.stxrelid = c.oid join pg_catalog.pg_namespace n on n.oid = s.stxnamespace`,
   // Owners and privileges. A null ACL means the defaults; after a grant and its revocation the same stands spelled out.
-  `${REL} select 'owner ' || c.word || ' ' || c.full_name as key, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)) as fact, null as code from rel c`,
-  `${REL} select 'acl ' || c.word || ' ' || c.full_name as key, pg_catalog.coalesce(x.acl, 'nobody') as fact, null as code
-  from rel c, lateral (select ${"pg_catalog.string_agg(item, ',' order by item collate \"C\")"} as acl from (
-    select case a.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) end || '=' || a.privilege_type
-      || case when a.is_grantable then '*' else '' end
-      || case when a.grantor <> c.relowner then ' by ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantor)) else '' end as item
-    from pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault(case when c.relkind = 'S' then 's' else 'r' end::"char", c.relowner))) a) items) x
-  where c.relkind <> 'c'`.replace("pg_catalog.coalesce", "coalesce"),
-  `${REL} select 'acl column ' || c.full_name || '.' || pg_catalog.quote_ident(a.attname) as key, x.acl as fact, null as code
-  from rel c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attacl is not null,
-  lateral (select pg_catalog.string_agg(item, ',' order by item collate "C") as acl from (
-    select case e.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(e.grantee)) end || '=' || e.privilege_type
-      || case when e.is_grantable then '*' else '' end as item from pg_catalog.aclexplode(a.attacl) e) items) x where x.acl is not null`,
+  `${REL} select 'owner ' || c.word || ' ' || c.full_name as key, ${role("c.relowner")} as fact, null as code from rel c`,
+  `${REL} select 'acl ' || c.word || ' ' || c.full_name as key,
+    case c.relkind when 'S' then ${aclText("c.relacl", "c.relowner", "s")} else ${aclText("c.relacl", "c.relowner", "r")} end as fact, null as code
+  from rel c where c.relkind <> 'c'`,
+  `${REL} select 'acl column ' || c.full_name || '.' || pg_catalog.quote_ident(a.attname) as key, ${aclText("a.attacl", "c.relowner", null)} as fact, null as code
+  from rel c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where pg_catalog.cardinality(a.attacl) > 0`,
 ];

@@ -1,0 +1,107 @@
+// Runs a real command inside the demonstration: what is printed as typed is made from the very arguments it is run with, and
+// what it prints is its own.
+import { loadConfig } from "../../config/load.ts";
+import type { Values } from "../../config/option.ts";
+import type { ExitStatus } from "../../core/errors.ts";
+import { makeAsk } from "../ask.ts";
+import type { CliArguments, CliOptions, CommandContext, CommandDefinition } from "../command.ts";
+import type { Output } from "../output.ts";
+import { makePaint, wantsColour } from "../render/paint.ts";
+import { type EndedProgress, makeProgress } from "../render/progress.ts";
+import { INDENT, type Stage } from "./stage.ts";
+
+/** What all commands of a demonstration share. */
+export interface Surroundings {
+  /** Of the `demo` command itself. */
+  readonly context: CommandContext;
+  readonly stage: Stage;
+  readonly progress: EndedProgress;
+  /** Working directory, with the configuration in it. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Given {
+  readonly args?: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+export interface Performed {
+  /** As typed. */
+  readonly command: string;
+  readonly status: ExitStatus;
+  readonly ms: number;
+  /** What the command gives with `--json`. */
+  readonly value: unknown;
+}
+
+/** Prints the command, runs it, prints what it prints. Throws what it throws. */
+export async function perform(around: Surroundings, name: string, definition: CommandDefinition, given: Given = {}): Promise<Performed> {
+  const command = commandLine(name, given);
+  around.stage.command(command);
+  const performed = await run(around, command, definition, given, (text) => around.stage.show(text));
+  around.stage.show("");
+  return performed;
+}
+
+/** Only the value, nothing printed. */
+export async function ask(around: Surroundings, definition: CommandDefinition, given: Given = {}): Promise<unknown> {
+  return (await run(around, "", definition, given, () => {})).value;
+}
+
+async function run(around: Surroundings, command: string, definition: CommandDefinition, given: Given, print: (text: string) => void): Promise<Performed> {
+  const { context, stage, progress, cwd, env } = around;
+  const configFile = `${cwd}/lifeboat.yaml`;
+  let value: unknown;
+  const stdout: Output = { write: print, isTerminal: stage.isTerminal, columns: stage.columns };
+  const beganMs = context.clock.monotonicMs();
+  const status = await definition.run({
+    args: withDefaults(definition.arguments, given.args),
+    options: withDefaults(definition.options, given.options),
+    json: false,
+    quiet: context.quiet,
+    config: () => loadConfig({ file: configFile, env, cwd }),
+    configFile,
+    emit(result, human) {
+      progress.end();
+      value = result;
+      print(typeof human === "string" ? human : human());
+    },
+    stdout,
+    stderr: context.stderr,
+    paint: stage.paint,
+    progress,
+    ask: makeAsk(false, context.signal),
+    env,
+    cwd,
+    clock: context.clock,
+    signal: context.signal,
+  });
+  progress.end();
+  return { command, status, ms: Math.round(context.clock.monotonicMs() - beganMs), value };
+}
+
+function withDefaults(table: CliArguments | CliOptions, given: Readonly<Record<string, string>> = {}): Values<CliOptions> {
+  return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, given[key] ?? ("default" in option ? option.default : undefined)]));
+}
+
+function commandLine(name: string, { args = {}, options = {} }: Given): string {
+  const quoted = (word: string): string => (/^[\w./:@=+-]+$/.test(word) ? word : JSON.stringify(word));
+  return ["lifeboat", name, ...Object.values(args).map(quoted), ...Object.entries(options).map(([key, word]) => `--${key} ${quoted(word)}`)].join(" ");
+}
+
+/** On a terminal the steps as they come, indented; in a log only what somebody should know. */
+export function demoProgress({ stderr, env, clock, json, quiet }: CommandContext): EndedProgress {
+  const live = stderr.isTerminal && env.TERM !== "dumb";
+  // A live line begins by clearing itself: behind that it is moved under its heading.
+  const output: Output = {
+    write: (text) => stderr.write(live ? text.replaceAll("\x1b[2K", `\x1b[2K${INDENT}`) : text),
+    isTerminal: stderr.isTerminal,
+    get columns() {
+      return stderr.columns - INDENT.length;
+    },
+  };
+  const mode = quiet || json ? "silent" : live ? "live" : "plain";
+  const made = makeProgress({ output, paint: makePaint(wantsColour(stderr.isTerminal, env)), monotonicMs: clock.monotonicMs, mode });
+  return mode === "plain" ? { ...made, step() {}, advance() {} } : made;
+}

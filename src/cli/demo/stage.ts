@@ -1,0 +1,75 @@
+// Where the demonstration speaks: headings, sentences, commands and what they printed, indented and wrapped; plain text in a log.
+import { stripVTControlCharacters } from "node:util";
+import type { Output } from "../output.ts";
+import type { Paint } from "../render/paint.ts";
+
+export interface Stage {
+  readonly paint: Paint;
+  /** What fits beside the indentation. */
+  readonly columns: number;
+  readonly isTerminal: boolean;
+  /** Begins an act. */
+  heading(title: string): void;
+  /** A paragraph. */
+  say(text: string): void;
+  /** A command, as a user would type it. */
+  command(line: string): void;
+  /** Lines as they are: a command's output, facts, a table. */
+  show(text: string): void;
+}
+
+export const INDENT = "  ";
+/** Lines longer than that are hard to read, however wide the terminal. */
+const WIDEST = 110;
+/** A log has no width of its own. */
+const LOG_COLUMNS = 100;
+
+export function makeStage(output: Output, paint: Paint, acts: number): Stage {
+  const width = output.isTerminal ? Math.max(40, Math.min(output.columns, WIDEST)) : LOG_COLUMNS;
+  const columns = width - INDENT.length;
+  const print = (text: string): void => {
+    for (const line of text.replace(/\n$/, "").split("\n")) {
+      for (const part of wrap(line, columns)) output.write(part === "" ? "\n" : `${INDENT}${part}\n`);
+    }
+  };
+  let act = 0;
+  return {
+    paint,
+    columns,
+    isTerminal: output.isTerminal,
+    heading(title) {
+      act++;
+      const place = `${act} of ${acts}`;
+      const rule = "─".repeat(Math.max(3, width - title.length - place.length - 7));
+      output.write(`\n${paint.cyan("──")} ${paint.bold(title)} ${paint.cyan(rule)} ${paint.dim(place)}\n\n`);
+    },
+    say: print,
+    command: (line) => print(`${paint.dim("$")} ${paint.bold(line)}`),
+    show: (text) => print(text),
+  };
+}
+
+/**
+ * The line cut at spaces so that every part fits; what follows is set under the line's own text, behind its marks or its
+ * title. Words that do not fit by themselves (paths, keys) stay whole, so that they can be copied.
+ */
+export function wrap(line: string, columns: number): string[] {
+  if (visible(line) <= columns) return [line];
+  const hang = " ".repeat(Math.min(hangOf(stripVTControlCharacters(line)), Math.floor(columns / 2)));
+  const parts: string[] = [];
+  let part = "";
+  for (const word of line.match(/\s*\S+/g) ?? []) {
+    if (part !== "" && visible(part) + visible(word) > columns) {
+      parts.push(part);
+      part = hang + word.trimStart();
+    } else part += word;
+  }
+  return [...parts, part];
+}
+
+const visible = (text: string): number => [...stripVTControlCharacters(text)].length;
+
+/** Where the text after a line's title or marks begins: behind the first run of spaces after the first word. */
+function hangOf(line: string): number {
+  return /^\s*\S.{0,20}?\s{2,}(?=\S)/.exec(line)?.[0].length ?? /^\s*(?:[$✓✗?•]\s)?/.exec(line)?.[0].length ?? 0;
+}

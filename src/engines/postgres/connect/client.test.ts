@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { test } from "node:test";
+import { freshDatabase, psql, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
+import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/engine.ts";
+import { openClient } from "./client.ts";
+import { assertNotSource, clusterIdentity } from "./identity.ts";
+import { refusePooled } from "./pooled.ts";
+import { connectionFromParts, connectionFromUrl, partsOf, withDatabase } from "./url.ts";
+
+const needsServer = { skip: skipWithoutPostgres() };
+const says = (code: ErrorCode, words: RegExp) => (error: unknown) => isLifeboatError(error, code) && words.test(error.message);
+const changed = (connection: Connection, parts: Partial<ReturnType<typeof partsOf>>): Connection =>
+  connectionFromParts({ ...partsOf(connection), ...parts });
+
+async function identityOf(connection: Connection): Promise<string> {
+  const client = await openClient(connection);
+  try {
+    return await clusterIdentity(client);
+  } finally {
+    await client.close();
+  }
+}
+
+test("odd names and passwords connect, by our client and by PostgreSQL's programs alike", needsServer, async () => {
+  const name = `o'dd "n=a\\me postgres://x %41`;
+  const admin = await freshDatabase(name);
+  await query(admin, `create role "o'dd role" login password 'p@ss:w/o?r#d% é'`);
+  const odd = changed(admin, { user: "o'dd role", password: "p@ss:w/o?r#d% é" });
+  assert.deepEqual(await query(odd, "select current_database()::text as d, current_user::text as u"), [{ d: name, u: "o'dd role" }]);
+  assert.equal((await psql(odd, ["-c", "select current_database()"])).trim(), name);
+});
+
+test("nobody listening, an unknown host and a silent one are SOURCE_UNREACHABLE and name the place", async () => {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  const open = new Set<Socket>();
+  silent.on("connection", (socket) => open.add(socket));
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  try {
+    await assert.rejects(
+      openClient(connectionFromUrl("postgres://u@127.0.0.1:1/d")),
+      says("SOURCE_UNREACHABLE", /d on 127\.0\.0\.1:1 .*nothing listens/),
+    );
+    await assert.rejects(openClient(connectionFromUrl("postgres://u@host.invalid/d")), says("SOURCE_UNREACHABLE", /host\.invalid/));
+    await assert.rejects(openClient(connectionFromUrl("postgres://u@/d?host=/nowhere")), says("SOURCE_UNREACHABLE", /no such socket/));
+    await assert.rejects(
+      openClient(connectionFromUrl(`postgres://u@127.0.0.1:${port}/d`), { connectTimeoutMs: 100 }),
+      says("SOURCE_UNREACHABLE", /did not answer in time/),
+    );
+  } finally {
+    for (const socket of open) socket.destroy();
+    silent.close();
+  }
+});
+
+test("a wrong password, an unknown database and a missing permission each say so, without the password", needsServer, async () => {
+  const admin = await freshDatabase();
+  const wrong = changed(admin, { password: "hunter2" });
+  await assert.rejects(
+    openClient(wrong),
+    (error) => says("SOURCE_AUTH", /refused the login/)(error) && !String((error as Error).message).includes("hunter2"),
+  );
+  await assert.rejects(openClient(withDatabase(admin, "nowhere")), says("SOURCE_UNREACHABLE", /no such database/));
+  await query(admin, "create role poor login password 'p'; create table hidden ()");
+  await assert.rejects(query(changed(admin, { user: "poor", password: "p" }), "select * from hidden"), says("SOURCE_PERMISSION", /hidden/));
+});
+
+test("a session that the server ends is SOURCE_UNREACHABLE, in the statement under way and in the next one", needsServer, async () => {
+  const admin = await freshDatabase();
+  const victim = await openClient(admin);
+  const asleep = assert.rejects(victim.query("select pg_sleep(1000)"), says("SOURCE_UNREACHABLE", /./));
+  await query(admin, `select pg_terminate_backend(${victim.backendPid})`);
+  await asleep;
+  await assert.rejects(victim.query("select 1"), says("SOURCE_UNREACHABLE", /./));
+  await victim.close();
+});
+
+test("an abort ends the statement under way with its own reason, and the server gives it up", needsServer, async () => {
+  const admin = await freshDatabase();
+  const controller = new AbortController();
+  const client = await openClient(admin, { signal: controller.signal });
+  const cause = new LifeboatError("LEASE_LOST", "somebody else took over");
+  const asleep = assert.rejects(client.query("select pg_sleep(1000)"), (error) => error === cause);
+  controller.abort(cause);
+  await asleep;
+  await client.close();
+  const running = `select count(*)::int as n from pg_stat_activity where pid = ${client.backendPid}`;
+  while ((await query<{ n: number }>(admin, running))[0]?.n !== 0);
+});
+
+test("instants, big integers and numerics come as the server writes them", needsServer, async () => {
+  const rows = await query(
+    await freshDatabase(),
+    "select '2024-01-02 03:04:05.678901'::timestamp as at, 9007199254740993 as big, 1.10 as n",
+  );
+  assert.deepEqual(rows, [{ at: "2024-01-02 03:04:05.678901", big: "9007199254740993", n: "1.10" }]);
+});
+
+test("one database has one identity by every road, and others have others", needsServer, async () => {
+  const source = await freshDatabase();
+  const other = await freshDatabase();
+  await query(source, "create role reader login password 'p'");
+  const same = await identityOf(source);
+  assert.equal(await identityOf(changed(source, { user: "reader", password: "p" })), same);
+  assert.notEqual(await identityOf(other), same);
+});
+
+test("nothing writes to its source, by whatever host, socket, user or privilege it is reached", needsServer, async (t) => {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const cluster = await testCluster({ settings: { listen_addresses: "localhost", port: String(port) } });
+  t.after(() => cluster.stop());
+  const source = await freshDatabase("shop", cluster);
+  await query(
+    source,
+    `create role other login superuser password 'p'; create role reader login password 'p';
+     revoke execute on function pg_control_system() from public`,
+  );
+  const tcp = partsOf(source).port;
+  const aliases = [
+    source,
+    changed(source, { user: "other", password: "p" }),
+    changed(source, { user: "reader", password: "p" }),
+    changed(source, { host: "localhost", port: tcp }),
+    changed(source, { host: "127.0.0.1", port: tcp, user: "other", password: "p" }),
+  ];
+  for (const alias of aliases) {
+    await assert.rejects(assertNotSource(source, alias), says("SOURCE_WRITE_REFUSED", /must not be written to: it is the source/));
+    await assert.rejects(assertNotSource(alias, source), says("SOURCE_WRITE_REFUSED", /./));
+  }
+  await assertNotSource(source, await freshDatabase("shop_new", cluster));
+  await assertNotSource(source, await freshDatabase());
+});
+
+/** A transaction pooler: its own logins, and for each transaction the server process that was free last. */
+async function poolerBefore(cluster: Connection): Promise<{ url: Connection; close(): Promise<void> }> {
+  const { createTestPooler } = await import("../../../../test/support/pooler.ts");
+  return await createTestPooler(cluster);
+}
+
+test("a transaction pooler is refused, and says why; a direct connection is not", needsServer, async (t) => {
+  const direct = await freshDatabase();
+  const pooler = await poolerBefore(direct);
+  t.after(() => pooler.close());
+  const through = await openClient(pooler.url);
+  await assert.rejects(refusePooled(through), says("SOURCE_POOLED", /transaction pooler/));
+  await through.close();
+  const client = await openClient(direct);
+  await refusePooled(client);
+  await client.close();
+});

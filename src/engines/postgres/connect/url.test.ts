@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isLifeboatError } from "../../../core/errors.ts";
+import { directConnection } from "./pooled.ts";
+import { databaseArgument, programEnvironment, secretsOf } from "./programs.ts";
+import { connectionFromParts, connectionFromUrl, formatPostgresUrl, parsePostgresUrl, partsOf } from "./url.ts";
+
+const PASSWORD = "p@ss:w/o?r#d% é";
+
+test("addresses are read as libpq reads them", () => {
+  const cases: readonly (readonly [string, object])[] = [
+    ["postgres://u:p@h:6000/d", { host: "h", port: 6000, user: "u", password: "p", database: "d" }],
+    ["postgresql://u@h/d", { host: "h", port: 5432, user: "u", password: undefined, database: "d" }],
+    ["postgres://u:p@[::1]:5433/d", { host: "::1", port: 5433 }],
+    ["postgres://u@/d?host=/run/pg&port=5440", { host: "/run/pg", port: 5440, database: "d" }],
+    ["postgres://u@%2Frun%2Fpg/d", { host: "/run/pg", port: 5432 }],
+    ["postgres://u:a%40b%2Fc@h/my%20db", { password: "a@b/c", database: "my db" }],
+    ["postgres://u@h", { database: "u" }],
+  ];
+  for (const [url, expected] of cases) {
+    const parts = parsePostgresUrl(url, {});
+    for (const [name, value] of Object.entries(expected)) assert.equal(parts[name as keyof typeof parts], value, `${name} of ${url}`);
+  }
+});
+
+test("what is written is read back the same, whatever names and passwords hold", () => {
+  for (const host of ["db.example", "::1", "/run/odd dir"]) {
+    for (const database of ["d", `o'dd "n=a\\me`, "postgres://evil/x", "host=evil", "a/b?c#d", "%41"]) {
+      const parts = {
+        host,
+        port: 5433,
+        user: "u:s@r",
+        password: PASSWORD,
+        database,
+        parameters: { sslmode: "disable", options: "-c a=b" },
+      };
+      assert.deepEqual(parsePostgresUrl(formatPostgresUrl(parts), { PGHOST: "elsewhere" }), parts);
+    }
+  }
+});
+
+test("a broken address is named as such, without repeating it", () => {
+  for (const url of ["mysql://u:secret@h/d", "postgres://u:sec%ret@h/d", "postgres://u:secret@h:99999/d", "postgres://u:secret@a,b/d"]) {
+    assert.throws(
+      () => parsePostgresUrl(url, {}),
+      (error) => isLifeboatError(error, "CONFIG_INVALID") && !/sec(%|ret)/.test(error.message),
+    );
+  }
+});
+
+test("the label of a connection never holds its password", () => {
+  const connection = connectionFromUrl("postgres://u:secret@h/d");
+  assert.equal(connection.label, "d on h:5432 as u");
+});
+
+test("programs learn everything from their environment, and none of our own PG variables leads them elsewhere", () => {
+  process.env.PGHOSTADDR = "203.0.113.1";
+  try {
+    const connection = connectionFromUrl("postgres://u:secret@h:6000/d%3Dx?sslmode=require&options=-c%20a%3Db&channel_binding=require");
+    const environment = programEnvironment(connection);
+    const { PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGSSLMODE, PGOPTIONS, PGCHANNELBINDING, PGHOSTADDR } = environment;
+    assert.deepEqual(
+      { PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGSSLMODE, PGOPTIONS, PGCHANNELBINDING, PGHOSTADDR },
+      {
+        PGHOST: "h",
+        PGPORT: "6000",
+        PGUSER: "u",
+        PGDATABASE: "d=x",
+        PGPASSWORD: "secret",
+        PGSSLMODE: "require",
+        PGOPTIONS: "-c a=b",
+        PGCHANNELBINDING: "require",
+        PGHOSTADDR: undefined,
+      },
+    );
+    assert.ok(secretsOf(connection).includes("secret"));
+  } finally {
+    delete process.env.PGHOSTADDR;
+  }
+});
+
+test("a database argument cannot be taken for a connection string", () => {
+  assert.equal(databaseArgument("host=evil dbname=x"), "dbname='host=evil dbname=x'");
+  assert.equal(databaseArgument(`it's \\`), "dbname='it\\'s \\\\'");
+});
+
+test("a pooled Neon host is replaced by its direct one, and no other host is touched", () => {
+  const host = (name: string): string => partsOf(directConnection(connectionFromUrl(`postgres://u:p@${name}/d?sslmode=require`))).host;
+  assert.equal(host("ep-cool-darkness-123456-pooler.us-east-2.aws.neon.tech"), "ep-cool-darkness-123456.us-east-2.aws.neon.tech");
+  assert.equal(host("ep-cool-darkness-123456.us-east-2.aws.neon.tech"), "ep-cool-darkness-123456.us-east-2.aws.neon.tech");
+  assert.equal(host("my-pooler.example.com"), "my-pooler.example.com");
+  const kept = partsOf(
+    directConnection(
+      connectionFromParts({ host: "a-pooler.x.neon.tech", port: 1, user: "u", password: PASSWORD, database: "d", parameters: { a: "b" } }),
+    ),
+  );
+  assert.deepEqual(kept, { host: "a.x.neon.tech", port: 1, user: "u", password: PASSWORD, database: "d", parameters: { a: "b" } });
+});

@@ -1,0 +1,185 @@
+// Two fingerprints side by side: every difference a check with a name, and never an empty list.
+import type { Fingerprint } from "../../../core/fingerprint.ts";
+import type { Check } from "../../../core/verdict.ts";
+
+export interface CompareOptions {
+  /** Owners and privileges were left out on purpose (roles that do not exist here): they are not compared. */
+  readonly ignoreOwners?: boolean | undefined;
+}
+
+/** At most so many checks of one sort are named one by one; one more says how many are left. */
+const NAMED = { passed: 50, failed: 100 };
+
+const OWNERSHIP = /^(owner|acl|default privileges|user mapping) /;
+/** A dump does not record an extension's version: a restore takes the one that the server offers. */
+const ADVISORY = /^extension version /;
+
+type Facts = Readonly<Record<string, string>>;
+
+/** `expected` is the source's, `actual` the restored database's. Fails where they differ; inconclusive where nothing can be said. */
+export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, options: CompareOptions = {}): Check[] {
+  const incomparable = comparable(expected, actual);
+  if (incomparable.length > 0) return incomparable;
+  const dataExpected = expected.scope.kind !== "schema";
+  const checks = [
+    ...unreadable("source", expected),
+    ...unreadable("copy", actual),
+    ...(dataExpected ? [...compareTables(expected, actual), ...compareSequences(expected, actual), ...compareLargeObjects(expected, actual)] : []),
+    ...(expected.scope.kind !== "data" ? compareSchema(expected.schema, actual.schema, options) : []),
+  ];
+  return checks;
+}
+
+function comparable(expected: Fingerprint, actual: Fingerprint): Check[] {
+  const checks: Check[] = [];
+  if (expected.algorithm !== actual.algorithm) {
+    checks.push({
+      name: "fingerprint algorithm",
+      kind: "data",
+      outcome: "inconclusive",
+      message: "values of different algorithms cannot be compared: recompute one of them",
+      expected: expected.algorithm,
+      actual: actual.algorithm,
+    });
+  }
+  const scopes = [expected, actual].map(({ scope }) => [scope.kind, ...[...(scope.tables ?? [])].sort()].join(" "));
+  if (scopes[0] !== scopes[1]) {
+    checks.push({
+      name: "fingerprint scope",
+      kind: "data",
+      outcome: "inconclusive",
+      message: "the fingerprints cover different things",
+      expected: scopes[0],
+      actual: scopes[1],
+    });
+  }
+  return checks;
+}
+
+function unreadable(side: string, fingerprint: Fingerprint): Check[] {
+  const checks = fingerprint.unhashed.map(
+    ({ kind, object, reason }): Check => ({
+      name: `content of ${kind} ${object}`,
+      kind: "data",
+      outcome: "inconclusive",
+      message: `could not be read in the ${side}: ${reason}`,
+    }),
+  );
+  return bounded(checks, NAMED.failed, `objects of the ${side} that could not be read`);
+}
+
+const totalRows = (fingerprint: Fingerprint): number => Object.values(fingerprint.tables).reduce((sum, { rows }) => sum + rows, 0);
+
+function compareTables(expected: Fingerprint, actual: Fingerprint): Check[] {
+  const names = [...new Set([...Object.keys(expected.tables), ...Object.keys(actual.tables)])].sort();
+  const skipped = new Set([...expected.unhashed, ...actual.unhashed].filter(({ kind }) => kind === "table").map(({ object }) => object));
+  const checks = names.filter((name) => !skipped.has(name)).map((name) => compareTable(name, expected, actual));
+  const failed = checks.filter(({ outcome }) => outcome !== "pass");
+  const passed = checks.filter(({ outcome }) => outcome === "pass");
+  if (totalRows(expected) === 0) {
+    const nothing: Check = {
+      name: "rows of all tables",
+      kind: "data",
+      outcome: "inconclusive",
+      message:
+        Object.keys(expected.tables).length === 0
+          ? "the source has no table: a fingerprint over nothing proves nothing"
+          : "the source has no row in any table: a fingerprint over nothing proves nothing",
+      rows: 0,
+    };
+    return [...bounded(failed, NAMED.failed, "tables that differ"), nothing];
+  }
+  return [...bounded(failed, NAMED.failed, "tables that differ"), ...boundedPasses(passed)];
+}
+
+function compareTable(table: string, expected: Fingerprint, actual: Fingerprint): Check {
+  const check = { name: `rows of ${table}`, kind: "data" as const };
+  const [before, after] = [expected.tables[table], actual.tables[table]];
+  if (!before) return { ...check, outcome: "fail", message: "the source has no such table", actual: `${after?.rows} rows`, rows: after?.rows };
+  if (!after) return { ...check, outcome: "fail", message: "the table is missing", expected: `${before.rows} rows`, rows: 0 };
+  if (before.digest === null || after.digest === null) {
+    return { ...check, outcome: "inconclusive", message: "the content was counted and not hashed", rows: after.rows };
+  }
+  if (before.rows !== after.rows) {
+    const message = `the source has ${before.rows} rows, the copy has ${after.rows}`;
+    return { ...check, outcome: "fail", message, expected: `${before.rows} rows`, actual: `${after.rows} rows`, rows: after.rows };
+  }
+  if (before.digest !== after.digest) {
+    const message = `both have ${after.rows} rows, and the content differs`;
+    return { ...check, outcome: "fail", message, expected: before.digest, actual: after.digest, rows: after.rows };
+  }
+  return { ...check, outcome: "pass", message: `all ${after.rows} rows are equal`, rows: after.rows };
+}
+
+/** Beyond a number of equal tables, one check stands for the smaller ones: the biggest are what a reader looks for. */
+function boundedPasses(passed: readonly Check[]): Check[] {
+  if (passed.length <= NAMED.passed) return [...passed];
+  const sorted = passed.toSorted((a, b) => (b.rows ?? 0) - (a.rows ?? 0));
+  const rest = sorted.slice(NAMED.passed);
+  const rows = rest.reduce((sum, check) => sum + (check.rows ?? 0), 0);
+  const message = `all ${rows} rows of ${rest.length} smaller tables are equal`;
+  return [...sorted.slice(0, NAMED.passed), { name: `rows of ${rest.length} more tables`, kind: "data", outcome: "pass", message, rows }];
+}
+
+/** The first of many checks, and one that says how many more there are, with the worst outcome among them. */
+function bounded(checks: readonly Check[], limit: number, what: string): Check[] {
+  if (checks.length <= limit) return [...checks];
+  const rest = checks.slice(limit);
+  const outcome = rest.some((check) => check.outcome === "fail") ? "fail" : "inconclusive";
+  return [...checks.slice(0, limit), { name: what, kind: rest[0]?.kind ?? "data", outcome, message: `and ${rest.length} more` }];
+}
+
+function compareSequences(expected: Fingerprint, actual: Fingerprint): Check[] {
+  const unread = new Set([...expected.unhashed, ...actual.unhashed].filter(({ kind }) => kind === "sequence").map(({ object }) => object));
+  const names = differingKeys(expected.sequences, actual.sequences).filter((name) => !unread.has(name));
+  const equal = Object.keys(expected.sequences).length;
+  if (names.length === 0) {
+    return equal === 0 ? [] : [{ name: "sequences", kind: "data", outcome: "pass", message: `all ${equal} sequences continue where the source's do` }];
+  }
+  const checks = names.map((name): Check => {
+    const [before, after] = [expected.sequences[name], actual.sequences[name]];
+    const message =
+      after === undefined ? "the sequence is missing" : before === undefined ? "the source has no such sequence" : "the sequence would not continue where the source's does";
+    return { name: `state of sequence ${name}`, kind: "data", outcome: "fail", message, expected: before, actual: after };
+  });
+  return bounded(checks, NAMED.failed, "sequences that differ");
+}
+
+function compareLargeObjects(expected: Fingerprint, actual: Fingerprint): Check[] {
+  const [before, after] = [expected.largeObjects, actual.largeObjects];
+  if (!before && !after) return [];
+  const check = { name: "large objects", kind: "data" as const, expected: `${before?.count ?? 0}`, actual: `${after?.count ?? 0}` };
+  if (!before || !after) return [{ ...check, outcome: "inconclusive", message: "only one of the fingerprints looked at large objects" }];
+  if (before.count !== after.count) {
+    return [{ ...check, outcome: "fail", message: `the source has ${before.count} large objects, the copy has ${after.count}` }];
+  }
+  // Why a digest is missing stands among what could not be read.
+  if (before.digest === null || after.digest === null) return [];
+  if (before.digest !== after.digest) return [{ ...check, outcome: "fail", message: `both have ${after.count} large objects, and the content differs` }];
+  return after.count === 0 ? [] : [{ ...check, outcome: "pass", message: `all ${after.count} large objects are equal` }];
+}
+
+const differingKeys = (expected: Facts, actual: Facts): string[] =>
+  [...new Set([...Object.keys(expected), ...Object.keys(actual)])].filter((key) => expected[key] !== actual[key]).sort();
+
+function compareSchema(expected: Facts, actual: Facts, options: CompareOptions): Check[] {
+  const counted = (key: string) => !(options.ignoreOwners === true && OWNERSHIP.test(key));
+  const size = Object.keys(expected).filter(counted).length;
+  if (size === 0) {
+    return [{ name: "definitions", kind: "schema", outcome: "inconclusive", message: "the source's fingerprint holds no definition" }];
+  }
+  const checks = differingKeys(expected, actual)
+    .filter(counted)
+    .map((key): Check => {
+      const [before, after] = [expected[key], actual[key]];
+      if (ADVISORY.test(key) && before !== undefined && after !== undefined) {
+        const message = "the server offers another version of the extension than the source has";
+        return { name: key, kind: "schema", outcome: "inconclusive", message, expected: before, actual: after };
+      }
+      const message = after === undefined ? "it is missing" : before === undefined ? "the source has no such object" : "its definition differs";
+      return { name: `definition of ${key}`, kind: "schema", outcome: "fail", message, expected: before, actual: after };
+    });
+  if (checks.length > 0) return bounded(checks, NAMED.failed, "definitions that differ");
+  const left = options.ignoreOwners === true ? "; owners and privileges were left out" : "";
+  return [{ name: "definitions", kind: "schema", outcome: "pass", message: `all ${size} definitions are equal${left}` }];
+}

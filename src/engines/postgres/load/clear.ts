@@ -1,0 +1,94 @@
+// Makes room for a restore that was told to replace: in one transaction, so that either all of it happened or nothing.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { TocEntry } from "../archive/contents.ts";
+import type { Client } from "../connect/client.ts";
+import { sqlStateOf } from "../connect/translate.ts";
+import { USER_SCHEMA } from "../fingerprint/relations.ts";
+import { occupantsOf, quote } from "./target.ts";
+
+const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
+
+// Everything of a user's, largest containers first; each statement is made by the server, which quotes the names.
+const DROPS: readonly string[] = [
+  "select pg_catalog.format('drop event trigger if exists %I', evtname) as sql from pg_catalog.pg_event_trigger",
+  "select pg_catalog.format('drop publication if exists %I', pubname) as sql from pg_catalog.pg_publication",
+  "select pg_catalog.format('drop extension if exists %I cascade', extname) as sql from pg_catalog.pg_extension where extname <> 'plpgsql'",
+  "select pg_catalog.format('drop foreign data wrapper if exists %I cascade', fdwname) as sql from pg_catalog.pg_foreign_data_wrapper",
+  `select pg_catalog.format('drop schema if exists %I cascade', nspname) as sql from pg_catalog.pg_namespace n where ${USER_SCHEMA}`,
+];
+
+/** Drops everything of a user's in the database and leaves `public` as it is in a new one. */
+export async function emptyDatabase(client: Client): Promise<void> {
+  await inTransaction(client, "emptied", async () => {
+    for (const list of DROPS) {
+      for (const { sql } of await client.query<{ sql: string }>(list)) await client.query(sql);
+    }
+    await client.query("select pg_catalog.count(pg_catalog.lo_unlink(oid)) from pg_catalog.pg_largeobject_metadata");
+    await client.query("create schema public");
+    await client.query("comment on schema public is 'standard public schema'");
+    if (client.serverVersionNumber >= 150_000)
+      await client.query("alter schema public owner to pg_database_owner; grant usage on schema public to public");
+    else await client.query("grant all on schema public to public");
+    const left = await occupantsOf(client);
+    if (left.length > 0) throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${client.connection.label} still holds ${left.join(", ")}`);
+  });
+}
+
+/** Drops the chosen tables that exist; what other objects depend on them is named and nothing is dropped. */
+export async function dropTables(client: Client, tables: readonly TocEntry[]): Promise<void> {
+  const names = await existing(client, tables);
+  if (names.length === 0) return;
+  await inTransaction(client, "replaced", async () => {
+    await client.query(`drop table if exists ${names.join(", ")}`);
+  });
+}
+
+/** Takes the rows out of the tables, all at once, so that keys between them do not matter. */
+export async function truncateTables(client: Client, tables: readonly TocEntry[]): Promise<void> {
+  const names = await existing(client, tables);
+  if (names.length === 0) return;
+  await inTransaction(client, "replaced", async () => {
+    await client.query(`truncate ${names.join(", ")}`);
+  });
+}
+
+/** Qualified and quoted names of those that the database holds. */
+export async function existing(client: Client, tables: readonly TocEntry[]): Promise<string[]> {
+  const rows = await client.query<{ schema: string; name: string }>(
+    `select n.nspname::text as schema, c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     join unnest($1::text[], $2::text[]) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname`,
+    [tables.map((table) => table.schema), tables.map((table) => table.name)],
+  );
+  return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);
+}
+
+async function inTransaction(client: Client, done: string, act: () => Promise<void>): Promise<void> {
+  await client.query("begin");
+  try {
+    await client.query(LOCK_TIMEOUT);
+    await act();
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {
+      // The connection is gone, and the transaction with it; why is what `error` says.
+    });
+    const state = sqlStateOf(error);
+    if (state === undefined || error instanceof LifeboatError) throw error;
+    const detail = (error as { detail?: string }).detail;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new LifeboatError(
+      "LOAD_FAILED",
+      `${client.connection.label} could not be ${done}: ${message}${detail === undefined ? "" : ` (${detail.split("\n")[0]})`}`,
+      {
+        cause: error,
+        hint: HINTS[state] ?? "nothing was changed; restore into a new database instead",
+      },
+    );
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  "55P03": "nothing was changed; end the sessions that use this database, then restore again",
+  "53200": "nothing was changed; raise max_locks_per_transaction on the server, or restore into a new database instead",
+  "2BP01": "nothing was changed; drop what depends on these tables first, or restore into a new database instead",
+};

@@ -1,0 +1,211 @@
+// Loads a plain archive file into a database: decides what is restored, makes room, and has pg_restore do it in parallel.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Omission } from "../../../core/fingerprint.ts";
+import type { Connection, LoadOptions, LoadResult } from "../../../ports/engine.ts";
+import type { TocEntry } from "../archive/contents.ts";
+import { walkAndPatch } from "../archive/patch-offsets.ts";
+import type { WalkedArchive } from "../archive/walker.ts";
+import { type Client, openClient } from "../connect/client.ts";
+import { findTools } from "../tools/find.ts";
+import { readVersion } from "../tools/version.ts";
+import { dropTables, emptyDatabase, existing, truncateTables } from "./clear.ts";
+import { foundationsThere } from "./foundations.ts";
+import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
+import { watchRows } from "./rows-progress.ts";
+import { runRestore } from "./run.ts";
+import { referencedTable, selectTables } from "./selection.ts";
+import { quote } from "./target.ts";
+
+export interface LoadMeans {
+  /** The configuration's `tools.postgres`. */
+  readonly bin?: string | readonly string[] | undefined;
+}
+
+interface Wanted {
+  readonly entries: readonly TocEntry[];
+  readonly tables: readonly TocEntry[];
+  readonly notRestored: readonly Omission[];
+}
+
+/**
+ * `archiveFile` is a private copy: the positions of its data are written into it, which is what lets workers start at once.
+ * Throws before anything is written when the archive is not whole (INTEGRITY), names tables it does not hold (TABLE_UNKNOWN), needs what the
+ * server lacks (LOAD_FAILED), or would write into tables that exist (RESTORE_TARGET_NOT_EMPTY).
+ */
+export async function loadArchive(target: Connection, archiveFile: string, options: LoadOptions, means: LoadMeans): Promise<LoadResult> {
+  const { signal } = options;
+  const walked = await walkWhole(archiveFile, signal);
+  const dumpMajor = readVersion(`x (PostgreSQL) ${walked.contents.header.dumpVersion}`)?.major ?? 0;
+  const tools = await findTools("client", { configured: means.bin, minimumMajor: dumpMajor, signal });
+  const client = await openClient(target, { signal });
+  try {
+    const wanted = await choose(client, walked.contents.entries, options);
+    await refuseMissingExtensions(client, wanted.entries);
+    const ownership = options.dataOnly
+      ? { owners: false, without: new Set<number>(), notRestored: [] }
+      : await decideOwnership(client, wanted.entries, options.owners, options.createRoles === true);
+    const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
+    const superuser = await isSuperuser(client);
+    await makeRoom(client, wanted.tables, entries, options);
+    const restore = [
+      ...(ownership.owners ? [] : ["--no-owner", "--no-privileges"]),
+      ...(options.dataOnly ? ["--data-only"] : ["--no-data-for-failed-tables"]),
+      // Only a superuser may switch off the triggers that check keys; others load tables in the order of their keys, one by one.
+      ...(options.dataOnly && superuser ? ["--disable-triggers"] : []),
+      `--jobs=${options.dataOnly && !superuser ? 1 : jobs()}`,
+    ];
+    const ordered = options.dataOnly && !superuser ? inKeyOrder(entries, walked.contents.entries) : entries;
+    const problems = await restoreList(target, archiveFile, {
+      restore,
+      ordered,
+      walked,
+      program: tools.programs.pg_restore.path,
+      client,
+      options,
+    });
+    return { problems, notRestored: [...wanted.notRestored, ...ownership.notRestored] };
+  } finally {
+    await client.close();
+  }
+}
+
+async function walkWhole(archiveFile: string, signal: AbortSignal | undefined): Promise<WalkedArchive> {
+  try {
+    return await walkAndPatch(archiveFile, signal);
+  } catch (error) {
+    if (!(error instanceof LifeboatError) || error.code !== "DUMP_INCOMPLETE") throw error;
+    throw new LifeboatError("INTEGRITY", error.message.replace("pg_dump's output", "the archive"), { cause: error });
+  }
+}
+
+async function choose(client: Client, all: readonly TocEntry[], options: LoadOptions): Promise<Wanted> {
+  if (options.tables === undefined) {
+    const entries = options.dataOnly ? all.filter(isData) : all.filter((entry) => !(entry.kind === "SCHEMA" && entry.name === "public"));
+    await createLooseSchemas(client, all, entries, options);
+    return { entries, tables: all.filter((entry) => entry.kind === "TABLE DATA"), notRestored: [] };
+  }
+  const selection = selectTables(all, options.tables);
+  if (options.dataOnly) return { ...selection, entries: selection.entries.filter(isData) };
+  if (options.replace !== true) {
+    const present = await existing(client, selection.tables);
+    if (present.length > 0) {
+      throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${client.connection.label} already holds ${present.join(", ")}`);
+    }
+  }
+  const there = await foundationsThere(client, selection.foundations);
+  const chosen = new Set([...selection.entries, ...selection.foundations.filter((entry) => !there.has(entry.dumpId))]);
+  const notRestored = [...selection.notRestored];
+  for (const key of await danglingKeys(client, selection.entries, selection.tables)) {
+    chosen.delete(key);
+    notRestored.push({
+      kind: "foreign key",
+      object: `${key.schema}.${key.name}`,
+      reason: `${referencedTable(key)} is not here and was not chosen`,
+    });
+  }
+  const entries = all.filter((entry) => chosen.has(entry));
+  await createLooseSchemas(client, all, entries, options);
+  return { entries, tables: selection.tables, notRestored };
+}
+
+const isData = (entry: TocEntry): boolean =>
+  entry.hasData || entry.kind === "SEQUENCE SET" || entry.kind === "BLOB" || entry.kind === "BLOB METADATA";
+
+/** A backup of chosen tables names schemas without holding them. */
+async function createLooseSchemas(
+  client: Client,
+  all: readonly TocEntry[],
+  entries: readonly TocEntry[],
+  options: LoadOptions,
+): Promise<void> {
+  if (options.dataOnly) return;
+  const held = new Set(all.filter((entry) => entry.kind === "SCHEMA").map((entry) => entry.name));
+  const loose = new Set(entries.filter((entry) => entry.kind === "TABLE" && !held.has(entry.schema)).map((entry) => entry.schema));
+  loose.delete("public");
+  for (const schema of loose) await client.query(`create schema if not exists ${quote(schema)}`);
+}
+
+/** Foreign keys to tables that are neither chosen nor in the database. */
+async function danglingKeys(client: Client, entries: readonly TocEntry[], tables: readonly TocEntry[]): Promise<TocEntry[]> {
+  const keys = entries.filter((entry) => entry.kind === "FK CONSTRAINT");
+  const names = [...new Set(keys.flatMap((key) => referencedTable(key) ?? []))];
+  const rows = await client.query<{ name: string; found: boolean; plain: string }>(
+    `select name, pg_catalog.to_regclass(name) is not null as found, pg_catalog.array_to_string(pg_catalog.parse_ident(name), '.') as plain from unnest($1::text[]) name`,
+    [names],
+  );
+  const chosen = new Set(tables.map((table) => `${table.schema}.${table.name}`));
+  const lost = new Set(rows.filter((row) => !row.found && !chosen.has(row.plain)).map((row) => row.name));
+  return keys.filter((key) => lost.has(referencedTable(key) ?? ""));
+}
+
+async function makeRoom(client: Client, tables: readonly TocEntry[], entries: readonly TocEntry[], options: LoadOptions): Promise<void> {
+  if (options.replace !== true) return;
+  if (options.dataOnly)
+    await truncateTables(
+      client,
+      entries.filter((entry) => entry.kind === "TABLE DATA"),
+    );
+  else if (options.tables !== undefined) await dropTables(client, tables);
+  else await emptyDatabase(client);
+}
+
+interface RestoreList {
+  readonly restore: readonly string[];
+  readonly ordered: readonly TocEntry[];
+  readonly walked: WalkedArchive;
+  readonly program: string;
+  readonly client: Client;
+  readonly options: LoadOptions;
+}
+
+async function restoreList(target: Connection, archiveFile: string, list: RestoreList): Promise<string[]> {
+  const { ordered, walked, options } = list;
+  // Beside the archive, which the caller keeps in a private directory that is cleaned up even after a crash.
+  const directory = await mkdtemp(join(dirname(archiveFile), "restore-list-"));
+  const rows = watchRows(list.client, ordered, walked, options.progress);
+  try {
+    const file = join(directory, "entries");
+    await writeFile(file, ordered.map((entry) => `${entry.dumpId};\n`).join(""), { mode: 0o600 });
+    return await runRestore({
+      program: list.program,
+      target,
+      archiveFile,
+      arguments: [...list.restore, `--use-list=${file}`],
+      entries: ordered,
+      signal: options.signal,
+      onDone: rows.done,
+    });
+  } finally {
+    await rows.end();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Workers of pg_restore: each keeps one core of the server busy, and the server is often this machine. */
+const jobs = (): number => Math.min(8, Math.max(2, availableParallelism()));
+
+async function isSuperuser(client: Client): Promise<boolean> {
+  const [row] = await client.query<{ yes: boolean }>("select rolsuper as yes from pg_catalog.pg_roles where rolname = current_user");
+  return row?.yes === true;
+}
+
+/** Tables that others refer to come first; within a circle, the archive's order stays. */
+function inKeyOrder(entries: readonly TocEntry[], all: readonly TocEntry[]): TocEntry[] {
+  const data = new Map(entries.filter((entry) => entry.kind === "TABLE DATA").map((entry) => [`${entry.schema}.${entry.name}`, entry]));
+  const ordered = new Set<TocEntry>();
+  const keys = all.filter((entry) => entry.kind === "FK CONSTRAINT");
+  const visit = (name: string, path: ReadonlySet<string>): void => {
+    const entry = data.get(name);
+    if (entry === undefined || ordered.has(entry) || path.has(name)) return;
+    for (const key of keys) {
+      const referenced = referencedTable(key)?.replaceAll('"', "");
+      if (`${key.schema}.${key.name}`.startsWith(`${name} `) && referenced !== undefined) visit(referenced, new Set([...path, name]));
+    }
+    ordered.add(entry);
+  };
+  for (const name of data.keys()) visit(name, new Set());
+  return [...ordered, ...entries.filter((entry) => !ordered.has(entry))];
+}

@@ -1,0 +1,126 @@
+// The database that a backup is loaded into: what it holds, how it is made, emptied and dropped.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection, Work } from "../../../ports/engine.ts";
+import { type Client, openClient } from "../connect/client.ts";
+import { sqlStateOf } from "../connect/translate.ts";
+import { withDatabase } from "../connect/url.ts";
+import { USER_SCHEMA } from "../fingerprint/relations.ts";
+
+const NAMED = 5;
+
+// `public` itself and the language that every database is born with are nobody's work; members of extensions count with them.
+const OCCUPANTS = `
+with member as (select classid, objid from pg_catalog.pg_depend where deptype = 'e')
+select what from (
+  select 1 as place, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as what
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where ${USER_SCHEMA} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    and ('pg_catalog.pg_class'::pg_catalog.regclass, c.oid) not in (select classid, objid from member)
+  union all
+  select 2, 'function ' || p.oid::pg_catalog.regprocedure::text
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  where ${USER_SCHEMA} and ('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid) not in (select classid, objid from member)
+  union all
+  select 3, 'type ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname)
+  from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  where ${USER_SCHEMA} and t.typtype in ('e', 'd', 'r') and ('pg_catalog.pg_type'::pg_catalog.regclass, t.oid) not in (select classid, objid from member)
+  union all
+  select 4, 'schema ' || pg_catalog.quote_ident(n.nspname) from pg_catalog.pg_namespace n
+  where ${USER_SCHEMA} and n.nspname <> 'public' and ('pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid) not in (select classid, objid from member)
+  union all
+  select 5, 'extension ' || extname from pg_catalog.pg_extension where extname <> 'plpgsql'
+  union all
+  select 6, 'publication ' || pubname from pg_catalog.pg_publication
+  union all
+  select 7, 'large object ' || oid::text from (select oid from pg_catalog.pg_largeobject_metadata limit 1) lo
+) found order by place, what limit ${NAMED}`;
+
+/** A few of the objects of a user's that the database holds; empty when it is as it was created. */
+export async function occupantsOf(client: Client): Promise<readonly string[]> {
+  return (await client.query<{ what: string }>(OCCUPANTS)).map((row) => row.what);
+}
+
+export interface CreateOptions extends Work {
+  /** The archive's own statement for its database, whose encoding and locale the new one shall have. */
+  readonly like?: string | undefined;
+}
+
+/**
+ * Creates an empty database, from `template0` so that nothing of the server's template gets in. One that exists already is taken
+ * when it is empty: RESTORE_TARGET_NOT_EMPTY otherwise. A locale that the server does not have falls back to `C`, and says so.
+ */
+export async function createDatabase(server: Connection, name: string, options: CreateOptions): Promise<Connection> {
+  const target = withDatabase(server, name);
+  await withServer(server, options, async (client) => {
+    const existing = await client.query("select 1 from pg_catalog.pg_database where datname = $1", [name]);
+    if (existing.length > 0) return await refuseOccupied(target, options);
+    const traits = options.like === undefined ? "" : traitsOf(options.like);
+    try {
+      await client.query(`create database ${quote(name)} template template0${traits}`);
+    } catch (error) {
+      if (sqlStateOf(error) === "42P04") return await refuseOccupied(target, options);
+      if (traits === "" || !LOCALE_STATES.has(sqlStateOf(error) ?? "")) throw refused(error, name, server);
+      options.progress?.note(`the server has no locale like the backup's; ${name} sorts by C`);
+      const encoding = /ENCODING = '[A-Za-z0-9_]+'/.exec(traits)?.[0] ?? "ENCODING = 'UTF8'";
+      await client.query(`create database ${quote(name)} template template0 ${encoding} lc_collate = 'C' lc_ctype = 'C'`);
+    }
+  });
+  return target;
+}
+
+/** Invalid parameter, wrong object type, syntax of a newer server, feature not supported. */
+const LOCALE_STATES = new Set(["22023", "42809", "42601", "0A000"]);
+
+/** Drops the database, with its sessions where the server can end them (13 and newer). One that is not there is no error. */
+export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
+  await withServer(server, work, async (client) => {
+    const force = client.serverVersionNumber >= 130_000 ? " with (force)" : "";
+    await client.query(`drop database if exists ${quote(name)}${force}`);
+  });
+}
+
+async function refuseOccupied(target: Connection, work: Work): Promise<void> {
+  const client = await openClient(target, { signal: work.signal });
+  try {
+    const occupants = await occupantsOf(client);
+    if (occupants.length === 0) return;
+    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${target.label} exists and holds ${occupants.join(", ")}`, {
+      details: { occupants },
+    });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The server's own databases, from where others are made. A server that has dropped `postgres` is asked by the name given. */
+async function withServer<T>(server: Connection, work: Work, act: (client: Client) => Promise<T>): Promise<T> {
+  const client = await openClient(withDatabase(server, "postgres"), { signal: work.signal }).catch(async (error: unknown) => {
+    if (sqlStateOf(error) !== "3D000") throw error;
+    return await openClient(server, { signal: work.signal });
+  });
+  try {
+    return await act(client);
+  } finally {
+    await client.close();
+  }
+}
+
+function refused(error: unknown, name: string, server: Connection): unknown {
+  if (sqlStateOf(error) !== "42501") return error;
+  return new LifeboatError("RESTORE_TARGET_INVALID", `the user of ${server.label} may not create the database ${name}`, {
+    cause: error,
+    hint: "grant CREATEDB to this user, or create an empty database and give its URL",
+  });
+}
+
+// pg_dump writes: CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';
+const TRAIT = / (?:ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|BUILTIN_LOCALE|ICU_RULES) = (?:'(?:[^']|'')*'|[a-z]+)/g;
+
+/** Encoding and locale of a CREATE DATABASE statement; owner, tablespace and limits stay behind. */
+function traitsOf(statement: string): string {
+  const mark = " WITH TEMPLATE = template0";
+  const at = statement.lastIndexOf(mark);
+  return at < 0 ? "" : (statement.slice(at + mark.length).match(TRAIT) ?? []).join("");
+}
+
+export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,0 +1,151 @@
+// Asks the configuration's questions of a restored database. What could not be asked, or covered no row, does not pass.
+import type { Check } from "../../../core/verdict.ts";
+import type { Probe } from "../../../ports/engine.ts";
+import { nearest } from "./nearest.ts";
+
+/** The part of a client that is asked. */
+export interface Asked {
+  query(sql: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[]; fields?: readonly { name: string }[] }>;
+}
+
+export interface ProbeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Each question has so long. Default five minutes. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 300_000;
+
+type TableProbe = Extract<Probe, { table: string }>;
+type SqlProbe = Extract<Probe, { sql: string }>;
+type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
+
+/** One check or more a probe, in order. Each runs in a read-only transaction of its own that is rolled back. */
+export async function runProbes(client: Asked, probes: readonly Probe[], asOf: Date, options: ProbeOptions = {}): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const probe of probes) {
+    options.signal?.throwIfAborted();
+    checks.push(...("sql" in probe ? [await askSql(client, probe, options)] : await askTable(client, probe, asOf, options)));
+  }
+  return checks;
+}
+
+/** Runs `ask` where nothing can be written and nothing takes for ever; a failing question is an answer, not an end. */
+async function guarded(client: Asked, name: string, options: ProbeOptions, ask: () => Promise<Answer>): Promise<Check> {
+  await client.query("begin read only");
+  try {
+    await client.query(`set local statement_timeout = ${Math.max(1, Math.round(options.timeoutMs ?? DEFAULT_TIMEOUT_MS))}`);
+    return { name, kind: "probe", ...(await ask()) };
+  } catch (error) {
+    // Without a state the server did not say it: the connection is gone, and so is every further question.
+    if (typeof (error as { code?: unknown }).code !== "string" || options.signal?.aborted) throw error;
+    return { name, kind: "probe", outcome: "inconclusive", message: `it could not be asked: ${(error as Error).message}` };
+  } finally {
+    await client.query("rollback").catch(() => undefined);
+  }
+}
+
+async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Promise<Check> {
+  return guarded(client, probe.name ?? probe.sql, options, async () => {
+    // As a prepared statement: it must be a single one, so it cannot end the transaction it runs in.
+    const { rows, fields } = await client.query(probe.sql, []);
+    const first = rows[0];
+    const column = fields?.[0]?.name ?? (first && Object.keys(first)[0]);
+    const value = first && column !== undefined ? first[column] : undefined;
+    if (first === undefined) return { outcome: "inconclusive", message: "the query gave no row" };
+    if (value === null || value === undefined) return { outcome: "inconclusive", message: "the query gave null" };
+    if (value === true || value === "t" || value === "true") return { outcome: "pass", message: "the query says true" };
+    if (value === false || value === "f" || value === "false") return { outcome: "fail", message: "the query says false", expected: "true", actual: "false" };
+    return { outcome: "inconclusive", message: "the first column is neither true nor false: compare it with what you expect", actual: String(value).slice(0, 80) };
+  });
+}
+
+async function askTable(client: Asked, probe: TableProbe, asOf: Date, options: ProbeOptions): Promise<Check[]> {
+  const existence = await guarded(client, `table ${probe.table} exists`, options, () => resolve(client, probe.table));
+  const table = existence.actual;
+  if (existence.outcome !== "pass" || table === undefined) return [existence];
+  const checks: Check[] = [existence];
+  const add = async (name: string, ask: () => Promise<Answer>) => void checks.push(await guarded(client, name, options, ask));
+  if (probe.rows) await add(`row count of ${probe.table}`, () => countRows(client, table, probe.rows ?? {}));
+  if (probe.newest !== undefined) {
+    const column = probe.newest;
+    await add(`newest ${column} of ${probe.table}`, () => newestRow(client, table, column, probe.withinMs, asOf));
+  }
+  if (probe.indexes) await add(`indexes of ${probe.table}`, () => countIndexes(client, table, probe.indexes?.min ?? 0));
+  return checks;
+}
+
+const ANY_RELATION = `from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`;
+const FULL_NAME = "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)";
+
+/** `actual` is the quoted, qualified name. A name may be quoted as in SQL, or written plainly (`Users`), or without its schema. */
+async function resolve(client: Asked, wanted: string): Promise<Answer> {
+  const found = await client.query(
+    `select ${FULL_NAME} as name ${ANY_RELATION}
+     and ($1 in (n.nspname || '.' || c.relname, ${FULL_NAME})
+       or ($1 in (c.relname, pg_catalog.quote_ident(c.relname)) and n.nspname = any (pg_catalog.current_schemas(false))))
+     order by pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) nulls last limit 1`,
+    [wanted],
+  );
+  const name = found.rows[0]?.["name"];
+  if (typeof name === "string") return { outcome: "pass", message: "the table exists", actual: name };
+  const all = await client.query(`select ${FULL_NAME} as name, c.relname::text as bare ${ANY_RELATION} order by 1`);
+  const suggestion = nearest(
+    wanted,
+    all.rows.map((row) => ({ name: String(row["name"]), also: String(row["bare"]) })),
+  );
+  return { outcome: "fail", message: `there is no table ${wanted}${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}`, expected: wanted };
+}
+
+async function countRows(client: Asked, table: string, limits: { readonly min?: number; readonly max?: number }): Promise<Answer> {
+  const { rows } = await client.query(`select pg_catalog.count(*)::text as n from ${table}`);
+  const count = Number(rows[0]?.["n"]);
+  const { min = 1, max = Number.POSITIVE_INFINITY } = limits;
+  const expected = max === Number.POSITIVE_INFINITY ? `at least ${min} rows` : `${min} to ${max} rows`;
+  const facts = { expected, actual: `${count} rows`, rows: count };
+  if (count < min || count > max) return { ...facts, outcome: "fail", message: `it has ${count} rows, not ${expected}` };
+  // A limit of zero says that empty is allowed; it does not make nothing into a proof.
+  if (count === 0) return { ...facts, outcome: "inconclusive", message: "the table is empty: nothing was covered" };
+  return { ...facts, outcome: "pass", message: `it has ${count} rows` };
+}
+
+async function newestRow(client: Asked, table: string, column: string, withinMs: number | undefined, asOf: Date): Promise<Answer> {
+  const known = await client.query(
+    "select pg_catalog.quote_ident(attname) as quoted, attname::text as name from pg_catalog.pg_attribute where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped order by attnum",
+    [table],
+  );
+  const names = known.rows.map((row) => ({ name: String(row["quoted"]), also: String(row["name"]) }));
+  const quoted = names.find(({ name, also }) => name === column || also === column)?.name;
+  if (quoted === undefined) {
+    const suggestion = nearest(column, names);
+    return { outcome: "fail", message: `${table} has no column ${column}${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}` };
+  }
+  await client.query("set local timezone = 'UTC'");
+  const { rows } = await client.query(
+    `select pg_catalog.max(${quoted})::timestamptz as newest, extract(epoch from $1::timestamptz - pg_catalog.max(${quoted})::timestamptz)::text as age,
+       pg_catalog.isfinite(pg_catalog.max(${quoted})::timestamptz) as finite, pg_catalog.max(${quoted})::text as text from ${table}`,
+    [asOf.toISOString()],
+  );
+  const [row] = rows;
+  const text = row?.["text"];
+  if (typeof text !== "string") return { outcome: "inconclusive", message: `no row has a ${column}: nothing was covered`, rows: 0 };
+  if (row?.["finite"] !== true) return { outcome: "inconclusive", message: `the newest ${column} is ${text}, which has no age`, actual: text };
+  const ageMs = Number(row["age"]) * 1000;
+  const actual = `${text}, ${Math.round(ageMs / 1000)} s before the snapshot`;
+  if (withinMs === undefined) return { outcome: "pass", message: `the newest row is of ${text}`, actual };
+  const expected = `at most ${withinMs / 1000} s before ${asOf.toISOString()}`;
+  if (ageMs > withinMs) return { outcome: "fail", message: `the newest row is too old: ${actual}`, expected, actual };
+  return { outcome: "pass", message: `the newest row is of ${text}`, expected, actual };
+}
+
+async function countIndexes(client: Asked, table: string, min: number): Promise<Answer> {
+  const { rows } = await client.query(
+    "select pg_catalog.count(*) filter (where indisvalid and indisready)::text as n from pg_catalog.pg_index where indrelid = $1::pg_catalog.regclass",
+    [table],
+  );
+  const count = Number(rows[0]?.["n"]);
+  const facts = { expected: `at least ${min}`, actual: String(count) };
+  if (count < min) return { ...facts, outcome: "fail", message: `it has ${count} usable indexes, not at least ${min}` };
+  return { ...facts, outcome: "pass", message: `it has ${count} usable indexes` };
+}

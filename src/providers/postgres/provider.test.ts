@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../../../test/support/postgres.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import type { Resource } from "../../ports/provider.ts";
+import { createPostgresProvider } from "./provider.ts";
+
+const needsServer = { skip: skipWithoutPostgres() };
+let jobs = 0;
+
+function request(serverMajor = 10) {
+  const declared: Resource[] = [];
+  return {
+    declared,
+    request: { jobId: `j${process.pid}x${jobs++}`, serverMajor, declare: async (resource: Resource) => void declared.push(resource) },
+  };
+}
+
+const databases = async (): Promise<unknown[]> => {
+  const rows = await query((await sharedCluster()).connection("postgres"), "select datname::text as d from pg_database");
+  return rows.map((row) => row.d);
+};
+
+test("a scratch cluster is declared before it is made, empty, described, and gone at the end", needsServer, async () => {
+  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d" });
+  const { declared, request: asked } = request();
+  const scratch = await provider.beginScratch({
+    ...asked,
+    async declare(resource) {
+      assert.ok(!existsSync(resource.locator.directory ?? ""));
+      await asked.declare(resource);
+    },
+  });
+  assert.deepEqual(declared, [scratch.resource]);
+  assert.match(scratch.resource.locator.directory ?? "", new RegExp(asked.jobId));
+  assert.match(scratch.description, /throw-away .* fsync off: times may be better/);
+  assert.deepEqual(await query(scratch.connection, "select current_database()::text as d"), [{ d: "scratch" }]);
+  await scratch.end();
+  await scratch.end();
+  assert.ok(!existsSync(scratch.resource.locator.directory ?? "/"));
+  assert.equal(await provider.undo(scratch.resource), true);
+});
+
+test("without a server that is new enough, the package to install is named and nothing is declared", needsServer, async (t) => {
+  const empty = mkdtempSync(join(tmpdir(), "lifeboat-none-"));
+  t.after(() => rmSync(empty, { recursive: true }));
+  const { declared, request: asked } = request(15);
+  const missing = createPostgresProvider({ url: "postgres://u@h/d", tools: empty });
+  await assert.rejects(
+    missing.beginScratch(asked),
+    (error) => isLifeboatError(error, "TOOL_MISSING") && /postgresql-15\b/.test(error.hint),
+  );
+  const old = createPostgresProvider({ url: "postgres://u@h/d" });
+  await assert.rejects(
+    old.beginScratch({ ...asked, serverMajor: 99 }),
+    (error) => isLifeboatError(error, "TOOL_TOO_OLD") && /postgresql-99\b/.test(error.hint),
+  );
+  assert.deepEqual(declared, []);
+});
+
+test("on a given server, scratch is a database of the job's own, dropped even while somebody is connected", needsServer, async () => {
+  const source = await freshDatabase();
+  const server = (await sharedCluster()).connection("postgres");
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const { declared, request: asked } = request();
+  const scratch = await provider.beginScratch(asked);
+  const name = `lifeboat_scratch_${asked.jobId}`;
+  assert.deepEqual(declared, [scratch.resource]);
+  assert.ok((await databases()).includes(name));
+  assert.ok(!JSON.stringify(scratch.resource).includes(new URL(server.url.replace("@/", "@h/")).password));
+  const busy = query(scratch.connection, "select pg_sleep(1000)").catch(() => {});
+  await scratch.end();
+  await busy;
+  assert.ok(!(await databases()).includes(name));
+});
+
+test("a scratch server whose database is the source itself is refused before anything is made", needsServer, async () => {
+  const source = await freshDatabase();
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: source.url } });
+  const { declared, request: asked } = request();
+  await assert.rejects(provider.beginScratch(asked), (error) => isLifeboatError(error, "SOURCE_WRITE_REFUSED"));
+  assert.deepEqual(declared, []);
+});
+
+test("a source that is down does not keep a drill from its scratch server", needsServer, async () => {
+  const server = (await sharedCluster()).connection("postgres");
+  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d", scratch: { url: server.url } });
+  const scratch = await provider.beginScratch(request().request);
+  await scratch.end();
+});
+
+test("what a crash left on a scratch server is dropped by the locator, and nothing else ever is", needsServer, async () => {
+  const source = await freshDatabase("precious");
+  const server = (await sharedCluster()).connection("postgres");
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const { resource } = await provider.beginScratch(request().request);
+  const forged = { ...resource, locator: { ...resource.locator, database: "precious" } };
+  await assert.rejects(provider.undo(forged), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+  assert.equal(await createPostgresProvider({ url: source.url }).undo(resource), false);
+  assert.equal(await provider.undo(resource), true);
+  const left = await databases();
+  assert.ok(left.includes("precious") && !left.includes(resource.locator.database));
+});
+
+test("a pooled Neon address gives the direct connection", async () => {
+  const provider = createPostgresProvider({ url: "postgres://u:p@ep-a-1-pooler.eu.aws.neon.tech/d" });
+  assert.match((await provider.connection()).label, /ep-a-1\.eu\.aws\.neon\.tech/);
+});

@@ -1,0 +1,86 @@
+// A transaction pooler for tests: takes any login, announces a process of its own, and lends a server session per transaction.
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import pg from "pg";
+import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
+import type { Connection } from "../../src/ports/engine.ts";
+
+export interface TestPooler {
+  readonly url: Connection;
+  close(): Promise<void>;
+}
+
+export async function createTestPooler(server: Connection): Promise<TestPooler> {
+  const parts = partsOf(server);
+  const all: Session[] = [];
+  const free: Session[] = [];
+  for (let i = 0; i < 2; i++) {
+    const session = await openSession(parts);
+    all.push(session);
+    free.push(session);
+  }
+  const clients = new Set<Socket>();
+  const listener = createServer((socket) => {
+    clients.add(socket);
+    socket.on("error", () => {});
+    serve(socket, free);
+  }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as AddressInfo;
+  return {
+    url: connectionFromParts({ ...parts, host: "127.0.0.1", port }),
+    async close() {
+      for (const socket of clients) socket.destroy();
+      listener.close();
+      for (const session of all) await session.client.end();
+    },
+  };
+}
+
+interface Session {
+  readonly client: pg.Client;
+  readonly stream: Socket;
+}
+
+/** Logs in with the library, then takes the bare stream. */
+async function openSession({ host, port, user, password, database }: ReturnType<typeof partsOf>): Promise<Session> {
+  const client = new pg.Client({ host, port, user, password, database });
+  client.on("error", () => {});
+  await client.connect();
+  return { client, stream: (client as unknown as { connection: { stream: Socket } }).connection.stream };
+}
+
+const READY_TO_START = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x4b, 0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 7, 0x5a, 0, 0, 0, 5, 0x49]);
+const SSL_REQUEST = 80877103;
+
+function serve(client: Socket, free: Session[]): void {
+  let loggedIn = false;
+  let held: Session | undefined;
+  const back = (chunk: Buffer): void => {
+    client.write(chunk);
+    // ReadyForQuery, idle: the transaction is over, and the session is anybody's.
+    if (held && chunk.length >= 6 && chunk.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) giveBack();
+  };
+  const giveBack = (): void => {
+    if (!held) return;
+    held.stream.off("data", back);
+    free.push(held);
+    held = undefined;
+  };
+  client.on("data", (chunk) => {
+    if (!loggedIn) {
+      if (chunk.readInt32BE(4) === SSL_REQUEST) return void client.write("N");
+      loggedIn = true;
+      return void client.write(READY_TO_START);
+    }
+    if (chunk[0] === 0x58) return void client.end(); // Terminate
+    if (!held) {
+      held = free.pop();
+      held?.stream.on("data", back);
+    }
+    held?.stream.write(chunk);
+  });
+  client.on("close", () => {
+    if (held) held.stream.write(Buffer.from("Q\0\0\0\rrollback\0", "latin1"));
+  });
+}
