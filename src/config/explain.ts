@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import { didYouMean } from "../core/suggest.ts";
 import { Mismatch, type Option, type Shape } from "./option.ts";
-import { type Problem, problemAt, type SourceText } from "./position.ts";
+import { nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
 import type { Path, Tree } from "./tree.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -16,8 +16,8 @@ export function explain(issues: readonly Issue[], root: Shape, tree: Tree, sourc
       providers.includes(issue) || !providers.some((provider) => issue.path[0] === "sources" && issue.path[1] === provider.path[1]),
   );
   // With an option misspelt, rules over several options only say that it is missing.
-  const misspelt = new Set(worth.flatMap((issue) => (issue.code === "unrecognized_keys" ? [name(issue.path)] : [])));
-  const first = worth.filter((issue) => !(isRule(issue) && misspelt.has(name(issue.path))));
+  const misspelt = new Set(worth.flatMap((issue) => (issue.code === "unrecognized_keys" ? [nameOf(issue.path)] : [])));
+  const first = worth.filter((issue) => !(isRule(issue) && misspelt.has(nameOf(issue.path))));
   return first.flatMap((issue) => explainOne(issue, root, tree, source, env));
 }
 
@@ -34,7 +34,7 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
   if (isAbsent(tree, path)) {
     const variable = option?.env;
     if (mismatch !== undefined && variable !== undefined && env[variable]) {
-      return [at(path.slice(0, -1), "key", `${variable}, which gives ${name(path)}, ${mismatch.message}`)];
+      return [at(path.slice(0, -1), "key", `${variable}, which gives ${nameOf(path)}, ${mismatch.message}`)];
     }
     return [
       at(
@@ -45,18 +45,13 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
     ];
   }
   if (isRule(issue)) return [at(path, "key", `${title(path)}: ${issue.message}`)];
-  if (mismatch !== undefined) return [at(path, "value", `${name(path)} ${mismatch.message}`)];
+  if (mismatch !== undefined) return [at(path, "value", `${nameOf(path)} ${mismatch.message}`)];
   return [at(path, "value", `${title(path)} must be a ${shape?.word ?? "different value"}`)];
 }
 
 const isRule = (issue: Issue): boolean => "params" in issue && issue.params?.rule === true;
 
-/** `sources.shop.checks[0].rows` */
-function name(path: Path): string {
-  return path.map((step, index) => (typeof step === "number" ? `[${step}]` : `${index === 0 ? "" : "."}${String(step)}`)).join("");
-}
-
-const title = (path: Path): string => (path.length === 0 ? "the configuration" : name(path));
+const title = (path: Path): string => (path.length === 0 ? "the configuration" : nameOf(path));
 
 function isAbsent(tree: Tree, path: Path): boolean {
   let value: unknown = tree.value;

@@ -43,3 +43,8 @@ export function configError(
   const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : "";
   return new LifeboatError(code, `${first.file}:${first.line}:${first.column}: ${first.message}${more}`, { details: { problems: sorted } });
 }
+
+/** An option as messages call it: `sources.shop.checks[0].rows`. */
+export function nameOf(path: readonly PropertyKey[]): string {
+  return path.map((step, index) => (typeof step === "number" ? `[${step}]` : `${index === 0 ? "" : "."}${String(step)}`)).join("");
+}

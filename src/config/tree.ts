@@ -2,7 +2,7 @@
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Scalar } from "yaml";
 import { LifeboatError } from "../core/errors.ts";
 import { decodeReferences, encodeReferences, interpolate, type Lookup } from "./interpolate.ts";
-import { configError, type Problem, problemAt, type SourceText } from "./position.ts";
+import { configError, nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
 
 /** Stands for a value that could not be had: a variable that is not set, a secret's file that is not there. Reported when somebody asks for it. */
 export class Unresolved {
@@ -99,7 +99,7 @@ class Reader {
       if (result.malformed !== undefined) this.problems.push(this.#at(node, result.malformed));
       const [variable] = result.missing;
       if (variable === undefined) return result.value;
-      const problem = this.#at(node, `${path.join(".")} needs the environment variable ${variable}, which is not set`);
+      const problem = this.#at(node, `${nameOf(path)} needs the environment variable ${variable}, which is not set`);
       return new Unresolved(
         new LifeboatError("SECRET_MISSING", `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`, {
           details: { variable, problems: [problem] },
@@ -107,7 +107,7 @@ class Reader {
       );
     } catch (error) {
       if (!(error instanceof LifeboatError)) throw error;
-      const problem = this.#at(node, `${path.join(".")}: ${error.message}`);
+      const problem = this.#at(node, `${nameOf(path)}: ${error.message}`);
       return new Unresolved(
         new LifeboatError(error.code, `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`, {
           cause: error.cause,

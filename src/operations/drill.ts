@@ -66,9 +66,11 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
 async function rehearse(workshop: Workshop, source: Source, target: Target, job: Job, watch: Watch) {
   let scratch: Scratch | undefined;
   try {
-    const begin = async (): Promise<Connection> => {
+    const begin = async (archiveFile: string): Promise<Connection> => {
       scratch = await beginScratch(source, target, job, watch);
-      return scratch.connection;
+      const { connection, ownServer } = scratch;
+      // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
+      return ownServer ? source.engine.createDatabase(connection, "restored", { like: archiveFile, signal: job.signal }) : connection;
     };
     const arrival = await bringBack(workshop, source, target.entry, job, watch, { begin });
     return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
@@ -90,7 +92,7 @@ const broken = ({ code, message }: LifeboatError): Check => ({
 });
 
 async function beginScratch(source: Source, target: Target, job: Job, watch: Watch): Promise<Scratch> {
-  const { provider, engine } = source;
+  const { provider } = source;
   if (!provider.capabilities.scratch) throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
   const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
   const scratch = await provider.beginScratch({
@@ -101,7 +103,7 @@ async function beginScratch(source: Source, target: Target, job: Job, watch: Wat
     progress: watch.progress,
   });
   try {
-    await refuseSource(source, engine, scratch.connection);
+    await refuseSource(source, scratch.connection, job.signal);
   } catch (error) {
     await scratch.end();
     await job.strike(scratch.resource);
@@ -110,17 +112,13 @@ async function beginScratch(source: Source, target: Target, job: Job, watch: Wat
   return scratch;
 }
 
-/** The last fence: whatever the provider said, scratch and source must be two databases. A source that is down cannot be written to. */
-async function refuseSource(source: Source, engine: Source["engine"], scratch: Connection): Promise<void> {
-  const [there, here] = await Promise.all([
-    source.provider
-      .connection()
-      .then((own) => engine.inspect(own))
-      .catch(() => undefined),
-    engine.inspect(scratch),
-  ]);
-  if (there?.identity === here.identity) {
-    throw new LifeboatError("SOURCE_WRITE_REFUSED", `the scratch database ${scratch.label} is the source ${source.name} itself`);
+/** The last fence: whatever the provider said, scratch and source must be two databases. Only a source that is down cannot be written to. */
+async function refuseSource(source: Source, scratch: Connection, signal: AbortSignal): Promise<void> {
+  try {
+    await source.engine.assertSeparate(await source.provider.connection({ signal }), scratch, { signal });
+  } catch (error) {
+    if (!isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
+    await source.engine.inspect(scratch, { signal }); // it was the source that did not answer, not the scratch
   }
 }
 

@@ -76,7 +76,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         tables,
         dataOnly,
         replace: course.inPlace && request.replace,
-        begin: () => (fresh === undefined ? Promise.resolve(place.connection) : beginDatabase(source, place, fresh, job)),
+        begin: async (archiveFile) => (fresh === undefined ? place.connection : beginDatabase(source, place, fresh, archiveFile, job)),
       });
       const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
       if (fresh !== undefined) {
@@ -140,10 +140,10 @@ function refusalOf(source: Source, request: RestoreRequest, { place, occupants, 
   });
 }
 
-async function beginDatabase(source: Source, place: RestoreTarget, fresh: string, job: Job): Promise<Connection> {
+async function beginDatabase(source: Source, place: RestoreTarget, fresh: string, archiveFile: string, job: Job): Promise<Connection> {
   await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
   try {
-    return await source.engine.createDatabase(place.server, fresh, { signal: job.signal });
+    return await source.engine.createDatabase(place.server, fresh, { like: archiveFile, signal: job.signal });
   } catch (error) {
     if (!isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
     throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {

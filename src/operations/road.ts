@@ -18,7 +18,7 @@ export interface RoadOptions {
   readonly dataOnly?: boolean | undefined;
   readonly replace?: boolean | undefined;
   /** Makes the place to load into; runs after the bytes have been proven, so that a damaged backup touches nothing. */
-  readonly begin: () => Promise<Connection>;
+  readonly begin: (archiveFile: string) => Promise<Connection>;
 }
 
 export interface Arrival {
@@ -64,7 +64,7 @@ export async function bringBack(
       },
       { totalBytes: data.plain.sizeBytes },
     );
-    const connection = await job.step("create", options.begin);
+    const connection = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
     const { tables, dataOnly, replace } = options;
     const loaded = await job.step("load", () => source.engine.load(connection, spool.path, { tables, dataOnly, replace, ...work }), {

@@ -127,6 +127,12 @@ export interface Engine {
   /** Reads only as many bytes of an archive as its table of contents needs. */
   contents(archive: AsyncIterable<Uint8Array>): Promise<readonly ContentsEntry[]>;
 
+  /**
+   * Throws SOURCE_WRITE_REFUSED unless the two connections are proven to reach two different databases. Every doubt is
+   * "the same"; a source that does not answer throws SOURCE_UNREACHABLE.
+   */
+  assertSeparate(source: Connection, target: Connection, work?: Work): Promise<void>;
+
   /** What `--into` means: a database name on the source's own server, or a URL. RESTORE_TARGET_INVALID. */
   resolveTarget(source: Connection, into: string): RestoreTarget;
 

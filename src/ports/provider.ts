@@ -31,6 +31,8 @@ export interface Scratch {
   /** One sentence for the evidence: what kind of server this was, and how its times may differ from the real target's. */
   readonly description: string;
   readonly resource: Resource;
+  /** The whole server is scratch: databases can be made on it, and go with it. */
+  readonly ownServer: boolean;
   /** Ends and removes it. Safe to call twice. */
   end(): Promise<void>;
 }

@@ -32,8 +32,8 @@ export async function storePart(
 ): Promise<ManifestPart> {
   const sealed = seal(part.bytes, key, { signal: options.signal });
   const { storageClass, lockUntil, signal } = options;
+  // No condition: the folder's name is this backup's own, and some servers cannot commit large uploads conditionally.
   await storage.put(partName(place.source, place.folder, part.name), counted(sealed.bytes, options.onBytes), {
-    ifAbsent: true,
     storageClass,
     lockUntil,
     signal,

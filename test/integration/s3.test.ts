@@ -134,6 +134,7 @@ test("a killed upload leaves no object, and sweep removes its remains once they 
   const child = spawn(process.execPath, [fileURLToPath(new URL("../support/endless-put.ts", import.meta.url))], {
     stdio: ["pipe", "ignore", "inherit"],
   });
+  t.after(() => child.kill("SIGKILL"));
   const { endpoint, bucket, accessKeyId, secretAccessKey } = sandbox;
   child.stdin.end(JSON.stringify({ kind: "s3", bucket, endpoint, accessKeyId, secretAccessKey }));
   while ([...store.uploads.values()].every((upload) => upload.parts.size < 2)) await new Promise((resolve) => setTimeout(resolve, 10));

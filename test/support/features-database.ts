@@ -14,7 +14,20 @@ grant lb_team to lb_reader;
 `;
 
 /** Extensions of Debian's own server package; the caller may leave out what is not installed. */
-export const FEATURE_EXTENSIONS = ["citext", "hstore", "ltree", "pg_trgm", "btree_gist", "intarray", "isn", "cube", "seg", "lo", "file_fdw", "postgres_fdw"] as const;
+export const FEATURE_EXTENSIONS = [
+  "citext",
+  "hstore",
+  "ltree",
+  "pg_trgm",
+  "btree_gist",
+  "intarray",
+  "isn",
+  "cube",
+  "seg",
+  "lo",
+  "file_fdw",
+  "postgres_fdw",
+] as const;
 
 const extensions = `
 create schema ext;
@@ -293,7 +306,17 @@ update public.every_type set c_lo = 70001 where id = 1;
 `;
 
 /** Every feature in one script for an empty UTF-8 database; needs a superuser, FEATURE_EXTENSIONS, and xml and ICU support. */
-export const featuresSql = ["set client_min_messages = error;", featureRolesSql, extensions, types, routines, tables, rows, code, privileges].join("\n");
+export const featuresSql = [
+  "set client_min_messages = error;",
+  featureRolesSql,
+  extensions,
+  types,
+  routines,
+  tables,
+  rows,
+  code,
+  privileges,
+].join("\n");
 
 /** Objects that give the database other OIDs than the source's: run it in the target's cluster before anything else. */
 export const otherOidsSql = `

@@ -106,4 +106,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Print the recipient of an identity file",
     load: async () => (await import("./key.ts")).keyShow,
   },
+  {
+    name: "demo",
+    group: "Trying it:",
+    summary: "Show it all on a throw-away shop, in less than a minute",
+    load: async () => (await import("./demo.ts")).demoCommand,
+  },
 ];

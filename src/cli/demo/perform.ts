@@ -49,7 +49,13 @@ export async function ask(around: Surroundings, definition: CommandDefinition, g
   return (await run(around, "", definition, given, () => {})).value;
 }
 
-async function run(around: Surroundings, command: string, definition: CommandDefinition, given: Given, print: (text: string) => void): Promise<Performed> {
+async function run(
+  around: Surroundings,
+  command: string,
+  definition: CommandDefinition,
+  given: Given,
+  print: (text: string) => void,
+): Promise<Performed> {
   const { context, stage, progress, cwd, env } = around;
   const configFile = `${cwd}/lifeboat.yaml`;
   let value: unknown;
@@ -63,7 +69,7 @@ async function run(around: Surroundings, command: string, definition: CommandDef
     config: () => loadConfig({ file: configFile, env, cwd }),
     configFile,
     emit(result, human) {
-      progress.end();
+      progress.end(); // what follows begins a line of its own
       value = result;
       print(typeof human === "string" ? human : human());
     },
@@ -82,12 +88,19 @@ async function run(around: Surroundings, command: string, definition: CommandDef
 }
 
 function withDefaults(table: CliArguments | CliOptions, given: Readonly<Record<string, string>> = {}): Values<CliOptions> {
-  return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, given[key] ?? ("default" in option ? option.default : undefined)]));
+  return Object.fromEntries(
+    Object.entries(table).map(([key, option]) => [key, given[key] ?? ("default" in option ? option.default : undefined)]),
+  );
 }
 
 function commandLine(name: string, { args = {}, options = {} }: Given): string {
   const quoted = (word: string): string => (/^[\w./:@=+-]+$/.test(word) ? word : JSON.stringify(word));
-  return ["lifeboat", name, ...Object.values(args).map(quoted), ...Object.entries(options).map(([key, word]) => `--${key} ${quoted(word)}`)].join(" ");
+  return [
+    "lifeboat",
+    name,
+    ...Object.values(args).map(quoted),
+    ...Object.entries(options).map(([key, word]) => `--${key} ${quoted(word)}`),
+  ].join(" ");
 }
 
 /** On a terminal the steps as they come, indented; in a log only what somebody should know. */

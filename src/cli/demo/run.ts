@@ -1,31 +1,23 @@
 // The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
-import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
+import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
 import { type PostgresSandbox, startPostgresSandbox } from "../../sandbox/postgres/server.ts";
 import type { CommandContext } from "../command.ts";
-import { readSummary, type Told, tell } from "./acts.ts";
-import { type DemoFolder, makeDemoFolder, sweepDemoFolders } from "./folder.ts";
+import { ACTS, type Told, tell } from "./acts.ts";
+import { makeDemoFolder, sweepDemoFolders } from "./folder.ts";
 import { demoProgress, type Surroundings } from "./perform.ts";
 import { makeStage } from "./stage.ts";
+import { renderSummary } from "./summary.ts";
 import type { Writer } from "./writer.ts";
 
-const ACTS = 7;
 /** Prefixes of variables that lead elsewhere: to the user's own repository, key or server. */
 const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_)/;
-
-/** What must be ended, in the order in which it came. */
-export interface Props {
-  readonly folder: DemoFolder;
-  readonly server: PostgresSandbox;
-  /** To be called with the customers once they are there, so that they are ended too. */
-  readonly employ: (writer: Writer) => void;
-}
 
 /** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
 export async function runDemo(context: CommandContext, keep: boolean): Promise<ExitStatus> {
   const { env, signal } = context;
   const silent = context.json || context.quiet;
   const progress = demoProgress(context);
-  const stage = makeStage(silent ? { ...context.stdout, write() {} } : context.stdout, context.paint, ACTS);
+  const stage = makeStage(silent ? { ...context.stdout, write() {} } : context.stdout, context.paint, ACTS.length);
   for (const path of await sweepDemoFolders()) progress.note(`removed ${path}, which a demonstration left that was killed`);
 
   const folder = await makeDemoFolder();
@@ -50,7 +42,7 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
       cwd: folder.path,
       env: Object.fromEntries(Object.entries(env).filter(([name]) => !FOREIGN.test(name))),
     };
-    told = await tell(around, folder, {
+    told = await tell(around, {
       async startServer() {
         const { id: jobId, server: directory } = folder;
         server = await startPostgresSandbox({ directory, jobId, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal });
@@ -65,6 +57,8 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
     throw error;
   }
   await end(keep);
-  context.emit({ ...told.summary, kept: keep ? folder.path : null }, () => readSummary(told, stage, folder.path, keep));
-  return told.status === EXIT.done ? EXIT.done : told.status;
+  context.emit({ ...told.summary, kept: keep ? folder.path : null }, () =>
+    stage.lay(renderSummary(told.summary, context.paint, folder.path, keep)),
+  );
+  return told.status;
 }

@@ -16,6 +16,8 @@ export interface Stage {
   command(line: string): void;
   /** Lines as they are: a command's output, facts, a table. */
   show(text: string): void;
+  /** The text as `show` would print it. */
+  lay(text: string): string;
 }
 
 export const INDENT = "  ";
@@ -27,9 +29,16 @@ const LOG_COLUMNS = 100;
 export function makeStage(output: Output, paint: Paint, acts: number): Stage {
   const width = output.isTerminal ? Math.max(40, Math.min(output.columns, WIDEST)) : LOG_COLUMNS;
   const columns = width - INDENT.length;
+  const lay = (text: string): string => {
+    const lines = text.replace(/\n$/, "").split("\n");
+    return lines.flatMap((line) => wrap(line, columns).map((part) => (part === "" ? "\n" : `${INDENT}${part}\n`))).join("");
+  };
+  let blank = false;
+  /** Never two empty lines in a row, whoever ends with one and begins with one. */
   const print = (text: string): void => {
-    for (const line of text.replace(/\n$/, "").split("\n")) {
-      for (const part of wrap(line, columns)) output.write(part === "" ? "\n" : `${INDENT}${part}\n`);
+    for (const line of lay(text).split(/(?<=\n)/)) {
+      if (line !== "\n" || !blank) output.write(line);
+      blank = line === "\n";
     }
   };
   let act = 0;
@@ -41,11 +50,14 @@ export function makeStage(output: Output, paint: Paint, acts: number): Stage {
       act++;
       const place = `${act} of ${acts}`;
       const rule = "─".repeat(Math.max(3, width - title.length - place.length - 7));
-      output.write(`\n${paint.cyan("──")} ${paint.bold(title)} ${paint.cyan(rule)} ${paint.dim(place)}\n\n`);
+      print("\n");
+      output.write(`${paint.cyan("──")} ${paint.bold(title)} ${paint.cyan(rule)} ${paint.dim(place)}\n\n`);
+      blank = true;
     },
     say: print,
     command: (line) => print(`${paint.dim("$")} ${paint.bold(line)}`),
-    show: (text) => print(text),
+    show: print,
+    lay,
   };
 }
 
@@ -59,7 +71,10 @@ export function wrap(line: string, columns: number): string[] {
   const parts: string[] = [];
   let part = "";
   for (const word of line.match(/\s*\S+/g) ?? []) {
-    if (part !== "" && visible(part) + visible(word) > columns) {
+    const size = visible(word.trimStart());
+    // What fits nowhere gains nothing from a new line; a mark at the end of a line must not get one of its own.
+    const movable = size > 1 && hang.length + size <= columns;
+    if (part !== "" && movable && visible(part) + visible(word) > columns) {
       parts.push(part);
       part = hang + word.trimStart();
     } else part += word;

@@ -1,5 +1,6 @@
 // Customers: they keep ordering while everything else happens, and remember which orders the shop confirmed.
 import { setTimeout as sleep } from "node:timers/promises";
+import { LifeboatError } from "../../core/errors.ts";
 import type { PostgresSession } from "../../sandbox/postgres/server.ts";
 import { PROJECTS, USERS } from "./shop.ts";
 
@@ -8,7 +9,7 @@ export interface Writer {
   readonly confirmed: readonly number[];
   /** What a customer's order ended with, since the last move; in the server's words. */
   readonly errors: readonly string[];
-  /** Waits until the condition holds; the abort's reason, or the error that ended the writer, is thrown. */
+  /** Waits until the condition holds. Throws the abort's reason, or SCRATCH_FAILED when that takes far too long. */
   until(holds: (writer: Writer) => boolean): Promise<void>;
   /** Orders go to another database from now on. */
   move(session: PostgresSession): Promise<void>;
@@ -20,6 +21,7 @@ const EVERY_MS = 4;
 /** An application backs off a little when its database fails. */
 const AFTER_ERROR_MS = 50;
 const POLL_MS = 10;
+const PATIENCE_MS = 30_000;
 
 const ORDER = `insert into orders (user_id, project_id, total, note)
   values (1 + floor(random() * ${USERS}), 1 + floor(random() * ${PROJECTS}), round((5 + random() * 400)::numeric, 2), 'ordered just now')
@@ -50,7 +52,15 @@ export function startWriter(first: PostgresSession, signal: AbortSignal): Writer
     confirmed,
     errors,
     async until(holds) {
-      while (!holds(writer)) await sleep(POLL_MS, undefined, { signal });
+      for (let waitedMs = 0; !holds(writer); waitedMs += POLL_MS) {
+        signal.throwIfAborted();
+        if (waitedMs > PATIENCE_MS)
+          throw new LifeboatError(
+            "SCRATCH_FAILED",
+            `the shop did not answer its customers as it should: ${errors.at(-1) ?? "no order was confirmed"}`,
+          );
+        await sleep(POLL_MS);
+      }
     },
     async move(next) {
       const before = session;
@@ -60,8 +70,8 @@ export function startWriter(first: PostgresSession, signal: AbortSignal): Writer
     },
     async stop() {
       stopped = true;
-      await running;
       await session.close();
+      await running;
     },
   };
   return writer;

@@ -4,13 +4,19 @@ import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { Connection, ContentsEntry, DatabaseFacts, Engine, Work } from "../../ports/engine.ts";
 import { readContents } from "./archive/contents.ts";
 import { type Client, openClient } from "./connect/client.ts";
+import { assertNotSource } from "./connect/identity.ts";
 import { directConnection, refusePooled } from "./connect/pooled.ts";
+import { translateError } from "./connect/translate.ts";
 import { beginDump } from "./dump/begin.ts";
 import { databaseFacts } from "./dump/facts.ts";
+import { findOmissions } from "./features/omissions.ts";
+import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import type { OpenSession, Session } from "./fingerprint/session.ts";
 import { loadArchive } from "./load/load.ts";
-import { createDatabase, dropDatabase, occupantsOf } from "./load/target.ts";
+import { takeName } from "./load/take-name.ts";
+import { createDatabase, dropDatabase, resolveTarget, stateOf } from "./load/target.ts";
+import { runProbes } from "./probe/probes.ts";
 import { findTools, type Tools } from "./tools/find.ts";
 
 export interface PostgresEngineOptions {
@@ -48,7 +54,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
         program: tools.programs.pg_dump.path,
         open: sessionsOf(connection),
         fingerprint: fingerprintDatabase,
-        omissions: async () => [],
+        omissions: (session, scope) => findOmissions(session, scope),
       });
     },
 
@@ -66,13 +72,27 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       return entries.map(({ kind, schema, name, owner, hasData }) => ({ kind, schema, name, owner, hasData }));
     },
 
-    async occupants(target, work = {}) {
-      const client = await openClient(directConnection(target), { signal: work.signal });
+    compare: compareFingerprints,
+
+    async probe(given, probes, asOf, work = {}) {
+      const client = await openClient(directConnection(given), { signal: work.signal });
       try {
-        return await occupantsOf(client);
+        return await runProbes(sessionOf(client), probes, asOf, work);
+      } catch (error) {
+        throw translateError(error, given);
       } finally {
         await client.close();
       }
+    },
+
+    async assertSeparate(source, target, work = {}) {
+      await assertNotSource(directConnection(source), directConnection(target), { signal: work.signal });
+    },
+
+    resolveTarget,
+
+    async stateOf(target, work = {}) {
+      return await stateOf({ ...target, connection: directConnection(target.connection) }, work);
     },
 
     async createDatabase(server, name, work = {}) {
@@ -84,7 +104,11 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async dropDatabase(server, name, work = {}) {
       await dropDatabase(directConnection(server), name, work);
     },
-  } as Partial<Engine> as Engine;
+
+    async takeName(server, finished, name, work = {}) {
+      await takeName(directConnection(server), finished, name, work);
+    },
+  };
 }
 
 /** How the archive would create its own database. */

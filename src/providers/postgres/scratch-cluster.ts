@@ -37,6 +37,7 @@ export async function beginScratchCluster(options: PostgresProviderOptions, requ
     connection: cluster.connection(DATABASE),
     description: `a throw-away PostgreSQL ${major} cluster on this machine, with fsync off: times may be better than on the real target`,
     resource,
+    ownServer: true,
     end: () => cluster.stop(),
   };
 }

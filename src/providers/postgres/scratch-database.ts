@@ -42,6 +42,7 @@ export async function beginScratchDatabase(url: string, source: Connection, requ
     connection: withDatabase(server, name),
     description: `a database of its own on the scratch server ${server.label} (PostgreSQL ${major})`,
     resource,
+    ownServer: false,
     end() {
       // Without the job's signal: what was made is removed also when the job was cancelled.
       ending ??= drop(server, name);

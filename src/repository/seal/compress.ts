@@ -6,7 +6,7 @@ import { LifeboatError } from "../../core/errors.ts";
 import { abortable } from "./abortable.ts";
 import { OneFrame } from "./zstd-frame.ts";
 
-const OUTPUT_BYTES = 256 * 1024;
+const OUTPUT_BYTES = 512 * 1024;
 
 export interface CompressOptions {
   /** zstd level; 1 keeps up with a dump on two cores. */

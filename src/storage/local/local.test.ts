@@ -59,6 +59,7 @@ test("R20 of twenty racing processes exactly one creates, and exactly one replac
 test("a killed put leaves no object, and sweep removes its remains once they are old", async (t) => {
   const { directory, storage, unfinished } = await makeStorage(t);
   const child = spawn(process.execPath, [support("endless-put.ts")], { stdio: ["pipe", "ignore", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
   child.stdin.end(JSON.stringify({ kind: "file", directory }));
   while ((await unfinished().catch(() => [])).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   child.kill("SIGKILL");
@@ -81,6 +82,7 @@ test("a process killed while it holds the lock does not keep it", async (t) => {
     console.log("held");
     setInterval(() => lock, 1000);`;
   const child = spawn(process.execPath, ["-e", holder, join(directory, ".tmp/lock")], { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   const hasty = openLocalStorage({ directory, callTimeoutMs: 200 });
   await assert.rejects(hasty.put("x", text("2")), hasCode("STORAGE_TIMEOUT"));

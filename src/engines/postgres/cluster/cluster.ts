@@ -70,7 +70,10 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
   const closed = new Promise<void>((resolve) => supervisor.once("close", () => resolve()));
   const removeAll = async (): Promise<void> => {
     supervisor.stdin?.destroy();
-    await Promise.race([closed, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    // This timer keeps the event loop running: the supervisor itself does not, and we may have nothing else to wait for.
+    const waiting = new AbortController();
+    await Promise.race([closed, sleep(STOP_TIMEOUT_MS, undefined, { signal: waiting.signal }).catch(() => {})]);
+    waiting.abort();
     // Nothing to do when the supervisor did its work; everything when it was killed.
     await undoCluster({ directory, jobId, host });
   };

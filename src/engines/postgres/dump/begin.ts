@@ -120,7 +120,7 @@ export function dumpArguments(kind: DumpOptions["kind"], snapshotId: string, tab
     "--compress=0",
     "--no-password",
     "--no-sync",
-    "--lock-wait-timeout=10s",
+    "--lock-wait-timeout=3s",
     `--snapshot=${snapshotId}`,
     ...KIND_ARGUMENTS[kind],
     ...tables.map((table) => `--table=${literalPattern(table)}`),

@@ -21,13 +21,15 @@ const USER = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'";
 const HERE = "(select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())";
 const relations = (where: string) => `select c.oid::pg_catalog.regclass::text as object from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${USER} and ${where} order by 1`;
-const MEMBER = "exists (select from pg_catalog.pg_depend m where m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and m.objid = c.oid and m.deptype = 'e')";
+const MEMBER =
+  "exists (select from pg_catalog.pg_depend m where m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and m.objid = c.oid and m.deptype = 'e')";
 const WITH_ROWS = ["full", "data", "tables"] as const;
 
 const RULES: readonly Rule[] = [
   {
     kind: "roles",
-    reason: "roles, their passwords and memberships belong to the cluster: make them there before a restore, or owners and privileges are left out",
+    reason:
+      "roles, their passwords and memberships belong to the cluster: make them there before a restore, or owners and privileges are left out",
     sql: "select pg_catalog.quote_ident(rolname) as object from pg_catalog.pg_roles where rolname !~ '^pg_' order by 1",
   },
   {
@@ -43,7 +45,8 @@ const RULES: readonly Rule[] = [
   },
   {
     kind: "database settings",
-    reason: "ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET belong to the database itself, which a restore into another one does not touch",
+    reason:
+      "ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET belong to the database itself, which a restore into another one does not touch",
     sql: `select coalesce(pg_catalog.quote_ident(r.rolname) || ': ', '') || pg_catalog.split_part(c, '=', 1) as object
       from pg_catalog.pg_db_role_setting s cross join lateral unnest(s.setconfig) c left join pg_catalog.pg_roles r on r.oid = s.setrole
       where s.setdatabase = ${HERE} order by 1`,
@@ -146,8 +149,16 @@ const BY_KIND: Readonly<Record<DumpOptions["kind"], readonly Omission[]>> = {
   data: [{ kind: "definitions", object: "all definitions", reason: "a data backup holds rows only: restore it into tables that exist" }],
   schema: [{ kind: "rows", object: "all rows", reason: "a schema backup holds definitions only" }],
   tables: [
-    { kind: "everything else", object: "all other objects", reason: "only the chosen tables are in the backup: types, functions and other tables they need must exist before a restore" },
-    { kind: "large objects", object: "all large objects", reason: "large objects belong to no table; only a full or data backup holds them" },
+    {
+      kind: "everything else",
+      object: "all other objects",
+      reason: "only the chosen tables are in the backup: types, functions and other tables they need must exist before a restore",
+    },
+    {
+      kind: "large objects",
+      object: "all large objects",
+      reason: "large objects belong to no table; only a full or data backup holds them",
+    },
   ],
 };
 
@@ -158,8 +169,8 @@ export async function findOmissions(client: Asked, options: Pick<DumpOptions, "k
   const found: Omission[] = [...BY_KIND[options.kind]];
   for (const rule of RULES) {
     if (rule.in && !rule.in.includes(options.kind)) continue;
-    if (rule.needs && (await client.query(`select coalesce(${rule.needs}, false) as ok`)).rows[0]?.["ok"] !== true) continue;
-    const objects = (await client.query(rule.sql)).rows.map((row) => String(row["object"]));
+    if (rule.needs && (await client.query(`select coalesce(${rule.needs}, false) as ok`)).rows[0]?.ok !== true) continue;
+    const objects = (await client.query(rule.sql)).rows.map((row) => String(row.object));
     if (objects.length === 0) continue;
     const more = objects.length > NAMED_PER_ENTRY ? ` and ${objects.length - NAMED_PER_ENTRY} more` : "";
     found.push({ kind: rule.kind, object: objects.slice(0, NAMED_PER_ENTRY).join(", ") + more, reason: rule.reason });

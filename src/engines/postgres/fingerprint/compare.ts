@@ -24,7 +24,9 @@ export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, 
   const checks = [
     ...unreadable("source", expected),
     ...unreadable("copy", actual),
-    ...(dataExpected ? [...compareTables(expected, actual), ...compareSequences(expected, actual), ...compareLargeObjects(expected, actual)] : []),
+    ...(dataExpected
+      ? [...compareTables(expected, actual), ...compareSequences(expected, actual), ...compareLargeObjects(expected, actual)]
+      : []),
     ...(expected.scope.kind !== "data" ? compareSchema(expected.schema, actual.schema, options) : []),
   ];
   return checks;
@@ -95,7 +97,8 @@ function compareTables(expected: Fingerprint, actual: Fingerprint): Check[] {
 function compareTable(table: string, expected: Fingerprint, actual: Fingerprint): Check {
   const check = { name: `rows of ${table}`, kind: "data" as const };
   const [before, after] = [expected.tables[table], actual.tables[table]];
-  if (!before) return { ...check, outcome: "fail", message: "the source has no such table", actual: `${after?.rows} rows`, rows: after?.rows };
+  if (!before)
+    return { ...check, outcome: "fail", message: "the source has no such table", actual: `${after?.rows} rows`, rows: after?.rows };
   if (!after) return { ...check, outcome: "fail", message: "the table is missing", expected: `${before.rows} rows`, rows: 0 };
   if (before.digest === null || after.digest === null) {
     return { ...check, outcome: "inconclusive", message: "the content was counted and not hashed", rows: after.rows };
@@ -134,12 +137,18 @@ function compareSequences(expected: Fingerprint, actual: Fingerprint): Check[] {
   const names = differingKeys(expected.sequences, actual.sequences).filter((name) => !unread.has(name));
   const equal = Object.keys(expected.sequences).length;
   if (names.length === 0) {
-    return equal === 0 ? [] : [{ name: "sequences", kind: "data", outcome: "pass", message: `all ${equal} sequences continue where the source's do` }];
+    return equal === 0
+      ? []
+      : [{ name: "sequences", kind: "data", outcome: "pass", message: `all ${equal} sequences continue where the source's do` }];
   }
   const checks = names.map((name): Check => {
     const [before, after] = [expected.sequences[name], actual.sequences[name]];
     const message =
-      after === undefined ? "the sequence is missing" : before === undefined ? "the source has no such sequence" : "the sequence would not continue where the source's does";
+      after === undefined
+        ? "the sequence is missing"
+        : before === undefined
+          ? "the source has no such sequence"
+          : "the sequence would not continue where the source's does";
     return { name: `state of sequence ${name}`, kind: "data", outcome: "fail", message, expected: before, actual: after };
   });
   return bounded(checks, NAMED.failed, "sequences that differ");
@@ -155,7 +164,8 @@ function compareLargeObjects(expected: Fingerprint, actual: Fingerprint): Check[
   }
   // Why a digest is missing stands among what could not be read.
   if (before.digest === null || after.digest === null) return [];
-  if (before.digest !== after.digest) return [{ ...check, outcome: "fail", message: `both have ${after.count} large objects, and the content differs` }];
+  if (before.digest !== after.digest)
+    return [{ ...check, outcome: "fail", message: `both have ${after.count} large objects, and the content differs` }];
   return after.count === 0 ? [] : [{ ...check, outcome: "pass", message: `all ${after.count} large objects are equal` }];
 }
 
@@ -176,7 +186,8 @@ function compareSchema(expected: Facts, actual: Facts, options: CompareOptions):
         const message = "the server offers another version of the extension than the source has";
         return { name: key, kind: "schema", outcome: "inconclusive", message, expected: before, actual: after };
       }
-      const message = after === undefined ? "it is missing" : before === undefined ? "the source has no such object" : "its definition differs";
+      const message =
+        after === undefined ? "it is missing" : before === undefined ? "the source has no such object" : "its definition differs";
       return { name: `definition of ${key}`, kind: "schema", outcome: "fail", message, expected: before, actual: after };
     });
   if (checks.length > 0) return bounded(checks, NAMED.failed, "definitions that differ");

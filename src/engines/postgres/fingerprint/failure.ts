@@ -39,8 +39,11 @@ export function asSourceError(error: unknown, signal: AbortSignal | undefined): 
   }
   if (error instanceof LifeboatError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if (sqlState(error) === "42501") return new LifeboatError("SOURCE_PERMISSION", `the server refused to be read: ${message}`, { cause: error });
+  if (sqlState(error) === "42501")
+    return new LifeboatError("SOURCE_PERMISSION", `the server refused to be read: ${message}`, { cause: error });
   // A catalog query that the server does not understand is our mistake.
   if (isAboutOneObject(error)) return new LifeboatError("BUG", `unexpected: ${message}`, { cause: error });
-  return new LifeboatError("SOURCE_UNREACHABLE", `the server stopped answering while the fingerprint was made: ${message}`, { cause: error });
+  return new LifeboatError("SOURCE_UNREACHABLE", `the server stopped answering while the fingerprint was made: ${message}`, {
+    cause: error,
+  });
 }

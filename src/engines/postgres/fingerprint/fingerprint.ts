@@ -69,7 +69,8 @@ async function fingerprintSnapshot(
   const all = await listRelations(control.ask);
   const visible = scope.kind === "tables" ? await visibleRelations(control) : new Set<number>();
   const { relations, unmatched } = await relationsOfScope(control, scope, all, visible);
-  const rowAlgorithm: RowAlgorithm = snapshot.major >= 14 && options.algorithm?.startsWith("pg-rows-text-1") !== true ? "pg-rows-1" : "pg-rows-text-1";
+  const rowAlgorithm: RowAlgorithm =
+    snapshot.major >= 14 && options.algorithm?.startsWith("pg-rows-text-1") !== true ? "pg-rows-1" : "pg-rows-text-1";
   const own = relations.filter((relation) => relation.extension === null);
   const of = (kind: string): Relation[] => own.filter((relation) => relation.kind === kind);
   const withData = scope.kind !== "schema";
@@ -109,9 +110,7 @@ const CANARY = ["'lifeboat'::text collate \"C\"", "42", "pg_catalog.numeric_send
  * encoding, a changed hash function): such values are then not compared at all instead of raising a false alarm.
  */
 async function algorithmName(asker: Asker, algorithm: RowAlgorithm): Promise<string> {
-  const [row] = await asker.ask(
-    `select ${rowsExpression(CANARY, algorithm)}, pg_catalog.current_setting('server_encoding') as encoding`,
-  );
-  const suffixes = [row?.["encoding"] === "UTF8" ? "" : ` ${row?.["encoding"]}`, row?.["s"] === CANARY_VALUES[algorithm] ? "" : ` (${row?.["s"]})`];
+  const [row] = await asker.ask(`select ${rowsExpression(CANARY, algorithm)}, pg_catalog.current_setting('server_encoding') as encoding`);
+  const suffixes = [row?.encoding === "UTF8" ? "" : ` ${row?.encoding}`, row?.s === CANARY_VALUES[algorithm] ? "" : ` (${row?.s})`];
   return algorithm + suffixes.join("");
 }

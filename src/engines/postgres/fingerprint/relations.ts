@@ -64,16 +64,16 @@ order by n.nspname collate "C", c.relname collate "C"`;
 export async function listRelations(ask: Asker["ask"]): Promise<Relation[]> {
   const rows = await ask(QUERY);
   return rows.map((row) => ({
-    oid: Number(row["oid"]),
-    name: String(row["name"]),
-    kind: String(row["kind"]),
-    unlogged: row["unlogged"] === true,
-    fileNode: String(row["filenode"]),
-    ranged: row["ranged"] === true,
-    pages: Math.ceil(Number(row["main_size"]) / Number(row["block_size"])),
-    sizeBytes: Number(row["size"]),
-    columns: ((row["stored"] ?? []) as [string, number, string][]).map(([name, typeOid, output]) => ({ name, typeOid, output })),
-    generated: (row["generated"] ?? []) as string[],
-    extension: (row["extension"] as string | null) ?? null,
+    oid: Number(row.oid),
+    name: String(row.name),
+    kind: String(row.kind),
+    unlogged: row.unlogged === true,
+    fileNode: String(row.filenode),
+    ranged: row.ranged === true,
+    pages: Math.ceil(Number(row.main_size) / Number(row.block_size)),
+    sizeBytes: Number(row.size),
+    columns: ((row.stored ?? []) as [string, number, string][]).map(([name, typeOid, output]) => ({ name, typeOid, output })),
+    generated: (row.generated ?? []) as string[],
+    extension: (row.extension as string | null) ?? null,
   }));
 }

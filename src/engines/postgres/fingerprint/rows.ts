@@ -65,11 +65,11 @@ async function drain(worker: Asker, state: State): Promise<void> {
 async function hashUnit(worker: Asker, unit: Unit, state: State): Promise<void> {
   try {
     for (const row of await worker.ask(unit.sql)) {
-      const table = unit.tables[Number(row["i"])];
+      const table = unit.tables[Number(row.i)];
       const sum = table && state.sums.get(table);
       if (!sum) throw new Error("the server answered for a table that was not asked for");
-      sum.rows += BigInt(String(row["n"]));
-      sum.hash += BigInt(String(row["s"]));
+      sum.rows += BigInt(String(row.n));
+      sum.hash += BigInt(String(row.s));
     }
   } catch (error) {
     if (!isAboutOneObject(error)) throw error;
@@ -89,7 +89,7 @@ async function rewritten(snapshot: SharedSnapshot, tables: readonly Relation[]):
     "select oid::bigint::text as oid, relfilenode::bigint::text as filenode from pg_catalog.pg_class where oid = any($1::bigint[]::oid[])",
     [tables.map((table) => table.oid)],
   );
-  const now = new Map(rows.map((row) => [Number(row["oid"]), String(row["filenode"])]));
+  const now = new Map(rows.map((row) => [Number(row.oid), String(row.filenode)]));
   const changed = tables.filter((table) => now.has(table.oid) && now.get(table.oid) !== table.fileNode);
   return new Map(changed.map((table) => [table, "it was truncated or rewritten while the fingerprint was made"]));
 }

@@ -19,13 +19,14 @@ export async function schemaMap(asker: Asker, chosen: readonly number[] | null):
   const collect = async (sql: string, values?: unknown[]): Promise<void> => {
     for (const { key, fact, code } of await asker.ask(sql, values)) {
       // An object that vanished after the snapshot has no name any more.
-      if (typeof key === "string") entries.push([key, shorten([fact, code && normaliseExpression(String(code))].filter(Boolean).join(" "))]);
+      if (typeof key === "string")
+        entries.push([key, shorten([fact, code && normaliseExpression(String(code))].filter(Boolean).join(" "))]);
     }
   };
   for (const sql of [...RELATION_QUERIES, ...DESCRIPTION_QUERIES]) await collect(sql, [chosen]);
   if (chosen === null) {
     for (const sql of [...OBJECT_QUERIES, ...OWNERSHIP_QUERIES]) await collect(sql);
-    for (const { needs, sql } of OPTIONAL_QUERIES) if ((await asker.ask(needs))[0]?.["ok"] === true) await collect(sql);
+    for (const { needs, sql } of OPTIONAL_QUERIES) if ((await asker.ask(needs))[0]?.ok === true) await collect(sql);
   }
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(entries);

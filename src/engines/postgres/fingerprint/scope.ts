@@ -20,8 +20,8 @@ export function parsePattern(pattern: string): { readonly schema: string | null;
       i += 1;
     } else if (char === '"') quoted = !quoted;
     else if (char === "." && !quoted) parts.push("");
-    else if (quoted) parts[parts.length - 1] += escape(char);
-    else parts[parts.length - 1] += UNQUOTED[char] ?? escape(char.toLowerCase());
+    else if (quoted) parts[parts.length - 1] += literally(char);
+    else parts[parts.length - 1] += UNQUOTED[char] ?? literally(char.toLowerCase());
   }
   const [first = "", ...rest] = parts;
   if (quoted || rest.length > 1 || parts.includes("")) {
@@ -30,7 +30,7 @@ export function parsePattern(pattern: string): { readonly schema: string | null;
   return rest[0] === undefined ? { schema: null, name: first } : { schema: first, name: rest[0] };
 }
 
-const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+const literally = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 const RELATED = `
 with recursive chosen(oid) as (
@@ -65,7 +65,7 @@ export async function relationsOfScope(
     if (found.length === 0) unmatched.push(pattern);
     for (const relation of found) chosen.add(relation.oid);
   }
-  const related = new Set((await asker.ask(RELATED, [[...chosen]])).map((row) => Number(row["oid"])));
+  const related = new Set((await asker.ask(RELATED, [[...chosen]])).map((row) => Number(row.oid)));
   return { relations: all.filter((relation) => related.has(relation.oid)), unmatched };
 }
 
@@ -82,14 +82,14 @@ function plainName(quotedName: string): string {
 export async function visibleRelations(asker: Asker): Promise<Set<number>> {
   const rows = await asker.ask(`
     with path as (
-      select case name when '$user' then current_user::text else name end as name, place
+      select case part when '$user' then current_user::text else part end as name, place
       from pg_catalog.pg_settings s,
-        lateral (select pg_catalog.btrim(p, ' "') as name, place
+        lateral (select pg_catalog.btrim(p, ' "') as part, place
                  from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
       where s.name = 'search_path'
     )
     select distinct on (c.relname) c.oid::bigint::text as oid
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join path on path.name = n.nspname
     order by c.relname, place`);
-  return new Set(rows.map((row) => Number(row["oid"])));
+  return new Set(rows.map((row) => Number(row.oid)));
 }

@@ -14,11 +14,13 @@ export async function readSequences(
   const states: Record<string, string> = {};
   const unhashed: Omission[] = [];
   const read = async (chunk: readonly Relation[]): Promise<void> => {
-    const selects = chunk.map((sequence, i) => `select ${i} as i, last_value::text || ',' || is_called::text as state from ${sequence.name}`);
+    const selects = chunk.map(
+      (sequence, i) => `select ${i} as i, last_value::text || ',' || is_called::text as state from ${sequence.name}`,
+    );
     try {
       for (const row of await asker.ask(selects.join("\nunion all "))) {
-        const sequence = chunk[Number(row["i"])];
-        if (sequence) states[sequence.name] = String(row["state"]);
+        const sequence = chunk[Number(row.i)];
+        if (sequence) states[sequence.name] = String(row.state);
       }
     } catch (error) {
       if (!isAboutOneObject(error)) throw error;

@@ -42,7 +42,7 @@ const PINNED_SINCE: readonly { readonly major: number; readonly name: string; re
 /** Pins the settings for the session's life and returns the server's major version. */
 export async function pinSession(session: Session, lockTimeoutMs: number): Promise<number> {
   const version = await session.query("select current_setting('server_version_num')::int as n");
-  const major = Math.floor(Number(version.rows[0]?.["n"]) / 10_000);
+  const major = Math.floor(Number(version.rows[0]?.n) / 10_000);
   const settings = Object.entries(PINNED).concat(
     [["lock_timeout", `${lockTimeoutMs}ms`]],
     PINNED_SINCE.filter((setting) => setting.major <= major).map(({ name, value }) => [name, value]),

@@ -127,6 +127,6 @@ async function importSnapshot(session: Session, id: string): Promise<void> {
 
 async function exportSnapshot(session: Session): Promise<string | undefined> {
   const standby = await session.query("select pg_catalog.pg_is_in_recovery() as standby");
-  if (standby.rows[0]?.["standby"] === true) return undefined;
-  return String((await session.query("select pg_catalog.pg_export_snapshot() as id")).rows[0]?.["id"]);
+  if (standby.rows[0]?.standby === true) return undefined;
+  return String((await session.query("select pg_catalog.pg_export_snapshot() as id")).rows[0]?.id);
 }

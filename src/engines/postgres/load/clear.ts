@@ -3,36 +3,9 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { USER_SCHEMA } from "../fingerprint/relations.ts";
-import { occupantsOf, quote } from "./target.ts";
+import { quote } from "./target.ts";
 
 const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
-
-// Everything of a user's, largest containers first; each statement is made by the server, which quotes the names.
-const DROPS: readonly string[] = [
-  "select pg_catalog.format('drop event trigger if exists %I', evtname) as sql from pg_catalog.pg_event_trigger",
-  "select pg_catalog.format('drop publication if exists %I', pubname) as sql from pg_catalog.pg_publication",
-  "select pg_catalog.format('drop extension if exists %I cascade', extname) as sql from pg_catalog.pg_extension where extname <> 'plpgsql'",
-  "select pg_catalog.format('drop foreign data wrapper if exists %I cascade', fdwname) as sql from pg_catalog.pg_foreign_data_wrapper",
-  `select pg_catalog.format('drop schema if exists %I cascade', nspname) as sql from pg_catalog.pg_namespace n where ${USER_SCHEMA}`,
-];
-
-/** Drops everything of a user's in the database and leaves `public` as it is in a new one. */
-export async function emptyDatabase(client: Client): Promise<void> {
-  await inTransaction(client, "emptied", async () => {
-    for (const list of DROPS) {
-      for (const { sql } of await client.query<{ sql: string }>(list)) await client.query(sql);
-    }
-    await client.query("select pg_catalog.count(pg_catalog.lo_unlink(oid)) from pg_catalog.pg_largeobject_metadata");
-    await client.query("create schema public");
-    await client.query("comment on schema public is 'standard public schema'");
-    if (client.serverVersionNumber >= 150_000)
-      await client.query("alter schema public owner to pg_database_owner; grant usage on schema public to public");
-    else await client.query("grant all on schema public to public");
-    const left = await occupantsOf(client);
-    if (left.length > 0) throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${client.connection.label} still holds ${left.join(", ")}`);
-  });
-}
 
 /** Drops the chosen tables that exist; what other objects depend on them is named and nothing is dropped. */
 export async function dropTables(client: Client, tables: readonly TocEntry[]): Promise<void> {

@@ -11,13 +11,13 @@ import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
-import { dropTables, emptyDatabase, existing, truncateTables } from "./clear.ts";
+import { dropTables, existing, truncateTables } from "./clear.ts";
 import { foundationsThere } from "./foundations.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
 import { referencedTable, selectTables } from "./selection.ts";
-import { quote } from "./target.ts";
+import { occupantsOf, quote } from "./target.ts";
 
 export interface LoadMeans {
   /** The configuration's `tools.postgres`. */
@@ -35,9 +35,10 @@ interface Wanted {
  * Throws before anything is written when the archive is not whole (INTEGRITY), names tables it does not hold (TABLE_UNKNOWN), needs what the
  * server lacks (LOAD_FAILED), or would write into tables that exist (RESTORE_TARGET_NOT_EMPTY).
  */
-export async function loadArchive(target: Connection, archiveFile: string, options: LoadOptions, means: LoadMeans): Promise<LoadResult> {
-  const { signal } = options;
+export async function loadArchive(target: Connection, archiveFile: string, asked: LoadOptions, means: LoadMeans): Promise<LoadResult> {
+  const { signal } = asked;
   const walked = await walkWhole(archiveFile, signal);
+  const options: LoadOptions = holdsOnlyData(walked.contents.entries) ? { ...asked, dataOnly: true } : asked;
   const dumpMajor = readVersion(`x (PostgreSQL) ${walked.contents.header.dumpVersion}`)?.major ?? 0;
   const tools = await findTools("client", { configured: means.bin, minimumMajor: dumpMajor, signal });
   const client = await openClient(target, { signal });
@@ -111,6 +112,10 @@ async function choose(client: Client, all: readonly TocEntry[], options: LoadOpt
   return { entries, tables: selection.tables, notRestored };
 }
 
+/** Such an archive is loaded into tables that exist; to take it for a whole one would drop them on `replace`. */
+const holdsOnlyData = (entries: readonly TocEntry[]): boolean =>
+  entries.some((entry) => entry.hasData) && !entries.some((entry) => entry.kind === "TABLE");
+
 const isData = (entry: TocEntry): boolean =>
   entry.hasData || entry.kind === "SEQUENCE SET" || entry.kind === "BLOB" || entry.kind === "BLOB METADATA";
 
@@ -144,12 +149,18 @@ async function danglingKeys(client: Client, entries: readonly TocEntry[], tables
 async function makeRoom(client: Client, tables: readonly TocEntry[], entries: readonly TocEntry[], options: LoadOptions): Promise<void> {
   if (options.replace !== true) return;
   if (options.dataOnly)
-    await truncateTables(
+    return await truncateTables(
       client,
       entries.filter((entry) => entry.kind === "TABLE DATA"),
     );
-  else if (options.tables !== undefined) await dropTables(client, tables);
-  else await emptyDatabase(client);
+  if (options.tables !== undefined) return await dropTables(client, tables);
+  // A whole database is replaced by another one that takes its name, never emptied: until then the old one is there.
+  const occupants = await occupantsOf(client);
+  if (occupants.length > 0) {
+    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${client.connection.label} holds ${occupants.join(", ")}`, {
+      details: { occupants },
+    });
+  }
 }
 
 interface RestoreList {

@@ -1,9 +1,9 @@
 // The database that a backup is loaded into: what it holds, how it is made, emptied and dropped.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection, Work } from "../../../ports/engine.ts";
+import type { Connection, RestoreTarget, Work } from "../../../ports/engine.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { withDatabase } from "../connect/url.ts";
+import { connectionFromUrl, looksLikePostgresUrl, partsOf, withDatabase } from "../connect/url.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 
 const NAMED = 5;
@@ -45,27 +45,53 @@ export interface CreateOptions extends Work {
   readonly like?: string | undefined;
 }
 
+/** What `--into` means: the address of a database, or the name of one on the source's server. RESTORE_TARGET_INVALID. */
+export function resolveTarget(source: Connection, into: string): RestoreTarget {
+  if (looksLikePostgresUrl(into)) {
+    const connection = connectionFromUrl(into);
+    return { server: withDatabase(connection, "postgres"), database: partsOf(connection).database, connection };
+  }
+  if (into.trim() === "" || into.includes("\0") || Buffer.byteLength(into) > MAX_NAME_BYTES || into.startsWith("template")) {
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is no name for a database to restore into`);
+  }
+  return { server: source, database: into, connection: withDatabase(source, into) };
+}
+
+const MAX_NAME_BYTES = 63;
+
+export async function stateOf(
+  target: RestoreTarget,
+  work: Work,
+): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }> {
+  const client = await openClient(target.connection, { signal: work.signal }).catch((error: unknown) => {
+    if (sqlStateOf(error) === "3D000") return undefined;
+    throw error;
+  });
+  if (client === undefined) return { exists: false, occupants: [] };
+  try {
+    return { exists: true, occupants: await occupantsOf(client) };
+  } finally {
+    await client.close();
+  }
+}
+
 /**
- * Creates an empty database, from `template0` so that nothing of the server's template gets in. One that exists already is taken
- * when it is empty: RESTORE_TARGET_NOT_EMPTY otherwise. A locale that the server does not have falls back to `C`, and says so.
+ * Creates an empty database, from `template0` so that nothing of the server's template gets in. One that exists already:
+ * RESTORE_TARGET_NOT_EMPTY. A locale that the server does not have falls back to `C`, and says so.
  */
 export async function createDatabase(server: Connection, name: string, options: CreateOptions): Promise<Connection> {
-  const target = withDatabase(server, name);
-  await withServer(server, options, async (client) => {
-    const existing = await client.query("select 1 from pg_catalog.pg_database where datname = $1", [name]);
-    if (existing.length > 0) return await refuseOccupied(target, options);
-    const traits = options.like === undefined ? "" : traitsOf(options.like);
+  const traits = options.like === undefined ? "" : traitsOf(options.like);
+  await withServer(server, [name], options, async (client) => {
     try {
       await client.query(`create database ${quote(name)} template template0${traits}`);
     } catch (error) {
-      if (sqlStateOf(error) === "42P04") return await refuseOccupied(target, options);
       if (traits === "" || !LOCALE_STATES.has(sqlStateOf(error) ?? "")) throw refused(error, name, server);
       options.progress?.note(`the server has no locale like the backup's; ${name} sorts by C`);
       const encoding = /ENCODING = '[A-Za-z0-9_]+'/.exec(traits)?.[0] ?? "ENCODING = 'UTF8'";
       await client.query(`create database ${quote(name)} template template0 ${encoding} lc_collate = 'C' lc_ctype = 'C'`);
     }
   });
-  return target;
+  return withDatabase(server, name);
 }
 
 /** Invalid parameter, wrong object type, syntax of a newer server, feature not supported. */
@@ -73,41 +99,45 @@ const LOCALE_STATES = new Set(["22023", "42809", "42601", "0A000"]);
 
 /** Drops the database, with its sessions where the server can end them (13 and newer). One that is not there is no error. */
 export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
-  await withServer(server, work, async (client) => {
+  await withServer(server, [name], work, async (client) => {
     const force = client.serverVersionNumber >= 130_000 ? " with (force)" : "";
     await client.query(`drop database if exists ${quote(name)}${force}`);
   });
 }
 
-async function refuseOccupied(target: Connection, work: Work): Promise<void> {
-  const client = await openClient(target, { signal: work.signal });
-  try {
-    const occupants = await occupantsOf(client);
-    if (occupants.length === 0) return;
-    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${target.label} exists and holds ${occupants.join(", ")}`, {
-      details: { occupants },
-    });
-  } finally {
-    await client.close();
+/** Acts through a database of the server that is none of `not`: one cannot rename or drop the database one is connected to. */
+export async function withServer<T>(
+  server: Connection,
+  not: readonly string[],
+  work: Work,
+  act: (client: Client) => Promise<T>,
+): Promise<T> {
+  const names = ["postgres", "template1", partsOf(server).database].filter((name) => !not.includes(name));
+  let failure: unknown;
+  for (const name of names) {
+    let client: Client;
+    try {
+      client = await openClient(withDatabase(server, name), { signal: work.signal });
+    } catch (error) {
+      failure ??= error;
+      if (!["3D000", "42501", "28000"].includes(sqlStateOf(error) ?? "")) throw error;
+      continue;
+    }
+    try {
+      return await act(client);
+    } finally {
+      await client.close();
+    }
   }
-}
-
-/** The server's own databases, from where others are made. A server that has dropped `postgres` is asked by the name given. */
-async function withServer<T>(server: Connection, work: Work, act: (client: Client) => Promise<T>): Promise<T> {
-  const client = await openClient(withDatabase(server, "postgres"), { signal: work.signal }).catch(async (error: unknown) => {
-    if (sqlStateOf(error) !== "3D000") throw error;
-    return await openClient(server, { signal: work.signal });
-  });
-  try {
-    return await act(client);
-  } finally {
-    await client.close();
-  }
+  throw failure;
 }
 
 function refused(error: unknown, name: string, server: Connection): unknown {
-  if (sqlStateOf(error) !== "42501") return error;
-  return new LifeboatError("RESTORE_TARGET_INVALID", `the user of ${server.label} may not create the database ${name}`, {
+  const state = sqlStateOf(error);
+  if (state === "42P04")
+    return new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `the server of ${server.label} already has a database ${name}`, { cause: error });
+  if (state !== "42501") return error;
+  return new LifeboatError("SOURCE_PERMISSION", `the user of ${server.label} may not create the database ${name}`, {
     cause: error,
     hint: "grant CREATEDB to this user, or create an empty database and give its URL",
   });

@@ -1,7 +1,7 @@
 // Asks the configuration's questions of a restored database. What could not be asked, or covered no row, does not pass.
+import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Probe } from "../../../ports/engine.ts";
-import { nearest } from "./nearest.ts";
 
 /** The part of a client that is asked. */
 export interface Asked {
@@ -55,8 +55,13 @@ async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Pr
     if (first === undefined) return { outcome: "inconclusive", message: "the query gave no row" };
     if (value === null || value === undefined) return { outcome: "inconclusive", message: "the query gave null" };
     if (value === true || value === "t" || value === "true") return { outcome: "pass", message: "the query says true" };
-    if (value === false || value === "f" || value === "false") return { outcome: "fail", message: "the query says false", expected: "true", actual: "false" };
-    return { outcome: "inconclusive", message: "the first column is neither true nor false: compare it with what you expect", actual: String(value).slice(0, 80) };
+    if (value === false || value === "f" || value === "false")
+      return { outcome: "fail", message: "the query says false", expected: "true", actual: "false" };
+    return {
+      outcome: "inconclusive",
+      message: "the first column is neither true nor false: compare it with what you expect",
+      actual: String(value).slice(0, 80),
+    };
   });
 }
 
@@ -88,19 +93,16 @@ async function resolve(client: Asked, wanted: string): Promise<Answer> {
      order by pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) nulls last limit 1`,
     [wanted],
   );
-  const name = found.rows[0]?.["name"];
+  const name = found.rows[0]?.name;
   if (typeof name === "string") return { outcome: "pass", message: "the table exists", actual: name };
   const all = await client.query(`select ${FULL_NAME} as name, c.relname::text as bare ${ANY_RELATION} order by 1`);
-  const suggestion = nearest(
-    wanted,
-    all.rows.map((row) => ({ name: String(row["name"]), also: String(row["bare"]) })),
-  );
-  return { outcome: "fail", message: `there is no table ${wanted}${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}`, expected: wanted };
+  const candidates = all.rows.flatMap((row) => (wanted.includes(".") ? [String(row.name)] : [String(row.bare)]));
+  return { outcome: "fail", message: `there is no table ${wanted}${didYouMean(wanted, candidates)}`, expected: wanted };
 }
 
 async function countRows(client: Asked, table: string, limits: { readonly min?: number; readonly max?: number }): Promise<Answer> {
   const { rows } = await client.query(`select pg_catalog.count(*)::text as n from ${table}`);
-  const count = Number(rows[0]?.["n"]);
+  const count = Number(rows[0]?.n);
   const { min = 1, max = Number.POSITIVE_INFINITY } = limits;
   const expected = max === Number.POSITIVE_INFINITY ? `at least ${min} rows` : `${min} to ${max} rows`;
   const facts = { expected, actual: `${count} rows`, rows: count };
@@ -115,11 +117,11 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
     "select pg_catalog.quote_ident(attname) as quoted, attname::text as name from pg_catalog.pg_attribute where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped order by attnum",
     [table],
   );
-  const names = known.rows.map((row) => ({ name: String(row["quoted"]), also: String(row["name"]) }));
+  const names = known.rows.map((row) => ({ name: String(row.quoted), also: String(row.name) }));
   const quoted = names.find(({ name, also }) => name === column || also === column)?.name;
   if (quoted === undefined) {
-    const suggestion = nearest(column, names);
-    return { outcome: "fail", message: `${table} has no column ${column}${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}` };
+    const candidates = names.map(({ also }) => also);
+    return { outcome: "fail", message: `${table} has no column ${column}${didYouMean(column, candidates)}` };
   }
   await client.query("set local timezone = 'UTC'");
   const { rows } = await client.query(
@@ -128,10 +130,10 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
     [asOf.toISOString()],
   );
   const [row] = rows;
-  const text = row?.["text"];
+  const text = row?.text;
   if (typeof text !== "string") return { outcome: "inconclusive", message: `no row has a ${column}: nothing was covered`, rows: 0 };
-  if (row?.["finite"] !== true) return { outcome: "inconclusive", message: `the newest ${column} is ${text}, which has no age`, actual: text };
-  const ageMs = Number(row["age"]) * 1000;
+  if (row?.finite !== true) return { outcome: "inconclusive", message: `the newest ${column} is ${text}, which has no age`, actual: text };
+  const ageMs = Number(row.age) * 1000;
   const actual = `${text}, ${Math.round(ageMs / 1000)} s before the snapshot`;
   if (withinMs === undefined) return { outcome: "pass", message: `the newest row is of ${text}`, actual };
   const expected = `at most ${withinMs / 1000} s before ${asOf.toISOString()}`;
@@ -144,7 +146,7 @@ async function countIndexes(client: Asked, table: string, min: number): Promise<
     "select pg_catalog.count(*) filter (where indisvalid and indisready)::text as n from pg_catalog.pg_index where indrelid = $1::pg_catalog.regclass",
     [table],
   );
-  const count = Number(rows[0]?.["n"]);
+  const count = Number(rows[0]?.n);
   const facts = { expected: `at least ${min}`, actual: String(count) };
   if (count < min) return { ...facts, outcome: "fail", message: `it has ${count} usable indexes, not at least ${min}` };
   return { ...facts, outcome: "pass", message: `it has ${count} usable indexes` };

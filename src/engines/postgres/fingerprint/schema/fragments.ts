@@ -7,7 +7,8 @@ export const memberOf = (catalog: string, oid: string): string =>
 export const USER_SCHEMA_OF = (alias: string): string => `${alias}.nspname !~ '^pg_' and ${alias}.nspname <> 'information_schema'`;
 
 /** A role's name, quoted where needed; PUBLIC for 0. */
-export const role = (oid: string): string => `case ${oid} when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(${oid})) end`;
+export const role = (oid: string): string =>
+  `case ${oid} when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(${oid})) end`;
 
 /**
  * Privileges as sorted text, defaults spelled out; the grantor only where it is not the owner. `type` is acldefault's

@@ -11,7 +11,8 @@ interface Group {
   readonly items: Node[];
 }
 
-const TOKEN = /\s+|[EUBX]?&?'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\d[\d.eE]*|::|[()[\],;.]|[-+*/<>=~!@#%^&|`?:]+|./gsy;
+const TOKEN =
+  /\s+|[EUBX]?&?'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|\d[\d.eE]*|::|[()[\],;.]|[-+*/<>=~!@#%^&|`?:]+|./gsy;
 
 function parse(text: string): Node[] {
   const stack: Group[] = [{ open: "(", items: [] }];
@@ -51,7 +52,8 @@ function flatten(items: Node[], operator: "AND" | "OR"): Node[] {
   if (!items.includes(operator) || items.includes(other)) return items;
   return split(items, operator).flatMap((part, index) => {
     const [only] = part;
-    const inner = part.length === 1 && isGroup(only, "(") && only.items.includes(operator) && !only.items.includes(other) ? only.items : part;
+    const inner =
+      part.length === 1 && isGroup(only, "(") && only.items.includes(operator) && !only.items.includes(other) ? only.items : part;
     return index === 0 ? inner : [operator, ...inner];
   });
 }

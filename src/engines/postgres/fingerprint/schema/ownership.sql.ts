@@ -14,10 +14,24 @@ interface Owned {
 
 const OWNED: readonly Owned[] = [
   { catalog: "pg_namespace", owner: "nspowner", acl: "nspacl", letter: "n", where: USER_SCHEMA_OF("o") },
-  { catalog: "pg_proc", owner: "proowner", schema: "pronamespace", acl: "proacl", letter: "f",
-    where: "not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = o.oid and d.deptype = 'i')" },
-  { catalog: "pg_type", owner: "typowner", schema: "typnamespace", acl: "typacl", letter: "T",
-    where: "o.typtype <> 'm' and not exists (select from pg_catalog.pg_type e where e.typarray = o.oid) and (o.typrelid = 0 or (select c.relkind from pg_catalog.pg_class c where c.oid = o.typrelid) = 'c')" },
+  {
+    catalog: "pg_proc",
+    owner: "proowner",
+    schema: "pronamespace",
+    acl: "proacl",
+    letter: "f",
+    where:
+      "not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = o.oid and d.deptype = 'i')",
+  },
+  {
+    catalog: "pg_type",
+    owner: "typowner",
+    schema: "typnamespace",
+    acl: "typacl",
+    letter: "T",
+    where:
+      "o.typtype <> 'm' and not exists (select from pg_catalog.pg_type e where e.typarray = o.oid) and (o.typrelid = 0 or (select c.relkind from pg_catalog.pg_class c where c.oid = o.typrelid) = 'c')",
+  },
   { catalog: "pg_collation", owner: "collowner", schema: "collnamespace" },
   { catalog: "pg_conversion", owner: "conowner", schema: "connamespace" },
   { catalog: "pg_operator", owner: "oprowner", schema: "oprnamespace" },
@@ -45,7 +59,9 @@ function ownedQueries(owned: Owned): string[] {
   const key = identity(`'pg_catalog.${classid}'::pg_catalog.regclass`, "o.oid", "0");
   const queries = [`select 'owner ' || ${key} as key, ${role(`o.${owned.owner}`)} as fact, null as code ${from}`];
   if (owned.acl && owned.letter) {
-    queries.push(`select 'acl ' || ${key} as key, ${aclText(`o.${owned.acl}`, `o.${owned.owner}`, owned.letter)} as fact, null as code ${from}`);
+    queries.push(
+      `select 'acl ' || ${key} as key, ${aclText(`o.${owned.acl}`, `o.${owned.owner}`, owned.letter)} as fact, null as code ${from}`,
+    );
   }
   return queries;
 }

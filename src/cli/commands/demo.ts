@@ -1,0 +1,14 @@
+// lifeboat demo
+import { flag } from "../../config/types.ts";
+import { defineCommand } from "../command.ts";
+import { runDemo } from "../demo/run.ts";
+
+export const demoCommand = defineCommand({
+  description:
+    "Starts a PostgreSQL server, fills a shop, keeps ordering in it, backs it up, verifies the backup, loses a table, proves the backup in scratch, restores, and says what was achieved and what was lost. It needs nothing but PostgreSQL's programs, touches nothing of yours, and takes less than a minute. Everything it makes is gone at the end.",
+  arguments: {},
+  options: { keep: { type: flag, help: "Keep its folder: configuration, repository, identity and evidence." } },
+  json: true,
+  examples: ["lifeboat demo", "lifeboat demo --keep"],
+  run: (context) => runDemo(context as never, context.options.keep === true),
+});

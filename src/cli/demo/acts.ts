@@ -1,0 +1,169 @@
+// The story of the demonstration, act by act. Every command in it is the real one, run with what is printed.
+import { formatDuration } from "../../core/duration.ts";
+import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import type { PostgresSandbox, PostgresSession } from "../../sandbox/postgres/server.ts";
+import { backupCommand } from "../commands/backup.ts";
+import { checkCommand } from "../commands/check.ts";
+import { drillCommand } from "../commands/drill.ts";
+import { initCommand } from "../commands/init.ts";
+import { showCommand } from "../commands/list.ts";
+import { restoreCommand } from "../commands/restore.ts";
+import { verifyCommand } from "../commands/verify.ts";
+import { renderTable } from "../render/table.ts";
+import { completeConfiguration } from "./configure.ts";
+import { measureLoss } from "./loss.ts";
+import { newSummary, noteFinding, type Summary } from "./outcome.ts";
+import { ask, type Given, type Performed, perform, type Surroundings } from "./perform.ts";
+import { countRows, openShop, TABLES } from "./shop.ts";
+import { spaced } from "./summary.ts";
+import { startWriter, type Writer } from "./writer.ts";
+
+export const ACTS = [
+  "A shop opens",
+  "Lifeboat is set up",
+  "A backup is made, and read back",
+  "Somebody drops a table",
+  "The backup is proven before anybody relies on it",
+  "The shop comes back",
+  "What it came to",
+] as const;
+
+/** What outlives the story and must be ended by whoever has it told. */
+export interface Props {
+  startServer(): Promise<PostgresSandbox>;
+  /** Told of the customers as soon as there are any. */
+  employ(writer: Writer): void;
+}
+
+export interface Told {
+  readonly status: ExitStatus;
+  readonly summary: Summary;
+}
+
+const SOURCE = "shop";
+const RECOVERED = "shop_recovered";
+export const OBJECTIVE = { rto: "15m", rpo: "1h" } as const;
+/** So many orders are confirmed before the backup, and after it at the least: there must be something to lose. */
+const SOME_ORDERS = 50;
+const MORE_ORDERS = 500;
+
+/** Tells it. Ends early, with its exit status, when a command does not end well. Throws what a command throws. */
+export async function tell(around: Surroundings, props: Props): Promise<Told> {
+  const { stage, progress, context } = around;
+  const { clock, signal } = context;
+  const { paint } = stage;
+  const summary = newSummary();
+  const acts = ACTS.values();
+  const nextAct = (): void => stage.heading(acts.next().value ?? "");
+  const play = async (name: string, definition: Parameters<typeof perform>[2], given: Given = {}): Promise<Performed> => {
+    const performed = await perform(world, name, definition, given);
+    const { command, status, ms, value } = performed;
+    summary.steps.push({ command, status, ms, result: value });
+    noteFinding(summary, value, world.cwd);
+    return performed;
+  };
+
+  nextAct();
+  progress.step("starting a PostgreSQL server");
+  const server = await props.startServer();
+  const admin = await server.open("postgres");
+  await admin.query(`create database ${SOURCE} template template0`);
+  progress.step("a shop moves in");
+  const back = await server.open(SOURCE);
+  await openShop(back);
+  const opened = await countRows(back);
+  const [size] = await back.query<{ size: string }>("select pg_size_pretty(pg_database_size(current_database())) as size");
+  progress.end();
+  stage.say(`PostgreSQL ${server.version} runs, and a shop has moved in: ${listed(opened)}, ${size?.size}.`);
+  stage.say("From now on customers order, all the time, until the end.");
+  const writer = startWriter(await server.open(SOURCE), signal);
+  props.employ(writer);
+  const world: Surroundings = { ...around, env: { ...around.env, DATABASE_URL: server.url(SOURCE) } };
+
+  nextAct();
+  stage.command(`export DATABASE_URL=postgres://…   ${paint.dim("# the only secret, and it stays out of the configuration")}`);
+  await play("init", initCommand, { options: { repository: "backups", source: SOURCE } });
+  stage.say("Into lifeboat.yaml go what is promised, and what every restored shop is to be asked:");
+  stage.show(`\n${paint.dim(await completeConfiguration(around.cwd, SOURCE, OBJECTIVE))}\n\n`);
+  const checked = await play("check", checkCommand);
+  if (checked.status !== EXIT.done) return { status: checked.status, summary };
+
+  nextAct();
+  await writer.until(({ confirmed }) => confirmed.length > SOME_ORDERS);
+  const before = writer.confirmed.length;
+  const made = await play("backup", backupCommand, { args: { source: SOURCE }, options: { reason: "before the sale" } });
+  const { name, time } = made.value as { readonly name: string; readonly time: string };
+  summary.point = name;
+  stage.say(`${writer.confirmed.length - before} orders came in while it was made. It holds one instant, and so does its fingerprint.\n\n`);
+  const read = await play("verify", verifyCommand, { args: { point: name } });
+  if (read.status !== EXIT.done) return { status: read.status, summary };
+  summary.backup = ((await ask(world, showCommand, { args: { point: name } })) as { readonly path: string }).path;
+
+  nextAct();
+  const saved = writer.confirmed.length;
+  await writer.until(({ confirmed }) => confirmed.length > saved + MORE_ORDERS);
+  const mistake = "drop table orders cascade;";
+  stage.show(`${paint.dim(`${SOURCE}=#`)} ${paint.bold(mistake)}   ${paint.dim("-- it was the wrong window")}`);
+  // Counted under the lock that the drop takes: no order is confirmed in between, so the loss can be checked to the last one.
+  await back.query("begin; lock table orders in access exclusive mode");
+  const rows = await countRows(back);
+  await back.query(mistake);
+  await back.query("commit");
+  const accident = clock.now();
+  const accidentMs = clock.monotonicMs();
+  await writer.until(({ errors }) => errors.length > 0);
+  stage.say(`\nThe next customer meets ${paint.red(`ERROR: ${writer.errors[0]}`)}`);
+  stage.say(`${listed(await countRows(back))} are left. Of ${spaced(rows.orders ?? 0)} orders, not one.`);
+
+  nextAct();
+  const drilled = await play("drill", drillCommand, { args: { source: SOURCE } });
+  if (drilled.status !== EXIT.done) return { status: drilled.status, summary };
+
+  nextAct();
+  const options = { to: accident.toISOString(), into: RECOVERED };
+  const restored = await play("restore", restoreCommand, { args: { source: SOURCE }, options });
+  if (restored.status !== EXIT.done) return { status: restored.status, summary };
+  const recovered = await server.open(RECOVERED);
+  const after = await countRows(recovered);
+  summary.rows = { before: rows, after };
+  summary.lost = await measureLoss(recovered, writer.confirmed, new Date(time), accident);
+  await showRows(around, back, rows, after);
+  const soldBefore = writer.confirmed.length;
+  await writer.move(await server.open(RECOVERED));
+  await writer.until(({ confirmed }) => confirmed.length > soldBefore);
+  summary.downSeconds = (clock.monotonicMs() - accidentMs) / 1000;
+  stage.say(
+    `\nThe application is pointed at ${RECOVERED}, and sells again: order ${writer.confirmed.at(-1)}, ${formatDuration(summary.downSeconds * 1000)} after the accident.`,
+  );
+
+  nextAct();
+  await Promise.all([admin, back, recovered].map((session) => session.close()));
+  return { status: EXIT.done, summary };
+}
+
+async function showRows(
+  { stage }: Surroundings,
+  shop: PostgresSession,
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+): Promise<void> {
+  const now = await countRows(shop);
+  const cell = (rows: Readonly<Record<string, number>>, table: string): string =>
+    rows[table] === undefined ? "gone" : spaced(rows[table]);
+  const columns = ["rows", "at the accident", "shop now", RECOVERED].map((title, index) => ({
+    title,
+    align: index === 0 ? ("left" as const) : ("right" as const),
+  }));
+  stage.show(
+    renderTable(
+      columns,
+      TABLES.map((table) => [table, cell(before, table), cell(now, table), cell(after, table)]),
+      { paint: stage.paint },
+    ),
+  );
+}
+
+const listed = (rows: Readonly<Record<string, number>>): string => {
+  const words = Object.entries(rows).map(([table, one]) => `${spaced(one)} ${table}`);
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+};

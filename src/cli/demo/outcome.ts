@@ -1,0 +1,54 @@
+// What came of the demonstration, for `--json` and for the last act.
+import type { ExitStatus } from "../../core/errors.ts";
+import type { Achieved, Objective } from "../../core/objectives.ts";
+import type { Check, Verdict } from "../../core/verdict.ts";
+import type { Loss } from "./loss.ts";
+
+export interface Summary {
+  verdict: Verdict;
+  /** Every command that was run, and what it gives with `--json`. */
+  readonly steps: { readonly command: string; readonly status: ExitStatus; readonly ms: number; readonly result: unknown }[];
+  /** Name of the backup, and its folder. */
+  point?: string;
+  backup?: string;
+  /** What a drill, and then the restore, measured and were measured against. */
+  achieved: Achieved;
+  objective: Objective;
+  /** How the last restored copy compares with the fingerprint taken at the source. */
+  fingerprint?: { readonly equal: boolean; readonly checks: number; readonly rows: number };
+  /** Rows by table: at the accident, and in the restored shop. */
+  rows?: { readonly before: Readonly<Record<string, number>>; readonly after: Readonly<Record<string, number>> };
+  lost?: Loss;
+  /** From the accident to the first order in the restored shop. */
+  downSeconds?: number;
+  /** Paths of what was filed. */
+  readonly evidence: string[];
+}
+
+export const newSummary = (): Summary => ({ verdict: "inconclusive", steps: [], achieved: {}, objective: {}, evidence: [] });
+
+/** What `verify`, `drill` and `restore` give with `--json`, as far as it is told here. */
+interface FindingValue {
+  readonly verdict?: Verdict;
+  readonly checks?: readonly Check[];
+  readonly achieved?: Achieved;
+  readonly objective?: Objective;
+  readonly evidence?: string;
+}
+
+/** Takes up what a command found; a later finding goes before an earlier one. */
+export function noteFinding(summary: Summary, value: unknown, folder: string): void {
+  const { verdict, checks, achieved, objective, evidence } = value as FindingValue;
+  if (verdict === undefined) return;
+  summary.verdict = verdict;
+  if (evidence === undefined) return;
+  const data = (checks ?? []).filter(({ kind }) => kind === "data" || kind === "schema");
+  summary.fingerprint = {
+    equal: data.some(({ kind }) => kind === "data") && data.every(({ outcome }) => outcome === "pass"),
+    checks: data.length,
+    rows: data.reduce((sum, { rows }) => sum + (rows ?? 0), 0),
+  };
+  summary.achieved = { ...summary.achieved, ...achieved };
+  summary.objective = { ...summary.objective, ...objective };
+  summary.evidence.push(`${folder}/backups/${evidence}`);
+}

@@ -1,0 +1,74 @@
+// The end of the demonstration: the verdict, what was achieved, what was lost, and where everything lies.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { formatDuration } from "../../core/duration.ts";
+import type { Verdict } from "../../core/verdict.ts";
+import type { Paint } from "../render/paint.ts";
+import { renderFacts } from "../render/table.ts";
+import type { Summary } from "./outcome.ts";
+
+export function renderSummary(summary: Summary, paint: Paint, folder: string, kept: boolean): string {
+  const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point } = summary;
+  const facts = renderFacts(
+    [
+      [
+        "fingerprint",
+        fingerprint &&
+          `${fingerprint.equal ? paint.green("equal") : paint.red("not equal")} to the one taken with the backup (${spaced(fingerprint.rows)} rows, definitions, sequences)`,
+      ],
+      ["RTO achieved", against(achieved.rtoSeconds, objective.rtoSeconds)],
+      ["RPO achieved", against(achieved.rpoSeconds, objective.rpoSeconds)],
+      [
+        "lost",
+        lost &&
+          `${spaced(lost.orders)} orders: confirmed in the ${formatDuration(lost.seconds * 1000)} between the backup and the accident`,
+      ],
+      [
+        "closed for",
+        downSeconds === undefined
+          ? undefined
+          : `${formatDuration(downSeconds * 1000)}, from the accident to the next order, with a drill in between`,
+      ],
+      ["evidence", evidence.join("\n")],
+      [
+        "by hand",
+        backup && `age -d -i ${folder}/lifeboat-identity.txt \\\n  ${backup}/data.zst.age \\\n  | zstd -d | pg_restore -d NEW_DATABASE`,
+      ],
+    ],
+    paint,
+  );
+  return `${paint.verdict(verdict)}  ${SAID[verdict]}\n${facts}\n\n${kept ? goOn(folder, point, paint) : gone(folder, paint)}`;
+}
+
+const SAID: Readonly<Record<Verdict, string>> = {
+  pass: "the shop is back, and it was checked that it is the same shop",
+  fail: "the demonstration did not end as it should: what differs is named above",
+  inconclusive: "the demonstration did not end as it should: what could not be checked is named above",
+};
+
+const against = (seconds: number | undefined, promised: number | undefined): string =>
+  `${seconds === undefined ? "not measured" : formatDuration(seconds * 1000)}${promised === undefined ? "" : ` (objective ${formatDuration(promised * 1000)})`}`;
+
+/** `300 061`: a number that is easy to read. */
+export const spaced = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+
+const gone = (folder: string, paint: Paint): string =>
+  [
+    `The server is stopped, and ${folder} is removed with all that was in it.`,
+    paint.dim("To keep it and look around: lifeboat demo --keep"),
+    paint.dim("To begin with a database of your own: lifeboat init"),
+  ].join("\n");
+
+function goOn(folder: string, point: string | undefined, paint: Paint): string {
+  const inCheckout = fileURLToPath(new URL("../../../bin/lifeboat", import.meta.url));
+  const lifeboat = existsSync(inCheckout) ? inCheckout : "lifeboat";
+  const lines = [`cd ${folder}`, `${lifeboat} list`, `${lifeboat} show ${point ?? "POINT"} --contents`, `${lifeboat} drill shop`];
+  return [
+    `The server is stopped; configuration, repository, identity and evidence stay in ${folder}. To go on:`,
+    "",
+    ...lines.map((line) => `${paint.dim("$")} ${paint.bold(line)}`),
+    "",
+    paint.dim("The drill works although the shop is gone: a backup needs nothing but itself."),
+    paint.dim("When you are done, remove the folder."),
+  ].join("\n");
+}

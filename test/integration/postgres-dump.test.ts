@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openClient } from "../../src/engines/postgres/connect/client.ts";
+import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
+import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
+import { differences, drainDump } from "../support/dumps.ts";
+import { dataSet, freshDatabase, loadSql, query, skipWithoutPostgres } from "../support/postgres.ts";
+
+const skip = skipWithoutPostgres();
+const engine = openPostgresEngine();
+
+for (const name of ["chinook.sql", "pagila.sql"]) {
+  test(`R19 R22 ${name} comes back with an equal fingerprint`, {
+    skip: skip || (dataSet(name) ? false : `${name} is not here`),
+  }, async (t) => {
+    const source = await freshDatabase();
+    await loadSql(source, dataSet(name) ?? "");
+    const { file, fingerprint, dump } = await drainDump(t, engine, source);
+    assert.ok(Object.keys(fingerprint.tables).length > 5);
+    assert.deepEqual(fingerprint.unhashed, []);
+    assert.ok(dump.notIncluded.some(({ kind }) => kind === "roles"));
+    const target = await freshDatabase();
+    const result = await engine.load(target, file, {});
+    assert.deepEqual(result, { problems: [], notRestored: [] });
+    assert.deepEqual(differences(engine, fingerprint, await engine.fingerprint(target, fingerprint.scope)), []);
+  });
+}
+
+test("R19 a backup of chosen tables holds these tables alone, under odd names too, and their sequences", { skip }, async (t) => {
+  const source = await freshDatabase();
+  await query(
+    source,
+    `create schema "Odd.Schema"; create table "Odd.Schema"."Ta*ble ""x" (id serial primary key, v text);
+     insert into "Odd.Schema"."Ta*ble ""x" (v) select 'v' || i from generate_series(1, 100) i;
+     create table public."Ta" (id int); create table public.other (id int)`,
+  );
+  const { file, fingerprint } = await drainDump(t, engine, source, { kind: "tables", tables: ['"Odd.Schema"."Ta*ble ""x"'] });
+  assert.deepEqual(Object.keys(fingerprint.tables), ['"Odd.Schema"."Ta*ble ""x"']);
+  assert.deepEqual(Object.values(fingerprint.sequences), ["100,true"]);
+  const target = await freshDatabase();
+  assert.deepEqual((await engine.load(target, file, {})).problems, []);
+  assert.deepEqual(differences(engine, fingerprint, await engine.fingerprint(target, fingerprint.scope)), []);
+});
+
+test("a table pattern that matches nothing is refused with the nearest name, before any byte flows", { skip }, async () => {
+  const source = await freshDatabase();
+  await query(source, "create table public.users (id int)");
+  await assert.rejects(engine.beginDump(source, { kind: "tables", tables: ["usres"] }), {
+    code: "TABLE_UNKNOWN",
+    message: /did you mean "users"/,
+  });
+});
+
+test("R19 schema and data backups together bring back the whole", { skip }, async (t) => {
+  const source = await freshDatabase();
+  await query(
+    source,
+    `create table parent (id int primary key); create table child (id int generated always as identity, p int references parent);
+     insert into parent select generate_series(1, 50); insert into child (p) select generate_series(1, 50);
+     select lo_from_bytea(4242, 'large')`,
+  );
+  const definitions = await drainDump(t, engine, source, { kind: "schema" });
+  const data = await drainDump(t, engine, source, { kind: "data" });
+  const target = await freshDatabase();
+  assert.deepEqual((await engine.load(target, definitions.file, {})).problems, []);
+  assert.deepEqual((await engine.load(target, data.file, {})).problems, []);
+  const whole = await engine.fingerprint(source, { kind: "full" });
+  assert.deepEqual(differences(engine, whole, await engine.fingerprint(target, { kind: "full" })), []);
+  // A second time, over what is there: replaced, not doubled. Large objects keep their numbers and cannot come twice.
+  await query(target, "select lo_unlink(4242)");
+  assert.deepEqual((await engine.load(target, data.file, { replace: true })).problems, []);
+  assert.deepEqual(differences(engine, whole, await engine.fingerprint(target, { kind: "full" })), []);
+});
+
+test("a user who may not read every table is refused with their names before any byte flows", { skip }, async () => {
+  const source = await freshDatabase();
+  const role = `r_${partsOf(source).database}`;
+  await query(
+    source,
+    `create table open_one (id int); create table secret_one (id int); create role ${role} login password 'x'; grant select on open_one to ${role}`,
+  );
+  const reader = connectionFromParts({ ...partsOf(source), user: role, password: "x" });
+  await assert.rejects(engine.beginDump(reader, { kind: "full" }), { code: "SOURCE_PERMISSION", message: /public\.secret_one/ });
+  await query(
+    source,
+    `grant select on secret_one to ${role}; alter table secret_one enable row level security; create policy p on secret_one using (id > 0)`,
+  );
+  await assert.rejects(engine.beginDump(reader, { kind: "full" }), {
+    code: "SOURCE_PERMISSION",
+    message: /row-level security would hide rows of public\.secret_one/,
+  });
+  await query(source, `drop owned by ${role}; drop role ${role}`);
+});
+
+test("tables that are truncated, rewritten and dropped while dumps begin are neither lost nor green by accident", { skip }, async (t) => {
+  const source = await freshDatabase();
+  await query(source, `create table a (id int, v text); create table b (id int)`);
+  const writer = await openClient(source);
+  let stop = false;
+  // At every committed instant `a` holds 1000 rows and `b` 10, in ever new storage.
+  const race = (async () => {
+    for (let turn = 0; !stop; turn++) {
+      await writer.query(`begin; truncate a; insert into a select i, repeat('x', 100) from generate_series(1, 1000) i; commit`);
+      if (turn % 3 === 0) await writer.query(`alter table a alter column id type ${turn % 2 === 0 ? "bigint" : "int"}`);
+      await writer.query(`begin; drop table if exists b; create table b (id int); insert into b select generate_series(1, 10); commit`);
+    }
+  })();
+  try {
+    await writer.query("select 1");
+    for (let round = 0; round < 6; round++) {
+      const { file, fingerprint } = await drainDump(t, engine, source).catch((error: unknown) => {
+        assert.equal((error as { code?: string }).code, "SOURCE_CHANGED", String(error));
+        return { file: undefined, fingerprint: undefined };
+      });
+      if (file === undefined) continue;
+      if (Object.keys(fingerprint.tables).length === 0 || fingerprint.unhashed.length > 0) continue;
+      const target = await freshDatabase();
+      assert.deepEqual((await engine.load(target, file, {})).problems, []);
+      const [row] = await query(target, "select (select count(*) from a)::int as a, (select count(*) from b)::int as b");
+      assert.ok((row?.a === 1000 && row?.b === 10) || round === 0, `a ${row?.a}, b ${row?.b}`);
+      assert.deepEqual(differences(engine, fingerprint, await engine.fingerprint(target, fingerprint.scope)), []);
+    }
+  } finally {
+    stop = true;
+    await race;
+    await writer.close();
+  }
+});
+
+test("R22 chosen tables come back with indexes, keys, defaults and sequences; keys to absent tables are named", { skip }, async (t) => {
+  const source = await freshDatabase();
+  await query(
+    source,
+    `create type mood as enum ('sad', 'ok'); create schema s;
+     create table users (id serial primary key, m mood default 'ok'); create index users_m on users (m);
+     create table s.orders (id int generated always as identity primary key, u int references users, p int) ; create table pay (id int references s.orders);
+     create table other (id int); comment on column s.orders.u is 'who';
+     insert into users (m) select 'sad' from generate_series(1, 30); insert into s.orders (u) select generate_series(1, 30)`,
+  );
+  const { file, fingerprint } = await drainDump(t, engine, source);
+  const target = await freshDatabase();
+  const result = await engine.load(target, file, { tables: ["s.orders", "users"] });
+  assert.deepEqual(result, { problems: [], notRestored: [] });
+  const there = await engine.fingerprint(target, { kind: "full" });
+  assert.deepEqual(Object.keys(there.tables).sort(), ["public.users", "s.orders"]);
+  for (const name of ["public.users", "s.orders"]) assert.deepEqual(there.tables[name], fingerprint.tables[name]);
+  assert.deepEqual(there.sequences["public.users_id_seq"], "30,true");
+  const [{ n } = {}] = await query(target, "select count(*)::int as n from pg_constraint where contype = 'f'");
+  assert.equal(n, 1);
+  await assert.rejects(engine.load(target, file, { tables: ["users"] }), { code: "RESTORE_TARGET_NOT_EMPTY" });
+  await assert.rejects(engine.load(target, file, { tables: ["users"], replace: true }), { code: "LOAD_FAILED", message: /depend/ });
+  const alone = await freshDatabase();
+  const partial = await engine.load(alone, file, { tables: ["s.orders"] });
+  assert.deepEqual(partial.problems, []);
+  assert.match(partial.notRestored.map(({ object, reason }) => `${object} ${reason}`).join(), /orders.*public\.users is not here/);
+  await assert.rejects(engine.load(alone, file, { tables: ["ordres"] }), { code: "TABLE_UNKNOWN", message: /did you mean/ });
+});
+
+test("a restored database takes the name of another, with its owner, settings and privileges", { skip }, async () => {
+  const old = await freshDatabase();
+  const name = partsOf(old).database;
+  await query(
+    old,
+    `create table gone (id int); alter database ${name} set work_mem to '7MB'; alter database ${name} set search_path to "$user", 'odd, one', public; revoke connect on database ${name} from public`,
+  );
+  const finished = `${name}_new`;
+  const server = connectionFromParts({ ...partsOf(old), database: "postgres" });
+  const made = await engine.createDatabase(server, finished);
+  await query(made, "create table came (id int)");
+  await engine.takeName(server, finished, name);
+  const [row] = await query(
+    old,
+    `select to_regclass('gone') is null as gone, to_regclass('came') is not null as came, current_setting('work_mem') as mem,
+    current_setting('search_path') as path, has_database_privilege('pg_monitor', current_database(), 'connect') as open,
+    (select count(*)::int from pg_database where datname like '${name}_%') as left`,
+  );
+  assert.deepEqual(row, { gone: true, came: true, mem: "7MB", path: '"$user", "odd, one", public', open: false, left: 0 });
+  assert.deepEqual((await engine.stateOf(engine.resolveTarget(server, name))).occupants, ["public.came"]);
+  await engine.dropDatabase(server, name);
+  assert.equal((await engine.stateOf(engine.resolveTarget(server, name))).exists, false);
+});
