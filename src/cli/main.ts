@@ -4,7 +4,10 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 // In the user's own cache: a cache that others can write to would let them choose what runs.
-enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lifeboat", "compiled"));
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lifeboat", "compiled");
+enableCompileCache(cache);
+// Set by bin/lifeboat, so that this very file comes from the cache; programs that we start have no business there.
+if (process.env.NODE_COMPILE_CACHE === cache) delete process.env.NODE_COMPILE_CACHE;
 
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {

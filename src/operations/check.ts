@@ -1,6 +1,7 @@
 // Check: configuration, tools, keys and access are in order, found out before they are needed. It leaves nothing behind.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+
 import { formatBytes } from "../core/duration.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -37,7 +38,8 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
     await finding("key", async () => {
       const key = await workshop.openKey();
       const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];
-      if (!(await keyFits(key, ours))) return { outcome: "fail", message: "the identity at hand belongs to none of the recipients: it could not open a new backup" };
+      if (!(await keyFits(key, ours)))
+        return { outcome: "fail", message: "the identity at hand belongs to none of the recipients: it could not open a new backup" };
       return "the identity at hand opens what is sealed";
     }),
   ];

@@ -9,7 +9,7 @@ import { mark } from "../repository/marks.ts";
 import { conclude, measuredSeconds } from "./conclude.ts";
 import { type Job, runJob } from "./job.ts";
 import { type Target, targetOf } from "./points.ts";
-import { bringBack } from "./road.ts";
+import { bringBack, type Place } from "./road.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Finding {

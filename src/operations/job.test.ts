@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drivenClock, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { Provider, Resource } from "../ports/provider.ts";
 import { silentProgress } from "../ports/progress.ts";
-import { putJson } from "../repository/json-object.ts";
+import type { Provider, Resource } from "../ports/provider.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
-import { LEASE_TERM_MS, listLeases } from "../repository/leases.ts";
+import { putJson } from "../repository/json-object.ts";
 import { leaseName } from "../repository/layout.ts";
+import { LEASE_TERM_MS, listLeases } from "../repository/leases.ts";
 import { runJob } from "./job.ts";
 import { recoverJobs } from "./recover.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -51,7 +51,13 @@ test("R31 a job keeps each step's time, frees its lease, and journals its result
   assert.equal(value, 7);
   const [job] = await journals(workshop);
   assert.equal(job?.state, "done");
-  assert.deepEqual(job?.steps.map(({ name, ms }) => [name, ms]), [["create", 1500], ["verify", 250]]);
+  assert.deepEqual(
+    job?.steps.map(({ name, ms }) => [name, ms]),
+    [
+      ["create", 1500],
+      ["verify", 250],
+    ],
+  );
   assert.deepEqual(job?.result, { n: 7 });
   assert.deepEqual(await listLeases(workshop.repository.storage), []);
 });
@@ -103,7 +109,10 @@ test("what cannot be undone keeps its lease, so that a later start tries again",
   state.undo = works;
   clock.advance(LEASE_TERM_MS * 3);
   const recovered = await recoverJobs(workshop, silentProgress);
-  assert.deepEqual(recovered.map(({ left }) => left.length), [0]);
+  assert.deepEqual(
+    recovered.map(({ left }) => left.length),
+    [0],
+  );
   assert.deepEqual(undone, [branch]);
   assert.deepEqual(await listLeases(workshop.repository.storage), []);
 });
@@ -121,7 +130,13 @@ test("a job whose process died is closed as failed by the next start of any job"
       assert.ok(lease);
       const dead = { ...lease.record, owner: { ...lease.record.owner, startedTicks: "1" } };
       await putJson(storage, leaseName("drill-copy"), dead);
-      await runJob(workshop, { verb: "verify", source: "shop" }, watch, async () => undefined, () => ({}));
+      await runJob(
+        workshop,
+        { verb: "verify", source: "shop" },
+        watch,
+        async () => undefined,
+        () => ({}),
+      );
       assert.deepEqual(undone, [branch]);
     },
     () => ({}),

@@ -30,6 +30,8 @@ interface Course {
   readonly place: RestoreTarget;
   readonly exists: boolean;
   readonly occupants: readonly string[];
+  /** Asked for, or all that the point holds. */
+  readonly dataOnly: boolean;
   /** Rows go into the database as it stands: asked for by data-only and by chosen tables of an existing database. */
   readonly inPlace: boolean;
 }
@@ -37,12 +39,12 @@ interface Course {
 /** What a restore would do, and why it would refuse. Nothing is touched. */
 export async function planRestore(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
   const course = await plot(workshop, source, request, watch);
-  const { target, place, exists, occupants, inPlace } = course;
+  const { target, place, exists, occupants, dataOnly, inPlace } = course;
   const { point } = target.entry;
   const steps: PlanStep[] = [
     { what: `fetch and prove ${point.name} (${point.id})`, effect: "none", reason: `it holds the data of ${point.time.toISOString()}` },
     inPlace
-      ? { what: `load into ${place.connection.label}`, effect: "change", reason: request.dataOnly ? "data only" : "chosen tables only" }
+      ? { what: `load into ${place.connection.label}`, effect: "change", reason: dataOnly ? "data only" : "chosen tables only" }
       : {
           what: `create a database on ${place.server.label} and load into it`,
           effect: "create",
@@ -70,7 +72,8 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
     { verb: "restore", source: source.name, point: point.id },
     watch,
     async (job) => {
-      const { tables, dataOnly } = request;
+      const { tables } = request;
+      const { dataOnly } = course;
       const fresh = course.inPlace ? undefined : `lifeboat_${job.id}`;
       const arrival = await bringBack(workshop, source, target.entry, job, watch, {
         tables,
@@ -112,8 +115,9 @@ async function plot(workshop: Workshop, source: Source, request: RestoreRequest,
   const own = await source.provider.connection({ signal: watch.signal });
   const place = source.engine.resolveTarget(own, request.into);
   const { exists, occupants } = await source.engine.stateOf(place, { signal: watch.signal });
-  const partial = request.dataOnly === true || request.tables !== undefined || target.entry.point.kind === "data";
-  if (partial && !exists && (request.dataOnly || target.entry.point.kind === "data")) {
+  const dataOnly = request.dataOnly === true || target.entry.point.kind === "data";
+  const partial = dataOnly || request.tables !== undefined;
+  if (dataOnly && !exists) {
     throw new LifeboatError(
       "RESTORE_TARGET_INVALID",
       `${place.connection.label} does not exist, and data without definitions needs a database that has them`,
@@ -122,12 +126,11 @@ async function plot(workshop: Workshop, source: Source, request: RestoreRequest,
       },
     );
   }
-  return { target, place, exists, occupants, inPlace: partial && exists };
+  return { target, place, exists, occupants, dataOnly, inPlace: partial && exists };
 }
 
-function refusalOf(source: Source, request: RestoreRequest, { place, occupants, inPlace }: Course): LifeboatError | undefined {
-  const dataOnly = inPlace && !request.replace && (request.dataOnly ?? false);
-  if (occupants.length === 0 || dataOnly) return undefined;
+function refusalOf(source: Source, request: RestoreRequest, { place, occupants, dataOnly }: Course): LifeboatError | undefined {
+  if (occupants.length === 0 || (dataOnly && !request.replace)) return undefined;
   const shown = occupants.slice(0, 3).join(", ") + (occupants.length > 3 ? ` and ${occupants.length - 3} more` : "");
   if (!request.replace) {
     return new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} is not empty: it holds ${shown}`, {

@@ -18,7 +18,13 @@ export interface RoadOptions {
   readonly dataOnly?: boolean | undefined;
   readonly replace?: boolean | undefined;
   /** Makes the place to load into; runs after the bytes have been proven, so that a damaged backup touches nothing. */
-  readonly begin: (archiveFile: string) => Promise<Connection>;
+  readonly begin: (archiveFile: string) => Promise<Place>;
+}
+
+export interface Place {
+  readonly connection: Connection;
+  /** The whole server is thrown away afterwards: roles that the backup names may be made on it. */
+  readonly ownServer: boolean;
 }
 
 export interface Arrival {
@@ -64,12 +70,11 @@ export async function bringBack(
       },
       { totalBytes: data.plain.sizeBytes },
     );
-    const connection = await job.step("create", () => options.begin(spool.path));
+    const { connection, ownServer } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
     const { tables, dataOnly, replace } = options;
-    const loaded = await job.step("load", () => source.engine.load(connection, spool.path, { tables, dataOnly, replace, ...work }), {
-      totalBytes: data.plain.sizeBytes,
-    });
+    const loading = { tables, dataOnly, replace, createRoles: ownServer, ...work };
+    const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: data.plain.sizeBytes });
     const checks = await job.step("verify", async () => {
       const actual = await source.engine.fingerprint(connection, expected.scope, work);
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");

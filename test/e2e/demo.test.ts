@@ -27,9 +27,13 @@ interface Run {
   stdout(): string;
 }
 
+/** Colours are neither demanded nor forbidden: a run decides by itself. */
+const { FORCE_COLOR: _, NO_COLOR: __, ...plain } = process.env;
+
 function start(folder: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Run {
   const child = spawn(join(root, "bin/lifeboat"), ["demo", ...args], {
-    env: { ...process.env, TMPDIR: folder, LIFEBOAT_REPOSITORY: "file:///nowhere", FORCE_COLOR: "", NO_COLOR: "1", ...env },
+    // A user's own settings must not lead the demonstration to the user's own repository.
+    env: { ...plain, TMPDIR: folder, LIFEBOAT_REPOSITORY: "file:///nowhere", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -124,7 +128,7 @@ test("R31 R33 the demonstration's JSON counts what was lost to the last order, a
   // What is kept works, without the shop: the backup proves itself once more.
   const drill = spawn(join(root, "bin/lifeboat"), ["drill", "shop", "--json"], {
     cwd: told.kept,
-    env: { ...process.env, TMPDIR: folder, DATABASE_URL: "" },
+    env: { ...plain, TMPDIR: folder, DATABASE_URL: "postgres://shop@localhost:1/shop" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let answer = "";

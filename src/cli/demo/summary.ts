@@ -59,16 +59,24 @@ const gone = (folder: string, paint: Paint): string =>
     paint.dim("To begin with a database of your own: lifeboat init"),
   ].join("\n");
 
+/** An address where nobody answers: the shop's own, which was a socket in the folder, is just as dead. */
+const GONE = "postgres://shop@localhost:1/shop";
+
 function goOn(folder: string, point: string | undefined, paint: Paint): string {
   const inCheckout = fileURLToPath(new URL("../../../bin/lifeboat", import.meta.url));
   const lifeboat = existsSync(inCheckout) ? inCheckout : "lifeboat";
-  const lines = [`cd ${folder}`, `${lifeboat} list`, `${lifeboat} show ${point ?? "POINT"} --contents`, `${lifeboat} drill shop`];
+  const lines = [
+    `cd ${folder}`,
+    `${lifeboat} list`,
+    `${lifeboat} show ${point ?? "POINT"} --contents`,
+    `DATABASE_URL=${GONE} ${lifeboat} drill shop`,
+  ];
   return [
     `The server is stopped; configuration, repository, identity and evidence stay in ${folder}. To go on:`,
     "",
     ...lines.map((line) => `${paint.dim("$")} ${paint.bold(line)}`),
     "",
-    paint.dim("The drill works although the shop is gone: a backup needs nothing but itself."),
+    paint.dim("The drill works although the shop is gone: a backup needs nothing but itself and its key."),
     paint.dim("When you are done, remove the folder."),
   ].join("\n");
 }

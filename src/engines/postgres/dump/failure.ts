@@ -6,6 +6,11 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/row-level security/, "SOURCE_PERMISSION", "row-level security would have hidden rows of"],
   [/permission denied|must be superuser|must be owner/, "SOURCE_PERMISSION", "permission is missing in"],
   [/lock timeout|statement timeout|could not obtain lock/, "SOURCE_CHANGED", "another session kept a table locked in"],
+  [
+    /cache lookup failed|could not open relation with OID|relation .* does not exist/,
+    "SOURCE_CHANGED",
+    "an object was dropped while the dump began in",
+  ],
   [/server version mismatch/, "TOOL_TOO_OLD", "pg_dump is older than the server of"],
   [/password authentication failed|no password supplied/, "SOURCE_AUTH", "the server refused pg_dump's login to"],
   [/out of shared memory/, "DUMP_FAILED", "the server has no room for so many locks (raise max_locks_per_transaction) in"],

@@ -13,7 +13,8 @@ export interface SourceTable {
   readonly name: string;
   /** `pg_class.relkind`: r table, p partitioned table, S sequence. */
   readonly kind: string;
-  readonly readable: boolean;
+  /** Null when it was dropped while it was listed. */
+  readonly readable: boolean | null;
   /** Row-level security would hide rows from this user. */
   readonly hidden: boolean;
   /** First on the search path among those of its name: what the bare name means. */
@@ -58,7 +59,7 @@ export async function listTables(session: Session): Promise<SourceTable[]> {
 
 /** SOURCE_PERMISSION, naming what this user cannot read whole, before any byte flows. */
 export function refuseUnreadable(tables: readonly SourceTable[], label: string, withData: boolean): void {
-  const unreadable = tables.filter((table) => !table.readable);
+  const unreadable = tables.filter((table) => table.readable === false);
   if (unreadable.length > 0) {
     throw new LifeboatError("SOURCE_PERMISSION", `the user of ${label} may not read ${some(unreadable)}`, {
       details: { objects: unreadable.map((table) => table.name) },

@@ -16,6 +16,9 @@ export interface ProbeOptions {
 
 const DEFAULT_TIMEOUT_MS = 300_000;
 
+/** How far an application's clock may be ahead of the server's. */
+const CLOCK_SKEW_MS = 300_000;
+
 type TableProbe = Extract<Probe, { table: string }>;
 type SqlProbe = Extract<Probe, { sql: string }>;
 type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
@@ -125,7 +128,7 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
   }
   await client.query("set local timezone = 'UTC'");
   const { rows } = await client.query(
-    `select pg_catalog.max(${quoted})::timestamptz as newest, extract(epoch from $1::timestamptz - pg_catalog.max(${quoted})::timestamptz)::text as age,
+    `select extract(epoch from $1::timestamptz)::float8 - extract(epoch from pg_catalog.max(${quoted})::timestamptz)::float8 as age,
        pg_catalog.isfinite(pg_catalog.max(${quoted})::timestamptz) as finite, pg_catalog.max(${quoted})::text as text from ${table}`,
     [asOf.toISOString()],
   );
@@ -137,6 +140,10 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
   const actual = `${text}, ${Math.round(ageMs / 1000)} s before the snapshot`;
   if (withinMs === undefined) return { outcome: "pass", message: `the newest row is of ${text}`, actual };
   const expected = `at most ${withinMs / 1000} s before ${asOf.toISOString()}`;
+  if (ageMs < -CLOCK_SKEW_MS) {
+    const message = `the newest ${column}, ${text}, lies after the snapshot: rows dated ahead hide how old the data is`;
+    return { outcome: "inconclusive", message, expected, actual: text };
+  }
   if (ageMs > withinMs) return { outcome: "fail", message: `the newest row is too old: ${actual}`, expected, actual };
   return { outcome: "pass", message: `the newest row is of ${text}`, expected, actual };
 }

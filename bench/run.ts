@@ -1,0 +1,146 @@
+// Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
+// Usage: npm run bench [-- SECTION …]   sections: backup restore fingerprint list startup; default: all
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { beginCluster } from "../src/engines/postgres/cluster/cluster.ts";
+import { partsOf } from "../src/engines/postgres/connect/url.ts";
+import { findTools } from "../src/engines/postgres/tools/find.ts";
+import { buildDatabase } from "./database.ts";
+import { fillRepository } from "./many-backups.ts";
+import { compare, type Measured, measure } from "./measure.ts";
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
+const MILLION_ROWS = Number(process.env.BENCH_MILLION_ROWS ?? 10);
+const asked = process.argv.slice(2);
+const wants = (section: string): boolean => asked.length === 0 || asked.includes(section);
+const lifeboat = resolve(import.meta.dirname, "../bin/lifeboat");
+
+const print = (text = ""): void => console.log(text);
+const shown = (seconds: number): string => `${seconds.toFixed(2).padStart(7)} s`;
+
+function report(
+  title: string,
+  runs: Readonly<Record<string, Measured>>,
+  ours: string,
+  limits: Readonly<Record<string, string>> = {},
+): void {
+  print(`\n${title}`);
+  const own = runs[ours] as Measured;
+  for (const [name, run] of Object.entries(runs)) {
+    const ratio =
+      name === ours ? "" : `   ours is ${(own.seconds / run.seconds).toFixed(2)} x of it${limits[name] ? `   (${limits[name]})` : ""}`;
+    print(`  ${shown(run.seconds)}  ${name}${ratio}`);
+  }
+  const peaks = Object.entries(own.peakMiB).filter(([name]) => !["bash", "sh"].includes(name));
+  print(`  peak memory of ours: ${peaks.map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(", ")}   (limit 200 MiB)`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "lifeboat-bench-"));
+const { directory: bin } = await findTools("server", { minimumMajor: 12 });
+const cluster = await beginCluster({
+  directory: `${folder}-cluster`, // beside, not inside: its server runs as another user when we are root
+  bin,
+  jobId: "bench",
+  durable: false,
+  settings: { shared_buffers: "1GB", autovacuum: "off", max_wal_size: "4GB" },
+});
+try {
+  const shop = cluster.connection("shop");
+  const parts = partsOf(shop);
+  const env = {
+    PGHOST: parts.host,
+    PGPORT: String(parts.port),
+    PGUSER: parts.user,
+    PGPASSWORD: parts.password ?? "",
+    DATABASE_URL: shop.url,
+    PATH: `${bin}:${process.env.PATH}`,
+    F: folder,
+    L: `${lifeboat} --config ${folder}/lifeboat.yaml --quiet`,
+  };
+  await measure(
+    "$L init --repository $F/repository --source shop && age-keygen -o $F/key.txt 2>/dev/null && age-keygen -y $F/key.txt > $F/recipient",
+    env,
+  );
+
+  if (wants("backup") || wants("restore") || wants("fingerprint")) {
+    print(`building a database of ${MILLION_ROWS} million rows`);
+    await measure("createdb shop", env);
+    print(`  ${await buildDatabase(shop, MILLION_ROWS)}`);
+  }
+
+  if (wants("backup")) {
+    const runs = await compare(
+      {
+        "pg_dump -Fc -Z0 >/dev/null": "pg_dump -Fc -Z0 shop >/dev/null",
+        "pg_dump -Fc -Z0 | zstd -1 -T0 | age": "pg_dump -Fc -Z0 shop | zstd -q -1 -T0 | age -R $F/recipient > $F/plain.age",
+        "lifeboat backup": "$L backup shop",
+        "pg_dump -Fc": "pg_dump -Fc shop > $F/dump.gz",
+        "pg_dump | gzip": "pg_dump shop | gzip > $F/dump.sql.gz",
+      },
+      ROUNDS,
+      env,
+    );
+    report("Backup: compressed, encrypted, checksummed, fingerprinted, read back", runs, "lifeboat backup", {
+      "pg_dump -Fc -Z0 | zstd -1 -T0 | age": "limit 1.25",
+      "pg_dump | gzip": "limit 0.40",
+    });
+  }
+
+  if (wants("restore")) {
+    if (!wants("backup")) await measure("$L backup shop && pg_dump -Fc shop > $F/dump.gz && pg_dump shop | gzip > $F/dump.sql.gz", env);
+    const runs = await compare(
+      {
+        "lifeboat restore": "$L restore shop --into target",
+        "pg_restore -j2": "createdb target && pg_restore -j2 -d target $F/dump.gz",
+        "gunzip | psql": "createdb target && gunzip -c $F/dump.sql.gz | psql -q -d target >/dev/null",
+      },
+      ROUNDS,
+      env,
+      async () => void (await measure("dropdb --if-exists --force target", env)),
+    );
+    report("Restore: unsealed, proven, loaded, and compared with the source's fingerprint", runs, "lifeboat restore", {
+      "pg_restore -j2": "limit 1.30",
+    });
+    print(`  steps of the last: ${await lastSteps(env)}`);
+  }
+
+  if (wants("fingerprint")) {
+    const script = resolve(import.meta.dirname, "fingerprint.ts");
+    const runs = await compare(
+      {
+        "pg_dump -Fc -Z0 >/dev/null": "pg_dump -Fc -Z0 shop >/dev/null",
+        fingerprint: `${process.execPath} ${script}`,
+        "md5 of every row": `psql -qAt shop -c "select sum(('x' || left(md5(t::text), 15))::bit(60)::bigint::numeric) from orders t" -c "select sum(('x' || left(md5(t::text), 15))::bit(60)::bigint::numeric) from items t" -c "select sum(('x' || left(md5(t::text), 15))::bit(60)::bigint::numeric) from users t"`,
+      },
+      ROUNDS,
+      env,
+    );
+    report("Fingerprint of every row", runs, "fingerprint", { "pg_dump -Fc -Z0 >/dev/null": "limit 0.70" });
+  }
+
+  if (wants("list")) {
+    await fillRepository(join(folder, "repository"), 10_000);
+    const state = { ...env, XDG_CACHE_HOME: join(folder, "cache") };
+    mkdirSync(state.XDG_CACHE_HOME);
+    const cold = await measure("$L list", state);
+    const runs = await compare({ "list, warm": "$L list > /dev/null", "list --json, warm": "$L list --json >/dev/null" }, ROUNDS, state);
+    print("\nList with 10 000 backups   (limit 0.50 s warm)");
+    print(`  ${shown(cold.seconds)}  the first time, building the catalog`);
+    for (const [name, run] of Object.entries(runs)) print(`  ${shown(run.seconds)}  ${name}`);
+  }
+
+  if (wants("startup")) {
+    const runs = await compare({ "lifeboat --version": `${lifeboat} --version`, "node -e 0": `${process.execPath} -e 0` }, 15, env);
+    report("Startup", runs, "lifeboat --version", { "node -e 0": "limit 3.00" });
+  }
+} finally {
+  await cluster.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function lastSteps(env: Readonly<Record<string, string>>): Promise<string> {
+  const { stdout } = await measure("$L jobs --json --limit 1", env);
+  const { jobs } = JSON.parse(stdout) as { jobs: { steps: { name: string; ms: number }[] }[] };
+  return (jobs[0]?.steps ?? []).map(({ name, ms }) => `${name} ${(ms / 1000).toFixed(1)} s`).join(", ");
+}
