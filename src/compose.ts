@@ -123,7 +123,9 @@ async function wireSource(config: Config, name: string): Promise<Source> {
 
 function policyOf(config: Config, source: SourceConfig): RetentionPolicy {
   const policy = source.policy === undefined ? undefined : config.policies[source.policy];
-  return policy === undefined ? { tiers: [] } : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
+  return policy === undefined
+    ? { tiers: [] }
+    : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
 }
 
 function passphraseOf(config: Config): string | undefined {
@@ -145,7 +147,8 @@ async function openKeyOf(config: Config): Promise<OpenKey> {
   const passphrase = passphraseOf(config);
   if (passphrase !== undefined) return { passphrase };
   const { identityFile } = config.repository.encryption;
-  if (identityFile === undefined) throw new LifeboatError("KEY_MISSING", "no identity is configured, and without one a backup cannot be opened");
+  if (identityFile === undefined)
+    throw new LifeboatError("KEY_MISSING", "no identity is configured, and without one a backup cannot be opened");
   let text: string;
   try {
     text = readSecretFile(identityFile);

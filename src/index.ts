@@ -5,7 +5,7 @@ export { ERROR_CODES, type ErrorCode, EXIT, isLifeboatError, LifeboatError } fro
 export type { Fingerprint, Omission } from "./core/fingerprint.ts";
 export type { BackupKind, Manifest, ManifestPart } from "./core/manifest.ts";
 export type { RestorePoint } from "./core/restore-point.ts";
-export { expire as decideExpiry, type Expiry, type RetentionPolicy } from "./core/retention.ts";
+export { type Expiry, expire as decideExpiry, type RetentionPolicy } from "./core/retention.ts";
 export { type Check, judge, type Verdict } from "./core/verdict.ts";
 export { type BackupRequest, type BackupResult, backup } from "./operations/backup.ts";
 export { drill, type Finding } from "./operations/drill.ts";

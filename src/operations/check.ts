@@ -2,7 +2,9 @@
 
 import { formatBytes } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { DatabaseFacts } from "../ports/engine.ts";
 import type { Storage } from "../ports/storage.ts";
+import { freeBytesIn } from "../repository/spool.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -57,19 +59,28 @@ async function exercise(storage: Storage, name: string, signal: AbortSignal): Pr
   throw new LifeboatError("STORAGE_FAILED", "the storage lets two writers create the same object: leases cannot be trusted on it");
 }
 
-/** The source answers, its data can be read, its tools are here, and what it holds would fit where it must. */
+/** The source answers, its data can be read, its tools are here, and a drill of it has a place and room. */
 export async function checkSource(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  let warnings: readonly string[] = [];
-  findings.push(
-    await finding(`source ${source.name}`, async () => {
-      const facts = await source.engine.inspect(await source.provider.connection(watch), watch);
-      warnings = facts.warnings;
-      return `${facts.database} on PostgreSQL ${facts.serverVersion} as ${facts.user}: ${facts.tables} tables, ${formatBytes(facts.sizeBytes)}; ${facts.tool}`;
+  const name = `source ${source.name}`;
+  let facts: DatabaseFacts | undefined;
+  const reached = await finding(name, async () => {
+    facts = await source.engine.inspect(await source.provider.connection(watch), watch);
+    const { database, serverVersion, user, tables, sizeBytes, tool } = facts;
+    return `${database} on server ${serverVersion} as ${user}: ${tables} tables, ${formatBytes(sizeBytes)}; ${tool}`;
+  });
+  if (facts === undefined) return [reached];
+  const { serverMajor, sizeBytes, warnings } = facts;
+  return [
+    reached,
+    ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
+    await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
+    await finding(`spool for ${source.name}`, async () => {
+      const freeBytes = await freeBytesIn(workshop.spoolDirectory);
+      const message = `${formatBytes(freeBytes)} are free where a restore puts its bytes; the database has ${formatBytes(sizeBytes)}`;
+      if (freeBytes > sizeBytes) return message;
+      return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
     }),
-  );
-  for (const message of warnings) findings.push({ name: `source ${source.name}`, outcome: "inconclusive", message });
-  return findings;
+  ];
 }
 
 type Said = string | Omit<Finding, "name">;

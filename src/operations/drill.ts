@@ -66,11 +66,15 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
 async function rehearse(workshop: Workshop, source: Source, target: Target, job: Job, watch: Watch) {
   let scratch: Scratch | undefined;
   try {
-    const begin = async (archiveFile: string): Promise<Connection> => {
+    const begin = async (archiveFile: string): Promise<Place> => {
       scratch = await beginScratch(source, target, job, watch);
       const { connection, ownServer } = scratch;
       // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
-      return ownServer ? source.engine.createDatabase(connection, "restored", { like: archiveFile, signal: job.signal }) : connection;
+      if (!ownServer) return scratch;
+      return {
+        connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, signal: job.signal }),
+        ownServer,
+      };
     };
     const arrival = await bringBack(workshop, source, target.entry, job, watch, { begin });
     return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };

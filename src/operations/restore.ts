@@ -79,7 +79,10 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         tables,
         dataOnly,
         replace: course.inPlace && request.replace,
-        begin: async (archiveFile) => (fresh === undefined ? place.connection : beginDatabase(source, place, fresh, archiveFile, job)),
+        begin: async (archiveFile) => ({
+          connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, job),
+          ownServer: false,
+        }),
       });
       const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
       if (fresh !== undefined) {

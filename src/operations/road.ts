@@ -76,7 +76,8 @@ export async function bringBack(
     const loading = { tables, dataOnly, replace, createRoles: ownServer, ...work };
     const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: data.plain.sizeBytes });
     const checks = await job.step("verify", async () => {
-      const actual = await source.engine.fingerprint(connection, expected.scope, work);
+      const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };
+      const actual = await source.engine.fingerprint(connection, scope, work);
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
         ...loaded.problems.map(problem),

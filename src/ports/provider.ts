@@ -42,6 +42,8 @@ export interface Provider {
   readonly capabilities: ProviderCapabilities;
   /** How to reach the source's data: a direct connection, never a pooled one. */
   connection(work?: Work): Promise<Connection>;
+  /** Where a drill would restore to, in words, after making sure that it can: TOOL_* or SOURCE_* when it cannot. Makes nothing. */
+  checkScratch(serverMajor: number, work?: Work): Promise<string>;
   beginScratch(request: ScratchRequest): Promise<Scratch>;
   /** Removes what a crashed job left, if it is still there. Resources of another host give false: only that host can. */
   undo(resource: Resource, work?: Work): Promise<boolean>;

@@ -63,7 +63,7 @@ export interface Storage {
   /** Every object whose name starts with the prefix (a plain string prefix), in ascending order of names. */
   list(prefix: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<ObjectInfo>;
 
-  /** Names of the folders directly under a prefix that ends in "/", without prefix and slash, ascending. Far cheaper than `list` over their contents. */
+  /** Names of the folders directly under a prefix that ends in "/", without prefix and slash, ascending. Far cheaper than `list` over their contents; a folder may prove empty. */
   listFolders(prefix: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<string>;
 
   /** Removes the object; one that is not there is no error. A locked one: STORAGE_REFUSED. */

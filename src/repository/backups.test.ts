@@ -19,8 +19,22 @@ async function* of(...chunks: string[]): AsyncIterable<Uint8Array> {
 async function made(t: Parameters<typeof temporaryRepository>[0]) {
   const { storage } = await temporaryRepository(t);
   const { identity, recipient } = await generateIdentity();
-  const part = await storePart(storage, place, { name: "data", content: "pg_dump-custom", bytes: of("hello ", "rows") }, { recipients: [recipient] });
-  const manifest = { format: 1, id, source: "shop", kind: "full", snapshotAt: at.toISOString(), endedAt: at.toISOString(), parts: [part], fingerprint: {} } as unknown as Manifest;
+  const part = await storePart(
+    storage,
+    place,
+    { name: "data", content: "pg_dump-custom", bytes: of("hello ", "rows") },
+    { recipients: [recipient] },
+  );
+  const manifest = {
+    format: 1,
+    id,
+    source: "shop",
+    kind: "full",
+    snapshotAt: at.toISOString(),
+    endedAt: at.toISOString(),
+    parts: [part],
+    fingerprint: {},
+  } as unknown as Manifest;
   return { storage, manifest, part, key: { identities: [identity] } };
 }
 
@@ -41,7 +55,10 @@ test("a body that fails leaves no part behind", async (t) => {
     yield new Uint8Array(1000);
     throw new Error("the tool died");
   }
-  await assert.rejects(storePart(storage, place, { name: "data", content: "x", bytes: broken() }, { recipients: [recipient] }), /the tool died/);
+  await assert.rejects(
+    storePart(storage, place, { name: "data", content: "x", bytes: broken() }, { recipients: [recipient] }),
+    /the tool died/,
+  );
   assert.equal(await storage.head(partName("shop", place.folder, "data")), undefined);
 });
 

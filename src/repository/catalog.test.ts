@@ -15,11 +15,24 @@ function manifestOf(n: number): { place: { source: string; folder: string }; man
   const at = new Date(Date.UTC(2026, 0, 1, n));
   const id = `01k${String(n).padStart(11, "0")}`;
   const manifest = {
-    format: 1, id, name: `backup-${n}`, source: "shop", provider: "postgres", engine: "postgres", kind: "full",
-    startedAt: at.toISOString(), snapshotAt: at.toISOString(), endedAt: at.toISOString(), tiers: [],
-    madeBy: { user: "u", host: "h", job: "j", lifeboat: "0" }, server: { version: "15", tool: "pg_dump 15" }, sourceBytes: 1,
+    format: 1,
+    id,
+    name: `backup-${n}`,
+    source: "shop",
+    provider: "postgres",
+    engine: "postgres",
+    kind: "full",
+    startedAt: at.toISOString(),
+    snapshotAt: at.toISOString(),
+    endedAt: at.toISOString(),
+    tiers: [],
+    madeBy: { user: "u", host: "h", job: "j", lifeboat: "0" },
+    server: { version: "15", tool: "pg_dump 15" },
+    sourceBytes: 1,
     parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
-    recipients: [], fingerprint: { algorithm: "a", digest: "d", tables: 0, rows: 0, unhashed: 0 }, notIncluded: [],
+    recipients: [],
+    fingerprint: { algorithm: "a", digest: "d", tables: 0, rows: 0, unhashed: 0 },
+    notIncluded: [],
   } as Manifest;
   return { place: { source: "shop", folder: backupFolderName(at, "full", id) }, manifest };
 }

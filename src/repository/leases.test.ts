@@ -29,7 +29,9 @@ test("a lease is held by one; the second is told who holds it", async (t) => {
 test("of twenty that race for a lease one gets it", async (t) => {
   const clock = drivenClock();
   const { storage } = await temporaryRepository(t, clock);
-  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => acquireLease(storage, "x", { ...holder, job: `j${n}` }, clock)));
+  const all = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) => acquireLease(storage, "x", { ...holder, job: `j${n}` }, clock)),
+  );
   const won = all.filter((one) => one.status === "fulfilled");
   assert.equal(won.length, 1);
   await won[0]?.value.release();
@@ -55,7 +57,11 @@ test("a holder is given up when its process is gone, and not before its term whe
   const child = spawn("true");
   const pid = child.pid as number;
   await once(child, "close");
-  const record = { ...holder, acquiredAt: clock.now().toISOString(), expiresAt: new Date(clock.now().getTime() + LEASE_TERM_MS).toISOString() };
+  const record = {
+    ...holder,
+    acquiredAt: clock.now().toISOString(),
+    expiresAt: new Date(clock.now().getTime() + LEASE_TERM_MS).toISOString(),
+  };
   assert.ok(isAbandoned({ ...record, owner: { ...thisOwner(), pid, startedTicks: "1" } }, clock.now()), "dead on this machine");
   assert.ok(!isAbandoned({ ...record, owner: thisOwner() }, clock.now()), "alive");
   const elsewhere = { ...record, owner: { ...thisOwner(), machine: "another", pid } };

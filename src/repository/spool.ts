@@ -28,8 +28,7 @@ export function planSpool(jobId: string, directory: string | undefined): SpoolPl
 export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
   const directory = dirname(place.path);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const { bavail, bsize } = await statfs(directory);
-  const freeBytes = bavail * bsize;
+  const freeBytes = await freeBytesIn(directory);
   if (freeBytes < sizeBytes + RESERVE_BYTES) {
     throw new LifeboatError(
       "DISK_FULL",
@@ -49,6 +48,12 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
     }
     throw cause;
   }
+}
+
+/** Bytes that can be written in a directory. */
+export async function freeBytesIn(directory: string = tmpdir()): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
 }
 
 export async function emptySpool(place: Pick<SpoolPlace, "path">): Promise<void> {

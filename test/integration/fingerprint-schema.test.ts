@@ -170,8 +170,10 @@ const PROBES: readonly (readonly [outcome: string, probe: Probe, message: RegExp
   ["inconclusive", { sql: "select true where false" }, /no row/],
   ["inconclusive", { sql: "select null::boolean" }, /null/],
   ["inconclusive", { sql: "select 5" }, /neither/],
-  ["inconclusive", { sql: "delete from users returning true" }, /read-only/],
-  ["inconclusive", { sql: "commit; delete from users; select true" }, /multiple commands/],
+  ["inconclusive", { sql: "select nextval('untouched') > 0" }, /read-only/],
+  ["inconclusive", { sql: "select true) as q; commit; delete from users; select (true" }, /syntax error|multiple commands/],
+  ["pass", { sql: "select true, false -- the first column counts" }, /true/],
+  ["inconclusive", { sql: "commit; delete from users; select true" }, /syntax error/],
   ["inconclusive", { sql: "select nonsense" }, /nonsense/],
 ];
 

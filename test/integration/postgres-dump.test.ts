@@ -94,7 +94,11 @@ test("a user who may not read every table is refused with their names before any
 
 test("tables that are truncated, rewritten and dropped while dumps begin are neither lost nor green by accident", { skip }, async (t) => {
   const source = await freshDatabase();
-  await query(source, `create table a (id int, v text); create table b (id int)`);
+  await query(
+    source,
+    `create table a (id int, v text); insert into a select i, repeat('x', 100) from generate_series(1, 1000) i;
+     create table b (id int); insert into b select generate_series(1, 10)`,
+  );
   const writer = await openClient(source);
   let stop = false;
   // At every committed instant `a` holds 1000 rows and `b` 10, in ever new storage.
@@ -103,22 +107,24 @@ test("tables that are truncated, rewritten and dropped while dumps begin are nei
       await writer.query(`begin; truncate a; insert into a select i, repeat('x', 100) from generate_series(1, 1000) i; commit`);
       if (turn % 3 === 0) await writer.query(`alter table a alter column id type ${turn % 2 === 0 ? "bigint" : "int"}`);
       await writer.query(`begin; drop table if exists b; create table b (id int); insert into b select generate_series(1, 10); commit`);
+      await new Promise((resolve) => setTimeout(resolve, turn % 100));
     }
   })();
   try {
-    await writer.query("select 1");
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0, proven = 0; proven < 3; round++) {
+      assert.ok(round < 20, "some dumps must come through");
       const { file, fingerprint } = await drainDump(t, engine, source).catch((error: unknown) => {
         assert.equal((error as { code?: string }).code, "SOURCE_CHANGED", String(error));
         return { file: undefined, fingerprint: undefined };
       });
       if (file === undefined) continue;
-      if (Object.keys(fingerprint.tables).length === 0 || fingerprint.unhashed.length > 0) continue;
+      if (!("public.a" in fingerprint.tables && "public.b" in fingerprint.tables) || fingerprint.unhashed.length > 0) continue;
       const target = await freshDatabase();
       assert.deepEqual((await engine.load(target, file, {})).problems, []);
       const [row] = await query(target, "select (select count(*) from a)::int as a, (select count(*) from b)::int as b");
-      assert.ok((row?.a === 1000 && row?.b === 10) || round === 0, `a ${row?.a}, b ${row?.b}`);
+      assert.deepEqual(row, { a: 1000, b: 10 });
       assert.deepEqual(differences(engine, fingerprint, await engine.fingerprint(target, fingerprint.scope)), []);
+      proven += 1;
     }
   } finally {
     stop = true;

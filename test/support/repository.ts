@@ -1,6 +1,7 @@
 // A repository in a temporary directory, with a clock that tests drive.
-import { mkdtemp, rm } from "node:fs/promises";
+
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -31,7 +32,10 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   return directory;
 }
 
-export async function temporaryRepository(t: TestContext, clock: Clock = drivenClock()): Promise<Repository & { readonly directory: string }> {
+export async function temporaryRepository(
+  t: TestContext,
+  clock: Clock = drivenClock(),
+): Promise<Repository & { readonly directory: string }> {
   const directory = await temporaryDirectory(t);
   const storage = openLocalStorage({ directory });
   t.after(() => storage.close());

@@ -13,16 +13,29 @@ export const backupCommand = defineCommand({
     "Dumps the source from one snapshot, fingerprints the same snapshot, and seals both on their way to the repository: compressed, encrypted, checksummed, without a local copy. The manifest is written last, so a backup that failed is no backup.",
   arguments: { source: { type: text, required: true, help: "Name of the source." } },
   options: {
-    kind: { type: oneOf(["full", "data", "schema", "tables"]), default: "full", value: "KIND", help: "What it takes: everything, rows only, definitions only, or chosen tables." },
+    kind: {
+      type: oneOf(["full", "data", "schema", "tables"]),
+      default: "full",
+      value: "KIND",
+      help: "What it takes: everything, rows only, definitions only, or chosen tables.",
+    },
     tables: { type: listOf(text), value: "A,B", help: "Tables or patterns, for `--kind tables` (which it implies)." },
     name: { type: text, value: "NAME", help: "Name of the restore point. Default: by the policy's pattern." },
-    tier: { type: text, value: "TIER", help: "Tier of the policy it is made for, as in a cron line: it gives name, storage class and expiry." },
+    tier: {
+      type: text,
+      value: "TIER",
+      help: "Tier of the policy it is made for, as in a cron line: it gives name, storage class and expiry.",
+    },
     reason: { type: text, value: "TEXT", help: "Why it is made.", example: '"pre-migration, schema v1.5"' },
     note: { type: text, value: "TEXT", help: "Anything a reader should know." },
     hold: { type: flag, help: "Put it on hold at once: it never expires until released." },
   },
   json: true,
-  examples: ["lifeboat backup shop", 'lifeboat backup shop --reason "pre-migration, schema v1.5" --hold', "lifeboat backup shop --tables users,orders"],
+  examples: [
+    "lifeboat backup shop",
+    'lifeboat backup shop --reason "pre-migration, schema v1.5" --hold',
+    "lifeboat backup shop --tables users,orders",
+  ],
   async run(context) {
     const { options, args } = context;
     return withWorkshop(context, async (workshop, watch) => {
@@ -56,7 +69,10 @@ export const backupCommand = defineCommand({
               ["data of", manifest.snapshotAt],
               ["size", `${formatBytes(sizeBytes)} sealed, from ${formatBytes(plainBytes)} dumped`],
               ["took", `${formatDuration(durationMs)} (${formatRate(plainBytes, durationMs)})`],
-              ["fingerprint", `${fingerprint.tables} tables, ${fingerprint.rows} rows, ${fingerprint.algorithm}:${fingerprint.digest.slice(0, 16)}`],
+              [
+                "fingerprint",
+                `${fingerprint.tables} tables, ${fingerprint.rows} rows, ${fingerprint.algorithm}:${fingerprint.digest.slice(0, 16)}`,
+              ],
               ["expires", manifest.expiresAt ?? "never"],
               ["not included", manifest.notIncluded.map(({ kind: what, object, reason }) => `${what} ${object}: ${reason}`).join("\n")],
               ["warnings", warnings.join("\n")],

@@ -6,7 +6,8 @@ import { defineCommand } from "../command.ts";
 import { sourcesNamed, withWorkshop } from "../session.ts";
 
 export const checkCommand = defineCommand({
-  description: "Configuration, repository, key, tools and sources, tried out: everything a backup or a restore will need, before it needs it. Changes nothing.",
+  description:
+    "Configuration, repository, key, tools and sources, tried out: everything a backup or a restore will need, before it needs it. Changes nothing.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: {},
   json: true,
@@ -18,7 +19,10 @@ export const checkCommand = defineCommand({
       const verdict = outcomes.includes("fail") ? "fail" : outcomes.includes("inconclusive") ? "inconclusive" : "pass";
       context.emit({ verdict, configuration: context.configFile, findings }, () =>
         findings
-          .map(({ name, outcome, message, next }) => `${context.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`)
+          .map(
+            ({ name, outcome, message, next }) =>
+              `${context.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`,
+          )
           .join("\n"),
       );
       return { pass: EXIT.done, fail: EXIT.failed, inconclusive: EXIT.inconclusive }[verdict];

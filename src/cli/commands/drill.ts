@@ -10,7 +10,14 @@ export const drillCommand = defineCommand({
   description:
     "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source.",
   arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
-  options: { to: { type: text, default: "latest", value: "TARGET", help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point." } },
+  options: {
+    to: {
+      type: text,
+      default: "latest",
+      value: "TARGET",
+      help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point.",
+    },
+  },
   json: true,
   examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d"],
   async run(context) {

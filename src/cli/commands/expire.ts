@@ -38,10 +38,14 @@ const json = ({ source, applied, keep, remove, transitions, blocked, refused }: 
 function human({ source, applied, keep, remove, transitions, blocked, refused }: ExpireResult, paint: Paint): string {
   const failed = new Map(refused.map(({ point, message }) => [point.id, message]));
   const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
-  const lines = [`${paint.bold(source)}: ${keep.length} kept, ${remove.length} ${applied ? "removed" : "to remove"}, ${transitions.length} ${applied ? "moved" : "to move"}`];
+  const lines = [
+    `${paint.bold(source)}: ${keep.length} kept, ${remove.length} ${applied ? "removed" : "to remove"}, ${transitions.length} ${applied ? "moved" : "to move"}`,
+  ];
   for (const why of blocked) lines.push(`  ${paint.yellow("nothing is removed")}: ${why}`);
-  for (const { point, reasons } of remove) lines.push(`  ${outcome(point.id, "removed", "remove ")}  ${point.name} (${point.id}): ${failed.get(point.id) ?? reasons.join("; ")}`);
-  for (const { point, to, reason } of transitions) lines.push(`  ${outcome(point.id, "moved  ", "move   ")}  ${point.name} (${point.id}) to ${to}: ${failed.get(point.id) ?? reason}`);
+  for (const { point, reasons } of remove)
+    lines.push(`  ${outcome(point.id, "removed", "remove ")}  ${point.name} (${point.id}): ${failed.get(point.id) ?? reasons.join("; ")}`);
+  for (const { point, to, reason } of transitions)
+    lines.push(`  ${outcome(point.id, "moved  ", "move   ")}  ${point.name} (${point.id}) to ${to}: ${failed.get(point.id) ?? reason}`);
   for (const { point, reasons } of keep) lines.push(`  ${paint.dim("keep   ")}  ${point.name} (${point.id}): ${reasons.join("; ")}`);
   return lines.join("\n");
 }

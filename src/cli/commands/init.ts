@@ -15,8 +15,16 @@ import { renderFacts } from "../render/table.ts";
 const options = {
   repository: { type: text, value: "URL|PATH", help: "Where backups will lie: a folder, or s3://bucket/prefix." },
   source: { type: text, value: "NAME", help: "Name of the first source.", example: "shop" },
-  urlVariable: { type: text, value: "NAME", help: "Environment variable that holds the source's connection string; the file refers to it, so the password stays out of it. Default: DATABASE_URL." },
-  identityFile: { type: text, value: "FILE", help: "Identity that opens backups; made when it is not there. Default: lifeboat-identity.txt beside the configuration." },
+  urlVariable: {
+    type: text,
+    value: "NAME",
+    help: "Environment variable that holds the source's connection string; the file refers to it, so the password stays out of it. Default: DATABASE_URL.",
+  },
+  identityFile: {
+    type: text,
+    value: "FILE",
+    help: "Identity that opens backups; made when it is not there. Default: lifeboat-identity.txt beside the configuration.",
+  },
   recipients: { type: listOf(text), value: "AGE1,…", help: "Seal for these recipients instead, and make no identity here." },
 } as const;
 
@@ -42,12 +50,25 @@ export const initCommand = defineCommand({
     } finally {
       await storage.close();
     }
-    const value = { configuration: context.configFile, repository: storage.url, identityFile: made?.identityFile ?? null, recipients: config.repository.encryption.recipients };
+    const value = {
+      configuration: context.configFile,
+      repository: storage.url,
+      identityFile: made?.identityFile ?? null,
+      recipients: config.repository.encryption.recipients,
+    };
     context.emit(value, () => {
       const { paint } = context;
       const lines = [
         `${paint.green("✓")} the repository is ready`,
-        renderFacts([["configuration", context.configFile], ["repository", storage.url], ["identity", made?.identityFile], ["recipient", value.recipients.join("\n")]], paint),
+        renderFacts(
+          [
+            ["configuration", context.configFile],
+            ["repository", storage.url],
+            ["identity", made?.identityFile],
+            ["recipient", value.recipients.join("\n")],
+          ],
+          paint,
+        ),
       ];
       if (made?.identityMade) {
         lines.push(
@@ -71,15 +92,42 @@ interface Made {
 
 async function writeConfiguration(context: Context): Promise<Made> {
   const { options: given, ask, configFile } = context;
-  const place = given.repository ?? (await ask.text({ message: "Where shall backups lie? (a folder, or s3://bucket/prefix)", flag: "--repository URL|PATH", initial: "./backups" }));
+  const place =
+    given.repository ??
+    (await ask.text({
+      message: "Where shall backups lie? (a folder, or s3://bucket/prefix)",
+      flag: "--repository URL|PATH",
+      initial: "./backups",
+    }));
   const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
   const variable =
-    given.urlVariable ?? (ask.possible ? await ask.text({ message: "Which environment variable holds its connection string?", flag: "--url-variable NAME", initial: "DATABASE_URL" }) : "DATABASE_URL");
+    given.urlVariable ??
+    (ask.possible
+      ? await ask.text({
+          message: "Which environment variable holds its connection string?",
+          flag: "--url-variable NAME",
+          initial: "DATABASE_URL",
+        })
+      : "DATABASE_URL");
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
-  const identityFile = given.recipients === undefined ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt")) : undefined;
+  const identityFile =
+    given.recipients === undefined
+      ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt"))
+      : undefined;
   const identityMade = identityFile !== undefined && !existsSync(identityFile);
-  const recipients = identityFile === undefined ? (given.recipients ?? []) : identityMade ? [await makeIdentityFile(identityFile, context.clock.now())] : await recipientsOfFile(identityFile);
-  const content = configuration({ url: repositoryUrl(place, context.cwd), source, variable, recipients, identityFile: identityFile && short(identityFile, dirname(configFile)) });
+  const recipients =
+    identityFile === undefined
+      ? (given.recipients ?? [])
+      : identityMade
+        ? [await makeIdentityFile(identityFile, context.clock.now())]
+        : await recipientsOfFile(identityFile);
+  const content = configuration({
+    url: repositoryUrl(place, context.cwd),
+    source,
+    variable,
+    recipients,
+    identityFile: identityFile && short(identityFile, dirname(configFile)),
+  });
   writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
   return { identityFile, identityMade, variable };
 }
@@ -89,9 +137,16 @@ const short = (file: string, folder: string): string => {
   return path.startsWith("..") || isAbsolute(path) ? file : path;
 };
 
-const repositoryUrl = (place: string, cwd: string): string => (/^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href);
+const repositoryUrl = (place: string, cwd: string): string =>
+  /^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href;
 
-function configuration(facts: { url: string; source: string; variable: string; recipients: readonly string[]; identityFile: string | undefined }): string {
+function configuration(facts: {
+  url: string;
+  source: string;
+  variable: string;
+  recipients: readonly string[];
+  identityFile: string | undefined;
+}): string {
   const { url, source, variable, recipients, identityFile } = facts;
   return `# yaml-language-server: $schema=https://unpkg.com/lifeboat/lifeboat.schema.json
 version: 1

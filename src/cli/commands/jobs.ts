@@ -10,7 +10,8 @@ import { renderTable } from "../render/table.ts";
 import { withWorkshop } from "../session.ts";
 
 export const jobsCommand = defineCommand({
-  description: "The newest jobs: what ran, how it ended, how long each took. A job whose process died is `abandoned` until the next start, or `jobs recover`, cleans up after it.",
+  description:
+    "The newest jobs: what ran, how it ended, how long each took. A job whose process died is `abandoned` until the next start, or `jobs recover`, cleans up after it.",
   arguments: {},
   options: { limit: { type: integer(1), default: 20, value: "N", help: "How many." } },
   json: true,
@@ -34,9 +35,17 @@ export const jobsCommand = defineCommand({
           formatInstant(new Date(job.startedAt)),
           job.endedAt ? formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt)) : "",
           stateOf(job),
-          job.error ? `${job.error.code}: ${job.error.message}` : Object.entries(job.result ?? {}).map(([key, value]) => `${key} ${value}`).join(", "),
+          job.error
+            ? `${job.error.code}: ${job.error.message}`
+            : Object.entries(job.result ?? {})
+                .map(([key, value]) => `${key} ${value}`)
+                .join(", "),
         ]);
-        return renderTable(["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title })), rows, { paint: context.paint });
+        return renderTable(
+          ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title })),
+          rows,
+          { paint: context.paint },
+        );
       });
       return EXIT.done;
     });
@@ -52,7 +61,14 @@ export const jobsRecover = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       const recovered = await recoverJobs(workshop, watch.progress);
       context.emit({ recovered }, () =>
-        recovered.length === 0 ? "nothing to clean up" : recovered.map(({ job, verb, source, left }) => `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`).join("\n"),
+        recovered.length === 0
+          ? "nothing to clean up"
+          : recovered
+              .map(
+                ({ job, verb, source, left }) =>
+                  `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
+              )
+              .join("\n"),
       );
       return recovered.some(({ left }) => left.length > 0) ? EXIT.inconclusive : EXIT.done;
     });

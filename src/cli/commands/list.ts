@@ -21,7 +21,9 @@ export const listCommand = defineCommand({
       if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
       const points = (await pointsOf(workshop, source)).map(({ point }) => point);
       context.emit({ points: points.map(pointJson) }, () =>
-        points.length === 0 ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}` : table(points, context),
+        points.length === 0
+          ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
+          : table(points, context),
       );
       return EXIT.done;
     });
@@ -52,7 +54,8 @@ function table(points: readonly RestorePoint[], context: { paint: Paint; stdout:
 }
 
 export const showCommand = defineCommand({
-  description: "The manifest of a restore point: what it holds, what it does not, who can open it, and how to bring it back without Lifeboat.",
+  description:
+    "The manifest of a restore point: what it holds, what it does not, who can open it, and how to bring it back without Lifeboat.",
   arguments: { point: { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } },
   options: { contents: { type: flag, help: "List what is inside, too; needs the identity." } },
   json: true,
@@ -60,7 +63,9 @@ export const showCommand = defineCommand({
     return withWorkshop(context, async (workshop) => {
       const entry = await findPoint(workshop, context.args.point);
       const { manifest, point } = entry;
-      const contents = context.options.contents ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal) : undefined;
+      const contents = context.options.contents
+        ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal)
+        : undefined;
       const path = workshop.folderOf(entry);
       const { paint } = context;
       context.emit({ point: pointJson(point), manifest, path, ...(contents && { contents }) }, () => {
@@ -76,12 +81,23 @@ export const showCommand = defineCommand({
             ["note", manifest.note],
             ["server, tool", `${manifest.server.version}, ${manifest.server.tool}`],
             ["size", `${formatBytes(point.sizeBytes)} sealed; ${formatBytes(point.sourceBytes)} at the source`],
-            ["parts", manifest.parts.map((part) => `${part.name}.zst.age  ${part.content}  ${part.stored.sizeBytes} bytes  sha256 ${part.stored.sha256}`).join("\n")],
-            ["fingerprint", `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`],
+            [
+              "parts",
+              manifest.parts
+                .map((part) => `${part.name}.zst.age  ${part.content}  ${part.stored.sizeBytes} bytes  sha256 ${part.stored.sha256}`)
+                .join("\n"),
+            ],
+            [
+              "fingerprint",
+              `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`,
+            ],
             ["recipients", manifest.recipients.join("\n")],
             ["class", point.storageClass],
             ["verified", proven(point, paint)],
-            ["hold", point.hold && `by ${point.hold.by} since ${formatInstant(point.hold.at)}${point.hold.reason ? `: ${point.hold.reason}` : ""}`],
+            [
+              "hold",
+              point.hold && `by ${point.hold.by} since ${formatInstant(point.hold.at)}${point.hold.reason ? `: ${point.hold.reason}` : ""}`,
+            ],
             ["expires", manifest.expiresAt ?? "never"],
             ["not included", manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`).join("\n")],
             ["by hand", `age -d -i IDENTITY ${path}/data.zst.age | zstd -d | pg_restore -d NEW_DATABASE`],
@@ -90,7 +106,11 @@ export const showCommand = defineCommand({
         );
         if (contents === undefined) return facts;
         const rows = contents.map(({ kind, schema, name, owner, hasData }) => [kind, schema, name, owner, hasData ? "rows" : ""]);
-        return `${facts}\n\n${renderTable(["kind", "schema", "name", "owner", "data"].map((title) => ({ title })), rows, { paint })}`;
+        return `${facts}\n\n${renderTable(
+          ["kind", "schema", "name", "owner", "data"].map((title) => ({ title })),
+          rows,
+          { paint },
+        )}`;
       });
       return EXIT.done;
     });

@@ -13,7 +13,12 @@ export const restoreCommand = defineCommand({
     "Proves the stored bytes, fills a database under a name of its own, compares it with the fingerprint taken at the source, and only then gives it the name you want. A database that holds anything is refused without --replace and --yes, and is replaced in the last second only.",
   arguments: { source: { type: text, required: true, help: "Name of the source." } },
   options: {
-    to: { type: text, default: "latest", value: "TARGET", help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point." },
+    to: {
+      type: text,
+      default: "latest",
+      value: "TARGET",
+      help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point.",
+    },
     into: { type: text, required: true, value: "NAME|URL", help: "A new database name on the source's server, or the URL of a database." },
     tables: { type: listOf(text), value: "A,B", help: "Only these tables, with what belongs to them." },
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
@@ -22,7 +27,11 @@ export const restoreCommand = defineCommand({
     plan: { type: flag, help: "Say what would be done, and do nothing." },
   },
   json: true,
-  examples: ["lifeboat restore shop --into shop_new", "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan", "lifeboat restore shop --into shop --replace --yes shop"],
+  examples: [
+    "lifeboat restore shop --into shop_new",
+    "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan",
+    "lifeboat restore shop --into shop --replace --yes shop",
+  ],
   async run(context) {
     const { options } = context;
     return withWorkshop(context, async (workshop, watch) => {

@@ -48,7 +48,10 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
   };
 }
 
-function human({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause }: SourceStatus, paint: Paint): string {
+function human(
+  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause }: SourceStatus,
+  paint: Paint,
+): string {
   const { rtoSeconds, rpoSeconds } = source.objective;
   return [
     `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.providerName})`,
@@ -57,7 +60,12 @@ function human({ source, verdict, reasons, earliest, latest, lastDrill, exposure
     renderFacts(
       [
         ["  restore points", earliest && latest ? `${formatInstant(earliest.time)} to ${formatInstant(latest.time)}` : "none"],
-        ["  exposure", exposureMs === undefined ? "everything: there is no restore point" : `${formatDuration(exposureMs)} (objective ${formatDuration(rpoSeconds * 1000)})`],
+        [
+          "  exposure",
+          exposureMs === undefined
+            ? "everything: there is no restore point"
+            : `${formatDuration(exposureMs)} (objective ${formatDuration(rpoSeconds * 1000)})`,
+        ],
         [
           "  last drill",
           lastDrill

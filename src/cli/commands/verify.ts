@@ -1,7 +1,7 @@
 // lifeboat verify POINT
 import { text } from "../../config/types.ts";
-import { exitOfVerdict } from "../../core/verdict.ts";
 import { EXIT } from "../../core/errors.ts";
+import { exitOfVerdict } from "../../core/verdict.ts";
 import { findPoint } from "../../operations/points.ts";
 import { verify } from "../../operations/verify.ts";
 import { defineCommand } from "../command.ts";

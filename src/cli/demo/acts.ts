@@ -42,7 +42,7 @@ export interface Told {
 
 const SOURCE = "shop";
 const RECOVERED = "shop_recovered";
-export const OBJECTIVE = { rto: "15m", rpo: "1h" } as const;
+const OBJECTIVE = { rto: "15m", rpo: "1h" } as const;
 /** So many orders are confirmed before the backup, and after it at the least: there must be something to lose. */
 const SOME_ORDERS = 50;
 const MORE_ORDERS = 500;
@@ -71,6 +71,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   progress.step("a shop moves in");
   const back = await server.open(SOURCE);
   await openShop(back);
+  signal.throwIfAborted();
   const opened = await countRows(back);
   const [size] = await back.query<{ size: string }>("select pg_size_pretty(pg_database_size(current_database())) as size");
   progress.end();

@@ -1,6 +1,5 @@
 // Tables without borders: columns aligned, nothing cut on paper, wrapped on narrow terminals.
 import { stripVTControlCharacters } from "node:util";
-import Table from "cli-table3";
 import { makePaint, type Paint } from "./paint.ts";
 
 export interface Column {
@@ -14,44 +13,22 @@ export interface TableOptions {
   readonly columns?: number | undefined;
 }
 
-const NO_BORDERS = Object.fromEntries(
-  [
-    "top",
-    "top-mid",
-    "top-left",
-    "top-right",
-    "bottom",
-    "bottom-mid",
-    "bottom-left",
-    "bottom-right",
-    "left",
-    "left-mid",
-    "mid",
-    "mid-mid",
-    "right",
-    "right-mid",
-    "middle",
-  ].map((part) => [part, ""]),
-);
-
 /** The table as text without a last line end. When it does not fit, every row becomes a paragraph of `title  value` lines. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], options: TableOptions = {}): string {
   const paint = options.paint ?? makePaint(false);
-  const table = new Table({
-    head: columns.map((column) => paint.dim(column.title)),
-    colAligns: columns.map((column) => column.align ?? "left"),
-    chars: { ...NO_BORDERS, middle: "  " },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true },
-  });
-  table.push(...rows.map((row) => [...row]));
-  const text = table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
-  const width = Math.max(...text.split("\n").map((line) => stripVTControlCharacters(line).length));
-  return options.columns !== undefined && width > options.columns ? paragraphs(columns, rows, paint) : text;
+  const lines = [columns.map((column) => paint.dim(column.title)), ...rows];
+  const widths = columns.map((_, index) => lines.reduce((widest, line) => Math.max(widest, widthOf(line[index] ?? "")), 0));
+  const total = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
+  if (options.columns !== undefined && total > options.columns) return paragraphs(columns, rows, paint);
+  const padded = (text: string, index: number): string => {
+    const space = " ".repeat((widths[index] ?? 0) - widthOf(text));
+    return columns[index]?.align === "right" ? space + text : text + space;
+  };
+  return lines.map((line) => line.map(padded).join(GAP).trimEnd()).join("\n");
 }
+
+const GAP = "  ";
+const widthOf = (text: string): number => stripVTControlCharacters(text).length;
 
 function paragraphs(columns: readonly Column[], rows: readonly (readonly string[])[], paint: Paint): string {
   const widest = Math.max(...columns.map((column) => column.title.length));

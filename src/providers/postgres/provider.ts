@@ -3,8 +3,8 @@ import { directConnection } from "../../engines/postgres/connect/pooled.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { Provider } from "../../ports/provider.ts";
 import type { PostgresProviderOptions } from "./options.ts";
-import { beginScratchCluster, CLUSTER_KIND, undoScratchCluster } from "./scratch-cluster.ts";
-import { beginScratchDatabase, DATABASE_KIND, undoScratchDatabase } from "./scratch-database.ts";
+import { beginScratchCluster, CLUSTER_KIND, checkScratchCluster, undoScratchCluster } from "./scratch-cluster.ts";
+import { beginScratchDatabase, checkScratchServer, DATABASE_KIND, undoScratchDatabase } from "./scratch-database.ts";
 
 /** CONFIG_INVALID when an address cannot be read. Connects to nothing yet. */
 export function createPostgresProvider(options: PostgresProviderOptions): Provider {
@@ -15,6 +15,8 @@ export function createPostgresProvider(options: PostgresProviderOptions): Provid
     name: "postgres",
     capabilities: { scratch: true, snapshots: false },
     connection: async () => source,
+    checkScratch: (serverMajor, work) =>
+      scratchUrl === undefined ? checkScratchCluster(options, serverMajor, work) : checkScratchServer(scratchUrl, work),
     beginScratch: (request) =>
       scratchUrl === undefined ? beginScratchCluster(options, request) : beginScratchDatabase(scratchUrl, source, request),
     async undo({ kind, locator }, work) {

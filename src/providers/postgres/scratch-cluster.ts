@@ -6,6 +6,7 @@ import { beginCluster } from "../../engines/postgres/cluster/cluster.ts";
 import { undoCluster } from "../../engines/postgres/cluster/undo.ts";
 import { openClient } from "../../engines/postgres/connect/client.ts";
 import { findTools } from "../../engines/postgres/tools/find.ts";
+import type { Work } from "../../ports/engine.ts";
 import type { Resource, Scratch, ScratchRequest } from "../../ports/provider.ts";
 import type { PostgresProviderOptions } from "./options.ts";
 
@@ -40,6 +41,12 @@ export async function beginScratchCluster(options: PostgresProviderOptions, requ
     ownServer: true,
     end: () => cluster.stop(),
   };
+}
+
+/** Whether the programs are here: TOOL_MISSING or TOOL_TOO_OLD when not. */
+export async function checkScratchCluster(options: PostgresProviderOptions, serverMajor: number, work: Work = {}): Promise<string> {
+  const { major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal: work.signal });
+  return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(options.scratch?.directory ?? tmpdir())}`;
 }
 
 /** The clean-up after a crash. False when only another host can do it. */

@@ -51,6 +51,21 @@ export async function beginScratchDatabase(url: string, source: Connection, requ
   };
 }
 
+/** Whether the server answers and lets this user create databases: SOURCE_* or SOURCE_PERMISSION when not. */
+export async function checkScratchServer(url: string, work: Work = {}): Promise<string> {
+  const server = connectionFromUrl(url);
+  const client = await openClient(server, { signal: work.signal });
+  try {
+    const [role] = await client.query<{ may: boolean }>("select rolcreatedb or rolsuper as may from pg_catalog.pg_roles where rolname = current_user");
+    if (role?.may) return `databases can be made on the scratch server ${server.label}`;
+    throw new LifeboatError("SOURCE_PERMISSION", `the user of the scratch server ${server.label} may not create databases`, {
+      hint: "grant CREATEDB to this role, or give scratch.url a role that has it",
+    });
+  } finally {
+    await client.close();
+  }
+}
+
 /** The clean-up after a crash. False when the configuration now names another server: only that one holds the database. */
 export async function undoScratchDatabase(url: string | undefined, locator: Resource["locator"], work: Work = {}): Promise<boolean> {
   const { server: label, database = "", jobId = "" } = locator;

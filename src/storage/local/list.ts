@@ -1,6 +1,6 @@
 // Walking the directory in the order of names, and finding the remains of unfinished writes.
 import type { Dirent } from "node:fs";
-import { opendir, unlink } from "node:fs/promises";
+import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectInfo } from "../../ports/storage.ts";
 import { throwIfCancelled } from "../deadline.ts";
@@ -45,7 +45,7 @@ async function* walk(root: Root, folder: string, start: string, signal: AbortSig
 /** Entries of a folder, folders with a "/" behind: sorted like that, a walk meets whole names in order (`a-b` < `a/b` < `ab`). */
 async function keysOf(root: Root, folder: string, start: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const entry of entriesOf(join(root.path, folder))) {
+  for (const entry of await entriesOf(join(root.path, folder))) {
     if (!entry.name.startsWith(start) || (folder === "" && entry.name === PRIVATE_FOLDER)) continue;
     if (entry.isDirectory()) keys.push(`${entry.name}/`);
     else if (entry.isFile()) keys.push(entry.name);
@@ -53,34 +53,28 @@ async function keysOf(root: Root, folder: string, start: string): Promise<string
   return keys.sort();
 }
 
-async function* entriesOf(path: string): AsyncGenerator<Dirent> {
+async function entriesOf(path: string): Promise<Dirent[]> {
   try {
-    yield* await opendir(path, { bufferSize: 256 });
+    return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error; // pruned meanwhile, or no such prefix
+    return [];
   }
 }
 
-/** Folders directly under the prefix ("" or ending in "/") that hold an object somewhere; a folder left empty by a crash is none. */
+/** Folders directly under the prefix ("" or ending in "/"). They are not looked into: one that a crash left empty is named too. */
 export async function* listFolderNames(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
   for (const key of await keysOf(root, prefix, "")) {
     throwIfCancelled(signal);
-    if (key.endsWith("/") && (await holdsObject(join(root.path, prefix, key)))) yield key.slice(0, -1);
+    if (key.endsWith("/")) yield key.slice(0, -1);
   }
-}
-
-async function holdsObject(folder: string): Promise<boolean> {
-  for await (const entry of entriesOf(folder)) {
-    if (entry.isFile() || (entry.isDirectory() && (await holdsObject(join(folder, entry.name))))) return true;
-  }
-  return false;
 }
 
 /** Removes unfinished writes of names under the prefix whose file nobody has written to since; returns how many. */
 export async function sweepUnfinished(root: Root, prefix: string, since: Date, signal: AbortSignal | undefined): Promise<number> {
   const folder = join(root.path, PRIVATE_FOLDER);
   let swept = 0;
-  for await (const entry of entriesOf(folder)) {
+  for (const entry of await entriesOf(folder)) {
     throwIfCancelled(signal);
     const plus = entry.name.indexOf("+");
     if (entry.name.startsWith(LOCK_FILE) || !entry.isFile() || plus < 0) continue;

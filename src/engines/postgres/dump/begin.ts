@@ -9,7 +9,7 @@ import { translateError } from "../connect/translate.ts";
 import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
 import { type Child, startChild } from "../process/child.ts";
-import { holdSnapshot } from "./hold.ts";
+import { type HeldSnapshot, holdSnapshot } from "./hold.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
 
@@ -31,7 +31,7 @@ const KIND_ARGUMENTS: Readonly<Record<DumpOptions["kind"], readonly string[]>> =
   tables: ["--strict-names"],
 };
 
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
 /** Sessions that hash beside the dump: the server does the work, and the dump itself keeps one of its cores busy. */
 const HASHING_SESSIONS = 2;
 
@@ -73,7 +73,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const scope = scopeOf(options.kind, held.tables);
     const notIncluded = await means.omissions(holder, scope);
 
-    child = await startChild(means.program, dumpArguments(options.kind, held.id, scope.tables ?? []), {
+    child = await startChild(means.program, dumpArguments(options.kind, held, scope.tables ?? []), {
       env: programEnvironment(connection),
       secrets: secretsOf(connection),
       signal,
@@ -113,15 +113,16 @@ function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fin
 }
 
 /** `tables`: qualified names, quoted where needed; pg_dump reads them as patterns in which only quoted parts are literal. */
-export function dumpArguments(kind: DumpOptions["kind"], snapshotId: string, tables: readonly string[]): string[] {
+export function dumpArguments(kind: DumpOptions["kind"], held: Pick<HeldSnapshot, "id" | "tables">, tables: readonly string[]): string[] {
   return [
     "--format=custom",
     // Compression is ours (zstd, once, over everything); plain blocks are also what the walk can look into.
     "--compress=0",
     "--no-password",
     "--no-sync",
-    "--lock-wait-timeout=3s",
-    `--snapshot=${snapshotId}`,
+    // Every table is locked by us, so pg_dump waits only behind somebody who waits for us: to wait long would be in vain.
+    `--lock-wait-timeout=${1_000 + Math.ceil(held.tables.length / 5)}`,
+    `--snapshot=${held.id}`,
     ...KIND_ARGUMENTS[kind],
     ...tables.map((table) => `--table=${literalPattern(table)}`),
   ];

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import { judge } from "../../../core/verdict.ts";
-import { type CompareOptions, compareFingerprints } from "./compare.ts";
+import type { CompareOptions } from "../../../ports/engine.ts";
+import { compareFingerprints } from "./compare.ts";
 
 const base: Fingerprint = {
   algorithm: "pg-rows-1",

@@ -1,11 +1,8 @@
 // Two fingerprints side by side: every difference a check with a name, and never an empty list.
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
-
-export interface CompareOptions {
-  /** Owners and privileges were left out on purpose (roles that do not exist here): they are not compared. */
-  readonly ignoreOwners?: boolean | undefined;
-}
+import type { CompareOptions } from "../../../ports/engine.ts";
+import { matchesPattern, parsePattern } from "./scope.ts";
 
 /** At most so many checks of one sort are named one by one; one more says how many are left. */
 const NAMED = { passed: 50, failed: 100 };
@@ -18,18 +15,34 @@ type Facts = Readonly<Record<string, string>>;
 
 /** `expected` is the source's, `actual` the restored database's. Fails where they differ; inconclusive where nothing can be said. */
 export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, options: CompareOptions = {}): Check[] {
-  const incomparable = comparable(expected, actual);
+  const partial = options.tables !== undefined || options.dataOnly === true;
+  const [source, copy] = partial ? alike(expected, actual, options.tables) : [expected, actual];
+  const incomparable = comparable(source, copy);
   if (incomparable.length > 0) return incomparable;
-  const dataExpected = expected.scope.kind !== "schema";
-  const checks = [
-    ...unreadable("source", expected),
-    ...unreadable("copy", actual),
-    ...(dataExpected
-      ? [...compareTables(expected, actual), ...compareSequences(expected, actual), ...compareLargeObjects(expected, actual)]
-      : []),
-    ...(expected.scope.kind !== "data" ? compareSchema(expected.schema, actual.schema, options) : []),
+  return [
+    ...unreadable("source", source),
+    ...unreadable("copy", copy),
+    ...(source.scope.kind === "schema" ? [] : [...compareTables(source, copy), ...compareSequences(source, copy)]),
+    ...(source.scope.kind === "schema" || options.tables !== undefined ? [] : compareLargeObjects(source, copy)),
+    ...(source.scope.kind === "data" || partial ? [] : compareSchema(source.schema, copy.schema, options)),
   ];
-  return checks;
+}
+
+/**
+ * Both reduced to what a partial restore brings. Of chosen tables, the copy's fingerprint is of these tables (its scope), and
+ * knows their partitions and sequences; what a full name chose must be there. Of data only, all that the source has.
+ */
+function alike(expected: Fingerprint, actual: Fingerprint, tables: readonly string[] | undefined): readonly [Fingerprint, Fingerprint] {
+  const patterns = (tables ?? []).map(parsePattern).filter(({ schema }) => schema !== null);
+  const named = (name: string): boolean => patterns.some((pattern) => matchesPattern(pattern, name));
+  const wanted = (name: string): boolean => tables === undefined || name in actual.tables || name in actual.sequences || named(name);
+  const reduce = <T>(facts: Readonly<Record<string, T>>, counts: (name: string) => boolean): Record<string, T> =>
+    Object.fromEntries(Object.entries(facts).filter(([name]) => counts(name)));
+  const source = { ...expected, tables: reduce(expected.tables, wanted), sequences: reduce(expected.sequences, wanted) };
+  source.unhashed = expected.unhashed.filter(({ object }) => wanted(object));
+  if (tables !== undefined) return [{ ...source, scope: actual.scope }, actual];
+  const copy = { ...actual, tables: reduce(actual.tables, (name) => name in expected.tables) };
+  return [source, { ...copy, sequences: reduce(actual.sequences, (name) => name in expected.sequences) }];
 }
 
 function comparable(expected: Fingerprint, actual: Fingerprint): Check[] {

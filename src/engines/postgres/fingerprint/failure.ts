@@ -41,6 +41,9 @@ export function asSourceError(error: unknown, signal: AbortSignal | undefined): 
   const message = error instanceof Error ? error.message : String(error);
   if (sqlState(error) === "42501")
     return new LifeboatError("SOURCE_PERMISSION", `the server refused to be read: ${message}`, { cause: error });
+  if (isLockTimeout(error)) {
+    return new LifeboatError("SOURCE_CHANGED", "another session kept locked a table that the fingerprint reads", { cause: error });
+  }
   // A catalog query that the server does not understand is our mistake.
   if (isAboutOneObject(error)) return new LifeboatError("BUG", `unexpected: ${message}`, { cause: error });
   return new LifeboatError("SOURCE_UNREACHABLE", `the server stopped answering while the fingerprint was made: ${message}`, {

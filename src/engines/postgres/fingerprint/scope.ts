@@ -6,11 +6,17 @@ import type { Asker } from "./snapshot.ts";
 
 const UNQUOTED: Readonly<Record<string, string>> = { "*": ".*", "?": "." };
 
+export interface Pattern {
+  /** Regular expressions; a schema of null is whichever an ordinary session sees. */
+  readonly schema: string | null;
+  readonly name: string;
+}
+
 /**
  * A table pattern of the client programs as `{schema?, name}` regular expressions: `shop.*`, `"Odd Schema"."T"`, `user?`.
  * Letters outside of quotes fold to lower case, `*` and `?` stand for any letters and one letter.
  */
-export function parsePattern(pattern: string): { readonly schema: string | null; readonly name: string } {
+export function parsePattern(pattern: string): Pattern {
   const parts: string[] = [""];
   let quoted = false;
   for (let i = 0; i < pattern.length; i += 1) {
@@ -59,14 +65,18 @@ export async function relationsOfScope(
   const unmatched: string[] = [];
   const chosen = new Set<number>();
   for (const pattern of scope.tables ?? []) {
-    const { schema, name } = parsePattern(pattern);
-    const matches = new RegExp(`^(?:${schema ?? ".*"})\u0000(?:${name})$`, "s");
-    const found = all.filter((relation) => matches.test(plainName(relation.name)) && (schema !== null || visible.has(relation.oid)));
+    const parsed = parsePattern(pattern);
+    const found = all.filter(({ name, oid }) => matchesPattern(parsed, name) && (parsed.schema !== null || visible.has(oid)));
     if (found.length === 0) unmatched.push(pattern);
     for (const relation of found) chosen.add(relation.oid);
   }
   const related = new Set((await asker.ask(RELATED, [[...chosen]])).map((row) => Number(row.oid)));
   return { relations: all.filter((relation) => related.has(relation.oid)), unmatched };
+}
+
+/** Whether a relation's name, with its schema and quoted where it must be, is meant by the pattern. */
+export function matchesPattern({ schema, name }: Pattern, quotedName: string): boolean {
+  return new RegExp(`^(?:${schema ?? ".*"})\u0000(?:${name})$`, "s").test(plainName(quotedName));
 }
 
 /** `"Odd Schema".t` → `Odd Schema\0t`. */

@@ -49,6 +49,18 @@ function inTransaction(session: Session): Asker {
   };
 }
 
+/** Catalog functions open tables too, and may wait behind somebody who waits for the holder of the locks. */
+function orHolder(asker: Asker, holder: Asker | undefined): Asker {
+  if (holder === undefined) return asker;
+  return {
+    ask: (sql, values) =>
+      asker.ask(sql, values).catch((error: unknown) => {
+        if (isLockTimeout(error)) return holder.ask(sql, values);
+        throw error;
+      }),
+  };
+}
+
 /** A transaction per statement, so that locks are given back at once: ten thousand tables need not fit the lock table. */
 function perStatement(session: Session, snapshotId: string, holder: Asker | undefined): Asker {
   return {
@@ -96,8 +108,8 @@ export async function openSnapshot(open: OpenSession, options: SnapshotOptions):
     await first.session.query(BEGIN);
     if (options.snapshotId !== undefined) await importSnapshot(first.session, options.snapshotId);
     const id = options.snapshotId ?? (await exportSnapshot(first.session));
-    const control = inTransaction(first.session);
     const holder = options.holder ? inTransaction(options.holder) : undefined;
+    const control = orHolder(inTransaction(first.session), holder);
     const workers: Asker[] = [];
     for (let i = 0; id !== undefined && i < options.concurrency; i += 1) {
       workers.push(perStatement((await openPinned()).session, id, holder));

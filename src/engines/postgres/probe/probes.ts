@@ -5,7 +5,7 @@ import type { Probe } from "../../../ports/engine.ts";
 
 /** The part of a client that is asked. */
 export interface Asked {
-  query(sql: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[]; fields?: readonly { name: string }[] }>;
+  query(sql: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
 }
 
 export interface ProbeOptions {
@@ -23,7 +23,10 @@ type TableProbe = Extract<Probe, { table: string }>;
 type SqlProbe = Extract<Probe, { sql: string }>;
 type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
 
-/** One check or more a probe, in order. Each runs in a read-only transaction of its own that is rolled back. */
+/**
+ * One check or more a probe, in order. A custom question is one SELECT; the first column of its first row is the answer.
+ * Each runs in a read-only transaction of its own that is rolled back.
+ */
 export async function runProbes(client: Asked, probes: readonly Probe[], asOf: Date, options: ProbeOptions = {}): Promise<Check[]> {
   const checks: Check[] = [];
   for (const probe of probes) {
@@ -50,11 +53,13 @@ async function guarded(client: Asked, name: string, options: ProbeOptions, ask: 
 
 async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Promise<Check> {
   return guarded(client, probe.name ?? probe.sql, options, async () => {
-    // As a prepared statement: it must be a single one, so it cannot end the transaction it runs in.
-    const { rows, fields } = await client.query(probe.sql, []);
-    const first = rows[0];
-    const column = fields?.[0]?.name ?? (first && Object.keys(first)[0]);
-    const value = first && column !== undefined ? first[column] : undefined;
+    // With a parameter it travels as a prepared statement, which must be a single one: it cannot end the transaction it runs in.
+    const { rows } = await client.query(
+      `select q."lifeboat answer" as answer from (\n${probe.sql.replace(/[;\s]+$/, "")}\n) as q ("lifeboat answer") where $1::boolean limit 1`,
+      [true],
+    );
+    const [first] = rows;
+    const value = first?.answer;
     if (first === undefined) return { outcome: "inconclusive", message: "the query gave no row" };
     if (value === null || value === undefined) return { outcome: "inconclusive", message: "the query gave null" };
     if (value === true || value === "t" || value === "true") return { outcome: "pass", message: "the query says true" };
