@@ -1,11 +1,14 @@
 // Where the command line begins. `--version` answers before anything else is read.
+import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 
-// In the user's own cache: a cache that others can write to would let them choose what runs.
-const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lifeboat", "compiled");
-enableCompileCache(cache);
+// In the user's own cache: a cache that others can write to would let them choose what runs. No home, no cache.
+const home = process.env.XDG_CACHE_HOME || homedir();
+const cache = join(process.env.XDG_CACHE_HOME || join(home, ".cache"), "lifeboat", "compiled");
+if (existsSync(home)) enableCompileCache(cache);
 // Set by bin/lifeboat, so that this very file comes from the cache; programs that we start have no business there.
 if (process.env.NODE_COMPILE_CACHE === cache) delete process.env.NODE_COMPILE_CACHE;
 
@@ -14,6 +17,8 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   const { readVersion } = await import("./version.ts");
   process.stdout.write(`${readVersion()}\n`);
 } else {
+  // Streams make much short-lived garbage that holds large buffers outside the heap: collected early, memory stays small.
+  setFlagsFromString("--max-semi-space-size=1");
   const { runProcess } = await import("./process.ts");
   await runProcess(argv);
 }

@@ -47,7 +47,7 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
         globals: {
           config: globals.config ?? request.env.LIFEBOAT_CONFIG,
           quiet: globals.quiet === true,
-          json: command.opts().json === true,
+          json: command.optsWithGlobals().json === true,
         },
       };
     });

@@ -107,11 +107,11 @@ test("tables that are truncated, rewritten and dropped while dumps begin are nei
       await writer.query(`begin; truncate a; insert into a select i, repeat('x', 100) from generate_series(1, 1000) i; commit`);
       if (turn % 3 === 0) await writer.query(`alter table a alter column id type ${turn % 2 === 0 ? "bigint" : "int"}`);
       await writer.query(`begin; drop table if exists b; create table b (id int); insert into b select generate_series(1, 10); commit`);
-      await new Promise((resolve) => setTimeout(resolve, turn % 100));
+      await new Promise((resolve) => setTimeout(resolve, (turn * 137) % 600));
     }
   })();
   try {
-    for (let round = 0, proven = 0; proven < 3; round++) {
+    for (let round = 0, proven = 0; proven < 2; round++) {
       assert.ok(round < 20, "some dumps must come through");
       const { file, fingerprint } = await drainDump(t, engine, source).catch((error: unknown) => {
         assert.equal((error as { code?: string }).code, "SOURCE_CHANGED", String(error));

@@ -39,12 +39,35 @@ export function openConditionProof(caller: S3Caller, keyOf: (name: string) => st
 
 const doing = "finding out whether conditional writes are honoured";
 
+const PROBE = "probe-";
+/** A probe takes a moment; one so old belongs to a process that was killed. */
+const STALE_MS = 10 * 60_000;
+
+const isStale = (at: Date | undefined): boolean => at !== undefined && at.getTime() < Date.now() - STALE_MS;
+
+/** Removes what killed processes left of their probes. */
+async function removeStale(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
+  const Prefix = keyOf(PROBE);
+  const { Contents } = await caller.call("listObjects", () => ({ Prefix }), { doing });
+  for (const { Key, LastModified } of Contents ?? []) {
+    if (isStale(LastModified)) await caller.call("deleteObject", () => ({ Key }), { doing });
+  }
+}
+
+async function abortStale(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
+  const { Uploads } = await caller.call("listMultipartUploads", () => ({ Prefix: keyOf(PROBE) }), { doing });
+  for (const { Key, UploadId, Initiated } of Uploads ?? []) {
+    if (isStale(Initiated)) await caller.call("abortMultipartUpload", () => ({ Key, UploadId }), { doing });
+  }
+}
+
 async function withProbe<T>(
   caller: S3Caller,
   keyOf: (name: string) => string,
   work: (key: string, etag: string) => Promise<T>,
 ): Promise<T> {
-  const key = keyOf(`probe-${randomUUID()}`);
+  await removeStale(caller, keyOf);
+  const key = keyOf(PROBE + randomUUID());
   const create = caller.call("putObject", () => ({ Key: key, Body: new Uint8Array(), IfNoneMatch: "*" }), { doing });
   const { ETag } = await create.catch(refusal(caller));
   try {
@@ -74,6 +97,7 @@ async function provePut(caller: S3Caller, keyOf: (name: string) => string): Prom
 }
 
 async function proveComplete(caller: S3Caller, keyOf: (name: string) => string): Promise<void> {
+  await abortStale(caller, keyOf);
   await withProbe(caller, keyOf, async (key) => {
     const { UploadId } = await caller.call("createMultipartUpload", () => ({ Key: key }), { doing });
     try {

@@ -11,7 +11,7 @@ export interface Asker {
 }
 
 /** A long wait for a lock is only useful where nothing of ours holds one already. */
-const LOCK_TIMEOUT_MS = { ownSnapshot: 60_000, importedSnapshot: 5_000 };
+const LOCK_TIMEOUT_MS = { ownSnapshot: 60_000, importedSnapshot: 1_000 };
 
 export interface SharedSnapshot {
   readonly major: number;
