@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../test/support/repository.ts";
 import { isLifeboatError } from "../core/errors.ts";
@@ -16,6 +17,7 @@ test("a spool is private, whole, and gone when it is emptied", async (t) => {
   await fillSpool(spool, of("plain ", "bytes"), 11);
   assert.equal(await readFile(spool.path, "utf8"), "plain bytes");
   assert.equal((await stat(spool.path)).mode & 0o777, 0o600);
+  assert.equal((await stat(dirname(spool.path))).mode & 0o777, 0o700);
   await emptySpool(spool);
   await gone(spool.path);
 });

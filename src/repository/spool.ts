@@ -11,13 +11,14 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
 const BUFFER_BYTES = 2 * 1024 * 1024;
 
 export interface SpoolPlace {
+  /** The file, alone in a private directory: tools that need a place beside it may use that, and all of it goes together. */
   readonly path: string;
   readonly resource: Resource;
 }
 
 /** Names a spool file without making it, so that it can be declared first. */
 export function planSpool(jobId: string, directory: string | undefined): SpoolPlace {
-  const path = join(directory ?? tmpdir(), `lifeboat-${jobId}.spool`);
+  const path = join(directory ?? tmpdir(), `lifeboat-${jobId}.spool`, "archive");
   return { path, resource: { kind: "spool", locator: { path, machine: thisOwner().machine } } };
 }
 
@@ -26,7 +27,7 @@ export function planSpool(jobId: string, directory: string | undefined): SpoolPl
  * @param sizeBytes how many bytes will come
  */
 export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
-  const directory = dirname(place.path);
+  const directory = dirname(dirname(place.path));
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const freeBytes = await freeBytesIn(directory);
   if (freeBytes < sizeBytes + RESERVE_BYTES) {
@@ -39,6 +40,7 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
     );
   }
   try {
+    await mkdir(dirname(place.path), { mode: 0o700 });
     const file = await open(place.path, "wx", 0o600);
     await pipeline(bytes, file.createWriteStream({ highWaterMark: BUFFER_BYTES }));
   } catch (cause) {
@@ -57,13 +59,13 @@ export async function freeBytesIn(directory: string = tmpdir()): Promise<number>
 }
 
 export async function emptySpool(place: Pick<SpoolPlace, "path">): Promise<void> {
-  await rm(place.path, { force: true });
+  await rm(dirname(place.path), { recursive: true, force: true });
 }
 
 /** Undoes a spool that a crash left. False when it lies on another machine. */
 export async function undoSpool(resource: Resource): Promise<boolean> {
   const { path, machine } = resource.locator;
-  if (path === undefined || machine === undefined) return true;
+  if (path === undefined || machine === undefined || !/lifeboat-[0-9a-z]+\.spool[\\/]archive$/.test(path)) return false; // never remove what is not a spool
   if (!sameHost(machine)) return false;
   await emptySpool({ path });
   return true;

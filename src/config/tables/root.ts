@@ -20,7 +20,4 @@ export const root = section(table);
 export type RootValues = Values<typeof table>;
 
 type Given<T> = T extends Type<infer V> ? V : never;
-export type RepositoryConfig = Given<typeof repository>;
 export type SourceConfig = Given<typeof source>;
-export type PolicyConfig = Given<typeof policy>;
-export type DrillConfig = Given<typeof drill>;
