@@ -4,8 +4,8 @@ import { formatBytes } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { DatabaseFacts } from "../ports/engine.ts";
 import type { Storage } from "../ports/storage.ts";
-import { freeBytesIn } from "../repository/spool.ts";
 import { keyFits } from "../repository/seal/keys.ts";
+import { freeBytesIn } from "../repository/spool.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Finding {

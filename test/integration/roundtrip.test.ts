@@ -46,7 +46,10 @@ async function wholeRoad(world: World, source: Connection, name: string): Promis
 
   const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
   assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
-  assert.deepEqual(drilled.steps.map((step: { name: string }) => step.name), ["fetch", "create", "load", "verify", "clean up"]);
+  assert.deepEqual(
+    drilled.steps.map((step: { name: string }) => step.name),
+    ["fetch", "create", "load", "verify", "clean up"],
+  );
   assert.ok(drilled.achieved.rtoSeconds > 0 && drilled.achieved.rpoSeconds >= 0);
   assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
   assert.match(drilled.evidence, new RegExp(`^evidence/shop/${drilled.id}/`));
@@ -55,18 +58,27 @@ async function wholeRoad(world: World, source: Connection, name: string): Promis
   assert.equal(restored.verdict, "pass", JSON.stringify(restored.reasons));
   const connection = await sibling(name);
   const [before, after] = await Promise.all([fingerprintOf(source), fingerprintOf(connection)]);
-  assert.deepEqual(engine.compare(before, after).filter(({ outcome }) => outcome !== "pass"), []);
+  assert.deepEqual(
+    engine.compare(before, after).filter(({ outcome }) => outcome !== "pass"),
+    [],
+  );
   assert.deepEqual(after.tables, before.tables, "every table's rows and digest are equal");
 
   const { points } = (await world.expect(0, "list", "--json")).json();
   assert.equal(points.length, 1);
   const { id, source: of, kind, sizeBytes, hold, verifiedAt, reason, tiers } = points[0];
-  assert.deepEqual({ id, of, kind, sizeBytes, hold, reason, tiers }, { id: made.id, of: "shop", kind: "full", sizeBytes: made.sizeBytes, hold: null, reason: "round trip", tiers: [] });
+  assert.deepEqual(
+    { id, of, kind, sizeBytes, hold, reason, tiers },
+    { id: made.id, of: "shop", kind: "full", sizeBytes: made.sizeBytes, hold: null, reason: "round trip", tiers: [] },
+  );
   assert.ok(Date.parse(verifiedAt) > 0);
   for (const key of ["name", "time", "expiresAt", "storageClass"]) assert.ok(key in points[0], key);
 
   const status = (await world.expect(0, "status", "--json")).json().sources[0];
-  assert.deepEqual([status.name, status.provider, status.engine, status.verdict, status.reasons], ["shop", "postgres", "postgres", "pass", []]);
+  assert.deepEqual(
+    [status.name, status.provider, status.engine, status.verdict, status.reasons],
+    ["shop", "postgres", "postgres", "pass", []],
+  );
   assert.equal(status.lastBackup.id, made.id);
   assert.deepEqual([status.lastDrill.verdict, status.window.latest, typeof status.exposureSeconds], ["pass", points[0].time, "number"]);
 
@@ -76,7 +88,10 @@ async function wholeRoad(world: World, source: Connection, name: string): Promis
 }
 
 async function assertNoDatabaseLeft(): Promise<void> {
-  const rows = await query((await sharedCluster()).connection("postgres"), "select datname::text as d from pg_database where datname like 'lifeboat%'");
+  const rows = await query(
+    (await sharedCluster()).connection("postgres"),
+    "select datname::text as d from pg_database where datname like 'lifeboat%'",
+  );
   assert.deepEqual(rows, []);
 }
 
@@ -93,16 +108,24 @@ for (const database of ["chinook", "pagila", "features"]) {
   }
 }
 
-test("R32 one changed byte, a missing row, exchanged values and a lost sequence in a restored copy are caught, each by name", { skip }, async (t) => {
+test("R32 one changed byte, a missing row, exchanged values and a lost sequence in a restored copy are caught, each by name", {
+  skip,
+}, async (t) => {
   const source = await freshDatabase();
-  await query(source, "create table public.t (id serial primary key, a text, n numeric, f float8); insert into t (a, n, f) select 'value ' || i, i, 0 from generate_series(1, 1000) i");
+  await query(
+    source,
+    "create table public.t (id serial primary key, a text, n numeric, f float8); insert into t (a, n, f) select 'value ' || i, i, 0 from generate_series(1, 1000) i",
+  );
   const world = await beginWorld(t, { sources: { shop: source } });
   await world.expect(0, "backup", "shop");
   await world.expect(0, "restore", "shop", "--into", "to_be_changed");
   const copy = await sibling("to_be_changed");
   const expected = await fingerprintOf(source);
   const differences = async (): Promise<string[]> =>
-    engine.compare(expected, await fingerprintOf(copy)).filter(({ outcome }) => outcome === "fail").map(({ name }) => name);
+    engine
+      .compare(expected, await fingerprintOf(copy))
+      .filter(({ outcome }) => outcome === "fail")
+      .map(({ name }) => name);
   assert.deepEqual(await differences(), []);
   for (const [change, undo] of [
     ["update t set a = 'value 50x' where id = 500", "update t set a = 'value 500' where id = 500"],
@@ -124,7 +147,10 @@ test("R32 one changed byte, a missing row, exchanged values and a lost sequence 
 
 test("R19 R22 data, schema and chosen tables are backed up and restored on their own", { skip }, async (t) => {
   const source = await freshDatabase();
-  await query(source, "create schema s; create table public.a (id int primary key, v text); create table s.b (id int references public.a); create table public.c (id int); insert into a select i, 'v' || i from generate_series(1, 500) i; insert into s.b select i from generate_series(1, 100) i; insert into c select 1");
+  await query(
+    source,
+    "create schema s; create table public.a (id int primary key, v text); create table s.b (id int references public.a); create table public.c (id int); insert into a select i, 'v' || i from generate_series(1, 500) i; insert into s.b select i from generate_series(1, 100) i; insert into c select 1",
+  );
   const world = await beginWorld(t, { sources: { shop: source } });
   const [full, schema, data, tables] = [
     await world.expect(0, "backup", "shop", "--json"),
@@ -132,7 +158,10 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
     await world.expect(0, "backup", "shop", "--kind", "data", "--json"),
     await world.expect(0, "backup", "shop", "--tables", "public.a,public.c", "--json"),
   ].map((ran) => ran.json()) as [{ id: string }, { id: string }, { id: string }, { id: string }];
-  assert.deepEqual((await world.expect(0, "list", "--json")).json().points.map(({ kind }: { kind: string }) => kind), ["full", "schema", "data", "tables"]);
+  assert.deepEqual(
+    (await world.expect(0, "list", "--json")).json().points.map(({ kind }: { kind: string }) => kind),
+    ["full", "schema", "data", "tables"],
+  );
   for (const { id } of [full, schema, data, tables]) await world.expect(0, "verify", id);
 
   // Definitions alone prove no data: that is not a pass.
@@ -140,7 +169,12 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
   assert.equal(empty.verdict, "inconclusive");
   const parts = await sibling("parts");
   const counts = async (connection: Connection) =>
-    (await query(connection, "select (select count(*)::int from public.a) as a, (select count(*)::int from s.b) as b, (select count(*)::int from public.c) as c"))[0];
+    (
+      await query(
+        connection,
+        "select (select count(*)::int from public.a) as a, (select count(*)::int from s.b) as b, (select count(*)::int from public.c) as c",
+      )
+    )[0];
   assert.deepEqual(await counts(parts), { a: 0, b: 0, c: 0 });
 
   // The data backup goes into the definitions that were restored.
@@ -155,20 +189,31 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
   assert.deepEqual(await counts(await sibling("parts2")), { a: 500, b: 100, c: 1 });
 
   // Chosen tables of the full backup, and a backup of chosen tables.
-  for (const [to, into] of [[full.id, "chosen"], [tables.id, "chosen2"]] as const) {
+  for (const [to, into] of [
+    [full.id, "chosen"],
+    [tables.id, "chosen2"],
+  ] as const) {
     const args = to === full.id ? ["--tables", "public.a,public.c"] : [];
     const chosen = (await world.expect(0, "restore", "shop", "--to", to, "--into", into, ...args, "--json")).json();
     assert.equal(chosen.verdict, "pass", JSON.stringify(chosen.reasons));
-    const rows = await query(await sibling(into), "select relname::text as t from pg_class where relkind = 'r' and relnamespace in ('public'::regnamespace) order by 1");
+    const rows = await query(
+      await sibling(into),
+      "select relname::text as t from pg_class where relkind = 'r' and relnamespace in ('public'::regnamespace) order by 1",
+    );
     assert.deepEqual(rows, [{ t: "a" }, { t: "c" }]);
   }
   await world.assertNothingLeft();
   await assertNoDatabaseLeft();
 });
 
-test("R22 a database that is not empty is refused, then needs a confirmation, and is replaced only by what is proven", { skip }, async (t) => {
+test("R22 a database that is not empty is refused, then needs a confirmation, and is replaced only by what is proven", {
+  skip,
+}, async (t) => {
   const source = await freshDatabase();
-  await query(source, "create table public.t (id int primary key, v text); insert into t select i, repeat('v', 50) from generate_series(1, 2000) i");
+  await query(
+    source,
+    "create table public.t (id int primary key, v text); insert into t select i, repeat('v', 50) from generate_series(1, 2000) i",
+  );
   const world = await beginWorld(t, { sources: { shop: source } });
   const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
   const target = await freshDatabase("occupied");
@@ -179,10 +224,16 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   assert.equal(refused.code, "RESTORE_TARGET_NOT_EMPTY");
   assert.match(refused.message ?? "", /precious/);
   assert.equal((await world.expect(2, "restore", "shop", "--into", "occupied", "--replace", "--json")).code, "CONFIRMATION_NEEDED");
-  assert.equal((await world.expect(2, "restore", "shop", "--into", "occupied", "--replace", "--yes", "shpo", "--json")).code, "CONFIRMATION_NEEDED");
+  assert.equal(
+    (await world.expect(2, "restore", "shop", "--into", "occupied", "--replace", "--yes", "shpo", "--json")).code,
+    "CONFIRMATION_NEEDED",
+  );
   const plan = (await world.expect(0, "restore", "shop", "--into", "occupied", "--replace", "--yes", "shop", "--plan", "--json")).json();
   assert.deepEqual(plan.refusals, []);
-  assert.deepEqual((await world.expect(2, "restore", "shop", "--into", "occupied", "--plan", "--json")).json().refusals[0].code, "RESTORE_TARGET_NOT_EMPTY");
+  assert.deepEqual(
+    (await world.expect(2, "restore", "shop", "--into", "occupied", "--plan", "--json")).json().refusals[0].code,
+    "RESTORE_TARGET_NOT_EMPTY",
+  );
   assert.deepEqual(await precious(), [{ id: 7 }], "neither refusal nor plan touched it");
   assert.equal((await world.expect(0, "jobs", "--json")).json().jobs.length, 1, "only the backup was a job");
 
@@ -201,7 +252,9 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   writeFileSync(part, sound);
   const done = (await world.expect(0, "restore", "shop", "--to", id, "--into", "occupied", "--replace", "--yes", "shop", "--json")).json();
   assert.equal(done.verdict, "pass");
-  assert.deepEqual(await query(await sibling("occupied"), "select count(*)::int as n, to_regclass('public.precious') as p from public.t"), [{ n: 2000, p: null }]);
+  assert.deepEqual(await query(await sibling("occupied"), "select count(*)::int as n, to_regclass('public.precious') as p from public.t"), [
+    { n: 2000, p: null },
+  ]);
   await world.assertNothingLeft();
   await assertNoDatabaseLeft();
 });
@@ -211,7 +264,8 @@ test("R22 a plan of a restore into a new name says its steps and changes nothing
   await query(source, "create table public.t (id int); insert into t values (1)");
   const world = await beginWorld(t, { sources: { shop: source } });
   await world.expect(0, "backup", "shop");
-  const databases = async () => query((await sharedCluster()).connection("postgres"), "select datname::text as d from pg_database order by 1");
+  const databases = async () =>
+    query((await sharedCluster()).connection("postgres"), "select datname::text as d from pg_database order by 1");
   const before = await databases();
   const plan = (await world.expect(0, "restore", "shop", "--into", "planned", "--plan", "--json")).json();
   assert.deepEqual([plan.verb, plan.source, plan.refusals], ["restore", "shop", []]);

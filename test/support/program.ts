@@ -85,7 +85,8 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   const { s3 } = options;
   const url = s3 === undefined ? pathToFileURL(repository).href : `s3://${s3.bucket}/repo?endpoint=${s3.endpoint}&region=${s3.region}`;
   const sources = Object.keys(options.sources).map(
-    (name) => `  ${name}: { provider: postgres, url: "\${URL_${name.toUpperCase()}}"${options.source === undefined ? "" : `, ${options.source}`} }`,
+    (name) =>
+      `  ${name}: { provider: postgres, url: "\${URL_${name.toUpperCase()}}"${options.source === undefined ? "" : `, ${options.source}`} }`,
   );
   writeFileSync(
     configFile,
@@ -112,22 +113,37 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   const start = (...args: readonly string[]): Running => {
     const child = spawn(PROGRAM, ["--config", configFile, ...args], { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
-    return { pid: child.pid ?? 0, child, ended: endOf(child).finally(() => running.delete(child)), kill: (signal) => void child.kill(signal) };
+    return {
+      pid: child.pid ?? 0,
+      child,
+      ended: endOf(child).finally(() => running.delete(child)),
+      kill: (signal) => void child.kill(signal),
+    };
   };
   const run = (...args: readonly string[]): Promise<Ran> => start(...args).ended;
   const world: World = {
     ...{ directory, configFile, identityFile, recipient, repository, temporary, env, run, start },
     async expect(exit, ...args) {
       const ran = await run(...args);
-      assert.equal(ran.exit, exit, `lifeboat ${args.join(" ")} ended with ${ran.exit ?? ran.signal}, not ${exit}\n${ran.stderr}\n${ran.stdout}`);
+      assert.equal(
+        ran.exit,
+        exit,
+        `lifeboat ${args.join(" ")} ended with ${ran.exit ?? ran.signal}, not ${exit}\n${ran.stderr}\n${ran.stdout}`,
+      );
       return ran;
     },
     async assertNothingLeft() {
       assert.deepEqual(await untilEmpty(() => processesOf(temporary).map(commandOf)), [], "no process is left");
       assert.deepEqual(await untilEmpty(() => readdirSync(temporary)), [], "no temporary file is left");
-      const leases = s3 === undefined ? localLeases(repository) : [...s3.store.objects.keys()].filter((key) => key.startsWith("repo/leases/"));
+      const leases =
+        s3 === undefined ? localLeases(repository) : [...s3.store.objects.keys()].filter((key) => key.startsWith("repo/leases/"));
       assert.deepEqual(leases, [], "no lease is left");
-      if (s3 !== undefined) assert.deepEqual([...s3.store.uploads.values()].map(({ key }) => key), [], "no upload is left");
+      if (s3 !== undefined)
+        assert.deepEqual(
+          [...s3.store.uploads.values()].map(({ key }) => key),
+          [],
+          "no upload is left",
+        );
     },
   };
   await world.expect(0, "init");

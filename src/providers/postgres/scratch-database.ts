@@ -56,7 +56,9 @@ export async function checkScratchServer(url: string, work: Work = {}): Promise<
   const server = connectionFromUrl(url);
   const client = await openClient(server, { signal: work.signal });
   try {
-    const [role] = await client.query<{ may: boolean }>("select rolcreatedb or rolsuper as may from pg_catalog.pg_roles where rolname = current_user");
+    const [role] = await client.query<{ may: boolean }>(
+      "select rolcreatedb or rolsuper as may from pg_catalog.pg_roles where rolname = current_user",
+    );
     if (role?.may) return `databases can be made on the scratch server ${server.label}`;
     throw new LifeboatError("SOURCE_PERMISSION", `the user of the scratch server ${server.label} may not create databases`, {
       hint: "grant CREATEDB to this role, or give scratch.url a role that has it",
