@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1
 // The command of the published package. It must parse, and speak, under any Node that npm could have run it with,
 // so it imports nothing before it has looked at the version.
 const major = Number(process.versions.node.split(".")[0]);

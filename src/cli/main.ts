@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 
 // In the user's own cache: a cache that others can write to would let them choose what runs. No home, no cache.
 const home = process.env.XDG_CACHE_HOME || homedir();
@@ -17,8 +16,6 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   const { readVersion } = await import("./version.ts");
   process.stdout.write(`${readVersion()}\n`);
 } else {
-  // Streams make much short-lived garbage that holds large buffers outside the heap: collected early, memory stays small.
-  setFlagsFromString("--max-semi-space-size=1");
   const { runProcess } = await import("./process.ts");
   await runProcess(argv);
 }

@@ -74,13 +74,13 @@ test("a part that is truncated, extended, emptied, exchanged or gone is found by
   const stored = await storedBackup(t);
   const [data, fingerprint] = [stored.file("data.zst.age"), stored.file("fingerprint.zst.age")];
   const [soundData, soundFingerprint] = [readFileSync(data), readFileSync(fingerprint)];
-  const damages: readonly (readonly [string, () => void])[] = [
+  const damages: readonly (readonly [string, () => unknown])[] = [
     ["one byte short", () => writeFileSync(data, soundData.subarray(0, -1))],
     ["half", () => writeFileSync(data, soundData.subarray(0, soundData.length / 2))],
     ["one byte longer", () => writeFileSync(data, Buffer.concat([soundData, Buffer.from([0])]))],
     ["twice", () => writeFileSync(data, Buffer.concat([soundData, soundData]))],
     ["empty", () => writeFileSync(data, "")],
-    ["parts exchanged", () => (writeFileSync(data, soundFingerprint), writeFileSync(fingerprint, soundData))],
+    ["parts exchanged", () => [writeFileSync(data, soundFingerprint), writeFileSync(fingerprint, soundData)]],
     ["data gone", () => rmSync(data)],
     ["fingerprint gone", () => rmSync(fingerprint)],
   ];

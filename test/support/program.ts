@@ -37,7 +37,7 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
-export interface WorldOptions {
+interface WorldOptions {
   /** Sources by name. Their addresses reach the program through its environment, as a user's would. */
   readonly sources: Readonly<Record<string, Connection>>;
   /** A sandbox for the repository; a local directory unless given. */
@@ -195,7 +195,7 @@ export function processesOf(temporary: string): number[] {
     .map(Number);
 }
 
-export function commandOf(pid: number): string {
+function commandOf(pid: number): string {
   try {
     return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()}`;
   } catch {

@@ -4,9 +4,6 @@ import { ArchiveWalker, type WalkedArchive } from "../archive/walker.ts";
 import type { Child } from "../process/child.ts";
 import { dumpFailure } from "./failure.ts";
 
-/** pg_dump writes in pieces of 4 KB; whoever compresses, encrypts and stores them is far faster with large ones. */
-const BLOCK_BYTES = 256 * 1024;
-
 export interface GatedDump {
   /** Resolves when the first bytes are there, which is after pg_dump took its locks; rejects when it ends before. */
   readonly begun: Promise<void>;
@@ -57,33 +54,24 @@ async function* passThroughGate(
   onWalked: (walked: WalkedArchive) => void,
 ): AsyncGenerator<Uint8Array, undefined> {
   const walker = new ArchiveWalker();
-  let block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  let filled = 0;
+  let withheld: Uint8Array | undefined;
   try {
     for await (const chunk of child.stdout) {
-      for (let at = 0; at < chunk.length; ) {
-        const taken = Math.min(chunk.length - at, BLOCK_BYTES - filled);
-        block.set(taken === chunk.length ? chunk : chunk.subarray(at, at + taken), filled);
-        at += taken;
-        filled += taken;
-        if (filled < BLOCK_BYTES) continue;
-        const error = failed();
-        if (error !== undefined) throw error;
-        walker.feed(block);
-        yield block;
-        block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-        filled = 0;
-      }
+      const error = failed();
+      if (error !== undefined) throw error;
+      walker.feed(chunk);
+      if (withheld !== undefined) yield withheld;
+      withheld = chunk;
     }
     // How the program ended comes first: bytes that are missing because it died are the consequence, not the cause.
     await child.success((message) => dumpFailure(message, label));
-    const last = block.subarray(0, filled);
-    walker.feed(last);
     const walked = walker.end();
     // The last bytes are withheld until all is judged, so that whoever stores them cannot commit what was not.
-    if (last.length > 0) yield last;
+    if (withheld !== undefined) yield withheld;
     onWalked(walked);
     return undefined;
+  } catch (error) {
+    throw failed() ?? error; // a dump that was ended because of another failure: that one is the cause
   } finally {
     await child.kill();
   }

@@ -26,6 +26,8 @@ export interface ChildOptions {
   readonly secrets?: readonly string[] | undefined;
   /** Hears standard error as it comes, unfiltered: for programs that report progress there. */
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined;
+  /** How much the program collects before it writes, where that can be told (Linux with `stdbuf`): fewer, larger writes cost half. */
+  readonly outputBufferBytes?: number | undefined;
   /**
    * What the kernel sends the child when we die without a chance to end it (Linux with `setpriv`). SIGTERM lets PostgreSQL's
    * programs cancel their queries and end their own workers. Elsewhere a child that writes to us dies of the closed pipe.
@@ -57,8 +59,11 @@ export interface Child {
 const STDERR_TAIL_CHARACTERS = 8 * 1024;
 const DEFAULT_GRACE_MS = 5_000;
 
+const onLinux = (...paths: string[]): string | undefined => (process.platform === "linux" ? paths.find((path) => existsSync(path)) : undefined);
+/** Linux: gives a program's standard output a buffer of another size. */
+const STDBUF = onLinux("/usr/bin/stdbuf", "/bin/stdbuf");
 /** Linux: has the kernel end the child when its parent dies, however that happens. */
-const SETPRIV = process.platform === "linux" ? ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => existsSync(path)) : undefined;
+const SETPRIV = onLinux("/usr/bin/setpriv", "/bin/setpriv");
 
 /**
  * Starts the program in a session of its own, so that Ctrl-C at a terminal reaches us and not it: we decide how it ends.
@@ -67,9 +72,13 @@ const SETPRIV = process.platform === "linux" ? ["/usr/bin/setpriv", "/bin/setpri
 export async function startChild(program: string, args: readonly string[], options: ChildOptions): Promise<Child> {
   options.signal?.throwIfAborted();
   await mustBeExecutable(program);
-  const [file, argv] = SETPRIV
-    ? [SETPRIV, ["--pdeathsig", options.parentDeathSignal ?? "TERM", "--", program, ...args]]
-    : [program, [...args]];
+  const wrapped = [
+    ...(SETPRIV ? [SETPRIV, "--pdeathsig", options.parentDeathSignal ?? "TERM", "--"] : []),
+    ...(STDBUF && options.outputBufferBytes ? [STDBUF, `--output=${options.outputBufferBytes}`] : []),
+    program,
+    ...args,
+  ];
+  const [file = program, ...argv] = wrapped; // each replaces itself by the next: it stays one process
   const process_ = spawn(file, argv, {
     env: options.env,
     stdio: [options.stdin ?? "ignore", options.stdout ?? "pipe", "pipe"],
