@@ -2,8 +2,6 @@
 import { LifeboatError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
 
-export { suggest } from "./suggest.ts";
-
 /** The patterns that teams use by hand today (R5); a policy may name others. */
 export const NAME_PATTERNS = {
   daily: "backup-{date}",

@@ -4,6 +4,7 @@ import type { Fingerprint } from "../core/fingerprint.ts";
 import { ID_RANDOM_BYTES, makeId } from "../core/ids.ts";
 import type { BackupKind, Manifest, ManifestPart } from "../core/manifest.ts";
 import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
+import { expectedExpiry } from "../core/retention.ts";
 import type { Tier } from "../core/tiers.ts";
 import type { Dump } from "../ports/engine.ts";
 import { type BackupPlace, commitManifest, storePart } from "../repository/backups.ts";
@@ -119,7 +120,7 @@ async function store(workshop: Workshop, source: Source, request: BackupRequest,
     snapshotAt: dump.snapshotAt.toISOString(),
     endedAt: endedAt.toISOString(),
     tiers: tier === undefined ? [] : [tier.tier],
-    expiresAt: expiry(source, tier, dump.snapshotAt)?.toISOString(),
+    expiresAt: expectedExpiry(tier === undefined ? [] : [tier.tier], source.policy, dump.snapshotAt)?.toISOString(),
     storageClass,
     reason: request.reason,
     note: request.note,
@@ -157,11 +158,6 @@ function tierOf(source: Source, wanted: string | undefined): Tier | undefined {
 async function freeName(workshop: Workshop, source: Source, tier: Tier | undefined, at: Date): Promise<string> {
   const entries = await workshop.catalog.entries(source.name);
   return renderName(tier?.name ?? NAME_PATTERNS.manual, { at, taken: entries.map(({ point }) => point.name) });
-}
-
-function expiry(source: Source, tier: Tier | undefined, at: Date): Date | undefined {
-  const keep = tier ? tier.keepMs : source.policy.keepManualMs;
-  return keep === undefined || keep === "forever" ? undefined : new Date(at.getTime() + keep);
 }
 
 function summaryOf(fingerprint: Fingerprint, parts: readonly ManifestPart[]): Manifest["fingerprint"] {

@@ -3,9 +3,9 @@ import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
 import { expire as decide, type Expiry } from "../core/retention.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
-import { partName } from "../repository/layout.ts";
+import { manifestName, partName } from "../repository/layout.ts";
 import { listLeases } from "../repository/leases.ts";
-import { mark, removeMarks } from "../repository/marks.ts";
+import { mark, readMarks, removeMarks } from "../repository/marks.ts";
 import { type Job, runJob } from "./job.ts";
 import { pointsOf } from "./points.ts";
 import { lastAttempt } from "./status.ts";
@@ -46,6 +46,7 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
           watch.progress.advance(1);
         } catch (error) {
           job.signal.throwIfAborted();
+          if (error instanceof Unfinished) throw error.cause;
           refused.push({ point, message: asLifeboatError(error).message });
         }
       };
@@ -65,24 +66,37 @@ async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: 
   const { storage } = workshop.repository;
   await refuseInUse(workshop, point);
   const resource = RESOURCE.removal(place.source, place.folder, point.id);
+  await job.assertAlive();
   await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
   try {
-    await job.assertAlive();
     await removeBackup(storage, place);
     await removeMarks(storage, place.source, point.id);
-  } finally {
-    await job.strike(resource);
+  } catch (error) {
+    if ((await storage.head(manifestName(place.source, place.folder))) === undefined) throw new Unfinished(error);
+    await job.strike(resource); // refused: it is whole, and stays
+    throw error;
+  }
+  await job.strike(resource);
+}
+
+/** A removal that began and could not end: the job fails, and its clean-up, now or at the next start, ends it. */
+class Unfinished extends Error {
+  constructor(cause: unknown) {
+    super("a removal began and could not end", { cause });
   }
 }
 
 async function move(workshop: Workshop, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
   const { storage } = workshop.repository;
-  await refuseInUse(workshop, point);
   await storage.setStorageClass(partName(place.source, place.folder, "data"), storageClass, { signal: job.signal });
   await mark(storage, place.source, point.id, { storageClass });
 }
 
+/** What happened since it was decided: a restore that began, or somebody's hold. */
 async function refuseInUse(workshop: Workshop, point: RestorePoint): Promise<void> {
-  const user = (await listLeases(workshop.repository.storage)).find(({ record }) => record.point === point.id);
+  const { storage } = workshop.repository;
+  const user = (await listLeases(storage)).find(({ record }) => record.point === point.id);
   if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
+  const { hold } = await readMarks(storage, point.source, point.id);
+  if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);
 }

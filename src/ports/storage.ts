@@ -3,7 +3,6 @@
 // Names are relative, "/"-separated, made of [A-Za-z0-9._-] segments, never "." or "..".
 // Every method takes a signal and has a deadline of its own for each request; a silent server ends as STORAGE_TIMEOUT.
 // Errors are LifeboatError with a STORAGE_*, OBJECT_* or CANCELLED code; adapters translate foreign errors at their edge.
-import type { LifeboatError } from "../core/errors.ts";
 
 export interface StorageCapabilities {
   /** Classes `put` and `setStorageClass` accept, warmest first; empty: the storage has no classes and ignores the option. */
@@ -81,6 +80,3 @@ export interface Storage {
   /** Ends connections. */
   close(): Promise<void>;
 }
-
-/** What `put` and friends throw. */
-export type StorageError = LifeboatError;

@@ -21,6 +21,11 @@ export function marksOf(found: Record<string, unknown>): Marks {
   };
 }
 
+/** The marks of one point, as the storage has them now. */
+export async function readMarks(storage: Storage, source: string, id: string): Promise<Marks> {
+  return marksOf((await getJson(storage, markName(source, id))) ?? {});
+}
+
 /** Changes some marks of a point and keeps the others; a change of `undefined` takes a mark away. */
 export async function mark(storage: Storage, source: string, id: string, change: Marks): Promise<void> {
   const name = markName(source, id);

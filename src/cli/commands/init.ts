@@ -7,6 +7,7 @@ import { loadConfig } from "../../config/load.ts";
 import { listOf } from "../../config/option.ts";
 import { text } from "../../config/types.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/repository.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
@@ -100,6 +101,7 @@ async function writeConfiguration(context: Context): Promise<Made> {
       initial: "./backups",
     }));
   const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
+  validateName(source); // before anything is written
   const variable =
     given.urlVariable ??
     (ask.possible
@@ -148,8 +150,7 @@ function configuration(facts: {
   identityFile: string | undefined;
 }): string {
   const { url, source, variable, recipients, identityFile } = facts;
-  return `# yaml-language-server: $schema=https://unpkg.com/lifeboat/lifeboat.schema.json
-version: 1
+  return `version: 1
 repository:
   url: ${JSON.stringify(url)}
   encryption:

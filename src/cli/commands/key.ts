@@ -1,10 +1,10 @@
 // `key new` and `key show`: the identity that opens backups, and the recipient they are sealed for.
-import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { path } from "../../config/types.ts";
-import { EXIT, LifeboatError } from "../../core/errors.ts";
-import { generateIdentity, parseIdentityFile, recipientOf } from "../../repository/seal/keys.ts";
+import { EXIT } from "../../core/errors.ts";
 import { defineCommand } from "../command.ts";
+import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
 
@@ -20,9 +20,7 @@ export const keyNew = defineCommand({
   examples: ["lifeboat key new", "lifeboat key new /etc/lifeboat/identity.txt"],
   async run({ args, env, cwd, clock, emit, paint }) {
     const target = args.file ?? resolve(cwd, env.LIFEBOAT_IDENTITY_FILE || DEFAULT_IDENTITY_FILE);
-    const { identity, recipient } = await generateIdentity();
-    // The form of age-keygen, so that age reads the file as it is.
-    writeOnce(target, `# created: ${clock.now().toISOString()}\n# public key: ${recipient}\n${identity}\n`);
+    const recipient = await makeIdentityFile(target, clock.now());
     emit({ file: target, recipient }, () =>
       [
         `${paint.green("✓")} identity  ${target}`,
@@ -44,8 +42,7 @@ export const keyShow = defineCommand({
   json: true,
   async run({ args, env, cwd, emit, progress }) {
     const source = args.file ?? resolve(cwd, env.LIFEBOAT_IDENTITY_FILE || DEFAULT_IDENTITY_FILE);
-    const identities = await parseIdentityFile(read(source), source);
-    const recipients = await Promise.all(identities.map(recipientOf));
+    const recipients = await recipientsOfFile(source);
     if (process.platform !== "win32" && (statSync(source).mode & 0o077) !== 0) {
       progress.note(`${source} can be read by others: run \`chmod 600 ${source}\``);
     }
@@ -53,40 +50,3 @@ export const keyShow = defineCommand({
     return EXIT.done;
   },
 });
-
-/** Creates the file with mode 0600 and the text, on the disk before this returns. USAGE when it exists or cannot be made. */
-function writeOnce(target: string, text: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(target, "wx", 0o600);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") {
-      throw new LifeboatError("USAGE", `${target} exists already, and a key that backups may need is never overwritten`, {
-        cause: error,
-        hint: "name another file, or run `lifeboat key show FILE` to see whose key it is",
-      });
-    }
-    throw new LifeboatError("USAGE", `${target} cannot be written (${code})`, {
-      cause: error,
-      hint: "name a file in a folder that you may write to",
-    });
-  }
-  try {
-    chmodSync(target, 0o600); // a umask can only take away, but some file systems give more than was asked for
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function read(source: string): string {
-  try {
-    return readFileSync(source, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? `there is no identity file ${source}` : `the identity file ${source} cannot be read (${code})`;
-    throw new LifeboatError("KEY_MISSING", why, { cause: error });
-  }
-}

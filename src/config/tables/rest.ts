@@ -20,7 +20,7 @@ export const tools = section({
   spoolDirectory: {
     type: path,
     env: "LIFEBOAT_SPOOL",
-    help: "Folder for what must lie on disk during a restore; it needs room for one backup, compressed. Default: the system's temporary folder.",
+    help: "Folder for what must lie on disk during a restore; it needs room for one backup, uncompressed. Default: the system's temporary folder.",
     example: "/var/spool/lifeboat",
   },
   stateDirectory: {

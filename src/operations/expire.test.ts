@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { drivenClock, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { makeId } from "../core/ids.ts";
+import type { Manifest } from "../core/manifest.ts";
+import { silentProgress } from "../ports/progress.ts";
+import type { Storage } from "../ports/storage.ts";
+import { commitManifest, readManifest } from "../repository/backups.ts";
+import { openCatalog } from "../repository/catalog.ts";
+import { backupFolderName, partName } from "../repository/layout.ts";
+import { acquireLease, listLeases } from "../repository/leases.ts";
+import { mark } from "../repository/marks.ts";
+import { expire, planExpire } from "./expire.ts";
+import type { Source, Workshop } from "./workshop.ts";
+
+const DAY_MS = 86_400_000;
+const watch = { signal: new AbortController().signal, progress: silentProgress };
+const facts = { sizeBytes: 4, sha256: "0".repeat(64) };
+
+/** Five daily backups made by hand, kept for two days each; the newest is of an hour ago. */
+async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage = (storage) => storage) {
+  const clock = drivenClock();
+  const real = await temporaryRepository(t, clock);
+  const repository = { ...real, storage: wrap(real.storage) };
+  const places: { source: string; folder: string; id: string }[] = [];
+  for (let n = 4; n >= 0; n--) {
+    const at = new Date(clock.now().getTime() - n * DAY_MS - 3_600_000);
+    const id = makeId(at, new Uint8Array([n, n, n, n, n]));
+    const place = { source: "shop", folder: backupFolderName(at, "full", id) };
+    const instant = at.toISOString();
+    await real.storage.put(partName("shop", place.folder, "data"), new TextEncoder().encode("rows"));
+    await commitManifest(real.storage, place, {
+      format: 1,
+      id,
+      name: `day-${n}`,
+      source: "shop",
+      kind: "full",
+      snapshotAt: instant,
+      endedAt: instant,
+      tiers: [],
+      madeBy: { user: "u", host: "h" },
+      sourceBytes: 100,
+      parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
+      fingerprint: {},
+      notIncluded: [],
+    } as unknown as Manifest);
+    places.push({ ...place, id });
+  }
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const source = { name: "shop", policy: { tiers: [], keepManualMs: 2 * DAY_MS } } as unknown as Source;
+  const workshop = {
+    repository,
+    catalog,
+    clock,
+    sources: new Map([["shop", source]]),
+    servers: new Map(),
+    lifeboat: "0",
+  } as unknown as Workshop;
+  const left = async (): Promise<number[]> => {
+    const there = await Promise.all(places.map((place) => readManifest(real.storage, place)));
+    return there.flatMap((manifest, n) => (manifest === undefined ? [] : [n]));
+  };
+  return { workshop, source, storage: real.storage, places, left, clock };
+}
+
+test("expire removes what the plan names, with all its objects, and nothing else", async (t) => {
+  const { workshop, source, storage, left } = await fiveBackups(t);
+  const plan = await planExpire(workshop, source, watch);
+  assert.deepEqual(
+    plan.remove.map(({ point }) => point.name),
+    ["day-4", "day-3", "day-2"],
+  );
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4], "a plan does nothing");
+  await expire(workshop, source, watch);
+  assert.deepEqual(await left(), [3, 4]);
+  const objects = [];
+  for await (const { name } of storage.list("sources/")) objects.push(name);
+  assert.equal(objects.length, 4, `manifest and data of two backups: ${objects}`);
+});
+
+test("a restore point that a job is using, or that somebody put on hold, stays", async (t) => {
+  const { workshop, source, storage, places, left, clock } = await fiveBackups(t);
+  const [first, second] = places;
+  assert.ok(first && second);
+  const lease = await acquireLease(
+    storage,
+    "restore-shop-x",
+    { job: "x", journal: "jobs/x.json", verb: "restore", source: "shop", point: first.id },
+    clock,
+  );
+  await mark(storage, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
+  const result = await expire(workshop, source, watch);
+  assert.deepEqual(
+    result.refused.map(({ point }) => point.id),
+    [first.id],
+  );
+  assert.deepEqual(await left(), [0, 1, 3, 4]);
+  await lease.release();
+  await expire(workshop, source, watch);
+  assert.deepEqual(await left(), [1, 3, 4]);
+});
+
+test("a removal that the storage refuses leaves the point whole; one it breaks off is ended by the clean-up", async (t) => {
+  let failing = "manifest.json";
+  const wrap = (storage: Storage): Storage => ({
+    ...storage,
+    delete: async (name, options) => {
+      if (failing !== "" && name.endsWith(failing)) throw new LifeboatError("STORAGE_REFUSED", `${name} is locked`);
+      await storage.delete(name, options);
+    },
+  });
+  const { workshop, source, left, clock } = await fiveBackups(t, wrap);
+  const refused = await expire(workshop, source, watch);
+  assert.equal(refused.refused.length, 3);
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
+
+  failing = "data.zst.age";
+  await assert.rejects(expire(workshop, source, watch), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
+  assert.deepEqual(await left(), [1, 2, 3, 4], "it is no backup any more");
+  assert.equal((await listLeases(workshop.repository.storage)).length, 1, "and what is left of it is not forgotten");
+  failing = "";
+  clock.advance(10 * 60_000);
+  await expire(workshop, source, watch);
+  const objects = [];
+  for await (const { name } of workshop.repository.storage.list("sources/shop/backups/")) objects.push(name);
+  assert.equal(objects.length, 4, `${objects}`);
+  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+});
