@@ -2,8 +2,6 @@
 // Statements must run one by one where a transaction is forbidden; `featuresSql` is safe as one script.
 
 /** Roles that the objects below belong to. They live in the cluster, not in the database: idempotent, dropped with the cluster. */
-const FEATURE_ROLES = ["lb_owner", "lb_reader", 'lb "odd" rôle', "lb_team"] as const;
-
 export const featureRolesSql = `
 do $$ declare r text; begin
   foreach r in array array['lb_owner', 'lb_reader', 'lb "odd" rôle', 'lb_team'] loop

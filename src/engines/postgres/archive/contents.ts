@@ -48,7 +48,6 @@ export interface Contents {
 }
 
 /** States of an entry's offset field. */
-const OFFSET_UNKNOWN = 1;
 export const OFFSET_KNOWN = 2;
 
 const MAX_STRING_BYTES = 1 << 30;

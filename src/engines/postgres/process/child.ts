@@ -59,7 +59,8 @@ export interface Child {
 const STDERR_TAIL_CHARACTERS = 8 * 1024;
 const DEFAULT_GRACE_MS = 5_000;
 
-const onLinux = (...paths: string[]): string | undefined => (process.platform === "linux" ? paths.find((path) => existsSync(path)) : undefined);
+const onLinux = (...paths: string[]): string | undefined =>
+  process.platform === "linux" ? paths.find((path) => existsSync(path)) : undefined;
 /** Linux: gives a program's standard output a buffer of another size. */
 const STDBUF = onLinux("/usr/bin/stdbuf", "/bin/stdbuf");
 /** Linux: has the kernel end the child when its parent dies, however that happens. */
