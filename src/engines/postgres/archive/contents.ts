@@ -47,7 +47,7 @@ export interface Contents {
   readonly sizeBytes: number;
 }
 
-/** States of an entry's offset field. */
+/** State of an entry's offset field when its position is known. */
 export const OFFSET_KNOWN = 2;
 
 const MAX_STRING_BYTES = 1 << 30;

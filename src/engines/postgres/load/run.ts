@@ -29,7 +29,7 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     run.program,
     ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
     {
-      env: programEnvironment(target),
+      env: withSettings(programEnvironment(target)),
       secrets: secretsOf(target),
       signal: run.signal,
       stdout: "ignore",
@@ -55,6 +55,14 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     await child.kill();
   }
 }
+
+/** Indexes are built by sorting: with the server's usual 64 MB they spill to disk. Each worker builds one at a time. */
+const SETTINGS = "-c maintenance_work_mem=256MB";
+
+const withSettings = (environment: Record<string, string>): Record<string, string> => ({
+  ...environment,
+  PGOPTIONS: `${SETTINGS} ${environment.PGOPTIONS ?? ""}`.trim(), // what the address says comes later, and wins
+});
 
 const FATAL: readonly (readonly [RegExp, string, string])[] = [
   [
