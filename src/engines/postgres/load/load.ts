@@ -195,8 +195,8 @@ async function restoreList(target: Connection, archiveFile: string, list: Restor
   }
 }
 
-/** Workers of pg_restore: each keeps one core of the server busy, and the server is often this machine. */
-const jobs = (): number => Math.min(8, Math.max(2, availableParallelism()));
+/** Workers of pg_restore: each keeps a core of the server busy, often of this machine; one more fills the gaps (measured: 3 % on two cores, two more none). */
+const jobs = (): number => Math.min(8, Math.max(2, availableParallelism() + 1));
 
 async function isSuperuser(client: Client): Promise<boolean> {
   const [row] = await client.query<{ yes: boolean }>("select rolsuper as yes from pg_catalog.pg_roles where rolname = current_user");
