@@ -87,13 +87,15 @@ async function rehearse(workshop: Workshop, source: Source, target: Target, job:
   }
 }
 
-/** What the error says of the backup: these codes are the backup's fault, all others leave it unproven. */
+/** What the error says of the backup: damaged bytes are its fault, a failed load fails the drill, all else leaves it unproven. */
 const broken = ({ code, message }: LifeboatError): Check => ({
   name: "restore",
-  kind: "integrity",
-  outcome: ["INTEGRITY", "OBJECT_MISSING", "LOAD_FAILED"].includes(code) ? "fail" : "inconclusive",
+  kind: DAMAGE.has(code) ? "integrity" : "schema",
+  outcome: DAMAGE.has(code) || code === "LOAD_FAILED" ? "fail" : "inconclusive",
   message: `${code}: ${message}`,
 });
+
+const DAMAGE: ReadonlySet<string> = new Set(["INTEGRITY", "OBJECT_MISSING"]);
 
 async function beginScratch(source: Source, target: Target, job: Job, watch: Watch): Promise<Scratch> {
   const { provider } = source;
@@ -126,11 +128,16 @@ async function refuseSource(source: Source, scratch: Connection, signal: AbortSi
   }
 }
 
-/** Marks the point by what the drill found. An unmet objective says nothing against the bytes. */
+/**
+ * Marks the point by what the drill found. Damaged is a heavy word, since `latest` then passes the point over: it needs damaged
+ * bytes, or rows that differ although everything could be loaded. A scratch server that lacks an extension, a definition that
+ * reads differently or an unmet objective say nothing against the bytes.
+ */
 async function remember(workshop: Workshop, source: string, id: string, evidence: Evidence): Promise<void> {
   const at = new Date(evidence.endedAt);
   const found = evidence.checks.filter((check) => check.kind !== "objective");
-  if (found.some((check) => check.outcome === "fail" && check.kind !== "probe"))
-    await mark(workshop.repository.storage, source, id, { damagedAt: at });
-  else if (found.every((check) => check.outcome === "pass")) await mark(workshop.repository.storage, source, id, { verifiedAt: at });
+  const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
+  const { storage } = workshop.repository;
+  if (failed("integrity") || (failed("data") && !failed("schema"))) await mark(storage, source, id, { damagedAt: at });
+  else if (found.every((check) => check.outcome === "pass")) await mark(storage, source, id, { verifiedAt: at });
 }

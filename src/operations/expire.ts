@@ -23,6 +23,12 @@ export interface ExpireResult extends Expiry {
 /** What `expire` would do now. */
 export async function planExpire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
   const entries = await pointsOf(workshop, source.name);
+  const [flaw] = workshop.catalog.flaws(source.name);
+  if (flaw !== undefined) {
+    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while ${flaw}`, {
+      hint: "look at the file named; when that backup is lost, remove its folder, then run `lifeboat expire --plan`",
+    });
+  }
   const points = entries.map(({ point }) => point);
   const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
   const { storageClasses } = workshop.repository.storage.capabilities;

@@ -12,8 +12,6 @@ export interface StoreOptions {
   readonly storageClass?: string | undefined;
   readonly lockUntil?: Date | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the number of sealed bytes as they go out. */
-  readonly onBytes?: ((sizeBytes: number) => void) | undefined;
 }
 
 /** Where a backup lies. */
@@ -33,19 +31,12 @@ export async function storePart(
   const sealed = seal(part.bytes, key, { signal: options.signal });
   const { storageClass, lockUntil, signal } = options;
   // No condition: the folder's name is this backup's own, and some servers cannot commit large uploads conditionally.
-  await storage.put(partName(place.source, place.folder, part.name), counted(sealed.bytes, options.onBytes), {
+  await storage.put(partName(place.source, place.folder, part.name), sealed.bytes, {
     storageClass,
     lockUntil,
     signal,
   });
   return { name: part.name, content: part.content, ...sealed.facts() };
-}
-
-async function* counted(bytes: AsyncIterable<Uint8Array>, onBytes: ((sizeBytes: number) => void) | undefined): AsyncIterable<Uint8Array> {
-  for await (const chunk of bytes) {
-    onBytes?.(chunk.byteLength);
-    yield chunk;
-  }
 }
 
 /** The stored bytes of a part, as they are. */
@@ -73,7 +64,7 @@ export async function commitManifest(storage: Storage, place: BackupPlace, manif
 export async function readManifest(storage: Storage, place: BackupPlace, signal?: AbortSignal): Promise<Manifest | undefined> {
   const name = manifestName(place.source, place.folder);
   const found = await getJson(storage, name, signal);
-  if (found === undefined) return undefined;
+  if (found === undefined || found.abandoned === true) return undefined; // being removed: see removeUnfinished
   if (found.format !== 1) {
     throw new LifeboatError("FORMAT_UNKNOWN", `${name} has format ${String(found.format)}; this version knows format 1`);
   }

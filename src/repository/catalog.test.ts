@@ -6,7 +6,7 @@ import { temporaryDirectory, temporaryRepository } from "../../test/support/repo
 import type { Manifest } from "../core/manifest.ts";
 import { commitManifest, removeBackup } from "./backups.ts";
 import { openCatalog } from "./catalog.ts";
-import { backupFolderName } from "./layout.ts";
+import { backupFolderName, manifestName } from "./layout.ts";
 import { mark } from "./marks.ts";
 
 const facts = { sizeBytes: 1, sha256: "0".repeat(64) };
@@ -81,4 +81,23 @@ test("marks of restore points are seen as soon as they are written", async (t) =
   await mark(storage, "shop", manifest.id, { hold: undefined });
   assert.equal((await point())?.hold, undefined);
   assert.deepEqual((await point())?.verifiedAt, at);
+});
+
+test("a damaged manifest is named, and hides no other backup; one that is being removed is none", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
+  const made = [1, 2, 3].map(manifestOf);
+  for (const { place, manifest } of made) await commitManifest(storage, place, manifest);
+  const nameOf = (n: number): string => manifestName("shop", (made[n] as (typeof made)[0]).place.folder);
+  await storage.put(nameOf(1), new TextEncoder().encode("{ half"));
+  await storage.put(nameOf(2), new TextEncoder().encode('{ "format": 0, "abandoned": true }'));
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  assert.deepEqual(
+    (await catalog.entries("shop")).map(({ point }) => point.name),
+    ["backup-1"],
+  );
+  const flaws = catalog.flaws("shop");
+  assert.equal(flaws.length, 1);
+  assert.ok(flaws[0]?.includes(nameOf(1)), flaws[0]);
 });

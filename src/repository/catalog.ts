@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { isLifeboatError } from "../core/errors.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { byTime, type RestorePoint, restorePointOf } from "../core/restore-point.ts";
 import { listBackupFolders, readManifest } from "./backups.ts";
@@ -28,22 +29,29 @@ export interface CatalogEntry {
 export interface Catalog {
   /** Every backup of the source as the storage has it now, oldest first. */
   entries(source: string, signal?: AbortSignal): Promise<CatalogEntry[]>;
+  /** Manifests that the last `entries` of the source could not read, as sentences. One that is damaged hides no other. */
+  flaws(source: string): readonly string[];
   close(): void;
 }
 
 /** Opens the catalog of a repository under a directory of local state, e.g. `~/.local/state/lifeboat`. */
 export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
   let database = openDatabase(join(stateDirectory, `catalog-${repository.identity.id}.sqlite`));
+  const flawed = new Map<string, string[]>();
   return {
     async entries(source, signal) {
+      const flaws: string[] = [];
+      flawed.set(source, flaws);
       try {
-        return await readEntries(database, repository, source, signal);
+        return await readEntries(database, repository, source, flaws, signal);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
         database = openDatabase(":memory:"); // damaged, locked or on a full disk: this once without it
-        return readEntries(database, repository, source, signal);
+        flaws.length = 0;
+        return readEntries(database, repository, source, flaws, signal);
       }
     },
+    flaws: (source) => flawed.get(source) ?? [],
     close: () => database.close(),
   };
 }
@@ -62,8 +70,14 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
-async function readEntries(database: DatabaseSync, repository: Repository, source: string, signal?: AbortSignal): Promise<CatalogEntry[]> {
-  const manifests = await syncManifests(database, repository, source, signal);
+async function readEntries(
+  database: DatabaseSync,
+  repository: Repository,
+  source: string,
+  flaws: string[],
+  signal?: AbortSignal,
+): Promise<CatalogEntry[]> {
+  const manifests = await syncManifests(database, repository, source, flaws, signal);
   const marks = await syncMarks(database, repository, source, signal);
   return [...manifests]
     .map(([folder, manifest]) => ({ folder, manifest, point: restorePointOf(manifest, marksOf(marks.get(manifest.id) ?? {})) }))
@@ -74,6 +88,7 @@ async function syncManifests(
   database: DatabaseSync,
   repository: Repository,
   source: string,
+  flaws: string[],
   signal?: AbortSignal,
 ): Promise<Map<string, Manifest>> {
   const rows = database.prepare("select folder, json from manifest where source = ?").all(source) as { folder: string; json: string }[];
@@ -88,8 +103,13 @@ async function syncManifests(
   }
   const fresh: [string, Manifest][] = [];
   await readAll(missing, async (folder) => {
-    const manifest = await readManifest(repository.storage, { source, folder }, signal);
-    if (manifest) fresh.push([folder, manifest]);
+    try {
+      const manifest = await readManifest(repository.storage, { source, folder }, signal);
+      if (manifest) fresh.push([folder, manifest]);
+    } catch (error) {
+      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
+      flaws.push(error.message);
+    }
   });
   const insert = database.prepare("insert or replace into manifest values (?, ?, ?)");
   const remove = database.prepare("delete from manifest where source = ? and folder = ?");

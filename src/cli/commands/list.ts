@@ -20,12 +20,15 @@ export const listCommand = defineCommand({
       const { source } = context.args;
       if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
       const points = (await pointsOf(workshop, source)).map(({ point }) => point);
-      context.emit({ points: points.map(pointJson) }, () =>
+      const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
+      const damaged = [...names].flatMap((name) => workshop.catalog.flaws(name));
+      if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${flaw}\n`);
+      context.emit({ points: points.map(pointJson), damaged }, () =>
         points.length === 0
           ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
           : table(points, context),
       );
-      return EXIT.done;
+      return damaged.length > 0 ? EXIT.integrity : EXIT.done;
     });
   },
 });
