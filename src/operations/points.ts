@@ -1,7 +1,7 @@
 // Finding the restore point that a user means.
 
 import { parseDuration } from "../core/duration.ts";
-import { LifeboatError } from "../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { resolveId } from "../core/ids.ts";
 import { isDamaged, isWhole } from "../core/restore-point.ts";
 import { listStoredSources, readManifest } from "../repository/backups.ts";
@@ -33,12 +33,7 @@ export async function findPoint(workshop: Workshop, wanted: string, source?: str
       `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.point.id}`).join(", ")}`,
     );
   }
-  const id =
-    named[0]?.point.id ??
-    resolveId(
-      wanted,
-      points.map(({ point }) => point.id),
-    );
+  const id = named[0]?.point.id ?? idOf(workshop, wanted, points, source);
   const found = points.find(({ point }) => point.id === id) as PointEntry;
   return confirm(workshop, found);
 }
@@ -59,6 +54,8 @@ export interface Target {
 export async function targetOf(workshop: Workshop, source: string, target: string): Promise<Target> {
   const now = workshop.clock.now();
   const points = await pointsOf(workshop, source);
+  const [flaw] = workshop.catalog.flaws(source);
+  if (points.length === 0 && flaw !== undefined) throw new LifeboatError("INTEGRITY", `${source} has no readable restore point: ${flaw}`);
   if (points.length === 0) throw new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
   const instant = target === "latest" ? now : parseInstant(target, now);
   if (instant === undefined) {
@@ -70,7 +67,7 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
   if (found !== undefined) {
     const exact = target === "latest" || found.point.time.getTime() === instant.getTime();
     const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
-    return { entry: await confirm(workshop, found), named: false, instant, remarks: exact ? [] : [remark] };
+    return { entry: await confirm(workshop, found), named: false, instant, remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source)] };
   }
   const [first] = usable;
   if (first === undefined) {
@@ -86,6 +83,21 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
       details: { earliest, wanted: instant.toISOString() },
     },
   );
+}
+
+/** The id meant. When none fits and a manifest could not be read, that one may well be it: its damage is what is told. */
+function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
+  try {
+    return resolveId(
+      wanted,
+      points.map(({ point }) => point.id),
+    );
+  } catch (cause) {
+    const names = source === undefined ? [...workshop.sources.keys()] : [source];
+    const [flaw] = names.flatMap((name) => workshop.catalog.flaws(name));
+    if (flaw === undefined || !isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
+    throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
+  }
 }
 
 /** The storage has the last word: a catalog may be older than a removal. */
