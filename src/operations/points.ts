@@ -67,7 +67,12 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
   if (found !== undefined) {
     const exact = target === "latest" || found.point.time.getTime() === instant.getTime();
     const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
-    return { entry: await confirm(workshop, found), named: false, instant, remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source)] };
+    return {
+      entry: await confirm(workshop, found),
+      named: false,
+      instant,
+      remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source)],
+    };
   }
   const [first] = usable;
   if (first === undefined) {
