@@ -1,6 +1,6 @@
 // The database that is measured: a shop with three large tables, about 120 bytes a row, indexes and foreign keys.
 import { openClient } from "../src/engines/postgres/connect/client.ts";
-import type { Connection } from "../src/ports/engine.ts";
+import type { Connection } from "../src/ports/connection.ts";
 
 /** Fills the (empty) database; a tenth of the rows are users, three tenths orders, the rest items. Returns its size in words. */
 export async function buildDatabase(connection: Connection, millionRows: number): Promise<string> {

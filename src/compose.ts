@@ -107,7 +107,7 @@ async function wireSource(config: Config, name: string): Promise<Source> {
     /** Made when it is first used: `list` needs no connection string, and the backup of one source not that of another. */
     get provider() {
       provider ??= createPostgresProvider({
-        url: source.url,
+        url: source.url ?? "",
         scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
         tools: tools.postgres,
       });

@@ -39,6 +39,15 @@ export function integer(min = 0): Type<number> {
   });
 }
 
+const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
+
+/** An amount of bytes, as `8GB`; units are powers of 1024, as PostgreSQL's. */
+export const bytes = scalar("amount of bytes", { type: "string", pattern: "^\\d+(B|KB|MB|GB|TB)$" }, (raw) => {
+  const [, count, unit = ""] = /^(\d+)(B|KB|MB|GB|TB)$/.exec(String(raw)) ?? [];
+  if (count === undefined) throw new Mismatch("must be an amount of bytes, as 512MB or 8GB");
+  return Number(count) * (UNITS[unit] ?? 1);
+});
+
 /** One of a few words. */
 export function oneOf<const W extends string>(words: readonly W[]): Type<W> {
   return scalar(words.map((word) => `\`${word}\``).join(", "), { enum: words }, (raw) => {

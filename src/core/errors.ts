@@ -67,6 +67,9 @@ export const ERROR_CODES = {
   RESTORE_TARGET_NOT_EMPTY: code(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
   RESTORE_TARGET_INVALID: code(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
   RECOVERY_TARGET_OUTSIDE_WINDOW: code(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
+  RECOVERY_SHORT: code(EXIT.integrity, "do not use the restored database; run `lifeboat verify` on the base backup and its log"),
+  LOG_INVALID: code(EXIT.integrity, "run `lifeboat status SOURCE` to see what can be reached; a new base backup begins a new window"),
+  ARCHIVE_BLOCKED: code(EXIT.failed, "change the setting named on the source, then run `lifeboat archive SOURCE` again"),
   NO_RESTORE_POINT: code(EXIT.failed, "run `lifeboat backup SOURCE` first"),
   BACKUP_EMPTY: code(EXIT.inconclusive, "check that the source and its tables are the ones you meant"),
   TABLE_UNKNOWN: code(EXIT.usage, "run `lifeboat show POINT` to see the tables of a backup; quote names with capitals or odd letters"),
@@ -99,6 +102,18 @@ export const ERROR_CODES = {
   OBJECT_MISSING: code(EXIT.integrity, "run `lifeboat verify POINT`, then take another restore point"),
   OBJECT_ARCHIVED: code(EXIT.failed, "wait for the thaw that was asked for, then run it again", true),
   DISK_FULL: code(EXIT.failed, "free space in the directory named, or set tools.spoolDirectory to a larger one"),
+  // providers
+  PROVIDER_UNREACHABLE: code(EXIT.failed, "check the network and the provider's status page, then run it again", true),
+  PROVIDER_AUTH: code(EXIT.failed, "check the API key and what it may do, then run `lifeboat check SOURCE`"),
+  PROVIDER_NOT_FOUND: code(EXIT.usage, "check the project, branch and names in the configuration, then run `lifeboat check SOURCE`"),
+  PROVIDER_BUSY: code(EXIT.failed, "the provider is still busy with earlier work on this project; run it again in a minute", true),
+  PROVIDER_LIMIT: code(
+    EXIT.failed,
+    "run `lifeboat status SOURCE` to see what is used, and `lifeboat expire SOURCE --plan` to see what can go",
+  ),
+  PROVIDER_REFUSED: code(EXIT.failed, "read the provider's message above"),
+  PROVIDER_FAILED: code(EXIT.failed, "read the provider's message above, then run it again", true),
+  BRANCH_UNKNOWN: code(EXIT.usage, "run `lifeboat list SOURCE` to see branches and snapshots"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over after this one fell silent; run it again", true),

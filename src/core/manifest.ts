@@ -1,20 +1,16 @@
 // The manifest: what a backup is and what its bytes must be. It is written last; a backup without one does not exist.
+import type { ByteFacts } from "./byte-facts.ts";
 import type { Omission } from "./fingerprint.ts";
+import type { BaseFacts } from "./log.ts";
 
 export const BACKUP_KINDS = ["full", "data", "schema", "tables", "base"] as const;
 export type BackupKind = (typeof BACKUP_KINDS)[number];
 
-export interface ByteFacts {
-  readonly sizeBytes: number;
-  /** SHA-256, lower-case hexadecimal. */
-  readonly sha256: string;
-}
-
 /** One stored object of a backup: one public format, in one zstd frame, in one age file. */
 export interface ManifestPart {
-  /** `data`, `fingerprint`; the object's name is `<part>.zst.age` beside the manifest. */
+  /** `data`, `fingerprint`; `base`, `tablespace-16400`, `manifest` of a base backup. The object's name is `<part>.zst.age` beside the manifest. */
   readonly name: string;
-  /** What the plain bytes are: `pg_dump-custom`, `fingerprint-json`, `mongodump-archive`, `tar`. */
+  /** What the plain bytes are: `pg_dump-custom`, `fingerprint-json`, `mongodump-archive`, `tar`, `backup-manifest`. */
   readonly content: string;
   readonly plain: ByteFacts;
   readonly stored: ByteFacts;
@@ -51,14 +47,18 @@ export interface Manifest {
   readonly parts: readonly ManifestPart[];
   /** Who can open it: age recipients, or `passphrase`. */
   readonly recipients: readonly string[];
-  /** Summary of the fingerprint part; `digest` is the SHA-256 of its plain bytes. */
-  readonly fingerprint: {
-    readonly algorithm: string;
-    readonly digest: string;
-    readonly tables: number;
-    readonly rows: number;
-    readonly unhashed: number;
-  };
+  /** Where a base backup lies in the log; kind `base` only, which has this in place of a fingerprint. */
+  readonly base?: BaseFacts | undefined;
+  /** Summary of the fingerprint part; `digest` is the SHA-256 of its plain bytes. Absent for kind `base`. */
+  readonly fingerprint?:
+    | {
+        readonly algorithm: string;
+        readonly digest: string;
+        readonly tables: number;
+        readonly rows: number;
+        readonly unhashed: number;
+      }
+    | undefined;
   /** Everything of the source that these bytes do not bring back, each with the reason. */
   readonly notIncluded: readonly Omission[];
 }

@@ -2,7 +2,7 @@
 
 import { formatBytes } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { DatabaseFacts } from "../ports/engine.ts";
+import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";

@@ -1,7 +1,7 @@
 // The frame of every job: lease first, then journal, then steps; whatever happens, what was declared is undone.
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../core/ids.ts";
-import type { Resource } from "../ports/provider.ts";
+import type { Resource } from "../ports/resource.ts";
 import { type JobRecord, Journal } from "../repository/journal.ts";
 import { acquireLease, type Lease } from "../repository/leases.ts";
 import { recoverJobs } from "./recover.ts";

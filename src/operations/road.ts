@@ -4,7 +4,7 @@ import { LifeboatError } from "../core/errors.ts";
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/engine.ts";
+import type { Connection } from "../ports/connection.ts";
 import { readPart } from "../repository/backups.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";

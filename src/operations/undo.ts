@@ -1,7 +1,7 @@
 // Undoing what a job declared and never struck out: one table, by kind of resource.
 
 import { asLifeboatError } from "../core/errors.ts";
-import type { Resource } from "../ports/provider.ts";
+import type { Resource } from "../ports/resource.ts";
 import { removeBackup, removeUnfinished } from "../repository/backups.ts";
 import type { Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";

@@ -1,8 +1,10 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
+import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Connection, Engine, Probe } from "../ports/engine.ts";
+import type { Connection } from "../ports/connection.ts";
+import type { Engine, Probe } from "../ports/engine.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
 import type { Catalog } from "../repository/catalog.ts";
@@ -17,9 +19,38 @@ export interface Source {
   readonly engine: Engine;
   readonly objective: Promised;
   readonly policy: RetentionPolicy;
+  /** How far back any instant is to be reachable. */
+  readonly windowMs?: number | undefined;
+  readonly archive?: ArchiveOptions | undefined;
+  readonly snapshotPolicy?: SnapshotPolicy | undefined;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;
+}
+
+/** How the log of this source is archived. */
+export interface ArchiveOptions {
+  readonly slot: string;
+  /** Survives restarts; holds log that was received and not yet stored. */
+  readonly directory: string;
+  readonly partialEveryMs: number;
+  readonly maxBehindBytes: number;
+}
+
+/** A kind of point that the provider is to hold, and for how long. */
+export interface SnapshotRule {
+  readonly name: string;
+  readonly cron: string;
+  readonly keepMs: Keep;
+  /** Made by us as a branch or as the provider's snapshot, or by the provider's own schedule. */
+  readonly by: "branch" | "snapshot" | "provider";
+}
+
+export interface SnapshotPolicy {
+  readonly rules: readonly SnapshotRule[];
+  readonly protect: boolean;
+  readonly keepManualMs: Keep;
+  readonly preDeploy: { readonly name: string; readonly keepMs: Keep; readonly by: "branch" | "snapshot" };
 }
 
 export interface Workshop {

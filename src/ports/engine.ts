@@ -3,34 +3,8 @@
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { BackupKind } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
-import type { Progress } from "./progress.ts";
-
-/** Where a database is. `url` may hold a password: it is never printed, logged or put in argv; `label` is what messages say. */
-export interface Connection {
-  readonly url: string;
-  readonly label: string;
-}
-
-export interface Work {
-  readonly signal?: AbortSignal | undefined;
-  readonly progress?: Progress | undefined;
-}
-
-/** What `check` and a backup's first step learn. */
-export interface DatabaseFacts {
-  readonly serverVersion: string;
-  readonly serverMajor: number;
-  readonly database: string;
-  readonly user: string;
-  readonly sizeBytes: number;
-  readonly tables: number;
-  /** The program that will be used, with its version, as `pg_dump 15.20`. */
-  readonly tool: string;
-  /** Things a user should know before relying on a backup; never reasons to refuse. */
-  readonly warnings: readonly string[];
-  /** A value equal for two connections exactly when they reach the same database of the same cluster. */
-  readonly identity: string;
-}
+import type { Connection, DatabaseFacts, Work } from "./connection.ts";
+import type { PhysicalEngine } from "./physical.ts";
 
 export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
@@ -103,6 +77,8 @@ export type Probe =
 
 export interface Engine {
   readonly name: string;
+  /** Point-in-time recovery by base backups and a log archive; absent: restore points are all there is. */
+  readonly physical?: PhysicalEngine | undefined;
 
   /** Connects, finds the tools, and refuses beforehand what cannot work: SOURCE_*, TOOL_*. */
   inspect(connection: Connection, work?: Work): Promise<DatabaseFacts>;

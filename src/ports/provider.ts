@@ -1,20 +1,14 @@
 // The provider port: who runs a source, its control plane. What a provider can do is said by capabilities, never by its name.
-import type { Connection, Work } from "./engine.ts";
+
+import type { Connection, Work } from "./connection.ts";
+import type { HistoryControl, SettingsControl, SnapshotControl } from "./control.ts";
+import type { Resource } from "./resource.ts";
 
 export interface ProviderCapabilities {
   /** The provider can make a scratch database by itself; without it a drill needs `scratch.url` in the configuration. */
   readonly scratch: boolean;
-  /** The provider holds points of its own; without it `list` shows backups only. */
-  readonly snapshots: boolean;
-}
-
-/**
- * Something that costs money or holds data and must be gone after the job: written in the journal before it is made,
- * struck out after it is gone. The kind chooses who can undo it; the locator is all that is needed to find it again.
- */
-export interface Resource {
-  readonly kind: string;
-  readonly locator: Readonly<Record<string, string>>;
+  /** The source's server gives a replication connection, so that base backups and a log archive are possible. */
+  readonly physical: boolean;
 }
 
 export interface ScratchRequest extends Work {
@@ -45,6 +39,12 @@ export interface Provider {
   /** Where a drill would restore to, in words, after making sure that it can: TOOL_* or SOURCE_* when it cannot. Makes nothing. */
   checkScratch(serverMajor: number, work?: Work): Promise<string>;
   beginScratch(request: ScratchRequest): Promise<Scratch>;
+  /** Present when the provider has settings of its own that a policy can ask for. */
+  readonly settings?: SettingsControl | undefined;
+  /** Present when the provider holds points of its own. */
+  readonly snapshots?: SnapshotControl | undefined;
+  /** Present when the provider can bring a past instant back by itself. */
+  readonly history?: HistoryControl | undefined;
   /** Removes what a crashed job left, if it is still there. Resources of another host give false: only that host can. */
   undo(resource: Resource, work?: Work): Promise<boolean>;
 }

@@ -75,7 +75,7 @@ export async function readManifest(storage: Storage, place: BackupPlace, signal?
 
 /** What a manifest needs so that nothing built on it can go wrong silently. */
 function flawOf(found: Record<string, unknown>, place: BackupPlace): string | undefined {
-  const { id, source, kind, snapshotAt, endedAt, parts, fingerprint } = found as Partial<Manifest>;
+  const { id, source, kind, snapshotAt, endedAt, parts, fingerprint, base } = found as Partial<Manifest>;
   if (source !== place.source || id !== idOfFolder(place.folder)) return "it belongs to another backup";
   if (!BACKUP_KINDS.includes(kind as BackupKind)) return `its kind is ${String(kind)}`;
   if (Number.isNaN(Date.parse(String(snapshotAt))) || Number.isNaN(Date.parse(String(endedAt)))) return "its instants are unreadable";
@@ -86,7 +86,7 @@ function flawOf(found: Record<string, unknown>, place: BackupPlace): string | un
         return `part ${String(part.name)} has no sizes or digests`;
     }
   }
-  if (fingerprint === undefined) return "it has no fingerprint";
+  if (kind === "base" ? base === undefined : fingerprint === undefined) return "it has no fingerprint";
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 // Job journals: what a job was about to do, written before it does it, so that a crash leaves nothing unknown.
 import { asLifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Resource } from "../ports/provider.ts";
+import type { Resource } from "../ports/resource.ts";
 import type { Storage } from "../ports/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
 import { jobName } from "./layout.ts";

@@ -29,6 +29,12 @@ export function idOfFolder(folder: string): string | undefined {
 export const marksFolder = (source: string): string => `sources/${source}/marks/`;
 export const markName = (source: string, id: string): string => `${marksFolder(source)}${id}.json`;
 
+/** The log archive of a source: `<timeline>/<segment>.zst.age`, and `<segment>.json` beside it, written last. */
+export const logFolder = (source: string): string => `sources/${source}/log/`;
+
+/** What we know of points that the provider holds: who made one, why, until when. */
+export const snapshotsFolder = (source: string): string => `sources/${source}/snapshots/`;
+
 export function jobName(startedAt: Date, id: string): string {
   const [year, month, day] = startedAt.toISOString().slice(0, 10).split("-");
   return `jobs/${year}/${month}/${day}/${id}.json`;

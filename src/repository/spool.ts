@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LifeboatError } from "../core/errors.ts";
-import type { Resource } from "../ports/provider.ts";
+import type { Resource } from "../ports/resource.ts";
 import { thisOwner } from "./owner.ts";
 
 const RESERVE_BYTES = 64 * 1024 * 1024;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";

@@ -10,7 +10,8 @@ import { findOmissions } from "../../src/engines/postgres/features/omissions.ts"
 import { compareFingerprints } from "../../src/engines/postgres/fingerprint/compare.ts";
 import { fingerprintDatabase } from "../../src/engines/postgres/fingerprint/fingerprint.ts";
 import { runProbes } from "../../src/engines/postgres/probe/probes.ts";
-import type { Connection, Probe } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { Probe } from "../../src/ports/engine.ts";
 import { featuresSql } from "../support/features-database.ts";
 import { freshDatabase, loadSql, skipWithoutPostgres } from "../support/postgres.ts";
 

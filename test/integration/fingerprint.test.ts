@@ -10,7 +10,7 @@ import { programEnvironment, secretsOf } from "../../src/engines/postgres/connec
 import { compareFingerprints } from "../../src/engines/postgres/fingerprint/compare.ts";
 import { type FingerprintOptions, fingerprintDatabase } from "../../src/engines/postgres/fingerprint/fingerprint.ts";
 import { runProgram } from "../../src/engines/postgres/process/run.ts";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 import { featureRolesSql, featuresSql, otherOidsSql } from "../support/features-database.ts";
 import { dataSet, freshDatabase, loadSql, postgresBin, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 

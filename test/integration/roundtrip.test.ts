@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 import { featuresSql } from "../support/features-database.ts";
 import { dataSet, freshDatabase, loadSql, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Fingerprint } from "../../src/core/fingerprint.ts";
-import type { Connection, Dump, DumpOptions, Engine } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { Dump, DumpOptions, Engine } from "../../src/ports/engine.ts";
 
 export interface DrainedDump {
   readonly file: string;

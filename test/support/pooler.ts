@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import pg from "pg";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 
 export interface TestPooler {
   readonly url: Connection;

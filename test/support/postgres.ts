@@ -8,7 +8,7 @@ import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/c
 import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { programEnvironment, secretsOf } from "../../src/engines/postgres/connect/programs.ts";
 import { runProgram } from "../../src/engines/postgres/process/run.ts";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 
 const BIN = findBin();
 

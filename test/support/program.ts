@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import type { Connection } from "../../src/ports/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 

@@ -71,7 +71,8 @@ export const backupCommand = defineCommand({
               ["took", `${formatDuration(durationMs)} (${formatRate(plainBytes, durationMs)})`],
               [
                 "fingerprint",
-                `${fingerprint.tables} tables, ${fingerprint.rows} rows, ${fingerprint.algorithm}:${fingerprint.digest.slice(0, 16)}`,
+                fingerprint &&
+                  `${fingerprint.tables} tables, ${fingerprint.rows} rows, ${fingerprint.algorithm}:${fingerprint.digest.slice(0, 16)}`,
               ],
               ["expires", manifest.expiresAt ?? "never"],
               ["not included", manifest.notIncluded.map(({ kind: what, object, reason }) => `${what} ${object}: ${reason}`).join("\n")],

@@ -92,7 +92,8 @@ export const showCommand = defineCommand({
             ],
             [
               "fingerprint",
-              `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`,
+              manifest.fingerprint &&
+                `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`,
             ],
             ["recipients", manifest.recipients.join("\n")],
             ["class", point.storageClass],

@@ -1,7 +1,7 @@
 // Options of one policy: when sources are backed up, and how long backups are kept.
 import { listOf, section } from "../option.ts";
-import { text } from "../types.ts";
-import { cron, keep, namePattern } from "../types-time.ts";
+import { flag, oneOf, text } from "../types.ts";
+import { cron, duration, keep, namePattern } from "../types-time.ts";
 
 export const tier = section({
   tier: { type: text, required: true, help: "Name of the tier.", example: "daily" },
@@ -11,7 +11,35 @@ export const tier = section({
   name: { type: namePattern, help: "Name pattern of its backups.", example: '"backup-{date}"' },
 });
 
+export const snapshot = section({
+  name: { type: namePattern, required: true, help: "Name pattern of these snapshots.", example: '"backup-{date}"' },
+  cron: { type: cron, required: true, help: "When they are due, in UTC.", example: '"0 0 * * *"' },
+  keep: { type: keep, required: true, help: "How long one is kept.", example: "30d" },
+  by: {
+    type: oneOf(["branch", "snapshot", "provider"]),
+    default: "branch",
+    help: "Made by us as a branch, made by us as a snapshot of the provider's own, or made by the provider's own schedule, which `apply` sets.",
+  },
+});
+
 export const policy = section({
+  window: {
+    type: duration,
+    as: "windowMs",
+    help: "How far back any instant can be restored: at the provider, or by base backups and the log archive.",
+    example: "30d",
+  },
+  protect: { type: flag, help: "Keep the production branch protected." },
+  snapshots: { type: listOf(snapshot), default: [], help: "Points that the provider holds, made on a schedule." },
+  preDeploy: {
+    type: section({
+      name: { type: namePattern, default: "pre-deploy-{feature}", help: "Name pattern." },
+      keep: { type: keep, default: "7d", help: "How long one is kept after its deployment succeeded; one that failed keeps its snapshot." },
+      by: { type: oneOf(["branch", "snapshot"]), default: "branch", help: "As a branch, or as a snapshot of the provider's own." },
+    }),
+    default: {},
+    help: "Snapshots taken before a deployment.",
+  },
   backups: { type: listOf(tier), default: [], help: "Tiers, warmest first; one backup can serve several." },
   keepManual: {
     type: keep,

@@ -1,7 +1,8 @@
 // The PostgreSQL engine: the one place where dumping, loading, fingerprints and probes are put together behind the port.
 import { createReadStream } from "node:fs";
 import type { Fingerprint } from "../../core/fingerprint.ts";
-import type { Connection, ContentsEntry, DatabaseFacts, Engine, Work } from "../../ports/engine.ts";
+import type { Connection, DatabaseFacts, Work } from "../../ports/connection.ts";
+import type { ContentsEntry, Engine } from "../../ports/engine.ts";
 import { readContents } from "./archive/contents.ts";
 import { type Client, openClient } from "./connect/client.ts";
 import { assertNotSource } from "./connect/identity.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../../../test/support/postgres.ts";
 import { isLifeboatError } from "../../core/errors.ts";
-import type { Resource } from "../../ports/provider.ts";
+import type { Resource } from "../../ports/resource.ts";
 import { createPostgresProvider } from "./provider.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };

@@ -13,7 +13,7 @@ export function createPostgresProvider(options: PostgresProviderOptions): Provid
   if (scratchUrl !== undefined) connectionFromUrl(scratchUrl);
   return {
     name: "postgres",
-    capabilities: { scratch: true, snapshots: false },
+    capabilities: { scratch: true, physical: true },
     connection: async () => source,
     checkScratch: (serverMajor, work) =>
       scratchUrl === undefined ? checkScratchCluster(options, serverMajor, work) : checkScratchServer(scratchUrl, work),

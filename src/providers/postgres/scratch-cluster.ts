@@ -6,8 +6,9 @@ import { beginCluster } from "../../engines/postgres/cluster/cluster.ts";
 import { undoCluster } from "../../engines/postgres/cluster/undo.ts";
 import { openClient } from "../../engines/postgres/connect/client.ts";
 import { findTools } from "../../engines/postgres/tools/find.ts";
-import type { Work } from "../../ports/engine.ts";
-import type { Resource, Scratch, ScratchRequest } from "../../ports/provider.ts";
+import type { Work } from "../../ports/connection.ts";
+import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
+import type { Resource } from "../../ports/resource.ts";
 import type { PostgresProviderOptions } from "./options.ts";
 
 export const CLUSTER_KIND = "postgres-cluster";

@@ -3,8 +3,9 @@ import { LifeboatError } from "../../core/errors.ts";
 import { type Client, openClient } from "../../engines/postgres/connect/client.ts";
 import { assertNotSource } from "../../engines/postgres/connect/identity.ts";
 import { connectionFromUrl, withDatabase } from "../../engines/postgres/connect/url.ts";
-import type { Connection, Work } from "../../ports/engine.ts";
-import type { Resource, Scratch, ScratchRequest } from "../../ports/provider.ts";
+import type { Connection, Work } from "../../ports/connection.ts";
+import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
+import type { Resource } from "../../ports/resource.ts";
 
 export const DATABASE_KIND = "scratch-database";
 const PREFIX = "lifeboat_scratch_";

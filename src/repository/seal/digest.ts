@@ -1,7 +1,7 @@
 // Size and SHA-256 of bytes as they pass, and the judgement against what a manifest promised.
 import { createHash } from "node:crypto";
+import type { ByteFacts } from "../../core/byte-facts.ts";
 import { LifeboatError } from "../../core/errors.ts";
-import type { ByteFacts } from "../../core/manifest.ts";
 
 /** Adds up size and SHA-256 of everything that passes. `facts` is undefined until the bytes have ended. */
 export class Meter {

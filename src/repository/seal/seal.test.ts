@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
+import type { ByteFacts } from "../../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import type { ByteFacts } from "../../core/manifest.ts";
 import { generateIdentity } from "./keys.ts";
 import { type SealKey, seal } from "./seal.ts";
 import { chunked, collect, rows } from "./testing.ts";

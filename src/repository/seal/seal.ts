@@ -1,7 +1,7 @@
 // Sealing: plain bytes → one zstd frame → one age file, with size and SHA-256 of both ends, in one streaming pass.
 import { randomBytes } from "node:crypto";
+import type { ByteFacts } from "../../core/byte-facts.ts";
 import { LifeboatError } from "../../core/errors.ts";
-import type { ByteFacts } from "../../core/manifest.ts";
 import { makeHeader } from "./age-header.ts";
 import { NONCE_BYTES, payloadKey, sealPayload } from "./age-payload.ts";
 import { compress } from "./compress.ts";

@@ -1,6 +1,7 @@
 // Opening what was sealed: age file → one zstd frame → plain bytes, every byte of both ends accounted for.
+
+import type { ByteFacts } from "../../core/byte-facts.ts";
 import { isLifeboatError } from "../../core/errors.ts";
-import type { ByteFacts } from "../../core/manifest.ts";
 import { openHeader, readOpening } from "./age-header.ts";
 import { openPayload, payloadKey } from "./age-payload.ts";
 import { decompress } from "./compress.ts";

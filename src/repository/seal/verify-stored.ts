@@ -1,5 +1,5 @@
 // The check that needs no key: are the stored bytes the ones that were written?
-import type { ByteFacts } from "../../core/manifest.ts";
+import type { ByteFacts } from "../../core/byte-facts.ts";
 import { verified } from "./digest.ts";
 
 /** Reads everything; throws INTEGRITY unless size and SHA-256 are the expected ones. `onBytes` is told of each chunk's size. */

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { baseEnvironment } from "../process/environment.ts";
 import { layoutOf, PORT, SUPERUSER, writeNote } from "./layout.ts";

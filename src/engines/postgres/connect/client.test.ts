@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { freshDatabase, psql, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { openClient } from "./client.ts";
 import { assertNotSource, clusterIdentity } from "./identity.ts";
 import { refusePooled } from "./pooled.ts";

@@ -1,7 +1,7 @@
 // One connection for queries, over the `pg` library: same host, user, password and TLS as the programs get.
 import pg from "pg";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { type SslMode, sslModeOf, tlsOptions } from "./tls.ts";
 import { translateError } from "./translate.ts";
 import { type ConnectionParts, partsOf } from "./url.ts";

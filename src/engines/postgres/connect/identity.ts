@@ -4,7 +4,7 @@
 // for one refuses a restore that would have been fine; to take one for two destroys data. Every doubt is therefore "the same".
 import { randomBytes } from "node:crypto";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { type Client, type ClientOptions, openClient } from "./client.ts";
 import { sqlStateOf } from "./translate.ts";
 

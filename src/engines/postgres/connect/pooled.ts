@@ -1,6 +1,6 @@
 // Poolers: a backup needs one server process from begin to end, so it goes around them or says why it cannot.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import { type Client, type ClientOptions, openClient } from "./client.ts";
 import { connectionFromParts, partsOf } from "./url.ts";
 

@@ -1,6 +1,6 @@
 // Turns what the server, the network and the client library say into errors of ours.
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 
 /** SQLSTATE, or its class (two characters) → what it means to the user. Longer prefixes win. */
 const BY_SQLSTATE: Readonly<Record<string, readonly [ErrorCode, string]>> = {

@@ -3,7 +3,7 @@
 // The general URL parser cannot do it: it refuses `postgres://user@/db?host=/run/postgresql`.
 import { userInfo } from "node:os";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 
 /** What an address says, decoded. Absent parts fall back as in libpq: PGHOST and its like, then the operating system's user. */
 export interface ConnectionParts {

@@ -2,7 +2,8 @@
 
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
-import type { Connection, DatabaseFacts, Dump, DumpOptions } from "../../../ports/engine.ts";
+import type { Connection, DatabaseFacts } from "../../../ports/connection.ts";
+import type { Dump, DumpOptions } from "../../../ports/engine.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { translateError } from "../connect/translate.ts";

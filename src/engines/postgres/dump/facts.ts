@@ -1,5 +1,5 @@
 // What a database says of itself before a backup: its size, its version, and what its user should know.
-import type { DatabaseFacts } from "../../../ports/engine.ts";
+import type { DatabaseFacts } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { clusterIdentity } from "../connect/identity.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";

@@ -1,6 +1,6 @@
 // Runs pg_restore over a plain archive and sorts what it says: progress, problems it went on from, and failures.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection } from "../../../ports/engine.ts";
+import type { Connection } from "../../../ports/connection.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import { databaseArgument, programEnvironment, secretsOf } from "../connect/programs.ts";
 import { partsOf } from "../connect/url.ts";

@@ -1,6 +1,6 @@
 // Gives a restored database its final name, in the place of one that has it.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection, Work } from "../../../ports/engine.ts";
+import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { quote, withServer } from "./target.ts";

@@ -1,6 +1,7 @@
 // The database that a backup is loaded into: what it holds, how it is made, emptied and dropped.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Connection, RestoreTarget, Work } from "../../../ports/engine.ts";
+import type { Connection, Work } from "../../../ports/connection.ts";
+import type { RestoreTarget } from "../../../ports/engine.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromUrl, looksLikePostgresUrl, partsOf, withDatabase } from "../connect/url.ts";

@@ -1,0 +1,64 @@
+// What the sandbox's API needs of real PostgreSQL: lines of data that can be forked at any past instant, servers that are
+// started when somebody connects, and doors that wake them. The API knows branches and computes; the fleet knows none of these.
+
+/** A past position of a line: its head now, the state just before the first commit later than a real instant, or an LSN. */
+export type ForkPoint =
+  | { readonly kind: "head" }
+  | { readonly kind: "time"; readonly at: Date }
+  | { readonly kind: "lsn"; readonly lsn: string };
+
+export interface LineFacts {
+  /** Where it was forked from its parent; undefined for a first line. */
+  readonly forkLsn?: string | undefined;
+  readonly sizeBytes?: number | undefined;
+}
+
+export interface RunningServer {
+  /** TCP port on 127.0.0.1, with TLS and password authentication. */
+  readonly port: number;
+}
+
+/** A listener of one compute: takes a connection, wakes the server behind it, and passes bytes both ways, TLS included. */
+export interface Door {
+  /** Address of its own, as 127.84.3.17, so that the default port can be used; 127.0.0.1 where the system has no other. */
+  readonly host: string;
+  readonly port: number;
+  /** Connections open now. */
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+export interface FleetOptions {
+  /** Absolute, private; everything lies in it, and it is removed at the end. */
+  readonly directory: string;
+  /** PostgreSQL's programs. */
+  readonly bin: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Instants here are real ones, of the machine's clock: a driven clock is the API's business. */
+export interface Fleet {
+  /** A first line: an empty cluster, made when it is first started. `sql` runs once then, as superuser in `postgres`. */
+  createLine(options?: { readonly sql?: string | undefined }): Promise<string>;
+  /**
+   * Forks a line. Returns at once: nothing is copied until the fork is first started. The parent goes on.
+   * Throws RangeError when the position lies before the parent's beginning or after its head.
+   */
+  fork(line: string, at: ForkPoint): Promise<{ readonly line: string; readonly forkLsn: string }>;
+  /** The position of the head; wakes nothing. */
+  headLsn(line: string): Promise<string>;
+  facts(line: string): Promise<LineFacts>;
+  /** Starts the server of a line (materialising it first); one that runs is returned as it is. */
+  start(line: string): Promise<RunningServer>;
+  stop(line: string): Promise<void>;
+  isRunning(line: string): boolean;
+  /** Runs SQL as superuser; starts the server for it when needed. */
+  execute(line: string, database: string, sql: string): Promise<readonly Record<string, unknown>[]>;
+  /** Password of a role, set now when the server runs and before anybody can connect when it does not. */
+  setPassword(line: string, role: string, password: string): Promise<void>;
+  /** Removes a line's data as soon as no fork needs it. */
+  remove(line: string): Promise<void>;
+  openDoor(wake: () => Promise<RunningServer>): Promise<Door>;
+  /** Ends every server and door and removes the directory. */
+  end(): Promise<void>;
+}
