@@ -136,7 +136,7 @@ const WRONG: readonly (readonly [title: string, from: string, to: string, said: 
   [
     "another provider",
     "provider: postgres\n",
-    "provider: neon\n",
+    "provider: mysql\n",
     /:7:15: sources.shop.provider must be one of postgres, neon, not "mysql"$/,
   ],
   ["no recipients", `recipients: [${RECIPIENT}], `, "", /:4:3: repository.encryption names nobody who could open a backup/],
