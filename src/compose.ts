@@ -6,10 +6,11 @@ import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import type { SourceConfig } from "./config/tables/root.ts";
 import { asLifeboatError, LifeboatError } from "./core/errors.ts";
+import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
 import type { PointEntry } from "./operations/points.ts";
-import type { Source, Workshop } from "./operations/workshop.ts";
+import type { ArchiveOptions, SnapshotPolicy, Source, Workshop } from "./operations/workshop.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Probe } from "./ports/engine.ts";
 import type { Provider } from "./ports/provider.ts";
@@ -44,7 +45,7 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
     const sources = new Map<string, Source>();
-    for (const name of Object.keys(config.sources)) sources.set(name, await wireSource(config, name));
+    for (const name of Object.keys(config.sources)) sources.set(name, await wireSource(config, name, clock, archivesIn(config, env, repository.identity.id)));
     return {
       repository,
       catalog,
@@ -93,39 +94,135 @@ export async function openStorage(config: Config, options: { readonly create?: b
   });
 }
 
-async function wireSource(config: Config, name: string): Promise<Source> {
+/** What an adapter is made from. */
+interface Wiring {
+  readonly config: Config;
+  readonly source: SourceConfig;
+  readonly clock: Clock;
+  readonly snapshots: SnapshotPolicy;
+  readonly windowMs: number | undefined;
+}
+
+interface ProviderAdapter {
+  /** It has a control plane of its own. */
+  readonly managed: boolean;
+  /** How far back any instant is to be reachable when the policy does not say (R1). */
+  readonly windowMs?: number;
+  /** Loads the adapter's code, which only who uses it should wait for; what it gives makes the provider when first used. */
+  load(): Promise<(wiring: Wiring) => Provider>;
+}
+
+const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapter>> = {
+  postgres: {
+    managed: false,
+    async load() {
+      const { createPostgresProvider } = await import("./providers/postgres/provider.ts");
+      return ({ config, source }) => createPostgresProvider({ url: source.url ?? "", ...scratchOf(config, source) });
+    },
+  },
+  neon: {
+    managed: true,
+    windowMs: 30 * 86_400_000,
+    async load() {
+      const { createNeonProvider } = await import("./providers/neon/provider.ts");
+      return ({ config, source, clock, snapshots, windowMs }) =>
+        createNeonProvider({
+          projectId: source.projectId ?? "",
+          apiKey: neededKey(source),
+          apiHost: source.apiHost,
+          branch: source.branch,
+          database: source.database,
+          role: source.role,
+          plan: source.plan,
+          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, names: [snapshots.preDeploy.name] },
+          clock,
+          ...scratchOf(config, source),
+        });
+    },
+  },
+};
+
+const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
+  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
+  tools: tools.postgres,
+});
+
+function neededKey({ apiKey }: SourceConfig): string {
+  if (apiKey !== undefined) return apiKey;
+  throw new LifeboatError("SECRET_MISSING", "the API key of a source is not given", {
+    hint: "set apiKey in the source, or the variable NEON_API_KEY",
+  });
+}
+
+/** Where log that was received and not yet stored waits: unlike the catalog, it must survive. */
+function archivesIn(config: Config, env: Surroundings["env"], repositoryId: string): string {
+  const state = config.tools.stateDirectory ?? join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "lifeboat");
+  return join(state, `archive-${repositoryId}`);
+}
+
+const LONGEST_PARTIAL_MS = 60_000;
+const MAX_BEHIND_BYTES = 8_000_000_000;
+
+function archiveOf(name: string, source: SourceConfig, rpoSeconds: number, directory: string): ArchiveOptions {
+  const { archive } = source;
+  return {
+    slot: archive.slot ?? `lifeboat_${name.toLowerCase().replace(/[^a-z0-9_]/g, "_")}`.slice(0, 63),
+    directory: archive.directory ?? join(directory, name),
+    // A partial segment every half RPO: the other half is for storing it.
+    partialEveryMs: archive.partialEveryMs ?? Math.max(1000, Math.min(LONGEST_PARTIAL_MS, (rpoSeconds * 1000) / 2)),
+    maxBehindBytes: archive.maxBehindBytes ?? MAX_BEHIND_BYTES,
+  };
+}
+
+async function wireSource(config: Config, name: string, clock: Clock, archives: string): Promise<Source> {
   const source = config.source(name);
-  const [{ createPostgresProvider }, { openPostgresEngine }] = await Promise.all([
-    import("./providers/postgres/provider.ts"),
-    import("./engines/postgres/engine.ts"),
-  ]);
-  const { tools, scratch } = config;
+  const adapter = PROVIDERS[source.provider];
+  const [makeProvider, { openPostgresEngine }] = await Promise.all([adapter.load(), import("./engines/postgres/engine.ts")]);
+  const { tools } = config;
+  const policy = source.policy === undefined ? undefined : config.policies[source.policy];
+  const snapshots = snapshotPolicyOf(policy);
+  const windowMs = policy?.windowMs ?? adapter.windowMs;
+  const objective = objectiveOf(source.provider, source.objectives);
   let provider: Provider | undefined;
   return {
     name,
     providerName: source.provider,
+    managed: adapter.managed,
+    get productionName() {
+      return source.branch;
+    },
     /** Made when it is first used: `list` needs no connection string, and the backup of one source not that of another. */
     get provider() {
-      provider ??= createPostgresProvider({
-        url: source.url ?? "",
-        scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
-        tools: tools.postgres,
-      });
+      provider ??= makeProvider({ config, source, clock, snapshots, windowMs });
       return provider;
     },
     engine: openPostgresEngine({ bin: tools.postgres }),
-    objective: objectiveOf(source.provider, source.objectives),
-    policy: policyOf(config, source),
+    objective,
+    policy: policyOf(policy),
+    windowMs,
+    archive: adapter.managed ? undefined : archiveOf(name, source, objective.rpoSeconds, archives),
+    snapshotPolicy: snapshots,
     probes: source.checks as readonly Probe[],
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
 }
 
-function policyOf(config: Config, source: SourceConfig): RetentionPolicy {
-  const policy = source.policy === undefined ? undefined : config.policies[source.policy];
+type PolicyConfig = Config["policies"][string];
+
+function policyOf(policy: PolicyConfig | undefined): RetentionPolicy {
   return policy === undefined
     ? { tiers: [] }
     : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
+}
+
+function snapshotPolicyOf(policy: PolicyConfig | undefined): SnapshotPolicy {
+  const { name, keep, by } = policy?.preDeploy ?? { name: NAME_PATTERNS.preDeploy, keep: 7 * 86_400_000, by: "branch" };
+  return {
+    rules: policy?.snapshots.map(({ keep: keepMs, ...rule }) => ({ ...rule, keepMs })) ?? [],
+    protect: policy?.protect === true,
+    keepManualMs: policy?.keepManual ?? "forever",
+    preDeploy: { name, keepMs: keep, by },
+  };
 }
 
 function passphraseOf(config: Config): string | undefined {

@@ -28,11 +28,11 @@ export interface Section {
   readonly shape: "section";
   readonly word: string;
   readonly table: OptionTable;
-  /** A rule over several options: what is wrong, as a sentence, or undefined. Sees what was written, not what it means. */
+  /** A rule over several options: what is wrong, as a sentence, or undefined. Sees what was written, not what it means; what the file names itself, and not by default, is in `keys`. */
   readonly rule?: Rule | undefined;
 }
 
-export type Rule = (written: Readonly<Record<string, unknown>>) => string | undefined;
+export type Rule = (written: Readonly<Record<string, unknown>>, keys: readonly string[]) => string | undefined;
 export type Shape = Scalar | List | Named | Section;
 
 /** A shape, and the type of what it gives when loaded (`gives` is never set). */

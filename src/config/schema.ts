@@ -54,13 +54,20 @@ function sectionSchema(shape: Section, around: Surroundings): z.ZodType {
     if (fallback !== undefined) return [key, schema.prefault(fallback as never)];
     return [key, option.required === true ? schema : schema.optional()];
   });
-  return z
+  let written: readonly string[] = [];
+  const strict = z
     .strictObject(Object.fromEntries(fields))
-    .superRefine((written, context) => {
-      const wrong = shape.rule?.(written as Record<string, unknown>);
+    .superRefine((values, context) => {
+      const wrong = shape.rule?.(values as Record<string, unknown>, written);
       if (wrong !== undefined) context.addIssue({ code: "custom", message: wrong, params: { rule: true } });
     })
     .transform((values) => withGetters(Object.entries(shape.table).map(([key, option]) => [option.as ?? key, values[key]])));
+  if (shape.rule === undefined) return strict;
+  // The rule runs right after its own section was read, before the next one is.
+  return z.preprocess((raw) => {
+    written = typeof raw === "object" && raw !== null ? Object.keys(raw) : [];
+    return raw;
+  }, strict);
 }
 
 /** A plain object in which a value that could not be had throws its error when somebody reads it. */

@@ -70,6 +70,14 @@ function* tierFaults(config: RootValues): Iterable<Fault> {
       if (seen.has(word)) yield fault(["policies", name, "backups", index, "tier"], `policies.${name} has the tier "${word}" twice`);
       seen.add(word);
     }
+    const patterns = new Set<string>();
+    for (const [index, rule] of (known(policy, "snapshots") ?? []).entries()) {
+      const pattern = known(rule, "name");
+      if (pattern === undefined) continue;
+      if (patterns.has(pattern))
+        yield fault(["policies", name, "snapshots", index, "name"], `policies.${name} has two rules of snapshots named "${pattern}"`);
+      patterns.add(pattern);
+    }
   }
 }
 

@@ -17,7 +17,14 @@ export const HEALTH_CODES = {
   BACKUP_DAMAGED: "fail",
   DRILL_FAILED: "fail",
   SIZE_SUSPICIOUS: "fail",
+  PITR_OFF: "fail",
+  WINDOW_SHORT: "fail",
+  PROTECTION_OFF: "fail",
+  SNAPSHOT_OVERDUE: "fail",
   SOURCE_NOT_ASKED: "inconclusive",
+  PROVIDER_NOT_ASKED: "inconclusive",
+  DRIFT: "inconclusive",
+  LIMIT_NEAR: "inconclusive",
   NEVER_VERIFIED: "inconclusive",
   DRILL_MISSING: "inconclusive",
   DRILL_INCONCLUSIVE: "inconclusive",
@@ -52,6 +59,10 @@ export interface HealthFacts {
   readonly now: Date;
   /** Whether the source answered just now; undefined: nobody asked, which is not green. */
   readonly reachable?: boolean | undefined;
+  /** Any instant in it can be reached, by the provider's history or a log archive. */
+  readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
+  /** What the provider's settings say against it. */
+  readonly provider?: readonly HealthReason[] | undefined;
   /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
   readonly drillMaxAgeMs?: number | undefined;
 }
@@ -71,7 +82,7 @@ export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
 
 /** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
 export function judgeSource(facts: HealthFacts): Health {
-  const reasons = [...reachability(facts), ...backups(facts), ...drills(facts)];
+  const reasons = [...reachability(facts), ...backups(facts), ...(facts.provider ?? []), ...drills(facts)];
   const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
   const unclear = reasons.filter(({ code }) => HEALTH_CODES[code] !== "fail");
   const verdict = failures.length > 0 ? "fail" : unclear.length > 0 ? "inconclusive" : "pass";
@@ -83,45 +94,56 @@ function* reachability({ reachable }: HealthFacts): Iterable<HealthReason> {
   else if (!reachable) yield { code: "SOURCE_UNREACHABLE", message: "the source cannot be reached" };
 }
 
-function* backups({ points, lastAttempt, objective, policy, now }: HealthFacts): Iterable<HealthReason> {
+function* backups({ points, lastAttempt, objective, policy, window, lastDrill, now }: HealthFacts): Iterable<HealthReason> {
   const latest = newest(points.filter(isWhole));
   if (lastAttempt?.outcome === "failed" && (latest === undefined || lastAttempt.endedAt > latest.endedAt)) {
     const why = lastAttempt.message === undefined ? "" : `: ${lastAttempt.message}`;
     yield { code: "LAST_BACKUP_FAILED", message: `the last backup failed on ${formatInstant(lastAttempt.endedAt)}${why}` };
+  }
+  if (latest === undefined && window !== undefined && policy.tiers.length === 0) {
+    yield* exposed(points, objective, now, window);
+    return;
   }
   if (latest === undefined) {
     const parts = points.length > 0 ? ", only of parts of it" : "";
     yield { code: "NO_BACKUP", message: `there is no restore point of the whole database${parts}` };
     return;
   }
-  yield* overdue(latest, policy, now);
-  yield* exposed(points, objective, now);
+  yield* overdue(latest, policy, now, window !== undefined);
+  yield* exposed(points, objective, now, window);
   if (latest.damagedAt !== undefined && isDamaged(latest)) {
     yield { code: "BACKUP_DAMAGED", message: `the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}` };
   }
   const suspicion = suspicionOf(latest, points);
   if (suspicion !== undefined) yield { code: "SIZE_SUSPICIOUS", message: suspicion };
-  if (!points.some((point) => isWhole(point) && isVerified(point))) {
+  // A drill from the window proves the window; no point of its own is verified by it.
+  const proven = window !== undefined && lastDrill?.verdict === "pass";
+  if (!proven && !points.some((point) => isWhole(point) && isVerified(point))) {
     yield { code: "NEVER_VERIFIED", message: "no restore point of the whole database was ever verified" };
   }
 }
 
-function* overdue(latest: RestorePoint, policy: RetentionPolicy, now: Date): Iterable<HealthReason> {
+function* overdue(latest: RestorePoint, policy: RetentionPolicy, now: Date, continuous: boolean): Iterable<HealthReason> {
   const age = `the newest backup is of ${formatInstant(latest.time)}`;
   const missed = missedSlot(policy.tiers, latest.time, now);
   if (missed !== undefined) {
     const slot = formatInstant(missed.slot);
     yield { code: "BACKUP_OVERDUE", message: `${age}, and none was made for tier ${missed.tier} on ${slot}` };
-  } else if (policy.tiers.length === 0 && now.getTime() - latest.time.getTime() > BACKUP_MAX_AGE_MS) {
+  } else if (!continuous && policy.tiers.length === 0 && now.getTime() - latest.time.getTime() > BACKUP_MAX_AGE_MS) {
     yield { code: "BACKUP_OVERDUE", message: `${age}, more than ${formatDuration(BACKUP_MAX_AGE_MS)} ago` };
   }
 }
 
 /** The next backup may itself take a while: a twenty-fourth of the RPO, so that 24 hours are judged at R36's 25. */
-function* exposed(points: readonly RestorePoint[], { rpoSeconds }: Objective, now: Date): Iterable<HealthReason> {
+function* exposed(
+  points: readonly RestorePoint[],
+  { rpoSeconds }: Objective,
+  now: Date,
+  window: HealthFacts["window"],
+): Iterable<HealthReason> {
   if (rpoSeconds === undefined) return;
   const rpoMs = rpoSeconds * 1000;
-  const exposedMs = exposureMs(points, now);
+  const exposedMs = exposureMs(points, now, window?.latest);
   if (exposedMs !== undefined && exposedMs <= rpoMs + Math.min(rpoMs / 24, HOUR_MS)) return;
   const message =
     exposedMs === undefined

@@ -29,6 +29,8 @@ export interface RestorePoint {
   /** Tiers of the policy it was made for; empty for a manual one. */
   readonly tiers: readonly string[];
   readonly hold?: Hold | undefined;
+  /** The deployment that it was taken before. */
+  readonly preDeploy?: string | undefined;
   /** The last verify or drill that passed. */
   readonly verifiedAt?: Date | undefined;
   /** The last verify or drill that found it damaged, or not restorable. */
@@ -40,7 +42,7 @@ export interface RestorePoint {
 }
 
 /** What became known of a backup after its manifest was written. */
-export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "storageClass">;
+export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "storageClass" | "preDeploy" | "expiresAt">;
 
 export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePoint {
   return {
@@ -50,12 +52,13 @@ export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePo
     name: manifest.name,
     time: new Date(manifest.snapshotAt),
     endedAt: new Date(manifest.endedAt),
-    expiresAt: manifest.expiresAt === undefined ? undefined : new Date(manifest.expiresAt),
+    expiresAt: marks.expiresAt ?? (manifest.expiresAt === undefined ? undefined : new Date(manifest.expiresAt)),
     sizeBytes: manifest.parts.reduce((sum, part) => sum + part.stored.sizeBytes, 0),
     sourceBytes: manifest.sourceBytes,
     storageClass: marks.storageClass ?? manifest.storageClass,
     tiers: manifest.tiers,
     hold: marks.hold,
+    preDeploy: marks.preDeploy,
     verifiedAt: marks.verifiedAt,
     damagedAt: marks.damagedAt,
     reason: manifest.reason,
@@ -88,11 +91,13 @@ export function newest(points: readonly RestorePoint[]): RestorePoint | undefine
 
 /**
  * Milliseconds of work that would be lost if the source vanished at `now`: since the newest whole restore point that is
- * not damaged. Undefined when there is none. A point that lies in the future (clocks differ) counts as now.
+ * not damaged, or since the end of the recovery window. Undefined when there is neither. What lies in the future (clocks
+ * differ) counts as now.
  */
-export function exposureMs(points: readonly RestorePoint[], now: Date): number | undefined {
+export function exposureMs(points: readonly RestorePoint[], now: Date, windowLatest?: Date): number | undefined {
   const latest = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
-  return latest === undefined ? undefined : Math.max(0, now.getTime() - latest.time.getTime());
+  const ends = [latest?.time, windowLatest].flatMap((at) => (at === undefined ? [] : [now.getTime() - at.getTime()]));
+  return ends.length === 0 ? undefined : Math.max(0, Math.min(...ends));
 }
 
 const iso = (at: Date | undefined): string | null => at?.toISOString() ?? null;

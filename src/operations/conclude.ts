@@ -4,14 +4,14 @@ import { type Check, judge } from "../core/verdict.ts";
 import { type Evidence, fileEvidence } from "../repository/evidence.ts";
 import { thisOwner } from "../repository/owner.ts";
 import type { Job } from "./job.ts";
-import type { PointEntry } from "./points.ts";
 import { renderReport } from "./report.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];
   readonly job: Job;
-  readonly entry: PointEntry;
+  /** What was brought back: a restore point, or an instant of the history. */
+  readonly point: Evidence["point"];
   readonly target: string;
   readonly checks: readonly Check[];
   readonly objective: Objective;
@@ -19,13 +19,19 @@ export interface Conclusion {
   readonly remarks: readonly string[];
 }
 
+export interface Finding {
+  readonly evidence: Evidence;
+  /** Name of the evidence in the repository. */
+  readonly filed: string;
+}
+
 /** The recovery time so far: the sum of the job's steps. There is no second stopwatch. */
 export function measuredSeconds(job: Job): number {
   return job.record.steps.reduce((sum, step) => sum + (step.ms ?? 0), 0) / 1000;
 }
 
-export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<{ evidence: Evidence; filed: string }> {
-  const { job, entry, verb, target, checks, objective, achieved, remarks } = conclusion;
+export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<Finding> {
+  const { job, point, verb, target, checks, objective, achieved, remarks } = conclusion;
   const { verdict, reasons } = judge(checks);
   const { user, host } = thisOwner();
   const evidence: Evidence = {
@@ -36,7 +42,7 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
     who: { user, host, lifeboat: workshop.lifeboat },
     startedAt: job.record.startedAt,
     endedAt: workshop.clock.now().toISOString(),
-    point: { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt },
+    point,
     target,
     steps: structuredClone(job.record.steps),
     checks,

@@ -6,23 +6,23 @@ import type { Connection } from "../ports/connection.ts";
 import type { Scratch } from "../ports/provider.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { mark } from "../repository/marks.ts";
-import { conclude, measuredSeconds } from "./conclude.ts";
+import { branchDrill } from "./branch-drill.ts";
+import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
+import { pastTargetOf } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
 import { type Target, targetOf } from "./points.ts";
 import { bringBack, type Place } from "./road.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
-export interface Finding {
-  readonly evidence: Evidence;
-  /** Name of the evidence in the repository. */
-  readonly filed: string;
-}
+export type { Finding } from "./conclude.ts";
 
 /**
  * Runs a drill to the recovery target. Its verdict is in the evidence. A drill that could not be finished files evidence
  * too, and throws: damaged bytes and failed loads as fail, anything else (no tool, no disk) as inconclusive.
  */
 export async function drill(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<Finding> {
+  const past = await pastTargetOf(workshop, source, to, watch);
+  if (past !== undefined) return branchDrill(workshop, source, past, watch);
   const target = await targetOf(workshop, source.name, to);
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
@@ -36,7 +36,7 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
         conclude(workshop, source, {
           verb: "drill",
           job,
-          entry: target.entry,
+          point: { id: point.id, name: point.name, snapshotAt: target.entry.manifest.snapshotAt },
           target: place,
           checks,
           objective,

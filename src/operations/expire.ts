@@ -8,6 +8,8 @@ import { listLeases } from "../repository/leases.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
 import { type Job, runJob } from "./job.ts";
 import { pointsOf } from "./points.ts";
+import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
+import { snapshotsOf } from "./snapshots.ts";
 import { lastAttempt } from "./status.ts";
 import { RESOURCE } from "./undo.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -33,7 +35,17 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
   const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
   const { storageClasses } = workshop.repository.storage.capabilities;
   const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses };
-  return { ...decide(points, source.policy, workshop.clock.now(), options), source: source.name, applied: false, refused: [] };
+  const backups = decide(points, source.policy, workshop.clock.now(), options);
+  const snapshots = await planSnapshotExpiry(workshop, source, watch);
+  return {
+    source: source.name,
+    applied: false,
+    keep: [...backups.keep, ...snapshots.keep],
+    remove: [...backups.remove, ...snapshots.remove],
+    transitions: backups.transitions,
+    blocked: [...backups.blocked, ...snapshots.blocked],
+    refused: [],
+  };
 }
 
 /** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
@@ -45,6 +57,7 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
     async (job) => {
       const plan = await job.step("decide", () => planExpire(workshop, source, watch));
       const folders = new Map((await pointsOf(workshop, source.name)).map(({ point, folder }) => [point.id, folder]));
+      const held = await snapshotsOf(workshop, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];
       const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
         try {
@@ -57,7 +70,11 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
         }
       };
       await job.step("remove", async () => {
-        for (const { point } of plan.remove) await attempt(point, (place) => remove(workshop, job, point, place));
+        for (const { point } of plan.remove) {
+          const snapshot = held.find((entry) => entry.point.id === point.id);
+          if (point.kind !== "snapshot") await attempt(point, (place) => remove(workshop, job, point, place));
+          else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(workshop, source, job, snapshot));
+        }
       });
       await job.step("move", async () => {
         for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));

@@ -1,24 +1,59 @@
-// Hold and release: exempting a restore point from expiry, and ending that.
+// Hold and release: exempting a restore point from expiry, and ending that. The release of a point that was taken before a
+// deployment says that the deployment succeeded: from then on it is kept as long as the policy says.
+
+import { LifeboatError } from "../core/errors.ts";
+import type { Hold } from "../core/restore-point.ts";
 import { mark } from "../repository/marks.ts";
-import { holdNow } from "./backup.ts";
+import { changeSnapshotRecord } from "../repository/snapshots.ts";
+import { holdNow } from "./backup-frame.ts";
 import { runJob } from "./job.ts";
-import type { PointEntry } from "./points.ts";
+import type { AnyPoint } from "./snapshots.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
-/** Puts the point on hold; `undefined` as the reason of a release. Doing either twice changes nothing more. */
+export interface HoldResult {
+  readonly held: boolean;
+  /** When it is to go, where the release of a point before a deployment decided that. */
+  readonly expiresAt?: Date | undefined;
+  /** Anything that is not as the command's name suggests. */
+  readonly note?: string | undefined;
+}
+
+/** Puts the point on hold, or releases it. Doing either twice changes nothing more. A point of somebody else: USAGE. */
 export async function setHold(
   workshop: Workshop,
-  entry: PointEntry,
+  found: AnyPoint,
   held: boolean,
   reason: string | undefined,
   watch: Watch,
-): Promise<void> {
-  const hold = held ? holdNow(workshop, reason) : undefined;
+): Promise<HoldResult> {
+  const { source, point } = found.entry;
+  const { hold, expiresAt, note } = held ? { hold: holdNow(workshop, reason) } : releaseOf(workshop, found);
+  const change = async (): Promise<void> => {
+    const { storage } = workshop.repository;
+    if (found.kind === "backup") return mark(storage, source, point.id, { hold, ...(expiresAt && { expiresAt }) });
+    const record = {
+      hold: hold && { by: hold.by, at: hold.at.toISOString(), reason: hold.reason },
+      ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
+    };
+    if (await changeSnapshotRecord(storage, source, point.id, record)) return;
+    throw new LifeboatError("USAGE", `${point.name} of ${source} was not made by Lifeboat, which never removes it: it needs no hold`);
+  };
   await runJob(
     workshop,
-    { verb: held ? "hold" : "release", source: entry.source, point: entry.point.id },
+    { verb: held ? "hold" : "release", source, point: point.id },
     watch,
-    (job) => job.step("mark", () => mark(workshop.repository.storage, entry.source, entry.point.id, { hold })),
-    () => ({ point: entry.point.id }),
+    (job) => job.step("mark", change),
+    () => ({ point: point.id }),
   );
+  return { held: hold !== undefined, expiresAt, note };
+}
+
+function releaseOf(workshop: Workshop, { entry }: AnyPoint): { hold?: Hold; expiresAt?: Date; note?: string } {
+  const { point } = entry;
+  // Only the first release begins the keep; later ones end a hold that somebody put there meanwhile.
+  if (point.preDeploy === undefined || point.hold === undefined || point.expiresAt !== undefined) return {};
+  const keepMs = workshop.sources.get(entry.source)?.snapshotPolicy?.preDeploy.keepMs ?? "forever";
+  if (keepMs !== "forever") return { expiresAt: new Date(workshop.clock.now().getTime() + keepMs) };
+  const reason = `the policy keeps it for ever; the deployment of ${point.preDeploy} succeeded`;
+  return { hold: { ...point.hold, reason }, note: "the policy keeps points taken before a deployment for ever: it stays on hold" };
 }

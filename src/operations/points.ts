@@ -114,7 +114,7 @@ async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntr
 }
 
 /** An ISO instant (UTC unless it says otherwise), or `-7d`: so long ago. Undefined when the text is neither. */
-function parseInstant(text: string, now: Date): Date | undefined {
+export function parseInstant(text: string, now: Date): Date | undefined {
   if (/^-\d/.test(text)) return new Date(now.getTime() - parseDuration(text.slice(1)));
   if (!/^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) return undefined;
   const zoned = /(Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) ? text : text.length > 10 ? `${text}Z` : `${text}T00:00:00Z`;

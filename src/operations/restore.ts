@@ -102,7 +102,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       return conclude(workshop, source, {
         verb: "restore",
         job,
-        entry: target.entry,
+        point: { id: point.id, name: point.name, snapshotAt: target.entry.manifest.snapshotAt },
         target: place.connection.label,
         checks: [...arrival.checks, ...judgeObjective(objective, achieved)],
         objective,

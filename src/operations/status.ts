@@ -1,11 +1,12 @@
 // Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
 import { isLifeboatError } from "../core/errors.ts";
 import { type Health, judgeSource, type LastAttempt } from "../core/health.ts";
-import { exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
+import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
 import { isAbandoned, listLeases } from "../repository/leases.ts";
 import { pointsOf } from "./points.ts";
+import { type ProviderStatus, providerStatus } from "./provider-status.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SourceStatus extends Health {
@@ -15,6 +16,8 @@ export interface SourceStatus extends Health {
   readonly lastDrill?: Evidence | undefined;
   readonly exposureMs?: number | undefined;
   readonly unreachableBecause?: string | undefined;
+  /** Of a provider that has a control plane of its own. */
+  readonly provider?: ProviderStatus | undefined;
 }
 
 const REACH_MS = 10_000;
@@ -25,15 +28,21 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 export async function statusOf(workshop: Workshop, source: Source, watch: Watch): Promise<SourceStatus> {
   const { repository, clock } = workshop;
   const reach = reachProblem(source, watch.signal);
-  const points = (await pointsOf(workshop, source.name)).map(({ point }) => point);
-  const [unreachableBecause, lastDrill, attempt] = await Promise.all([
+  const own = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const [unreachableBecause, provider, lastDrill, attempt] = await Promise.all([
     reach,
+    providerStatus(workshop, source, watch),
     lastEvidence(repository.storage, source.name, "drill", watch.signal),
-    lastAttempt(workshop, source.name, points, watch.signal),
+    lastAttempt(workshop, source.name, own, watch.signal),
   ]);
   const now = clock.now();
+  const points = [...own, ...(provider?.points ?? [])].sort(byTime);
+  const window = provider?.state?.window;
   const health = judgeSource({
-    points,
+    // Where backups are wanted in the repository, no snapshot at the provider stands in for one that is missing.
+    points: source.policy.tiers.length > 0 ? own : points,
+    window,
+    provider: provider?.reasons,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
     lastAttempt: attempt,
     objective: source.objective,
@@ -47,7 +56,8 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch)
     earliest: points[0],
     latest: newest(points),
     lastDrill,
-    exposureMs: exposureMs(points, now),
+    exposureMs: exposureMs(points, now, window?.latest),
+    provider,
     unreachableBecause,
   };
 }

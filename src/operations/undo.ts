@@ -7,6 +7,7 @@ import type { Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
 import { removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
+import { adoptKept, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
@@ -17,6 +18,21 @@ export const RESOURCE = {
   removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
+  /** A point being made at the provider: gone unless its record was written. */
+  snapshot: (source: string, name: string, form: string, notBefore: Date): Resource => ({
+    kind: "snapshot",
+    locator: { source, name, form, notBefore: notBefore.toISOString() },
+  }),
+  /** A point at the provider being removed: gone, with its record. */
+  snapshotRemoval: (source: string, id: string, name: string, form: string): Resource => ({
+    kind: "snapshot-removal",
+    locator: { source, id, name, form },
+  }),
+  /** The state that a restore sets aside at the provider: never removed by a clean-up, but recorded, so that somebody can accept or refuse it. */
+  kept: (source: string, name: string, job: string, verb: string): Resource => ({
+    kind: "kept-branch",
+    locator: { source, name, job, verb },
+  }),
 };
 
 type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>) => Promise<boolean>;
@@ -40,6 +56,11 @@ const UNDO: Readonly<Record<string, Undo>> = {
     await found.engine.dropDatabase(connection, name);
     return true;
   },
+  snapshot: undoSnapshot,
+  "snapshot-removal": endSnapshotRemoval,
+  "kept-branch": adoptKept,
+  /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
+  "replication-slot": async () => true,
   spool: (_workshop, locator) => undoSpool({ kind: "spool", locator }),
 };
 

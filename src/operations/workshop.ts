@@ -16,6 +16,10 @@ export interface Source {
   readonly providerName: string;
   /** Needs the source's secrets: may throw SECRET_MISSING when it is first read. */
   readonly provider: Provider;
+  /** The provider has a control plane: settings, points or a history of its own. Known without its secrets. */
+  readonly managed?: boolean | undefined;
+  /** What the configuration calls the production branch; absent: whichever is the provider's default. */
+  readonly productionName?: string | undefined;
   readonly engine: Engine;
   readonly objective: Promised;
   readonly policy: RetentionPolicy;

@@ -23,6 +23,8 @@ export interface Drift {
   readonly message: string;
   /** Why apply cannot mend it: the plan's cap, and what would. Absent: apply mends it. */
   readonly blocked?: string | undefined;
+  /** Mending it lowers protection: a shorter history, a schedule taken away. Needs a person who is sure. */
+  readonly lowers?: boolean | undefined;
 }
 
 export interface ProviderState {
@@ -67,8 +69,8 @@ export interface SnapshotRequest extends Work {
 
 /** Without it, a source has no points but the repository's. */
 export interface SnapshotControl {
-  /** Points by branch (names as the policy's patterns render them, or recorded by us) and the provider's snapshots. */
-  list(work?: Work): Promise<readonly ProviderSnapshot[]>;
+  /** Points by branch (names as the policy's patterns render them, or `known`: ids recorded by us) and the provider's snapshots. */
+  list(work?: Work & { readonly known?: readonly string[] | undefined }): Promise<readonly ProviderSnapshot[]>;
   /** PROVIDER_LIMIT when there is no room. Never two for one wish: a lost answer is followed by a look for the name. */
   create(request: SnapshotRequest): Promise<ProviderSnapshot>;
   /** One that is gone is no error. */

@@ -36,6 +36,7 @@ export interface BaseDump {
 
 /** A file of the log as the receiver hands it over: whole, or as far as it is filled now. */
 export interface LogFile {
+  /** As `readSegment` takes it: a partial one's ends in `.partial`. */
   readonly name: string;
   readonly kind: "segment" | "partial" | "history";
   /** The file's plain bytes at full size. */
@@ -47,8 +48,10 @@ export interface LogFile {
 export interface ReceiverOptions extends Work {
   /** A directory that survives restarts: what was received and not yet stored lies there. */
   readonly directory: string;
-  /** Name of the replication slot. */
+  /** Name of the replication slot; also the receiver's `application_name`, for `synchronous_standby_names`. */
   readonly slot: string;
+  /** How much log the server may keep back for us before the slot is given up, so that its disk does not fill. Absent: without limit. */
+  readonly maxBehindBytes?: number | undefined;
   /** How often a segment that is not full yet is handed over. */
   readonly partialEveryMs: number;
   /** Called, and awaited, before the slot comes to be. */
@@ -104,6 +107,12 @@ export interface RecoveryOrder extends Work {
   readonly timeline: number;
   /** Goes away with the job: settings for speed, and a supervisor that ends it. */
   readonly throwAway: boolean;
+  /** Plain bytes of all parts together: whether they fit is looked at before anything is made. */
+  readonly sizeBytes?: number | undefined;
+  /** Called, and awaited, before the directory comes to be. */
+  readonly declare?: ((resource: Resource) => Promise<void>) | undefined;
+  /** Runs and times the stages, `unpack` and `replay`. */
+  readonly step?: (<T>(name: string, run: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 export interface Recovered {
@@ -111,6 +120,8 @@ export interface Recovered {
   readonly reachedLsn: string;
   readonly newTimeline: number;
   readonly directory: string;
+  /** What was declared: to be struck out after `stop` or `remove`. */
+  readonly resource: Resource;
   /** Of the running server, while it runs; the database is the one named. */
   connection(database: string): Connection;
   readonly databases: readonly string[];

@@ -1,11 +1,12 @@
 // Backups as they lie in the storage: sealed parts, the manifest last; reading them back; removing them manifest first.
+import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { BACKUP_KINDS, type BackupKind, type Manifest, type ManifestPart } from "../core/manifest.ts";
 import type { Storage } from "../ports/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
 import { backupFolder, backupsFolder, idOfFolder, manifestName, partName, sourcesFolder } from "./layout.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
-import { seal } from "./seal/seal.ts";
+import { seal, sealFrame } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
 
 export interface StoreOptions {
@@ -20,15 +21,23 @@ export interface BackupPlace {
   readonly folder: string;
 }
 
+/** A part on its way. With `plain`: the bytes are one zstd frame already, and once they have ended it says what they hold. */
+export interface PartToStore {
+  readonly name: string;
+  readonly content: string;
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly plain?: (() => ByteFacts) | undefined;
+}
+
 /** Seals the bytes on their way to the storage. When `bytes` throws, nothing is kept under the part's name. */
 export async function storePart(
   storage: Storage,
   place: BackupPlace,
-  part: { readonly name: string; readonly content: string; readonly bytes: AsyncIterable<Uint8Array> },
+  part: PartToStore,
   key: SealKey,
   options: StoreOptions = {},
 ): Promise<ManifestPart> {
-  const sealed = seal(part.bytes, key, { signal: options.signal });
+  const sealed = part.plain ? sealFrame(part.bytes, part.plain, key) : seal(part.bytes, key, { signal: options.signal });
   const { storageClass, lockUntil, signal } = options;
   // No condition: the folder's name is this backup's own, and some servers cannot commit large uploads conditionally.
   await storage.put(partName(place.source, place.folder, part.name), sealed.bytes, {

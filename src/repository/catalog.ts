@@ -9,16 +9,16 @@ import { byTime, type RestorePoint, restorePointOf } from "../core/restore-point
 import { listBackupFolders, readManifest } from "./backups.ts";
 import { getJson } from "./json-object.ts";
 import { marksFolder } from "./layout.ts";
+import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
 import { marksOf } from "./marks.ts";
+import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
 
 const SCHEMA = `
   create table if not exists manifest (source text, folder text, json text not null, primary key (source, folder)) without rowid;
   create table if not exists mark (name text primary key, etag text not null, json text not null) without rowid;
+  ${LOG_SCHEMA}
   pragma user_version = 1;`;
-
-/** How many small objects are read at a time when the catalog has to be filled. */
-const READERS = 16;
 
 export interface CatalogEntry {
   readonly folder: string;
@@ -31,6 +31,8 @@ export interface Catalog {
   entries(source: string, signal?: AbortSignal): Promise<CatalogEntry[]>;
   /** Manifests that the last `entries` of the source could not read, as sentences. One that is damaged hides no other. */
   flaws(source: string): readonly string[];
+  /** The log archive of the source as the storage has it now. */
+  log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   close(): void;
 }
 
@@ -38,20 +40,24 @@ export interface Catalog {
 export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
   let database = openDatabase(join(stateDirectory, `catalog-${repository.identity.id}.sqlite`));
   const flawed = new Map<string, string[]>();
+  const reading = async <T>(read: () => Promise<T>): Promise<T> => {
+    try {
+      return await read();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
+      database = openDatabase(":memory:"); // damaged, locked or on a full disk: this once without it
+      return read();
+    }
+  };
   return {
-    async entries(source, signal) {
-      const flaws: string[] = [];
-      flawed.set(source, flaws);
-      try {
-        return await readEntries(database, repository, source, flaws, signal);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
-        database = openDatabase(":memory:"); // damaged, locked or on a full disk: this once without it
-        flaws.length = 0;
+    entries: (source, signal) =>
+      reading(() => {
+        const flaws: string[] = [];
+        flawed.set(source, flaws);
         return readEntries(database, repository, source, flaws, signal);
-      }
-    },
+      }),
     flaws: (source) => flawed.get(source) ?? [],
+    log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
     close: () => database.close(),
   };
 }
@@ -165,12 +171,4 @@ function inTransaction(database: DatabaseSync, run: () => void): void {
     database.exec("rollback");
     throw error;
   }
-}
-
-async function readAll<T>(items: readonly T[], read: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await read(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(READERS, items.length) }, worker));
 }

@@ -32,8 +32,18 @@ export const markName = (source: string, id: string): string => `${marksFolder(s
 /** The log archive of a source: `<timeline>/<segment>.zst.age`, and `<segment>.json` beside it, written last. */
 export const logFolder = (source: string): string => `sources/${source}/log/`;
 
+/**
+ * Objects of one file of the log. The stem is the file's own name (`000000010000000000000042`, `00000002.history`), or
+ * `<segment>.partial-<bytes filled, 8 hex>` for a segment that is not full yet.
+ */
+export const logName = (source: string, timeline: number, stem: string, suffix: "zst.age" | "json" | "damaged.json"): string =>
+  `${logFolder(source)}${timeline.toString(16).toUpperCase().padStart(8, "0")}/${stem}.${suffix}`;
+
 /** What we know of points that the provider holds: who made one, why, until when. */
 export const snapshotsFolder = (source: string): string => `sources/${source}/snapshots/`;
+export const snapshotRecordName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.json`;
+/** What the data of a snapshot was equal to when it was made, sealed. */
+export const snapshotFingerprintName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.fingerprint.zst.age`;
 
 export function jobName(startedAt: Date, id: string): string {
   const [year, month, day] = startedAt.toISOString().slice(0, 10).split("-");

@@ -17,6 +17,8 @@ export function marksOf(found: Record<string, unknown>): Marks {
     hold: hold && { by: hold.by, at: new Date(hold.at), reason: hold.reason },
     verifiedAt: dateOf(found.verifiedAt),
     damagedAt: dateOf(found.damagedAt),
+    preDeploy: typeof found.preDeploy === "string" ? found.preDeploy : undefined,
+    expiresAt: dateOf(found.expiresAt),
     storageClass: typeof found.storageClass === "string" ? found.storageClass : undefined,
   };
 }

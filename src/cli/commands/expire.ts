@@ -9,7 +9,7 @@ import { sourcesNamed, withWorkshop } from "../session.ts";
 
 export const expireCommand = defineCommand({
   description:
-    "Applies the retention policy: removes what it no longer keeps, oldest first, and moves what belongs in a colder class. Every decision gives its reason. The newest restore point, the newest verified one and everything on hold always stay; while the newest backup is missing, failed or suspiciously small, nothing is removed at all.",
+    "Applies the retention policy: removes what it no longer keeps, oldest first, and moves what belongs in a colder class. Every decision gives its reason. The newest restore point, the newest verified one and everything on hold always stay; while the newest backup is missing, failed or suspiciously small, nothing is removed at all. Of the points that the provider holds only those that Lifeboat made are removed, and what a restore replaced only 7 days after `accept`.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: { plan: { type: flag, help: "Say what would be done, and do nothing." } },
   json: true,

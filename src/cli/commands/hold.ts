@@ -1,8 +1,9 @@
 // lifeboat hold POINT, lifeboat release POINT
 import { text } from "../../config/types.ts";
+import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { setHold } from "../../operations/hold.ts";
-import { findPoint } from "../../operations/points.ts";
+import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
 import { withWorkshop } from "../session.ts";
 
@@ -15,24 +16,31 @@ export const holdCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const entry = await findPoint(workshop, context.args.point);
-      await setHold(workshop, entry, true, context.options.reason, watch);
-      context.emit({ id: entry.point.id, held: true }, `${entry.point.name} (${entry.point.id}) of ${entry.source} is on hold`);
+      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      await setHold(workshop, found, true, context.options.reason, watch);
+      const { source, point: held } = found.entry;
+      context.emit({ id: held.id, held: true }, `${held.name} (${held.id}) of ${source} is on hold`);
       return EXIT.done;
     });
   },
 });
 
 export const releaseCommand = defineCommand({
-  description: "Ends a hold: the retention policy decides about the restore point again.",
+  description:
+    "Ends a hold: the retention policy decides about the restore point again. Releasing a point that was taken before a deployment says that the deployment succeeded: it is kept from now on as long as the policy says.",
   arguments: { point },
   options: {},
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const entry = await findPoint(workshop, context.args.point);
-      await setHold(workshop, entry, false, undefined, watch);
-      context.emit({ id: entry.point.id, held: false }, `${entry.point.name} (${entry.point.id}) of ${entry.source} is no longer on hold`);
+      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      const { held, expiresAt, note } = await setHold(workshop, found, false, undefined, watch);
+      const { source, point: released } = found.entry;
+      const what = `${released.name} (${released.id}) of ${source}`;
+      context.emit({ id: released.id, held, expiresAt: expiresAt?.toISOString() ?? null }, () => {
+        const until = expiresAt === undefined ? "" : `; it is kept until ${formatInstant(expiresAt)}`;
+        return held ? `${what}: ${note}` : `${what} is no longer on hold${until}`;
+      });
       return EXIT.done;
     });
   },

@@ -23,6 +23,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./check.ts")).checkCommand,
   },
   {
+    name: "plan",
+    group: "Setting up:",
+    summary: "Say what differs between the policy and the provider's settings",
+    load: async () => (await import("./apply.ts")).planCommand,
+  },
+  {
+    name: "apply",
+    group: "Setting up:",
+    summary: "Move the provider's settings towards the policy",
+    load: async () => (await import("./apply.ts")).applyCommand,
+  },
+  {
     name: "status",
     group: "Watching:",
     summary: "Say whether each source is protected right now",
@@ -47,6 +59,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./backup.ts")).backupCommand,
   },
   {
+    name: "archive",
+    group: "Protecting:",
+    summary: "Store the log of a PostgreSQL as it is written, for point-in-time recovery",
+    load: async () => (await import("./archive.ts")).archiveCommand,
+  },
+  {
     name: "verify",
     group: "Protecting:",
     summary: "Read every stored byte of a backup and compare it with its manifest",
@@ -63,6 +81,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Recovering:",
     summary: "Restore into a database, proven before it gets its name",
     load: async () => (await import("./restore.ts")).restoreCommand,
+  },
+  {
+    name: "promote",
+    group: "Recovering:",
+    summary: "Make a restored branch the production branch",
+    load: async () => (await import("./promote.ts")).promoteCommand,
+  },
+  {
+    name: "accept",
+    group: "Recovering:",
+    summary: "Say that a restore is good: what it replaced may go, 7 days later",
+    load: async () => (await import("./promote.ts")).acceptCommand,
   },
   {
     name: "expire",

@@ -2,10 +2,12 @@
 import { flag, text } from "../../config/types.ts";
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
-import { isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { byTime, isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { atProviders, type ContinuousWindow } from "../../operations/at-providers.ts";
 import { contentsOf } from "../../operations/contents.ts";
 import { findPoint, pointsOf } from "../../operations/points.ts";
 import { defineCommand } from "../command.ts";
+import { renderByHand, renderCluster, renderPosition } from "../render/base.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
@@ -16,22 +18,37 @@ export const listCommand = defineCommand({
   options: {},
   json: true,
   async run(context) {
-    return withWorkshop(context, async (workshop) => {
+    return withWorkshop(context, async (workshop, watch) => {
       const { source } = context.args;
       if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
-      const points = (await pointsOf(workshop, source)).map(({ point }) => point);
+      const stored = (await pointsOf(workshop, source)).map(({ point }) => point);
+      const { snapshots, windows, unasked } = await atProviders(workshop, source, watch);
+      const points = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
       const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
       const damaged = [...names].flatMap((name) => workshop.catalog.flaws(name));
       if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${flaw}\n`);
-      context.emit({ points: points.map(pointJson), damaged }, () =>
-        points.length === 0
-          ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
-          : table(points, context),
+      if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${message}\n`);
+      context.emit({ points: points.map(pointJson), windows: windows.map(windowJson), damaged, unasked }, () =>
+        [
+          points.length === 0
+            ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
+            : table(points, context),
+          ...windows.map(windowLine),
+        ].join("\n"),
       );
-      return damaged.length > 0 ? EXIT.integrity : EXIT.done;
+      return damaged.length > 0 ? EXIT.integrity : unasked.length > 0 ? EXIT.inconclusive : EXIT.done;
     });
   },
 });
+
+const windowJson = ({ source, earliest, latest }: ContinuousWindow) => ({
+  source,
+  earliest: earliest.toISOString(),
+  latest: latest.toISOString(),
+});
+
+const windowLine = ({ source, earliest, latest }: ContinuousWindow): string =>
+  `${source}: any instant from ${earliest.toISOString()} to ${latest.toISOString()}`;
 
 const proven = (point: RestorePoint, paint: Paint): string => {
   if (isDamaged(point)) return paint.red("damaged");
@@ -95,6 +112,8 @@ export const showCommand = defineCommand({
               manifest.fingerprint &&
                 `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`,
             ],
+            ["log", manifest.base && renderPosition(manifest.base)],
+            ["cluster", manifest.base && renderCluster(manifest.base)],
             ["recipients", manifest.recipients.join("\n")],
             ["class", point.storageClass],
             ["verified", proven(point, paint)],
@@ -104,7 +123,7 @@ export const showCommand = defineCommand({
             ],
             ["expires", manifest.expiresAt ?? "never"],
             ["not included", manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`).join("\n")],
-            ["by hand", `age -d -i IDENTITY ${path}/data.zst.age | zstd -d | pg_restore -d NEW_DATABASE`],
+            ["by hand", renderByHand(manifest, path)],
           ],
           paint,
         );

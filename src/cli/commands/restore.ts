@@ -1,12 +1,13 @@
 // lifeboat restore SOURCE --to TARGET --into NAME|URL
 import { listOf } from "../../config/option.ts";
-import { flag, text } from "../../config/types.ts";
-import { EXIT } from "../../core/errors.ts";
+import { flag, path, text } from "../../config/types.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { planRestore, restore } from "../../operations/restore.ts";
 import { defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
+import { restoreWithinProvider } from "./restore-branch.ts";
 
 export const restoreCommand = defineCommand({
   description:
@@ -19,29 +20,47 @@ export const restoreCommand = defineCommand({
       value: "TARGET",
       help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point.",
     },
-    into: { type: text, required: true, value: "NAME|URL", help: "A new database name on the source's server, or the URL of a database." },
+    into: {
+      type: text,
+      value: "NAME|URL",
+      help: "A new database name on the source's server, or the URL of a database; at a provider with a history of its own, the name of the new branch (default: restore-YYYY-MM-DD-HHMM).",
+    },
+    inPlace: {
+      type: flag,
+      help: "Set production itself back, at its provider: its connection string stays the same, its present state is kept as a branch.",
+    },
+    keepAs: { type: text, value: "NAME", help: "Name of that branch. Default: rollback-YYYYMMDD." },
     tables: { type: listOf(text), value: "A,B", help: "Only these tables, with what belongs to them." },
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
     replace: { type: flag, help: "Take the place of a database that is not empty." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     plan: { type: flag, help: "Say what would be done, and do nothing." },
+    showPassword: { type: flag, help: "Print the connection string with its password." },
+    urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
   },
   json: true,
   examples: [
     "lifeboat restore shop --into shop_new",
     "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan",
     "lifeboat restore shop --into shop --replace --yes shop",
+    "lifeboat restore shop --to 2026-11-20T14:29:59Z",
+    "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
   ],
   async run(context) {
     const { options } = context;
     return withWorkshop(context, async (workshop, watch) => {
       const source = sourceNamed(workshop, context.args.source);
+      const within = await restoreWithinProvider(context, workshop, source, options, watch);
+      if (within !== undefined) return within;
+      const { into } = options;
+      if (into === undefined) throw new LifeboatError("USAGE", "--into is needed: where shall it be restored to?");
+      const request = { ...options, into };
       if (options.plan) {
-        const plan = await planRestore(workshop, source, options, watch);
+        const plan = await planRestore(workshop, source, request, watch);
         context.emit(plan, () => renderPlan(plan));
         return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
       }
-      const finding = await restore(workshop, source, options, watch);
+      const finding = await restore(workshop, source, request, watch);
       context.emit(findingJson(finding), () => renderFinding(finding, workshop.repository.storage.url, context.paint));
       return exitOfFinding(finding);
     });

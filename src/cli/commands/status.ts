@@ -5,6 +5,7 @@ import { EXIT } from "../../core/errors.ts";
 import { type SourceStatus, statusOf } from "../../operations/status.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
+import { limitJson, renderSettings } from "../render/settings.ts";
 import { renderFacts } from "../render/table.ts";
 import { sourcesNamed, withWorkshop } from "../session.ts";
 
@@ -25,15 +26,22 @@ export const statusCommand = defineCommand({
   },
 });
 
-function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs }: SourceStatus) {
+function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, provider }: SourceStatus) {
+  const state = provider?.state;
   return {
     name: source.name,
     provider: source.providerName,
     engine: source.engine.name,
     verdict,
     reasons,
-    window: { earliest: earliest?.time.toISOString() ?? null, latest: latest?.time.toISOString() ?? null },
-    settings: {},
+    window: {
+      earliest: (state?.window?.earliest ?? earliest?.time)?.toISOString() ?? null,
+      latest: (state?.window?.latest ?? latest?.time)?.toISOString() ?? null,
+    },
+    settings: state?.settings ?? {},
+    limits: state?.limits.map(limitJson) ?? [],
+    drift: state?.drift ?? [],
+    warnings: state?.warnings ?? [],
     lastBackup: latest ? { id: latest.id, endedAt: latest.endedAt.toISOString(), sizeBytes: latest.sizeBytes } : null,
     lastDrill: lastDrill
       ? {
@@ -49,7 +57,7 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
 }
 
 function human(
-  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause }: SourceStatus,
+  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider }: SourceStatus,
   paint: Paint,
 ): string {
   const { rtoSeconds, rpoSeconds } = source.objective;
@@ -75,5 +83,6 @@ function human(
       ],
       paint,
     ),
+    ...(provider?.state === undefined ? [] : renderSettings(provider.state, paint)),
   ].join("\n");
 }

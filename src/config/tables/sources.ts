@@ -25,17 +25,17 @@ export const objectives = section({
 /** What each provider needs to be reached. The options of another provider are refused: they would do nothing. */
 const REACHED_BY: Readonly<Record<(typeof PROVIDERS)[number], { readonly needs: readonly string[]; readonly knows: readonly string[] }>> = {
   postgres: { needs: ["url"], knows: ["archive"] },
-  neon: { needs: ["projectId"], knows: ["apiKey", "apiHost", "branch", "database", "role"] },
+  neon: { needs: ["projectId"], knows: ["apiKey", "apiHost", "branch", "database", "role", "plan"] },
 };
 
-function providerRule(written: Readonly<Record<string, unknown>>): string | undefined {
+function providerRule(written: Readonly<Record<string, unknown>>, keys: readonly string[]): string | undefined {
   const provider = PROVIDERS.find((one) => one === written.provider);
   if (provider === undefined) return undefined;
   const { needs, knows } = REACHED_BY[provider];
   const missing = needs.find((key) => written[key] === undefined);
   if (missing !== undefined) return `provider ${provider} needs ${missing}`;
   const others = Object.values(REACHED_BY).flatMap((one) => [...one.needs, ...one.knows]);
-  const foreign = Object.keys(written).find((key) => others.includes(key) && !needs.includes(key) && !knows.includes(key));
+  const foreign = keys.find((key) => others.includes(key) && !needs.includes(key) && !knows.includes(key));
   return foreign === undefined ? undefined : `provider ${provider} has no use for ${foreign}: remove it`;
 }
 
@@ -65,6 +65,11 @@ export const source = section(
     branch: { type: text, help: "Name of the production branch. Default: the project's default branch.", example: "production" },
     database: { type: text, help: "Database in that branch. Default: its only one, or the first." },
     role: { type: text, help: "Role that connects. Default: the database's owner." },
+    plan: {
+      type: oneOf(["free", "launch", "scale"]),
+      help: "The account's plan, where the API does not tell it: it says what the limits are.",
+      example: "launch",
+    },
     archive: {
       type: section({
         slot: { type: text, help: "Replication slot of the log archive. Default: `lifeboat_` and the source's name." },

@@ -1,20 +1,7 @@
 // What the configuration says about a PostgreSQL source that a team runs itself, or that any host runs for it.
+import type { ScratchSurroundings } from "../../engines/postgres/scratch/options.ts";
 
-export interface ScratchOptions {
-  /** A server to make scratch databases on; absent: a throw-away cluster on this machine. May hold a password. */
-  readonly url?: string | undefined;
-  /** Where throw-away clusters are made; absent: the system's directory for temporary files. */
-  readonly directory?: string | undefined;
-  /** Who runs a throw-away server when Lifeboat runs as root; absent: `postgres`, else `nobody`. */
-  readonly user?: string | undefined;
-  /** PostgreSQL settings added to those of throw-away clusters. */
-  readonly settings?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface PostgresProviderOptions {
+export interface PostgresProviderOptions extends ScratchSurroundings {
   /** Address of the source. May hold a password. */
   readonly url: string;
-  readonly scratch?: ScratchOptions | undefined;
-  /** Directories with PostgreSQL's programs (`tools.postgres`). */
-  readonly tools?: string | readonly string[] | undefined;
 }

@@ -8,6 +8,7 @@ import { compress } from "./compress.ts";
 import { Meter } from "./digest.ts";
 import { gather } from "./gather.ts";
 import type { SealKey } from "./keys.ts";
+import { OneFrame } from "./zstd-frame.ts";
 
 export type { SealKey } from "./keys.ts";
 
@@ -50,9 +51,39 @@ export function seal(plain: AsyncIterable<Uint8Array>, key: SealKey, options: Se
   };
 }
 
-async function* sealedBytes(plain: AsyncGenerator<Uint8Array, void>, key: SealKey, options: SealOptions): AsyncGenerator<Uint8Array, void> {
+/**
+ * Seals bytes that are one zstd frame already, as they are. `plain`: what the frame holds, asked for once the bytes have ended.
+ * Throws INTEGRITY unless they are exactly one whole frame, besides what `seal` throws.
+ */
+export function sealFrame(frame: AsyncIterable<Uint8Array>, plain: () => ByteFacts, key: SealKey): Sealed {
+  const storedMeter = new Meter();
+  return {
+    bytes: storedMeter.measure(encryptedBytes(oneFrame(frame), key)),
+    facts() {
+      if (storedMeter.facts === undefined) {
+        throw new LifeboatError("BUG", "the facts of sealed bytes were asked for before the bytes had ended");
+      }
+      return { plain: plain(), stored: storedMeter.facts };
+    },
+  };
+}
+
+function sealedBytes(plain: AsyncGenerator<Uint8Array, void>, key: SealKey, options: SealOptions): AsyncGenerator<Uint8Array, void> {
+  return encryptedBytes(compress(plain, { level: options.level ?? DEFAULT_LEVEL, signal: options.signal }), key);
+}
+
+async function* encryptedBytes(compressed: AsyncIterable<Uint8Array>, key: SealKey): AsyncGenerator<Uint8Array, void> {
   const { fileKey, header } = await makeHeader(key);
   const nonce = randomBytes(NONCE_BYTES);
   yield Buffer.concat([header, nonce]);
-  yield* sealPayload(payloadKey(fileKey, nonce), compress(plain, { level: options.level ?? DEFAULT_LEVEL, signal: options.signal }));
+  yield* sealPayload(payloadKey(fileKey, nonce), compressed);
+}
+
+async function* oneFrame(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const frame = new OneFrame();
+  for await (const chunk of bytes) {
+    frame.push(chunk);
+    yield chunk;
+  }
+  frame.end();
 }

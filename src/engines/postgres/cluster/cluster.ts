@@ -1,33 +1,55 @@
-// A PostgreSQL cluster of our own: made, used and thrown away. A supervisor process ends and removes it even when we are killed.
-import { type ChildProcess, spawn } from "node:child_process";
+// A PostgreSQL cluster of our own: made, used and thrown away; or over data that exists, and kept. A supervisor process ends
+// it (and removes what is to be thrown away) even when we are killed.
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { isAbsolute } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { connectionFromParts } from "../connect/url.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { layoutOf, PORT, SUPERUSER, writeNote } from "./layout.ts";
+import { order, startSupervisor } from "./ask-supervisor.ts";
+import { readControlFile } from "./control-file.ts";
+import { isShutDown, overrides, ownerOf, sizesOf } from "./existing.ts";
+import { layoutOf, noteOf, PORT, readNote, SUPERUSER, writeNote } from "./layout.ts";
 import { plainLocale } from "./locale.ts";
-import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
+import type { SupervisorOrder } from "./protocol.ts";
 import { serverUser } from "./server-user.ts";
 import { clusterSettings, type Settings } from "./settings.ts";
-import { undoCluster } from "./undo.ts";
+import { endServerOf, undoCluster } from "./undo.ts";
 
 export interface ClusterOptions {
-  /** Absolute; must not exist, its parent must. Removed with everything in it at the end. */
+  /**
+   * Absolute; its parent must exist. It must not exist itself, except for data that does (`existing`): then a directory of
+   * the same job is used again. Removed with everything in it at the end, unless `keep`.
+   */
   readonly directory: string;
-  /** Where `initdb` and `postgres` are. */
+  /** Where `initdb`, `postgres` and `pg_controldata` are. */
   readonly bin: string;
   readonly jobId: string;
   /** False: nothing survives a crash of the machine, and everything is faster. */
   readonly durable: boolean;
   /** Added to, or in place of, the settings that `durable` chooses. */
   readonly settings?: Settings | undefined;
+  /**
+   * No initdb: the data is there, in `directory/data` or where `data` says (which is then never removed). It is run by its owner;
+   * as root, data of root is given to the server's user. Configuration files in the data are not read, except
+   * postgresql.auto.conf, whose settings that would reach out of this cluster are overridden (see existing.ts); sizes that
+   * recovery needs come from its control file. By the socket, in its 0700 directory, the superuser needs no password.
+   * A recovery.signal in the data, with the settings for it, makes this a recovery: `beginCluster` then returns when replay
+   * is over and the server is promoted, so give `startTimeoutMs` accordingly.
+   */
+  readonly existing?: { readonly superuser: string; readonly data?: string | undefined } | undefined;
+  /**
+   * The data outlives the server. `stop()` then shuts down in peace and leaves directory, note and data, to be started again
+   * with `existing`; so does the supervisor when we die. Without it, `stop()` is `remove()`.
+   */
+  readonly keep?: boolean | undefined;
+  /**
+   * Lines for pg_hba.conf after the one for the local socket, as `hostssl all all 127.0.0.1/32 scram-sha-256`. Listening itself
+   * is asked for by settings: `listen_addresses`, `port`, `ssl`, `ssl_cert_file`, `ssl_key_file` (readable by the server's user).
+   */
+  readonly hba?: string | undefined;
   readonly encoding?: string | undefined;
   /** Absent: byte order, with the letters of Unicode where the system knows them. */
   readonly locale?: string | undefined;
@@ -41,119 +63,130 @@ export interface Cluster {
   /** A superuser's connection to a database of the cluster; `postgres` is there from the start. */
   connection(database: string): Connection;
   readonly directory: string;
+  readonly data: string;
   /** Of the server and of the supervisor. */
   readonly pid: number;
   readonly supervisorPid: number;
   readonly socketDirectory: string;
   readonly port: number;
-  /** Ends and removes it. Throws SCRATCH_FAILED when something stays behind. Safe to call twice. */
+  /**
+   * Ends it; removes it, unless it is to be kept. Throws SCRATCH_FAILED when something stays behind, or when kept data was not
+   * shut down in peace. Safe to call twice.
+   */
   stop(): Promise<void>;
+  /** Ends it at once and removes it, data inside the directory included, kept or not. Safe to call twice, also after `stop()`. */
+  remove(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
+/** A shutdown in peace writes out what is in memory, on whatever disk there is. */
+const PEACE_TIMEOUT_MS = 320_000;
 
-/** Makes and starts a cluster. Throws SCRATCH_FAILED, or the abort's reason; then nothing is left of it. */
+/** Makes and starts a cluster. Throws SCRATCH_FAILED, or the abort's reason; then nothing is left of it that is not to be kept. */
 export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
-  const { directory, jobId, signal } = options;
+  const { directory, jobId, signal, existing } = options;
+  const keep = options.keep ?? false;
   signal?.throwIfAborted();
   if (!isAbsolute(directory)) throw new LifeboatError("SCRATCH_FAILED", `the directory of a cluster must be absolute, not ${directory}`);
-  const user = await serverUser(options.user);
-  // Others may pass through, to reach the server's own part of it, but not look.
-  await mkdir(directory, { mode: user === undefined ? 0o700 : 0o711 }).catch((cause) => {
-    throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for a cluster cannot be made: ${cause.message}`, { cause });
-  });
   const host = hostname();
-  await writeNote(directory, { lifeboat: "cluster", jobId, host });
-  const password = randomBytes(24).toString("base64url");
+  const { socket, data: inside } = layoutOf(directory);
+  const data = existing?.data ?? inside;
+  const user = existing ? await ownerOf(data, options.user) : await serverUser(options.user);
+  await makeDirectory(options, user !== undefined);
+  await writeNote(directory, noteOf({ directory, jobId, host, data }));
+  const password = existing ? undefined : randomBytes(24).toString("base64url");
   const supervisor = startSupervisor();
   const closed = new Promise<void>((resolve) => supervisor.once("close", () => resolve()));
-  const removeAll = async (): Promise<void> => {
+  const endSupervisor = async (timeoutMs: number): Promise<void> => {
     supervisor.stdin?.destroy();
     // This timer keeps the event loop running: the supervisor itself does not, and we may have nothing else to wait for.
     const waiting = new AbortController();
-    await Promise.race([closed, sleep(STOP_TIMEOUT_MS, undefined, { signal: waiting.signal }).catch(() => {})]);
+    await Promise.race([closed, sleep(timeoutMs, undefined, { signal: waiting.signal }).catch(() => {})]);
     waiting.abort();
+  };
+  const removeAll = async (): Promise<void> => {
+    // Kept data would be shut down in peace first; the clean-up is quicker.
+    if (!keep) await endSupervisor(STOP_TIMEOUT_MS);
     // Nothing to do when the supervisor did its work; everything when it was killed.
     await undoCluster({ directory, jobId, host });
+    if (keep) await endSupervisor(STOP_TIMEOUT_MS);
+  };
+  const shutDown = async (): Promise<void> => {
+    await endSupervisor(PEACE_TIMEOUT_MS);
+    await endServerOf(data, true);
+    if (!isShutDown(await readControlFile(options.bin, data)))
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `the server over ${data} could not be shut down in peace; its log is ${layoutOf(directory).log}`,
+      );
   };
   try {
-    const answer = await Promise.race([
-      order(supervisor, {
-        directory,
-        bin: options.bin,
-        jobId,
-        host,
-        password,
-        uid: user?.uid,
-        gid: user?.gid,
-        encoding: options.encoding ?? "UTF8",
-        ...(options.locale === undefined ? await plainLocale() : { locale: options.locale, ctype: options.locale }),
-        settings: clusterSettings(options.durable, options.settings),
-        startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
-      }),
-      rejectOnAbort(signal),
-    ]);
-    if (!answer.ready) throw new LifeboatError("SCRATCH_FAILED", `a throw-away cluster cannot be started: ${answer.message}`);
-    const { socket } = layoutOf(directory);
+    const message = await orderOf(options, { host, data, keep, password, uid: user?.uid, gid: user?.gid });
+    const answer = await Promise.race([order(supervisor, message), rejectOnAbort(signal)]);
+    if (!answer.ready)
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `${keep ? `the cluster of ${data}` : "a throw-away cluster"} cannot be started: ${answer.message}`,
+      );
     const port = Number(options.settings?.port ?? PORT);
     let stopping: Promise<void> | undefined;
+    let removing: Promise<void> | undefined;
+    const remove = (): Promise<void> => {
+      removing ??= removeAll();
+      return removing;
+    };
     return {
       connection: (database) => {
-        const parts = { host: socket, port, user: SUPERUSER, password, database, parameters: {} };
-        return { ...connectionFromParts(parts), label: `${database} in a throw-away cluster` };
+        const parts = { host: socket, port, user: existing?.superuser ?? SUPERUSER, password, database, parameters: {} };
+        return { ...connectionFromParts(parts), label: `${database} in ${keep ? data : "a throw-away cluster"}` };
       },
       directory,
+      data,
       pid: answer.pid,
       supervisorPid: supervisor.pid ?? 0,
       socketDirectory: socket,
       port,
       stop() {
-        stopping ??= removeAll();
+        if (!keep || removing) return remove();
+        stopping ??= shutDown();
         return stopping;
       },
+      remove,
     };
   } catch (error) {
-    await removeAll();
+    if (keep) await endSupervisor(PEACE_TIMEOUT_MS);
+    else await removeAll();
     throw error;
   }
 }
 
-function startSupervisor(): ChildProcess {
-  // Runs from source and from the compiled package alike.
-  const script = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./supervisor.ts" : "./supervisor.js", import.meta.url));
-  const supervisor = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script], {
-    env: baseEnvironment(),
-    stdio: ["pipe", "pipe", "ignore"],
-    detached: true,
-    cwd: "/",
+/** Others may pass through it, to reach the server's own part of it, but not look. */
+async function makeDirectory({ directory, existing, jobId }: ClusterOptions, forAnother: boolean): Promise<void> {
+  if (existing && (await stat(directory).catch(() => undefined))?.isDirectory()) {
+    const note = await readNote(directory);
+    if (note === undefined || note.jobId === jobId) return;
+    throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}`);
+  }
+  await mkdir(directory, { mode: forAnother ? 0o711 : 0o700 }).catch((cause) => {
+    throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for a cluster cannot be made: ${cause.message}`, { cause });
   });
-  // It must not keep us alive: when we end, its input ends, and so does the cluster.
-  supervisor.unref();
-  for (const stream of [supervisor.stdin, supervisor.stdout]) (stream as unknown as { unref(): void }).unref();
-  supervisor.stdin.on("error", () => {});
-  return supervisor;
 }
 
-async function order(supervisor: ChildProcess, message: SupervisorOrder): Promise<SupervisorAnswer> {
-  const { stdin, stdout } = supervisor;
-  if (!stdin || !stdout) throw new LifeboatError("SCRATCH_FAILED", "the supervisor of a cluster cannot be started");
-  const answer = new Promise<SupervisorAnswer>((resolve) => {
-    const lines = createInterface({ input: stdout });
-    lines.once("line", (line) => resolve(JSON.parse(line) as SupervisorAnswer));
-    supervisor.once("error", (error) => resolve({ ready: false, message: error.message }));
-    supervisor.once("exit", (status, signal) =>
-      resolve({ ready: false, message: `its supervisor ended early (${signal ?? `status ${status}`})` }),
-    );
-  });
-  stdin.write(`${JSON.stringify(message)}\n`);
-  // The event loop has nothing else to wait for while the supervisor works (its pipes do not count).
-  const awake = setInterval(() => {}, 1_000);
-  try {
-    return await answer;
-  } finally {
-    clearInterval(awake);
+type Chosen = Pick<SupervisorOrder, "host" | "data" | "keep" | "uid" | "gid"> & { readonly password: string | undefined };
+
+async function orderOf(options: ClusterOptions, { password, ...chosen }: Chosen): Promise<SupervisorOrder> {
+  const { directory, bin, jobId, existing, hba, locale } = options;
+  const common = { directory, bin, jobId, ...chosen, startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS };
+  if (password === undefined || existing) {
+    const settings = clusterSettings(options.durable, options.settings);
+    const sizes = await sizesOf(bin, chosen.data, settings, options.signal);
+    return { ...common, hba: `local all all trust\n${hba ?? ""}\n`, settings: { ...overrides(settings), ...settings, ...sizes } };
   }
+  const encoding = options.encoding ?? "UTF8";
+  const create = { password, encoding, ...(locale === undefined ? await plainLocale() : { locale, ctype: locale }) };
+  const settings = clusterSettings(options.durable, options.settings);
+  return { ...common, create, hba: hba === undefined ? undefined : `local all all scram-sha-256\n${hba}\n`, settings };
 }
 
 function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {

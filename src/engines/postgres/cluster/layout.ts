@@ -11,6 +11,8 @@ export interface ClusterNote {
   readonly host: string;
   /** The process that ends the cluster when its starter dies; absent until it runs. */
   readonly supervisor?: ProcessMark | undefined;
+  /** Where its data is, when that is not here: a clean-up ends the server over it, and leaves it where it is. */
+  readonly data?: string | undefined;
 }
 
 /** A process, and the time it was started: a later process with the same number is not it. */
@@ -25,11 +27,21 @@ export const SUPERUSER = "postgres";
 /** A socket's path may have 107 bytes on Linux and 103 on macOS; `.s.PGSQL.5432` and its lock file need 19 of them. */
 const LONGEST_SOCKET_DIRECTORY = 103 - 19;
 
+export interface Layout {
+  readonly note: string;
+  readonly data: string;
+  readonly socket: string;
+  readonly log: string;
+  readonly password: string;
+  /** The server's configuration files, where those in the data are not used. */
+  readonly configuration: string;
+}
+
 /**
  * `data/` belongs to the server's user; the directory itself and the note to ours, so that nobody else can change what a
  * clean-up trusts. The socket lies beside the data, or under /tmp where that path would be too long for a socket.
  */
-export function layoutOf(directory: string): { note: string; data: string; socket: string; log: string; password: string } {
+export function layoutOf(directory: string): Layout {
   const beside = join(directory, "s");
   const digest = createHash("sha256").update(directory).digest("hex").slice(0, 16);
   return {
@@ -38,7 +50,16 @@ export function layoutOf(directory: string): { note: string; data: string; socke
     socket: Buffer.byteLength(beside) <= LONGEST_SOCKET_DIRECTORY ? beside : `/tmp/lifeboat-${digest}`,
     log: join(directory, "server.log"),
     password: join(directory, "password"),
+    configuration: join(directory, "conf"),
   };
+}
+
+/** The note of a cluster: of its data only when that lies elsewhere. */
+export function noteOf(
+  { directory, jobId, host, data }: { readonly directory: string; readonly jobId: string; readonly host: string; readonly data: string },
+  supervisor?: ProcessMark,
+): ClusterNote {
+  return { lifeboat: "cluster", jobId, host, supervisor, data: data === layoutOf(directory).data ? undefined : data };
 }
 
 /** Replaces the note in one act: a crash leaves the old one or the new one. */

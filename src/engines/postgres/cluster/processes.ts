@@ -38,6 +38,13 @@ export async function commandOf(pid: number): Promise<string> {
   return (await runProgram("ps", ["-o", "command=", "-p", String(pid)], { env: baseEnvironment(), timeoutMs: 5_000 })).stdout.trim();
 }
 
+/** How a server is ended, and how long each way gets. A fast shutdown writes out what is in memory; an immediate one does not. */
+export const IN_PEACE: readonly (readonly [NodeJS.Signals, number])[] = [
+  ["SIGINT", 300_000],
+  ["SIGQUIT", 5_000],
+  ["SIGKILL", 5_000],
+];
+
 /** Sends the signals in turn, each with its time to work, until the process is gone. Returns whether it is. */
 export async function endProcess(mark: ProcessMark, signals: readonly (readonly [NodeJS.Signals, number])[]): Promise<boolean> {
   for (const [signal, waitMs] of signals) {

@@ -3,15 +3,18 @@
 /** First line on the supervisor's standard input. When that input ends, for whatever reason, the cluster ends. */
 export interface SupervisorOrder {
   readonly directory: string;
+  readonly data: string;
   readonly bin: string;
   readonly jobId: string;
   readonly host: string;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  readonly password: string;
-  readonly encoding: string;
-  readonly locale: string;
-  readonly ctype: string;
+  /** How the cluster is made; absent: its data is there. */
+  readonly create?: { readonly password: string; readonly encoding: string; readonly locale: string; readonly ctype: string } | undefined;
+  /** Content of the server's hba file, which lies beside the data; absent: the one in the data is used. */
+  readonly hba?: string | undefined;
+  /** The data outlives the server: it is shut down in peace, and nothing is removed. */
+  readonly keep: boolean;
   readonly settings: Readonly<Record<string, string>>;
   readonly startTimeoutMs: number;
 }

@@ -1,15 +1,15 @@
 // A process of its own that makes a cluster, keeps it, and ends and removes it when its standard input ends: on request, or
-// because the starter died. It lives in a session of its own, so a terminal's Ctrl-C does not reach it.
+// because the starter died. Data that is to be kept stays, shut down in peace. It lives in a session of its own, so a terminal's Ctrl-C does not reach it.
 // Killed itself, it takes the server along (Linux); what then stays on disk is found by the note (see undo.ts).
-import { chown, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Child, startChild } from "../process/child.ts";
+import type { Child } from "../process/child.ts";
 import { baseEnvironment } from "../process/environment.ts";
 import { runProgram } from "../process/run.ts";
-import { layoutOf, PORT, SUPERUSER, writeNote } from "./layout.ts";
+import { layoutOf, noteOf, SUPERUSER, writeNote } from "./layout.ts";
 import { markProcess } from "./processes.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
+import { endServer, startServer } from "./server.ts";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.on(signal, () => {});
 
@@ -30,9 +30,10 @@ async function supervise(order: SupervisorOrder): Promise<number> {
   let server: Child | undefined;
   try {
     const self = await markProcess(process.pid);
-    await writeNote(order.directory, { lifeboat: "cluster", jobId: order.jobId, host: order.host, supervisor: self });
-    await createCluster(order);
-    server = await startServer(order);
+    await writeNote(order.directory, noteOf(order, self));
+    await makePlace(order);
+    if (order.create) await createCluster(order, order.create);
+    server = await startServer(order, parentGone.signal);
     answer({ ready: true, pid: server.pid });
     const ended = await Promise.race([server.closed, aborted(parentGone.signal)]);
     return ended === undefined ? 0 : 1;
@@ -40,89 +41,61 @@ async function supervise(order: SupervisorOrder): Promise<number> {
     if (!parentGone.signal.aborted) answer({ ready: false, message: error instanceof Error ? error.message : String(error) });
     return 1;
   } finally {
-    if (server) await endServer(server);
-    await remove(order.directory);
+    if (server) await endServer(server, order.keep);
+    await remove(order);
   }
 }
 
-async function createCluster(order: SupervisorOrder): Promise<void> {
-  const { data, socket, password } = layoutOf(order.directory);
-  for (const path of [data, socket]) {
-    // Not recursive: something already in that place must not be taken over.
-    await mkdir(path, { mode: 0o700 });
-    await own(order, path);
+/** Socket, log and configuration files beside the data. Those of an earlier start are made anew. */
+async function makePlace(order: SupervisorOrder): Promise<void> {
+  const { socket, configuration } = layoutOf(order.directory);
+  if (order.keep) for (const path of [socket, configuration]) await rm(path, { recursive: true, force: true });
+  // Not recursive: something already in that place must not be taken over.
+  await mkdir(socket, { mode: 0o700 });
+  await own(order, socket);
+  if (order.hba === undefined) return;
+  await mkdir(configuration, { mode: 0o700 });
+  for (const [name, content] of Object.entries({ "postgresql.conf": "", "pg_hba.conf": order.hba, "pg_ident.conf": "" })) {
+    await writeFile(`${configuration}/${name}`, content, { mode: 0o600, flag: "wx" });
+    await own(order, `${configuration}/${name}`);
   }
-  await writeFile(password, `${order.password}\n`, { mode: 0o600, flag: "wx" });
+  await own(order, configuration);
+}
+
+async function createCluster(order: SupervisorOrder, create: NonNullable<SupervisorOrder["create"]>): Promise<void> {
+  const { password } = layoutOf(order.directory);
+  const { data } = order;
+  await mkdir(data, { mode: 0o700 });
+  await own(order, data);
+  await writeFile(password, `${create.password}\n`, { mode: 0o600, flag: "wx" });
   await own(order, password);
   const args = [
     ...["--pgdata", data, "--username", SUPERUSER, "--pwfile", password, "--auth", "scram-sha-256"],
-    ...["--encoding", order.encoding, "--locale", order.locale, "--lc-ctype", order.ctype, "--no-sync"],
+    ...["--encoding", create.encoding, "--locale", create.locale, "--lc-ctype", create.ctype, "--no-sync"],
   ];
   const made = await runProgram(`${order.bin}/initdb`, args, {
-    ...as(order),
+    ...(order.uid === undefined || order.gid === undefined ? {} : { uid: order.uid, gid: order.gid }),
     cwd: data,
     env: baseEnvironment(),
     timeoutMs: order.startTimeoutMs,
     signal: parentGone.signal,
-    secrets: [order.password],
+    secrets: [create.password],
     parentDeathSignal: "KILL",
   });
   await rm(password);
   if (made.status !== 0) throw new Error(made.end);
 }
 
-async function startServer(order: SupervisorOrder): Promise<Child> {
-  const { data, socket, log } = layoutOf(order.directory);
-  const settings: Record<string, string> = { port: String(PORT), ...order.settings, unix_socket_directories: socket };
-  const args = ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
-  const logFile = await open(log, "a", 0o600);
-  const server = await startChild(`${order.bin}/postgres`, args, {
-    ...as(order),
-    cwd: data,
-    env: baseEnvironment(),
-    stdout: logFile.fd,
-    // The server's quickest ending; it leaves nothing in memory that outlives it.
-    parentDeathSignal: "QUIT",
-  });
-  await logFile.close();
-  for (let waitedMs = 0; ; waitedMs += 20) {
-    parentGone.signal.throwIfAborted();
-    const ended = await Promise.race([server.closed, sleep(20).then(() => undefined)]);
-    if (ended) throw new Error(`the server did not start: ${server.stderrTail() || `status ${ended.status ?? ended.signal}`}`);
-    // The 8th line is what `pg_ctl --wait` waits for as well.
-    const state = (await readFile(`${data}/postmaster.pid`, "utf8").catch(() => "")).split("\n")[7]?.trim();
-    if (state === "ready") return server;
-    if (waitedMs > order.startTimeoutMs) {
-      await endServer(server);
-      throw new Error(`the server was not ready after ${order.startTimeoutMs / 1000} s: ${server.stderrTail()}`);
-    }
-  }
-}
-
-/** Immediate shutdown: its data is thrown away. The server answers SIGQUIT by ending all of its processes. */
-async function endServer(server: Child): Promise<void> {
-  for (const [signal, waitMs] of [["SIGQUIT", 5_000] as const, ["SIGKILL", 5_000] as const]) {
-    try {
-      process.kill(server.pid, signal);
-    } catch {
-      // Gone already.
-    }
-    if (await Promise.race([server.closed.then(() => true), sleep(waitMs, false, { ref: false })])) return;
-  }
-}
-
-async function remove(directory: string): Promise<void> {
-  const { socket } = layoutOf(directory);
+/** Everything; or, where the data is kept, only what a server that does not run has no use for. */
+async function remove(order: SupervisorOrder): Promise<void> {
+  const { socket } = layoutOf(order.directory);
   await rm(socket, { recursive: true, force: true, maxRetries: 5 });
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  if (order.keep) await writeNote(order.directory, noteOf(order));
+  else await rm(order.directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
 async function own(order: SupervisorOrder, path: string): Promise<void> {
   if (order.uid !== undefined && order.gid !== undefined) await chown(path, order.uid, order.gid);
-}
-
-function as(order: SupervisorOrder): { uid?: number; gid?: number } {
-  return order.uid === undefined || order.gid === undefined ? {} : { uid: order.uid, gid: order.gid };
 }
 
 function answer(message: SupervisorAnswer): void {

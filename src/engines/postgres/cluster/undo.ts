@@ -3,8 +3,8 @@ import { lstat, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { layoutOf, readNote } from "./layout.ts";
-import { commandOf, endProcess, isAlive, markProcess } from "./processes.ts";
+import { type ClusterNote, layoutOf, readNote } from "./layout.ts";
+import { commandOf, endProcess, IN_PEACE, isAlive, markProcess } from "./processes.ts";
 
 export interface ClusterLocator {
   readonly directory: string;
@@ -14,6 +14,7 @@ export interface ClusterLocator {
 
 /**
  * Returns whether the cluster is gone for certain: true also when there was nothing left, false when it belongs to another host.
+ * Data that lies outside the directory is left there, without a server over it.
  * Touches only a directory whose note names this very job, and only processes that are proven to be its own.
  * Throws SCRATCH_FAILED when the directory is somebody else's, or something cannot be removed.
  */
@@ -29,14 +30,19 @@ export async function undoCluster(locator: ClusterLocator): Promise<boolean> {
   if (note.jobId !== jobId) {
     throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}; it is left as it is`);
   }
+  await endProcessesOf(note, note.data ?? layout.data);
+  await rm(layout.socket, { recursive: true, force: true, maxRetries: 5 });
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  return true;
+}
+
+/** Ends supervisor and server of a cluster, whose note this is. */
+export async function endProcessesOf(note: ClusterNote, data: string): Promise<void> {
   if (note.supervisor && (await isAlive(note.supervisor))) {
     // Its cluster must not be pulled from under it, and it must not go on building in a directory that is being removed.
     await endProcess(note.supervisor, [["SIGKILL", 5_000]]);
   }
-  await endServerOf(layout.data);
-  await rm(layout.socket, { recursive: true, force: true, maxRetries: 5 });
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  return true;
+  await endServerOf(data);
 }
 
 /** A crash between making the directory and writing its note leaves it empty. */
@@ -51,15 +57,13 @@ async function removeUnborn(directory: string, jobId: string): Promise<boolean> 
   return true;
 }
 
-async function endServerOf(data: string): Promise<void> {
+/** Ends a server of ours that nobody looks after any more; `inPeace` lets it write out what is in memory. */
+export async function endServerOf(data: string, inPeace = false): Promise<void> {
   const pid = Number((await readFile(`${data}/postmaster.pid`, "utf8").catch(() => "")).split("\n")[0]);
   if (!Number.isInteger(pid) || pid <= 1) return;
   const mark = await markProcess(pid);
   // A server of ours names its data directory in its arguments: nothing else does.
   if (mark === undefined || !(await commandOf(pid)).includes(`-D ${data} `)) return;
-  const ended = await endProcess(mark, [
-    ["SIGQUIT", 5_000],
-    ["SIGKILL", 5_000],
-  ]);
+  const ended = await endProcess(mark, inPeace ? IN_PEACE : IN_PEACE.slice(1));
   if (!ended) throw new LifeboatError("SCRATCH_FAILED", `the server ${pid} of ${data} cannot be ended`);
 }

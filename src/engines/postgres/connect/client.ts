@@ -12,6 +12,8 @@ export interface ClientOptions {
   /** The server ends a statement that takes longer; absent: no limit but the signal. */
   readonly statementTimeoutMs?: number | undefined;
   readonly applicationName?: string | undefined;
+  /** A session that also takes the commands of replication; statements without parameters only. */
+  readonly replication?: boolean | undefined;
 }
 
 export type Row = Record<string, unknown>;
@@ -90,6 +92,8 @@ async function connect(parts: ConnectionParts, mode: SslMode, options: ClientOpt
     keepAlive: true,
     keepAliveInitialDelayMillis: 30_000,
     application_name: options.applicationName ?? "lifeboat",
+    // `database`: ordinary statements work too, and the server's access rules are those of the database.
+    ...(options.replication ? { replication: "database" } : {}),
     ...(parts.parameters.options === undefined ? {} : { options: parts.parameters.options }),
     types,
   });

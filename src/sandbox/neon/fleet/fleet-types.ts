@@ -38,8 +38,12 @@ export interface FleetOptions {
 
 /** Instants here are real ones, of the machine's clock: a driven clock is the API's business. */
 export interface Fleet {
-  /** A first line: an empty cluster, made when it is first started. `sql` runs once then, as superuser in `postgres`. */
-  createLine(options?: { readonly sql?: string | undefined }): Promise<string>;
+  /**
+   * A first line: an empty cluster, made when it is first started or forked. `sql` runs once then, as superuser in `postgres`;
+   * of a list, each entry runs by itself (`create database` cannot stand with others in one text). The state after it is the
+   * earliest that can be forked, also by an instant between this call and then.
+   */
+  createLine(options?: { readonly sql?: string | readonly string[] | undefined }): Promise<string>;
   /**
    * Forks a line. Returns at once: nothing is copied until the fork is first started. The parent goes on.
    * Throws RangeError when the position lies before the parent's beginning or after its head.

@@ -2,20 +2,20 @@
 import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { beginCluster } from "../../engines/postgres/cluster/cluster.ts";
-import { undoCluster } from "../../engines/postgres/cluster/undo.ts";
-import { openClient } from "../../engines/postgres/connect/client.ts";
-import { findTools } from "../../engines/postgres/tools/find.ts";
-import type { Work } from "../../ports/connection.ts";
-import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
-import type { Resource } from "../../ports/resource.ts";
-import type { PostgresProviderOptions } from "./options.ts";
+import type { Work } from "../../../ports/connection.ts";
+import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { beginCluster } from "../cluster/cluster.ts";
+import { undoCluster } from "../cluster/undo.ts";
+import { openClient } from "../connect/client.ts";
+import { findTools } from "../tools/find.ts";
+import type { ScratchSurroundings } from "./options.ts";
 
 export const CLUSTER_KIND = "postgres-cluster";
 const DATABASE = "scratch";
 
 /** TOOL_MISSING or TOOL_TOO_OLD, naming what to install, before anything is made; SCRATCH_FAILED when it cannot be made. */
-export async function beginScratchCluster(options: PostgresProviderOptions, request: ScratchRequest): Promise<Scratch> {
+export async function beginScratchCluster(options: ScratchSurroundings, request: ScratchRequest): Promise<Scratch> {
   const { jobId, serverMajor, signal, declare } = request;
   const { directory: bin, major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal });
   const parent = resolve(options.scratch?.directory ?? tmpdir());
@@ -45,7 +45,7 @@ export async function beginScratchCluster(options: PostgresProviderOptions, requ
 }
 
 /** Whether the programs are here: TOOL_MISSING or TOOL_TOO_OLD when not. */
-export async function checkScratchCluster(options: PostgresProviderOptions, serverMajor: number, work: Work = {}): Promise<string> {
+export async function checkScratchCluster(options: ScratchSurroundings, serverMajor: number, work: Work = {}): Promise<string> {
   const { major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal: work.signal });
   return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(options.scratch?.directory ?? tmpdir())}`;
 }

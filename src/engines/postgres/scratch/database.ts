@@ -1,11 +1,11 @@
 // Scratch on a server that the configuration names: a database of its own, dropped at the end.
-import { LifeboatError } from "../../core/errors.ts";
-import { type Client, openClient } from "../../engines/postgres/connect/client.ts";
-import { assertNotSource } from "../../engines/postgres/connect/identity.ts";
-import { connectionFromUrl, withDatabase } from "../../engines/postgres/connect/url.ts";
-import type { Connection, Work } from "../../ports/connection.ts";
-import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
-import type { Resource } from "../../ports/resource.ts";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection, Work } from "../../../ports/connection.ts";
+import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { type Client, openClient } from "../connect/client.ts";
+import { assertNotSource } from "../connect/identity.ts";
+import { connectionFromUrl, withDatabase } from "../connect/url.ts";
 
 export const DATABASE_KIND = "scratch-database";
 const PREFIX = "lifeboat_scratch_";

@@ -1,0 +1,86 @@
+// lifeboat plan [SOURCE], lifeboat apply [SOURCE]
+
+import type { Composed } from "../../compose.ts";
+import { text } from "../../config/types.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { type Applied, apply, hasSettings, planApply, type SettingsPlan } from "../../operations/apply.ts";
+import type { Source } from "../../operations/workshop.ts";
+import { defineCommand } from "../command.ts";
+import type { Paint } from "../render/paint.ts";
+import { renderSettings, stateJson } from "../render/settings.ts";
+import { sourceNamed, sourcesNamed, withWorkshop } from "../session.ts";
+
+const source = { type: text, help: "Name of the source. Default: every one whose provider has settings." } as const;
+const yes = { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure that protection may be lowered." } as const;
+
+export const planCommand = defineCommand({
+  description:
+    "What differs between the policy and the provider's settings, what `apply` would do about it, what the provider's plan does not allow and what would, and how much of each limit is used. Changes nothing.",
+  arguments: { source },
+  options: {},
+  json: true,
+  examples: ["lifeboat plan", "lifeboat plan shop --json"],
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const plans: SettingsPlan[] = [];
+      for (const one of settingsSources(workshop, context.args.source)) plans.push(await planApply(workshop, one, {}, watch));
+      context.emit({ sources: plans.map(planJson) }, () => plans.map((plan) => human(plan, context.paint)).join("\n\n") || NOTHING);
+      return EXIT.done;
+    });
+  },
+});
+
+export const applyCommand = defineCommand({
+  description:
+    "Moves the provider's settings towards the policy: history window, protection of the production branch, the provider's own snapshot schedule. Doing it twice changes nothing the second time. What would lower protection needs --yes.",
+  arguments: { source },
+  options: { yes },
+  json: true,
+  examples: ["lifeboat apply shop"],
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const results: Applied[] = [];
+      for (const one of settingsSources(workshop, context.args.source)) results.push(await apply(workshop, one, context.options, watch));
+      context.emit(
+        { sources: results.map(appliedJson) },
+        () => results.map((result) => applied(result, context.paint)).join("\n\n") || NOTHING,
+      );
+      // What the plan forbids is not what the policy wants: scripts must be able to tell.
+      return results.some(({ blocked }) => blocked.length > 0) ? EXIT.inconclusive : EXIT.done;
+    });
+  },
+});
+
+const NOTHING = "no source has a provider with settings of its own";
+
+/** The source named, which must have settings, or all that have. */
+function settingsSources(workshop: Composed, name: string | undefined): Source[] {
+  if (name === undefined)
+    return sourcesNamed(workshop, undefined)
+      .filter(({ managed }) => managed === true)
+      .filter(hasSettings);
+  const one = sourceNamed(workshop, name);
+  if (hasSettings(one)) return [one];
+  throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${name} has no settings that a policy could ask for`);
+}
+
+const planJson = ({ source: name, plan, state }: SettingsPlan) => ({
+  name,
+  ...stateJson(state),
+  steps: plan.steps,
+  refusals: plan.refusals,
+});
+const appliedJson = ({ source: name, applied: done, blocked, state }: Applied) => ({ name, applied: done, blocked, ...stateJson(state) });
+
+function human({ source: name, plan, state }: SettingsPlan, paint: Paint): string {
+  const steps = plan.steps.map(({ what }) => `  ${paint.yellow("~")} ${what}`);
+  const refused = plan.refusals.map(({ message }) => `  ${paint.yellow("!")} ${message}: \`lifeboat apply ${name}\` needs --yes ${name}`);
+  const lines = steps.length === 0 ? [`  ${paint.green("✓")} nothing to apply`] : steps;
+  return [paint.bold(name), ...lines, ...refused, ...renderSettings(state, paint)].join("\n");
+}
+
+function applied({ source: name, applied: done, state }: Applied, paint: Paint): string {
+  const lines =
+    done.length === 0 ? [`  ${paint.green("✓")} nothing to apply`] : done.map(({ message }) => `  ${paint.green("✓")} ${message}`);
+  return [paint.bold(name), ...lines, ...renderSettings(state, paint)].join("\n");
+}

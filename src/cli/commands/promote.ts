@@ -1,0 +1,91 @@
+// lifeboat promote BRANCH, lifeboat accept JOB
+import { flag, path, text } from "../../config/types.ts";
+import { formatInstant } from "../../core/duration.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { renderPlan } from "../../core/plan.ts";
+import { accept } from "../../operations/accept.ts";
+import { planPromote, promote } from "../../operations/promote.ts";
+import { defineCommand } from "../command.ts";
+import { connectionJson, handOver } from "../hand-over.ts";
+import { renderFacts } from "../render/table.ts";
+import { sourceNamed, withWorkshop } from "../session.ts";
+
+export const promoteCommand = defineCommand({
+  description:
+    "Makes a restored branch the production branch of its source: it is renamed, takes over default and protection, and what was production is kept under another name until 7 days after `accept`.",
+  arguments: { branch: { type: text, required: true, help: "The branch, by name or id." } },
+  options: {
+    source: {
+      type: text,
+      value: "SOURCE",
+      help: "The source it belongs to. Default: the one named with --yes, or the only one whose provider has branches.",
+    },
+    name: {
+      type: text,
+      value: "NAME",
+      help: "Its new name. Default: the configured name of the production branch, or production-YYYYMMDD.",
+    },
+    keepAs: { type: text, value: "NAME", help: "Name under which the present production is kept. Default: rollback-YYYYMMDD." },
+    yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
+    showPassword: { type: flag, help: "Print the connection string with its password." },
+    urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
+    plan: { type: flag, help: "Say what would be done, and do nothing." },
+  },
+  json: true,
+  examples: ["lifeboat promote restore-2026-11-21-0600 --yes shop", "lifeboat promote restore-2026-11-21-0600 --source shop --plan"],
+  async run(context) {
+    const { options, args, paint } = context;
+    return withWorkshop(context, async (workshop, watch) => {
+      const managed = [...workshop.sources.values()].filter((one) => one.managed === true).map(({ name }) => name);
+      const wanted = options.source ?? options.yes ?? (managed.length === 1 ? managed[0] : undefined);
+      if (wanted === undefined) throw new LifeboatError("USAGE", "say which source the branch belongs to, with --source or --yes");
+      const source = sourceNamed(workshop, wanted);
+      const request = { branch: args.branch, name: options.name, keepAs: options.keepAs, yes: options.yes };
+      if (options.plan) {
+        const plan = await planPromote(workshop, source, request, watch);
+        context.emit(plan, () => renderPlan(plan));
+        return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
+      }
+      const done = await promote(workshop, source, request, watch);
+      const { url, file } = await handOver(done.connection, options);
+      const value = {
+        job: done.job,
+        source: source.name,
+        branch: done.name,
+        kept: done.kept,
+        warnings: done.warnings,
+        ...connectionJson(done.connection, { url, file }),
+      };
+      context.emit(value, () =>
+        [
+          `${paint.green("✓")} ${paint.bold(done.name)} is production of ${source.name}`,
+          renderFacts(
+            [
+              ["connection", url],
+              ["written to", file],
+              ["kept", `${done.kept.name} (${done.kept.id}), until 7 days after \`lifeboat accept ${done.job}\``],
+              ["warnings", done.warnings.join("\n")],
+            ],
+            paint,
+          ),
+        ].join("\n"),
+      );
+      return EXIT.done;
+    });
+  },
+});
+
+export const acceptCommand = defineCommand({
+  description: "Says that what a restore or promotion did is good. What it replaced is deleted by `expire` 7 days later, and never before.",
+  arguments: { job: { type: text, required: true, help: "Id of the job that restored or promoted, or its beginning." } },
+  options: {},
+  json: true,
+  async run(context) {
+    return withWorkshop(context, async (workshop, watch) => {
+      const { job, source, kept, acceptedAt, expiresAt } = await accept(workshop, context.args.job, watch);
+      const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt.toISOString() };
+      context.emit(value, `job ${job} of ${source} is accepted; ${kept.name} is kept until ${formatInstant(expiresAt)}`);
+      return EXIT.done;
+    });
+  },
+});

@@ -1,0 +1,216 @@
+// The recovery window: from base backups and the log that is proven to run on from them, which instants can be reached,
+// and what keeps the others from it. Pure; `status`, restores and retention all ask here.
+
+import type { BaseFacts, LogFlaw, LogSegment, Micros, RecoveryWindow } from "./log.ts";
+import { type Break, type Chains, chainLog, type LogPicture, stemOf } from "./log-chain.ts";
+import { compareLsn, parseLsn, segmentNameAt, type TimelineHistory, timelineAt } from "./lsn.ts";
+import { maxMicros } from "./micros.ts";
+
+/** A base backup that is not known to be damaged. */
+export interface LogBase {
+  /** Restore point. */
+  readonly id: string;
+  readonly facts: BaseFacts;
+}
+
+/** Instants that can be reached without a gap, and what is needed for it. */
+export interface Stretch extends RecoveryWindow {
+  /** Usable bases, oldest first; at least one. */
+  readonly bases: readonly LogBase[];
+  /** From the segment that holds the first base's start on, each linked to the one before; only the last may be partial.
+   *  Empty for a base that stands alone: it holds the log up to its own end, and reaches that one instant. */
+  readonly chain: readonly LogSegment[];
+  /** Timeline at its end. */
+  readonly timeline: number;
+  /** How far the log is proven. */
+  readonly endLsn: string;
+  readonly systemIdentifier: string;
+}
+
+export interface LogView {
+  /** The one that reaches furthest first. */
+  readonly stretches: readonly Stretch[];
+  /** The stretch's that the log reaches furthest in; a base that stands alone only when there is no other. Undefined without a base. */
+  readonly window: RecoveryWindow | undefined;
+  /** In order of time. */
+  readonly flaws: readonly LogFlaw[];
+}
+
+export function viewLog(bases: readonly LogBase[], picture: LogPicture): LogView {
+  const sorted = bases.toSorted((a, b) => compareText(a.facts.endedAt, b.facts.endedAt) || compareText(a.id, b.id));
+  const chains = chainLog(picture);
+  const stretches: Stretch[] = [];
+  const used = new Set<LogBase>();
+  for (const path of chains.paths) {
+    const stretch = stretchOf(path, sorted, picture.histories);
+    if (stretch === undefined) continue;
+    stretches.push(stretch);
+    for (const base of stretch.bases) used.add(base);
+  }
+  const alone = sorted.filter((base) => !used.has(base));
+  for (const base of alone) stretches.push(standingAlone(base));
+  stretches.sort((a, b) => compareText(b.latest, a.latest) || b.timeline - a.timeline || compareLsn(b.endLsn, a.endLsn));
+  // A base that the archive has not caught up with yet reaches further, but only one instant: it is no window.
+  const newest = stretches.find(({ chain }) => chain.length > 0) ?? stretches[0];
+  return {
+    stretches,
+    window: newest && { earliest: newest.earliest, latest: newest.latest },
+    flaws: flawsOf(chains, sorted, alone, picture),
+  };
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const standingAlone = (base: LogBase): Stretch => {
+  const { endedAt, timeline, endLsn, systemIdentifier } = base.facts;
+  return { bases: [base], chain: [], timeline, endLsn, systemIdentifier, earliest: endedAt, latest: endedAt };
+};
+
+function stretchOf(path: readonly LogSegment[], bases: readonly LogBase[], histories: LogPicture["histories"]): Stretch | undefined {
+  const [first] = path;
+  const last = path.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  const usable = bases.filter(({ facts }) => covers(first, last, facts, histories.get(last.timeline) ?? []));
+  const [oldest] = usable;
+  if (oldest === undefined) return undefined;
+  const origin = parseLsn(first.startLsn);
+  const segmentBytes = parseLsn(first.nextLsn) - origin;
+  const startOf = ({ facts }: LogBase): number => Number((parseLsn(facts.startLsn) - origin) / segmentBytes);
+  const chain = path.slice(Math.min(...usable.map(startOf)));
+  let latest = usable.at(-1)?.facts.endedAt ?? oldest.facts.endedAt;
+  for (const { maxCommitAt } of chain) if (maxCommitAt !== undefined && maxCommitAt > latest) latest = maxCommitAt;
+  const { timeline, endLsn, systemIdentifier } = last;
+  return { bases: usable, chain, timeline, endLsn, systemIdentifier, earliest: oldest.facts.endedAt, latest };
+}
+
+/** Whether the chain holds the base's own log whole, on the timeline that the base was taken on. */
+function covers(first: LogSegment, last: LogSegment, base: BaseFacts, history: TimelineHistory): boolean {
+  if (first.systemIdentifier !== base.systemIdentifier) return false;
+  const [start, end] = [parseLsn(base.startLsn), parseLsn(base.endLsn)];
+  if (start < parseLsn(first.startLsn) || end > parseLsn(last.endLsn)) return false;
+  return timelineAt(history, last.timeline, start) === base.timeline && timelineAt(history, last.timeline, end - 1n) === base.timeline;
+}
+
+function flawsOf(chains: Chains, bases: readonly LogBase[], alone: readonly LogBase[], picture: LogPicture): LogFlaw[] {
+  const flaws: LogFlaw[] = [];
+  for (const hole of chains.breaks) flaws.push(...flawsOfBreak(hole, chains, bases, picture));
+  for (const base of alone) {
+    const flaw = flawOfBase(base, chains, bases);
+    if (flaw !== undefined) flaws.push(flaw);
+  }
+  const systems = new Set(bases.map(({ facts }) => facts.systemIdentifier));
+  for (const path of chains.paths) {
+    const [first] = path;
+    if (first === undefined || systems.has(first.systemIdentifier) || bases.length === 0) continue;
+    systems.add(first.systemIdentifier);
+    const from = path.find(({ firstCommit }) => firstCommit !== undefined)?.firstCommit?.at;
+    flaws.push({
+      kind: "other-system",
+      segment: first.name,
+      from,
+      message: `the log from ${first.name} on is of another database cluster (system ${first.systemIdentifier}) than every base backup`,
+    });
+  }
+  return flaws.sort((a, b) => compareText(a.from ?? "", b.from ?? "") || compareText(a.segment, b.segment));
+}
+
+/** The first instant that can be reached again after a position. */
+function reachableAgain(bases: readonly LogBase[], system: string, position: string): Micros | undefined {
+  const after = bases.filter(({ facts }) => facts.systemIdentifier === system && compareLsn(facts.startLsn, position) >= 0);
+  return after[0]?.facts.endedAt;
+}
+
+function flawsOfBreak(hole: Break, chains: Chains, bases: readonly LogBase[], { damage, histories }: LogPicture): LogFlaw[] {
+  const { before, after, damaged, history, system } = hole;
+  const lastDamaged = damaged.at(-1);
+  const from = before && maxMicros(chains.reach(before), newestBaseUpTo(bases, system, before.endLsn));
+  const to = reachableAgain(bases, system, after?.startLsn ?? lastDamaged?.nextLsn ?? before?.endLsn ?? "0/0");
+  const flaws: LogFlaw[] = [];
+  const add = (kind: LogFlaw["kind"], segment: string, says: string): void => {
+    flaws.push({ kind, segment, from, to, message: `${says}${affected(from, to)}` });
+  };
+  for (const segment of damaged) {
+    const found = damage.get(stemOf(segment));
+    if (found !== undefined) add(found.kind, segment.name, `log segment ${segment.name} ${found.says}`);
+  }
+  if (history !== undefined) add("missing", history, `the history of timeline ${hole.timeline} (${history}) is missing`);
+  if (after === undefined) return flaws;
+  const lost = lostBetween(before, after, damaged, histories.get(after.timeline) ?? []);
+  const [firstLost, lastLost] = [lost?.first, lost?.last];
+  if (lost !== undefined && firstLost !== undefined && lastLost !== undefined) {
+    const filled =
+      before?.partial && lost.first === before.name ? ` (of ${before.name} there is only what came before ${before.endLsn})` : "";
+    if (lost.count === 1) add("missing", firstLost, `log segment ${firstLost} is missing${filled}`);
+    else add("missing", `${firstLost} to ${lastLost}`, `${lost.count} log segments, ${firstLost} to ${lastLost}, are missing${filled}`);
+  } else if (flaws.length === 0) {
+    add("unlinked", after.name, `log segment ${after.name} does not run on from ${before?.name ?? "the one before it"}`);
+  }
+  return flaws;
+}
+
+function newestBaseUpTo(bases: readonly LogBase[], system: string, end: string): Micros | undefined {
+  const before = bases.filter(({ facts }) => facts.systemIdentifier === system && compareLsn(facts.endLsn, end) <= 0);
+  return before.at(-1)?.facts.endedAt;
+}
+
+/** Segments of which nothing at all is stored between two that are; undefined when they are neighbours or only damaged ones lie between. */
+function lostBetween(
+  before: LogSegment | undefined,
+  after: LogSegment,
+  damaged: readonly LogSegment[],
+  history: TimelineHistory,
+): { readonly first: string; readonly last: string; readonly count: number } | undefined {
+  if (before === undefined) return undefined;
+  const start = parseLsn(after.startLsn);
+  const segmentBytes = parseLsn(after.nextLsn) - start;
+  const known = new Set(damaged.map(({ startLsn }) => parseLsn(startLsn)));
+  const names: bigint[] = [];
+  for (let at = parseLsn(before.partial ? before.startLsn : before.nextLsn); at < start; at += segmentBytes) {
+    if (!known.has(at)) names.push(at);
+  }
+  const [first, last] = [names[0], names.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const lineOf = (at: bigint): number => timelineAt(history, after.timeline, at + segmentBytes - 1n);
+  const nameOf = (at: bigint): string => segmentNameAt(lineOf(at), at, Number(segmentBytes));
+  return { first: nameOf(first), last: nameOf(last), count: names.length };
+}
+
+/** A base whose own log is not whole in the archive, although the archive goes on after it. */
+function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): LogFlaw | undefined {
+  const { systemIdentifier: system, timeline, startLsn, endLsn, endedAt, segmentBytes } = base.facts;
+  const later = new Set<LogSegment>();
+  for (const segment of chains.paths.flat()) {
+    if (segment.systemIdentifier === system && segment.timeline >= timeline && compareLsn(segment.nextLsn, startLsn) > 0)
+      later.add(segment);
+  }
+  if (later.size === 0) return undefined; // the archive has not come so far yet
+  const catchingUp = chains.paths.some((path) => {
+    const own = path.filter((segment) => later.has(segment)).length;
+    return own === later.size && path[0] !== undefined && compareLsn(path[0].startLsn, startLsn) <= 0;
+  });
+  if (catchingUp) return undefined; // nor here: it ends within the base's own log
+  const named = chains.breaks.some(
+    ({ before, after }) =>
+      before?.systemIdentifier === system &&
+      compareLsn(before.endLsn, endLsn) <= 0 &&
+      (after === undefined || compareLsn(after.startLsn, startLsn) >= 0),
+  );
+  if (named) return undefined;
+  const first = segmentNameAt(timeline, parseLsn(startLsn), segmentBytes);
+  const last = segmentNameAt(timeline, parseLsn(endLsn) - 1n, segmentBytes);
+  const to = reachableAgain(bases, system, endLsn);
+  const which = first === last ? `log segment ${first}` : `the log from ${first} to ${last}`;
+  return {
+    kind: "missing",
+    segment: first === last ? first : `${first} to ${last}`,
+    from: endedAt,
+    to,
+    message: `${which}, which base backup ${base.id} begins with, is not all stored: it stands alone${affected(endedAt, to)}`,
+  };
+}
+
+const affected = (from: Micros | undefined, to: Micros | undefined): string => {
+  if (from === undefined && to === undefined) return "";
+  if (to === undefined) return `: nothing after ${from} can be reached`;
+  return from === undefined ? `: nothing before ${to} can be reached through it` : `: nothing between ${from} and ${to} can be reached`;
+};

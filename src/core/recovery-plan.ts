@@ -1,0 +1,127 @@
+// What a recovery needs: which base backup, which log, and where replay has to stop. The exact record is found by walking
+// one segment's bytes, which is the engine's; so this is in two steps, `locate` and, once the record is known, `planFrom`.
+import { LifeboatError } from "./errors.ts";
+import type { CommitMark, LogFlaw, LogSegment, Micros } from "./log.ts";
+import type { LogBase, Stretch } from "./log-window.ts";
+import { compareLsn, formatLsn, maxLsn, parseLsn } from "./lsn.ts";
+
+export type LogTarget =
+  | { readonly kind: "latest" }
+  /** Replay stops before the first commit or abort record, in log order, that is stamped later. */
+  | { readonly kind: "time"; readonly at: Micros }
+  /** Replay stops before the first record that begins there or after it. */
+  | { readonly kind: "lsn"; readonly lsn: string };
+
+/** Where the stop is to be looked for. */
+export interface Located {
+  readonly stretch: Stretch;
+  readonly target: LogTarget;
+  /**
+   * Segments to walk, in this order, until one holds the record (`firstCommitAfter` with `from`, or `recordAt`). Each with
+   * the one before it in the chain, whose facts the walker needs. Empty, or no record in any: replay goes to the proven end.
+   */
+  readonly candidates: readonly { readonly segment: LogSegment; readonly before: LogSegment | undefined }[];
+  /** Records before it do not count: the oldest base is consistent from here on. */
+  readonly from: string;
+}
+
+export interface RecoveryPlan {
+  readonly stretch: Stretch;
+  readonly base: LogBase;
+  /** From the segment that holds the base's start to the last one needed. Empty: the base alone, which holds its own log. */
+  readonly chain: readonly LogSegment[];
+  readonly timeline: number;
+  /** Replay stops before the record that begins here; absent: there is nothing after `expectedEnd`. */
+  readonly stopBefore?: string | undefined;
+  /** What replay must have reached, to the byte. */
+  readonly expectedEnd: string;
+}
+
+/**
+ * Finds the stretch that holds the target; where several do, the one that reaches furthest. Outside of all:
+ * RECOVERY_TARGET_OUTSIDE_WINDOW with the edges, or NO_RESTORE_POINT where there is no base at all.
+ */
+export function locate(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
+  const [newest] = stretches;
+  if (newest === undefined) {
+    throw new LifeboatError("NO_RESTORE_POINT", `${source} has no base backup, so its log reaches nothing`, {
+      hint: `run \`lifeboat backup ${source} --kind base\` first`,
+    });
+  }
+  const stretch = stretches.find((one) => holds(one, target));
+  if (stretch === undefined) throw outside(source, stretches, target, flaws);
+  return { stretch, target, candidates: candidatesOf(stretch, target), from: stretch.bases[0]?.facts.endLsn ?? stretch.endLsn };
+}
+
+/**
+ * The whole plan, once the record to stop before is known; undefined: to the proven end. `foundIn`: the segment that the
+ * record ends in. A server reads a record whole before it decides to stop, so that segment is needed too.
+ */
+export function planFrom(
+  { stretch, from }: Located,
+  stop: Pick<CommitMark, "lsn" | "previousEnd"> | undefined,
+  foundIn?: LogSegment,
+): RecoveryPlan {
+  const limit = stop?.lsn ?? stretch.endLsn;
+  const base = stretch.bases.findLast(({ facts }) => compareLsn(facts.endLsn, limit) <= 0);
+  if (base === undefined) throw new LifeboatError("BUG", `replay would stop at ${limit}, before the base backup is consistent at ${from}`);
+  const { timeline, chain } = stretch;
+  if (chain.length === 0) {
+    const { endLsn } = base.facts;
+    return { stretch, base, chain, timeline, stopBefore: endLsn, expectedEnd: endLsn };
+  }
+  const until = stop && maxLsn(stop.lsn, foundIn?.startLsn ?? stop.lsn);
+  const needed = chain.filter(
+    ({ startLsn, nextLsn }) => compareLsn(nextLsn, base.facts.startLsn) > 0 && (until === undefined || compareLsn(startLsn, until) <= 0),
+  );
+  return { stretch, base, chain: needed, timeline, stopBefore: stop?.lsn, expectedEnd: stop?.previousEnd ?? stretch.endLsn };
+}
+
+function holds(stretch: Stretch, target: LogTarget): boolean {
+  if (target.kind === "latest") return true;
+  if (target.kind === "time") return stretch.earliest <= target.at && target.at <= stretch.latest;
+  const first = stretch.bases[0]?.facts.endLsn ?? stretch.endLsn;
+  return compareLsn(first, target.lsn) <= 0 && compareLsn(target.lsn, stretch.endLsn) <= 0;
+}
+
+function candidatesOf({ chain }: Stretch, target: LogTarget): Located["candidates"] {
+  if (target.kind === "latest") return [];
+  const found: { segment: LogSegment; before: LogSegment | undefined }[] = [];
+  for (const [index, segment] of chain.entries()) {
+    const wanted =
+      target.kind === "time"
+        ? segment.maxCommitAt !== undefined && segment.maxCommitAt > target.at
+        : compareLsn(segment.nextLsn, target.lsn) > 0;
+    if (wanted) found.push({ segment, before: chain[index - 1] });
+  }
+  return found;
+}
+
+function outside(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[]): LifeboatError {
+  const edges = stretches
+    .toSorted((a, b) => (a.earliest < b.earliest ? -1 : 1))
+    .map((stretch) => {
+      const [from, to] =
+        target.kind === "time"
+          ? [stretch.earliest, stretch.latest]
+          : [stretch.bases[0]?.facts.endLsn ?? stretch.endLsn, stretch.endLsn].map((lsn) => formatLsn(parseLsn(lsn)));
+      return from === to ? `to exactly ${from}` : `from ${from} to ${to}`;
+    });
+  const wanted = target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : "latest";
+  const inside =
+    target.kind === "time" ? flaws.find(({ from, to }) => (from ?? "") <= wanted && (to === undefined || wanted <= to)) : undefined;
+  const why = inside === undefined ? "" : `: ${inside.message}`;
+  const [newest] = stretches;
+  return new LifeboatError(
+    "RECOVERY_TARGET_OUTSIDE_WINDOW",
+    `${source} can be restored ${[...new Set(edges)].join(", and ")}, not to ${wanted}${why}`,
+    {
+      details: {
+        wanted,
+        earliest: newest?.earliest,
+        latest: newest?.latest,
+        stretches: stretches.map(({ earliest, latest }) => ({ earliest, latest })),
+      },
+    },
+  );
+}

@@ -1,0 +1,79 @@
+// Follows the archives of a base backup as they pass, and judges every file by the server's manifest.
+import { createHash, type Hash } from "node:crypto";
+import type { ByteFacts } from "../../../core/byte-facts.ts";
+import { LifeboatError } from "../../../core/errors.ts";
+import { type FileDigest, openFileDigest } from "./file-digest.ts";
+import type { BackupManifest } from "./manifest.ts";
+import { TarReader } from "./tar.ts";
+
+/** Files that a backup holds and the manifest does not name: the log, which is checked by its own records, and the manifest. */
+const OUTSIDE_MANIFEST = /^(pg_wal\/|backup_manifest$)/;
+
+/** Every file that was seen: path → size and checksum. */
+export class SeenFiles {
+  readonly #files = new Map<string, { readonly sizeBytes: number; readonly checksum: string }>();
+  readonly algorithm: string;
+
+  constructor(algorithm: string) {
+    this.algorithm = algorithm;
+  }
+
+  add(path: string, sizeBytes: number, checksum: string): void {
+    if (this.#files.has(path)) throw new LifeboatError("INTEGRITY", `the base backup holds ${path} twice`);
+    this.#files.set(path, { sizeBytes, checksum });
+  }
+
+  sizeOf(path: string): number | undefined {
+    return this.#files.get(path)?.sizeBytes;
+  }
+
+  /** Throws INTEGRITY at the first file that is not as the manifest says, is missing, or is not named there. */
+  compareWith(manifest: BackupManifest): void {
+    const bad = (path: string, why: string): LifeboatError =>
+      new LifeboatError("INTEGRITY", `the base backup is not what the server's manifest says: ${path} ${why}`, { details: { path } });
+    for (const [path, expected] of manifest.files) {
+      const found = this.#files.get(path);
+      if (found === undefined) throw bad(path, "is missing");
+      if (found.sizeBytes !== expected.sizeBytes) throw bad(path, `has ${found.sizeBytes} bytes, not ${expected.sizeBytes}`);
+      if (expected.algorithm !== this.algorithm) throw bad(path, `has a checksum of kind ${expected.algorithm}`);
+      if (found.checksum !== expected.checksum) throw bad(path, `has the checksum ${found.checksum}, not ${expected.checksum}`);
+    }
+    for (const path of this.#files.keys()) {
+      if (!manifest.files.has(path) && !OUTSIDE_MANIFEST.test(path)) throw bad(path, "is not named in it");
+    }
+  }
+}
+
+/** One archive on its way: its files' checksums, and size and digest of the whole. */
+export class ArchiveCheck {
+  readonly #tar = new TarReader();
+  readonly #whole: Hash | undefined;
+  readonly #seen: SeenFiles;
+  readonly #prefix: string;
+  #sizeBytes = 0;
+  #digest: FileDigest | undefined;
+
+  /** `prefix`: where the archive's files lie in the data directory, as `pg_tblspc/16400/`. `digestWhole`: nobody else does. */
+  constructor(seen: SeenFiles, prefix: string, digestWhole: boolean) {
+    this.#seen = seen;
+    this.#prefix = prefix;
+    this.#whole = digestWhole ? createHash("sha256") : undefined;
+  }
+
+  feed(chunk: Uint8Array): void {
+    this.#whole?.update(chunk);
+    this.#sizeBytes += chunk.length;
+    for (const event of this.#tar.feed(chunk)) {
+      if (event.entry.type !== "file") continue;
+      if (event.kind === "entry") this.#digest = openFileDigest(this.#seen.algorithm);
+      else if (event.kind === "data") this.#digest?.update(event.bytes);
+      else this.#seen.add(`${this.#prefix}${event.entry.path}`, event.entry.sizeBytes, this.#digest?.hex() ?? "");
+    }
+  }
+
+  /** Throws INTEGRITY unless the archive has come to its proper end. */
+  end(): ByteFacts | undefined {
+    this.#tar.end();
+    return this.#whole && { sizeBytes: this.#sizeBytes, sha256: this.#whole.digest("hex") };
+  }
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isLifeboatError } from "../../../core/errors.ts";
+import { readTar, TarReader } from "./tar.ts";
+import { TAR_BLOCK_BYTES } from "./tar-header.ts";
+
+interface Given {
+  readonly path: string;
+  readonly type?: string;
+  readonly content?: Buffer;
+  readonly link?: string;
+  /** A size field of one's own, without content. */
+  readonly size?: Buffer;
+}
+
+function header({ path, type = "0", content = Buffer.alloc(0), link = "", size }: Given): Buffer {
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
+  block.write(path, 0);
+  block.write("0000600 ", 100);
+  if (size) size.copy(block, 124);
+  else block.write(`${content.length.toString(8).padStart(11, "0")} `, 124);
+  block.write("14717165041 ", 136);
+  block.write(type, 156);
+  block.write(link, 157);
+  block.write("ustar\x0000", 257);
+  block.write("        ", 148);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return block;
+}
+
+function archive(given: readonly Given[]): Buffer {
+  const blocks = given.flatMap((one) => {
+    const content = one.content ?? Buffer.alloc(0);
+    return [header(one), content, Buffer.alloc((TAR_BLOCK_BYTES - (content.length % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
+}
+
+const GIVEN: readonly Given[] = [
+  { path: "base/", type: "5" },
+  { path: "base/1", content: Buffer.from("one") },
+  { path: "empty" },
+  { path: "full", content: Buffer.alloc(1024, 7) },
+  { path: "pg_tblspc/16400/", type: "2", link: "/srv/fast disk" },
+  { path: "odd", content: Buffer.alloc(1025, 9) },
+];
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function read(
+  bytes: Uint8Array,
+  size = 512,
+): Promise<{ path: string; type: string; bytes: Buffer; linkTarget?: string | undefined }[]> {
+  const items = [];
+  for await (const { path, type, linkTarget, content } of readTar(pieces(bytes, size))) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) chunks.push(chunk);
+    items.push({ path, type, linkTarget, bytes: Buffer.concat(chunks) });
+  }
+  return items;
+}
+
+const damaged = (words: RegExp) => (error: unknown) => isLifeboatError(error, "INTEGRITY") && words.test(error.message);
+
+test("files, directories and links come as they were written, however the bytes come apart", async () => {
+  const bytes = archive(GIVEN);
+  for (const size of [1, 7, 511, 512, 513, 4096, bytes.length]) {
+    const items = await read(bytes, size);
+    assert.deepEqual(
+      items.map(({ path, type, linkTarget, bytes }) => [path, type, linkTarget, bytes.length]),
+      [
+        ["base", "directory", undefined, 0],
+        ["base/1", "file", undefined, 3],
+        ["empty", "file", undefined, 0],
+        ["full", "file", undefined, 1024],
+        ["pg_tblspc/16400", "symlink", "/srv/fast disk", 0],
+        ["odd", "file", undefined, 1025],
+      ],
+    );
+    assert.equal(items[1]?.bytes.toString(), "one");
+    assert.deepEqual(items[5]?.bytes, Buffer.alloc(1025, 9));
+  }
+});
+
+test("content that nobody reads, or only begins to read, is passed over", async () => {
+  const paths: string[] = [];
+  for await (const item of readTar(pieces(archive(GIVEN), 100))) {
+    paths.push(item.path);
+    if (item.path === "odd") for await (const _ of item.content) break;
+  }
+  assert.deepEqual(
+    paths,
+    GIVEN.map(({ path }) => path.replace(/\/$/, "")),
+  );
+});
+
+test("an archive that ends early is never taken for a whole one, wherever it ends", () => {
+  const bytes = archive(GIVEN);
+  for (let length = 0; length < bytes.length; length += 256) {
+    const reader = new TarReader();
+    reader.feed(bytes.subarray(0, length));
+    assert.throws(() => reader.end(), damaged(/ends early/), `${length} of ${bytes.length} bytes`);
+  }
+});
+
+test("anything after the end is refused, empty blocks excepted", async () => {
+  const bytes = archive([{ path: "a" }]);
+  await read(Buffer.concat([bytes, Buffer.alloc(8 * TAR_BLOCK_BYTES)]));
+  await assert.rejects(read(Buffer.concat([bytes, header({ path: "b" })])), damaged(/goes on after its end/));
+});
+
+test("a changed byte in a header is found, and so is a path that leads out of the directory", async () => {
+  const bytes = archive(GIVEN);
+  bytes[3] = 120;
+  await assert.rejects(read(bytes), damaged(/checksum/));
+  for (const path of ["/etc/passwd", "../up", "a/../../b", "a//b", "./../x"]) {
+    await assert.rejects(read(archive([{ path }])), damaged(/must not be written/), path);
+  }
+  await assert.rejects(read(archive([{ path: "device", type: "3" }])), damaged(/unknown type/));
+});
+
+test("sizes above 8 GiB are read", () => {
+  const size = Buffer.alloc(12);
+  size[0] = 0x80;
+  size.writeUIntBE(10 * 2 ** 30, 6, 6);
+  const [event] = new TarReader().feed(header({ path: "large", size }));
+  assert.equal(event?.entry.sizeBytes, 10 * 2 ** 30);
+});

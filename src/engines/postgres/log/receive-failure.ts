@@ -1,0 +1,98 @@
+// What pg_receivewal's last words mean: whether it is worth another try, and what to change where it is not.
+import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import { partsOf } from "../connect/url.ts";
+
+/** `again`: try again. `restart`: what lies in the directory does not lead on; begin anew at the slot. `fatal`: nothing changes by waiting. */
+export type ReceiveFailure = { readonly what: "again" | "restart" | "fatal"; readonly error: LifeboatError };
+
+interface Meaning {
+  readonly pattern: RegExp;
+  readonly what: ReceiveFailure["what"];
+  readonly code: ErrorCode;
+  readonly words: string;
+  readonly hint?: (connection: Connection) => string;
+}
+
+const MEANINGS: readonly Meaning[] = [
+  {
+    pattern: /no pg_hba\.conf entry|pg_hba\.conf rejects/,
+    what: "fatal",
+    code: "SOURCE_PERMISSION",
+    words: "its access rules let no replication connection in",
+    hint: hbaHint,
+  },
+  {
+    pattern: /must be superuser or replication role|permission denied to (start WAL sender|use replication)|REPLICATION attribute/i,
+    what: "fatal",
+    code: "SOURCE_PERMISSION",
+    words: "its role may not fetch the log",
+    hint: (connection) => `run on the source, as a superuser: ALTER ROLE ${quoted(partsOf(connection).user)} REPLICATION;`,
+  },
+  {
+    pattern: /password authentication failed|no password supplied|authentication failed/,
+    what: "fatal",
+    code: "SOURCE_AUTH",
+    words: "the server refused the login",
+  },
+  {
+    pattern: /max_wal_senders|too many replication/,
+    what: "again",
+    code: "ARCHIVE_BLOCKED",
+    words: "it lets no further receiver in",
+    hint: () => "run on the source: ALTER SYSTEM SET max_wal_senders = 10; and restart it",
+  },
+  { pattern: /has already been removed/, what: "restart", code: "ARCHIVE_BLOCKED", words: "the log that comes next is no longer there" },
+  {
+    pattern: /is not in this server's history|is ahead of the WAL flush position/,
+    what: "restart",
+    code: "ARCHIVE_BLOCKED",
+    words: "it went another way than the log received so far",
+  },
+  {
+    pattern: /can no longer get changes|slot .* (does not exist|is invalid)|invalidated/i,
+    what: "restart",
+    code: "ARCHIVE_BLOCKED",
+    words: "the replication slot is gone",
+  },
+  { pattern: /is active for PID/, what: "again", code: "LEASE_HELD", words: "the replication slot is in use" },
+  { pattern: /No space left on device/, what: "again", code: "DISK_FULL", words: "there is no room for the received log here" },
+  {
+    pattern: /segment size|server version .* newer|incompatible server version/i,
+    what: "fatal",
+    code: "TOOL_TOO_OLD",
+    words: "pg_receivewal does not fit the server",
+  },
+];
+
+/** Of a run that ended by itself. `said`: the program's own end, in one sentence. */
+export function receiveFailure(said: string, connection: Connection): ReceiveFailure {
+  const last = said.split("\n").filter((line) => !/starting log streaming|finished segment/.test(line));
+  const text = last
+    .join("; ")
+    .replace(/;? ?pg_receivewal: (error: |disconnected; ?)?/g, "; ")
+    .replace(/: ; /, ": ");
+  const known = MEANINGS.find(({ pattern }) => pattern.test(said));
+  if (!known)
+    return { what: "again", error: new LifeboatError("SOURCE_UNREACHABLE", `the log of ${connection.label} stopped coming: ${text}`) };
+  const { what, code, words, hint } = known;
+  return {
+    what,
+    error: new LifeboatError(
+      code,
+      `the log of ${connection.label} does not come: ${words} (${text})`,
+      hint ? { hint: hint(connection) } : {},
+    ),
+  };
+}
+
+function hbaHint(connection: Connection): string {
+  const { host, user } = partsOf(connection);
+  const local = host.startsWith("/");
+  const line = `${local ? "local" : "host"} replication ${quoted(user)}${local ? "" : " ADDRESS_OF_THIS_MACHINE/32"} scram-sha-256`;
+  return `add to the source's pg_hba.conf: ${line} (a rule for "all" databases does not cover replication), then run: SELECT pg_reload_conf();`;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,147 @@
+// Where a recovery works: the data directory that it makes, and a directory of our own beside it that proves, as long as
+// it is there, that the data directory is ours and not finished.
+import { constants } from "node:fs";
+import { access, lstat, mkdir, open, readdir, rm, statfs } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { BaseFacts } from "../../../core/log.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { layoutOf, noteOf, readNote, writeNote } from "../cluster/layout.ts";
+import { type ServerUser, serverUser } from "../cluster/server-user.ts";
+import { endProcessesOf, undoCluster } from "../cluster/undo.ts";
+import { baseEnvironment } from "../process/environment.ts";
+import { runProgram } from "../process/run.ts";
+
+export const RECOVERY_KIND = "recovery";
+
+export interface RecoveryPlace {
+  readonly directory: string;
+  /** Socket, log, configuration, and the files by which the server asks for its log. */
+  readonly work: string;
+  /** Where tablespaces go: each in a directory named by its oid. */
+  readonly tablespaces: string;
+  /** Who runs the server and owns the data; undefined: we do. */
+  readonly owner: ServerUser | undefined;
+  readonly resource: Resource;
+}
+
+/** Log that is fetched ahead, and what a starting server writes. */
+const RESERVE_BYTES = 256 * 1024 * 1024;
+
+interface Wish {
+  readonly directory: string;
+  readonly jobId: string;
+  readonly throwAway: boolean;
+  readonly sizeBytes?: number | undefined;
+  readonly base: BaseFacts;
+}
+
+/**
+ * Looks, and touches nothing: RESTORE_TARGET_NOT_EMPTY when anything is there, RESTORE_TARGET_INVALID when it cannot be
+ * made or its server could not reach it, DISK_FULL.
+ */
+export async function planPlace({ directory, jobId, throwAway, sizeBytes, base }: Wish): Promise<RecoveryPlace> {
+  if (!isAbsolute(directory)) throw invalid(`the directory to restore into must be absolute, not ${directory}`);
+  const parent = dirname(directory);
+  const there = await occupantsOf(directory);
+  const above = await lstat(parent).catch(() => undefined);
+  if (!above?.isDirectory()) throw invalid(`${directory} cannot be made: there is no directory ${parent}`);
+  const tablespaces = throwAway ? join(workBeside(directory), "tablespaces") : `${directory}-tablespaces`;
+  if (base.tablespaces.length > 0 && !throwAway) await occupantsOf(tablespaces);
+  const owner = await ownerFor([there, above]);
+  await mustReach(parent, owner);
+  const free = await statfs(there === undefined ? parent : directory);
+  const freeBytes = free.bavail * free.bsize;
+  const neededBytes = (sizeBytes ?? 0) + RESERVE_BYTES;
+  if (freeBytes < neededBytes) {
+    throw new LifeboatError("DISK_FULL", `${directory} has ${freeBytes} bytes free, and the restore needs ${neededBytes} there`, {
+      hint: "free space there, or restore into a directory on a larger disk",
+      details: { directory, freeBytes, neededBytes },
+    });
+  }
+  const beside = await access(parent, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  const work = beside ? workBeside(directory) : join(tmpdir(), `lifeboat-${jobId}.lifeboat`);
+  const locator = { directory, work, tablespaces, jobId, host: hostname(), existed: there === undefined ? "no" : "yes" };
+  return { directory, work, tablespaces, owner, resource: { kind: RECOVERY_KIND, locator } };
+}
+
+const workBeside = (directory: string): string => `${directory}.lifeboat`;
+
+/** Makes work and data directory. The note first: what carries it beside itself is ours. */
+export async function beginPlace(place: RecoveryPlace): Promise<void> {
+  const { directory, work } = place;
+  const { jobId = "", host = "", existed } = place.resource.locator;
+  await mkdir(work, { mode: place.owner === undefined ? 0o700 : 0o711 }).catch((cause) => {
+    throw invalid(`${work}, a directory that is needed during the restore, cannot be made: ${cause.message}`, cause);
+  });
+  await writeNote(work, noteOf({ directory: work, jobId, host, data: directory }));
+  if (existed === "no") {
+    await mkdir(directory, { mode: 0o700 }).catch((cause) => {
+      throw invalid(`${directory} cannot be made: ${cause.message}`, cause);
+    });
+  }
+}
+
+/**
+ * Removes what a recovery left that never came to its end; true also when nothing is there. False: another host has to.
+ * Without its note beside it, a directory is finished, or somebody else's: it is left as it is.
+ */
+export async function undoPlace(resource: Resource): Promise<boolean> {
+  const { directory = "", work = "", tablespaces = "", jobId = "", host = "", existed } = resource.locator;
+  if (host !== hostname()) return false;
+  const note = await readNote(work);
+  if (note?.jobId === jobId && note.data === directory) {
+    await endProcessesOf(note, directory);
+    // The note goes last: until then, a clean-up that is interrupted is taken up again.
+    await rm(tablespaces, { recursive: true, force: true, maxRetries: 5 });
+    if (existed === "yes") for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
+    else await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+  return await undoCluster({ directory: work, jobId, host });
+}
+
+/** The recovery is over and its data is to stay: from here on nothing of ours is there any more. */
+export async function finishPlace(place: RecoveryPlace): Promise<void> {
+  // Its name in the directory above is all that the server did not flush itself.
+  const parent = await open(dirname(place.directory));
+  await parent.sync().finally(() => parent.close());
+  await rm(layoutOf(place.work).socket, { recursive: true, force: true });
+  await rm(place.work, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** Its facts when it is there and empty; undefined when it is not there. */
+async function occupantsOf(directory: string): Promise<{ uid: number; gid: number } | undefined> {
+  const facts = await lstat(directory).catch(() => undefined);
+  if (facts === undefined) return undefined;
+  if (!facts.isDirectory()) throw invalid(`${directory} is there already, and is no directory`);
+  const names = (await readdir(directory)).filter((name) => name !== "lost+found");
+  if (names.length === 0) return facts;
+  const shown = names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
+  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${directory} is not empty: it holds ${shown}`, {
+    hint: "restore into a directory that does not exist yet, or is empty",
+  });
+}
+
+/** As root: whoever owns the directory, or the one above it, unless that is root; else the user that servers run as. */
+async function ownerFor(directories: readonly ({ uid: number; gid: number } | undefined)[]): Promise<ServerUser | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const found = directories.find((one) => one !== undefined && one.uid !== 0);
+  return found === undefined ? await serverUser() : { uid: found.uid, gid: found.gid };
+}
+
+/** A server of another user must be able to pass through to its data. */
+async function mustReach(directory: string, owner: ServerUser | undefined): Promise<void> {
+  if (owner === undefined) return;
+  const { status } = await runProgram("test", ["-x", directory], { ...owner, env: baseEnvironment(), timeoutMs: 10_000, cwd: "/" });
+  if (status !== 0) throw invalid(`the server's user (uid ${owner.uid}) cannot enter ${directory}`);
+}
+
+const invalid = (message: string, cause?: unknown): LifeboatError =>
+  new LifeboatError("RESTORE_TARGET_INVALID", message, {
+    cause,
+    hint: "give --into a directory that does not exist yet, below one that the server's user can enter, as /var/lib/postgresql/restored",
+  });

@@ -1,0 +1,317 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { after, type TestContext, test } from "node:test";
+import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
+import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import type { BaseFacts, SegmentFacts } from "../../../core/log.ts";
+import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
+import { beginCluster, type Cluster } from "../cluster/cluster.ts";
+import { readControlFile } from "../cluster/control-file.ts";
+import { writeNote } from "../cluster/layout.ts";
+import { partsOf } from "../connect/url.ts";
+import { readSegment, recordAt } from "../log/segments.ts";
+import { undoPlace } from "./place.ts";
+import { recover } from "./recover.ts";
+
+const skip = skipWithoutPostgres();
+
+interface Origin {
+  readonly cluster: Cluster;
+  readonly archive: string;
+  readonly base: string;
+  readonly facts: BaseFacts;
+  /** Positions before which row 1, 2 … was written. */
+  readonly marks: readonly { readonly lsn: string }[];
+}
+
+let shared: Promise<Origin> | undefined;
+const place = mkdtempSync(join(tmpdir(), "lr-"));
+chmodSync(place, 0o755);
+after(async () => {
+  await (await shared)?.cluster.remove();
+  rmSync(place, { recursive: true, force: true });
+});
+
+/** A cluster with a tablespace, a base backup of it by the server's own program, and an archive of its log. */
+async function makeOrigin(): Promise<Origin> {
+  const archive = join(place, "archive");
+  const space = join(place, "space");
+  for (const path of [archive, space]) {
+    mkdirSync(path);
+    chmodSync(path, 0o777);
+  }
+  const cluster = await testCluster({
+    settings: {
+      wal_level: "replica",
+      max_wal_senders: "4",
+      archive_mode: "on",
+      archive_command: `cp %p ${archive}/%f`,
+      max_prepared_transactions: "3",
+    },
+  });
+  const to = cluster.connection("postgres");
+  if (process.getuid?.() === 0) execFileSync("chown", ["-R", "postgres:", space]);
+  chmodSync(space, 0o700);
+  await query(to, `create tablespace far location '${space}'`);
+  await query(to, "create table t (n int); create table far_t (n int) tablespace far; insert into far_t select generate_series(1, 100)");
+  const base = join(place, "base");
+  const { host, port, user, password } = partsOf(to);
+  execFileSync(join(postgresBin(), "pg_basebackup"), ["-D", base, "-Ft", "-X", "fetch", "-c", "fast"], {
+    env: { PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password ?? "" },
+    stdio: "inherit",
+  });
+  const manifest = JSON.parse(readFileSync(join(base, "backup_manifest"), "utf8"));
+  const [range] = manifest["WAL-Ranges"];
+  const [oid] = readdirSync(base).flatMap((name) => /^(\d+)\.tar$/.exec(name)?.[1] ?? []);
+  const facts: BaseFacts = {
+    systemIdentifier: "",
+    timeline: 1,
+    startLsn: range["Start-LSN"],
+    endLsn: range["End-LSN"],
+    endedAt: "",
+    segmentBytes: 16 * 1024 ** 2,
+    tablespaces: [{ oid: oid ?? "", location: space }],
+    pageChecksums: false,
+    superuser: "postgres",
+  };
+  const marks: { lsn: string }[] = [];
+  for (let row = 1; row <= 6; row++) {
+    const [at] = await query<{ lsn: string }>(to, "select pg_current_wal_insert_lsn()::text as lsn");
+    if (at) marks.push(at);
+    await query(to, `insert into t values (${row}); insert into far_t values (${1000 + row})`);
+    if (row % 2 === 0) await query(to, "select pg_switch_wal()");
+  }
+  const [last] = await query<{ name: string }>(to, "select pg_walfile_name(pg_current_wal_lsn() - 1) as name");
+  while (!existsSync(join(archive, last?.name ?? ""))) await query(to, "select pg_sleep(0.05)");
+  return { cluster, archive, base, facts, marks };
+}
+
+const origin = (): Promise<Origin> => {
+  shared ??= makeOrigin();
+  return shared;
+};
+
+async function* partsOfBase(base: string, facts: BaseFacts): RecoveryOrder["parts"] {
+  yield { name: "manifest", bytes: createReadStream(join(base, "backup_manifest")) };
+  for (const { oid } of facts.tablespaces) yield { name: `tablespace-${oid}`, bytes: createReadStream(join(base, `${oid}.tar`)) };
+  yield { name: "base", bytes: createReadStream(join(base, "base.tar")) };
+}
+
+async function orderFor(t: TestContext, directory: string, more: Partial<RecoveryOrder>): Promise<RecoveryOrder> {
+  const { archive, base, facts } = await origin();
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return {
+    directory,
+    jobId: "job1",
+    serverMajor: Number.parseInt(readFileSync(join((await origin()).cluster.data, "PG_VERSION"), "utf8"), 10),
+    base: facts,
+    parts: partsOfBase(base, facts),
+    fetchLog: async (name) => (existsSync(join(archive, name)) ? createReadStream(join(archive, name)) : undefined),
+    expectedEnd: "0/0",
+    timeline: 1,
+    throwAway: false,
+    ...more,
+  };
+}
+
+/** The log as its segments say, walked over in order. */
+async function walked() {
+  const { archive } = await origin();
+  const names = readdirSync(archive)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .sort();
+  let before: SegmentFacts | undefined;
+  return names.map((name) => {
+    const bytes = readFileSync(join(archive, name));
+    const { facts } = readSegment(name, bytes, before);
+    const item = { name, bytes, before, facts };
+    before = facts;
+    return item;
+  });
+}
+
+const rowsOf = async (recovered: Recovered, table = "t"): Promise<number[]> =>
+  (await query<{ n: number }>(recovered.connection("postgres"), `select n from ${table} where n > 0 order by n`)).map(({ n }) => n);
+
+const all = [1, 2, 3, 4, 5, 6];
+
+test("all of the log is replayed, and the data directory that stays is stopped, complete, and without a trace of us", {
+  skip,
+}, async (t) => {
+  const directory = join(place, "restored");
+  const end = (await walked()).at(-1)?.facts.endLsn as string;
+  const recovered = await recover(await orderFor(t, directory, { expectedEnd: end }), { configured: postgresBin() });
+  assert.deepEqual([recovered.reachedLsn, recovered.newTimeline, recovered.databases], [end, 2, ["postgres"]]);
+  assert.deepEqual(await rowsOf(recovered), all);
+  assert.equal((await rowsOf(recovered, "far_t")).length, 106);
+  await recovered.stop();
+  assert.equal((await readControlFile(postgresBin(), directory)).get("Database cluster state"), "shut down");
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith("restored")),
+    ["restored", "restored-tablespaces"],
+  );
+  const names = readdirSync(directory);
+  for (const gone of ["recovery.signal", "postmaster.pid", "tablespace_map", "lifeboat.json"]) assert.ok(!names.includes(gone), gone);
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+  assert.doesNotMatch(readFileSync(join(directory, "postgresql.auto.conf"), "utf8"), /restore_command|recovery_target/);
+  // Anybody's server runs on it.
+  const again = await beginCluster({
+    directory: join(place, "again"),
+    bin: postgresBin(),
+    jobId: "again",
+    durable: false,
+    keep: true,
+    existing: { superuser: "postgres", data: directory },
+  });
+  t.after(() => again.remove());
+  assert.deepEqual(await query(again.connection("postgres"), "select max(n) as n from far_t"), [{ n: 1006 }]);
+});
+
+test("replay stops exactly before the record that was named", { skip }, async (t) => {
+  const { marks } = await origin();
+  for (const [index, { lsn }] of marks.entries()) {
+    let stop: { lsn: string; previousEnd: string } | undefined;
+    for (const { name, bytes, before } of await walked()) stop ??= recordAt(name, bytes, before, lsn);
+    assert.ok(stop);
+    const order = await orderFor(t, join(place, `stop-${index}`), { stopBefore: stop.lsn, expectedEnd: stop.previousEnd, throwAway: true });
+    const recovered = await recover(order, { configured: postgresBin() });
+    assert.deepEqual([recovered.reachedLsn, await rowsOf(recovered)], [stop.previousEnd, all.slice(0, index)]);
+    await recovered.remove();
+    assert.deepEqual(
+      readdirSync(place).filter((name) => name.startsWith("stop")),
+      [],
+    );
+  }
+});
+
+test("log that is missing never gives a server that is silently short", { skip }, async (t) => {
+  const segments = await walked();
+  const end = segments.at(-1)?.facts.endLsn as string;
+  const { archive, facts } = await origin();
+  const needed = segments.filter(({ facts: one }) => one.nextLsn > facts.startLsn);
+  for (const [index, missing] of needed.entries()) {
+    for (const stopBefore of [undefined, segments.at(-1)?.facts.endLsn]) {
+      const order = await orderFor(t, join(place, `short-${index}`), {
+        expectedEnd: end,
+        stopBefore,
+        throwAway: true,
+        fetchLog: async (name) =>
+          name === missing.name || !existsSync(join(archive, name)) ? undefined : createReadStream(join(archive, name)),
+      });
+      // The log of the backup itself comes with the backup.
+      if (index === 0 && stopBefore === undefined) {
+        await (await recover(order, { configured: postgresBin() })).remove();
+        continue;
+      }
+      await assert.rejects(recover(order, { configured: postgresBin() }), (error) => isLifeboatError(error, "RECOVERY_SHORT"));
+    }
+  }
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith("short")),
+    [],
+  );
+});
+
+test("a log file that cannot be had ends the recovery with that very error, and nothing is left", { skip }, async (t) => {
+  const cause = new LifeboatError("INTEGRITY", "a segment is damaged");
+  const order = await orderFor(t, join(place, "broken"), {
+    fetchLog: async (name) => {
+      if (name.endsWith("3")) throw cause;
+      return createReadStream(join((await origin()).archive, name));
+    },
+  });
+  await assert.rejects(recover(order, { configured: postgresBin() }), (error) => error === cause);
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith("broken")),
+    [],
+  );
+});
+
+test("a recovery that is told to stop stops, and nothing is left", { skip }, async (t) => {
+  const controller = new AbortController();
+  const reason = new LifeboatError("CANCELLED", "enough");
+  const order = await orderFor(t, join(place, "cancelled"), {
+    signal: controller.signal,
+    fetchLog: async (_name, signal) => {
+      controller.abort(reason);
+      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      return undefined;
+    },
+  });
+  await assert.rejects(recover(order, { configured: postgresBin() }), (error) => error === reason);
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith("cancelled")),
+    [],
+  );
+});
+
+test("nothing is restored over anything, and nothing is made where it cannot be finished", { skip }, async (t) => {
+  const directory = join(place, "taken");
+  mkdirSync(directory);
+  writeFileSync(join(directory, "precious"), "x");
+  const refused = async (more: Partial<RecoveryOrder>, code: ErrorCode): Promise<void> => {
+    const order = await orderFor(t, more.directory ?? directory, more);
+    await assert.rejects(recover(order, { configured: postgresBin() }), (error) => isLifeboatError(error, code));
+  };
+  await refused({}, "RESTORE_TARGET_NOT_EMPTY");
+  assert.deepEqual(readdirSync(directory), ["precious"]);
+  await refused({ directory: join(directory, "precious") }, "RESTORE_TARGET_INVALID");
+  await refused({ directory: join(place, "no", "where") }, "RESTORE_TARGET_INVALID");
+  await refused({ directory: join(place, "large"), sizeBytes: 2 ** 60 }, "DISK_FULL");
+  await refused({ directory: join(place, "old"), serverMajor: 9 }, "TOOL_MISSING");
+  const { base, facts } = await origin();
+  const tar = readFileSync(join(base, "base.tar"));
+  const part = (bytes: Uint8Array) => ({ name: "base", bytes: Readable.from([bytes]) });
+  const bases: readonly Uint8Array[] = [tar.subarray(0, tar.length / 2), tar.subarray(0, 512 * 3)];
+  for (const bytes of bases) {
+    const parts = async function* () {
+      for await (const one of partsOfBase(base, facts)) yield one.name === "base" ? part(bytes) : one;
+    };
+    await refused({ directory: join(place, "half"), parts: parts() }, "INTEGRITY");
+  }
+  const short = async function* () {
+    for await (const one of partsOfBase(base, facts)) if (one.name === "base") yield one;
+  };
+  await refused({ directory: join(place, "half"), parts: short() }, "INTEGRITY");
+  assert.deepEqual(
+    readdirSync(place).sort(),
+    ["again", "archive", "base", "restored", "restored-tablespaces", "space", "taken"].filter((name) => existsSync(join(place, name))),
+  );
+});
+
+test("a clean-up removes only what carries the note of its own job", async (t) => {
+  const directory = join(place, "finished");
+  mkdirSync(directory);
+  t.after(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "PG_VERSION"), "15");
+  const work = `${directory}.lifeboat`;
+  const resource = {
+    kind: "recovery",
+    locator: { directory, work, tablespaces: `${directory}-tablespaces`, jobId: "j", host: hostname(), existed: "no" },
+  };
+  assert.equal(await undoPlace({ ...resource, locator: { ...resource.locator, host: "elsewhere" } }), false);
+  assert.equal(await undoPlace(resource), true);
+  assert.ok(existsSync(directory), "without a note it is finished");
+  mkdirSync(work);
+  await writeNote(work, { lifeboat: "cluster", jobId: "other", host: hostname(), data: directory });
+  await assert.rejects(undoPlace(resource), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+  assert.ok(existsSync(directory));
+  await writeNote(work, { lifeboat: "cluster", jobId: "j", host: hostname(), data: directory });
+  assert.equal(await undoPlace({ ...resource, locator: { ...resource.locator, existed: "yes" } }), true);
+  assert.deepEqual([readdirSync(directory), existsSync(work)], [[], false]);
+});

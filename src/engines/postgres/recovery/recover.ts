@@ -1,0 +1,177 @@
+// Point-in-time recovery: a base backup is unpacked, its server replays the log to an exact position, and is promoted.
+import { stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
+import { beginCluster, type Cluster } from "../cluster/cluster.ts";
+import { layoutOf } from "../cluster/layout.ts";
+import { openClient } from "../connect/client.ts";
+import { segmentNames } from "../log/names.ts";
+import { findTools } from "../tools/find.ts";
+import { openFeeder } from "./feeder.ts";
+import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
+import { type Reached, readReached } from "./reached.ts";
+import { recoverySettings } from "./settings.ts";
+import { ownFile, unpack } from "./unpack.ts";
+
+export interface RecoveryTools {
+  /** The configuration's `tools.postgres`. */
+  readonly configured?: string | readonly string[] | undefined;
+}
+
+/** Nothing happens for so long: the server, or what it waits for, is stuck. One segment's replay takes seconds. */
+const STALL_MS = 15 * 60_000;
+const LOOK_MS = 5_000;
+
+/**
+ * Makes the data directory and leaves its server running, promoted, at exactly `expectedEnd`. TOOL_MISSING when PostgreSQL of
+ * the very same major version is not here, RESTORE_TARGET_*, DISK_FULL, INTEGRITY, RECOVERY_SHORT, TOOL_FAILED, what
+ * `parts` and `fetchLog` throw, or the abort's reason; then nothing is left of it.
+ */
+export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promise<Recovered> {
+  const bin = await serverPrograms(order, tools);
+  const place = await planPlace(order);
+  await order.declare?.(place.resource);
+  const step = order.step ?? ((_name, run) => run());
+  try {
+    await step("unpack", async () => {
+      await beginPlace(place);
+      await unpack(order, place);
+    });
+    const { cluster, reached } = await step("replay", () => replay(order, place, bin));
+    return await asRecovered(order, place, cluster, reached);
+  } catch (error) {
+    await undoPlace(place.resource);
+    throw error;
+  }
+}
+
+/** A data directory is read by its own major version alone. */
+async function serverPrograms({ serverMajor, signal }: RecoveryOrder, { configured }: RecoveryTools): Promise<string> {
+  const { directory, major } = await findTools("server", { configured, minimumMajor: serverMajor, signal });
+  if (major === serverMajor) return directory;
+  throw new LifeboatError(
+    "TOOL_MISSING",
+    `a base backup of PostgreSQL ${serverMajor} needs the server programs of that very version, and those found are of ${major}`,
+    {
+      hint: `install them (Debian: apt-get install postgresql-${serverMajor}; macOS: brew install postgresql@${serverMajor}), or name their directory with tools.postgres`,
+    },
+  );
+}
+
+async function replay(order: RecoveryOrder, place: RecoveryPlace, bin: string): Promise<{ cluster: Cluster; reached: Reached }> {
+  const { base, jobId, throwAway, progress } = order;
+  const ending = new AbortController();
+  const signal = order.signal === undefined ? ending.signal : AbortSignal.any([order.signal, ending.signal]);
+  const signalFile = join(place.directory, "recovery.signal");
+  await writeFile(signalFile, "", { mode: 0o600 });
+  ownFile(signalFile, place.owner);
+  let lastMs = performance.now();
+  let last = base.startLsn;
+  const feeder = await openFeeder({
+    directory: join(place.work, "log"),
+    owner: place.owner,
+    expected: segmentNames(order.timeline, base.startLsn, order.expectedEnd, base.segmentBytes),
+    segmentBytes: base.segmentBytes,
+    fetch: order.fetchLog,
+    signal,
+    onActivity: (name) => {
+      lastMs = performance.now();
+      if (name !== last) progress?.advance(base.segmentBytes);
+      last = name;
+    },
+    onFailure: (error) => ending.abort(error),
+  });
+  const { log } = layoutOf(place.work);
+  let logBytes = 0;
+  const watching = setInterval(async () => {
+    const { size = 0 } = (await stat(log).catch(() => undefined)) ?? {};
+    if (size !== logBytes) lastMs = performance.now();
+    logBytes = size;
+    if (performance.now() - lastMs < STALL_MS) return;
+    ending.abort(
+      new LifeboatError("TOOL_FAILED", `the server has made no progress for ${STALL_MS / 60_000} minutes; it last took ${last}`),
+    );
+  }, LOOK_MS);
+  let cluster: Cluster | undefined;
+  try {
+    cluster = await beginCluster({
+      directory: place.work,
+      bin,
+      jobId,
+      durable: !throwAway,
+      keep: !throwAway,
+      existing: { superuser: base.superuser, data: place.directory },
+      settings: recoverySettings(order, feeder.command),
+      // Progress is watched here: replaying much takes long.
+      startTimeoutMs: Number.MAX_SAFE_INTEGER,
+      signal,
+    });
+    const client = await openClient(cluster.connection("postgres"), { signal });
+    try {
+      const reached = await readReached(client, place.directory, { lsn: order.expectedEnd, timeline: order.timeline });
+      return { cluster, reached };
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    const first = failure(error, order, ending.signal);
+    await feeder.end(); // before its files are removed with all the rest
+    await cluster?.remove();
+    throw first;
+  } finally {
+    clearInterval(watching);
+    await feeder.end();
+  }
+}
+
+/** What the server says when the log ended before the target, or before its data was consistent. */
+const SHORT =
+  /recovery ended before configured recovery target|recovery stop point is before consistent|WAL ends before (end of online backup|consistent recovery point)/;
+
+function failure(error: unknown, order: RecoveryOrder, ended: AbortSignal): unknown {
+  if (ended.aborted) return ended.reason;
+  if (order.signal?.aborted || !(error instanceof LifeboatError) || error.code !== "SCRATCH_FAILED") return error;
+  const code = SHORT.test(error.message) ? "RECOVERY_SHORT" : "TOOL_FAILED";
+  return new LifeboatError(code, `the log could not be replayed to ${order.expectedEnd}: ${error.message}`, { cause: error });
+}
+
+async function asRecovered(order: RecoveryOrder, place: RecoveryPlace, cluster: Cluster, reached: Reached): Promise<Recovered> {
+  const databases = await databasesOf(cluster, order.signal).catch(async (error) => {
+    await cluster.remove();
+    throw error;
+  });
+  let stopping: Promise<void> | undefined;
+  return {
+    reachedLsn: reached.lsn,
+    newTimeline: reached.newTimeline,
+    directory: place.directory,
+    resource: place.resource,
+    databases,
+    connection: (database) => cluster.connection(database),
+    stop() {
+      stopping ??= (async () => {
+        await cluster.stop();
+        await finishPlace(place);
+      })();
+      return stopping;
+    },
+    async remove() {
+      await cluster.remove();
+      await undoPlace(place.resource);
+    },
+  };
+}
+
+/** Those that take connections, without templates. */
+async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<string[]> {
+  const client = await openClient(cluster.connection("postgres"), { signal });
+  try {
+    const rows = await client.query<{ name: string }>(
+      "select datname::text as name from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
+    );
+    return rows.map(({ name }) => name);
+  } finally {
+    await client.close();
+  }
+}

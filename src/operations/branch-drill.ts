@@ -1,0 +1,103 @@
+// A drill within the provider: a scratch branch at the target, read in full, compared, asked, timed, and gone again.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
+import type { Check } from "../core/verdict.ts";
+import type { Connection } from "../ports/connection.ts";
+import type { Evidence } from "../repository/evidence.ts";
+import { changeSnapshotRecord } from "../repository/snapshots.ts";
+import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
+import { expectedOf, type PastTarget } from "./history-target.ts";
+import { type Job, runJob } from "./job.ts";
+import { inScratchBranch } from "./look.ts";
+import { prove } from "./proof.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+/** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
+export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch): Promise<Finding> {
+  const objective = past.instant ? source.objective : { rtoSeconds: source.objective.rtoSeconds };
+  const rpoSeconds = rpoOf(workshop, past);
+  return runJob(
+    workshop,
+    { verb: "drill", source: source.name, point: past.entry?.point.id },
+    watch,
+    async (job) => {
+      const file = (target: string, checks: readonly Check[], rtoSeconds: number | undefined, remarks: readonly string[]) =>
+        conclude(workshop, source, {
+          verb: "drill",
+          job,
+          point: past.point,
+          target,
+          checks,
+          objective,
+          achieved: { rtoSeconds, rpoSeconds },
+          remarks,
+        });
+      try {
+        const { target, checks, rtoSeconds, warnings } = await rehearse(workshop, source, past, job, watch);
+        const finding = await file(target, [...checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })], rtoSeconds, warnings);
+        await remember(workshop, past, finding.evidence);
+        return finding;
+      } catch (error) {
+        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG")
+          await file("scratch branch", [broken(error)], undefined, []);
+        throw error;
+      }
+    },
+    ({ evidence }) => ({ verdict: evidence.verdict, point: past.point.id }),
+  );
+}
+
+/** Lost work if the source vanished now: since the last instant that the provider can bring back. A past instant loses nothing. */
+function rpoOf(workshop: Workshop, past: PastTarget): number | undefined {
+  if (!past.instant) return undefined;
+  if (past.target.kind !== "latest") return 0;
+  return past.windowLatest === undefined ? undefined : achievedRpoSeconds(past.windowLatest, workshop.clock.now());
+}
+
+/** The scratch branch is gone when this returns or throws. */
+async function rehearse(workshop: Workshop, source: Source, past: PastTarget, job: Job, watch: Watch) {
+  return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection, warnings }) => {
+    await refuseSource(source, connection, job.signal);
+    const expected = await expectedOf(workshop, past, watch);
+    const checks = await job.step("verify", () => prove(source, connection, { expected, asOf: past.at }, job, watch));
+    return { target: connection.label, checks, rtoSeconds: measuredSeconds(job), warnings };
+  });
+}
+
+/**
+ * The last fence: the branch must be reached at another address than the source. What the servers say of themselves cannot tell
+ * them apart, for one is a copy of the other; and nothing here writes to either.
+ */
+async function refuseSource(source: Source, scratch: Connection, signal: AbortSignal): Promise<void> {
+  let own: Connection;
+  try {
+    own = await source.provider.connection({ signal });
+  } catch (error) {
+    if (!isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
+    return; // a source that is down is not what answers at the branch's address
+  }
+  if (own.label === scratch.label)
+    throw new LifeboatError(
+      "SOURCE_WRITE_REFUSED",
+      `the scratch branch of ${source.name} is reached at the source's own address, ${own.label}`,
+    );
+}
+
+const broken = ({ code, message }: LifeboatError): Check => ({
+  name: "restore",
+  kind: "integrity",
+  outcome: code === "INTEGRITY" ? "fail" : "inconclusive",
+  message: `${code}: ${message}`,
+});
+
+/** A snapshot that was compared is proven, or found to differ; reading alone proves nothing of it. */
+async function remember(workshop: Workshop, past: PastTarget, evidence: Evidence): Promise<void> {
+  const { entry } = past;
+  if (entry?.record === undefined) return;
+  const found = evidence.checks.filter(({ kind }) => kind !== "objective");
+  const differs = found.some(({ kind, outcome }) => kind === "data" && outcome === "fail");
+  const proven = found.some(({ kind }) => kind === "data") && found.every(({ outcome }) => outcome === "pass");
+  const at = evidence.endedAt;
+  const change = differs ? { damagedAt: at } : proven ? { verifiedAt: at } : undefined;
+  if (change) await changeSnapshotRecord(workshop.repository.storage, entry.source, entry.point.id, change);
+}

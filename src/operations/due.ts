@@ -1,0 +1,75 @@
+// Due: makes what the policy says is to be there by now and is not, and nothing else. Safe to run as often as one likes.
+import { asLifeboatError, type LifeboatError } from "../core/errors.ts";
+import { tiersDue } from "../core/tiers.ts";
+import { backup } from "./backup.ts";
+import { pointsOf } from "./points.ts";
+import { snapshot } from "./snapshot.ts";
+import { isScheduled, snapshotRetention, snapshotsOf } from "./snapshots.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface DueRequest {
+  readonly reason?: string | undefined;
+  readonly note?: string | undefined;
+  readonly fingerprint?: boolean | undefined;
+}
+
+export interface DueMade {
+  readonly source: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly name: string;
+  /** Tiers or rules that it was made for. */
+  readonly tiers: readonly string[];
+}
+
+export interface DueResult {
+  readonly made: readonly DueMade[];
+  /** One that fails keeps no other from being made. */
+  readonly failed: readonly { readonly source: string; readonly what: string; readonly error: LifeboatError }[];
+}
+
+/** What is due, in words; nothing is made. */
+export async function dueOf(workshop: Workshop, source: Source, watch: Watch) {
+  const now = workshop.clock.now();
+  const points = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
+  const tiers = tiersDue(source.policy.tiers, points, now);
+  if (rules.length === 0 || source.managed !== true) return { tiers, rules: [] };
+  const held = (await snapshotsOf(workshop, source, watch)).filter(isScheduled).map(({ point }) => point);
+  const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
+  return { tiers, rules: rules.filter(({ name }) => due.has(name)) };
+}
+
+/** Makes them, source by source. */
+export async function makeDue(workshop: Workshop, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
+  const made: DueMade[] = [];
+  const failed: { source: string; what: string; error: LifeboatError }[] = [];
+  const attempt = async (source: Source, what: string, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      failed.push({ source: source.name, what, error: asLifeboatError(error) });
+    }
+  };
+  for (const source of sources) {
+    await attempt(source, "what is due", async () => {
+      const { tiers, rules } = await dueOf(workshop, source, watch);
+      const { reason, note, fingerprint } = request;
+      if (tiers.length > 0) {
+        await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
+          const kind = source.tables === undefined ? "full" : "tables";
+          const { manifest } = await backup(workshop, source, { kind, tiers, reason, note }, watch);
+          made.push({ source: source.name, kind, id: manifest.id, name: manifest.name, tiers });
+        });
+      }
+      for (const rule of rules) {
+        await attempt(source, `snapshot ${rule.name}`, async () => {
+          const { record } = await snapshot(workshop, source, { rule, reason, note, fingerprint }, watch);
+          made.push({ source: source.name, kind: "snapshot", id: record.id, name: record.name, tiers: [rule.name] });
+        });
+      }
+    });
+  }
+  return { made, failed };
+}

@@ -1,0 +1,86 @@
+// What a recovery target means to a provider that has a history of its own, and whether it can be reached.
+import { LifeboatError } from "../core/errors.ts";
+import type { Fingerprint } from "../core/fingerprint.ts";
+import type { HistoryTarget } from "../ports/control.ts";
+import type { Evidence } from "../repository/evidence.ts";
+import { readSnapshotFingerprint } from "../repository/snapshots.ts";
+import { historyControl } from "./look.ts";
+import { parseInstant } from "./points.ts";
+import { findSnapshot, type SnapshotEntry } from "./snapshots.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface PastTarget {
+  readonly target: HistoryTarget;
+  /** As evidence names it. */
+  readonly point: Evidence["point"];
+  /** The instant whose data it is; for a position in the log, now. */
+  readonly at: Date;
+  /** What was asked for: an instant, or `latest`, rather than a point. */
+  readonly instant: boolean;
+  readonly entry?: SnapshotEntry | undefined;
+  /** The end of what can be reached, for `latest`. */
+  readonly windowLatest?: Date | undefined;
+}
+
+const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
+
+/**
+ * The target within the provider's history; undefined when it means something else (a backup in the repository).
+ * RECOVERY_TARGET_OUTSIDE_WINDOW with both edges.
+ */
+export async function pastTargetOf(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<PastTarget | undefined> {
+  if (source.managed !== true || source.provider.history === undefined) return undefined;
+  const now = workshop.clock.now();
+  if (to === "latest") {
+    const window = await historyControl(source).window(watch);
+    const at = window?.latest ?? now;
+    return { target: { kind: "latest" }, point: named("latest", at), at, instant: true, windowLatest: window?.latest };
+  }
+  if (LSN.test(to)) {
+    return { target: { kind: "lsn", lsn: to }, point: { id: "history", name: `position ${to}`, snapshotAt: to }, at: now, instant: false };
+  }
+  const at = parseInstant(to, now);
+  if (at !== undefined) {
+    await assertWithin(source, at, watch);
+    return { target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true };
+  }
+  const entry = await findSnapshot(workshop, to, [source], watch);
+  if (entry === undefined) return undefined;
+  const { id, form } = entry.snapshot;
+  const { name, time } = entry.point;
+  return {
+    target: { kind: "snapshot", id, form },
+    point: { id, name, snapshotAt: time.toISOString() },
+    at: time,
+    instant: false,
+    entry,
+  };
+}
+
+const named = (what: string, at: Date): Evidence["point"] => ({ id: "history", name: `history at ${what}`, snapshotAt: at.toISOString() });
+
+async function assertWithin(source: Source, at: Date, watch: Watch): Promise<void> {
+  const window = await historyControl(source).window(watch);
+  if (window === undefined) {
+    throw new LifeboatError(
+      "RECOVERY_TARGET_OUTSIDE_WINDOW",
+      `${source.name} has no history at its provider: only its restore points can be reached`,
+      {
+        details: { wanted: at.toISOString() },
+      },
+    );
+  }
+  const [earliest, latest] = [window.earliest.toISOString(), window.latest.toISOString()];
+  if (at >= window.earliest && at <= window.latest) return;
+  throw new LifeboatError(
+    "RECOVERY_TARGET_OUTSIDE_WINDOW",
+    `${source.name} can be restored from ${earliest} to ${latest}, not to ${at.toISOString()}`,
+    { details: { earliest, latest, wanted: at.toISOString() } },
+  );
+}
+
+/** What the data of the target must equal, where a snapshot recorded it. */
+export async function expectedOf(workshop: Workshop, { entry }: PastTarget, watch: Watch): Promise<Fingerprint | undefined> {
+  if (entry?.record?.fingerprint === undefined) return undefined;
+  return readSnapshotFingerprint(workshop.repository.storage, entry.record, await workshop.openKey(), watch.signal);
+}

@@ -1,0 +1,22 @@
+// What the log archive and the base backups of a source reach together, as the repository has them now.
+import { type LogBase, type LogView, viewLog } from "../core/log-window.ts";
+import { isDamaged } from "../core/restore-point.ts";
+import type { StoredLog } from "../repository/log-catalog.ts";
+import { type PointEntry, pointsOf } from "./points.ts";
+import type { Workshop } from "./workshop.ts";
+
+export interface SourceLog extends LogView {
+  readonly log: StoredLog;
+  /** Base backups that are not known to be damaged, oldest first. */
+  readonly bases: readonly (LogBase & { readonly entry: PointEntry })[];
+}
+
+/** Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet. */
+export async function logOf(workshop: Workshop, source: string, signal?: AbortSignal): Promise<SourceLog> {
+  const [points, log] = await Promise.all([pointsOf(workshop, source), workshop.catalog.log(source, signal)]);
+  const bases = points.flatMap((entry) => {
+    const facts = entry.manifest.base;
+    return facts === undefined || isDamaged(entry.point) ? [] : [{ id: entry.point.id, facts, entry }];
+  });
+  return { ...viewLog(bases, log), log, bases };
+}

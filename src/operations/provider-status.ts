@@ -1,0 +1,52 @@
+// What the provider says of a source right now: settings, window, limits, drift; and what follows from it for health.
+import { asLifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
+import { providerReasons } from "../core/provider-health.ts";
+import { byTime, type RestorePoint } from "../core/restore-point.ts";
+import type { ProviderState } from "../ports/control.ts";
+import { isScheduled, type SnapshotEntry, snapshotsOf, tierOfRule } from "./snapshots.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface ProviderStatus {
+  readonly state?: ProviderState | undefined;
+  readonly reasons: readonly HealthReason[];
+  /** Points that the provider holds, without those that a restore set aside; their sizes speak of what changed, not of the data. */
+  readonly points: readonly RestorePoint[];
+}
+
+const ASK_MS = 30_000;
+
+/** Undefined for a provider without a control plane. What cannot be learned is a reason, never an error. */
+export async function providerStatus(workshop: Workshop, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
+  if (source.managed !== true) return undefined;
+  const now = workshop.clock.now();
+  const none = { limits: [], drift: [], rules: [], now };
+  try {
+    const work = { signal: AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]) };
+    const state = await source.provider.settings?.read(work);
+    const entries = await snapshotsOf(workshop, source, work);
+    const { limits = [], drift = [], window } = state ?? {};
+    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules: rulesOf(source, entries), now });
+    return {
+      state,
+      reasons: [...reasons],
+      points: entries
+        .filter(isScheduled)
+        .map(({ point }) => point)
+        .sort(byTime),
+    };
+  } catch (error) {
+    watch.signal.throwIfAborted();
+    return { reasons: [...providerReasons({ ...none, notAsked: asLifeboatError(error).message })], points: [] };
+  }
+}
+
+function rulesOf(source: Source, entries: readonly SnapshotEntry[]) {
+  return (source.snapshotPolicy?.rules ?? []).map((rule) => {
+    const made = entries.filter(
+      (entry) => isScheduled(entry) && (rule.by === "provider" ? entry.scheduled : entry.record?.rule === rule.name),
+    );
+    const newestMs = Math.max(...made.map(({ point }) => point.time.getTime()));
+    return { tier: tierOfRule(rule), newest: made.length === 0 ? undefined : new Date(newestMs) };
+  });
+}

@@ -1,0 +1,75 @@
+// What clean-up does about points at a provider that a dead job was making, removing, or setting aside.
+
+import { thisOwner } from "../repository/owner.ts";
+import { addSnapshotRecord, listSnapshotRecords, removeSnapshotRecord, type SnapshotRecord } from "../repository/snapshots.ts";
+import type { Workshop } from "./workshop.ts";
+
+type Locator = Readonly<Record<string, string>>;
+
+/** Clocks differ: a point that is this much older than the note about it may still be the job's. */
+const SKEW_MS = 300_000;
+
+/** A point whose record was never written is removed. Its name was free when the job chose it, so what has it since is the job's. */
+export async function undoSnapshot(
+  { sources, repository }: Workshop,
+  { source = "", name = "", form = "", notBefore = "" }: Locator,
+): Promise<boolean> {
+  const provider = sources.get(source)?.provider;
+  if (provider?.snapshots === undefined) return false;
+  const records = await listSnapshotRecords(repository.storage, source);
+  const branch = form === "branch" ? await provider.history?.find(name) : undefined;
+  const listed = await provider.snapshots.list({ known: branch === undefined ? [] : [branch.id] });
+  const made = listed.find((one) => one.form === form && one.name === name);
+  const ours = made !== undefined && made.createdAt.getTime() >= Date.parse(notBefore) - SKEW_MS;
+  if (ours && !records.has(made.id)) {
+    await removeSnapshotRecord(repository.storage, source, made.id); // its fingerprint, if that was taken
+    await provider.snapshots.remove(made);
+  }
+  return true;
+}
+
+/** A removal that had begun is ended. */
+export async function endSnapshotRemoval(
+  { sources, repository }: Workshop,
+  { source = "", id = "", name = "", form = "" }: Locator,
+): Promise<boolean> {
+  const provider = sources.get(source)?.provider;
+  if (provider?.snapshots === undefined) return false;
+  await provider.snapshots.remove({ id, name, form: form === "snapshot" ? "snapshot" : "branch" });
+  await removeSnapshotRecord(repository.storage, source, id);
+  return true;
+}
+
+/** When the restore had happened before its job died, what it set aside is recorded and waits to be accepted. */
+export async function adoptKept(workshop: Workshop, { source = "", name = "", job = "", verb = "" }: Locator): Promise<boolean> {
+  const history = workshop.sources.get(source)?.provider.history;
+  if (history === undefined) return false;
+  const found = await history.find(name);
+  if (found !== undefined && !found.production) await recordKept(workshop, source, found, { job, verb });
+  return true;
+}
+
+/** Until somebody accepts the job, nothing removes what it set aside. */
+export async function recordKept(
+  { repository, clock }: Workshop,
+  source: string,
+  kept: { readonly id: string; readonly name: string },
+  by: { readonly job: string; readonly verb: string },
+): Promise<void> {
+  const now = clock.now().toISOString();
+  const { user, host } = thisOwner();
+  const record: SnapshotRecord = {
+    format: 1,
+    id: kept.id,
+    source,
+    form: "branch",
+    name: kept.name,
+    createdAt: now,
+    time: now,
+    reason: `the state before ${by.verb} ${by.job}`,
+    madeBy: `${user}@${host}`,
+    job: by.job,
+    kept: { job: by.job },
+  };
+  await addSnapshotRecord(repository.storage, record);
+}

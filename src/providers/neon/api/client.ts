@@ -1,0 +1,39 @@
+// The API over the official client.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Clock } from "../../../ports/clock.ts";
+import type { NeonApi } from "./api.ts";
+import { branchCalls } from "./branches.ts";
+import type { Caller } from "./call.ts";
+import { computeCalls } from "./computes.ts";
+import type { Patience } from "./patience.ts";
+import { projectCalls } from "./project.ts";
+import { DEFAULT_HOST, loadSdk, validateHost } from "./sdk.ts";
+import { openSession } from "./session.ts";
+import { snapshotCalls } from "./snapshots.ts";
+
+export interface NeonApiOptions {
+  readonly projectId: string;
+  readonly apiKey: string;
+  readonly apiHost?: string | undefined;
+  readonly patience: Patience;
+  readonly clock: Clock;
+}
+
+/** CONFIG_INVALID when project, key or host cannot be right. Asks nothing yet. */
+export function openNeonApi(options: NeonApiOptions): NeonApi {
+  const { projectId, apiKey, clock } = options;
+  if (!/^[a-z0-9-]{1,60}$/.test(projectId)) {
+    throw new LifeboatError("CONFIG_INVALID", `"${projectId}" is no id of a Neon project: small letters, digits and dashes`);
+  }
+  // A header takes no such characters; the client would name the key in its complaint.
+  if (!/^[\x21-\x7e]+$/.test(apiKey))
+    throw new LifeboatError("CONFIG_INVALID", "the Neon API key is empty, or holds spaces or odd characters");
+  const host = validateHost(options.apiHost ?? DEFAULT_HOST);
+  const caller: Caller = {
+    patience: options.patience,
+    clock,
+    redact: (text) => text.replaceAll(apiKey, "***"),
+  };
+  const session = openSession(projectId, () => loadSdk(apiKey, host), caller);
+  return { ...projectCalls(session), ...branchCalls(session), ...snapshotCalls(session), ...computeCalls(session) };
+}

@@ -1,0 +1,55 @@
+// Neon answers before the work is done: operations are asked for until they end.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Work } from "../../../ports/connection.ts";
+import type { Caller } from "./call.ts";
+import { sleep } from "./patience.ts";
+import type { NeonOperation } from "./types.ts";
+
+const DONE: ReadonlySet<string> = new Set(["finished", "skipped"]);
+const FAILED: ReadonlySet<string> = new Set(["failed", "error", "cancelled"]);
+
+export const isUnfinished = ({ status }: NeonOperation): boolean => !DONE.has(status) && !FAILED.has(status);
+
+/** First pause between two questions; it grows by half each time. */
+const FIRST_POLL_MS = 100;
+
+/**
+ * Returns when all have ended well. PROVIDER_FAILED when one failed; PROVIDER_BUSY when one has not ended in time: its id is told,
+ * because whoever helps at Neon asks for it.
+ */
+export async function awaitOperations(
+  caller: Caller,
+  operations: readonly NeonOperation[],
+  ask: (id: string) => Promise<NeonOperation>,
+  work: Work = {},
+): Promise<void> {
+  const { patience, clock } = caller;
+  const startedMs = clock.monotonicMs();
+  let pauseMs = Math.min(FIRST_POLL_MS, patience.pollMs);
+  for (let operation of operations) {
+    while (isUnfinished(operation)) {
+      if (clock.monotonicMs() - startedMs > patience.operationMs) throw late(operation, patience.operationMs);
+      await sleep(pauseMs, work.signal);
+      pauseMs = Math.min(patience.pollMs, pauseMs * 1.5);
+      operation = await ask(operation.id);
+    }
+    if (FAILED.has(operation.status)) throw failed(caller, operation);
+  }
+}
+
+function late({ id, action, status }: NeonOperation, waitedMs: number): LifeboatError {
+  return new LifeboatError(
+    "PROVIDER_BUSY",
+    `Neon's operation ${id} (${action}) is still ${status} after ${Math.round(waitedMs / 1000)} s`,
+    {
+      details: { operation: id, action, status },
+    },
+  );
+}
+
+function failed(caller: Caller, { id, action, status, error }: NeonOperation): LifeboatError {
+  const why = error ? `: ${caller.redact(error)}` : "";
+  return new LifeboatError("PROVIDER_FAILED", `Neon's operation ${id} (${action}) ended as ${status}${why}`, {
+    details: { operation: id, action, status },
+  });
+}

@@ -1,0 +1,25 @@
+// The official client, loaded when a source at Neon is first asked for: other commands do not pay for it.
+import { LifeboatError } from "../../../core/errors.ts";
+
+export const DEFAULT_HOST = "https://console.neon.tech/api/v2";
+
+/** Its typed function for each endpoint, and the client that they take. Its own retries are off: `call` decides. */
+export async function loadSdk(apiKey: string, baseUrl: string) {
+  const [{ createNeonClient }, raw] = await Promise.all([import("@neon/sdk"), import("@neon/sdk/raw")]);
+  return { client: createNeonClient({ apiKey, baseUrl, retries: 0 }).client, raw };
+}
+
+export type Sdk = Awaited<ReturnType<typeof loadSdk>>;
+
+/** The address without a slash at its end. CONFIG_INVALID for one that would send the key over a network unencrypted. */
+export function validateHost(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new LifeboatError("CONFIG_INVALID", `apiHost must be an address as ${DEFAULT_HOST}`);
+  }
+  if (url.username !== "" || url.password !== "") throw new LifeboatError("CONFIG_INVALID", "apiHost must hold no user and no password");
+  if (url.protocol === "http:" && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) {
+    throw new LifeboatError("CONFIG_INVALID", `apiHost ${url.host} must be reached by https: the API key would travel unencrypted`);
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}

@@ -1,0 +1,94 @@
+// What the calls share: the SDK, the project, and the road every request takes.
+import type { Work } from "../../../ports/connection.ts";
+import { type Answer, type Caller, call } from "./call.ts";
+import { awaitOperations, isUnfinished } from "./operations.ts";
+import { need, readOperation, readOperations } from "./read.ts";
+import type { Sdk } from "./sdk.ts";
+import type { NeonOperation } from "./types.ts";
+
+/** What every request gives to the SDK. */
+export interface Common {
+  readonly client: Sdk["client"];
+  readonly signal: AbortSignal;
+}
+
+export interface Ask<D, R> {
+  readonly doing: string;
+  send(raw: Sdk["raw"], common: Common): Promise<Answer<D>>;
+  read(data: D): R;
+}
+
+export interface Session {
+  readonly project: string;
+  /** A question, or a change that is the same when it is made twice. */
+  ask<D, R>(ask: Ask<D, R>, work: Work | undefined): Promise<R>;
+  /** A change: returns when its operations have ended. */
+  change<D>(ask: Omit<Ask<D, unknown>, "read">, work: Work | undefined): Promise<D>;
+  /** Makes something once. `look` finds it after a lost answer; when it does, all work of the project is waited for. */
+  make<D, R>(ask: Ask<D, R> & { look(): Promise<R | undefined> }, work: Work | undefined): Promise<R>;
+}
+
+export function openSession(project: string, load: () => Promise<Sdk>, caller: Caller): Session {
+  let loading: Promise<Sdk> | undefined;
+  const sdk = (): Promise<Sdk> => {
+    loading ??= load();
+    return loading;
+  };
+
+  async function send<D, R>(ask: Ask<D, R>, work: Work | undefined, look?: () => Promise<R | undefined>): Promise<R> {
+    const { client, raw } = await sdk();
+    const { doing, read } = ask;
+    return await call(caller, { doing, send: (signal) => ask.send(raw, { client, signal }), read, look }, work);
+  }
+
+  const askOperation = (id: string, work: Work | undefined): Promise<NeonOperation> =>
+    send(
+      {
+        doing: `tell how its operation ${id} goes`,
+        send: (raw, common) => raw.getProjectOperation({ ...common, path: { project_id: project, operation_id: id } }),
+        read: (data) => readOperation(need(data.operation, "operation")),
+      },
+      work,
+    );
+
+  const settle = (operations: readonly NeonOperation[], work: Work | undefined): Promise<void> =>
+    awaitOperations(caller, operations, (id) => askOperation(id, work), work);
+
+  /** After a lost answer nobody knows which operations were ours; Neon works on one thing of a project at a time anyway. */
+  async function settleAll(work: Work | undefined): Promise<void> {
+    const operations = await send(
+      {
+        doing: "list its operations",
+        send: (raw, common) => raw.listProjectOperations({ ...common, path: { project_id: project }, query: { limit: 100 } }),
+        read: readOperations,
+      },
+      work,
+    );
+    await settle(operations.filter(isUnfinished), work);
+  }
+
+  return {
+    project,
+    ask: (ask, work) => send(ask, work),
+    async change(ask, work) {
+      const data = await send({ ...ask, read: (answer) => answer }, work);
+      await settle(readOperations(data as object), work);
+      return data;
+    },
+    async make(ask, work) {
+      const { read, look } = ask;
+      type Made = { readonly made: ReturnType<typeof read>; readonly operations?: NeonOperation[] };
+      const { made, operations } = await send<Parameters<typeof read>[0], Made>(
+        { ...ask, read: (data) => ({ made: read(data), operations: readOperations(data as object) }) },
+        work,
+        async () => {
+          const found = await look();
+          return found === undefined ? undefined : { made: found };
+        },
+      );
+      if (operations === undefined) await settleAll(work);
+      else await settle(operations, work);
+      return made;
+    },
+  };
+}

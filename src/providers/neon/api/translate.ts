@@ -1,0 +1,87 @@
+// Turns what Neon and the network say into errors of ours. Neon's `code` may be empty, so status and message count too.
+import { type ErrorCode, type ErrorOptions, LifeboatError } from "../../../core/errors.ts";
+
+/** What came back instead of an answer. */
+export interface Failure {
+  /** Absent: nothing came back at all. */
+  readonly status?: number | undefined;
+  readonly code?: string | undefined;
+  readonly message: string;
+}
+
+/** Codes of limits, by their names for users; others are named from the code itself. */
+const LIMITS: Readonly<Record<string, string>> = {
+  BRANCHES: "branches",
+  ROOT_BRANCHES: "root branches",
+  BRANCHES_PROTECTED: "protected branches",
+  SNAPSHOTS: "snapshots",
+  PROJECTS: "projects",
+  ENDPOINTS: "computes",
+  ACTIVE_ENDPOINTS: "active computes",
+  ROLES: "roles",
+  DATABASES: "databases",
+};
+
+const LIMIT_CODE = /\b([A-Z_]+)_LIMIT_EXCEEDED\b/;
+const OVER_PLAN = /exceeds allowed maximum.*?max:\s*"?(\d+)"?/is;
+/** Neon's words for "try again": documented as safe to repeat. */
+const NOT_READY = /not ready yet|conflicting operations|transitive state|still ongoing/i;
+
+/** Whether the same request may simply be sent again: it had no effect. */
+export function hadNoEffect({ status, message }: Failure): boolean {
+  if (status === undefined) return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(message);
+  return status === 423 || status === 429 || status === 503 || (status === 422 && NOT_READY.test(message));
+}
+
+/** Whether a repetition can help: something that passes by itself. */
+export const passes = (failure: Failure): boolean =>
+  failure.status === undefined || failure.status >= 500 || failure.status < 300 || failure.status === 408 || hadNoEffect(failure);
+
+/** Whether Neon is there and busy, rather than in trouble. */
+export const isBusy = ({ status }: Failure): boolean => status === 423 || status === 429 || status === 422;
+
+/** `doing` completes "Neon would not …": `create the branch x`. The message holds no secret: `redact` sees to it. */
+export function translateFailure(failure: Failure, doing: string, redact: (text: string) => string): LifeboatError {
+  const [code, message, options] = describe({ ...failure, message: redact(failure.message) }, doing);
+  const { status, code: neonCode } = failure;
+  const details = {
+    ...(status === undefined ? {} : { status }),
+    ...(neonCode ? { neonCode } : {}),
+    ...options?.details,
+  };
+  return new LifeboatError(code, message, { ...options, details });
+}
+
+type Described = readonly [ErrorCode, string, ErrorOptions?];
+
+function describe(failure: Failure, doing: string): Described {
+  const { status, code = "", message } = failure;
+  if (status === undefined) return ["PROVIDER_UNREACHABLE", `Neon did not answer when asked to ${doing}: ${message}`];
+  const said = `Neon would not ${doing}: ${message}${code && !message.includes(code) ? ` (${code})` : ""}`;
+  if (status === 401) return ["PROVIDER_AUTH", `Neon does not accept the API key, when asked to ${doing}`];
+  if (status === 403) return ["PROVIDER_AUTH", `the API key has no right to ${doing}: ${message}`];
+  const overPlan = OVER_PLAN.exec(message);
+  if (overPlan !== null) {
+    return [
+      "PROVIDER_LIMIT",
+      `${said}: the plan allows ${overPlan[1]} seconds`,
+      { details: { limit: "history window", max: Number(overPlan[1]) } },
+    ];
+  }
+  const limit = limitIn(code) ?? limitIn(message);
+  if (limit !== undefined) return ["PROVIDER_LIMIT", `${said}; the limit of ${limit} is reached`, { details: { limit } }];
+  if (/COMPUTE_TIME_EXCEEDED/.test(`${code} ${message}`)) {
+    return ["PROVIDER_LIMIT", `${said}; the compute time of the plan is used up`, { details: { limit: "compute time" } }];
+  }
+  if (status === 404) return ["PROVIDER_NOT_FOUND", `Neon knows nothing of it, when asked to ${doing}: ${message}`];
+  if (status === 429) return ["PROVIDER_BUSY", `Neon takes no more requests for now, when asked to ${doing}: ${message}`];
+  if (status === 423 || hadNoEffect(failure)) return ["PROVIDER_BUSY", `Neon was too busy to ${doing}: ${message}`];
+  if (status >= 500 || status < 400) return ["PROVIDER_FAILED", `Neon failed to ${doing}: ${message}`];
+  return ["PROVIDER_REFUSED", said];
+}
+
+function limitIn(text: string): string | undefined {
+  const match = LIMIT_CODE.exec(text);
+  if (match?.[1] === undefined) return undefined;
+  return LIMITS[match[1]] ?? match[1].toLowerCase().replaceAll("_", " ");
+}

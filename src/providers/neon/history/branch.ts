@@ -1,0 +1,60 @@
+// A past instant as a branch of its own, beside production.
+import type { Work } from "../../../ports/connection.ts";
+import type { Branch, BranchRequest } from "../../../ports/control.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { connectionTo } from "../access.ts";
+import type { NeonBranch } from "../api/types.ts";
+import { type Ground, isRoot, lookAround, type Scene } from "../ground.ts";
+import { branchResource, undoBranch } from "../resource.ts";
+import { type LimitName, requireRoom } from "../room.ts";
+import { refuseTaken } from "../snapshots.ts";
+import { type Origin, originOf, translateRefusal } from "./target.ts";
+
+/** Everything that can be refused is refused before it is declared; what was made is removed again when a later step fails. */
+export async function branchAt(ground: Ground, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
+  const { name, target } = request;
+  const scene = await lookAround(ground, request);
+  refuseTaken(name, scene.branches, "branch");
+  const origin = await originOf(ground, scene, target, request);
+  await requireRoom(ground, roomNeeded(origin), `the branch ${name}`, request);
+  const resource = branchResource(ground, name);
+  await request.declare(resource);
+  try {
+    const made = await translateRefusal(scene.production, target, make(ground, scene, origin, request));
+    const connection = await connectionTo(ground, made, { mayAddCompute: true }, request);
+    return { id: made.id, name, connection, warnings: warningsFor(origin, scene, made), resource };
+  } catch (error) {
+    await removeAgain(ground, resource);
+    throw error;
+  }
+}
+
+export const roomNeeded = (origin: Origin): LimitName[] => (origin.kind === "snapshot" ? ["branches", "root branches"] : ["branches"]);
+
+async function make(ground: Ground, scene: Scene, origin: Origin, request: BranchRequest): Promise<NeonBranch> {
+  const { name, expiresAt } = request;
+  const { api } = ground;
+  if (origin.kind === "history") {
+    return await api.createBranch({ name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt }, request);
+  }
+  const restored = await api.restoreSnapshot(origin.snapshot.id, { name, targetId: scene.production.id }, request);
+  if (expiresAt !== undefined) await api.updateBranch(restored.id, { expiresAt }, request);
+  return restored;
+}
+
+function warningsFor(origin: Origin, { production }: Scene, made: NeonBranch): string[] {
+  const warnings: string[] = [];
+  if (origin.kind === "snapshot") {
+    warnings.push(`${made.name} comes from a snapshot: Neon keeps no point-in-time history for it`);
+  }
+  const parent = origin.kind === "history" ? origin.branch : production;
+  if (parent.isProtected) warnings.push(`${parent.name} is protected, so the roles of ${made.name} have passwords of their own`);
+  if (!isRoot(made)) warnings.push(`${parent.name} cannot be deleted as long as ${made.name} exists`);
+  return warnings;
+}
+
+/** Without the job's signal: also when the job was cancelled. The journal has it, should this fail too: the first cause is reported. */
+async function removeAgain(ground: Ground, resource: Resource): Promise<void> {
+  const work: Work = { signal: AbortSignal.timeout(60_000) };
+  await undoBranch(ground, resource.locator, work).catch(() => false);
+}

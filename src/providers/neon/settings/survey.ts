@@ -1,0 +1,33 @@
+// Everything that settings are judged by, asked anew.
+import type { Work } from "../../../ports/connection.ts";
+import type { Limit } from "../../../ports/control.ts";
+import type { NeonBranch, NeonProject, NeonScheduleItem, NeonSnapshot } from "../api/types.ts";
+import { type Ground, isProduction, isRoot } from "../ground.ts";
+import { type Plan, planOf } from "../plans.ts";
+import { limitsOf } from "./limits.ts";
+
+export interface Survey {
+  readonly project: NeonProject;
+  /** As Neon names it, also when it is not in our table. */
+  readonly planName: string | undefined;
+  readonly plan: Plan | undefined;
+  readonly branches: readonly NeonBranch[];
+  /** Undefined: the project has no branch of the configured name. */
+  readonly production: NeonBranch | undefined;
+  readonly snapshots: readonly NeonSnapshot[];
+  readonly schedule: readonly NeonScheduleItem[];
+  readonly limits: readonly Limit[];
+}
+
+export async function survey(ground: Ground, work?: Work): Promise<Survey> {
+  const { api, options } = ground;
+  const [project, branches, snapshots] = await Promise.all([api.project(work), api.branches(work), api.snapshots(work)]);
+  const planName = options.plan ?? project.subscription ?? (await api.ownPlan(work));
+  const plan = planOf(planName);
+  const production = branches.find((branch) => isProduction(ground, branch));
+  // Only root branches have a schedule, and only on plans that have schedules at all.
+  const hasSchedule = production !== undefined && isRoot(production) && plan?.scheduledSnapshots !== false;
+  const schedule = hasSchedule ? await api.schedule(production.id, work) : [];
+  const limits = limitsOf({ project, plan, branches, snapshots, production });
+  return { project, planName, plan, branches, production, snapshots, schedule, limits };
+}

@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { readdirSync, rmSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { at, baseOf, lsn, nameOf, segmentOf } from "../../test/support/log.ts";
+import { drivenClock, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
+import { isLifeboatError } from "../core/errors.ts";
+import type { LogSegment } from "../core/log.ts";
+import { stemOf } from "../core/log-chain.ts";
+import { viewLog } from "../core/log-window.ts";
+import type { Storage } from "../ports/storage.ts";
+import { openCatalog } from "./catalog.ts";
+import {
+  clearLogDamage,
+  historyPlace,
+  linkSegment,
+  markLogDamage,
+  placeOf,
+  readLogBytes,
+  readSegmentRecord,
+  removeLogFile,
+  storeHistory,
+  storeSegment,
+} from "./log.ts";
+import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
+
+const { identity, recipient } = await generateIdentity();
+const key = { recipients: [recipient] };
+const openKey = { identities: await parseIdentityFile(identity, "test") };
+
+/** A tiny segment's bytes: full of the number. */
+const bytesOf = (number: number): Uint8Array => new Uint8Array(64 * 1024).fill(number);
+
+function factsOf(segment: LogSegment): Omit<LogSegment, "format" | "plain" | "stored"> {
+  const { format: _format, plain: _plain, stored: _stored, ...facts } = segment;
+  return facts;
+}
+
+const store = (storage: Storage, segment: LogSegment, bytes = bytesOf(1)) => storeSegment(storage, key, factsOf(segment), bytes);
+
+async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all);
+}
+
+const filesOf = (directory: string): string[] => readdirSync(join(directory, "sources/shop/log/00000001")).sort();
+
+test("R25 a segment is stored sealed, its JSON beside it says what it holds, and it comes back byte by byte", async (t) => {
+  const { storage, directory } = await temporaryRepository(t);
+  const { record, existed } = await store(storage, segmentOf(1, [[0.5, 10]]), bytesOf(7));
+  assert.equal(existed, false);
+  assert.deepEqual(filesOf(directory), [`${nameOf(1)}.json`, `${nameOf(1)}.zst.age`]);
+  assert.deepEqual(await readSegmentRecord(storage, placeOf(record)), JSON.parse(JSON.stringify(record)));
+  assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
+});
+
+test("R25 the same segment again is fine and writes nothing; another one of its name is refused and changes nothing", async (t) => {
+  const { storage, directory } = await temporaryRepository(t);
+  const first = await store(storage, segmentOf(1, []), bytesOf(7));
+  const before = await storage.head(`sources/shop/log/00000001/${nameOf(1)}.zst.age`);
+  const again = await store(storage, segmentOf(1, []), bytesOf(7));
+  assert.deepEqual([again.existed, again.record.stored], [true, first.record.stored]);
+  await assert.rejects(store(storage, segmentOf(1, []), bytesOf(8)), (error) => isLifeboatError(error, "LOG_INVALID"));
+  assert.equal((await storage.head(`sources/shop/log/00000001/${nameOf(1)}.zst.age`))?.etag, before?.etag);
+  assert.equal(filesOf(directory).length, 2);
+});
+
+test("R25 several that store the same segment at once end with bytes and a JSON that fit together", async (t) => {
+  const { storage } = await temporaryRepository(t);
+  await Promise.all(Array.from({ length: 6 }, () => store(storage, segmentOf(1, []), bytesOf(7)).catch(() => undefined)));
+  const record = await readSegmentRecord(storage, { source: "shop", timeline: 1, stem: nameOf(1) });
+  assert.ok(record);
+  assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
+});
+
+test("R25 bytes that a crash left without their JSON are no segment, and are written over", async (t) => {
+  const { storage, directory } = await temporaryRepository(t);
+  const { record } = await store(storage, segmentOf(1, []), bytesOf(7));
+  rmSync(join(directory, `sources/shop/log/00000001/${nameOf(1)}.json`));
+  assert.equal(await readSegmentRecord(storage, placeOf(record)), undefined);
+  assert.equal((await store(storage, segmentOf(1, []), bytesOf(7))).existed, false);
+});
+
+test("R25 of partial segments the newest is kept, with nothing behind its last complete record; the whole one replaces it", async (t) => {
+  const { storage, directory } = await temporaryRepository(t);
+  const partial = (filled: number): LogSegment => segmentOf(0, [], { partial: true, endLsn: lsn(filled) });
+  const [early, late] = [partial(0.001), partial(0.002)];
+  await store(storage, early);
+  const { record } = await store(storage, late);
+  assert.deepEqual(filesOf(directory), [`${stemOf(late)}.json`, `${stemOf(late)}.zst.age`]);
+  const plain = await gather(readLogBytes(storage, placeOf(record), record, openKey));
+  const filledBytes = Math.round(0.002 * 16 * 1024 * 1024);
+  assert.deepEqual([plain.length, plain[filledBytes - 1], plain[filledBytes]], [64 * 1024, 1, 0]);
+  await store(storage, segmentOf(0, []));
+  assert.deepEqual(filesOf(directory), [`${nameOf(0)}.json`, `${nameOf(0)}.zst.age`]);
+});
+
+test("R25 the archive lists what the storage has: segments, histories, and damage that shows without reading", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { storage, directory } = repository;
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  for (const number of [1, 2, 3, 4]) await store(storage, segmentOf(number, [[0.5, number * 10]]), bytesOf(number));
+  await storeHistory(
+    storage,
+    key,
+    { source: "shop", timeline: 2, entries: [{ timeline: 1, switchedAt: lsn(5) }], archivedAt: "2026-11-21T00:00:00.000Z" },
+    new TextEncoder().encode("1\t0/5000000\tno recovery target specified\n"),
+  );
+  const listed = await catalog.log("shop");
+  assert.deepEqual(
+    listed.segments.map(({ name }) => name),
+    [1, 2, 3, 4].map((number) => nameOf(number)),
+  );
+  assert.deepEqual(listed.histories.get(2), [{ timeline: 1, switchedAt: lsn(5) }]);
+  assert.deepEqual([listed.damage.size, listed.orphans.length, listed.flaws.length], [0, 0, 0]);
+
+  const path = (number: number, suffix: string): string => join(directory, `sources/shop/log/00000001/${nameOf(number)}.${suffix}`);
+  truncateSync(path(2, "zst.age"), 10);
+  rmSync(path(3, "zst.age"));
+  rmSync(path(4, "json"));
+  await markLogDamage(
+    storage,
+    { source: "shop", timeline: 1, stem: nameOf(1) },
+    { at: new Date("2026-11-21T05:00:00Z"), message: "chunk 3" },
+  );
+  const again = await catalog.log("shop");
+  assert.deepEqual(
+    [...again.damage].sort().map(([stem, { kind, says }]) => [stem, kind, says]),
+    [
+      [nameOf(1), "damaged", "was found damaged on 2026-11-21 05:00 UTC (chunk 3)"],
+      [nameOf(2), "damaged", `is damaged: 10 bytes are stored, where ${listed.segments[1]?.stored.sizeBytes} were written`],
+      [nameOf(3), "missing", "is missing: its bytes are gone"],
+    ],
+  );
+  assert.deepEqual(
+    again.orphans.map(({ stem }) => stem),
+    [nameOf(4)],
+  );
+  assert.deepEqual(
+    again.segments.map(({ name }) => name),
+    [1, 2, 3].map((number) => nameOf(number)),
+  );
+  await clearLogDamage(storage, { source: "shop", timeline: 1, stem: nameOf(1) });
+  assert.equal((await catalog.log("shop")).damage.has(nameOf(1)), false);
+});
+
+test("R25 a segment whose JSON is damaged does not count and hides no other", async (t) => {
+  const repository = await temporaryRepository(t);
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  for (const number of [1, 2]) await store(repository.storage, segmentOf(number, []), bytesOf(number));
+  await repository.storage.put(`sources/shop/log/00000001/${nameOf(1)}.json`, new TextEncoder().encode('{"format":1}'));
+  const { segments, flaws } = await catalog.log("shop");
+  assert.deepEqual(
+    segments.map(({ name }) => name),
+    [nameOf(2)],
+  );
+  assert.match(flaws[0] ?? "", /00000001\.json is damaged: it belongs to another segment/);
+});
+
+test("R25 a link that is found out later makes two stretches one", async (t) => {
+  const repository = await temporaryRepository(t);
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const { storage } = repository;
+  const { record: later } = await store(storage, segmentOf(2, [[0.5, 20]], { after: undefined }), bytesOf(2));
+  const { record: earlier } = await store(storage, segmentOf(1, [[0.5, 10]]), bytesOf(1));
+  const bases = [baseOf("b", 1.1, 1.2, 5)];
+  assert.equal(viewLog(bases, await catalog.log("shop")).window?.latest, at(10));
+  await linkSegment(storage, later, { name: earlier.name, sha256: earlier.plain.sha256 });
+  assert.equal(viewLog(bases, await catalog.log("shop")).window?.latest, at(20));
+});
+
+test("R25 removing a file of the log leaves nothing of it", async (t) => {
+  const { storage, directory } = await temporaryRepository(t, drivenClock());
+  const { record } = await store(storage, segmentOf(1, []));
+  await store(storage, segmentOf(2, []));
+  await removeLogFile(storage, placeOf(record));
+  await removeLogFile(storage, historyPlace("shop", 9));
+  assert.deepEqual(filesOf(directory), [`${nameOf(2)}.json`, `${nameOf(2)}.zst.age`]);
+});

@@ -1,0 +1,299 @@
+// The log archive as it lies in the storage: each file of the log sealed, then a little JSON beside it, which commits it.
+// An object is never written over with other bytes: the same segment again is fine, another one of its name is not.
+import { createHash } from "node:crypto";
+import type { ByteFacts } from "../core/byte-facts.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { LogSegment } from "../core/log.ts";
+import { stemOf } from "../core/log-chain.ts";
+import { historyName, parseLsn, type TimelineHistory } from "../core/lsn.ts";
+import type { Storage } from "../ports/storage.ts";
+import { getJson, putJson } from "./json-object.ts";
+import { logFolder, logName } from "./layout.ts";
+import type { OpenKey, SealKey } from "./seal/keys.ts";
+import { seal } from "./seal/seal.ts";
+import { unseal } from "./seal/unseal.ts";
+
+export interface LogStoreOptions {
+  readonly lockUntil?: Date | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A history file as it is stored; its JSON says in the clear what the file says, so that windows need no key. */
+export interface LogHistory {
+  readonly format: 1;
+  readonly source: string;
+  /** `00000002.history` */
+  readonly name: string;
+  readonly timeline: number;
+  readonly entries: TimelineHistory;
+  readonly archivedAt: string;
+  readonly plain: ByteFacts;
+  readonly stored: ByteFacts;
+}
+
+export interface Stored<T> {
+  readonly record: T;
+  /** It was there already, with the same bytes; nothing was written. */
+  readonly existed: boolean;
+}
+
+/** Where a file of the log lies. */
+export interface LogPlace {
+  readonly source: string;
+  readonly timeline: number;
+  readonly stem: string;
+}
+
+export const placeOf = (segment: LogSegment): LogPlace => ({ source: segment.source, timeline: segment.timeline, stem: stemOf(segment) });
+export const historyPlace = (source: string, timeline: number): LogPlace => ({ source, timeline, stem: historyName(timeline) });
+
+/** Attempts to agree with somebody who stores the same segment at the same moment. */
+const ATTEMPTS = 4;
+
+/**
+ * Seals and stores a segment, whole or as far as it is filled. A partial one is stored at full size with nothing behind
+ * `endLsn`, replaces the partial ones before it, and goes when the whole one has come. Throws LOG_INVALID for other bytes
+ * under a name that is taken.
+ */
+export async function storeSegment(
+  storage: Storage,
+  key: SealKey,
+  segment: Omit<LogSegment, "format" | "plain" | "stored">,
+  bytes: Uint8Array,
+  options: LogStoreOptions = {},
+): Promise<Stored<LogSegment>> {
+  const { source, timeline } = segment;
+  const plain = segment.partial ? filledPart(segment, bytes) : bytes;
+  const place = { source, timeline, stem: stemOf(segment) };
+  // A partial one is removed soon: it is never locked.
+  const lockUntil = segment.partial ? undefined : options.lockUntil;
+  const stored = await storeSealed(storage, key, place, plain, (facts): LogSegment => ({ format: 1, ...segment, ...facts }), {
+    ...options,
+    lockUntil,
+  });
+  await removeOlderPartials(storage, stored.record, options.signal);
+  return stored;
+}
+
+/** What lies behind the last complete record is cut off: the same state is then always the same bytes. */
+function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
+  const filledBytes = Math.max(0, Number(parseLsn(segment.endLsn) - parseLsn(segment.startLsn)));
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes.subarray(0, filledBytes));
+  return copy;
+}
+
+export async function storeHistory(
+  storage: Storage,
+  key: SealKey,
+  history: Omit<LogHistory, "format" | "name" | "plain" | "stored">,
+  bytes: Uint8Array,
+  options: LogStoreOptions = {},
+): Promise<Stored<LogHistory>> {
+  const { source, timeline } = history;
+  const name = historyName(timeline);
+  return storeSealed(storage, key, historyPlace(source, timeline), bytes, (facts) => ({ format: 1, name, ...history, ...facts }), options);
+}
+
+type Facts = { readonly plain: ByteFacts; readonly stored: ByteFacts };
+
+async function storeSealed<T extends Facts>(
+  storage: Storage,
+  key: SealKey,
+  place: LogPlace,
+  plain: Uint8Array,
+  describe: (facts: Facts) => T,
+  { lockUntil, signal }: LogStoreOptions,
+): Promise<Stored<T>> {
+  const { source, timeline, stem } = place;
+  const names = { bytes: logName(source, timeline, stem, "zst.age"), json: logName(source, timeline, stem, "json") };
+  const sha256 = createHash("sha256").update(plain).digest("hex");
+  const same = (found: Record<string, unknown>): T => {
+    const known = found as unknown as T;
+    if (known.plain?.sha256 === sha256) return known;
+    throw new LifeboatError("LOG_INVALID", `${stem} of ${source} is in the archive already, with other bytes`, {
+      hint: "archive each database cluster under a source of its own; after a restore, the server must be on a new timeline",
+    });
+  };
+  const before = await getJson(storage, names.json, signal);
+  if (before !== undefined) return { record: same(before), existed: true };
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const sealed = seal(once(plain), key, { signal });
+    // Bytes without their JSON are a crash's remains: they are written over.
+    const { etag } = await storage.put(names.bytes, sealed.bytes, { lockUntil, signal });
+    const record = describe(sealed.facts());
+    const taken = await commit(storage, names.json, record, { lockUntil, signal });
+    // Sealing the same bytes twice gives other stored bytes: what lies there must be what its JSON describes.
+    const ours = (await storage.head(names.bytes, { signal }))?.etag === etag;
+    if (taken === undefined) {
+      if (ours) return { record, existed: false };
+      continue; // somebody wrote over it, and will find our JSON; describe again whatever lies there last
+    }
+    const known = same(taken.found);
+    if (!ours) return { record: known, existed: true };
+    await putJson(storage, names.json, record, { ifMatch: taken.etag, lockUntil, signal });
+    return { record, existed: true };
+  }
+  throw new LifeboatError("STORAGE_CONFLICT", `somebody else is storing ${stem} of ${source} at the same moment`);
+}
+
+/** Writes the JSON unless there is one, which is then returned. */
+async function commit(
+  storage: Storage,
+  name: string,
+  record: object,
+  options: LogStoreOptions,
+): Promise<{ readonly found: Record<string, unknown>; readonly etag: string } | undefined> {
+  try {
+    await putJson(storage, name, record, { ...options, ifAbsent: true });
+    return undefined;
+  } catch (error) {
+    if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
+    const etag = (await storage.head(name, { signal: options.signal }))?.etag;
+    const found = await getJson(storage, name, options.signal);
+    if (etag === undefined || found === undefined) throw error;
+    return { found, etag };
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+/** After its JSON is there: partial ones that are filled less, or all of them beside a whole one. */
+async function removeOlderPartials(storage: Storage, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
+  const { source, timeline, name } = segment;
+  const own = stemOf(segment);
+  const folder = logName(source, timeline, "", "json").slice(0, -".json".length);
+  const stems = new Set<string>();
+  for await (const object of storage.list(`${folder}${name}.partial-`, { signal })) {
+    const stem = object.name.slice(folder.length).replace(/\.(zst\.age|json|damaged\.json)$/, "");
+    if (segment.partial ? stem < own : true) stems.add(stem);
+  }
+  for (const stem of stems) await removeLogFile(storage, { source, timeline, stem }, signal);
+}
+
+/** Removes a file of the log: its JSON first, so that from the first moment on nobody counts on it. */
+export async function removeLogFile(storage: Storage, { source, timeline, stem }: LogPlace, signal?: AbortSignal): Promise<void> {
+  for (const suffix of ["json", "zst.age", "damaged.json"] as const) {
+    await storage.delete(logName(source, timeline, stem, suffix), { signal });
+  }
+}
+
+/** What the storage says of a segment; undefined where none was committed. */
+export async function readSegmentRecord(storage: Storage, place: LogPlace, signal?: AbortSignal): Promise<LogSegment | undefined> {
+  const name = logName(place.source, place.timeline, place.stem, "json");
+  const found = await getJson(storage, name, signal);
+  if (found === undefined) return undefined;
+  const flaw = flawOfSegment(found, place);
+  if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
+  return found as unknown as LogSegment;
+}
+
+/** What the storage says of a timeline's history file; undefined where none was committed. */
+export async function readHistoryRecord(
+  storage: Storage,
+  source: string,
+  timeline: number,
+  signal?: AbortSignal,
+): Promise<LogHistory | undefined> {
+  if (timeline === 1) return undefined; // the first timeline has none
+  const place = historyPlace(source, timeline);
+  const name = logName(source, timeline, place.stem, "json");
+  const found = await getJson(storage, name, signal);
+  if (found === undefined) return undefined;
+  const flaw = flawOfHistory(found, place);
+  if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
+  return found as unknown as LogHistory;
+}
+
+/** Gives a stored segment its link, found out later: the bytes stay, their JSON is replaced. Lost races change nothing. */
+export async function linkSegment(storage: Storage, segment: LogSegment, previous: LogSegment["previous"]): Promise<void> {
+  const { source, timeline, stem } = placeOf(segment);
+  const name = logName(source, timeline, stem, "json");
+  const etag = (await storage.head(name))?.etag;
+  if (etag === undefined) return;
+  await putJson(storage, name, { ...segment, previous }, { ifMatch: etag });
+}
+
+/** The plain bytes of a file of the log. They are proven only once this has ended without throwing. */
+export function readLogBytes(
+  storage: Storage,
+  place: LogPlace,
+  expected: Facts,
+  key: OpenKey,
+  signal?: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  return unseal(readStoredLog(storage, place, signal), key, { plain: expected.plain, stored: expected.stored });
+}
+
+/** The stored bytes, as they are. */
+export function readStoredLog(storage: Storage, { source, timeline, stem }: LogPlace, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  return storage.get(logName(source, timeline, stem, "zst.age"), { signal });
+}
+
+/** Remembers, for everybody, that the bytes were found damaged. */
+export async function markLogDamage(
+  storage: Storage,
+  place: LogPlace,
+  damage: { readonly at: Date; readonly message: string },
+): Promise<void> {
+  const { source, timeline, stem } = place;
+  await putJson(storage, logName(source, timeline, stem, "damaged.json"), { format: 1, at: damage.at, message: damage.message });
+}
+
+/** They were found whole since. */
+export async function clearLogDamage(storage: Storage, { source, timeline, stem }: LogPlace): Promise<void> {
+  await storage.delete(logName(source, timeline, stem, "damaged.json"));
+}
+
+const LSN = /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/** What a segment's JSON needs so that no window built on it can be wrong silently; undefined: it has it. */
+export function flawOfSegment(found: Record<string, unknown>, place: LogPlace): string | undefined {
+  const { format, source, name, timeline, startLsn, nextLsn, endLsn, partial, plain, stored, previous, systemIdentifier } =
+    found as Partial<LogSegment>;
+  if (format !== 1) return `its format is ${String(format)}; this version knows format 1`;
+  if (source !== place.source || timeline !== place.timeline) return "it belongs to another segment";
+  if (typeof name !== "string" || !place.stem.startsWith(name)) return "it belongs to another segment";
+  if (typeof partial !== "boolean" || typeof systemIdentifier !== "string") return "it does not say what it is of";
+  if (![startLsn, nextLsn, endLsn].every((one) => typeof one === "string" && LSN.test(one))) return "its positions are unreadable";
+  if (stemOf({ name, partial, startLsn: String(startLsn), endLsn: String(endLsn) }) !== place.stem) return "it belongs to another segment";
+  const digest = /^[0-9a-f]{64}$/;
+  for (const facts of [plain, stored]) {
+    if (!Number.isSafeInteger(facts?.sizeBytes) || !digest.test(facts?.sha256 ?? "")) return "it has no sizes or digests";
+  }
+  if (previous !== undefined && (typeof previous?.name !== "string" || !digest.test(previous.sha256 ?? "")))
+    return "its link is unreadable";
+  return undefined;
+}
+
+/** The same for a history file's. */
+export function flawOfHistory(found: Record<string, unknown>, place: LogPlace): string | undefined {
+  const { format, source, timeline, entries, plain, stored } = found as Partial<LogHistory>;
+  if (format !== 1) return `its format is ${String(format)}; this version knows format 1`;
+  if (source !== place.source || timeline !== place.timeline) return "it belongs to another timeline";
+  const readable = Array.isArray(entries) && entries.every((entry) => Number.isSafeInteger(entry?.timeline) && LSN.test(entry?.switchedAt));
+  if (!readable) return "its timelines are unreadable";
+  return factsFlaw([plain, stored]);
+}
+
+function factsFlaw(facts: readonly (ByteFacts | undefined)[]): string | undefined {
+  const whole = facts.every((one) => Number.isSafeInteger(one?.sizeBytes) && DIGEST.test(one?.sha256 ?? ""));
+  return whole ? undefined : "it has no sizes or digests";
+}
+
+/** `shop`'s `00000001/000000010000000000000042.json` → which file of the log, and which of its objects. Undefined: none of ours. */
+export function parseLogName(
+  source: string,
+  name: string,
+): (LogPlace & { readonly suffix: "zst.age" | "json" | "damaged.json"; readonly history: boolean }) | undefined {
+  const match =
+    /^([0-9A-F]{8})\/((?:[0-9A-F]{24}(?:\.partial-[0-9a-f]{8,9})?)|(?:[0-9A-F]{8}\.history))\.(zst\.age|json|damaged\.json)$/.exec(
+      name.slice(logFolder(source).length),
+    );
+  if (match === null) return undefined;
+  const [, folder = "", stem = "", suffix = ""] = match;
+  return { source, timeline: Number.parseInt(folder, 16), stem, suffix: suffix as "json", history: stem.endsWith(".history") };
+}

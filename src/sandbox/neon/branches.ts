@@ -1,0 +1,244 @@
+// Branches: made, listed, changed, removed.
+import { branchView, connectionViews } from "./branch-view.ts";
+import { addEndpoint, checkEndpoint, dropEndpoint, endpointViews } from "./endpoints.ts";
+import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
+import { mintId, mintPassword } from "./ids.ts";
+import { operationViews, queue, type Step } from "./operations.ts";
+import { page } from "./paging.ts";
+import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
+import { type Answer, type Call, instant, type Json, optional, part, type Realm } from "./realm.ts";
+import { databaseView, repassword, roleView } from "./roles.ts";
+import { type Branch, childrenOf, databasesOf, endpointsOf, isRoot, type Project, rolesOf } from "./state.ts";
+
+const MAX_TTL_MS = 30 * 24 * 3600 * 1000;
+
+/** 422 when another branch would be one too many. */
+export function checkRoom(realm: Realm, project: Project, wanted: { readonly root: boolean }): void {
+  const { branches, rootBranches } = realm.world.limits;
+  if (project.branches.size >= branches) throw limitReached("BRANCHES_LIMIT_EXCEEDED", `branches limit exceeded, limit: ${branches}`);
+  if (wanted.root && [...project.branches.values()].filter(isRoot).length >= rootBranches) {
+    throw limitReached("ROOT_BRANCHES_LIMIT_EXCEEDED", `root branches limit exceeded, limit: ${rootBranches}`);
+  }
+}
+
+export function checkName(project: Project, name: string, except?: Branch): void {
+  if (name === "" || name.length > 256) throw invalid("branch name must have 1 to 256 characters");
+  for (const branch of project.branches.values()) {
+    if (branch !== except && branch.name === name) {
+      throw new NeonFault(409, "BRANCH_ALREADY_EXISTS", `branch with the provided name "${name}" already exists`);
+    }
+  }
+}
+
+function checkProtection(realm: Realm, project: Project): void {
+  const { protectedBranches } = realm.world.limits;
+  if ([...project.branches.values()].filter((branch) => branch.protected).length >= protectedBranches) {
+    throw limitReached("BRANCHES_PROTECTED_LIMIT_EXCEEDED", `protected branches limit exceeded, limit: ${protectedBranches}`);
+  }
+}
+
+/** To the second; in the future, and not further than 30 days. */
+function expiryOf(realm: Realm, text: string): Date {
+  const at = instant(text, "expires_at");
+  const expiry = new Date(Math.floor(at.getTime() / 1000) * 1000);
+  const now = realm.time.now().getTime();
+  if (expiry.getTime() <= now) throw invalid("expires_at must be in the future");
+  if (expiry.getTime() > now + MAX_TTL_MS) throw invalid("expires_at must be within 30 days");
+  return expiry;
+}
+
+export function listBranches(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const sortBy = call.query.get("sort_by") ?? "updated_at";
+  const order = call.query.get("sort_order") ?? "desc";
+  const key: Record<string, (branch: Branch) => string | number> = {
+    name: (branch) => branch.name,
+    created_at: (branch) => branch.createdAt.getTime(),
+    updated_at: (branch) => branch.updatedAt.getTime(),
+  };
+  const keyOf = key[sortBy];
+  if (keyOf === undefined || !["asc", "desc"].includes(order)) throw invalid("sort_by or sort_order is not known");
+  const sign = order === "asc" ? 1 : -1;
+  const sorted = matching(project, call).sort((a, b) => {
+    const [x, y] = [keyOf(a), keyOf(b)];
+    return x === y ? (a.id < b.id ? -1 : 1) : (x < y ? -1 : 1) * sign;
+  });
+  const { items, cursor, more } = page(call.query, sorted, (branch) => branch.id, { usual: 10_000, most: 10_000 });
+  const pagination = { ...(more ? { next: cursor } : {}), sort_by: sortBy, sort_order: order };
+  return { status: 200, body: { branches: items.map((branch) => branchView(realm, project, branch)), annotations: {}, pagination } };
+}
+
+function matching(project: Project, call: Call): Branch[] {
+  const search = call.query.get("search") ?? "";
+  return [...project.branches.values()].filter((branch) => branch.name.includes(search) || branch.id.includes(search));
+}
+
+export function countBranches(realm: Realm, call: Call): Answer {
+  return { status: 200, body: { count: matching(realm.project(call), call).length } };
+}
+
+export async function getBranch(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const branch = realm.branch(project, call.params.branch);
+  branch.sizeBytes = (await realm.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
+  const annotation = {
+    object: { type: "console/branch", id: branch.id },
+    value: {},
+    created_at: branch.createdAt,
+    updated_at: branch.updatedAt,
+  };
+  return { status: 200, body: { branch: branchView(realm, project, branch), annotation } };
+}
+
+export async function createBranch(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const wanted: Json = optional(call.body, "branch", "object") ?? {};
+  const endpoints = (Array.isArray(call.body.endpoints) ? call.body.endpoints : []) as Json[];
+  const parentId = optional(wanted, "parent_id", "string");
+  const parent = parentId === undefined ? defaultOf(project) : realm.branch(project, parentId);
+  const id = mintId("br");
+  const name = optional(wanted, "name", "string") ?? id;
+  const initSource = optional(wanted, "init_source", "string") ?? "parent-data";
+  if (!["parent-data", "parent-schema", "schema-only"].includes(initSource)) throw invalid(`init_source ${initSource} is not supported`);
+  checkName(project, name);
+  checkRoom(realm, project, { root: initSource === "schema-only" });
+  if (endpoints.filter((each) => each.type === "read_write").length > 1) throw refused("a branch has one read-write endpoint");
+  for (const each of endpoints) checkEndpoint(realm, project, undefined, each);
+  if (parent.expiresAt !== undefined) throw refused("a branch with an expiration date cannot have children");
+  const isProtected = optional(wanted, "protected", "boolean") === true;
+  if (isProtected) checkProtection(realm, project);
+  const expires = optional(wanted, "expires_at", "string");
+  const expiresAt = expires === undefined ? undefined : expiryOf(realm, expires);
+  if (isProtected && expiresAt !== undefined) throw refused("a protected branch cannot expire");
+  const point = pointOf(optional(wanted, "parent_timestamp", "string"), optional(wanted, "parent_lsn", "string"), "parent_timestamp");
+  refuseLostHistory(parent, point);
+
+  const { line, lsn, at, catalog } = await forkAt(realm, project, parent, point);
+  const now = realm.time.now();
+  const branch: Branch = {
+    id,
+    name,
+    parentId: initSource === "schema-only" ? undefined : parent.id,
+    parentLsn: lsn,
+    parentTimestamp: at,
+    line,
+    default: false,
+    protected: isProtected,
+    original: false,
+    createdAt: now,
+    updatedAt: now,
+    expiresAt,
+    ttlSeconds: expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000),
+    initSource,
+    catalog: parent.protected ? await repassword(realm, line, catalog, mintPassword) : catalog,
+    schedule: [],
+    scheduledUpTo: now,
+    sizeBytes: parent.sizeBytes,
+  };
+  if (initSource !== "parent-data") await empty(realm, branch);
+  project.branches.set(id, branch);
+  const made = [];
+  for (const each of endpoints) made.push(await addEndpoint(realm, project, branch, each));
+  const steps: Step[] = [
+    { action: "create_branch", branchId: id },
+    ...made.map((endpoint): Step => ({ action: "start_compute", branchId: id, endpointId: endpoint.id })),
+  ];
+  const operations = queue(realm, project, steps, call.stuck);
+  branch.pending = operations[0];
+  for (const [index, endpoint] of made.entries()) endpoint.pending = operations[index + 1];
+  const writer = made.find((endpoint) => endpoint.type === "read_write") ?? made[0];
+  return {
+    status: 201,
+    body: {
+      branch: branchView(realm, project, branch),
+      endpoints: endpointViews(realm, project, made),
+      operations: operationViews(realm, project, operations),
+      roles: rolesOf(branch).map((role) => roleView(branch, role)),
+      databases: databasesOf(branch).map((database) => databaseView(branch, database)),
+      ...(writer === undefined ? {} : { connection_uris: connectionViews(branch, writer) }),
+    },
+  };
+}
+
+/** Leaves the tables of a new branch, and nothing in them. */
+async function empty(realm: Realm, branch: Branch): Promise<void> {
+  const truncate = `DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    LOOP EXECUTE format('TRUNCATE %s CASCADE', t); END LOOP; END $$`;
+  for (const database of databasesOf(branch)) await realm.fleet.execute(branch.line, database.name, truncate);
+  await realm.fleet.stop(branch.line);
+}
+
+export function defaultOf(project: Project): Branch {
+  const found = [...project.branches.values()].find((branch) => branch.default);
+  if (found === undefined) throw new Error(`project ${project.id} has no default branch`);
+  return found;
+}
+
+export function updateBranch(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const branch = realm.branch(project, call.params.branch);
+  const wanted = part(call.body, "branch");
+  const name = optional(wanted, "name", "string") ?? branch.name;
+  checkName(project, name, branch);
+  const isProtected = optional(wanted, "protected", "boolean") ?? branch.protected;
+  if (isProtected && !branch.protected) checkProtection(realm, project);
+  const expires = optional(wanted, "expires_at", "string");
+  const expiresAt = expires !== undefined ? expiryOf(realm, expires) : wanted.expires_at === null ? undefined : branch.expiresAt;
+  if (expiresAt !== undefined) {
+    if (isProtected) throw refused("a protected branch cannot expire");
+    if (branch.default) throw refused("the default branch cannot expire");
+    if (childrenOf(project, branch).length > 0) throw refused("a branch that has children cannot expire");
+  }
+  const reprotected = isProtected !== branch.protected;
+  const now = realm.time.now();
+  const ttlSeconds = expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000);
+  Object.assign(branch, { name, protected: isProtected, expiresAt, ttlSeconds, updatedAt: now });
+  const steps: Step[] = reprotected ? [{ action: "timeline_update_protected_config", branchId: branch.id }] : [];
+  return changed(realm, call, project, branch, steps);
+}
+
+export function setDefault(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const branch = realm.branch(project, call.params.branch);
+  if (branch.expiresAt !== undefined) throw refused("a branch that expires cannot be the default");
+  for (const each of project.branches.values()) each.default = each === branch;
+  branch.updatedAt = realm.time.now();
+  return changed(realm, call, project, branch, []);
+}
+
+export async function deleteBranch(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  if (project.gone.has(call.params.branch ?? "")) return { status: 204 };
+  const branch = realm.branch(project, call.params.branch);
+  if (branch.default) throw refused("the default branch cannot be deleted");
+  if (branch.protected) throw refused("a protected branch cannot be deleted");
+  if (childrenOf(project, branch).length > 0) throw refused("branch has children and cannot be deleted");
+  if (branch.original) throw refused("the root branch of the project cannot be deleted");
+  await removeBranch(realm, project, branch);
+  return changed(realm, call, project, branch, [{ action: "delete_timeline", branchId: branch.id }]);
+}
+
+/** The branch with its computes and the snapshots that were taken of it. */
+export async function removeBranch(realm: Realm, project: Project, branch: Branch): Promise<void> {
+  const endpoints = endpointsOf(project, branch);
+  project.branches.delete(branch.id);
+  project.gone.add(branch.id);
+  for (const endpoint of endpoints) await dropEndpoint(project, endpoint);
+  await realm.fleet.stop(branch.line);
+  for (const snapshot of [...project.snapshots.values()].filter((each) => each.sourceBranchId === branch.id)) {
+    project.snapshots.delete(snapshot.id);
+    project.gone.add(snapshot.id);
+    await realm.fleet.remove(snapshot.line);
+  }
+  await realm.fleet.remove(branch.line);
+}
+
+export function changed(realm: Realm, call: Call, project: Project, branch: Branch, steps: readonly Step[]): Answer {
+  const operations = queue(realm, project, steps, call.stuck);
+  return {
+    status: 200,
+    body: { branch: branchView(realm, project, branch), operations: operationViews(realm, project, operations) },
+  };
+}

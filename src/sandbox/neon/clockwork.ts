@@ -1,0 +1,71 @@
+// What the clock brings about: expiries, scheduled snapshots, computes that fall asleep. In the order of their instants,
+// however far the clock has jumped.
+import { removeBranch } from "./branches.ts";
+import { sleepEndpoint, suspendAfterSeconds } from "./endpoints.ts";
+import type { Realm } from "./realm.ts";
+import { nextDue, obey } from "./schedules.ts";
+import { removeSnapshot } from "./snapshots.ts";
+import { childrenOf, type Project } from "./state.ts";
+
+const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
+
+interface Due {
+  readonly at: Date;
+  run(): Promise<void>;
+}
+
+/** Does everything that is due in every project. Projects in which a mutation is at work are left for the next time. */
+export async function runDue(realm: Realm): Promise<void> {
+  const now = realm.time.now();
+  for (const project of [...realm.world.projects.values()]) {
+    if (project.busy) continue;
+    project.busy = true;
+    try {
+      if (project.deletedAt !== undefined) await purge(realm, project, now);
+      else await catchUp(realm, project, now);
+    } finally {
+      project.busy = false;
+    }
+  }
+}
+
+async function catchUp(realm: Realm, project: Project, now: Date): Promise<void> {
+  for (;;) {
+    const next = earliestDue(realm, project);
+    if (next === undefined || next.at > now) break;
+    await next.run();
+  }
+  for (const endpoint of project.endpoints.values()) {
+    const after = suspendAfterSeconds(endpoint);
+    if (endpoint.state !== "active" || after < 0) continue;
+    if (endpoint.door.connections > 0) endpoint.lastActive = now;
+    else if (now.getTime() - endpoint.lastActive.getTime() >= after * 1000) await sleepEndpoint(realm, project, endpoint);
+  }
+}
+
+function earliestDue(realm: Realm, project: Project): Due | undefined {
+  let first: Due | undefined;
+  const consider = (at: Date | undefined, run: () => Promise<void>): void => {
+    if (at !== undefined && (first === undefined || at < first.at)) first = { at, run };
+  };
+  for (const branch of project.branches.values()) {
+    const kept = branch.default || branch.protected || childrenOf(project, branch).length > 0;
+    if (!kept) consider(branch.expiresAt, () => removeBranch(realm, project, branch));
+    for (const item of branch.schedule) {
+      const at = nextDue(item, branch.scheduledUpTo);
+      consider(at, async () => {
+        const together = branch.schedule.filter((each) => nextDue(each, branch.scheduledUpTo).getTime() === at.getTime());
+        branch.scheduledUpTo = at;
+        for (const each of together) await obey(realm, project, branch, each, at);
+      });
+    }
+  }
+  for (const snapshot of project.snapshots.values()) consider(snapshot.expiresAt, () => removeSnapshot(realm, project, snapshot));
+  return first;
+}
+
+async function purge(realm: Realm, project: Project, now: Date): Promise<void> {
+  if (project.deletedAt === undefined || now.getTime() - project.deletedAt.getTime() < RECOVERABLE_MS) return;
+  realm.world.projects.delete(project.id);
+  for (const branch of [...project.branches.values()]) await removeBranch(realm, project, branch);
+}

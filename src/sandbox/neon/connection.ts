@@ -1,0 +1,26 @@
+// The connection string of a branch or a compute.
+import { connectionUri } from "./branch-view.ts";
+import { defaultOf } from "./branches.ts";
+import { invalid, NeonFault, notFound } from "./errors.ts";
+import type { Answer, Call, Realm } from "./realm.ts";
+import { databaseOf, roleOf } from "./roles.ts";
+import { endpointsOf } from "./state.ts";
+
+export function getConnectionUri(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const database = call.query.get("database_name");
+  const role = call.query.get("role_name");
+  if (database === null || role === null) throw invalid("database_name and role_name are required");
+  const endpointId = call.query.get("endpoint_id");
+  const branchId = call.query.get("branch_id");
+  const asked = endpointId === null ? undefined : realm.endpoint(project, endpointId);
+  const branch =
+    asked !== undefined ? realm.branch(project, asked.branchId) : branchId === null ? defaultOf(project) : realm.branch(project, branchId);
+  const endpoints = endpointsOf(project, branch);
+  const endpoint = asked ?? endpoints.find((each) => each.type === "read_write") ?? endpoints[0];
+  if (endpoint === undefined) throw notFound("endpoint");
+  databaseOf(branch, database);
+  const { password } = roleOf(branch, role);
+  if (password === undefined) throw new NeonFault(412, "", "the role has no password");
+  return { status: 200, body: { uri: connectionUri(endpoint, role, password, database) } };
+}

@@ -1,0 +1,22 @@
+// Error answers in the API's form. Statuses and words that nobody outside knows for sure are in assumptions.ts.
+
+/** An answer that is an error. `code` may be the empty string, as the real one's often is. */
+export class NeonFault extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+export const invalid = (message: string): NeonFault => new NeonFault(400, "", message);
+export const notFound = (what: string): NeonFault => new NeonFault(404, "", `${what} not found`);
+export const refused = (message: string, code = ""): NeonFault => new NeonFault(422, code, message);
+export const limitReached = (code: string, message: string): NeonFault => new NeonFault(422, code, message);
+
+export const locked = (): NeonFault =>
+  new NeonFault(423, "", "project already has running conflicting operations, scheduling of new ones is prohibited");

@@ -1,0 +1,139 @@
+// What can be made to go wrong, and when.
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { locked, NeonFault } from "./errors.ts";
+
+/** One thing going wrong for some requests. Method and path choose them (all, unless told); `skip` lets so many pass first. */
+export interface Fault {
+  readonly method?: string;
+  /** Of the path below the API's host: `/projects/x/branches`. */
+  readonly path?: RegExp;
+  readonly skip?: number;
+  /** Once, unless told. */
+  readonly times?: number;
+  readonly effect:
+    | { readonly kind: "latency"; readonly ms: number }
+    | {
+        readonly kind: "status";
+        readonly status: number;
+        readonly code?: string;
+        readonly message?: string;
+        readonly retryAfterSeconds?: number;
+      }
+    /** 423, as when other work is going on. */
+    | { readonly kind: "locked" }
+    /** The connection breaks before anything was done, or after all was done (a lost answer). */
+    | { readonly kind: "dropBefore" }
+    | { readonly kind: "dropAfter" }
+    /** Held for ever, before anything is done, or after all was done. */
+    | { readonly kind: "stallBefore" }
+    | { readonly kind: "stallAfter" }
+    /** Done and answered, but its last operation runs on until the faults are cleared; the project stays locked. */
+    | { readonly kind: "stuck" };
+}
+
+/** A fault that was asked for. */
+export interface Planned {
+  /** How often it has struck. */
+  readonly struck: number;
+  /** Resolves when it strikes for the first time. */
+  readonly strikes: Promise<void>;
+}
+
+/** A request as it was seen, for tests to look at. */
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Undefined until answered; stays so where nobody answers. */
+  status?: number | undefined;
+  answer?: unknown;
+}
+
+export interface Faults {
+  next(fault: Fault): Planned;
+  /** Forgets every fault and lets stuck operations end. */
+  clear(): void;
+  /** Every request so far, in order. */
+  readonly seen: Seen[];
+}
+
+export type Effect = Fault["effect"];
+
+interface Waiting {
+  readonly fault: Fault;
+  readonly plan: { struck: number; strikes: Promise<void> };
+  readonly strike: () => void;
+  skip: number;
+  left: number;
+}
+
+export class FaultList implements Faults {
+  readonly seen: Seen[] = [];
+  #waiting: Waiting[] = [];
+  #stuck: { on: boolean }[] = [];
+
+  next(fault: Fault): Planned {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const plan = { struck: 0, strikes: promise };
+    this.#waiting.push({ fault, plan, strike: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
+    return plan;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    for (const each of this.#stuck) each.on = false;
+    this.#stuck = [];
+  }
+
+  /** What this request suffers; every fault that waits for it counts it. */
+  take(method: string, path: string): readonly Effect[] {
+    const effects: Effect[] = [];
+    for (const waiting of this.#waiting) {
+      const { fault, plan } = waiting;
+      const meant = (fault.method === undefined || fault.method === method) && (fault.path === undefined || fault.path.test(path));
+      if (!meant || waiting.left === 0) continue;
+      if (waiting.skip > 0) {
+        waiting.skip--;
+        continue;
+      }
+      waiting.left--;
+      plan.struck++;
+      waiting.strike();
+      effects.push(fault.effect);
+    }
+    return effects;
+  }
+
+  stick(): { on: boolean } {
+    const token = { on: true };
+    this.#stuck.push(token);
+    return token;
+  }
+}
+
+/** What happens before the request is acted on. False when it must not be acted on at all (nobody answers). */
+export async function sufferBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
+  for (const effect of effects) {
+    if (effect.kind === "latency") await sleep(effect.ms, undefined, { ref: false });
+    if (effect.kind === "dropBefore") response.socket?.destroy();
+    if (effect.kind === "dropBefore" || effect.kind === "stallBefore") return false;
+    if (effect.kind === "locked") throw locked();
+    if (effect.kind === "status") {
+      const { status, code = "", message = "a fault was asked for", retryAfterSeconds } = effect;
+      throw new NeonFault(status, code, message, retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) });
+    }
+  }
+  return true;
+}
+
+/** Whether the answer may be sent. */
+export function sufferAfter(effects: readonly Effect[], response: ServerResponse): boolean {
+  if (effects.some((effect) => effect.kind === "dropAfter")) {
+    response.socket?.destroy();
+    return false;
+  }
+  return !effects.some((effect) => effect.kind === "stallAfter");
+}

@@ -1,0 +1,48 @@
+// SQL as the superuser of a line's server, over its socket.
+
+import { type Client, openClient } from "../../../engines/postgres/connect/client.ts";
+import { connectionFromParts } from "../../../engines/postgres/connect/url.ts";
+import { type Grounds, SUPERUSER } from "./grounds.ts";
+import type { Server } from "./server.ts";
+
+type Rows = readonly Record<string, unknown>[];
+
+async function withClient<T>(grounds: Grounds, server: Server, database: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const parts = { host: grounds.place.sockets, port: server.port, user: SUPERUSER, database, parameters: {} };
+  const client = await openClient(connectionFromParts(parts), { signal: grounds.signal, applicationName: "neon-sandbox" });
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Runs one or many statements; rows of the last one. A statement's own fault is thrown as the client library words it. */
+export function runSql(grounds: Grounds, server: Server, database: string, sql: string): Promise<Rows> {
+  return withClient(grounds, server, database, (client) => client.query(sql));
+}
+
+/** Sets passwords, of those roles that exist at this point of history. */
+export async function applyPasswords(grounds: Grounds, server: Server, passwords: ReadonlyMap<string, string>): Promise<void> {
+  if (passwords.size === 0) return;
+  await withClient(grounds, server, "postgres", async (client) => {
+    for (const [role, password] of passwords) {
+      const [known] = await client.query("select 1 from pg_catalog.pg_roles where rolname = $1", [role]);
+      if (known === undefined) continue;
+      await client.query(`alter role ${client.raw.escapeIdentifier(role)} password ${client.raw.escapeLiteral(password)}`);
+    }
+  });
+}
+
+/**
+ * Has everything that was committed so far written out. Commits that waited for it are; those of sessions that chose not to wait
+ * (synchronous_commit = off) may still be in memory, and a commit that waits takes them along.
+ */
+export async function writeOut(grounds: Grounds, server: Server): Promise<void> {
+  await withClient(grounds, server, "postgres", async (client) => {
+    const [state] = await client.query<{ behind: boolean }>(
+      "select pg_catalog.pg_current_wal_insert_lsn() > pg_catalog.pg_current_wal_flush_lsn() + 64 as behind",
+    );
+    if (state?.behind) await client.query("set synchronous_commit = on; select pg_catalog.pg_logical_emit_message(true, '', '')");
+  });
+}

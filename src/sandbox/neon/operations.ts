@@ -1,0 +1,121 @@
+// Work that goes on after the answer: scheduling, running, finished, by real time. One mutation at a time in a project.
+import { randomUUID } from "node:crypto";
+import { locked, NeonFault, notFound } from "./errors.ts";
+import { page } from "./paging.ts";
+import type { Answer, Call, Realm } from "./realm.ts";
+import type { Project } from "./state.ts";
+
+export type Action =
+  | "create_branch"
+  | "create_timeline"
+  | "delete_timeline"
+  | "detach_parent_branch"
+  | "start_compute"
+  | "suspend_compute"
+  | "apply_config"
+  | "timeline_update_protected_config";
+
+export interface Operation {
+  readonly id: string;
+  readonly action: Action;
+  readonly branchId: string | undefined;
+  readonly endpointId: string | undefined;
+  /** Milliseconds of the machine's clock. */
+  readonly scheduledMs: number;
+  readonly startsMs: number;
+  readonly endsMs: number;
+  /** Goes on for ever while `on`. */
+  readonly stuck?: { on: boolean } | undefined;
+}
+
+export interface Step {
+  readonly action: Action;
+  readonly branchId?: string | undefined;
+  readonly endpointId?: string | undefined;
+}
+
+/** Queues steps, one after the other. Everything they stand for is already in the state; only the appearance takes time. */
+export function queue(realm: Realm, project: Project, steps: readonly Step[], stuck?: { on: boolean }): Operation[] {
+  const scheduledMs = realm.real();
+  let freeMs = scheduledMs;
+  const made = steps.map((step, index) => {
+    const startsMs = freeMs + realm.delays.schedulingMs;
+    freeMs = startsMs + realm.delays.runningMs;
+    const last = index === steps.length - 1;
+    return {
+      id: randomUUID(),
+      action: step.action,
+      branchId: step.branchId,
+      endpointId: step.endpointId,
+      scheduledMs,
+      startsMs,
+      endsMs: freeMs,
+      stuck: last ? stuck : undefined,
+    };
+  });
+  project.operations.push(...made);
+  return made;
+}
+
+export function hasEnded(realm: Realm, operation: Operation | undefined): boolean {
+  return operation === undefined || (operation.endsMs <= realm.real() && operation.stuck?.on !== true);
+}
+
+/** Whether a mutation would be refused now. */
+export function isLocked(realm: Realm, project: Project): boolean {
+  if (project.busy) return true;
+  // Those that run lie near the end; a stuck one may lie deeper.
+  return project.operations.slice(-64).some((operation) => !hasEnded(realm, operation));
+}
+
+/** Runs one mutation; 423 while another is at work. */
+export async function mutate<T>(realm: Realm, project: Project, work: () => Promise<T> | T): Promise<T> {
+  if (isLocked(realm, project)) throw locked();
+  project.busy = true;
+  try {
+    return await work();
+  } finally {
+    project.busy = false;
+  }
+}
+
+export function operationView(realm: Realm, project: Project, operation: Operation): object {
+  const now = realm.real();
+  const status = hasEnded(realm, operation) ? "finished" : now < operation.startsMs ? "scheduling" : "running";
+  const untilMs = status === "finished" ? operation.endsMs : now;
+  return {
+    id: operation.id,
+    project_id: project.id,
+    branch_id: operation.branchId,
+    endpoint_id: operation.endpointId,
+    action: operation.action,
+    status,
+    failures_count: 0,
+    created_at: realm.time.toDriven(operation.scheduledMs),
+    updated_at: realm.time.toDriven(untilMs),
+    total_duration_ms: untilMs - operation.scheduledMs,
+  };
+}
+
+export function operationViews(realm: Realm, project: Project, operations: readonly Operation[]): object[] {
+  return operations.map((operation) => operationView(realm, project, operation));
+}
+
+export function listOperations(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const { items, cursor } = page(call.query, [...project.operations].reverse(), (operation) => operation.id, { usual: 100, most: 1000 });
+  return {
+    status: 200,
+    body: { operations: operationViews(realm, project, items), ...(cursor === undefined ? {} : { pagination: { cursor } }) },
+  };
+}
+
+export function getOperation(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const found = project.operations.find((operation) => operation.id === call.params.operation);
+  if (found === undefined) throw notFound("operation");
+  return { status: 200, body: { operation: operationView(realm, project, found) } };
+}
+
+/** Thrown where something is asked of a branch that is still being made. */
+export const notReady = (): NeonFault => new NeonFault(422, "", "branch not ready yet");

@@ -1,0 +1,209 @@
+// Snapshots: taken of root branches, restored into new roots, put in another branch's place when finalized.
+import { branchView } from "./branch-view.ts";
+import { checkName, checkRoom } from "./branches.ts";
+import { endpointViews } from "./endpoints.ts";
+import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
+import { mintId } from "./ids.ts";
+import { operationViews, queue, type Step } from "./operations.ts";
+import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
+import { type Answer, type Call, instant, optional, part, type Realm } from "./realm.ts";
+import { successor, takePlace, withPasswordsOf } from "./restore.ts";
+import { type Branch, endpointsOf, isRoot, type Project, type Snapshot } from "./state.ts";
+
+/** How long children of a replaced branch cannot be reset. */
+const HELD_MS = 24 * 3600 * 1000;
+
+export function snapshotView(snapshot: Snapshot): object {
+  return {
+    id: snapshot.id,
+    name: snapshot.name,
+    slug: snapshot.slug,
+    lsn: snapshot.lsn,
+    timestamp: snapshot.timestamp,
+    source_branch_id: snapshot.sourceBranchId,
+    created_at: snapshot.createdAt,
+    expires_at: snapshot.expiresAt,
+    manual: snapshot.manual,
+    full_size: snapshot.sizeBytes,
+  };
+}
+
+export function listSnapshots(realm: Realm, call: Call): Answer {
+  return { status: 200, body: { snapshots: [...realm.project(call).snapshots.values()].map(snapshotView) } };
+}
+
+/** Everything is in the query; a body is not looked at. */
+export async function createSnapshot(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const branch = realm.branch(project, call.params.branch);
+  const said = (key: string): string | undefined => call.query.get(key) ?? undefined;
+  if (!isRoot(branch)) throw refused("snapshots can only be created from root branches");
+  const { manualSnapshots } = realm.world.limits;
+  if ([...project.snapshots.values()].filter((snapshot) => snapshot.manual).length >= manualSnapshots) {
+    throw limitReached("SNAPSHOTS_LIMIT_EXCEEDED", `snapshots limit exceeded, limit: ${manualSnapshots}`);
+  }
+  const point = pointOf(said("timestamp"), said("lsn"));
+  refuseLostHistory(branch, point);
+  const now = realm.time.now();
+  const name = said("name") ?? `${branch.name} at ${now.toISOString()}`;
+  checkFree(project, name, said("slug"));
+  const expires = said("expires_at");
+  const expiresAt = expires === undefined ? undefined : expiryOf(realm, expires);
+  const at = await forkAt(realm, project, branch, point);
+  const snapshot = await addSnapshot(realm, project, branch, { ...at, name, slug: said("slug"), expiresAt, createdAt: now, manual: true });
+  const operations = queue(realm, project, [{ action: "create_timeline", branchId: branch.id }], call.stuck);
+  return { status: 200, body: { snapshot: snapshotView(snapshot), operations: operationViews(realm, project, operations) } };
+}
+
+interface Taken extends Pick<Snapshot, "line" | "lsn" | "catalog" | "name" | "expiresAt" | "createdAt" | "manual"> {
+  readonly at: Date;
+  readonly slug?: string | undefined;
+}
+
+export async function addSnapshot(realm: Realm, project: Project, branch: Branch, taken: Taken): Promise<Snapshot> {
+  const { line, lsn, at, catalog, name, slug, expiresAt, createdAt, manual } = taken;
+  const id = mintId("snap");
+  const sizeBytes = (await realm.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
+  const snapshot: Snapshot = {
+    id,
+    name,
+    slug: slug ?? id.replace(/^snap-/, "s-"),
+    lsn,
+    timestamp: at,
+    sourceBranchId: branch.id,
+    createdAt,
+    expiresAt,
+    manual,
+    line,
+    catalog,
+    sizeBytes,
+  };
+  project.snapshots.set(id, snapshot);
+  return snapshot;
+}
+
+function checkFree(project: Project, name: string, slug: string | undefined, except?: Snapshot): void {
+  if (name === "" || name.length > 256) throw invalid("snapshot name must have 1 to 256 characters");
+  for (const snapshot of project.snapshots.values()) {
+    if (snapshot === except) continue;
+    if (snapshot.name === name) throw new NeonFault(409, "", `snapshot with the provided name "${name}" already exists`);
+    if (slug !== undefined && snapshot.slug === slug)
+      throw new NeonFault(409, "", `snapshot with the provided slug "${slug}" already exists`);
+  }
+}
+
+function expiryOf(realm: Realm, text: string): Date {
+  const at = instant(text, "expires_at");
+  if (at <= realm.time.now()) throw invalid("expires_at must be in the future");
+  return at;
+}
+
+export function updateSnapshot(realm: Realm, call: Call): Answer {
+  const project = realm.project(call);
+  const snapshot = realm.snapshot(project, call.params.snapshot);
+  const wanted = part(call.body, "snapshot");
+  const name = optional(wanted, "name", "string") ?? snapshot.name;
+  checkFree(project, name, undefined, snapshot);
+  const expires = optional(wanted, "expires_at", "string");
+  if (expires !== undefined) snapshot.expiresAt = expiryOf(realm, expires);
+  else if (wanted.expires_at === null) snapshot.expiresAt = undefined;
+  snapshot.name = name;
+  return { status: 200, body: { snapshot: snapshotView(snapshot) } };
+}
+
+export async function deleteSnapshot(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const snapshot = realm.snapshot(project, call.params.snapshot);
+  await removeSnapshot(realm, project, snapshot);
+  const operations = queue(realm, project, [{ action: "delete_timeline", branchId: snapshot.sourceBranchId }], call.stuck);
+  return { status: 202, body: { operations: operationViews(realm, project, operations) } };
+}
+
+export async function removeSnapshot(realm: Realm, project: Project, snapshot: Snapshot): Promise<void> {
+  project.snapshots.delete(snapshot.id);
+  project.gone.add(snapshot.id);
+  await realm.fleet.remove(snapshot.line);
+}
+
+export async function restoreSnapshot(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const snapshot = realm.snapshot(project, call.params.snapshot);
+  const target = realm.branch(project, optional(call.body, "target_branch_id", "string") ?? snapshot.sourceBranchId);
+  const finalize = optional(call.body, "finalize_restore", "boolean") === true;
+  const now = realm.time.now();
+  const asked = optional(call.body, "name", "string") ?? call.query.get("name") ?? undefined;
+  const name = asked ?? `${target.name}_restored_${now.toISOString()}`;
+  checkName(project, name);
+  checkRoom(realm, project, { root: true });
+  const { line } = await realm.fleet.fork(snapshot.line, { kind: "head" });
+  const restored: Branch = {
+    ...successor(target, now),
+    name,
+    parentId: undefined,
+    parentLsn: snapshot.lsn,
+    parentTimestamp: snapshot.timestamp,
+    line,
+    initSource: "parent-data",
+    catalog: snapshot.catalog,
+    original: false,
+    restoreStatus: "restored",
+    restoredFrom: snapshot.id,
+    restoredAs: target.id,
+  };
+  project.branches.set(restored.id, restored);
+  if (finalize) await complete(realm, project, restored, target, undefined);
+  const endpoints = endpointsOf(project, restored);
+  const operations = queue(realm, project, steps(restored, endpoints, true), call.stuck);
+  restored.pending = operations[0];
+  return {
+    status: 200,
+    body: {
+      branch: branchView(realm, project, restored),
+      ...(endpoints.length === 0 ? {} : { endpoints: endpointViews(realm, project, endpoints) }),
+      operations: operationViews(realm, project, operations),
+    },
+  };
+}
+
+export async function finalizeRestore(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const restored = realm.branch(project, call.params.branch);
+  if (restored.restoreStatus !== "restored") throw refused("branch is not a restore that waits to be finalized");
+  const target = realm.branch(project, restored.restoredAs);
+  await complete(realm, project, restored, target, optional(call.body, "name", "string"));
+  const operations = queue(realm, project, steps(restored, endpointsOf(project, restored), false), call.stuck);
+  return { status: 200, body: { operations: operationViews(realm, project, operations) } };
+}
+
+/** The restored branch takes the target's place. Snapshots taken so far stay with the target. */
+async function complete(realm: Realm, project: Project, restored: Branch, target: Branch, asked: string | undefined): Promise<void> {
+  const keepAs = asked ?? unused(project, `${target.name} (old)`);
+  checkName(project, keepAs);
+  const own = endpointsOf(project, restored).some((endpoint) => endpoint.type === "read_write");
+  if (own && endpointsOf(project, target).some((endpoint) => endpoint.type === "read_write")) {
+    throw refused("the restored branch has a read-write endpoint of its own; delete it first");
+  }
+  restored.catalog = await withPasswordsOf(realm, restored.line, restored.catalog, target);
+  restored.original = target.original;
+  target.original = false;
+  await takePlace(realm, project, target, restored, keepAs);
+  restored.restoreStatus = "finalized";
+  target.childrenHeldUntil = new Date(realm.time.now().getTime() + HELD_MS);
+}
+
+/** `main (old)`, `main (old) 2` … */
+function unused(project: Project, name: string): string {
+  const taken = new Set([...project.branches.values()].map((branch) => branch.name));
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : `${name} ${number}`;
+    if (!taken.has(candidate)) return candidate;
+  }
+}
+
+function steps(branch: Branch, endpoints: readonly { readonly id: string }[], created: boolean): Step[] {
+  return [
+    ...(created ? [{ action: "create_timeline", branchId: branch.id } as const] : []),
+    ...endpoints.map((endpoint): Step => ({ action: "start_compute", branchId: branch.id, endpointId: endpoint.id })),
+    ...(created || endpoints.length > 0 ? [] : [{ action: "apply_config", branchId: branch.id } as const]),
+  ];
+}

@@ -1,0 +1,89 @@
+// Which real instant an instant of the driven clock was. The API speaks driven time; the clusters stamp commits with the machine's.
+//
+// Kept as stretches: in each, driven time ran along with real time, or stood still. Between two, it jumped.
+
+interface Stretch {
+  readonly driven: number;
+  readonly real: number;
+  endReal: number;
+  /** Unknown until a second reading tells. */
+  runs: boolean | undefined;
+}
+
+/** Readings of two clocks, milliseconds rounded each on its own. */
+const TOLERANCE_MS = 3;
+
+export class Timeline {
+  readonly #clock: () => number;
+  readonly #real: () => number;
+  readonly #stretches: Stretch[] = [];
+  #aheadMs = 0;
+  #latest = Number.NEGATIVE_INFINITY;
+
+  /** `clock` is what tests drive; `real` is the machine's. Both in milliseconds since 1970. */
+  constructor(clock: () => number, real: () => number = Date.now) {
+    this.#clock = clock;
+    this.#real = real;
+    this.read();
+  }
+
+  /** The driven present. Every reading extends the map: a jump counts from the reading that sees it. */
+  read(): number {
+    const real = this.#real();
+    const driven = Math.max(this.#clock() + this.#aheadMs, this.#latest); // never backwards
+    this.#latest = driven;
+    const last = this.#stretches.at(-1);
+    if (last !== undefined) {
+      const withReal = Math.abs(driven - (last.driven + real - last.real)) <= TOLERANCE_MS;
+      const stood = driven === last.driven;
+      if (withReal && stood) return driven; // too short to tell
+      if ((last.runs !== false && withReal) || (last.runs !== true && stood)) {
+        last.runs = withReal;
+        last.endReal = real;
+        return driven;
+      }
+    }
+    this.#stretches.push({ driven, real, endReal: real, runs: undefined });
+    return driven;
+  }
+
+  now(): Date {
+    return new Date(this.read());
+  }
+
+  /** Puts the driven clock forward. */
+  advance(ms: number): void {
+    this.read();
+    this.#aheadMs += ms;
+    this.read();
+  }
+
+  /**
+   * The last real instant that belongs to a driven one. An instant inside a jump is the moment of the jump:
+   * nothing happened in between.
+   */
+  toReal(driven: Date): Date {
+    const at = driven.getTime();
+    const index = this.#stretches.findLastIndex((stretch) => stretch.driven <= at);
+    const found = this.#stretches[index];
+    if (found === undefined) {
+      const first = this.#stretches[0] as Stretch;
+      return new Date(first.real - (first.driven - at));
+    }
+    const end = this.#stretches[index + 1]?.real ?? Number.POSITIVE_INFINITY;
+    if (found.runs !== false || end === Number.POSITIVE_INFINITY) {
+      const along = found.runs === false ? this.#real() : found.real + at - found.driven;
+      return new Date(Math.min(along, end));
+    }
+    return new Date(end);
+  }
+
+  /** The driven instant of a real one. */
+  toDriven(real: number): Date {
+    const index = this.#stretches.findLastIndex((stretch) => stretch.real <= real);
+    const found = this.#stretches[Math.max(index, 0)] as Stretch;
+    if (found.runs === false) return new Date(found.driven);
+    const next = this.#stretches[index + 1]?.driven ?? Number.POSITIVE_INFINITY;
+    return new Date(Math.min(found.driven + real - found.real, next));
+  }
+}

@@ -1,0 +1,203 @@
+// What can go wrong while a cluster is copied: each a clear message, and nothing left in the repository or on the server.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ErrorCode, isLifeboatError, LifeboatError } from "../../src/core/errors.ts";
+import { beginBase } from "../../src/engines/postgres/base/begin.ts";
+import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
+import { backup } from "../../src/operations/backup.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { BaseDump } from "../../src/ports/physical.ts";
+import type { Storage } from "../../src/ports/storage.ts";
+import { type BaseWorld, baseWorld, copyableCluster, quiet, throughProxy } from "../support/base-world.ts";
+import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+
+const skip = skipWithoutPostgres();
+const says = (code: ErrorCode, words: RegExp) => (error: unknown) => {
+  assert.ok(isLifeboatError(error, code), String(error));
+  assert.match(error.message, words);
+  return true;
+};
+
+/** More than all buffers between server and storage hold, and nothing a compressor could make small. */
+async function largeSource(t: TestContext) {
+  const cluster = await copyableCluster(t);
+  const shop = await freshDatabase("shop", cluster);
+  await query(
+    shop,
+    "create table t as select i as id, sha512(i::text::bytea) || sha512((i * 3)::text::bytea) as v from generate_series(1, 150000) i",
+  );
+  return { cluster, shop };
+}
+
+/** Storage that does something when so many bytes of an archive have come. */
+function disturbed(atBytes: number, disturb: () => Promise<void>): (storage: Storage) => Storage {
+  return (storage) => ({
+    ...storage,
+    put: (name, body, options) => storage.put(name, name.endsWith("base.zst.age") ? watched(body) : body, options),
+    get: storage.get.bind(storage),
+  });
+  async function* watched(body: AsyncIterable<Uint8Array> | Uint8Array): AsyncGenerator<Uint8Array> {
+    let sizeBytes = 0;
+    let done = false;
+    for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > atBytes && !done) {
+        done = true;
+        await disturb();
+      }
+      yield chunk;
+    }
+  }
+}
+
+async function until(check: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!(await check())) {
+    assert.ok(performance.now() < endMs, "it did not come about");
+    await sleep(50);
+  }
+}
+
+async function assertNothingLeft(world: BaseWorld, shop: Connection): Promise<void> {
+  const files = readdirSync(world.directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.deepEqual(
+    files
+      .map(({ parentPath, name }) => join(parentPath, name).slice(world.directory.length + 1))
+      .filter((path) => /^(sources|leases)\//.test(path)),
+    [],
+    "no object is left",
+  );
+  await until(async () => {
+    const [left] = await query<{ n: string }>(
+      shop,
+      `select (select count(*) from pg_stat_progress_basebackup) + (select count(*) from pg_replication_slots)
+         + (select count(*) from pg_stat_activity where backend_type = 'walsender') as n`,
+    );
+    return left?.n === "0";
+  });
+}
+
+test("R25 a role that may not copy the cluster is told the exact statement, and with it the copy works", { skip }, async (t) => {
+  const cluster = await copyableCluster(t);
+  const shop = await freshDatabase("shop", cluster);
+  await query(shop, `create role "Back up" login password 'p'`);
+  const weak = connectionFromParts({ ...partsOf(shop), user: "Back up", password: "p" });
+  const world = await baseWorld(t, weak);
+  let statement = "";
+  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), (error) => {
+    assert.ok(isLifeboatError(error, "SOURCE_PERMISSION"), String(error));
+    statement = /ALTER ROLE .*;/.exec(error.hint)?.[0] ?? "";
+    return true;
+  });
+  await assertNothingLeft(world, shop);
+  assert.equal(statement, 'ALTER ROLE "Back up" REPLICATION;');
+  await query(shop, statement);
+  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
+  assert.equal(manifest.base?.superuser, partsOf(shop).user);
+});
+
+test("R25 a server that lets nobody copy it is named with the setting to change", { skip }, async () => {
+  const minimal = (await sharedCluster()).connection("postgres"); // wal_level = minimal, max_wal_senders = 0
+  await assert.rejects(beginBase(minimal, { label: "test" }), (error) => {
+    assert.ok(isLifeboatError(error, "ARCHIVE_BLOCKED"), String(error));
+    assert.match(error.hint, /ALTER SYSTEM SET max_wal_senders = 10;/);
+    return true;
+  });
+});
+
+test("R25 a storage that is full leaves no backup, no object, no slot and no copy running", { skip }, async (t) => {
+  const { shop } = await largeSource(t);
+  const full = disturbed(500_000, async () => {
+    throw new LifeboatError("STORAGE_FULL", "the disk is full");
+  });
+  const world = await baseWorld(t, shop, full);
+  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), says("STORAGE_FULL", /full/));
+  await assertNothingLeft(world, shop);
+});
+
+test("R25 a server that dies in the middle leaves no backup and no object", { skip }, async (t) => {
+  const { shop } = await largeSource(t);
+  const world = await baseWorld(
+    t,
+    shop,
+    disturbed(500_000, async () => {
+      const [sender] = await query<{ pid: number }>(shop, "select pid from pg_stat_activity where backend_type = 'walsender'");
+      assert.ok(sender);
+      process.kill(sender.pid, "SIGKILL"); // the server then ends every session and recovers
+    }),
+  );
+  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), says("SOURCE_UNREACHABLE", /shop/));
+  const alive = (): Promise<boolean> =>
+    query(shop, "select 1").then(
+      () => true,
+      () => false,
+    );
+  await until(alive);
+  await assertNothingLeft(world, shop);
+});
+
+test("R25 a backup that is told to stop in the middle says why, and leaves nothing", { skip }, async (t) => {
+  const { shop } = await largeSource(t);
+  const controller = new AbortController();
+  const reason = new LifeboatError("CANCELLED", "told to stop");
+  const world = await baseWorld(
+    t,
+    shop,
+    disturbed(500_000, async () => controller.abort(reason)),
+  );
+  await assert.rejects(
+    backup(world.workshop, world.source, { kind: "base" }, { ...quiet, signal: controller.signal }),
+    (error) => error === reason,
+  );
+  await assertNothingLeft(world, shop);
+});
+
+async function drain(dump: BaseDump): Promise<{ name: string; hasPlain: boolean; sizeBytes: number }[]> {
+  const parts = [];
+  try {
+    for await (const part of dump.parts) {
+      let sizeBytes = 0;
+      for await (const chunk of part.bytes) sizeBytes += chunk.length;
+      parts.push({ name: part.name, hasPlain: part.plain !== undefined, sizeBytes });
+    }
+  } finally {
+    await dump.end();
+  }
+  return parts;
+}
+
+test("R25 one bit changed on its way from the server is found, compressed or not", { skip }, async (t) => {
+  const { cluster, shop } = await largeSource(t);
+  const AT = 15_000_000;
+  const flip = (chunk: Buffer, sentBytes: number): Buffer => {
+    if (sentBytes <= AT && AT < sentBytes + chunk.length) chunk[AT - sentBytes] = (chunk[AT - sentBytes] as number) ^ 4;
+    return chunk;
+  };
+  const road = await throughProxy(t, cluster, shop, flip);
+  const plain = { label: "test", compressions: [undefined] };
+  await assert.rejects(
+    beginBase(road, plain).then(drain),
+    says("INTEGRITY", /not what the server's manifest says: base\/\d+\/\d+ has the checksum/),
+  );
+  await assert.rejects(beginBase(road, { label: "test" }).then(drain), says("INTEGRITY", /./));
+  assert.equal((await drain(await beginBase(shop, plain))).length, 2, "without the change it is whole");
+});
+
+test("R25 a server that cannot compress as asked sends its archives plain", { skip }, async (t) => {
+  const cluster = await copyableCluster(t);
+  const shop = await freshDatabase("shop", cluster);
+  const dump = await beginBase(shop, { label: "it's a test", compressions: [{ level: 99 }, undefined] });
+  assert.match(dump.facts.tool, /plain/);
+  const parts = await drain(dump);
+  assert.deepEqual(
+    parts.map(({ name, hasPlain }) => [name, hasPlain]),
+    [
+      ["base", false],
+      ["manifest", false],
+    ],
+  );
+  assert.equal((parts[0]?.sizeBytes ?? 1) % 512, 0);
+});

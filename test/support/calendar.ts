@@ -1,0 +1,113 @@
+// Ninety simulated days: an example configuration wired as the program wires it, a clock that the test drives, and what an
+// operator's cron lines would do each night. What must survive is worked out elsewhere, by calendar arithmetic.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
+import { type Composed, compose, openStorage } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { makeDue } from "../../src/operations/due.ts";
+import { expire } from "../../src/operations/expire.ts";
+import { pointsOf } from "../../src/operations/points.ts";
+import { snapshotsOf } from "../../src/operations/snapshots.ts";
+import type { Source, Watch } from "../../src/operations/workshop.ts";
+import { silentProgress } from "../../src/ports/progress.ts";
+import { createRepository } from "../../src/repository/repository.ts";
+import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
+import { type DrivenClock, drivenClock } from "./repository.ts";
+
+export const DAY_MS = 86_400_000;
+export const HOUR_MS = 3_600_000;
+
+export const EXAMPLES = join(import.meta.dirname, "../../examples");
+
+export interface Practice {
+  readonly workshop: Composed;
+  readonly source: Source;
+  readonly clock: DrivenClock;
+  readonly watch: Watch;
+  /** What a cron line at this hour does: makes what is due, then lets go of what has expired. Anything that fails fails the test. */
+  night(): Promise<void>;
+  /** Names of everything there is, at the provider and in the repository, in order of names. */
+  names(): Promise<string[]>;
+  /** As the day of the clock: `2026-09-01`. */
+  today(): string;
+}
+
+/** Variables that the examples ask for; nothing is there yet. */
+export async function exampleEnvironment(t: TestContext): Promise<Record<string, string>> {
+  const directory = mkdtempSync(join(process.env.LIFEBOAT_TEST_TMP ?? tmpdir(), "lifeboat-example-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
+  const { identity, recipient } = await generateIdentity();
+  const identityFile = join(directory, "identity.txt");
+  writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
+  return {
+    LIFEBOAT_REPOSITORY: pathToFileURL(join(directory, "repository")).href,
+    LIFEBOAT_RECIPIENT: recipient,
+    LIFEBOAT_IDENTITY_FILE: identityFile,
+    LIFEBOAT_STATE: join(directory, "state"),
+    LIFEBOAT_SPOOL: tmpdir(),
+    DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+    NEON_PROJECT_ID: "none",
+    NEON_API_KEY: "none",
+  };
+}
+
+/** The first source of an example, wired; closed with the test. */
+export async function practise(
+  t: TestContext,
+  example: string,
+  options: { readonly clock?: DrivenClock; readonly neon?: NeonSandbox; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Practice> {
+  const { clock = drivenClock(), neon } = options;
+  const env = {
+    ...(await exampleEnvironment(t)),
+    ...(neon && { NEON_PROJECT_ID: neon.projectId, NEON_API_KEY: neon.apiKey, NEON_API_HOST: neon.apiHost }),
+    ...options.env,
+  };
+  const config = loadConfig({ file: join(EXAMPLES, example), env, cwd: EXAMPLES });
+  const storage = await openStorage(config, { create: true });
+  await createRepository(storage, config.repository.encryption.recipients, clock);
+  await storage.close();
+  const workshop = await compose(config, { clock, lifeboat: "test", env });
+  t.after(() => workshop.close());
+  const [found] = workshop.sources.values();
+  if (found === undefined) throw new Error(`${example} names no source`);
+  const source = neon === undefined ? underClock(found, clock) : found;
+  const watch = { signal: new AbortController().signal, progress: silentProgress };
+  return {
+    workshop,
+    source,
+    clock,
+    watch,
+    async night() {
+      const { failed } = await makeDue(workshop, [source], {}, watch);
+      for (const { error } of failed) throw error;
+      const { refused } = await expire(workshop, source, watch);
+      for (const { message } of refused) throw new Error(message);
+    },
+    async names() {
+      const stored = (await pointsOf(workshop, source.name)).map(({ point }) => point.name);
+      const held = (await snapshotsOf(workshop, source)).map(({ point }) => point.name);
+      return [...stored, ...held].sort();
+    },
+    today: () => clock.now().toISOString().slice(0, 10),
+  };
+}
+
+/** A real server stamps its snapshots with the machine's clock; here the driven one says what day it is. */
+function underClock(source: Source, clock: DrivenClock): Source {
+  const { engine } = source;
+  return {
+    ...source,
+    engine: {
+      ...engine,
+      async beginDump(connection, options) {
+        const dump = await engine.beginDump(connection, options);
+        return { ...dump, snapshotAt: clock.now() };
+      },
+    },
+  };
+}

@@ -1,0 +1,61 @@
+// A fleet of the Neon sandbox for tests, gone at the end of the test; and what the server's own pg_waldump says of a line's log.
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { baseEnvironment } from "../../src/engines/postgres/process/environment.ts";
+import { runProgram } from "../../src/engines/postgres/process/run.ts";
+import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
+import type { Fleet } from "../../src/sandbox/neon/fleet/fleet-types.ts";
+import { SEGMENT_BYTES } from "../../src/sandbox/neon/fleet/grounds.ts";
+import { postgresBin } from "./postgres.ts";
+
+export interface TestFleet {
+  readonly fleet: Fleet;
+  readonly directory: string;
+}
+
+export const fleetDirectory = (): string => join(tmpdir(), `lifeboat-fleet-${randomBytes(5).toString("hex")}`);
+
+export async function testFleet(t: TestContext): Promise<TestFleet> {
+  const directory = fleetDirectory();
+  const fleet = await openFleet({ directory, bin: postgresBin() });
+  t.after(() => fleet.end());
+  return { fleet, directory };
+}
+
+/** A database `shop` of a role `owner`, with a table that notes by which transaction each row was written. */
+export const SHOP = ["create role owner login", "create database shop owner owner"] as const;
+export const TABLE = "create table t (xid xid8 not null default pg_current_xact_id(), note text); grant all on t to owner";
+
+/** The first column of every row. */
+export async function column(fleet: Fleet, line: string, sql: string): Promise<string[]> {
+  return (await fleet.execute(line, "shop", sql)).map((row) => String(Object.values(row)[0]));
+}
+
+export interface Commit {
+  readonly xid: string;
+  readonly lsn: bigint;
+  /** As `2026-11-21 06:42:11.123456 UTC`: compares as text. */
+  readonly at: string;
+}
+
+/** Every commit in the log of a line, in its order, from the first segment of its timeline on. */
+export async function commitsOf(directory: string, line: string): Promise<Commit[]> {
+  const pgWal = join(directory, "lines", line, "data", "pg_wal");
+  const [first = ""] = readdirSync(pgWal)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .sort();
+  // It ends with a complaint, and a status, about the end of the log.
+  const [timeline = 0, upper = 0, lower = 0] = [0, 8, 16].map((at) => Number.parseInt(first.slice(at, at + 8), 16));
+  const from = `${upper.toString(16)}/${(lower * SEGMENT_BYTES).toString(16)}`;
+  const args = ["--rmgr", "Transaction", "--path", pgWal, "--timeline", String(timeline), "--start", from];
+  const { stdout } = await runProgram(join(postgresBin(), "pg_waldump"), args, {
+    env: { ...baseEnvironment(), TZ: "UTC" },
+    timeoutMs: 60_000,
+    maxOutputBytes: 64 * 1024 * 1024,
+  });
+  const records = stdout.matchAll(/tx:\s*(\d+), lsn: ([0-9A-F]+)\/([0-9A-F]+), .*desc: COMMIT (\d{4}-\S+ \S+ UTC)/g);
+  return [...records].map(([, xid = "", high, low, at = ""]) => ({ xid, lsn: (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`), at }));
+}
