@@ -1,11 +1,12 @@
 // Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
-// Usage: npm run bench [-- SECTION …]   sections: backup restore fingerprint list startup; default: all
+// Usage: npm run bench [-- SECTION …]   sections: backup restore fingerprint list startup base; default: all
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { beginCluster } from "../src/engines/postgres/cluster/cluster.ts";
 import { partsOf } from "../src/engines/postgres/connect/url.ts";
 import { findTools } from "../src/engines/postgres/tools/find.ts";
+import { benchBase } from "./base.ts";
 import { buildDatabase } from "./database.ts";
 import { fillRepository } from "./many-backups.ts";
 import { compare, type Measured, measure } from "./measure.ts";
@@ -34,6 +35,16 @@ function report(
   }
   const peaks = Object.entries(own.peakMiB).filter(([name]) => !["bash", "sh"].includes(name));
   print(`  peak memory of ours: ${peaks.map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(", ")}   (limit 200 MiB)`);
+}
+
+if (wants("base")) {
+  const { directory } = await findTools("server", { minimumMajor: 15 });
+  const runs = await benchBase({ bin: directory, lifeboat, millionRows: MILLION_ROWS, rounds: ROUNDS });
+  if (runs !== undefined) {
+    report("Base backup: compressed, encrypted (only ours), every file checked on arrival", runs, "lifeboat backup --kind base", {
+      "pgbackrest, process-max 2, gz": "its default; limit 0.60",
+    });
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), "lifeboat-bench-"));

@@ -45,7 +45,8 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
     const sources = new Map<string, Source>();
-    for (const name of Object.keys(config.sources)) sources.set(name, await wireSource(config, name, clock, archivesIn(config, env, repository.identity.id)));
+    for (const name of Object.keys(config.sources))
+      sources.set(name, await wireSource(config, name, clock, archivesIn(config, env, repository.identity.id)));
     return {
       repository,
       catalog,

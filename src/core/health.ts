@@ -21,6 +21,12 @@ export const HEALTH_CODES = {
   WINDOW_SHORT: "fail",
   PROTECTION_OFF: "fail",
   SNAPSHOT_OVERDUE: "fail",
+  NO_BASE: "fail",
+  LOG_GAP: "fail",
+  LOG_DAMAGED: "fail",
+  LOG_BEHIND: "fail",
+  SLOT_INACTIVE: "fail",
+  SLOT_LOST: "fail",
   SOURCE_NOT_ASKED: "inconclusive",
   PROVIDER_NOT_ASKED: "inconclusive",
   DRIFT: "inconclusive",
@@ -61,6 +67,8 @@ export interface HealthFacts {
   readonly reachable?: boolean | undefined;
   /** Any instant in it can be reached, by the provider's history or a log archive. */
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
+  /** What the log archive says against it. */
+  readonly log?: readonly HealthReason[] | undefined;
   /** What the provider's settings say against it. */
   readonly provider?: readonly HealthReason[] | undefined;
   /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
@@ -82,7 +90,7 @@ export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
 
 /** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
 export function judgeSource(facts: HealthFacts): Health {
-  const reasons = [...reachability(facts), ...backups(facts), ...(facts.provider ?? []), ...drills(facts)];
+  const reasons = [...reachability(facts), ...backups(facts), ...(facts.log ?? []), ...(facts.provider ?? []), ...drills(facts)];
   const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
   const unclear = reasons.filter(({ code }) => HEALTH_CODES[code] !== "fail");
   const verdict = failures.length > 0 ? "fail" : unclear.length > 0 ? "inconclusive" : "pass";

@@ -19,6 +19,8 @@ export interface ExpireOptions {
   readonly graceMs?: number | undefined;
   /** Classes of the storage, warmest first; empty: it has none, and nothing moves. */
   readonly storageClasses?: readonly string[] | undefined;
+  /** By point: another ground for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
+  readonly grounds?: ReadonlyMap<string, Pick<Ground, "until" | "says">> | undefined;
 }
 
 export interface Decision {
@@ -75,7 +77,7 @@ export function expire(points: readonly RestorePoint[], policy: RetentionPolicy,
   const remove: Decision[] = [];
   const transitions: Transition[] = [];
   for (const point of sorted) {
-    const grounds = groundsOf(point, policy, stand.get(point.id) ?? [], now);
+    const grounds = groundsOf(point, policy, stand.get(point.id) ?? [], now, options.grounds?.get(point.id));
     const holding = grounds.filter((ground) => isActive(ground, now));
     const reasons = [...(protections.get(point) ?? []), ...holding.map(holds)];
     const expired = holding.length > 0 ? [] : grounds.map(held);
@@ -142,14 +144,22 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
 }
 
 /** Every ground the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */
-function groundsOf(point: RestorePoint, policy: RetentionPolicy, duties: readonly StandIn[], now: Date): Ground[] {
-  if (point.tiers.length === 0) return [manualGround(point, policy)];
+function groundsOf(
+  point: RestorePoint,
+  policy: RetentionPolicy,
+  duties: readonly StandIn[],
+  now: Date,
+  extra: Ground | undefined,
+): Ground[] {
+  const more = extra === undefined ? [] : [extra];
+  if (point.tiers.length === 0) return extra === undefined || point.expiresAt !== undefined ? [manualGround(point, policy), ...more] : more;
   const grounds = point.tiers.map((name): Ground => {
     const tier = policy.tiers.find((known) => known.tier === name);
     if (tier !== undefined) return { until: after(point, tier.keepMs), says: `tier ${name}`, tier };
     const recorded = point.expiresAt === undefined ? ", which recorded no expiry" : "";
     return { until: point.expiresAt ?? "forever", says: `tier ${name}, which the policy does not have any more${recorded},` };
   });
+  grounds.push(...more);
   if (grounds.some((ground) => isActive(ground, now))) return grounds;
   const standing = duties.map(({ tier, slot }): Ground => {
     const says = `tier ${tier.tier}, for whose slot of ${formatInstant(slot)} no other backup was recorded,`;

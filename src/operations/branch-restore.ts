@@ -10,6 +10,7 @@ import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
 import { historyControl } from "./look.ts";
 import { prove } from "./proof.ts";
+import { recoverJobs } from "./recover.ts";
 import { RESOURCE } from "./undo.ts";
 import { recordKept } from "./undo-provider.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -103,6 +104,7 @@ export async function branchRestore(
   request: BranchRestoreRequest,
   watch: Watch,
 ): Promise<BranchRestored> {
+  await recoverJobs(workshop, watch.progress); // before names are chosen and room is looked for: a dead job's remains take both
   const course = await plot(workshop, source, past, request, watch);
   const [refusal] = course.refusals;
   if (refusal !== undefined) throw new LifeboatError(refusal.code, refusal.message);
@@ -170,7 +172,8 @@ async function branchOff(source: Source, past: PastTarget, { into }: Course, job
 
 async function setBack(workshop: Workshop, source: Source, past: PastTarget, { keepAs }: Course, job: Job, watch: Watch): Promise<Made> {
   const work = { signal: job.signal, progress: watch.progress };
-  const resource = RESOURCE.kept(source.name, keepAs, job.id, "restore");
+  const former = (await source.provider.settings?.read(work))?.settings.branch_id;
+  const resource = RESOURCE.kept(source.name, job.id, keepAs, typeof former === "string" ? former : "");
   await job.declare(resource);
   await job.assertAlive();
   const back = await job.step("set back", () => historyControl(source).inPlace({ target: past.target, keepAs, ...work }));

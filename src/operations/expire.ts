@@ -7,6 +7,8 @@ import { manifestName, partName } from "../repository/layout.ts";
 import { listLeases } from "../repository/leases.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
 import { type Job, runJob } from "./job.ts";
+import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
+import { logOf } from "./log-view.ts";
 import { pointsOf } from "./points.ts";
 import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
 import { snapshotsOf } from "./snapshots.ts";
@@ -20,6 +22,8 @@ export interface ExpireResult extends Expiry {
   readonly applied: boolean;
   /** Points that should have gone, or moved, and did not: a lock or a lease holds them, or the storage refused. */
   readonly refused: readonly { readonly point: RestorePoint; readonly message: string }[];
+  /** What becomes of the log archive; absent where there is none. */
+  readonly log?: LogExpiryPlan | undefined;
 }
 
 /** What `expire` would do now. */
@@ -34,12 +38,17 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
   const points = entries.map(({ point }) => point);
   const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
   const { storageClasses } = workshop.repository.storage.capabilities;
-  const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses };
+  const log = await logOf(workshop, source.name, watch.signal);
+  const grounds = baseGrounds(log, points, source);
+  const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
   const backups = decide(points, source.policy, workshop.clock.now(), options);
   const snapshots = await planSnapshotExpiry(workshop, source, watch);
+  const removing = new Set(backups.remove.map(({ point }) => point.id));
+  const archived = log.log.segments.length + log.log.orphans.length > 0;
   return {
     source: source.name,
     applied: false,
+    log: archived ? await planLogExpiry(workshop, source, log, { removing, blocked: backups.blocked }) : undefined,
     keep: [...backups.keep, ...snapshots.keep],
     remove: [...backups.remove, ...snapshots.remove],
     transitions: backups.transitions,
@@ -76,10 +85,13 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
           else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(workshop, source, job, snapshot));
         }
       });
+      // After the bases that needed it: planned anew, for one of them may have been refused.
+      const log =
+        plan.log === undefined ? undefined : await job.step("remove log", () => removeLog(workshop, source, plan.blocked, job, watch));
       await job.step("move", async () => {
         for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));
       });
-      return { ...plan, applied: true, refused };
+      return { ...plan, applied: true, refused, log };
     },
     ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
   );

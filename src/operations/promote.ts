@@ -6,6 +6,7 @@ import type { Connection } from "../ports/connection.ts";
 import { freeBranchName } from "./branch-restore.ts";
 import { runJob } from "./job.ts";
 import { historyControl } from "./look.ts";
+import { recoverJobs } from "./recover.ts";
 import { findSnapshot } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
 import { recordKept } from "./undo-provider.ts";
@@ -56,6 +57,7 @@ export async function planPromote(workshop: Workshop, source: Source, request: P
 
 /** BRANCH_UNKNOWN, CONFIRMATION_NEEDED, and what the provider throws. */
 export async function promote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
+  await recoverJobs(workshop, watch.progress); // a promotion that died half-way is ended first
   const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
   const [refusal] = refusals;
   if (refusal !== undefined) {
@@ -66,7 +68,7 @@ export async function promote(workshop: Workshop, source: Source, request: Promo
     { verb: "promote", source: source.name, exclusive: true },
     watch,
     async (job) => {
-      const resource = RESOURCE.kept(source.name, keepAs, job.id, "promote");
+      const resource = RESOURCE.promotion(source.name, job.id, branch.id, name, keepAs);
       await job.declare(resource);
       await job.assertAlive();
       const { connection, kept, warnings } = await job.step("promote", () =>

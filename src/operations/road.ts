@@ -105,7 +105,7 @@ export async function readFingerprint(workshop: Workshop, entry: PointEntry, key
 const problem = (message: string): Check => ({ name: "load", kind: "schema", outcome: "fail", message });
 
 /** Archived classes are read only after a thaw; it may take hours, and the wait is shown. */
-async function thaw(workshop: Workshop, entry: PointEntry, job: Job, watch: Watch): Promise<void> {
+export async function thaw(workshop: Workshop, entry: PointEntry, job: Job, watch: Watch): Promise<void> {
   const { storage } = workshop.repository;
   const names = entry.manifest.parts.map((part) => partName(entry.source, entry.folder, part.name));
   const waiting = async (): Promise<boolean> => {

@@ -1,10 +1,12 @@
 // Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
 import { isLifeboatError } from "../core/errors.ts";
 import { type Health, judgeSource, type LastAttempt } from "../core/health.ts";
+import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
 import { isAbandoned, listLeases } from "../repository/leases.ts";
+import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -16,6 +18,8 @@ export interface SourceStatus extends Health {
   readonly lastDrill?: Evidence | undefined;
   readonly exposureMs?: number | undefined;
   readonly unreachableBecause?: string | undefined;
+  /** Of a source whose log is archived, or should be. */
+  readonly log?: LogStatus | undefined;
   /** Of a provider that has a control plane of its own. */
   readonly provider?: ProviderStatus | undefined;
 }
@@ -29,19 +33,21 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch)
   const { repository, clock } = workshop;
   const reach = reachProblem(source, watch.signal);
   const own = (await pointsOf(workshop, source.name)).map(({ point }) => point);
-  const [unreachableBecause, provider, lastDrill, attempt] = await Promise.all([
+  const [unreachableBecause, log, provider, lastDrill, attempt] = await Promise.all([
     reach,
+    logStatus(workshop, source, watch),
     providerStatus(workshop, source, watch),
     lastEvidence(repository.storage, source.name, "drill", watch.signal),
     lastAttempt(workshop, source.name, own, watch.signal),
   ]);
   const now = clock.now();
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);
-  const window = provider?.state?.window;
+  const window = provider?.state?.window ?? windowOf(log);
   const health = judgeSource({
     // Where backups are wanted in the repository, no snapshot at the provider stands in for one that is missing.
     points: source.policy.tiers.length > 0 ? own : points,
     window,
+    log: log?.reasons,
     provider: provider?.reasons,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
     lastAttempt: attempt,
@@ -57,9 +63,16 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch)
     latest: newest(points),
     lastDrill,
     exposureMs: exposureMs(points, now, window?.latest),
+    log,
     provider,
     unreachableBecause,
   };
+}
+
+/** A base that stands alone is a restore point like any other, and no window. */
+function windowOf(log: LogStatus | undefined): { readonly earliest: Date; readonly latest: Date } | undefined {
+  if (log?.window === undefined || log.segments === 0) return undefined;
+  return { earliest: dateOfMicros(log.window.earliest), latest: dateOfMicros(log.window.latest) };
 }
 
 async function reachProblem(source: Source, signal: AbortSignal): Promise<string | undefined> {

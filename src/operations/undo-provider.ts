@@ -41,11 +41,25 @@ export async function endSnapshotRemoval(
 }
 
 /** When the restore had happened before its job died, what it set aside is recorded and waits to be accepted. */
-export async function adoptKept(workshop: Workshop, { source = "", name = "", job = "", verb = "" }: Locator): Promise<boolean> {
+export async function adoptKept(workshop: Workshop, { source = "", job = "", name = "", former = "" }: Locator): Promise<boolean> {
   const history = workshop.sources.get(source)?.provider.history;
   if (history === undefined) return false;
-  const found = await history.find(name);
-  if (found !== undefined && !found.production) await recordKept(workshop, source, found, { job, verb });
+  // A provider may name what it set aside in a step of its own: then it is known by being what was production.
+  const found = (await history.find(name)) ?? (former === "" ? undefined : await history.find(former));
+  if (found !== undefined && !found.production) await recordKept(workshop, source, found, { job, verb: "restore" });
+  return true;
+}
+
+/** A promotion that had begun is ended: each of its steps is the same when it is taken twice. One that had not is forgotten. */
+export async function endPromotion(
+  workshop: Workshop,
+  { source = "", job = "", branch = "", name = "", keepAs = "" }: Locator,
+): Promise<boolean> {
+  const history = workshop.sources.get(source)?.provider.history;
+  if (history === undefined) return false;
+  if ((await history.find(keepAs)) === undefined) return true;
+  const { kept } = await history.promote({ branch, name, keepAs });
+  await recordKept(workshop, source, kept, { job, verb: "promote" });
   return true;
 }
 

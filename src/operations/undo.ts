@@ -7,7 +7,7 @@ import type { Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
 import { removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
-import { adoptKept, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
+import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
@@ -28,10 +28,18 @@ export const RESOURCE = {
     kind: "snapshot-removal",
     locator: { source, id, name, form },
   }),
-  /** The state that a restore sets aside at the provider: never removed by a clean-up, but recorded, so that somebody can accept or refuse it. */
-  kept: (source: string, name: string, job: string, verb: string): Resource => ({
+  /**
+   * The state that a restore in place sets aside, under that name; `former` is production's id before. Never removed by a
+   * clean-up, but recorded, so that somebody can accept or refuse it.
+   */
+  kept: (source: string, job: string, name: string, former: string): Resource => ({
     kind: "kept-branch",
-    locator: { source, name, job, verb },
+    locator: { source, job, name, former },
+  }),
+  /** A branch on its way to production: ended once it has begun, for half of it leaves no production at all. */
+  promotion: (source: string, job: string, branch: string, name: string, keepAs: string): Resource => ({
+    kind: "promotion",
+    locator: { source, job, branch, name, keepAs },
   }),
 };
 
@@ -59,8 +67,14 @@ const UNDO: Readonly<Record<string, Undo>> = {
   snapshot: undoSnapshot,
   "snapshot-removal": endSnapshotRemoval,
   "kept-branch": adoptKept,
+  promotion: endPromotion,
   /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
   "replication-slot": async () => true,
+  /** A cluster being recovered on this machine: its server ended, its directory removed, unless it was finished. */
+  async recovery({ sources }, locator) {
+    const found = [...sources.values()].find(({ engine }) => engine.physical !== undefined);
+    return (await found?.engine.physical?.undo({ kind: "recovery", locator })) ?? false;
+  },
   spool: (_workshop, locator) => undoSpool({ kind: "spool", locator }),
 };
 

@@ -8,6 +8,7 @@ import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { runJob } from "./job.ts";
 import type { PointEntry } from "./points.ts";
 import { entryPlace } from "./road.ts";
+import { checkLog, logToVerify } from "./verify-log.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Verification extends Judgement {
@@ -32,12 +33,18 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
     { verb: "verify", source: entry.source, point: manifest.id },
     watch,
     async (job) => {
+      const inJob = { ...watch, signal: job.signal };
       const totalBytes = manifest.parts.reduce((sum, part) => sum + (key ? part.plain : part.stored).sizeBytes, 0);
-      const checks = await job.step("read", () => checkParts(workshop, entry, key, { ...watch, signal: job.signal }), { totalBytes });
+      const own = await job.step("read", () => checkParts(workshop, entry, key, inJob), { totalBytes });
+      const log = manifest.base === undefined ? undefined : await logToVerify(workshop, entry, inJob);
+      const ofLog = log === undefined ? [] : await job.step("read log", () => checkLog(workshop, entry, log, key, inJob), log);
+      const checks = [...own, ...ofLog];
       const judgement = judge(checks, "integrity");
+      // Damage to the log is the log's, marked there: the base itself is judged by its own bytes.
+      const { verdict } = judge(own, "integrity");
       const at = workshop.clock.now();
-      if (judgement.verdict === "pass") await mark(storage, entry.source, manifest.id, { verifiedAt: at });
-      if (judgement.verdict === "fail") await mark(storage, entry.source, manifest.id, { damagedAt: at });
+      if (verdict === "pass") await mark(storage, entry.source, manifest.id, { verifiedAt: at });
+      if (verdict === "fail") await mark(storage, entry.source, manifest.id, { damagedAt: at });
       return { ...judgement, point: entry, checks, opened: key !== undefined };
     },
     ({ verdict }) => ({ verdict, point: manifest.id }),

@@ -64,6 +64,7 @@ export interface ProviderSnapshot {
 export interface SnapshotRequest extends Work {
   readonly name: string;
   readonly form: "branch" | "snapshot";
+  /** The provider removes it then, whatever is on hold by then: not for points that somebody may want to keep. Branches ignore it. */
   readonly expiresAt?: Date | undefined;
 }
 

@@ -127,6 +127,8 @@ export interface Recovered {
   readonly databases: readonly string[];
   /** Shuts the server down cleanly and keeps the data directory. */
   stop(): Promise<void>;
+  /** After `stop`: what a user runs to start the server, and what to see to before; starts it when asked to, if that can be. */
+  next(options: { readonly start: boolean }): Promise<readonly string[]>;
   /** Ends the server and removes everything. */
   remove(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import { backup } from "../../src/operations/backup.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { BaseDump } from "../../src/ports/physical.ts";
 import type { Storage } from "../../src/ports/storage.ts";
-import { type BaseWorld, baseWorld, copyableCluster, quiet, throughProxy } from "../support/base-world.ts";
+import { type BaseWorld, baseWorld, copyableCluster, quiet, tablespaceDirectory, throughProxy } from "../support/base-world.ts";
 import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
@@ -200,4 +200,38 @@ test("R25 a server that cannot compress as asked sends its archives plain", { sk
     ],
   );
   assert.equal((parts[0]?.sizeBytes ?? 1) % 512, 0);
+});
+
+test("R25 as with a server before 15, pg_basebackup fetches a whole cluster, its manifest checked; tablespaces are refused there", {
+  skip,
+}, async (t) => {
+  const { cluster, shop } = await largeSource(t);
+  const world = await baseWorld(t, shop, (storage) => storage, { byProgram: true });
+  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
+  assert.equal(manifest.server.tool, "pg_basebackup");
+  assert.deepEqual(
+    manifest.parts.map(({ name, content }) => [name, content]),
+    [
+      ["base", "tar"],
+      ["manifest", "backup-manifest"],
+    ],
+  );
+  const [server] = await query<{ id: string; passed: boolean }>(
+    shop,
+    `select (select system_identifier::text from pg_control_system()) as id,
+       '${manifest.base?.endLsn}'::pg_lsn > '${manifest.base?.startLsn}'::pg_lsn and pg_current_wal_lsn() >= '${manifest.base?.endLsn}'::pg_lsn as passed`,
+  );
+  assert.deepEqual(server, { id: manifest.base?.systemIdentifier, passed: true });
+  const AT = 20_000_000;
+  const flip = (chunk: Buffer, sentBytes: number): Buffer => {
+    if (sentBytes <= AT && AT < sentBytes + chunk.length) chunk[AT - sentBytes] = (chunk[AT - sentBytes] as number) ^ 4;
+    return chunk;
+  };
+  const byProgram = { label: "test", byProgram: true };
+  await assert.rejects(
+    beginBase(await throughProxy(t, cluster, shop, flip), byProgram).then(drain),
+    says("INTEGRITY", /base\/\d+\/\d+ has the checksum/),
+  );
+  await query(shop, `create tablespace other location '${await tablespaceDirectory(t)}'`);
+  await assert.rejects(beginBase(shop, byProgram), says("CAPABILITY_MISSING", /tablespaces/));
 });

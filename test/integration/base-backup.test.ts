@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { LifeboatError } from "../../src/core/errors.ts";
 import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { backup } from "../../src/operations/backup.ts";
 import { findPoint } from "../../src/operations/points.ts";
@@ -127,6 +128,10 @@ test("R25 one changed byte in any part of a base backup is found by verify, with
   const world = await baseWorld(t, shop);
   const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
   const entry = await findPoint(world.workshop, manifest.id);
+  const openKey = async () => {
+    throw new LifeboatError("KEY_MISSING", "no key here");
+  };
+  const keyless = { ...world.workshop, openKey };
   for (const { name, stored } of manifest.parts) {
     const path = join(folderOf(world, manifest.id), `${name}.zst.age`);
     const bytes = readFileSync(path);
@@ -136,12 +141,14 @@ test("R25 one changed byte in any part of a base backup is found by verify, with
       const byte = Math.floor(changed.length * at);
       changed[byte] = (changed[byte] as number) ^ 1;
       writeFileSync(path, changed);
-      const { verdict, checks } = await verify(world.workshop, entry, quiet);
-      assert.equal(verdict, "fail", `${name}, byte ${byte}`);
-      assert.deepEqual(
-        checks.filter(({ outcome }) => outcome === "fail").map((check) => check.name),
-        [`stored bytes of ${name}`],
-      );
+      for (const [how, workshop] of Object.entries({ opened: world.workshop, unopened: keyless })) {
+        const { verdict, checks, opened } = await verify(workshop, entry, quiet);
+        assert.deepEqual([verdict, opened], ["fail", how === "opened"], `${name}, byte ${byte}, ${how}`);
+        assert.deepEqual(
+          checks.filter(({ outcome }) => outcome === "fail").map((check) => check.name),
+          [`stored bytes of ${name}`],
+        );
+      }
     }
     writeFileSync(path, bytes);
   }

@@ -1,11 +1,15 @@
 // The log's reader against the log of real servers, judged by PostgreSQL's own pg_waldump.
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { isLifeboatError } from "../../src/core/errors.ts";
+import { isDeepStrictEqual } from "node:util";
+import { isLifeboatError, LifeboatError } from "../../src/core/errors.ts";
 import type { CommitMark, SegmentFacts } from "../../src/core/log.ts";
-import { compareLsn, firstCommitAfter, readSegment, recordAt } from "../../src/engines/postgres/log/segments.ts";
+import { compareLsn, formatLsn, parseLsn } from "../../src/core/lsn.ts";
+import { openClient } from "../../src/engines/postgres/connect/client.ts";
+import { openSegment } from "../../src/engines/postgres/log/open-segment.ts";
+import { firstCommitAfter, readSegment, recordAt } from "../../src/engines/postgres/log/segments.ts";
 import { type LogCluster, logCluster } from "../support/log-cluster.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
@@ -61,7 +65,8 @@ for (const segmentMegabytes of [1, 16]) {
       const connection = cluster.connection();
       // One statement a message, as savepoints, prepared transactions and switches need.
       for (const statement of LOAD.split(";").map((text) => text.trim())) if (statement) await load(statement);
-      if (segmentMegabytes === 1) await load("select pg_logical_emit_message(false, 'test', repeat('y', 5000000))");
+      // A record that begins with a segment, and outlasts it.
+      if (segmentMegabytes === 1) await load("select pg_switch_wal(); select pg_logical_emit_message(false, 'test', repeat('y', 5000000))");
       await load("select pg_switch_wal()");
       // A commit waits until everything before it is written.
       await load("create table flushed ()");
@@ -82,30 +87,34 @@ for (const segmentMegabytes of [1, 16]) {
       judged = await judge(cluster, names[0] as string, names.at(-1) as string);
     });
 
-    let client: Awaited<ReturnType<typeof import("../../src/engines/postgres/connect/client.ts").openClient>> | undefined;
+    let client: Awaited<ReturnType<typeof openClient>> | undefined;
     const load = async (statement: string): Promise<void> => {
-      client ??= await (await import("../../src/engines/postgres/connect/client.ts")).openClient(cluster.connection());
+      client ??= await openClient(cluster.connection());
       await client.query(statement);
     };
 
     after(() => cluster?.remove());
 
-    test("R25 the reader sees the same records at the same positions as pg_waldump", () => {
+    test("R25 the reader sees the same records at the same positions as pg_waldump, each after the same one", () => {
       const seen: { lsn: string; previousEnd: string }[] = [];
       for (const { name, bytes, before: from } of segments) {
-        let wanted = "0/0";
-        for (;;) {
-          const found = recordAt(name, bytes, from, wanted);
-          if (!found) break;
-          seen.push(found);
-          const [high = "", low = ""] = found.lsn.split("/");
-          wanted = `${high}/${(Number.parseInt(low, 16) + 1).toString(16)}`;
-          // Reading from the start for every record is slow: some of each segment are enough here, the count has them all.
-          if (seen.length % 400 === 0) break;
-        }
+        const segment = openSegment(name, bytes, from);
+        segment.walk((at, previousEnd) => {
+          seen.push({ lsn: segment.lsn(at), previousEnd: segment.lsn(previousEnd) });
+          return false;
+        });
       }
-      const expected = new Set(judged.map(({ lsn }) => lsn));
-      for (const { lsn } of seen) assert.ok(expected.has(lsn), `pg_waldump knows a record at ${lsn}`);
+      assert.deepEqual(
+        seen.map(({ lsn }) => lsn),
+        judged.map(({ lsn }) => lsn),
+      );
+      // A record counts as ended where the next one begins, but for the header of a page between them.
+      for (const [index, { lsn, previousEnd }] of seen.entries()) {
+        if (index === 0) continue;
+        const between = Number(parseLsn(lsn) - parseLsn(previousEnd));
+        assert.ok([0, 24, 40].includes(between), `${previousEnd} ${lsn}`);
+        assert.equal(judged[index]?.previous, judged[index - 1]?.lsn);
+      }
       assert.equal(
         segments.reduce((sum, { facts }) => sum + facts.records, 0),
         judged.length,
@@ -132,12 +141,8 @@ for (const segmentMegabytes of [1, 16]) {
       );
       assert.ok(expected.length >= 10);
       for (const { facts } of segments) {
-        const own = seen.filter(({ lsn }) => {
-          const position = judged.findIndex((record) => record.lsn === lsn);
-          const next = judged[position + 1]?.lsn ?? facts.nextLsn;
-          return compareLsn(next, facts.startLsn) >= 0 && compareLsn(lsn, facts.endLsn) < 0 && compareLsn(next, facts.startLsn) > 0;
-        });
-        if (facts.lastCommit && own.length > 0) assert.ok(own.some(({ lsn }) => lsn === facts.lastCommit?.lsn));
+        if (facts.lastCommit) assert.ok(seen.some((mark) => isDeepStrictEqual(mark, facts.lastCommit)));
+        if (facts.firstCommit) assert.ok(seen.some((mark) => isDeepStrictEqual(mark, facts.firstCommit)));
       }
       const greatest = segments.flatMap(({ facts }) => facts.maxCommitAt ?? []).sort();
       assert.equal(
@@ -149,13 +154,71 @@ for (const segmentMegabytes of [1, 16]) {
       );
     });
 
-    test("R25 where the record before ends is where the server says that replay has come to", () => {
-      // The first record at or after a position, and the end of the one before: nothing lies between them but padding and headers.
-      for (const { name, bytes, before: from, facts } of segments.slice(0, 3)) {
-        if (!facts.lastCommit) continue;
-        const found = recordAt(name, bytes, from, facts.lastCommit.lsn);
-        assert.deepEqual(found, { lsn: facts.lastCommit.lsn, previousEnd: facts.lastCommit.previousEnd });
-        assert.ok(compareLsn(facts.lastCommit.previousEnd, facts.lastCommit.lsn) <= 0);
+    test("R25 the first commit after an instant is the first one in log order that is stamped later", () => {
+      const { name, bytes, before: from, facts } = segments.find(({ facts: { lastCommit } }) => lastCommit) as (typeof segments)[number];
+      const commits = judged.filter(({ at, lsn }) => at && compareLsn(lsn, facts.startLsn) >= 0 && compareLsn(lsn, facts.endLsn) < 0);
+      for (const { at = "" } of commits) {
+        const expected = commits.find((commit) => (commit.at as string) > at);
+        assert.equal(firstCommitAfter(name, bytes, from, at)?.lsn, expected?.lsn);
+      }
+      assert.equal(firstCommitAfter(name, bytes, from, "1999-12-31T23:59:59.999999Z", facts.lastCommit?.lsn)?.lsn, facts.lastCommit?.lsn);
+    });
+
+    test("R25 the record at a position is the one that begins there, or the first behind it", () => {
+      const { name, bytes, before: from, facts } = segments.find(({ facts: { lastCommit } }) => lastCommit) as (typeof segments)[number];
+      const last = facts.lastCommit as CommitMark;
+      const exact = { lsn: last.lsn, previousEnd: last.previousEnd };
+      assert.deepEqual(recordAt(name, bytes, from, last.lsn), exact);
+      assert.deepEqual(recordAt(name, bytes, from, formatLsn(parseLsn(last.lsn) - 1n)), exact);
+      assert.equal(recordAt(name, bytes, from, facts.nextLsn), undefined);
+    });
+
+    test("R25 a segment that follows another one than the given one is not linked, and is read all the same", () => {
+      const [first, second] = [segments[0], segments[1]] as [(typeof segments)[number], (typeof segments)[number]];
+      const alone = readSegment(second.name, second.bytes);
+      assert.equal(alone.linked, false);
+      assert.ok(second.facts.records - alone.facts.records <= 1);
+      const facts = first.facts;
+      const others: SegmentFacts[] = [
+        { ...facts, systemIdentifier: "1" },
+        { ...facts, timeline: 2 },
+        { ...facts, partial: true },
+        { ...facts, tail: undefined },
+        { ...facts, tail: { last: 7 } },
+        { ...facts, tail: { ...(facts.tail as object), last: "0/28", open: undefined } },
+        { ...facts, nextLsn: "0/0" },
+      ];
+      for (const other of others) {
+        const read = readSegment(second.name, second.bytes, other);
+        assert.equal(read.linked, false, JSON.stringify(other));
+        assert.deepEqual(read.facts.lastCommit, alone.facts.lastCommit);
+      }
+    });
+
+    test("R25 a partial segment is read as far as it is filled, wherever it was cut, and a whole one that is cut is damaged", () => {
+      const random = generator(7);
+      const { name, bytes, before: from, facts } = segments.find(({ facts: { records } }) => records > 500) as (typeof segments)[number];
+      const mine = judged.filter(({ lsn }) => compareLsn(lsn, facts.startLsn) >= 0 && compareLsn(lsn, facts.endLsn) < 0);
+      for (let round = 0; round < 12; round++) {
+        const cut = 100 + Math.floor(random() * (lastUsed(bytes) - 200));
+        const partial = Uint8Array.from(bytes).fill(0, cut);
+        const read = readSegment(`${name}.partial`, partial, from);
+        assert.equal(read.facts.partial, true);
+        assert.equal(read.facts.name, name);
+        const position = formatLsn(parseLsn(facts.startLsn) + BigInt(cut));
+        // At most the record that was cut is missing.
+        const whole = mine.filter(({ lsn }) => compareLsn(lsn, position) < 0).length;
+        assert.ok(read.facts.records >= whole - 2 && read.facts.records <= whole + 1, `cut at ${cut}`);
+        assert.ok(compareLsn(read.facts.endLsn, position) <= 8);
+        assert.throws(
+          () => {
+            const damaged = readSegment(name, partial, from);
+            // Only a record that runs on may have swallowed the cut.
+            if ((damaged.facts.tail as { open?: unknown } | undefined)?.open)
+              throw new LifeboatError("INTEGRITY", "seen by the next segment");
+          },
+          (error) => isLifeboatError(error, "INTEGRITY"),
+        );
       }
     });
 
@@ -198,6 +261,47 @@ for (const segmentMegabytes of [1, 16]) {
     });
   });
 }
+
+test("R25 a record that a crash left unfinished is passed over, as the server does", { skip: skipWithoutPostgres() }, async () => {
+  const cluster = await logCluster({ segmentMegabytes: 1 });
+  try {
+    const directory = join(cluster.data, "pg_wal");
+    await query(cluster.connection(), "create table t (n int)");
+    const [row] = await query<{ lsn: string }>(
+      cluster.connection(),
+      "select pg_logical_emit_message(false, 'test', repeat('x', 2500000))::text as lsn",
+    );
+    await query(cluster.connection(), "insert into t values (1)");
+    await cluster.kill();
+    // As if the machine had failed with only the first part of the message on disk.
+    const names = (await readdir(directory)).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort();
+    const size = 1 << 20;
+    const cut = Number(parseLsn(String(row?.lsn))) - 1_000_000;
+    for (const name of names) {
+      const start = Number.parseInt(name.slice(16), 16) * size;
+      const bytes = await readFile(join(directory, name));
+      if (start + size <= cut) continue;
+      await writeFile(join(directory, name), bytes.fill(0, Math.max(0, (cut - start) & ~8191)));
+    }
+    await cluster.start();
+    await query(cluster.connection(), "insert into t select generate_series(1, 30000)");
+    const [last] = await query<{ name: string }>(cluster.connection(), "select pg_walfile_name(pg_current_wal_lsn()) as name");
+    let facts: SegmentFacts | undefined;
+    let records = 0;
+    const whole = (await readdir(directory)).filter((name) => /^[0-9A-F]{24}$/.test(name) && name < String(last?.name)).sort();
+    for (const name of whole) {
+      const read = readSegment(name, await readFile(join(directory, name)), facts);
+      assert.equal(read.linked, facts !== undefined, name);
+      facts = JSON.parse(JSON.stringify(read.facts)) as SegmentFacts;
+      records += read.facts.records;
+    }
+    const text = await cluster.run("pg_waldump", ["-p", directory, whole[0] as string, whole.at(-1) as string]);
+    assert.match(text, /OVERWRITE_CONTRECORD/);
+    assert.equal(records, text.trim().split("\n").length);
+  } finally {
+    await cluster.remove();
+  }
+});
 
 /** Behind a switch there are zeros alone. */
 function lastUsed(bytes: Uint8Array): number {

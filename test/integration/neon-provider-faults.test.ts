@@ -1,8 +1,10 @@
 // What Neon and the network do wrong, and what the provider makes of it: one wish is one thing, and every failure has its name.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import type { Progress } from "../../src/ports/progress.ts";
 import { asked, journal, providerOf } from "../support/neon-provider.ts";
@@ -196,6 +198,22 @@ test("an unknown project is PROVIDER_NOT_FOUND", async () => {
   const { settings, history } = providerOf(neon.sandbox, { projectId: "no-such-project-12345678" });
   await assert.rejects(settings.read(), (error) => isLifeboatError(error, "PROVIDER_NOT_FOUND"));
   await assert.rejects(history.find("main"), (error) => isLifeboatError(error, "PROVIDER_NOT_FOUND"));
+});
+
+test("other commands do not pay for Neon's client: it is loaded by the first question", async () => {
+  const script = `
+    import { registerHooks } from "node:module";
+    const loaded = [];
+    registerHooks({ resolve(specifier, context, next) { loaded.push(specifier); return next(specifier, context); } });
+    const { createNeonProvider } = await import(${JSON.stringify(new URL("../../src/providers/neon/provider.ts", import.meta.url).href)});
+    const clock = { now: () => new Date(), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) };
+    const options = { projectId: "p", apiKey: "k", apiHost: "http://127.0.0.1:${await closedPort()}", wishes: { protect: false, rules: [] }, clock };
+    const provider = createNeonProvider({ ...options, patience: { outageMs: 0 } });
+    const before = loaded.some((name) => name.startsWith("@neon/"));
+    await provider.history.window().catch(() => {});
+    console.log(JSON.stringify([before, loaded.some((name) => name.startsWith("@neon/"))]));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
+  assert.deepEqual(JSON.parse(stdout), [false, true]);
 });
 
 test("an abort ends a wait at once, with its own reason", async () => {

@@ -134,31 +134,46 @@ test("R7 a restore to a time is declared first, then a branch with a compute, fr
 });
 
 test("R7 both edges of the window can be restored, and a second outside is refused with both edges", async () => {
-  await using neon = await startFakeNeon({ plan: "scale" });
+  const start = Date.now();
+  let aheadMs = 0;
+  await using neon = await startFakeNeon({ plan: "scale", clock: { now: () => new Date(start + aheadMs) } });
   const { sandbox } = neon;
-  await sandbox.advance(3 * DAY_MS);
-  const frozen = sandbox.now();
-  const { history } = providerOf(sandbox, {
-    clock: { now: () => frozen, monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) },
-  });
+  aheadMs = 3 * DAY_MS;
+  await sandbox.tick();
+  const { history } = providerOf(sandbox);
   const window = await history.window();
-  assert.ok(window);
+  assert.ok(window && window.latest.getTime() - window.earliest.getTime() === DAY_MS);
   const { declare, declared } = journal();
-  await history.branch({ name: "late", target: { kind: "time", at: window.latest }, declare });
+  const at = async (name: string, instant: Date) => (await history.branch({ name, target: { kind: "time", at: instant }, declare })).id;
+  await at("late", window.latest);
+  await at("early", window.earliest);
   for (const [edge, ms] of [
     [window.earliest, -1000],
     [window.latest, 1000],
   ] as const) {
-    const at = new Date(edge.getTime() + ms);
     await assert.rejects(
-      history.branch({ name: "out", target: { kind: "time", at }, declare }),
+      at("out", new Date(edge.getTime() + ms)),
       (error) =>
         isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") &&
         error.message.includes(window.earliest.toISOString()) &&
         error.message.includes(window.latest.toISOString()),
     );
   }
-  assert.equal(declared.length, 1);
+  assert.equal(declared.length, 2);
+});
+
+test("R7 scratch made of a snapshot expires too, and where Neon will not have that, it is a warning", async () => {
+  await using neon = await startFakeNeon();
+  const { snapshots, history } = providerOf(neon.sandbox);
+  const { id } = await snapshots.create({ name: "s", form: "snapshot" });
+  const target = { kind: "snapshot", id, form: "snapshot" } as const;
+  const expiresAt = new Date(neon.sandbox.now().getTime() + HOUR_MS);
+  const { declare } = journal();
+  const one = await history.branch({ name: "one", target, expiresAt, declare });
+  assert.ok((await neon.expect(200, "GET", `/branches/${one.id}`)).branch.expires_at);
+  neon.sandbox.faults.next({ method: "PATCH", effect: { kind: "status", status: 422, message: "a restored branch cannot expire" } });
+  const two = await history.branch({ name: "two", target, expiresAt, declare });
+  assert.match(two.warnings.join("\n"), /does not let two expire by itself/);
 });
 
 test("R7 a point that only Neon knows to be outside is RECOVERY_TARGET_OUTSIDE_WINDOW, and nothing is left of it", async () => {
@@ -210,6 +225,9 @@ test("undo leaves alone what cannot be the branch of the crashed job", async () 
   await assert.rejects(provider.undo(forged({ notBefore: later })), (error) => /older than the job/.test(String(error)));
   await assert.rejects(provider.undo(forged({ notBefore: "" })), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
   assert.equal(await provider.undo({ kind: "something-else", locator: {} }), false);
+  // Scratch is known by its name alone, also where a clock is wrong.
+  const scratch = await provider.history.branch({ name: "lifeboat-scratch-j", target: { kind: "latest" }, declare });
+  assert.equal(await provider.undo({ ...scratch.resource, locator: { ...scratch.resource.locator, notBefore: later } }), true);
   assert.equal(await provider.undo(resource), true);
   assert.equal(await provider.history.find("x"), undefined);
 });

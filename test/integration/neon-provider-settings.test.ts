@@ -156,6 +156,20 @@ test("R5 rules by the provider become its schedule, and a second apply changes n
   assert.equal(after.settings.snapshot_schedule, "daily at 03:00 kept 7 days, weekly on Sunday at 00:00 kept 28 days");
 });
 
+test("R5 a schedule that somebody set by hand is not taken away unasked: without rules it is told, with rules it is drift that lowers", async () => {
+  await using neon = await startFakeNeon({ plan: "launch" });
+  const { branches } = await neon.expect(200, "GET", "/branches");
+  const schedule = [{ frequency: "weekly", hour: 1, day: 3, retention_seconds: 86_400 }];
+  await neon.expect(200, "PUT", `/branches/${branches[0].id}/backup_schedule`, { schedule });
+  const without = await providerOf(neon.sandbox).settings.read();
+  assert.deepEqual(without.drift, []);
+  assert.match(without.warnings.join("\n"), /schedule that the policy does not name: weekly on Wednesday at 01:00/);
+  const rules = [{ name: "d-{date}", cron: "0 3 * * *", keepMs: DAY_MS, by: "provider" as const }];
+  const [drift] = (await providerOf(neon.sandbox, { wishes: { rules } }).settings.read()).drift;
+  assert.equal(drift?.lowers, true);
+  assert.match(drift?.message ?? "", /it is: weekly on Wednesday/);
+});
+
 test("R5 rules that the provider's schedule cannot say are drift, each with its reason", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const rule = (cron: string, keepDays: number) => ({ name: "x-{date}", cron, keepMs: keepDays * DAY_MS, by: "provider" as const });

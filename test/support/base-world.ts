@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { systemClock } from "../../src/cli/clock.ts";
-import { beginBase } from "../../src/engines/postgres/base/begin.ts";
+import { type BaseOptions, beginBase } from "../../src/engines/postgres/base/begin.ts";
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { serverUser } from "../../src/engines/postgres/cluster/server-user.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
@@ -52,11 +52,12 @@ export interface BaseWorld {
   readonly identity: string;
 }
 
-/** `wrap`: a storage that does something else than the real one. */
+/** `wrap`: a storage that does something else than the real one. `how`: what the engine is told beside. */
 export async function baseWorld(
   t: TestContext,
   connection: Connection,
   wrap: (storage: Storage) => Storage = (storage) => storage,
+  how: Partial<BaseOptions> = {},
 ): Promise<BaseWorld> {
   const directory = await temporaryDirectory(t);
   const storage = openLocalStorage({ directory });
@@ -70,7 +71,10 @@ export async function baseWorld(
     name: "shop",
     providerName: "postgres",
     provider: { name: "postgres", capabilities: { physical: true, scratch: true }, connection: async () => connection },
-    engine: { ...engine, physical: { ...engine.physical, beginBase } },
+    engine: {
+      ...engine,
+      physical: { ...engine.physical, beginBase: (at: Connection, given: BaseOptions) => beginBase(at, { ...given, ...how }) },
+    },
     policy: { tiers: [], keepManualMs: "forever" },
     probes: [],
   } as unknown as Source;

@@ -44,7 +44,8 @@ export function fakeFleet(): FakeFleet {
       const id = `line-${++count}`;
       done.push(`fork ${parent} ${at.kind}`);
       if (at.kind === "time" && at.at.getTime() < from.fromMs - 1) throw new RangeError("before the beginning");
-      const position = at.kind === "lsn" ? Number.parseInt(at.lsn.split("/")[1] ?? "", 16) : (lsn += 256);
+      if (at.kind !== "lsn") lsn += 256;
+      const position = at.kind === "lsn" ? Number.parseInt(at.lsn.split("/")[1] ?? "", 16) : lsn;
       if (position > lsn || position < (from.forkLsn ?? 0)) throw new RangeError("outside");
       lines.set(id, { fromMs: Date.now(), running: false, forkLsn: position });
       return { line: id, forkLsn: text(position) };
@@ -129,7 +130,8 @@ function around(sandbox: NeonSandbox): SandboxedNeon {
     call,
     async expect(status, method, path, body) {
       const heard = await call(method, `/projects/${sandbox.projectId}${path}`, body);
-      if (heard.status !== status) throw new Error(`${method} ${path}: ${heard.status} instead of ${status}: ${JSON.stringify(heard.body)}`);
+      if (heard.status !== status)
+        throw new Error(`${method} ${path}: ${heard.status} instead of ${status}: ${JSON.stringify(heard.body)}`);
       return heard.body;
     },
     [Symbol.asyncDispose]: () => sandbox.close(),

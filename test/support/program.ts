@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
@@ -40,6 +41,8 @@ export interface Running {
 interface WorldOptions {
   /** Sources by name. Their addresses reach the program through its environment, as a user's would. */
   readonly sources: Readonly<Record<string, Connection>>;
+  /** Sources at a Neon sandbox, by name. */
+  readonly neon?: Readonly<Record<string, Pick<NeonSandbox, "apiHost" | "apiKey" | "projectId">>>;
   /** A sandbox for the repository; a local directory unless given. */
   readonly s3?: S3Sandbox;
   /** YAML under each source, one flow mapping's worth: `checks: [{ table: t }]`. */
@@ -84,13 +87,17 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
   const { s3 } = options;
   const url = s3 === undefined ? pathToFileURL(repository).href : `s3://${s3.bucket}/repo?endpoint=${s3.endpoint}&region=${s3.region}`;
+  const more = options.source === undefined ? "" : `, ${options.source}`;
+  const atNeon = Object.entries(options.neon ?? {}).map(
+    ([name, { apiHost, projectId }]) =>
+      `  ${name}: { provider: neon, projectId: ${projectId}, apiKey: "\${KEY_${name.toUpperCase()}}", apiHost: "${apiHost}"${more} }`,
+  );
   const sources = Object.keys(options.sources).map(
-    (name) =>
-      `  ${name}: { provider: postgres, url: "\${URL_${name.toUpperCase()}}"${options.source === undefined ? "" : `, ${options.source}`} }`,
+    (name) => `  ${name}: { provider: postgres, url: "\${URL_${name.toUpperCase()}}"${more} }`,
   );
   writeFileSync(
     configFile,
-    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\nsources:\n${sources.join("\n")}\n${options.yaml ?? ""}`,
+    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\nsources:\n${[...sources, ...atNeon].join("\n")}\n${options.yaml ?? ""}`,
   );
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? "",
@@ -100,6 +107,7 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
     TMPDIR: temporary,
     LIFEBOAT_STATE: join(directory, "state"),
     ...(s3 === undefined ? {} : { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey }),
+    ...Object.fromEntries(Object.entries(options.neon ?? {}).map(([name, { apiKey }]) => [`KEY_${name.toUpperCase()}`, apiKey])),
     ...Object.fromEntries(Object.entries(options.sources).map(([name, { url: address }]) => [`URL_${name.toUpperCase()}`, address])),
     ...options.env,
   };

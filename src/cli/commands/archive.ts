@@ -14,7 +14,11 @@ export const archiveCommand = defineCommand({
     stop: { type: flag, help: "Drop the replication slot: the server keeps no log for the archive any more." },
   },
   json: true,
-  examples: ["lifeboat archive shop", "lifeboat --quiet archive shop --segment pg_wal/000000010000000000000042", "lifeboat archive shop --stop"],
+  examples: [
+    "lifeboat archive shop",
+    "lifeboat --quiet archive shop --segment pg_wal/000000010000000000000042",
+    "lifeboat archive shop --stop",
+  ],
   async run(context) {
     const { segment, stop } = context.options;
     if (segment !== undefined && stop) throw new LifeboatError("USAGE", "--segment and --stop are two different things: give one of them");
@@ -29,7 +33,10 @@ export const archiveCommand = defineCommand({
         context.emit({ source: source.name, slot, dropped: true }, () => `the replication slot ${slot} of ${source.name} is gone`);
       } else {
         const { files, last } = await archive(workshop, source, watch);
-        context.emit({ source: source.name, files, last: last ?? null }, () => `stopped; ${files} files of the log were stored in this run`);
+        context.emit(
+          { source: source.name, files, last: last ?? null },
+          () => `stopped; ${files} files of the log were stored in this run`,
+        );
       }
       return EXIT.done;
     });

@@ -1,5 +1,6 @@
 // lifeboat expire [SOURCE] [--plan]
 import { flag, text } from "../../config/types.ts";
+import { formatBytes } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { pointJson } from "../../core/restore-point.ts";
 import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
@@ -20,12 +21,12 @@ export const expireCommand = defineCommand({
       const act = context.options.plan ? planExpire : expire;
       for (const source of sourcesNamed(workshop, context.args.source)) results.push(await act(workshop, source, watch));
       context.emit({ sources: results.map(json) }, () => results.map((result) => human(result, context.paint)).join("\n\n"));
-      return results.some(({ refused }) => refused.length > 0) ? EXIT.failed : EXIT.done;
+      return results.some(({ refused, log }) => refused.length > 0 || log?.refused !== undefined) ? EXIT.failed : EXIT.done;
     });
   },
 });
 
-const json = ({ source, applied, keep, remove, transitions, blocked, refused }: ExpireResult) => ({
+const json = ({ source, applied, keep, remove, transitions, blocked, refused, log }: ExpireResult) => ({
   source,
   applied,
   keep: keep.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
@@ -33,9 +34,30 @@ const json = ({ source, applied, keep, remove, transitions, blocked, refused }: 
   transitions: transitions.map(({ point, from, to, reason }) => ({ point: pointJson(point), from, to, reason })),
   blocked,
   refused: refused.map(({ point, message }) => ({ id: point.id, message })),
+  log: log === undefined ? null : logJson(log),
 });
 
-function human({ source, applied, keep, remove, transitions, blocked, refused }: ExpireResult, paint: Paint): string {
+const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({
+  kept: keep.length,
+  removed: remove.length,
+  removedBytes: removeBytes,
+  first: remove[0]?.name ?? null,
+  last: remove.at(-1)?.name ?? null,
+  reasons,
+  refused: refused ?? null,
+});
+
+function logLines(log: ExpireResult["log"], applied: boolean, paint: Paint): string[] {
+  if (log === undefined) return [];
+  const { keep, remove, removeBytes, reasons, refused } = log;
+  const what = remove.length === 0 ? "" : `, ${remove.length} ${applied ? "removed" : "to remove"} (${formatBytes(removeBytes)})`;
+  return [
+    `  ${paint.dim("log    ")}  ${keep.length} segments kept${what}: ${reasons.join("; ")}`,
+    ...(refused === undefined ? [] : [`  ${paint.red("refused")}  ${refused}`]),
+  ];
+}
+
+function human({ source, applied, keep, remove, transitions, blocked, refused, log }: ExpireResult, paint: Paint): string {
   const failed = new Map(refused.map(({ point, message }) => [point.id, message]));
   const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
   const lines = [
@@ -47,5 +69,6 @@ function human({ source, applied, keep, remove, transitions, blocked, refused }:
   for (const { point, to, reason } of transitions)
     lines.push(`  ${outcome(point.id, "moved  ", "move   ")}  ${point.name} (${point.id}) to ${to}: ${failed.get(point.id) ?? reason}`);
   for (const { point, reasons } of keep) lines.push(`  ${paint.dim("keep   ")}  ${point.name} (${point.id}): ${reasons.join("; ")}`);
+  lines.push(...logLines(log, applied, paint));
   return lines.join("\n");
 }

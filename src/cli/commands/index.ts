@@ -137,6 +137,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./key.ts")).keyShow,
   },
   {
+    name: "sandbox",
+    group: "Trying it:",
+    summary: "Run Neon's API on loopback, with real databases behind it",
+    load: async () => (await import("./sandbox.ts")).sandboxCommand,
+  },
+  {
     name: "demo",
     group: "Trying it:",
     summary: "Show it all on a throw-away shop, in less than a minute",

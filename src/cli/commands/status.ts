@@ -6,6 +6,7 @@ import { type SourceStatus, statusOf } from "../../operations/status.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
 import { limitJson, renderSettings } from "../render/settings.ts";
+import { logJson, renderLog } from "../render/log.ts";
 import { renderFacts } from "../render/table.ts";
 import { sourcesNamed, withWorkshop } from "../session.ts";
 
@@ -26,7 +27,7 @@ export const statusCommand = defineCommand({
   },
 });
 
-function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, provider }: SourceStatus) {
+function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureMs, provider, log }: SourceStatus) {
   const state = provider?.state;
   return {
     name: source.name,
@@ -34,14 +35,15 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
     engine: source.engine.name,
     verdict,
     reasons,
-    window: {
+    window: log?.window ?? {
       earliest: (state?.window?.earliest ?? earliest?.time)?.toISOString() ?? null,
       latest: (state?.window?.latest ?? latest?.time)?.toISOString() ?? null,
     },
     settings: state?.settings ?? {},
     limits: state?.limits.map(limitJson) ?? [],
     drift: state?.drift ?? [],
-    warnings: state?.warnings ?? [],
+    warnings: [...(state?.warnings ?? []), ...(log?.warnings ?? []).map(({ message }) => message)],
+    log: log === undefined ? null : logJson(log),
     lastBackup: latest ? { id: latest.id, endedAt: latest.endedAt.toISOString(), sizeBytes: latest.sizeBytes } : null,
     lastDrill: lastDrill
       ? {
@@ -57,7 +59,7 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
 }
 
 function human(
-  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider }: SourceStatus,
+  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider, log }: SourceStatus,
   paint: Paint,
 ): string {
   const { rtoSeconds, rpoSeconds } = source.objective;
@@ -83,6 +85,7 @@ function human(
       ],
       paint,
     ),
+    ...(log === undefined ? [] : [renderLog(log, paint)]),
     ...(provider?.state === undefined ? [] : renderSettings(provider.state, paint)),
   ].join("\n");
 }

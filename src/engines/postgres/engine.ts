@@ -17,6 +17,7 @@ import type { OpenSession, Session } from "./fingerprint/session.ts";
 import { loadArchive } from "./load/load.ts";
 import { takeName } from "./load/take-name.ts";
 import { createDatabase, dropDatabase, resolveTarget, stateOf } from "./load/target.ts";
+import { physicalEngine } from "./physical.ts";
 import { runProbes } from "./probe/probes.ts";
 import { findTools, type Tools } from "./tools/find.ts";
 
@@ -42,6 +43,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 
   return {
     name: "postgres",
+    physical: physicalEngine(options),
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

@@ -37,18 +37,26 @@ export async function connectionTo(ground: Ground, branch: NeonBranch, { mayAddC
 }
 
 const PAUSE_MS = 500;
+/** Computes usually wake sooner; then there is nothing to say. */
+const QUIET_MS = 5_000;
 
 /** Connects once, patiently: a compute that wakes, or a host name that is new, refuses the first tries. */
 async function awake(connection: Connection, { clock, patience }: Ground, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
-  for (let leftMs = patience.coldStartMs; leftMs > 0; leftMs = patience.coldStartMs - (clock.monotonicMs() - startedMs)) {
-    try {
-      const client = await openClient(connection, { signal: work?.signal, connectTimeoutMs: leftMs });
-      return await client.close();
-    } catch (error) {
-      if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || clock.monotonicMs() - startedMs + PAUSE_MS >= patience.coldStartMs) throw error;
-      await sleep(PAUSE_MS, work?.signal);
+  const leftMs = (): number => patience.coldStartMs - (clock.monotonicMs() - startedMs);
+  const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to wake`), QUIET_MS);
+  try {
+    while (leftMs() > 0) {
+      try {
+        const client = await openClient(connection, { signal: work?.signal, connectTimeoutMs: leftMs() });
+        return await client.close();
+      } catch (error) {
+        if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || leftMs() <= PAUSE_MS) throw error;
+        await sleep(PAUSE_MS, work?.signal);
+      }
     }
+  } finally {
+    clearTimeout(note);
   }
 }
 

@@ -7,6 +7,9 @@ import { type Ground, isProduction } from "./ground.ts";
 
 export const BRANCH_KIND = "neon-branch";
 
+/** Names of scratch carry the job's id: nobody else gives one, whatever the clocks say. */
+const SCRATCH_PREFIX = "lifeboat-scratch-";
+
 /** Clocks differ: a branch that is this much older than the note about it may still be ours. */
 const SKEW_MS = 300_000;
 
@@ -38,6 +41,7 @@ function whyNotOurs(ground: Ground, branch: NeonBranch, notBefore: Date): string
   if (isProduction(ground, branch)) return "it is production";
   if (branch.isDefault) return "it is the project's default branch";
   if (branch.isProtected) return "it is protected";
+  if (branch.name.startsWith(SCRATCH_PREFIX)) return undefined;
   if (!(branch.createdAt.getTime() >= notBefore.getTime() - SKEW_MS)) return "it is older than the job that is cleaned up";
   return undefined;
 }

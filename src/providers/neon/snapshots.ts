@@ -30,8 +30,12 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       return request.form === "branch" ? await byBranch(ground, scene, request) : await bySnapshot(ground, scene, request);
     },
     async remove({ id, form, name }, work) {
-      if (form === "snapshot") return await api.deleteSnapshot(id, work);
-      const branch = await api.branch(id, work);
+      // Looked for in the list: an answer of 404 could as well mean that the whole project is not the one that was meant.
+      if (form === "snapshot") {
+        if ((await api.snapshots(work)).some((snapshot) => snapshot.id === id)) await api.deleteSnapshot(id, work);
+        return;
+      }
+      const branch = (await api.branches(work)).find((candidate) => candidate.id === id);
       if (branch === undefined) return;
       if (branch.name !== name) {
         throw new LifeboatError("PROVIDER_REFUSED", `the branch ${id} is called ${branch.name} now, not ${name}; it is left as it is`);

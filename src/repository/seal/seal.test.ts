@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import type { ByteFacts } from "../../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { generateIdentity } from "./keys.ts";
-import { type SealKey, seal } from "./seal.ts";
+import { type SealKey, seal, sealFrame } from "./seal.ts";
 import { chunked, collect, rows } from "./testing.ts";
 import { unseal } from "./unseal.ts";
 import { verifyStored } from "./verify-stored.ts";
@@ -220,4 +221,28 @@ test("verifying stored bytes needs no key and tells how far it is", async () => 
     seen += sizeBytes;
   });
   assert.equal(seen, stored.length);
+});
+
+test("R21 bytes that are one zstd frame already are sealed as they are, and come back as what the frame holds", async () => {
+  const plain = rows(3_000_000);
+  const frame = zstdCompressSync(plain);
+  const { bytes, facts } = sealFrame(chunked(frame), () => factsOf(plain), key);
+  assert.throws(facts, { code: "BUG" }, "nothing is said of bytes that have not ended");
+  const stored = await collect(bytes);
+  assert.deepEqual(facts(), { plain: factsOf(plain), stored: factsOf(stored) });
+  assert.ok(stored.length > frame.length && stored.length < frame.length + 1000, "not compressed again");
+  assert.ok((await opened(stored, facts())).equals(plain));
+});
+
+test("R21 a frame that is cut short, followed by anything, or none at all is never sealed to its end", async () => {
+  const frame = zstdCompressSync(rows(300_000));
+  for (const wrong of [
+    frame.subarray(0, -1),
+    Buffer.alloc(0),
+    Buffer.concat([frame, frame]),
+    Buffer.concat([frame, Buffer.alloc(1)]),
+    rows(9000),
+  ]) {
+    await assert.rejects(collect(sealFrame(chunked(wrong), () => factsOf(wrong), key).bytes), { code: "INTEGRITY" });
+  }
 });

@@ -144,3 +144,8 @@ function fits(pattern: string, word: string): boolean {
   if (!pattern.startsWith(":")) return pattern === word;
   return word !== "" && (!WITH_ID.has(pattern) || ID.test(word));
 }
+
+/** Every request that has a handler: method, and path with `:names`. */
+export function requests(): readonly { readonly method: string; readonly path: string }[] {
+  return ROUTES.map(({ method, words }) => ({ method, path: `/${words.join("/")}` }));
+}

@@ -11,6 +11,7 @@ import { FaultList, type Faults } from "./faults.ts";
 import { openFleet } from "./fleet/fleet.ts";
 import type { Fleet, FleetOptions } from "./fleet/fleet-types.ts";
 import { LIMITS, type Limits, type PlanName } from "./limits.ts";
+import { majorOf } from "./programs.ts";
 import { addProject, type ProjectWishes } from "./projects.ts";
 import { type Delays, Realm } from "./realm.ts";
 import { BASE, serve } from "./server.ts";
@@ -69,12 +70,13 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
     account: { id: randomUUID(), orgId: "org-sandbox-00000001" },
     nextNumber: 1,
   };
+  const bin = "openDoor" in options.fleet ? options.bin : options.fleet.bin;
   const realm = new Realm({
     world,
     time: new Timeline(clock === undefined ? Date.now : () => clock.now().getTime()),
     fleet,
     delays: { ...DELAYS, ...options.delays },
-    bin: "openDoor" in options.fleet ? options.bin : options.fleet.bin,
+    bin,
   });
   const faults = new FaultList();
   const http = createServer((request, response) => {
@@ -95,6 +97,7 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
     const project = await addProject(realm, {
       name: "sandbox",
       branchName: options.defaultBranchName ?? "production",
+      pgVersion: bin === undefined ? undefined : await majorOf(bin),
       ...options.project,
     });
     await new Promise<void>((resolve, reject) => http.once("error", reject).listen(options.port ?? 0, "127.0.0.1", resolve));

@@ -12,8 +12,7 @@ select current_setting('server_version') as version, current_database()::text as
   pg_catalog.pg_is_in_recovery() as standby,
   current_setting('data_checksums') = 'on' as checksums,
   pg_catalog.pg_size_bytes(current_setting('wal_segment_size'))::text as segment,
-  (select rolname from pg_catalog.pg_roles where oid = 10)::text as superuser,
-  current_setting('full_page_writes') = 'on' as full_pages`;
+  (select rolname from pg_catalog.pg_roles where oid = 10)::text as superuser`;
 
 interface Row extends Record<string, unknown> {
   readonly version: string;
@@ -24,7 +23,6 @@ interface Row extends Record<string, unknown> {
   readonly checksums: boolean;
   readonly segment: string;
   readonly superuser: string | null;
-  readonly full_pages: boolean;
 }
 
 export interface ClusterFacts extends Pick<BaseFacts, "segmentBytes" | "pageChecksums" | "superuser"> {

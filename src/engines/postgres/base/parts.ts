@@ -8,10 +8,10 @@ import { segmentNames } from "../log/names.ts";
 import { ArchiveCheck, SeenFiles } from "./file-checks.ts";
 import { Inflate } from "./inflate.ts";
 import { type BackupManifest, readBackupManifest } from "./manifest.ts";
-import type { BackupSession, BackupStart } from "./session.ts";
+import type { BackupSource, BackupStart, Stretch } from "./session.ts";
 
 export interface PartsOptions {
-  readonly session: BackupSession;
+  readonly session: BackupSource;
   readonly start: BackupStart;
   /** The archives are zstd frames. */
   readonly compressed: boolean;
@@ -20,7 +20,7 @@ export interface PartsOptions {
   /** Hears how many plain bytes were looked at. */
   readonly onPlain: (sizeBytes: number) => void;
   /** Called when the server has ended the backup, before the last part ends. */
-  readonly onEnd: (endLsn: string) => Promise<void>;
+  readonly onEnd: (stretch: Stretch) => Promise<void>;
 }
 
 /** Socket reads come in small pieces; fewer, larger ones cost less in every stage behind. */
@@ -104,30 +104,31 @@ async function* plainBytes(options: PartsOptions, check: ArchiveCheck, done: (pl
 }
 
 async function* manifestBytes(options: PartsOptions, seen: SeenFiles): AsyncGenerator<Uint8Array> {
-  const { session, start } = options;
+  const { session } = options;
   const gathered: Uint8Array[] = [];
   for await (const slice of session.content()) gathered.push(slice);
   const bytes = Buffer.concat(gathered);
   if ((await session.section()) !== undefined) throw new LifeboatError("DUMP_INCOMPLETE", "the server sent something after its manifest");
-  const { endLsn } = await session.finish();
+  const stretch = await session.finish();
   const manifest = readBackupManifest(bytes);
   seen.compareWith(manifest);
-  requireLog(manifest, seen, options.segmentBytes, start, endLsn);
-  await options.onEnd(endLsn);
+  requireLog(manifest, seen, options.segmentBytes, stretch);
+  await options.onEnd(stretch);
   yield bytes;
 }
 
 /** The log from start to end must be in the archive itself, so that the backup stands alone. */
-function requireLog(manifest: BackupManifest, seen: SeenFiles, segmentBytes: number, start: BackupStart, endLsn: string): void {
+function requireLog(manifest: BackupManifest, seen: SeenFiles, segmentBytes: number, stretch: Stretch): void {
+  const { startLsn, endLsn, timeline } = stretch;
   const range = manifest.walRanges.at(-1);
-  if (range?.startLsn !== start.startLsn || range.endLsn !== endLsn || range.timeline !== start.timeline) {
+  if (range?.startLsn !== startLsn || range.endLsn !== endLsn || range.timeline !== timeline) {
     throw new LifeboatError(
       "INTEGRITY",
       "the server's manifest of the base backup names another stretch of the log than the server itself",
     );
   }
   const lastNeeded = formatLsn(parseLsn(endLsn) - 1n); // the end is the first position that is not needed any more
-  for (const name of segmentNames(start.timeline, start.startLsn, lastNeeded, segmentBytes)) {
+  for (const name of segmentNames(timeline, startLsn, lastNeeded, segmentBytes)) {
     if (seen.sizeOf(`pg_wal/${name}`) !== segmentBytes)
       throw new LifeboatError("DUMP_INCOMPLETE", `the base backup lacks the log segment ${name}`);
   }

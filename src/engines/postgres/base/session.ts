@@ -12,8 +12,6 @@ export interface ServerTablespace {
 }
 
 export interface BackupStart {
-  readonly startLsn: string;
-  readonly timeline: number;
   readonly tablespaces: readonly ServerTablespace[];
   /** The server's own estimate of all archives, uncompressed. */
   readonly sizeBytes: number;
@@ -22,14 +20,34 @@ export interface BackupStart {
 /** `archive`: of the tablespace at `location`, or, where that is empty, of the data directory. */
 export type Section = { readonly kind: "archive"; readonly name: string; readonly location: string } | { readonly kind: "manifest" };
 
+/** Where the archives of a base backup come from, one after another. */
+export interface BackupSource {
+  /** The next archive or the manifest; its content must have been read to the end. Undefined when all have come. */
+  section(): Promise<Section | undefined>;
+  /** Bytes of the section under way. */
+  content(): AsyncIterable<Uint8Array>;
+  /** After the last section: the stretch of the log that the backup needs. Only then has the server called it complete. */
+  finish(): Promise<Stretch>;
+  /** Ends it, on the server too. The signal must be aborted first when bytes are awaited. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface Stretch {
+  readonly startLsn: string;
+  readonly endLsn: string;
+  readonly timeline: number;
+}
+
 const WARNINGS_SHOWN = 3;
 
-export class BackupSession {
+/** BASE_BACKUP as servers from 15 on speak it: every archive and the manifest in one stream. */
+export class BackupSession implements BackupSource {
   readonly #events: AsyncGenerator<WireEvent, void>;
   readonly #connection: Connection;
   readonly #warnings: string[] = [];
   /** Read, but belonging to what comes next. */
   #waiting: WireEvent | undefined;
+  #start: Pick<Stretch, "startLsn" | "timeline"> = { startLsn: "", timeline: 0 };
 
   constructor(client: Client, command: BaseCommand, signal: AbortSignal) {
     this.#connection = client.connection;
@@ -45,10 +63,10 @@ export class BackupSession {
     const [[startLsn = "", timeline] = [], ...spaces] = rows;
     const tablespaces = spaces.flatMap(([oid, location]) => (oid === undefined ? [] : [{ oid, location: location ?? "" }]));
     const sizeBytes = spaces.reduce((sum, [, , kib]) => sum + Number(kib ?? 0) * 1024, 0);
-    return { startLsn, timeline: Number(timeline), tablespaces, sizeBytes };
+    this.#start = { startLsn, timeline: Number(timeline) };
+    return { tablespaces, sizeBytes };
   }
 
-  /** The next archive or the manifest; its content must have been read to the end. Undefined when all have come. */
   async section(): Promise<Section | undefined> {
     for (;;) {
       const event = await this.#next();
@@ -59,7 +77,6 @@ export class BackupSession {
     }
   }
 
-  /** Bytes of the section under way. */
   async *content(): AsyncGenerator<Uint8Array, void> {
     for (;;) {
       const event = await this.#next();
@@ -71,19 +88,17 @@ export class BackupSession {
     }
   }
 
-  /** After the last section: the position at which the backup ended. Only then has the server called it complete. */
-  async finish(): Promise<{ readonly endLsn: string; readonly timeline: number }> {
+  async finish(): Promise<Stretch> {
     let row: (string | undefined)[] | undefined;
     for (let event = await this.#next(); event.kind !== "message" || event.type !== "Z"; event = await this.#next()) {
       if (event.kind === "message" && event.type === "D") row ??= readRow(event.body);
     }
-    const [endLsn, timeline] = row ?? [];
+    const [endLsn] = row ?? [];
     if (endLsn === undefined)
       throw new LifeboatError("DUMP_INCOMPLETE", `${this.#connection.label} did not say where the base backup ended`);
-    return { endLsn, timeline: Number(timeline) };
+    return { ...this.#start, endLsn };
   }
 
-  /** Cuts the connection; the server then gives the backup up. The signal must be aborted first when bytes are awaited. */
   async close(): Promise<void> {
     await this.#events.return();
   }

@@ -106,7 +106,7 @@ export class Handover {
     const handedEnd = known?.handedEnd ?? facts.startLsn;
     const state: PartialState = { stamp, endLsn: facts.endLsn, handedEnd, stored: known?.stored ?? false };
     this.#partials.set(file.name, state);
-    if (!due || facts.endLsn === handedEnd || facts.records === 0) return;
+    if (!due || facts.endLsn === handedEnd) return;
     state.handedEnd = facts.endLsn;
     state.stored = false;
     yield {
@@ -151,10 +151,10 @@ export class Handover {
     over.resolve();
   }
 
-  /** As far as the partial file is filled now, or it never held a record. */
+  /** As far as the partial file is filled now, or it never held the end of a record. */
   async #isStored(file: ReceivedFile): Promise<boolean> {
     const judged = await judgePartial(file);
-    if (judged === undefined || judged.facts.records === 0) return true;
+    if (judged === undefined || judged.facts.endLsn === judged.facts.startLsn) return true;
     const known = this.#partials.get(file.name);
     return known?.stored === true && known.handedEnd === judged.facts.endLsn;
   }

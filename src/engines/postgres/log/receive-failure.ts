@@ -50,7 +50,7 @@ const MEANINGS: readonly Meaning[] = [
     words: "it went another way than the log received so far",
   },
   {
-    pattern: /can no longer get changes|slot .* (does not exist|is invalid)|invalidated/i,
+    pattern: /can no longer (get changes|access)|slot .* (does not exist|is invalid)|invalidated/i,
     what: "restart",
     code: "ARCHIVE_BLOCKED",
     words: "the replication slot is gone",

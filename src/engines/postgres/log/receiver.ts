@@ -54,7 +54,8 @@ export async function openReceiver(given: Connection, options: ReceiverOptions, 
       startOver: () => handover.startOver(both),
       onNotice: (code, message) => {
         notice(code, message);
-        if (leftOvers) started.resolve();
+        // It may have to wait until what is there was handed over.
+        started.resolve();
       },
       onStreaming: () => started.resolve(),
       onBroken: () => handover.hurry(),

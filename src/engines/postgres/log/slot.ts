@@ -5,6 +5,7 @@ import type { Connection, Work } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection } from "../connect/pooled.ts";
 import { sqlStateOf } from "../connect/translate.ts";
+import { openWatchdog } from "./watchdog.ts";
 
 export interface SlotState {
   readonly active: boolean;
@@ -67,12 +68,16 @@ export async function createSlot(client: Client, slot: string): Promise<void> {
 /** Drops the slot, ending whatever holds it; one that is not there is no error. */
 export async function dropSlot(given: Connection, slot: string, work: Work = {}): Promise<void> {
   assertSlotName(slot);
-  const client = await openClient(directConnection(given), { signal: work.signal });
-  try {
-    await dropSlotBy(client, slot);
-  } finally {
-    await client.close();
-  }
+  const connection = directConnection(given);
+  const dog = openWatchdog(connection, work.signal);
+  await dog.within(2 * DROP_TIMEOUT_MS, async () => {
+    const client = await openClient(connection, { signal: dog.signal });
+    try {
+      await dropSlotBy(client, slot);
+    } finally {
+      await client.close();
+    }
+  });
 }
 
 export async function dropSlotBy(client: Client, slot: string): Promise<void> {

@@ -5,6 +5,9 @@ import type { LogState } from "../../../ports/physical.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection, refusePooled } from "../connect/pooled.ts";
 import { assertSlotName, CURRENT_LSN, replicationHint, type SlotState, slotState } from "./slot.ts";
+import { openWatchdog } from "./watchdog.ts";
+
+const ANSWER_TIMEOUT_MS = 30_000;
 
 type Warning = LogState["warnings"][number];
 
@@ -31,28 +34,35 @@ interface Settings {
 export async function logState(given: Connection, slot?: string, work: Work = {}): Promise<LogState> {
   if (slot !== undefined) assertSlotName(slot);
   const connection = directConnection(given);
-  const { client, replicates } = await openEither(connection, work);
-  try {
-    await refusePooled(client, { signal: work.signal });
-    const identity = await identify(client, replicates);
-    const settings = await readSettings(client);
-    const found = slot === undefined ? undefined : await slotState(client, slot);
-    const warnings = [
-      ...(replicates ? [] : [missingRight(client)]),
-      ...warningsOf(settings, found),
-      ...(slot === undefined || found === undefined ? [] : slotWarnings(slot, found)),
-    ];
-    return {
-      ...identity,
-      segmentBytes: settings.segmentBytes,
-      currentLsn: settings.currentLsn,
-      walLevel: settings.walLevel,
-      ...(slot === undefined ? {} : { slot: describeSlot(found, settings) }),
-      warnings,
-    };
-  } finally {
-    await client.close();
-  }
+  const dog = openWatchdog(connection, work.signal);
+  return await dog.within(ANSWER_TIMEOUT_MS, async () => {
+    const { client, replicates } = await openEither(connection, dog.signal);
+    try {
+      await refusePooled(client, { signal: dog.signal });
+      return await stateBy(client, replicates, slot);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+async function stateBy(client: Client, replicates: boolean, slot: string | undefined): Promise<LogState> {
+  const identity = await identify(client, replicates);
+  const settings = await readSettings(client);
+  const found = slot === undefined ? undefined : await slotState(client, slot);
+  const warnings = [
+    ...(replicates ? [] : [missingRight(client)]),
+    ...warningsOf(settings, found),
+    ...(slot === undefined || found === undefined ? [] : slotWarnings(slot, found)),
+  ];
+  return {
+    ...identity,
+    segmentBytes: settings.segmentBytes,
+    currentLsn: settings.currentLsn,
+    walLevel: settings.walLevel,
+    ...(slot === undefined ? {} : { slot: describeSlot(found, settings) }),
+    warnings,
+  };
 }
 
 /** Over a replication session. */
@@ -62,8 +72,8 @@ export async function identifySystem(client: Client): Promise<ServerIdentity> {
   return { systemIdentifier: row.systemid, timeline: Number(row.timeline) };
 }
 
-async function openEither(connection: Connection, work: Work): Promise<{ client: Client; replicates: boolean }> {
-  const options = { signal: work.signal };
+async function openEither(connection: Connection, signal: AbortSignal): Promise<{ client: Client; replicates: boolean }> {
+  const options = { signal };
   try {
     return { client: await openClient(connection, { ...options, replication: true }), replicates: true };
   } catch (error) {

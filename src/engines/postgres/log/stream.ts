@@ -5,9 +5,10 @@ import type { Connection } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { type Child, describeEnd, startChild } from "../process/child.ts";
-import { receiveFailure } from "./receive-failure.ts";
+import { type ReceiveFailure, receiveFailure } from "./receive-failure.ts";
 import { createSlot, dropSlotBy, type SlotState, slotState } from "./slot.ts";
 import { identifySystem } from "./state.ts";
+import { openWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface StreamOptions {
   readonly connection: Connection;
@@ -35,6 +36,8 @@ export interface StreamOptions {
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
 const LOOK_EVERY_MS = 2_000;
+const LOOK_TIMEOUT_MS = 20_000;
+const PREPARE_TIMEOUT_MS = 30_000;
 /** A network that swallows everything is noticed within half a minute. */
 const KEEPALIVE = "keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000";
 const STATUS_EVERY_S = 5;
@@ -75,13 +78,15 @@ export async function keepStreaming(options: StreamOptions): Promise<void> {
 }
 
 /** One run of the program, from a look at the server to the program's end. */
-async function streamOnce(options: StreamOptions, streaming: () => void): Promise<ReturnType<typeof receiveFailure> | undefined> {
+async function streamOnce(options: StreamOptions, streaming: () => void): Promise<ReceiveFailure | undefined> {
   const { connection, slot, signal } = options;
-  const systemIdentifier = await askSystem(connection, signal);
-  const client = await openClient(connection, { signal });
+  const dog = openWatchdog(connection, signal);
+  const systemIdentifier = await dog.within(PREPARE_TIMEOUT_MS, () => askSystem(connection, dog.signal));
+  const client = await openClient(connection, { signal: dog.signal });
   try {
     const program = await options.program(Math.floor(client.serverVersionNumber / 10_000));
-    await options.prepare(systemIdentifier, await segmentBytesOf(client));
+    const segmentBytes = await dog.within(PREPARE_TIMEOUT_MS, () => segmentBytesOf(client));
+    await options.prepare(systemIdentifier, segmentBytes);
     const made = await ensureSlot(client, options);
     const child = await startChild(program, argumentsFor(options), {
       env: { ...programEnvironment(connection), PGAPPNAME: slot },
@@ -90,7 +95,7 @@ async function streamOnce(options: StreamOptions, streaming: () => void): Promis
       signal,
     });
     try {
-      await watch(child, client, options, streaming);
+      await watch(child, client, dog, options, streaming);
     } finally {
       await child.kill();
     }
@@ -106,19 +111,22 @@ async function streamOnce(options: StreamOptions, streaming: () => void): Promis
 
 /** Over a replication session, which also tells beforehand that the role may open one. */
 async function askSystem(connection: Connection, signal: AbortSignal): Promise<string> {
-  let client: Client;
+  const client = await openReplication(connection, signal);
   try {
-    client = await openClient(connection, { signal, replication: true });
+    return (await identifySystem(client)).systemIdentifier;
+  } finally {
+    await client.close();
+  }
+}
+
+async function openReplication(connection: Connection, signal: AbortSignal): Promise<Client> {
+  try {
+    return await openClient(connection, { signal, replication: true });
   } catch (error) {
     signal.throwIfAborted();
     const cause = error instanceof LifeboatError && error.cause instanceof Error ? error.cause : error;
     const failure = receiveFailure(cause instanceof Error ? cause.message : String(cause), connection);
     throw failure.what === "fatal" ? failure.error : error;
-  }
-  try {
-    return (await identifySystem(client)).systemIdentifier;
-  } finally {
-    await client.close();
   }
 }
 
@@ -138,8 +146,10 @@ function argumentsFor({ directory, slot }: StreamOptions): string[] {
 async function ensureSlot(client: Client, options: StreamOptions): Promise<boolean> {
   const { slot, connection, onNotice } = options;
   const found = await slotState(client, slot);
-  if (found !== undefined && found.state !== "lost") return false;
-  if (found !== undefined) {
+  // A slot that somebody made without reserving anything keeps nothing: as good as none.
+  if (found !== undefined && found.state !== "lost" && found.state !== "unused") return false;
+  if (found?.state === "unused") await dropSlotBy(client, slot);
+  if (found?.state === "lost") {
     onNotice("SLOT_LOST", `${connection.label} dropped log that the slot ${slot} was to keep: it is made anew, and the archive has a gap`);
     await dropSlotBy(client, slot);
     await options.startOver();
@@ -150,7 +160,7 @@ async function ensureSlot(client: Client, options: StreamOptions): Promise<boole
 }
 
 /** Until the program has ended: sees it begin to stream, and looks at how much the server keeps back for it. */
-async function watch(child: Child, client: Client, options: StreamOptions, streaming: () => void): Promise<void> {
+async function watch(child: Child, client: Client, dog: Watchdog, options: StreamOptions, streaming: () => void): Promise<void> {
   const { slot } = options;
   const ended = child.closed.then(() => true);
   let announced = false;
@@ -159,7 +169,7 @@ async function watch(child: Child, client: Client, options: StreamOptions, strea
     if (await Promise.race([ended, sleep(announced ? LOOK_EVERY_MS : 50, false, { ref: false })])) return;
     let state: SlotState | undefined;
     try {
-      state = await slotState(client, slot);
+      state = await dog.within(LOOK_TIMEOUT_MS, () => slotState(client, slot));
     } catch (error) {
       // The server went away, and the program knows it too, or will soon.
       if (isLifeboatError(error, "SOURCE_UNREACHABLE")) break;

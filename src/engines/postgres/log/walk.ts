@@ -166,6 +166,8 @@ export class Walk {
       this.#take(open, body, to);
       if (open.seenBytes === open.totalBytes) return this.#closeSpanning(open, (to + 7) & ~7);
     }
+    // Its end is not in sight; that it follows the right one can be said already.
+    if (open.seenBytes >= RECORD_HEADER_BYTES) this.#prove(this.#previousOf(new Int32Array(open.head.buffer), 0));
     this.#open = open;
     return -1;
   }
@@ -189,16 +191,11 @@ export class Walk {
 
   /** A record whose checksum is good. `header`, `words`, `headerAt`: where its first bytes are. */
   #complete(at: number, end: number, header: Uint8Array, words: Int32Array, headerAt: number): number {
-    const { startLow, startHigh } = this.#expect;
-    const previous = (word(words, headerAt + 12) - startHigh) * 4_294_967_296 + (word(words, headerAt + 8) - startLow);
-    const unknown = Number.isNaN(this.#last);
-    if (unknown ? previous >= at : previous !== this.#last) {
-      if (!this.#unproven) return this.#fail(at, "the record there does not follow the one before it");
-      // Sound, but after some other segment than the one that was given.
-      this.#linked = false;
-      this.#end = 0;
+    const previous = this.#previousOf(words, headerAt);
+    this.#prove(previous);
+    if (Number.isNaN(this.#last) ? previous >= at : previous !== this.#last) {
+      return this.#fail(at, "the record there does not follow the one before it");
     }
-    this.#unproven = false;
     const info = header[headerAt + 16] as number;
     const resourceManager = header[headerAt + 17] as number;
     let micros = Number.NaN;
@@ -216,6 +213,23 @@ export class Walk {
     // After a switch the rest of the segment is void, and the record counts as reaching its end.
     this.#end = switches ? this.#bytes.length : end;
     return this.#end;
+  }
+
+  /** The first record behind a boundary names the one before it: that is whether the segments belong together. */
+  #prove(previous: number): void {
+    if (!this.#unproven) return;
+    this.#unproven = false;
+    if (previous === this.#last) return;
+    // Sound, as far as it goes, but after some other segment than the one that was given.
+    this.#linked = false;
+    this.#last = Number.NaN;
+    this.#end = 0;
+  }
+
+  /** Where the record before began, as a record's header has it. */
+  #previousOf(words: Int32Array, headerAt: number): number {
+    const { startLow, startHigh } = this.#expect;
+    return (word(words, headerAt + 12) - startHigh) * 4_294_967_296 + (word(words, headerAt + 8) - startLow);
   }
 
   /** Passes over the rest of a record of which the beginning is in a segment that is not at hand. */

@@ -26,7 +26,6 @@ export interface FeederOptions {
 export interface Feeder {
   /** For the server's `restore_command`. */
   readonly command: string;
-  /** Safe to call twice. */
   end(): Promise<void>;
 }
 
@@ -120,7 +119,6 @@ export async function openFeeder(options: FeederOptions): Promise<Feeder> {
         states.delete(name); // asked again, it is looked for again
         await rm(place("ask", name), { force: true });
         await writeFile(place("none", name), "");
-        if (owner) chownSync(place("none", name), owner.uid, owner.gid);
       }
     }
     for (const name of expected.slice(next, next + ahead)) {

@@ -60,7 +60,7 @@ async function makeOrigin(): Promise<Origin> {
       wal_level: "replica",
       max_wal_senders: "4",
       archive_mode: "on",
-      archive_command: `cp %p ${archive}/%f`,
+      archive_command: `cp %p ${archive}/.%f && mv ${archive}/.%f ${archive}/%f`,
       max_prepared_transactions: "3",
     },
   });
@@ -248,8 +248,9 @@ test("a recovery that is told to stop stops, and nothing is left", { skip }, asy
   const order = await orderFor(t, join(place, "cancelled"), {
     signal: controller.signal,
     fetchLog: async (_name, signal) => {
+      const aborted = new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       controller.abort(reason);
-      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      await aborted;
       return undefined;
     },
   });

@@ -93,14 +93,14 @@ async function replay(order: RecoveryOrder, place: RecoveryPlace, bin: string): 
       new LifeboatError("TOOL_FAILED", `the server has made no progress for ${STALL_MS / 60_000} minutes; it last took ${last}`),
     );
   }, LOOK_MS);
-  let cluster: Cluster | undefined;
   try {
-    cluster = await beginCluster({
+    const cluster = await beginCluster({
       directory: place.work,
       bin,
       jobId,
       durable: !throwAway,
-      keep: !throwAway,
+      // Also what is thrown away: the note beside it must outlive everything else.
+      keep: true,
       existing: { superuser: base.superuser, data: place.directory },
       settings: recoverySettings(order, feeder.command),
       // Progress is watched here: replaying much takes long.
@@ -115,10 +115,7 @@ async function replay(order: RecoveryOrder, place: RecoveryPlace, bin: string): 
       await client.close();
     }
   } catch (error) {
-    const first = failure(error, order, ending.signal);
-    await feeder.end(); // before its files are removed with all the rest
-    await cluster?.remove();
-    throw first;
+    throw failure(error, order, ending.signal);
   } finally {
     clearInterval(watching);
     await feeder.end();
@@ -137,10 +134,7 @@ function failure(error: unknown, order: RecoveryOrder, ended: AbortSignal): unkn
 }
 
 async function asRecovered(order: RecoveryOrder, place: RecoveryPlace, cluster: Cluster, reached: Reached): Promise<Recovered> {
-  const databases = await databasesOf(cluster, order.signal).catch(async (error) => {
-    await cluster.remove();
-    throw error;
-  });
+  const databases = await databasesOf(cluster, order.signal);
   let stopping: Promise<void> | undefined;
   return {
     reachedLsn: reached.lsn,
@@ -157,7 +151,6 @@ async function asRecovered(order: RecoveryOrder, place: RecoveryPlace, cluster: 
       return stopping;
     },
     async remove() {
-      await cluster.remove();
       await undoPlace(place.resource);
     },
   };

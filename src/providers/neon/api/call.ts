@@ -1,5 +1,5 @@
 // One call to Neon, from the first try to the last: deadlines, pauses, and what to do when the answer is lost.
-import type { LifeboatError } from "../../../core/errors.ts";
+import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { Work } from "../../../ports/connection.ts";
 import { type Patience, pauseMs, retryAfterMs, sleep } from "./patience.ts";
@@ -32,6 +32,9 @@ export interface Call<D, R> {
   readonly look?: (() => Promise<R | undefined>) | undefined;
 }
 
+/** After a lost answer, Neon gets a moment more to show what it made. */
+const LOST_PAUSES = 4;
+
 /** Throws PROVIDER_*, or the signal's reason. */
 export async function call<D, R>(caller: Caller, { doing, send, read, look }: Call<D, R>, work: Work = {}): Promise<R> {
   const { patience, clock, redact } = caller;
@@ -40,12 +43,13 @@ export async function call<D, R>(caller: Caller, { doing, send, read, look }: Ca
   let noted = false;
   for (let attempt = 1; ; attempt++) {
     const answer = await attemptOnce(caller, send, work.signal);
-    const failure = failureOf(answer);
-    if (failure === undefined) return read(answer.data as D);
+    const outcome = outcomeOf(answer, read);
+    if ("result" in outcome) return outcome.result;
+    const { failure } = outcome;
     const error = translateFailure(failure, doing, redact);
     if (!hadNoEffect(failure) && passes(failure)) mayExist = true;
 
-    const pause = nextPauseMs(caller, failure, answer.response, attempt);
+    const pause = Math.max(nextPauseMs(caller, failure, answer.response, attempt), mayExist && look ? patience.retryMs * LOST_PAUSES : 0);
     const budgetMs = isBusy(failure) ? patience.busyMs : patience.outageMs;
     const goOn = passes(failure) && clock.monotonicMs() - startedMs + pause <= budgetMs;
     if (goOn) {
@@ -66,7 +70,7 @@ async function lookFor<R>(look: () => Promise<R | undefined>, error: LifeboatErr
   try {
     return await look();
   } catch (cause) {
-    if (cause instanceof Error && cause.name === "LifeboatError") throw error;
+    if (cause instanceof LifeboatError) throw error;
     throw cause;
   }
 }
@@ -92,16 +96,23 @@ async function attemptOnce<D>(
   }
 }
 
-function failureOf(answer: Answer<unknown>): Failure | undefined {
-  const { error, response, data } = answer;
-  if (error === undefined && data !== undefined) return undefined;
+type Outcome<R> = { readonly result: R } | { readonly failure: Failure };
+
+/** An answer that cannot be understood is as good as none: what was asked may have happened. */
+function outcomeOf<D, R>({ error, response, data }: Answer<D>, read: (data: D) => R): Outcome<R> {
+  const status = response?.status;
+  if (error === undefined) {
+    try {
+      // An answer without a body, as of a removal, comes as null.
+      return { result: read((data ?? {}) as D) };
+    } catch (cause) {
+      return { failure: { status, message: cause instanceof LifeboatError ? cause.message : "the answer cannot be understood" } };
+    }
+  }
   const facts = (typeof error === "object" && error !== null ? error : {}) as Partial<Record<"code" | "message" | "reason", unknown>>;
   const text = [facts.reason, facts.message].find((value): value is string => typeof value === "string" && value !== "");
-  return {
-    status: response?.status,
-    code: typeof facts.code === "string" && response !== undefined ? facts.code : undefined,
-    message: response?.ok ? "the answer broke off, or cannot be read" : (text ?? "no reason was given"),
-  };
+  const code = typeof facts.code === "string" && response !== undefined ? facts.code : undefined;
+  return { failure: { status, code, message: response?.ok ? "the answer broke off, or cannot be read" : (text ?? "no reason was given") } };
 }
 
 function nextPauseMs({ patience, clock }: Caller, failure: Failure, response: Response | undefined, attempt: number): number {

@@ -12,6 +12,8 @@ export const isUnfinished = ({ status }: NeonOperation): boolean => !DONE.has(st
 
 /** First pause between two questions; it grows by half each time. */
 const FIRST_POLL_MS = 100;
+/** Operations usually end sooner; then there is nothing to say. */
+const QUIET_MS = 5_000;
 
 /**
  * Returns when all have ended well. PROVIDER_FAILED when one failed; PROVIDER_BUSY when one has not ended in time: its id is told,
@@ -25,10 +27,15 @@ export async function awaitOperations(
 ): Promise<void> {
   const { patience, clock } = caller;
   const startedMs = clock.monotonicMs();
+  let noted = false;
   let pauseMs = Math.min(FIRST_POLL_MS, patience.pollMs);
   for (let operation of operations) {
     while (isUnfinished(operation)) {
       if (clock.monotonicMs() - startedMs > patience.operationMs) throw late(operation, patience.operationMs);
+      if (!noted && clock.monotonicMs() - startedMs > QUIET_MS) {
+        work.progress?.note(`waiting for Neon's operation ${operation.id} (${operation.action})`);
+        noted = true;
+      }
       await sleep(pauseMs, work.signal);
       pauseMs = Math.min(patience.pollMs, pauseMs * 1.5);
       operation = await ask(operation.id);

@@ -24,7 +24,7 @@ export const PATIENCE: Patience = {
   outageMs: 30_000,
   operationMs: 900_000,
   pollMs: 1_000,
-  coldStartMs: 90_000,
+  coldStartMs: 60_000,
   retryMs: 250,
 };
 

@@ -75,7 +75,7 @@ function describe(failure: Failure, doing: string): Described {
   }
   if (status === 404) return ["PROVIDER_NOT_FOUND", `Neon knows nothing of it, when asked to ${doing}: ${message}`];
   if (status === 429) return ["PROVIDER_BUSY", `Neon takes no more requests for now, when asked to ${doing}: ${message}`];
-  if (status === 423 || hadNoEffect(failure)) return ["PROVIDER_BUSY", `Neon was too busy to ${doing}: ${message}`];
+  if (status === 423 || (status === 422 && hadNoEffect(failure))) return ["PROVIDER_BUSY", `Neon was too busy to ${doing}: ${message}`];
   if (status >= 500 || status < 400) return ["PROVIDER_FAILED", `Neon failed to ${doing}: ${message}`];
   return ["PROVIDER_REFUSED", said];
 }

@@ -1,4 +1,5 @@
 // A past instant as a branch of its own, beside production.
+import { isLifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Branch, BranchRequest } from "../../../ports/control.ts";
 import type { Resource } from "../../../ports/resource.ts";
@@ -20,9 +21,9 @@ export async function branchAt(ground: Ground, request: BranchRequest): Promise<
   const resource = branchResource(ground, name);
   await request.declare(resource);
   try {
-    const made = await translateRefusal(scene.production, target, make(ground, scene, origin, request));
+    const { made, warnings } = await translateRefusal(scene.production, target, make(ground, scene, origin, request));
     const connection = await connectionTo(ground, made, { mayAddCompute: true }, request);
-    return { id: made.id, name, connection, warnings: warningsFor(origin, scene, made), resource };
+    return { id: made.id, name, connection, warnings: [...warningsFor(origin, scene, made), ...warnings], resource };
   } catch (error) {
     await removeAgain(ground, resource);
     throw error;
@@ -31,15 +32,28 @@ export async function branchAt(ground: Ground, request: BranchRequest): Promise<
 
 export const roomNeeded = (origin: Origin): LimitName[] => (origin.kind === "snapshot" ? ["branches", "root branches"] : ["branches"]);
 
-async function make(ground: Ground, scene: Scene, origin: Origin, request: BranchRequest): Promise<NeonBranch> {
+interface Made {
+  readonly made: NeonBranch;
+  readonly warnings: readonly string[];
+}
+
+async function make(ground: Ground, scene: Scene, origin: Origin, request: BranchRequest): Promise<Made> {
   const { name, expiresAt } = request;
   const { api } = ground;
   if (origin.kind === "history") {
-    return await api.createBranch({ name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt }, request);
+    const wish = { name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt };
+    return { made: await api.createBranch(wish, request), warnings: [] };
   }
-  const restored = await api.restoreSnapshot(origin.snapshot.id, { name, targetId: scene.production.id }, request);
-  if (expiresAt !== undefined) await api.updateBranch(restored.id, { expiresAt }, request);
-  return restored;
+  const made = await api.restoreSnapshot(origin.snapshot.id, { name, targetId: scene.production.id }, request);
+  if (expiresAt === undefined) return { made, warnings: [] };
+  try {
+    await api.updateBranch(made.id, { expiresAt }, request);
+    return { made, warnings: [] };
+  } catch (error) {
+    // Only a second net: we remove it ourselves, and the journal knows of it.
+    if (!isLifeboatError(error, "PROVIDER_REFUSED")) throw error;
+    return { made, warnings: [`Neon does not let ${name} expire by itself: ${error.message}`] };
+  }
 }
 
 function warningsFor(origin: Origin, { production }: Scene, made: NeonBranch): string[] {

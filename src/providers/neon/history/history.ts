@@ -29,7 +29,7 @@ export function historyControl(ground: Ground): HistoryControl {
       return { id: branch.id, name: branch.name, production: isProduction(ground, branch), createdAt: branch.createdAt };
     },
     async remove(id, work) {
-      const branch = await api.branch(id, work);
+      const branch = (await api.branches(work)).find((candidate) => candidate.id === id);
       if (branch !== undefined) await removeBranch(ground, branch, work);
     },
   };
@@ -45,7 +45,7 @@ async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean
   try {
     const origin = await originOf(ground, scene, target, work);
     const needed = inPlace ? (["branches", "root branches"] as const) : roomNeeded(origin);
-    found.push(...(await missingRoom(ground, needed, work)).map((missing) => missing.why));
+    found.push(...(await missingRoom(ground, needed, work)).map(({ why }) => `there is no room: ${why}`));
   } catch (error) {
     if (!(error instanceof LifeboatError) || !OBSTACLES.has(error.code)) throw error;
     found.push(error.message);

@@ -36,7 +36,7 @@ export async function restoreInPlace(ground: Ground, target: HistoryTarget, keep
   return {
     connection,
     kept: { id: kept.id, name: kept.name },
-    warnings: [...warningsFor(scene, now, kept), ...mended, ...changed(before, connection)],
+    warnings: [...warningsFor(scene, origin, now, kept), ...mended, ...changed(before, connection)],
   };
 }
 
@@ -99,7 +99,7 @@ async function putRight({ api }: Ground, { before, now, kept, schedule }: Change
   return problems;
 }
 
-function warningsFor({ production, branches }: Scene, now: NeonBranch, kept: NeonBranch): string[] {
+function warningsFor({ production, branches }: Scene, origin: Origin, now: NeonBranch, kept: NeonBranch): string[] {
   const warnings: string[] = [];
   if (isFromSnapshot(now)) {
     warnings.push(
@@ -110,6 +110,11 @@ function warningsFor({ production, branches }: Scene, now: NeonBranch, kept: Neo
   }
   const children = childrenOf(production, branches).map(({ name }) => name);
   if (children.length > 0) warnings.push(`${children.join(", ")} now hang on ${kept.name}`);
+  if (origin.kind === "history" && origin.branch.id !== production.id) {
+    warnings.push(
+      `Neon may keep ${kept.name} for good: the first root branch of a project cannot be deleted after a restore from another branch`,
+    );
+  }
   if (isRoot(kept)) warnings.push(`${kept.name} takes the place of one root branch until it is removed`);
   return warnings;
 }

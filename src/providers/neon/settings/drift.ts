@@ -122,7 +122,10 @@ function scheduleDrift({ schedule, plan }: Survey, production: NeonBranch, { wis
   const wanted = describeSchedule(items);
   if (items.length > 0 && !sameSchedule(items, schedule)) {
     const instead = schedule.length === 0 ? "there is none" : `it is: ${actual}`;
-    const drift: Drift = { setting, wanted, actual, message: `set the snapshot schedule of ${production.name} to: ${wanted} (${instead})` };
+    const message = `set the snapshot schedule of ${production.name} to: ${wanted} (${instead})`;
+    // Setting it replaces it: what only stands there now would be taken no more.
+    const lowers = schedule.some((item) => !items.some((wish) => keyOf(wish) === keyOf(item)));
+    const drift: Drift = { setting, wanted, actual, message, ...(lowers ? { lowers } : {}) };
     const blocked = whyNoSchedule(production, plan);
     drifts.unshift(blocked === undefined ? drift : { ...drift, blocked });
   }
@@ -146,8 +149,8 @@ export function wantedSchedule({ wishes }: NeonOptions): NeonScheduleItem[] {
     .flatMap((translated) => ("item" in translated ? [translated.item] : []));
 }
 
-function sameSchedule(a: readonly NeonScheduleItem[], b: readonly NeonScheduleItem[]): boolean {
-  const key = ({ frequency, hour, day, retentionSeconds }: NeonScheduleItem): string =>
-    [frequency, hour ?? "", frequency === "daily" ? "" : (day ?? ""), retentionSeconds ?? LONGEST_SECONDS].join(" ");
-  return a.map(key).toSorted().join("|") === b.map(key).toSorted().join("|");
-}
+const keyOf = ({ frequency, hour, day, retentionSeconds }: NeonScheduleItem): string =>
+  [frequency, hour ?? "", frequency === "daily" ? "" : (day ?? ""), retentionSeconds ?? LONGEST_SECONDS].join(" ");
+
+const sameSchedule = (a: readonly NeonScheduleItem[], b: readonly NeonScheduleItem[]): boolean =>
+  a.map(keyOf).toSorted().join("|") === b.map(keyOf).toSorted().join("|");

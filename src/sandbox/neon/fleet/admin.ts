@@ -5,11 +5,17 @@ import { connectionFromParts } from "../../../engines/postgres/connect/url.ts";
 import { type Grounds, SUPERUSER } from "./grounds.ts";
 import type { Server } from "./server.ts";
 
+const STATEMENT_TIMEOUT_MS = 600_000;
+
 type Rows = readonly Record<string, unknown>[];
 
 async function withClient<T>(grounds: Grounds, server: Server, database: string, work: (client: Client) => Promise<T>): Promise<T> {
   const parts = { host: grounds.place.sockets, port: server.port, user: SUPERUSER, database, parameters: {} };
-  const client = await openClient(connectionFromParts(parts), { signal: grounds.signal, applicationName: "neon-sandbox" });
+  const client = await openClient(connectionFromParts(parts), {
+    signal: grounds.signal,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    applicationName: "neon-sandbox",
+  });
   try {
     return await work(client);
   } finally {
@@ -41,7 +47,7 @@ export async function applyPasswords(grounds: Grounds, server: Server, passwords
 export async function writeOut(grounds: Grounds, server: Server): Promise<void> {
   await withClient(grounds, server, "postgres", async (client) => {
     const [state] = await client.query<{ behind: boolean }>(
-      "select pg_catalog.pg_current_wal_insert_lsn() > pg_catalog.pg_current_wal_flush_lsn() + 64 as behind",
+      "select pg_catalog.pg_current_wal_insert_lsn() > pg_catalog.pg_current_wal_flush_lsn() as behind",
     );
     if (state?.behind) await client.query("set synchronous_commit = on; select pg_catalog.pg_logical_emit_message(true, '', '')");
   });

@@ -18,6 +18,7 @@ const OBJECT = 0x06;
 const UTF8 = 0x0c;
 const SEQUENCE = 0x30;
 const SET = 0x31;
+const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
 const context = (number: number): number => 0xa0 | number;
 /** `dNSName` of a subject's alternative names. */
@@ -85,8 +86,10 @@ function extension(id: readonly number[], value: Buffer): Buffer {
   return tlv(SEQUENCE, object(id), tlv(OCTET_STRING, value));
 }
 
+/** With two digits of the year as long as that is unambiguous (RFC 5280, 4.1.2.5). */
 function time(at: Date): Buffer {
-  return tlv(GENERALIZED_TIME, Buffer.from(at.toISOString().replace(/[-:T]|\.\d+/g, "")));
+  const text = at.toISOString().replace(/[-:T]|\.\d+/g, "");
+  return at.getUTCFullYear() < 2050 ? tlv(UTC_TIME, Buffer.from(text.slice(2))) : tlv(GENERALIZED_TIME, Buffer.from(text));
 }
 
 function pem(label: string, der: Buffer): string {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { LifeboatError } from "../../../core/errors.ts";
 import { selfSignedCertificate } from "./certificate.ts";
@@ -38,6 +39,18 @@ for (const [name, ssl] of [
     await assert.rejects(client.connect(), { message: "the disk is full", code: "57P03" });
   });
 }
+
+test("a client that begins with TLS, without asking, is told as well", async (t) => {
+  const door = await openDoor(() => Promise.reject(new LifeboatError("SCRATCH_FAILED", "the disk is full")), certificate);
+  t.after(() => door.close());
+  const socket = connectTls({ host: door.host, port: door.port, rejectUnauthorized: false, ALPNProtocols: ["postgresql"] });
+  await once(socket, "secureConnect");
+  assert.equal(socket.alpnProtocol, "postgresql");
+  socket.write(Buffer.from("000000090003000000", "hex"));
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  assert.match(Buffer.concat(chunks).toString(), /^E.*the disk is full/s);
+});
 
 test("a client that speaks another protocol, or goes away, does no harm to the next one", async (t) => {
   const port = await echo(t);

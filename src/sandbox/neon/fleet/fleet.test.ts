@@ -74,7 +74,7 @@ test("many clients at a sleeping compute's door wake it once, and are all served
   await Promise.all(clients.map((client) => client.connect()));
   assert.equal(wakes, 1);
   assert.equal(door.connections, 12);
-  const cut = clients.map((client) => new Promise((resolve) => client.once("error", resolve)));
+  const cut = clients.map((client) => new Promise((resolve) => client.on("error", resolve)));
   await fleet.stop(line);
   await Promise.all(cut);
   await until(() => door.connections === 0);

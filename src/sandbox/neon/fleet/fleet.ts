@@ -1,7 +1,7 @@
 // Real PostgreSQL clusters for the Neon sandbox. Branches and computes are words of the API in front of it; here are lines of data,
 // servers over them, and doors.
 import { rm } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import { formatLsn } from "../../../core/lsn.ts";
 import { serverUser } from "../../../engines/postgres/cluster/server-user.ts";
@@ -15,18 +15,19 @@ import { type Grounds, makeTemplate, writeAccess } from "./grounds.ts";
 import { type Keeper, startKeeper } from "./keep.ts";
 import { historyOf, inTurn, type Line, type Origin } from "./line.ts";
 import { materialise } from "./materialise.ts";
-import { dataOf, makePlace, removePlace, sizeOf } from "./place.ts";
+import { dataOf, makePlace, removePlace, removeStaleFleets, sizeOf } from "./place.ts";
 import { type Server, startServer } from "./server.ts";
 
 /**
- * Makes the directory and everything in it. SCRATCH_FAILED when that cannot be, or the abort's reason; then nothing is left.
- * An abort later ends the fleet.
+ * Makes the directory and everything in it; removes what killed sandboxes left beside it. SCRATCH_FAILED when that cannot be, or
+ * the abort's reason; then nothing is left. An abort later ends the fleet.
  */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const { directory } = options;
   options.signal?.throwIfAborted();
   if (!isAbsolute(directory)) throw new LifeboatError("SCRATCH_FAILED", `the sandbox's directory must be absolute, not ${directory}`);
   const over = new AbortController();
+  await removeStaleFleets(dirname(directory));
   const user = await serverUser();
   const place = await makePlace(directory, user);
   const grounds: Grounds = {

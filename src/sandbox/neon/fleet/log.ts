@@ -1,5 +1,5 @@
 // The log of one line, read from the files of its server, whether that runs or not: where it ends, and when what was committed.
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Micros, SegmentFacts } from "../../../core/log.ts";
 import { formatLsn, parseLsn, segmentNameAt } from "../../../core/lsn.ts";
@@ -9,6 +9,14 @@ import { SEGMENT_BYTES } from "./grounds.ts";
 const SIZE = BigInt(SEGMENT_BYTES);
 /** Header of a segment's first page: its own position stands at 8. */
 const OWN_POSITION_AT = 8;
+
+interface Segment {
+  readonly facts: SegmentFacts;
+  /** Of the segment before it. */
+  readonly before: SegmentFacts | undefined;
+  /** Only of the one that is being written: they may be others already. */
+  readonly bytes?: Uint8Array;
+}
 
 export class LineLog {
   readonly #directory: string;
@@ -24,11 +32,6 @@ export class LineLog {
     this.#first = (from / SIZE) * SIZE;
   }
 
-  /** Path of the segment that holds a position. */
-  segment(position: bigint): string {
-    return join(this.#directory, segmentNameAt(this.timeline, position, SEGMENT_BYTES));
-  }
-
   /** Where the segments of this timeline begin. */
   get first(): bigint {
     return this.#first;
@@ -36,8 +39,8 @@ export class LineLog {
 
   /** End of the last record that is written out. */
   async end(): Promise<bigint> {
-    const { facts } = await this.#last();
-    return parseLsn(facts.endLsn);
+    const segments = await this.#segments();
+    return parseLsn(segments.at(-1)?.facts.endLsn ?? "");
   }
 
   /**
@@ -45,14 +48,9 @@ export class LineLog {
    * begins in [from, until); undefined when there is none.
    */
   async beforeFirstCommitAfter(at: Micros, from: bigint, until: bigint): Promise<bigint | undefined> {
-    const last = await this.#last();
-    for (const [index, facts] of [...this.#full, last.facts].entries()) {
-      const start = parseLsn(facts.startLsn);
-      if (start >= until) return undefined;
+    for (const { facts, before, ...segment } of await this.#segments()) {
       if (facts.maxCommitAt === undefined || facts.maxCommitAt <= at || parseLsn(facts.nextLsn) <= from) continue;
-      const bytes = facts === last.facts ? last.bytes : await readFile(this.segment(start));
-      const name = facts === last.facts ? `${facts.name}.partial` : facts.name;
-      const found = firstCommitAfter(name, bytes, this.#full[index - 1], at, formatLsn(from));
+      const found = firstCommitAfter(nameOf(facts), await this.#bytes(facts, segment.bytes), before, at, formatLsn(from));
       if (found !== undefined) return parseLsn(found.lsn) < until ? parseLsn(found.previousEnd) : undefined;
     }
     return undefined;
@@ -60,35 +58,55 @@ export class LineLog {
 
   /** Where replay stops before the first record that begins at or after a position; undefined when none does. */
   async beforeRecordAt(position: bigint): Promise<bigint | undefined> {
-    const last = await this.#last();
-    for (const [index, facts] of [...this.#full, last.facts].entries()) {
+    for (const { facts, before, ...segment } of await this.#segments()) {
       if (parseLsn(facts.nextLsn) <= position) continue;
-      const start = parseLsn(facts.startLsn);
-      const bytes = facts === last.facts ? last.bytes : await readFile(this.segment(start));
-      const name = facts === last.facts ? `${facts.name}.partial` : facts.name;
-      const found = recordAt(name, bytes, this.#full[index - 1], formatLsn(position));
+      const found = recordAt(nameOf(facts), await this.#bytes(facts, segment.bytes), before, formatLsn(position));
       if (found !== undefined) return parseLsn(found.previousEnd);
     }
     return undefined;
   }
 
-  /** Takes note of segments that have become full, and reads the one that is being written. */
-  async #last(): Promise<{ facts: SegmentFacts; bytes: Uint8Array }> {
+  /** All segments in order; those that have become full are noted, the one that is being written is read anew. */
+  async #segments(): Promise<Segment[]> {
     for (;;) {
-      const start = this.#first + BigInt(this.#full.length) * SIZE;
+      const index = this.#full.length;
+      const start = this.#first + BigInt(index) * SIZE;
       // Looked at first: what this says of the next segment cannot become untrue while this one is read.
       const full = await this.#isBegun(start + SIZE);
-      const bytes = await readFile(this.segment(start));
+      const bytes = await readFile(this.#path(start));
+      // Somebody else who reads this log may have been quicker.
+      if (this.#full.length !== index) continue;
       const name = segmentNameAt(this.timeline, start, SEGMENT_BYTES);
       const before = this.#full.at(-1);
-      if (!full) return { facts: readSegment(`${name}.partial`, bytes, before).facts, bytes };
-      this.#full.push(readSegment(name, bytes, before).facts);
+      if (full) {
+        this.#full.push(readSegment(name, bytes, before).facts);
+        continue;
+      }
+      const { facts } = readSegment(`${name}.partial`, bytes, before);
+      return [...this.#full.map((facts, at) => ({ facts, before: this.#full[at - 1] })), { facts, before, bytes }];
     }
+  }
+
+  async #bytes(facts: SegmentFacts, atHand: Uint8Array | undefined): Promise<Uint8Array> {
+    return atHand ?? (await readFile(this.#path(parseLsn(facts.startLsn))));
+  }
+
+  #path(position: bigint): string {
+    return join(this.#directory, segmentNameAt(this.timeline, position, SEGMENT_BYTES));
   }
 
   /** Servers write in order: once a segment has its first page, the one before is full. */
   async #isBegun(start: bigint): Promise<boolean> {
-    const head = await readFile(this.segment(start)).catch(() => undefined);
-    return head !== undefined && head.length > OWN_POSITION_AT + 8 && head.readBigUInt64LE(OWN_POSITION_AT) === start;
+    const file = await open(this.#path(start)).catch(() => undefined);
+    if (file === undefined) return false;
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, OWN_POSITION_AT);
+      return bytesRead === 8 && buffer.readBigUInt64LE() === start;
+    } finally {
+      await file.close();
+    }
   }
 }
+
+/** By its name, a reader knows that a segment may end before its file does. */
+const nameOf = (facts: SegmentFacts): string => (facts.partial ? `${facts.name}.partial` : facts.name);

@@ -64,15 +64,29 @@ async function encrypt(client: Socket, certificate: Certificate): Promise<TLSSoc
   return stream;
 }
 
+const EVENTS = ["readable", "end", "close"] as const;
+
+/** Exactly so many bytes; what came with them stays for the next reader. */
 async function read(stream: Duplex, sizeBytes: number): Promise<Buffer> {
-  for (;;) {
-    const chunk = stream.read(sizeBytes) as Buffer | null;
-    if (chunk !== null && chunk.length === sizeBytes) return chunk;
-    if (stream.destroyed || stream.readableEnded) throw new Error("the client went away");
-    const settled = new AbortController();
-    const { signal } = settled;
-    await Promise.race([once(stream, "readable", { signal }), once(stream, "close", { signal })]).finally(() => settled.abort());
+  let bytes = Buffer.alloc(0);
+  while (bytes.length < sizeBytes) {
+    const chunk = stream.read() as Buffer | null;
+    if (chunk !== null) bytes = Buffer.concat([bytes, chunk]);
+    else if (stream.destroyed || stream.readableEnded) throw new Error("the client went away");
+    else await somethingHappens(stream);
   }
+  if (bytes.length > sizeBytes) stream.unshift(bytes.subarray(sizeBytes));
+  return bytes.subarray(0, sizeBytes);
+}
+
+function somethingHappens(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      for (const event of EVENTS) stream.off(event, settle);
+      resolve();
+    };
+    for (const event of EVENTS) stream.on(event, settle);
+  });
 }
 
 /** ErrorResponse with the state "cannot connect now". */

@@ -1,0 +1,36 @@
+// The log archive for people and for machines: the window with both its edges, and what is behind it.
+import { formatBytes } from "../../core/duration.ts";
+import type { LogStatus } from "../../operations/log-status.ts";
+import type { Paint } from "./paint.ts";
+import { renderFacts } from "./table.ts";
+
+export function renderLog(log: LogStatus, paint: Paint): string {
+  const { window, stretches, segments, sizeBytes, slot, warnings } = log;
+  const older = stretches.filter(({ earliest, latest }) => earliest !== window?.earliest || latest !== window.latest);
+  return renderFacts(
+    [
+      ["  any instant", window === undefined ? "none can be reached" : `${window.earliest} to ${window.latest}`],
+      [
+        "  also",
+        older.map(({ earliest, latest }) => (earliest === latest ? `exactly ${earliest}` : `${earliest} to ${latest}`)).join("\n"),
+      ],
+      ["  log archive", `${segments} segments, ${formatBytes(sizeBytes)}`],
+      [
+        "  slot",
+        slot?.exists ? `${slot.name}, ${slot.active ? "active" : "nobody fetches from it"}, ${formatBytes(slot.keptBytes)} kept back` : "",
+      ],
+      ["  warnings", warnings.map(({ code, message }) => `${code}: ${message}`).join("\n")],
+    ],
+    paint,
+  );
+}
+
+export const logJson = ({ segments, bases, sizeBytes, stretches, flaws, slot, warnings }: LogStatus) => ({
+  segments,
+  bases,
+  sizeBytes,
+  stretches: stretches.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
+  flaws,
+  slot: slot ?? null,
+  warnings,
+});

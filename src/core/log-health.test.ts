@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { at } from "../../test/support/log.ts";
+import type { LogFlaw } from "./log.ts";
+import { type LogHealthFacts, logReasons } from "./log-health.ts";
+import { dateOfMicros } from "./micros.ts";
+
+const DAY = 86_400;
+/** An archive ten days old, with everything of the last eight days, a minute behind. */
+const sound: LogHealthFacts = {
+  window: { earliest: at(2 * DAY), latest: at(10 * DAY - 60) },
+  flaws: [],
+  unreadable: [],
+  segments: 5000,
+  bases: 3,
+  since: dateOfMicros(at(0)),
+  windowMs: 7 * DAY * 1000,
+  rpoSeconds: 300,
+  now: dateOfMicros(at(10 * DAY)),
+};
+const codes = (change: Partial<LogHealthFacts>): string[] => [...logReasons({ ...sound, ...change })].map(({ code }) => code);
+const flaw = (kind: LogFlaw["kind"], from: number | undefined, to: number | undefined): LogFlaw => ({
+  kind,
+  segment: "x",
+  from: from === undefined ? undefined : at(from * DAY),
+  to: to === undefined ? undefined : at(to * DAY),
+  message: "a hole",
+});
+
+test("R25 an archive that holds what is wanted gives no reason to worry", () => {
+  assert.deepEqual(codes({}), []);
+});
+
+test("R25 a hole within the wanted window is an alarm; one that ended before it is not", () => {
+  assert.deepEqual(codes({ flaws: [flaw("missing", 5, 6)] }), ["LOG_GAP"]);
+  assert.deepEqual(codes({ flaws: [flaw("damaged", 5, 6)] }), ["LOG_DAMAGED"]);
+  assert.deepEqual(codes({ flaws: [flaw("unlinked", 2, 4)] }), ["LOG_GAP"]);
+  assert.deepEqual(codes({ flaws: [flaw("missing", 1, 2.9)] }), []);
+  assert.deepEqual(codes({ flaws: [flaw("missing", 1, undefined)] }), ["LOG_GAP"], "it goes on until today");
+  assert.deepEqual(codes({ flaws: [flaw("missing", 1, 2.9)], windowMs: undefined }), ["LOG_GAP"], "nobody said how much is wanted");
+});
+
+test("R25 log older than the objective allows is behind", () => {
+  assert.deepEqual(codes({ window: { earliest: at(0), latest: at(10 * DAY - 400) } }), ["LOG_BEHIND"]);
+  assert.deepEqual(codes({ segments: 0, window: { earliest: at(9 * DAY), latest: at(9 * DAY) } }), ["LOG_BEHIND"]);
+});
+
+test("R25 a window that is shorter than wanted is an alarm only once the archive is old enough", () => {
+  const window = { earliest: at(5 * DAY), latest: at(10 * DAY - 60) };
+  assert.deepEqual(codes({ window }), ["WINDOW_SHORT"]);
+  assert.deepEqual(codes({ window, since: dateOfMicros(at(5 * DAY)) }), []);
+  assert.deepEqual(codes({ window, windowMs: undefined }), []);
+});
+
+test("R25 without a base backup no log is of any use", () => {
+  assert.deepEqual(codes({ bases: 0, window: undefined }), ["NO_BASE"]);
+});
+
+test("R25 a replication slot that nobody serves endangers the source, and is named with what it keeps back", () => {
+  const slot = { name: "lifeboat_shop", exists: true, active: false, keptBytes: 5_000_000_000, state: "extended" };
+  const [reason] = logReasons({ ...sound, slot });
+  assert.equal(reason?.code, "SLOT_INACTIVE");
+  assert.match(reason?.message ?? "", /lifeboat_shop.*5\.0 GB/);
+  assert.deepEqual(codes({ slot: { ...slot, active: true } }), []);
+  assert.deepEqual(codes({ slot: { ...slot, exists: false } }), [], "the archive may be fed by archive_command");
+  assert.deepEqual(codes({ slot: { ...slot, state: "lost" } }), ["SLOT_LOST"]);
+});

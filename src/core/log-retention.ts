@@ -1,0 +1,90 @@
+// Which base backups and which log the policy's window needs. Pure, and with its reasons; nothing here removes anything.
+//
+// A base is needed until the next one of its stretch is old enough to be the way to every instant of the window. Log is
+// needed from the oldest such base on; a base that stays for another reason keeps the log of its own making, which is what
+// it takes to bring it back.
+import { formatDuration, formatInstant } from "./duration.ts";
+import type { LogSegment } from "./log.ts";
+import type { LogBase, Stretch } from "./log-window.ts";
+import { compareLsn } from "./lsn.ts";
+import { dateOfMicros } from "./micros.ts";
+
+/** A ground for keeping a base, as retention knows them. */
+export interface WindowGround {
+  readonly until: Date | "forever";
+  readonly says: string;
+}
+
+/**
+ * Until when the window needs each base, by restore point. Every base that is given has an entry; the newest one, and the
+ * one that the newest log hangs on, are needed for ever.
+ */
+export function windowGrounds(stretches: readonly Stretch[], bases: readonly LogBase[], windowMs: number): Map<string, WindowGround> {
+  const says = `the window of ${formatDuration(windowMs)}`;
+  const untilMs = new Map<string, number>();
+  const need = (base: LogBase, ms: number): void => void untilMs.set(base.id, Math.max(ms, untilMs.get(base.id) ?? 0));
+  const newest = bases.toSorted((a, b) => (a.facts.endedAt < b.facts.endedAt ? -1 : 1)).at(-1);
+  const current = stretches.find(({ chain }) => chain.length > 0);
+  for (const base of bases) need(base, after(base.facts.endedAt, windowMs));
+  for (const stretch of stretches) {
+    for (const [index, base] of stretch.bases.entries()) {
+      const next = stretch.bases[index + 1];
+      if (next !== undefined) need(base, Math.min(after(next.facts.endedAt, windowMs), after(stretch.latest, windowMs)));
+      else need(base, stretch === current ? Number.POSITIVE_INFINITY : after(stretch.latest, windowMs));
+    }
+  }
+  if (newest !== undefined) need(newest, Number.POSITIVE_INFINITY);
+  return new Map(
+    [...untilMs].map(([id, ms]) => [id, { until: ms === Number.POSITIVE_INFINITY ? ("forever" as const) : new Date(ms), says }]),
+  );
+}
+
+const after = (at: string, ms: number): number => dateOfMicros(at).getTime() + ms;
+
+export interface LogExpiry {
+  readonly keep: readonly LogSegment[];
+  /** Oldest first, so that a crash in between leaves no hole in what stays. */
+  readonly remove: readonly LogSegment[];
+  /** One sentence each. */
+  readonly reasons: readonly string[];
+}
+
+export interface LogExpiryFacts {
+  readonly segments: readonly LogSegment[];
+  /** Every base that is there and stays. */
+  readonly bases: readonly LogBase[];
+  /** Of these, the ones that all later log belongs to: needed by the window, or in use by a restore. */
+  readonly leading: ReadonlySet<string>;
+  /** Why nothing at all may be removed at present. */
+  readonly blocked: readonly string[];
+}
+
+export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts): LogExpiry {
+  const all = (reason: string): LogExpiry => ({ keep: segments, remove: [], reasons: [reason] });
+  if (segments.length === 0) return { keep: [], remove: [], reasons: [] };
+  if (bases.length === 0) return all("all log stays: there is no base backup yet that could tell what is needed");
+  if (blocked.length > 0) return all(`all log stays while ${blocked.join(", and ")}`);
+  const cuts = new Map<string, LogBase>();
+  for (const base of bases) {
+    const { systemIdentifier: system, startLsn } = base.facts;
+    const known = cuts.get(system);
+    if (leading.has(base.id) && (known === undefined || compareLsn(startLsn, known.facts.startLsn) < 0)) cuts.set(system, base);
+  }
+  const keep: LogSegment[] = [];
+  const remove: LogSegment[] = [];
+  for (const segment of segments) (isNeeded(segment, bases, cuts) ? keep : remove).push(segment);
+  const reasons = [...cuts.values()].map(
+    ({ id, facts }) => `log from ${facts.startLsn} on stays: base backup ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} needs it`,
+  );
+  if (remove.length > 0) reasons.push(`${remove.length} log segments go: no base backup that stays needs them`);
+  return { keep, remove: remove.toSorted((a, b) => compareLsn(a.startLsn, b.startLsn) || a.timeline - b.timeline), reasons };
+}
+
+function isNeeded(segment: LogSegment, bases: readonly LogBase[], cuts: ReadonlyMap<string, LogBase>): boolean {
+  const own = bases.filter(({ facts }) => facts.systemIdentifier === segment.systemIdentifier);
+  // Log of a cluster that has no base yet may be what the next one needs.
+  if (own.length === 0) return true;
+  const cut = cuts.get(segment.systemIdentifier);
+  if (cut !== undefined && compareLsn(segment.nextLsn, cut.facts.startLsn) > 0) return true;
+  return own.some(({ facts }) => compareLsn(segment.nextLsn, facts.startLsn) > 0 && compareLsn(segment.startLsn, facts.endLsn) < 0);
+}

@@ -1,0 +1,97 @@
+// Expiry of base backups and of the log that follows them: the policy's window applied to what the repository has.
+import { asLifeboatError } from "../core/errors.ts";
+import type { LogSegment } from "../core/log.ts";
+import { expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../core/log-retention.ts";
+import { compareLsn, parseLsn, segmentNameAt } from "../core/lsn.ts";
+import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
+import { listLeases } from "../repository/leases.ts";
+import { type LogPlace, placeOf, removeLogFile } from "../repository/log.ts";
+import { readAll } from "../repository/read-all.ts";
+import type { Job } from "./job.ts";
+import { logOf, type SourceLog } from "./log-view.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface LogExpiryPlan extends LogExpiry {
+  readonly removeBytes: number;
+  /** Bytes that a crash left without their description, in log that is not needed. */
+  readonly leftovers: readonly LogPlace[];
+  /** Why a removal ended early, in one sentence. */
+  readonly refused?: string | undefined;
+}
+
+/** What the window says of each base backup, for the decision about restore points; undefined: no window was asked for. */
+export function baseGrounds(
+  log: SourceLog,
+  points: readonly RestorePoint[],
+  source: Source,
+): ReadonlyMap<string, WindowGround> | undefined {
+  const { windowMs } = source;
+  if (windowMs === undefined || source.managed === true) return undefined;
+  const grounds = windowGrounds(log.stretches, log.bases, windowMs);
+  // A damaged one is the way to nothing, but stays as long as a sound one would: it may be all there is.
+  for (const point of points) {
+    if (point.kind !== "base" || !isDamaged(point)) continue;
+    grounds.set(point.id, { until: new Date(point.time.getTime() + windowMs), says: "the window" });
+  }
+  return grounds;
+}
+
+/** What would go of the log, once the restore points that are to go have gone. */
+export async function planLogExpiry(
+  workshop: Workshop,
+  source: Source,
+  log: SourceLog,
+  decided: { readonly removing: ReadonlySet<string>; readonly blocked: readonly string[] },
+): Promise<LogExpiryPlan> {
+  const now = workshop.clock.now();
+  const grounds = source.windowMs === undefined ? undefined : windowGrounds(log.stretches, log.bases, source.windowMs);
+  const inUse = new Set((await listLeases(workshop.repository.storage)).flatMap(({ record }) => record.point ?? []));
+  const bases = log.bases.filter(({ id }) => inUse.has(id) || !decided.removing.has(id));
+  const leads = (id: string): boolean => {
+    const until = grounds?.get(id)?.until;
+    return grounds === undefined || inUse.has(id) || until === "forever" || (until !== undefined && until > now);
+  };
+  const leading = new Set(bases.map(({ id }) => id).filter(leads));
+  const blocked = [...decided.blocked, ...log.log.flaws];
+  const plan = expireLog({ segments: log.log.segments, bases, leading, blocked });
+  const removeBytes = plan.remove.reduce((sum, segment) => sum + segment.stored.sizeBytes, 0);
+  return { ...plan, removeBytes, leftovers: blocked.length > 0 ? [] : leftoversOf(log, plan) };
+}
+
+/** Bytes whose JSON is gone, before everything that stays: a removal that a crash interrupted. Newer ones may be on their way in. */
+function leftoversOf({ log, bases }: SourceLog, { keep }: LogExpiry): LogPlace[] {
+  const [base] = bases;
+  const first = keep.reduce<LogSegment | undefined>(
+    (low, one) => (low && compareLsn(low.startLsn, one.startLsn) <= 0 ? low : one),
+    undefined,
+  );
+  if (base === undefined || first === undefined) return [];
+  const cut = segmentNameAt(0, parseLsn(first.startLsn), base.facts.segmentBytes).slice(8);
+  return log.orphans.filter(({ stem }) => /^[0-9A-F]{24}/.test(stem) && stem.slice(8, 24) < cut);
+}
+
+/** Removes what the repository, as it is now, does not need any more. Returns what was done. */
+export async function removeLog(
+  workshop: Workshop,
+  source: Source,
+  blocked: readonly string[],
+  job: Job,
+  watch: Watch,
+): Promise<LogExpiryPlan> {
+  const log = await logOf(workshop, source.name, job.signal);
+  const plan = await planLogExpiry(workshop, source, log, { removing: new Set(), blocked });
+  const { storage } = workshop.repository;
+  await job.assertAlive();
+  let refused: string | undefined;
+  await readAll([...plan.leftovers, ...plan.remove.map(placeOf)], async (place) => {
+    if (refused !== undefined) return;
+    try {
+      await removeLogFile(storage, place, job.signal); // JSON first: from that moment on nobody counts on it
+      watch.progress.advance(1);
+    } catch (error) {
+      job.signal.throwIfAborted();
+      refused = asLifeboatError(error).message;
+    }
+  });
+  return { ...plan, refused };
+}

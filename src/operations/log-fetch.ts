@@ -1,0 +1,30 @@
+// The files of the log that a recovering server may have: exactly those of the plan, each proven while it is read.
+import { isLifeboatError } from "../core/errors.ts";
+import { historyPlace, type LogPlace, markLogDamage, placeOf, readLogBytes } from "../repository/log.ts";
+import type { OpenKey } from "../repository/seal/keys.ts";
+import type { RecoveryCourse } from "./recovery-target.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** Damage that is found is remembered beside the segment: from then on no window counts on it. */
+export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenKey) {
+  const { storage } = workshop.repository;
+  const { source } = course.base;
+  const segments = new Map(course.chain.map((segment) => [segment.name, segment]));
+  const histories = new Map(course.log.log.historyRecords.map((record) => [record.name, record]));
+  const reading = async function* (place: LogPlace, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    try {
+      yield* bytes;
+    } catch (error) {
+      if (isLifeboatError(error, "INTEGRITY")) await markLogDamage(storage, place, { at: workshop.clock.now(), message: error.message });
+      throw error;
+    }
+  };
+  return async (name: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> => {
+    const segment = segments.get(name);
+    const history = histories.get(name);
+    // A partial segment is the last of its chain, and is asked for by the name that it will have when it is full.
+    const place = segment ? placeOf(segment) : history && historyPlace(source, history.timeline);
+    const facts = segment ?? history;
+    return place && facts && reading(place, readLogBytes(storage, place, facts, key, signal));
+  };
+}

@@ -1,0 +1,87 @@
+// What `status` says of the log archive: the window, what keeps instants from being reached, and the slot at the source.
+import { asLifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
+import { logReasons } from "../core/log-health.ts";
+import { dateOfMicros } from "../core/micros.ts";
+import type { LogState } from "../ports/physical.ts";
+import { logOf, type SourceLog } from "./log-view.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "flaws"> {
+  readonly segments: number;
+  readonly bases: number;
+  readonly sizeBytes: number;
+  readonly reasons: readonly HealthReason[];
+  /** True things that are no alarm: settings that endanger the source. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  readonly slot?: (NonNullable<LogState["slot"]> & { readonly name: string }) | undefined;
+}
+
+const ASK_MS = 10_000;
+
+/** Undefined where there is no archive and nobody wants one. What the source does not answer is left out: that it does not is a reason already. */
+export async function logStatus(workshop: Workshop, source: Source, watch: Watch): Promise<LogStatus | undefined> {
+  const found = await logOf(workshop, source.name, watch.signal);
+  const { log, bases, window, flaws, stretches } = found;
+  const wanted = source.archive !== undefined && source.windowMs !== undefined;
+  if (!wanted && log.segments.length === 0 && bases.length === 0) return undefined;
+  const state = log.segments.length > 0 || wanted ? await stateOf(source, watch) : undefined;
+  const slot = state?.slot === undefined || source.archive === undefined ? undefined : { name: source.archive.slot, ...state.slot };
+  const firsts = [
+    ...log.segments.map(({ archivedAt }) => archivedAt),
+    ...bases.map(({ facts }) => dateOfMicros(facts.endedAt).toISOString()),
+  ];
+  const since = firsts.reduce<string | undefined>((first, one) => (first === undefined || one < first ? one : first), undefined);
+  const reasons = logReasons({
+    window,
+    flaws,
+    unreadable: log.flaws,
+    segments: log.segments.length,
+    bases: bases.length,
+    since: since === undefined ? undefined : new Date(since),
+    windowMs: wanted ? source.windowMs : undefined,
+    rpoSeconds: source.objective.rpoSeconds,
+    slot,
+    now: workshop.clock.now(),
+  });
+  // A source with base backups only, and no word of a window, wants no log: that they stand alone is as it should be.
+  const relevant = [...reasons].filter(({ code }) => wanted || log.segments.length > 0 || code !== "LOG_BEHIND");
+  return {
+    stretches,
+    window,
+    flaws,
+    segments: log.segments.length,
+    bases: bases.length,
+    sizeBytes: log.sizeBytes,
+    reasons: relevant,
+    warnings: slot?.exists === true ? (state?.warnings ?? []).filter(({ code }) => code !== "SLOT_IDLE" && code !== "SLOT_LOST") : [],
+    slot,
+  };
+}
+
+async function stateOf(source: Source, watch: Watch): Promise<LogState | undefined> {
+  if (source.archive === undefined || source.engine.physical === undefined) return undefined;
+  const signal = AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]);
+  try {
+    return await source.engine.physical.logState(await source.provider.connection({ signal }), source.archive.slot, { signal });
+  } catch (error) {
+    watch.signal.throwIfAborted();
+    if (asLifeboatError(error).code === "BUG" && !signal.aborted) throw error;
+    return undefined; // the source does not answer, which status says of itself
+  }
+}
+
+export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
+  readonly source: string;
+}
+
+/** For `list`: what can be reached of every source that has base backups; sources whose provider keeps a history are its own to ask. */
+export async function logWindows(workshop: Workshop, names: Iterable<string>, watch: Watch): Promise<LogWindows[]> {
+  const found: LogWindows[] = [];
+  for (const source of names) {
+    if (workshop.sources.get(source)?.managed === true) continue;
+    const { stretches, flaws } = await logOf(workshop, source, watch.signal);
+    if (stretches.length > 0) found.push({ source, stretches, flaws });
+  }
+  return found;
+}

@@ -1,0 +1,113 @@
+// What a recovery target means where base backups and a log archive are: which base, which log, and the exact record to stop at.
+import { LifeboatError } from "../core/errors.ts";
+import type { LogSegment, Micros, RecoveryWindow } from "../core/log.ts";
+import { parseLsn } from "../core/lsn.ts";
+import { dateOfMicros, microsOf, parseMicros } from "../core/micros.ts";
+import { locate, type LogTarget, planFrom } from "../core/recovery-plan.ts";
+import { placeOf, readLogBytes } from "../repository/log.ts";
+import { fileNameOf, physicalOf, readWhole } from "./log-intake.ts";
+import { logOf, type SourceLog } from "./log-view.ts";
+import { parseDuration } from "../core/duration.ts";
+import { findPoint, type PointEntry } from "./points.ts";
+import type { Source, Workshop } from "./workshop.ts";
+
+export interface RecoveryCourse {
+  readonly base: PointEntry;
+  /** Log to replay, in order; empty: only the log that the base holds itself. */
+  readonly chain: readonly LogSegment[];
+  readonly timeline: number;
+  readonly stopBefore?: string | undefined;
+  readonly expectedEnd: string;
+  /** What was asked for, in words: `2026-11-21T06:00:00.000000Z`, `0/16B3740`, `latest`, or the base's name. */
+  readonly wanted: string;
+  /** The record that replay stops before, in words; undefined: there is none, or nobody asked for an instant. */
+  readonly stopsAt?: string | undefined;
+  /** The instant whose data it is, as near as it is known. */
+  readonly at: Micros;
+  /** A very restore point was named, rather than an instant. */
+  readonly named: boolean;
+  readonly window: RecoveryWindow | undefined;
+  readonly log: SourceLog;
+}
+
+const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
+
+/** `latest`, an instant to the microsecond, so long ago (`-5m`), or a position; undefined for anything else: a restore point. */
+export function parseLogTarget(text: string, now: Date): LogTarget | undefined {
+  if (text === "latest") return { kind: "latest" };
+  if (LSN.test(text)) return { kind: "lsn", lsn: text.toUpperCase() };
+  if (/^-\d/.test(text)) return { kind: "time", at: microsOf(new Date(now.getTime() - parseDuration(text.slice(1)))) };
+  const at = parseMicros(text);
+  return at === undefined ? undefined : { kind: "time", at };
+}
+
+/** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
+export async function courseTo(workshop: Workshop, source: Source, to: string, signal: AbortSignal): Promise<RecoveryCourse> {
+  const physical = physicalOf(source);
+  const target = parseLogTarget(to, workshop.clock.now());
+  const log = await logOf(workshop, source.name, signal);
+  const { window } = log;
+  if (target === undefined) return { ...(await baseAlone(workshop, source, to)), window, log };
+  const located = locate(source.name, log.stretches, target, log.flaws);
+  let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
+  for (const { segment, before } of located.candidates) {
+    const key = await workshop.openKey();
+    const stored = readLogBytes(workshop.repository.storage, placeOf(segment), segment, key, signal);
+    const bytes = await readWhole(stored, segment.plain.sizeBytes);
+    const name = fileNameOf(segment);
+    stop =
+      target.kind === "time"
+        ? physical.firstCommitAfter(name, bytes, before, target.at, located.from)
+        : target.kind === "lsn"
+          ? physical.recordAt(name, bytes, before, target.lsn)
+          : undefined;
+    if (stop !== undefined) break;
+  }
+  const plan = planFrom(located, stop);
+  const base = log.bases.find(({ id }) => id === plan.base.id)?.entry;
+  if (base === undefined) throw new LifeboatError("BUG", `base backup ${plan.base.id} is planned with and not there`);
+  const { chain, timeline, expectedEnd } = plan;
+  const at = target.kind === "time" ? target.at : (latestBefore(chain, plan.stopBefore) ?? plan.base.facts.endedAt);
+  return {
+    ...{ base, chain, timeline, expectedEnd, at, window, log },
+    stopBefore: atEndOfSegment(plan.stopBefore, plan.base.facts.segmentBytes) && chain.length === 0 ? undefined : plan.stopBefore,
+    wanted: target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : "latest",
+    stopsAt: stop && `${stop.lsn}${stop.at === undefined ? "" : `, a transaction that ended at ${stop.at}`}`,
+    named: false,
+  };
+}
+
+/** A base backup as it is: replay of the log that it holds itself, to its own end. */
+async function baseAlone(workshop: Workshop, source: Source, wanted: string) {
+  const base = await findPoint(workshop, wanted, source.name);
+  const facts = base.manifest.base;
+  if (facts === undefined) {
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `${base.point.name} is a backup of kind ${base.point.kind}, which a directory cannot be made of`, {
+      hint: "give --into the name of a database; or an instant, to restore the whole cluster from a base backup and its log",
+    });
+  }
+  const { timeline, endLsn, endedAt, segmentBytes } = facts;
+  const stopBefore = atEndOfSegment(endLsn, segmentBytes) ? undefined : endLsn;
+  return { base, chain: [], timeline, stopBefore, expectedEnd: endLsn, wanted: base.point.name, at: endedAt, named: true };
+}
+
+/** There is no record to stop before: the base's own log ends with the segment. */
+const atEndOfSegment = (lsn: string | undefined, segmentBytes: number): boolean =>
+  lsn !== undefined && parseLsn(lsn) % BigInt(segmentBytes) === 0n;
+
+/** The latest commit of the segments before the one that holds the position, or of all. */
+function latestBefore(chain: readonly LogSegment[], position: string | undefined): Micros | undefined {
+  let latest: Micros | undefined;
+  for (const { maxCommitAt, nextLsn } of chain) {
+    if (position !== undefined && parseLsn(nextLsn) > parseLsn(position)) break;
+    if (maxCommitAt !== undefined && (latest === undefined || maxCommitAt > latest)) latest = maxCommitAt;
+  }
+  return latest;
+}
+
+/** As evidence names it. */
+export const pointOf = ({ base, wanted, named, at }: RecoveryCourse) => ({
+  id: base.point.id,
+  name: named ? base.point.name : `${base.point.name} and its log to ${wanted}`,
+  snapshotAt: dateOfMicros(at).toISOString(),
+});

@@ -1,0 +1,133 @@
+// The road of a physical restore: base backup out of the repository, its log replayed to the exact position, everything read.
+import { isLifeboatError } from "../core/errors.ts";
+import { dateOfMicros } from "../core/micros.ts";
+import type { Check } from "../core/verdict.ts";
+import type { Recovered } from "../ports/physical.ts";
+import { readPart } from "../repository/backups.ts";
+import type { Job } from "./job.ts";
+import { fetchFrom } from "./log-fetch.ts";
+import { physicalOf } from "./log-intake.ts";
+import type { RecoveryCourse } from "./recovery-target.ts";
+import { entryPlace, thaw } from "./road.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface ReplayPlace {
+  readonly directory: string;
+  readonly throwAway: boolean;
+}
+
+export interface Replayed {
+  readonly recovered: Recovered;
+  readonly checks: readonly Check[];
+}
+
+/** Leaves the server running: the caller stops or removes it, also when what comes after fails. */
+export async function replay(
+  workshop: Workshop,
+  source: Source,
+  course: RecoveryCourse,
+  place: ReplayPlace,
+  job: Job,
+  watch: Watch,
+): Promise<Replayed> {
+  const { manifest } = course.base;
+  const { base: facts } = manifest;
+  if (facts === undefined) throw new Error("a course always has a base backup");
+  const key = await workshop.openKey();
+  await thaw(workshop, course.base, job, watch);
+  const sizeBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
+  const logBytes = course.chain.length * facts.segmentBytes;
+  const parts = async function* () {
+    // The server's manifest first: by it every file is judged. Then tablespaces, then the data directory itself.
+    const order = manifest.parts.toSorted((a, b) => rank(a.name) - rank(b.name));
+    for (const part of order) {
+      yield { name: part.name, bytes: readPart(workshop.repository.storage, entryPlace(course.base), part, key, job.signal) };
+    }
+  };
+  const recovered = await physicalOf(source).recover({
+    ...place,
+    jobId: job.id,
+    serverMajor: Number.parseInt(manifest.server.version, 10),
+    base: facts,
+    parts: parts(),
+    fetchLog: fetchFrom(workshop, course, key),
+    stopBefore: course.stopBefore,
+    expectedEnd: course.expectedEnd,
+    timeline: course.timeline,
+    sizeBytes: sizeBytes + logBytes,
+    declare: (resource) => job.declare(resource),
+    step: (name, run) => job.step(name, run, { totalBytes: name === "unpack" ? sizeBytes : logBytes }),
+    signal: job.signal,
+    progress: watch.progress,
+  });
+  try {
+    const checks = await job.step("verify", () => examine(source, course, recovered, job, watch));
+    return { recovered, checks };
+  } catch (error) {
+    await recovered.remove();
+    await job.strike(recovered.resource);
+    throw error;
+  }
+}
+
+const rank = (name: string): number => (name === "manifest" ? 0 : name === "base" ? 2 : 1);
+
+async function examine(source: Source, course: RecoveryCourse, recovered: Recovered, job: Job, watch: Watch): Promise<Check[]> {
+  const { base, stopsAt, wanted } = course;
+  const before = stopsAt === undefined ? "the end of what is proven" : `just before ${stopsAt}`;
+  const checks: Check[] = [
+    {
+      name: `base backup ${base.point.name}`,
+      kind: "integrity",
+      outcome: "pass",
+      message: "every byte is as it was stored, and every file of the server's own manifest is there",
+    },
+    {
+      name: `log replayed to ${wanted}`,
+      kind: "data",
+      outcome: "pass",
+      message: `replay ended at exactly ${recovered.reachedLsn}, as proven from the log itself: ${before}`,
+      expected: course.expectedEnd,
+      actual: recovered.reachedLsn,
+    },
+  ];
+  const read = await readAll(source, recovered, job, watch);
+  return [...checks, ...read, ...(await ask(source, course, recovered, job, watch))];
+}
+
+/** Every row of every database is read. That they are the right ones follows from the log; that they can be read, from this. */
+async function readAll(source: Source, recovered: Recovered, job: Job, watch: Watch): Promise<Check[]> {
+  const checks: Check[] = [];
+  let rows = 0;
+  for (const database of recovered.databases) {
+    const name = `reading database ${database}`;
+    try {
+      const work = { signal: job.signal, progress: watch.progress };
+      const { tables, unhashed } = await source.engine.fingerprint(recovered.connection(database), { kind: "full" }, work);
+      const count = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
+      rows += count;
+      const message = `${Object.keys(tables).length} tables with ${count} rows were read to the end`;
+      checks.push({ name, kind: "integrity", outcome: "pass", message, rows: count });
+      for (const { kind, object, reason } of unhashed) {
+        checks.push({ name: `reading ${object} of ${database}`, kind: "integrity", outcome: "inconclusive", message: `${kind}: ${reason}` });
+      }
+    } catch (error) {
+      job.signal.throwIfAborted();
+      if (!isLifeboatError(error) || error.code === "BUG") throw error;
+      checks.push({ name, kind: "integrity", outcome: "inconclusive", message: `${error.code}: ${error.message}` });
+    }
+  }
+  if (rows > 0) return checks;
+  return [...checks, { name: "rows", kind: "data", outcome: "inconclusive", message: "no table of any database holds a row", rows }];
+}
+
+async function ask(source: Source, course: RecoveryCourse, recovered: Recovered, job: Job, watch: Watch): Promise<readonly Check[]> {
+  if (source.probes.length === 0) return [];
+  const own = await source.provider.connection({ signal: job.signal });
+  const { database } = source.engine.resolveTarget(own, own.url);
+  if (!recovered.databases.includes(database)) {
+    return [{ name: "probes", kind: "probe", outcome: "fail", message: `the restored cluster has no database ${database} to ask them of` }];
+  }
+  const work = { signal: job.signal, progress: watch.progress };
+  return await source.engine.probe(recovered.connection(database), source.probes, dateOfMicros(course.at), work);
+}

@@ -1,0 +1,156 @@
+// Verify, for a base backup: the log that its window hangs on. Every stored byte is read, and with a key the walker follows
+// every record; what is found is remembered beside the segment, so that no window counts on it any more.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { LogSegment } from "../core/log.ts";
+import { stemOf } from "../core/log-chain.ts";
+import { compareLsn } from "../core/lsn.ts";
+import type { Check } from "../core/verdict.ts";
+import type { PhysicalEngine } from "../ports/physical.ts";
+import {
+  clearLogDamage,
+  historyPlace,
+  type LogPlace,
+  markLogDamage,
+  placeOf,
+  readLogBytes,
+  readSegmentRecord,
+  readStoredLog,
+} from "../repository/log.ts";
+import type { OpenKey } from "../repository/seal/keys.ts";
+import { verifyStored } from "../repository/seal/verify-stored.ts";
+import { fileNameOf, readWhole, relink } from "./log-intake.ts";
+import { logOf, type SourceLog } from "./log-view.ts";
+import type { PointEntry } from "./points.ts";
+import type { Watch, Workshop } from "./workshop.ts";
+
+/** How many flaws are spelled out one by one. */
+const SHOWN = 20;
+
+export interface LogToVerify {
+  readonly segments: readonly LogSegment[];
+  readonly totalBytes: number;
+  readonly log: SourceLog;
+}
+
+/** The segments of every stretch that the base is the way to, and those that were found damaged before: they may be whole again. */
+export async function logToVerify(workshop: Workshop, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
+  const log = await logOf(workshop, entry.source, watch.signal);
+  const { base } = entry.manifest;
+  const wanted = new Map<string, LogSegment>();
+  for (const stretch of log.stretches) {
+    if (base === undefined || !stretch.bases.some(({ id }) => id === entry.point.id)) continue;
+    for (const segment of stretch.chain) if (compareLsn(segment.nextLsn, base.startLsn) > 0) wanted.set(stemOf(segment), segment);
+  }
+  for (const segment of log.log.segments) if (log.log.damage.has(stemOf(segment))) wanted.set(stemOf(segment), segment);
+  const segments = [...wanted.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { segments, log, totalBytes: segments.reduce((sum, { plain }) => sum + plain.sizeBytes, 0) };
+}
+
+/** One check for the whole of the log, and one for each segment that failed. */
+export async function checkLog(
+  workshop: Workshop,
+  entry: PointEntry,
+  { segments, log }: LogToVerify,
+  key: OpenKey | undefined,
+  watch: Watch,
+): Promise<Check[]> {
+  const physical = workshop.sources.get(entry.source)?.engine.physical;
+  const failures: Check[] = [];
+  const byName = new Map(log.log.segments.filter(({ partial }) => !partial).map((segment) => [segment.name, segment]));
+  for (const segment of segments) {
+    const before = segment.previous && byName.get(segment.previous.name);
+    const place = placeOf(segment);
+    const problem = await problemOf(place, async () => await readSegment(workshop, segment, before, key, physical, watch));
+    // A partial segment that a fuller one replaced meanwhile, or one that expired, is not missing.
+    if (problem !== undefined && (await readSegmentRecord(workshop.repository.storage, place, watch.signal)) === undefined) continue;
+    await remember(workshop, place, problem, log);
+    if (problem !== undefined) failures.push({ name: `log segment ${segment.name}`, kind: "integrity", outcome: "fail", message: problem });
+  }
+  for (const history of log.log.historyRecords) {
+    const place = historyPlace(entry.source, history.timeline);
+    const problem = await problemOf(place, async () => await drain(workshop, place, history, key, watch));
+    await remember(workshop, place, problem, log);
+    if (problem !== undefined) failures.push({ name: `history ${history.name}`, kind: "integrity", outcome: "fail", message: problem });
+  }
+  if (key !== undefined && failures.length === 0) await mendLinks(workshop, entry.source, log, watch);
+  const more = failures.length - SHOWN;
+  if (more > 0) failures.splice(SHOWN, more, { name: "log", kind: "integrity", outcome: "fail", message: `and ${more} more` });
+  if (failures.length > 0 || segments.length === 0) return failures;
+  const how = key === undefined ? "read; SHA-256 as stored" : "opened; every record followed, its checksum and its predecessor right";
+  return [{ name: "log", kind: "integrity", outcome: "pass", message: `${segments.length} segments ${how}` }];
+}
+
+const DAMAGE = new Set(["INTEGRITY", "OBJECT_MISSING"]);
+
+async function problemOf({ stem }: LogPlace, read: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await read();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LifeboatError) || !DAMAGE.has(error.code)) throw error;
+    return `${stem}: ${error.message}`;
+  }
+}
+
+async function readSegment(
+  workshop: Workshop,
+  segment: LogSegment,
+  before: LogSegment | undefined,
+  key: OpenKey | undefined,
+  physical: PhysicalEngine | undefined,
+  watch: Watch,
+): Promise<void> {
+  if (key === undefined || physical === undefined) return drain(workshop, placeOf(segment), segment, key, watch);
+  const { storage } = workshop.repository;
+  const bytes = await readWhole(readLogBytes(storage, placeOf(segment), segment, key, watch.signal), segment.plain.sizeBytes);
+  watch.progress.advance(bytes.byteLength);
+  const { facts, linked } = physical.readSegment(fileNameOf(segment), bytes, before);
+  const differs = (["startLsn", "nextLsn", "endLsn", "systemIdentifier", "maxCommitAt"] as const).find(
+    (field) => facts[field] !== segment[field],
+  );
+  if (differs !== undefined) {
+    throw new LifeboatError("INTEGRITY", `its JSON says ${differs} ${segment[differs]}, and its bytes say ${facts[differs]}`);
+  }
+  if (segment.previous !== undefined && before !== undefined && !linked) {
+    throw new LifeboatError("INTEGRITY", `its JSON says that it runs on from ${before.name}, and its bytes do not`);
+  }
+}
+
+async function drain(
+  workshop: Workshop,
+  place: LogPlace,
+  facts: Pick<LogSegment, "plain" | "stored">,
+  key: OpenKey | undefined,
+  watch: Watch,
+): Promise<void> {
+  const { storage } = workshop.repository;
+  const advance = (sizeBytes: number): void => watch.progress.advance(sizeBytes);
+  if (key === undefined) await verifyStored(readStoredLog(storage, place, watch.signal), facts.stored, advance);
+  else for await (const chunk of readLogBytes(storage, place, facts, key, watch.signal)) advance(chunk.byteLength);
+}
+
+/** For every later look at the window, here and elsewhere. A mark goes when the bytes are found whole again. */
+async function remember(workshop: Workshop, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
+  const { storage } = workshop.repository;
+  if (problem !== undefined) await markLogDamage(storage, place, { at: workshop.clock.now(), message: problem });
+  else if (log.damage.has(place.stem)) await clearLogDamage(storage, place);
+}
+
+/** Segments that arrived before the one they run on from: with a key they can be linked now. */
+async function mendLinks(workshop: Workshop, sourceName: string, { log }: SourceLog, watch: Watch): Promise<void> {
+  const source = workshop.sources.get(sourceName);
+  if (source?.engine.physical === undefined) return;
+  const whole = new Map(
+    log.segments.filter(({ partial }) => !partial).map((segment) => [`${segment.nextLsn} ${segment.systemIdentifier}`, segment]),
+  );
+  for (const segment of log.segments) {
+    const before = whole.get(`${segment.startLsn} ${segment.systemIdentifier}`);
+    if (segment.previous !== undefined || before === undefined || before.timeline > segment.timeline) continue;
+    try {
+      await relink(workshop, source, before, segment, watch.signal);
+    } catch (error) {
+      // What cannot be read is not linked; it is named when the stretch it belongs to is verified.
+      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) throw error;
+    }
+  }
+}

@@ -1,0 +1,218 @@
+// The real program against the sandbox of Neon with real clusters behind it: settings, points, accidents, and the ways back.
+import assert from "node:assert/strict";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { NeonSandboxOptions } from "../../src/sandbox/neon/sandbox.ts";
+import { startRealNeon } from "../support/neon-sandbox.ts";
+import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, type World } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+const POLICY = `policies:
+  p:
+    window: 30d
+    protect: true
+    snapshots: [{ name: "backup-{date}", cron: "0 0 * * *", keep: 30d }]
+`;
+const SOURCE = "policy: p, checks: [{ table: users, rows: { min: 1 } }]";
+
+interface Shop extends World {
+  readonly production: Connection;
+  /** Names of the branches at the provider. */
+  branches(): Promise<string[]>;
+  ids(): Promise<number[]>;
+}
+
+async function shopAtNeon(
+  t: TestContext,
+  options: { readonly neon?: Omit<NeonSandboxOptions, "fleet">; readonly yaml?: string; readonly source?: string } = {},
+): Promise<Shop> {
+  const neon = await startRealNeon({ plan: "scale", ...options.neon });
+  t.after(() => neon.sandbox.close());
+  const production = { url: neon.sandbox.url, label: "production" };
+  await query(production, "create table users (id int primary key); insert into users select generate_series(1, 100)");
+  const world = await beginWorld(t, {
+    sources: {},
+    neon: { shop: neon.sandbox },
+    source: options.source ?? SOURCE,
+    yaml: options.yaml ?? POLICY,
+  });
+  return {
+    ...world,
+    production,
+    branches: async () => (await neon.expect(200, "GET", "/branches")).branches.map(({ name }: { name: string }) => name).sort(),
+    ids: () => idsOf(production),
+  };
+}
+
+const idsOf = async (connection: Connection): Promise<number[]> =>
+  (await query<{ id: number }>(connection, "select id from users order by id")).map(({ id }) => id);
+
+/** A moment that no commit shares, in the milliseconds that the provider can tell apart. */
+async function aMoment(): Promise<string> {
+  await sleep(30);
+  const at = new Date().toISOString();
+  await sleep(30);
+  return at;
+}
+
+test("R1 R3 R4 plan names the drift, apply mends it once, status reports the settings, limits and window", { skip }, async (t) => {
+  const shop = await shopAtNeon(t);
+  const planned = (await shop.expect(0, "plan", "shop", "--json")).json().sources[0];
+  assert.deepEqual(planned.drift.map(({ setting }: { setting: string }) => setting).sort(), ["history window", "protection"]);
+  assert.deepEqual(planned.refusals, []);
+  const before = (await shop.expect(4, "status", "--json")).json().sources[0];
+  const codes = before.reasons.map(({ code }: { code: string }) => code);
+  for (const code of ["WINDOW_SHORT", "PROTECTION_OFF", "SNAPSHOT_OVERDUE"]) assert.ok(codes.includes(code), `${code} in ${codes}`);
+
+  const applied = (await shop.expect(0, "apply", "shop", "--json")).json().sources[0];
+  assert.equal(applied.applied.length, 2);
+  assert.deepEqual(applied.drift, []);
+  assert.deepEqual((await shop.expect(0, "apply", "shop", "--json")).json().sources[0].applied, []);
+
+  await shop.expect(0, "backup", "--due");
+  await shop.expect(0, "drill", "shop");
+  const status = (await shop.expect(0, "status", "--json")).json().sources[0];
+  assert.equal(status.verdict, "pass", JSON.stringify(status.reasons));
+  assert.equal(status.settings.pitr_enabled, true);
+  assert.equal(status.settings.pitr_retention_days, 30);
+  assert.equal(status.settings.earliest_restore_time, status.window.earliest);
+  assert.equal(status.settings.latest_restore_time, status.window.latest);
+  assert.ok(status.exposureSeconds <= 1);
+  assert.deepEqual(
+    status.limits.map(({ name }: { name: string }) => name),
+    ["branches", "root branches", "snapshots", "protected branches", "storage"],
+  );
+  await shop.assertNothingLeft();
+});
+
+test("R1 a policy beyond the plan is applied as far as the plan goes, and says what the rest costs", { skip }, async (t) => {
+  const shop = await shopAtNeon(t, { neon: { plan: "launch" } });
+  const { applied, blocked } = (await shop.expect(3, "apply", "shop", "--json")).json().sources[0];
+  assert.equal(
+    applied.some(({ wanted }: { wanted: string }) => wanted === "7d"),
+    true,
+  );
+  assert.equal(blocked.length, 1);
+  assert.match(blocked[0].blocked, /Launch plan keeps at most 7d.*\$/s);
+  const human = await shop.expect(3, "apply", "shop");
+  assert.match(human.stdout, /the policy asks for a history window of 30d/);
+});
+
+test("R2 R5 R6 snapshots have names by the policy, reasons, notes and expiries; list shows them beside backups and the window", {
+  skip,
+}, async (t) => {
+  const shop = await shopAtNeon(t);
+  const log = join(shop.directory, "deployments.log");
+  const due = (await shop.expect(0, "backup", "--due", "--json")).json();
+  const today = new Date().toISOString().slice(0, 10);
+  assert.deepEqual(
+    due.made.map(({ name }: { name: string }) => name),
+    [`backup-${today}`],
+  );
+  assert.deepEqual((await shop.expect(0, "backup", "--due", "--json")).json(), { made: [], failed: [] });
+  await shop.expect(0, "backup", "shop", "--reason", "pre-migration, schema v1.5", "--note", "ticket 7", "--deploy-log", log);
+  await shop.expect(0, "backup", "shop", "--kind", "full", "--name", "dumped");
+  await shop.expect(0, "backup", "shop", "--pre-deploy", "Checkout v2", "--deploy-log", log);
+  const list = (await shop.expect(0, "list", "shop", "--json")).json();
+  const by = new Map<string, Record<string, unknown>>(list.points.map((point: { name: string }) => [point.name, point]));
+  assert.equal(by.size, 4);
+  assert.equal(by.get("dumped")?.kind, "full");
+  const manual = [...by.values()].find(({ note }) => note === "ticket 7");
+  assert.match(String(manual?.name), /^backup-\d{8}-\d{6}$/);
+  assert.equal(manual?.reason, "pre-migration, schema v1.5");
+  assert.match(String(manual?.madeBy), /@/);
+  assert.ok(by.get(`backup-${today}`)?.expiresAt);
+  assert.ok(by.get("pre-deploy-checkout-v2")?.hold);
+  assert.equal(list.windows[0].source, "shop");
+  assert.ok(list.windows[0].earliest < list.windows[0].latest);
+  assert.equal(readFileSync(log, "utf8").trim().split("\n").length, 2);
+  assert.match(readFileSync(log, "utf8"), /\tshop\tbackup-.*\tpre-migration, schema v1\.5\tticket 7\n/);
+  const released = (await shop.expect(0, "release", "pre-deploy-checkout-v2", "--json")).json();
+  const days = (Date.parse(released.expiresAt) - Date.now()) / 86_400_000;
+  assert.ok(days > 6.9 && days < 7.1, `R11: seven days from the release, not ${days}`);
+  assert.match((await shop.expect(0, "expire")).stdout, /4 kept, 0 removed/);
+});
+
+test("R7 restore to a moment before the accident makes a branch with exactly the rows of that moment", { skip }, async (t) => {
+  const shop = await shopAtNeon(t);
+  const good = await aMoment();
+  await query(shop.production, "delete from users where id > 3");
+  const file = join(shop.directory, "url.txt");
+  writeFileSync(file, "old", { mode: 0o644 });
+  const planned = (await shop.expect(0, "restore", "shop", "--to", good, "--plan", "--json")).json();
+  assert.deepEqual(planned.refusals, []);
+  const ran = await shop.expect(0, "restore", "shop", "--to", good, "--json", "--url-file", file);
+  const restored = ran.json();
+  assert.equal(restored.verdict, "pass");
+  assert.match(restored.branch.name, /^restore-\d{4}-\d\d-\d\d-\d{4}$/);
+  const url = readFileSync(file, "utf8").trim();
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.doesNotMatch(ran.stdout, new RegExp(new URL(url).password), "the password is not printed");
+  assert.equal((await idsOf({ url, label: "restored" })).length, 100);
+  assert.equal((await shop.ids()).length, 3, "production is as it was");
+  const wanted = new Date(Date.parse("2020-01-01")).toISOString();
+  const refused = await shop.run("restore", "shop", "--to", wanted, "--json");
+  assert.deepEqual([refused.exit, refused.code], [2, "RECOVERY_TARGET_OUTSIDE_WINDOW"]);
+  assert.match(refused.message ?? "", /can be restored from \d.* to \d/);
+  await shop.assertNothingLeft();
+});
+
+test("R9 restore in place keeps the connection string and the state before; it goes only after somebody accepted", { skip }, async (t) => {
+  const shop = await shopAtNeon(t);
+  const good = await aMoment();
+  await query(shop.production, "delete from users");
+  const refused = await shop.run("restore", "shop", "--to", good, "--in-place", "--json");
+  assert.deepEqual([refused.exit, refused.code], [2, "CONFIRMATION_NEEDED"]);
+  assert.equal((await shop.ids()).length, 0);
+  const back = (await shop.expect(0, "restore", "shop", "--to", good, "--in-place", "--yes", "shop", "--json")).json();
+  assert.equal((await shop.ids()).length, 100, "the same connection string reaches the rows again");
+  assert.match(back.kept.name, /^rollback-\d{8}$/);
+  assert.ok((await shop.branches()).includes(back.kept.name));
+  const expired = (await shop.expect(0, "expire", "--json")).json().sources[0];
+  const kept = expired.keep.find(({ point }: { point: { name: string } }) => point.name === back.kept.name);
+  assert.match(kept.reasons.join(), /nobody has accepted/);
+  const accepted = (await shop.expect(0, "accept", back.id, "--json")).json();
+  const days = (Date.parse(accepted.expiresAt) - Date.now()) / 86_400_000;
+  assert.ok(days > 6.9 && days < 7.1);
+  const unknown = await shop.run("accept", "nothing", "--json");
+  assert.deepEqual([unknown.exit, unknown.code], [2, "JOB_UNKNOWN"]);
+});
+
+test("R8 a restored branch is promoted: it is production, the old one is kept as a rollback", { skip }, async (t) => {
+  const shop = await shopAtNeon(t, { source: SOURCE });
+  await shop.expect(0, "backup", "shop", "--name", "before");
+  await query(shop.production, "delete from users where id > 50");
+  const { branch } = (await shop.expect(0, "restore", "shop", "--to", "before", "--json")).json();
+  const refused = await shop.run("promote", branch.name, "--json");
+  assert.deepEqual([refused.exit, refused.code], [2, "CONFIRMATION_NEEDED"]);
+  const file = join(shop.directory, "production.url");
+  const promoted = (await shop.expect(0, "promote", branch.name, "--yes", "shop", "--url-file", file, "--json")).json();
+  assert.match(promoted.branch, /^production-\d{8}$/);
+  assert.match(promoted.kept.name, /^rollback-\d{8}$/);
+  assert.equal((await idsOf({ url: readFileSync(file, "utf8").trim(), label: "promoted" })).length, 100);
+  const { settings } = (await shop.run("status", "shop", "--json")).json().sources[0];
+  assert.equal(settings.branch, promoted.branch);
+  const unknown = await shop.run("promote", "no-such-branch", "--yes", "shop", "--json");
+  assert.deepEqual([unknown.exit, unknown.code], [2, "BRANCH_UNKNOWN"]);
+  await shop.expect(0, "accept", promoted.job);
+});
+
+test("R30 a drill proves a snapshot by its fingerprint, sees a changed one, and leaves no branch", { skip }, async (t) => {
+  const shop = await shopAtNeon(t, { source: "policy: p" });
+  await shop.expect(0, "backup", "shop", "--name", "proven", "--fingerprint");
+  const bare = await shop.run("drill", "shop", "--json");
+  assert.equal(bare.exit, 3, "without anything to measure against nothing is proven");
+  assert.match(bare.stdout, /--fingerprint/);
+  const drilled = (await shop.expect(0, "drill", "shop", "--to", "proven", "--json")).json();
+  assert.equal(drilled.verdict, "pass");
+  assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
+  const { points } = (await shop.expect(0, "list", "--json")).json();
+  assert.ok(points[0].verifiedAt);
+  assert.deepEqual(await shop.branches(), ["production", "proven"]);
+  await shop.assertNothingLeft();
+});

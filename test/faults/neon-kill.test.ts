@@ -1,0 +1,54 @@
+// kill -9 at every request to the provider: the API falls silent at the Nth one, before or after it did what was asked, the
+// program hangs there, and is killed. The next start cleans everything up, and nothing is ever made twice for one wish.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { atEveryRequest, beginNeonPlace } from "../support/neon-kill.ts";
+import { skipWithoutPostgres } from "../support/postgres.ts";
+
+const skip = skipWithoutPostgres();
+const SQL = "create table users (id int primary key); insert into users select generate_series(1, 100)";
+
+for (const silence of ["stallBefore", "stallAfter"] as const) {
+  test(`kill -9 at every request of a restore into a branch leaves no branch (${silence})`, { skip }, async (t) => {
+    const place = await beginNeonPlace(t, SQL);
+    const at = new Date().toISOString();
+    await sleep(50);
+    const args = ["restore", "shop", "--to", at, "--into", "back"];
+    const times = await atEveryRequest(place, silence, args, async (context, killed) => {
+      const names = (await place.branches()).map(({ name }) => name).sort();
+      assert.deepEqual(names, killed ? ["production"] : ["back", "production"], context);
+    });
+    assert.ok(times >= (silence === "stallAfter" ? 1 : 8), `only ${times} requests were killed`);
+  });
+
+  test(`kill -9 at every request of a snapshot leaves none, and the next run makes exactly one (${silence})`, { skip }, async (t) => {
+    const place = await beginNeonPlace(t, SQL);
+    const today = new Date().toISOString().slice(0, 10);
+    const times = await atEveryRequest(place, silence, ["backup", "--due"], async (context) => {
+      await place.expect(0, "backup", "--due");
+      const names = (await place.branches()).map(({ name }) => name).sort();
+      assert.deepEqual(names, [`backup-${today}`, "production"], context);
+      const { points } = (await place.expect(0, "list", "--json")).json();
+      assert.deepEqual(
+        points.map(({ name, madeBy }: { name: string; madeBy: string }) => [name, madeBy.includes("@")]),
+        [[`backup-${today}`, true]],
+        context,
+      );
+      await place.tidy();
+    });
+    assert.ok(times >= (silence === "stallAfter" ? 1 : 4), `only ${times} requests were killed`);
+  });
+
+  test(`kill -9 at every request of a drill leaves no branch (${silence})`, { skip }, async (t) => {
+    const place = await beginNeonPlace(t, SQL);
+    const times = await atEveryRequest(place, silence, ["drill", "shop"], async (context) => {
+      assert.deepEqual(
+        (await place.branches()).map(({ name }) => name),
+        ["production"],
+        context,
+      );
+    });
+    assert.ok(times >= (silence === "stallAfter" ? 1 : 8), `only ${times} requests were killed`);
+  });
+}

@@ -1,0 +1,181 @@
+// The log archive against a real server: the real program receives, the window grows, holes and damage turn status red.
+import assert from "node:assert/strict";
+import { copyFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { archiveSource, flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
+import { freshDatabase, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
+import { beginWorld, type World } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+async function begin(t: TestContext): Promise<{ cluster: Cluster; world: World; write: () => Promise<void> }> {
+  const cluster = await testCluster({ settings: archiveSource });
+  t.after(() => cluster.stop());
+  const connection = await freshDatabase("shop", cluster);
+  await query(connection, "create table orders (id bigint generated always as identity, note text)");
+  const world = await beginWorld(t, {
+    sources: { shop: connection },
+    source: "policy: pitr, objectives: { rpo: 10s }, archive: { partialEvery: 1s }",
+    yaml: "policies: { pitr: { window: 7d } }\n",
+  });
+  const write = async (): Promise<void> => {
+    await query(connection, "insert into orders (note) select repeat('x', 200) from generate_series(1, 1000)");
+  };
+  return { cluster, world, write };
+}
+
+test("R25 R2 the window grows with the log; a segment that is gone, then one that is damaged, turn status red", { skip }, async (t) => {
+  const { cluster, world, write } = await begin(t);
+  const shop = cluster.connection("shop");
+  await write();
+  const archive = world.start("archive", "shop");
+  await until("the slot is active", async () =>
+    (await query(shop, "select active from pg_replication_slots")).some(({ active }) => active === true),
+  );
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  const first = await until("there is a window", async () => {
+    const status = await statusOf(world);
+    return status.log?.stretches[0]?.latest > status.log?.stretches[0]?.earliest ? status : undefined;
+  });
+  assert.ok(first.window.earliest <= first.window.latest);
+  for (let round = 0; round < 6; round++) {
+    await write();
+    await query(shop, "select pg_switch_wal()");
+  }
+  const grown = await until("six segments are there", async () => {
+    const status = await statusOf(world);
+    return status.log.segments >= 6 && status.window.latest > first.window.latest ? status : undefined;
+  });
+  assert.equal(grown.window.earliest, first.window.earliest);
+  assert.deepEqual(grown.log.flaws, []);
+  assert.equal(grown.log.slot.active, true);
+  assert.ok(grown.exposureSeconds <= 10, `exposure is ${grown.exposureSeconds} s`);
+  assert.ok(grown.warnings.some((message: string) => message.includes("max_slot_wal_keep_size")));
+
+  // Idle now: the heartbeat alone keeps the window at the present.
+  const idleFrom = grown.window.latest;
+  await until("the window moves while nothing is written", async () => (await statusOf(world)).window.latest > idleFrom);
+
+  archive.kill("SIGTERM");
+  const ended = await archive.ended;
+  assert.equal(ended.exit, 0, ended.stderr);
+  const idle = await statusOf(world);
+  assert.ok(idle.reasons.some(({ code }: { code: string }) => code === "SLOT_INACTIVE"));
+
+  const files = segmentFiles(world);
+  const [victim = "", broken = ""] = files.slice(-3);
+  const kept = join(world.directory, "kept");
+  copyFileSync(victim, kept);
+  rmSync(victim);
+  const holed = await statusOf(world);
+  const gap = holed.reasons.find(({ code }: { code: string }) => code === "LOG_GAP");
+  const name = /([0-9A-F]{24})\.zst\.age$/.exec(victim)?.[1] ?? "";
+  assert.ok(gap?.message.includes(name), JSON.stringify(holed.reasons));
+  assert.match(gap.message, /nothing after \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z can be reached/);
+  assert.ok(holed.window.latest < idle.window.latest);
+  assert.equal(holed.verdict, "fail");
+  copyFileSync(kept, victim);
+  assert.equal((await statusOf(world)).window.latest, idle.window.latest, "put back, it is all there again");
+
+  flipByte(broken);
+  assert.equal((await statusOf(world)).window.latest, idle.window.latest, "damage inside shows only to who reads");
+  const verified = (await world.run("verify", "--json", (await points(world))[0]?.id ?? "")).json();
+  assert.equal(verified.verdict, "fail");
+  const red = await statusOf(world);
+  assert.ok(
+    red.reasons.some(({ code }: { code: string }) => code === "LOG_DAMAGED"),
+    JSON.stringify(red.reasons),
+  );
+  assert.ok(red.window.latest < idle.window.latest);
+
+  await world.expect(0, "archive", "shop", "--stop");
+  assert.deepEqual(await query(shop, "select slot_name from pg_replication_slots"), []);
+  await world.assertNothingLeft();
+});
+
+test("R25 an archiver that is killed at any moment goes on without a gap and without a false link", { skip }, async (t) => {
+  const { cluster, world, write } = await begin(t);
+  const shop = cluster.connection("shop");
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  for (let round = 0; round < 5; round++) {
+    const archive = world.start("archive", "shop");
+    for (let part = 0; part < 3; part++) {
+      await write();
+      await query(shop, "select pg_switch_wal()");
+    }
+    await sleep(400 + round * 350);
+    archive.kill("SIGKILL");
+    await archive.ended;
+  }
+  await write();
+  const [{ at } = { at: "" }] = await query<{ at: string }>(
+    shop,
+    `select to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`,
+  );
+  const archive = world.start("archive", "shop");
+  const status = await until("everything written is in the window", async () => {
+    const now = await statusOf(world);
+    return now.window.latest !== null && now.window.latest >= at ? now : undefined;
+  });
+  assert.deepEqual(status.log.flaws, []);
+  assert.equal(status.log.stretches.length, 1);
+  archive.kill("SIGTERM");
+  assert.equal((await archive.ended).exit, 0);
+  const verified = (await world.run("verify", "--json", (await points(world))[0]?.id ?? "")).json();
+  assert.equal(verified.verdict, "pass", JSON.stringify(verified.checks));
+});
+
+test("R25 one archiver at a time: a second is told who has the source", { skip }, async (t) => {
+  const { cluster, world } = await begin(t);
+  const archive = world.start("archive", "shop");
+  await until("it runs", async () => (await query(cluster.connection("shop"), "select active from pg_replication_slots")).length > 0);
+  const second = await world.run("archive", "shop", "--json");
+  assert.equal(second.code, "LEASE_HELD");
+  const stop = await world.run("archive", "shop", "--stop", "--json");
+  assert.equal(stop.code, "LEASE_HELD");
+  archive.kill("SIGTERM");
+  await archive.ended;
+  await world.expect(0, "archive", "shop", "--stop");
+});
+
+test("R25 archive_command: each file is stored once, in any order, whatever else the server offers", { skip }, async (t) => {
+  const { cluster, world, write } = await begin(t);
+  const shop = cluster.connection("shop");
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  for (let round = 0; round < 3; round++) {
+    await write();
+    await query(shop, "select pg_switch_wal()");
+  }
+  const [{ directory } = { directory: "" }] = await query<{ directory: string }>(
+    shop,
+    "select current_setting('data_directory') as directory",
+  );
+  const [{ current } = { current: "" }] = await query<{ current: string }>(shop, "select pg_walfile_name(pg_current_wal_lsn()) as current");
+  const folder = join(directory, "pg_wal");
+  const ready = readdirSync(folder)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name) && name < current)
+    .sort();
+  assert.ok(ready.length >= 3);
+  for (const name of ready.toReversed()) await world.expect(0, "archive", "shop", "--segment", join(folder, name));
+  for (const name of ready) await world.expect(0, "--quiet", "archive", "shop", "--segment", join(folder, name));
+  const status = await statusOf(world);
+  assert.deepEqual([status.log.segments, status.log.flaws], [ready.length, []], "those that came too early were linked afterwards");
+  assert.ok(status.log.stretches.length === 1 && status.window.latest > status.window.earliest);
+  for (const name of readdirSync(folder).filter((one) => one.endsWith(".backup")))
+    await world.expect(0, "archive", "shop", "--segment", join(folder, name));
+  const other = join(world.temporary, ready[0] ?? "");
+  copyFileSync(join(folder, ready[1] ?? ""), other);
+  const refused = await world.run("archive", "shop", "--json", "--segment", other);
+  assert.notEqual(refused.exit, 0);
+  rmSync(other);
+  assert.equal((await world.run("archive", "shop", "--json", "--segment", join(folder, "nothing"))).code, "USAGE");
+  await world.assertNothingLeft();
+});
+
+async function points(world: World): Promise<{ id: string; kind: string }[]> {
+  const { points: all } = (await world.expect(0, "list", "shop", "--json")).json() as { points: { id: string; kind: string }[] };
+  return all.filter(({ kind }) => kind === "base");
+}
