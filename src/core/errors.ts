@@ -93,7 +93,7 @@ export const ERROR_CODES = {
   REPOSITORY_EXISTS: code(EXIT.usage, "use it as it is, or choose an empty place in repository.url"),
   STORAGE_UNREACHABLE: code(EXIT.failed, "check the storage's address and network, then run `lifeboat check`", true),
   STORAGE_AUTH: code(EXIT.failed, "check the storage's credentials and policy, then run `lifeboat check`"),
-  STORAGE_NOT_FOUND: code(EXIT.failed, "check the bucket or directory in repository.url"),
+  STORAGE_NOT_FOUND: code(EXIT.failed, "check the bucket or directory in repository.url; `lifeboat init` makes a new repository there"),
   STORAGE_FULL: code(EXIT.failed, "free or add space, then run it again; nothing was left behind"),
   STORAGE_TIMEOUT: code(EXIT.failed, "the storage did not answer in time; check it, then run again", true),
   STORAGE_CONFLICT: code(EXIT.failed, "somebody else wrote the same object first; run it again", true),

@@ -52,7 +52,7 @@ export async function storeBase(
 }
 
 /** CAPABILITY_MISSING where the source's server cannot be copied as files. */
-export function physicalEngine(source: Source): PhysicalEngine {
+function physicalEngine(source: Source): PhysicalEngine {
   const { physical } = source.engine;
   if (physical !== undefined && source.provider.capabilities.physical) return physical;
   throw new LifeboatError("CAPABILITY_MISSING", `${source.name} gives no replication connection, so there are no base backups of it`, {

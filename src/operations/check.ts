@@ -2,10 +2,12 @@
 
 import { formatBytes } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { HEALTH_CODES } from "../core/health.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";
+import { providerStatus } from "./provider-status.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Finding {
@@ -68,10 +70,12 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     const { database, serverVersion, user, tables, sizeBytes, tool } = facts;
     return `${database} on server ${serverVersion} as ${user}: ${tables} tables, ${formatBytes(sizeBytes)}; ${tool}`;
   });
-  if (facts === undefined) return [reached];
+  const settings = await checkSettings(workshop, source, watch);
+  if (facts === undefined) return [reached, ...settings];
   const { serverMajor, sizeBytes, warnings } = facts;
   return [
     reached,
+    ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
@@ -81,6 +85,21 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
       return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
     }),
   ];
+}
+
+/** What a provider with settings of its own says of them, against the policy. */
+async function checkSettings(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
+  const provider = await providerStatus(workshop, source, watch);
+  if (provider === undefined) return [];
+  const name = `settings of ${source.name}`;
+  const next = `run \`lifeboat plan ${source.name}\``;
+  const reasons = provider.reasons.map(({ code, message }): Finding => {
+    const outcome = HEALTH_CODES[code];
+    return { name, outcome, message, code, ...(code === "PROVIDER_NOT_ASKED" ? {} : { next }) };
+  });
+  const warnings = (provider.state?.warnings ?? []).map((message): Finding => ({ name, outcome: "inconclusive", message }));
+  if (reasons.length + warnings.length > 0) return [...reasons, ...warnings];
+  return [{ name, outcome: "pass", message: "as the policy wants them" }];
 }
 
 type Said = string | Omit<Finding, "name">;

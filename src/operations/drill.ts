@@ -10,6 +10,8 @@ import { branchDrill } from "./branch-drill.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { pastTargetOf } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
+import { physicalCourse } from "./physical-road.ts";
+import { drillPhysical } from "./point-in-time.ts";
 import { type Target, targetOf } from "./points.ts";
 import { bringBack, type Place } from "./road.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -23,6 +25,8 @@ export type { Finding } from "./conclude.ts";
 export async function drill(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<Finding> {
   const past = await pastTargetOf(workshop, source, to, watch);
   if (past !== undefined) return branchDrill(workshop, source, past, watch);
+  const course = await physicalCourse(workshop, source, to, watch);
+  if (course !== undefined) return drillPhysical(workshop, source, course, watch);
   const target = await targetOf(workshop, source.name, to);
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;

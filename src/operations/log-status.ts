@@ -5,6 +5,7 @@ import { logReasons } from "../core/log-health.ts";
 import { dateOfMicros } from "../core/micros.ts";
 import type { LogState } from "../ports/physical.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
+import type { PointEntry } from "./points.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "flaws"> {
@@ -20,8 +21,13 @@ export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "fla
 const ASK_MS = 10_000;
 
 /** Undefined where there is no archive and nobody wants one. What the source does not answer is left out: that it does not is a reason already. */
-export async function logStatus(workshop: Workshop, source: Source, watch: Watch): Promise<LogStatus | undefined> {
-  const found = await logOf(workshop, source.name, watch.signal);
+export async function logStatus(
+  workshop: Workshop,
+  source: Source,
+  points: readonly PointEntry[],
+  watch: Watch,
+): Promise<LogStatus | undefined> {
+  const found = await logOf(workshop, source.name, watch.signal, points);
   const { log, bases, window, flaws, stretches } = found;
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
   if (!wanted && log.segments.length === 0 && bases.length === 0) return undefined;
@@ -76,11 +82,21 @@ export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
 }
 
 /** For `list`: what can be reached of every source that has base backups; sources whose provider keeps a history are its own to ask. */
-export async function logWindows(workshop: Workshop, names: Iterable<string>, watch: Watch): Promise<LogWindows[]> {
+export async function logWindows(
+  workshop: Workshop,
+  names: Iterable<string>,
+  points: readonly PointEntry[],
+  watch: Watch,
+): Promise<LogWindows[]> {
   const found: LogWindows[] = [];
   for (const source of names) {
     if (workshop.sources.get(source)?.managed === true) continue;
-    const { stretches, flaws } = await logOf(workshop, source, watch.signal);
+    const { stretches, flaws } = await logOf(
+      workshop,
+      source,
+      watch.signal,
+      points.filter((entry) => entry.source === source),
+    );
     if (stretches.length > 0) found.push({ source, stretches, flaws });
   }
   return found;

@@ -11,9 +11,12 @@ export interface SourceLog extends LogView {
   readonly bases: readonly (LogBase & { readonly entry: PointEntry })[];
 }
 
-/** Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet. */
-export async function logOf(workshop: Workshop, source: string, signal?: AbortSignal): Promise<SourceLog> {
-  const [points, log] = await Promise.all([pointsOf(workshop, source), workshop.catalog.log(source, signal)]);
+/**
+ * Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet.
+ * @param known the source's points, where they were read just now
+ */
+export async function logOf(workshop: Workshop, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
+  const [points, log] = await Promise.all([known ?? pointsOf(workshop, source), workshop.catalog.log(source, signal)]);
   const bases = points.flatMap((entry) => {
     const facts = entry.manifest.base;
     return facts === undefined || isDamaged(entry.point) ? [] : [{ id: entry.point.id, facts, entry }];

@@ -1,11 +1,12 @@
 // Point-in-time restore and drill: any instant that the log proves, of a whole cluster, into a directory or a scratch server.
 import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { isLifeboatError, type LifeboatError } from "../core/errors.ts";
+import { dateOfMicros } from "../core/micros.ts";
 import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
 import type { Plan, PlanStep } from "../core/plan.ts";
-import { dateOfMicros } from "../core/micros.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Recovered } from "../ports/physical.ts";
 import { mark } from "../repository/marks.ts";
@@ -53,17 +54,27 @@ export async function planPhysical(workshop: Workshop, source: Source, request: 
         reason: "--into",
       },
       {
-        what: logInWords(chain.map(({ name }) => name), logBytes),
+        what: logInWords(
+          chain.map(({ name }) => name),
+          logBytes,
+        ),
         effect: "none",
         reason: stopsAt === undefined ? `to ${expectedEnd}, the end of what is proven` : `to ${expectedEnd}; the next record is ${stopsAt}`,
       },
       { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
     ];
-    return { verb: "restore", source: source.name, steps, refusals: [] };
+    return { verb: "restore", source: source.name, steps, refusals: await occupied(request.into) };
   } catch (error) {
     if (!isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") && !isLifeboatError(error, "NO_RESTORE_POINT")) throw error;
     return { verb: "restore", source: source.name, steps: [], refusals: [{ code: error.code, message: error.message }] };
   }
+}
+
+async function occupied(into: string): Promise<Plan["refusals"]> {
+  if (into === "scratch") return [];
+  const names = await readdir(resolve(into)).catch(() => []);
+  if (names.length === 0) return [];
+  return [{ code: "RESTORE_TARGET_NOT_EMPTY", message: `${resolve(into)} is not empty: it holds ${names.slice(0, 3).join(", ")}` }];
 }
 
 function logInWords(names: readonly string[], bytes: number): string {
@@ -73,7 +84,12 @@ function logInWords(names: readonly string[], bytes: number): string {
 }
 
 /** Restores a whole cluster. Whatever fails, nothing of it is left. */
-export async function restorePhysical(workshop: Workshop, source: Source, request: PhysicalRequest, watch: Watch): Promise<PhysicalFinding> {
+export async function restorePhysical(
+  workshop: Workshop,
+  source: Source,
+  request: PhysicalRequest,
+  watch: Watch,
+): Promise<PhysicalFinding> {
   const course = await courseTo(workshop, source, request.to, watch.signal);
   const throwAway = request.into === "scratch";
   return runJob(
@@ -125,7 +141,15 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
           const { objective, achieved } = measure(workshop, source, course, job);
           const unmeasured = { rtoSeconds: undefined, rpoSeconds: achieved.rpoSeconds };
           const checks = [broken(error)];
-          const finding = await file(workshop, source, course, { verb, job, target, checks, objective, achieved: unmeasured, throwAway: true });
+          const finding = await file(workshop, source, course, {
+            verb,
+            job,
+            target,
+            checks,
+            objective,
+            achieved: unmeasured,
+            throwAway: true,
+          });
           await remember(workshop, course, finding);
         }
         throw error;

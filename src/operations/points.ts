@@ -62,7 +62,8 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
     const entry = await findPoint(workshop, target, source);
     return { entry, named: true, instant: entry.point.time, remarks: [] };
   }
-  const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point));
+  // A base backup is no database to load: it has a road of its own.
+  const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
   const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target === "latest" ? usable.at(-1) : undefined);
   if (found !== undefined) {
     const exact = target === "latest" || found.point.time.getTime() === instant.getTime();

@@ -1,13 +1,14 @@
 // What a recovery target means where base backups and a log archive are: which base, which log, and the exact record to stop at.
+
+import { parseDuration } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import type { LogSegment, Micros, RecoveryWindow } from "../core/log.ts";
 import { parseLsn } from "../core/lsn.ts";
 import { dateOfMicros, microsOf, parseMicros } from "../core/micros.ts";
-import { locate, type LogTarget, planFrom } from "../core/recovery-plan.ts";
+import { type LogTarget, locate, planFrom } from "../core/recovery-plan.ts";
 import { placeOf, readLogBytes } from "../repository/log.ts";
 import { fileNameOf, physicalOf, readWhole } from "./log-intake.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
-import { parseDuration } from "../core/duration.ts";
 import { findPoint, type PointEntry } from "./points.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
@@ -82,9 +83,13 @@ async function baseAlone(workshop: Workshop, source: Source, wanted: string) {
   const base = await findPoint(workshop, wanted, source.name);
   const facts = base.manifest.base;
   if (facts === undefined) {
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `${base.point.name} is a backup of kind ${base.point.kind}, which a directory cannot be made of`, {
-      hint: "give --into the name of a database; or an instant, to restore the whole cluster from a base backup and its log",
-    });
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `${base.point.name} is a backup of kind ${base.point.kind}, which a directory cannot be made of`,
+      {
+        hint: "give --into the name of a database; or an instant, to restore the whole cluster from a base backup and its log",
+      },
+    );
   }
   const { timeline, endLsn, endedAt, segmentBytes } = facts;
   const stopBefore = atEndOfSegment(endLsn, segmentBytes) ? undefined : endLsn;

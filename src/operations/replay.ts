@@ -109,7 +109,12 @@ async function readAll(source: Source, recovered: Recovered, job: Job, watch: Wa
       const message = `${Object.keys(tables).length} tables with ${count} rows were read to the end`;
       checks.push({ name, kind: "integrity", outcome: "pass", message, rows: count });
       for (const { kind, object, reason } of unhashed) {
-        checks.push({ name: `reading ${object} of ${database}`, kind: "integrity", outcome: "inconclusive", message: `${kind}: ${reason}` });
+        checks.push({
+          name: `reading ${object} of ${database}`,
+          kind: "integrity",
+          outcome: "inconclusive",
+          message: `${kind}: ${reason}`,
+        });
       }
     } catch (error) {
       job.signal.throwIfAborted();

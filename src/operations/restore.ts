@@ -116,6 +116,15 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
 
 async function plot(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Course> {
   const target = await targetOf(workshop, source.name, request.to);
+  if (target.entry.point.kind === "base") {
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `${target.entry.point.name} is a base backup, a whole cluster: it does not go into one database`,
+      {
+        hint: "give --into a directory, or `scratch`",
+      },
+    );
+  }
   const own = await source.provider.connection({ signal: watch.signal });
   const place = source.engine.resolveTarget(own, request.into);
   const { exists, occupants } = await source.engine.stateOf(place, { signal: watch.signal });

@@ -32,10 +32,11 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 export async function statusOf(workshop: Workshop, source: Source, watch: Watch): Promise<SourceStatus> {
   const { repository, clock } = workshop;
   const reach = reachProblem(source, watch.signal);
-  const own = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const entries = await pointsOf(workshop, source.name);
+  const own = entries.map(({ point }) => point);
   const [unreachableBecause, log, provider, lastDrill, attempt] = await Promise.all([
     reach,
-    logStatus(workshop, source, watch),
+    logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
     lastEvidence(repository.storage, source.name, "drill", watch.signal),
     lastAttempt(workshop, source.name, own, watch.signal),

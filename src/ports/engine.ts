@@ -132,6 +132,8 @@ export interface CompareOptions {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly ignoreOwners?: boolean | undefined;
+  /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
+  readonly replayed?: boolean | undefined;
 }
 
 /** Where a restore goes. */

@@ -24,6 +24,8 @@ interface Shop extends World {
   readonly production: Connection;
   /** Names of the branches at the provider. */
   branches(): Promise<string[]>;
+  /** Gives a branch a compute, and the string that connects to it. */
+  openBranch(id: string): Promise<string>;
   ids(): Promise<number[]>;
 }
 
@@ -45,6 +47,11 @@ async function shopAtNeon(
     ...world,
     production,
     branches: async () => (await neon.expect(200, "GET", "/branches")).branches.map(({ name }: { name: string }) => name).sort(),
+    async openBranch(id) {
+      await neon.expect(201, "POST", "/endpoints", { endpoint: { branch_id: id, type: "read_write" } });
+      const { uri } = await neon.expect(200, "GET", `/connection_uri?branch_id=${id}&database_name=neondb&role_name=neondb_owner`);
+      return uri;
+    },
     ids: () => idsOf(production),
   };
 }
@@ -202,9 +209,9 @@ test("R8 a restored branch is promoted: it is production, the old one is kept as
   await shop.expect(0, "accept", promoted.job);
 });
 
-test("R30 a drill proves a snapshot by its fingerprint, sees a changed one, and leaves no branch", { skip }, async (t) => {
+test("R30 R33 a drill proves a point by its fingerprint, sees one that was changed, and leaves no branch", { skip }, async (t) => {
   const shop = await shopAtNeon(t, { source: "policy: p" });
-  await shop.expect(0, "backup", "shop", "--name", "proven", "--fingerprint");
+  const { id } = (await shop.expect(0, "backup", "shop", "--name", "proven", "--fingerprint", "--json")).json();
   const bare = await shop.run("drill", "shop", "--json");
   assert.equal(bare.exit, 3, "without anything to measure against nothing is proven");
   assert.match(bare.stdout, /--fingerprint/);
@@ -213,6 +220,89 @@ test("R30 a drill proves a snapshot by its fingerprint, sees a changed one, and 
   assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
   const { points } = (await shop.expect(0, "list", "--json")).json();
   assert.ok(points[0].verifiedAt);
+  assert.match((await shop.expect(0, "show", "proven")).stdout, /branch at the provider/);
+  const verify = await shop.run("verify", "proven", "--json");
+  assert.deepEqual([verify.exit, verify.code], [2, "CAPABILITY_MISSING"]);
+
+  const url = await shop.openBranch(id);
+  await query({ url, label: "proven" }, "update users set id = 1000 where id = 7");
+  const changed = (await shop.expect(1, "drill", "shop", "--to", "proven", "--json")).json();
+  assert.equal(changed.verdict, "fail");
+  assert.ok((await shop.expect(0, "list", "--json")).json().points[0].damagedAt);
   assert.deepEqual(await shop.branches(), ["production", "proven"]);
+  await shop.assertNothingLeft();
+});
+
+test("R8 the provider's own snapshots are made, proven, restored beside production, and restored in place with a warning", {
+  skip,
+}, async (t) => {
+  const shop = await shopAtNeon(t, { yaml: POLICY.replace("keep: 30d }", "keep: 30d, by: snapshot }") });
+  const made = (await shop.expect(0, "backup", "shop", "--name", "held", "--fingerprint", "--json")).json();
+  assert.equal(made.form, "snapshot");
+  assert.deepEqual(await shop.branches(), ["production"], "nothing is left of reading it");
+  await query(shop.production, "delete from users where id <= 90");
+  assert.equal((await shop.expect(0, "drill", "shop", "--to", "held", "--json")).json().verdict, "pass");
+  const beside = (await shop.expect(0, "restore", "shop", "--to", "held", "--into", "beside", "--json", "--show-password")).json();
+  assert.equal((await idsOf({ url: beside.connection.url, label: "beside" })).length, 100);
+  const planned = (await shop.expect(0, "restore", "shop", "--to", "held", "--in-place", "--yes", "shop", "--plan", "--json")).json();
+  assert.equal(planned.steps.length, 3);
+  const back = (
+    await shop.expect(0, "restore", "shop", "--to", "held", "--in-place", "--keep-as", "spoiled", "--yes", "shop", "--json")
+  ).json();
+  assert.equal((await shop.ids()).length, 100);
+  assert.match(back.warnings.join("; "), /no point-in-time history/);
+  assert.match(back.warnings.join("; "), /lifeboat backup shop --kind snapshot/);
+  const status = (await shop.run("status", "--json")).json().sources[0];
+  assert.ok(
+    status.reasons.some(({ code }: { code: string }) => code === "PITR_OFF"),
+    "status knows that the history is gone",
+  );
+  const { points } = (await shop.expect(0, "list", "--json")).json();
+  assert.deepEqual(points.map(({ name }: { name: string }) => name).sort(), ["held", "spoiled"]);
+});
+
+test("R19 a copy outside of the provider is a backup like any other: dumped, drilled on this machine, loaded beside", {
+  skip,
+}, async (t) => {
+  const shop = await shopAtNeon(t);
+  await shop.expect(0, "backup", "shop", "--kind", "full", "--name", "copy");
+  const drilled = (await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json();
+  assert.equal(drilled.verdict, "pass");
+  assert.match(drilled.target, /this machine/);
+  await shop.expect(0, "restore", "shop", "--to", "copy", "--into", "loaded");
+  const url = new URL(shop.production.url);
+  url.pathname = "/loaded";
+  assert.equal((await idsOf({ url: url.href, label: "loaded" })).length, 100);
+  const wrong = await shop.run("restore", "shop", "--to", "copy", "--in-place", "--yes", "shop", "--json");
+  assert.deepEqual([wrong.exit, wrong.code], [2, "CAPABILITY_MISSING"]);
+});
+
+test("misuse is told before anything is done: options that mean nothing beside each other, a wrong key, a provider that is away", {
+  skip,
+}, async (t) => {
+  const shop = await shopAtNeon(t);
+  for (const [args, code] of [
+    [["backup"], "USAGE"],
+    [["backup", "--due", "--name", "x"], "USAGE"],
+    [["backup", "shop", "--kind", "full", "--fingerprint"], "USAGE"],
+    [["backup", "shop", "--kind", "snapshot", "--tier", "none"], "USAGE"],
+    [["restore", "shop", "--to", "no-such-point"], "POINT_UNKNOWN"],
+    [["restore", "shop", "--to", "no-such-point", "--in-place", "--yes", "shop"], "POINT_UNKNOWN"],
+    [["hold", "no-such-point"], "POINT_UNKNOWN"],
+  ] as const) {
+    const ran = await shop.run(...args, "--json");
+    assert.deepEqual([ran.exit, ran.code], [2, code], args.join(" "));
+  }
+  const check = (await shop.run("check", "shop", "--json")).json();
+  assert.ok(
+    check.findings.some(({ name, code }: { name: string; code?: string }) => name === "settings of shop" && code === "WINDOW_SHORT"),
+  );
+  shop.env.KEY_SHOP = "wrong";
+  const refused = await shop.run("backup", "shop", "--json");
+  assert.deepEqual([refused.exit, refused.code], [1, "PROVIDER_AUTH"]);
+  assert.equal((await shop.run("list", "--json")).exit, 3, "a list without what the provider holds is incomplete");
+  shop.env.KEY_SHOP = "";
+  const missing = await shop.run("backup", "shop", "--json");
+  assert.deepEqual([missing.exit, missing.code], [2, "SECRET_MISSING"]);
   await shop.assertNothingLeft();
 });

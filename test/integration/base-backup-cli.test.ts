@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { copyableCluster, throughProxy } from "../support/base-world.ts";
-import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
 import { need } from "../support/require.ts";
 
@@ -51,7 +51,7 @@ test("R25 backup --kind base prints where it lies in the log; show prints comman
   const directory = join(world.directory, "by-hand");
   for (const command of commands.slice(0, 2)) {
     const line = command.replaceAll("IDENTITY", world.identityFile).replaceAll("DIRECTORY", directory);
-    const path = `${process.env.PATH}:/usr/lib/postgresql/15/bin`;
+    const path = `${process.env.PATH}:${postgresBin()}`;
     const ran = spawnSync("bash", ["-o", "pipefail", "-ec", line], { encoding: "utf8", env: { ...process.env, PATH: path } });
     assert.equal(ran.status, 0, `${line}\n${ran.stderr}`);
   }
@@ -59,10 +59,15 @@ test("R25 backup --kind base prints where it lies in the log; show prints comman
   await world.assertNothingLeft();
 });
 
-test("R25 a base backup killed in the middle leaves nothing that the next start does not clean, and nothing on the server", { skip }, async (t) => {
+test("R25 a base backup killed in the middle leaves nothing that the next start does not clean, and nothing on the server", {
+  skip,
+}, async (t) => {
   const cluster = await copyableCluster(t);
   const shop = await freshDatabase("shop", cluster);
-  await query(shop, "create table t as select i as id, sha512(i::text::bytea) || sha512((i * 3)::text::bytea) as v from generate_series(1, 150000) i");
+  await query(
+    shop,
+    "create table t as select i as id, sha512(i::text::bytea) || sha512((i * 3)::text::bytea) as v from generate_series(1, 150000) i",
+  );
   // From there on nothing arrives: the program waits in the middle of an archive.
   let reached = false;
   const road = await throughProxy(t, cluster, shop, (chunk, sentBytes) => {
@@ -87,7 +92,8 @@ test("R25 a base backup killed in the middle leaves nothing that the next start 
   const sources = join(world.repository, "sources");
   const files = existsSync(sources) ? readdirSync(sources, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()) : [];
   assert.deepEqual(files, []);
-  const left = "select (select count(*) from pg_replication_slots) + (select count(*) from pg_stat_activity where backend_type = 'walsender') as n";
+  const left =
+    "select (select count(*) from pg_replication_slots) + (select count(*) from pg_stat_activity where backend_type = 'walsender') as n";
   for (let tries = 0; (await query<{ n: string }>(shop, left))[0]?.n !== "0"; tries++) {
     assert.ok(tries < 200, "the server gives the copy up");
     await sleep(100);

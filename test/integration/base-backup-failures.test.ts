@@ -186,11 +186,14 @@ test("R25 one bit changed on its way from the server is found, compressed or not
   assert.equal((await drain(await beginBase(shop, plain))).length, 2, "without the change it is whole");
 });
 
-test("R25 a server that cannot compress as asked sends its archives plain", { skip }, async (t) => {
-  const cluster = await copyableCluster(t);
+test("R25 a server that cannot compress as asked sends its archives plain, and one without slots says what may come of it", {
+  skip,
+}, async (t) => {
+  const cluster = await copyableCluster(t, { max_replication_slots: "0" });
   const shop = await freshDatabase("shop", cluster);
   const dump = await beginBase(shop, { label: "it's a test", compressions: [{ level: 99 }, undefined] });
   assert.match(dump.facts.tool, /plain/);
+  assert.match(dump.facts.warnings.join(), /kept no log back .*max_replication_slots/);
   const parts = await drain(dump);
   assert.deepEqual(
     parts.map(({ name, hasPlain }) => [name, hasPlain]),

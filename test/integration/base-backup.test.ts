@@ -70,13 +70,15 @@ test("R25 a base backup under write load, with tablespaces, comes back by hand, 
   }
   const world = await baseWorld(t, shop);
   const load = writeLoad(shop);
-  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet).finally(() => load.stop());
+  const { manifest, warnings } = await backup(world.workshop, world.source, { kind: "base" }, quiet).finally(() => load.stop());
   assert.ok((await load.stop()) > 0, "there was a load");
 
   const { base } = manifest;
   assert.ok(base);
   assert.equal(manifest.fingerprint, undefined);
   assert.equal(base.timeline, 1);
+  assert.equal(base.pageChecksums, false);
+  assert.match(warnings.join(), /^its data pages carry no checksums[^,]*$/, "and nothing else");
   assert.equal(base.segmentBytes, 16 * 1024 * 1024);
   assert.match(base.endedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
   assert.equal(manifest.snapshotAt, `${base.endedAt.slice(0, 23)}Z`);

@@ -5,7 +5,7 @@ import { isLifeboatError } from "../../src/core/errors.ts";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { journal, providerOf } from "../support/neon-provider.ts";
-import { startRealNeon } from "../support/neon-sandbox.ts";
+import { startFakeNeon, startRealNeon } from "../support/neon-sandbox.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
@@ -104,6 +104,25 @@ test("a Neon source is dumped by the engine of any PostgreSQL, over its direct c
   } finally {
     await dump.end();
   }
+});
+
+test("a backup of a Neon source drills on this machine, also when Neon is not there", needsServer, async () => {
+  let provider: ReturnType<typeof providerOf>;
+  {
+    await using neon = await startFakeNeon();
+    provider = providerOf(neon.sandbox);
+  }
+  assert.equal(provider.capabilities.scratch, true);
+  assert.match(await provider.checkScratch(10), /throw-away PostgreSQL/);
+  const { declared, declare } = journal();
+  const scratch = await provider.beginScratch({ jobId: `j${process.pid}neon`, serverMajor: 10, declare });
+  try {
+    assert.deepEqual(declared, [scratch.resource]);
+    assert.deepEqual(await query(scratch.connection, "select 1 as one"), [{ one: 1 }]);
+  } finally {
+    await scratch.end();
+  }
+  assert.equal(await provider.undo(scratch.resource), true);
 });
 
 test("a role that the database does not know is said so, without its password", needsServer, async () => {

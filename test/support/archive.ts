@@ -10,6 +10,7 @@ export const archiveSource: Readonly<Record<string, string>> = {
   max_wal_senders: "6",
   max_replication_slots: "4",
   fsync: "off",
+  synchronous_commit: "on",
 };
 
 /** Waits for something to become true, and gives what it found. */

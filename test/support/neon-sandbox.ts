@@ -105,16 +105,17 @@ export interface Heard {
 
 /** Without data and without delays. */
 export async function startFakeNeon(options: Options & { readonly fleet?: Fleet } = {}): Promise<SandboxedNeon> {
-  return around(await startNeonSandbox({ fleet: fakeFleet(), delays: AT_ONCE, ...options }));
+  return callersOf(await startNeonSandbox({ fleet: fakeFleet(), delays: AT_ONCE, ...options }));
 }
 
 /** With real clusters; needs PostgreSQL's server programs. */
 export async function startRealNeon(options: Options = {}): Promise<SandboxedNeon> {
   const directory = join(tmpdir(), `lifeboat-neon-${randomBytes(5).toString("hex")}`);
-  return around(await startNeonSandbox({ fleet: { directory, bin: postgresBin() }, delays: AT_ONCE, ...options }));
+  return callersOf(await startNeonSandbox({ fleet: { directory, bin: postgresBin() }, delays: AT_ONCE, ...options }));
 }
 
-function around(sandbox: NeonSandbox): SandboxedNeon {
+/** Requests to a sandbox; disposing of it closes the sandbox. */
+export function callersOf(sandbox: NeonSandbox): SandboxedNeon {
   const call: SandboxedNeon["call"] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${sandbox.apiHost}${path}`, {
       method,

@@ -2,6 +2,7 @@
 import { commandsPage } from "./commands.ts";
 import { configurationPage } from "./configuration.ts";
 import { errorsPage } from "./errors.ts";
+import { sandboxPage } from "./sandbox.ts";
 import { editorSchema } from "./schema.ts";
 
 /** Content by path from the root of the checkout. */
@@ -10,6 +11,7 @@ export async function generatedDocuments(): Promise<ReadonlyMap<string, string>>
     ["docs/commands.md", await commandsPage()],
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage()],
+    ["docs/sandbox.md", sandboxPage()],
     ["lifeboat.schema.json", editorSchema()],
   ]);
 }

@@ -15,7 +15,7 @@ export const drillCommand = defineCommand({
       type: text,
       default: "latest",
       value: "TARGET",
-      help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point.",
+      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point.",
     },
   },
   json: true,

@@ -5,10 +5,14 @@ import { EXIT } from "../../core/errors.ts";
 import { byTime, isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
 import { atProviders, type ContinuousWindow } from "../../operations/at-providers.ts";
 import { contentsOf } from "../../operations/contents.ts";
-import { findPoint, pointsOf } from "../../operations/points.ts";
+import { logWindows } from "../../operations/log-status.ts";
+import { pointsOf } from "../../operations/points.ts";
+import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
 import { renderByHand, renderCluster, renderPosition } from "../render/base.ts";
+import { logWindowLines, logWindowsJson } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
+import { renderSnapshotEntry, snapshotEntryJson } from "../render/snapshot.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
 
@@ -21,20 +25,25 @@ export const listCommand = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       const { source } = context.args;
       if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
-      const stored = (await pointsOf(workshop, source)).map(({ point }) => point);
+      const entries = await pointsOf(workshop, source);
+      const stored = entries.map(({ point }) => point);
       const { snapshots, windows, unasked } = await atProviders(workshop, source, watch);
       const points = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
       const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
       const damaged = [...names].flatMap((name) => workshop.catalog.flaws(name));
+      const logs = await logWindows(workshop, names, entries, watch);
       if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${flaw}\n`);
       if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${message}\n`);
-      context.emit({ points: points.map(pointJson), windows: windows.map(windowJson), damaged, unasked }, () =>
-        [
-          points.length === 0
-            ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
-            : table(points, context),
-          ...windows.map(windowLine),
-        ].join("\n"),
+      context.emit(
+        { points: points.map(pointJson), windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)], damaged, unasked },
+        () =>
+          [
+            points.length === 0
+              ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
+              : table(points, context),
+            ...windows.map(windowLine),
+            ...logs.flatMap(logWindowLines),
+          ].join("\n"),
       );
       return damaged.length > 0 ? EXIT.integrity : unasked.length > 0 ? EXIT.inconclusive : EXIT.done;
     });
@@ -80,8 +89,13 @@ export const showCommand = defineCommand({
   options: { contents: { type: flag, help: "List what is inside, too; needs the identity." } },
   json: true,
   async run(context) {
-    return withWorkshop(context, async (workshop) => {
-      const entry = await findPoint(workshop, context.args.point);
+    return withWorkshop(context, async (workshop, watch) => {
+      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      if (found.kind === "snapshot") {
+        context.emit(snapshotEntryJson(found.entry), () => renderSnapshotEntry(found.entry, context.paint));
+        return EXIT.done;
+      }
+      const { entry } = found;
       const { manifest, point } = entry;
       const contents = context.options.contents
         ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal)

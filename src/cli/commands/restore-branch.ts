@@ -3,6 +3,7 @@ import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { type BranchRestored, branchRestore, planBranchRestore } from "../../operations/branch-restore.ts";
 import { pastTargetOf } from "../../operations/history-target.ts";
+import { findAnyPoint } from "../../operations/snapshots.ts";
 import type { Source, Watch, Workshop } from "../../operations/workshop.ts";
 import type { CommandContext } from "../command.ts";
 import { connectionJson, type HandedOver, handOver } from "../hand-over.ts";
@@ -36,6 +37,8 @@ export async function restoreWithinProvider(
   const loaded = options.tables !== undefined || options.dataOnly || options.replace || options.into?.includes("://") === true;
   const past = loaded ? undefined : await pastTargetOf(workshop, source, options.to, watch);
   if (past === undefined) {
+    // A name that nobody knows is worth more words than a missing option.
+    if (source.managed && options.into === undefined) await findAnyPoint(workshop, options.to, source.name, watch);
     if (!options.inPlace) return undefined;
     throw new LifeboatError(
       "CAPABILITY_MISSING",

@@ -3,11 +3,13 @@ import { listOf } from "../../config/option.ts";
 import { flag, path, text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { isPhysicalPlace } from "../../operations/point-in-time.ts";
 import { planRestore, restore } from "../../operations/restore.ts";
 import { defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
 import { restoreWithinProvider } from "./restore-branch.ts";
+import { restoreCluster } from "./restore-cluster.ts";
 
 export const restoreCommand = defineCommand({
   description:
@@ -18,12 +20,12 @@ export const restoreCommand = defineCommand({
       type: text,
       default: "latest",
       value: "TARGET",
-      help: "Recovery target: `latest`, an instant, so long ago (`-7d`), or a restore point.",
+      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point.",
     },
     into: {
       type: text,
-      value: "NAME|URL",
-      help: "A new database name on the source's server, or the URL of a database; at a provider with a history of its own, the name of the new branch (default: restore-YYYY-MM-DD-HHMM).",
+      value: "NAME|URL|DIRECTORY",
+      help: "A new database name on the source's server, or the URL of a database; a new directory (with a / in it) or `scratch` for the whole cluster at any instant of the recovery window; at a provider with a history of its own, the name of the new branch (default: restore-YYYY-MM-DD-HHMM).",
     },
     inPlace: {
       type: flag,
@@ -34,6 +36,7 @@ export const restoreCommand = defineCommand({
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
     replace: { type: flag, help: "Take the place of a database that is not empty." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
+    start: { type: flag, help: "With a directory: start its server when it is restored, and leave it running." },
     plan: { type: flag, help: "Say what would be done, and do nothing." },
     showPassword: { type: flag, help: "Print the connection string with its password." },
     urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
@@ -43,6 +46,8 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --into shop_new",
     "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan",
     "lifeboat restore shop --into shop --replace --yes shop",
+    "lifeboat restore shop --to 2026-11-20T14:29:59.250Z --into /var/lib/postgresql/restored",
+    "lifeboat restore shop --to=-5m --into scratch",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
   ],
@@ -54,6 +59,7 @@ export const restoreCommand = defineCommand({
       if (within !== undefined) return within;
       const { into } = options;
       if (into === undefined) throw new LifeboatError("USAGE", "--into is needed: where shall it be restored to?");
+      if (isPhysicalPlace(into)) return restoreCluster(context, workshop, source, { ...options, into }, watch);
       const request = { ...options, into };
       if (options.plan) {
         const plan = await planRestore(workshop, source, request, watch);

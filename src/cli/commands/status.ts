@@ -4,9 +4,9 @@ import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { type SourceStatus, statusOf } from "../../operations/status.ts";
 import { defineCommand } from "../command.ts";
+import { logJson, renderLog } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
 import { limitJson, renderSettings } from "../render/settings.ts";
-import { logJson, renderLog } from "../render/log.ts";
 import { renderFacts } from "../render/table.ts";
 import { sourcesNamed, withWorkshop } from "../session.ts";
 

@@ -1,8 +1,8 @@
 // lifeboat verify POINT
 import { text } from "../../config/types.ts";
-import { EXIT } from "../../core/errors.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { exitOfVerdict } from "../../core/verdict.ts";
-import { findPoint } from "../../operations/points.ts";
+import { findAnyPoint } from "../../operations/snapshots.ts";
 import { verify } from "../../operations/verify.ts";
 import { defineCommand } from "../command.ts";
 import { renderChecks } from "../render/checks.ts";
@@ -16,7 +16,18 @@ export const verifyCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const entry = await findPoint(workshop, context.args.point);
+      const named = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      if (named.kind === "snapshot") {
+        const { source, point } = named.entry;
+        throw new LifeboatError(
+          "CAPABILITY_MISSING",
+          `${point.name} of ${source} is held by the provider: there are no stored bytes to verify`,
+          {
+            hint: `run \`lifeboat drill ${source} --to ${point.name}\`, which restores it and reads every table`,
+          },
+        );
+      }
+      const { entry } = named;
       const found = await verify(workshop, entry, watch);
       const { verdict, reasons, checks, opened } = found;
       const { id, name, source } = entry.point;

@@ -12,10 +12,11 @@ import { verifyCommand } from "../commands/verify.ts";
 import { renderTable } from "../render/table.ts";
 import { completeConfiguration } from "./configure.ts";
 import { measureLoss } from "./loss.ts";
+import { type NeonProps, tellNeon } from "./neon.ts";
 import { newSummary, noteFinding, type Summary } from "./outcome.ts";
 import { ask, type Given, type Performed, perform, type Surroundings } from "./perform.ts";
 import { countRows, openShop, TABLES } from "./shop.ts";
-import { spaced } from "./summary.ts";
+import { listed, spaced } from "./words.ts";
 import { startWriter, type Writer } from "./writer.ts";
 
 export const ACTS = [
@@ -25,11 +26,14 @@ export const ACTS = [
   "Somebody drops a table",
   "The backup is proven before anybody relies on it",
   "The shop comes back",
+  "Another shop lives at Neon",
+  "An update without its where clause",
+  "Back to the second before",
   "What it came to",
 ] as const;
 
 /** What outlives the story and must be ended by whoever has it told. */
-export interface Props {
+export interface Props extends NeonProps {
   startServer(): Promise<PostgresSandbox>;
   /** Told of the customers as soon as there are any. */
   employ(writer: Writer): void;
@@ -137,9 +141,23 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
     `\nThe application is pointed at ${RECOVERED}, and sells again: order ${writer.confirmed.at(-1)}, ${formatDuration(summary.downSeconds * 1000)} after the accident.`,
   );
 
-  nextAct();
   await Promise.all([admin, back, recovered].map((session) => session.close()));
-  return { status: EXIT.done, summary };
+
+  const status = await tellNeon({
+    around,
+    props,
+    summary,
+    nextAct,
+    async play(at, name, definition, given) {
+      const performed = await perform(at, name, definition, given);
+      const { command, status: ended, ms, value } = performed;
+      summary.steps.push({ command, status: ended, ms, result: value });
+      return performed;
+    },
+  });
+  if (status !== EXIT.done) return { status, summary };
+  nextAct();
+  return { status, summary };
 }
 
 async function showRows(
@@ -163,8 +181,3 @@ async function showRows(
     ),
   );
 }
-
-const listed = (rows: Readonly<Record<string, number>>): string => {
-  const words = Object.entries(rows).map(([table, one]) => `${spaced(one)} ${table}`);
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
-};

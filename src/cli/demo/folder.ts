@@ -12,6 +12,8 @@ export interface DemoFolder {
   readonly path: string;
   /** Where the server goes; not made here. */
   readonly server: string;
+  /** Where the clusters of the provider's sandbox go; not made here. */
+  readonly neon: string;
   /** Names this demonstration. */
   readonly id: string;
   /** It is to stay: no later demonstration removes it. */
@@ -31,7 +33,14 @@ export async function makeDemoFolder(): Promise<DemoFolder> {
     await remove();
     throw error;
   }
-  return { path, server: serverOf(path), id: basename(path), remove, keep: () => rm(join(path, NOTE), { force: true }) };
+  return {
+    path,
+    server: serverOf(path),
+    neon: join(path, "neon"),
+    id: basename(path),
+    remove,
+    keep: () => rm(join(path, NOTE), { force: true }),
+  };
 }
 
 /** Removes what demonstrations of ours left that were killed on this machine. Returns the folders. */

@@ -21,6 +21,15 @@ export interface Summary {
   lost?: Loss;
   /** From the accident to the first order in the restored shop. */
   downSeconds?: number;
+  /** The shop at Neon: to which instant it was set back, and how it compares with the fingerprint taken then. */
+  neon?: {
+    readonly restoredTo: string;
+    readonly equal: boolean;
+    readonly tables: number;
+    readonly rows: number;
+    readonly downSeconds: number;
+    readonly kept: string | undefined;
+  };
   /** Paths of what was filed. */
   readonly evidence: string[];
 }

@@ -23,7 +23,8 @@ export interface Surroundings {
 
 export interface Given {
   readonly args?: Readonly<Record<string, string>>;
-  readonly options?: Readonly<Record<string, string>>;
+  /** By the keys of the command's table; `true` for a flag. */
+  readonly options?: Readonly<Record<string, string | true>>;
 }
 
 export interface Performed {
@@ -87,11 +88,13 @@ async function run(
   return { command, status, ms: Math.round(context.clock.monotonicMs() - beganMs), value };
 }
 
-function withDefaults(table: CliArguments | CliOptions, given: Readonly<Record<string, string>> = {}): Values<CliOptions> {
+function withDefaults(table: CliArguments | CliOptions, given: Readonly<Record<string, string | true>> = {}): Values<CliOptions> {
   return Object.fromEntries(
     Object.entries(table).map(([key, option]) => [key, given[key] ?? ("default" in option ? option.default : undefined)]),
   );
 }
+
+const dashed = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function commandLine(name: string, { args = {}, options = {} }: Given): string {
   const quoted = (word: string): string => (/^[\w./:@=+-]+$/.test(word) ? word : JSON.stringify(word));
@@ -99,7 +102,7 @@ function commandLine(name: string, { args = {}, options = {} }: Given): string {
     "lifeboat",
     name,
     ...Object.values(args).map(quoted),
-    ...Object.entries(options).map(([key, word]) => `--${key} ${quoted(word)}`),
+    ...Object.entries(options).map(([key, word]) => (word === true ? dashed(key) : `${dashed(key)} ${quoted(word)}`)),
   ].join(" ");
 }
 

@@ -1,5 +1,7 @@
 // The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
 import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
+import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
+import { type NeonSandbox, startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
 import { type PostgresSandbox, startPostgresSandbox } from "../../sandbox/postgres/server.ts";
 import type { CommandContext } from "../command.ts";
 import { ACTS, type Told, tell } from "./acts.ts";
@@ -10,7 +12,7 @@ import { renderSummary } from "./summary.ts";
 import type { Writer } from "./writer.ts";
 
 /** Prefixes of variables that lead elsewhere: to the user's own repository, key or server. */
-const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_)/;
+const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_)/;
 
 /** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
 export async function runDemo(context: CommandContext, keep: boolean): Promise<ExitStatus> {
@@ -22,11 +24,12 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
 
   const folder = await makeDemoFolder();
   let server: PostgresSandbox | undefined;
+  let neon: NeonSandbox | undefined;
   let writer: Writer | undefined;
   const end = async (kept: boolean): Promise<void> => {
     progress.end();
     await writer?.stop();
-    await server?.stop();
+    await Promise.all([server?.stop(), neon?.close()]);
     await (kept ? folder.keep() : folder.remove());
   };
 
@@ -47,6 +50,11 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
         const { id: jobId, server: directory } = folder;
         server = await startPostgresSandbox({ directory, jobId, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal });
         return server;
+      },
+      async startNeon() {
+        const bin = await findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
+        neon = await startNeonSandbox({ plan: "launch", fleet: { directory: folder.neon, bin, signal } });
+        return neon;
       },
       employ(made) {
         writer = made;

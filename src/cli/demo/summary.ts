@@ -6,9 +6,10 @@ import type { Verdict } from "../../core/verdict.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
 import type { Summary } from "./outcome.ts";
+import { spaced } from "./words.ts";
 
 export function renderSummary(summary: Summary, paint: Paint, folder: string, kept: boolean): string {
-  const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point } = summary;
+  const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point, neon } = summary;
   const facts = renderFacts(
     [
       [
@@ -29,6 +30,11 @@ export function renderSummary(summary: Summary, paint: Paint, folder: string, ke
           ? undefined
           : `${formatDuration(downSeconds * 1000)}, from the accident to the next order, with a drill in between`,
       ],
+      [
+        "at Neon",
+        neon &&
+          `set back to ${neon.restoredTo}, ${paint.green("equal")} to the fingerprint of that moment (${spaced(neon.rows)} rows), ${formatDuration(neon.downSeconds * 1000)} after the accident; the state before is kept as ${neon.kept}`,
+      ],
       ["evidence", evidence.join("\n")],
       [
         "by hand",
@@ -48,9 +54,6 @@ const SAID: Readonly<Record<Verdict, string>> = {
 
 const against = (seconds: number | undefined, promised: number | undefined): string =>
   `${seconds === undefined ? "not measured" : formatDuration(seconds * 1000)}${promised === undefined ? "" : ` (objective ${formatDuration(promised * 1000)})`}`;
-
-/** `300 061`: a number that is easy to read. */
-export const spaced = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 
 const gone = (folder: string, paint: Paint): string =>
   [

@@ -1,6 +1,6 @@
 // The log archive for people and for machines: the window with both its edges, and what is behind it.
 import { formatBytes } from "../../core/duration.ts";
-import type { LogStatus } from "../../operations/log-status.ts";
+import type { LogStatus, LogWindows } from "../../operations/log-status.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
@@ -24,6 +24,17 @@ export function renderLog(log: LogStatus, paint: Paint): string {
     paint,
   );
 }
+
+/** Every stretch of time that can be reached, and each hole in it. */
+export const logWindowsJson = ({ source, stretches }: LogWindows) =>
+  stretches.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
+
+export const logWindowLines = ({ source, stretches, flaws }: LogWindows): string[] => [
+  ...stretches.map(
+    ({ earliest, latest }) => `${source}: ${earliest === latest ? `exactly ${earliest}` : `any instant from ${earliest} to ${latest}`}`,
+  ),
+  ...flaws.map(({ message }) => `${source}: ${message}`),
+];
 
 export const logJson = ({ segments, bases, sizeBytes, stretches, flaws, slot, warnings }: LogStatus) => ({
   segments,

@@ -1,5 +1,6 @@
 // What the clock brings about: expiries, scheduled snapshots, computes that fall asleep. In the order of their instants,
 // however far the clock has jumped.
+import { setTimeout as sleep } from "node:timers/promises";
 import { removeBranch } from "./branches.ts";
 import { sleepEndpoint, suspendAfterSeconds } from "./endpoints.ts";
 import type { Realm } from "./realm.ts";
@@ -9,16 +10,19 @@ import { childrenOf, type Project } from "./state.ts";
 
 const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
 
+/** How often one looks whether a mutation has ended. */
+const BUSY_MS = 5;
+
 interface Due {
   readonly at: Date;
   run(): Promise<void>;
 }
 
-/** Does everything that is due in every project. Projects in which a mutation is at work are left for the next time. */
+/** Does everything that is due in every project, each as soon as no mutation is at work there. */
 export async function runDue(realm: Realm): Promise<void> {
   const now = realm.time.now();
   for (const project of [...realm.world.projects.values()]) {
-    if (project.busy) continue;
+    while (project.busy) await sleep(BUSY_MS);
     project.busy = true;
     try {
       if (project.deletedAt !== undefined) await purge(realm, project, now);

@@ -56,9 +56,11 @@ export interface Faults {
   next(fault: Fault): Planned;
   /** Forgets every fault and lets stuck operations end. */
   clear(): void;
-  /** Every request so far, in order. */
+  /** The newest ten thousand requests, in order. */
   readonly seen: Seen[];
 }
+
+const MOST_SEEN = 10_000;
 
 export type Effect = Fault["effect"];
 
@@ -86,6 +88,11 @@ export class FaultList implements Faults {
     this.#waiting = [];
     for (const each of this.#stuck) each.on = false;
     this.#stuck = [];
+  }
+
+  note(seen: Seen): void {
+    this.seen.push(seen);
+    if (this.seen.length > MOST_SEEN) this.seen.shift();
   }
 
   /** What this request suffers; every fault that waits for it counts it. */

@@ -22,7 +22,7 @@ export function pointOf(timestamp: string | undefined, lsn: string | undefined, 
 /** The oldest instant of a branch that can be reached, and whether any can. */
 export function earliest(realm: Realm, project: Project, branch: Branch): Date {
   const kept = realm.time.now().getTime() - project.historySeconds * 1000;
-  return new Date(Math.max(kept, branch.createdAt.getTime()));
+  return new Date(Math.max(kept, branch.createdAt.getTime(), branch.lastResetAt?.getTime() ?? 0));
 }
 
 /** Forks the branch's line there. 400 when the point lies outside of the branch's history. */

@@ -73,7 +73,7 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
   const bin = "openDoor" in options.fleet ? options.bin : options.fleet.bin;
   const realm = new Realm({
     world,
-    time: new Timeline(clock === undefined ? Date.now : () => clock.now().getTime()),
+    time: new Timeline(clock && (() => clock.now().getTime())),
     fleet,
     delays: { ...DELAYS, ...options.delays },
     bin,

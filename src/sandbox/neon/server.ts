@@ -17,7 +17,7 @@ export async function serve(realm: Realm, faults: FaultList, raw: IncomingMessag
   const method = raw.method ?? "GET";
   const path = pathname.startsWith(BASE) ? pathname.slice(BASE.length) : pathname;
   const seen: Seen = { method, path, query: search.slice(1), body: undefined, headers: raw.headers };
-  faults.seen.push(seen);
+  faults.note(seen);
   const send = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
     const text = body === undefined ? "" : JSON.stringify(body);
     seen.status = status;

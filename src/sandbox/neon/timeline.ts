@@ -14,14 +14,14 @@ interface Stretch {
 const TOLERANCE_MS = 3;
 
 export class Timeline {
-  readonly #clock: () => number;
+  readonly #clock: (() => number) | undefined;
   readonly #real: () => number;
   readonly #stretches: Stretch[] = [];
   #aheadMs = 0;
   #latest = Number.NEGATIVE_INFINITY;
 
-  /** `clock` is what tests drive; `real` is the machine's. Both in milliseconds since 1970. */
-  constructor(clock: () => number, real: () => number = Date.now) {
+  /** `clock` is what tests drive, the machine's unless told; `real` is the machine's. Both in milliseconds since 1970. */
+  constructor(clock?: () => number, real: () => number = Date.now) {
     this.#clock = clock;
     this.#real = real;
     this.read();
@@ -29,8 +29,8 @@ export class Timeline {
 
   /** The driven present. Every reading extends the map: a jump counts from the reading that sees it. */
   read(): number {
-    const real = this.#real();
-    const driven = Math.max(this.#clock() + this.#aheadMs, this.#latest); // never backwards
+    const { real, clock } = this.#both();
+    const driven = Math.max(clock + this.#aheadMs, this.#latest); // never backwards
     this.#latest = driven;
     const last = this.#stretches.at(-1);
     if (last !== undefined) {
@@ -45,6 +45,15 @@ export class Timeline {
     }
     this.#stretches.push({ driven, real, endReal: real, runs: undefined });
     return driven;
+  }
+
+  /** Both clocks at one instant: a process that was made to wait between two readings would see a jump where none was. */
+  #both(): { readonly real: number; readonly clock: number } {
+    for (let attempt = 1; ; attempt++) {
+      const real = this.#real();
+      const clock = this.#clock?.() ?? real;
+      if (this.#real() - real <= 1 || attempt === 5) return { real, clock };
+    }
   }
 
   now(): Date {

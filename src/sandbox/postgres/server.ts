@@ -4,6 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beginCluster } from "../../engines/postgres/cluster/cluster.ts";
 import { undoCluster } from "../../engines/postgres/cluster/undo.ts";
 import { openClient } from "../../engines/postgres/connect/client.ts";
+import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import { findTools } from "../../engines/postgres/tools/find.ts";
 
 export interface PostgresSandboxOptions {
@@ -46,14 +47,17 @@ export async function startPostgresSandbox(options: PostgresSandboxOptions): Pro
   return {
     version: server.programs.postgres.version,
     url: (database) => cluster.connection(database).url,
-    async open(database) {
-      const client = await openClient(cluster.connection(database), { applicationName: "shop" });
-      return {
-        query: async (sql, values) => (await client.raw.query(sql, values === undefined ? undefined : [...values])).rows,
-        close: () => client.close(),
-      };
-    },
+    open: (database) => openSession(cluster.connection(database).url),
     stop: () => cluster.stop(),
+  };
+}
+
+/** A connection of an application's own, to any address. */
+export async function openSession(url: string): Promise<PostgresSession> {
+  const client = await openClient(connectionFromUrl(url), { applicationName: "shop" });
+  return {
+    query: async (sql, values) => (await client.raw.query(sql, values === undefined ? undefined : [...values])).rows,
+    close: () => client.close(),
   };
 }
 

@@ -19,7 +19,7 @@ export async function baseOmissions(client: Client): Promise<Omission[]> {
     ...(await all("unlogged tables", UNLOGGED, "the server empties unlogged tables when it recovers: they come back without rows")),
     {
       kind: "unlogged tables",
-      object: "of the other databases of the server",
+      object: "of other databases of the server, where there are any",
       reason: "the server empties unlogged tables when it recovers: they come back without rows",
     },
     ...(await all(

@@ -6,7 +6,7 @@ import { type BaseCommand, baseBackupCommand, readArchiveStart, readNotice, read
 import { baseFailure, ServerError } from "./failure.ts";
 import { runOnWire, type WireEvent } from "./wire.ts";
 
-export interface ServerTablespace {
+interface ServerTablespace {
   readonly oid: string;
   readonly location: string;
 }

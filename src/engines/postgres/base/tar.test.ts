@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
-import { readTar, TarReader } from "./tar.ts";
+import { type TarEntry, TarReader } from "./tar.ts";
 import { TAR_BLOCK_BYTES } from "./tar-header.ts";
 import { archive, type Given, header } from "./testing.ts";
 
@@ -14,29 +14,31 @@ const GIVEN: readonly Given[] = [
   { path: "odd", content: Buffer.alloc(1025, 9) },
 ];
 
-async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+interface Item extends TarEntry {
+  readonly bytes: Buffer;
 }
 
-async function read(
-  bytes: Uint8Array,
-  size = 512,
-): Promise<{ path: string; type: string; bytes: Buffer; linkTarget?: string | undefined }[]> {
-  const items = [];
-  for await (const { path, type, linkTarget, content } of readTar(pieces(bytes, size))) {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of content) chunks.push(chunk);
-    items.push({ path, type, linkTarget, bytes: Buffer.concat(chunks) });
+function read(bytes: Uint8Array, size = 512): Item[] {
+  const reader = new TarReader();
+  const items: Item[] = [];
+  let chunks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += size) {
+    for (const event of reader.feed(bytes.subarray(at, at + size))) {
+      if (event.kind === "entry") chunks = [];
+      else if (event.kind === "data") chunks.push(event.bytes);
+      else items.push({ ...event.entry, bytes: Buffer.concat(chunks) });
+    }
   }
+  reader.end();
   return items;
 }
 
 const damaged = (words: RegExp) => (error: unknown) => isLifeboatError(error, "INTEGRITY") && words.test(error.message);
 
-test("files, directories and links come as they were written, however the bytes come apart", async () => {
+test("files, directories and links come as they were written, however the bytes come apart", () => {
   const bytes = archive(GIVEN);
   for (const size of [1, 7, 511, 512, 513, 4096, bytes.length]) {
-    const items = await read(bytes, size);
+    const items = read(bytes, size);
     assert.deepEqual(
       items.map(({ path, type, linkTarget, bytes }) => [path, type, linkTarget, bytes.length]),
       [
@@ -53,18 +55,6 @@ test("files, directories and links come as they were written, however the bytes 
   }
 });
 
-test("content that nobody reads, or only begins to read, is passed over", async () => {
-  const paths: string[] = [];
-  for await (const item of readTar(pieces(archive(GIVEN), 100))) {
-    paths.push(item.path);
-    if (item.path === "odd") for await (const _ of item.content) break;
-  }
-  assert.deepEqual(
-    paths,
-    GIVEN.map(({ path }) => path.replace(/\/$/, "")),
-  );
-});
-
 test("an archive that ends early is never taken for a whole one, wherever it ends", () => {
   const bytes = archive(GIVEN);
   for (let length = 0; length < bytes.length; length += 256) {
@@ -74,20 +64,20 @@ test("an archive that ends early is never taken for a whole one, wherever it end
   }
 });
 
-test("anything after the end is refused, empty blocks excepted", async () => {
+test("anything after the end is refused, empty blocks excepted", () => {
   const bytes = archive([{ path: "a" }]);
-  await read(Buffer.concat([bytes, Buffer.alloc(8 * TAR_BLOCK_BYTES)]));
-  await assert.rejects(read(Buffer.concat([bytes, header({ path: "b" })])), damaged(/goes on after its end/));
+  read(Buffer.concat([bytes, Buffer.alloc(8 * TAR_BLOCK_BYTES)]));
+  assert.throws(() => read(Buffer.concat([bytes, header({ path: "b" })])), damaged(/goes on after its end/));
 });
 
-test("a changed byte in a header is found, and so is a path that leads out of the directory", async () => {
+test("a changed byte in a header is found, and so is a path that leads out of the directory", () => {
   const bytes = archive(GIVEN);
   bytes[3] = 120;
-  await assert.rejects(read(bytes), damaged(/checksum/));
+  assert.throws(() => read(bytes), damaged(/checksum/));
   for (const path of ["/etc/passwd", "../up", "a/../../b", "a//b", "./../x"]) {
-    await assert.rejects(read(archive([{ path }])), damaged(/must not be written/), path);
+    assert.throws(() => read(archive([{ path }])), damaged(/must not be written/), path);
   }
-  await assert.rejects(read(archive([{ path: "device", type: "3" }])), damaged(/unknown type/));
+  assert.throws(() => read(archive([{ path: "device", type: "3" }])), damaged(/unknown type/));
 });
 
 test("sizes above 8 GiB are read", () => {

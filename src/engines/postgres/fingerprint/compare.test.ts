@@ -82,3 +82,22 @@ test("R32 of a thousand differing tables a hundred are named and the rest counte
     2000,
   );
 });
+
+const AHEAD: readonly (readonly [source: string, copy: string, definition: string, verdict: string])[] = [
+  ["2,true", "34,true", "bigint start 1 by 1 from 1 to 9 cache 1", "pass"],
+  ["2,true", "2,true", "bigint start 1 by 1 from 1 to 9 cache 1", "pass"],
+  ["1,false", "33,true", "bigint start 1 by 1 from 1 to 9 cache 1", "pass"],
+  ["-10,true", "-170,true", "bigint start -5 by -5 from -9 to -1 cache 1", "pass"],
+  ["2,true", "36,true", "bigint start 1 by 1 from 1 to 9 cache 1", "fail"],
+  ["2,true", "1,true", "bigint start 1 by 1 from 1 to 9 cache 1", "fail"],
+  ["-10,true", "-5,true", "bigint start -5 by -5 from -9 to -1 cache 1", "fail"],
+  ["2,true", "34,false", "bigint start 1 by 1 from 1 to 9 cache 1", "fail"],
+];
+for (const [source, copy, definition, expected] of AHEAD) {
+  test(`R32 a sequence at ${source} that a replay of the log left at ${copy} is a ${expected}`, () => {
+    const schema = { ...base.schema, "sequence public.users_id_seq": definition };
+    const [before, after] = [source, copy].map((state) => ({ schema, sequences: { "public.users_id_seq": state } }));
+    assert.equal(verdict(after ?? {}, before, { replayed: true }), expected);
+    if (source !== copy) assert.equal(verdict(after ?? {}, before), "fail", "a dump brings the very state");
+  });
+}

@@ -21,7 +21,7 @@ const SAYINGS: readonly [string, string, string][] = [
   ["FATAL:  number of requested standby connections exceeds max_wal_senders (currently 1)", "again", "ARCHIVE_BLOCKED"],
   ["ERROR:  requested WAL segment 000000010000000000000003 has already been removed", "restart", "ARCHIVE_BLOCKED"],
   ["ERROR:  requested starting point 0/6000000 on timeline 1 is not in this server's history", "restart", "ARCHIVE_BLOCKED"],
-  ["ERROR:  requested starting point 0/6000000 is ahead of the WAL flush position of this server 0/5000000", "restart", "ARCHIVE_BLOCKED"],
+  ["ERROR:  requested starting point 0/6000000 is ahead of the WAL flush position of this server 0/5000000", "again", "SOURCE_UNREACHABLE"],
   ['ERROR:  replication slot "x" does not exist', "restart", "ARCHIVE_BLOCKED"],
   ['ERROR:  replication slot "x" is active for PID 4711', "again", "LEASE_HELD"],
   ['could not write 8192 bytes to WAL file "x": No space left on device', "again", "DISK_FULL"],

@@ -40,11 +40,11 @@ const MEANINGS: readonly Meaning[] = [
     what: "again",
     code: "ARCHIVE_BLOCKED",
     words: "it lets no further receiver in",
-    hint: () => "run on the source: ALTER SYSTEM SET max_wal_senders = 10; and restart it",
+    hint: () => "run on the source: ALTER SYSTEM SET max_wal_senders = 10; (and wal_level = 'replica', if it is minimal), and restart it",
   },
   { pattern: /has already been removed/, what: "restart", code: "ARCHIVE_BLOCKED", words: "the log that comes next is no longer there" },
   {
-    pattern: /is not in this server's history|is ahead of the WAL flush position/,
+    pattern: /is not in this server's history/,
     what: "restart",
     code: "ARCHIVE_BLOCKED",
     words: "it went another way than the log received so far",
@@ -54,6 +54,13 @@ const MEANINGS: readonly Meaning[] = [
     what: "restart",
     code: "ARCHIVE_BLOCKED",
     words: "the replication slot is gone",
+  },
+  // A standby that has just started knows less than before, for a moment.
+  {
+    pattern: /is ahead of the WAL flush position/,
+    what: "again",
+    code: "SOURCE_UNREACHABLE",
+    words: "it has less log than was received already",
   },
   { pattern: /is active for PID/, what: "again", code: "LEASE_HELD", words: "the replication slot is in use" },
   { pattern: /No space left on device/, what: "again", code: "DISK_FULL", words: "there is no room for the received log here" },

@@ -25,7 +25,8 @@ const POLL_MS = 200;
 
 /**
  * Resolves when the child streams, or when the source does not answer but an earlier run left files to hand over. Throws
- * SOURCE_*, TOOL_*, ARCHIVE_BLOCKED, NAME_INVALID. The receiver's `application_name` is the slot's name.
+ * SOURCE_*, TOOL_*, ARCHIVE_BLOCKED, NAME_INVALID. The receiver's `application_name` is the slot's name. Notices: ARCHIVE_RESUMED,
+ * SLOT_UNLIMITED, SLOT_LOST, SLOT_GIVEN_UP, LOG_GAP, HEARTBEAT_OFF, and the code of whatever interrupts it.
  */
 export async function openReceiver(given: Connection, options: ReceiverOptions, tools: ReceiverTools = {}): Promise<LogReceiver> {
   const connection = directConnection(given);
@@ -109,9 +110,9 @@ async function findProgram(major: number, { bin }: ReceiverTools, signal: AbortS
 /** Log of another cluster under the same names would be taken for this one's, or stop the child for ever. */
 async function prepare(directory: string, systemIdentifier: string, segmentBytes: number): Promise<void> {
   for (const file of await listReceived(directory)) {
-    // Cut short while it was laid out, before any log came: the child would refuse it for ever.
-    if (file.kind === "partial" && (await sizeOf(file)) !== segmentBytes) await forget(file);
     const found = file.kind === "history" ? undefined : await systemOf(file);
+    // Cut short while it was laid out, before any log came: the child would refuse it for ever.
+    if (found === undefined && file.kind === "partial" && (await sizeOf(file)) !== segmentBytes) await forget(file);
     if (found === undefined || found === systemIdentifier) continue;
     throw new LifeboatError(
       "ARCHIVE_BLOCKED",
@@ -121,27 +122,31 @@ async function prepare(directory: string, systemIdentifier: string, segmentBytes
   }
 }
 
-/** Makes the source commit, in the background; whatever keeps it from doing so is said once, and archiving goes on. */
+/**
+ * Makes the source commit, in the background; whatever keeps it from doing so is said once, and archiving goes on. It is tried
+ * again all the same: a standby may be promoted.
+ */
 function heartbeat(connection: Connection, signal: AbortSignal, notice: (code: string, message: string) => void): () => void {
   let running = false;
-  let off = false;
-  const stop = (why: string): void => {
-    off = true;
-    notice("HEARTBEAT_OFF", `${why}: while nothing is written, the newest instant that can be reached stands still`);
+  let said = false;
+  const complain = (why: string): void => {
+    if (!said) notice("HEARTBEAT_OFF", `${why}: while nothing is written, the newest instant that can be reached stands still`);
+    said = true;
   };
   const emit = async (): Promise<void> => {
     try {
-      if (!(await emitCommit(connection, { signal }))) stop(`${connection.label} is a standby, which takes no commits of ours`);
+      if (await emitCommit(connection, { signal })) said = false;
+      else complain(`${connection.label} is a standby, which takes no commits of ours`);
     } catch (error) {
       // Away for a while: the stream says so.
       if (signal.aborted || isLifeboatError(error, "SOURCE_UNREACHABLE")) return;
-      stop(`${connection.label} takes no commits of ours (${error instanceof Error ? error.message : String(error)})`);
+      complain(`${connection.label} takes no commits of ours (${error instanceof Error ? error.message : String(error)})`);
     } finally {
       running = false;
     }
   };
   return () => {
-    if (running || off || signal.aborted) return;
+    if (running || signal.aborted) return;
     running = true;
     void emit();
   };

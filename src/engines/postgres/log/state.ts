@@ -9,6 +9,10 @@ import { openWatchdog } from "./watchdog.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
+export const UNLIMITED =
+  "max_slot_wal_keep_size is -1: while the receiver of the log stays away, the server keeps log until its disk is full. " +
+  "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf(); (with less than is free on the disk of its log)";
+
 type Warning = LogState["warnings"][number];
 
 export interface ServerIdentity {
@@ -143,11 +147,7 @@ function warningsOf(settings: Settings, found: SlotState | undefined): Warning[]
     );
   }
   if (settings.limitBytes === undefined) {
-    warn(
-      "SLOT_UNLIMITED",
-      "max_slot_wal_keep_size is -1: a receiver that stays away would fill the server's disk. " +
-        "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf(); (with less than is free on the disk of its log)",
-    );
+    warn("SLOT_UNLIMITED", UNLIMITED);
   }
   return warnings;
 }

@@ -5,9 +5,10 @@ import type { Connection } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { type Child, describeEnd, startChild } from "../process/child.ts";
+import { isSegmentSize } from "./names.ts";
 import { type ReceiveFailure, receiveFailure } from "./receive-failure.ts";
 import { createSlot, dropSlotBy, type SlotState, slotState } from "./slot.ts";
-import { identifySystem } from "./state.ts";
+import { identifySystem, UNLIMITED } from "./state.ts";
 import { openWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface StreamOptions {
@@ -48,7 +49,10 @@ export async function keepStreaming(options: StreamOptions): Promise<void> {
   let pauseMs = FIRST_PAUSE_MS;
   let away: string | undefined;
   let patient = options.patient;
-  const streaming = (): void => {
+  let warned = false;
+  const streaming = (unlimited: boolean): void => {
+    if (unlimited && !warned) onNotice("SLOT_UNLIMITED", `${connection.label}: ${UNLIMITED}`);
+    warned = true;
     pauseMs = FIRST_PAUSE_MS;
     if (away !== undefined) onNotice("ARCHIVE_RESUMED", `the log of ${connection.label} comes again`);
     away = undefined;
@@ -78,15 +82,16 @@ export async function keepStreaming(options: StreamOptions): Promise<void> {
 }
 
 /** One run of the program, from a look at the server to the program's end. */
-async function streamOnce(options: StreamOptions, streaming: () => void): Promise<ReceiveFailure | undefined> {
+async function streamOnce(options: StreamOptions, streaming: (unlimited: boolean) => void): Promise<ReceiveFailure | undefined> {
   const { connection, slot, signal } = options;
   const dog = openWatchdog(connection, signal);
-  const systemIdentifier = await dog.within(PREPARE_TIMEOUT_MS, () => askSystem(connection, dog.signal));
+  const asked = await dog.within(PREPARE_TIMEOUT_MS, () => askSystem(connection, dog.signal));
+  if (typeof asked !== "string") return asked;
   const client = await openClient(connection, { signal: dog.signal });
   try {
     const program = await options.program(Math.floor(client.serverVersionNumber / 10_000));
     const segmentBytes = await dog.within(PREPARE_TIMEOUT_MS, () => segmentBytesOf(client));
-    await options.prepare(systemIdentifier, segmentBytes);
+    await options.prepare(asked, segmentBytes);
     const made = await ensureSlot(client, options);
     const child = await startChild(program, argumentsFor(options), {
       env: { ...programEnvironment(connection), PGAPPNAME: slot },
@@ -109,9 +114,18 @@ async function streamOnce(options: StreamOptions, streaming: () => void): Promis
   }
 }
 
-/** Over a replication session, which also tells beforehand that the role may open one. */
-async function askSystem(connection: Connection, signal: AbortSignal): Promise<string> {
-  const client = await openReplication(connection, signal);
+/** The system identifier, over a replication session: whether the role may open one is told by it too, in words of the same kind. */
+async function askSystem(connection: Connection, signal: AbortSignal): Promise<string | ReceiveFailure> {
+  let client: Client;
+  try {
+    client = await openClient(connection, { signal, replication: true });
+  } catch (error) {
+    signal.throwIfAborted();
+    const cause = error instanceof LifeboatError && error.cause instanceof Error ? error.cause : error;
+    const failure = receiveFailure(cause instanceof Error ? cause.message : String(cause), connection);
+    if (failure.error.code === "SOURCE_UNREACHABLE") throw error;
+    return failure;
+  }
   try {
     return (await identifySystem(client)).systemIdentifier;
   } finally {
@@ -119,22 +133,14 @@ async function askSystem(connection: Connection, signal: AbortSignal): Promise<s
   }
 }
 
-async function openReplication(connection: Connection, signal: AbortSignal): Promise<Client> {
-  try {
-    return await openClient(connection, { signal, replication: true });
-  } catch (error) {
-    signal.throwIfAborted();
-    const cause = error instanceof LifeboatError && error.cause instanceof Error ? error.cause : error;
-    const failure = receiveFailure(cause instanceof Error ? cause.message : String(cause), connection);
-    throw failure.what === "fatal" ? failure.error : error;
-  }
-}
-
 async function segmentBytesOf(client: Client): Promise<number> {
   const [row] = await client.query<{ size: string }>(
     "select pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text as size",
   );
-  return Number(row?.size);
+  const segmentBytes = Number(row?.size);
+  if (!isSegmentSize(segmentBytes))
+    throw new LifeboatError("SOURCE_UNREACHABLE", `${client.connection.label} did not tell its segment size`);
+  return segmentBytes;
 }
 
 function argumentsFor({ directory, slot }: StreamOptions): string[] {
@@ -159,8 +165,19 @@ async function ensureSlot(client: Client, options: StreamOptions): Promise<boole
   return true;
 }
 
+async function keepsWithoutLimit(client: Client): Promise<boolean> {
+  const [row] = await client.query<{ limit: string | null }>("select pg_catalog.current_setting('max_slot_wal_keep_size', true) as limit");
+  return row?.limit === "-1" || row?.limit === null;
+}
+
 /** Until the program has ended: sees it begin to stream, and looks at how much the server keeps back for it. */
-async function watch(child: Child, client: Client, dog: Watchdog, options: StreamOptions, streaming: () => void): Promise<void> {
+async function watch(
+  child: Child,
+  client: Client,
+  dog: Watchdog,
+  options: StreamOptions,
+  streaming: (unlimited: boolean) => void,
+): Promise<void> {
   const { slot } = options;
   const ended = child.closed.then(() => true);
   let announced = false;
@@ -177,7 +194,7 @@ async function watch(child: Child, client: Client, dog: Watchdog, options: Strea
     }
     if (state?.active && !announced) {
       announced = true;
-      streaming();
+      streaming(await dog.within(LOOK_TIMEOUT_MS, () => keepsWithoutLimit(client)));
     }
     const { maxBehindBytes } = options;
     const kept = state?.keptBytes ?? 0;

@@ -9,6 +9,7 @@ import { openClient } from "../connect/client.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
 import { openFeeder } from "./feeder.ts";
+import { nextSteps } from "./next.ts";
 import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
 import { type Reached, readReached } from "./reached.ts";
 import { recoverySettings } from "./settings.ts";
@@ -39,7 +40,7 @@ export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promi
       await unpack(order, place);
     });
     const { cluster, reached } = await step("replay", () => replay(order, place, bin));
-    return await asRecovered(order, place, cluster, reached);
+    return await asRecovered(order, place, bin, cluster, reached);
   } catch (error) {
     await undoPlace(place.resource);
     throw error;
@@ -133,7 +134,13 @@ function failure(error: unknown, order: RecoveryOrder, ended: AbortSignal): unkn
   return new LifeboatError(code, `the log could not be replayed to ${order.expectedEnd}: ${error.message}`, { cause: error });
 }
 
-async function asRecovered(order: RecoveryOrder, place: RecoveryPlace, cluster: Cluster, reached: Reached): Promise<Recovered> {
+async function asRecovered(
+  order: RecoveryOrder,
+  place: RecoveryPlace,
+  bin: string,
+  cluster: Cluster,
+  reached: Reached,
+): Promise<Recovered> {
   const databases = await databasesOf(cluster, order.signal);
   let stopping: Promise<void> | undefined;
   return {
@@ -150,6 +157,7 @@ async function asRecovered(order: RecoveryOrder, place: RecoveryPlace, cluster: 
       })();
       return stopping;
     },
+    next: (options) => nextSteps(place, bin, options),
     async remove() {
       await undoPlace(place.resource);
     },

@@ -91,6 +91,18 @@ test("every page of a list is read, and a cursor that stands still ends it", asy
   );
 });
 
+for (const status of [403, 404]) {
+  test(`a key that may not ask for its user (${status}) leaves the plan unknown; any other failure is told`, async (t) => {
+    const api = await apiOver(t, (_, response) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify({ code: "", message: "not for this key" }));
+    });
+    assert.equal(await api.ownPlan(), undefined);
+    const broken = await apiOver(t, (_, response) => response.writeHead(500).end());
+    await assert.rejects(broken.ownPlan(), (error) => isLifeboatError(error, "PROVIDER_FAILED"));
+  });
+}
+
 test("an operation that failed is PROVIDER_FAILED with its id, its name and Neon's own words", async (t) => {
   const operation = { id: "op-1", action: "create_timeline", status: "running" };
   const api = await apiOver(t, (request, response) => {

@@ -19,9 +19,9 @@ export interface Patience {
 }
 
 export const PATIENCE: Patience = {
-  requestMs: 30_000,
+  requestMs: 20_000,
   busyMs: 180_000,
-  outageMs: 30_000,
+  outageMs: 20_000,
   operationMs: 900_000,
   pollMs: 1_000,
   coldStartMs: 60_000,

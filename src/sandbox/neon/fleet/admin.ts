@@ -43,9 +43,11 @@ export async function applyPasswords(grounds: Grounds, server: Server, passwords
 /**
  * Has everything that was committed so far written out. Commits that waited for it are; those of sessions that chose not to wait
  * (synchronous_commit = off) may still be in memory, and a commit that waits takes them along.
+ * `stamped`: also those that took their time but are not in the log yet. A checkpoint waits for every commit under way.
  */
-export async function writeOut(grounds: Grounds, server: Server): Promise<void> {
+export async function writeOut(grounds: Grounds, server: Server, what: "committed" | "stamped"): Promise<void> {
   await withClient(grounds, server, "postgres", async (client) => {
+    if (what === "stamped") await client.query("checkpoint");
     const [state] = await client.query<{ behind: boolean }>(
       "select pg_catalog.pg_current_wal_insert_lsn() > pg_catalog.pg_current_wal_flush_lsn() as behind",
     );

@@ -2,7 +2,8 @@
 // servers over them, and doors.
 import { rm } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
-import { LifeboatError } from "../../../core/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { formatLsn } from "../../../core/lsn.ts";
 import { serverUser } from "../../../engines/postgres/cluster/server-user.ts";
 import { applyPasswords, runSql, writeOut } from "./admin.ts";
@@ -17,6 +18,9 @@ import { historyOf, inTurn, type Line, type Origin } from "./line.ts";
 import { materialise } from "./materialise.ts";
 import { dataOf, makePlace, removePlace, removeStaleFleets, sizeOf } from "./place.ts";
 import { type Server, startServer } from "./server.ts";
+
+const RECENT_MS = 2_000;
+const RECOVERS_MS = 30_000;
 
 /**
  * Makes the directory and everything in it; removes what killed sandboxes left beside it. SCRATCH_FAILED when that cannot be, or
@@ -78,7 +82,9 @@ class RealFleet implements Fleet {
   async fork(id: string, at: ForkPoint): Promise<{ readonly line: string; readonly forkLsn: string }> {
     const parent = this.#line(id);
     return await inTurn(parent, async () => {
-      await this.#ready(parent);
+      // Between taking its time and entering the log, a commit needs much less than this, unless the machine stands still.
+      const recent = at.kind === "time" && Date.now() - at.at.getTime() < RECENT_MS;
+      await this.#ready(parent, recent ? "stamped" : "committed");
       const origin = await originAt(parent, at);
       const line = this.#add(origin);
       // What its newest state will have as soon as somebody looks.
@@ -90,7 +96,7 @@ class RealFleet implements Fleet {
   async headLsn(id: string): Promise<string> {
     const line = this.#line(id);
     return await inTurn(line, async () => {
-      await this.#ready(line);
+      await this.#ready(line, "committed");
       return formatLsn((await headOf(line)).position);
     });
   }
@@ -186,12 +192,21 @@ class RealFleet implements Fleet {
   }
 
   /** Has the log say all that was committed: a first line must have been made, and what a server holds back be written out. */
-  async #ready(line: Line): Promise<void> {
+  async #ready(line: Line, what: "committed" | "stamped"): Promise<void> {
     if (line.own === undefined && line.origin === undefined) {
       await this.#start(line);
       await this.#stop(line);
     }
-    if (line.server) await writeOut(this.#grounds, line.server);
+    const beganMs = performance.now();
+    while (line.server) {
+      try {
+        return await writeOut(this.#grounds, line.server, what);
+      } catch (error) {
+        // Somebody is killing it: either it is gone in a moment, and its log is what it is, or it recovers by itself.
+        if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || performance.now() - beganMs > RECOVERS_MS) throw error;
+        await sleep(50);
+      }
+    }
   }
 
   async #start(line: Line): Promise<Server> {

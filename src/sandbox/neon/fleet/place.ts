@@ -43,7 +43,8 @@ export function placeOf(directory: string): Place {
     note: join(directory, "lifeboat.json"),
     template: join(directory, "template"),
     lines: join(directory, "lines"),
-    sockets: Buffer.byteLength(beside) <= LONGEST_SOCKETS_DIRECTORY ? beside : `/tmp/lifeboat-${digest}`,
+    // Servers are told of it in a list: a path with a comma or a quote would be several.
+    sockets: Buffer.byteLength(beside) <= LONGEST_SOCKETS_DIRECTORY && !/[,"]/.test(beside) ? beside : `/tmp/lifeboat-${digest}`,
     access: join(directory, "access"),
   };
 }

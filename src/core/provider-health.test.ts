@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { judgeSource } from "./health.ts";
+import { type ProviderFacts, providerReasons } from "./provider-health.ts";
+
+const DAY_MS = 86_400_000;
+const now = new Date("2026-11-21T06:00:00Z");
+const window = { earliest: new Date(now.getTime() - 7 * DAY_MS), latest: now };
+const well: ProviderFacts = { windowMs: 7 * DAY_MS, window, limits: [], drift: [], rules: [], now };
+const codes = (change: Partial<ProviderFacts>): string[] => [...providerReasons({ ...well, ...change })].map(({ code }) => code);
+
+test("a provider that has what the policy wants gives no reason", () => {
+  assert.deepEqual(codes({}), []);
+});
+
+test("a history that is off is said once, not also as drift", () => {
+  const drift = [{ setting: "history window", message: "set the history window to 7d (it is off)" }];
+  assert.deepEqual(codes({ window: undefined, drift }), ["PITR_OFF"]);
+});
+
+test("R1 R4 a short window and a missing protection have codes of their own; what a plan forbids is drift", () => {
+  const drift = [
+    { setting: "history window", message: "set it" },
+    { setting: "protection", message: "protect it" },
+    { setting: "snapshot schedule", message: "schedule it" },
+    { setting: "history window", message: "the policy asks for 30d", blocked: "the plan keeps 7d" },
+  ];
+  assert.deepEqual(codes({ drift }), ["WINDOW_SHORT", "PROTECTION_OFF", "DRIFT", "DRIFT"]);
+});
+
+test("R3 from four fifths of a limit on it is warned of", () => {
+  const limit = (used: number, max?: number) => ({ name: "branches", used, max });
+  assert.deepEqual(codes({ limits: [limit(7, 10)] }), []);
+  assert.deepEqual(codes({ limits: [limit(8, 10)] }), ["LIMIT_NEAR"]);
+  assert.deepEqual(codes({ limits: [limit(900), limit(0, 0)] }), []);
+});
+
+test("a rule whose point is missing is overdue an hour after its slot", () => {
+  const tier = { tier: "backup-{date}", cron: "0 0 * * *", keepMs: DAY_MS };
+  const of = (newest?: string) => codes({ rules: [{ tier, newest: newest === undefined ? undefined : new Date(newest) }] });
+  assert.deepEqual(of("2026-11-21T00:05:00Z"), []);
+  assert.deepEqual(of("2026-11-20T00:05:00Z"), ["SNAPSHOT_OVERDUE"]);
+  assert.deepEqual(of(), ["SNAPSHOT_OVERDUE"]);
+});
+
+test("a provider that could not be asked makes the verdict inconclusive, and nothing else is claimed of it", () => {
+  const reasons = [...providerReasons({ ...well, notAsked: "no answer" })];
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ["PROVIDER_NOT_ASKED"],
+  );
+  const lastDrill = { verdict: "pass" as const, endedAt: now };
+  const objective = { rpoSeconds: 60 };
+  const judged = judgeSource({ points: [], policy: { tiers: [] }, objective, now, reachable: true, window, provider: reasons, lastDrill });
+  assert.equal(judged.verdict, "inconclusive");
+});
+
+test("a window whose drill passed needs no backup, unless the policy wants some in the repository", () => {
+  const base = { points: [], objective: { rpoSeconds: 60 }, now, reachable: true, window, provider: [] };
+  const lastDrill = { verdict: "pass" as const, endedAt: now };
+  assert.equal(judgeSource({ ...base, policy: { tiers: [] }, lastDrill }).verdict, "pass");
+  const tiers = [{ tier: "daily", cron: "0 2 * * *", keepMs: DAY_MS }];
+  assert.deepEqual(
+    judgeSource({ ...base, policy: { tiers }, lastDrill }).reasons.map(({ code }) => code),
+    ["NO_BACKUP"],
+  );
+});

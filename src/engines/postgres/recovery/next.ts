@@ -1,0 +1,41 @@
+// What is left to do with a restored data directory: how its server is started, and what to see to before.
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { LifeboatError } from "../../../core/errors.ts";
+import { baseEnvironment } from "../process/environment.ts";
+import { runProgram } from "../process/run.ts";
+import type { RecoveryPlace } from "./place.ts";
+
+const START_TIMEOUT_MS = 120_000;
+
+/** Sentences and commands. A server that is to be started needs its configuration in the directory. TOOL_FAILED when it does not start. */
+export async function nextSteps(place: RecoveryPlace, bin: string, options: { readonly start: boolean }): Promise<readonly string[]> {
+  const { directory, owner } = place;
+  const args = ["-D", directory, "-l", `${directory}.log`, "-w"];
+  const shown = [join(bin, "pg_ctl"), ...args, "start"].map((word) =>
+    /^[\w./=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  const command = `${owner === undefined ? "" : `setpriv --reuid ${owner.uid} --regid ${owner.gid} --clear-groups `}${shown.join(" ")}`;
+  const missing: string[] = [];
+  for (const name of ["postgresql.conf", "pg_hba.conf"]) {
+    await access(join(directory, name)).catch(() => missing.push(name));
+  }
+  const archiving = "before it archives its log again, give it an archive of its own, or a source of its own here: it is on a new timeline";
+  if (missing.length > 0) {
+    const note = `${directory} has no ${missing.join(" and no ")}: its server kept ${missing.length > 1 ? "them" : "it"} elsewhere; put yours there first`;
+    return [...(options.start ? [`the server was not started: ${note}`] : [note]), `start it with: ${command}`, archiving];
+  }
+  if (!options.start) return [`start it with: ${command}`, archiving];
+  const { status, end } = await runProgram(join(bin, "pg_ctl"), [...args, "start"], {
+    ...(owner ?? {}),
+    cwd: directory,
+    env: baseEnvironment(),
+    timeoutMs: START_TIMEOUT_MS,
+  });
+  if (status !== 0) {
+    throw new LifeboatError("TOOL_FAILED", `${directory} is restored, but its server does not start: ${end}`, {
+      hint: `read ${directory}.log, then start it with: ${command}`,
+    });
+  }
+  return [`the server runs; stop it with: ${command.replace(/start$/, "stop")}`, archiving];
+}

@@ -1,0 +1,109 @@
+// `lifeboat sandbox` as a user runs it.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
+import { ASSUMPTIONS } from "../../src/sandbox/neon/assumptions.ts";
+import { query, skipWithoutPostgres } from "../support/postgres.ts";
+
+const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
+const skip = skipWithoutPostgres();
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly folder: string;
+  readonly ended: Promise<number | null>;
+  /** What was printed so far. */
+  heard(): { readonly stdout: string; readonly stderr: string };
+}
+
+function start(t: TestContext, ...args: readonly string[]): Running {
+  const folder = mkdtempSync(join(tmpdir(), "ls-"));
+  chmodSync(folder, 0o711); // servers run as another user and must pass
+  const child = spawn(PROGRAM, ["sandbox", ...args], { env: { ...process.env, TMPDIR: folder }, stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = once(child, "close").then(([status]) => status as number | null);
+  t.after(async () => {
+    if (child.exitCode === null) child.kill("SIGKILL");
+    await ended;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+  return { child, folder, ended, heard: () => ({ stdout, stderr }) };
+}
+
+interface Ready {
+  readonly neon: {
+    readonly apiHost: string;
+    readonly apiKey: string;
+    readonly projectId: string;
+    readonly branch: string;
+    readonly url: string;
+  };
+}
+
+async function ready(running: Running): Promise<Ready> {
+  while (!running.heard().stdout.includes("\n")) {
+    assert.equal(running.child.exitCode, null, running.heard().stderr);
+    await sleep(20);
+  }
+  return JSON.parse(running.heard().stdout);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  test(`R54 the sandbox prints one line once it is ready, works, ends at ${signal} with status 0, and leaves nothing`, {
+    skip,
+  }, async (t) => {
+    const running = start(t, "--json", "--plan", "free");
+    const { neon } = await ready(running);
+    const headers = { authorization: `Bearer ${neon.apiKey}` };
+    const answer = await fetch(`${neon.apiHost}/projects/${neon.projectId}/branches`, { headers });
+    const { branches } = (await answer.json()) as { branches: { name: string }[] };
+    assert.deepEqual(
+      branches.map((branch) => branch.name),
+      [neon.branch],
+    );
+    assert.deepEqual(await query(connectionFromUrl(neon.url), "select current_user::text as me"), [{ me: "neondb_owner" }]);
+    running.child.kill(signal);
+    assert.equal(await running.ended, 0, running.heard().stderr);
+    assert.deepEqual(readdirSync(running.folder), []);
+    await assert.rejects(fetch(neon.apiHost));
+  });
+}
+
+test("R54 a killed sandbox leaves no server and no folder", { skip }, async (t) => {
+  const running = start(t, "--json");
+  const { neon } = await ready(running);
+  await query(connectionFromUrl(neon.url), "select 1");
+  running.child.kill("SIGKILL");
+  await running.ended;
+  const deadline = Date.now() + 20_000;
+  while (readdirSync(running.folder).length > 0 && Date.now() < deadline) await sleep(50);
+  assert.deepEqual(readdirSync(running.folder), []);
+});
+
+test("R54 a port that is taken is a mistake of usage, and nothing is left", { skip }, async (t) => {
+  const first = start(t, "--json");
+  const { neon } = await ready(first);
+  const second = start(t, "--port", new URL(neon.apiHost).port);
+  assert.equal(await second.ended, 2);
+  assert.match(second.heard().stderr, /USAGE .*cannot listen on port/);
+  assert.deepEqual(readdirSync(second.folder), []);
+});
+
+test("R54 the sandbox prints every assumption it makes of the real service", async (t) => {
+  const running = start(t, "--assumptions", "--json");
+  assert.equal(await running.ended, 0);
+  assert.deepEqual(JSON.parse(running.heard().stdout), ASSUMPTIONS);
+});
