@@ -9,6 +9,7 @@ import { serverUser } from "../src/engines/postgres/cluster/server-user.ts";
 import { partsOf } from "../src/engines/postgres/connect/url.ts";
 import { buildDatabase } from "./database.ts";
 import { compare, type Measured, measure } from "./measure.ts";
+import { benchRecovery, type RecoveryRuns } from "./recovery.ts";
 
 /** Compressions of pgBackRest: its default, and the one that compares with ours. Its encryption stays off. */
 const THEIRS = ["gz", "zst"] as const;
@@ -19,10 +20,17 @@ export interface BaseBench {
   readonly lifeboat: string;
   readonly millionRows: number;
   readonly rounds: number;
+  /** Also bring both backups back. */
+  readonly restores?: boolean;
+}
+
+export interface BaseRuns {
+  readonly backups: Readonly<Record<string, Measured>>;
+  readonly restores?: RecoveryRuns | undefined;
 }
 
 /** Undefined, with a line of why, where pgBackRest is not installed. */
-export async function benchBase({ bin, lifeboat, millionRows, rounds }: BaseBench): Promise<Record<string, Measured> | undefined> {
+export async function benchBase({ bin, lifeboat, millionRows, rounds, restores }: BaseBench): Promise<BaseRuns | undefined> {
   if (spawnSync("pgbackrest", ["version"]).status !== 0) {
     console.log("\nBase backup: pgbackrest is not installed");
     return undefined;
@@ -67,6 +75,7 @@ export async function benchBase({ bin, lifeboat, millionRows, rounds }: BaseBenc
     console.log(`  ${await buildDatabase(shop, millionRows)}`);
     mkdirSync(theirs);
     const lines: Record<string, string> = { "lifeboat backup --kind base": `cd / && ${ours} backup shop --kind base` };
+    const calls: Record<string, string> = {};
     for (const compression of THEIRS) {
       const own = join(theirs, compression);
       for (const path of [own, ...["repo", "log", "lock", "spool"].map((name) => join(own, name))]) mkdirSync(path);
@@ -91,9 +100,12 @@ export async function benchBase({ bin, lifeboat, millionRows, rounds }: BaseBenc
       if (as !== undefined) for (const name of ["repo", "log", "lock", "spool"]) chownSync(join(own, name), as.uid, as.gid);
       const call = `cd / && ${switched}pgbackrest --config=${own}/conf --stanza=shop`;
       await measure(`${call} --no-online stanza-create`, env);
+      calls[compression] = call;
       lines[`pgbackrest, process-max 2, ${compression}`] = `${call} --type=full backup`;
     }
-    return await compare(lines, rounds, env);
+    const backups = await compare(lines, rounds, env);
+    if (!restores) return { backups };
+    return { backups, restores: await benchRecovery({ ours, theirs: calls, folder: theirs, owner: as, rounds, env }) };
   } finally {
     await cluster.stop();
     for (const path of [folder, theirs]) rmSync(path, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 // Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
-// Usage: npm run bench [-- SECTION …]   sections: backup restore fingerprint list startup base; default: all
+// Usage: npm run bench [-- SECTION …]   sections: backup restore fingerprint list startup base recovery; default: all
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,6 +10,7 @@ import { benchBase } from "./base.ts";
 import { buildDatabase } from "./database.ts";
 import { fillRepository } from "./many-backups.ts";
 import { compare, type Measured, measure } from "./measure.ts";
+import { OUR_RESTORE } from "./recovery.ts";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MILLION_ROWS = Number(process.env.BENCH_MILLION_ROWS ?? 10);
@@ -37,13 +38,25 @@ function report(
   print(`  peak memory of ours: ${peaks.map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(", ")}   (limit 200 MiB)`);
 }
 
-if (wants("base")) {
+if (wants("base") || wants("recovery")) {
   const { directory } = await findTools("server", { minimumMajor: 15 });
-  const runs = await benchBase({ bin: directory, lifeboat, millionRows: MILLION_ROWS, rounds: ROUNDS });
-  if (runs !== undefined) {
-    report("Base backup: compressed, encrypted (only ours), every file checked on arrival", runs, "lifeboat backup --kind base", {
+  const found = await benchBase({ bin: directory, lifeboat, millionRows: MILLION_ROWS, rounds: ROUNDS, restores: wants("recovery") });
+  if (found !== undefined && wants("base")) {
+    report("Base backup: compressed, encrypted (only ours), every file checked on arrival", found.backups, "lifeboat backup --kind base", {
       "pgbackrest, process-max 2, gz": "its default; limit 0.60",
     });
+  }
+  if (found?.restores !== undefined) {
+    const { runs, steps } = found.restores;
+    report("Point-in-time restore of a cluster: ours also replays, promotes, shuts down, and reads every table", runs, OUR_RESTORE);
+    const own = runs[OUR_RESTORE]?.seconds ?? 0;
+    const files = own - (steps.verify ?? 0);
+    for (const [name, { seconds }] of Object.entries(runs)) {
+      if (name !== OUR_RESTORE)
+        print(`  ${shown(files)}  ours before it reads every table: ${(files / seconds).toFixed(2)} x of ${name}   (limit 1.00)`);
+    }
+    const list = Object.entries(steps).map(([name, seconds]) => `${name} ${seconds.toFixed(1)} s`);
+    print(`  steps of ours: ${list.join(", ")}; both sides flush every file to the disk`);
   }
 }
 

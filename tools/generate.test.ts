@@ -14,7 +14,7 @@ test("R52 the editor's schema knows every option, marks what is needed, and allo
   assert.deepEqual(schema.required, ["version", "repository", "sources"]);
   const source = schema.properties.sources.additionalProperties;
   assert.equal(source.additionalProperties, false);
-  assert.deepEqual(source.required, ["provider", "url"]);
+  assert.deepEqual(source.required, ["provider"]);
   assert.match(source.properties.url.description, /Connection string/);
   const { rto } = source.properties.objectives.properties;
   for (const written of ["15m", "1h30m", "${RTO}"]) assert.ok(matches(rto, written), written);

@@ -21,7 +21,7 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
     { verb: "drill", source: source.name, point: past.entry?.point.id },
     watch,
     async (job) => {
-      const file = (target: string, checks: readonly Check[], rtoSeconds: number | undefined, remarks: readonly string[]) =>
+      const file = (target: string, checks: readonly Check[], rtoSeconds?: number) =>
         conclude(workshop, source, {
           verb: "drill",
           job,
@@ -30,16 +30,15 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
           checks,
           objective,
           achieved: { rtoSeconds, rpoSeconds },
-          remarks,
+          remarks: [],
         });
       try {
-        const { target, checks, rtoSeconds, warnings } = await rehearse(workshop, source, past, job, watch);
-        const finding = await file(target, [...checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })], rtoSeconds, warnings);
+        const { target, checks, rtoSeconds } = await rehearse(workshop, source, past, job, watch);
+        const finding = await file(target, [...checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })], rtoSeconds);
         await remember(workshop, past, finding.evidence);
         return finding;
       } catch (error) {
-        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG")
-          await file("scratch branch", [broken(error)], undefined, []);
+        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") await file("scratch branch", [broken(error)]);
         throw error;
       }
     },
@@ -56,11 +55,11 @@ function rpoOf(workshop: Workshop, past: PastTarget): number | undefined {
 
 /** The scratch branch is gone when this returns or throws. */
 async function rehearse(workshop: Workshop, source: Source, past: PastTarget, job: Job, watch: Watch) {
-  return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection, warnings }) => {
+  return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection }) => {
     await refuseSource(source, connection, job.signal);
     const expected = await expectedOf(workshop, past, watch);
     const checks = await job.step("verify", () => prove(source, connection, { expected, asOf: past.at }, job, watch));
-    return { target: connection.label, checks, rtoSeconds: measuredSeconds(job), warnings };
+    return { target: connection.label, checks, rtoSeconds: measuredSeconds(job) };
   });
 }
 

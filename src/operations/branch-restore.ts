@@ -71,7 +71,7 @@ async function plot(workshop: Workshop, source: Source, past: PastTarget, reques
   if (inPlace && request.yes !== source.name) {
     refusals.push({
       code: "CONFIRMATION_NEEDED",
-      message: `production of ${source.name} would be set back to ${past.point.name}: repeat the command with --yes ${source.name} when you are sure`,
+      message: `production of ${source.name} would be set back to ${past.point.name}`,
     });
   }
   return { into, keepAs, refusals };
@@ -107,7 +107,10 @@ export async function branchRestore(
   await recoverJobs(workshop, watch.progress); // before names are chosen and room is looked for: a dead job's remains take both
   const course = await plot(workshop, source, past, request, watch);
   const [refusal] = course.refusals;
-  if (refusal !== undefined) throw new LifeboatError(refusal.code, refusal.message);
+  if (refusal !== undefined) {
+    const hint = `repeat the command with --yes ${source.name} when you are sure`;
+    throw new LifeboatError(refusal.code, refusal.message, refusal.code === "CONFIRMATION_NEEDED" ? { hint } : {});
+  }
   return runJob(
     workshop,
     // One at a time: two at once would each take the other's work for the state to keep.

@@ -113,7 +113,7 @@ async function beginScratch(source: Source, target: Target, job: Job, watch: Wat
     progress: watch.progress,
   });
   try {
-    await refuseSource(source, scratch.connection, job.signal);
+    await refuseSource(source, scratch, job.signal);
   } catch (error) {
     await scratch.end();
     await job.strike(scratch.resource);
@@ -122,13 +122,17 @@ async function beginScratch(source: Source, target: Target, job: Job, watch: Wat
   return scratch;
 }
 
-/** The last fence: whatever the provider said, scratch and source must be two databases. Only a source that is down cannot be written to. */
-async function refuseSource(source: Source, scratch: Connection, signal: AbortSignal): Promise<void> {
+/**
+ * The last fence: whatever the provider said, scratch and source must be two databases. Only a source that is down cannot be
+ * written to; and a server that was made here for this job is not it, whatever has become of the source's provider.
+ */
+async function refuseSource(source: Source, { connection, ownServer }: Scratch, signal: AbortSignal): Promise<void> {
   try {
-    await source.engine.assertSeparate(await source.provider.connection({ signal }), scratch, { signal });
+    await source.engine.assertSeparate(await source.provider.connection({ signal }), connection, { signal });
   } catch (error) {
-    if (!isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
-    await source.engine.inspect(scratch, { signal }); // it was the source that did not answer, not the scratch
+    const providerAway = ownServer && isLifeboatError(error) && error.code.startsWith("PROVIDER_");
+    if (!providerAway && !isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
+    await source.engine.inspect(connection, { signal }); // it was the source that did not answer, not the scratch
   }
 }
 

@@ -1,11 +1,11 @@
 // What a recovery target means to a provider that has a history of its own, and whether it can be reached.
-import { LifeboatError } from "../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
 import type { HistoryTarget } from "../ports/control.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../repository/snapshots.ts";
 import { historyControl } from "./look.ts";
-import { parseInstant } from "./points.ts";
+import { findPoint, parseInstant } from "./points.ts";
 import { findSnapshot, type SnapshotEntry } from "./snapshots.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -44,6 +44,8 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
     await assertWithin(source, at, watch);
     return { target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true };
   }
+  // The repository first: a copy in it must be found when the provider is away.
+  if (await isBackup(workshop, source.name, to)) return undefined;
   const entry = await findSnapshot(workshop, to, [source], watch);
   if (entry === undefined) return undefined;
   const { id, form } = entry.snapshot;
@@ -55,6 +57,16 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
     instant: false,
     entry,
   };
+}
+
+async function isBackup(workshop: Workshop, source: string, wanted: string): Promise<boolean> {
+  try {
+    await findPoint(workshop, wanted, source);
+    return true;
+  } catch (error) {
+    if (isLifeboatError(error, "POINT_UNKNOWN")) return false;
+    throw error;
+  }
 }
 
 const named = (what: string, at: Date): Evidence["point"] => ({ id: "history", name: `history at ${what}`, snapshotAt: at.toISOString() });

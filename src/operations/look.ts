@@ -56,10 +56,17 @@ export async function inScratchBranch<T>(
       progress: watch.progress,
     }),
   );
-  try {
-    return await use(branch);
-  } finally {
+  const remove = async (): Promise<void> => {
     await job.cleanUp(() => history.remove(branch.id));
     await job.strike(branch.resource);
+  };
+  let value: T;
+  try {
+    value = await use(branch);
+  } catch (error) {
+    await remove().catch(() => undefined); // the journal still has it, and the end of the job tries again: the first cause is told
+    throw error;
   }
+  await remove();
+  return value;
 }

@@ -36,10 +36,10 @@ function readings(actual: Fingerprint, measured: boolean, source: string): Check
     }),
   );
   if (rows === 0) {
-    const found = tables.length === 0 ? "there is no table" : `${tables.length} tables hold no row`;
+    const found = tables.length === 0 ? "there is no table" : `${count(tables.length, "table")} without a row`;
     return [...unread, { name, kind: "data", outcome: "inconclusive", message: `${found}, so nothing is proven`, rows }];
   }
-  const message = `${tables.length} tables with ${rows} rows were read to the end`;
+  const message = `${count(tables.length, "table")} with ${count(rows, "row")} read to the end`;
   if (measured) return [...unread, { name, kind: "data", outcome: "pass", message, rows }];
   return [
     ...unread,
@@ -52,3 +52,5 @@ function readings(actual: Fingerprint, measured: boolean, source: string): Check
     },
   ];
 }
+
+const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? "" : "s"}`;

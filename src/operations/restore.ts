@@ -125,7 +125,8 @@ async function plot(workshop: Workshop, source: Source, request: RestoreRequest,
       },
     );
   }
-  const own = await source.provider.connection({ signal: watch.signal });
+  // An address needs no source: who lost it, and its provider with it, restores elsewhere.
+  const own = request.into.includes("://") ? undefined : await source.provider.connection({ signal: watch.signal });
   const place = source.engine.resolveTarget(own, request.into);
   const { exists, occupants } = await source.engine.stateOf(place, { signal: watch.signal });
   const dataOnly = request.dataOnly === true || target.entry.point.kind === "data";

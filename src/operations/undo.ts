@@ -58,8 +58,9 @@ const UNDO: Readonly<Record<string, Undo>> = {
   },
   async database({ sources, servers }, { source = "", server = "", name = "" }) {
     const found = sources.get(source);
-    const own = await found?.provider.connection();
-    const connection = servers.get(server) ?? (own?.label === server ? own : undefined);
+    const known = servers.get(server);
+    const own = known === undefined ? await found?.provider.connection() : undefined;
+    const connection = known ?? (own?.label === server ? own : undefined);
     if (found === undefined || connection === undefined) return false;
     await found.engine.dropDatabase(connection, name);
     return true;

@@ -109,8 +109,8 @@ export interface Engine {
    */
   assertSeparate(source: Connection, target: Connection, work?: Work): Promise<void>;
 
-  /** What `--into` means: a database name on the source's own server, or a URL. RESTORE_TARGET_INVALID. */
-  resolveTarget(source: Connection, into: string): RestoreTarget;
+  /** What `--into` means: a database name on the source's own server, or a URL, which needs no source. RESTORE_TARGET_INVALID. */
+  resolveTarget(source: Connection | undefined, into: string): RestoreTarget;
 
   /** What is there now. `occupants` names a few of a user's objects; none: the database is empty. */
   stateOf(target: RestoreTarget, work?: Work): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }>;

@@ -5,9 +5,11 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { type LogPicture, type SegmentDamage, stemOf } from "../core/log-chain.ts";
 import type { TimelineHistory } from "../core/lsn.ts";
+import type { ObjectInfo } from "../ports/storage.ts";
 import { getJson } from "./json-object.ts";
 import { logFolder } from "./layout.ts";
-import { flawOfHistory, flawOfSegment, type LogHistory, type LogPlace, parseLogName } from "./log.ts";
+import { type LogHistory, type LogPlace, parseLogName } from "./log.ts";
+import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
 import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
 
@@ -25,6 +27,7 @@ export interface StoredLog extends LogPicture {
   readonly sizeBytes: number;
 }
 
+type Name = NonNullable<ReturnType<typeof parseLogName>>;
 interface Row {
   readonly name: string;
   readonly etag: string;
@@ -34,34 +37,29 @@ interface Row {
 export async function readLog(database: DatabaseSync, repository: Repository, source: string, signal?: AbortSignal): Promise<StoredLog> {
   const { storage } = repository;
   const folder = logFolder(source);
-  const known = new Map<string, Row>();
-  for (const row of database
-    .prepare("select name, etag, json from log where name >= ? and name < ?")
-    .iterate(folder, `${folder}\u{10ffff}`)) {
-    const { name, etag, json } = row as unknown as Row;
-    known.set(name, { name, etag, json });
-  }
-  const sizes = new Map<string, number>();
-  const described = new Set<string>();
-  const places = new Map<string, LogPlace>();
-  const records: { place: NonNullable<ReturnType<typeof parseLogName>>; value: Record<string, unknown> }[] = [];
-  const stale: { name: string; etag: string; place: NonNullable<ReturnType<typeof parseLogName>> }[] = [];
-  let sizeBytes = 0;
+  const gathering = new Gathering(source);
+  const stale: { name: string; etag: string; place: Name }[] = [];
+  const gone: string[] = [];
+  // Both come in the order of names: a walk along the two needs neither of them whole.
+  const rows = database
+    .prepare("select name, etag, json from log where name >= ? and name < ? order by name")
+    .iterate(folder, `${folder}\u{10ffff}`) as Iterator<unknown>;
+  const next = (): Row | undefined => (rows.next().value as Row | null | undefined) ?? undefined;
+  let row = next();
   for await (const object of storage.list(folder, { signal })) {
+    while (row !== undefined && row.name < object.name) {
+      gone.push(row.name);
+      row = next();
+    }
+    const known = row?.name === object.name ? row : undefined;
+    if (known !== undefined) row = next();
     const place = parseLogName(source, object.name);
     if (place === undefined) continue;
-    sizeBytes += object.sizeBytes;
-    if (place.suffix === "zst.age") {
-      sizes.set(place.stem, object.sizeBytes);
-      places.set(place.stem, place);
-      continue;
-    }
-    if (place.suffix === "json") described.add(place.stem);
-    const row = known.get(object.name);
-    if (row?.etag === object.etag) records.push({ place, value: JSON.parse(row.json) as Record<string, unknown> });
+    if (place.suffix === "zst.age") gathering.bytes(place, object);
+    else if (known?.etag === object.etag) gathering.record(place, JSON.parse(known.json) as Record<string, unknown>);
     else stale.push({ name: object.name, etag: object.etag, place });
-    known.delete(object.name);
   }
+  for (; row !== undefined; row = next()) gone.push(row.name);
   const flaws: string[] = [];
   const fresh: Row[] = [];
   await readAll(stale, async ({ name, etag, place }) => {
@@ -71,49 +69,91 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
       const check = place.history ? flawOfHistory : flawOfSegment;
       const flaw = place.suffix === "json" ? check(value, place) : undefined;
       if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
-      records.push({ place, value });
+      gathering.record(place, value);
       fresh.push({ name, etag, json: JSON.stringify(value) });
     } catch (error) {
       if (!isLifeboatError(error, "INTEGRITY")) throw error;
       flaws.push(error.message);
     }
   });
-  remember(database, [...known.keys()], fresh);
-  const orphans = [...places].filter(([stem]) => !described.has(stem)).map(([, place]) => place);
-  return { source, flaws, orphans, sizeBytes, ...pictureOf(records, sizes) };
+  remember(database, gone, fresh);
+  const described = new Set(stale.filter(({ place }) => place.suffix === "json").map(({ place }) => place.stem));
+  return { ...gathering.end(described), flaws };
 }
 
-function pictureOf(
-  records: readonly { readonly place: NonNullable<ReturnType<typeof parseLogName>>; readonly value: Record<string, unknown> }[],
-  sizes: ReadonlyMap<string, number>,
-): LogPicture & Pick<StoredLog, "historyRecords"> {
-  const segments: LogSegment[] = [];
-  const histories = new Map<number, TimelineHistory>();
-  const historyRecords: LogHistory[] = [];
-  const damage = new Map<string, SegmentDamage>();
-  for (const { place, value } of records) {
+/** Puts what the listing shows of each file of the log together. */
+class Gathering {
+  readonly #source: string;
+  readonly #segments: LogSegment[] = [];
+  readonly #histories: LogHistory[] = [];
+  readonly #damage = new Map<string, SegmentDamage>();
+  /** Described, and their bytes not met yet; and the other way round. */
+  readonly #waiting = new Map<string, LogSegment | LogHistory>();
+  readonly #unclaimed = new Map<string, { readonly place: LogPlace; readonly sizeBytes: number }>();
+  #sizeBytes = 0;
+  #last: LogSegment | undefined;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  bytes(place: Name, { sizeBytes }: ObjectInfo): void {
+    this.#sizeBytes += sizeBytes;
+    const record = this.#waiting.get(place.stem);
+    if (record === undefined) this.#unclaimed.set(place.stem, { place, sizeBytes });
+    else this.#meet(place.stem, record, sizeBytes);
+  }
+
+  record(place: Name, value: Record<string, unknown>): void {
     if (place.suffix === "damaged.json") {
-      damage.set(place.stem, { kind: "damaged", says: `was found damaged on ${minuteOf(value.at)} (${String(value.message)})` });
+      this.#damage.set(place.stem, { kind: "damaged", says: `was found damaged on ${minuteOf(value.at)} (${String(value.message)})` });
+      return;
     }
+    const record = place.history ? (value as unknown as LogHistory) : this.#shared(value as unknown as LogSegment);
+    if (place.history) this.#histories.push(record as LogHistory);
+    else this.#segments.push(record as LogSegment);
+    const found = this.#unclaimed.get(place.stem);
+    if (found === undefined) this.#waiting.set(place.stem, record);
+    else this.#meet(place.stem, record, found.sizeBytes);
   }
-  for (const { place, value } of records) {
-    if (place.suffix === "damaged.json") continue;
-    const record = value as unknown as LogSegment | LogHistory;
-    const sizeBytes = sizes.get(place.stem);
-    if (sizeBytes === undefined) damage.set(place.stem, { kind: "missing", says: "is missing: its bytes are gone" });
-    else if (sizeBytes !== record.stored.sizeBytes)
-      damage.set(place.stem, {
-        kind: "damaged",
-        says: `is damaged: ${sizeBytes} bytes are stored, where ${record.stored.sizeBytes} were written`,
-      });
-    if (!place.history) segments.push(record as LogSegment);
-    else if (!damage.has(place.stem)) {
-      histories.set(place.timeline, (record as LogHistory).entries);
-      historyRecords.push(record as LogHistory);
-    }
+
+  /** @param described stems that have a JSON, readable or not */
+  end(described: ReadonlySet<string>): Omit<StoredLog, "flaws"> {
+    for (const stem of this.#waiting.keys()) this.#damage.set(stem, { kind: "missing", says: "is missing: its bytes are gone" });
+    const historyRecords = this.#histories.filter(({ name }) => !this.#damage.has(name));
+    const histories = new Map<number, TimelineHistory>(historyRecords.map(({ timeline, entries }) => [timeline, entries]));
+    const orphans = [...this.#unclaimed].filter(([stem]) => !described.has(stem)).map(([, { place }]) => place);
+    this.#segments.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : stemOf(a) < stemOf(b) ? -1 : 1));
+    const { segments, damage, sizeBytes, source } = {
+      segments: this.#segments,
+      damage: this.#damage,
+      sizeBytes: this.#sizeBytes,
+      source: this.#source,
+    };
+    return { source, segments, histories, historyRecords, damage, orphans, sizeBytes };
   }
-  segments.sort((a, b) => (stemOf(a) < stemOf(b) ? -1 : 1));
-  return { segments, histories, historyRecords, damage };
+
+  #meet(stem: string, { stored }: LogSegment | LogHistory, sizeBytes: number): void {
+    this.#waiting.delete(stem);
+    this.#unclaimed.delete(stem);
+    if (sizeBytes === stored.sizeBytes) return;
+    this.#damage.set(stem, { kind: "damaged", says: `is damaged: ${sizeBytes} bytes are stored, where ${stored.sizeBytes} were written` });
+  }
+
+  /** A hundred thousand segments say the same things over and over: equal texts are kept once. */
+  #shared(segment: LogSegment): LogSegment {
+    const last = this.#last;
+    const { previous } = segment;
+    const linked = last !== undefined && previous?.name === last.name && previous.sha256 === last.plain.sha256;
+    this.#last = Object.assign(segment, {
+      source: this.#source,
+      systemIdentifier: last?.systemIdentifier === segment.systemIdentifier ? last.systemIdentifier : segment.systemIdentifier,
+      startLsn: last?.nextLsn === segment.startLsn ? last.nextLsn : segment.startLsn,
+      endLsn: segment.nextLsn === segment.endLsn ? segment.nextLsn : segment.endLsn,
+      previous: linked ? { name: last.name, sha256: last.plain.sha256 } : previous,
+    });
+    return segment;
+  }
 }
 
 const minuteOf = (at: unknown): string => `${String(at).slice(0, 16).replace("T", " ")} UTC`;

@@ -1,6 +1,7 @@
 // The log archive as it lies in the storage: each file of the log sealed, then a little JSON beside it, which commits it.
 // An object is never written over with other bytes: the same segment again is fine, another one of its name is not.
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
@@ -9,6 +10,7 @@ import { historyName, parseLsn, type TimelineHistory } from "../core/lsn.ts";
 import type { Storage } from "../ports/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
 import { logFolder, logName } from "./layout.ts";
+import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
@@ -48,7 +50,7 @@ export const placeOf = (segment: LogSegment): LogPlace => ({ source: segment.sou
 export const historyPlace = (source: string, timeline: number): LogPlace => ({ source, timeline, stem: historyName(timeline) });
 
 /** Attempts to agree with somebody who stores the same segment at the same moment. */
-const ATTEMPTS = 4;
+const ATTEMPTS = 10;
 
 /**
  * Seals and stores a segment, whole or as far as it is filled. A partial one is stored at full size with nothing behind
@@ -117,42 +119,39 @@ async function storeSealed<T extends Facts>(
   };
   const before = await getJson(storage, names.json, signal);
   if (before !== undefined) return { record: same(before), existed: true };
+  let existed = false;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const sealed = seal(once(plain), key, { signal });
-    // Bytes without their JSON are a crash's remains: they are written over.
+    // Bytes without their JSON are a crash's remains: they are written over. No condition: some servers know none for what
+    // is sent in several parts. So of two that store the same segment at once, each describes its own bytes and then looks
+    // whether they still lie there: whoever wrote last is the last to describe.
     const { etag } = await storage.put(names.bytes, sealed.bytes, { lockUntil, signal });
     const record = describe(sealed.facts());
-    const taken = await commit(storage, names.json, record, { lockUntil, signal });
-    // Sealing the same bytes twice gives other stored bytes: what lies there must be what its JSON describes.
-    const ours = (await storage.head(names.bytes, { signal }))?.etag === etag;
-    if (taken === undefined) {
-      if (ours) return { record, existed: false };
-      continue; // somebody wrote over it, and will find our JSON; describe again whatever lies there last
-    }
-    const known = same(taken.found);
-    if (!ours) return { record: known, existed: true };
-    await putJson(storage, names.json, record, { ifMatch: taken.etag, lockUntil, signal });
-    return { record, existed: true };
+    existed = (await commit(storage, names.json, record, same, { lockUntil, signal })) || existed;
+    if ((await storage.head(names.bytes, { signal }))?.etag === etag) return { record, existed };
+    await sleep(Math.random() * 100 * attempt, undefined, { signal });
   }
   throw new LifeboatError("STORAGE_CONFLICT", `somebody else is storing ${stem} of ${source} at the same moment`);
 }
 
-/** Writes the JSON unless there is one, which is then returned. */
+/** Writes the JSON, in place of one that describes the same plain bytes. Returns whether there was one. */
 async function commit(
   storage: Storage,
   name: string,
   record: object,
+  assertSame: (found: Record<string, unknown>) => unknown,
   options: LogStoreOptions,
-): Promise<{ readonly found: Record<string, unknown>; readonly etag: string } | undefined> {
-  try {
-    await putJson(storage, name, record, { ...options, ifAbsent: true });
-    return undefined;
-  } catch (error) {
-    if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
+): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
     const etag = (await storage.head(name, { signal: options.signal }))?.etag;
-    const found = await getJson(storage, name, options.signal);
-    if (etag === undefined || found === undefined) throw error;
-    return { found, etag };
+    const found = etag === undefined ? undefined : await getJson(storage, name, options.signal);
+    if (found !== undefined) assertSame(found);
+    try {
+      await putJson(storage, name, record, { ...options, ...(etag === undefined ? { ifAbsent: true } : { ifMatch: etag }) });
+      return etag !== undefined;
+    } catch (error) {
+      if (!isLifeboatError(error, "STORAGE_CONFLICT") || attempt === ATTEMPTS) throw error;
+    }
   }
 }
 
@@ -245,43 +244,6 @@ export async function markLogDamage(
 /** They were found whole since. */
 export async function clearLogDamage(storage: Storage, { source, timeline, stem }: LogPlace): Promise<void> {
   await storage.delete(logName(source, timeline, stem, "damaged.json"));
-}
-
-const LSN = /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
-
-/** What a segment's JSON needs so that no window built on it can be wrong silently; undefined: it has it. */
-export function flawOfSegment(found: Record<string, unknown>, place: LogPlace): string | undefined {
-  const { format, source, name, timeline, startLsn, nextLsn, endLsn, partial, plain, stored, previous, systemIdentifier } =
-    found as Partial<LogSegment>;
-  if (format !== 1) return `its format is ${String(format)}; this version knows format 1`;
-  if (source !== place.source || timeline !== place.timeline) return "it belongs to another segment";
-  if (typeof name !== "string" || !place.stem.startsWith(name)) return "it belongs to another segment";
-  if (typeof partial !== "boolean" || typeof systemIdentifier !== "string") return "it does not say what it is of";
-  if (![startLsn, nextLsn, endLsn].every((one) => typeof one === "string" && LSN.test(one))) return "its positions are unreadable";
-  if (stemOf({ name, partial, startLsn: String(startLsn), endLsn: String(endLsn) }) !== place.stem) return "it belongs to another segment";
-  const digest = /^[0-9a-f]{64}$/;
-  for (const facts of [plain, stored]) {
-    if (!Number.isSafeInteger(facts?.sizeBytes) || !digest.test(facts?.sha256 ?? "")) return "it has no sizes or digests";
-  }
-  if (previous !== undefined && (typeof previous?.name !== "string" || !digest.test(previous.sha256 ?? "")))
-    return "its link is unreadable";
-  return undefined;
-}
-
-/** The same for a history file's. */
-export function flawOfHistory(found: Record<string, unknown>, place: LogPlace): string | undefined {
-  const { format, source, timeline, entries, plain, stored } = found as Partial<LogHistory>;
-  if (format !== 1) return `its format is ${String(format)}; this version knows format 1`;
-  if (source !== place.source || timeline !== place.timeline) return "it belongs to another timeline";
-  const readable = Array.isArray(entries) && entries.every((entry) => Number.isSafeInteger(entry?.timeline) && LSN.test(entry?.switchedAt));
-  if (!readable) return "its timelines are unreadable";
-  return factsFlaw([plain, stored]);
-}
-
-function factsFlaw(facts: readonly (ByteFacts | undefined)[]): string | undefined {
-  const whole = facts.every((one) => Number.isSafeInteger(one?.sizeBytes) && DIGEST.test(one?.sha256 ?? ""));
-  return whole ? undefined : "it has no sizes or digests";
 }
 
 /** `shop`'s `00000001/000000010000000000000042.json` → which file of the log, and which of its objects. Undefined: none of ours. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { NeonSandboxOptions } from "../../src/sandbox/neon/sandbox.ts";
 import { startRealNeon } from "../support/neon-sandbox.ts";
-import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
@@ -273,6 +273,12 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
   const url = new URL(shop.production.url);
   url.pathname = "/loaded";
   assert.equal((await idsOf({ url: url.href, label: "loaded" })).length, 100);
+  // The provider is away, or the project is gone: the copy is drilled and restored elsewhere all the same.
+  shop.env.KEY_SHOP = "revoked";
+  assert.equal((await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().verdict, "pass");
+  const elsewhere = await freshDatabase();
+  await shop.expect(0, "restore", "shop", "--to", "copy", "--into", elsewhere.url);
+  assert.equal((await idsOf(elsewhere)).length, 100);
   const wrong = await shop.run("restore", "shop", "--to", "copy", "--in-place", "--yes", "shop", "--json");
   assert.deepEqual([wrong.exit, wrong.code], [2, "CAPABILITY_MISSING"]);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { atEveryRequest, beginNeonPlace } from "../support/neon-kill.ts";
+import { atEveryRequest, beginNeonPlace, killedAtRequest } from "../support/neon-kill.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
@@ -50,5 +50,29 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
       );
     });
     assert.ok(times >= (silence === "stallAfter" ? 1 : 8), `only ${times} requests were killed`);
+  });
+
+  test(`kill -9 at requests of expire leaves each point whole or gone, and the newest stays (${silence})`, { skip }, async (t) => {
+    const place = await beginNeonPlace(t, SQL);
+    let times = 0;
+    for (let n = 1; ; n += 2) {
+      const context = `${silence} request ${n}`;
+      for (const name of ["old-1", "old-2", "new"]) await place.expect(0, "backup", "shop", "--name", name);
+      await sleep(1_000);
+      const killed = await killedAtRequest(place, n, silence, "expire", "shop");
+      await place.expect(0, "jobs", "recover");
+      await place.assertNothingLeft();
+      const { points } = (await place.expect(0, "list", "--json")).json();
+      const listed = points.map(({ name }: { name: string }) => name);
+      assert.deepEqual(["production", ...listed].sort(), (await place.branches()).map(({ name }) => name).sort(), context);
+      assert.ok(listed.includes("new"), context);
+      for (const { madeBy } of points) assert.match(madeBy, /@/, `${context}: what is there is still known to be ours`);
+      await place.expect(0, "expire", "shop");
+      assert.deepEqual((await place.branches()).map(({ name }) => name).sort(), ["new", "production"], context);
+      await place.tidy();
+      if (!killed) break;
+      times++;
+    }
+    assert.ok(times >= 1, `only ${times} requests were killed`);
   });
 }

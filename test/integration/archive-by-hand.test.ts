@@ -1,7 +1,18 @@
 // Point-in-time recovery with the commands of docs/format.md and no Lifeboat: age, zstd, tar and the server itself.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -116,11 +127,13 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
   // The recovered server goes on on a new timeline, and its own archive_command feeds the same archive.
   ask("insert into orders values (4)");
   ask("select pg_switch_wal()");
-  ask("checkpoint");
+  ask("insert into orders values (5)");
   const log = join(directory, "pg_wal");
   const files = readdirSync(log).filter((name) => name === "00000002.history" || /^00000002[0-9A-F]{16}$/.test(name));
   const current = ask("select pg_walfile_name(pg_current_wal_lsn())").stdout.trim();
-  for (const name of files.filter((one) => one < current || one.endsWith(".history")).sort((a, b) => Number(b.includes(".")) - Number(a.includes("."))))
+  for (const name of files
+    .filter((one) => one < current || one.endsWith(".history"))
+    .sort((a, b) => Number(b.includes(".")) - Number(a.includes("."))))
     await world.expect(0, "archive", "shop", "--segment", join(log, name));
   const status = await statusOf(world);
   assert.deepEqual(status.log.flaws, []);

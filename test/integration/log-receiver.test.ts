@@ -1,18 +1,67 @@
 // The log's receiver against real servers: what it hands over is what the server wrote, whatever happens to either of them.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import { compareLsn } from "../../src/core/lsn.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
+import { dropSlot } from "../../src/engines/postgres/log/slot.ts";
 import { logState } from "../../src/engines/postgres/log/state.ts";
 import { logCluster } from "../support/log-cluster.ts";
 import { type Collector, collectLog, processesIn } from "../support/log-collector.ts";
-import { currentLsn, hasReached, reached, SLOT, slots, switchSegment, wholeNames, withServer, write } from "../support/log-server.ts";
+import {
+  currentLsn,
+  hasArrived,
+  hasReached,
+  reached,
+  SLOT,
+  slots,
+  switchSegment,
+  wholeNames,
+  withServer,
+  write,
+} from "../support/log-server.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
+
+test(
+  "R25 every byte that is handed over is the server's own, in log order, linked, and the slot is declared before it is made",
+  { skip },
+  () =>
+    withServer({}, async (cluster, collect) => {
+      const collector = await collect();
+      assert.equal(collector.declared.length, 1);
+      assert.deepEqual(await slots(cluster), [{ name: SLOT }]);
+      assert.ok(collector.notices.some(({ code, message }) => code === "SLOT_UNLIMITED" && /ALTER SYSTEM/.test(message)));
+      for (let round = 0; round < 4; round++) {
+        await write(cluster, 4_000);
+        await switchSegment(cluster);
+      }
+      const target = await currentLsn(cluster);
+      await collector.until(hasReached(target));
+      const names = wholeNames(collector);
+      assert.ok(names.length >= 4);
+      assert.deepEqual(names, [...names].sort());
+      for (const { name, kind, bytes, linked } of collector.files) {
+        if (kind !== "segment") continue;
+        assert.ok(Buffer.from(bytes).equals(await readFile(join(cluster.data, "pg_wal", name))), `${name} is the server's`);
+        assert.equal(linked, name !== names[0], `${name} follows the one before it`);
+      }
+      // What is stored is forgotten here, but for the newest.
+      while ((await readdir(collector.directory)).length > 2) await sleep(20);
+      const state = await logState(cluster.connection(), SLOT);
+      assert.equal(state.slot?.active, true);
+      assert.ok(state.warnings.some(({ code }) => code === "SLOT_UNLIMITED"));
+      await collector.stop();
+      await dropSlot(cluster.connection(), SLOT);
+      await dropSlot(cluster.connection(), SLOT);
+      assert.deepEqual(await slots(cluster), []);
+      assert.deepEqual(processesIn(collector.directory), []);
+    }),
+);
 
 test("R25 a consumer that is slow loses nothing: what was received waits on disk", { skip }, () =>
   withServer({}, async (cluster, collect) => {
@@ -46,7 +95,7 @@ test("R25 told to stop, it hands over the last partial segment and ends; the nex
     const first = await collect({ partialEveryMs: 600_000 });
     await write(cluster, 100);
     const target = await currentLsn(cluster);
-    await sleep(300);
+    await hasArrived(cluster, target);
     await first.stop();
     assert.ok(compareLsn(reached(first), target) >= 0);
     assert.deepEqual(processesIn(first.directory), []);

@@ -55,6 +55,9 @@ export async function collectLog(connection: Connection, options: CollectorOptio
     signal: abort.signal,
     declare: async (resource) => void declared.push(resource),
     onNotice: (notice) => notices.push(notice),
+  }).catch(async (error: unknown) => {
+    if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
+    throw error;
   });
   const facts = new Map<string, SegmentFacts>();
   const consume = async (): Promise<void> => {

@@ -10,8 +10,9 @@ import { beginWorld, type World } from "./program.ts";
 /** Far more requests than any command makes: reaching it means that one never ends. */
 const TOO_MANY = 150;
 const SOURCE = "policy: p, checks: [{ table: users, rows: { min: 1 } }]";
+/** Points made by hand are kept for a second, so that all but the newest are soon due to go. */
 const POLICY = `policies:
-  p: { window: 1d, snapshots: [{ name: "backup-{date}", cron: "0 0 * * *", keep: 30d }] }
+  p: { window: 1d, snapshots: [{ name: "backup-{date}", cron: "0 0 * * *", keep: 30d }], keepManual: 1s }
 `;
 
 /** The API falls silent before it does what it is asked, or after. */

@@ -31,7 +31,7 @@ export async function beginWritten(t: TestContext, options: { readonly s3?: S3Sa
   await query(shop, "create table w (xid bigint, session int, n int, filler text)");
   const world = await beginWorld(t, {
     sources: { shop },
-    source: `policy: pitr, objectives: { rpo: 10s }, archive: { partialEvery: 1s }${options.source ?? ""}`,
+    source: `policy: pitr, objectives: { rpo: 1h }, archive: { partialEvery: 1s }${options.source ?? ""}`,
     yaml: "policies: { pitr: { window: 7d } }\n",
     ...(options.s3 === undefined ? {} : { s3: options.s3 }),
   });
@@ -67,7 +67,9 @@ export async function settle({ world, shop, archive }: Written): Promise<{ reado
     `select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
   );
   await until("the window has come so far", async () => {
-    const { window } = await statusOf(world);
+    const ran = await world.run("status", "--json");
+    assert.notEqual(ran.stdout, "", ran.stderr);
+    const { window } = ran.json().sources[0];
     return window?.latest >= (row?.now ?? "");
   });
   archive.kill("SIGTERM");

@@ -72,7 +72,7 @@ function table(points: readonly RestorePoint[], context: { paint: Paint; stdout:
     point.name,
     point.kind,
     formatInstant(point.time),
-    formatBytes(point.sizeBytes),
+    point.kind === "snapshot" && point.sizeBytes === 0 ? "" : formatBytes(point.sizeBytes), // not every provider tells
     point.storageClass ?? "",
     proven(point, paint),
     point.hold ? `held by ${point.hold.by}` : point.expiresAt ? formatInstant(point.expiresAt) : "never",

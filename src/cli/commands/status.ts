@@ -86,6 +86,6 @@ function human(
       paint,
     ),
     ...(log === undefined ? [] : [renderLog(log, paint)]),
-    ...(provider?.state === undefined ? [] : renderSettings(provider.state, paint)),
+    ...(provider?.state === undefined ? [] : renderSettings(provider.state, paint, { drift: false })),
   ].join("\n");
 }

@@ -24,8 +24,10 @@ const isNear = ({ used, max }: Limit): boolean => max !== undefined && max > 0 &
 
 const amount = (value: number, unit: Limit["unit"]): string => (unit === "bytes" ? formatBytes(value) : String(value));
 
-/** Lines, indented by two. */
-export function renderSettings({ window, limits, drift, warnings }: ProviderState, paint: Paint): string[] {
+/** Lines, indented by two. `drift: false` where it stands among the reasons already. */
+export function renderSettings(state: ProviderState, paint: Paint, options: { readonly drift?: boolean } = {}): string[] {
+  const { window, limits, warnings } = state;
+  const drift = options.drift === false ? [] : state.drift;
   const use = limits.map((limit) => {
     const { name, used, max, unit } = limit;
     const text = `${name} ${amount(used, unit)}${max === undefined ? "" : ` of ${amount(max, unit)}`}`;

@@ -2,7 +2,7 @@
 // however far the clock has jumped.
 import { setTimeout as sleep } from "node:timers/promises";
 import { removeBranch } from "./branches.ts";
-import { sleepEndpoint, suspendAfterSeconds } from "./endpoints.ts";
+import { sleepEndpoint, suspendAfterSeconds } from "./computes.ts";
 import type { Realm } from "./realm.ts";
 import { nextDue, obey } from "./schedules.ts";
 import { removeSnapshot } from "./snapshots.ts";

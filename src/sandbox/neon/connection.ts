@@ -1,9 +1,9 @@
 // The connection string of a branch or a compute.
 import { connectionUri } from "./branch-view.ts";
 import { defaultOf } from "./branches.ts";
+import { databaseOf, roleOf } from "./catalog.ts";
 import { invalid, NeonFault, notFound } from "./errors.ts";
 import type { Answer, Call, Realm } from "./realm.ts";
-import { databaseOf, roleOf } from "./roles.ts";
 import { endpointsOf } from "./state.ts";
 
 export function getConnectionUri(realm: Realm, call: Call): Answer {

@@ -1,32 +1,9 @@
 // Work that goes on after the answer: scheduling, running, finished, by real time. One mutation at a time in a project.
 import { randomUUID } from "node:crypto";
-import { locked, NeonFault, notFound } from "./errors.ts";
+import { locked, notFound } from "./errors.ts";
 import { page } from "./paging.ts";
 import type { Answer, Call, Realm } from "./realm.ts";
-import type { Project } from "./state.ts";
-
-export type Action =
-  | "create_branch"
-  | "create_timeline"
-  | "delete_timeline"
-  | "detach_parent_branch"
-  | "start_compute"
-  | "suspend_compute"
-  | "apply_config"
-  | "timeline_update_protected_config";
-
-export interface Operation {
-  readonly id: string;
-  readonly action: Action;
-  readonly branchId: string | undefined;
-  readonly endpointId: string | undefined;
-  /** Milliseconds of the machine's clock. */
-  readonly scheduledMs: number;
-  readonly startsMs: number;
-  readonly endsMs: number;
-  /** Goes on for ever while `on`. */
-  readonly stuck?: { on: boolean } | undefined;
-}
+import type { Action, Operation, Project } from "./state.ts";
 
 export interface Step {
   readonly action: Action;
@@ -116,6 +93,3 @@ export function getOperation(realm: Realm, call: Call): Answer {
   if (found === undefined) throw notFound("operation");
   return { status: 200, body: { operation: operationView(realm, project, found) } };
 }
-
-/** Thrown where something is asked of a branch that is still being made. */
-export const notReady = (): NeonFault => new NeonFault(422, "", "branch not ready yet");

@@ -2,13 +2,13 @@
 // and what was there before stays as a branch of its own.
 import { branchView } from "./branch-view.ts";
 import { checkName, checkRoom } from "./branches.ts";
-import { moveEndpoints } from "./endpoints.ts";
+import { repassword } from "./catalog.ts";
+import { moveEndpoints } from "./computes.ts";
 import { invalid, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import { type Answer, type Call, optional, type Realm, required } from "./realm.ts";
-import { repassword } from "./roles.ts";
 import { type Branch, type Catalog, childrenOf, isRoot, type Project, rolesOf } from "./state.ts";
 
 export async function restoreBranch(realm: Realm, call: Call): Promise<Answer> {

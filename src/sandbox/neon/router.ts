@@ -1,7 +1,9 @@
 // Which handler answers which request. One table; a mutation of a project is refused while another is at work there.
 import { consumption, createKey, getAuth, getUser, listKeys, listOrganizations, listRegions, revokeKey } from "./account.ts";
-import { countBranches, createBranch, deleteBranch, getBranch, listBranches, setDefault, updateBranch } from "./branches.ts";
+import { createBranch } from "./branch-create.ts";
+import { countBranches, deleteBranch, getBranch, listBranches, setDefault, updateBranch } from "./branches.ts";
 import { getConnectionUri } from "./connection.ts";
+import { createDatabase, deleteDatabase, getDatabase, listDatabases, updateDatabase } from "./databases.ts";
 import {
   createEndpoint,
   deleteEndpoint,
@@ -17,22 +19,11 @@ import { getOperation, listOperations, mutate } from "./operations.ts";
 import { createProject, deleteProject, getProject, listProjects, listShared, recoverProject, updateProject } from "./projects.ts";
 import type { Answer, Call, Realm } from "./realm.ts";
 import { restoreBranch } from "./restore.ts";
-import {
-  createDatabase,
-  createRole,
-  deleteDatabase,
-  deleteRole,
-  getDatabase,
-  getRole,
-  listDatabases,
-  listRoles,
-  resetPassword,
-  revealPassword,
-  updateDatabase,
-} from "./roles.ts";
+import { createRole, deleteRole, getRole, listRoles, resetPassword, revealPassword } from "./roles.ts";
 import { getSchedule, putSchedule } from "./schedules.ts";
 import { getSchema } from "./schema.ts";
-import { createSnapshot, deleteSnapshot, finalizeRestore, listSnapshots, restoreSnapshot, updateSnapshot } from "./snapshots.ts";
+import { finalizeRestore, restoreSnapshot } from "./snapshot-restore.ts";
+import { createSnapshot, deleteSnapshot, listSnapshots, updateSnapshot } from "./snapshots.ts";
 
 type Handler = (realm: Realm, call: Call) => Answer | Promise<Answer>;
 

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { programEnvironment, secretsOf } from "../../engines/postgres/connect/programs.ts";
 import { connectionFromParts } from "../../engines/postgres/connect/url.ts";
 import { runProgram } from "../../engines/postgres/process/run.ts";
+import { databaseOf, roleOf } from "./catalog.ts";
 import { invalid, NeonFault } from "./errors.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import type { Answer, Call, Realm } from "./realm.ts";
-import { databaseOf, roleOf } from "./roles.ts";
 import { rolesOf } from "./state.ts";
 
 const DUMP_TIMEOUT_MS = 60_000;

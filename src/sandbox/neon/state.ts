@@ -1,6 +1,28 @@
 // What the sandbox holds, as plain data. Instants are those of the driven clock.
 import type { Limits, PlanName } from "./limits.ts";
-import type { Operation } from "./operations.ts";
+
+export type Action =
+  | "create_branch"
+  | "create_timeline"
+  | "delete_timeline"
+  | "detach_parent_branch"
+  | "start_compute"
+  | "suspend_compute"
+  | "apply_config"
+  | "timeline_update_protected_config";
+
+export interface Operation {
+  readonly id: string;
+  readonly action: Action;
+  readonly branchId: string | undefined;
+  readonly endpointId: string | undefined;
+  /** Milliseconds of the machine's clock. */
+  readonly scheduledMs: number;
+  readonly startsMs: number;
+  readonly endsMs: number;
+  /** Goes on for ever while `on`. */
+  readonly stuck?: { on: boolean } | undefined;
+}
 
 /** A password is valid from an instant on: a branch made from the past has the one of then. */
 export interface Role {

@@ -47,7 +47,7 @@ export interface CreateOptions extends Work {
 }
 
 /** What `--into` means: the address of a database, or the name of one on the source's server. RESTORE_TARGET_INVALID. */
-export function resolveTarget(source: Connection, into: string): RestoreTarget {
+export function resolveTarget(source: Connection | undefined, into: string): RestoreTarget {
   if (looksLikePostgresUrl(into)) {
     const connection = connectionFromUrl(into);
     return { server: withDatabase(connection, "postgres"), database: partsOf(connection).database, connection };
@@ -55,6 +55,8 @@ export function resolveTarget(source: Connection, into: string): RestoreTarget {
   if (into.trim() === "" || into.includes("\0") || Buffer.byteLength(into) > MAX_NAME_BYTES || into.startsWith("template")) {
     throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is no name for a database to restore into`);
   }
+  if (source === undefined)
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is a name on the source's server, and that is not known`);
   return { server: source, database: into, connection: withDatabase(source, into) };
 }
 

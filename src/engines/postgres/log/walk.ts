@@ -166,8 +166,12 @@ export class Walk {
       this.#take(open, body, to);
       if (open.seenBytes === open.totalBytes) return this.#closeSpanning(open, (to + 7) & ~7);
     }
-    // Its end is not in sight; that it follows the right one can be said already.
-    if (open.seenBytes >= RECORD_HEADER_BYTES) this.#prove(this.#previousOf(new Int32Array(open.head.buffer), 0));
+    // Its end is not in sight; which record it follows can be said already, and is proven with the rest of it.
+    if (open.seenBytes >= RECORD_HEADER_BYTES) {
+      const previous = this.#previousOf(new Int32Array(open.head.buffer), 0);
+      this.#prove(previous);
+      if (Number.isNaN(this.#last)) this.#last = previous;
+    }
     this.#open = open;
     return -1;
   }

@@ -104,6 +104,26 @@ test("a server that somebody kills is noticed, and starts again with all that wa
   assert.deepEqual(await column(fleet, fork.line, "select count(*) from t"), ["500"]);
 });
 
+test("a server killed in the middle of its writing has the same last commit for its forks as for itself", needsServer, async (t) => {
+  const { fleet, directory } = await testFleet(t);
+  const line = await fleet.createLine({ sql: SHOP });
+  await fleet.execute(line, "shop", TABLE);
+  const endless = "do $$ begin loop insert into t (note) select repeat('x', (random() * 3000)::int); commit; end loop; end $$";
+  const writing = [1, 2, 3].map(() => assert.rejects(fleet.execute(line, "shop", endless)));
+  while (Number((await column(fleet, line, "select count(*) from t"))[0]) < 500) await sleep(20);
+  process.kill(serverOf(directory, line), "SIGKILL");
+  // Asked for while it is going down.
+  const fork = await fleet.fork(line, { kind: "head" });
+  await Promise.all(writing);
+  await until(() => !fleet.isRunning(line));
+  const later = await fleet.fork(line, { kind: "time", at: new Date() });
+  const count = async (id: string): Promise<number> => Number((await column(fleet, id, "select count(*) from t"))[0]);
+  const [own, whileDying, after] = await Promise.all([line, fork.line, later.line].map(count));
+  assert.equal(after, own);
+  // Its last processes may have gone on for a moment.
+  assert.ok(Number(whileDying) >= 500 && Number(whileDying) <= Number(own));
+});
+
 test(
   "a password for a role that a past state does not have is left out, and one set while asleep counts from the start",
   needsServer,

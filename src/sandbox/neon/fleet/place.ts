@@ -8,6 +8,7 @@ import type { ProcessMark } from "../../../engines/postgres/cluster/layout.ts";
 import { endProcess, isAlive, markProcess } from "../../../engines/postgres/cluster/processes.ts";
 import type { ServerUser } from "../../../engines/postgres/cluster/server-user.ts";
 import { endServerOf } from "../../../engines/postgres/cluster/undo.ts";
+import { endOrphans, fleetName } from "./orphans.ts";
 
 /** The note in a fleet's directory, written before anything else is there. */
 interface FleetNote {
@@ -88,6 +89,7 @@ export async function removePlace(directory: string): Promise<void> {
   const place = placeOf(directory);
   const lines = await readdir(place.lines).catch(() => []);
   await Promise.all(lines.map((line) => endServerOf(dataOf(place, line))));
+  if (lines.length > 0) await endOrphans(fleetName(directory));
   await rm(place.sockets, { recursive: true, force: true, maxRetries: 5 });
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -9,6 +9,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { type Child, startChild } from "../../../engines/postgres/process/child.ts";
 import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
 import type { Grounds } from "./grounds.ts";
+import { endOrphans, serverName } from "./orphans.ts";
 
 export interface Server {
   readonly port: number;
@@ -55,6 +56,7 @@ const STOP_FAST: readonly (readonly [NodeJS.Signals, number])[] = [
   ["SIGQUIT", 5_000],
   ["SIGKILL", 5_000],
 ];
+const ORPHANS_POLL_MS = 200;
 const READY_POLL_MS = 10;
 const START_TIMEOUT_MS = 120_000;
 /** Below the ports that systems give to outgoing connections. */
@@ -81,6 +83,7 @@ async function startOnce(grounds: Grounds, data: string, extra: Readonly<Record<
   const settings = {
     ...SETTINGS,
     port: String(port),
+    cluster_name: serverName(data),
     unix_socket_directories: place.sockets,
     hba_file: `${place.access}/pg_hba.conf`,
     ssl_cert_file: `${place.access}/server.crt`,
@@ -104,7 +107,22 @@ async function startOnce(grounds: Grounds, data: string, extra: Readonly<Record<
     await end(child, STOP_FAST.slice(1));
     throw error;
   }
+  endOrphansOf(child, data);
   return { port, pid: child.pid, closed: child.closed, stop: (how) => end(child, how === "fast" ? STOP_FAST : STOP_FAST.slice(1)) };
+}
+
+/** A server counts as ended when all of its processes have. When the first one is killed, that needs help. */
+function endOrphansOf(child: Child, data: string): void {
+  const watch = setInterval(() => {
+    try {
+      process.kill(child.pid, 0);
+    } catch {
+      // Again at the next turn, should one have been missed: `closed` says when all are gone.
+      void endOrphans(serverName(data)).catch(() => {});
+    }
+  }, ORPHANS_POLL_MS);
+  watch.unref();
+  void child.closed.then(() => clearInterval(watch));
 }
 
 async function untilReady(child: Child, data: string, signal: AbortSignal): Promise<void> {

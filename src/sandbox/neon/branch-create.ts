@@ -1,0 +1,91 @@
+// A new branch: of the head or a past point of its parent, with computes when they are asked for.
+import { branchView, connectionViews } from "./branch-view.ts";
+import { checkName, checkProtection, checkRoom, defaultOf, expiryOf } from "./branches.ts";
+import { databaseView, repassword, roleView } from "./catalog.ts";
+import { addEndpoint, checkEndpoint, endpointViews } from "./computes.ts";
+import { invalid, refused } from "./errors.ts";
+import { mintId, mintPassword } from "./ids.ts";
+import { operationViews, queue, type Step } from "./operations.ts";
+import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
+import { type Answer, type Call, type Json, optional, type Realm } from "./realm.ts";
+import { type Branch, databasesOf, rolesOf } from "./state.ts";
+
+export async function createBranch(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  const wanted: Json = optional(call.body, "branch", "object") ?? {};
+  const endpoints = (Array.isArray(call.body.endpoints) ? call.body.endpoints : []) as Json[];
+  const parentId = optional(wanted, "parent_id", "string");
+  const parent = parentId === undefined ? defaultOf(project) : realm.branch(project, parentId);
+  const id = mintId("br");
+  const name = optional(wanted, "name", "string") ?? id;
+  const initSource = optional(wanted, "init_source", "string") ?? "parent-data";
+  if (!["parent-data", "parent-schema", "schema-only"].includes(initSource)) throw invalid(`init_source ${initSource} is not supported`);
+  checkName(project, name);
+  checkRoom(realm, project, { root: initSource === "schema-only" });
+  if (endpoints.filter((each) => each.type === "read_write").length > 1) throw refused("a branch has one read-write endpoint");
+  for (const each of endpoints) checkEndpoint(realm, project, undefined, each);
+  if (parent.expiresAt !== undefined) throw refused("a branch with an expiration date cannot have children");
+  const isProtected = optional(wanted, "protected", "boolean") === true;
+  if (isProtected) checkProtection(realm, project);
+  const expires = optional(wanted, "expires_at", "string");
+  const expiresAt = expires === undefined ? undefined : expiryOf(realm, expires);
+  if (isProtected && expiresAt !== undefined) throw refused("a protected branch cannot expire");
+  const point = pointOf(optional(wanted, "parent_timestamp", "string"), optional(wanted, "parent_lsn", "string"), "parent_timestamp");
+  refuseLostHistory(parent, point);
+
+  const { line, lsn, at, catalog } = await forkAt(realm, project, parent, point);
+  const now = realm.time.now();
+  const branch: Branch = {
+    id,
+    name,
+    parentId: initSource === "schema-only" ? undefined : parent.id,
+    parentLsn: lsn,
+    parentTimestamp: at,
+    line,
+    default: false,
+    protected: isProtected,
+    original: false,
+    createdAt: now,
+    updatedAt: now,
+    expiresAt,
+    ttlSeconds: expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000),
+    initSource,
+    catalog: parent.protected ? await repassword(realm, line, catalog, mintPassword) : catalog,
+    schedule: [],
+    scheduledUpTo: now,
+    sizeBytes: parent.sizeBytes,
+  };
+  if (initSource !== "parent-data") await empty(realm, branch);
+  project.branches.set(id, branch);
+  const made = [];
+  for (const each of endpoints) made.push(await addEndpoint(realm, project, branch, each));
+  const steps: Step[] = [
+    { action: "create_branch", branchId: id },
+    ...made.map((endpoint): Step => ({ action: "start_compute", branchId: id, endpointId: endpoint.id })),
+  ];
+  const operations = queue(realm, project, steps, call.stuck);
+  branch.pending = operations[0];
+  for (const [index, endpoint] of made.entries()) endpoint.pending = operations[index + 1];
+  const writer = made.find((endpoint) => endpoint.type === "read_write") ?? made[0];
+  return {
+    status: 201,
+    body: {
+      branch: branchView(realm, project, branch),
+      endpoints: endpointViews(realm, project, made),
+      operations: operationViews(realm, project, operations),
+      roles: rolesOf(branch).map((role) => roleView(branch, role)),
+      databases: databasesOf(branch).map((database) => databaseView(branch, database)),
+      ...(writer === undefined ? {} : { connection_uris: connectionViews(branch, writer) }),
+    },
+  };
+}
+
+/** Leaves the tables of a new branch, and nothing in them. */
+async function empty(realm: Realm, branch: Branch): Promise<void> {
+  const truncate = `DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    LOOP EXECUTE format('TRUNCATE %s CASCADE', t); END LOOP; END $$`;
+  for (const database of databasesOf(branch)) await realm.fleet.execute(branch.line, database.name, truncate);
+  await realm.fleet.stop(branch.line);
+}

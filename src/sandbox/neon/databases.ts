@@ -1,0 +1,60 @@
+// Databases of a branch.
+import { databaseOf, databaseView, name, roleOf } from "./catalog.ts";
+import { NeonFault } from "./errors.ts";
+import { type Answer, type Call, optional, part, type Realm, required } from "./realm.ts";
+import { configured, found } from "./roles.ts";
+import { type Branch, type Database, databasesOf } from "./state.ts";
+
+function replaceDatabase(realm: Realm, branch: Branch, old: Database | undefined, added: Database | undefined): void {
+  const now = realm.time.now();
+  const databases = branch.catalog.databases.map((each) => (each === old ? { ...each, until: now } : each));
+  branch.catalog = { ...branch.catalog, databases: added === undefined ? databases : [...databases, added] };
+}
+
+export function listDatabases(realm: Realm, call: Call): Answer {
+  const { branch } = found(realm, call);
+  return { status: 200, body: { databases: databasesOf(branch).map((database) => databaseView(branch, database)) } };
+}
+
+export function getDatabase(realm: Realm, call: Call): Answer {
+  const { branch } = found(realm, call);
+  return { status: 200, body: { database: databaseView(branch, databaseOf(branch, call.params.database)) } };
+}
+
+export async function createDatabase(realm: Realm, call: Call): Promise<Answer> {
+  const { project, branch } = found(realm, call);
+  const wanted = part(call.body, "database");
+  const databaseName = required(wanted, "name", "string");
+  const owner = roleOf(branch, required(wanted, "owner_name", "string"));
+  if (databasesOf(branch).some((each) => each.name === databaseName)) {
+    throw new NeonFault(409, "", `database ${databaseName} already exists`);
+  }
+  await realm.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${name(databaseName)} OWNER ${name(owner.name)}`);
+  const now = realm.time.now();
+  const database: Database = { id: realm.world.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
+  replaceDatabase(realm, branch, undefined, database);
+  return configured(realm, call, project, branch, 201, { database: databaseView(branch, database) });
+}
+
+export async function updateDatabase(realm: Realm, call: Call): Promise<Answer> {
+  const { project, branch } = found(realm, call);
+  const old = databaseOf(branch, call.params.database);
+  const wanted = part(call.body, "database");
+  const renamed = optional(wanted, "name", "string") ?? old.name;
+  const owner = roleOf(branch, optional(wanted, "owner_name", "string") ?? old.owner);
+  if (renamed !== old.name) {
+    await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${name(old.name)} RENAME TO ${name(renamed)}`);
+  }
+  await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${name(renamed)} OWNER TO ${name(owner.name)}`);
+  const database: Database = { ...old, name: renamed, owner: owner.name, from: realm.time.now() };
+  replaceDatabase(realm, branch, old, database);
+  return configured(realm, call, project, branch, 200, { database: databaseView(branch, database) });
+}
+
+export async function deleteDatabase(realm: Realm, call: Call): Promise<Answer> {
+  const { project, branch } = found(realm, call);
+  const database = databaseOf(branch, call.params.database);
+  await realm.fleet.execute(branch.line, "postgres", `DROP DATABASE ${name(database.name)} WITH (FORCE)`);
+  replaceDatabase(realm, branch, database, undefined);
+  return configured(realm, call, project, branch, 200, { database: databaseView(branch, database) });
+}
