@@ -5,7 +5,8 @@ import { expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../
 import { compareLsn, parseLsn, segmentNameAt } from "../core/lsn.ts";
 import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
 import { listLeases } from "../repository/leases.ts";
-import { type LogPlace, placeOf, removeLogFile } from "../repository/log.ts";
+import { removeLogFile } from "../repository/log.ts";
+import { type LogPlace, placeOf } from "../repository/log-place.ts";
 import { readAll } from "../repository/read-all.ts";
 import type { Job } from "./job.ts";
 import { logOf, type SourceLog } from "./log-view.ts";

@@ -1,6 +1,7 @@
 // The files of the log that a recovering server may have: exactly those of the plan, each proven while it is read.
 import { isLifeboatError } from "../core/errors.ts";
-import { historyPlace, type LogPlace, markLogDamage, placeOf, readLogBytes } from "../repository/log.ts";
+import { markLogDamage, readLogBytes } from "../repository/log.ts";
+import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import type { RecoveryCourse } from "./recovery-target.ts";
 import type { Workshop } from "./workshop.ts";

@@ -7,7 +7,6 @@ import { parseLsn, segmentNameAt, timelineAt } from "../core/lsn.ts";
 import type { PhysicalEngine } from "../ports/physical.ts";
 import {
   linkSegment,
-  placeOf,
   readHistoryRecord,
   readLogBytes,
   readSegmentRecord,
@@ -15,6 +14,7 @@ import {
   storeHistory,
   storeSegment,
 } from "../repository/log.ts";
+import { placeOf } from "../repository/log-place.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 export interface TakenIn {

@@ -6,16 +6,8 @@ import { stemOf } from "../core/log-chain.ts";
 import { compareLsn } from "../core/lsn.ts";
 import type { Check } from "../core/verdict.ts";
 import type { PhysicalEngine } from "../ports/physical.ts";
-import {
-  clearLogDamage,
-  historyPlace,
-  type LogPlace,
-  markLogDamage,
-  placeOf,
-  readLogBytes,
-  readSegmentRecord,
-  readStoredLog,
-} from "../repository/log.ts";
+import { clearLogDamage, markLogDamage, readLogBytes, readSegmentRecord, readStoredLog } from "../repository/log.ts";
+import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { fileNameOf, readWhole, relink } from "./log-intake.ts";

@@ -8,8 +8,8 @@ import type { TimelineHistory } from "../core/lsn.ts";
 import type { ObjectInfo } from "../ports/storage.ts";
 import { getJson } from "./json-object.ts";
 import { logFolder } from "./layout.ts";
-import { type LogHistory, type LogPlace, parseLogName } from "./log.ts";
 import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
+import { type LogHistory, type LogPlace, parseLogName } from "./log-place.ts";
 import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
 

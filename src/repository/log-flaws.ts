@@ -2,7 +2,7 @@
 import type { ByteFacts } from "../core/byte-facts.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
-import type { LogHistory, LogPlace } from "./log.ts";
+import type { LogHistory, LogPlace } from "./log-place.ts";
 
 const LSN = /^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/;
 const DIGEST = /^[0-9a-f]{64}$/;

@@ -12,16 +12,15 @@ import type { Storage } from "../ports/storage.ts";
 import { openCatalog } from "./catalog.ts";
 import {
   clearLogDamage,
-  historyPlace,
   linkSegment,
   markLogDamage,
-  placeOf,
   readLogBytes,
   readSegmentRecord,
   removeLogFile,
   storeHistory,
   storeSegment,
 } from "./log.ts";
+import { historyPlace, placeOf } from "./log-place.ts";
 import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
 
 const { identity, recipient } = await generateIdentity();

@@ -6,11 +6,12 @@ import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
-import { historyName, parseLsn, type TimelineHistory } from "../core/lsn.ts";
+import { historyName, parseLsn } from "../core/lsn.ts";
 import type { Storage } from "../ports/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
-import { logFolder, logName } from "./layout.ts";
+import { logName } from "./layout.ts";
 import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
+import { historyPlace, type LogHistory, type LogPlace, placeOf } from "./log-place.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
@@ -20,34 +21,11 @@ export interface LogStoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A history file as it is stored; its JSON says in the clear what the file says, so that windows need no key. */
-export interface LogHistory {
-  readonly format: 1;
-  readonly source: string;
-  /** `00000002.history` */
-  readonly name: string;
-  readonly timeline: number;
-  readonly entries: TimelineHistory;
-  readonly archivedAt: string;
-  readonly plain: ByteFacts;
-  readonly stored: ByteFacts;
-}
-
 export interface Stored<T> {
   readonly record: T;
   /** It was there already, with the same bytes; nothing was written. */
   readonly existed: boolean;
 }
-
-/** Where a file of the log lies. */
-export interface LogPlace {
-  readonly source: string;
-  readonly timeline: number;
-  readonly stem: string;
-}
-
-export const placeOf = (segment: LogSegment): LogPlace => ({ source: segment.source, timeline: segment.timeline, stem: stemOf(segment) });
-export const historyPlace = (source: string, timeline: number): LogPlace => ({ source, timeline, stem: historyName(timeline) });
 
 /** Attempts to agree with somebody who stores the same segment at the same moment. */
 const ATTEMPTS = 10;
@@ -244,18 +222,4 @@ export async function markLogDamage(
 /** They were found whole since. */
 export async function clearLogDamage(storage: Storage, { source, timeline, stem }: LogPlace): Promise<void> {
   await storage.delete(logName(source, timeline, stem, "damaged.json"));
-}
-
-/** `shop`'s `00000001/000000010000000000000042.json` → which file of the log, and which of its objects. Undefined: none of ours. */
-export function parseLogName(
-  source: string,
-  name: string,
-): (LogPlace & { readonly suffix: "zst.age" | "json" | "damaged.json"; readonly history: boolean }) | undefined {
-  const match =
-    /^([0-9A-F]{8})\/((?:[0-9A-F]{24}(?:\.partial-[0-9a-f]{8,9})?)|(?:[0-9A-F]{8}\.history))\.(zst\.age|json|damaged\.json)$/.exec(
-      name.slice(logFolder(source).length),
-    );
-  if (match === null) return undefined;
-  const [, folder = "", stem = "", suffix = ""] = match;
-  return { source, timeline: Number.parseInt(folder, 16), stem, suffix: suffix as "json", history: stem.endsWith(".history") };
 }

@@ -21,16 +21,16 @@ export function firstSql(catalog: Catalog): string[] {
     `CREATE ROLE neon_superuser NOLOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION;`,
     `GRANT ${GRANTED} TO neon_superuser WITH ADMIN OPTION;`,
     ...catalog.roles.map((role) => roleSql(role)),
-    ...catalog.databases.map((database) => `CREATE DATABASE ${name(database.name)} OWNER ${name(database.owner)};`),
+    ...catalog.databases.map((database) => `CREATE DATABASE ${quoted(database.name)} OWNER ${quoted(database.owner)};`),
   ];
 }
 
 export function roleSql(role: Role): string {
   const login = role.password === undefined ? "NOLOGIN" : `LOGIN PASSWORD ${literal(role.password)}`;
-  return `CREATE ROLE ${name(role.name)} ${login} CREATEDB CREATEROLE BYPASSRLS REPLICATION IN ROLE neon_superuser;`;
+  return `CREATE ROLE ${quoted(role.name)} ${login} CREATEDB CREATEROLE BYPASSRLS REPLICATION IN ROLE neon_superuser;`;
 }
 
-export const name = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+export const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 export function roleView(branch: Branch, role: Role, withPassword = false): object {

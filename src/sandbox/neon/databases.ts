@@ -1,5 +1,5 @@
 // Databases of a branch.
-import { databaseOf, databaseView, name, roleOf } from "./catalog.ts";
+import { databaseOf, databaseView, quoted, roleOf } from "./catalog.ts";
 import { NeonFault } from "./errors.ts";
 import { type Answer, type Call, optional, part, type Realm, required } from "./realm.ts";
 import { configured, found } from "./roles.ts";
@@ -29,7 +29,7 @@ export async function createDatabase(realm: Realm, call: Call): Promise<Answer> 
   if (databasesOf(branch).some((each) => each.name === databaseName)) {
     throw new NeonFault(409, "", `database ${databaseName} already exists`);
   }
-  await realm.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${name(databaseName)} OWNER ${name(owner.name)}`);
+  await realm.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${quoted(databaseName)} OWNER ${quoted(owner.name)}`);
   const now = realm.time.now();
   const database: Database = { id: realm.world.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
   replaceDatabase(realm, branch, undefined, database);
@@ -43,9 +43,9 @@ export async function updateDatabase(realm: Realm, call: Call): Promise<Answer> 
   const renamed = optional(wanted, "name", "string") ?? old.name;
   const owner = roleOf(branch, optional(wanted, "owner_name", "string") ?? old.owner);
   if (renamed !== old.name) {
-    await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${name(old.name)} RENAME TO ${name(renamed)}`);
+    await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${quoted(old.name)} RENAME TO ${quoted(renamed)}`);
   }
-  await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${name(renamed)} OWNER TO ${name(owner.name)}`);
+  await realm.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${quoted(renamed)} OWNER TO ${quoted(owner.name)}`);
   const database: Database = { ...old, name: renamed, owner: owner.name, from: realm.time.now() };
   replaceDatabase(realm, branch, old, database);
   return configured(realm, call, project, branch, 200, { database: databaseView(branch, database) });
@@ -54,7 +54,7 @@ export async function updateDatabase(realm: Realm, call: Call): Promise<Answer> 
 export async function deleteDatabase(realm: Realm, call: Call): Promise<Answer> {
   const { project, branch } = found(realm, call);
   const database = databaseOf(branch, call.params.database);
-  await realm.fleet.execute(branch.line, "postgres", `DROP DATABASE ${name(database.name)} WITH (FORCE)`);
+  await realm.fleet.execute(branch.line, "postgres", `DROP DATABASE ${quoted(database.name)} WITH (FORCE)`);
   replaceDatabase(realm, branch, database, undefined);
   return configured(realm, call, project, branch, 200, { database: databaseView(branch, database) });
 }

@@ -111,8 +111,13 @@ export function listProjects(realm: Realm, call: Call): Answer {
 
 export const listShared = (): Answer => ({ status: 200, body: { projects: [] } });
 
-export function getProject(realm: Realm, call: Call): Answer {
-  return { status: 200, body: { project: projectView(realm, realm.project(call)) } };
+export async function getProject(realm: Realm, call: Call): Promise<Answer> {
+  const project = realm.project(call);
+  for (const branch of project.branches.values()) {
+    // One whose server sleeps has the size it had.
+    if (realm.fleet.isRunning(branch.line)) branch.sizeBytes = (await realm.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
+  }
+  return { status: 200, body: { project: projectView(realm, project) } };
 }
 
 export async function createProject(realm: Realm, call: Call): Promise<Answer> {

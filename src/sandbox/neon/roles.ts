@@ -1,5 +1,5 @@
 // Roles of a branch, and their passwords.
-import { name, roleOf, roleSql, roleView } from "./catalog.ts";
+import { quoted, roleOf, roleSql, roleView } from "./catalog.ts";
 import { invalid, NeonFault } from "./errors.ts";
 import { mintPassword } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
@@ -52,7 +52,7 @@ export async function deleteRole(realm: Realm, call: Call): Promise<Answer> {
   const { project, branch } = found(realm, call);
   const role = roleOf(branch, call.params.role);
   if (databasesOf(branch).some((database) => database.owner === role.name)) throw invalid(`role ${role.name} owns a database`);
-  await realm.fleet.execute(branch.line, "postgres", `DROP ROLE ${name(role.name)}`);
+  await realm.fleet.execute(branch.line, "postgres", `DROP ROLE ${quoted(role.name)}`);
   replaceRole(realm, branch, role, undefined);
   return configured(realm, call, project, branch, 200, { role: roleView(branch, role) });
 }

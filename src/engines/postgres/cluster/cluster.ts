@@ -191,7 +191,8 @@ async function orderOf(options: ClusterOptions, { password, ...chosen }: Chosen)
 
 function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_resolve, reject) => {
-    if (signal?.aborted) reject(signal.reason); // meanwhile: an abort is told only once
+    if (signal?.aborted)
+      reject(signal.reason); // meanwhile: an abort is told only once
     else signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 }

@@ -59,6 +59,15 @@ export function updateCrc(state: number, words: Int32Array, bytes: Uint8Array, f
       (T[256 + ((d >>> 16) & 0xff)] as number) ^
       (T[d >>> 24] as number);
   }
+  // Most records are short: what is left over matters as much as the long run.
+  for (const last = to - 4; at <= last; at += 4) {
+    const a = crc ^ (words[at >> 2] as number);
+    crc =
+      (T[768 + (a & 0xff)] as number) ^
+      (T[512 + ((a >>> 8) & 0xff)] as number) ^
+      (T[256 + ((a >>> 16) & 0xff)] as number) ^
+      (T[a >>> 24] as number);
+  }
   for (; at < to; at++) crc = (crc >>> 8) ^ (T[(crc ^ (bytes[at] as number)) & 0xff] as number);
   return crc;
 }

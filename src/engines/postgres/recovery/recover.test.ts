@@ -1,149 +1,21 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { after, type TestContext, test } from "node:test";
-import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
+import { test } from "node:test";
+import { postgresBin, query, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
+import { orderFor, origin, partsOfBase, place, walked } from "../../../../test/support/recovery-origin.ts";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { BaseFacts, SegmentFacts } from "../../../core/log.ts";
 import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
-import { beginCluster, type Cluster } from "../cluster/cluster.ts";
+import { beginCluster } from "../cluster/cluster.ts";
 import { readControlFile } from "../cluster/control-file.ts";
 import { writeNote } from "../cluster/layout.ts";
-import { partsOf } from "../connect/url.ts";
-import { readSegment, recordAt } from "../log/segments.ts";
+import { recordAt } from "../log/segments.ts";
 import { undoPlace } from "./place.ts";
 import { recover } from "./recover.ts";
 
 const skip = skipWithoutPostgres();
-
-interface Origin {
-  readonly cluster: Cluster;
-  readonly archive: string;
-  readonly base: string;
-  readonly facts: BaseFacts;
-  /** Positions before which row 1, 2 … was written. */
-  readonly marks: readonly { readonly lsn: string }[];
-}
-
-let shared: Promise<Origin> | undefined;
-const place = mkdtempSync(join(tmpdir(), "lr-"));
-chmodSync(place, 0o755);
-after(async () => {
-  await (await shared)?.cluster.remove();
-  rmSync(place, { recursive: true, force: true });
-});
-
-/** A cluster with a tablespace, a base backup of it by the server's own program, and an archive of its log. */
-async function makeOrigin(): Promise<Origin> {
-  const archive = join(place, "archive");
-  const space = join(place, "space");
-  for (const path of [archive, space]) {
-    mkdirSync(path);
-    chmodSync(path, 0o777);
-  }
-  const cluster = await testCluster({
-    settings: {
-      wal_level: "replica",
-      max_wal_senders: "4",
-      archive_mode: "on",
-      archive_command: `cp %p ${archive}/.%f && mv ${archive}/.%f ${archive}/%f`,
-      max_prepared_transactions: "3",
-    },
-  });
-  const to = cluster.connection("postgres");
-  if (process.getuid?.() === 0) execFileSync("chown", ["-R", "postgres:", space]);
-  chmodSync(space, 0o700);
-  await query(to, `create tablespace far location '${space}'`);
-  await query(to, "create table t (n int); create table far_t (n int) tablespace far; insert into far_t select generate_series(1, 100)");
-  const base = join(place, "base");
-  const { host, port, user, password } = partsOf(to);
-  execFileSync(join(postgresBin(), "pg_basebackup"), ["-D", base, "-Ft", "-X", "fetch", "-c", "fast"], {
-    env: { PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password ?? "" },
-    stdio: "inherit",
-  });
-  const manifest = JSON.parse(readFileSync(join(base, "backup_manifest"), "utf8"));
-  const [range] = manifest["WAL-Ranges"];
-  const [oid] = readdirSync(base).flatMap((name) => /^(\d+)\.tar$/.exec(name)?.[1] ?? []);
-  const facts: BaseFacts = {
-    systemIdentifier: "",
-    timeline: 1,
-    startLsn: range["Start-LSN"],
-    endLsn: range["End-LSN"],
-    endedAt: "",
-    segmentBytes: 16 * 1024 ** 2,
-    tablespaces: [{ oid: oid ?? "", location: space }],
-    pageChecksums: false,
-    superuser: "postgres",
-  };
-  const marks: { lsn: string }[] = [];
-  for (let row = 1; row <= 6; row++) {
-    const [at] = await query<{ lsn: string }>(to, "select pg_current_wal_insert_lsn()::text as lsn");
-    if (at) marks.push(at);
-    await query(to, `insert into t values (${row}); insert into far_t values (${1000 + row})`);
-    if (row % 2 === 0) await query(to, "select pg_switch_wal()");
-  }
-  const [last] = await query<{ name: string }>(to, "select pg_walfile_name(pg_current_wal_lsn() - 1) as name");
-  while (!existsSync(join(archive, last?.name ?? ""))) await query(to, "select pg_sleep(0.05)");
-  return { cluster, archive, base, facts, marks };
-}
-
-const origin = (): Promise<Origin> => {
-  shared ??= makeOrigin();
-  return shared;
-};
-
-async function* partsOfBase(base: string, facts: BaseFacts): RecoveryOrder["parts"] {
-  yield { name: "manifest", bytes: createReadStream(join(base, "backup_manifest")) };
-  for (const { oid } of facts.tablespaces) yield { name: `tablespace-${oid}`, bytes: createReadStream(join(base, `${oid}.tar`)) };
-  yield { name: "base", bytes: createReadStream(join(base, "base.tar")) };
-}
-
-async function orderFor(t: TestContext, directory: string, more: Partial<RecoveryOrder>): Promise<RecoveryOrder> {
-  const { archive, base, facts } = await origin();
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return {
-    directory,
-    jobId: "job1",
-    serverMajor: Number.parseInt(readFileSync(join((await origin()).cluster.data, "PG_VERSION"), "utf8"), 10),
-    base: facts,
-    parts: partsOfBase(base, facts),
-    fetchLog: async (name) => (existsSync(join(archive, name)) ? createReadStream(join(archive, name)) : undefined),
-    expectedEnd: "0/0",
-    timeline: 1,
-    throwAway: false,
-    ...more,
-  };
-}
-
-/** The log as its segments say, walked over in order. */
-async function walked() {
-  const { archive } = await origin();
-  const names = readdirSync(archive)
-    .filter((name) => /^[0-9A-F]{24}$/.test(name))
-    .sort();
-  let before: SegmentFacts | undefined;
-  return names.map((name) => {
-    const bytes = readFileSync(join(archive, name));
-    const { facts } = readSegment(name, bytes, before);
-    const item = { name, bytes, before, facts };
-    before = facts;
-    return item;
-  });
-}
 
 const rowsOf = async (recovered: Recovered, table = "t"): Promise<number[]> =>
   (await query<{ n: number }>(recovered.connection("postgres"), `select n from ${table} where n > 0 order by n`)).map(({ n }) => n);
@@ -184,7 +56,7 @@ test("all of the log is replayed, and the data directory that stays is stopped, 
 
 test("replay stops exactly before the record that was named", { skip }, async (t) => {
   const { marks } = await origin();
-  for (const [index, { lsn }] of marks.entries()) {
+  for (const [index, { lsn }] of [...marks.entries()].filter(([index]) => index % 2 === 0)) {
     let stop: { lsn: string; previousEnd: string } | undefined;
     for (const { name, bytes, before } of await walked()) stop ??= recordAt(name, bytes, before, lsn);
     assert.ok(stop);
@@ -204,7 +76,7 @@ test("log that is missing never gives a server that is silently short", { skip }
   const end = segments.at(-1)?.facts.endLsn as string;
   const { archive, facts } = await origin();
   const needed = segments.filter(({ facts: one }) => one.nextLsn > facts.startLsn);
-  for (const [index, missing] of needed.entries()) {
+  for (const [index, missing] of [...needed.entries()].filter(([at]) => at === 0 || at === needed.length - 1)) {
     for (const stopBefore of [undefined, segments.at(-1)?.facts.endLsn]) {
       const order = await orderFor(t, join(place, `short-${index}`), {
         expectedEnd: end,

@@ -1,0 +1,43 @@
+// Where the files of the log lie in the storage, and what is written of a history file.
+import type { ByteFacts } from "../core/byte-facts.ts";
+import type { LogSegment } from "../core/log.ts";
+import { stemOf } from "../core/log-chain.ts";
+import { historyName, type TimelineHistory } from "../core/lsn.ts";
+import { logFolder } from "./layout.ts";
+
+/** A history file as it is stored; its JSON says in the clear what the file says, so that windows need no key. */
+export interface LogHistory {
+  readonly format: 1;
+  readonly source: string;
+  /** `00000002.history` */
+  readonly name: string;
+  readonly timeline: number;
+  readonly entries: TimelineHistory;
+  readonly archivedAt: string;
+  readonly plain: ByteFacts;
+  readonly stored: ByteFacts;
+}
+
+/** Where a file of the log lies. */
+export interface LogPlace {
+  readonly source: string;
+  readonly timeline: number;
+  readonly stem: string;
+}
+
+export const placeOf = (segment: LogSegment): LogPlace => ({ source: segment.source, timeline: segment.timeline, stem: stemOf(segment) });
+export const historyPlace = (source: string, timeline: number): LogPlace => ({ source, timeline, stem: historyName(timeline) });
+
+/** `shop`'s `00000001/000000010000000000000042.json` → which file of the log, and which of its objects. Undefined: none of ours. */
+export function parseLogName(
+  source: string,
+  name: string,
+): (LogPlace & { readonly suffix: "zst.age" | "json" | "damaged.json"; readonly history: boolean }) | undefined {
+  const match =
+    /^([0-9A-F]{8})\/((?:[0-9A-F]{24}(?:\.partial-[0-9a-f]{8,9})?)|(?:[0-9A-F]{8}\.history))\.(zst\.age|json|damaged\.json)$/.exec(
+      name.slice(logFolder(source).length),
+    );
+  if (match === null) return undefined;
+  const [, folder = "", stem = "", suffix = ""] = match;
+  return { source, timeline: Number.parseInt(folder, 16), stem, suffix: suffix as "json", history: stem.endsWith(".history") };
+}

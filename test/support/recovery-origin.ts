@@ -1,0 +1,127 @@
+// A cluster with a tablespace, a base backup of it by the server's own program, and an archive of its log: what recovery begins with.
+import { execFileSync } from "node:child_process";
+import { chmodSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, type TestContext } from "node:test";
+import type { BaseFacts, SegmentFacts } from "../../src/core/log.ts";
+import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
+import { readSegment } from "../../src/engines/postgres/log/segments.ts";
+import type { RecoveryOrder } from "../../src/ports/physical.ts";
+import { postgresBin, query, testCluster } from "./postgres.ts";
+
+export interface Origin {
+  readonly cluster: Cluster;
+  readonly archive: string;
+  readonly base: string;
+  readonly facts: BaseFacts;
+  /** Positions before which row 1, 2 … was written. */
+  readonly marks: readonly { readonly lsn: string }[];
+}
+
+let shared: Promise<Origin> | undefined;
+export const place = mkdtempSync(join(tmpdir(), "lr-"));
+chmodSync(place, 0o755);
+after(async () => {
+  await (await shared)?.cluster.remove();
+  rmSync(place, { recursive: true, force: true });
+});
+
+/** A cluster with a tablespace, a base backup of it by the server's own program, and an archive of its log. */
+async function makeOrigin(): Promise<Origin> {
+  const archive = join(place, "archive");
+  const space = join(place, "space");
+  for (const path of [archive, space]) {
+    mkdirSync(path);
+    chmodSync(path, 0o777);
+  }
+  const cluster = await testCluster({
+    settings: {
+      wal_level: "replica",
+      max_wal_senders: "4",
+      archive_mode: "on",
+      archive_command: `cp %p ${archive}/.%f && mv ${archive}/.%f ${archive}/%f`,
+      max_prepared_transactions: "3",
+    },
+  });
+  const to = cluster.connection("postgres");
+  if (process.getuid?.() === 0) execFileSync("chown", ["-R", "postgres:", space]);
+  chmodSync(space, 0o700);
+  await query(to, `create tablespace far location '${space}'`);
+  await query(to, "create table t (n int); create table far_t (n int) tablespace far; insert into far_t select generate_series(1, 100)");
+  const base = join(place, "base");
+  const { host, port, user, password } = partsOf(to);
+  execFileSync(join(postgresBin(), "pg_basebackup"), ["-D", base, "-Ft", "-X", "fetch", "-c", "fast"], {
+    env: { PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password ?? "" },
+    stdio: "inherit",
+  });
+  const manifest = JSON.parse(readFileSync(join(base, "backup_manifest"), "utf8"));
+  const [range] = manifest["WAL-Ranges"];
+  const [oid] = readdirSync(base).flatMap((name) => /^(\d+)\.tar$/.exec(name)?.[1] ?? []);
+  const facts: BaseFacts = {
+    systemIdentifier: "",
+    timeline: 1,
+    startLsn: range["Start-LSN"],
+    endLsn: range["End-LSN"],
+    endedAt: "",
+    segmentBytes: 16 * 1024 ** 2,
+    tablespaces: [{ oid: oid ?? "", location: space }],
+    pageChecksums: false,
+    superuser: "postgres",
+  };
+  const marks: { lsn: string }[] = [];
+  for (let row = 1; row <= 6; row++) {
+    const [at] = await query<{ lsn: string }>(to, "select pg_current_wal_insert_lsn()::text as lsn");
+    if (at) marks.push(at);
+    await query(to, `insert into t values (${row}); insert into far_t values (${1000 + row})`);
+    if (row % 2 === 0) await query(to, "select pg_switch_wal()");
+  }
+  const [last] = await query<{ name: string }>(to, "select pg_walfile_name(pg_current_wal_lsn() - 1) as name");
+  while (!existsSync(join(archive, last?.name ?? ""))) await query(to, "select pg_sleep(0.05)");
+  return { cluster, archive, base, facts, marks };
+}
+
+export const origin = (): Promise<Origin> => {
+  shared ??= makeOrigin();
+  return shared;
+};
+
+export async function* partsOfBase(base: string, facts: BaseFacts): RecoveryOrder["parts"] {
+  yield { name: "manifest", bytes: createReadStream(join(base, "backup_manifest")) };
+  for (const { oid } of facts.tablespaces) yield { name: `tablespace-${oid}`, bytes: createReadStream(join(base, `${oid}.tar`)) };
+  yield { name: "base", bytes: createReadStream(join(base, "base.tar")) };
+}
+
+export async function orderFor(t: TestContext, directory: string, more: Partial<RecoveryOrder>): Promise<RecoveryOrder> {
+  const { archive, base, facts } = await origin();
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return {
+    directory,
+    jobId: "job1",
+    serverMajor: Number.parseInt(readFileSync(join((await origin()).cluster.data, "PG_VERSION"), "utf8"), 10),
+    base: facts,
+    parts: partsOfBase(base, facts),
+    fetchLog: async (name) => (existsSync(join(archive, name)) ? createReadStream(join(archive, name)) : undefined),
+    expectedEnd: "0/0",
+    timeline: 1,
+    throwAway: false,
+    ...more,
+  };
+}
+
+/** The log as its segments say, walked over in order. */
+export async function walked() {
+  const { archive } = await origin();
+  const names = readdirSync(archive)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .sort();
+  let before: SegmentFacts | undefined;
+  return names.map((name) => {
+    const bytes = readFileSync(join(archive, name));
+    const { facts } = readSegment(name, bytes, before);
+    const item = { name, bytes, before, facts };
+    before = facts;
+    return item;
+  });
+}
