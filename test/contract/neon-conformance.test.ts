@@ -109,7 +109,9 @@ test("the tour misses no request that the sandbox answers", async (t) => {
   await using neon = await startFakeNeon();
   await tour(neon);
   const made = new Set(neon.sandbox.faults.seen.map(({ method, path }) => shapes.nameOf(method, path)));
-  const answered = requests().map(({ method, path }) => shapes.nameOf(method, path.replace(":kind", "projects").replaceAll(/:\w+/g, "x")) ?? `${method} ${path}`);
+  const answered = requests().map(
+    ({ method, path }) => shapes.nameOf(method, path.replace(":kind", "projects").replaceAll(/:\w+/g, "x")) ?? `${method} ${path}`,
+  );
   assert.deepEqual(
     answered.filter((name) => !made.has(name) && !name.includes("/x")),
     [],

@@ -36,7 +36,7 @@ function start(t: TestContext, ...args: readonly string[]): Running {
   });
   const ended = once(child, "close").then(([status]) => status as number | null);
   t.after(async () => {
-    if (child.exitCode === null) child.kill("SIGKILL");
+    child.kill("SIGTERM");
     await ended;
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });

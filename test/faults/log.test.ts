@@ -1,6 +1,6 @@
 // The log archive while things go wrong around it: the storage is away, the server dies, a removal is interrupted.
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -63,6 +63,32 @@ test("R25 while the storage is away, receiving goes on; when it is back, nothing
   const ended = await archive.ended;
   assert.equal(ended.exit, 0, ended.stderr);
   assert.match(ended.stderr, /trying again/);
+});
+
+test("R25 an archiver that lost its lease takes it again and goes on, with what it received meanwhile", { skip }, async (t) => {
+  const { shop, write } = await beginSource(t);
+  const world = await beginWorld(t, { sources: { shop }, ...pitr });
+  await world.expect(0, "backup", "shop", "--kind", "base");
+  const archive = world.start("archive", "shop");
+  const lease = join(world.repository, "leases/archive-shop.json");
+  const jobOf = (): string => (existsSync(lease) ? (JSON.parse(readFileSync(lease, "utf8")) as { job: string }).job : "");
+  const first = await until("it has its lease", async () => jobOf());
+  const before = await write();
+  await until("it archives", async () => (await statusOf(world)).window.latest >= before);
+  rmSync(lease); // as after a long silence: the next heartbeat finds out
+  await until("it has a lease again", async () => {
+    await write();
+    return jobOf() !== "" && jobOf() !== first;
+  });
+  const last = await write();
+  const status = await until("all of it is in the window", async () => {
+    const now = await statusOf(world);
+    return now.window.latest >= last ? now : undefined;
+  });
+  assert.deepEqual(status.log.flaws, []);
+  archive.kill("SIGTERM");
+  assert.equal((await archive.ended).exit, 0);
+  await world.assertNothingLeft();
 });
 
 test("R25 a server killed with -9 loses no more than the objective, and the archive says nothing false", { skip }, async (t) => {

@@ -20,6 +20,7 @@ import { countRows, openShop } from "./shop.ts";
 import { listed, spaced } from "./words.ts";
 
 const SOURCE = "web";
+const SIZE = { users: 4_000, projects: 8_000, orders: 60_000 };
 /** Between what is to be brought back and the accident: as much as it takes to see that it was before. */
 const SECONDS_BEFORE = 2;
 
@@ -51,7 +52,7 @@ export async function tellNeon({ around, props, summary, nextAct, play }: Tellin
   const neon = await props.startNeon();
   progress.step("a web shop moves in");
   const shop = await openSession(neon.url);
-  await openShop(shop);
+  await openShop(shop, SIZE);
   const opened = await countRows(shop);
   progress.end();
   signal.throwIfAborted();
@@ -156,7 +157,7 @@ async function addSource(folder: string, neon: NeonSandbox): Promise<string> {
   };
   const policy = { window: "7d", protect: true, snapshots: [{ name: "backup-{date}", cron: "0 0 * * *", keep: "30d" }] };
   document.setIn(["sources", SOURCE], document.createNode({ ...source, checks: [] }));
-  document.setIn(["sources", SOURCE, "checks"], document.createNode([flow({ table: "orders", rows: { min: 300_000 } })]));
+  document.setIn(["sources", SOURCE, "checks"], document.createNode([flow({ table: "orders", rows: { min: SIZE.orders } })]));
   document.setIn(["policies"], document.createNode({ standard: policy }));
   document.setIn(["policies", "standard", "snapshots"], document.createNode(policy.snapshots.map(flow)));
   const text = document.toString({ lineWidth: 0 });

@@ -45,21 +45,29 @@ const WHAT = word(["Garden", "Kitchen", "Boathouse", "Office", "Workshop", "Libr
 const DOING = word(["renovation", "extension", "repair", "lighting", "fittings", "insulation", "repainting"]);
 const NOTE = word(["leave at the door", "gift wrap, please", "call before delivery", "second floor", "invoice to the company"]);
 
+export interface Size {
+  readonly users: number;
+  readonly projects: number;
+  readonly orders: number;
+}
+
+const SIZE: Size = { users: USERS, projects: PROJECTS, orders: ORDERS };
+
 // Skewed as life is: few customers order much, and business grows.
-const ROWS = `
+const rows = ({ users, projects, orders }: Size): string => `
   select setseed(0.42);
   insert into users (name, email, plan, created_at)
-    select first || ' ' || last, 'user' || n || '@example.com', plan, now() - interval '2 years' * (1 - n / ${USERS}.0)
+    select first || ' ' || last, 'user' || n || '@example.com', plan, now() - interval '2 years' * (1 - n / ${users}.0)
     from (select n, ${FIRST} as first, ${LAST} as last, ${word(["free", "free", "team", "business"])}::plan as plan
-          from generate_series(1, ${USERS}) n) people;
+          from generate_series(1, ${users}) n) people;
   insert into projects (owner_id, title, budget, settings, created_at)
-    select 1 + floor(random() ^ 2 * ${USERS}), ${WHAT} || ' ' || ${DOING}, round((500 + random() * 40000)::numeric, 2),
-      jsonb_build_object('colour', ${word(["red", "teal", "ochre"])}, 'notify', random() < 0.5), now() - interval '2 years' * (1 - n / ${PROJECTS}.0)
-    from generate_series(1, ${PROJECTS}) n;
+    select 1 + floor(random() ^ 2 * ${users}), ${WHAT} || ' ' || ${DOING}, round((500 + random() * 40000)::numeric, 2),
+      jsonb_build_object('colour', ${word(["red", "teal", "ochre"])}, 'notify', random() < 0.5), now() - interval '2 years' * (1 - n / ${projects}.0)
+    from generate_series(1, ${projects}) n;
   insert into orders (user_id, project_id, status, total, note, created_at)
-    select 1 + floor(random() ^ 2 * ${USERS}), 1 + floor(random() * ${PROJECTS}), ${word(["paid", "paid", "shipped", "shipped", "open", "refunded"])}::order_status,
-      round((5 + random() ^ 3 * 900)::numeric, 2), case when random() < 0.2 then ${NOTE} end, now() - interval '2 years' * (1 - n / ${ORDERS}.0)
-    from generate_series(1, ${ORDERS}) n;`;
+    select 1 + floor(random() ^ 2 * ${users}), 1 + floor(random() * ${projects}), ${word(["paid", "paid", "shipped", "shipped", "open", "refunded"])}::order_status,
+      round((5 + random() ^ 3 * 900)::numeric, 2), case when random() < 0.2 then ${NOTE} end, now() - interval '2 years' * (1 - n / ${orders}.0)
+    from generate_series(1, ${orders}) n;`;
 
 const AFTER = `
   alter table users add constraint users_email_key unique (email);
@@ -73,8 +81,8 @@ const AFTER = `
   analyze;`;
 
 /** Fills an empty database. */
-export async function openShop(session: PostgresSession): Promise<void> {
-  for (const part of [SCHEMA, ROWS, AFTER]) await session.query(part);
+export async function openShop(session: PostgresSession, size = SIZE): Promise<void> {
+  for (const part of [SCHEMA, rows(size), AFTER]) await session.query(part);
 }
 
 /** Rows by table; a table that is not there is absent. */

@@ -26,7 +26,7 @@ export const tools = section({
   stateDirectory: {
     type: path,
     env: "LIFEBOAT_STATE",
-    help: "Folder for caches that can be deleted at any moment. Default: `$XDG_CACHE_HOME/lifeboat`, or `~/.cache/lifeboat`.",
+    help: "Folder for caches, which can be deleted at any moment, and for log that `archive` received and did not store yet (`archive-…`), which must not. Default: `$XDG_CACHE_HOME/lifeboat` (`~/.cache/lifeboat`) for the first, `$XDG_STATE_HOME/lifeboat` (`~/.local/state/lifeboat`) for the second.",
     example: "/var/cache/lifeboat",
   },
 });

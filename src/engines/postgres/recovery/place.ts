@@ -101,7 +101,21 @@ export async function undoPlace(resource: Resource): Promise<boolean> {
     if (existed === "yes") for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
     else await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
+  if (note === undefined) return await removeRemains(work);
   return await undoCluster({ directory: work, jobId, host });
+}
+
+/** What may lie in a work directory. Without a note, only one that holds nothing else was ours. */
+const OURS = new Set(["lifeboat.json.new", "conf", "s", "log", "server.log", "tablespaces"]);
+
+/** A crash just before the note was written, or while everything was being removed. */
+async function removeRemains(work: string): Promise<boolean> {
+  const names = await readdir(work).catch(() => undefined);
+  if (names === undefined) return true;
+  if (!names.every((name) => OURS.has(name)))
+    throw new LifeboatError("SCRATCH_FAILED", `${work} holds files that are not ours; it is left as it is`);
+  await rm(work, { recursive: true, force: true, maxRetries: 5 });
+  return true;
 }
 
 /** The recovery is over and its data is to stay: from here on nothing of ours is there any more. */

@@ -56,7 +56,7 @@ test("all of the log is replayed, and the data directory that stays is stopped, 
 
 test("replay stops exactly before the record that was named", { skip }, async (t) => {
   const { marks } = await origin();
-  for (const [index, { lsn }] of [...marks.entries()].filter(([index]) => index % 2 === 0)) {
+  for (const [index, { lsn }] of [...marks.entries()].filter(([index]) => index === 1 || index === 4)) {
     let stop: { lsn: string; previousEnd: string } | undefined;
     for (const { name, bytes, before } of await walked()) stop ??= recordAt(name, bytes, before, lsn);
     assert.ok(stop);
@@ -181,6 +181,10 @@ test("a clean-up removes only what carries the note of its own job", async (t) =
   assert.equal(await undoPlace(resource), true);
   assert.ok(existsSync(directory), "without a note it is finished");
   mkdirSync(work);
+  assert.deepEqual([await undoPlace(resource), existsSync(work), existsSync(directory)], [true, false, true], "before its note was there");
+  mkdirSync(work);
+  writeFileSync(join(work, "mine"), "x");
+  await assert.rejects(undoPlace(resource), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
   await writeNote(work, { lifeboat: "cluster", jobId: "other", host: hostname(), data: directory });
   await assert.rejects(undoPlace(resource), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
   assert.ok(existsSync(directory));
