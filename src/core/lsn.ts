@@ -18,7 +18,6 @@ export function compareLsn(a: string, b: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-export const minLsn = (a: string, b: string): string => (compareLsn(a, b) <= 0 ? a : b);
 export const maxLsn = (a: string, b: string): string => (compareLsn(a, b) >= 0 ? a : b);
 
 const hex8 = (value: bigint): string => value.toString(16).toUpperCase().padStart(8, "0");

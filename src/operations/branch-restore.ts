@@ -5,6 +5,7 @@ import { judgeObjective } from "../core/objectives.ts";
 import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
+import { listSnapshotRecords } from "../repository/snapshots.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
@@ -93,6 +94,25 @@ export async function freeBranchName(source: Source, pattern: string, wanted: st
     const name = renderName(pattern, { at, taken });
     if ((await history.find(name, watch)) === undefined) return name;
     taken.push(name);
+  }
+}
+
+/**
+ * Ends what died, before a restore in place is even thought of. CONFIRMATION_NEEDED when one of them had set production back
+ * already: whoever repeats the command after a crash wishes for one restore, not for two.
+ */
+export async function assertNotDoneAlready(workshop: Workshop, source: Source, watch: Watch): Promise<void> {
+  const dead = (await recoverJobs(workshop, watch.progress)).filter((one) => one.verb === "restore" && one.source === source.name);
+  if (dead.length === 0) return;
+  const records = await listSnapshotRecords(workshop.repository.storage, source.name, watch.signal);
+  for (const { job } of dead) {
+    const found = [...records.values()].find(({ kept }) => kept?.job === job);
+    if (found === undefined) continue;
+    throw new LifeboatError(
+      "CONFIRMATION_NEEDED",
+      `job ${job} had set production of ${source.name} back before its process ended; the state before is kept as ${found.name}`,
+      { hint: `look at production, then run \`lifeboat accept ${job}\`; or repeat the command to restore once more` },
+    );
   }
 }
 

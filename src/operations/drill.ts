@@ -2,7 +2,6 @@
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
 import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
 import type { Scratch } from "../ports/provider.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { mark } from "../repository/marks.ts";

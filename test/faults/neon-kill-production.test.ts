@@ -88,3 +88,21 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
     assert.ok(times >= (silence === "stallAfter" ? 1 : 4), `only ${times} requests were killed`);
   });
 }
+
+test("a restore in place that is repeated after a crash is not done twice", { skip }, async (t) => {
+  const place = await beginNeonPlace(t, SQL);
+  await sleep(50);
+  const good = new Date().toISOString();
+  await sleep(50);
+  await query(place.production, "delete from users where id > 3");
+  const args = ["restore", "shop", "--to", good, "--in-place", "--yes", "shop"];
+  assert.equal(await killedAtRequest(place, 1, "stallAfter", ...args), true);
+  assert.equal(await rows(place), 100, "it had happened");
+  const again = await place.run(...args, "--json");
+  assert.deepEqual([again.exit, again.code], [2, "CONFIRMATION_NEEDED"]);
+  assert.match(again.message ?? "", /had set production of shop back .* kept as rollback-\d{8}$/);
+  assert.equal((await place.branches()).length, 2, "one production, one state before");
+  const job = /job (\w+)/.exec(again.message ?? "")?.[1] ?? "";
+  await place.expect(0, "accept", job);
+  await place.assertNothingLeft();
+});

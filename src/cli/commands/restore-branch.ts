@@ -1,7 +1,7 @@
 // The part of `lifeboat restore` that happens within the provider: into a branch of its own, or in place.
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
-import { type BranchRestored, branchRestore, planBranchRestore } from "../../operations/branch-restore.ts";
+import { assertNotDoneAlready, type BranchRestored, branchRestore, planBranchRestore } from "../../operations/branch-restore.ts";
 import { pastTargetOf } from "../../operations/history-target.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
 import type { Source, Watch, Workshop } from "../../operations/workshop.ts";
@@ -35,6 +35,7 @@ export async function restoreWithinProvider(
 ): Promise<ExitStatus | undefined> {
   // Chosen tables, rows only and an address are loaded from a backup: a branch is always whole, and at the provider.
   const loaded = options.tables !== undefined || options.dataOnly || options.replace || options.into?.includes("://") === true;
+  if (options.inPlace && !options.plan) await assertNotDoneAlready(workshop, source, watch);
   const past = loaded ? undefined : await pastTargetOf(workshop, source, options.to, watch);
   if (past === undefined) {
     // A name that nobody knows is worth more words than a missing option.

@@ -1,6 +1,7 @@
-// Writes the files of a tar archive below a directory. Large ones go through the thread pool, several pieces at a time, while
-// the next bytes are being decrypted; small ones are written at once, for a round trip would cost more than they do.
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, writev, writevSync } from "node:fs";
+// Writes the files of a tar archive below a directory, through the thread pool, several files and pieces at a time, while the
+// next bytes are being decrypted: a disk that is busy takes a millisecond to make a file, and a cluster has thousands.
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { TarEntry, TarEvent } from "../base/tar.ts";
@@ -11,8 +12,11 @@ const PIECE_BYTES = 1024 * 1024;
 /** So much may be on its way to the disk. */
 const UNDER_WAY_BYTES = 8 * PIECE_BYTES;
 
+/** So many files may be open. */
+const FILES_UNDER_WAY = 32;
+
 interface OpenFile {
-  readonly fd: number;
+  readonly handle: Promise<FileHandle>;
   readonly path: string;
   pieces: Uint8Array[];
   gatheredBytes: number;
@@ -25,9 +29,9 @@ export class FileWriter {
   readonly #owner: ServerUser | undefined;
   readonly #skip: (path: string) => boolean;
   readonly #made = new Set<string>();
+  readonly #closing = new Set<Promise<void>>();
   #file: OpenFile | undefined;
   #underWayBytes = 0;
-  #closing: Promise<void>[] = [];
   #wake: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -45,7 +49,7 @@ export class FileWriter {
     if (event.kind === "entry") this.#begin(entry);
     else if (this.#file !== undefined && event.kind === "data") this.#add(this.#file, event.bytes);
     else if (this.#file !== undefined) this.#end(this.#file);
-    return this.#underWayBytes > UNDER_WAY_BYTES ? this.#room() : undefined;
+    return this.#underWayBytes > UNDER_WAY_BYTES || this.#closing.size > FILES_UNDER_WAY ? this.#room() : undefined;
   }
 
   /** Resolves when all is written and closed. */
@@ -58,7 +62,7 @@ export class FileWriter {
   async abandon(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    if (file) this.#closing.push(Promise.all(file.writes).then(() => closeSync(file.fd)));
+    if (file) this.#close(file);
     await Promise.all(this.#closing);
   }
 
@@ -67,11 +71,9 @@ export class FileWriter {
     const path = join(this.#root, entry.path);
     this.#directory(entry.type === "directory" ? path : dirname(path), entry.type === "directory" ? entry.mode : 0o700);
     if (entry.type === "directory") return;
-    translated(path, () => {
-      const fd = openSync(path, "wx", entry.mode & 0o777);
-      this.#file = { fd, path, pieces: [], gatheredBytes: 0, position: 0, writes: [] };
-      if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
-    });
+    const handle = create(path, entry.mode & 0o777, this.#owner);
+    handle.catch(() => {}); // told when it is closed, at the latest
+    this.#file = { handle, path, pieces: [], gatheredBytes: 0, position: 0, writes: [] };
   }
 
   #directory(path: string, mode: number): void {
@@ -91,35 +93,36 @@ export class FileWriter {
   }
 
   #write(file: OpenFile): void {
-    const { pieces, gatheredBytes, position } = file;
+    const { handle, path, pieces, gatheredBytes, position } = file;
     file.pieces = [];
     file.gatheredBytes = 0;
     file.position += gatheredBytes;
     this.#underWayBytes += gatheredBytes;
-    file.writes.push(
-      writeAll(file.fd, pieces, position, gatheredBytes)
-        .catch((error: unknown) => this.#fail(file.path, error))
-        .finally(() => {
-          this.#underWayBytes -= gatheredBytes;
-          this.#wake?.();
-        }),
-    );
+    const writing = handle
+      .then((open) => writeAll(open, pieces, position, gatheredBytes))
+      .catch((error: unknown) => this.#fail(path, error))
+      .finally(() => {
+        this.#underWayBytes -= gatheredBytes;
+        this.#wake?.();
+      });
+    file.writes.push(writing);
   }
 
   #end(file: OpenFile): void {
     this.#file = undefined;
-    const { fd, path, pieces, gatheredBytes, position, writes } = file;
-    if (writes.length === 0) {
-      translated(path, () => {
-        if (gatheredBytes > 0 && writevSync(fd, pieces, position) !== gatheredBytes) throw full(path);
-        closeSync(fd);
+    if (file.gatheredBytes > 0) this.#write(file);
+    this.#close(file);
+  }
+
+  #close({ handle, path, writes }: OpenFile): void {
+    const closing = Promise.all(writes)
+      .then(async () => (await handle).close())
+      .catch((error: unknown) => this.#fail(path, error))
+      .finally(() => {
+        this.#closing.delete(closing);
+        this.#wake?.();
       });
-      return;
-    }
-    if (gatheredBytes > 0) this.#write(file);
-    // The descriptor is given back as soon as its last piece is written: a cluster may have very many files.
-    this.#closing.push(Promise.all(file.writes).then(() => closeSync(fd)));
-    if (this.#closing.length > 64) this.#closing = [Promise.all(this.#closing).then(() => undefined)];
+    this.#closing.add(closing);
   }
 
   #fail(path: string, error: unknown): void {
@@ -127,7 +130,8 @@ export class FileWriter {
   }
 
   async #room(): Promise<void> {
-    while (this.#underWayBytes > UNDER_WAY_BYTES / 2 && this.#failure === undefined) {
+    const full = (): boolean => this.#underWayBytes > UNDER_WAY_BYTES / 2 || this.#closing.size > FILES_UNDER_WAY / 2;
+    while (full() && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -136,15 +140,19 @@ export class FileWriter {
   }
 }
 
-async function writeAll(fd: number, pieces: readonly Uint8Array[], position: number, sizeBytes: number): Promise<void> {
+async function create(path: string, mode: number, owner: ServerUser | undefined): Promise<FileHandle> {
+  const handle = await open(path, "wx", mode);
+  if (owner) await handle.chown(owner.uid, owner.gid);
+  return handle;
+}
+
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[], position: number, sizeBytes: number): Promise<void> {
   let left = pieces;
   for (let done = 0; done < sizeBytes; ) {
-    const written = await new Promise<number>((resolve, reject) => {
-      writev(fd, left, position + done, (error, count) => (error ? reject(error) : resolve(count)));
-    });
-    if (written === 0) throw new Error("nothing could be written");
-    done += written;
-    if (done < sizeBytes) left = [Buffer.concat(left).subarray(written)];
+    const { bytesWritten } = await handle.writev([...left], position + done);
+    if (bytesWritten === 0) throw new Error("nothing could be written");
+    done += bytesWritten;
+    if (done < sizeBytes) left = [Buffer.concat(left).subarray(bytesWritten)];
   }
 }
 
