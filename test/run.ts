@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   tests: ["src/**/*.test.ts", "tools/**/*.test.ts", "test/*.test.ts", "test/{support,contract,integration,e2e}/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
+  peers: ["test/peers/**/*.test.ts"],
   calendar: ["test/calendar/**/*.test.ts"],
 };
 /** For a whole file; a test that hangs must not hang the run. */

@@ -1,86 +1,13 @@
-// The demonstration as a user runs it: what it shows, what it leaves, and what becomes of it when it is stopped or killed.
+// The demonstration as a user runs it: what it shows, what it leaves, and what becomes of it when it is stopped.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { headingsOf, leftOf, plain, root, start, temporaryFolder, until } from "../support/demo.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const skip = skipWithoutPostgres();
-const TIMEOUT_MS = 240_000;
-
-/** A temporary folder of a run's own, so that whatever it leaves is seen; servers run as another user and must pass. */
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "d-"));
-  chmodSync(folder, 0o711);
-  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  return folder;
-}
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly ended: Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>;
-  stdout(): string;
-}
-
-/** Colours are neither demanded nor forbidden: a run decides by itself. */
-const { FORCE_COLOR: _, NO_COLOR: __, ...plain } = process.env;
-
-function start(folder: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Run {
-  const child = spawn(join(root, "bin/lifeboat"), ["demo", ...args], {
-    // A user's own settings must not lead the demonstration to the user's own repository.
-    env: { ...plain, TMPDIR: folder, LIFEBOAT_REPOSITORY: "file:///nowhere", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const ended = new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.once("close", (status) => resolve({ status, stdout, stderr })),
-  );
-  return { child, ended, stdout: () => stdout };
-}
-
-/** Processes whose arguments or environment name the folder; known on Linux only. */
-function processesOf(folder: string): string[] {
-  if (process.platform !== "linux") return [];
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        const told = `${command} ${readFileSync(`/proc/${pid}/environ`, "utf8")}`;
-        return command !== "" && told.includes(folder) ? [`${pid} ${command}`] : [];
-      } catch {
-        return [];
-      }
-    });
-}
-
-/** What is left once the supervisors have had their time. */
-async function leftOf(folder: string): Promise<{ readonly processes: string[]; readonly files: string[] }> {
-  const look = () => ({ processes: processesOf(folder), files: readdirSync(folder).sort() });
-  for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 100) {
-    const { processes } = look();
-    if (processes.length === 0) break;
-    await sleep(100);
-  }
-  return look();
-}
-
-async function until(holds: () => boolean, what: string): Promise<void> {
-  for (let waitedMs = 0; !holds(); waitedMs += 50) {
-    assert.ok(waitedMs < TIMEOUT_MS, `in vain waited for ${what}`);
-    await sleep(50);
-  }
-}
-
-const headingsOf = (text: string): string[] => text.split("\n").filter((line) => line.startsWith("── "));
 
 test("the demonstration ends well, reads as the captured run in the documentation, and leaves nothing", { skip }, async () => {
   const folder = temporaryFolder();
@@ -94,8 +21,9 @@ test("the demonstration ends well, reads as the captured run in the documentatio
   assert.match(stdout, /fingerprint\s+equal to the one taken with the backup/);
   assert.match(stdout, /RTO achieved\s+\S+ m?s \(objective 15m\)/);
   assert.match(stdout, /lost\s+\d+ orders/);
+  assert.match(stdout, /at Neon\s+set back to \S+, equal to the fingerprint of that moment/);
   const documented = headingsOf(readFileSync(join(root, "docs/demo.txt"), "utf8"));
-  assert.ok(documented.length >= 7);
+  assert.ok(documented.length >= 10);
   assert.deepEqual(headingsOf(stdout), documented, "docs/demo.txt is stale: run `bin/lifeboat demo > docs/demo.txt`");
   assert.deepEqual(await leftOf(folder), { processes: [], files: [] });
 });
@@ -108,9 +36,11 @@ test("R31 R33 the demonstration's JSON counts what was lost to the last order, a
   assert.equal(told.verdict, "pass");
   assert.deepEqual(
     told.steps.map(({ command }: { command: string }) => command.split(" ")[1]),
-    ["init", "check", "backup", "verify", "drill", "restore"],
+    ["init", "check", "backup", "verify", "drill", "restore", "apply", "backup", "list", "restore"],
   );
   assert.equal(told.fingerprint.equal, true);
+  assert.equal(told.neon.equal, true);
+  assert.ok(told.neon.rows > 70_000 && told.neon.kept.startsWith("rollback-"));
   assert.ok(told.lost.orders > 0);
   assert.equal(told.lost.orders, told.rows.before.orders - told.rows.after.orders);
   assert.equal(told.rows.after.users, told.rows.before.users);
@@ -151,21 +81,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assert.deepEqual(await leftOf(folder), { processes: [], files: [] });
   });
 }
-
-test("a demonstration that is killed leaves no process, and the next one removes its folder", { skip }, async () => {
-  const folder = temporaryFolder();
-  const { child, ended, stdout } = start(folder);
-  await until(() => stdout().includes("lifeboat drill"), "the drill");
-  child.kill("SIGKILL");
-  await ended;
-  const left = await leftOf(folder);
-  assert.deepEqual(left.processes, []);
-  for (const name of left.files) assert.match(name, /^lifeboat-demo-/, "everything it made lies in its folder");
-  for (const name of left.files) assert.ok(!existsSync(join(folder, name, "server")), "the supervisor removed the server");
-  const next = await start(folder, ["--json"]).ended;
-  assert.equal(next.status, 0, next.stderr);
-  assert.deepEqual(await leftOf(folder), { processes: [], files: [] });
-});
 
 test("a demonstration without PostgreSQL's programs says exactly what to install, and leaves nothing", async () => {
   const folder = temporaryFolder();

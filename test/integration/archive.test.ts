@@ -2,33 +2,14 @@
 import assert from "node:assert/strict";
 import { copyFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
-import { archiveSource, flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
-import { freshDatabase, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
-import { beginWorld, type World } from "../support/program.ts";
+import { test } from "node:test";
+import { basePoints, beginArchiveWorld, flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
+import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
-async function begin(t: TestContext): Promise<{ cluster: Cluster; world: World; write: () => Promise<void> }> {
-  const cluster = await testCluster({ settings: archiveSource });
-  t.after(() => cluster.stop());
-  const connection = await freshDatabase("shop", cluster);
-  await query(connection, "create table orders (id bigint generated always as identity, note text)");
-  const world = await beginWorld(t, {
-    sources: { shop: connection },
-    source: "policy: pitr, objectives: { rpo: 10s }, archive: { partialEvery: 1s }",
-    yaml: "policies: { pitr: { window: 7d } }\n",
-  });
-  const write = async (): Promise<void> => {
-    await query(connection, "insert into orders (note) select repeat('x', 200) from generate_series(1, 1000)");
-  };
-  return { cluster, world, write };
-}
-
 test("R25 R2 the window grows with the log; a segment that is gone, then one that is damaged, turn status red", { skip }, async (t) => {
-  const { cluster, world, write } = await begin(t);
+  const { cluster, world, write } = await beginArchiveWorld(t);
   const shop = cluster.connection("shop");
   await write();
   const archive = world.start("archive", "shop");
@@ -82,7 +63,7 @@ test("R25 R2 the window grows with the log; a segment that is gone, then one tha
 
   flipByte(broken);
   assert.equal((await statusOf(world)).window.latest, idle.window.latest, "damage inside shows only to who reads");
-  const verified = (await world.run("verify", "--json", (await points(world))[0]?.id ?? "")).json();
+  const verified = (await world.run("verify", "--json", (await basePoints(world))[0]?.id ?? "")).json();
   assert.equal(verified.verdict, "fail");
   const red = await statusOf(world);
   assert.ok(
@@ -96,40 +77,8 @@ test("R25 R2 the window grows with the log; a segment that is gone, then one tha
   await world.assertNothingLeft();
 });
 
-test("R25 an archiver that is killed at any moment goes on without a gap and without a false link", { skip }, async (t) => {
-  const { cluster, world, write } = await begin(t);
-  const shop = cluster.connection("shop");
-  await world.expect(0, "backup", "shop", "--kind", "base");
-  for (let round = 0; round < 5; round++) {
-    const archive = world.start("archive", "shop");
-    for (let part = 0; part < 3; part++) {
-      await write();
-      await query(shop, "select pg_switch_wal()");
-    }
-    await sleep(400 + round * 350);
-    archive.kill("SIGKILL");
-    await archive.ended;
-  }
-  await write();
-  const [{ at } = { at: "" }] = await query<{ at: string }>(
-    shop,
-    `select to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`,
-  );
-  const archive = world.start("archive", "shop");
-  const status = await until("everything written is in the window", async () => {
-    const now = await statusOf(world);
-    return now.window.latest !== null && now.window.latest >= at ? now : undefined;
-  });
-  assert.deepEqual(status.log.flaws, []);
-  assert.equal(status.log.stretches.length, 1);
-  archive.kill("SIGTERM");
-  assert.equal((await archive.ended).exit, 0);
-  const verified = (await world.run("verify", "--json", (await points(world))[0]?.id ?? "")).json();
-  assert.equal(verified.verdict, "pass", JSON.stringify(verified.checks));
-});
-
 test("R25 one archiver at a time: a second is told who has the source", { skip }, async (t) => {
-  const { cluster, world } = await begin(t);
+  const { cluster, world } = await beginArchiveWorld(t);
   const archive = world.start("archive", "shop");
   await until("it runs", async () => (await query(cluster.connection("shop"), "select active from pg_replication_slots")).length > 0);
   const second = await world.run("archive", "shop", "--json");
@@ -142,7 +91,7 @@ test("R25 one archiver at a time: a second is told who has the source", { skip }
 });
 
 test("R25 archive_command: each file is stored once, in any order, whatever else the server offers", { skip }, async (t) => {
-  const { cluster, world, write } = await begin(t);
+  const { cluster, world, write } = await beginArchiveWorld(t);
   const shop = cluster.connection("shop");
   await world.expect(0, "backup", "shop", "--kind", "base");
   for (let round = 0; round < 3; round++) {
@@ -174,8 +123,3 @@ test("R25 archive_command: each file is stored once, in any order, whatever else
   assert.equal((await world.run("archive", "shop", "--json", "--segment", join(folder, "nothing"))).code, "USAGE");
   await world.assertNothingLeft();
 });
-
-async function points(world: World): Promise<{ id: string; kind: string }[]> {
-  const { points: all } = (await world.expect(0, "list", "shop", "--json")).json() as { points: { id: string; kind: string }[] };
-  return all.filter(({ kind }) => kind === "base");
-}

@@ -1,8 +1,11 @@
 // Helpers of the tests of the log archive.
 import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { World } from "./program.ts";
+import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { freshDatabase, query, testCluster } from "./postgres.ts";
+import { beginWorld, type World } from "./program.ts";
 
 /** What a server needs so that its log can be archived; small segments make short tests. */
 export const archiveSource: Readonly<Record<string, string>> = {
@@ -48,4 +51,27 @@ export function flipByte(path: string): void {
   byte[0] = (byte[0] ?? 0) ^ 0x40;
   writeSync(file, byte, 0, 1, at);
   closeSync(file);
+}
+
+/** A source under protection, whose log can be archived, and something to write into it. */
+export async function beginArchiveWorld(t: TestContext): Promise<{ cluster: Cluster; world: World; write: () => Promise<void> }> {
+  const cluster = await testCluster({ settings: archiveSource });
+  t.after(() => cluster.stop());
+  const connection = await freshDatabase("shop", cluster);
+  await query(connection, "create table orders (id bigint generated always as identity, note text)");
+  const world = await beginWorld(t, {
+    sources: { shop: connection },
+    source: "policy: pitr, objectives: { rpo: 10s }, archive: { partialEvery: 1s }",
+    yaml: "policies: { pitr: { window: 7d } }\n",
+  });
+  const write = async (): Promise<void> => {
+    await query(connection, "insert into orders (note) select repeat('x', 200) from generate_series(1, 1000)");
+  };
+  return { cluster, world, write };
+}
+
+/** The base backups of the shop. */
+export async function basePoints(world: World): Promise<{ id: string; kind: string }[]> {
+  const { points: all } = (await world.expect(0, "list", "shop", "--json")).json() as { points: { id: string; kind: string }[] };
+  return all.filter(({ kind }) => kind === "base");
 }

@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { baseEnvironment } from "../../src/engines/postgres/process/environment.ts";
 import { runProgram } from "../../src/engines/postgres/process/run.ts";
 import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
@@ -58,4 +59,23 @@ export async function commitsOf(directory: string, line: string): Promise<Commit
   });
   const records = stdout.matchAll(/tx:\s*(\d+), lsn: ([0-9A-F]+)\/([0-9A-F]+), .*desc: COMMIT (\d{4}-\S+ \S+ UTC)/g);
   return [...records].map(([, xid = "", high, low, at = ""]) => ({ xid, lsn: (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`), at }));
+}
+
+export const HEAD = { kind: "head" } as const;
+export const note = (text: string): string => `insert into t (note) values ('${text}')`;
+export const notes = (fleet: Fleet, line: string): Promise<string[]> => column(fleet, line, "select note from t order by note");
+
+/** So far apart that no two commits fall into one millisecond, which is all that a Date can tell. */
+export async function instant(): Promise<Date> {
+  await sleep(3);
+  const at = new Date();
+  await sleep(3);
+  return at;
+}
+
+/** A line with the shop's table. */
+export async function shop(fleet: Fleet): Promise<string> {
+  const line = await fleet.createLine({ sql: SHOP });
+  await fleet.execute(line, "shop", TABLE);
+  return line;
 }

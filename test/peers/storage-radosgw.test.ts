@@ -1,9 +1,9 @@
 // The storage contract against Ceph's S3 gateway: a server that none of our own code had a hand in.
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { openS3Storage } from "../../src/storage/s3/s3.ts";
+import { storageContract } from "../contract/storage.ts";
 import { radosgwMissing, startRadosgw } from "../support/radosgw.ts";
 import { MINIATURE } from "../support/s3-sandbox.ts";
-import { storageContract } from "./storage.ts";
 
 storageContract(
   "radosgw",
