@@ -140,7 +140,6 @@ async function storeFiles(workshop: Workshop, source: Source, line: Line, job: J
     if (taken.segment !== undefined && !taken.segment.partial) line.last = taken.segment;
     if (taken.outcome === "stored" && !taken.segment?.partial) line.stored++;
     if (taken.notice !== undefined) watch.progress.note(taken.notice);
-    watch.progress.advance(bytes.byteLength);
   }
 }
 

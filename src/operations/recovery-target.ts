@@ -52,6 +52,7 @@ export async function courseTo(workshop: Workshop, source: Source, to: string, s
   if (target === undefined) return { ...(await baseAlone(workshop, source, to)), window, log };
   const located = locate(source.name, log.stretches, target, log.flaws);
   let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
+  let foundIn: LogSegment | undefined;
   for (const { segment, before } of located.candidates) {
     const key = await workshop.openKey();
     const stored = readLogBytes(workshop.repository.storage, placeOf(segment), segment, key, signal);
@@ -63,9 +64,11 @@ export async function courseTo(workshop: Workshop, source: Source, to: string, s
         : target.kind === "lsn"
           ? physical.recordAt(name, bytes, before, target.lsn)
           : undefined;
-    if (stop !== undefined) break;
+    if (stop === undefined) continue;
+    foundIn = segment;
+    break;
   }
-  const plan = planFrom(located, stop);
+  const plan = planFrom(located, stop, foundIn);
   const base = log.bases.find(({ id }) => id === plan.base.id)?.entry;
   if (base === undefined) throw new LifeboatError("BUG", `base backup ${plan.base.id} is planned with and not there`);
   const { chain, timeline, expectedEnd } = plan;

@@ -35,7 +35,7 @@ export const archiveCommand = defineCommand({
         const { files, last } = await archive(workshop, source, watch);
         context.emit(
           { source: source.name, files, last: last ?? null },
-          () => `stopped; ${files} files of the log were stored in this run`,
+          () => `stopped; ${files} ${files === 1 ? "file" : "files"} of the log stored in this run`,
         );
       }
       return EXIT.done;
