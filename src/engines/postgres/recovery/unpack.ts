@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { RecoveryOrder } from "../../../ports/physical.ts";
 import { readBackupManifest } from "../base/manifest.ts";
-import { TarReader } from "../base/tar.ts";
 import type { ServerUser } from "../cluster/server-user.ts";
 import type { RecoveryPlace } from "./place.ts";
-import { FileWriter, ownDirectory } from "./write-files.ts";
+import { unpackArchive } from "./unpack-archive.ts";
+import { ownDirectory } from "./write-files.ts";
 
 export interface Unpacked {
   readonly files: number;
@@ -17,7 +17,7 @@ export interface Unpacked {
 }
 
 /** Not brought back: links are made anew to where tablespaces are now; signal files would make a server wait for a primary. */
-const LEFT_OUT = new Set(["tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "postmaster.opts"]);
+const LEFT_OUT = ["tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "postmaster.opts"];
 const NOT_IN_MANIFEST = /^(pg_wal\/|backup_manifest$)/;
 
 /** INTEGRITY when an archive is damaged or holds what it must not; DISK_FULL. Files that are there already are never written over. */
@@ -36,13 +36,9 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
     if (!waiting.delete(part.name)) throw new LifeboatError("INTEGRITY", `the base backup has a part ${part.name} that it should not have`);
     const oid = part.name === "base" ? undefined : part.name.slice("tablespace-".length);
     const [root, prefix] = oid === undefined ? [place.directory, ""] : [tablespace(place, oid), `pg_tblspc/${oid}/`];
-    const writer = new FileWriter(root, place.owner, (path) => prefix === "" && LEFT_OUT.has(path));
-    try {
-      await unpackOne(part.bytes, writer, order, (path, sizeBytes) => note(seen, `${prefix}${path}`, sizeBytes));
-    } catch (error) {
-      await writer.abandon();
-      throw error;
-    }
+    const leftOut = prefix === "" ? LEFT_OUT : [];
+    const task = { root, owner: place.owner, leftOut };
+    await unpackArchive(watched(part.bytes, order), task, (path, sizeBytes) => note(seen, `${prefix}${path}`, sizeBytes));
   }
   if (waiting.size > 0) throw new LifeboatError("INTEGRITY", `the base backup has no part ${[...waiting].join(", ")}`);
   if (manifest !== undefined) compare(seen, manifest);
@@ -56,24 +52,12 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
   return { files: seen.size, sizeBytes, checked: manifest !== undefined };
 }
 
-async function unpackOne(
-  bytes: AsyncIterable<Uint8Array>,
-  writer: FileWriter,
-  { signal, progress }: RecoveryOrder,
-  onFile: (path: string, sizeBytes: number) => void,
-): Promise<void> {
-  const reader = new TarReader();
+async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: RecoveryOrder): AsyncIterable<Uint8Array> {
   for await (const chunk of bytes) {
     signal?.throwIfAborted();
     progress?.advance(chunk.length);
-    for (const event of reader.feed(chunk)) {
-      if (event.kind === "entry" && event.entry.type === "file") onFile(event.entry.path, event.entry.sizeBytes);
-      const full = writer.take(event);
-      if (full) await full;
-    }
+    yield chunk;
   }
-  reader.end();
-  await writer.end();
 }
 
 function note(seen: Map<string, number>, path: string, sizeBytes: number): void {

@@ -10,7 +10,7 @@ import type { ServerUser } from "../cluster/server-user.ts";
 /** Pieces are gathered to so much before they are written. */
 const PIECE_BYTES = 1024 * 1024;
 /** So much may be on its way to the disk. */
-const UNDER_WAY_BYTES = 8 * PIECE_BYTES;
+const UNDER_WAY_BYTES = 4 * PIECE_BYTES;
 
 /** So many files may be open. */
 const FILES_UNDER_WAY = 32;
