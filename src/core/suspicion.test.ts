@@ -83,3 +83,8 @@ test("only backups of the same kind are compared, and only earlier ones", () => 
   const first = { ...(points[0] ?? assert.fail()), sizeBytes: 1, sourceBytes: 1 };
   assert.equal(suspicionOf(first, [first, ...points.slice(1)]), undefined);
 });
+
+test("the size of a snapshot at a provider says nothing: a branch is accounted with none", () => {
+  const points = series([...usual, [0, 0]]).map((point) => ({ ...point, kind: "snapshot" as const }));
+  assert.equal(ofLast(points), undefined);
+});

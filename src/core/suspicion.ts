@@ -10,9 +10,11 @@ const SHARE = 0.5;
  * Why the point is suspiciously small, in one sentence, or undefined. Small means: stored bytes AND source bytes are
  * both below half the median of the up to seven points of the same kind before it. One alone has harmless reasons:
  * better compression, or a vacuum at the source. Where data was removed on purpose the suspicion ends by itself, once
- * small backups are the majority of the seven.
+ * small backups are the majority of the seven. A snapshot's size is what its provider accounts for, a branch's nothing: it
+ * says nothing of the data.
  */
 export function suspicionOf(point: RestorePoint, points: readonly RestorePoint[]): string | undefined {
+  if (point.kind === "snapshot") return undefined;
   const before = points.filter((other) => other.kind === point.kind && byTime(other, point) < 0);
   const recent = before.sort(byTime).slice(-LOOK_BACK);
   const storedBytes = median(recent.map((other) => other.sizeBytes));
