@@ -1,6 +1,6 @@
 // What most commands begin with: the configuration wired into a workshop, and everything closed again at the end.
 import { type Composed, compose } from "../compose.ts";
-import { LifeboatError } from "../core/errors.ts";
+import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { Source, Watch } from "../operations/workshop.ts";
 import type { CommandContext } from "./command.ts";
@@ -34,4 +34,37 @@ export function sourceNamed(workshop: Composed, name: string): Source {
 /** The source named, or all of them. */
 export function sourcesNamed(workshop: Composed, name: string | undefined): Source[] {
   return name === undefined ? [...workshop.sources.values()] : [sourceNamed(workshop, name)];
+}
+
+export interface Outcomes<T> {
+  readonly results: readonly T[];
+  /** Throws the first failure: after the results of the others were told. */
+  settle(): void;
+}
+
+/** Acts on the source named, or on each: one that fails keeps no other from its turn, and is noted when it happens. */
+export async function eachSource<T>(
+  workshop: Composed,
+  name: string | undefined,
+  watch: Watch,
+  act: (source: Source) => Promise<T>,
+): Promise<Outcomes<T>> {
+  const results: T[] = [];
+  const failures: unknown[] = [];
+  const sources = sourcesNamed(workshop, name);
+  for (const source of sources) {
+    try {
+      results.push(await act(source));
+    } catch (error) {
+      if (watch.signal.aborted || sources.length === 1) throw error;
+      failures.push(error);
+      watch.progress.note(`${source.name}: ${asLifeboatError(error).message}`);
+    }
+  }
+  return {
+    results,
+    settle() {
+      if (failures.length > 0) throw failures[0];
+    },
+  };
 }

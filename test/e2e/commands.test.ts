@@ -183,3 +183,17 @@ test("what is asked wrongly ends with a stable code, its status, and a next step
   assert.match(config.stderr, /sources/, "the nearest word is suggested");
   await world.assertNothingLeft();
 });
+
+test("R30 a drill of every source is done of each that can be: one without a backup keeps no other from its turn", { skip }, async (t) => {
+  const gone = { url: "postgres://shop@127.0.0.1:1/shop", label: "gone" };
+  const world = await beginWorld(t, { sources: { gone, shop: await shop() } });
+  await world.expect(0, "backup", "shop");
+  const ran = await world.run("drill", "--json");
+  assert.equal(ran.code, "NO_RESTORE_POINT");
+  assert.equal(ran.exit, 1);
+  const { drills } = ran.json();
+  assert.deepEqual(
+    drills.map(({ source, verdict }: { source: string; verdict: string }) => [source, verdict]),
+    [["shop", "pass"]],
+  );
+});

@@ -1,10 +1,10 @@
 // lifeboat drill [SOURCE]
 import { text } from "../../config/types.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
-import { drill, type Finding } from "../../operations/drill.ts";
+import { drill } from "../../operations/drill.ts";
 import { defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
-import { sourcesNamed, withWorkshop } from "../session.ts";
+import { eachSource, withWorkshop } from "../session.ts";
 
 export const drillCommand = defineCommand({
   description:
@@ -23,17 +23,17 @@ export const drillCommand = defineCommand({
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
       let worst: ExitStatus = EXIT.done;
-      const findings: Finding[] = [];
-      for (const source of sourcesNamed(workshop, context.args.source)) {
+      const { results: findings, settle } = await eachSource(workshop, context.args.source, watch, async (source) => {
         const finding = await drill(workshop, source, context.options.to, watch);
-        findings.push(finding);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
-      }
+        return finding;
+      });
       const json = findings.map(findingJson);
       context.emit(context.args.source === undefined ? { drills: json } : json[0], () =>
         findings.map((finding) => renderFinding(finding, workshop.repository.storage.url, context.paint)).join("\n\n"),
       );
+      settle();
       return worst;
     });
   },

@@ -6,7 +6,7 @@ import { pointJson } from "../../core/restore-point.ts";
 import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
-import { sourcesNamed, withWorkshop } from "../session.ts";
+import { eachSource, withWorkshop } from "../session.ts";
 
 export const expireCommand = defineCommand({
   description:
@@ -17,10 +17,10 @@ export const expireCommand = defineCommand({
   examples: ["lifeboat expire --plan", "lifeboat expire shop"],
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const results: ExpireResult[] = [];
       const act = context.options.plan ? planExpire : expire;
-      for (const source of sourcesNamed(workshop, context.args.source)) results.push(await act(workshop, source, watch));
+      const { results, settle } = await eachSource(workshop, context.args.source, watch, (source) => act(workshop, source, watch));
       context.emit({ sources: results.map(json) }, () => results.map((result) => human(result, context.paint)).join("\n\n"));
+      settle();
       return results.some(({ refused, log }) => refused.length > 0 || log?.refused !== undefined) ? EXIT.failed : EXIT.done;
     });
   },
