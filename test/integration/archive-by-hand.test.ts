@@ -124,6 +124,8 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
   const rows = ask("select n from orders order by n");
   assert.deepEqual(rows.stdout.trim().split("\n"), ["1", "2"], `${rows.stderr}\n${readFileSync(join(place, "server.log"), "utf8")}`);
 
+  // It lets people read before it is promoted, and write only after.
+  await until("it is promoted", async () => ask("select pg_is_in_recovery()").stdout.trim() === "f");
   // The recovered server goes on on a new timeline, and its own archive_command feeds the same archive.
   ask("insert into orders values (4)");
   ask("select pg_switch_wal()");
