@@ -29,7 +29,7 @@ async function attemptOptions(
   const newestMs = Math.max(0, ...entries.filter((entry) => entry.ours && isScheduled(entry)).map(({ point }) => point.endedAt.getTime()));
   const since = new Date(Math.max(newestMs, clock.now().getTime() - LOOK_BACK_MS));
   const last = await newestAttempt(jobsSince(repository.storage, since, signal), source);
-  if (last?.state !== "failed") return {};
+  if (last?.state !== "failed" || Date.parse(last.endedAt ?? last.startedAt) <= newestMs) return {};
   return { lastAttemptFailed: true, noRoom: last.error?.code === "PROVIDER_LIMIT" };
 }
 
