@@ -67,24 +67,20 @@ class Thread {
     // Memory that is shared with what comes next cannot be given away.
     const whole = chunk.byteLength === chunk.buffer.byteLength;
     const bytes = whole ? chunk : new Uint8Array(chunk);
+    if (this.#failure !== undefined) throw this.#failure;
     this.#underWayBytes += bytes.length;
-    this.#say({ kind: "bytes", bytes }, [bytes.buffer as ArrayBuffer]);
+    this.#worker.postMessage({ kind: "bytes", bytes } satisfies ToThread, [bytes.buffer as ArrayBuffer]);
     await this.#until(() => this.#underWayBytes <= UNDER_WAY_BYTES);
   }
 
   /** Whatever happens, the thread is gone afterwards. */
   async end(how: "end" | "abandon"): Promise<void> {
-    if (this.#failure === undefined) {
-      this.#say({ kind: how });
-      await this.#until(() => this.#done).catch(() => {});
-    }
+    const failed = this.#failure !== undefined;
+    // The thread waits for a last word also when it was on this side that something failed; one that is gone does not hear it.
+    this.#worker.postMessage({ kind: failed ? "abandon" : how } satisfies ToThread);
+    if (!failed) await this.#until(() => this.#done).catch(() => {});
     await this.#exited;
     if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #say(message: ToThread, transfer: readonly ArrayBuffer[] = []): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    this.#worker.postMessage(message, transfer);
   }
 
   async #until(holds: () => boolean): Promise<void> {

@@ -9,19 +9,12 @@ import type { RecoveryPlace } from "./place.ts";
 import { unpackArchive } from "./unpack-archive.ts";
 import { ownDirectory } from "./write-files.ts";
 
-export interface Unpacked {
-  readonly files: number;
-  readonly sizeBytes: number;
-  /** Whether the server's manifest was among the parts, and so every file was found in its size. */
-  readonly checked: boolean;
-}
-
 /** Not brought back: links are made anew to where tablespaces are now; signal files would make a server wait for a primary. */
 const LEFT_OUT = ["tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "postmaster.opts"];
 const NOT_IN_MANIFEST = /^(pg_wal\/|backup_manifest$)/;
 
 /** INTEGRITY when an archive is damaged or holds what it must not; DISK_FULL. Files that are there already are never written over. */
-export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promise<Unpacked> {
+export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promise<void> {
   const { base, parts, signal } = order;
   const seen = new Map<string, number>();
   const waiting = new Set(["base", ...base.tablespaces.map(({ oid }) => `tablespace-${oid}`)]);
@@ -41,15 +34,13 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
     await unpackArchive(watched(part.bytes, order), task, (path, sizeBytes) => note(seen, `${prefix}${path}`, sizeBytes));
   }
   if (waiting.size > 0) throw new LifeboatError("INTEGRITY", `the base backup has no part ${[...waiting].join(", ")}`);
-  if (manifest !== undefined) compare(seen, manifest);
+  if (manifest === undefined) throw new LifeboatError("INTEGRITY", "the base backup has no part manifest, which says what its files are");
+  compare(seen, manifest);
   for (const { oid } of base.tablespaces) {
     const link = join(place.directory, "pg_tblspc", oid);
     symlinkSync(join(place.tablespaces, oid), link);
     if (place.owner) lchownSync(link, place.owner.uid, place.owner.gid);
   }
-  let sizeBytes = 0;
-  for (const size of seen.values()) sizeBytes += size;
-  return { files: seen.size, sizeBytes, checked: manifest !== undefined };
 }
 
 async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: RecoveryOrder): AsyncIterable<Uint8Array> {
