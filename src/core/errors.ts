@@ -60,6 +60,10 @@ export const ERROR_CODES = {
   SOURCE_POOLED: code(EXIT.usage, "use the direct connection string: a pooled one cannot keep a snapshot open"),
   SOURCE_CHANGED: code(EXIT.failed, "run the backup again when no table is being truncated or rewritten", true),
   SOURCE_WRITE_REFUSED: code(EXIT.usage, "choose another place: a restore never writes to the source it came from"),
+  SNAPSHOT_TOO_OLD: code(
+    EXIT.failed,
+    "set `consistency: oplog` for the source, or raise minSnapshotHistoryWindowInSeconds on its server, then run the backup again",
+  ),
   // making and reading backups
   DUMP_FAILED: code(EXIT.failed, "read the message of the tool above; nothing was kept of this backup", true),
   DUMP_INCOMPLETE: code(EXIT.failed, "run the backup again; nothing was kept of this one", true),

@@ -51,14 +51,18 @@ export interface LogSegment extends SegmentFacts {
   readonly previous?: { readonly name: string; readonly sha256: string } | undefined;
 }
 
-/** Where a base backup begins and ends in the log. It is consistent from `endLsn` on. */
-export interface BaseFacts {
+/** Where a backup lies in the log, so that the log can be replayed onto it. It is consistent from `endLsn` on. */
+export interface LogSpan {
   readonly systemIdentifier: string;
   readonly timeline: number;
   readonly startLsn: string;
   readonly endLsn: string;
   /** The server's clock just after `endLsn`: every commit before `endLsn` was stamped earlier. */
   readonly endedAt: Micros;
+}
+
+/** Where a base backup begins and ends in the log, and what else its recovery needs to know. */
+export interface BaseFacts extends LogSpan {
   readonly segmentBytes: number;
   readonly tablespaces: readonly { readonly oid: string; readonly location: string }[];
   /** Whether data pages carry checksums of their own. */

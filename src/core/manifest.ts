@@ -1,7 +1,13 @@
 // The manifest: what a backup is and what its bytes must be. It is written last; a backup without one does not exist.
 import type { ByteFacts } from "./byte-facts.ts";
 import type { Omission } from "./fingerprint.ts";
-import type { BaseFacts } from "./log.ts";
+import type { BaseFacts, LogSpan } from "./log.ts";
+
+/**
+ * How far a dump is of one instant. `snapshot`: all of it was read from one snapshot. `oplog`: it holds what changed while it was
+ * being read, and is of one instant once that has been applied. `none`: what changed meanwhile may be in it in part.
+ */
+export type Consistency = "snapshot" | "oplog" | "none";
 
 export const BACKUP_KINDS = ["full", "data", "schema", "tables", "base"] as const;
 export type BackupKind = (typeof BACKUP_KINDS)[number];
@@ -49,6 +55,10 @@ export interface Manifest {
   readonly recipients: readonly string[];
   /** Where a base backup lies in the log; kind `base` only, which has this in place of a fingerprint. */
   readonly base?: BaseFacts | undefined;
+  /** Where a dump lies in the log that can be replayed onto it; engines that have such a log. */
+  readonly log?: LogSpan | undefined;
+  /** Absent: `snapshot`. */
+  readonly consistency?: Consistency | undefined;
   /** Summary of the fingerprint part; `digest` is the SHA-256 of its plain bytes. Absent for kind `base`. */
   readonly fingerprint?:
     | {

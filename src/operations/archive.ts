@@ -8,9 +8,9 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
-import type { LogFile, LogReceiver } from "../ports/physical.ts";
+import type { LogFile, LogReceiver } from "../ports/log.ts";
 import { type Job, runJob } from "./job.ts";
-import { physicalOf, type TakenIn, takeIn } from "./log-intake.ts";
+import { logEngineOf, type TakenIn, takeIn } from "./log-intake.ts";
 import type { ArchiveOptions, Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ArchiveResult {
@@ -42,7 +42,7 @@ interface Line {
  * trying again cannot mend: ARCHIVE_BLOCKED, LOG_INVALID, INTEGRITY, SOURCE_AUTH, SOURCE_PERMISSION, TOOL_*.
  */
 export async function archive(workshop: Workshop, source: Source, watch: Watch): Promise<ArchiveResult> {
-  physicalOf(source);
+  logEngineOf(source);
   const line: Line = { options: optionsOf(source), stop: watch.signal, stored: 0 };
   await mkdir(line.options.directory, { recursive: true, mode: 0o700 });
   // A request to stop lets the job end in good order; only when that takes too long is it broken off.
@@ -107,7 +107,7 @@ async function session(workshop: Workshop, source: Source, line: Line, watch: Wa
 async function openLine(source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {
   const { slot, directory, partialEveryMs, maxBehindBytes } = line.options;
   const connection = await source.provider.connection({ signal: line.stop });
-  line.receiver = await physicalOf(source).openReceiver(connection, {
+  line.receiver = await logEngineOf(source).openReceiver(connection, {
     directory,
     slot,
     partialEveryMs,
@@ -195,7 +195,7 @@ export async function stopArchive(workshop: Workshop, source: Source, watch: Wat
     (job) =>
       job.step("drop slot", async () => {
         const connection = await source.provider.connection({ signal: job.signal });
-        await physicalOf(source).dropSlot(connection, slot, { signal: job.signal });
+        await logEngineOf(source).dropSlot(connection, slot, { signal: job.signal });
       }),
     () => ({ slot }),
   );

@@ -75,7 +75,7 @@ export async function beginDraft(
 }
 
 /** What only the finished bytes tell. */
-export interface Made extends Pick<Manifest, "tables" | "parts" | "fingerprint" | "base" | "notIncluded"> {
+export interface Made extends Pick<Manifest, "tables" | "parts" | "fingerprint" | "base" | "log" | "consistency" | "notIncluded"> {
   readonly facts: DatabaseFacts;
   readonly snapshotAt: Date;
 }
@@ -115,6 +115,8 @@ export async function commitDraft(
     parts: made.parts,
     recipients: "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"],
     base: made.base,
+    log: made.log,
+    consistency: made.consistency,
     fingerprint: made.fingerprint,
     notIncluded: made.notIncluded,
   };

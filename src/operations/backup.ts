@@ -59,8 +59,9 @@ async function storeDump(
     const store = (part: Parameters<typeof storePart>[2]) =>
       storePart(workshop.repository.storage, draft.place, part, workshop.sealKey, draft.storing);
     const { fingerprint, parts } = await storeParts(dump, job, watch, store);
-    const { facts, snapshotAt, notIncluded } = dump;
-    const made = { facts, snapshotAt, notIncluded, parts, tables, fingerprint: summaryOf(fingerprint, parts) };
+    const { facts, snapshotAt, notIncluded, consistency } = dump;
+    const log = dump.logSpan?.();
+    const made = { facts, snapshotAt, notIncluded, consistency, log, parts, tables, fingerprint: summaryOf(fingerprint, parts) };
     return { manifest: await commitDraft(workshop, source, request, draft, job, made), warnings: facts.warnings };
   } finally {
     await dump.end();

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { parseLsn, segmentNameAt, timelineAt } from "../core/lsn.ts";
+import type { LogEngine } from "../ports/log.ts";
 import type { PhysicalEngine } from "../ports/physical.ts";
 import {
   linkSegment,
@@ -39,6 +40,9 @@ export function physicalOf(source: Source): PhysicalEngine {
   throw new LifeboatError("CAPABILITY_MISSING", `${source.name} (${source.engine.name}) has no log that could be archived`);
 }
 
+/** What reads the engine's log, whether it is replayed onto base backups or onto dumps; or CAPABILITY_MISSING. */
+export const logEngineOf = (source: Source): LogEngine => source.engine.log ?? physicalOf(source);
+
 /** Names that PostgreSQL hands to an archive_command: segments, `….partial`, `.history` and `.backup` files. */
 const BACKUP_LABEL = /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/;
 
@@ -50,7 +54,7 @@ export async function takeIn(
   bytes: Uint8Array,
   options: IntakeOptions = {},
 ): Promise<TakenIn> {
-  const physical = physicalOf(source);
+  const physical = logEngineOf(source);
   const { storage } = workshop.repository;
   const { signal } = options;
   const archivedAt = workshop.clock.now().toISOString();
@@ -147,7 +151,7 @@ export async function relink(
 ): Promise<boolean> {
   const key = await workshop.openKey();
   const bytes = await readWhole(readLogBytes(workshop.repository.storage, placeOf(next), next, key, signal), next.plain.sizeBytes);
-  const { linked } = physicalOf(source).readSegment(fileNameOf(next), bytes, before);
+  const { linked } = logEngineOf(source).readSegment(fileNameOf(next), bytes, before);
   if (linked) await linkSegment(workshop.repository.storage, next, { name: before.name, sha256: before.plain.sha256 });
   return linked;
 }

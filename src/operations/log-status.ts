@@ -3,7 +3,7 @@ import { asLifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import { logReasons } from "../core/log-health.ts";
 import { dateOfMicros } from "../core/micros.ts";
-import type { LogState } from "../ports/physical.ts";
+import type { LogState } from "../ports/log.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";

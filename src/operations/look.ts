@@ -48,7 +48,7 @@ export async function inScratchBranch<T>(
   const history = historyControl(source);
   const branch = await job.step("create", () =>
     history.branch({
-      name: `lifeboat-scratch-${job.id}`,
+      name: history.scratchName(job.id),
       target,
       expiresAt: new Date(workshop.clock.now().getTime() + SCRATCH_TERM_MS),
       declare: (resource) => job.declare(resource),

@@ -59,6 +59,7 @@ export async function planPromote(workshop: Workshop, source: Source, request: P
 export async function promote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
   await recoverJobs(workshop, watch.progress); // a promotion that died half-way is ended first
   const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
+  const promoting = promotionOf(source);
   const [refusal] = refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, refusal.message, { hint: `repeat the command with --yes ${source.name} when you are sure` });
@@ -72,7 +73,7 @@ export async function promote(workshop: Workshop, source: Source, request: Promo
       await job.declare(resource);
       await job.assertAlive();
       const { connection, kept, warnings } = await job.step("promote", () =>
-        historyControl(source).promote({ branch: branch.id, name, keepAs, signal: job.signal, progress: watch.progress }),
+        promoting({ branch: branch.id, name, keepAs, signal: job.signal, progress: watch.progress }),
       );
       await recordKept(workshop, source.name, kept, { job: job.id, verb: "promote" });
       await job.strike(resource);
@@ -80,6 +81,14 @@ export async function promote(workshop: Workshop, source: Source, request: Promo
     },
     ({ kept }) => ({ branch: name, kept: kept.name }),
   );
+}
+
+function promotionOf(source: Source) {
+  const history = historyControl(source);
+  if (history.promote !== undefined) return history.promote.bind(history);
+  throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} cannot give a ${history.place} another's name`, {
+    hint: `point the application at the restored ${history.place} instead, or restore in place`,
+  });
 }
 
 async function plot(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Course> {

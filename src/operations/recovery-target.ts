@@ -8,7 +8,7 @@ import { dateOfMicros, microsOf, parseMicros } from "../core/micros.ts";
 import { type LogTarget, locate, planFrom } from "../core/recovery-plan.ts";
 import { readLogBytes } from "../repository/log.ts";
 import { placeOf } from "../repository/log-place.ts";
-import { fileNameOf, physicalOf, readWhole } from "./log-intake.ts";
+import { fileNameOf, logEngineOf, readWhole } from "./log-intake.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 import { findPoint, type PointEntry } from "./points.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -45,7 +45,7 @@ export function parseLogTarget(text: string, now: Date): LogTarget | undefined {
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
 export async function courseTo(workshop: Workshop, source: Source, to: string, signal: AbortSignal): Promise<RecoveryCourse> {
-  const physical = physicalOf(source);
+  const physical = logEngineOf(source);
   const target = parseLogTarget(to, workshop.clock.now());
   const log = await logOf(workshop, source.name, signal);
   const { window } = log;

@@ -75,7 +75,8 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
     async (job) => {
       const { tables } = request;
       const { dataOnly } = course;
-      const fresh = course.inPlace ? undefined : `lifeboat_${job.id}`;
+      const direct = !source.engine.renamesDatabases && course.occupants.length === 0;
+      const fresh = course.inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
       const arrival = await bringBack(workshop, source, target.entry, job, watch, {
         tables,
         dataOnly,
@@ -91,7 +92,8 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
         if (course.occupants.length > 0 && verdict === "fail")
           remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
-        else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
+        else if (fresh !== place.database)
+          await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
         await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
       }
       const achieved = {

@@ -5,6 +5,7 @@ import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
+import type { LoadOptions } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
@@ -82,6 +83,7 @@ export async function bringBack(
       return [
         ...loaded.problems.map(problem),
         ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners }),
+        ...(await oneInstant(source, manifest, connection, spool.path, loading)),
         ...(await source.engine.probe(connection, source.probes, new Date(manifest.snapshotAt), work)),
       ];
     });
@@ -90,6 +92,20 @@ export async function bringBack(
     await emptySpool(spool);
     await job.strike(spool.resource);
   }
+}
+
+/** What was read while it changed is compared as it was read; then what changed is applied, or it cannot be had. */
+async function oneInstant(
+  source: Source,
+  { consistency = "snapshot" }: Manifest,
+  connection: Connection,
+  archiveFile: string,
+  loading: LoadOptions,
+): Promise<Check[]> {
+  if (consistency === "snapshot") return [];
+  if (consistency === "oplog" && source.engine.settle !== undefined) return [await source.engine.settle(connection, archiveFile, loading)];
+  const message = "the server gave no snapshot: what changed while the backup was made may be in it in part";
+  return [{ name: "one instant", kind: "data", outcome: "inconclusive", message }];
 }
 
 export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder });

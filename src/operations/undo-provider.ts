@@ -58,6 +58,7 @@ export async function endPromotion(
   const history = workshop.sources.get(source)?.provider.history;
   if (history === undefined) return false;
   if ((await history.find(keepAs)) === undefined) return true;
+  if (history.promote === undefined) return false;
   const { kept } = await history.promote({ branch, name, keepAs });
   await recordKept(workshop, source, kept, { job, verb: "promote" });
   return true;
@@ -67,7 +68,7 @@ export async function endPromotion(
 export async function recordKept(
   { repository, clock }: Workshop,
   source: string,
-  kept: { readonly id: string; readonly name: string },
+  kept: { readonly id: string; readonly name: string; readonly form?: "branch" | "snapshot" | undefined },
   by: { readonly job: string; readonly verb: string },
 ): Promise<void> {
   const now = clock.now().toISOString();
@@ -76,7 +77,7 @@ export async function recordKept(
     format: 1,
     id: kept.id,
     source,
-    form: "branch",
+    form: kept.form ?? "branch",
     name: kept.name,
     createdAt: now,
     time: now,

@@ -70,14 +70,25 @@ export interface SnapshotRequest extends Work {
 
 /** Without it, a source has no points but the repository's. */
 export interface SnapshotControl {
+  /** What it can make; the first is what is made when nobody says. */
+  readonly forms: readonly ("branch" | "snapshot")[];
   /** Points by branch (names as the policy's patterns render them, or `known`: ids recorded by us) and the provider's snapshots. */
   list(work?: Work & { readonly known?: readonly string[] | undefined }): Promise<readonly ProviderSnapshot[]>;
   /** PROVIDER_LIMIT when there is no room. Never two for one wish: a lost answer is followed by a look for the name. */
   create(request: SnapshotRequest): Promise<ProviderSnapshot>;
   /** One that is gone is no error. */
   remove(snapshot: Pick<ProviderSnapshot, "id" | "form" | "name">, work?: Work): Promise<void>;
+  /** Copies a snapshot to an object storage that the provider reaches, for keeping it elsewhere. Absent: it cannot. */
+  export?(request: Work & { readonly snapshot: ProviderSnapshot; readonly bucket: string }): Promise<ExportedSnapshot>;
   /** Where a snapshot can be looked at: the branch itself, or undefined where it must be restored first. */
   connection(snapshot: ProviderSnapshot, work?: Work): Promise<Connection | undefined>;
+}
+
+export interface ExportedSnapshot {
+  readonly id: string;
+  readonly bucket: string;
+  /** Where in the bucket. */
+  readonly prefix: string;
 }
 
 export type HistoryTarget =
@@ -104,8 +115,27 @@ export interface BranchRequest extends Work {
   readonly declare: (resource: Resource) => Promise<void>;
 }
 
+/** Chosen tables, brought back by the provider into the running source. */
+export interface TablesRequest extends Work {
+  readonly target: HistoryTarget;
+  readonly tables: readonly string[];
+  /** Overwrite what is there; otherwise they come back beside it, their names with `suffix`. */
+  readonly replace: boolean;
+  readonly suffix: string;
+}
+
 /** Restores within the provider. Without it, a restore loads a backup. */
 export interface HistoryControl {
+  /** What the provider calls what `branch` makes: `branch`, `cluster`. */
+  readonly place: string;
+  /** The finest instant it can be restored to; a finer one is rounded down, and that is said. Absent: any. */
+  readonly precisionMs?: number | undefined;
+  /** It can be restored to a position in the source's log (`lsn`) exactly, so that a fingerprint taken there can be compared. */
+  readonly positions: boolean;
+  /** What users of production notice during `inPlace`, in one sentence; absent: next to nothing. */
+  readonly interruption?: string | undefined;
+  /** Name of a scratch place, which carries the job's id. */
+  scratchName(jobId: string): string;
   /** Both edges, asked now. Undefined: history is off. */
   window(work?: Work): Promise<{ readonly earliest: Date; readonly latest: Date } | undefined>;
   /** What would stand against it, in a sentence each: no room for a branch, history lost. Nothing is changed. */
@@ -115,11 +145,21 @@ export interface HistoryControl {
   /** The connection string stays the same; the state before it is kept as a branch of that name. */
   inPlace(request: Work & { readonly target: HistoryTarget; readonly keepAs: string }): Promise<{
     readonly connection: Connection;
-    readonly kept: { readonly id: string; readonly name: string };
+    readonly kept: { readonly id: string; readonly name: string; readonly form?: "branch" | "snapshot" | undefined };
     readonly warnings: readonly string[];
   }>;
-  /** The branch becomes production: it takes the name, protection and default; the present one is kept under another name. */
-  promote(request: Work & { readonly branch: string; readonly name: string; readonly keepAs: string }): Promise<{
+  /**
+   * Restores over a place that is there and is not production: all that it holds is lost. Absent: only new places are restored
+   * into.
+   */
+  over?(request: Work & { readonly name: string; readonly target: HistoryTarget }): Promise<Branch>;
+  /** Absent: chosen tables are loaded from a backup. */
+  tables?(request: TablesRequest): Promise<{ readonly restored: readonly string[]; readonly warnings: readonly string[] }>;
+  /**
+   * The branch becomes production: it takes the name, protection and default; the present one is kept under another name.
+   * Absent: names cannot be exchanged, so the application is pointed at the restored place instead.
+   */
+  promote?(request: Work & { readonly branch: string; readonly name: string; readonly keepAs: string }): Promise<{
     readonly connection: Connection;
     readonly kept: { readonly id: string; readonly name: string };
     readonly warnings: readonly string[];

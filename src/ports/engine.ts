@@ -1,9 +1,11 @@
 // The engine port: what speaks to a source's data. Postgres now; anything that can dump, load and fingerprint later.
 
 import type { Fingerprint, Omission } from "../core/fingerprint.ts";
-import type { BackupKind } from "../core/manifest.ts";
+import type { LogSpan } from "../core/log.ts";
+import type { BackupKind, Consistency } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
+import type { LogReplay } from "./log.ts";
 import type { PhysicalEngine } from "./physical.ts";
 
 export interface DumpOptions extends Work {
@@ -28,6 +30,10 @@ export interface Dump {
   readonly snapshotAt: Date;
   /** Known before any byte flows. */
   readonly notIncluded: readonly Omission[];
+  /** Absent: `snapshot`. */
+  readonly consistency?: Consistency | undefined;
+  /** Once the parts have ended: where it lies in the log; of engines whose log can be replayed onto a dump. */
+  logSpan?(): LogSpan | undefined;
   readonly parts: readonly DumpPart[];
   /** The fingerprint from the same snapshot, computed while the parts are read; resolves after the last part has ended. */
   fingerprint(): Promise<Fingerprint>;
@@ -73,12 +79,29 @@ export type Probe =
       readonly withinMs?: number;
       readonly indexes?: { readonly min: number };
     }
-  | { readonly sql: string; readonly name?: string };
+  | { readonly sql: string; readonly name?: string }
+  /** A pipeline in extended JSON; it passes when the first document of its result has `ok: true`. */
+  | { readonly collection: string; readonly aggregate: string; readonly name?: string };
+
+/** What a live database equals at one instant. */
+export interface FingerprintAt {
+  readonly fingerprint: Fingerprint;
+  /** Position in the source's log: all before it, and it, is in; nothing after. */
+  readonly position: string;
+  readonly at: Date;
+}
 
 export interface Engine {
   readonly name: string;
-  /** Point-in-time recovery by base backups and a log archive; absent: restore points are all there is. */
+  /** Point-in-time recovery by base backups and a log archive. With neither this nor `log`, restore points are all there is. */
   readonly physical?: PhysicalEngine | undefined;
+  /** Point-in-time recovery by dumps and a log archive that is replayed onto them. */
+  readonly log?: LogReplay | undefined;
+  /**
+   * A filled database can be given another name. Without it a restore into a name where nothing is fills that name at once,
+   * and one that replaces something moves table by table.
+   */
+  readonly renamesDatabases: boolean;
 
   /** Connects, finds the tools, and refuses beforehand what cannot work: SOURCE_*, TOOL_*. */
   inspect(connection: Connection, work?: Work): Promise<DatabaseFacts>;
@@ -88,8 +111,20 @@ export interface Engine {
   /** Loads an archive file (plain bytes, a private copy that may be written to) into an existing database. */
   load(target: Connection, archiveFile: string, options: LoadOptions): Promise<LoadResult>;
 
+  /**
+   * Applies what changed while a dump of consistency `oplog` was being read: afterwards the loaded database is of one instant.
+   * Called after what was loaded has been compared. Check of kind `data`: whether it came exactly to the end of what was kept.
+   */
+  settle?(target: Connection, archiveFile: string, options: LoadOptions): Promise<Check>;
+
   /** The same algorithm as a dump's, over a live database. */
   fingerprint(connection: Connection, scope: Fingerprint["scope"], work?: Work): Promise<Fingerprint>;
+
+  /**
+   * The fingerprint of a live source at one instant that its log can name. Undefined where the server cannot give one. Reads
+   * everything once.
+   */
+  fingerprintAt?(connection: Connection, scope: Fingerprint["scope"], work?: Work): Promise<FingerprintAt | undefined>;
 
   /**
    * Every difference as a check, and at least one check; never an empty list. `tables`: only these were restored, so only

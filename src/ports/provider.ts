@@ -45,6 +45,8 @@ export interface Provider {
   readonly snapshots?: SnapshotControl | undefined;
   /** Present when the provider can bring a past instant back by itself. */
   readonly history?: HistoryControl | undefined;
+  /** Scratch places of any job that the provider has now, found by their names: what a lost journal would leave running. */
+  strays?(work?: Work): Promise<readonly { readonly jobId: string; readonly resource: Resource }[]>;
   /** Removes what a crashed job left, if it is still there. Resources of another host give false: only that host can. */
   undo(resource: Resource, work?: Work): Promise<boolean>;
 }

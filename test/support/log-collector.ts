@@ -10,7 +10,7 @@ import type { SegmentFacts } from "../../src/core/log.ts";
 import { openReceiver } from "../../src/engines/postgres/log/receiver.ts";
 import { readSegment } from "../../src/engines/postgres/log/segments.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { LogReceiver, ReceiverOptions } from "../../src/ports/physical.ts";
+import type { LogReceiver, ReceiverOptions } from "../../src/ports/log.ts";
 
 export interface Collected {
   readonly name: string;

@@ -14,7 +14,7 @@ export const HASTE = { requestMs: 5_000, busyMs: 5_000, outageMs: 2_000, operati
 export type NeonProvider = Provider & {
   readonly settings: SettingsControl;
   readonly snapshots: SnapshotControl;
-  readonly history: HistoryControl;
+  readonly history: HistoryControl & Required<Pick<HistoryControl, "promote">>;
 };
 
 type Overrides = Partial<Omit<NeonOptions, "wishes">> & { readonly wishes?: Partial<NeonWishes> };

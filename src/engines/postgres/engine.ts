@@ -44,6 +44,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
   return {
     name: "postgres",
     physical: physicalEngine(options),
+    renamesDatabases: true,
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

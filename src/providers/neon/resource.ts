@@ -10,6 +10,8 @@ export const BRANCH_KIND = "neon-branch";
 /** Names of scratch carry the job's id: nobody else gives one, whatever the clocks say. */
 const SCRATCH_PREFIX = "lifeboat-scratch-";
 
+export const scratchName = (jobId: string): string => `${SCRATCH_PREFIX}${jobId}`;
+
 /** Clocks differ: a branch that is this much older than the note about it may still be ours. */
 const SKEW_MS = 300_000;
 

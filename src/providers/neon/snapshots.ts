@@ -17,6 +17,7 @@ export function snapshotControl(ground: Ground): SnapshotControl {
     !isProduction(ground, branch) && !branch.isDefault && patterns.some((pattern) => parseName(pattern, branch.name) !== undefined);
 
   return {
+    forms: ["branch", "snapshot"],
     async list(work) {
       const known = new Set(work?.known);
       const [branches, snapshots] = await Promise.all([api.branches(work), api.snapshots(work)]);

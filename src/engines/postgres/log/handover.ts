@@ -1,6 +1,6 @@
 // What of the received log is handed over when: whole files at once, the one that is still being filled from time to time.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LogFile } from "../../../ports/physical.ts";
+import type { LogFile } from "../../../ports/log.ts";
 import { forget, judgePartial, listReceived, type ReceivedFile, readReceived, stampOf } from "./received.ts";
 
 interface PartialState {

@@ -3,7 +3,7 @@ import { open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { SegmentFacts } from "../../../core/log.ts";
-import type { LogFile } from "../../../ports/physical.ts";
+import type { LogFile } from "../../../ports/log.ts";
 import { logFileKind, parseSegmentName } from "./names.ts";
 import { LONG_HEADER_BYTES, readSegmentHeader } from "./page.ts";
 import { readSegment } from "./segments.ts";

@@ -6,7 +6,7 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
-import type { LogFile, LogReceiver, ReceiverOptions } from "../../../ports/physical.ts";
+import type { LogFile, LogReceiver, ReceiverOptions } from "../../../ports/log.ts";
 import { directConnection } from "../connect/pooled.ts";
 import { findTools } from "../tools/find.ts";
 import { emitCommit } from "./emit-commit.ts";

@@ -1,7 +1,7 @@
 // What the source's server says about archiving its log: whether it works, and what endangers the server.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import type { LogState } from "../../../ports/physical.ts";
+import type { LogState } from "../../../ports/log.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection, refusePooled } from "../connect/pooled.ts";
 import { assertSlotName, CURRENT_LSN, replicationHint, type SlotState, slotState } from "./slot.ts";

@@ -31,10 +31,19 @@ export async function runProbes(client: Asked, probes: readonly Probe[], asOf: D
   const checks: Check[] = [];
   for (const probe of probes) {
     options.signal?.throwIfAborted();
-    checks.push(...("sql" in probe ? [await askSql(client, probe, options)] : await askTable(client, probe, asOf, options)));
+    if ("sql" in probe) checks.push(await askSql(client, probe, options));
+    else if ("table" in probe) checks.push(...(await askTable(client, probe, asOf, options)));
+    else checks.push(notForTables(probe.name ?? `aggregation over ${probe.collection}`));
   }
   return checks;
 }
+
+const notForTables = (name: string): Check => ({
+  name,
+  kind: "probe",
+  outcome: "inconclusive",
+  message: "an aggregation is a question for MongoDB; ask PostgreSQL with `sql`",
+});
 
 /** Runs `ask` where nothing can be written and nothing takes for ever; a failing question is an answer, not an end. */
 async function guarded(client: Asked, name: string, options: ProbeOptions, ask: () => Promise<Answer>): Promise<Check> {

@@ -3,6 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
 import { type Ground, isProduction, lookAround } from "../ground.ts";
+import { scratchName } from "../resource.ts";
 import { missingRoom } from "../room.ts";
 import { windowOf } from "../settings/window.ts";
 import { removeBranch } from "../snapshots.ts";
@@ -14,6 +15,9 @@ import { originOf } from "./target.ts";
 export function historyControl(ground: Ground): HistoryControl {
   const { api, clock } = ground;
   return {
+    place: "branch",
+    positions: true,
+    scratchName,
     async window(work) {
       const [project, { production }] = await Promise.all([api.project(work), lookAround(ground, work)]);
       return windowOf(project, production, clock.now());
