@@ -2,12 +2,14 @@
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { PROVIDERS, type ProviderAdapter, type Wiring } from "./adapters.ts";
 import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import type { SourceConfig } from "./config/tables/root.ts";
+import { combinedObjectiveOf } from "./core/combined.ts";
 import { asLifeboatError, LifeboatError } from "./core/errors.ts";
 import { NAME_PATTERNS } from "./core/names.ts";
-import { objectiveOf } from "./core/objectives.ts";
+import { objectiveOf, type Promised } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
 import type { PointEntry } from "./operations/points.ts";
 import type { ArchiveOptions, SnapshotPolicy, Source, Workshop } from "./operations/workshop.ts";
@@ -31,6 +33,8 @@ export interface Surroundings {
 }
 
 export interface Composed extends Workshop {
+  /** What is promised for all sources brought back together. */
+  readonly combinedObjective: Promised;
   /** Sources that have anything in the repository. */
   storedSources(): Promise<string[]>;
   /** Where a person finds the files of a restore point. */
@@ -59,6 +63,10 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
       storageClass: config.repository.storage.class,
       lockMs: config.repository.storage.objectLockMs,
       lifeboat,
+      combinedObjective: combinedObjectiveOf(
+        config.objectives,
+        [...sources.values()].map(({ objective }) => objective),
+      ),
       storedSources: () => listStoredSources(storage),
       folderOf: ({ source, folder }) => `${storage.url.replace(/^file:\/\//, "")}/${backupFolder(source, folder).slice(0, -1)}`,
       async close() {
@@ -95,66 +103,6 @@ export async function openStorage(config: Config, options: { readonly create?: b
   });
 }
 
-/** What an adapter is made from. */
-interface Wiring {
-  readonly config: Config;
-  readonly source: SourceConfig;
-  readonly clock: Clock;
-  readonly snapshots: SnapshotPolicy;
-  readonly windowMs: number | undefined;
-}
-
-interface ProviderAdapter {
-  /** It has a control plane of its own. */
-  readonly managed: boolean;
-  /** How far back any instant is to be reachable when the policy does not say (R1). */
-  readonly windowMs?: number;
-  /** Loads the adapter's code, which only who uses it should wait for; what it gives makes the provider when first used. */
-  load(): Promise<(wiring: Wiring) => Provider>;
-}
-
-const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapter>> = {
-  postgres: {
-    managed: false,
-    async load() {
-      const { createPostgresProvider } = await import("./providers/postgres/provider.ts");
-      return ({ config, source }) => createPostgresProvider({ url: source.url ?? "", ...scratchOf(config, source) });
-    },
-  },
-  neon: {
-    managed: true,
-    windowMs: 30 * 86_400_000,
-    async load() {
-      const { createNeonProvider } = await import("./providers/neon/provider.ts");
-      return ({ config, source, clock, snapshots, windowMs }) =>
-        createNeonProvider({
-          projectId: source.projectId ?? "",
-          apiKey: neededKey(source),
-          apiHost: source.apiHost,
-          branch: source.branch,
-          database: source.database,
-          role: source.role,
-          plan: source.plan,
-          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, names: [snapshots.preDeploy.name] },
-          clock,
-          ...scratchOf(config, source),
-        });
-    },
-  },
-};
-
-const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
-  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
-  tools: tools.postgres,
-});
-
-function neededKey({ apiKey }: SourceConfig): string {
-  if (apiKey !== undefined) return apiKey;
-  throw new LifeboatError("SECRET_MISSING", "the API key of a source is not given", {
-    hint: "set apiKey in the source, or the variable NEON_API_KEY",
-  });
-}
-
 /** Where log that was received and not yet stored waits: unlike the catalog, it must survive. */
 function archivesIn(config: Config, env: Surroundings["env"], repositoryId: string): string {
   const state = config.tools.stateDirectory ?? join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "lifeboat");
@@ -178,12 +126,12 @@ function archiveOf(name: string, source: SourceConfig, rpoSeconds: number, direc
 async function wireSource(config: Config, name: string, clock: Clock, archives: string): Promise<Source> {
   const source = config.source(name);
   const adapter = PROVIDERS[source.provider];
-  const [makeProvider, { openPostgresEngine }] = await Promise.all([adapter.load(), import("./engines/postgres/engine.ts")]);
-  const { tools } = config;
+  const { makeProvider, makeEngine } = await adapter.load();
   const policy = source.policy === undefined ? undefined : config.policies[source.policy];
-  const snapshots = snapshotPolicyOf(policy);
+  const snapshots = snapshotPolicyOf(policy, adapter);
   const windowMs = policy?.windowMs ?? adapter.windowMs;
   const objective = objectiveOf(source.provider, source.objectives);
+  const wiring: Wiring = { config, source, clock, snapshots, windowMs, encryptionProvider: policy?.encryptionProvider };
   let provider: Provider | undefined;
   return {
     name,
@@ -194,18 +142,24 @@ async function wireSource(config: Config, name: string, clock: Clock, archives: 
     },
     /** Made when it is first used: `list` needs no connection string, and the backup of one source not that of another. */
     get provider() {
-      provider ??= makeProvider({ config, source, clock, snapshots, windowMs });
+      provider ??= makeProvider(wiring);
       return provider;
     },
-    engine: openPostgresEngine({ bin: tools.postgres }),
+    engine: makeEngine(wiring),
     objective,
     policy: policyOf(policy),
     windowMs,
-    archive: adapter.managed ? undefined : archiveOf(name, source, objective.rpoSeconds, archives),
+    archive: adapter.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
     snapshotPolicy: snapshots,
-    probes: source.checks as readonly Probe[],
+    probes: source.checks.map(probeOf),
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
+}
+
+/** A question about a collection is one about a table: only a pipeline needs to know that it is run in a collection. */
+function probeOf({ collection, ...check }: SourceConfig["checks"][number]): Probe {
+  const asked = check.aggregate === undefined && collection !== undefined ? { ...check, table: collection } : { ...check, collection };
+  return asked as Probe;
 }
 
 type PolicyConfig = Config["policies"][string];
@@ -216,10 +170,10 @@ function policyOf(policy: PolicyConfig | undefined): RetentionPolicy {
     : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
 }
 
-function snapshotPolicyOf(policy: PolicyConfig | undefined): SnapshotPolicy {
-  const { name, keep, by } = policy?.preDeploy ?? { name: NAME_PATTERNS.preDeploy, keep: 7 * 86_400_000, by: "branch" };
+function snapshotPolicyOf(policy: PolicyConfig | undefined, { pointsBy, form }: ProviderAdapter): SnapshotPolicy {
+  const { name, keep, by = form } = policy?.preDeploy ?? { name: NAME_PATTERNS.preDeploy, keep: 7 * 86_400_000 };
   return {
-    rules: policy?.snapshots.map(({ keep: keepMs, ...rule }) => ({ ...rule, keepMs })) ?? [],
+    rules: policy?.snapshots.map(({ keep: keepMs, by: made = pointsBy, ...rule }) => ({ ...rule, keepMs, by: made })) ?? [],
     protect: policy?.protect === true,
     keepManualMs: policy?.keepManual ?? "forever",
     preDeploy: { name, keepMs: keep, by },

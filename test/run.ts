@@ -24,7 +24,7 @@ const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
 const suite = SUITES[campaign];
 if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
 const words = args.filter((word) => !word.startsWith("-"));
-const files = globSync([...suite], { cwd: root })
+const files = globSync([...suite], { cwd: root, exclude: ["**/node_modules/**"] })
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .sort();
 if (files.length === 0) fail("no test file matches: nothing would be checked");

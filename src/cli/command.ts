@@ -9,7 +9,9 @@ import type { Output } from "./output.ts";
 import type { Paint } from "./render/paint.ts";
 
 /** An option `--some-name`, from the key `someName`. Of type `flag` it takes no value; a list is written `A,B` or given several times. */
-export interface CliOption extends Option {
+export interface CliOption extends Omit<Option, "env"> {
+  /** Environment variable that gives the value when the command line says nothing. */
+  readonly env?: string;
   /** What help calls the value: `NAME|URL`. Needed for everything but flags. */
   readonly value?: string;
 }

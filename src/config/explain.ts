@@ -1,7 +1,7 @@
 // What zod found, as problems with places: which option, what is wrong, the nearest valid word.
 import type * as z from "zod";
 import { didYouMean } from "../core/suggest.ts";
-import { Mismatch, type Option, type Shape } from "./option.ts";
+import { Mismatch, type Option, type Shape, variableOf } from "./option.ts";
 import { nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
 import type { Path, Tree } from "./tree.ts";
 
@@ -32,7 +32,7 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
   }
   const mismatch = "params" in issue && issue.params?.mismatch instanceof Mismatch ? issue.params.mismatch : undefined;
   if (isAbsent(tree, path)) {
-    const variable = option?.env;
+    const variable = option && variableOf(option, recordAt(tree, path.slice(0, -1)));
     if (mismatch !== undefined && variable !== undefined && env[variable]) {
       return [at(path.slice(0, -1), "key", `${variable}, which gives ${nameOf(path)}, ${mismatch.message}`)];
     }
@@ -44,7 +44,8 @@ function explainOne(issue: Issue, root: Shape, tree: Tree, source: SourceText, e
       ),
     ];
   }
-  if (isRule(issue)) return [at(path, "key", `${title(path)}: ${issue.message}`)];
+  // Of the section as a whole it is told at its name; of one of its options, at what that says.
+  if (isRule(issue)) return [at(path, shape?.shape === "section" ? "key" : "value", `${title(path)}: ${issue.message}`)];
   if (mismatch !== undefined) return [at(path, "value", `${nameOf(path)} ${mismatch.message}`)];
   return [at(path, "value", `${title(path)} must be a ${shape?.word ?? "different value"}`)];
 }
@@ -53,10 +54,17 @@ const isRule = (issue: Issue): boolean => "params" in issue && issue.params?.rul
 
 const title = (path: Path): string => (path.length === 0 ? "the configuration" : nameOf(path));
 
-function isAbsent(tree: Tree, path: Path): boolean {
+const isAbsent = (tree: Tree, path: Path): boolean => valueAt(tree, path) === undefined;
+
+function valueAt(tree: Tree, path: Path): unknown {
   let value: unknown = tree.value;
   for (const step of path) value = typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[step] : undefined;
-  return value === undefined;
+  return value;
+}
+
+function recordAt(tree: Tree, path: Path): Readonly<Record<string, unknown>> {
+  const value = valueAt(tree, path);
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function shapeAt(root: Shape, path: Path): { readonly shape?: Shape | undefined; readonly option?: Option | undefined } {

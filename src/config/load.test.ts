@@ -137,7 +137,7 @@ const WRONG: readonly (readonly [title: string, from: string, to: string, said: 
     "another provider",
     "provider: postgres\n",
     "provider: mysql\n",
-    /:7:15: sources.shop.provider must be one of postgres, neon, not "mysql"$/,
+    /:7:15: sources.shop.provider must be one of postgres, neon, mongodb, atlas, not "mysql"$/,
   ],
   ["no recipients", `recipients: [${RECIPIENT}], `, "", /:4:3: repository.encryption names nobody who could open a backup/],
   ["a recipient cut short", RECIPIENT, "age1ql3z7hjy54", /:4:\d+: repository.encryption.recipients\[0\] must be an age recipient/],

@@ -32,7 +32,22 @@ export interface Section {
   readonly rule?: Rule | undefined;
 }
 
-export type Rule = (written: Readonly<Record<string, unknown>>, keys: readonly string[]) => string | undefined;
+export type Rule = (written: Readonly<Record<string, unknown>>, keys: readonly string[]) => string | Misplaced | undefined;
+
+/** What is wrong of one option of the section, or of one below it: told at its value. */
+export interface Misplaced {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** Which variable gives the value, by the word that another option of the section has: what speaks of one choice never serves another. */
+export interface EnvBy {
+  readonly option: string;
+  readonly names: Readonly<Record<string, string>>;
+  /** With one of these in the file, the variable is left alone: the file has answered the question in another way. */
+  readonly unless?: readonly string[];
+}
+
 export type Shape = Scalar | List | Named | Section;
 
 /** A shape, and the type of what it gives when loaded (`gives` is never set). */
@@ -51,7 +66,7 @@ export interface Option<T = unknown> {
   /** As a user would write it. */
   readonly default?: unknown;
   /** Environment variable that gives the value when the file says nothing. */
-  readonly env?: string;
+  readonly env?: string | EnvBy;
   /** Struck out of every message. */
   readonly secret?: true;
   readonly example?: string;
@@ -65,6 +80,14 @@ type NameOf<K, O> = O extends { as: infer A extends string } ? A : K;
 
 /** What a table's options become when loaded: defaults filled, durations in milliseconds, names with their units. */
 export type Values<T extends OptionTable> = { readonly [K in keyof T as NameOf<K, T[K]>]: ValueOf<T[K]> };
+
+/** The variable that gives this option's value beside these others of its section; undefined: none does. */
+export function variableOf({ env }: Option, beside: Readonly<Record<string, unknown>>): string | undefined {
+  if (env === undefined || typeof env === "string") return env;
+  const word = beside[env.option];
+  if (typeof word !== "string" || env.unless?.some((key) => beside[key] !== undefined)) return undefined;
+  return Object.hasOwn(env.names, word) ? env.names[word] : undefined;
+}
 
 export function section<const T extends OptionTable>(table: T, rule?: Rule): Type<Values<T>> {
   return { shape: "section", word: "section", table, rule };

@@ -33,7 +33,7 @@ function decoded(text: string): string {
 /** A line of a configuration file fit to be shown: values of keys that name secrets are struck out. */
 export function maskLine(line: string): string {
   return redact(line, []).replace(
-    /(\b\w*(?:pass|pasw|pwd|secret|token|accessKey|apiKey)\w*["']?\s*:\s+)(?!["']?\$\{)([^,}\s#][^,}#]*)/gi,
+    /(\b\w*(?:pass|pasw|pwd|secret|token|accessKey|apiKey|privateKey)\w*["']?\s*:\s+)(?!["']?\$\{)([^,}\s#][^,}#]*)/gi,
     (whole, key: string) => (/file/i.test(key) ? whole : `${key}${STARS}`),
   );
 }

@@ -1,6 +1,6 @@
 // Option tables → zod: structure, defaults, environment, names with units, and what could not be had as throwing getters.
 import * as z from "zod";
-import { Mismatch, type Option, type Section, type Shape } from "./option.ts";
+import { Mismatch, type Option, type Section, type Shape, variableOf } from "./option.ts";
 import { Unresolved } from "./tree.ts";
 
 export interface Surroundings {
@@ -49,9 +49,7 @@ function scalarSchema(shape: Extract<Shape, { shape: "scalar" }>, around: Surrou
 function sectionSchema(shape: Section, around: Surroundings): z.ZodType {
   const fields = Object.entries(shape.table).map(([key, option]): [string, z.ZodType] => {
     const schema = schemaOf(option.type, around, option);
-    const variable = option.env === undefined ? undefined : around.env[option.env] || undefined;
-    const fallback = variable ?? option.default;
-    if (fallback !== undefined) return [key, schema.prefault(fallback as never)];
+    if (option.default !== undefined) return [key, schema.prefault(option.default as never)];
     return [key, option.required === true ? schema : schema.optional()];
   });
   let written: readonly string[] = [];
@@ -59,15 +57,31 @@ function sectionSchema(shape: Section, around: Surroundings): z.ZodType {
     .strictObject(Object.fromEntries(fields))
     .superRefine((values, context) => {
       const wrong = shape.rule?.(values as Record<string, unknown>, written);
-      if (wrong !== undefined) context.addIssue({ code: "custom", message: wrong, params: { rule: true } });
+      if (wrong === undefined) return;
+      const { path, message } = typeof wrong === "string" ? { path: [], message: wrong } : wrong;
+      context.addIssue({ code: "custom", message, path: [...path], params: { rule: true } });
     })
     .transform((values) => withGetters(Object.entries(shape.table).map(([key, option]) => [option.as ?? key, values[key]])));
-  if (shape.rule === undefined) return strict;
   // The rule runs right after its own section was read, before the next one is.
   return z.preprocess((raw) => {
-    written = typeof raw === "object" && raw !== null ? Object.keys(raw) : [];
-    return raw;
+    if (typeof raw !== "object" || raw === null) return raw;
+    written = Object.keys(raw);
+    return { ...raw, ...fromEnvironment(shape, raw as Readonly<Record<string, unknown>>, around.env) };
   }, strict);
+}
+
+/** What the environment gives of the options that the file leaves open. */
+function fromEnvironment(
+  { table }: Section,
+  raw: Readonly<Record<string, unknown>>,
+  env: Surroundings["env"],
+): Readonly<Record<string, string>> {
+  const found = Object.entries(table).flatMap(([key, option]): [string, string][] => {
+    const variable = raw[key] === undefined ? variableOf(option, raw) : undefined;
+    const value = variable === undefined ? undefined : env[variable];
+    return value ? [[key, value]] : [];
+  });
+  return Object.fromEntries(found);
 }
 
 /** A plain object in which a value that could not be had throws its error when somebody reads it. */

@@ -2,6 +2,7 @@
 import { isLifeboatError } from "../core/errors.ts";
 import { validateName } from "../core/names.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { REACHED_BY } from "./tables/providers.ts";
 import type { RootValues } from "./tables/root.ts";
 import type { Path } from "./tree.ts";
 
@@ -16,7 +17,7 @@ const fault = (path: Path, message: string, part: Fault["part"] = "value"): Faul
 
 /** Every rule that does not hold; values that could not be had are left out. */
 export function faultsOf(config: RootValues): Fault[] {
-  return [...nameFaults(config), ...referenceFaults(config), ...tierFaults(config), ...encryptionFaults(config)];
+  return [...nameFaults(config), ...referenceFaults(config), ...kindFaults(config), ...tierFaults(config), ...encryptionFaults(config)];
 }
 
 function* nameFaults(config: RootValues): Iterable<Fault> {
@@ -59,6 +60,60 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
       }
     }
   }
+}
+
+/** What a source's checks, archive and policy ask for and its kind of database, or its provider, does not have. */
+function* kindFaults(config: RootValues): Iterable<Fault> {
+  for (const [name, source] of Object.entries(config.sources)) {
+    const provider = known(source, "provider");
+    if (provider === undefined) continue;
+    const { engine, archiveWithout, cannotMake } = REACHED_BY[provider];
+    for (const [index, check] of (known(source, "checks") ?? []).entries()) {
+      const foreign = FOREIGN_CHECKS[engine].find(({ key }) => Object.hasOwn(check, key));
+      if (foreign === undefined) continue;
+      const { key, instead } = foreign;
+      yield fault(
+        ["sources", name, "checks", index, key],
+        `sources.${name}.checks[${index}]: provider ${provider} knows no ${key}: ${instead}`,
+        "key",
+      );
+    }
+    const archive = known(source, "archive") ?? {};
+    for (const key of archiveWithout) {
+      // Under the name it has when loaded, which may carry a unit.
+      if (!Object.keys(archive).some((loaded) => loaded.startsWith(key))) continue;
+      yield fault(
+        ["sources", name, "archive", key],
+        `sources.${name}.archive: the log of provider ${provider} has no ${key}: remove it`,
+        "key",
+      );
+    }
+    yield* formFaults(config, name, provider, cannotMake);
+  }
+}
+
+const FOREIGN_CHECKS = {
+  postgres: [
+    { key: "aggregate", instead: "ask with sql" },
+    { key: "collection", instead: "say table" },
+  ],
+  mongodb: [{ key: "sql", instead: "ask with collection and aggregate" }],
+} as const;
+
+function* formFaults(config: RootValues, source: string, provider: string, cannotMake: readonly string[]): Iterable<Fault> {
+  const policyName = known(known(config.sources, source), "policy");
+  const policy = policyName === undefined ? undefined : known(config.policies, policyName);
+  if (policyName === undefined || policy === undefined) return;
+  const why = (by: string): string =>
+    `sources.${source} follows this policy, and provider ${provider} makes no ${by}: leave \`by\` out, or have two policies`;
+  for (const [index, rule] of (known(policy, "snapshots") ?? []).entries()) {
+    const by = known(rule, "by");
+    if (by !== undefined && cannotMake.includes(by))
+      yield fault(["policies", policyName, "snapshots", index, "by"], `policies.${policyName}.snapshots[${index}].by: ${why(by)}`);
+  }
+  const by = known(known(policy, "preDeploy"), "by");
+  if (by !== undefined && cannotMake.includes(by))
+    yield fault(["policies", policyName, "preDeploy", "by"], `policies.${policyName}.preDeploy.by: ${why(by)}`);
 }
 
 function* tierFaults(config: RootValues): Iterable<Fault> {

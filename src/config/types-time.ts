@@ -46,11 +46,28 @@ export const cron = make("cron schedule", {}, reading(validateCron));
 /** A pattern of names, as `backup-{date}`. */
 export const namePattern = make("name pattern", {}, reading(validatePattern));
 
-/** A connection string of PostgreSQL. */
-export const postgresUrl = make("connection string", {}, (raw) => {
-  if (!/^postgres(ql)?:\/\//.test(raw)) throw new Mismatch("must be a connection string that starts with postgres://");
+/** A connection string of a database. Whether its kind fits the provider is the source's own rule. */
+export const databaseUrl = make("connection string", {}, (raw) => {
+  if (!/^(postgres(ql)?|mongodb(\+srv)?):\/\//.test(raw))
+    throw new Mismatch("must be a connection string that starts with postgres://, mongodb:// or mongodb+srv://");
   return raw;
 });
+
+/** A pipeline of MongoDB, in extended JSON. */
+export const pipeline = make("pipeline in JSON", {}, (raw) => {
+  const stages = parsed(raw);
+  const isStage = (stage: unknown): boolean => typeof stage === "object" && stage !== null && !Array.isArray(stage);
+  if (!Array.isArray(stages) || !stages.every(isStage)) throw new Mismatch(`must be a pipeline in JSON, as '[{ "$match": { … } }]'`);
+  return raw;
+});
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Where a repository is. */
 export const repositoryUrl = make(

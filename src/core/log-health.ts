@@ -17,6 +17,8 @@ export interface LogHealthFacts {
   /** How far back any instant is to be reachable; absent: nobody said. */
   readonly windowMs?: number | undefined;
   readonly rpoSeconds: number;
+  /** What the log is replayed onto, in words. */
+  readonly baseCalled?: string | undefined;
   /** The replication slot, where the source was asked. */
   readonly slot?:
     | { readonly name: string; readonly exists: boolean; readonly active: boolean; readonly keptBytes: number; readonly state: string }
@@ -27,9 +29,10 @@ export interface LogHealthFacts {
 const HOUR_MS = 3_600_000;
 
 export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
-  const { segments, bases, windowMs } = facts;
+  const { segments, bases, windowMs, baseCalled = "base backup" } = facts;
   if (bases === 0) {
-    const what = segments === 0 ? "there is neither a base backup nor any log" : `there are ${segments} log segments and no base backup`;
+    const what =
+      segments === 0 ? `there is neither a ${baseCalled} nor any log` : `there are ${segments} log segments and no ${baseCalled}`;
     yield { code: "NO_BASE", message: `${what}, so no past instant can be reached` };
   }
   if (segments === 0 && windowMs !== undefined && bases > 0) {

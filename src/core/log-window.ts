@@ -1,16 +1,17 @@
-// The recovery window: from base backups and the log that is proven to run on from them, which instants can be reached,
-// and what keeps the others from it. Pure; `status`, restores and retention all ask here.
+// The recovery window: from bases (base backups of a cluster, dumps of a database) and the log that is proven to run on from
+// them, which instants can be reached, and what keeps the others from it. Pure; `status`, restores and retention all ask here.
 
-import type { BaseFacts, LogFlaw, LogSegment, Micros, RecoveryWindow } from "./log.ts";
+import type { LogFlaw, LogSegment, LogSpan, Micros, RecoveryWindow } from "./log.ts";
 import { type Break, type Chains, chainLog, type LogPicture, stemOf } from "./log-chain.ts";
 import { compareLsn, parseLsn, segmentNameAt, type TimelineHistory, timelineAt } from "./lsn.ts";
 import { maxMicros } from "./micros.ts";
 
-/** A base backup that is not known to be damaged. */
+/** A backup that log can be replayed onto, and that is not known to be damaged. */
 export interface LogBase {
   /** Restore point. */
   readonly id: string;
-  readonly facts: BaseFacts;
+  /** `segmentBytes`: of a log whose segments are all of one size. */
+  readonly facts: LogSpan & { readonly segmentBytes?: number | undefined };
 }
 
 /** Instants that can be reached without a gap, and what is needed for it. */
@@ -73,18 +74,29 @@ function stretchOf(path: readonly LogSegment[], bases: readonly LogBase[], histo
   const usable = bases.filter(({ facts }) => covers(first, last, facts, histories.get(last.timeline) ?? []));
   const [oldest] = usable;
   if (oldest === undefined) return undefined;
-  const origin = parseLsn(first.startLsn);
-  const segmentBytes = parseLsn(first.nextLsn) - origin;
-  const startOf = ({ facts }: LogBase): number => Number((parseLsn(facts.startLsn) - origin) / segmentBytes);
-  const chain = path.slice(Math.min(...usable.map(startOf)));
+  const lowest = usable.map(({ facts }) => facts.startLsn).reduce((a, b) => (compareLsn(a, b) <= 0 ? a : b));
+  const chain = path.slice(indexHolding(path, lowest));
   let latest = usable.at(-1)?.facts.endedAt ?? oldest.facts.endedAt;
   for (const { maxCommitAt } of chain) if (maxCommitAt !== undefined && maxCommitAt > latest) latest = maxCommitAt;
   const { timeline, endLsn, systemIdentifier } = last;
   return { bases: usable, chain, timeline, endLsn, systemIdentifier, earliest: oldest.facts.endedAt, latest };
 }
 
+/** Which segment of a chain holds the position; the last one for the chain's very end. */
+function indexHolding(path: readonly LogSegment[], position: string): number {
+  const wanted = parseLsn(position);
+  let [low, high] = [0, path.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const segment = path[middle];
+    if (segment !== undefined && parseLsn(segment.startLsn) <= wanted) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** Whether the chain holds the base's own log whole, on the timeline that the base was taken on. */
-function covers(first: LogSegment, last: LogSegment, base: BaseFacts, history: TimelineHistory): boolean {
+function covers(first: LogSegment, last: LogSegment, base: LogSpan, history: TimelineHistory): boolean {
   if (first.systemIdentifier !== base.systemIdentifier) return false;
   const [start, end] = [parseLsn(base.startLsn), parseLsn(base.endLsn)];
   if (start < parseLsn(first.startLsn) || end > parseLsn(last.endLsn)) return false;
@@ -135,6 +147,12 @@ function flawsOfBreak(hole: Break, chains: Chains, bases: readonly LogBase[], { 
   }
   if (history !== undefined) add("missing", history, `the history of timeline ${hole.timeline} (${history}) is missing`);
   if (after === undefined) return flaws;
+  if (after.free) {
+    const lost = before && lostPositions([before, ...damaged, after]);
+    if (lost !== undefined) add("missing", `${lost.from} to ${lost.to}`, `the log from position ${lost.from} to ${lost.to} is missing`);
+    else if (flaws.length === 0) add("unlinked", after.name, notRunningOn(before, after));
+    return flaws;
+  }
   const lost = lostBetween(before, after, damaged, histories.get(after.timeline) ?? []);
   const [firstLost, lastLost] = [lost?.first, lost?.last];
   if (lost !== undefined && firstLost !== undefined && lastLost !== undefined) {
@@ -143,9 +161,23 @@ function flawsOfBreak(hole: Break, chains: Chains, bases: readonly LogBase[], { 
     if (lost.count === 1) add("missing", firstLost, `log segment ${firstLost} is missing${filled}`);
     else add("missing", `${firstLost} to ${lastLost}`, `${lost.count} log segments, ${firstLost} to ${lastLost}, are missing${filled}`);
   } else if (flaws.length === 0) {
-    add("unlinked", after.name, `log segment ${after.name} does not run on from ${before?.name ?? "the one before it"}`);
+    add("unlinked", after.name, notRunningOn(before, after));
   }
   return flaws;
+}
+
+const notRunningOn = (before: LogSegment | undefined, after: LogSegment): string =>
+  `log segment ${after.name} does not run on from ${before?.name ?? "the one before it"}`;
+
+/** Of segments cut at any length, in order: from where to where nothing at all is stored; undefined: they touch each other. */
+function lostPositions(segments: readonly LogSegment[]): { readonly from: string; readonly to: string } | undefined {
+  const holes: { from: string; to: string }[] = [];
+  for (const [index, { nextLsn }] of segments.entries()) {
+    const next = segments[index + 1];
+    if (next !== undefined && compareLsn(nextLsn, next.startLsn) < 0) holes.push({ from: nextLsn, to: next.startLsn });
+  }
+  const [first, last] = [holes[0], holes.at(-1)];
+  return first && last && { from: first.from, to: last.to };
 }
 
 function newestBaseUpTo(bases: readonly LogBase[], system: string, end: string): Micros | undefined {
@@ -184,6 +216,8 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
       later.add(segment);
   }
   if (later.size === 0) return undefined; // the archive has not come so far yet
+  // A dump is worth having without any log: one that was made before log was archived lacks nothing.
+  if (segmentBytes === undefined && !chains.paths.flat().some((segment) => isOfBefore(segment, base))) return undefined;
   const catchingUp = chains.paths.some((path) => {
     const own = path.filter((segment) => later.has(segment)).length;
     return own === later.size && path[0] !== undefined && compareLsn(path[0].startLsn, startLsn) <= 0;
@@ -196,9 +230,14 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
       (after === undefined || compareLsn(after.startLsn, startLsn) >= 0),
   );
   if (named) return undefined;
+  const to = reachableAgain(bases, system, endLsn);
+  if (segmentBytes === undefined) {
+    const from = `the log from position ${startLsn} on, which backup ${base.id} begins with`;
+    const message = `${from}, is not all stored: it stands alone${affected(endedAt, to)}`;
+    return { kind: "missing", segment: startLsn, from: endedAt, to, message };
+  }
   const first = segmentNameAt(timeline, parseLsn(startLsn), segmentBytes);
   const last = segmentNameAt(timeline, parseLsn(endLsn) - 1n, segmentBytes);
-  const to = reachableAgain(bases, system, endLsn);
   const which = first === last ? `log segment ${first}` : `the log from ${first} to ${last}`;
   return {
     kind: "missing",
@@ -208,6 +247,9 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
     message: `${which}, which base backup ${base.id} begins with, is not all stored: it stands alone${affected(endedAt, to)}`,
   };
 }
+
+const isOfBefore = (segment: LogSegment, { facts }: LogBase): boolean =>
+  segment.systemIdentifier === facts.systemIdentifier && compareLsn(segment.startLsn, facts.startLsn) <= 0;
 
 const affected = (from: Micros | undefined, to: Micros | undefined): string => {
   if (from === undefined && to === undefined) return "";

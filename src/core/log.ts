@@ -24,6 +24,8 @@ export interface SegmentFacts {
   readonly startLsn: string;
   readonly nextLsn: string;
   readonly systemIdentifier: string;
+  /** Cut at any length, and named by its first position. Absent: all segments of this log are of one size, and their names count them. */
+  readonly free?: true | undefined;
   /** Complete records that end in it, all with a good checksum. */
   readonly records: number;
   /** End of the last complete record; in a partial segment, how far it is valid. */

@@ -98,7 +98,9 @@ function candidatesOf({ chain }: Stretch, target: LogTarget): Located["candidate
 }
 
 function outside(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[]): LifeboatError {
-  const edges = stretches
+  // A dump that no log follows is no window; only where there is nothing else is it told of.
+  const windows = stretches.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+  const edges = (windows.length > 0 ? windows : stretches)
     .toSorted((a, b) => (a.earliest < b.earliest ? -1 : 1))
     .map((stretch) => {
       const [from, to] =

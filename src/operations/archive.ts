@@ -8,9 +8,11 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
+import { compareLsn } from "../core/lsn.ts";
 import type { LogFile, LogReceiver } from "../ports/log.ts";
 import { type Job, runJob } from "./job.ts";
 import { logEngineOf, type TakenIn, takeIn } from "./log-intake.ts";
+import { logOf } from "./log-view.ts";
 import type { ArchiveOptions, Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ArchiveResult {
@@ -95,7 +97,7 @@ async function session(workshop: Workshop, source: Source, line: Line, watch: Wa
     async (job) => {
       line.job = job;
       return job.step("archive", async () => {
-        line.files ??= await openLine(source, line, watch);
+        line.files ??= await openLine(workshop, source, line, watch);
         await storeFiles(workshop, source, line, job, watch);
         return resultOf(line);
       });
@@ -104,21 +106,35 @@ async function session(workshop: Workshop, source: Source, line: Line, watch: Wa
   );
 }
 
-async function openLine(source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {
+async function openLine(workshop: Workshop, source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {
   const { slot, directory, partialEveryMs, maxBehindBytes } = line.options;
   const connection = await source.provider.connection({ signal: line.stop });
-  line.receiver = await logEngineOf(source).openReceiver(connection, {
+  const engine = logEngineOf(source);
+  const slotless = engine.startOfSegment !== undefined;
+  const { last, wantedFrom } = slotless ? await whereToGoOn(workshop, source, line.stop) : {};
+  line.last ??= last;
+  line.receiver = await engine.openReceiver(connection, {
     directory,
     slot,
     partialEveryMs,
     maxBehindBytes,
+    last,
+    wantedFrom,
     signal: line.stop,
     // The slot stays when we end, on purpose: it keeps the log for the next start. `undo` leaves it alone.
     declare: async (resource) => line.job?.declare(resource),
     onNotice: ({ message }) => watch.progress.note(message),
   });
-  watch.progress.note(`archiving the log of ${source.name} through the replication slot ${slot}`);
+  watch.progress.note(`archiving the log of ${source.name}${slotless ? "" : ` through the replication slot ${slot}`}`);
   return line.receiver.files()[Symbol.asyncIterator]();
+}
+
+/** No slot remembers it: after the newest segment that is stored, or from the newest backup on. */
+async function whereToGoOn(workshop: Workshop, source: Source, signal: AbortSignal) {
+  const { log, bases } = await logOf(workshop, source.name, signal);
+  const whole = log.segments.filter(({ partial }) => !partial);
+  const last = whole.reduce<LogSegment | undefined>((a, b) => (a === undefined || compareLsn(a.nextLsn, b.nextLsn) < 0 ? b : a), undefined);
+  return { last, wantedFrom: bases.at(-1)?.facts.startLsn };
 }
 
 async function storeFiles(workshop: Workshop, source: Source, line: Line, job: Job, watch: Watch): Promise<void> {
@@ -185,9 +201,14 @@ export async function archiveFile(workshop: Workshop, source: Source, path: stri
   return takeIn(workshop, source, basename(path), bytes, { signal: watch.signal });
 }
 
-/** Gives the slot up: the server keeps no log for us any more. LEASE_HELD while an archive runs. */
+/** Gives the slot up: the server keeps no log for us any more. LEASE_HELD while an archive runs; CAPABILITY_MISSING without slots. */
 export async function stopArchive(workshop: Workshop, source: Source, watch: Watch): Promise<{ readonly slot: string }> {
   const { slot } = optionsOf(source);
+  if (logEngineOf(source).startOfSegment !== undefined) {
+    throw new LifeboatError("CAPABILITY_MISSING", `the server of ${source.name} keeps nothing for an archive: there is no slot to drop`, {
+      hint: "end the process that runs `lifeboat archive`",
+    });
+  }
   await runJob(
     workshop,
     { verb: "archive", source: source.name, exclusive: true },

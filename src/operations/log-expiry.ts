@@ -2,7 +2,7 @@
 import { asLifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../core/log-retention.ts";
-import { compareLsn, parseLsn, segmentNameAt } from "../core/lsn.ts";
+import { compareLsn } from "../core/lsn.ts";
 import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
 import { listLeases } from "../repository/leases.ts";
 import { removeLogFile } from "../repository/log.ts";
@@ -20,7 +20,7 @@ export interface LogExpiryPlan extends LogExpiry {
   readonly refused?: string | undefined;
 }
 
-/** What the window says of each base backup, for the decision about restore points; undefined: no window was asked for. */
+/** What the window says of each base, for the decision about restore points; undefined: no window was asked for. */
 export function baseGrounds(
   log: SourceLog,
   points: readonly RestorePoint[],
@@ -31,7 +31,7 @@ export function baseGrounds(
   const grounds = windowGrounds(log.stretches, log.bases, windowMs);
   // A damaged one is the way to nothing, but stays as long as a sound one would: it may be all there is.
   for (const point of points) {
-    if (point.kind !== "base" || !isDamaged(point)) continue;
+    if (!isDamaged(point) || (point.kind !== "base" && source.engine.log === undefined)) continue;
     grounds.set(point.id, { until: new Date(point.time.getTime() + windowMs), says: "the window" });
   }
   return grounds;
@@ -61,13 +61,12 @@ export async function planLogExpiry(
 
 /** Bytes whose JSON is gone, before everything that stays: a removal that a crash interrupted. Newer ones may be on their way in. */
 function leftoversOf({ log, bases }: SourceLog, { keep }: LogExpiry): LogPlace[] {
-  const [base] = bases;
   const first = keep.reduce<LogSegment | undefined>(
     (low, one) => (low && compareLsn(low.startLsn, one.startLsn) <= 0 ? low : one),
     undefined,
   );
-  if (base === undefined || first === undefined) return [];
-  const cut = segmentNameAt(0, parseLsn(first.startLsn), base.facts.segmentBytes).slice(8);
+  if (bases.length === 0 || first === undefined) return [];
+  const cut = first.name.slice(8);
   return log.orphans.filter(({ stem }) => /^[0-9A-F]{24}/.test(stem) && stem.slice(8, 24) < cut);
 }
 

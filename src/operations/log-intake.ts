@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
-import { parseLsn, segmentNameAt, timelineAt } from "../core/lsn.ts";
+import { compareLsn, parseLsn, segmentNameAt, timelineAt } from "../core/lsn.ts";
 import type { LogEngine } from "../ports/log.ts";
 import type { PhysicalEngine } from "../ports/physical.ts";
 import {
@@ -71,7 +71,11 @@ export async function takeIn(
   }
   const known = await knownAlready(workshop, source.name, timeline, name, bytes, signal);
   if (known !== undefined) return { name, outcome: "known", segment: known };
-  const before = await segmentBefore(workshop, source.name, segmentName, bytes.length, options);
+  const startsAt = physical.startOfSegment?.(segmentName);
+  const before =
+    startsAt === undefined
+      ? await segmentBefore(workshop, source.name, segmentName, bytes.length, options)
+      : await segmentEndingAt(workshop, source.name, startsAt, options);
   const { facts, linked } = physical.readSegment(name, bytes, before);
   const previous = linked && before !== undefined ? { name: before.name, sha256: before.plain.sha256 } : undefined;
   const segment = { ...facts, source: source.name, archivedAt, previous };
@@ -119,6 +123,20 @@ async function segmentBefore(
   return undefined;
 }
 
+/** Of segments that are cut at any length: the one whose end is this one's beginning. */
+async function segmentEndingAt(
+  workshop: Workshop,
+  source: string,
+  position: string,
+  { last, signal }: IntakeOptions,
+): Promise<LogSegment | undefined> {
+  if (last !== undefined && !last.partial && compareLsn(last.nextLsn, position) <= 0) {
+    return last.nextLsn === position ? last : undefined; // nothing newer was stored than the last one
+  }
+  const { segments } = await workshop.catalog.log(source, signal);
+  return segments.find(({ nextLsn, partial }) => !partial && nextLsn === position);
+}
+
 function positionOf(name: string, segmentBytes: number): bigint {
   return (BigInt(`0x${name.slice(8, 16)}`) << 32n) + BigInt(`0x${name.slice(16, 24)}`) * BigInt(segmentBytes);
 }
@@ -128,6 +146,7 @@ function positionOf(name: string, segmentBytes: number): bigint {
  * which takes a key; without one it stays apart, and `verify` on a machine that has the key mends it.
  */
 async function linkNext(workshop: Workshop, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
+  if (segment.free) return; // they come in order; what was mended by hand is linked by `verify`
   const { storage } = workshop.repository;
   const segmentBytes = Number(parseLsn(segment.nextLsn) - parseLsn(segment.startLsn));
   const stem = segmentNameAt(segment.timeline, parseLsn(segment.nextLsn), segmentBytes);
@@ -179,5 +198,6 @@ async function noticeOf(
   if (before !== undefined) return `log segment ${segment.name} does not run on from ${before.name}: a new stretch of log begins with it`;
   const log = await workshop.catalog.log(source);
   if (log.segments.every(({ name }) => name === segment.name)) return undefined; // the very first one
+  if (segment.free) return `the log before position ${segment.startLsn} is not in the archive: a new stretch of log begins there`;
   return `the log before ${segment.name} is not in the archive: a new stretch of log begins with it`;
 }

@@ -30,7 +30,9 @@ export async function logStatus(
   const found = await logOf(workshop, source.name, watch.signal, points);
   const { log, bases, window, flaws, stretches } = found;
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
-  if (!wanted && log.segments.length === 0 && bases.length === 0) return undefined;
+  // Dumps are worth having without any log; base backups are there for it.
+  const forLog = bases.filter(({ facts }) => facts.segmentBytes !== undefined);
+  if (!wanted && log.segments.length === 0 && forLog.length === 0) return undefined;
   const state = log.segments.length > 0 || wanted ? await stateOf(source, watch) : undefined;
   const slot = state?.slot === undefined || source.archive === undefined ? undefined : { name: source.archive.slot, ...state.slot };
   const firsts = [
@@ -47,6 +49,7 @@ export async function logStatus(
     since: since === undefined ? undefined : new Date(since),
     windowMs: wanted ? source.windowMs : undefined,
     rpoSeconds: source.objective.rpoSeconds,
+    baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
     slot,
     now: workshop.clock.now(),
   });
@@ -60,16 +63,23 @@ export async function logStatus(
     bases: bases.length,
     sizeBytes: log.sizeBytes,
     reasons: relevant,
-    warnings: slot?.exists === true ? (state?.warnings ?? []).filter(({ code }) => code !== "SLOT_IDLE" && code !== "SLOT_LOST") : [],
+    warnings: warningsOf(source, state),
     slot,
   };
 }
 
+/** Of a log that a slot keeps, they matter while there is one. */
+function warningsOf({ engine }: Source, state: LogState | undefined): LogStatus["warnings"] {
+  if (engine.log === undefined && state?.slot?.exists !== true) return [];
+  return (state?.warnings ?? []).filter(({ code }) => code !== "SLOT_IDLE" && code !== "SLOT_LOST");
+}
+
 async function stateOf(source: Source, watch: Watch): Promise<LogState | undefined> {
-  if (source.archive === undefined || source.engine.physical === undefined) return undefined;
+  const reader = source.engine.log ?? source.engine.physical;
+  if (source.archive === undefined || reader === undefined) return undefined;
   const signal = AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]);
   try {
-    return await source.engine.physical.logState(await source.provider.connection({ signal }), source.archive.slot, { signal });
+    return await reader.logState(await source.provider.connection({ signal }), source.archive.slot, { signal });
   } catch (error) {
     watch.signal.throwIfAborted();
     if (asLifeboatError(error).code === "BUG" && !signal.aborted) throw error;
@@ -81,7 +91,7 @@ export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
   readonly source: string;
 }
 
-/** For `list`: what can be reached of every source that has base backups; sources whose provider keeps a history are its own to ask. */
+/** For `list`: what can be reached of every source whose log is archived; sources whose provider keeps a history are its own to ask. */
 export async function logWindows(
   workshop: Workshop,
   names: Iterable<string>,
@@ -97,7 +107,9 @@ export async function logWindows(
       watch.signal,
       points.filter((entry) => entry.source === source),
     );
-    if (stretches.length > 0) found.push({ source, stretches, flaws });
+    // A dump that no log follows is a restore point like any other.
+    const reached = stretches.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+    if (reached.length > 0) found.push({ source, stretches: reached, flaws });
   }
   return found;
 }

@@ -1,4 +1,4 @@
-// What a recovery target means where base backups and a log archive are: which base, which log, and the exact record to stop at.
+// What a recovery target means where backups and a log archive are: which base, which log, and the exact record to stop at.
 
 import { parseDuration } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
@@ -75,7 +75,7 @@ export async function courseTo(workshop: Workshop, source: Source, to: string, s
   const at = target.kind === "time" ? target.at : (latestBefore(chain, plan.stopBefore) ?? plan.base.facts.endedAt);
   return {
     ...{ base, chain, timeline, expectedEnd, at, window, log },
-    stopBefore: atEndOfSegment(plan.stopBefore, plan.base.facts.segmentBytes) && chain.length === 0 ? undefined : plan.stopBefore,
+    stopBefore: atEndOfSegment(plan.stopBefore, base.manifest.base?.segmentBytes) && chain.length === 0 ? undefined : plan.stopBefore,
     wanted: target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : "latest",
     stopsAt: stop && `${stop.lsn}${stop.at === undefined ? "" : `, a transaction that ended at ${stop.at}`}`,
     named: false,
@@ -101,8 +101,8 @@ async function baseAlone(workshop: Workshop, source: Source, wanted: string) {
 }
 
 /** There is no record to stop before: the base's own log ends with the segment. */
-const atEndOfSegment = (lsn: string | undefined, segmentBytes: number): boolean =>
-  lsn !== undefined && parseLsn(lsn) % BigInt(segmentBytes) === 0n;
+const atEndOfSegment = (lsn: string | undefined, segmentBytes: number | undefined): boolean =>
+  lsn !== undefined && segmentBytes !== undefined && parseLsn(lsn) % BigInt(segmentBytes) === 0n;
 
 /** The latest commit of the segments before the one that holds the position, or of all. */
 function latestBefore(chain: readonly LogSegment[], position: string | undefined): Micros | undefined {

@@ -1,17 +1,17 @@
-// Verify, for a base backup: the log that its window hangs on. Every stored byte is read, and with a key the walker follows
+// Verify, for a backup that log can be replayed onto: the log that its window hangs on. Every stored byte is read, and with a key the walker follows
 // every record; what is found is remembered beside the segment, so that no window counts on it any more.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { compareLsn } from "../core/lsn.ts";
 import type { Check } from "../core/verdict.ts";
-import type { PhysicalEngine } from "../ports/physical.ts";
+import type { LogEngine } from "../ports/log.ts";
 import { clearLogDamage, markLogDamage, readLogBytes, readSegmentRecord, readStoredLog } from "../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { fileNameOf, readWhole, relink } from "./log-intake.ts";
-import { logOf, type SourceLog } from "./log-view.ts";
+import { baseOf, logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
@@ -27,7 +27,7 @@ export interface LogToVerify {
 /** The segments of every stretch that the base is the way to, and those that were found damaged before: they may be whole again. */
 export async function logToVerify(workshop: Workshop, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
   const log = await logOf(workshop, entry.source, watch.signal);
-  const { base } = entry.manifest;
+  const base = baseOf(entry.manifest);
   const wanted = new Map<string, LogSegment>();
   for (const stretch of log.stretches) {
     if (base === undefined || !stretch.bases.some(({ id }) => id === entry.point.id)) continue;
@@ -46,13 +46,14 @@ export async function checkLog(
   key: OpenKey | undefined,
   watch: Watch,
 ): Promise<Check[]> {
-  const physical = workshop.sources.get(entry.source)?.engine.physical;
+  const engine = workshop.sources.get(entry.source)?.engine;
+  const reader = engine?.log ?? engine?.physical;
   const failures: Check[] = [];
   const byName = new Map(log.log.segments.filter(({ partial }) => !partial).map((segment) => [segment.name, segment]));
   for (const segment of segments) {
     const before = segment.previous && byName.get(segment.previous.name);
     const place = placeOf(segment);
-    const problem = await problemOf(place, async () => await readSegment(workshop, segment, before, key, physical, watch));
+    const problem = await problemOf(place, async () => await readSegment(workshop, segment, before, key, reader, watch));
     // A partial segment that a fuller one replaced meanwhile, or one that expired, is not missing.
     if (problem !== undefined && (await readSegmentRecord(workshop.repository.storage, place, watch.signal)) === undefined) continue;
     await remember(workshop, place, problem, log);
@@ -89,14 +90,14 @@ async function readSegment(
   segment: LogSegment,
   before: LogSegment | undefined,
   key: OpenKey | undefined,
-  physical: PhysicalEngine | undefined,
+  reader: LogEngine | undefined,
   watch: Watch,
 ): Promise<void> {
-  if (key === undefined || physical === undefined) return drain(workshop, placeOf(segment), segment, key, watch);
+  if (key === undefined || reader === undefined) return drain(workshop, placeOf(segment), segment, key, watch);
   const { storage } = workshop.repository;
   const bytes = await readWhole(readLogBytes(storage, placeOf(segment), segment, key, watch.signal), segment.plain.sizeBytes);
   watch.progress.advance(bytes.byteLength);
-  const { facts, linked } = physical.readSegment(fileNameOf(segment), bytes, before);
+  const { facts, linked } = reader.readSegment(fileNameOf(segment), bytes, before);
   const differs = (["startLsn", "nextLsn", "endLsn", "systemIdentifier", "maxCommitAt"] as const).find(
     (field) => facts[field] !== segment[field],
   );
@@ -131,7 +132,7 @@ async function remember(workshop: Workshop, place: LogPlace, problem: string | u
 /** Segments that arrived before the one they run on from: with a key they can be linked now. */
 async function mendLinks(workshop: Workshop, sourceName: string, { log }: SourceLog, watch: Watch): Promise<void> {
   const source = workshop.sources.get(sourceName);
-  if (source?.engine.physical === undefined) return;
+  if (source === undefined || (source.engine.log ?? source.engine.physical) === undefined) return;
   const whole = new Map(
     log.segments.filter(({ partial }) => !partial).map((segment) => [`${segment.nextLsn} ${segment.systemIdentifier}`, segment]),
   );

@@ -6,6 +6,7 @@ import { mark } from "../repository/marks.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { runJob } from "./job.ts";
+import { baseOf } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import { entryPlace } from "./road.ts";
 import { checkLog, logToVerify } from "./verify-log.ts";
@@ -36,7 +37,7 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
       const inJob = { ...watch, signal: job.signal };
       const totalBytes = manifest.parts.reduce((sum, part) => sum + (key ? part.plain : part.stored).sizeBytes, 0);
       const own = await job.step("read", () => checkParts(workshop, entry, key, inJob), { totalBytes });
-      const log = manifest.base === undefined ? undefined : await logToVerify(workshop, entry, inJob);
+      const log = baseOf(manifest) === undefined ? undefined : await logToVerify(workshop, entry, inJob);
       const ofLog = log === undefined ? [] : await job.step("read log", () => checkLog(workshop, entry, log, key, inJob), log);
       const checks = [...own, ...ofLog];
       const judgement = judge(checks, "integrity");

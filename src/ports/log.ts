@@ -25,6 +25,10 @@ export interface ReceiverOptions extends Work {
   readonly maxBehindBytes?: number | undefined;
   /** How often a segment that is not full yet is handed over. */
   readonly partialEveryMs: number;
+  /** The newest segment that is stored: where a log that no slot keeps for us goes on, when the directory is lost. */
+  readonly last?: SegmentFacts | undefined;
+  /** Where the newest backup begins that the log could be replayed onto: nothing stored yet, log is wanted from here on. */
+  readonly wantedFrom?: string | undefined;
   /** Called, and awaited, before the slot comes to be. */
   readonly declare?: ((resource: Resource) => Promise<void>) | undefined;
   /** Things a user should know: a slot that keeps log back, a server that was away. */
@@ -42,9 +46,11 @@ export interface LogReceiver {
 export interface LogState {
   readonly systemIdentifier: string;
   readonly timeline: number;
-  readonly segmentBytes: number;
+  /** Absent: segments are cut at any length. */
+  readonly segmentBytes?: number | undefined;
   readonly currentLsn: string;
-  readonly walLevel: string;
+  /** PostgreSQL's. */
+  readonly walLevel?: string | undefined;
   readonly slot?: {
     readonly exists: boolean;
     readonly active: boolean;
@@ -66,9 +72,11 @@ export interface LogEngine {
   openReceiver(connection: Connection, options: ReceiverOptions): Promise<LogReceiver>;
   /** Makes the source write one tiny commit, so that the log proves the present instant. False where that cannot be (a standby). */
   emitCommit(connection: Connection, work?: Work): Promise<boolean>;
-  /** Drops the slot; one that is not there is no error. */
+  /** Drops the slot; one that is not there, or a log that has none, is no error. */
   dropSlot(connection: Connection, slot: string, work?: Work): Promise<void>;
 
+  /** Of a log whose segments are cut at any length: the first position that it covers, from the segment's name. */
+  readonly startOfSegment?: ((name: string) => string) | undefined;
   /** Whether a name is one of a segment, of a history file, or neither. */
   logFileKind(name: string): "segment" | "history" | undefined;
   /**
@@ -85,8 +93,6 @@ export interface LogEngine {
     before: SegmentFacts | undefined,
     lsn: string,
   ): { readonly lsn: string; readonly previousEnd: string } | undefined;
-  /** Names of the segments from one position to another on a timeline, both ends included. */
-  segmentNames(timeline: number, fromLsn: string, toLsn: string, segmentBytes: number): string[];
   /** Compares two positions. */
   compareLsn(a: string, b: string): number;
   /** Reads a history file: the timelines before this one, and where each was left, oldest first. */

@@ -81,6 +81,8 @@ export interface Recovered {
 
 /** An engine whose log is replayed onto a copy of the whole server. */
 export interface PhysicalEngine extends LogEngine {
+  /** Names of the segments from one position to another on a timeline, both ends included. */
+  segmentNames(timeline: number, fromLsn: string, toLsn: string, segmentBytes: number): string[];
   beginBase(connection: Connection, options: Work & { readonly label: string }): Promise<BaseDump>;
   /** Base backup, then replay to the exact position, promoted and running. INTEGRITY, RECOVERY_SHORT, TOOL_*, DISK_FULL. */
   recover(order: RecoveryOrder): Promise<Recovered>;

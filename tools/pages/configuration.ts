@@ -61,12 +61,20 @@ function optionsOf(options: OptionTable): string {
     Object.entries(options).map(([key, option]) => [
       `\`${key}\`${option.required === true ? " (required)" : ""}`,
       option.type.word,
-      [defaultOf(option), option.env === undefined ? "" : `environment \`${option.env}\``].filter(Boolean).join("; "),
+      [defaultOf(option), variables(option)].filter(Boolean).join("; "),
       [option.help, option.secret === true ? "*Secret.*" : "", option.example === undefined ? "" : `Example: \`${option.example}\``]
         .filter(Boolean)
         .join(" "),
     ]),
   );
+}
+
+function variables({ env }: Option): string {
+  if (env === undefined) return "";
+  if (typeof env === "string") return `environment \`${env}\``;
+  return `environment ${Object.entries(env.names)
+    .map(([word, name]) => `\`${name}\` (${word})`)
+    .join(", ")}`;
 }
 
 function defaultOf(option: Option): string {

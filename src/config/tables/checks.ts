@@ -1,12 +1,12 @@
 // Options of one entry of a source's `checks`: a question asked of the restored database.
-import type { Probe } from "../../ports/engine.ts";
-import { section, type Type } from "../option.ts";
+import { section } from "../option.ts";
 import { always, integer, text } from "../types.ts";
-import { duration } from "../types-time.ts";
+import { duration, pipeline } from "../types-time.ts";
 
 export const check = section(
   {
     table: { type: text, help: "Table the question is about, with its schema where that is not `public`.", example: "users" },
+    collection: { type: text, help: "The same of a MongoDB source: the collection the question is about.", example: "users" },
     exists: { type: always, help: "The table must be there (every question about a table asks this too)." },
     rows: {
       type: section({
@@ -28,14 +28,24 @@ export const check = section(
       help: "Query that gives one row of one column: true passes, false fails.",
       example: "select count(*) > 0 from projects",
     },
-    name: { type: text, help: "What reports call the query.", example: "projects are there" },
+    aggregate: {
+      type: pipeline,
+      help: "Pipeline, in extended JSON, that is run in the collection: it passes when its first document has `ok: true`.",
+      example: `'[{ "$count": "n" }, { "$project": { "ok": { "$gt": ["$n", 0] } } }]'`,
+    },
+    name: { type: text, help: "What reports call the query or the pipeline.", example: "projects are there" },
   },
   (written) => {
-    if ((written.table === undefined) === (written.sql === undefined)) return "a check has either `table` or `sql`";
-    const foreign = Object.keys(written).filter((key) => key !== "sql" && key !== "name");
-    if (written.sql !== undefined && foreign.length > 0) return `\`${foreign[0]}\` belongs to a check of a table, not of a query`;
-    if (written.sql === undefined && written.name !== undefined) return "`name` belongs to a check with `sql`";
-    if ((written.newest === undefined) !== (written.within === undefined)) return "`newest` and `within` need each other";
+    const given = (key: string): boolean => written[key] !== undefined;
+    if (["table", "collection", "sql"].filter(given).length !== 1)
+      return "a check has either `table` or `sql`, or `collection` of a MongoDB source";
+    if (given("aggregate") && !given("collection")) return "`aggregate` needs the `collection` that it is run in";
+    const asks = given("sql") ? "sql" : given("aggregate") ? "aggregate" : undefined;
+    const foreign = Object.keys(written).find((key) => given(key) && !["sql", "aggregate", "name", "collection"].includes(key));
+    if (asks !== undefined && foreign !== undefined)
+      return `\`${foreign}\` belongs to a check of a table, not of a ${asks === "sql" ? "query" : "pipeline"}`;
+    if (asks === undefined && given("name")) return "`name` belongs to a check with `sql` or `aggregate`";
+    if (given("newest") !== given("within")) return "`newest` and `within` need each other";
     return undefined;
   },
-) as Type<Probe>;
+);

@@ -17,8 +17,7 @@ export const snapshot = section({
   keep: { type: keep, required: true, help: "How long one is kept.", example: "30d" },
   by: {
     type: oneOf(["branch", "snapshot", "provider"]),
-    default: "branch",
-    help: "Made by us as a branch, made by us as a snapshot of the provider's own, or made by the provider's own schedule, which `apply` sets.",
+    help: "Made by us as a branch, made by us as a snapshot of the provider's own, or made by the provider's own schedule, which `apply` sets. Default: `branch` at Neon, `provider` at Atlas.",
   },
 });
 
@@ -29,13 +28,21 @@ export const policy = section({
     help: "How far back any instant can be restored: at the provider, or by base backups and the log archive.",
     example: "30d",
   },
-  protect: { type: flag, help: "Keep the production branch protected." },
+  protect: { type: flag, help: "Keep the production branch protected; at Atlas, the cluster against being terminated." },
+  encryptionProvider: {
+    type: oneOf(["aws", "azure", "gcp"]),
+    help: "Who keeps the key of the data at rest, where the provider lets one choose (Atlas).",
+    example: "aws",
+  },
   snapshots: { type: listOf(snapshot), default: [], help: "Points that the provider holds, made on a schedule." },
   preDeploy: {
     type: section({
       name: { type: namePattern, default: "pre-deploy-{feature}", help: "Name pattern." },
       keep: { type: keep, default: "7d", help: "How long one is kept after its deployment succeeded; one that failed keeps its snapshot." },
-      by: { type: oneOf(["branch", "snapshot"]), default: "branch", help: "As a branch, or as a snapshot of the provider's own." },
+      by: {
+        type: oneOf(["branch", "snapshot"]),
+        help: "As a branch, or as a snapshot of the provider's own. Default: `branch` at Neon, `snapshot` at Atlas.",
+      },
     }),
     default: {},
     help: "Snapshots taken before a deployment.",

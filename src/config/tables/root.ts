@@ -4,13 +4,18 @@ import { exactly } from "../types.ts";
 import { policy } from "./policies.ts";
 import { repository } from "./repository.ts";
 import { drill, scratch, tools } from "./rest.ts";
-import { source } from "./sources.ts";
+import { objectives, source } from "./sources.ts";
 
 const table = {
   version: { type: exactly(1), required: true, help: "Version of this file's format.", example: "1" },
   repository: { type: repository, required: true, help: "Where backups lie and who can open them." },
   sources: { type: named(source), required: true, help: "The databases under protection, by the names you give them." },
   policies: { type: named(policy), default: {}, help: "When to back up and how long to keep, by name." },
+  objectives: {
+    type: objectives,
+    default: {},
+    help: "What is promised for all sources brought back together; a drill of all measures against it. Default: 30m and 5m.",
+  },
   drills: { type: named(drill), default: {}, help: "Timed restores into scratch, by name." },
   tools: { type: tools, default: {}, help: "Programs and folders of this machine." },
   scratch: { type: scratch, default: {}, help: "Throw-away clusters that drills restore into." },

@@ -1,0 +1,139 @@
+// Which adapter stands behind each provider: how its code is loaded, what it is made from, and what it does where a policy does not say.
+import type { Config } from "./config/load.ts";
+import type { SourceConfig } from "./config/tables/root.ts";
+import { LifeboatError } from "./core/errors.ts";
+import type { SnapshotPolicy, SnapshotRule } from "./operations/workshop.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { Engine } from "./ports/engine.ts";
+import type { Provider } from "./ports/provider.ts";
+
+/** What an adapter is made from. */
+export interface Wiring {
+  readonly config: Config;
+  readonly source: SourceConfig;
+  readonly clock: Clock;
+  readonly snapshots: SnapshotPolicy;
+  readonly windowMs: number | undefined;
+  readonly encryptionProvider: "aws" | "azure" | "gcp" | undefined;
+}
+
+export interface ProviderAdapter {
+  /** It has a control plane of its own. */
+  readonly managed: boolean;
+  /** The log of its sources can be archived into the repository. */
+  readonly archives: boolean;
+  /** How far back any instant is to be reachable when the policy does not say (R1, R14). */
+  readonly windowMs?: number;
+  /** How a point of the policy is made where its rule does not say. */
+  readonly pointsBy: SnapshotRule["by"];
+  /** How one made by us is made where nobody says. */
+  readonly form: "branch" | "snapshot";
+  /** Loads the adapter's code, which only who uses it should wait for; what it gives makes the provider when first used. */
+  load(): Promise<{ makeProvider(wiring: Wiring): Provider; makeEngine(wiring: Wiring): Engine }>;
+}
+
+const HOUR_MS = 3_600_000;
+const AT_OURSELVES = { managed: false, archives: true, pointsBy: "snapshot", form: "snapshot" } as const;
+
+export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapter>> = {
+  postgres: {
+    ...AT_OURSELVES,
+    async load() {
+      const { createPostgresProvider } = await import("./providers/postgres/provider.ts");
+      const makeProvider = ({ config, source }: Wiring) => createPostgresProvider({ url: source.url ?? "", ...scratchOf(config, source) });
+      return { makeProvider, ...(await postgresEngine()) };
+    },
+  },
+  neon: {
+    managed: true,
+    archives: false,
+    windowMs: 30 * 24 * HOUR_MS,
+    pointsBy: "branch",
+    form: "branch",
+    async load() {
+      const { createNeonProvider } = await import("./providers/neon/provider.ts");
+      const makeProvider = ({ config, source, clock, snapshots, windowMs }: Wiring) =>
+        createNeonProvider({
+          projectId: source.projectId ?? "",
+          apiKey: needed(source.apiKey, "the API key", "apiKey in the source, or the variable NEON_API_KEY"),
+          apiHost: source.apiHost,
+          branch: source.branch,
+          database: source.database,
+          role: source.role,
+          plan: source.plan,
+          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, names: [snapshots.preDeploy.name] },
+          clock,
+          ...scratchOf(config, source),
+        });
+      return { makeProvider, ...(await postgresEngine()) };
+    },
+  },
+  mongodb: {
+    ...AT_OURSELVES,
+    async load() {
+      const { createMongodbProvider } = await import("./providers/mongodb/provider.ts");
+      const makeProvider = ({ source }: Wiring) => createMongodbProvider({ url: source.url ?? "", scratch: { url: source.scratch.url } });
+      return { makeProvider, ...(await mongodbEngine()) };
+    },
+  },
+  atlas: {
+    managed: true,
+    archives: false,
+    windowMs: 48 * HOUR_MS,
+    pointsBy: "provider",
+    form: "snapshot",
+    async load() {
+      const { createAtlasProvider } = await import("./providers/atlas/provider.ts");
+      const makeProvider = ({ source, clock, snapshots, windowMs, encryptionProvider }: Wiring) =>
+        createAtlasProvider({
+          groupId: source.groupId ?? "",
+          cluster: source.cluster ?? "",
+          credentials: atlasCredentials(source),
+          apiHost: source.apiHost,
+          user: needed(source.user, "the database user", "user in the source, or the variable ATLAS_USER"),
+          password: needed(source.password, "the password of the database user", "password in the source, or the variable ATLAS_PASSWORD"),
+          database: source.database,
+          scratchTier: source.scratchTier,
+          scratch: { url: source.scratch.url },
+          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
+          clock,
+        });
+      return { makeProvider, ...(await mongodbEngine()) };
+    },
+  },
+};
+
+async function postgresEngine() {
+  const { openPostgresEngine } = await import("./engines/postgres/engine.ts");
+  return { makeEngine: ({ config }: Wiring) => openPostgresEngine({ bin: config.tools.postgres }) };
+}
+
+async function mongodbEngine() {
+  const { openMongoEngine } = await import("./engines/mongodb/engine.ts");
+  return {
+    makeEngine: ({ source: { databases, consistency } }: Wiring) =>
+      openMongoEngine({ databases: databases.length > 0 ? databases : undefined, consistency: consistency ?? "auto" }),
+  };
+}
+
+const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
+  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
+  tools: tools.postgres,
+});
+
+function needed(value: string | undefined, what: string, where: string): string {
+  if (value !== undefined) return value;
+  throw new LifeboatError("SECRET_MISSING", `${what} of a source is not given`, { hint: `set ${where}` });
+}
+
+function atlasCredentials({ clientId, clientSecret, publicKey, privateKey }: SourceConfig) {
+  if (publicKey !== undefined && privateKey !== undefined) return { publicKey, privateKey };
+  return {
+    clientId: needed(
+      clientId,
+      "the service account",
+      "clientId and clientSecret in the source, or ATLAS_CLIENT_ID and ATLAS_CLIENT_SECRET",
+    ),
+    clientSecret: needed(clientSecret, "the service account's secret", "clientSecret in the source, or the variable ATLAS_CLIENT_SECRET"),
+  };
+}

@@ -1,0 +1,77 @@
+// All sources brought back together: what was achieved as one, judged against one promise.
+import { formatDuration } from "./duration.ts";
+import { type Achieved, COMBINED_OBJECTIVE, judgeObjective, type Objective, type Promised } from "./objectives.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** How one source came out. */
+export interface Part {
+  readonly source: string;
+  readonly verdict: Verdict;
+  readonly achieved: Achieved;
+}
+
+export interface Combined {
+  readonly objective: Promised;
+  readonly achieved: Achieved;
+  readonly verdict: Verdict;
+  /** Why, worst first; never empty. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * What is promised for all sources together: what is configured, else R29's default, made no stricter than the loosest of the
+ * sources' own promises, since the whole cannot be back before each of its parts.
+ */
+export function combinedObjectiveOf(configured: Objective, parts: readonly Promised[]): Promised {
+  const loosest = (key: keyof Promised): number => Math.max(COMBINED_OBJECTIVE[key], ...parts.map((part) => part[key]));
+  return {
+    rtoSeconds: configured.rtoSeconds ?? loosest("rtoSeconds"),
+    rpoSeconds: configured.rpoSeconds ?? loosest("rpoSeconds"),
+  };
+}
+
+/**
+ * Judges them as one. The recovery time is the sum where they were brought back one after another, and that of the slowest where
+ * it was done at once; the work lost is the most that any of them lost. What was not measured of one is not measured of all, and
+ * `missing` names sources that should be there and are not.
+ */
+export function combine(
+  parts: readonly Part[],
+  objective: Promised,
+  how: { readonly order: "one after another" | "at once"; readonly missing?: readonly string[] },
+): Combined {
+  const { order, missing = [] } = how;
+  const whole = missing.length === 0 && parts.length > 0;
+  const together = order === "at once" ? worst : sum;
+  const achieved: Achieved = {
+    rtoSeconds: whole ? together(parts.map((part) => part.achieved.rtoSeconds)) : undefined,
+    rpoSeconds: whole ? worst(parts.map((part) => part.achieved.rpoSeconds)) : undefined,
+  };
+  const checks = judgeObjective(objective, achieved);
+  const failed = [
+    ...parts.filter(({ verdict }) => verdict === "fail").map(({ source }) => `${source} failed`),
+    ...checks.filter(({ outcome }) => outcome === "fail").map(({ name, message }) => `${name}: ${message}`),
+  ];
+  const unclear = [
+    ...missing.map((source) => `${source} was not brought back`),
+    ...parts.filter(({ verdict }) => verdict === "inconclusive").map(({ source }) => `${source} is not proven`),
+    ...checks.filter(({ outcome }) => outcome === "inconclusive").map(({ name, message }) => `${name}: ${message}`),
+    ...(parts.length === 0 ? ["there is no source"] : []),
+  ];
+  if (failed.length > 0) return { objective, achieved, verdict: "fail", reasons: [...failed, ...unclear] };
+  if (unclear.length > 0) return { objective, achieved, verdict: "inconclusive", reasons: unclear };
+  const took = formatDuration((achieved.rtoSeconds ?? 0) * 1000);
+  return { objective, achieved, verdict: "pass", reasons: [`${parts.length} sources were brought back ${order} in ${took}`] };
+}
+
+type Measured = readonly (number | undefined)[];
+
+const known = (values: Measured): number[] | undefined => {
+  const measured = values.filter((value) => value !== undefined);
+  return measured.length === values.length ? measured : undefined;
+};
+const sum = (values: Measured): number | undefined => known(values)?.reduce((total, value) => total + value, 0);
+const worst = (values: Measured): number | undefined => {
+  const measured = known(values);
+  return measured && Math.max(...measured);
+};

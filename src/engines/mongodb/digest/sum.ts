@@ -1,0 +1,86 @@
+// The digest of a collection: the sum, modulo 2^256, of the SHA-256 of every document's bytes. A sum does not depend on the order of
+// documents, and sums of parts add up, so collections can be read in parallel and in pieces. Unlike exclusive or, it does not lose
+// documents that are there twice.
+import { hash } from "node:crypto";
+import { walkDocuments } from "../archive/documents.ts";
+
+/** Name of the algorithm, part of every fingerprint: count, and sum modulo 2^256 of SHA-256, over each raw BSON document. */
+export const FINGERPRINT_ALGORITHM = "mongodb-sha256-sum-1";
+
+/** Digits of 16 bits, the least significant first. */
+const DIGITS = 16;
+const BASE = 0x1_0000;
+/** Digits are numbers that hold 2^53: this many digests may be added before they have to be carried. */
+const DEFERRED = 2 ** 36;
+
+/** Any encoding of a string is taken; the types know only those of bytes. */
+const UTF16 = "utf16le" as string;
+
+/** A sum as it travels between threads: count, and 16 digits of 16 bits each, least significant first. */
+export interface SumParts {
+  readonly rows: number;
+  readonly digits: readonly number[];
+}
+
+/** Adds up documents. */
+export class DigestSum {
+  #rows = 0;
+  #waiting = 0;
+  readonly #digits = new Float64Array(DIGITS);
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Adds one document, `bytes[from, to)`. */
+  add(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    // As UTF-16 the digest comes back as 16 numbers of 16 bits, each of two bytes with the low one first: a fifth of the time that a
+    // Buffer takes to make.
+    const text = hash("sha256", bytes.subarray(from, to), UTF16 as "latin1");
+    const digits = this.#digits;
+    for (let index = 0; index < DIGITS; index++) {
+      const code = text.charCodeAt(DIGITS - 1 - index);
+      digits[index] = (digits[index] as number) + (((code & 0xff) << 8) | (code >>> 8));
+    }
+    this.#rows += 1;
+    this.#waiting += 1;
+    if (this.#waiting === DEFERRED) this.#carry();
+  }
+
+  /** Adds whole documents that lie one after the other. Anything else: INTEGRITY. */
+  addAll(documents: Uint8Array): void {
+    walkDocuments(documents, (from, to) => this.add(documents, from, to));
+  }
+
+  merge(parts: SumParts): void {
+    this.#carry();
+    for (let index = 0; index < DIGITS; index++) this.#digits[index] = (this.#digits[index] as number) + (parts.digits[index] ?? 0);
+    this.#rows += parts.rows;
+    this.#waiting = 1;
+  }
+
+  parts(): SumParts {
+    this.#carry();
+    return { rows: this.#rows, digits: [...this.#digits] };
+  }
+
+  /** 64 hexadecimal digits; of no documents all zero. */
+  hex(): string {
+    this.#carry();
+    return [...this.#digits]
+      .reverse()
+      .map((digit) => digit.toString(16).padStart(4, "0"))
+      .join("");
+  }
+
+  #carry(): void {
+    let carry = 0;
+    for (let index = 0; index < DIGITS; index++) {
+      const value = (this.#digits[index] as number) + carry;
+      this.#digits[index] = value % BASE;
+      carry = Math.floor(value / BASE);
+    }
+    // What is carried out of the highest digit is the modulus.
+    this.#waiting = 0;
+  }
+}

@@ -1,0 +1,33 @@
+// The one door to mingo, which computes expressions and the stages of pipelines over plain values.
+import type { Document } from "bson";
+import { Aggregator, Query } from "mingo";
+import { MongoFault } from "./errors.ts";
+
+/** Collections that stages such as `$lookup` ask for, by name. */
+export type Resolver = (name: string) => Document[];
+
+export function queryTest(filter: Document): (document: Document) => boolean {
+  try {
+    const query = new Query(filter, {});
+    return (document) => query.test(document);
+  } catch (error) {
+    throw new MongoFault(2, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** The documents after the stages. What mingo refuses: BadValue in its words. */
+export function runStages(documents: Document[], stages: Document[], options: { readonly resolve?: Resolver; readonly variables?: Document } = {}): Document[] {
+  try {
+    const aggregator = new Aggregator(stages, {
+      ...(options.resolve === undefined ? {} : { collectionResolver: options.resolve }),
+      ...(options.variables === undefined ? {} : { variables: options.variables }),
+    });
+    return aggregator.run(documents);
+  } catch (error) {
+    if (error instanceof MongoFault) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    const stage = /unregistered operator (\$\w+)/i.exec(message)?.[1];
+    if (stage !== undefined) throw new MongoFault(40324, `Unrecognized pipeline stage name: '${stage}'`);
+    throw new MongoFault(2, message);
+  }
+}

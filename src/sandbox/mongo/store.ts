@@ -1,0 +1,124 @@
+// What the server holds: namespaces, documents in all their versions, and the log of what was done to them.
+import { randomBytes } from "node:crypto";
+import { Binary, type Document, UUID } from "bson";
+import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
+import { MongoFault } from "./errors.ts";
+import { Oplog, type OplogEntry } from "./oplog.ts";
+import { LATEST, type Position, positionAt } from "./position.ts";
+import { encode, rawOf } from "./raw.ts";
+import { Slab } from "./slab.ts";
+import { Records } from "./versions.ts";
+
+export interface StoreOptions {
+  readonly clock: () => Date;
+  /** A standalone server has no log. */
+  readonly logged: boolean;
+  readonly oplogBytes: number;
+}
+
+/** Everything a record of the log has but its position and time. */
+export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session">;
+
+export class Store {
+  catalog = new Catalog();
+  readonly oplog: Oplog;
+  readonly slab = new Slab();
+  readonly clock: () => Date;
+  readonly logged: boolean;
+  /** Position of the newest change; positions only ever rise. */
+  last: Position;
+  /** First position whose past is known: later than a state that was taken over. */
+  epoch: Position;
+  readonly #watchers = new Set<() => void>();
+
+  constructor(options: StoreOptions) {
+    this.clock = options.clock;
+    this.logged = options.logged;
+    this.oplog = new Oplog(options.oplogBytes);
+    this.last = positionAt(Math.floor(options.clock().getTime() / 1000), 0);
+    this.epoch = this.last;
+  }
+
+  /** The next position: of this second, or right after the newest where the clock stands still or went back. */
+  tick(): Position {
+    const now = positionAt(Math.floor(this.clock().getTime() / 1000), 1);
+    this.last = now > this.last ? now : this.last + 1;
+    return this.last;
+  }
+
+  /** Writes an entry at a position; databases that are not replicated have none. */
+  log(position: Position, wish: LogWish): void {
+    if (!this.logged || wish.ns.startsWith("local.")) return;
+    this.oplog.append({ position, wallMs: this.clock().getTime(), ...wish });
+    this.wake();
+  }
+
+  /** An entry of a change to definitions: of no collection's documents. */
+  logCommand(position: Position, db: string, command: Document, uuid?: Buffer, o2?: Document): void {
+    this.log(position, { op: "c", ns: `${db}.$cmd`, uuid, o: rawOf(encode(command)), o2: o2 === undefined ? undefined : encode(o2) });
+  }
+
+  /** An entry that changes nothing. */
+  logNoop(message: Document): Position {
+    const position = this.tick();
+    this.log(position, { op: "n", ns: "", o: rawOf(encode(message)) });
+    return position;
+  }
+
+  /** Calls back at every change of the log or of a capped collection. Returns what ends that. */
+  watch(call: () => void): () => void {
+    this.#watchers.add(call);
+    return () => this.#watchers.delete(call);
+  }
+
+  wake(): void {
+    for (const call of [...this.#watchers]) call();
+  }
+
+  find(db: string, name: string, at: Position = LATEST): Namespace | undefined {
+    return this.catalog.find(db, name, at);
+  }
+
+  /** The collection, made when it is not there. */
+  ensure(db: string, name: string): Namespace {
+    return this.catalog.find(db, name) ?? this.create(db, name, "collection", {});
+  }
+
+  /** Makes a namespace and logs it. `uuid`: one that a restore keeps. */
+  create(db: string, name: string, kind: Kind, options: Document, uuid?: Buffer): Namespace {
+    if (this.catalog.find(db, name) !== undefined) throw new MongoFault(48, `Collection ${fullName(db, name)} already exists.`);
+    checkName(db, name);
+    const position = this.tick();
+    const id = kind === "collection" ? (uuid ?? newUuid()) : undefined;
+    const indexes = id === undefined || options["clusteredIndex"] !== undefined ? [] : [idIndex(options)];
+    const definition: Definition = { from: position, options, indexes };
+    const records = id === undefined ? undefined : new Records(id);
+    const made = this.catalog.add({ db, name, kind, records, from: position, to: LATEST, definitions: [definition] });
+    if (kind === "collection") {
+      const shown = { create: name, ...options, ...(indexes[0] === undefined ? {} : { idIndex: indexes[0] }) };
+      this.logCommand(position, db, shown, id);
+    }
+    return made;
+  }
+
+  /** A definition that follows the present one. */
+  define(namespace: Namespace, change: Partial<Pick<Definition, "options" | "indexes">>, position: Position): void {
+    this.catalog.define(namespace, { ...definitionOf(namespace), ...change, from: position });
+  }
+}
+
+export const newUuid = (): Buffer => Buffer.from(new UUID().buffer);
+export const uuidValue = (uuid: Buffer): Binary => new Binary(uuid, 4);
+export const newProcessId = (): Buffer => randomBytes(12);
+
+function idIndex(options: Document): Document {
+  const { collation } = options;
+  return { v: 2, key: { _id: 1 }, name: "_id_", ...(collation === undefined ? {} : { collation }) };
+}
+
+function checkName(db: string, name: string): void {
+  if (db === "" || /[/\\. "$*<>:|?\0]/.test(db) || db.length > 63) throw new MongoFault(73, `Invalid database name: '${db}'`);
+  const bad = name === "" || name.includes("\0") || name.startsWith(".") || (name.includes("$") && !name.startsWith("oplog.$"));
+  if (bad) throw new MongoFault(73, `Invalid collection name: ${name}`);
+  if (fullName(db, name).length > 255) throw new MongoFault(73, `Fully qualified namespace is too long: ${fullName(db, name)}`);
+}
