@@ -1,7 +1,7 @@
 // Runs the tests: `npm test [-- WORDS] [--node-options]`, `--campaign faults` for the long ones.
 // Words choose files whose path contains one of them. Afterwards nothing of ours may be left: no process, no temporary file.
 import { spawnSync } from "node:child_process";
-import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,8 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
 };
 /** For a whole file; a test that hangs must not hang the run. */
 const FILE_TIMEOUT_MS = 600_000;
+/** Far more than the tests fill at any time. */
+const PLENTY_BYTES = 4 * 1024 ** 3;
 /** Caches of Node itself. */
 const NOT_OURS = /^(node-compile-cache|v8-compile-cache)/;
 
@@ -30,7 +32,7 @@ const files = globSync([...suite], { cwd: root, exclude: ["**/node_modules/**"] 
 if (files.length === 0) fail("no test file matches: nothing would be checked");
 
 // Short: the path of a server's socket must fit into 107 bytes. Open to pass through: servers run as another user.
-const temporary = mkdtempSync(join(tmpdir(), "lb-"));
+const temporary = mkdtempSync(join(roomyPlace(), "lb-"));
 chmodSync(temporary, 0o711);
 const tap = join(temporary, "results.tap");
 const run = spawnSync(
@@ -53,6 +55,20 @@ const run = spawnSync(
 const complaints = [...skipped(), ...leftovers()];
 for (const complaint of complaints) console.error(`test: ${complaint}`);
 process.exitCode = run.status === 0 && complaints.length === 0 ? 0 : 1;
+
+/**
+ * Memory, where there is plenty. Servers and repositories come and go by the hundred, and making files where many have just been
+ * deleted took two thirds of the time on a disk. The campaigns stay on a disk, so that everything runs on one somewhere.
+ */
+function roomyPlace(): string {
+  const memory = "/dev/shm";
+  if (campaign !== "tests" || process.platform !== "linux" || process.env.TMPDIR !== undefined) return tmpdir();
+  const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
+  const [, , kind, options = ""] = mounts.map((line) => line.split(" ")).findLast(([, place]) => place === memory) ?? [];
+  if (kind !== "tmpfs" || /(^|,)(ro|noexec)(,|$)/.test(options)) return tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  return Math.min(bavail * bsize, process.availableMemory()) >= PLENTY_BYTES ? memory : tmpdir();
+}
 
 /** Where everything must be there, a test that was skipped for want of a program is a failure. */
 function skipped(): string[] {

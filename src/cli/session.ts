@@ -38,6 +38,8 @@ export function sourcesNamed(workshop: Composed, name: string | undefined): Sour
 
 export interface Outcomes<T> {
   readonly results: readonly T[];
+  /** Sources that it failed for. */
+  readonly failed: readonly string[];
   /** Throws the first failure: after the results of the others were told. */
   settle(): void;
 }
@@ -51,6 +53,7 @@ export async function eachSource<T>(
 ): Promise<Outcomes<T>> {
   const results: T[] = [];
   const failures: unknown[] = [];
+  const failed: string[] = [];
   const sources = sourcesNamed(workshop, name);
   for (const source of sources) {
     try {
@@ -58,11 +61,13 @@ export async function eachSource<T>(
     } catch (error) {
       if (watch.signal.aborted || sources.length === 1) throw error;
       failures.push(error);
+      failed.push(source.name);
       watch.progress.note(`${source.name}: ${asLifeboatError(error).message}`);
     }
   }
   return {
     results,
+    failed,
     settle() {
       if (failures.length > 0) throw failures[0];
     },

@@ -27,6 +27,7 @@ export const HEALTH_CODES = {
   LOG_BEHIND: "fail",
   SLOT_INACTIVE: "fail",
   SLOT_LOST: "fail",
+  STRAY_SCRATCH: "fail",
   SOURCE_NOT_ASKED: "inconclusive",
   PROVIDER_NOT_ASKED: "inconclusive",
   DRIFT: "inconclusive",

@@ -70,6 +70,9 @@ function renderInstant(shape: string, at: Date): string {
   return shape.replace(/YYYY|MM|DD|hh|mm|ss/g, (unit) => digits[unit] ?? unit);
 }
 
+/** What is hung on the name of a table that is brought back beside the live one: `_restored_202611211030`, UTC. */
+export const restoredSuffix = (at: Date): string => `_restored_${renderInstant("YYYYMMDDhhmm", at)}`;
+
 /**
  * Lower-case letters, digits, dots and underscores of a text, the rest as single dashes: `feature/Größe v1.5` becomes
  * `feature-grosse-v1.5`. Empty when nothing of the text can be kept.

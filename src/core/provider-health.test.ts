@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeSource } from "./health.ts";
+import { HEALTH_CODES, judgeSource } from "./health.ts";
 import { type ProviderFacts, providerReasons } from "./provider-health.ts";
 
 const DAY_MS = 86_400_000;
@@ -11,6 +11,16 @@ const codes = (change: Partial<ProviderFacts>): string[] => [...providerReasons(
 
 test("a provider that has what the policy wants gives no reason", () => {
   assert.deepEqual(codes({}), []);
+});
+
+test("R16 scratch that no job is responsible for is named, and is no health", () => {
+  const reasons = [...providerReasons({ ...well, strays: ["lifeboat-00dka1v0000000"] })];
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ["STRAY_SCRATCH"],
+  );
+  assert.match(reasons[0]?.message ?? "", /lifeboat-00dka1v0000000 .*jobs recover/);
+  assert.equal(HEALTH_CODES.STRAY_SCRATCH, "fail");
 });
 
 test("a history that is off is said once, not also as drift", () => {

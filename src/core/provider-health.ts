@@ -14,6 +14,8 @@ export interface ProviderFacts {
   readonly drift: readonly { readonly setting: string; readonly message: string; readonly blocked?: string | undefined }[];
   /** Rules of snapshots, and the newest point of each. */
   readonly rules: readonly { readonly tier: Tier; readonly newest?: Date | undefined }[];
+  /** Names of scratch places that no job is responsible for. */
+  readonly strays?: readonly string[] | undefined;
   readonly now: Date;
 }
 
@@ -34,6 +36,9 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
     else yield { code: CODES[setting] ?? "DRIFT", message };
   }
   yield* overdue(facts);
+  for (const name of facts.strays ?? []) {
+    yield { code: "STRAY_SCRATCH", message: `scratch ${name} is still there and costs money: run \`lifeboat jobs recover\`` };
+  }
   for (const { name, used, max } of limits) {
     if (max === undefined || max <= 0 || used / max < LIMIT_NEAR_SHARE) continue;
     yield { code: "LIMIT_NEAR", message: `${Math.round((used / max) * 100)} % of ${name} are used` };

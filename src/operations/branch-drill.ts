@@ -1,14 +1,15 @@
-// A drill within the provider: a scratch branch at the target, read in full, compared, asked, timed, and gone again.
+// A drill within the provider: a scratch branch or cluster at the target, read in full, compared, asked, timed, and gone again.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { Fingerprint } from "../core/fingerprint.ts";
 import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { changeSnapshotRecord } from "../repository/snapshots.ts";
-import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
+import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
-import { inScratchBranch } from "./look.ts";
+import { historyControl, inScratchBranch } from "./look.ts";
 import { prove } from "./proof.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -21,29 +22,64 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
     { verb: "drill", source: source.name, point: past.entry?.point.id },
     watch,
     async (job) => {
+      const measured = await measureSource(source, past, job, watch);
       const file = (target: string, checks: readonly Check[], rtoSeconds?: number) =>
         conclude(workshop, source, {
           verb: "drill",
           job,
-          point: past.point,
+          point: measured.point,
           target,
           checks,
           objective,
           achieved: { rtoSeconds, rpoSeconds },
-          remarks: [],
+          remarks: measured.remarks,
         });
       try {
-        const { target, checks, rtoSeconds } = await rehearse(workshop, source, past, job, watch);
+        const { target, checks, rtoSeconds } = await rehearse(workshop, source, measured, job, watch);
         const finding = await file(target, [...checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })], rtoSeconds);
         await remember(workshop, past, finding.evidence);
         return finding;
       } catch (error) {
-        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") await file("scratch branch", [broken(error)]);
+        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG")
+          await file(`scratch ${historyControl(source).place}`, [broken(error)]);
         throw error;
       }
     },
     ({ evidence }) => ({ verdict: evidence.verdict, point: past.point.id }),
   );
+}
+
+interface Measured extends PastTarget {
+  /** What the source equalled at exactly the target. */
+  readonly expected?: Fingerprint | undefined;
+}
+
+/**
+ * For a drill of the present, where source and provider can both be told one position of the log: the source's own fingerprint
+ * there becomes what the restored data must equal. Where it cannot be taken, the drill goes on without, and says why.
+ */
+async function measureSource(source: Source, past: PastTarget, job: Job, watch: Watch): Promise<Measured> {
+  const { engine, provider } = source;
+  if (past.target.kind !== "latest" || !historyControl(source).positions || engine.fingerprintAt === undefined) return past;
+  const take = engine.fingerprintAt.bind(engine);
+  const without = (why: string): Measured => ({
+    ...past,
+    remarks: [...past.remarks, `the source was not read for comparison: ${why}`],
+  });
+  try {
+    const taken = await job.step(READING_SOURCE, async () => {
+      const work = { signal: job.signal, progress: watch.progress };
+      return take(await provider.connection(work), { kind: "full" }, work);
+    });
+    if (taken === undefined) return without("its server gives no view of one instant");
+    const { fingerprint, position, at } = taken;
+    const point = { id: "history", name: `history at position ${position}`, snapshotAt: at.toISOString() };
+    return { ...past, target: { kind: "lsn", lsn: position }, point, at, expected: fingerprint };
+  } catch (error) {
+    // A source that is down, or too large to be read as of one instant, is no reason not to drill.
+    if (job.signal.aborted || !isLifeboatError(error) || error.code === "BUG") throw error;
+    return without(error.message);
+  }
 }
 
 /** Lost work if the source vanished now: since the last instant that the provider can bring back. A past instant loses nothing. */
@@ -53,18 +89,18 @@ function rpoOf(workshop: Workshop, past: PastTarget): number | undefined {
   return past.windowLatest === undefined ? undefined : achievedRpoSeconds(past.windowLatest, workshop.clock.now());
 }
 
-/** The scratch branch is gone when this returns or throws. */
-async function rehearse(workshop: Workshop, source: Source, past: PastTarget, job: Job, watch: Watch) {
+/** The scratch place is gone when this returns or throws. */
+async function rehearse(workshop: Workshop, source: Source, past: Measured, job: Job, watch: Watch) {
   return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection }) => {
     await refuseSource(source, connection, job.signal);
-    const expected = await expectedOf(workshop, past, watch);
+    const expected = past.expected ?? (await expectedOf(workshop, past, watch));
     const checks = await job.step("verify", () => prove(source, connection, { expected, asOf: past.at }, job, watch));
     return { target: connection.label, checks, rtoSeconds: measuredSeconds(job) };
   });
 }
 
 /**
- * The last fence: the branch must be reached at another address than the source. What the servers say of themselves cannot tell
+ * The last fence: the scratch place must be reached at another address than the source. What the servers say of themselves cannot tell
  * them apart, for one is a copy of the other; and nothing here writes to either.
  */
 async function refuseSource(source: Source, scratch: Connection, signal: AbortSignal): Promise<void> {
@@ -73,12 +109,12 @@ async function refuseSource(source: Source, scratch: Connection, signal: AbortSi
     own = await source.provider.connection({ signal });
   } catch (error) {
     if (!isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
-    return; // a source that is down is not what answers at the branch's address
+    return; // a source that is down is not what answers at that address
   }
   if (own.label === scratch.label)
     throw new LifeboatError(
       "SOURCE_WRITE_REFUSED",
-      `the scratch branch of ${source.name} is reached at the source's own address, ${own.label}`,
+      `the scratch ${historyControl(source).place} of ${source.name} is reached at the source's own address, ${own.label}`,
     );
 }
 

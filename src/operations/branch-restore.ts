@@ -1,11 +1,10 @@
-// A restore within the provider: a past instant becomes a branch of its own, or production itself goes back. Nothing is copied.
-import { type ErrorCode, isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
+// A restore within the provider: a past instant becomes a place of its own, goes over one that is there, or production itself goes back.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { judgeObjective } from "../core/objectives.ts";
-import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import { listSnapshotRecords } from "../repository/snapshots.ts";
+import { type BranchRestoreRequest, type Course, plot } from "./branch-plan.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
@@ -16,16 +15,6 @@ import { RESOURCE } from "./undo.ts";
 import { recordKept } from "./undo-provider.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
-export interface BranchRestoreRequest {
-  /** Name of the new branch. Default: `restore-YYYY-MM-DD-HHMM`. */
-  readonly into?: string | undefined;
-  /** Production itself goes back; its connection string stays the same. */
-  readonly inPlace?: boolean | undefined;
-  /** Name under which production's present state is kept. Default: `rollback-YYYYMMDD`. */
-  readonly keepAs?: string | undefined;
-  readonly yes?: string | undefined;
-}
-
 export interface BranchRestored extends Finding {
   readonly connection: Connection;
   readonly branch?: { readonly id: string; readonly name: string } | undefined;
@@ -33,68 +22,6 @@ export interface BranchRestored extends Finding {
   readonly kept?: { readonly id: string; readonly name: string } | undefined;
   /** What a user should know and do now. */
   readonly warnings: readonly string[];
-}
-
-interface Course {
-  readonly into: string;
-  readonly keepAs: string;
-  readonly refusals: readonly PlanRefusal[];
-}
-
-/** What it would do, and what stands against it. Nothing is touched. */
-export async function planBranchRestore(
-  workshop: Workshop,
-  source: Source,
-  past: PastTarget,
-  request: BranchRestoreRequest,
-  watch: Watch,
-): Promise<Plan> {
-  const { into, keepAs, refusals } = await plot(workshop, source, past, request, watch);
-  const reason = `it holds the data of ${past.point.snapshotAt}`;
-  const steps: PlanStep[] = request.inPlace
-    ? [
-        { what: `keep production's present state as branch ${keepAs}`, effect: "create", reason: "until somebody accepts the restore" },
-        { what: `set production back to ${past.point.name}`, effect: "change", reason: `${reason}; the connection string stays the same` },
-      ]
-    : [{ what: `create branch ${into} from ${past.point.name}`, effect: "create", reason }];
-  const proof: PlanStep = { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" };
-  return { verb: "restore", source: source.name, steps: [...steps, proof], refusals };
-}
-
-async function plot(workshop: Workshop, source: Source, past: PastTarget, request: BranchRestoreRequest, watch: Watch): Promise<Course> {
-  const history = historyControl(source);
-  const inPlace = request.inPlace === true;
-  const at = workshop.clock.now();
-  const refusals: PlanRefusal[] = [];
-  const keepAs = await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch);
-  const into = await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch);
-  for (const message of await history.obstacles({ target: past.target, inPlace }, watch)) refusals.push({ code: codeOf(message), message });
-  if (inPlace && request.yes !== source.name) {
-    refusals.push({
-      code: "CONFIRMATION_NEEDED",
-      message: `production of ${source.name} would be set back to ${past.point.name}`,
-    });
-  }
-  return { into, keepAs, refusals };
-}
-
-/** The port tells obstacles in sentences; want of room is the one that scripts must tell from the others. */
-const codeOf = (message: string): ErrorCode => (/\b(room|limit)\b/i.test(message) ? "PROVIDER_LIMIT" : "PROVIDER_REFUSED");
-
-/** The name asked for when it is free (else USAGE), or one by the pattern. */
-export async function freeBranchName(source: Source, pattern: string, wanted: string | undefined, at: Date, watch: Watch): Promise<string> {
-  const history = historyControl(source);
-  if (wanted !== undefined) {
-    validateName(wanted);
-    if ((await history.find(wanted, watch)) === undefined) return wanted;
-    throw new LifeboatError("USAGE", `${source.name} has a branch named ${wanted} already`, { hint: "give another name, or none" });
-  }
-  const taken: string[] = [];
-  for (;;) {
-    const name = renderName(pattern, { at, taken });
-    if ((await history.find(name, watch)) === undefined) return name;
-    taken.push(name);
-  }
 }
 
 /**
@@ -108,9 +35,11 @@ export async function assertNotDoneAlready(workshop: Workshop, source: Source, w
   for (const { job } of dead) {
     const found = [...records.values()].find(({ kept }) => kept?.job === job);
     if (found === undefined) continue;
+    // A branch is what production was; a snapshot is taken first, and what came after it is not known.
+    const had = found.form === "branch" ? "had set" : "may have set";
     throw new LifeboatError(
       "CONFIRMATION_NEEDED",
-      `job ${job} had set production of ${source.name} back before its process ended; the state before is kept as ${found.name}`,
+      `job ${job} ${had} production of ${source.name} back before its process ended; the state before is kept as ${found.name}`,
       { hint: `look at production, then run \`lifeboat accept ${job}\`; or repeat the command to restore once more` },
     );
   }
@@ -131,15 +60,14 @@ export async function branchRestore(
     const hint = `repeat the command with --yes ${source.name} when you are sure`;
     throw new LifeboatError(refusal.code, refusal.message, refusal.code === "CONFIRMATION_NEEDED" ? { hint } : {});
   }
+  for (const remark of past.remarks) watch.progress.note(remark);
   return runJob(
     workshop,
     // One at a time: two at once would each take the other's work for the state to keep.
     { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id },
     watch,
     async (job) => {
-      const made = request.inPlace
-        ? await setBack(workshop, source, past, course, job, watch)
-        : await branchOff(source, past, course, job, watch);
+      const made = await carryOut(workshop, source, past, request, course, job, watch);
       const asOf = past.at;
       const checks = await job
         .step("verify", async () => prove(source, made.connection, { expected: await expectedOf(workshop, past, watch), asOf }, job, watch))
@@ -151,7 +79,7 @@ export async function branchRestore(
       await made.settle();
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant ? 0 : undefined };
-      const warnings = [...made.warnings, ...adviceOf(source, past, request)];
+      const warnings = [...past.remarks, ...made.warnings, ...adviceOf(source, past, request)];
       const finding = await conclude(workshop, source, {
         verb: "restore",
         job,
@@ -168,7 +96,7 @@ export async function branchRestore(
     ({ evidence, branch, kept }) => ({
       verdict: evidence.verdict,
       point: past.point.id,
-      ...(branch && { branch: branch.name }),
+      ...(branch && { [historyControl(source).place]: branch.name }),
       ...(kept && { kept: kept.name }),
     }),
   );
@@ -183,6 +111,19 @@ interface Made {
   settle(): Promise<void>;
 }
 
+async function carryOut(
+  workshop: Workshop,
+  source: Source,
+  past: PastTarget,
+  request: BranchRestoreRequest,
+  course: Course,
+  job: Job,
+  watch: Watch,
+): Promise<Made> {
+  if (request.inPlace) return setBack(workshop, source, past, course, job, watch);
+  return course.over ? goOver(source, past, course, job, watch) : branchOff(source, past, course, job, watch);
+}
+
 async function branchOff(source: Source, past: PastTarget, { into }: Course, job: Job, watch: Watch): Promise<Made> {
   const work = { signal: job.signal, progress: watch.progress };
   const history = historyControl(source);
@@ -191,6 +132,18 @@ async function branchOff(source: Source, past: PastTarget, { into }: Course, job
   );
   const { connection, warnings, id, name } = branch;
   return { connection, warnings, branch: { id, name }, settle: () => job.strike(branch.resource) };
+}
+
+/** What was there is lost from the first moment on: there is nothing to undo. */
+async function goOver(source: Source, past: PastTarget, { into }: Course, job: Job, watch: Watch): Promise<Made> {
+  const history = historyControl(source);
+  if (history.over === undefined)
+    throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} restores into new places only`);
+  const over = history.over.bind(history);
+  await job.assertAlive();
+  const place = await job.step("restore", () => over({ name: into, target: past.target, signal: job.signal, progress: watch.progress }));
+  const { connection, warnings, id, name } = place;
+  return { connection, warnings, branch: { id, name }, settle: async () => undefined };
 }
 
 async function setBack(workshop: Workshop, source: Source, past: PastTarget, { keepAs }: Course, job: Job, watch: Watch): Promise<Made> {
@@ -210,6 +163,7 @@ function unproven(error: unknown): Check {
   return { name: "verify", kind: "data", outcome: "inconclusive", message: `the restore is done, and could not be looked at: ${message}` };
 }
 
+/** After a snapshot has been restored in place, a provider whose history hangs on the branch has none for what is production now. */
 function adviceOf(source: Source, past: PastTarget, request: BranchRestoreRequest): string[] {
   if (past.target.kind !== "snapshot" || past.target.form !== "snapshot" || !request.inPlace) return [];
   return [`protection now rests on snapshots: take one with \`lifeboat backup ${source.name} --kind snapshot --reason "after a restore"\``];

@@ -25,9 +25,13 @@ export interface Finding {
   readonly filed: string;
 }
 
-/** The recovery time so far: the sum of the job's steps. There is no second stopwatch. */
+/** Reading the source for something to compare with: no recovery would do it, for in one there is no source. */
+export const READING_SOURCE = "fingerprint";
+
+/** The recovery time so far: the sum of the job's steps that a recovery takes. There is no second stopwatch. */
 export function measuredSeconds(job: Job): number {
-  return job.record.steps.reduce((sum, step) => sum + (step.ms ?? 0), 0) / 1000;
+  const steps = job.record.steps.filter(({ name }) => name !== READING_SOURCE);
+  return steps.reduce((sum, step) => sum + (step.ms ?? 0), 0) / 1000;
 }
 
 export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<Finding> {

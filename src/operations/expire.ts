@@ -1,7 +1,7 @@
 // Expire: the retention policy applied. What is decided, and why, is the pure function's; here it is only carried out.
-import { asLifeboatError, LifeboatError } from "../core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
-import { expire as decide, type Expiry } from "../core/retention.ts";
+import { type Decision, expire as decide, type Expiry } from "../core/retention.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
 import { manifestName, partName } from "../repository/layout.ts";
 import { listLeases } from "../repository/leases.ts";
@@ -68,6 +68,7 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
       const folders = new Map((await pointsOf(workshop, source.name)).map(({ point, folder }) => [point.id, folder]));
       const held = await snapshotsOf(workshop, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];
+      const withheld: Decision[] = [];
       const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
         try {
           await act({ source: source.name, folder: folders.get(point.id) ?? "" });
@@ -75,6 +76,10 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
         } catch (error) {
           job.signal.throwIfAborted();
           if (error instanceof Unfinished) throw error.cause;
+          if (isForbidden(error)) {
+            withheld.push({ point, reasons: [`the provider keeps it: ${error.message}`] });
+            return;
+          }
           refused.push({ point, message: asLifeboatError(error).message });
         }
       };
@@ -91,11 +96,16 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
       await job.step("move", async () => {
         for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));
       });
-      return { ...plan, applied: true, refused, log };
+      const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
+      return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, log };
     },
     ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
   );
 }
+
+/** A compliance policy that the owner has put above everybody, us included: what it keeps is kept rightly, and nothing has failed. */
+const isForbidden = (error: unknown): error is LifeboatError =>
+  isLifeboatError(error, "PROVIDER_REFUSED") && /compliance policy/i.test(`${error.message} ${JSON.stringify(error.details)}`);
 
 async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
   const { storage } = workshop.repository;

@@ -1,7 +1,8 @@
 // What a recovery target means to a provider that has a history of its own, and whether it can be reached.
+import { formatDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
-import type { HistoryTarget } from "../ports/control.ts";
+import type { HistoryControl, HistoryTarget } from "../ports/control.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../repository/snapshots.ts";
 import { historyControl } from "./look.ts";
@@ -20,6 +21,8 @@ export interface PastTarget {
   readonly entry?: SnapshotEntry | undefined;
   /** The end of what can be reached, for `latest`. */
   readonly windowLatest?: Date | undefined;
+  /** What a user should know of how the target was understood. */
+  readonly remarks: readonly string[];
 }
 
 const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
@@ -34,15 +37,19 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
   if (to === "latest") {
     const window = await historyControl(source).window(watch);
     const at = window?.latest ?? now;
-    return { target: { kind: "latest" }, point: named("latest", at), at, instant: true, windowLatest: window?.latest };
+    return { target: { kind: "latest" }, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
   }
   if (LSN.test(to)) {
-    return { target: { kind: "lsn", lsn: to }, point: { id: "history", name: `position ${to}`, snapshotAt: to }, at: now, instant: false };
+    if (!source.provider.history.positions)
+      throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} restores to instants, not to positions in the log`);
+    const point = { id: "history", name: `position ${to}`, snapshotAt: to };
+    return { target: { kind: "lsn", lsn: to }, point, at: now, instant: false, remarks: [] };
   }
-  const at = parseInstant(to, now);
-  if (at !== undefined) {
+  const wanted = parseInstant(to, now);
+  if (wanted !== undefined) {
+    const { at, remarks } = roundedDown(source.provider.history, wanted);
     await assertWithin(source, at, watch);
-    return { target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true };
+    return { target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
   }
   // The repository first: a copy in it must be found when the provider is away.
   if (await isBackup(workshop, source.name, to)) return undefined;
@@ -56,6 +63,18 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
     at: time,
     instant: false,
     entry,
+    remarks: [],
+  };
+}
+
+/** The instant as the provider can be told it. What is finer is rounded down, never up: what is to be undone must not come back. */
+function roundedDown({ precisionMs = 1 }: HistoryControl, wanted: Date): { readonly at: Date; readonly remarks: readonly string[] } {
+  const at = new Date(Math.floor(wanted.getTime() / precisionMs) * precisionMs);
+  if (at.getTime() === wanted.getTime()) return { at, remarks: [] };
+  const unit = formatDuration(precisionMs);
+  return {
+    at,
+    remarks: [`asked for ${wanted.toISOString()}; the provider restores to steps of ${unit}, so it is ${at.toISOString()}, rounded down`],
   };
 }
 

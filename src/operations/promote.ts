@@ -3,7 +3,7 @@ import { LifeboatError } from "../core/errors.ts";
 import { NAME_PATTERNS } from "../core/names.ts";
 import type { Plan, PlanRefusal } from "../core/plan.ts";
 import type { Connection } from "../ports/connection.ts";
-import { freeBranchName } from "./branch-restore.ts";
+import { freeBranchName } from "./branch-plan.ts";
 import { runJob } from "./job.ts";
 import { historyControl } from "./look.ts";
 import { recoverJobs } from "./recover.ts";
@@ -39,6 +39,7 @@ interface Course {
 }
 
 export async function planPromote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Plan> {
+  promotionOf(source);
   const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
   return {
     verb: "promote",
@@ -58,8 +59,8 @@ export async function planPromote(workshop: Workshop, source: Source, request: P
 /** BRANCH_UNKNOWN, CONFIRMATION_NEEDED, and what the provider throws. */
 export async function promote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
   await recoverJobs(workshop, watch.progress); // a promotion that died half-way is ended first
-  const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
   const promoting = promotionOf(source);
+  const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
   const [refusal] = refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, refusal.message, { hint: `repeat the command with --yes ${source.name} when you are sure` });

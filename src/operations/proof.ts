@@ -23,7 +23,7 @@ export async function prove(source: Source, connection: Connection, options: Pro
 }
 
 /** That everything could be read. It speaks for the data only together with something that says what the data should be. */
-function readings(actual: Fingerprint, measured: boolean, source: string): Check[] {
+export function readings(actual: Fingerprint, measured: boolean, source: string): Check[] {
   const tables = Object.values(actual.tables);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const name = "reading every table";

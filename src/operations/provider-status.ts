@@ -5,6 +5,7 @@ import { providerReasons } from "../core/provider-health.ts";
 import { byTime, type RestorePoint } from "../core/restore-point.ts";
 import type { ProviderState } from "../ports/control.ts";
 import { isScheduled, type SnapshotEntry, snapshotsOf, tierOfRule } from "./snapshots.ts";
+import { nameOfStray, straysOf } from "./strays.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ProviderStatus {
@@ -25,8 +26,10 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
     const work = { signal: AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]) };
     const state = await source.provider.settings?.read(work);
     const entries = await snapshotsOf(workshop, source, work);
+    const strays = (await straysOf(workshop, source, work)).map(nameOfStray);
     const { limits = [], drift = [], window } = state ?? {};
-    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules: rulesOf(source, entries), now });
+    const rules = rulesOf(source, entries);
+    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, strays, now });
     return {
       state,
       reasons: [...reasons],

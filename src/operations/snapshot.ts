@@ -44,7 +44,7 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
     watch,
     async (job) => {
       const work = { signal: job.signal, progress: watch.progress };
-      const form = request.form ?? formOf(source, request);
+      const form = formOf(source, control, request);
       const name = await job.step("room", async () => {
         const entries = await snapshotsOf(workshop, source, work);
         await assertRoom(workshop, source, form, entries, watch);
@@ -86,11 +86,25 @@ export function snapshotsControl(source: Source): SnapshotControl {
   });
 }
 
-function formOf(source: Source, { rule, preDeploy }: SnapshotRequest): "branch" | "snapshot" {
+type Form = "branch" | "snapshot";
+
+/** As it is asked for, or as the policy's points are made, or as the provider likes it best. CAPABILITY_MISSING when it makes none such. */
+function formOf(source: Source, { forms }: SnapshotControl, request: SnapshotRequest): Form {
+  const form = request.form ?? wishedForm(source, request) ?? forms[0] ?? "snapshot";
+  if (forms.includes(form)) return form;
+  throw new LifeboatError(
+    "CAPABILITY_MISSING",
+    `the provider of ${source.name} makes no ${form === "branch" ? "branches" : "snapshots"} as points`,
+    {
+      hint: `leave \`by\` out of the policy, or say ${forms.join(" or ")}`,
+    },
+  );
+}
+
+function wishedForm({ snapshotPolicy }: Source, { rule, preDeploy }: SnapshotRequest): Form | undefined {
   if (rule !== undefined) return rule.by === "provider" ? "snapshot" : rule.by;
-  if (preDeploy !== undefined) return source.snapshotPolicy?.preDeploy.by ?? "branch";
-  const first = source.snapshotPolicy?.rules.find(({ by }) => by !== "provider");
-  return first?.by === "snapshot" ? "snapshot" : "branch";
+  if (preDeploy !== undefined) return snapshotPolicy?.preDeploy.by;
+  return snapshotPolicy?.rules.map(({ by }) => by).find((by): by is Form => by !== "provider");
 }
 
 function wordsOf(workshop: Workshop, source: Source, request: SnapshotRequest, time: Date) {
@@ -159,7 +173,9 @@ export async function assertRoom(
       ? `${waiting.length} are the state before a restore that nobody accepted: run \`lifeboat accept ${waiting[0]?.kept?.job}\``
       : undefined,
     "remove or release what is no longer needed, or keep points for a shorter time",
-    form === "branch" ? "make the points of the policy snapshots of the provider (`by: snapshot`)" : undefined,
+    form === "branch" && source.provider.snapshots?.forms.includes("snapshot")
+      ? "make the points of the policy snapshots of the provider (`by: snapshot`)"
+      : undefined,
     "or raise the limit with a larger plan",
   ].filter((way) => way !== undefined);
   throw new LifeboatError(

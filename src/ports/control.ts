@@ -164,11 +164,24 @@ export interface HistoryControl {
     readonly kept: { readonly id: string; readonly name: string };
     readonly warnings: readonly string[];
   }>;
-  /** A branch by name or id; undefined where there is none. */
+  /**
+   * A branch by name or id; undefined where there is none. Where `inPlace` keeps the state before it as a snapshot, one of those
+   * too, also while it is still being taken: `form` tells.
+   */
   find(
     nameOrId: string,
     work?: Work,
-  ): Promise<{ readonly id: string; readonly name: string; readonly production: boolean; readonly createdAt: Date } | undefined>;
+  ): Promise<
+    | {
+        readonly id: string;
+        readonly name: string;
+        readonly production: boolean;
+        readonly createdAt: Date;
+        /** Absent: `branch`. */
+        readonly form?: "branch" | "snapshot" | undefined;
+      }
+    | undefined
+  >;
   /** Removes a branch that is not production. One that is gone is no error. PROVIDER_REFUSED for what the provider keeps. */
   remove(id: string, work?: Work): Promise<void>;
 }

@@ -153,6 +153,16 @@ export async function* jobsSince(storage: Storage, since: Date, signal?: AbortSi
   }
 }
 
+/** The journal of a job, by its id and the instant in it; undefined: this repository has never had it. */
+export async function findJob(storage: Storage, id: string, at: Date, signal?: AbortSignal): Promise<JobRecord | undefined> {
+  // The journal is begun a moment after its id is made: around midnight that is another day.
+  for (const day of [at, new Date(at.getTime() + 60_000)]) {
+    const found = await getJson(storage, jobName(day, id), signal);
+    if (found !== undefined) return found as unknown as JobRecord;
+  }
+  return undefined;
+}
+
 async function foldersDescending(storage: Storage, prefix: string, signal?: AbortSignal): Promise<string[]> {
   const folders: string[] = [];
   for await (const folder of storage.listFolders(prefix, { signal })) folders.push(folder);

@@ -1,14 +1,16 @@
 // lifeboat drill [SOURCE]
 import { text } from "../../config/types.ts";
+import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { drill } from "../../operations/drill.ts";
 import { defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
+import { combinedJson, renderCombined } from "../render/combined.ts";
 import { eachSource, withWorkshop } from "../session.ts";
 
 export const drillCommand = defineCommand({
   description:
-    "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source.",
+    "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source. Without a source, every one is drilled, one after another, and what was achieved together (the times added up, the greatest loss) is judged against the combined objective.",
   arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
   options: {
     to: {
@@ -23,17 +25,27 @@ export const drillCommand = defineCommand({
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
       let worst: ExitStatus = EXIT.done;
-      const { results: findings, settle } = await eachSource(workshop, context.args.source, watch, async (source) => {
+      const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
         const finding = await drill(workshop, source, context.options.to, watch);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
         return finding;
       });
+      const { results: findings, failed: missing } = outcomes;
       const json = findings.map(findingJson);
-      context.emit(context.args.source === undefined ? { drills: json } : json[0], () =>
-        findings.map((finding) => renderFinding(finding, workshop.repository.storage.url, context.paint)).join("\n\n"),
-      );
-      settle();
+      const texts = (): string[] => findings.map((finding) => renderFinding(finding, workshop.repository.storage.url, context.paint));
+      if (context.args.source === undefined) {
+        const parts = findings.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
+        const combined = combine(parts, workshop.combinedObjective, { order: "one after another", missing });
+        // Of one source alone it says nothing new.
+        const several = parts.length + missing.length > 1;
+        context.emit({ drills: json, combined: combinedJson(combined) }, () =>
+          [...texts(), ...(several ? [renderCombined(combined, context.paint)] : [])].join("\n\n"),
+        );
+        // Each in its own time, and all of them not in theirs.
+        if (several && worst === EXIT.done && combined.verdict === "fail") worst = EXIT.unhealthy;
+      } else context.emit(json[0], () => texts().join("\n\n"));
+      outcomes.settle();
       return worst;
     });
   },

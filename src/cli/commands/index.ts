@@ -77,6 +77,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./drill.ts")).drillCommand,
   },
   {
+    name: "export",
+    group: "Protecting:",
+    summary: "Copy a provider's snapshot to a bucket",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  {
     name: "restore",
     group: "Recovering:",
     summary: "Restore into a database, proven before it gets its name",

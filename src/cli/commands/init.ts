@@ -5,17 +5,23 @@ import { pathToFileURL } from "node:url";
 import { openStorage } from "../../compose.ts";
 import { loadConfig } from "../../config/load.ts";
 import { listOf } from "../../config/option.ts";
-import { text } from "../../config/types.ts";
+import { oneOf, text } from "../../config/types.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/repository.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
 import { renderFacts } from "../render/table.ts";
+import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
 
 const options = {
   repository: { type: text, value: "URL|PATH", help: "Where backups will lie: a folder, or s3://bucket/prefix." },
   source: { type: text, value: "NAME", help: "Name of the first source.", example: "shop" },
+  provider: {
+    type: oneOf(INIT_PROVIDERS),
+    value: "NAME",
+    help: "Who runs it. Default: what the variable's connection string says (postgres:// or mongodb://), else atlas or neon where their variables are set.",
+  },
   urlVariable: {
     type: text,
     value: "NAME",
@@ -37,7 +43,11 @@ export const initCommand = defineCommand({
   arguments: {},
   options,
   json: true,
-  examples: ["lifeboat init", "lifeboat init --repository /var/lib/lifeboat --source shop --url-variable DATABASE_URL"],
+  examples: [
+    "lifeboat init",
+    "lifeboat init --repository /var/lib/lifeboat --source shop --url-variable DATABASE_URL",
+    "lifeboat init --repository s3://acme-backups --source sessions --provider atlas",
+  ],
   async run(context) {
     const made = existsSync(context.configFile) ? undefined : await writeConfiguration(context as unknown as Context);
     const config = loadConfig({ file: context.configFile, env: context.env, cwd: context.cwd });
@@ -78,7 +88,7 @@ export const initCommand = defineCommand({
           "Whoever has it can open every backup; without it nobody can, you included.",
         );
       }
-      if (made) lines.push("", paint.dim(`next: export ${made.variable}=postgres://…   then: lifeboat check`));
+      if (made) lines.push("", paint.dim(`next: ${nextOf(made.provider, made.variable)}   then: lifeboat check`));
       return lines.join("\n");
     });
     return EXIT.done;
@@ -89,6 +99,7 @@ interface Made {
   readonly identityFile: string | undefined;
   readonly identityMade: boolean;
   readonly variable: string;
+  readonly provider: InitProvider;
 }
 
 async function writeConfiguration(context: Context): Promise<Made> {
@@ -102,9 +113,10 @@ async function writeConfiguration(context: Context): Promise<Made> {
     }));
   const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
   validateName(source); // before anything is written
+  const likely = given.provider ?? guessProvider(context.env, given.urlVariable ?? "DATABASE_URL");
   const variable =
     given.urlVariable ??
-    (ask.possible
+    (ask.possible && isByUrl(likely)
       ? await ask.text({
           message: "Which environment variable holds its connection string?",
           flag: "--url-variable NAME",
@@ -112,6 +124,7 @@ async function writeConfiguration(context: Context): Promise<Made> {
         })
       : "DATABASE_URL");
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
+  const provider = given.provider ?? guessProvider(context.env, variable);
   const identityFile =
     given.recipients === undefined
       ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt"))
@@ -125,13 +138,12 @@ async function writeConfiguration(context: Context): Promise<Made> {
         : await recipientsOfFile(identityFile);
   const content = configuration({
     url: repositoryUrl(place, context.cwd),
-    source,
-    variable,
+    source: sourceYaml(source, provider, variable),
     recipients,
     identityFile: identityFile && short(identityFile, dirname(configFile)),
   });
   writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
-  return { identityFile, identityMade, variable };
+  return { identityFile, identityMade, variable, provider };
 }
 
 const short = (file: string, folder: string): string => {
@@ -142,35 +154,13 @@ const short = (file: string, folder: string): string => {
 const repositoryUrl = (place: string, cwd: string): string =>
   /^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href;
 
-function configuration(facts: {
-  url: string;
-  source: string;
-  variable: string;
-  recipients: readonly string[];
-  identityFile: string | undefined;
-}): string {
-  const { url, source, variable, recipients, identityFile } = facts;
+function configuration(facts: { url: string; source: string; recipients: readonly string[]; identityFile: string | undefined }): string {
+  const { url, source, recipients, identityFile } = facts;
   return `version: 1
 repository:
   url: ${JSON.stringify(url)}
   encryption:
     recipients: [${recipients.join(", ")}]
 ${identityFile === undefined ? "    # identityFile: needed on machines that restore" : `    identityFile: ${JSON.stringify(identityFile)}`}
-sources:
-  ${source}:
-    provider: postgres
-    url: \${${variable}}
-    policy: standard
-    objectives: { rto: 1h, rpo: 24h }
-    checks: []
-    # checks:
-    #   - { table: users, rows: { min: 1 } }
-    #   - { table: orders, newest: created_at, within: 1d }
-    #   - { sql: "select count(*) > 0 from projects" }
-policies:
-  standard:
-    backups:
-      - { tier: daily, cron: "0 2 * * *", keep: 30d }
-      - { tier: weekly, cron: "0 2 * * 0", keep: 90d }
-`;
+${source}`;
 }

@@ -3,6 +3,7 @@ import { integer } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { recoverJobs } from "../../operations/recover.ts";
+import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
 import { isAbandoned, listLeases } from "../../repository/leases.ts";
 import { defineCommand } from "../command.ts";
@@ -53,24 +54,30 @@ export const jobsCommand = defineCommand({
 });
 
 export const jobsRecover = defineCommand({
-  description: "Cleans up after jobs whose process died, as every start of a job does by itself.",
+  description:
+    "Cleans up after jobs whose process died, as every start of a job does by itself. It also looks at the providers for scratch clusters that no job is responsible for: those that jobs of this repository made are removed, others are named.",
   arguments: {},
   options: {},
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
       const recovered = await recoverJobs(workshop, watch.progress);
-      context.emit({ recovered }, () =>
-        recovered.length === 0
-          ? "nothing to clean up"
-          : recovered
-              .map(
-                ({ job, verb, source, left }) =>
-                  `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
-              )
-              .join("\n"),
-      );
-      return recovered.some(({ left }) => left.length > 0) ? EXIT.inconclusive : EXIT.done;
+      const strays = await recoverStrays(workshop, watch);
+      const lines = [
+        ...recovered.map(
+          ({ job, verb, source, left }) =>
+            `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
+        ),
+        ...strays.map(({ source, message }) => `${source}: ${message}`),
+      ];
+      context.emit({ recovered, strays: strays.map(strayJson) }, () => (lines.length === 0 ? "nothing to clean up" : lines.join("\n")));
+      const left = recovered.some((one) => one.left.length > 0) || strays.some(({ outcome }) => outcome !== "removed");
+      return left ? EXIT.inconclusive : EXIT.done;
     });
   },
 });
+
+const strayJson = (stray: StrayOutcome) => {
+  const { source, job, outcome, message, resource } = stray;
+  return { source, job, name: nameOfStray(stray), kind: resource.kind, outcome, message };
+};

@@ -25,16 +25,20 @@ export const restoreCommand = defineCommand({
     into: {
       type: text,
       value: "NAME|URL|DIRECTORY",
-      help: "A new database name on the source's server, or the URL of a database; a new directory (with a / in it) or `scratch` for the whole cluster at any instant of the recovery window; at a provider with a history of its own, the name of the new branch (default: restore-YYYY-MM-DD-HHMM).",
+      help: "A new database name on the source's server, or the URL of a database; a new directory (with a / in it) or `scratch` for the whole cluster at any instant of the recovery window; at a provider with a history of its own, the name of the new branch or cluster (default: restore-YYYY-MM-DD-HHMM), or of one that is there and is restored over with --replace.",
     },
     inPlace: {
       type: flag,
-      help: "Set production itself back, at its provider: its connection string stays the same, its present state is kept as a branch.",
+      help: "Set production itself back, at its provider: its connection string stays the same, its present state is kept as a branch or snapshot. At some providers production is unavailable meanwhile; the plan says so.",
     },
-    keepAs: { type: text, value: "NAME", help: "Name of that branch. Default: rollback-YYYYMMDD." },
-    tables: { type: listOf(text), value: "A,B", help: "Only these tables, with what belongs to them." },
+    keepAs: { type: text, value: "NAME", help: "Name of that branch or snapshot. Default: rollback-YYYYMMDD." },
+    tables: {
+      type: listOf(text),
+      value: "A,B",
+      help: "Only these tables (or collections), with what belongs to them. Without --into, where the provider can, they come back beside the live ones with `_restored_YYYYMMDDhhmm` after their names, or over them with --replace.",
+    },
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
-    replace: { type: flag, help: "Take the place of a database that is not empty." },
+    replace: { type: flag, help: "Take the place of a database, cluster or table that is not empty." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     start: { type: flag, help: "With a directory: start its server when it is restored, and leave it running." },
     plan: { type: flag, help: "Say what would be done, and do nothing." },
@@ -50,6 +54,7 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --to=-5m --into scratch",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
+    "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",
   ],
   async run(context) {
     const { options } = context;

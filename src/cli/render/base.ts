@@ -14,10 +14,16 @@ export function renderCluster(base: BaseFacts): string {
   return [`system ${base.systemIdentifier}, superuser ${base.superuser}, ${sums}`, ...spaces].join("\n");
 }
 
+/** What takes the plain bytes of a dump, by their content. */
+const BY_HAND: Readonly<Record<string, string>> = {
+  "mongodump-archive": "mongorestore --archive --uri mongodb://NEW_SERVER",
+};
+
 /** The commands that bring a backup back without Lifeboat, one a line. */
-export function renderByHand({ kind, base }: Manifest, path: string): string {
+export function renderByHand({ kind, base, parts }: Manifest, path: string): string {
   const open = (part: string): string => `age -d -i IDENTITY ${path}/${part}.zst.age | zstd -d`;
-  if (kind !== "base") return `${open("data")} | pg_restore -d NEW_DATABASE`;
+  const content = parts.find(({ name }) => name === "data")?.content ?? "";
+  if (kind !== "base") return `${open("data")} | ${BY_HAND[content] ?? "pg_restore -d NEW_DATABASE"}`;
   return [
     `mkdir -m 700 DIRECTORY && ${open("base")} | tar -x -C DIRECTORY`,
     // The server makes the links by itself from DIRECTORY/tablespace_map, where another place can be written.

@@ -17,7 +17,7 @@ import {
 
 const one = scopeOf(connectionFromUrl("mongodb://h/shop"));
 const all = scopeOf(connectionFromUrl("mongodb://h/"));
-const two = scopeOf(connectionFromUrl("mongodb://h"), ["shop", "logs"]);
+const two = scopeOf(connectionFromUrl("mongodb://h"), { databases: ["shop", "logs"] });
 
 test("R27 collections of one database are called as they are, those of several with their database", () => {
   assert.equal(tableName(one, { db: "shop", collection: "fs.files" }), "fs.files");
@@ -78,4 +78,13 @@ test("R27 stored functions are a user's, profiles and view definitions the serve
     false,
     false,
   ]);
+});
+
+test("R27 chosen collections of one of several databases keep their names in a database that is called otherwise", () => {
+  const moved = scopeOf(connectionFromUrl("mongodb://h/rescued"), { several: true }, ["shop.users", "shop.fs.*"]);
+  assert.equal(tableName(moved, { db: "rescued", collection: "users" }), "shop.users");
+  assert.deepEqual(namespaceOf(moved, "shop.fs.files"), { db: "rescued", collection: "fs.files" });
+  assert.ok(chooserOf(moved, ["shop.users"])({ db: "rescued", collection: "users" }));
+  const mixed = scopeOf(connectionFromUrl("mongodb://h/rescued"), { several: true }, ["shop.users", "logs.*"]);
+  assert.deepEqual(mixed, { database: "rescued" });
 });

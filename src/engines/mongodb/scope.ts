@@ -14,6 +14,11 @@ export interface Scope {
   readonly database?: string | undefined;
   /** The chosen ones of several; absent: all of a user's. */
   readonly databases?: readonly string[] | undefined;
+  /**
+   * What the one database is called in names: chosen collections of one of several databases were restored into one of another name,
+   * and keep being called `shop.users`.
+   */
+  readonly alias?: string | undefined;
 }
 
 export interface Namespace {
@@ -21,11 +26,30 @@ export interface Namespace {
   readonly collection: string;
 }
 
-/** What a connection means: the database of its address, else the chosen ones, else all. */
-export function scopeOf(connection: Connection, chosen?: readonly string[] | undefined): Scope {
+export interface SourceScope {
+  /** The chosen databases of a source whose address names none. */
+  readonly databases?: readonly string[] | undefined;
+  /** The source is of several databases; absent: it is when some were chosen. */
+  readonly several?: boolean | undefined;
+}
+
+/**
+ * What a connection means: the database of its address, else the chosen ones, else all. `tables`: patterns of chosen collections, which
+ * for a source of several databases say under which name its one database is known.
+ */
+export function scopeOf(connection: Connection, source: SourceScope = {}, tables?: readonly string[] | undefined): Scope {
   const database = databaseOf(connection);
-  if (database !== undefined) return { database };
-  return chosen === undefined || chosen.length === 0 ? {} : { databases: [...chosen] };
+  const { databases, several = databases !== undefined && databases.length > 0 } = source;
+  if (database === undefined) return databases === undefined || databases.length === 0 ? {} : { databases: [...databases] };
+  const alias = several ? oneDatabaseOf(tables ?? []) : undefined;
+  return alias === undefined ? { database } : { database, alias };
+}
+
+/** The one database that every pattern names literally; undefined when there is none such. */
+function oneDatabaseOf(patterns: readonly string[]): string | undefined {
+  const names = new Set(patterns.map((pattern) => splitNamespace(pattern)).map(({ db, collection }) => (collection === "" ? "*" : db)));
+  const [name] = names;
+  return names.size === 1 && name !== undefined && !/[*?]/.test(name) ? name : undefined;
 }
 
 /** Which databases of those there are belong to the scope, sorted. One database is always its own, whether it is there or not. */
@@ -42,14 +66,16 @@ export function covers(scope: Scope, database: string): boolean {
 
 /** How a collection is called: a table of the ports. */
 export const tableName = (scope: Scope, { db, collection }: Namespace): string =>
-  scope.database === undefined ? `${db}.${collection}` : collection;
+  namesDatabases(scope) ? `${scope.alias ?? db}.${collection}` : collection;
+
+const namesDatabases = ({ database, alias }: Scope): boolean => database === undefined || alias !== undefined;
 
 /** The collection that is called so. Of several databases, a name without one: USAGE. */
 export function namespaceOf(scope: Scope, table: string): Namespace {
-  if (scope.database !== undefined) return { db: scope.database, collection: table };
+  if (scope.database !== undefined && scope.alias === undefined) return { db: scope.database, collection: table };
   const dot = table.indexOf(".");
   if (dot < 1 || dot === table.length - 1) throw nameless(table);
-  return { db: table.slice(0, dot), collection: table.slice(dot + 1) };
+  return { db: scope.database ?? table.slice(0, dot), collection: table.slice(dot + 1) };
 }
 
 /** A full name, as in a log or an archive: the first dot divides. */
@@ -68,7 +94,7 @@ export function chooserOf(scope: Scope, patterns: readonly string[] | undefined)
   if (patterns === undefined) return ({ db }) => covers(scope, db);
   const matchers = patterns.map((pattern) => {
     if (pattern === "" || pattern.includes("\0")) throw new LifeboatError("USAGE", `"${pattern}" is no name of a collection`);
-    if (scope.database === undefined && !/^[^.]+\../.test(pattern)) throw nameless(pattern);
+    if (namesDatabases(scope) && !/^[^.]+\../.test(pattern)) throw nameless(pattern);
     return globOf(pattern);
   });
   return ({ db, collection }) => {
@@ -115,6 +141,12 @@ export function isOwnDatabase(name: string): boolean {
 
 /** Holds what says that a server of several databases is being filled; gone when it is filled. */
 export const MARK_DATABASE = `${OWN_PREFIX}mark`;
+
+/** Whether a name is one that the patterns choose. */
+export function nameMatcher(patterns: readonly string[]): (table: string) => boolean {
+  const globs = patterns.map(globOf);
+  return (table) => globs.some((glob) => glob.test(table));
+}
 
 function globOf(pattern: string): RegExp {
   const source = pattern

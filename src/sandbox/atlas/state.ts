@@ -91,8 +91,6 @@ export interface RestoreJob {
   cancelled: boolean;
   failed: boolean;
   finishedAt?: Date | undefined;
-  /** It writes to the target now. */
-  writing: boolean;
   deliveryUrl?: string | undefined;
   expiresAt?: Date | undefined;
 }
@@ -150,6 +148,8 @@ export interface Cluster {
   processArgs: Record<string, unknown>;
   /** For pretending: storage beyond what the documents take. */
   extraBytes: number;
+  /** The restore job that is at it; it cannot be changed meanwhile. */
+  restoring?: string | undefined;
   /** Data that a cluster is born with. */
   seed?: MongoState | undefined;
   /** Its end has come, backups are kept. */

@@ -5,9 +5,9 @@ import { Catalog, type Definition, definitionOf, fullName, type Kind, type Names
 import { MongoFault } from "./errors.ts";
 import { Oplog, type OplogEntry } from "./oplog.ts";
 import { LATEST, type Position, positionAt } from "./position.ts";
-import { encode, rawOf } from "./raw.ts";
+import { encode, type Raw, rawOf } from "./raw.ts";
 import { Slab } from "./slab.ts";
-import { Records } from "./versions.ts";
+import { idKeyOf, Records } from "./versions.ts";
 
 export interface StoreOptions {
   readonly clock: () => Date;
@@ -56,6 +56,19 @@ export class Store {
   /** An entry of a change to definitions: of no collection's documents. */
   logCommand(position: Position, db: string, command: Document, uuid?: Buffer, o2?: Document): void {
     this.log(position, { op: "c", ns: `${db}.$cmd`, uuid, o: rawOf(encode(command)), o2: o2 === undefined ? undefined : encode(o2) });
+  }
+
+  /** An entry of a document that is not kept here as one: a view's definition. */
+  logDocument(position: Position, op: "i" | "u" | "d", ns: string, document: Document, id: Document): void {
+    this.log(position, { op, ns, o: rawOf(encode(document)), o2: op === "d" ? undefined : encode(id) });
+  }
+
+  /** A document that another collection has, taken over without copying its bytes. */
+  copyDocument(namespace: Namespace, raw: Raw, id: Buffer): void {
+    const records = namespace.records as Records;
+    const position = this.tick();
+    records.insert(idKeyOf(raw), raw, position);
+    this.log(position, { op: "i", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: raw, o2: id });
   }
 
   /** An entry that changes nothing. */

@@ -65,8 +65,8 @@ export function writePrelude(prelude: Prelude): Uint8Array {
 /** The first document of the prelude, without its collections. INTEGRITY when it is none. */
 export function readPreludeHeader(bytes: Uint8Array): Omit<Prelude, "collections"> {
   const header = readDocument(bytes, "the archive's header");
-  if (header["version"] !== FORMAT_VERSION) {
-    throw new LifeboatError("INTEGRITY", `the archive is of format ${String(header["version"])}, not ${FORMAT_VERSION}`);
+  if (header.version !== FORMAT_VERSION) {
+    throw new LifeboatError("INTEGRITY", `the archive is of format ${String(header.version)}, not ${FORMAT_VERSION}`);
   }
   const { concurrent_collections: concurrent, server_version: serverVersion, tool_version: toolVersion } = header;
   if (typeof concurrent !== "number" || typeof serverVersion !== "string" || typeof toolVersion !== "string") {

@@ -36,7 +36,7 @@ export class DigestSum {
   add(bytes: Uint8Array, from = 0, to = bytes.length): void {
     // As UTF-16 the digest comes back as 16 numbers of 16 bits, each of two bytes with the low one first: a fifth of the time that a
     // Buffer takes to make.
-    const text = hash("sha256", bytes.subarray(from, to), UTF16 as "latin1");
+    const text = hash("sha256", bytes.subarray(from, to), UTF16 as "binary");
     const digits = this.#digits;
     for (let index = 0; index < DIGITS; index++) {
       const code = text.charCodeAt(DIGITS - 1 - index);

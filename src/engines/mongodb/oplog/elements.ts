@@ -130,7 +130,8 @@ export function integerOf(element: Element | undefined): number | undefined {
 
 /** Equal bytes. */
 export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && Buffer.compare(Buffer.from(a.buffer, a.byteOffset, a.length), Buffer.from(b.buffer, b.byteOffset, b.length)) === 0;
+  a.length === b.length &&
+  Buffer.compare(Buffer.from(a.buffer, a.byteOffset, a.length), Buffer.from(b.buffer, b.byteOffset, b.length)) === 0;
 
 function nameOf(bytes: Uint8Array, from: number, to: number): string {
   // Most names are short and plain: a decoder costs more than they do.
@@ -171,4 +172,5 @@ function sizeOfValue(bytes: Uint8Array, type: number, at: number, end: number): 
   throw malformed(`a value of type ${type}`);
 }
 
-const malformed = (what: string): LifeboatError => new LifeboatError("INTEGRITY", `the bytes are no BSON: ${what} does not end where it should`);
+const malformed = (what: string): LifeboatError =>
+  new LifeboatError("INTEGRITY", `the bytes are no BSON: ${what} does not end where it should`);

@@ -1,92 +1,146 @@
-// A segment of the archived oplog: a run of consecutive entries.
+// A segment of the archived oplog: a header, then a run of consecutive entries, all raw BSON documents one after another.
 //
-// Its plain bytes are raw BSON documents one after another, which `bsondump` reads as they are. The first is the *anchor*: the last
-// entry of the segment before it, repeated, which lies just before the segment's own first position. It is there to prove the link:
-// between an entry and the one that the oplog gave right after it, in the same reading, there is nothing. The first segment of a
-// stretch has no anchor. A segment says of itself what it covers: its name holds the first position (16 hexadecimal digits after
-// the timeline), and it ends right after its last entry. So a missing one leaves a hole between two positions.
-import { createHash } from "node:crypto";
+// A segment says of itself what it covers: its name holds the first position (16 hexadecimal digits after the timeline), and it ends
+// right after its last entry. So a missing one leaves a hole between two positions, and sizes need not be equal.
+import { hash } from "node:crypto";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { CommitMark, Micros, SegmentFacts } from "../../../core/log.ts";
+import { compareLsn } from "../../../core/lsn.ts";
 import { maxMicros } from "../../../core/micros.ts";
 import { walkDocuments } from "../archive/documents.ts";
 import { assertWellFormed } from "./elements.ts";
 import { stampAndWall } from "./entry.ts";
-import { after, positionOf, type Stamp, startOfSegment, stampOf, TIMELINE } from "./position.ts";
+import { type Header, readHeader } from "./header.ts";
+import { after, positionOf, type Stamp, stampOf, startOfSegment, TIMELINE } from "./position.ts";
 
-/** What the next segment must begin with: carried in the facts, and kept in the segment's JSON. */
+/** What the header of the next segment must name: kept in the facts. */
 export interface Tail {
   readonly position: string;
   /** SHA-256 of the last entry. */
   readonly sha256: string;
-  /** Which set of servers it came from, as they say themselves. */
 }
 
+/** An entry, and when it was made. */
 export interface Slice {
   readonly stamp: Stamp;
   readonly wall: Micros;
   readonly bytes: Uint8Array;
 }
 
-/** The digest by which an entry is known again. */
-export const entryDigest = (entry: Uint8Array): string => createHash("sha256").update(entry).digest("hex");
+export const entryDigest = (entry: Uint8Array): string => hash("sha256", entry, "hex");
 
-/** The segment's own entries, anchor apart. Damaged bytes: INTEGRITY. */
-export function entriesIn(name: string, bytes: Uint8Array): { readonly anchor?: Slice | undefined; readonly entries: Slice[] } {
+/** The documents of a segment. Damaged bytes, order or edges: INTEGRITY. */
+export function openSegment(name: string, bytes: Uint8Array): { readonly header: Header; readonly entries: readonly Slice[] } {
   const start = stampOf(startOfSegment(name));
-  const entries: Slice[] = [];
-  let anchor: Slice | undefined;
-  let previous = -1n;
   try {
+    let header: Header | undefined;
+    const entries: Slice[] = [];
+    let previous = start - 1n;
     walkDocuments(bytes, (from, to) => {
       const document = bytes.subarray(from, to);
       assertWellFormed(document);
+      if (from === 0) {
+        header = readHeader(document);
+        return;
+      }
       const slice = { ...stampAndWall(document), bytes: document };
-      if (slice.stamp <= previous) throw new LifeboatError("INTEGRITY", `entry ${positionOf(slice.stamp)} does not come after ${positionOf(previous)}`);
-      if (slice.stamp < start) {
-        if (from > 0) throw new LifeboatError("INTEGRITY", `entry ${positionOf(slice.stamp)} lies before the segment`);
-        anchor = slice;
-      } else entries.push(slice);
+      if (slice.stamp <= previous) {
+        throw new LifeboatError("INTEGRITY", `the entry at ${positionOf(slice.stamp)} does not lie after ${positionOf(previous)}`);
+      }
+      entries.push(slice);
       previous = slice.stamp;
     });
-    if (anchor !== undefined && after(anchor.stamp) !== start) {
-      throw new LifeboatError("INTEGRITY", `its anchor ${positionOf(anchor.stamp)} is not just before ${positionOf(start)}`);
+    if (header === undefined || entries.length === 0) throw new LifeboatError("INTEGRITY", "it holds no entry");
+    if (after(header.stamp) !== start) {
+      throw new LifeboatError(
+        "INTEGRITY",
+        `it says that it begins after ${positionOf(header.stamp)}, and its name that it begins at ${positionOf(start)}`,
+      );
     }
-    if (entries.length === 0) throw new LifeboatError("INTEGRITY", "it holds no entry");
+    return { header, entries };
   } catch (error) {
     if (!(error instanceof LifeboatError)) throw error;
     throw new LifeboatError("INTEGRITY", `log segment ${name} is damaged: ${error.message}`, { cause: error });
   }
-  return { anchor, entries };
 }
 
-/**
- * Reads a segment whole. `linked`: it begins with the very last entry of the one before.
- * The set that it came from is not in its bytes: `before` says it, or the name of the file (`NAME@SYSTEM`, which only the receiver uses).
- */
-export function readSegment(given: string, bytes: Uint8Array, before?: SegmentFacts): { readonly facts: SegmentFacts; readonly linked: boolean } {
-  const name = given;
-  const system = systemIn(bytes);
-  const { anchor, entries } = entriesIn(name, bytes);
-  const [first, last] = [entries[0] as Slice, entries.at(-1) as Slice];
+/** As the port says. `linked`: the entry right before it is the last one of the segment before, byte for byte. */
+export function readSegment(
+  name: string,
+  bytes: Uint8Array,
+  before?: SegmentFacts,
+): { readonly facts: SegmentFacts; readonly linked: boolean } {
+  const { header, entries } = openSegment(name, bytes);
+  const last = entries.at(-1) as Slice;
+  const startLsn = startOfSegment(name);
+  const endLsn = positionOf(after(last.stamp));
   let maxCommitAt: Micros | undefined;
   for (const { wall } of entries) maxCommitAt = maxMicros(maxCommitAt, wall);
-  const endLsn = positionOf(after(last.stamp));
-  const second = entries.at(-2) ?? anchor;
   const facts: SegmentFacts = {
     name,
     timeline: TIMELINE,
-    startLsn: startOfSegment(name),
+    startLsn,
     nextLsn: endLsn,
-    systemIdentifier: system,
+    systemIdentifier: header.system,
     free: true,
     records: entries.length,
     endLsn,
     partial: false,
-    firstCommit: markOf(first, anchor),
-    lastCommit: markOf(last, second),
+    firstCommit: markAt(entries, 0, startLsn),
+    lastCommit: markAt(entries, entries.length - 1, startLsn),
     maxCommitAt,
     tail: { position: positionOf(last.stamp), sha256: entryDigest(last.bytes) } satisfies Tail,
   };
-  return { facts, linked: isLinked(facts, anchor, before) };
+  return { facts, linked: isLinked(header, startLsn, before) };
+}
+
+function isLinked({ system, previous }: Header, startLsn: string, before: SegmentFacts | undefined): boolean {
+  if (before === undefined || previous === undefined || before.partial) return false;
+  return before.systemIdentifier === system && compareLsn(before.nextLsn, startLsn) === 0 && tailOf(before)?.sha256 === previous;
+}
+
+/** What is kept of a segment's last entry; undefined where it is no segment of an oplog. */
+export function tailOf({ tail }: Pick<SegmentFacts, "tail">): Tail | undefined {
+  const found = tail as Partial<Tail> | undefined;
+  return typeof found?.position === "string" && typeof found.sha256 === "string" ? (found as Tail) : undefined;
+}
+
+/** Every entry is a mark: each has its own instant, and replay can stop before any. */
+function markAt(entries: readonly Slice[], index: number, startLsn: string): CommitMark {
+  const entry = entries[index] as Slice;
+  const previous = entries[index - 1];
+  return {
+    lsn: positionOf(entry.stamp),
+    previousEnd: previous === undefined ? startLsn : positionOf(after(previous.stamp)),
+    at: entry.wall,
+  };
+}
+
+/** The first entry, in log order, made later than the instant, at or after `from`. */
+export function firstCommitAfter(
+  name: string,
+  bytes: Uint8Array,
+  _before: SegmentFacts | undefined,
+  at: Micros,
+  from?: string,
+): CommitMark | undefined {
+  const { entries } = openSegment(name, bytes);
+  const least = from === undefined ? 0n : stampOf(from);
+  const index = entries.findIndex(({ stamp, wall }) => stamp >= least && wall > at);
+  return index < 0 ? undefined : markAt(entries, index, startOfSegment(name));
+}
+
+/** The first entry at or after the position. */
+export function recordAt(
+  name: string,
+  bytes: Uint8Array,
+  _before: SegmentFacts | undefined,
+  lsn: string,
+): { readonly lsn: string; readonly previousEnd: string } | undefined {
+  const { entries } = openSegment(name, bytes);
+  const least = stampOf(lsn);
+  const index = entries.findIndex(({ stamp }) => stamp >= least);
+  if (index < 0) return undefined;
+  const { lsn: found, previousEnd } = markAt(entries, index, startOfSegment(name));
+  return { lsn: found, previousEnd };
 }

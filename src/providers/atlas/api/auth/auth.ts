@@ -29,7 +29,10 @@ export class AuthFailure extends Error {
   readonly code: string | undefined;
   readonly retryAfter: string | null;
 
-  constructor(message: string, facts: { status?: number | undefined; code?: string | undefined; retryAfter?: string | null; cause?: unknown }) {
+  constructor(
+    message: string,
+    facts: { status?: number | undefined; code?: string | undefined; retryAfter?: string | null; cause?: unknown },
+  ) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = "AuthFailure";
     this.status = facts.status;

@@ -47,7 +47,10 @@ export function parseChallenge(header: string | null): Challenge | undefined {
 /** The header's value. */
 export function signDigest({ method, uri }: Signable, { user, password, challenge, count, cnonce }: Signature): string {
   const { realm, nonce, opaque, algorithm, qop } = challenge;
-  const hash = (text: string): string => createHash(algorithm === "MD5" ? "md5" : "sha256").update(text).digest("hex");
+  const hash = (text: string): string =>
+    createHash(algorithm === "MD5" ? "md5" : "sha256")
+      .update(text)
+      .digest("hex");
   const nc = count.toString(16).padStart(8, "0");
   const secret = hash(`${user}:${realm}:${password}`);
   const asked = hash(`${method}:${uri}`);

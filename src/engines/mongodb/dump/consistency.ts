@@ -1,0 +1,59 @@
+// How far what is read is of one instant: one snapshot for all, or the oplog of the time it took, or neither.
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import type { Consistency } from "../../../core/manifest.ts";
+import type { MongoSession } from "../connect/client.ts";
+import { serverCodeOf } from "../connect/translate.ts";
+import type { Stamp } from "../oplog/position.ts";
+import { timestampOf } from "../oplog/tail.ts";
+import { readRaw } from "./raw-cursor.ts";
+
+/** What the source's configuration wishes. `auto`: the best that the server offers. */
+export type ConsistencyWish = "auto" | Consistency;
+
+/** Servers offer snapshots of reads since 5.0, which speaks version 13 of the protocol. */
+const SNAPSHOT_WIRE_VERSION = 13;
+/** A server's words for "this I do not do": it is no error of the source's. */
+const NOT_OFFERED = new Set([2, 9, 20, 72, 115, 123, 148, 238, 246, 263, 8000, 40415, 9999]);
+
+/**
+ * The instant of a snapshot, or undefined where the server gives none. The server keeps it readable for a while
+ * (minSnapshotHistoryWindowInSeconds, five minutes unless changed). `place`: some collection, which need not exist.
+ */
+export async function takeSnapshot(
+  mongo: MongoSession,
+  place: { readonly db: string; readonly collection: string },
+): Promise<Stamp | undefined> {
+  if (mongo.hello.topology === "standalone" || mongo.hello.maxWireVersion < SNAPSHOT_WIRE_VERSION) return undefined;
+  let at: Stamp | undefined;
+  const command = { find: place.collection, filter: {}, limit: 1, singleBatch: true, readConcern: { level: "snapshot" } };
+  try {
+    for await (const _ of readRaw(mongo, place.db, command, { firstBatch: 1, onOpen: (stamp) => (at = stamp) }));
+  } catch (error) {
+    if (!NOT_OFFERED.has(serverCodeOf(error) ?? 0)) throw error;
+  }
+  return at;
+}
+
+/** What makes a read one of that snapshot. */
+export const snapshotConcern = (at: Stamp | undefined) =>
+  at === undefined ? {} : { readConcern: { level: "snapshot", atClusterTime: timestampOf(at) } };
+
+/** Whether this user can read an oplog there. */
+export async function hasOplog(mongo: MongoSession): Promise<boolean> {
+  if (mongo.hello.topology !== "replica set") return false;
+  try {
+    const reply = await mongo.command("local", { find: "oplog.rs", filter: {}, limit: 1, singleBatch: true, sort: { $natural: -1 } });
+    return (reply.cursor?.firstBatch?.length ?? 0) > 0;
+  } catch (error) {
+    if (isLifeboatError(error, "SOURCE_PERMISSION") || NOT_OFFERED.has(serverCodeOf(error) ?? 0)) return false;
+    throw error;
+  }
+}
+
+/** CAPABILITY_MISSING: the configuration wishes what the server does not do. */
+export function notOffered(label: string, wish: ConsistencyWish): LifeboatError {
+  const what = wish === "snapshot" ? "reads of one snapshot" : "an oplog that this user can read";
+  return new LifeboatError("CAPABILITY_MISSING", `the server of ${label} does not offer ${what}, which \`consistency: ${wish}\` asks for`, {
+    hint: "set `consistency: auto` for the source: it takes the best that the server offers, and evidence says which",
+  });
+}

@@ -1,0 +1,95 @@
+// What changed at the source while it was being read: the stretch of the oplog from before the first document to after the last.
+
+import type { Timestamp } from "bson";
+import { LifeboatError } from "../../../core/errors.ts";
+import { walkDocuments } from "../archive/documents.ts";
+import type { MongoSession } from "../connect/client.ts";
+import { elementNamed } from "../oplog/elements.ts";
+import { type Entry, readEntry } from "../oplog/entry.ts";
+import type { Stamp } from "../oplog/position.ts";
+import { oplogEdge, timestampOf } from "../oplog/tail.ts";
+import { covers, type Scope, splitNamespace } from "../scope.ts";
+import { type RawBatch, readRaw } from "./raw-cursor.ts";
+
+/**
+ * From where a slice must begin to make whole what is read from now on: the newest entry, or the first of the oldest transaction that is
+ * not decided yet, whose operations lie in the oplog before its commit.
+ */
+export async function sliceStart(mongo: MongoSession): Promise<Stamp> {
+  const command = {
+    find: "transactions",
+    filter: { state: { $in: ["prepared", "inProgress"] } },
+    sort: { startOpTime: 1 },
+    limit: 1,
+    singleBatch: true,
+  };
+  const reply = await mongo.command("config", command, { promoteValues: false });
+  const begun = reply.cursor?.firstBatch?.[0]?.startOpTime?.ts as Timestamp | undefined;
+  if (begun !== undefined) return (BigInt(begun.getHighBitsUnsigned()) << 32n) | BigInt(begun.getLowBitsUnsigned());
+  return (await newestEntry(mongo)).stamp;
+}
+
+export async function newestEntry(mongo: MongoSession) {
+  const last = await oplogEdge(mongo, "last");
+  if (last === undefined) throw new LifeboatError("DUMP_FAILED", `the oplog of ${mongo.connection.label} is empty`);
+  return last;
+}
+
+/**
+ * Entries of the scope from one position to another, both included. Throws SOURCE_CHANGED when the oplog no longer reaches back to where
+ * it begins, or holds what cannot be applied afterwards: a collection that was renamed is in the archive under either name or both.
+ */
+export async function* readSlice(
+  mongo: MongoSession,
+  scope: Scope,
+  from: Stamp,
+  to: Stamp,
+  signal?: AbortSignal,
+): AsyncGenerator<RawBatch, void> {
+  const command = {
+    find: "oplog.rs",
+    filter: { ts: { $gte: timestampOf(from), $lte: timestampOf(to) } },
+    readConcern: { level: "majority" },
+  };
+  await assertReaches(mongo, from);
+  for await (const batch of readRaw(mongo, "local", command, { signal })) {
+    const kept: Uint8Array[] = [];
+    walkDocuments(batch.documents, (at, end) => {
+      const bytes = batch.documents.subarray(at, end);
+      const entry = readEntry(bytes);
+      refuseUnappliable(entry, scope, mongo.connection.label);
+      if (belongs(entry, scope)) kept.push(bytes);
+    });
+    if (kept.length > 0) yield { documents: Buffer.concat(kept), count: kept.length };
+  }
+  // Old entries go while new ones come: what was there before the first batch may have gone before the second.
+  await assertReaches(mongo, from);
+}
+
+async function assertReaches(mongo: MongoSession, from: Stamp): Promise<void> {
+  const first = await oplogEdge(mongo, "first");
+  if (first !== undefined && first.stamp <= from) return;
+  throw new LifeboatError(
+    "SOURCE_CHANGED",
+    `the oplog of ${mongo.connection.label} is too short: it has dropped what changed while the dump was made`,
+    {
+      hint: "raise it on the source (replSetResizeOplog), or make the backup when less is written",
+    },
+  );
+}
+
+/** Transactions lie in `admin.$cmd` and name collections inside; noops say nothing of any database. */
+function belongs({ op, ns }: Entry, scope: Scope): boolean {
+  if (op === "n") return false;
+  return ns === "admin.$cmd" || covers(scope, splitNamespace(ns).db);
+}
+
+function refuseUnappliable(entry: Entry, scope: Scope, label: string): void {
+  if (entry.op !== "c" || !belongs(entry, scope)) return;
+  for (const what of ["renameCollection", "importCollection", "upgradeDowngradeViewlessTimeseries"]) {
+    if (elementNamed(entry.o, what) === undefined) continue;
+    throw new LifeboatError("SOURCE_CHANGED", `a collection of ${label} was renamed or converted while it was read (${what})`, {
+      hint: "run the backup again; or set `consistency: snapshot` for the source, which such changes cannot disturb",
+    });
+  }
+}

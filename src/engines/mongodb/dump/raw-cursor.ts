@@ -1,0 +1,152 @@
+// Reads a cursor batch by batch in raw BSON. Documents stay where the network put them: a batch is what lay in the reply, moved together.
+// That is far cheaper than an object per document, and gives exactly the bytes that the server sent.
+import { type Document, Long, type Timestamp } from "bson";
+import type { ClientSession } from "mongodb";
+import { LifeboatError } from "../../../core/errors.ts";
+import { documentFlaw, lengthAt } from "../archive/documents.ts";
+import type { MongoSession } from "../connect/client.ts";
+import { type Element, elementsOf, TYPE, textOf } from "../oplog/elements.ts";
+
+/** Some documents, one after the other in one piece of memory of their own. */
+export interface RawBatch {
+  readonly documents: Uint8Array;
+  readonly count: number;
+}
+
+export interface RawCursorOptions {
+  /** About how many bytes a batch should have. Default 2 MiB. A reply never has more than 16 MiB, whatever it says. */
+  readonly batchBytes?: number | undefined;
+  /** Most documents of the first batch, whose size nobody knows yet. Default 500. */
+  readonly firstBatch?: number | undefined;
+  /** Called when the cursor is open, with the instant that a snapshot shows, as a number of 64 bits. */
+  readonly onOpen?: ((atClusterTime: bigint | undefined) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const BATCH_BYTES = 2 * 1024 * 1024;
+const FIRST_BATCH = 500;
+const MOST_IN_BATCH = 1_000_000;
+/** After a batch larger than this the next is not asked for before it was taken: memory is bounded by that of very few of them. */
+const AHEAD_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Runs a command that opens a cursor (`find`, `listCollections`, `aggregate` …, without batch size) and yields what it gives; while one
+ * batch is being used the next is on its way. A batch belongs to whoever took it. Errors are the driver's, to be translated by whoever
+ * knows what was being done. Left early, the cursor is closed.
+ */
+export async function* readRaw(
+  mongo: MongoSession,
+  database: string,
+  command: Document,
+  options: RawCursorOptions = {},
+): AsyncGenerator<RawBatch, void> {
+  const { batchBytes = BATCH_BYTES, firstBatch = FIRST_BATCH, signal } = options;
+  // A cursor belongs to the session that opened it. Causal consistency would put an instant of its own into the command.
+  const session = mongo.client.startSession({ causalConsistency: false });
+  const run = (next: Document): Promise<Reply> => ask(mongo, database, next, session);
+  // A cursor for which there is nothing more to be closed has id 0.
+  let open: Pick<Reply, "id" | "collection"> | undefined;
+  let coming: Promise<Reply> | undefined;
+  try {
+    const cursor = "listIndexes" in command || "listCollections" in command || "aggregate" in command;
+    let reply = await run(cursor ? { ...command, cursor: { batchSize: firstBatch } } : { ...command, batchSize: firstBatch });
+    options.onOpen?.(reply.atClusterTime);
+    for (;;) {
+      signal?.throwIfAborted();
+      open = reply.id === 0n ? undefined : reply;
+      const { documents, count } = gatherDocuments(reply.batch);
+      const more = (): Promise<Reply> | undefined => {
+        if (open === undefined) return undefined;
+        const batchSize = count === 0 ? firstBatch : Math.ceil(batchBytes / (documents.length / count));
+        const next = run({
+          getMore: Long.fromBigInt(open.id),
+          collection: open.collection,
+          batchSize: Math.min(Math.max(batchSize, 1), MOST_IN_BATCH),
+        });
+        next.catch(() => {}); // seen when it is awaited; here only so that an early failure is no unhandled one
+        return next;
+      };
+      coming = documents.length > AHEAD_BYTES ? undefined : more();
+      if (count > 0) yield { documents, count };
+      coming ??= more();
+      if (coming === undefined) return;
+      const last = coming;
+      coming = undefined;
+      open = undefined;
+      reply = await last;
+    }
+  } finally {
+    // Left early: what is under way must have ended before its cursor can be closed.
+    const late = await coming?.catch(() => undefined);
+    const rest = late ?? open;
+    if (rest !== undefined && rest.id !== 0n && !signal?.aborted) await closeCursor(mongo, database, rest, session);
+    await session.endSession().catch(() => {});
+  }
+}
+
+interface Reply {
+  readonly id: bigint;
+  readonly collection: string;
+  readonly batch: Uint8Array;
+  readonly atClusterTime?: bigint | undefined;
+}
+
+async function ask(mongo: MongoSession, database: string, command: Document, session: ClientSession): Promise<Reply> {
+  // `raw`: embedded documents of the reply stay bytes.
+  const { cursor } = (await mongo.client.db(database).command(command, { raw: true, session })) as { cursor?: unknown };
+  if (!(cursor instanceof Uint8Array)) throw strange("no cursor");
+  const fields = new Map(elementsOf(cursor).map((element) => [element.name, element]));
+  const [id, ns, batch] = [fields.get("id"), fields.get("ns"), fields.get("firstBatch") ?? fields.get("nextBatch")];
+  if (id?.type !== TYPE.int64 || ns?.type !== TYPE.string || batch?.type !== TYPE.array) throw strange("a cursor that is none");
+  const namespace = textOf(ns);
+  return {
+    id: number64(id),
+    collection: namespace.slice(namespace.indexOf(".") + 1),
+    batch: batch.value,
+    atClusterTime: timestampOf(fields.get("atClusterTime")),
+  };
+}
+
+const number64 = ({ value }: Element): bigint => new DataView(value.buffer, value.byteOffset, 8).getBigInt64(0, true);
+const timestampOf = (element: Element | undefined): bigint | undefined =>
+  element?.type === TYPE.timestamp ? BigInt.asUintN(64, number64(element)) : undefined;
+
+/**
+ * Moves the documents of a BSON array together, in place: in front of each lie its type and its number as text. Overwrites the array.
+ * INTEGRITY when it holds anything but documents.
+ */
+export function gatherDocuments(array: Uint8Array): RawBatch {
+  const end = array.length - 1;
+  let count = 0;
+  let filled = 0;
+  let at = 4;
+  while (at < end) {
+    if (array[at] !== TYPE.document) throw strange("something that is no document in a cursor");
+    at += 2;
+    while (array[at] !== 0 && at < end) at += 1;
+    at += 1;
+    const sizeBytes = lengthAt(array, at);
+    const flaw = at + sizeBytes > end ? "a document that is cut off" : documentFlaw(sizeBytes, array[at + sizeBytes - 1] as number);
+    if (flaw !== undefined) throw strange(flaw);
+    array.copyWithin(filled, at, at + sizeBytes);
+    filled += sizeBytes;
+    at += sizeBytes;
+    count += 1;
+  }
+  return { documents: array.subarray(0, filled), count };
+}
+
+async function closeCursor(mongo: MongoSession, database: string, cursor: Pick<Reply, "id" | "collection">, session: ClientSession) {
+  const command = { killCursors: cursor.collection, cursors: [Long.fromBigInt(cursor.id)] };
+  // One that cannot be closed is forgotten by the server after ten minutes; whatever made us leave is what matters.
+  await mongo.client
+    .db(database)
+    .command(command, { session })
+    .catch(() => {});
+}
+
+const strange = (what: string): LifeboatError => new LifeboatError("INTEGRITY", `the server's reply holds ${what}`);
+
+/** A timestamp of the driver's as one number of 64 bits. */
+export const stampOfTimestamp = (timestamp: Timestamp): bigint =>
+  (BigInt(timestamp.getHighBitsUnsigned()) << 32n) | BigInt(timestamp.getLowBitsUnsigned());

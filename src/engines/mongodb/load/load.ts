@@ -1,0 +1,137 @@
+// Loads an archive: collections as they were made, documents as the bytes they were, then indexes, rules and views; expiry last.
+import { createReadStream } from "node:fs";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
+import { readPrelude } from "../archive/read-prelude.ts";
+import { type MongoSession, openMongo } from "../connect/client.ts";
+import { databaseOf } from "../connect/url.ts";
+import type { SourceScope } from "../scope.ts";
+import { clearMark } from "../target/mark.ts";
+import { type Definition, definitionOf } from "./definition.ts";
+import { type LoadItem, planLoad } from "./items.ts";
+import { attempt, inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
+import { Problems } from "./problems.ts";
+import { INSERTS_AT_ONCE, loadRows } from "./rows.ts";
+import { Slots } from "./slots.ts";
+
+const CHUNK_BYTES = 1024 * 1024;
+const INDEXES_AT_ONCE = 2;
+const MAJORITY_TIMEOUT_MS = 600_000;
+
+/**
+ * RESTORE_TARGET_NOT_EMPTY before anything is touched when a collection is there already, unless it is to be replaced or only documents
+ * are loaded. INTEGRITY for damaged bytes, LOAD_FAILED with the server's message, SOURCE_* when it is gone or refuses the user. What is
+ * there when it throws is incomplete; a restore drops it.
+ */
+export async function loadArchive(
+  target: Connection,
+  archiveFile: string,
+  options: LoadOptions,
+  source: SourceScope = {},
+): Promise<LoadResult> {
+  const { signal } = options;
+  const prelude = await readPrelude(createReadStream(archiveFile));
+  const session = await openMongo(target, { signal, poolSize: INSERTS_AT_ONCE + 2 });
+  try {
+    const { items, notRestored } = planLoad(prelude, target, { ...source, tables: options.tables, serverVersion: session.hello.version });
+    const problems = new Problems();
+    const loading =
+      options.dataOnly === true ? await filling(session, items, options, problems) : await making(session, items, options, problems);
+    const bytes = createReadStream(archiveFile, { highWaterMark: CHUNK_BYTES });
+    await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting: options.dataOnly === true });
+    await loading.finish();
+    await awaitMajority(session, loading.withRows, problems);
+    await loading.last();
+    if (databaseOf(target) === undefined) await clearMark(session);
+    return { problems: problems.list(), notRestored };
+  } catch (error) {
+    throw session.translate(error, { otherwise: "LOAD_FAILED" });
+  } finally {
+    await session.close();
+  }
+}
+
+interface Loading {
+  /** What documents are put into. */
+  readonly withRows: readonly LoadItem[];
+  /** Once the documents are there. */
+  finish(): Promise<void>;
+  /** Last of all. */
+  last(): Promise<void>;
+}
+
+/** Everything is made anew. */
+async function making(session: MongoSession, items: readonly LoadItem[], options: LoadOptions, problems: Problems): Promise<Loading> {
+  const present = await presentOf(session, items);
+  const inTheWay = items.filter((item) => present.has(wordsOf(item)));
+  const [first] = inTheWay;
+  if (first !== undefined && options.replace !== true) {
+    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${session.connection.label} already holds ${wordsOf(first)}`);
+  }
+  for (const { to } of inTheWay) await session.command(to.db, { drop: to.collection });
+  const made: { readonly item: LoadItem; readonly definition: Definition }[] = [];
+  for (const item of items.filter(({ type }) => type !== "view")) {
+    const definition = definitionOf(item.metadata);
+    if (await makeCollection(session, item, definition, problems)) made.push({ item, definition });
+  }
+  return {
+    withRows: made.map(({ item }) => item),
+    async finish() {
+      const slots = new Slots(INDEXES_AT_ONCE);
+      for (const { item, definition } of made) await slots.begin(() => makeIndexes(session, item, definition, problems));
+      await slots.end();
+      for (const { item, definition } of made) {
+        if (definition.later !== undefined) await modify(session, item, definition.later, problems, "the validator");
+      }
+      for (const view of inOrder(items.filter(({ type }) => type === "view"))) {
+        await makeCollection(session, view, definitionOf(view.metadata), problems);
+      }
+    },
+    async last() {
+      for (const { item, definition } of made) {
+        for (const change of definition.last) await modify(session, item, change, problems, "the expiry of documents");
+      }
+    },
+  };
+}
+
+/** Only documents, into collections that are there; `replace` empties these first. */
+async function filling(session: MongoSession, items: readonly LoadItem[], options: LoadOptions, problems: Problems): Promise<Loading> {
+  const present = await presentOf(session, items);
+  const withRows: LoadItem[] = [];
+  for (const item of items.filter(({ type }) => type !== "view")) {
+    if (!present.has(wordsOf(item))) {
+      problems.add(`collection ${wordsOf(item)} is not there, and documents without definitions need it`);
+      continue;
+    }
+    const empty = () => session.command(item.to.db, { delete: item.to.collection, deletes: [{ q: {}, limit: 0 }] });
+    if (options.replace !== true || (await attempt(problems, `${wordsOf(item)} could not be emptied`, empty))) withRows.push(item);
+  }
+  const nothing = async (): Promise<void> => {};
+  return { withRows, finish: nothing, last: nothing };
+}
+
+/** Full names of the collections and views that the databases in question hold. */
+async function presentOf(session: MongoSession, items: readonly LoadItem[]): Promise<Set<string>> {
+  const present = new Set<string>();
+  for (const db of new Set(items.map(({ to }) => to.db))) {
+    for (const { name } of await session.client.db(db).listCollections({}, { nameOnly: true }).toArray()) present.add(`${db}.${name}`);
+  }
+  return present;
+}
+
+/**
+ * Waits until a majority of the members has what was loaded. A write that changes nothing waits like any other for all that was written
+ * before it.
+ */
+async function awaitMajority(session: MongoSession, items: readonly LoadItem[], problems: Problems): Promise<void> {
+  if (session.hello.topology === "standalone") return;
+  const one = new Map(items.filter(({ type }) => type === "collection").map((item) => [item.to.db, item]));
+  for (const [db, { to }] of one) {
+    const writeConcern = { w: "majority", wtimeout: MAJORITY_TIMEOUT_MS };
+    const reply = await session.command(db, { delete: to.collection, deletes: [{ q: { _id: { $in: [] } }, limit: 1 }], writeConcern });
+    const failed = reply.writeConcernError as { errmsg?: string } | undefined;
+    if (failed !== undefined) problems.add(`a majority of the members does not have ${db} yet: ${failed.errmsg ?? "no reason was given"}`);
+  }
+}

@@ -1,0 +1,87 @@
+// Makes collections, indexes, rules and views on the server; what it refuses is a problem that the load goes on from.
+import { type Document, MongoServerError } from "mongodb";
+import { isLifeboatError } from "../../../core/errors.ts";
+import type { MongoSession } from "../connect/client.ts";
+import type { Definition } from "./definition.ts";
+import type { LoadItem } from "./items.ts";
+import type { Problems } from "./problems.ts";
+
+/** What one failed command of a load means: a problem where the server refused just that; everything else ends the load. */
+export async function attempt(problems: Problems, what: string, act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    if (!(error instanceof MongoServerError) && !isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
+    problems.add(`${what}: ${error.message}`);
+    return false;
+  }
+}
+
+export const wordsOf = ({ to }: LoadItem): string => `${to.db}.${to.collection}`;
+
+/** False when the server refused: nothing can be put into it then. */
+export async function makeCollection(session: MongoSession, item: LoadItem, { create }: Definition, problems: Problems): Promise<boolean> {
+  const { db, collection } = item.to;
+  const what = `${item.type} ${wordsOf(item)} could not be made`;
+  return await attempt(problems, what, () => session.command(db, { create: collection, ...create }));
+}
+
+/** All in one command, which reads the documents once; where that is refused, one by one, to name the one that it is about. */
+export async function makeIndexes(session: MongoSession, item: LoadItem, { indexes }: Definition, problems: Problems): Promise<void> {
+  const { db, collection } = item.to;
+  const make = (some: readonly Document[]) => session.command(db, { createIndexes: collection, indexes: [...some] });
+  if (item.type === "timeseries") await dropOthers(session, item, indexes, problems);
+  if (indexes.length === 0) return;
+  const together = await make(indexes).then(
+    () => true,
+    (error: unknown) => {
+      if (!(error instanceof MongoServerError)) throw error;
+      return false;
+    },
+  );
+  if (together) return;
+  for (const index of indexes) {
+    await attempt(problems, `index ${String(index.name)} of ${wordsOf(item)} could not be made`, () => make([index]));
+  }
+}
+
+/** A time series is born with an index, which may have been dropped at the source. */
+async function dropOthers(session: MongoSession, item: LoadItem, indexes: readonly Document[], problems: Problems): Promise<void> {
+  const { db, collection } = item.to;
+  const reply = await session.command(db, { listIndexes: collection, cursor: { batchSize: 1000 } });
+  const wanted = new Set(indexes.map(({ name }) => name));
+  const names = (reply.cursor.firstBatch as Document[])
+    .map(({ name }) => String(name))
+    .filter((name) => !wanted.has(name) && name !== "_id_");
+  for (const name of names) {
+    const what = `index ${name} of ${wordsOf(item)}, which the source has not, could not be dropped`;
+    await attempt(problems, what, () => session.command(db, { dropIndexes: collection, index: name }));
+  }
+}
+
+/** Changes of a collection once its documents are there. */
+export async function modify(session: MongoSession, item: LoadItem, change: Document, problems: Problems, what: string): Promise<void> {
+  const { db, collection } = item.to;
+  const writeConcern = { w: "majority", wtimeout: 60_000 };
+  await attempt(problems, `${what} of ${wordsOf(item)} could not be set`, () =>
+    session.command(db, { collMod: collection, ...change, writeConcern }),
+  );
+}
+
+/** Views of a database in an order in which each comes after what it is a view of. */
+export function inOrder(views: readonly LoadItem[]): LoadItem[] {
+  const key = (db: string, collection: unknown): string => `${db}.${String(collection)}`;
+  const waiting = new Map(views.map((view) => [key(view.to.db, view.to.collection), view]));
+  const ordered: LoadItem[] = [];
+  const take = (name: string): void => {
+    const view = waiting.get(name);
+    if (view === undefined) return;
+    waiting.delete(name);
+    const { options } = view.metadata;
+    take(key(view.to.db, options instanceof Map ? options.get("viewOn") : options.viewOn));
+    ordered.push(view);
+  };
+  for (const name of [...waiting.keys()]) take(name);
+  return ordered;
+}

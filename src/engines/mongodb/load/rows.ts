@@ -1,0 +1,136 @@
+// Puts the documents of an archive into their collections: read once from front to end, inserted in batches, several at a time.
+import type { Progress } from "../../../ports/progress.ts";
+import { readArchive } from "../archive/read.ts";
+import type { MongoSession } from "../connect/client.ts";
+import { serverCodeOf } from "../connect/translate.ts";
+import type { LoadItem } from "./items.ts";
+import type { Problems } from "./problems.ts";
+import { insertRaw, type RawInsert } from "./raw-insert.ts";
+import { Slots } from "./slots.ts";
+
+/** A batch is sent when it has so much; one document more may be in it, and the server takes 48 MB in a message. */
+const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_DOCUMENTS = 50_000;
+export const INSERTS_AT_ONCE = 4;
+
+export interface RowsOptions {
+  /** The database's rules for documents are there already, and documents that were valid once may not be now. */
+  readonly intoExisting: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+interface Batch {
+  readonly stretches: Uint8Array[];
+  bytes: number;
+  documents: number;
+}
+
+/**
+ * Ends when the archive was whole and every document has been answered for: inserted, or among the problems. INTEGRITY when the archive
+ * is damaged; what the server failed with otherwise.
+ */
+export async function loadRows(
+  session: MongoSession,
+  bytes: AsyncIterable<Uint8Array>,
+  items: readonly LoadItem[],
+  problems: Problems,
+  options: RowsOptions,
+): Promise<void> {
+  const byIndex = new Map(items.map((item) => [item.index, item]));
+  const batches = new Map<LoadItem, Batch>();
+  const slots = new Slots(INSERTS_AT_ONCE);
+  /** Capped collections give their documents in the order they were put in: of these one batch at a time. */
+  const last = new Map<LoadItem, Promise<void>>();
+  const inserter = new Inserter(session, problems, options.intoExisting);
+
+  const send = async (item: LoadItem): Promise<void> => {
+    const batch = batches.get(item);
+    batches.delete(item);
+    if (batch === undefined) return;
+    const before = last.get(item);
+    await slots.begin(async () => {
+      await before;
+      const inserting = inserter.insert(item, batch);
+      if (isCapped(item))
+        last.set(
+          item,
+          inserting.catch(() => undefined),
+        );
+      await inserting;
+    });
+    if (isCapped(item)) await slots.settle();
+  };
+
+  try {
+    for await (const { event } of readArchive(watched(bytes, options))) {
+      const item = byIndex.get(event.index);
+      if (item === undefined) continue;
+      if (event.kind === "end") {
+        await send(item);
+        continue;
+      }
+      const batch = batches.get(item) ?? { stretches: [], bytes: 0, documents: 0 };
+      batches.set(item, batch);
+      batch.stretches.push(event.documents);
+      batch.bytes += event.documents.length;
+      batch.documents += event.count;
+      if (batch.bytes >= BATCH_BYTES || batch.documents >= BATCH_DOCUMENTS) await send(item);
+    }
+    await slots.end();
+  } finally {
+    await slots.settle();
+  }
+}
+
+const isCapped = ({ metadata: { options } }: LoadItem): boolean =>
+  (options instanceof Map ? options.get("capped") : options.capped) === true;
+
+async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: RowsOptions): AsyncIterable<Uint8Array> {
+  for await (const chunk of bytes) {
+    signal?.throwIfAborted();
+    yield chunk;
+    progress?.advance(chunk.byteLength);
+  }
+}
+
+const UNKNOWN_FIELD = 40_415;
+
+class Inserter {
+  readonly #session: MongoSession;
+  readonly #problems: Problems;
+  readonly #intoExisting: boolean;
+  /** A server puts its own time in the place of an empty timestamp; newer ones leave it when asked to. */
+  #keepsTimestamps: boolean;
+
+  constructor(session: MongoSession, problems: Problems, intoExisting: boolean) {
+    this.#session = session;
+    this.#problems = problems;
+    this.#intoExisting = intoExisting;
+    this.#keepsTimestamps = session.hello.serverMajor >= 8;
+  }
+
+  async insert(item: LoadItem, { stretches, documents }: Batch): Promise<void> {
+    const capped = isCapped(item);
+    const insert = (): RawInsert => ({
+      db: item.to.db,
+      collection: item.into,
+      stretches,
+      ordered: capped,
+      options: {
+        ...(item.rawData ? { rawData: true } : {}),
+        ...(this.#intoExisting ? { bypassDocumentValidation: true } : {}),
+        ...(this.#keepsTimestamps ? { bypassEmptyTsReplacement: true } : {}),
+      },
+    });
+    const reply = await insertRaw(this.#session, insert()).catch(async (error: unknown) => {
+      if (serverCodeOf(error) !== UNKNOWN_FIELD || !this.#keepsTimestamps) throw error;
+      this.#keepsTimestamps = false;
+      return await insertRaw(this.#session, insert());
+    });
+    const missing = documents - reply.inserted;
+    if (missing === 0) return;
+    const why = reply.refused[0]?.errmsg ?? "the server gave no reason";
+    this.#problems.refused(`${item.to.db}.${item.to.collection}`, missing, why);
+  }
+}

@@ -1,0 +1,237 @@
+// Replay of what happened to documents: in the order of the log, many at a time, every document written as the bytes it had.
+//
+// Every change becomes the whole document that it leads to, or its removal, by `_id`: done twice it is the same as once. What cannot be
+// done at once, because the database is further than the log (a document that a later entry removes, a key that another document has
+// by now), is remembered, and must have been set right by a later entry, or can be done, when replay ends.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { MongoSession } from "../connect/client.ts";
+import type { Namespace } from "../scope.ts";
+import { applyDiff } from "./diff.ts";
+import { documentOf, type Element, elementNamed, elementsOf, integerOf, TYPE } from "./elements.ts";
+import type { Entry } from "./entry.ts";
+import { decode } from "./ordered.ts";
+import { positionOf, type Stamp } from "./position.ts";
+import { commandWith } from "./raw-commands.ts";
+
+const BATCH_ENTRIES = 1_000;
+const BATCH_BYTES = 16_000_000;
+const DUPLICATE_KEY = 11000;
+
+interface Change {
+  readonly place: Namespace;
+  readonly key: string;
+  readonly id: Element;
+  readonly stamp: Stamp;
+  /** The document itself, how it differs, or that it goes. */
+  readonly kind: "document" | "diff" | "delete";
+  readonly bytes: Uint8Array;
+}
+
+/** The state that a change leads to. */
+interface Write {
+  readonly place: Namespace;
+  readonly key: string;
+  readonly id: Element;
+  readonly stamp: Stamp;
+  /** Absent: the document goes. */
+  readonly document?: Uint8Array | undefined;
+}
+
+export class DocumentReplay {
+  readonly #session: MongoSession;
+  #batch: Change[] = [];
+  #batchBytes = 0;
+  /** What could not be done and has not been set right: by namespace and `_id`. */
+  readonly #open = new Map<string, { readonly write: Write; readonly why: string }>();
+  applied = 0;
+
+  constructor(session: MongoSession) {
+    this.#session = session;
+  }
+
+  /** An `i`, `u` or `d` entry of a collection that lies there now. */
+  async take(entry: Entry, place: Namespace): Promise<void> {
+    const change = await this.#changeOf(entry, place);
+    if (change === undefined) return;
+    this.#batch.push(change);
+    this.#batchBytes += change.bytes.length;
+    if (this.#batch.length >= BATCH_ENTRIES || this.#batchBytes >= BATCH_BYTES) await this.flush();
+  }
+
+  /** Does what waits: before anything that is no document's matter, and at the end. */
+  async flush(): Promise<void> {
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    const states = await this.#statesBefore(batch);
+    const byPlace = new Map<string, Write[]>();
+    for (const change of batch) {
+      const write = writeOf(change, states);
+      if (write === undefined) {
+        this.#open.set(change.key, { write: change, why: "the document that it changes is not there" });
+        continue;
+      }
+      states.set(change.key, write.document);
+      const name = `${change.place.db}.${change.place.collection}`;
+      const writes = byPlace.get(name);
+      if (writes === undefined) byPlace.set(name, [write]);
+      else writes.push(write);
+    }
+    for (const writes of byPlace.values()) for (const run of runsOf(writes)) await this.#write(run);
+    this.applied += batch.length;
+  }
+
+  /** A collection that goes, or is begun anew: whatever was open in it is settled. */
+  forget({ db, collection }: Namespace): void {
+    const prefix = prefixOf({ db, collection });
+    for (const key of this.#open.keys()) if (key.startsWith(prefix)) this.#open.delete(key);
+  }
+
+  /** Throws LOG_INVALID for what no later entry has set right. */
+  async finish(): Promise<void> {
+    await this.flush();
+    for (let before = Number.POSITIVE_INFINITY; this.#open.size > 0 && this.#open.size < before; ) {
+      before = this.#open.size;
+      for (const { write } of [...this.#open.values()]) if (write.document !== undefined) await this.#write([write]);
+    }
+    const [left] = this.#open.values();
+    if (left !== undefined) throw invalid(left.write.stamp, left.why);
+  }
+
+  async #changeOf(entry: Entry, place: Namespace): Promise<Change | undefined> {
+    const { op, o, o2, stamp } = entry;
+    const id = elementNamed(op === "u" ? (o2 ?? o) : o, "_id");
+    if (id === undefined) throw invalid(stamp, "it does not say of which document it is");
+    const about = { place, id, stamp, key: prefixOf(place) + idKey(id) };
+    if (op === "d") return { ...about, kind: "delete", bytes: o.subarray(0, 0) };
+    if (op === "i") return { ...about, kind: "document", bytes: o };
+    const version = integerOf(elementNamed(o, "$v"));
+    const diff = version === 2 ? elementNamed(o, "diff") : undefined;
+    if (diff?.type === TYPE.document) return { ...about, kind: "diff", bytes: diff.value };
+    const operators = elementsOf(o).filter(({ name }) => name.startsWith("$") && name !== "$v");
+    if (version === undefined && operators.length === 0) return { ...about, kind: "document", bytes: o };
+    if (version === 2 || operators.some(({ name }) => name !== "$set" && name !== "$unset")) {
+      throw invalid(stamp, "its update is of a kind that is not known");
+    }
+    await this.#setAndUnset(about, operators);
+    return undefined;
+  }
+
+  /** How servers before 5.0 say it: paths that are set and unset, which the server itself follows best. */
+  async #setAndUnset(about: Pick<Change, "place" | "id" | "stamp" | "key">, operators: readonly Element[]): Promise<void> {
+    await this.flush();
+    const { db, collection } = about.place;
+    const statement = statementOf([documentElement("q", documentOf([about.id])), documentElement("u", documentOf(operators))]);
+    const reply = await commandWith(this.#session, db, { update: collection, bypassDocumentValidation: true }, "updates", [statement]);
+    const [error] = (reply.writeErrors as { errmsg: string }[] | undefined) ?? [];
+    if (error !== undefined) throw invalid(about.stamp, error.errmsg);
+    if (Number(reply.n) === 0) this.#open.set(about.key, { write: about, why: "the document that it changes is not there" });
+    this.applied += 1;
+  }
+
+  /** Documents as they are before the batch, for those of which it only tells a difference. */
+  async #statesBefore(batch: readonly Change[]): Promise<Map<string, Uint8Array | undefined>> {
+    const known = new Set<string>();
+    const wanted = new Map<string, { readonly place: Namespace; readonly ids: Map<string, Element> }>();
+    for (const { kind, key, place, id } of batch) {
+      if (kind !== "diff") known.add(key);
+      if (known.has(key)) continue;
+      const name = prefixOf(place);
+      const group = wanted.get(name) ?? { place, ids: new Map() };
+      group.ids.set(key, id);
+      wanted.set(name, group);
+    }
+    const states = new Map<string, Uint8Array | undefined>();
+    for (const { place, ids } of wanted.values()) {
+      const { client } = this.#session;
+      const filter = { _id: { $in: [...ids.values()].map(decode) } } as Record<string, unknown>;
+      try {
+        for await (const found of client.db(place.db).collection(place.collection).find(filter, { raw: true })) {
+          // The driver's buffer is used again; what is kept must be our own.
+          const bytes = Uint8Array.from(found as unknown as Uint8Array);
+          const id = elementNamed(bytes, "_id");
+          if (id !== undefined) states.set(prefixOf(place) + idKey(id), bytes);
+        }
+      } catch (error) {
+        throw this.#session.translate(error, { otherwise: "LOAD_FAILED" });
+      }
+    }
+    return states;
+  }
+
+  /** Writes of one kind into one collection, in order. */
+  async #write(run: readonly Write[]): Promise<void> {
+    const [first] = run;
+    if (first === undefined) return;
+    const { db, collection } = first.place;
+    const removing = first.document === undefined;
+    const field = removing ? "deletes" : "updates";
+    const command = removing ? { delete: collection, ordered: true } : { update: collection, ordered: true, bypassDocumentValidation: true };
+    for (let from = 0; from < run.length; ) {
+      const statements = run.slice(from).map(({ id, document }) => (document === undefined ? deletion(id) : replacement(id, document)));
+      const reply = await commandWith(this.#session, db, command, field, statements);
+      const [error] = (reply.writeErrors as { index: number; code: number; errmsg: string }[] | undefined) ?? [];
+      const done = error === undefined ? run.length - from : error.index;
+      for (const { key } of run.slice(from, from + done)) this.#open.delete(key);
+      from += done;
+      const refused = run[from];
+      if (error === undefined || refused === undefined) continue;
+      if (error.code !== DUPLICATE_KEY) throw invalid(refused.stamp, error.errmsg);
+      this.#open.set(refused.key, { write: refused, why: error.errmsg });
+      from += 1;
+    }
+  }
+}
+
+function writeOf(change: Change, states: ReadonlyMap<string, Uint8Array | undefined>): Write | undefined {
+  const { place, key, id, stamp, kind, bytes } = change;
+  if (kind === "delete") return { place, key, id, stamp };
+  if (kind === "document") return { place, key, id, stamp, document: bytes };
+  const before = states.get(key);
+  if (before === undefined) return undefined;
+  try {
+    return { place, key, id, stamp, document: applyDiff(before, bytes) };
+  } catch (error) {
+    if (!(error instanceof LifeboatError)) throw error;
+    throw invalid(stamp, error.message);
+  }
+}
+
+/** Neighbours of one kind. */
+function* runsOf(writes: readonly Write[]): Generator<Write[]> {
+  let run: Write[] = [];
+  let [removing, sizeBytes] = [false, 0];
+  for (const write of writes) {
+    const goes = write.document === undefined;
+    if (run.length > 0 && (goes !== removing || sizeBytes > BATCH_BYTES)) {
+      yield run;
+      [run, sizeBytes] = [[], 0];
+    }
+    removing = goes;
+    sizeBytes += write.document?.length ?? 0;
+    run.push(write);
+  }
+  if (run.length > 0) yield run;
+}
+
+const documentElement = (name: string, value: Uint8Array): Element => ({ name, type: TYPE.document, value });
+const statementOf = (fields: readonly Element[]): Uint8Array => documentOf(fields);
+const TRUE = { name: "upsert", type: TYPE.bool, value: Uint8Array.of(1) };
+const ONE = { name: "limit", type: TYPE.int32, value: Uint8Array.of(1, 0, 0, 0) };
+
+const replacement = (id: Element, document: Uint8Array): Uint8Array =>
+  statementOf([documentElement("q", documentOf([id])), documentElement("u", document), TRUE]);
+const deletion = (id: Element): Uint8Array => statementOf([documentElement("q", documentOf([id])), ONE]);
+
+const prefixOf = ({ db, collection }: Namespace): string => `${db}.${collection}\0`;
+
+/** Equal for two values that the server takes for the same `_id`. */
+function idKey(id: Element): string {
+  const number = integerOf(id);
+  if (number !== undefined && Number.isSafeInteger(number)) return `number ${number}`;
+  return `${id.type} ${Buffer.from(id.value.buffer, id.value.byteOffset, id.value.byteLength).toString("latin1")}`;
+}
+
+const invalid = (stamp: Stamp, why: string): LifeboatError =>
+  new LifeboatError("LOG_INVALID", `the entry at ${positionOf(stamp)} of the oplog cannot be applied: ${why}`);

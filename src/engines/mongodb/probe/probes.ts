@@ -1,0 +1,139 @@
+// Asks the configuration's questions of a restored database. What could not be asked, or covered no document, does not pass.
+import { type Document, MongoServerError } from "mongodb";
+import { isLifeboatError } from "../../../core/errors.ts";
+import { didYouMean } from "../../../core/suggest.ts";
+import type { Check } from "../../../core/verdict.ts";
+import type { Work } from "../../../ports/connection.ts";
+import type { Probe } from "../../../ports/engine.ts";
+import type { MongoSession } from "../connect/client.ts";
+import { serverCodeOf } from "../connect/translate.ts";
+import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";
+import { newestOf } from "./newest.ts";
+import { parsePipeline } from "./pipeline.ts";
+
+export type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
+type TableProbe = Extract<Probe, { table: string }>;
+type AggregateProbe = Extract<Probe, { collection: string }>;
+
+/** What a question is asked of: one collection, for so long. */
+export interface Asked {
+  readonly namespace: Namespace;
+  /** One command on the collection's database, read-only, that the server ends at the deadline. */
+  command(command: Document): Promise<Document>;
+}
+
+/** Each question has so long. */
+const TIMEOUT_MS = 300_000;
+
+/** One check or more a probe, in order. Nothing is written. */
+export async function runProbes(
+  session: MongoSession,
+  scope: Scope,
+  probes: readonly Probe[],
+  asOf: Date,
+  work: Work = {},
+): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const probe of probes) {
+    work.signal?.throwIfAborted();
+    if ("table" in probe) checks.push(...(await askTable(session, scope, probe, asOf)));
+    else if ("collection" in probe) checks.push(...(await askAggregate(session, scope, probe)));
+    else checks.push({ name: probe.name ?? probe.sql, kind: "probe", outcome: "inconclusive", message: NOT_SQL });
+  }
+  return checks;
+}
+
+const NOT_SQL = "SQL is no question for MongoDB; ask with `collection` and `aggregate`";
+
+async function guarded(name: string, ask: () => Promise<Answer>): Promise<Check> {
+  try {
+    return { name, kind: "probe", ...(await ask()) };
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    return { name, kind: "probe", outcome: "inconclusive", message: `it could not be asked: ${(error as Error).message}` };
+  }
+}
+
+const TOOK_TOO_LONG = 50;
+
+/** What the server refused is an answer. A connection that is gone is not: so is every further question. */
+const isAnswer = (error: unknown): boolean =>
+  error instanceof MongoServerError ||
+  isLifeboatError(error, "SOURCE_PERMISSION") ||
+  isLifeboatError(error, "USAGE") ||
+  serverCodeOf(error) === TOOK_TOO_LONG;
+
+async function askTable(session: MongoSession, scope: Scope, probe: TableProbe, asOf: Date): Promise<Check[]> {
+  const { table } = probe;
+  const existence = await guarded(`collection ${table} exists`, () => exists(session, scope, table));
+  const checks: Check[] = [existence];
+  if (existence.outcome !== "pass") return checks;
+  const asked = askedOf(session, namespaceOf(scope, table));
+  const add = async (name: string, ask: () => Promise<Answer>) => void checks.push(await guarded(name, ask));
+  const { rows, newest, indexes } = probe;
+  if (rows) await add(`document count of ${table}`, () => countDocuments(asked, rows));
+  if (newest !== undefined) await add(`newest ${newest} of ${table}`, () => newestOf(asked, newest, probe.withinMs, asOf));
+  if (indexes) await add(`indexes of ${table}`, () => countIndexes(asked, indexes.min));
+  return checks;
+}
+
+async function askAggregate(session: MongoSession, scope: Scope, probe: AggregateProbe): Promise<Check[]> {
+  const name = probe.name ?? `aggregation over ${probe.collection}`;
+  const existence = await guarded(name, () => exists(session, scope, probe.collection));
+  if (existence.outcome !== "pass") return [existence];
+  const asked = askedOf(session, namespaceOf(scope, probe.collection));
+  return [await guarded(name, () => aggregate(asked, probe.aggregate))];
+}
+
+function askedOf(session: MongoSession, namespace: Namespace): Asked {
+  return { namespace, command: (command) => session.command(namespace.db, { ...command, maxTimeMS: TIMEOUT_MS }) };
+}
+
+async function exists(session: MongoSession, scope: Scope, table: string): Promise<Answer> {
+  const { db, collection } = namespaceOf(scope, table);
+  const names = (await session.client.db(db).listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
+  if (names.includes(collection)) return { outcome: "pass", message: "the collection exists" };
+  const candidates = names
+    .filter((name) => !isServerCollection(name))
+    .map((name) => (scope.database === undefined ? `${db}.${name}` : name));
+  return { outcome: "fail", message: `there is no collection ${table}${didYouMean(table, candidates)}`, expected: table };
+}
+
+/** Every document is counted: the count that a server keeps beside a collection may be wrong after a crash. */
+async function countDocuments(asked: Asked, limits: { readonly min?: number; readonly max?: number }): Promise<Answer> {
+  const pipeline = [{ $group: { _id: null, n: { $sum: 1 } } }];
+  const reply = await asked.command({ aggregate: asked.namespace.collection, pipeline, cursor: {} });
+  const count = Number(reply.cursor.firstBatch[0]?.n ?? 0);
+  const { min = 1, max = Number.POSITIVE_INFINITY } = limits;
+  const expected = max === Number.POSITIVE_INFINITY ? `at least ${min} documents` : `${min} to ${max} documents`;
+  const facts = { expected, actual: `${count} documents`, rows: count };
+  if (count < min || count > max) return { ...facts, outcome: "fail", message: `it has ${count} documents, not ${expected}` };
+  // A limit of zero says that empty is allowed; it does not make nothing into a proof.
+  if (count === 0) return { ...facts, outcome: "inconclusive", message: "the collection is empty: nothing was covered" };
+  return { ...facts, outcome: "pass", message: `it has ${count} documents` };
+}
+
+async function countIndexes(asked: Asked, min: number): Promise<Answer> {
+  const reply = await asked.command({ listIndexes: asked.namespace.collection, cursor: { batchSize: 1000 } });
+  // One that is still being built is no help to a query yet; the server lists it with the id of its building.
+  const count = (reply.cursor.firstBatch as Document[]).filter((index) => index.buildUUID === undefined).length;
+  const facts = { expected: `at least ${min}`, actual: String(count) };
+  if (count < min) return { ...facts, outcome: "fail", message: `it has ${count} indexes, not at least ${min}` };
+  return { ...facts, outcome: "pass", message: `it has ${count} indexes` };
+}
+
+async function aggregate(asked: Asked, text: string): Promise<Answer> {
+  const pipeline = parsePipeline(text);
+  const reply = await asked.command({ aggregate: asked.namespace.collection, pipeline, cursor: { batchSize: 1 } });
+  const [first] = reply.cursor.firstBatch as Document[];
+  const cursor = reply.cursor.id;
+  if (String(cursor) !== "0")
+    await asked.command({ killCursors: asked.namespace.collection, cursors: [cursor] }).catch(() => {
+      // It answers for nothing that was asked, and the server forgets it by itself.
+    });
+  if (first === undefined) return { outcome: "inconclusive", message: "the aggregation gave no document" };
+  if (first.ok === true) return { outcome: "pass", message: "the aggregation says true" };
+  if (first.ok === false) return { outcome: "fail", message: "the aggregation says false", expected: "true", actual: "false" };
+  const actual = JSON.stringify(first.ok ?? null)?.slice(0, 80);
+  return { outcome: "inconclusive", message: "field `ok` of the first document is neither true nor false", actual };
+}

@@ -1,0 +1,137 @@
+// The database that a backup is loaded into: what it holds, how it is made and dropped.
+import { createReadStream } from "node:fs";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection, Work } from "../../../ports/connection.ts";
+import type { RestoreTarget } from "../../../ports/engine.ts";
+import { isOplog, type Prelude } from "../archive/prelude.ts";
+import { readPrelude } from "../archive/read-prelude.ts";
+import { type MongoSession, withMongo } from "../connect/client.ts";
+import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
+import { chooserOf, databasesOf, isBuckets, isServerCollection, type Scope, type SourceScope, scopeOf } from "../scope.ts";
+import { clearMark, readMark, setMark } from "./mark.ts";
+
+const NAMED = 5;
+const MAJORITY = { w: "majority", wtimeout: 60_000 };
+
+/**
+ * What `--into` means: an address, or the name of a database on the source's server. The database is "" for an address that names none:
+ * a backup of several databases goes there, each under its own name. RESTORE_TARGET_INVALID.
+ */
+export function resolveTarget(source: Connection | undefined, into: string): RestoreTarget {
+  if (looksLikeMongoUrl(into)) {
+    const connection = connectionFromUrl(into);
+    return { server: withDatabase(connection, undefined), database: databaseOf(connection) ?? "", connection };
+  }
+  const flaw = flawOfDatabaseName(into);
+  if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is no name for a database to restore into: ${flaw}`);
+  if (source === undefined)
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is a name on the source's server, and that is not known`);
+  return { server: withDatabase(source, undefined), database: into, connection: withDatabase(source, into) };
+}
+
+/** Collections that a user has there, a few of them. A database is there when it holds something: the server knows no empty ones. */
+export async function stateOf(
+  target: RestoreTarget,
+  chosen: SourceScope,
+  work: Work,
+): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }> {
+  return await withMongo(target.connection, { signal: work.signal }, async (session) => {
+    const occupants = await occupantsOf(session, scopeOf(target.connection, chosen));
+    return { exists: occupants.length > 0, occupants };
+  });
+}
+
+/** Names of a few collections in the scope, with their database where it is of several. */
+export async function occupantsOf(session: MongoSession, scope: Scope): Promise<string[]> {
+  const occupants: string[] = [];
+  const databases = scope.database === undefined ? databasesOf(scope, await session.databases()) : [scope.database];
+  for (const db of databases) {
+    const found = await session.client.db(db).listCollections({}, { nameOnly: true }).toArray();
+    const names = found.map(({ name }) => name).filter((name) => !isServerCollection(name) && !isBuckets(name));
+    occupants.push(...names.sort().map((name) => (scope.database === undefined ? `${db}.${name}` : name)));
+    if (occupants.length >= NAMED) break;
+  }
+  return occupants.slice(0, NAMED);
+}
+
+export interface CreateOptions extends Work {
+  /** The archive that will be loaded. */
+  readonly like?: string | undefined;
+  /** Chosen collections of it. */
+  readonly tables?: readonly string[] | undefined;
+  /** The whole server is thrown away afterwards: the name is not a user's wish. */
+  readonly ownServer?: boolean | undefined;
+  /** The source is of several databases; absent: it is if the archive is. */
+  readonly several?: boolean | undefined;
+}
+
+/**
+ * A place to load into. The server makes a database with its first collection, so nothing is made here; one that holds something
+ * already: RESTORE_TARGET_NOT_EMPTY. An archive of several databases keeps their names, so it takes no other
+ * (RESTORE_TARGET_INVALID) unless the chosen collections are of one of them; what it will fill is marked on the server first.
+ */
+export async function createDatabase(server: Connection, name: string, options: CreateOptions): Promise<Connection> {
+  const databases = options.like === undefined ? [] : await databasesOfArchive(options.like, options.tables);
+  const several = options.several ?? databases.length > 1;
+  const whole = withDatabase(server, undefined);
+  if (several && options.ownServer) return whole;
+  if (several && name === "") {
+    await withMongo(whole, { signal: options.signal }, async (session) => {
+      await assertEmpty(session, { databases });
+      await setMark(session, databases);
+    });
+    return whole;
+  }
+  if (several && (options.tables === undefined || databases.length !== 1)) {
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `the backup is of several databases (${databases.join(", ")}), which keep their names: ${name} cannot hold them`,
+      {
+        hint: "give --into the URL of a server, without a database, that has none of them; or choose collections of one of them with --tables",
+      },
+    );
+  }
+  if (name === "") {
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `the backup is of one database, and the address of ${server.label} does not say which is to hold it`,
+      {
+        hint: "put the name of a new database into the URL: mongodb://host/name",
+      },
+    );
+  }
+  const connection = withDatabase(server, name);
+  await withMongo(connection, { signal: options.signal }, (session) => assertEmpty(session, { database: name }));
+  return connection;
+}
+
+async function assertEmpty(session: MongoSession, scope: Scope): Promise<void> {
+  const [first] = await occupantsOf(session, scope);
+  if (first === undefined) return;
+  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${session.connection.label} already holds ${first}`);
+}
+
+/** Databases of a user's that an archive holds, or those of the chosen collections; sorted. */
+async function databasesOfArchive(archiveFile: string, tables: readonly string[] | undefined): Promise<string[]> {
+  return databasesIn(await readPrelude(createReadStream(archiveFile)), tables);
+}
+
+export function databasesIn(prelude: Prelude, tables?: readonly string[] | undefined): string[] {
+  const all = prelude.collections.filter((entry) => !isOplog(entry) && !isServerDatabase(entry.db) && !entry.db.startsWith("$"));
+  const names = [...new Set(all.map(({ db }) => db))].sort();
+  if (tables === undefined || names.length < 2) return names;
+  const chosen = chooserOf({ databases: names }, tables);
+  return [...new Set(all.filter(chosen).map(({ db }) => db))].sort();
+}
+
+/** Drops it. One that is not there is no error. Of "" the databases that a restore of several was filling, and their mark. */
+export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
+  const flaw = name === "" ? undefined : flawOfDatabaseName(name);
+  if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
+  await withMongo(withDatabase(server, undefined), { signal: work.signal }, async (session) => {
+    for (const each of name === "" ? await readMark(session) : [name]) {
+      await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
+    }
+    if (name === "") await clearMark(session);
+  });
+}

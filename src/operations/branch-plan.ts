@@ -1,0 +1,151 @@
+// What a restore within the provider would do, under which names, and what stands against it. Nothing is touched.
+import { type ErrorCode, LifeboatError } from "../core/errors.ts";
+import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
+import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
+import type { PastTarget } from "./history-target.ts";
+import { historyControl } from "./look.ts";
+import { snapshotsOf } from "./snapshots.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+export interface BranchRestoreRequest {
+  /** Name of the new branch or cluster. Default: `restore-YYYY-MM-DD-HHMM`. */
+  readonly into?: string | undefined;
+  /** Production itself goes back; its connection string stays the same. */
+  readonly inPlace?: boolean | undefined;
+  /** Name under which production's present state is kept. Default: `rollback-YYYYMMDD`. */
+  readonly keepAs?: string | undefined;
+  /** Restore over the place named by `into`: all that it holds is lost. */
+  readonly replace?: boolean | undefined;
+  readonly yes?: string | undefined;
+}
+
+export interface Course {
+  readonly into: string;
+  /** The place is there already, and is restored over. */
+  readonly over: boolean;
+  readonly keepAs: string;
+  readonly refusals: readonly PlanRefusal[];
+}
+
+/** What holds production's state from before a restore in place: a branch, where the provider makes such, else a snapshot. */
+export const keptWord = ({ provider }: Source): "branch" | "snapshot" =>
+  (provider.snapshots?.forms ?? ["branch"]).includes("branch") ? "branch" : "snapshot";
+
+/** The plan in words. */
+export async function planBranchRestore(
+  workshop: Workshop,
+  source: Source,
+  past: PastTarget,
+  request: BranchRestoreRequest,
+  watch: Watch,
+): Promise<Plan> {
+  const course = await plot(workshop, source, past, request, watch);
+  const proof: PlanStep = { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" };
+  const steps = [...past.remarks.map(noted), ...changes(source, past, request, course), proof];
+  return { verb: "restore", source: source.name, steps, refusals: course.refusals };
+}
+
+export const noted = (remark: string): PlanStep => ({ what: "round the instant down", effect: "none", reason: remark });
+
+function changes(source: Source, past: PastTarget, request: BranchRestoreRequest, { into, over, keepAs }: Course): PlanStep[] {
+  const { place, interruption } = historyControl(source);
+  const reason = `it holds the data of ${past.point.snapshotAt}`;
+  if (request.inPlace) {
+    const same = `${reason}; the connection string stays the same`;
+    return [
+      {
+        what: `keep production's present state as ${keptWord(source)} ${keepAs}`,
+        effect: "create",
+        reason: "until somebody accepts the restore",
+      },
+      {
+        what: `set production back to ${past.point.name}`,
+        effect: "change",
+        reason: interruption === undefined ? same : `${same}; ${interruption}`,
+      },
+    ];
+  }
+  if (over)
+    return [{ what: `restore ${past.point.name} over ${place} ${into}`, effect: "remove", reason: `all that it holds is lost; ${reason}` }];
+  return [{ what: `create ${place} ${into} from ${past.point.name}`, effect: "create", reason }];
+}
+
+/** Names, and refusals. USAGE for a name that cannot be had. */
+export async function plot(
+  workshop: Workshop,
+  source: Source,
+  past: PastTarget,
+  request: BranchRestoreRequest,
+  watch: Watch,
+): Promise<Course> {
+  const history = historyControl(source);
+  const inPlace = request.inPlace === true;
+  const at = workshop.clock.now();
+  const over = !inPlace && request.into !== undefined && (await isToBeReplaced(source, request.into, request, watch));
+  const keepAs = inPlace ? await freeKeptName(workshop, source, request.keepAs, at, watch) : "";
+  const into = over ? (request.into ?? "") : inPlace ? "" : await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch);
+  const refusals: PlanRefusal[] = [];
+  for (const message of await history.obstacles({ target: past.target, inPlace }, watch)) refusals.push({ code: codeOf(message), message });
+  const wiped = inPlace
+    ? `production of ${source.name} would be set back to ${past.point.name}${history.interruption === undefined ? "" : `; ${history.interruption}`}`
+    : over
+      ? `all that ${history.place} ${into} holds would be lost: ${past.point.name} of ${source.name} would be restored over it`
+      : undefined;
+  if (wiped !== undefined && request.yes !== source.name) refusals.push({ code: "CONFIRMATION_NEEDED", message: wiped });
+  return { into, over, keepAs, refusals };
+}
+
+/** Whether the place is there and may be restored over. USAGE where it is and may not. */
+async function isToBeReplaced(source: Source, name: string, { replace }: BranchRestoreRequest, watch: Watch): Promise<boolean> {
+  const history = historyControl(source);
+  const found = await history.find(name, watch);
+  if (found === undefined) return false;
+  if (found.production)
+    throw new LifeboatError("USAGE", `${history.place} ${name} is production of ${source.name}`, {
+      hint: `give another name, or set production itself back: --in-place --yes ${source.name}`,
+    });
+  if (history.over === undefined) throw nameTaken(source, name);
+  if (replace === true) return true;
+  throw new LifeboatError("USAGE", `${source.name} has a ${history.place} named ${name} already`, {
+    hint: `give another name, or restore over it with --replace --yes ${source.name}: all that it holds is lost then`,
+  });
+}
+
+const nameTaken = (source: Source, name: string): LifeboatError =>
+  new LifeboatError("USAGE", `${source.name} has a ${historyControl(source).place} named ${name} already`, {
+    hint: "give another name, or none",
+  });
+
+/** The port tells obstacles in sentences; want of room is the one that scripts must tell from the others. */
+const codeOf = (message: string): ErrorCode => (/\b(room|limit)\b/i.test(message) ? "PROVIDER_LIMIT" : "PROVIDER_REFUSED");
+
+/** The name asked for when it is free (else USAGE), or one by the pattern. */
+export async function freeBranchName(
+  source: Source,
+  pattern: string,
+  wanted: string | undefined,
+  at: Date,
+  watch: Watch,
+  alsoTaken: readonly string[] = [],
+): Promise<string> {
+  const history = historyControl(source);
+  const taken = [...alsoTaken];
+  const isFree = async (name: string): Promise<boolean> => !alsoTaken.includes(name) && (await history.find(name, watch)) === undefined;
+  if (wanted !== undefined) {
+    validateName(wanted);
+    if (await isFree(wanted)) return wanted;
+    throw nameTaken(source, wanted);
+  }
+  for (;;) {
+    const name = renderName(pattern, { at, taken });
+    if (await isFree(name)) return name;
+    taken.push(name);
+  }
+}
+
+/** Name for production's state from before: one that neither a branch nor, where snapshots keep it, a snapshot has. */
+async function freeKeptName(workshop: Workshop, source: Source, wanted: string | undefined, at: Date, watch: Watch): Promise<string> {
+  const snapshots = keptWord(source) === "snapshot" ? await snapshotsOf(workshop, source, watch) : [];
+  const names = snapshots.map(({ point }) => point.name);
+  return freeBranchName(source, NAME_PATTERNS.rollback, wanted, at, watch, names);
+}

@@ -1,0 +1,65 @@
+// How to reach the data of a cluster: what Atlas tells, with the database user put in.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { openMongo } from "../../engines/mongodb/connect/client.ts";
+import { connectionFromParts, parseMongoUrl } from "../../engines/mongodb/connect/url.ts";
+import type { Connection, Work } from "../../ports/connection.ts";
+import { isLoopback } from "./api/host.ts";
+import { sleep } from "./api/patience.ts";
+import type { AtlasCluster } from "./api/types.ts";
+import type { Ground } from "./ground.ts";
+
+/**
+ * A connection to a cluster. TLS is as Atlas's own string says, which is always on and never below the cluster's minimum.
+ * SECRET_MISSING without a database user; PROVIDER_REFUSED for a cluster that is paused; PROVIDER_BUSY for one without an address yet.
+ */
+export function connectionOf({ options }: Ground, cluster: AtlasCluster): Connection {
+  const { name, paused, connectionStrings } = cluster;
+  if (paused) {
+    throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, so nothing can connect to it`, {
+      hint: `resume it in Atlas, or run \`atlas clusters start ${name}\``,
+    });
+  }
+  // All its hosts by name, which needs no lookup of services; the short form where Atlas gives no other.
+  const text = connectionStrings.standard ?? connectionStrings.srv;
+  if (text === undefined) {
+    throw new LifeboatError("PROVIDER_BUSY", `the cluster ${name} has no address yet (${cluster.state})`);
+  }
+  const { database: _, user: _user, password: _password, ...parts } = parseMongoUrl(text);
+  const { user, password, database } = options;
+  const isHere = parts.hosts.every((host) => isLoopback(host.replace(/:\d+$/, "")));
+  if ((user === undefined || password === undefined) && !(isHere && user === undefined && password === undefined)) {
+    const what = user === undefined ? "the database user" : "the password of the database user";
+    throw new LifeboatError("SECRET_MISSING", `${what} of the cluster ${name} is not given`, {
+      hint: "set user and password in the source, or the variables ATLAS_USER and ATLAS_PASSWORD: a database user of the project that may read (for restores: write) any database",
+    });
+  }
+  return connectionFromParts({
+    ...parts,
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password }),
+    ...(database === undefined ? {} : { database }),
+  });
+}
+
+const PAUSE_MS = 1_000;
+const QUIET_MS = 5_000;
+
+/** Connects once, patiently: the name of a new cluster takes a while to be known, and a restored one elects its primary anew. */
+export async function awake({ clock, patience }: Ground, connection: Connection, work?: Work): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  const leftMs = (): number => patience.connectMs - (clock.monotonicMs() - startedMs);
+  const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to answer`), QUIET_MS);
+  try {
+    while (leftMs() > 0) {
+      try {
+        const session = await openMongo(connection, { signal: work?.signal, connectTimeoutMs: Math.min(15_000, leftMs()), poolSize: 1 });
+        return await session.close();
+      } catch (error) {
+        if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || leftMs() <= PAUSE_MS) throw error;
+        await sleep(PAUSE_MS, work?.signal);
+      }
+    }
+  } finally {
+    clearTimeout(note);
+  }
+}

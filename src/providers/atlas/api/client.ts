@@ -1,0 +1,48 @@
+// What we need of Atlas's Administration API, and what it promises: the one seam between the provider and the wire.
+//
+// Every call has a deadline, obeys the signal, waits as long as `Retry-After` says, rides out short outages, and throws PROVIDER_*
+// errors that carry Atlas's own code in their details. What makes something makes it once: after a lost answer the thing is looked
+// for before the wish is repeated. Calls return when Atlas has taken the wish; waiting for its end is the caller's.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Clock } from "../../../ports/clock.ts";
+import { type AtlasAuth, validateAuth } from "./auth/auth.ts";
+import { openDigest } from "./auth/digest.ts";
+import { openOAuth } from "./auth/oauth.ts";
+import { type BackupCalls, backupCalls } from "./backups.ts";
+import type { Caller } from "./call.ts";
+import { type ClusterCalls, clusterCalls } from "./clusters.ts";
+import { type ExportCalls, exportCalls } from "./exports.ts";
+import { DEFAULT_HOST, validateHost } from "./host.ts";
+import type { Patience } from "./patience.ts";
+import { type RestoreCalls, restoreCalls } from "./restores.ts";
+import { openSession } from "./session.ts";
+
+export interface AtlasApi extends ClusterCalls, BackupCalls, RestoreCalls, ExportCalls {
+  /** Takes secrets out of a text. */
+  redact(text: string): string;
+}
+
+export interface AtlasApiOptions {
+  readonly groupId: string;
+  readonly auth: AtlasAuth;
+  readonly apiHost?: string | undefined;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  /** Further texts that must never be printed. */
+  readonly secrets?: readonly string[] | undefined;
+}
+
+/** CONFIG_INVALID when project, credentials or host cannot be right. Asks nothing yet. */
+export function openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets = [] }: AtlasApiOptions): AtlasApi {
+  if (!/^[0-9a-f]{24}$/i.test(groupId)) {
+    throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
+  }
+  validateAuth(auth);
+  const host = validateHost(apiHost ?? DEFAULT_HOST);
+  const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: patience.requestMs }) : openDigest(auth);
+  const redact = (text: string): string =>
+    [...credential.secrets(), ...secrets].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+  const caller: Caller = { credential, patience, clock, redact };
+  const session = openSession(host, groupId, caller);
+  return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
+}

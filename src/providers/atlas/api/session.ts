@@ -1,0 +1,68 @@
+// What all the calls share: the project, and the road that every request takes.
+import type { Work } from "../../../ports/connection.ts";
+import { type Caller, call } from "./call.ts";
+import { ENDPOINTS, type EndpointName, mediaTypeOf, pathOf } from "./endpoints.ts";
+import { type Json, listOf, objectOf } from "./read.ts";
+
+export interface Ask<R> {
+  readonly endpoint: EndpointName;
+  /** Completes "Atlas would not …". */
+  readonly doing: string;
+  /** Fills the path: `cluster`, `id`, `database`. */
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  read(answer: Json): R;
+  /** It makes something: finds what a lost answer spoke of. */
+  readonly look?: (() => Promise<R | undefined>) | undefined;
+}
+
+export interface Session {
+  readonly groupId: string;
+  ask<R>(ask: Ask<R>, work: Work | undefined): Promise<R>;
+  /** Every page of a list. */
+  list<R>(ask: Omit<Ask<R>, "look" | "body">, work: Work | undefined): Promise<R[]>;
+}
+
+const PAGE = 500;
+/** More pages than any project has: an answer that always says there is more must not be followed for ever. */
+const MOST_PAGES = 1000;
+
+export function openSession(host: string, groupId: string, caller: Caller): Session {
+  const ask = <R>(wish: Ask<R>, work: Work | undefined): Promise<R> => {
+    const endpoint = ENDPOINTS[wish.endpoint];
+    const url = new URL(`${host}/api/atlas/v2/groups/${groupId}${pathOf(endpoint, wish.path ?? {})}`);
+    for (const [key, value] of Object.entries(wish.query ?? {})) url.searchParams.set(key, value);
+    const { doing, body, look } = wish;
+    return call(
+      caller,
+      {
+        doing,
+        endpoint,
+        credential: caller.credential.name,
+        request: { method: endpoint.method, url, mediaType: mediaTypeOf(endpoint), body },
+        read: (answer) => wish.read(objectOf(answer, "object")),
+        look,
+      },
+      work,
+    );
+  };
+  return {
+    groupId,
+    ask,
+    async list({ read, query, ...wish }, work) {
+      const all: ReturnType<typeof read>[] = [];
+      for (let page = 1; page <= MOST_PAGES; page++) {
+        const paging = { ...query, pageNum: String(page), itemsPerPage: String(PAGE), includeCount: "false" };
+        const found = await ask(
+          { ...wish, query: paging, read: (answer) => listOf(answer.results, "results").map((one) => read(objectOf(one, "row"))) },
+          work,
+        );
+        all.push(...found);
+        // The total is an estimate: only a page that is not full is the last one.
+        if (found.length < PAGE) return all;
+      }
+      return all;
+    },
+  };
+}

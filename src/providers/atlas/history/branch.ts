@@ -1,0 +1,37 @@
+// A past instant as a cluster of its own, beside production.
+import type { Branch, BranchRequest } from "../../../ports/control.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { awake, connectionOf } from "../access.ts";
+import type { AtlasCluster } from "../api/types.ts";
+import { type Ground, requireReplicaSet, sourceCluster } from "../ground.ts";
+import { jobOfScratch } from "../resource.ts";
+import { requireFreeName, withNewCluster } from "../scratch-cluster.ts";
+import { restoreOnto } from "./restore.ts";
+import { originOf } from "./target.ts";
+
+/** Everything that can be refused is refused before it is declared; what was made is gone again when a later step fails. */
+export async function branchAt(ground: Ground, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
+  const { name, target, declare, signal, progress } = request;
+  const work = { signal, progress };
+  const source = await sourceCluster(ground, work);
+  requireReplicaSet(source, "restore it to another cluster");
+  await requireFreeName(ground, name, work);
+  const origin = await originOf(ground, source, target, work);
+  connectionOf(ground, source); // a missing secret is told before a cluster is paid for
+  return await withNewCluster(ground, { name, like: source, declare, ...work }, async ({ resource }) => {
+    const restored = await restoreOnto(ground, source, origin, name, work);
+    const connection = connectionOf(ground, restored);
+    await awake(ground, connection, work);
+    return { id: restored.id, name, connection, warnings: [...origin.remarks, ...warningsFor(source, restored)], resource };
+  });
+}
+
+function warningsFor(source: AtlasCluster, made: AtlasCluster): string[] {
+  const warnings: string[] = [];
+  if (jobOfScratch(made.name) === undefined) {
+    warnings.push(`${made.name} has no backups of its own: turn them on in Atlas before it serves production`);
+    warnings.push(`${made.name} is billed for as long as it exists`);
+  }
+  if (made.tier !== source.tier) warnings.push(`${made.name} is of size ${made.tier}, and ${source.name} is ${source.tier}`);
+  return warnings;
+}

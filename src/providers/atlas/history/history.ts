@@ -1,0 +1,93 @@
+// Restores within Atlas, as the operations ask for them.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Work } from "../../../ports/connection.ts";
+import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
+import { connectionOf } from "../access.ts";
+import { type Ground, isSource, requireReplicaSet, sourceCluster } from "../ground.ts";
+import { scratchName, TAG } from "../resource.ts";
+import { wishOf } from "../scratch-cluster.ts";
+import { fromSnapshot } from "../snapshots.ts";
+import { deleteUntilGone } from "../states.ts";
+import { branchAt } from "./branch.ts";
+import { INTERRUPTION, restoreInPlace, restoreOver, whyNotInPlace } from "./in-place.ts";
+import { restoreTables } from "./tables.ts";
+import { originOf, windowFor } from "./target.ts";
+
+export function historyControl(ground: Ground): HistoryControl {
+  const { api } = ground;
+  return {
+    place: "cluster",
+    precisionMs: 1000,
+    positions: true,
+    interruption: INTERRUPTION,
+    scratchName,
+    async window(work) {
+      const window = await windowFor(ground, await sourceCluster(ground, work), work);
+      return window && { earliest: window.earliest, latest: window.latest };
+    },
+    obstacles: ({ target, inPlace }, work) => obstacles(ground, target, inPlace, work),
+    branch: (request) => branchAt(ground, request),
+    inPlace: ({ target, keepAs, ...work }) => restoreInPlace(ground, target, keepAs, work),
+    over: ({ name, target, ...work }) => restoreOver(ground, name, target, work),
+    tables: (request) => restoreTables(ground, request),
+    async find(nameOrId, work) {
+      const clusters = await api.clusters(work);
+      const cluster = clusters.find(({ id }) => id === nameOrId) ?? clusters.find(({ name }) => name === nameOrId);
+      if (cluster !== undefined) {
+        const { id, name, createdAt = new Date(0) } = cluster;
+        return { id, name, createdAt, production: isSource(ground, cluster) };
+      }
+      const source = clusters.find((one) => isSource(ground, one));
+      if (source === undefined || source.kind !== "dedicated") return undefined;
+      const snapshot = (await api.snapshots(source, work)).find(
+        ({ onDemand, description, status, id }) => onDemand && status !== "failed" && (description === nameOrId || id === nameOrId),
+      );
+      if (snapshot === undefined) return undefined;
+      const { id, name, createdAt } = fromSnapshot(snapshot, undefined);
+      return { id, name, createdAt, production: false, form: "snapshot" };
+    },
+    async remove(id, work) {
+      const cluster = (await api.clusters(work)).find((one) => one.id === id);
+      if (cluster === undefined) return;
+      const why = isSource(ground, cluster)
+        ? "it is production"
+        : cluster.tags[TAG] === undefined
+          ? "Lifeboat has not made it"
+          : cluster.terminationProtection
+            ? "it is protected from termination"
+            : undefined;
+      if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${cluster.name} cannot be removed: ${why}`);
+      await deleteUntilGone(ground, cluster, work);
+    },
+  };
+}
+
+const OBSTACLES: ReadonlySet<string> = new Set([
+  "RECOVERY_TARGET_OUTSIDE_WINDOW",
+  "BRANCH_UNKNOWN",
+  "USAGE",
+  "CAPABILITY_MISSING",
+  "PROVIDER_REFUSED",
+  "PROVIDER_LIMIT",
+  "SECRET_MISSING",
+]);
+
+async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
+  const source = await sourceCluster(ground, work);
+  const found: string[] = [];
+  const attempt = async (look: () => unknown): Promise<void> => {
+    try {
+      await look();
+    } catch (error) {
+      if (!(error instanceof LifeboatError) || !OBSTACLES.has(error.code)) throw error;
+      found.push(error.message);
+    }
+  };
+  const why = inPlace ? whyNotInPlace(source, target) : undefined;
+  if (why !== undefined) found.push(why);
+  await attempt(() => requireReplicaSet(source, "restore it as a whole"));
+  await attempt(() => originOf(ground, source, target, work));
+  await attempt(() => connectionOf(ground, source));
+  if (!inPlace) await attempt(() => wishOf(ground, { like: source }));
+  return found;
+}

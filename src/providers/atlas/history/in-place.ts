@@ -1,0 +1,119 @@
+// Restores that overwrite a cluster: production itself, after a snapshot of what it is now, or another one that is given.
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection, Work } from "../../../ports/connection.ts";
+import type { Branch, HistoryTarget } from "../../../ports/control.ts";
+import { awake, connectionOf } from "../access.ts";
+import type { AtlasCluster, AtlasRestoreJob, AtlasSnapshot } from "../api/types.ts";
+import { type Ground, isSource, requireDedicated, requireReplicaSet, sourceCluster } from "../ground.ts";
+import { requireFreeSnapshotName, takeSnapshot } from "../snapshots.ts";
+import { beginRestore, endRestore, restoreOnto } from "./restore.ts";
+import { originOf } from "./target.ts";
+
+export interface Replaced {
+  readonly connection: Connection;
+  readonly kept: { readonly id: string; readonly name: string; readonly form: "snapshot" };
+  readonly warnings: readonly string[];
+}
+
+export const INTERRUPTION =
+  "Atlas empties the cluster before it fills it again: production cannot be reached until the restore has ended, and every connection to it breaks";
+
+export function whyNotInPlace(cluster: AtlasCluster, target: HistoryTarget): string | undefined {
+  if (target.kind === "latest") return `${cluster.name} is at its latest state already: name a time, a position or a snapshot`;
+  if (cluster.kind !== "dedicated") return `${cluster.name} is no dedicated cluster: restore into a new place, where nothing can be lost`;
+  if (cluster.paused) return `${cluster.name} is paused, and Atlas restores over no such cluster`;
+  return undefined;
+}
+
+/** Checked before anything is changed. Once the restore has begun, Atlas carries it on whatever becomes of us. */
+export async function restoreInPlace(ground: Ground, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
+  const source = await sourceCluster(ground, work);
+  requireReplicaSet(source, "restore it in place");
+  requireDedicated(source, "take a snapshot");
+  const why = whyNotInPlace(source, target);
+  if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", why);
+  await requireFreeSnapshotName(ground, source, keepAs, work);
+  await originOf(ground, source, target, work); // refused now, not after a snapshot was taken for it
+  connectionOf(ground, source);
+  work.progress?.note(`taking the snapshot ${keepAs} first: it keeps what ${source.name} is now`);
+  const kept = await takeSnapshot(ground, source, { name: keepAs }, work);
+  const restored = await setBack(ground, source, target, kept, work);
+  const connection = connectionOf(ground, restored);
+  await awake(ground, connection, work);
+  return {
+    connection,
+    kept: { id: kept.id, name: keepAs, form: "snapshot" },
+    warnings: [
+      `the state before is the snapshot ${keepAs}, as of ${(kept.createdAt ?? kept.requestedAt).toISOString()}: what was written after that and before the restore is lost`,
+      `until the next snapshot of ${source.name} has completed, no second after the restore can be brought back: take one with \`lifeboat backup SOURCE --kind snapshot\``,
+      "search indexes are built anew by Atlas",
+    ],
+  };
+}
+
+async function setBack(
+  ground: Ground,
+  source: AtlasCluster,
+  target: HistoryTarget,
+  kept: AtlasSnapshot,
+  work: Work,
+): Promise<AtlasCluster> {
+  let job: AtlasRestoreJob;
+  try {
+    job = await beginRestore(ground, source, await originOf(ground, source, target, work), source.name, work);
+  } catch (error) {
+    // Refused, so production is what it was, and the snapshot was taken for nothing. When nobody knows, it stays.
+    const untouched = error instanceof LifeboatError && UNTOUCHED.has(error.code);
+    if (untouched) await ground.api.deleteSnapshot(source, kept.id, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
+    throw error;
+  }
+  try {
+    return await endRestore(ground, source, job, source.name, work);
+  } catch (error) {
+    if (!(error instanceof LifeboatError)) {
+      work.progress?.note(
+        `Atlas goes on restoring ${source.name} (restore ${job.id}); the state before is the snapshot ${kept.description}`,
+      );
+      throw error;
+    }
+    const { code, details, hint } = error;
+    throw new LifeboatError(code, `${error.message}; the state before is the snapshot ${kept.description}`, {
+      cause: error,
+      hint,
+      details: { ...details, restoreJob: job.id, kept: kept.id },
+    });
+  }
+}
+
+const UNTOUCHED: ReadonlySet<string> = new Set([
+  "PROVIDER_REFUSED",
+  "RECOVERY_TARGET_OUTSIDE_WINDOW",
+  "PROVIDER_AUTH",
+  "PROVIDER_NOT_FOUND",
+  "PROVIDER_LIMIT",
+]);
+
+/** A cluster that is there and is not production. Everything that it holds is lost. */
+export async function restoreOver(ground: Ground, name: string, target: HistoryTarget, work: Work): Promise<Branch> {
+  const source = await sourceCluster(ground, work);
+  requireReplicaSet(source, "restore it to another cluster");
+  if (isSource(ground, { name })) {
+    throw new LifeboatError("SOURCE_WRITE_REFUSED", `${name} is production`, {
+      hint: "restore it with --in-place, or name another cluster",
+    });
+  }
+  const place = await ground.api.cluster(name, work);
+  if (place === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `the project has no cluster ${name}`);
+  requireReplicaSet(place, "restore over it");
+  if (place.paused) throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, and Atlas restores over no such cluster`);
+  if (place.kind === "free" || (place.kind === "flex" && source.kind !== "flex")) {
+    throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);
+  }
+  const origin = await originOf(ground, source, target, work);
+  connectionOf(ground, place);
+  const restored = await restoreOnto(ground, source, origin, name, work);
+  const connection = connectionOf(ground, restored);
+  await awake(ground, connection, work);
+  const history = place.pitEnabled ? [`${name} has a gap in its own history until its next snapshot has completed`] : [];
+  return { id: restored.id, name, connection, warnings: [...origin.remarks, ...history] };
+}

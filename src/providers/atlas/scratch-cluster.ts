@@ -1,0 +1,94 @@
+// A cluster of our own making: declared, created, waited for; and gone again when anything goes wrong on the way.
+import { LifeboatError } from "../../core/errors.ts";
+import type { Work } from "../../ports/connection.ts";
+import type { Resource } from "../../ports/resource.ts";
+import { sleep } from "./api/patience.ts";
+import type { AtlasCluster } from "./api/types.ts";
+import type { Ground } from "./ground.ts";
+import { clusterResource, TAG, undoCluster } from "./resource.ts";
+import { scratchSize } from "./sizes.ts";
+import { untilIdle } from "./states.ts";
+
+export interface MakeRequest extends Work {
+  readonly name: string;
+  /** Whose data it is to hold: cloud, region, version, disk and key provider are as there. */
+  readonly like: AtlasCluster;
+  /** A server version that it must not be older than. */
+  readonly serverMajor?: number | undefined;
+  readonly declare: (resource: Resource) => Promise<void>;
+}
+
+export interface MadeCluster {
+  readonly cluster: AtlasCluster;
+  readonly resource: Resource;
+}
+
+/** NAME_INVALID for what Atlas takes as no name; PROVIDER_REFUSED for one that is taken. */
+export async function requireFreeName({ api }: Ground, name: string, work?: Work): Promise<void> {
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9-]{0,63}$/.test(name)) {
+    throw new LifeboatError("NAME_INVALID", `"${name}" is no name for an Atlas cluster`, {
+      hint: "use letters, digits and dashes, at most 64; start with a letter or digit",
+    });
+  }
+  if ((await api.cluster(name, work)) === undefined) return;
+  throw new LifeboatError("PROVIDER_REFUSED", `there is a cluster ${name} already`, { hint: "choose another name" });
+}
+
+/**
+ * Makes one and uses it, all in one: when creation or `use` fails or is cancelled, the cluster is gone before this throws the first
+ * cause. What `use` gives stays until somebody undoes the resource.
+ */
+export async function withNewCluster<T>(ground: Ground, request: MakeRequest, use: (made: MadeCluster) => Promise<T>): Promise<T> {
+  const { name, like } = request;
+  const wish = wishOf(ground, request); // refuses before anything is declared
+  await requireFreeName(ground, name, request);
+  const resource = clusterResource(ground, name);
+  await request.declare(resource);
+  try {
+    request.signal?.throwIfAborted();
+    await ground.api.createCluster({ ...wish, name, tags: { [TAG]: resource.locator.tag ?? "", "lifeboat-source": like.name } }, request);
+    const cluster = await untilIdle(ground, name, `the cluster ${name} (${wish.tier}) is being created`, request);
+    return await use({ cluster, resource });
+  } catch (error) {
+    await removeAgain(ground, resource);
+    throw error;
+  }
+}
+
+/** Refuses what cannot be, before anything is made. */
+export function wishOf({ options }: Ground, { like, serverMajor = 0 }: Pick<MakeRequest, "like" | "serverMajor">) {
+  const { cloud, region, encryption, continuousRelease } = like;
+  if (cloud === undefined || region === undefined) {
+    throw new LifeboatError("PROVIDER_FAILED", `Atlas does not tell in which cloud and region ${like.name} is`);
+  }
+  const major = like.majorVersion ?? majorOf(like.version);
+  const isNewer = serverMajor > Number.parseInt(major ?? "0", 10);
+  return {
+    cloud,
+    region,
+    ...scratchSize(like, options.scratchTier),
+    majorVersion: isNewer ? `${serverMajor}.0` : major,
+    continuousRelease: continuousRelease && !isNewer,
+    encryption,
+  };
+}
+
+const majorOf = (version: string | undefined): string | undefined => /^\d+\.\d+/.exec(version ?? "")?.[0];
+
+/** Looks after a creation whose answer never came: it may still show. */
+const LATE_LOOKS = 4;
+
+/** Without the job's signal: also when the job was cancelled. The journal has it, should this fail too: the first cause is reported. */
+export async function removeAgain(ground: Ground, resource: Resource): Promise<void> {
+  const { patience, api } = ground;
+  const signal = AbortSignal.timeout(patience.deleteMs + patience.outageMs);
+  try {
+    for (let look = 0; look < LATE_LOOKS; look++) {
+      if ((await api.cluster(resource.locator.name ?? "", { signal })) !== undefined) break;
+      await sleep(patience.retryMs * 4, signal);
+    }
+    await undoCluster(ground, resource.locator, { signal });
+  } catch {
+    // Told by whoever cleans the journal up.
+  }
+}

@@ -1,0 +1,177 @@
+// Points that Atlas holds: snapshots by its schedule, and those taken on demand. They have no names, so a description carries ours.
+import { LifeboatError } from "../../core/errors.ts";
+import { parseName } from "../../core/names.ts";
+import type { Work } from "../../ports/connection.ts";
+import type { ProviderSnapshot, SnapshotControl } from "../../ports/control.ts";
+import { sleep } from "./api/patience.ts";
+import type { AtlasCluster, AtlasCompliance, AtlasSnapshot } from "./api/types.ts";
+import { exportSnapshot } from "./export.ts";
+import { type Ground, requireDedicated, sourceCluster } from "./ground.ts";
+import type { AtlasRule } from "./options.ts";
+import { failedWork, waitFor } from "./waiting.ts";
+
+export function snapshotControl(ground: Ground): SnapshotControl {
+  const { api } = ground;
+  return {
+    forms: ["snapshot"],
+    async list(work) {
+      const known = new Set(work?.known);
+      const cluster = await sourceCluster(ground, work);
+      if (cluster.kind === "free") return [];
+      const [snapshots, compliance] = await Promise.all([api.snapshots(cluster, work), api.compliance(work)]);
+      return snapshots.filter((one) => one.status === "completed" || known.has(one.id)).map((one) => fromSnapshot(one, compliance));
+    },
+    async create({ form, name, expiresAt, ...work }) {
+      if (form !== "snapshot") {
+        throw new LifeboatError("CAPABILITY_MISSING", "Atlas holds no branches: its points are snapshots", {
+          hint: "use `by: snapshot` in the policy, or leave `by` out to have Atlas's own schedule make them",
+        });
+      }
+      const cluster = await sourceCluster(ground, work);
+      requireDedicated(cluster, "take a snapshot on demand");
+      await requireFreeSnapshotName(ground, cluster, name, work);
+      return fromSnapshot(await takeSnapshot(ground, cluster, { name, expiresAt }, work), undefined);
+    },
+    async remove({ id, form, name }, work) {
+      if (form !== "snapshot") return;
+      const cluster = await sourceCluster(ground, work);
+      // Looked for by itself first: that the whole cluster is another one must not look like a snapshot that is gone.
+      const snapshot = await api.snapshot(cluster, id, work);
+      if (snapshot === undefined) return;
+      if (cluster.kind === "flex") {
+        throw new LifeboatError(
+          "PROVIDER_REFUSED",
+          `the snapshot ${name} cannot be removed: Atlas keeps the newest eight of a Flex cluster`,
+        );
+      }
+      // Atlas deletes none that it is still taking.
+      if (isUnfinished(snapshot)) await untilTaken(ground, cluster, snapshot, name, work).catch(orWhenFailed);
+      await api.deleteSnapshot(cluster, id, work);
+    },
+    export: (request) => exportSnapshot(ground, request),
+    // It must be restored first.
+    connection: async () => undefined,
+  };
+}
+
+const orWhenFailed = (error: unknown): void => {
+  if (!(error instanceof LifeboatError) || error.details.final !== true) throw error;
+};
+
+export const isUnfinished = ({ status }: AtlasSnapshot): boolean => status === "queued" || status === "inProgress";
+
+/** PROVIDER_REFUSED when a snapshot on demand has this name already, whatever its state. */
+export async function requireFreeSnapshotName({ api }: Ground, cluster: AtlasCluster, name: string, work?: Work): Promise<void> {
+  const taken = (await api.snapshots(cluster, work)).some((one) => one.description === name && one.status !== "failed");
+  if (taken)
+    throw new LifeboatError("PROVIDER_REFUSED", `there is a snapshot ${name} of ${cluster.name} already`, { hint: "choose another name" });
+}
+
+export interface SnapshotWish {
+  readonly name: string;
+  readonly expiresAt?: Date | undefined;
+}
+
+/** Complete when this returns. PROVIDER_FAILED when Atlas says that it failed; one that failed or was given up is removed again. */
+export async function takeSnapshot(
+  ground: Ground,
+  cluster: AtlasCluster,
+  { name, expiresAt }: SnapshotWish,
+  work?: Work,
+): Promise<AtlasSnapshot> {
+  const { api } = ground;
+  const retentionDays = retentionOf(ground, name, expiresAt, await api.compliance(work));
+  const begun = await api.createSnapshot(cluster, { description: name, retentionDays }, work);
+  try {
+    return await untilTaken(ground, cluster, begun, name, work);
+  } catch (error) {
+    await removeLater(ground, cluster, begun.id);
+    throw error;
+  }
+}
+
+async function untilTaken(ground: Ground, cluster: AtlasCluster, begun: AtlasSnapshot, name: string, work?: Work): Promise<AtlasSnapshot> {
+  const end = await waitFor<AtlasSnapshot | undefined>(
+    ground,
+    {
+      what: `the snapshot ${name} of ${cluster.name} is being taken`,
+      limitMs: ground.patience.snapshotMs,
+      ask: () => ground.api.snapshot(cluster, begun.id, work),
+      done: (answer) => answer === undefined || !isUnfinished(answer),
+      how: (answer) => (answer?.status === "queued" ? "Atlas has not begun with it" : undefined),
+    },
+    work,
+  );
+  if (end?.status === "completed") return end;
+  const why = end === undefined ? "is gone" : "failed";
+  throw failedWork(`Atlas's snapshot ${name} of ${cluster.name} (${begun.id}) ${why}`, { snapshot: begun.id });
+}
+
+const REMOVE_TRIES = 3;
+
+/** Without the job's signal. One that is being taken cannot be deleted: the journal has its name, and the next start removes it. */
+async function removeLater({ api, patience }: Ground, cluster: AtlasCluster, id: string): Promise<void> {
+  const signal = AbortSignal.timeout(patience.outageMs);
+  for (let attempt = 0; attempt < REMOVE_TRIES; attempt++) {
+    try {
+      const snapshot = await api.snapshot(cluster, id, { signal });
+      if (snapshot === undefined) return;
+      if (!isUnfinished(snapshot)) return await api.deleteSnapshot(cluster, id, { signal });
+      await sleep(patience.pollMs, signal);
+    } catch {
+      return; // the first cause is what is told
+    }
+  }
+}
+
+const DAY_MS = 86_400_000;
+/** Our own policy removes points; Atlas's expiry is the net under it, for when Lifeboat is not there any more. */
+const LONG_DAYS = 365;
+const FOREVER_DAYS = 3650;
+const MARGIN_DAYS = 30;
+/** Under a compliance policy nothing goes early: longer than asked for would be paid for, and could not be taken back. */
+const COMPLIANT_DAYS = 30;
+
+/** How many days Atlas keeps it, counted from when it is complete. */
+export function retentionOf(
+  { options, clock }: Ground,
+  name: string,
+  expiresAt: Date | undefined,
+  compliance: AtlasCompliance | undefined | "unknown",
+): number {
+  if (expiresAt !== undefined) return Math.max(1, Math.ceil((expiresAt.getTime() - clock.now().getTime()) / DAY_MS));
+  const keep = ruleOf(name, options.wishes.rules)?.keepMs;
+  const days = keep === undefined ? undefined : keep === "forever" ? FOREVER_DAYS : Math.ceil(keep / DAY_MS);
+  if (compliance === undefined || compliance === "unknown")
+    return Math.max(LONG_DAYS, (days ?? 0) + (days === FOREVER_DAYS ? 0 : MARGIN_DAYS));
+  return Math.max(1, days ?? COMPLIANT_DAYS, compliance.onDemandDays ?? 0);
+}
+
+const ruleOf = (name: string, rules: readonly AtlasRule[]): AtlasRule | undefined =>
+  rules.find((rule) => rule.by === "snapshot" && parseName(rule.name, name) !== undefined);
+
+/** What our names look like; somebody else's words stay a description. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+export function nameOf({ onDemand, description, frequency, createdAt, requestedAt }: AtlasSnapshot): string {
+  if (onDemand && description !== undefined && NAME.test(description)) return description;
+  const stamp = (createdAt ?? requestedAt).toISOString().slice(0, 16).replace(/[-:]/g, "").replace("T", "-");
+  return `${onDemand ? "on-demand" : (frequency ?? "scheduled")}-${stamp}`;
+}
+
+export function fromSnapshot(snapshot: AtlasSnapshot, compliance: AtlasCompliance | undefined | "unknown"): ProviderSnapshot {
+  const { id, createdAt, requestedAt, expiresAt, sizeBytes, onDemand } = snapshot;
+  const keeps = typeof compliance === "object" && compliance.state !== "DISABLING";
+  const until = expiresAt === undefined ? "" : ` until ${expiresAt.toISOString()}`;
+  return {
+    id,
+    form: "snapshot",
+    name: nameOf(snapshot),
+    createdAt: onDemand ? requestedAt : (createdAt ?? requestedAt),
+    time: createdAt ?? requestedAt,
+    expiresAt,
+    sizeBytes: sizeBytes === 0 ? undefined : sizeBytes,
+    scheduled: !onDemand,
+    pinned: keeps ? `the project's Backup Compliance Policy keeps it${until}` : undefined,
+  };
+}

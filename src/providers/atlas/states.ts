@@ -1,0 +1,49 @@
+// Waiting for clusters: until nothing goes on at one, and until one is gone.
+import type { Work } from "../../ports/connection.ts";
+import type { AtlasCluster } from "./api/types.ts";
+import type { Ground } from "./ground.ts";
+import { failedWork, waitFor } from "./waiting.ts";
+
+const WORDS: Readonly<Record<string, string>> = {
+  CREATING: "is being created",
+  UPDATING: "is being changed",
+  REPAIRING: "is being repaired by Atlas",
+  DELETING: "is being deleted",
+};
+
+/** Nothing goes on at it, and it can be reached. PROVIDER_FAILED when it goes away meanwhile. */
+export async function untilIdle(ground: Ground, name: string, what: string, work?: Work): Promise<AtlasCluster> {
+  const cluster = await waitFor<AtlasCluster | undefined>(
+    ground,
+    {
+      what,
+      limitMs: ground.patience.clusterMs,
+      ask: () => ground.api.cluster(name, work),
+      done(answer) {
+        if (answer === undefined || answer.state === "DELETING") throw failedWork(`the cluster ${name} was deleted while ${what}`);
+        return answer.state === "IDLE" && (answer.connectionStrings.standard ?? answer.connectionStrings.srv) !== undefined;
+      },
+      how: (answer) => (answer === undefined ? undefined : `it ${WORDS[answer.state] ?? `is ${answer.state}`}`),
+    },
+    work,
+  );
+  if (cluster === undefined) throw failedWork(`the cluster ${name} is gone`);
+  return cluster;
+}
+
+/** Begins the deletion and waits until Atlas knows nothing of it: only then does it cost nothing. */
+export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, work?: Work): Promise<void> {
+  const { name } = cluster;
+  if (cluster.state !== "DELETING") await ground.api.deleteCluster(cluster, work);
+  await waitFor<AtlasCluster | undefined>(
+    ground,
+    {
+      what: `the cluster ${name} is being deleted`,
+      limitMs: ground.patience.deleteMs,
+      ask: () => ground.api.cluster(name, work),
+      // Another one of the same name, made since, is not ours to wait for.
+      done: (answer) => answer === undefined || answer.id !== cluster.id,
+    },
+    work,
+  );
+}

@@ -1,0 +1,66 @@
+// Waiting for what Atlas does in its own time: asked again and again, told in words, ended by a deadline or the signal.
+import { formatDuration } from "../../core/duration.ts";
+import { LifeboatError } from "../../core/errors.ts";
+import type { Work } from "../../ports/connection.ts";
+import { sleep } from "./api/patience.ts";
+import type { Ground } from "./ground.ts";
+
+export interface Wait<T> {
+  /** Completes "still": `the cluster x is being created`. */
+  readonly what: string;
+  readonly limitMs: number;
+  ask(): Promise<T>;
+  /** Throws when it has failed; undefined: not yet. */
+  done(answer: T): boolean;
+  /** How far it is, where that can be told. */
+  readonly how?: ((answer: T) => string | undefined) | undefined;
+}
+
+/** Said at once, then every so often. */
+const SAY_MS = 60_000;
+const FIRST_PAUSE_MS = 1_000;
+
+/**
+ * The answer that was done. PROVIDER_BUSY when it has not ended in time. Atlas goes on with its work while its API is away, so an
+ * outage ends the wait only when it is long.
+ */
+export async function waitFor<T>({ clock, patience }: Ground, { what, limitMs, ask, done, how }: Wait<T>, work: Work = {}): Promise<T> {
+  const startedMs = clock.monotonicMs();
+  let heardMs = startedMs;
+  let saidMs = Number.NEGATIVE_INFINITY;
+  let said: string | undefined;
+  let pauseMs = Math.min(FIRST_PAUSE_MS, patience.pollMs);
+  for (;;) {
+    let detail: string | undefined;
+    try {
+      const answer = await ask();
+      heardMs = clock.monotonicMs();
+      if (done(answer)) return answer;
+      detail = how?.(answer);
+    } catch (error) {
+      work.signal?.throwIfAborted();
+      const away = error instanceof LifeboatError && AWAY.has(error.code) && error.details.final !== true;
+      if (!away || clock.monotonicMs() - heardMs > patience.silenceMs) throw error;
+      detail = "Atlas's API does not answer";
+    }
+    const nowMs = clock.monotonicMs();
+    if (nowMs - startedMs > limitMs) {
+      throw new LifeboatError("PROVIDER_BUSY", `after ${formatDuration(limitMs)}, ${what}: Lifeboat waits no longer, and Atlas goes on`);
+    }
+    if (detail !== said || nowMs - saidMs >= SAY_MS) {
+      const since = nowMs - startedMs < SAY_MS ? "" : `, for ${formatDuration(nowMs - startedMs)} now`;
+      work.progress?.note(`${what}${detail === undefined ? "" : `: ${detail}`}${since}`);
+      said = detail;
+      saidMs = nowMs;
+    }
+    await sleep(pauseMs, work.signal);
+    pauseMs = Math.min(patience.pollMs, pauseMs * 1.5);
+  }
+}
+
+const AWAY: ReadonlySet<string> = new Set(["PROVIDER_UNREACHABLE", "PROVIDER_FAILED", "PROVIDER_BUSY"]);
+
+/** A failure of the work itself: no wait goes on after it. */
+export function failedWork(message: string, details: Readonly<Record<string, unknown>> = {}): LifeboatError {
+  return new LifeboatError("PROVIDER_FAILED", message, { details: { ...details, final: true } });
+}

@@ -1,0 +1,59 @@
+// A cluster as the API shows it.
+import { iso } from "./body.ts";
+import type { Realm } from "./realm.ts";
+import type { Cluster, RegionConfig, ReplicationSpec } from "./state.ts";
+
+export function clusterView(realm: Realm, cluster: Cluster): object {
+  const { settings } = cluster;
+  const { labels, advancedConfiguration, ...more } = settings.more;
+  const major = settings.mongoDBVersion.split(".").slice(0, 2).join(".");
+  return {
+    ...more,
+    acceptDataRisksAndForceReplicaSetReconfig: more.acceptDataRisksAndForceReplicaSetReconfig ?? null,
+    advancedConfiguration,
+    backupEnabled: settings.backupEnabled,
+    clusterType: "REPLICASET",
+    connectionStrings: connectionStrings(cluster),
+    createDate: iso(cluster.createDate),
+    effectiveReplicationSpecs: settings.replicationSpecs.map(specView),
+    encryptionAtRestProvider: settings.encryptionAtRestProvider,
+    featureCompatibilityVersion: major,
+    featureCompatibilityVersionExpirationDate: null,
+    groupId: realm.world.groupId,
+    id: cluster.id,
+    internalClusterRole: "NONE",
+    labels,
+    links: [{ href: linkTo(realm, `/clusters/${cluster.name}`), rel: "self" }],
+    mongoDBMajorVersion: major,
+    mongoDBVersion: settings.mongoDBVersion,
+    name: cluster.name,
+    paused: settings.paused,
+    pitEnabled: settings.pitEnabled,
+    replicationSpecs: settings.replicationSpecs.map(specView),
+    stateName: cluster.stateName,
+    tags: settings.tags,
+    terminationProtectionEnabled: settings.terminationProtectionEnabled,
+  };
+}
+
+/** Empty until the cluster can be reached. No credentials; TLS is off on loopback. */
+export function connectionStrings(cluster: Cluster): object {
+  if (cluster.data === undefined) return {};
+  return { standard: `mongodb://${cluster.data.host}/?authSource=admin&replicaSet=${cluster.replicaSetName}` };
+}
+
+export const linkTo = (realm: Realm, path: string): string => `${realm.origin}/api/atlas/v2/groups/${realm.world.groupId}${path}`;
+
+const specView = (spec: ReplicationSpec): object => ({
+  id: spec.id,
+  regionConfigs: spec.regionConfigs.map(regionView),
+  zoneId: spec.zoneId,
+  zoneName: spec.zoneName,
+});
+
+function regionView(region: RegionConfig): object {
+  const { providerName, regionName, priority, electableSpecs, backingProviderName, more } = region;
+  if (providerName === "TENANT")
+    return { backingProviderName, electableSpecs: { diskSizeGB: 0.5, instanceSize: electableSpecs.instanceSize }, priority, providerName, regionName };
+  return { ...more, electableSpecs: { ...electableSpecs, ...(providerName === "AWS" ? { ebsVolumeType: "STANDARD" } : {}) }, priority, providerName, regionName };
+}

@@ -1,0 +1,47 @@
+// What a Backup Compliance Policy forbids.
+import { refused } from "./errors.ts";
+import { FREQUENCIES, type PolicyItem, retentionDays } from "./schedule-rules.ts";
+import type { Snapshot, World } from "./state.ts";
+
+const NAMED = "the project's Backup Compliance Policy";
+
+/** Nobody deletes a snapshot while a policy is on. */
+export function requireSnapshotDeletable(world: World, snapshot: Snapshot): void {
+  if (world.compliance === undefined) return;
+  throw refused("BACKUP_COMPLIANCE_POLICY_CANNOT_DELETE_SNAPSHOT", `Snapshot ${snapshot.id} cannot be deleted: ${NAMED} protects it.`, snapshot.id);
+}
+
+export function requireNoDecrease(world: World, snapshot: Snapshot, expiresAt: Date): void {
+  if (world.compliance === undefined || expiresAt >= snapshot.expiresAt) return;
+  throw refused(
+    "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION",
+    `The retention of snapshot ${snapshot.id} cannot be shortened: ${NAMED} protects it.`,
+    snapshot.id,
+  );
+}
+
+/** A schedule holds at least what the policy asks for. */
+export function requireScheduleWithin(world: World, items: readonly PolicyItem[], windowDays: number): void {
+  const settings = world.compliance?.settings;
+  if (settings === undefined) return;
+  for (const least of (settings.scheduledPolicyItems ?? []) as readonly PolicyItem[]) {
+    const kept = items.filter((item) => item.frequencyType === least.frequencyType);
+    if (kept.length === 0 || kept.some((item) => retentionDays(item) < retentionDays(least)))
+      throw refused("BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS", `${NAMED} needs ${least.frequencyType} snapshots for ${least.retentionValue} ${least.retentionUnit}.`, least.frequencyType);
+  }
+  const least = Number(settings.restoreWindowDays ?? 0);
+  if (windowDays < least)
+    throw refused("BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS", `${NAMED} needs a restore window of ${least} days.`, windowDays);
+}
+
+/** Items of a schedule made to hold what a policy asks for: longer retentions stay. */
+export function raised(items: readonly PolicyItem[], least: readonly PolicyItem[], mint: () => string): PolicyItem[] {
+  const lifted = items.map((item) => {
+    const wanted = least.find((each) => each.frequencyType === item.frequencyType);
+    if (wanted === undefined || retentionDays(item) >= retentionDays(wanted)) return item;
+    return { ...item, retentionUnit: wanted.retentionUnit, retentionValue: wanted.retentionValue };
+  });
+  const added = least.filter((wanted) => !items.some((item) => item.frequencyType === wanted.frequencyType)).map((wanted) => ({ ...wanted, id: mint() }));
+  const rank = (item: PolicyItem): number => FREQUENCIES.findIndex((each) => each === item.frequencyType);
+  return [...lifted, ...added].sort((a, b) => rank(a) - rank(b));
+}

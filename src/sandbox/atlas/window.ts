@@ -1,0 +1,76 @@
+// Which points in time can be reached. Pure.
+//
+// A point needs a stretch of the operation log without a hole that reaches from a completed snapshot before it to the point itself.
+import { invalidAttribute, missing, refused } from "./errors.ts";
+import type { Cluster, LogStretch, Snapshot } from "./state.ts";
+
+/** 2008: before the first release. */
+const EARLIEST_SECONDS = 1_199_145_600;
+const DAY_MS = 86_400_000;
+
+export type Wanted =
+  /** Everything before that second. */
+  | { readonly kind: "seconds"; readonly seconds: number; readonly end: Date }
+  /** Everything up to that operation, itself included. */
+  | { readonly kind: "oplog"; readonly t: number; readonly i: number; readonly end: Date };
+
+/** What a request asks for; 400 for nothing, for both ways at once, and for what is no such number. `name`: how the seconds are called there. */
+export function wantedInstant(asked: Readonly<Record<string, unknown>>, name: string): Wanted {
+  const given = (key: string): boolean => asked[key] !== undefined && asked[key] !== null;
+  if (given(name) === (given("oplogTs") || given("oplogInc"))) throw invalidAttribute(name);
+  if (given(name)) {
+    const seconds = whole(asked[name], name, EARLIEST_SECONDS);
+    return { kind: "seconds", seconds, end: new Date(seconds * 1000) };
+  }
+  const t = whole(asked.oplogTs, "oplogTs", EARLIEST_SECONDS);
+  return { kind: "oplog", t, i: whole(asked.oplogInc, "oplogInc", 1), end: new Date(t * 1000) };
+}
+
+function whole(value: unknown, name: string, least: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least) throw invalidAttribute(name);
+  return value;
+}
+
+const contains = (stretch: LogStretch, at: Date): boolean => stretch.from <= at && (stretch.to === undefined || at <= stretch.to);
+
+/** The snapshot that a restore to an instant begins from: the newest before it in the same stretch of the log. */
+export function baseFor(cluster: Pick<Cluster, "log" | "snapshots">, at: Date): Snapshot | undefined {
+  const stretch = cluster.log.find((each) => contains(each, at));
+  if (stretch === undefined) return undefined;
+  return [...cluster.snapshots.values()]
+    .filter((each) => each.status === "completed" && each.createdAt !== undefined && each.createdAt >= floor(stretch.from))
+    .filter((each) => (each.createdAt as Date) <= endOfSecond(at))
+    .sort((a, b) => (b.createdAt as Date).getTime() - (a.createdAt as Date).getTime())[0];
+}
+
+const floor = (at: Date): Date => new Date(Math.floor(at.getTime() / 1000) * 1000);
+const endOfSecond = (at: Date): Date => new Date(floor(at).getTime() + 999);
+
+/** 4xx where the point cannot be reached. `latest`: how far the stored log goes. */
+export function requireReachable(cluster: Cluster, wanted: Wanted, now: Date, latest: Date): void {
+  const { end } = wanted;
+  const windowDays = cluster.schedule?.restoreWindowDays ?? 0;
+  if (!cluster.settings.pitEnabled || cluster.log.length === 0)
+    throw refused("INVALID_PIT_RESTORE_TIME", `Continuous backup is not enabled for cluster ${cluster.name}.`, cluster.name);
+  if (end > latest) throw refused("INVALID_PIT_RESTORE_TIME", `The time is later than what is stored, ${latest.toISOString()}.`, end);
+  if (end.getTime() < now.getTime() - windowDays * DAY_MS)
+    throw refused("INVALID_PIT_RESTORE_TIME", `The time is before the restore window of ${windowDays} days.`, end);
+  if (baseFor(cluster, end) === undefined) {
+    throw missing(
+      "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME",
+      `There is no snapshot of ${cluster.name} before the time from which the operation log is complete.`,
+      end,
+    );
+  }
+}
+
+/** A restore begins to replace the data: what follows is not the same log. */
+export function endLog(cluster: Cluster, at: Date): void {
+  const last = cluster.log.at(-1);
+  if (last !== undefined) last.to ??= at;
+}
+
+/** The restore is over. Nothing of the new stretch can be reached before a snapshot lies in it. */
+export function beginLog(cluster: Cluster, at: Date): void {
+  if (cluster.settings.pitEnabled) cluster.log.push({ from: at });
+}

@@ -1,0 +1,87 @@
+// One command on its way: what it brings, and where it runs.
+import type { Document } from "bson";
+import type { Authenticator, ConnectionState } from "./auth/auth-types.ts";
+import { MongoFault } from "./errors.ts";
+import type { Cursors } from "./cursors.ts";
+import { type Element, elements, type Raw, rawArray, rawOf, typedOf, assemble, elementBytes } from "./raw.ts";
+import type { Reply } from "./reply.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Store } from "./store.ts";
+import { toNumber } from "./values.ts";
+import type { Message } from "./wire.ts";
+
+/** The server that a command runs in. */
+export interface World {
+  readonly store: Store;
+  readonly cursors: Cursors;
+  readonly sessions: Sessions;
+  readonly auth: Authenticator | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Name of the replica set; undefined: a server of its own. */
+  readonly setName: string | undefined;
+  readonly setId: Document | undefined;
+  readonly version: string;
+  readonly processId: Document;
+  readonly snapshotReads: boolean;
+  /** How old a snapshot may be. */
+  readonly historyMs: number;
+  readonly startedAt: Date;
+  connections(): number;
+}
+
+export interface Call {
+  readonly world: World;
+  readonly store: Store;
+  readonly name: string;
+  readonly db: string;
+  /** The command with typed values, without the fields that hold many documents. */
+  readonly body: Document;
+  /** The body as it came. */
+  readonly raw: Buffer;
+  readonly sequences: ReadonlyMap<string, readonly Raw[]>;
+  readonly connection: ConnectionState;
+  /** Aborted when the connection is gone. */
+  readonly signal: AbortSignal;
+  readonly legacy: boolean;
+}
+
+export type Handler = (call: Call) => Reply | Document | Promise<Reply | Document>;
+export type Handlers = Readonly<Record<string, Handler>>;
+
+/** Fields whose documents are handed on as bytes. */
+const RAW_FIELDS: readonly string[] = ["documents", "updates", "deletes"];
+
+export function callOf(world: World, message: Message, connection: ConnectionState, signal: AbortSignal): Call {
+  const kept: Element[] = [];
+  const sequences = new Map(message.sequences);
+  for (const element of elements(message.body, 0)) {
+    if (element.type === 4 && RAW_FIELDS.includes(element.name)) sequences.set(element.name, rawArray(message.body, element));
+    else kept.push(element);
+  }
+  const whole = kept.map((element) => elementBytes(message.body, element));
+  let body = typedOf(rawOf(sequences.size === message.sequences.size ? message.body : assemble(whole)));
+  if (message.legacyNs !== undefined && body["$query"] !== undefined) body = body["$query"];
+  const db = message.legacyNs?.split(".")[0] ?? body["$db"];
+  if (typeof db !== "string") throw new MongoFault(40571, "OP_MSG requests require a $db argument");
+  const name = Object.keys(body)[0] ?? "";
+  return { world, store: world.store, name, db, body, raw: message.body, sequences, connection, signal, legacy: message.legacyNs !== undefined };
+}
+
+/** The collection that the command is about: the value of its first field. */
+export function collectionOf(call: Call): string {
+  const name = call.body[call.name];
+  if (typeof name !== "string") throw new MongoFault(73, `collection name has invalid type ${typeof name}`);
+  return name;
+}
+
+/** A whole number of the body, or what is said instead. */
+export function numberIn<T extends number | undefined>(body: Document, name: string, otherwise: T): number | T {
+  const value = body[name];
+  if (value === undefined || value === null) return otherwise;
+  const number = toNumber(value);
+  if (Number.isNaN(number)) throw new MongoFault(14, `${name} is no number`);
+  return number;
+}
+
+export const isTrue = (value: unknown): boolean => value === true || (typeof value === "object" && value !== null && toNumber(value) > 0) || value === 1;

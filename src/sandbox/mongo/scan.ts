@@ -1,0 +1,85 @@
+// Reading a namespace, whatever it is: a collection, the log, a view, a time series.
+import type { Document } from "bson";
+import { throughStages } from "./aggregate.ts";
+import { definitionAt, type Namespace } from "./catalog.ts";
+import type { CursorSource } from "./cursors.ts";
+import { entryBytes } from "./oplog.ts";
+import { LATEST, type Position } from "./position.ts";
+import { oplogRange } from "./oplog-range.ts";
+import { type Raw, rawOf } from "./raw.ts";
+import type { Store } from "./store.ts";
+import { unpackBuckets } from "./timeseries-read.ts";
+
+export const OPLOG = "oplog.rs";
+
+export const isOplog = (store: Store, db: string, name: string): boolean => store.logged && db === "local" && name === OPLOG;
+
+/** The documents of a namespace at a position, in natural order; none where there is no such namespace. */
+export function* documentsOf(store: Store, db: string, name: string, at: Position, filter?: Document): Generator<Raw> {
+  if (isOplog(store, db, name)) {
+    const { from, to } = oplogRange(filter, at);
+    for (const entry of store.oplog.scan(from, to)) yield rawOf(entryBytes(entry));
+    return;
+  }
+  const namespace = store.find(db, name, at);
+  if (namespace === undefined) return;
+  if (namespace.records !== undefined) yield* namespace.records.scan(at);
+  else if (namespace.kind === "timeseries") yield* unpackBuckets(store, namespace, at);
+  else yield* viewDocuments(store, namespace, at);
+}
+
+export function* backwards(store: Store, db: string, name: string, at: Position, filter?: Document): Generator<Raw> {
+  if (isOplog(store, db, name)) {
+    const { from, to } = oplogRange(filter, at);
+    for (const entry of store.oplog.scanBackwards(from, to)) yield rawOf(entryBytes(entry));
+    return;
+  }
+  const records = store.find(db, name, at)?.records;
+  if (records !== undefined) yield* records.scanBackwards(at);
+  else yield* [...documentsOf(store, db, name, at)].reverse();
+}
+
+function viewDocuments(store: Store, view: Namespace, at: Position): Iterable<Raw> {
+  const { viewOn, pipeline } = definitionAt(view, at).options;
+  return aggregateOver(store, view.db, viewOn, pipeline ?? [], at);
+}
+
+/** A source that goes on when more comes: the log, or a capped collection. */
+export function tailingSource(store: Store, db: string, name: string, filter: Document | undefined, awaitData: boolean): CursorSource {
+  if (isOplog(store, db, name)) {
+    let next = oplogRange(filter, LATEST).from;
+    let seen: Position | undefined;
+    return {
+      next() {
+        const entry = store.oplog.from(next);
+        if (entry === undefined) return undefined;
+        next = entry.position + 1;
+        seen = entry.position;
+        return rawOf(entryBytes(entry));
+      },
+      tail: {
+        awaitData,
+        // The entry it stands on was dropped, so what came after it may have been too.
+        lost: () => seen !== undefined && (store.oplog.first?.position ?? 0) > seen,
+      },
+    };
+  }
+  const records = store.find(db, name)?.records;
+  let index = 0;
+  return {
+    next() {
+      while (records !== undefined && index < records.slots.length) {
+        const head = records.slots[index++]?.head;
+        if (head !== undefined && head.length > 0) return head;
+      }
+      return undefined;
+    },
+    tail: { awaitData, lost: () => false },
+  };
+}
+
+/** What a pipeline makes of a namespace's documents at a position. */
+export function aggregateOver(store: Store, db: string, name: string, pipeline: readonly Document[], at: Position): Iterable<Raw> {
+  const documents = documentsOf(store, db, name, at, pipeline[0]?.["$match"]);
+  return throughStages(documents, pipeline, (other) => documentsOf(store, db, other, at));
+}

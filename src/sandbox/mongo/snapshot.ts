@@ -1,0 +1,25 @@
+// Snapshot reads: which position a read concern means, and whether it is still remembered.
+// https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+import { type Document, Timestamp } from "bson";
+import type { World } from "./call.ts";
+import { MongoFault } from "./errors.ts";
+import { type Position, positionAt, positionOf } from "./position.ts";
+
+/** The position of a snapshot read; undefined for every other read. SnapshotTooOld, InvalidOptions. */
+export function snapshotOf(world: World, readConcern: Document | undefined): Position | undefined {
+  if (readConcern?.["level"] !== "snapshot") return undefined;
+  const { store, setName, snapshotReads, historyMs } = world;
+  if (setName === undefined || !snapshotReads) {
+    throw new MongoFault(setName === undefined ? 246 : 72, "readConcern level snapshot is not supported by this server");
+  }
+  const wanted = readConcern["atClusterTime"];
+  if (wanted === undefined) return store.last;
+  if (!(wanted instanceof Timestamp)) throw new MongoFault(14, "atClusterTime must be a timestamp");
+  const position = positionOf(wanted);
+  if (position > store.last) throw new MongoFault(72, "readConcern atClusterTime value must not be greater than the current clusterTime");
+  const oldest = Math.max(store.epoch, positionAt(Math.floor((store.clock().getTime() - historyMs) / 1000), 0));
+  if (position < oldest && position < store.last) {
+    throw new MongoFault(239, `Read timestamp ${wanted.toString()} is older than the oldest available timestamp.`);
+  }
+  return position;
+}
