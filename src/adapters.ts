@@ -97,11 +97,16 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
           scratch: { url: source.scratch.url },
           wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
           clock,
+          patience: isHere(source.apiHost) ? AT_ONCE : undefined,
         });
       return { makeProvider, ...(await mongodbEngine()) };
     },
   },
 };
+
+/** An API on this machine is a sandbox: its work takes moments, and its copy of the log is never behind. */
+const isHere = (apiHost: string | undefined): boolean => /^https?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/.test(apiHost ?? "");
+const AT_ONCE = { pollMs: 100, lagMs: 0 };
 
 async function postgresEngine() {
   const { openPostgresEngine } = await import("./engines/postgres/engine.ts");
@@ -111,9 +116,21 @@ async function postgresEngine() {
 async function mongodbEngine() {
   const { openMongoEngine } = await import("./engines/mongodb/engine.ts");
   return {
-    makeEngine: ({ source: { databases, consistency } }: Wiring) =>
-      openMongoEngine({ databases: databases.length > 0 ? databases : undefined, consistency: consistency ?? "auto" }),
+    makeEngine({ source }: Wiring) {
+      const { databases, consistency } = source;
+      return openMongoEngine({ databases: databases.length > 0 ? databases : undefined, several: namesNoDatabase(source), consistency });
+    },
   };
+}
+
+/** Of several databases, whose collections are called with theirs: neither an option nor the address names one. */
+function namesNoDatabase(source: SourceConfig): boolean {
+  if (source.database !== undefined) return false;
+  // The address may be a secret that this command does without.
+  const property = Object.getOwnPropertyDescriptor(source, "url");
+  const url: unknown = property?.value;
+  if (typeof url !== "string") return property === undefined;
+  return !/^[^:]+:\/\/[^/]+\/[^?]/.test(url);
 }
 
 const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({

@@ -4,7 +4,6 @@ import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
 import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
 import type { PastTarget } from "./history-target.ts";
 import { historyControl } from "./look.ts";
-import { snapshotsOf } from "./snapshots.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface BranchRestoreRequest {
@@ -82,7 +81,7 @@ export async function plot(
   const inPlace = request.inPlace === true;
   const at = workshop.clock.now();
   const over = !inPlace && request.into !== undefined && (await isToBeReplaced(source, request.into, request, watch));
-  const keepAs = inPlace ? await freeKeptName(workshop, source, request.keepAs, at, watch) : "";
+  const keepAs = inPlace ? await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch, keptWord(source)) : "";
   const into = over ? (request.into ?? "") : inPlace ? "" : await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch);
   const refusals: PlanRefusal[] = [];
   for (const message of await history.obstacles({ target: past.target, inPlace }, watch)) refusals.push({ code: codeOf(message), message });
@@ -99,7 +98,7 @@ export async function plot(
 async function isToBeReplaced(source: Source, name: string, { replace }: BranchRestoreRequest, watch: Watch): Promise<boolean> {
   const history = historyControl(source);
   const found = await history.find(name, watch);
-  if (found === undefined) return false;
+  if (found === undefined || found.form === "snapshot") return false;
   if (found.production)
     throw new LifeboatError("USAGE", `${history.place} ${name} is production of ${source.name}`, {
       hint: `give another name, or set production itself back: --in-place --yes ${source.name}`,
@@ -119,33 +118,29 @@ const nameTaken = (source: Source, name: string): LifeboatError =>
 /** The port tells obstacles in sentences; want of room is the one that scripts must tell from the others. */
 const codeOf = (message: string): ErrorCode => (/\b(room|limit)\b/i.test(message) ? "PROVIDER_LIMIT" : "PROVIDER_REFUSED");
 
-/** The name asked for when it is free (else USAGE), or one by the pattern. */
+/** The name asked for when it is free (else USAGE), or one by the pattern. Snapshots have names of their own, unless one is wanted. */
 export async function freeBranchName(
   source: Source,
   pattern: string,
   wanted: string | undefined,
   at: Date,
   watch: Watch,
-  alsoTaken: readonly string[] = [],
+  form: "branch" | "snapshot" = "branch",
 ): Promise<string> {
   const history = historyControl(source);
-  const taken = [...alsoTaken];
-  const isFree = async (name: string): Promise<boolean> => !alsoTaken.includes(name) && (await history.find(name, watch)) === undefined;
+  const isFree = async (name: string): Promise<boolean> => {
+    const found = await history.find(name, watch);
+    return found === undefined || (form === "branch" && found.form === "snapshot");
+  };
   if (wanted !== undefined) {
     validateName(wanted);
     if (await isFree(wanted)) return wanted;
     throw nameTaken(source, wanted);
   }
+  const taken: string[] = [];
   for (;;) {
     const name = renderName(pattern, { at, taken });
     if (await isFree(name)) return name;
     taken.push(name);
   }
-}
-
-/** Name for production's state from before: one that neither a branch nor, where snapshots keep it, a snapshot has. */
-async function freeKeptName(workshop: Workshop, source: Source, wanted: string | undefined, at: Date, watch: Watch): Promise<string> {
-  const snapshots = keptWord(source) === "snapshot" ? await snapshotsOf(workshop, source, watch) : [];
-  const names = snapshots.map(({ point }) => point.name);
-  return freeBranchName(source, NAME_PATTERNS.rollback, wanted, at, watch, names);
 }

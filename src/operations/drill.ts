@@ -1,6 +1,6 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
+import { judgeObjective } from "../core/objectives.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Scratch } from "../ports/provider.ts";
 import type { Evidence } from "../repository/evidence.ts";
@@ -9,10 +9,10 @@ import { branchDrill } from "./branch-drill.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { pastTargetOf } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
+import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
 import { physicalCourse } from "./physical-road.ts";
 import { drillPhysical } from "./point-in-time.ts";
-import { type Target, targetOf } from "./points.ts";
-import { bringBack, type Place } from "./road.ts";
+import type { Place } from "./road.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export type { Finding } from "./conclude.ts";
@@ -26,10 +26,10 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
   if (past !== undefined) return branchDrill(workshop, source, past, watch);
   const course = await physicalCourse(workshop, source, to, watch);
   if (course !== undefined) return drillPhysical(workshop, source, course, watch);
-  const target = await targetOf(workshop, source.name, to);
+  const target = await destinationOf(workshop, source, to, watch, { orOlder: true });
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
-  const rpoSeconds = target.named ? undefined : achievedRpoSeconds(point.time, target.instant);
+  const rpoSeconds = lossOf(target, workshop.clock.now());
   return runJob(
     workshop,
     { verb: "drill", source: source.name, point: point.id },
@@ -39,7 +39,7 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
         conclude(workshop, source, {
           verb: "drill",
           job,
-          point: { id: point.id, name: point.name, snapshotAt: target.entry.manifest.snapshotAt },
+          point: pointIn(target),
           target: place,
           checks,
           objective,
@@ -66,7 +66,7 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
 }
 
 /** The restore itself. Scratch is gone when this returns or throws. */
-async function rehearse(workshop: Workshop, source: Source, target: Target, job: Job, watch: Watch) {
+async function rehearse(workshop: Workshop, source: Source, target: Destination, job: Job, watch: Watch) {
   let scratch: Scratch | undefined;
   try {
     const begin = async (archiveFile: string): Promise<Place> => {
@@ -75,11 +75,11 @@ async function rehearse(workshop: Workshop, source: Source, target: Target, job:
       // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
       if (!ownServer) return scratch;
       return {
-        connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, signal: job.signal }),
+        connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, ownServer, signal: job.signal }),
         ownServer,
       };
     };
-    const arrival = await bringBack(workshop, source, target.entry, job, watch, { begin });
+    const arrival = await bringTo(workshop, source, target, job, watch, { begin });
     return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
   } finally {
     const made = scratch;
@@ -94,13 +94,14 @@ async function rehearse(workshop: Workshop, source: Source, target: Target, job:
 const broken = ({ code, message }: LifeboatError): Check => ({
   name: "restore",
   kind: DAMAGE.has(code) ? "integrity" : "schema",
-  outcome: DAMAGE.has(code) || code === "LOAD_FAILED" ? "fail" : "inconclusive",
+  outcome: DAMAGE.has(code) || FAILED.has(code) ? "fail" : "inconclusive",
   message: `${code}: ${message}`,
 });
 
 const DAMAGE: ReadonlySet<string> = new Set(["INTEGRITY", "OBJECT_MISSING"]);
+const FAILED: ReadonlySet<string> = new Set(["LOAD_FAILED", "LOG_INVALID", "RECOVERY_SHORT"]);
 
-async function beginScratch(source: Source, target: Target, job: Job, watch: Watch): Promise<Scratch> {
+async function beginScratch(source: Source, target: Destination, job: Job, watch: Watch): Promise<Scratch> {
   const { provider } = source;
   if (!provider.capabilities.scratch) throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
   const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
@@ -145,6 +146,9 @@ async function remember(workshop: Workshop, source: string, id: string, evidence
   const found = evidence.checks.filter((check) => check.kind !== "objective");
   const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
   const { storage } = workshop.repository;
+  // Log is replayed only onto what was as it had been backed up: from then on, whatever is wrong is the log's, and remembered there.
+  const replaying = evidence.steps.some(({ name }) => name === "replay");
+  if (replaying && found.some((check) => check.outcome === "fail")) return;
   if (failed("integrity") || (failed("data") && !failed("schema"))) await mark(storage, source, id, { damagedAt: at });
   else if (found.every((check) => check.outcome === "pass")) await mark(storage, source, id, { verifiedAt: at });
 }

@@ -45,11 +45,23 @@ export function parseLogTarget(text: string, now: Date): LogTarget | undefined {
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
 export async function courseTo(workshop: Workshop, source: Source, to: string, signal: AbortSignal): Promise<RecoveryCourse> {
-  const physical = logEngineOf(source);
+  logEngineOf(source);
   const target = parseLogTarget(to, workshop.clock.now());
   const log = await logOf(workshop, source.name, signal);
+  if (target === undefined) return { ...(await baseAlone(workshop, source, to)), window: log.window, log };
+  return courseFrom(workshop, source, target, log, signal);
+}
+
+/** The same, where the window and the target are known. */
+export async function courseFrom(
+  workshop: Workshop,
+  source: Source,
+  target: LogTarget,
+  log: SourceLog,
+  signal: AbortSignal,
+): Promise<RecoveryCourse> {
+  const physical = logEngineOf(source);
   const { window } = log;
-  if (target === undefined) return { ...(await baseAlone(workshop, source, to)), window, log };
   const located = locate(source.name, log.stretches, target, log.flaws);
   let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
   let foundIn: LogSegment | undefined;

@@ -1,7 +1,7 @@
 // Restore: a restore point becomes a database that people use. It is filled under a name of its own and takes the wanted
 // name only when it is complete and checked, so that no failure leaves half a database, or harms the one it replaces.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
+import { judgeObjective } from "../core/objectives.ts";
 import type { Plan, PlanStep } from "../core/plan.ts";
 import { judge } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
@@ -9,8 +9,7 @@ import type { RestoreTarget } from "../ports/engine.ts";
 import { conclude, measuredSeconds } from "./conclude.ts";
 import type { Finding } from "./drill.ts";
 import { type Job, runJob } from "./job.ts";
-import { type Target, targetOf } from "./points.ts";
-import { bringBack } from "./road.ts";
+import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
 import { RESOURCE } from "./undo.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -27,7 +26,7 @@ export interface RestoreRequest {
 }
 
 interface Course {
-  readonly target: Target;
+  readonly target: Destination;
   readonly place: RestoreTarget;
   readonly exists: boolean;
   readonly occupants: readonly string[];
@@ -51,6 +50,7 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
           effect: "create",
           reason: "it takes its name only when complete",
         },
+    ...replayStep(target),
     { what: "compare fingerprints, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
   ];
   if (exists && !inPlace)
@@ -58,6 +58,13 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
   else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
   const refusal = refusalOf(source, request, course);
   return { verb: "restore", source: source.name, steps, refusals: refusal ? [{ code: refusal.code, message: refusal.message }] : [] };
+}
+
+function replayStep({ course }: Destination): PlanStep[] {
+  if (course === undefined) return [];
+  const { chain, expectedEnd, stopsAt } = course;
+  const reason = stopsAt === undefined ? "to the end of what is proven" : `the next entry is ${stopsAt}`;
+  return [{ what: `replay ${chain.length} log segments onto it, to ${expectedEnd}`, effect: "create", reason }];
 }
 
 /** Restores. A database that holds anything is refused before a byte is read, unless told to replace it. */
@@ -77,12 +84,12 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       const { dataOnly } = course;
       const direct = !source.engine.renamesDatabases && course.occupants.length === 0;
       const fresh = course.inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
-      const arrival = await bringBack(workshop, source, target.entry, job, watch, {
+      const arrival = await bringTo(workshop, source, target, job, watch, {
         tables,
         dataOnly,
         replace: course.inPlace && request.replace,
         begin: async (archiveFile) => ({
-          connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, job),
+          connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
           ownServer: false,
         }),
       });
@@ -98,13 +105,13 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       }
       const achieved = {
         rtoSeconds: measuredSeconds(job),
-        rpoSeconds: target.named ? undefined : achievedRpoSeconds(point.time, target.instant),
+        rpoSeconds: lossOf(target, new Date(job.record.startedAt)),
       };
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       return conclude(workshop, source, {
         verb: "restore",
         job,
-        point: { id: point.id, name: point.name, snapshotAt: target.entry.manifest.snapshotAt },
+        point: pointIn(target),
         target: place.connection.label,
         checks: [...arrival.checks, ...judgeObjective(objective, achieved)],
         objective,
@@ -117,7 +124,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
 }
 
 async function plot(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Course> {
-  const target = await targetOf(workshop, source.name, request.to);
+  const target = await destinationOf(workshop, source, request.to, watch, { dataOnly: request.dataOnly });
   if (target.entry.point.kind === "base") {
     throw new LifeboatError(
       "RESTORE_TARGET_INVALID",
@@ -159,10 +166,17 @@ function refusalOf(source: Source, request: RestoreRequest, { place, occupants, 
   });
 }
 
-async function beginDatabase(source: Source, place: RestoreTarget, fresh: string, archiveFile: string, job: Job): Promise<Connection> {
+async function beginDatabase(
+  source: Source,
+  place: RestoreTarget,
+  fresh: string,
+  archiveFile: string,
+  tables: readonly string[] | undefined,
+  job: Job,
+): Promise<Connection> {
   await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
   try {
-    return await source.engine.createDatabase(place.server, fresh, { like: archiveFile, signal: job.signal });
+    return await source.engine.createDatabase(place.server, fresh, { like: archiveFile, tables, signal: job.signal });
   } catch (error) {
     if (!isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
     throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {

@@ -47,16 +47,7 @@ export async function adoptKept(workshop: Workshop, { source = "", job = "", nam
   // A provider may name what it set aside in a step of its own: then it is known by being what was production.
   const found = (await history.find(name)) ?? (former === "" ? undefined : await history.find(former));
   if (found !== undefined && !found.production) await recordKept(workshop, source, found, { job, verb: "restore" });
-  else if (found === undefined) await adoptSnapshot(workshop, source, name, job);
   return true;
-}
-
-/** A provider without branches keeps the state before as a snapshot, taken first: whether the restore followed is not known. */
-async function adoptSnapshot(workshop: Workshop, source: string, name: string, job: string): Promise<void> {
-  const snapshots = workshop.sources.get(source)?.provider.snapshots;
-  if (snapshots === undefined || snapshots.forms.includes("branch")) return;
-  const made = (await snapshots.list()).find((one) => one.name === name);
-  if (made !== undefined) await recordKept(workshop, source, made, { job, verb: "restore" });
 }
 
 /** A promotion that had begun is ended: each of its steps is the same when it is taken twice. One that had not is forgotten. */

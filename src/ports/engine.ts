@@ -150,8 +150,12 @@ export interface Engine {
   /** What is there now. `occupants` names a few of a user's objects; none: the database is empty. */
   stateOf(target: RestoreTarget, work?: Work): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }>;
 
-  /** Creates an empty database, with encoding and locale of the archive where one is given. A missing right: SOURCE_PERMISSION. */
-  createDatabase(server: Connection, name: string, options?: Work & { readonly like?: string | undefined }): Promise<Connection>;
+  /**
+   * Makes an empty database, with encoding and locale of the archive `like` where one is given. An archive of several databases keeps
+   * their names: it gives back the server, and takes no other name (RESTORE_TARGET_INVALID) unless `tables` choose of one of them.
+   * A missing right: SOURCE_PERMISSION.
+   */
+  createDatabase(server: Connection, name: string, options?: CreateDatabaseOptions): Promise<Connection>;
 
   /** Drops it, ending its sessions; one that is not there is no error. */
   dropDatabase(server: Connection, name: string, work?: Work): Promise<void>;
@@ -161,6 +165,15 @@ export interface Engine {
    * owner, privileges and settings carried over; sessions of the replaced one are ended. Nothing else is touched.
    */
   takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;
+}
+
+export interface CreateDatabaseOptions extends Work {
+  /** File of the archive that will be loaded. */
+  readonly like?: string | undefined;
+  /** Chosen tables of it, as for the load. */
+  readonly tables?: readonly string[] | undefined;
+  /** The whole server is thrown away afterwards: the name is nobody's wish. */
+  readonly ownServer?: boolean | undefined;
 }
 
 export interface CompareOptions {

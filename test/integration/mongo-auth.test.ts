@@ -48,7 +48,7 @@ for (const authMechanism of ["SCRAM-SHA-1", "SCRAM-SHA-256", undefined] as const
     const [{ user, password }] = USERS;
     for (const [username, wrong, authSource] of [
       [user, `${password} `, "admin"],
-      [user, "", "admin"],
+      [user, "wrong", "admin"],
       ["nobody", password, "admin"],
       [user, password, "shop"],
     ] as const) {

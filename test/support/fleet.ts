@@ -9,7 +9,6 @@ import { baseEnvironment } from "../../src/engines/postgres/process/environment.
 import { runProgram } from "../../src/engines/postgres/process/run.ts";
 import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
 import type { Fleet } from "../../src/sandbox/neon/fleet/fleet-types.ts";
-import { SEGMENT_BYTES } from "../../src/sandbox/neon/fleet/grounds.ts";
 import { postgresBin } from "./postgres.ts";
 
 export interface TestFleet {
@@ -45,13 +44,12 @@ export interface Commit {
 /** Every commit in the log of a line, in its order, from the first segment of its timeline on. */
 export async function commitsOf(directory: string, line: string): Promise<Commit[]> {
   const pgWal = join(directory, "lines", line, "data", "pg_wal");
-  const [first = ""] = readdirSync(pgWal)
+  const names = readdirSync(pgWal)
     .filter((name) => /^[0-9A-F]{24}$/.test(name))
     .sort();
+  // Told its files: left to choose the first one by itself, it may take one that is not written yet, and then knows no segment size.
   // It ends with a complaint, and a status, about the end of the log.
-  const [timeline = 0, upper = 0, lower = 0] = [0, 8, 16].map((at) => Number.parseInt(first.slice(at, at + 8), 16));
-  const from = `${upper.toString(16)}/${(lower * SEGMENT_BYTES).toString(16)}`;
-  const args = ["--rmgr", "Transaction", "--path", pgWal, "--timeline", String(timeline), "--start", from];
+  const args = ["--rmgr", "Transaction", join(pgWal, names[0] ?? ""), names.at(-1) ?? ""];
   const { stdout } = await runProgram(join(postgresBin(), "pg_waldump"), args, {
     env: { ...baseEnvironment(), TZ: "UTC" },
     timeoutMs: 60_000,

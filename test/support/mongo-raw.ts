@@ -1,6 +1,7 @@
 // BSON byte by byte, for what no object of JavaScript can say: deprecated types, names given twice, names in an order of their own.
 // https://bsonspec.org/spec.html
-import { type BSON, type Db, type Document, MongoServerError, serialize } from "mongodb";
+import { type ObjectId, serialize } from "bson";
+import { type Db, type Document, MongoServerError } from "mongodb";
 // biome-ignore lint/suspicious/noTsIgnore: see below
 // @ts-ignore: the driver's own way to send documents that are bytes already; not among its documented types
 import { DocumentSequence } from "mongodb/lib/cmap/commands.js";
@@ -30,7 +31,7 @@ export function document(...elements: readonly Elements[]): Buffer {
 }
 
 export const undefinedValue = (name: string): Elements => element(0x06, name);
-export const dbPointer = (name: string, namespace: string, id: BSON.ObjectId): Elements =>
+export const dbPointer = (name: string, namespace: string, id: ObjectId): Elements =>
   element(0x0c, name, int32(Buffer.byteLength(namespace) + 1), cString(namespace), id.id);
 /** A string of any bytes, whether they are UTF-8 or not. */
 export const stringOfBytes = (name: string, bytes: Uint8Array): Elements =>

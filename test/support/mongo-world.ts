@@ -6,7 +6,7 @@ import { type CollectionFacts, fingerprintOf } from "./mongo-fingerprint.ts";
 
 export interface MongoWorld extends AsyncDisposable {
   readonly sandbox: MongoSandbox;
-  /** With whatever the server asks of whom enters. */
+  /** As the first user, where the server has any. */
   readonly client: MongoClient;
   db(name?: string): Db;
   /** Address of a database of the server, or of the server. */
@@ -18,13 +18,17 @@ const DATABASE = "shop";
 
 export async function beginMongoWorld(options: MongoSandboxOptions = {}): Promise<MongoWorld> {
   const sandbox = await startMongoSandbox(options);
-  const client = new MongoClient(sandbox.url, { serverSelectionTimeoutMS: 10_000, retryWrites: false });
+  const address = new URL(sandbox.url);
+  const [user] = options.users ?? [];
+  if (user !== undefined) Object.assign(address, { username: encodeURIComponent(user.user), password: encodeURIComponent(user.password) });
+  if (user !== undefined) address.searchParams.set("authSource", "admin");
+  const client = new MongoClient(address.href, { serverSelectionTimeoutMS: 10_000, retryWrites: false });
   return {
     sandbox,
     client,
     db: (name = DATABASE) => client.db(name),
     url(database) {
-      const url = new URL(sandbox.url);
+      const url = new URL(address);
       url.pathname = `/${encodeURIComponent(database ?? "")}`;
       return url.href;
     },
@@ -70,7 +74,9 @@ export interface Moment {
 export interface Writer {
   /** So far, in the order of the oplog. */
   readonly moments: readonly Moment[];
-  /** Stops after the write that is under way. Throws what made a write fail. */
+  /** When all that was asked for is written. Throws what made a write fail. */
+  finish(): Promise<readonly Moment[]>;
+  /** Stops after the write that is under way. Throws as `finish`. */
   end(): Promise<readonly Moment[]>;
 }
 
@@ -99,13 +105,17 @@ export function beginWriter(world: MongoWorld, options: WriterOptions = {}): Wri
     }
   };
   const done = work();
-  done.catch(() => {}); // told by end()
+  done.catch(() => {}); // told by whoever waits
+  const finish = async (): Promise<readonly Moment[]> => {
+    await done;
+    return moments;
+  };
   return {
     moments,
-    async end() {
+    finish,
+    end() {
       ending = true;
-      await done;
-      return moments;
+      return finish();
     },
   };
 }

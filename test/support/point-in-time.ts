@@ -92,13 +92,14 @@ export const lsnNumber = (text: string): bigint => {
 /** Every end of a transaction, in log order, as the server's own program reads the server's own log. */
 export function transactionsOf(cluster: Cluster): Transaction[] {
   const folder = join(cluster.data, "pg_wal");
-  const first = readdirSync(folder)
+  const names = readdirSync(folder)
     .filter((name) => /^[0-9A-F]{24}$/.test(name))
-    .sort()[0] as string;
-  const start = `${first.slice(8, 16)}/${first.slice(-2)}000000`; // segments of 16 MiB
+    .sort();
+  // Told its files: left to choose the first one by itself, it may take one that is not written yet, and then knows no segment size.
+  const range = [join(folder, names[0] ?? ""), names.at(-1) ?? ""];
   let text: string;
   try {
-    text = execFileSync(join(postgresBin(), "pg_waldump"), ["-p", folder, "-r", "Transaction", "-s", start], {
+    text = execFileSync(join(postgresBin(), "pg_waldump"), ["-r", "Transaction", ...range], {
       encoding: "utf8",
       env: { TZ: "UTC" },
       stdio: ["ignore", "pipe", "ignore"],

@@ -43,6 +43,10 @@ interface WorldOptions {
   readonly sources: Readonly<Record<string, Connection>>;
   /** Sources at a Neon sandbox, by name. */
   readonly neon?: Readonly<Record<string, Pick<NeonSandbox, "apiHost" | "apiKey" | "projectId">>>;
+  /** MongoDB servers, by name of the source: their address, and that of the server that drills restore into. */
+  readonly mongo?: Readonly<Record<string, { readonly url: string; readonly scratch?: string | undefined }>>;
+  /** Sources at an Atlas sandbox, by name. */
+  readonly atlas?: Readonly<Record<string, AtlasReach>>;
   /** A sandbox for the repository; a local directory unless given. */
   readonly s3?: S3Sandbox;
   /** YAML under each source, one flow mapping's worth: `checks: [{ table: t }]`. */
@@ -50,6 +54,14 @@ interface WorldOptions {
   /** More first-level YAML. */
   readonly yaml?: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+interface AtlasReach {
+  readonly apiHost: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly groupId: string;
+  readonly cluster: string;
 }
 
 export interface World {
@@ -95,9 +107,17 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   const sources = Object.keys(options.sources).map(
     (name) => `  ${name}: { provider: postgres, url: "\${URL_${name.toUpperCase()}}"${more} }`,
   );
+  const ofMongo = Object.entries(options.mongo ?? {}).map(([name, { scratch }]) => {
+    const place = scratch === undefined ? "" : `, scratch: { url: "${scratch}" }`;
+    return `  ${name}: { provider: mongodb, url: "\${URL_${name.toUpperCase()}}"${place}${more} }`;
+  });
+  const atAtlas = Object.entries(options.atlas ?? {}).map(
+    ([name, { apiHost, clientId, groupId, cluster }]) =>
+      `  ${name}: { provider: atlas, groupId: "${groupId}", cluster: ${cluster}, clientId: ${clientId}, clientSecret: "\${KEY_${name.toUpperCase()}}", apiHost: "${apiHost}"${more} }`,
+  );
   writeFileSync(
     configFile,
-    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\nsources:\n${[...sources, ...atNeon].join("\n")}\n${options.yaml ?? ""}`,
+    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\nsources:\n${[...sources, ...atNeon, ...ofMongo, ...atAtlas].join("\n")}\n${options.yaml ?? ""}`,
   );
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? "",
@@ -109,6 +129,10 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
     ...(s3 === undefined ? {} : { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey }),
     ...Object.fromEntries(Object.entries(options.neon ?? {}).map(([name, { apiKey }]) => [`KEY_${name.toUpperCase()}`, apiKey])),
     ...Object.fromEntries(Object.entries(options.sources).map(([name, { url: address }]) => [`URL_${name.toUpperCase()}`, address])),
+    ...Object.fromEntries(Object.entries(options.mongo ?? {}).map(([name, { url: address }]) => [`URL_${name.toUpperCase()}`, address])),
+    ...Object.fromEntries(
+      Object.entries(options.atlas ?? {}).map(([name, { clientSecret }]) => [`KEY_${name.toUpperCase()}`, clientSecret]),
+    ),
     ...options.env,
   };
   const running = new Set<ChildProcess>();

@@ -89,6 +89,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./restore.ts")).restoreCommand,
   },
   {
+    name: "recover",
+    group: "Recovering:",
+    summary: "Restore every source to one instant, beside production",
+    load: async () => (await import("./recover.ts")).recoverCommand,
+  },
+  {
     name: "promote",
     group: "Recovering:",
     summary: "Make a restored branch the production branch",

@@ -52,6 +52,12 @@ function oneDatabaseOf(patterns: readonly string[]): string | undefined {
   return names.size === 1 && name !== undefined && !/[*?]/.test(name) ? name : undefined;
 }
 
+/** How a source calls its collections, told from the names of its databases: of one alone it leaves them out, unless told otherwise. */
+export function sourceScope(databases: readonly string[], several: boolean | undefined): Scope {
+  const [only] = databases;
+  return several === true || databases.length !== 1 || only === undefined ? { databases: [...databases] } : { database: only };
+}
+
 /** Which databases of those there are belong to the scope, sorted. One database is always its own, whether it is there or not. */
 export function databasesOf(scope: Scope, present: readonly string[]): string[] {
   if (scope.database !== undefined) return [scope.database];

@@ -1,20 +1,52 @@
 // Scratch for the backups of an Atlas source: a cluster that goes with the job, or a server that the configuration names.
+
 import { connectionFromUrl } from "../../engines/mongodb/connect/url.ts";
+import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/server.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
+import type { Resource } from "../../ports/resource.ts";
 import { awake, connectionOf } from "./access.ts";
 import { type Ground, requireReplicaSet, sourceCluster } from "./ground.ts";
 import { scratchName, undoCluster } from "./resource.ts";
 import { wishOf, withNewCluster } from "./scratch-cluster.ts";
 
+export interface ScratchPlace {
+  check(serverMajor: number, work?: Work): Promise<string>;
+  begin(request: ScratchRequest): Promise<Scratch>;
+  /** False: no resource of this kind, or of another server. */
+  undo(resource: Resource, work?: Work): Promise<boolean>;
+}
+
+/** CONFIG_INVALID when the address of the scratch server cannot be read. */
+export function scratchPlace(ground: Ground): ScratchPlace {
+  const { options } = ground;
+  const url = options.scratch?.url;
+  if (url !== undefined) connectionFromUrl(url);
+  const source = async (work: Work) => ({
+    connection: connectionOf(ground, await sourceCluster(ground, work)),
+    several: options.database === undefined,
+  });
+  return {
+    check: async (serverMajor, work = {}) =>
+      url === undefined
+        ? await describeScratch(ground, serverMajor, work)
+        : await checkScratchServer(url, await source(work), serverMajor, work),
+    begin: async (request) =>
+      url === undefined
+        ? await beginScratchCluster(ground, request)
+        : await beginScratchOnServer(url, await source({ signal: request.signal, progress: request.progress }), request),
+    undo: async ({ kind, locator }, work) => kind === SERVER_KIND && (await undoScratchOnServer(url, locator, work)),
+  };
+}
+
 /** In words; makes nothing. */
-export async function describeScratch(ground: Ground, serverMajor: number, work?: Work): Promise<string> {
+async function describeScratch(ground: Ground, serverMajor: number, work?: Work): Promise<string> {
   const like = await scratchLike(ground, work);
   const { tier, cloud, region } = wishOf(ground, { like, serverMajor });
   return `a scratch cluster of Atlas (${tier}, ${cloud} ${region}), which is made for the drill, billed while it lasts, and deleted after it`;
 }
 
-export async function beginScratchCluster(ground: Ground, { jobId, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
+async function beginScratchCluster(ground: Ground, { jobId, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
   const like = await scratchLike(ground, work);
   return await withNewCluster(ground, { name: scratchName(jobId), like, serverMajor, declare, ...work }, async ({ cluster, resource }) => {
     const own = connectionFromUrl(connectionOf({ ...ground, options: { ...ground.options, database: undefined } }, cluster).url);

@@ -35,7 +35,12 @@ function entry(path: string, content: Buffer, at: Date): Buffer[] {
   header.write("0000000\0", 108);
   header.write("0000000\0", 116);
   header.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
-  header.write(`${Math.floor(at.getTime() / 1000).toString(8).padStart(11, "0")}\0`, 136);
+  header.write(
+    `${Math.floor(at.getTime() / 1000)
+      .toString(8)
+      .padStart(11, "0")}\0`,
+    136,
+  );
   header.write("        ", 148);
   header.write("0ustar\x0000", 156);
   const sum = header.reduce((total, byte) => total + byte, 0);

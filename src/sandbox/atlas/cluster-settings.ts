@@ -1,5 +1,5 @@
 // What a request may set of a cluster, and which settings go together.
-import { onlyKnown, oneOf, optional } from "./body.ts";
+import { oneOf, onlyKnown, optional } from "./body.ts";
 import { readSpecs } from "./cluster-spec.ts";
 import { invalidAttribute, refused } from "./errors.ts";
 import type { ClusterSettings, Json, World } from "./state.ts";
@@ -70,7 +70,8 @@ export function readSettings(body: Json, world: World, mint: () => string, befor
   if (type !== "REPLICASET")
     throw refused("INVALID_CLUSTER_CONFIGURATION", `The sandbox has replica sets only, no ${type} clusters.`, type);
   const specs = body.replicationSpecs;
-  if (specs === undefined && before === undefined) throw refused("MISSING_ATTRIBUTE", "The required attribute replicationSpecs was not specified.");
+  if (specs === undefined && before === undefined)
+    throw refused("MISSING_ATTRIBUTE", "The required attribute replicationSpecs was not specified.");
   const backup = optional(body, "backupEnabled", "boolean");
   const settings: ClusterSettings = {
     replicationSpecs: specs === undefined ? (before?.replicationSpecs ?? []) : readSpecs(specs, mint, before?.replicationSpecs),
@@ -78,7 +79,8 @@ export function readSettings(body: Json, world: World, mint: () => string, befor
     // turning backup off turns off what depends on it, unless it is asked for
     pitEnabled: optional(body, "pitEnabled", "boolean") ?? (backup === false ? false : (before?.pitEnabled ?? false)),
     paused: optional(body, "paused", "boolean") ?? before?.paused ?? false,
-    terminationProtectionEnabled: optional(body, "terminationProtectionEnabled", "boolean") ?? before?.terminationProtectionEnabled ?? false,
+    terminationProtectionEnabled:
+      optional(body, "terminationProtectionEnabled", "boolean") ?? before?.terminationProtectionEnabled ?? false,
     encryptionAtRestProvider: oneOf(body, "encryptionAtRestProvider", KEY_PROVIDERS) ?? before?.encryptionAtRestProvider ?? "NONE",
     mongoDBVersion: readVersion(optional(body, "mongoDBMajorVersion", "string"), before),
     tags: readTags(optional(body, "tags", "array")) ?? before?.tags ?? [],
@@ -133,7 +135,10 @@ function check(settings: ClusterSettings, world: World): void {
   if (world.compliance.settings.pitEnabled === true && !isFree(settings) && !pitEnabled)
     throw refused("BACKUP_COMPLIANCE_POLICY_PIT_REQUIRED", "The project's Backup Compliance Policy needs continuous backup on.");
   if (world.compliance.settings.encryptionAtRestEnabled === true && encryptionAtRestProvider === "NONE")
-    throw refused("BACKUP_COMPLIANCE_POLICY_ENCRYPTION_REQUIRED", "The project's Backup Compliance Policy needs encryption by customer keys.");
+    throw refused(
+      "BACKUP_COMPLIANCE_POLICY_ENCRYPTION_REQUIRED",
+      "The project's Backup Compliance Policy needs encryption by customer keys.",
+    );
 }
 
 const KEY_FIELDS: Readonly<Record<string, string>> = { AWS: "awsKms", AZURE: "azureKeyVault", GCP: "googleCloudKms" };

@@ -67,13 +67,23 @@ function readHardware(specs: Json, providerName: string, old: RegionConfig | und
 function tierOf(instanceSize: string, providerName: string): Tier {
   const tier = providerName === "TENANT" ? (instanceSize === FREE.name ? FREE : undefined) : TIERS.get(instanceSize);
   if (tier === undefined)
-    throw refused("INVALID_INSTANCE_SIZE", `No instance size ${instanceSize} exists for provider ${providerName}.`, instanceSize, providerName);
+    throw refused(
+      "INVALID_INSTANCE_SIZE",
+      `No instance size ${instanceSize} exists for provider ${providerName}.`,
+      instanceSize,
+      providerName,
+    );
   return tier;
 }
 
 /** As it was when nothing was said: one region. */
 export function specsFor(tier: string, provider: string, region: string): readonly Json[] {
   const free = tier === FREE.name;
-  const where = { providerName: free ? "TENANT" : provider, ...(free ? { backingProviderName: provider } : {}), regionName: region, priority: 7 };
+  const where = {
+    providerName: free ? "TENANT" : provider,
+    ...(free ? { backingProviderName: provider } : {}),
+    regionName: region,
+    priority: 7,
+  };
   return [{ regionConfigs: [{ ...where, electableSpecs: { instanceSize: tier, ...(free ? {} : { nodeCount: 3 }) } }] }];
 }

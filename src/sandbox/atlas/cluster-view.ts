@@ -54,6 +54,18 @@ const specView = (spec: ReplicationSpec): object => ({
 function regionView(region: RegionConfig): object {
   const { providerName, regionName, priority, electableSpecs, backingProviderName, more } = region;
   if (providerName === "TENANT")
-    return { backingProviderName, electableSpecs: { diskSizeGB: 0.5, instanceSize: electableSpecs.instanceSize }, priority, providerName, regionName };
-  return { ...more, electableSpecs: { ...electableSpecs, ...(providerName === "AWS" ? { ebsVolumeType: "STANDARD" } : {}) }, priority, providerName, regionName };
+    return {
+      backingProviderName,
+      electableSpecs: { diskSizeGB: 0.5, instanceSize: electableSpecs.instanceSize },
+      priority,
+      providerName,
+      regionName,
+    };
+  return {
+    ...more,
+    electableSpecs: { ...electableSpecs, ...(providerName === "AWS" ? { ebsVolumeType: "STANDARD" } : {}) },
+    priority,
+    providerName,
+    regionName,
+  };
 }

@@ -1,6 +1,6 @@
 // What becomes of clusters with time: made, changed, paused, ended.
 import type { Realm } from "./realm.ts";
-import { defaultItems, DEFAULT_WINDOW_DAYS } from "./schedule-rules.ts";
+import { DEFAULT_WINDOW_DAYS, defaultItems } from "./schedule-rules.ts";
 import { takeSnapshot } from "./snapshot-work.ts";
 import type { Cluster, ClusterKind, ClusterSettings, Schedule } from "./state.ts";
 
@@ -44,9 +44,10 @@ export function beginCreation(realm: Realm, cluster: Cluster): void {
   });
 }
 
-export async function finishCreation(realm: Realm, cluster: Cluster): Promise<void> {
+/** `port`: one of the caller's choice. */
+export async function finishCreation(realm: Realm, cluster: Cluster, port?: number): Promise<void> {
   const { replicaSetName: replicaSet, settings, seed: state } = cluster;
-  cluster.data = await realm.data.start({ replicaSet, version: settings.mongoDBVersion, state });
+  cluster.data = await realm.data.start({ replicaSet, version: settings.mongoDBVersion, state }, port);
   cluster.seed = undefined;
   cluster.stateName = "IDLE";
   realm.tell("CLUSTER_READY", cluster.name);

@@ -43,7 +43,12 @@ export function readName(world: World, body: Call["body"]): string {
     throw refused("CLUSTER_NAME_PREFIX_INVALID", `The first ${UNIQUE_LENGTH} characters of ${name} must not end with a hyphen.`, name);
   for (const other of world.clusters.keys()) {
     if (other.slice(0, UNIQUE_LENGTH).toLowerCase() === prefix)
-      throw refused("DUPLICATE_CLUSTER_NAME", `A cluster named ${other} is already present in group ${world.groupId}.`, other, world.groupId);
+      throw refused(
+        "DUPLICATE_CLUSTER_NAME",
+        `A cluster named ${other} is already present in group ${world.groupId}.`,
+        other,
+        world.groupId,
+      );
   }
   return name;
 }
@@ -55,7 +60,8 @@ export function updateCluster(realm: Realm, call: Call): Answer {
   requireChangeable(cluster, call.body);
   const before = cluster.settings;
   const after = readSettings(call.body, realm.world, () => realm.mint(), before);
-  if (isFree(after) !== isFree(before)) throw refused("TENANT_CLUSTER_UPDATE_UNSUPPORTED", "A free cluster is upgraded by a request of its own.");
+  if (isFree(after) !== isFree(before))
+    throw refused("TENANT_CLUSTER_UPDATE_UNSUPPORTED", "A free cluster is upgraded by a request of its own.");
   if (cluster.kind === "free" && after.paused) throw refused("TENANT_CLUSTER_UPDATE_UNSUPPORTED", "Free clusters cannot be paused.");
   cluster.settings = after;
   const changed = JSON.stringify(before) !== JSON.stringify(after);
@@ -69,14 +75,26 @@ export function updateCluster(realm: Realm, call: Call): Answer {
 
 function requireChangeable(cluster: Cluster, body: Call["body"]): void {
   if (cluster.stateName === "DELETING")
-    throw refused("CLUSTER_ALREADY_REQUESTED_DELETION", `The cluster ${cluster.name} has already been requested for deletion.`, cluster.name);
+    throw refused(
+      "CLUSTER_ALREADY_REQUESTED_DELETION",
+      `The cluster ${cluster.name} has already been requested for deletion.`,
+      cluster.name,
+    );
   if (cluster.stateName === "CREATING")
     throw conflict("CLUSTER_BEING_CREATED", `The cluster ${cluster.name} is being created and cannot be changed yet.`, cluster.name);
   if (cluster.restoring !== undefined)
-    throw refused("CLUSTER_RESTORE_IN_PROGRESS_CANNOT_UPDATE", `A restore of ${cluster.name} is in progress: it cannot be updated.`, cluster.name);
+    throw refused(
+      "CLUSTER_RESTORE_IN_PROGRESS_CANNOT_UPDATE",
+      `A restore of ${cluster.name} is in progress: it cannot be updated.`,
+      cluster.name,
+    );
   const resumes = Object.keys(body).every((key) => key === "paused") && body.paused === false;
   if (cluster.settings.paused && !resumes)
-    throw conflict("CANNOT_UPDATE_PAUSED_CLUSTER", `Cannot update cluster ${cluster.name} while it is paused or being paused.`, cluster.name);
+    throw conflict(
+      "CANNOT_UPDATE_PAUSED_CLUSTER",
+      `Cannot update cluster ${cluster.name} while it is paused or being paused.`,
+      cluster.name,
+    );
 }
 
 function followBackup(realm: Realm, cluster: Cluster, before: ClusterSettings): void {
@@ -105,7 +123,11 @@ export function deleteCluster(realm: Realm, call: Call): Answer {
 
 export function requireDeletable(realm: Realm, cluster: Cluster): void {
   if (cluster.stateName === "DELETING")
-    throw refused("CLUSTER_ALREADY_REQUESTED_DELETION", `The cluster ${cluster.name} has already been requested for deletion.`, cluster.name);
+    throw refused(
+      "CLUSTER_ALREADY_REQUESTED_DELETION",
+      `The cluster ${cluster.name} has already been requested for deletion.`,
+      cluster.name,
+    );
   if (cluster.settings.terminationProtectionEnabled) {
     throw refused(
       "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED",

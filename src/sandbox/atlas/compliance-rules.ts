@@ -8,7 +8,11 @@ const NAMED = "the project's Backup Compliance Policy";
 /** Nobody deletes a snapshot while a policy is on. */
 export function requireSnapshotDeletable(world: World, snapshot: Snapshot): void {
   if (world.compliance === undefined) return;
-  throw refused("BACKUP_COMPLIANCE_POLICY_CANNOT_DELETE_SNAPSHOT", `Snapshot ${snapshot.id} cannot be deleted: ${NAMED} protects it.`, snapshot.id);
+  throw refused(
+    "BACKUP_COMPLIANCE_POLICY_CANNOT_DELETE_SNAPSHOT",
+    `Snapshot ${snapshot.id} cannot be deleted: ${NAMED} protects it.`,
+    snapshot.id,
+  );
 }
 
 export function requireNoDecrease(world: World, snapshot: Snapshot, expiresAt: Date): void {
@@ -27,11 +31,19 @@ export function requireScheduleWithin(world: World, items: readonly PolicyItem[]
   for (const least of (settings.scheduledPolicyItems ?? []) as readonly PolicyItem[]) {
     const kept = items.filter((item) => item.frequencyType === least.frequencyType);
     if (kept.length === 0 || kept.some((item) => retentionDays(item) < retentionDays(least)))
-      throw refused("BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS", `${NAMED} needs ${least.frequencyType} snapshots for ${least.retentionValue} ${least.retentionUnit}.`, least.frequencyType);
+      throw refused(
+        "BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS",
+        `${NAMED} needs ${least.frequencyType} snapshots for ${least.retentionValue} ${least.retentionUnit}.`,
+        least.frequencyType,
+      );
   }
   const least = Number(settings.restoreWindowDays ?? 0);
   if (windowDays < least)
-    throw refused("BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS", `${NAMED} needs a restore window of ${least} days.`, windowDays);
+    throw refused(
+      "BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS",
+      `${NAMED} needs a restore window of ${least} days.`,
+      windowDays,
+    );
 }
 
 /** Items of a schedule made to hold what a policy asks for: longer retentions stay. */
@@ -41,7 +53,9 @@ export function raised(items: readonly PolicyItem[], least: readonly PolicyItem[
     if (wanted === undefined || retentionDays(item) >= retentionDays(wanted)) return item;
     return { ...item, retentionUnit: wanted.retentionUnit, retentionValue: wanted.retentionValue };
   });
-  const added = least.filter((wanted) => !items.some((item) => item.frequencyType === wanted.frequencyType)).map((wanted) => ({ ...wanted, id: mint() }));
+  const added = least
+    .filter((wanted) => !items.some((item) => item.frequencyType === wanted.frequencyType))
+    .map((wanted) => ({ ...wanted, id: mint() }));
   const rank = (item: PolicyItem): number => FREQUENCIES.findIndex((each) => each === item.frequencyType);
   return [...lifted, ...added].sort((a, b) => rank(a) - rank(b));
 }

@@ -1,16 +1,11 @@
-// The data behind a cluster: a server that speaks MongoDB's protocol, and its door, which can be shut.
-import { type MongoSandbox, type MongoState, startMongoSandbox } from "../mongo/sandbox.ts";
-import type { LogStretch } from "./state.ts";
+// The data behind a cluster: a server that speaks MongoDB's protocol, its door, which can be shut, and what it held before restores.
+import { createServer, type Server } from "node:net";
+import { type MongoSandbox, startMongoSandbox } from "../mongo/sandbox.ts";
+import type { MongoState } from "../mongo/state.ts";
+import { type PutWish, putCollection } from "./put-collection.ts";
+import type { Wanted } from "./window.ts";
 
-export interface ClusterData {
-  readonly server: MongoSandbox;
-  /** `host:port`. */
-  readonly host: string;
-  /** Drops all connections and refuses new ones, until as many calls of `open` came. */
-  shut(): Promise<void>;
-  open(): Promise<void>;
-  close(): Promise<void>;
-}
+export type { MongoState };
 
 export interface DataWishes {
   readonly replicaSet: string;
@@ -18,28 +13,137 @@ export interface DataWishes {
   readonly state: MongoState | undefined;
 }
 
-export interface DataFactory {
-  start(wishes: DataWishes): Promise<ClusterData>;
-}
-
-export type { LogStretch, MongoState };
-
-export function dataFactory(options: {
+export interface DataOptions {
   readonly users: readonly { readonly user: string; readonly password: string }[];
   readonly clock: () => Date;
   readonly noopEveryMs?: number | undefined;
-}): DataFactory {
+}
+
+export interface DataFactory {
+  /** `port`: of the first cluster, when somebody wants one. */
+  start(wishes: DataWishes, port?: number): Promise<ClusterData>;
+}
+
+export function dataFactory(options: DataOptions): DataFactory {
   return {
-    async start({ replicaSet, version, state }) {
-      const server = await startMongoSandbox({
-        replicaSet,
-        version,
-        users: [...options.users],
-        clock: options.clock,
-        ...(options.noopEveryMs === undefined ? {} : { noopEveryMs: options.noopEveryMs }),
-        ...(state === undefined ? {} : { state }),
-      });
-      return { server, host: `${server.host}:${server.port}`, ...door(server), close: () => server.close() };
+    async start(wishes, port) {
+      const data = new ClusterData(options, wishes);
+      await data.begin(port, wishes.state);
+      return data;
     },
   };
 }
+
+/** A clock that was read a moment ago still says the present. */
+const PRESENT_MS = 1500;
+
+export class ClusterData {
+  readonly #options: DataOptions;
+  readonly #wishes: DataWishes;
+  #server: MongoSandbox | undefined;
+  #port = 0;
+  /** Servers whose data restores replaced: their past can still be asked for. */
+  readonly #past: { readonly server: MongoSandbox; readonly until: Date }[] = [];
+  /** Holds the port while there is no server. */
+  #guard: Server | undefined;
+  #shuts = 0;
+
+  constructor(options: DataOptions, wishes: DataWishes) {
+    this.#options = options;
+    this.#wishes = wishes;
+  }
+
+  async begin(port: number | undefined, state: MongoState | undefined): Promise<void> {
+    const { users, clock, noopEveryMs } = this.#options;
+    const { replicaSet, version } = this.#wishes;
+    this.#server = await startMongoSandbox({ port, replicaSet, version, users, clock, noopEveryMs, state });
+    this.#port = this.#server.port;
+  }
+
+  /** The server that holds the present. */
+  get server(): MongoSandbox {
+    if (this.#server === undefined) throw new Error("the cluster is being restored: it has no data now");
+    return this.#server;
+  }
+
+  /** The same, where there is one: not while it is being restored. */
+  get present(): MongoSandbox | undefined {
+    return this.#server;
+  }
+
+  /** `host:port`; the same for the cluster's whole life. */
+  get host(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** The data as of an instant that is now, or was; undefined while there is none. */
+  stateAt(at: Date | Wanted): MongoState | undefined {
+    const instant = at instanceof Date ? at : at.end;
+    const server = this.#past.find((each) => instant <= each.until)?.server ?? this.#server;
+    if (server === undefined) return undefined;
+    if (!(at instanceof Date))
+      return at.kind === "seconds" ? server.stateAt(at.end, "before") : server.stateAt({ t: at.t, i: at.i }, "through");
+    const isPresent = this.#options.clock().getTime() - at.getTime() < PRESENT_MS;
+    return isPresent ? server.stateAt(server.position(), "through") : server.stateAt(at, "before");
+  }
+
+  /** Drops all connections and refuses commands, until as many calls of `open` came. */
+  async shut(): Promise<void> {
+    if (++this.#shuts === 1 && this.#server !== undefined) shutDoor(this.#server, () => this.#shuts > 0);
+  }
+
+  async open(): Promise<void> {
+    this.#shuts = Math.max(0, this.#shuts - 1);
+  }
+
+  /** What it holds is gone; nobody is answered before `fill`. */
+  async wipe(): Promise<void> {
+    const old = this.server;
+    this.#server = undefined;
+    this.#past.push({ server: old, until: this.#options.clock() });
+    await old.close();
+    this.#guard = await guardPort(this.#port);
+  }
+
+  /** It holds this now; undefined: nothing. */
+  async fill(state: MongoState | undefined): Promise<void> {
+    await endGuard(this.#guard);
+    this.#guard = undefined;
+    await this.begin(this.#port, state);
+    if (this.#shuts > 0) shutDoor(this.server, () => this.#shuts > 0);
+  }
+
+  /** False when something is there and may not be overwritten. */
+  async putCollection(wish: PutWish): Promise<boolean> {
+    return putCollection(this.server.url, this.#options.users[0], wish);
+  }
+
+  async close(): Promise<void> {
+    await endGuard(this.#guard);
+    await this.#server?.close();
+  }
+}
+
+/** The server's own faults keep the door: every command breaks its connection while it is shut. */
+function shutDoor(server: MongoSandbox, isShut: () => boolean): void {
+  class Shut extends RegExp {
+    override test(): boolean {
+      return isShut();
+    }
+  }
+  server.faults.next({ command: new Shut(""), times: Number.POSITIVE_INFINITY, effect: { kind: "dropBefore" } });
+  server.faults.dropConnections();
+}
+
+/** Keeps others from taking the port: whoever connects is sent away. */
+async function guardPort(port: number): Promise<Server> {
+  const guard = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.destroy();
+  });
+  await new Promise<void>((resolve, reject) => guard.once("error", reject).listen(port, "127.0.0.1", resolve));
+  return guard;
+}
+
+const endGuard = (guard: Server | undefined): Promise<void> =>
+  new Promise((resolve) => (guard === undefined ? resolve() : guard.close(() => resolve())));

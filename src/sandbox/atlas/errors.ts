@@ -49,7 +49,8 @@ export class AtlasFault extends Error {
 
 export const refused = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
   new AtlasFault(400, code, detail, parameters);
-export const missing = (code: string, detail: string, ...parameters: unknown[]): AtlasFault => new AtlasFault(404, code, detail, parameters);
+export const missing = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
+  new AtlasFault(404, code, detail, parameters);
 export const conflict = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
   new AtlasFault(409, code, detail, parameters);
 export const invalidAttribute = (name: string): AtlasFault => refused("INVALID_ATTRIBUTE", `Invalid attribute ${name} specified.`, name);

@@ -43,7 +43,6 @@ function whole(url: URL, name: string, least: number, most: number, usual: numbe
 export function flag(query: URLSearchParams, name: string, usual: boolean): boolean {
   const text = query.get(name);
   if (text === null) return usual;
-  if (text !== "true" && text !== "false")
-    throw refused("INVALID_QUERY_PARAMETER", `Invalid query parameter ${name} specified.`, name);
+  if (text !== "true" && text !== "false") throw refused("INVALID_QUERY_PARAMETER", `Invalid query parameter ${name} specified.`, name);
   return text === "true";
 }

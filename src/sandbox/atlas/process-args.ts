@@ -1,5 +1,5 @@
 // Settings of a cluster's processes: TLS, the operation log's size and hours.
-import { onlyKnown, oneOf, optional } from "./body.ts";
+import { oneOf, onlyKnown, optional } from "./body.ts";
 import { beginUpdate } from "./cluster-work.ts";
 import { conflict, invalidAttribute, refused } from "./errors.ts";
 import { type Answer, type Call, ok, type Realm } from "./realm.ts";
@@ -43,11 +43,15 @@ export function updateProcessArgs(realm: Realm, call: Call): Answer {
   if (hours !== undefined && hours < 0) throw invalidAttribute("oplogMinRetentionHours");
   const size = optional(call.body, "oplogSizeMB", "number");
   if (size !== undefined && size < 990) throw refused("INVALID_OPLOG_SIZE", "oplogSizeMB must be at least 990.", size);
-  const { minimumEnabledTlsProtocol, tlsCipherConfigMode, customOpensslCipherConfigTls12, customOpensslCipherConfigTls13, ...rest } = call.body;
+  const { minimumEnabledTlsProtocol, tlsCipherConfigMode, customOpensslCipherConfigTls12, customOpensslCipherConfigTls13, ...rest } =
+    call.body;
   const advanced = { tlsCipherConfigMode, customOpensslCipherConfigTls12, customOpensslCipherConfigTls13, minimumEnabledTlsProtocol: tls };
   const said = Object.fromEntries(Object.entries(advanced).filter(([, value]) => value !== undefined && value !== null));
   const more = cluster.settings.more;
-  cluster.settings = { ...cluster.settings, more: { ...more, advancedConfiguration: { ...(more.advancedConfiguration as object), ...said } } };
+  cluster.settings = {
+    ...cluster.settings,
+    more: { ...more, advancedConfiguration: { ...(more.advancedConfiguration as object), ...said } },
+  };
   cluster.processArgs = { ...cluster.processArgs, ...rest };
   beginUpdate(realm, cluster, realm.durations.updateMs);
   return ok(view(cluster));

@@ -1,5 +1,5 @@
 // Restore jobs: onto a cluster from a snapshot or a point in time, or as an archive to be fetched. There is no status, only booleans.
-import { iso, onlyKnown, oneOf, required, requiredId } from "./body.ts";
+import { iso, oneOf, onlyKnown, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
@@ -37,7 +37,11 @@ export function createRestoreJob(realm: Realm, call: Call): Answer {
 function createAutomated(realm: Realm, call: Call, source: Cluster): RestoreJob {
   const snapshot = completed(source, requiredId(call.body, "snapshotId"));
   const target = targetOf(realm, call);
-  requireTarget(realm, target, { version: snapshot.mongodVersion ?? "", sizeBytes: snapshot.storageSizeBytes, encryption: snapshot.encryption });
+  requireTarget(realm, target, {
+    version: snapshot.mongodVersion ?? "",
+    sizeBytes: snapshot.storageSizeBytes,
+    encryption: snapshot.encryption,
+  });
   const job = newJob(realm, { deliveryType: "automated", snapshot, targetClusterName: target.name, targetGroupId: realm.world.groupId });
   beginRestore(realm, job, target, snapshot.data, realm.durations.restoreMs);
   return job;
@@ -67,7 +71,11 @@ function createPointInTime(realm: Realm, call: Call, source: Cluster): RestoreJo
 function createDownload(realm: Realm, call: Call, source: Cluster): RestoreJob {
   const snapshot = completed(source, requiredId(call.body, "snapshotId"));
   if (snapshot.encryption !== "NONE")
-    throw refused("CANNOT_DOWNLOAD_SNAPSHOT_WITH_ENCRYPTION", `Snapshot ${snapshot.id} is encrypted with a key of yours and cannot be downloaded.`, snapshot.id);
+    throw refused(
+      "CANNOT_DOWNLOAD_SNAPSHOT_WITH_ENCRYPTION",
+      `Snapshot ${snapshot.id} is encrypted with a key of yours and cannot be downloaded.`,
+      snapshot.id,
+    );
   const job = newJob(realm, { deliveryType: "download", snapshot, targetClusterName: undefined, targetGroupId: undefined });
   beginDownload(realm, source, job, snapshot);
   return job;
@@ -116,7 +124,11 @@ export function listRestoreJobs(realm: Realm, call: Call): Answer {
 function jobOf(source: Cluster, call: Call): RestoreJob {
   const job = source.restoreJobs.get(call.params.restoreJobId ?? "");
   if (job === undefined)
-    throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${call.params.restoreJobId} exists for cluster ${source.name}.`, call.params.restoreJobId);
+    throw missing(
+      "RESTORE_JOB_NOT_FOUND",
+      `No restore job with ID ${call.params.restoreJobId} exists for cluster ${source.name}.`,
+      call.params.restoreJobId,
+    );
   return job;
 }
 
@@ -128,7 +140,8 @@ export function getRestoreJob(realm: Realm, call: Call): Answer {
 /** Only a download can be called off. */
 export function cancelRestoreJob(realm: Realm, call: Call): Answer {
   const job = jobOf(realm.holder(call), call);
-  if (job.deliveryType !== "download") throw refused("CANNOT_CANCEL_AUTOMATED_RESTORE", "A restore onto a cluster cannot be cancelled.", job.id);
+  if (job.deliveryType !== "download")
+    throw refused("CANNOT_CANCEL_AUTOMATED_RESTORE", "A restore onto a cluster cannot be cancelled.", job.id);
   job.cancelled = true;
   for (const [secret] of realm.downloads) if (job.deliveryUrl?.includes(secret) === true) realm.downloads.delete(secret);
   return GONE;

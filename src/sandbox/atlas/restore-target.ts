@@ -16,8 +16,7 @@ export function requireTarget(realm: Realm, target: Cluster, { version, sizeByte
   const { name, settings } = target;
   const cannot = (detail: string): AtlasFault =>
     new AtlasFault(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${name}: ${detail}.`, [name, realm.world.groupId]);
-  if (target.restoring !== undefined)
-    throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${name} is in progress.`, name);
+  if (target.restoring !== undefined) throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${name} is in progress.`, name);
   if (settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_RESTORE", `Cluster ${name} is paused and cannot be restored to.`, name);
   if (target.stateName !== "IDLE" || target.data === undefined)
     throw conflict("CLUSTER_NOT_IDLE", `Cluster ${name} is ${target.stateName}: it cannot be restored to now.`, name);

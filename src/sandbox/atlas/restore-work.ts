@@ -29,14 +29,12 @@ export function beginRestore(realm: Realm, job: RestoreJob, target: Cluster, sta
   };
   realm.later(realm.durations.restoreQueueMs, async () => {
     if (!goesOn()) return;
-    await target.data?.shut();
-    target.data?.wipe();
     endLog(target, realm.now());
+    await target.data?.wipe();
     if (outcome === "hang") return;
     realm.later(lastsMs, async () => {
       if (!goesOn()) return;
-      if (outcome !== "fail") target.data?.fill(state);
-      await target.data?.open();
+      await target.data?.fill(outcome === "fail" ? undefined : state);
       beginLog(target, realm.now());
       job.failed = outcome === "fail";
       job.finishedAt = realm.now();
@@ -63,6 +61,9 @@ export function beginDownload(realm: Realm, source: Cluster, job: RestoreJob, sn
     const name = `${source.name}-${snapshot.id}`;
     job.expiresAt = new Date(realm.now().getTime() + HOUR_MS);
     job.deliveryUrl = `${realm.origin}/downloads/${secret}/${name}.tar.gz`;
-    realm.downloads.set(secret, { expiresAt: job.expiresAt, make: async () => snapshotArchive(data, name, snapshot.createdAt ?? realm.now()) });
+    realm.downloads.set(secret, {
+      expiresAt: job.expiresAt,
+      make: async () => snapshotArchive(data, name, snapshot.createdAt ?? realm.now()),
+    });
   });
 }

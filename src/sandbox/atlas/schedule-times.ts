@@ -10,7 +10,11 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** The first instant after `after` at which an item is due; undefined for items that no clock brings about. */
-export function nextDue(item: Pick<PolicyItem, "frequencyType" | "frequencyInterval">, reference: ReferenceTime, after: Date): Date | undefined {
+export function nextDue(
+  item: Pick<PolicyItem, "frequencyType" | "frequencyInterval">,
+  reference: ReferenceTime,
+  after: Date,
+): Date | undefined {
   const { frequencyType, frequencyInterval } = item;
   if (frequencyType === "ondemand") return undefined;
   if (frequencyType === "hourly") return nextHour(frequencyInterval, reference, after);

@@ -1,8 +1,8 @@
 // The schedule of a cluster's backups: shown, changed, emptied.
 import { iso, onlyKnown, optional, optionalWhole, requiredId } from "./body.ts";
+import { linkTo } from "./cluster-view.ts";
 import { requireScheduleWithin } from "./compliance-rules.ts";
 import { invalidAttribute, missing, refused } from "./errors.ts";
-import { linkTo } from "./cluster-view.ts";
 import { type Answer, type Call, ok, type Realm } from "./realm.ts";
 import { checkSchedule, expiryOf, readItems } from "./schedule-rules.ts";
 import { nextOf } from "./schedule-times.ts";
@@ -13,7 +13,12 @@ type Scheduled = Cluster & { schedule: Schedule };
 function scheduledCluster(realm: Realm, call: Call): Scheduled {
   const cluster = realm.cluster(call);
   if (cluster.schedule === undefined)
-    throw missing("BACKUP_CONFIG_NOT_FOUND", `No backup configuration exists for cluster ${cluster.name}.`, cluster.name, realm.world.groupId);
+    throw missing(
+      "BACKUP_CONFIG_NOT_FOUND",
+      `No backup configuration exists for cluster ${cluster.name}.`,
+      cluster.name,
+      realm.world.groupId,
+    );
   return cluster as Scheduled;
 }
 
@@ -43,7 +48,13 @@ export function getSchedule(realm: Realm, call: Call): Answer {
   return ok(view(realm, scheduledCluster(realm, call)));
 }
 
-const KEPT = ["copySettings", "copyPolicyItemsEnabled", "extraRetentionSettings", "useOrgAndGroupNamesInExportPrefix", "autoCopySettingsEnabled"];
+const KEPT = [
+  "copySettings",
+  "copyPolicyItemsEnabled",
+  "extraRetentionSettings",
+  "useOrgAndGroupNamesInExportPrefix",
+  "autoCopySettingsEnabled",
+];
 const ONCE = ["updateSnapshots", "deleteSnapshots", "deleteCopiedBackups", "deleteCopySnapshots", "updateCopySnapshots"];
 const READ_ONLY = ["clusterId", "clusterName", "nextSnapshot", "links"];
 const OWN = ["policies", "referenceHourOfDay", "referenceMinuteOfHour", "restoreWindowDays", "autoExportEnabled", "export"];

@@ -72,8 +72,7 @@ function oauth(gate: Gate, raw: IncomingMessage, method: string, path: string, t
   const form = new URLSearchParams(text);
   Object.assign(seen, { body: Object.fromEntries(form) });
   const act = { "/api/oauth/token": gate.token.bind(gate), "/api/oauth/revoke": gate.revoke.bind(gate) }[path];
-  if (act === undefined || method !== "POST")
-    throw new AtlasFault(404, "RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, [path]);
+  if (act === undefined || method !== "POST") throw new AtlasFault(404, "RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, [path]);
   if (!/^application\/x-www-form-urlencoded/.test(raw.headers["content-type"] ?? ""))
     throw new AtlasFault(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be a form.");
   return { ...act(raw, form), type: JSON_TYPE };

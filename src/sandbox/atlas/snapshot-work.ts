@@ -38,7 +38,7 @@ export function takeSnapshot(realm: Realm, cluster: Cluster, wishes: SnapshotWis
   const outcome = realm.faults.outcome("snapshot", cluster.name);
   const going = (): boolean => cluster.snapshots.get(snapshot.id) === snapshot && cluster.data !== undefined;
   realm.later(durations.snapshotQueueMs, () => {
-    if (!going()) return;
+    if (!going() || snapshot.status !== "queued") return;
     snapshot.status = "inProgress";
     snapshot.mongodVersion = cluster.settings.mongoDBVersion;
     realm.tell("CPS_SNAPSHOT_STARTED", cluster.name);
@@ -64,7 +64,7 @@ function freeze(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
   const region = regionOf(cluster);
   snapshot.cloudProvider = region.backingProviderName ?? region.providerName;
   snapshot.createdAt = realm.now();
-  snapshot.data = cluster.data?.stateAt(snapshot.createdAt, "present");
+  snapshot.data = cluster.data?.stateAt(snapshot.createdAt);
 }
 
 function complete(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
@@ -77,6 +77,13 @@ function complete(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
 function fail(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
   snapshot.status = "failed";
   realm.tell("CPS_SNAPSHOT_FAILED", cluster.name, { snapshotId: snapshot.id });
+}
+
+/** Completed at once, as of now: for a world that begins with a past. */
+export function completeNow(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
+  snapshot.mongodVersion = cluster.settings.mongoDBVersion;
+  freeze(realm, cluster, snapshot);
+  complete(realm, cluster, snapshot);
 }
 
 /** Its time has come, or somebody deleted it. What is being restored from it goes on. */

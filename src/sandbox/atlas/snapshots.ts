@@ -1,5 +1,6 @@
 // Snapshots: taken on demand, listed, kept longer, deleted.
-import { iso, onlyKnown, oneOf, optional, optionalWhole, required } from "./body.ts";
+import { iso, oneOf, onlyKnown, optional, optionalWhole, required } from "./body.ts";
+import { linkTo } from "./cluster-view.ts";
 import { requireNoDecrease, requireSnapshotDeletable } from "./compliance-rules.ts";
 import { collectionsOf, databasesOf } from "./contents.ts";
 import { invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
@@ -8,7 +9,6 @@ import { type Answer, type Call, GONE, ok, type Realm } from "./realm.ts";
 import { expiryOf, type Unit } from "./schedule-rules.ts";
 import { removeSnapshot, takeSnapshot } from "./snapshot-work.ts";
 import type { Cluster, Snapshot } from "./state.ts";
-import { linkTo } from "./cluster-view.ts";
 import { baseFor, wantedInstant } from "./window.ts";
 
 /** The cluster whose backups are asked for, when it has any. */
@@ -21,7 +21,8 @@ export function backedUp(realm: Realm, call: Call): Cluster {
 
 export function snapshotOf(cluster: Cluster, id: string | undefined): Snapshot {
   const found = cluster.snapshots.get(id ?? "");
-  if (found === undefined) throw missing("SNAPSHOT_NOT_FOUND", `No snapshot with ID ${id} exists for cluster ${cluster.name}.`, id, cluster.name);
+  if (found === undefined)
+    throw missing("SNAPSHOT_NOT_FOUND", `No snapshot with ID ${id} exists for cluster ${cluster.name}.`, id, cluster.name);
   return found;
 }
 
@@ -98,7 +99,8 @@ export function updateSnapshot(realm: Realm, call: Call): Answer {
   if (unit === undefined) throw missingAttribute("retentionUnit");
   const value = required(call.body, "retentionValue", "number");
   if (!Number.isInteger(value) || value < 1) throw invalidAttribute("retentionValue");
-  if (snapshot.createdAt === undefined) throw refused("SNAPSHOT_NOT_COMPLETED", `Snapshot ${snapshot.id} is ${snapshot.status}.`, snapshot.id);
+  if (snapshot.createdAt === undefined)
+    throw refused("SNAPSHOT_NOT_COMPLETED", `Snapshot ${snapshot.id} is ${snapshot.status}.`, snapshot.id);
   const expiresAt = expiryOf({ retentionUnit: unit, retentionValue: value }, snapshot.createdAt);
   requireNoDecrease(realm.world, snapshot, expiresAt);
   snapshot.expiresAt = expiresAt;
@@ -125,7 +127,12 @@ export function listSharded(realm: Realm, call: Call): Answer {
 
 export function noSharded(realm: Realm, call: Call): Answer {
   const { snapshotId } = call.params;
-  throw missing("SNAPSHOT_NOT_FOUND", `No snapshot of a sharded cluster with ID ${snapshotId} exists.`, snapshotId, backedUp(realm, call).name);
+  throw missing(
+    "SNAPSHOT_NOT_FOUND",
+    `No snapshot of a sharded cluster with ID ${snapshotId} exists.`,
+    snapshotId,
+    backedUp(realm, call).name,
+  );
 }
 
 function dataOf(realm: Realm, call: Call): NonNullable<Snapshot["data"]> {

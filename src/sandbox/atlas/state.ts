@@ -1,6 +1,5 @@
 // What the sandbox holds, as plain data. Instants are those of the driven clock.
-import type { MongoState } from "../mongo/sandbox.ts";
-import type { ClusterData } from "./data.ts";
+import type { ClusterData, MongoState } from "./data.ts";
 import type { PolicyItem } from "./schedule-rules.ts";
 
 export type StateName = "IDLE" | "CREATING" | "UPDATING" | "DELETING" | "REPAIRING";
@@ -11,7 +10,12 @@ export interface RegionConfig {
   readonly backingProviderName?: string | undefined;
   readonly regionName: string;
   readonly priority: number;
-  readonly electableSpecs: { readonly instanceSize: string; readonly nodeCount: number; readonly diskSizeGB: number; readonly diskIOPS: number };
+  readonly electableSpecs: {
+    readonly instanceSize: string;
+    readonly nodeCount: number;
+    readonly diskSizeGB: number;
+    readonly diskIOPS: number;
+  };
   /** As they were given: auto-scaling, read-only and analytics nodes. */
   readonly more: Json;
 }

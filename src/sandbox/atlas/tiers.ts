@@ -25,7 +25,9 @@ const GENERAL: readonly Tier[] = [
 const LOW_CPU: readonly Tier[] = ["40", "50", "60", "80", "200", "300", "400", "700"].map((size, at) =>
   tier(`R${size}`, 80 * 2 ** Math.min(at, 4), 4096),
 );
-const NVME: readonly Tier[] = ["40", "50", "60", "80", "200", "400"].map((size, at) => tier(`M${size}_NVME`, 380 * 2 ** Math.min(at, 3), 4096));
+const NVME: readonly Tier[] = ["40", "50", "60", "80", "200", "400"].map((size, at) =>
+  tier(`M${size}_NVME`, 380 * 2 ** Math.min(at, 3), 4096),
+);
 
 export const TIERS: ReadonlyMap<string, Tier> = new Map([...GENERAL, ...LOW_CPU, ...NVME].map((each) => [each.name, each]));
 

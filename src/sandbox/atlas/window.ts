@@ -31,7 +31,7 @@ function whole(value: unknown, name: string, least: number): number {
   return value;
 }
 
-const contains = (stretch: LogStretch, at: Date): boolean => stretch.from <= at && (stretch.to === undefined || at <= stretch.to);
+const contains = (stretch: LogStretch, at: Date): boolean => floor(stretch.from) <= at && (stretch.to === undefined || at <= stretch.to);
 
 /** The snapshot that a restore to an instant begins from: the newest before it in the same stretch of the log. */
 export function baseFor(cluster: Pick<Cluster, "log" | "snapshots">, at: Date): Snapshot | undefined {

@@ -5,7 +5,7 @@ import { compileFilter } from "./match.ts";
 import { type Resolver, runStages } from "./mingo.ts";
 import { encode, type Raw, rawOf, typedOf } from "./raw.ts";
 import { sortRaw } from "./sort.ts";
-import { promoteDocument, toNumber } from "./values.ts";
+import { isPlain, promoteDocument, rankOf, toNumber } from "./values.ts";
 
 type RawStage = (documents: Iterable<Raw>, argument: unknown) => Iterable<Raw>;
 
@@ -42,6 +42,22 @@ function* counted(documents: Iterable<Raw>, name: string): Generator<Raw> {
   if (count > 0) yield rawOf(encode({ [name]: new Int32(count) }));
 }
 
+/** `countDocuments` of the drivers: one group of everything that only counts. */
+const isCount = (group: unknown): boolean =>
+  isPlain(group) &&
+  Object.keys(group).length === 2 &&
+  (group._id === null || rankOf(group._id) === 2) &&
+  isPlain(group.n) &&
+  Object.keys(group.n).length === 1 &&
+  rankOf(group.n.$sum) === 2 &&
+  toNumber(group.n.$sum) === 1;
+
+function* counting(documents: Iterable<Raw>, group: unknown): Generator<Raw> {
+  let n = 0;
+  for (const _ of documents) n++;
+  if (n > 0) yield rawOf(encode({ _id: (group as Document)._id, n: new Int32(n) }));
+}
+
 /** Documents of another collection, by its name: for `$lookup` and the like. */
 export type ReadOther = (name: string) => Iterable<Raw>;
 
@@ -51,7 +67,7 @@ export function throughStages(documents: Iterable<Raw>, pipeline: readonly Docum
   for (const [index, stage] of pipeline.entries()) {
     const names = Object.keys(stage);
     if (names.length !== 1) throw new MongoFault(40323, "A pipeline stage specification object must contain exactly one field.");
-    const raw = RAW_STAGES[names[0] as string];
+    const raw = isCount(stage.$group) ? counting : RAW_STAGES[names[0] as string];
     if (raw === undefined) return computed(current, pipeline.slice(index), other);
     current = raw(current, stage[names[0] as string]);
   }

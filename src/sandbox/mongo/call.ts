@@ -1,9 +1,9 @@
 // One command on its way: what it brings, and where it runs.
 import type { Document } from "bson";
 import type { Authenticator, ConnectionState } from "./auth/auth-types.ts";
-import { MongoFault } from "./errors.ts";
 import type { Cursors } from "./cursors.ts";
-import { type Element, elements, type Raw, rawArray, rawOf, typedOf, assemble, elementBytes } from "./raw.ts";
+import { MongoFault } from "./errors.ts";
+import { assemble, type Element, elementBytes, elements, type Raw, rawArray, rawOf, typedOf } from "./raw.ts";
 import type { Reply } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
@@ -61,11 +61,22 @@ export function callOf(world: World, message: Message, connection: ConnectionSta
   }
   const whole = kept.map((element) => elementBytes(message.body, element));
   let body = typedOf(rawOf(sequences.size === message.sequences.size ? message.body : assemble(whole)));
-  if (message.legacyNs !== undefined && body["$query"] !== undefined) body = body["$query"];
-  const db = message.legacyNs?.split(".")[0] ?? body["$db"];
+  if (message.legacyNs !== undefined && body.$query !== undefined) body = body.$query;
+  const db = message.legacyNs?.split(".")[0] ?? body.$db;
   if (typeof db !== "string") throw new MongoFault(40571, "OP_MSG requests require a $db argument");
   const name = Object.keys(body)[0] ?? "";
-  return { world, store: world.store, name, db, body, raw: message.body, sequences, connection, signal, legacy: message.legacyNs !== undefined };
+  return {
+    world,
+    store: world.store,
+    name,
+    db,
+    body,
+    raw: message.body,
+    sequences,
+    connection,
+    signal,
+    legacy: message.legacyNs !== undefined,
+  };
 }
 
 /** The collection that the command is about: the value of its first field. */
@@ -84,4 +95,5 @@ export function numberIn<T extends number | undefined>(body: Document, name: str
   return number;
 }
 
-export const isTrue = (value: unknown): boolean => value === true || (typeof value === "object" && value !== null && toNumber(value) > 0) || value === 1;
+export const isTrue = (value: unknown): boolean =>
+  value === true || (typeof value === "object" && value !== null && toNumber(value) > 0) || value === 1;

@@ -75,6 +75,11 @@ const ended = (signal: AbortSignal): Promise<void> =>
 
 const drained = (socket: Socket): Promise<void> =>
   new Promise((resolve) => {
-    socket.once("drain", resolve);
-    socket.once("close", () => resolve());
+    function end(): void {
+      socket.off("drain", end);
+      socket.off("close", end);
+      resolve();
+    }
+    socket.on("drain", end);
+    socket.on("close", end);
   });

@@ -4,13 +4,12 @@ import { definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { modifyIndex } from "./index-definitions.ts";
 import { LATEST } from "./position.ts";
-import { idDocument } from "./writes.ts";
 import { newUuid, type Store, uuidValue } from "./store.ts";
-import { bucketsName } from "./timeseries-read.ts";
 import { bucketOptions, seriesOptions } from "./timeseries-definition.ts";
+import { bucketsName } from "./timeseries-read.ts";
+import { fillUnique } from "./unique.ts";
 import { compareValues, toNumber } from "./values.ts";
 import type { Records } from "./versions.ts";
-import { fillUnique } from "./unique.ts";
 
 /** Makes what `create` asks for. The same once more is no error; anything else of that name is NamespaceExists. */
 export function createNamespace(store: Store, db: string, name: string, options: Document): void {
@@ -20,34 +19,35 @@ export function createNamespace(store: Store, db: string, name: string, options:
     if (same) return;
     throw new MongoFault(48, `Collection ${fullName(db, name)} already exists.`);
   }
-  if (options["viewOn"] !== undefined) createView(store, db, name, options);
-  else if (options["timeseries"] !== undefined) createSeries(store, db, name, options);
+  if (options.viewOn !== undefined) createView(store, db, name, options);
+  else if (options.timeseries !== undefined) createSeries(store, db, name, options);
   else {
-    if (options["capped"] === true && !(toNumber(options["size"]) > 0)) throw new MongoFault(72, "the 'size' field is required when 'capped' is true");
+    if (options.capped === true && !(toNumber(options.size) > 0))
+      throw new MongoFault(72, "the 'size' field is required when 'capped' is true");
     store.create(db, name, "collection", wanted(options));
   }
 }
 
 /** Options as they are kept: a capped collection's size is a multiple of 256. */
 function wanted(options: Document): Document {
-  if (options["timeseries"] !== undefined) return seriesOptions(options);
+  if (options.timeseries !== undefined) return seriesOptions(options);
   const kept: Document = { ...options };
-  if (kept["capped"] === false) {
-    delete kept["capped"];
-    delete kept["size"];
+  if (kept.capped === false) {
+    delete kept.capped;
+    delete kept.size;
   }
-  if (kept["validator"] !== undefined) {
-    kept["validationLevel"] ??= "strict";
-    kept["validationAction"] ??= "error";
+  if (kept.validator !== undefined) {
+    kept.validationLevel ??= "strict";
+    kept.validationAction ??= "error";
   }
-  if (kept["clusteredIndex"] !== undefined && kept["clusteredIndex"] !== true) {
-    kept["clusteredIndex"] = { v: 2, key: { _id: 1 }, name: "_id_", ...kept["clusteredIndex"], unique: true };
+  if (kept.clusteredIndex !== undefined && kept.clusteredIndex !== true) {
+    kept.clusteredIndex = { v: 2, key: { _id: 1 }, name: "_id_", ...kept.clusteredIndex, unique: true };
   }
   return kept;
 }
 
 function createView(store: Store, db: string, name: string, options: Document): void {
-  const made = store.create(db, name, "view", { ...options, pipeline: options["pipeline"] ?? [] });
+  const made = store.create(db, name, "view", { ...options, pipeline: options.pipeline ?? [] });
   logView(store, made, "i");
 }
 
@@ -63,7 +63,13 @@ function createSeries(store: Store, db: string, name: string, options: Document)
   const kept = seriesOptions(options);
   if (store.find(db, bucketsName(name)) === undefined) store.create(db, bucketsName(name), "collection", bucketOptions(kept));
   store.create(db, name, "timeseries", kept);
-  store.logDocument(store.last, "i", `${db}.system.views`, { _id: fullName(db, name), viewOn: bucketsName(name), pipeline: [{ $_internalUnpackBucket: kept["timeseries"] }] }, { _id: fullName(db, name) });
+  store.logDocument(
+    store.last,
+    "i",
+    `${db}.system.views`,
+    { _id: fullName(db, name), viewOn: bucketsName(name), pipeline: [{ $_internalUnpackBucket: kept.timeseries }] },
+    { _id: fullName(db, name) },
+  );
 }
 
 export function dropNamespace(store: Store, namespace: Namespace): void {
@@ -80,7 +86,8 @@ export function dropDatabase(store: Store, db: string): boolean {
   const namespaces = store.catalog.in(db);
   for (const namespace of namespaces) {
     store.catalog.end(namespace, store.tick());
-    if (namespace.kind === "collection") store.logCommand(store.last, db, { drop: namespace.name }, namespace.records?.uuid, { numRecords: namespace.records?.count ?? 0 });
+    if (namespace.kind === "collection")
+      store.logCommand(store.last, db, { drop: namespace.name }, namespace.records?.uuid, { numRecords: namespace.records?.count ?? 0 });
   }
   if (namespaces.length > 0) store.logCommand(store.tick(), db, { dropDatabase: 1 });
   return namespaces.length > 0;
@@ -98,7 +105,8 @@ export function renameNamespace(store: Store, from: string, to: string, dropTarg
   const source = store.find(old.db, old.name);
   if (source === undefined) throw new MongoFault(26, `Source collection ${from} does not exist`);
   if (source.kind === "view") throw new MongoFault(166, `cannot rename view: ${from}`);
-  if (source.kind === "timeseries" || old.name.startsWith("system.buckets.")) throw new MongoFault(20, `Cannot rename timeseries collection ${from}`);
+  if (source.kind === "timeseries" || old.name.startsWith("system.buckets."))
+    throw new MongoFault(20, `Cannot rename timeseries collection ${from}`);
   if (from === to) throw new MongoFault(20, "Can't rename a collection to itself");
   const target = store.find(fresh.db, fresh.name);
   if (target !== undefined && !dropTarget) throw new MongoFault(48, "target namespace exists");
@@ -114,13 +122,23 @@ function renameWithin(store: Store, source: Namespace, name: string, target: Nam
   store.catalog.end(source, position);
   const definitions = [{ ...definitionOf(source), from: position }];
   store.catalog.add({ ...source, name, from: position, to: LATEST, definitions });
-  const command = { renameCollection: from, to: fullName(source.db, name), stayTemp: false, ...(target?.records === undefined ? {} : { dropTarget: uuidOf(target) }) };
+  const command = {
+    renameCollection: from,
+    to: fullName(source.db, name),
+    stayTemp: false,
+    ...(target?.records === undefined ? {} : { dropTarget: uuidOf(target) }),
+  };
   store.logCommand(position, source.db, command, source.records?.uuid);
 }
 
 const uuidOf = (namespace: Namespace): unknown => uuidValue(namespace.records?.uuid ?? newUuid());
 
-function copyAcross(store: Store, source: Namespace, to: { readonly db: string; readonly name: string }, target: Namespace | undefined): void {
+function copyAcross(
+  store: Store,
+  source: Namespace,
+  to: { readonly db: string; readonly name: string },
+  target: Namespace | undefined,
+): void {
   if (target !== undefined) dropNamespace(store, target);
   const { options, indexes } = definitionOf(source);
   const made = store.create(to.db, to.name, "collection", options);
@@ -128,10 +146,9 @@ function copyAcross(store: Store, source: Namespace, to: { readonly db: string; 
   for (const spec of indexes.slice(1)) store.logCommand(store.tick(), to.db, { createIndexes: to.name, ...spec }, records.uuid);
   store.define(made, { indexes }, store.last);
   for (const version of (source.records as Records).scan(LATEST)) {
-    const id = idDocument(version);
-    store.copyDocument(made, version, id);
+    store.copyDocument(made, version);
   }
-  for (const spec of indexes) if (spec["unique"] === true) fillUnique(made, spec);
+  for (const spec of indexes) if (spec.unique === true) fillUnique(made, spec);
   dropNamespace(store, source);
 }
 
@@ -144,9 +161,9 @@ export function modifyNamespace(store: Store, namespace: Namespace, wishes: Docu
   if (index !== undefined) told = modifyIndex(store, namespace, index, position);
   const options: Document = { ...definitionOf(namespace).options };
   for (const [key, value] of Object.entries(rest)) {
-    if (key === "cappedSize") options["size"] = value;
-    else if (key === "cappedMax") options["max"] = value;
-    else if (key === "validator" && Object.keys(value).length === 0) delete options["validator"];
+    if (key === "cappedSize") options.size = value;
+    else if (key === "cappedMax") options.max = value;
+    else if (key === "validator" && Object.keys(value).length === 0) delete options.validator;
     else options[key] = value;
   }
   if (Object.keys(rest).length > 0) store.define(namespace, { options }, position);

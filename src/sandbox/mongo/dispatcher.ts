@@ -12,7 +12,18 @@ import { sessionKey } from "./sessions.ts";
 import type { Message } from "./wire.ts";
 
 /** What anybody may ask before they said who they are. */
-const OPEN_TO_ALL = new Set(["hello", "isMaster", "ismaster", "ping", "buildInfo", "buildinfo", "endSessions", "getnonce", "whatsmyuri", "connectionStatus"]);
+const OPEN_TO_ALL = new Set([
+  "hello",
+  "isMaster",
+  "ismaster",
+  "ping",
+  "buildInfo",
+  "buildinfo",
+  "endSessions",
+  "getnonce",
+  "whatsmyuri",
+  "connectionStatus",
+]);
 
 const NO_SIGNATURE = { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO };
 
@@ -46,7 +57,7 @@ export async function dispatch(
       seen.code = 0;
     } catch (error) {
       reply = { fields: faultReply(error) };
-      seen.code = reply.fields["code"];
+      seen.code = reply.fields.code;
     }
   } catch (error) {
     reply = { fields: faultReply(error) };
@@ -57,7 +68,7 @@ export async function dispatch(
 const isReply = (value: Reply | Document): value is Reply => "fields" in value && !("ok" in value);
 const asReply = (value: Reply | Document): Reply => (isReply(value) ? value : { fields: value });
 
-const aboutOf = ({ body, name }: Call): string => String((name === "getMore" ? body["collection"] : body[name]) ?? "");
+const aboutOf = ({ body, name }: Call): string => String((name === "getMore" ? body.collection : body[name]) ?? "");
 
 async function run(call: Call): Promise<Reply | Document> {
   const { world, connection, name } = call;
@@ -73,10 +84,10 @@ async function run(call: Call): Promise<Reply | Document> {
 /** A retryable write is done once, however often it is sent. */
 async function once(call: Call, act: () => Reply | Document | Promise<Reply | Document>): Promise<Reply | Document> {
   const { body, world } = call;
-  const session = sessionKey(body["lsid"]);
-  if (body["txnNumber"] === undefined || session === undefined || body["autocommit"] !== undefined) return act();
+  const session = sessionKey(body.lsid);
+  if (body.txnNumber === undefined || session === undefined || body.autocommit !== undefined) return act();
   if (world.setName === undefined) throw new MongoFault(20, "Transaction numbers are only allowed on a replica set member or mongos");
-  const number = BigInt(body["txnNumber"].toString());
+  const number = BigInt(body.txnNumber.toString());
   const known = world.sessions.answered(session, number);
   if (known !== undefined) return known;
   const reply = await act();
@@ -89,8 +100,8 @@ function stamped(world: World, reply: Reply): Reply {
   const all: Document = { ...fields, ok };
   if (world.setName !== undefined) {
     const now = timestampOf(world.store.last);
-    all["$clusterTime"] = { clusterTime: now, signature: NO_SIGNATURE };
-    all["operationTime"] = now;
+    all.$clusterTime = { clusterTime: now, signature: NO_SIGNATURE };
+    all.operationTime = now;
   }
   return { fields: all, batch: reply.batch };
 }

@@ -1,7 +1,7 @@
 // What a find reads, in which order, and what it makes of it.
-import { type Document } from "bson";
-import { isTrue, numberIn } from "./call.ts";
+import type { Document } from "bson";
 import { after, first } from "./aggregate.ts";
+import { isTrue, numberIn } from "./call.ts";
 import { fullName } from "./catalog.ts";
 import { type CursorSource, sourceOf } from "./cursors.ts";
 import { MongoFault } from "./errors.ts";
@@ -19,11 +19,13 @@ export function findSource(store: Store, db: string, name: string, body: Documen
   const { filter, sort, projection } = body;
   const test = compileFilter(filter);
   const project = isPlain(projection) && Object.keys(projection).length > 0 ? compileProjection(projection) : undefined;
-  if (isTrue(body["tailable"])) return tailing(store, db, name, body, test, project);
-  const natural = naturalOrder(sort) ?? naturalOrder(body["hint"]);
-  let documents = lookup(store, db, name, filter, at) ?? (natural === -1 ? backwards(store, db, name, at, filter) : documentsOf(store, db, name, at, filter));
+  if (isTrue(body.tailable)) return tailing(store, db, name, body, test, project);
+  const natural = naturalOrder(sort) ?? naturalOrder(body.hint);
+  let documents =
+    lookup(store, db, name, filter, at) ??
+    (natural === -1 ? backwards(store, db, name, at, filter) : documentsOf(store, db, name, at, filter));
   if (test !== undefined) documents = filtered(documents, test);
-  if (isPlain(sort) && Object.keys(sort).length > 0 && sort["$natural"] === undefined) documents = sortRaw([...documents], sort);
+  if (isPlain(sort) && Object.keys(sort).length > 0 && sort.$natural === undefined) documents = sortRaw([...documents], sort);
   const skip = numberIn(body, "skip", 0);
   const limit = Math.abs(numberIn(body, "limit", 0));
   if (skip > 0) documents = after(documents, skip);
@@ -39,13 +41,14 @@ function killedBy(store: Store, db: string, name: string, at: Position): Error |
 }
 
 function naturalOrder(order: unknown): number | undefined {
-  return isPlain(order) && order["$natural"] !== undefined ? Math.sign(toNumber(order["$natural"])) : undefined;
+  return isPlain(order) && order.$natural !== undefined ? Math.sign(toNumber(order.$natural)) : undefined;
 }
 
 /** The one document that an equality of `_id` can mean, without looking at the others. */
 function lookup(store: Store, db: string, name: string, filter: Document | undefined, at: Position): Iterable<Raw> | undefined {
-  const id = filter?.["_id"];
-  if (at !== LATEST || id === undefined || id === null || Array.isArray(id) || id instanceof RegExp || id._bsontype === "BSONRegExp") return undefined;
+  const id = filter?._id;
+  if (at !== LATEST || id === undefined || id === null || Array.isArray(id) || id instanceof RegExp || id._bsontype === "BSONRegExp")
+    return undefined;
   if (isPlain(id) && Object.keys(id)[0]?.startsWith("$")) return undefined;
   const records = store.find(db, name)?.records;
   const slot = records?.byId.get(idKeyOfValue(id));
@@ -57,11 +60,19 @@ export function idKeyOfValue(id: unknown): string {
   return isObjectId ? Buffer.from((id as unknown as { id: Uint8Array }).id).toString("latin1") : keyOf(id);
 }
 
-function tailing(store: Store, db: string, name: string, body: Document, test: Test | undefined, project: ((document: Document) => Document) | undefined): CursorSource {
+function tailing(
+  store: Store,
+  db: string,
+  name: string,
+  body: Document,
+  test: Test | undefined,
+  project: ((document: Document) => Document) | undefined,
+): CursorSource {
   const namespace = store.find(db, name);
-  const capped = isOplog(store, db, name) || namespace?.definitions.at(-1)?.options["capped"] === true;
-  if (namespace !== undefined && !capped) throw new MongoFault(2, `error processing query: tailable cursor requested on non capped collection`);
-  const source = tailingSource(store, db, name, body["filter"], isTrue(body["awaitData"]));
+  const capped = isOplog(store, db, name) || namespace?.definitions.at(-1)?.options.capped === true;
+  if (namespace !== undefined && !capped)
+    throw new MongoFault(2, `error processing query: tailable cursor requested on non capped collection`);
+  const source = tailingSource(store, db, name, body.filter, isTrue(body.awaitData));
   return {
     ...source,
     next() {

@@ -14,7 +14,7 @@ const nameFrom = (key: Document): string =>
 
 /** As `listIndexes` will show it: what the server adds by itself is added. */
 function complete(spec: Document): Document {
-  if (!isPlain(spec["key"]) || Object.keys(spec["key"]).length === 0) throw new MongoFault(67, "Index keys cannot be empty.");
+  if (!isPlain(spec.key) || Object.keys(spec.key).length === 0) throw new MongoFault(67, "Index keys cannot be empty.");
   const { v = new Int32(2), key, name = nameFrom(key), background: _background, ns: _ns, ...rest } = spec;
   const kinds = Object.values(key as Document);
   if (!kinds.includes("text")) return { v, key: keyOrder(key), name, ...rest, ...geoVersion(kinds, rest) };
@@ -23,10 +23,19 @@ function complete(spec: Document): Document {
   const alreadyInternal = Object.hasOwn(key, "_fts");
   if (alreadyInternal) return { v, key, name, ...rest };
   const before = Object.keys(key).findIndex((field) => key[field] === "text");
-  const [prefix, suffix] = [others.filter(([field]) => Object.keys(key).indexOf(field) < before), others.filter(([field]) => Object.keys(key).indexOf(field) > before)];
-  const weights = { ...Object.fromEntries(fields.map(([field]) => [field, new Int32(1)])), ...rest["weights"] };
+  const [prefix, suffix] = [
+    others.filter(([field]) => Object.keys(key).indexOf(field) < before),
+    others.filter(([field]) => Object.keys(key).indexOf(field) > before),
+  ];
+  const weights = { ...Object.fromEntries(fields.map(([field]) => [field, new Int32(1)])), ...rest.weights };
   const sorted = Object.fromEntries(Object.entries(weights).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const { weights: _weights, default_language = "english", language_override = "language", textIndexVersion = new Int32(3), ...more } = rest;
+  const {
+    weights: _weights,
+    default_language = "english",
+    language_override = "language",
+    textIndexVersion = new Int32(3),
+    ...more
+  } = rest;
   return {
     v,
     key: { ...Object.fromEntries(prefix), _fts: "text", _ftsx: new Int32(1), ...Object.fromEntries(suffix) },
@@ -44,7 +53,13 @@ const geoVersion = (kinds: readonly unknown[], rest: Document): Document =>
   kinds.includes("2dsphere") && rest["2dsphereIndexVersion"] === undefined ? { "2dsphereIndexVersion": new Int32(3) } : {};
 
 /** What makes two indexes different although their keys are the same. */
-const signature = ({ key, collation, partialFilterExpression, sparse, unique }: Document): Document => ({ key, collation, partialFilterExpression, sparse, unique });
+const signature = ({ key, collation, partialFilterExpression, sparse, unique }: Document): Document => ({
+  key,
+  collation,
+  partialFilterExpression,
+  sparse,
+  unique,
+});
 
 /** Adds indexes. The same once more is passed over; a name or a key that stands for another: 85, 86. */
 export function createIndexes(store: Store, namespace: Namespace, specs: readonly Document[]): void {
@@ -53,11 +68,15 @@ export function createIndexes(store: Store, namespace: Namespace, specs: readonl
     const spec = complete(wanted);
     const known = [...definitionOf(namespace).indexes, ...fresh];
     if (isIdIndex(spec) || known.some((each) => sameIndex(each, spec))) continue;
-    const named = known.find(({ name }) => name === spec["name"]);
-    if (named !== undefined) throw new MongoFault(86, `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Requested index: ${spec["name"]}`);
+    const named = known.find(({ name }) => name === spec.name);
+    if (named !== undefined)
+      throw new MongoFault(
+        86,
+        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Requested index: ${spec.name}`,
+      );
     const keyed = known.find((each) => compareValues(signature(each), signature(spec)) === 0);
-    if (keyed !== undefined) throw new MongoFault(85, `Index already exists with a different name: ${keyed["name"]}`);
-    if (spec["unique"] === true) fillUnique(namespace, spec);
+    if (keyed !== undefined) throw new MongoFault(85, `Index already exists with a different name: ${keyed.name}`);
+    if (spec.unique === true) fillUnique(namespace, spec);
     fresh.push(spec);
   }
   for (const spec of fresh) {
@@ -68,7 +87,7 @@ export function createIndexes(store: Store, namespace: Namespace, specs: readonl
 }
 
 const isIdIndex = ({ key }: Document): boolean => compareValues(key, { _id: 1 }) === 0;
-const sameIndex = (a: Document, b: Document): boolean => a["name"] === b["name"] && compareValues(signature(a), signature(b)) === 0;
+const sameIndex = (a: Document, b: Document): boolean => a.name === b.name && compareValues(signature(a), signature(b)) === 0;
 
 /** Drops by name, by key, by a list of names, or all but `_id_` with `*`. */
 export function dropIndexes(store: Store, namespace: Namespace, wanted: unknown): void {
@@ -77,15 +96,16 @@ export function dropIndexes(store: Store, namespace: Namespace, wanted: unknown)
     wanted === "*"
       ? indexes.filter(({ name }) => name !== "_id_")
       : (Array.isArray(wanted) ? wanted : [wanted]).map((each) => {
-          const found = indexes.find((spec) => (typeof each === "string" ? spec["name"] === each : compareValues(spec["key"], each) === 0));
-          if (found === undefined) throw new MongoFault(27, `index not found with name [${typeof each === "string" ? each : JSON.stringify(each)}]`);
-          if (found["name"] === "_id_") throw new MongoFault(72, "cannot drop _id index");
+          const found = indexes.find((spec) => (typeof each === "string" ? spec.name === each : compareValues(spec.key, each) === 0));
+          if (found === undefined)
+            throw new MongoFault(27, `index not found with name [${typeof each === "string" ? each : JSON.stringify(each)}]`);
+          if (found.name === "_id_") throw new MongoFault(72, "cannot drop _id index");
           return found;
         });
   for (const spec of chosen) {
     const position = store.tick();
     store.define(namespace, { indexes: definitionOf(namespace).indexes.filter((each) => each !== spec) }, position);
-    store.logCommand(position, namespace.db, { dropIndexes: namespace.name, index: spec["name"] }, namespace.records?.uuid, spec);
+    store.logCommand(position, namespace.db, { dropIndexes: namespace.name, index: spec.name }, namespace.records?.uuid, spec);
   }
 }
 
@@ -93,12 +113,13 @@ export function dropIndexes(store: Store, namespace: Namespace, wanted: unknown)
 export function modifyIndex(store: Store, namespace: Namespace, wish: Document, position: Position): Document {
   const { name, keyPattern, ...changes } = wish;
   const indexes = definitionOf(namespace).indexes;
-  const found = indexes.find((spec) => (name === undefined ? compareValues(spec["key"], keyPattern) === 0 : spec["name"] === name));
-  if (found === undefined) throw new MongoFault(27, `cannot find index ${name ?? JSON.stringify(keyPattern)} for ns ${namespace.db}.${namespace.name}`);
+  const found = indexes.find((spec) => (name === undefined ? compareValues(spec.key, keyPattern) === 0 : spec.name === name));
+  if (found === undefined)
+    throw new MongoFault(27, `cannot find index ${name ?? JSON.stringify(keyPattern)} for ns ${namespace.db}.${namespace.name}`);
   const changed: Document = { ...found };
   const told: Document = {};
   for (const [key, value] of Object.entries(changes)) {
-    if (key === "hidden" && value === false) delete changed["hidden"];
+    if (key === "hidden" && value === false) delete changed.hidden;
     else changed[key] = value;
     told[`${key}_old`] = found[key];
     told[`${key}_new`] = value;

@@ -28,16 +28,16 @@ const RULES: Readonly<Record<string, Rule>> = {
     ),
   additionalProperties: (value, wanted, schema) => {
     if (!isPlain(value) || wanted === true) return true;
-    const patterns = Object.keys(schema["patternProperties"] ?? {}).map((pattern) => new RegExp(pattern));
+    const patterns = Object.keys(schema.patternProperties ?? {}).map((pattern) => new RegExp(pattern));
     const others = Object.keys(value).filter(
-      (name) => !Object.hasOwn(schema["properties"] ?? {}, name) && !patterns.some((pattern) => pattern.test(name)),
+      (name) => !Object.hasOwn(schema.properties ?? {}, name) && !patterns.some((pattern) => pattern.test(name)),
     );
     return wanted === false ? others.length === 0 : others.every((name) => validatesSchema(value[name], wanted as Document));
   },
   minProperties: (value, wanted) => !isPlain(value) || Object.keys(value).length >= toNumber(wanted),
   maxProperties: (value, wanted) => !isPlain(value) || Object.keys(value).length <= toNumber(wanted),
-  minimum: (value, wanted, schema) => !isNumber(value) || compareValues(value, wanted) >= (isTrue(schema["exclusiveMinimum"]) ? 1e-300 : 0),
-  maximum: (value, wanted, schema) => !isNumber(value) || compareValues(value, wanted) <= (isTrue(schema["exclusiveMaximum"]) ? -1e-300 : 0),
+  minimum: (value, wanted, schema) => !isNumber(value) || compareValues(value, wanted) >= (isTrue(schema.exclusiveMinimum) ? 1e-300 : 0),
+  maximum: (value, wanted, schema) => !isNumber(value) || compareValues(value, wanted) <= (isTrue(schema.exclusiveMaximum) ? -1e-300 : 0),
   multipleOf: (value, wanted) => !isNumber(value) || toNumber(value) % toNumber(wanted) === 0,
   minLength: (value, wanted) => typeof value !== "string" || [...value].length >= toNumber(wanted),
   maxLength: (value, wanted) => typeof value !== "string" || [...value].length <= toNumber(wanted),
@@ -45,10 +45,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   minItems: (value, wanted) => !Array.isArray(value) || value.length >= toNumber(wanted),
   maxItems: (value, wanted) => !Array.isArray(value) || value.length <= toNumber(wanted),
   uniqueItems: (value, wanted) =>
-    !Array.isArray(value) || wanted !== true || value.every((each, index) => !value.slice(0, index).some((other) => compareValues(each, other) === 0)),
+    !Array.isArray(value) ||
+    wanted !== true ||
+    value.every((each, index) => !value.slice(0, index).some((other) => compareValues(each, other) === 0)),
   items: (value, wanted) =>
     !Array.isArray(value) ||
-    (Array.isArray(wanted) ? wanted.every((schema, index) => index >= value.length || validatesSchema(value[index], schema)) : value.every((each) => validatesSchema(each, wanted as Document))),
+    (Array.isArray(wanted)
+      ? wanted.every((schema, index) => index >= value.length || validatesSchema(value[index], schema))
+      : value.every((each) => validatesSchema(each, wanted as Document))),
   allOf: (value, wanted) => list(wanted).every((schema) => validatesSchema(value, schema as Document)),
   anyOf: (value, wanted) => list(wanted).some((schema) => validatesSchema(value, schema as Document)),
   oneOf: (value, wanted) => list(wanted).filter((schema) => validatesSchema(value, schema as Document)).length === 1,

@@ -1,14 +1,17 @@
 // Comparisons of a filter: each makes a test over the values that a field leads to.
 import { BSONRegExp, type Document } from "bson";
 import { MongoFault } from "./errors.ts";
-import { compareValues, rankOf, toNumber } from "./values.ts";
 import { typeMatches } from "./types.ts";
+import { compareValues, rankOf, toNumber } from "./values.ts";
 
 export type Predicate = (values: readonly unknown[]) => boolean;
 type Maker = (wanted: unknown, siblings: Document) => Predicate;
 
 const equal = (value: unknown, wanted: unknown): boolean => compareValues(value, wanted) === 0;
-const isEqualTo = (wanted: unknown): Predicate => (values) => values.some((value) => equal(value, wanted));
+const isEqualTo =
+  (wanted: unknown): Predicate =>
+  (values) =>
+    values.some((value) => equal(value, wanted));
 
 /** Only values of the same kind are held against each other; MinKey and MaxKey against all. */
 const ordered =
@@ -16,11 +19,11 @@ const ordered =
   (wanted) => {
     const rank = rankOf(wanted);
     const anyKind = rank === 0 || rank === 14;
-    const isNaN = rank === 2 && Number.isNaN(toNumber(wanted));
+    const wantsNaN = rank === 2 && Number.isNaN(toNumber(wanted));
     return (values) =>
       values.some((value) => {
         if (!anyKind && rankOf(value) !== rank) return false;
-        if (rank === 2 && Number.isNaN(toNumber(value)) !== isNaN) return false;
+        if (rank === 2 && Number.isNaN(toNumber(value)) !== wantsNaN) return false;
         return accepts(compareValues(value, wanted));
       });
   };
@@ -33,9 +36,14 @@ const isIn: Maker = (wanted) => {
 
 const regex: Maker = (wanted, siblings) => {
   const [pattern, own] = wanted instanceof BSONRegExp ? [wanted.pattern, wanted.options] : [String(wanted), ""];
-  const options = String(siblings["$options"] ?? own).replace(/[^imsu]/g, "");
+  const options = String(siblings.$options ?? own).replace(/[^imsu]/g, "");
   const expression = new RegExp(pattern, options);
-  return (values) => values.some((value) => (typeof value === "string" ? expression.test(value) : wanted instanceof BSONRegExp && value instanceof BSONRegExp && equal(value, wanted)));
+  return (values) =>
+    values.some((value) =>
+      typeof value === "string"
+        ? expression.test(value)
+        : wanted instanceof BSONRegExp && value instanceof BSONRegExp && equal(value, wanted),
+    );
 };
 
 const not =

@@ -1,10 +1,10 @@
 // Filters over typed documents, so that every number type compares as the server compares it. What is not known here goes to mingo.
 import type { Document } from "bson";
 import { MongoFault } from "./errors.ts";
+import { validatesSchema } from "./json-schema.ts";
 import { OPERATORS, type Predicate } from "./match-operators.ts";
 import { queryTest } from "./mingo.ts";
 import { candidates } from "./paths.ts";
-import { validatesSchema } from "./json-schema.ts";
 import { isPlain, promoteDocument } from "./values.ts";
 
 export type Test = (document: Document) => boolean;
@@ -36,13 +36,14 @@ function logical(name: string, condition: unknown): Test {
   }
   if (name === "$jsonSchema") return (document) => validatesSchema(document, condition as Document);
   if (name === "$expr" || name === "$where") {
-    const test = queryTest({ [name]: promoteDocument({ condition })["condition"] });
+    const test = queryTest({ [name]: promoteDocument({ condition }).condition });
     return (document) => test(promoteDocument(document));
   }
   throw new MongoFault(2, `unknown top level operator: ${name}`);
 }
 
-const hasOperators = (condition: unknown): condition is Document => isPlain(condition) && Object.keys(condition)[0]?.startsWith("$") === true;
+const hasOperators = (condition: unknown): condition is Document =>
+  isPlain(condition) && Object.keys(condition)[0]?.startsWith("$") === true;
 
 function field(name: string, condition: unknown): Test {
   const parts = name.split(".");

@@ -16,7 +16,11 @@ export function queryTest(filter: Document): (document: Document) => boolean {
 }
 
 /** The documents after the stages. What mingo refuses: BadValue in its words. */
-export function runStages(documents: Document[], stages: Document[], options: { readonly resolve?: Resolver; readonly variables?: Document } = {}): Document[] {
+export function runStages(
+  documents: Document[],
+  stages: Document[],
+  options: { readonly resolve?: Resolver; readonly variables?: Document } = {},
+): Document[] {
   try {
     const aggregator = new Aggregator(stages, {
       ...(options.resolve === undefined ? {} : { collectionResolver: options.resolve }),

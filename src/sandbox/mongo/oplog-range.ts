@@ -16,8 +16,8 @@ export function oplogRange(filter: Document | undefined, latest: Position): Rang
 
 function narrow(range: Range, filter: unknown): void {
   if (!isPlain(filter)) return;
-  if (Array.isArray(filter["$and"])) for (const each of filter["$and"]) narrow(range, each);
-  const wanted = filter["ts"];
+  if (Array.isArray(filter.$and)) for (const each of filter.$and) narrow(range, each);
+  const wanted = filter.ts;
   if (wanted instanceof Timestamp) bound(range, "$eq", wanted);
   else if (isPlain(wanted)) for (const [operator, value] of Object.entries(wanted)) bound(range, operator, value);
 }
@@ -25,6 +25,8 @@ function narrow(range: Range, filter: unknown): void {
 function bound(range: Range, operator: string, value: unknown): void {
   if (!(value instanceof Timestamp)) return;
   const position = positionOf(value);
-  if (operator === "$eq" || operator === "$gte" || operator === "$gt") range.from = Math.max(range.from, operator === "$gt" ? position + 1 : position);
-  if (operator === "$eq" || operator === "$lte" || operator === "$lt") range.to = Math.min(range.to, operator === "$lt" ? position - 1 : position);
+  if (operator === "$eq" || operator === "$gte" || operator === "$gt")
+    range.from = Math.max(range.from, operator === "$gt" ? position + 1 : position);
+  if (operator === "$eq" || operator === "$lte" || operator === "$lt")
+    range.to = Math.min(range.to, operator === "$lt" ? position - 1 : position);
 }

@@ -1,8 +1,8 @@
 // The operation log: what was done, in order, as `local.oplog.rs` shows it. Entries become bytes only when they are read.
 // https://github.com/mongodb/mongo/blob/master/src/mongo/db/repl/oplog_entry.idl
-import { Binary, type Document, Long } from "bson";
-import { LATEST, type Position, timestampOf } from "./position.ts";
-import { assemble, bytesOf, encode, type Raw } from "./raw.ts";
+import { Binary, type Document, Int32, Long } from "bson";
+import { instantOf, LATEST, type Position, timestampOf } from "./position.ts";
+import { assemble, bytesOf, encode, idDocument, type Raw } from "./raw.ts";
 
 export interface OplogEntry {
   readonly position: Position;
@@ -11,29 +11,62 @@ export interface OplogEntry {
   readonly ns: string;
   readonly uuid?: Buffer | undefined;
   readonly o: Raw;
+  /** Where it is not simply the `_id` of what was inserted or updated. */
   readonly o2?: Buffer | undefined;
-  /** Fields that stand before everything: `lsid`, `txnNumber`, `stmtId` of a retryable write. */
+  /** `lsid` and `txnNumber` of a retryable write: one object for all its statements. */
   readonly session?: Document | undefined;
+  readonly stmtId?: number | undefined;
 }
 
 const NULL_OP_TIME = { ts: timestampOf(0), t: Long.fromNumber(-1) };
 
-const embedded = (name: string, document: Buffer): Buffer => Buffer.concat([Buffer.from(`\x03${name}\0`, "latin1"), document]);
-const inner = (document: Buffer): Buffer => document.subarray(4, -1);
+const inner = (document: Document): Buffer => encode(document).subarray(4, -1);
+
+/** Fields at the end, in bytes, with places for the few that differ: reading a long log makes no objects. */
+const TIMES = { ts: timestampOf(0), t: Long.fromNumber(1), v: Long.fromNumber(2), wall: new Date(0) };
+const TAIL = inner(TIMES);
+const RETRYABLE_TAIL = inner({ stmtId: new Int32(0), ...TIMES, prevOpTime: NULL_OP_TIME });
+const STMT_AT = 8;
+const TS_AT = 4;
+const WALL_AT = TAIL.length - 8;
+const O = Buffer.from("\x03o\0", "latin1");
+const O2 = Buffer.from("\x03o2\0", "latin1");
+
+interface Head extends Pick<OplogEntry, "ns" | "op" | "uuid" | "session"> {
+  readonly bytes: Buffer;
+}
+
+let head: Head | undefined;
+
+/** Fields at the beginning. Neighbours mostly have the same. */
+function headBytes({ op, ns, uuid, session }: OplogEntry): Buffer {
+  if (head === undefined || head.ns !== ns || head.op !== op || head.uuid !== uuid || head.session !== session) {
+    head = { ns, op, uuid, session, bytes: inner({ ...session, op, ns, ui: uuid === undefined ? undefined : new Binary(uuid, 4) }) };
+  }
+  return head.bytes;
+}
+
+function tailBytes({ position, wallMs, stmtId }: OplogEntry): Buffer {
+  const bytes = Buffer.from(stmtId === undefined ? TAIL : RETRYABLE_TAIL);
+  const shift = stmtId === undefined ? 0 : STMT_AT + 4;
+  if (stmtId !== undefined) bytes.writeInt32LE(stmtId, STMT_AT);
+  const { t, i } = instantOf(position);
+  bytes.writeUInt32LE(i, shift + TS_AT);
+  bytes.writeUInt32LE(t, shift + TS_AT + 4);
+  bytes.writeBigInt64LE(BigInt(wallMs), shift + WALL_AT);
+  return bytes;
+}
+
+/** `{_id}` of the document that was inserted or updated. */
+function secondOf({ op, o, o2 }: OplogEntry): Buffer | undefined {
+  return o2 ?? (op === "i" || op === "u" ? idDocument(o) : undefined);
+}
 
 /** The entry as a document. */
 export function entryBytes(entry: OplogEntry): Buffer {
-  const { position, wallMs, op, ns, uuid, session } = entry;
-  const before = encode({ ...session, op, ns, ui: uuid === undefined ? undefined : new Binary(uuid, 4) });
-  const after = encode({
-    ts: timestampOf(position),
-    t: Long.fromNumber(1),
-    v: Long.fromNumber(2),
-    wall: new Date(wallMs),
-    ...(session?.txnNumber === undefined ? {} : { prevOpTime: NULL_OP_TIME }),
-  });
-  const second = entry.o2 === undefined ? [] : [embedded("o2", entry.o2)];
-  return assemble([inner(before), embedded("o", bytesOf(entry.o)), ...second, inner(after)]);
+  const second = secondOf(entry);
+  const parts = [headBytes(entry), O, bytesOf(entry.o), ...(second === undefined ? [] : [O2, second]), tailBytes(entry)];
+  return assemble(parts);
 }
 
 export class Oplog {

@@ -14,14 +14,14 @@ const SOURCES: Readonly<Record<string, Source>> = {
   $collStats: (call, name, argument) => {
     const stats = collectionStats(call.store, call.db, name);
     const shown: Document = { ns: `${call.db}.${name}`, host: `${call.world.host}:${call.world.port}`, localTime: call.store.clock() };
-    if (argument["count"] !== undefined) shown["count"] = stats["count"];
-    if (argument["storageStats"] !== undefined) shown["storageStats"] = stats;
+    if (argument.count !== undefined) shown.count = stats.count;
+    if (argument.storageStats !== undefined) shown.storageStats = stats;
     return [shown];
   },
   $indexStats: ({ store, db, world }, name) =>
     (store.find(db, name)?.definitions.at(-1)?.indexes ?? []).map((spec) => ({
-      name: spec["name"],
-      key: spec["key"],
+      name: spec.name,
+      key: spec.key,
       host: `${world.host}:${world.port}`,
       accesses: { ops: Long.ZERO, since: world.startedAt },
       spec,
@@ -35,7 +35,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
 /** The documents that an aggregate command answers with. */
 export function aggregateCommand(call: Call, name: string, at: Position): Iterable<Raw> {
   const { store, db, body } = call;
-  const pipeline = (body["pipeline"] ?? []) as Document[];
+  const pipeline = (body.pipeline ?? []) as Document[];
   const [first] = pipeline;
   const source = SOURCES[Object.keys(first ?? {})[0] ?? ""];
   if (first === undefined || source === undefined) return aggregateOver(store, db, name, pipeline, at);

@@ -18,5 +18,4 @@ export const positionAt = (t: number, i: number): Position => t * PER_SECOND + M
 export const secondsOf = (position: Position): number => Math.floor(position / PER_SECOND);
 export const instantOf = (position: Position): Instant => ({ t: secondsOf(position), i: position % PER_SECOND });
 export const timestampOf = (position: Position): Timestamp => new Timestamp(instantOf(position));
-export const positionOf = (timestamp: Timestamp): Position =>
-  positionAt(timestamp.getHighBitsUnsigned(), timestamp.getLowBitsUnsigned());
+export const positionOf = (timestamp: Timestamp): Position => positionAt(timestamp.getHighBitsUnsigned(), timestamp.getLowBitsUnsigned());

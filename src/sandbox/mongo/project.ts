@@ -3,7 +3,8 @@ import type { Document } from "bson";
 import { runStages } from "./mingo.ts";
 import { isPlain, promoteDocument, toNumber } from "./values.ts";
 
-const isFlag = (value: unknown): boolean => typeof value === "boolean" || (!isPlain(value) && !Array.isArray(value) && !Number.isNaN(toNumber(value)));
+const isFlag = (value: unknown): boolean =>
+  typeof value === "boolean" || (!isPlain(value) && !Array.isArray(value) && !Number.isNaN(toNumber(value)));
 const isOn = (value: unknown): boolean => (typeof value === "boolean" ? value : toNumber(value) !== 0);
 
 type Tree = Map<string, Tree | true>;
@@ -60,8 +61,8 @@ export function compileProjection(projection: Document): (document: Document) =>
     return (document) => runStages([promoteDocument(document)], [{ $project: plain }])[0] ?? {};
   }
   const fields = entries.filter(([name]) => name !== "_id");
-  const idOn = projection["_id"] === undefined || isOn(projection["_id"]);
-  const including = fields.length > 0 ? isOn(fields[0]?.[1]) : isOn(projection["_id"] ?? 0);
+  const idOn = projection._id === undefined || isOn(projection._id);
+  const including = fields.length > 0 ? isOn(fields[0]?.[1]) : isOn(projection._id ?? 0);
   const names = fields.map(([name]) => name);
   if (including) {
     const tree = treeOf(idOn ? ["_id", ...names] : names);

@@ -21,7 +21,18 @@ export interface Element {
 const TYPED = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
 
 const FIXED: Readonly<Record<number, number>> = {
-  1: 8, 6: 0, 7: 12, 8: 1, 9: 8, 10: 0, 16: 4, 17: 8, 18: 8, 19: 16, 127: 0, 255: 0,
+  1: 8,
+  6: 0,
+  7: 12,
+  8: 1,
+  9: 8,
+  10: 0,
+  16: 4,
+  17: 8,
+  18: 8,
+  19: 16,
+  127: 0,
+  255: 0,
 };
 
 /** Where the value of that type that begins at `start` ends. */
@@ -59,7 +70,7 @@ export function findField(raw: Raw, name: string): Element | undefined {
     const type = bytes[at] as number;
     const nameEnd = bytes.indexOf(0, at + 1);
     const stop = valueEnd(bytes, type, nameEnd + 1);
-    if (nameEnd - at - 1 === name.length && bytes.latin1Slice(at + 1, nameEnd) === name) {
+    if (nameEnd - at - 1 === name.length && bytes.toString("latin1", at + 1, nameEnd) === name) {
       return { type, name, at, start: nameEnd + 1, end: stop };
     }
     at = stop;
@@ -81,17 +92,21 @@ export function encode(document: Document): Buffer {
 
 /** A document of the given elements' bytes. */
 export function assemble(parts: readonly Buffer[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 5);
-  const head = Buffer.alloc(4);
-  head.writeInt32LE(length);
-  return Buffer.concat([head, ...parts, Buffer.alloc(1)], length);
+  let length = 5;
+  for (const part of parts) length += part.length;
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeInt32LE(length, 0);
+  let at = 4;
+  for (const part of parts) at += part.copy(bytes, at);
+  bytes[at] = 0;
+  return bytes;
 }
 
 /** One element from one document, as it is. */
 export const elementBytes = (bytes: Buffer, element: Element): Buffer => bytes.subarray(element.at, element.end);
 
 /** The value of one element, typed. */
-export function valueOf(bytes: Buffer, element: Element): unknown {
+export function valueAt(bytes: Buffer, element: Element): unknown {
   return deserialize(assemble([elementBytes(bytes, element)]), TYPED)[element.name];
 }
 
@@ -103,4 +118,10 @@ export function rawArray(bytes: Buffer, array: Element): Raw[] {
     found.push({ chunk: bytes, offset: each.start, length: each.end - each.start });
   }
   return found;
+}
+
+/** `{_id}` of a document, as bytes. */
+export function idDocument(raw: Raw): Buffer {
+  const id = findField(raw, "_id");
+  return assemble(id === undefined ? [] : [elementBytes(raw.chunk, id)]);
 }

@@ -4,8 +4,8 @@ import { throughStages } from "./aggregate.ts";
 import { definitionAt, type Namespace } from "./catalog.ts";
 import type { CursorSource } from "./cursors.ts";
 import { entryBytes } from "./oplog.ts";
-import { LATEST, type Position } from "./position.ts";
 import { oplogRange } from "./oplog-range.ts";
+import { LATEST, type Position } from "./position.ts";
 import { type Raw, rawOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 import { unpackBuckets } from "./timeseries-read.ts";
@@ -80,6 +80,6 @@ export function tailingSource(store: Store, db: string, name: string, filter: Do
 
 /** What a pipeline makes of a namespace's documents at a position. */
 export function aggregateOver(store: Store, db: string, name: string, pipeline: readonly Document[], at: Position): Iterable<Raw> {
-  const documents = documentsOf(store, db, name, at, pipeline[0]?.["$match"]);
+  const documents = documentsOf(store, db, name, at, pipeline[0]?.$match);
   return throughStages(documents, pipeline, (other) => documentsOf(store, db, other, at));
 }

@@ -31,4 +31,4 @@ export class Sessions {
 
 /** A session's name for tables. */
 export const sessionKey = (lsid: Document | undefined): string | undefined =>
-  lsid?.["id"] === undefined ? undefined : Buffer.from(lsid["id"].buffer).toString("hex");
+  lsid?.id === undefined ? undefined : Buffer.from(lsid.id.buffer).toString("hex");

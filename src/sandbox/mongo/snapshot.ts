@@ -7,12 +7,12 @@ import { type Position, positionAt, positionOf } from "./position.ts";
 
 /** The position of a snapshot read; undefined for every other read. SnapshotTooOld, InvalidOptions. */
 export function snapshotOf(world: World, readConcern: Document | undefined): Position | undefined {
-  if (readConcern?.["level"] !== "snapshot") return undefined;
+  if (readConcern?.level !== "snapshot") return undefined;
   const { store, setName, snapshotReads, historyMs } = world;
   if (setName === undefined || !snapshotReads) {
     throw new MongoFault(setName === undefined ? 246 : 72, "readConcern level snapshot is not supported by this server");
   }
-  const wanted = readConcern["atClusterTime"];
+  const wanted = readConcern.atClusterTime;
   if (wanted === undefined) return store.last;
   if (!(wanted instanceof Timestamp)) throw new MongoFault(14, "atClusterTime must be a timestamp");
   const position = positionOf(wanted);

@@ -8,7 +8,14 @@ import { toNumber } from "./values.ts";
 
 export function collectionStats(store: Store, db: string, name: string): Document {
   if (isOplog(store, db, name)) {
-    return { ns: `${db}.${name}`, count: store.oplog.count, size: store.oplog.sizeBytes, storageSize: store.oplog.sizeBytes, nindexes: 0, capped: true };
+    return {
+      ns: `${db}.${name}`,
+      count: store.oplog.count,
+      size: store.oplog.sizeBytes,
+      storageSize: store.oplog.sizeBytes,
+      nindexes: 0,
+      capped: true,
+    };
   }
   const found = store.find(db, name);
   const namespace = found?.kind === "timeseries" ? store.find(db, bucketsName(name)) : found;
@@ -21,19 +28,24 @@ export function collectionStats(store: Store, db: string, name: string): Documen
     ...(count === 0 ? {} : { avgObjSize: Math.floor(sizeBytes / count) }),
     storageSize: sizeBytes,
     freeStorageSize: 0,
-    capped: options["capped"] === true,
-    ...(options["capped"] === true ? { max: toNumber(options["max"] ?? 0), maxSize: toNumber(options["size"]) } : {}),
+    capped: options.capped === true,
+    ...(options.capped === true ? { max: toNumber(options.max ?? 0), maxSize: toNumber(options.size) } : {}),
     nindexes: indexes.length,
     indexDetails: {},
     indexBuilds: [],
     totalIndexSize: indexes.length * 4096,
     totalSize: sizeBytes + indexes.length * 4096,
-    indexSizes: Object.fromEntries(indexes.map((spec) => [spec["name"], 4096])),
+    indexSizes: Object.fromEntries(indexes.map((spec) => [spec.name, 4096])),
     scaleFactor: 1,
   };
 }
 
-function figuresOf(namespace: Namespace | undefined): { count: number; sizeBytes: number; indexes: readonly Document[]; options: Document } {
+function figuresOf(namespace: Namespace | undefined): {
+  count: number;
+  sizeBytes: number;
+  indexes: readonly Document[];
+  options: Document;
+} {
   if (namespace === undefined) return { count: 0, sizeBytes: 0, indexes: [], options: {} };
   const { indexes, options } = definitionOf(namespace);
   return { count: namespace.records?.count ?? 0, sizeBytes: namespace.records?.sizeBytes ?? 0, indexes, options };

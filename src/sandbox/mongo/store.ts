@@ -1,5 +1,4 @@
 // What the server holds: namespaces, documents in all their versions, and the log of what was done to them.
-import { randomBytes } from "node:crypto";
 import { Binary, type Document, UUID } from "bson";
 import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
@@ -17,7 +16,7 @@ export interface StoreOptions {
 }
 
 /** Everything a record of the log has but its position and time. */
-export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session">;
+export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session" | "stmtId">;
 
 export class Store {
   catalog = new Catalog();
@@ -64,11 +63,11 @@ export class Store {
   }
 
   /** A document that another collection has, taken over without copying its bytes. */
-  copyDocument(namespace: Namespace, raw: Raw, id: Buffer): void {
+  copyDocument(namespace: Namespace, raw: Raw): void {
     const records = namespace.records as Records;
     const position = this.tick();
     records.insert(idKeyOf(raw), raw, position);
-    this.log(position, { op: "i", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: raw, o2: id });
+    this.log(position, { op: "i", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: raw });
   }
 
   /** An entry that changes nothing. */
@@ -88,6 +87,13 @@ export class Store {
     for (const call of [...this.#watchers]) call();
   }
 
+  /** Forgets everything, the past too. Positions go on rising. */
+  reset(): void {
+    this.catalog = new Catalog();
+    this.oplog.clear();
+    this.wake();
+  }
+
   find(db: string, name: string, at: Position = LATEST): Namespace | undefined {
     return this.catalog.find(db, name, at);
   }
@@ -103,7 +109,7 @@ export class Store {
     checkName(db, name);
     const position = this.tick();
     const id = kind === "collection" ? (uuid ?? newUuid()) : undefined;
-    const indexes = id === undefined || options["clusteredIndex"] !== undefined ? [] : [idIndex(options)];
+    const indexes = id === undefined || options.clusteredIndex !== undefined ? [] : [idIndex(options)];
     const definition: Definition = { from: position, options, indexes };
     const records = id === undefined ? undefined : new Records(id);
     const made = this.catalog.add({ db, name, kind, records, from: position, to: LATEST, definitions: [definition] });
@@ -122,7 +128,6 @@ export class Store {
 
 export const newUuid = (): Buffer => Buffer.from(new UUID().buffer);
 export const uuidValue = (uuid: Buffer): Binary => new Binary(uuid, 4);
-export const newProcessId = (): Buffer => randomBytes(12);
 
 function idIndex(options: Document): Document {
   const { collation } = options;

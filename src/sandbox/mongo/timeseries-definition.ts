@@ -6,9 +6,9 @@ const SPANS: Readonly<Record<string, number>> = { seconds: 3600, minutes: 86_400
 /** Options with what the server fills in. */
 export function seriesOptions(options: Document): Document {
   const { timeseries, ...rest } = options;
-  const custom = timeseries["bucketMaxSpanSeconds"] !== undefined;
-  const granularity = timeseries["granularity"] ?? (custom ? undefined : "seconds");
-  const span = timeseries["bucketMaxSpanSeconds"] ?? new Int32(SPANS[granularity] ?? 3600);
+  const custom = timeseries.bucketMaxSpanSeconds !== undefined;
+  const granularity = timeseries.granularity ?? (custom ? undefined : "seconds");
+  const span = timeseries.bucketMaxSpanSeconds ?? new Int32(SPANS[granularity] ?? 3600);
   const { bucketMaxSpanSeconds: _span, granularity: _granularity, ...fields } = timeseries;
   return { ...rest, timeseries: { ...fields, ...(granularity === undefined ? {} : { granularity }), bucketMaxSpanSeconds: span } };
 }
@@ -23,8 +23,8 @@ export function bucketOptions(series: Document): Document {
       required: ["version", "min", "max"],
       properties: {
         version: { bsonType: "number" },
-        min: { bsonType: "object", required: [timeseries["timeField"]], properties: { [timeseries["timeField"]]: { bsonType: "date" } } },
-        max: { bsonType: "object", required: [timeseries["timeField"]], properties: { [timeseries["timeField"]]: { bsonType: "date" } } },
+        min: { bsonType: "object", required: [timeseries.timeField], properties: { [timeseries.timeField]: { bsonType: "date" } } },
+        max: { bsonType: "object", required: [timeseries.timeField], properties: { [timeseries.timeField]: { bsonType: "date" } } },
         closed: { bsonType: "bool" },
         count: { bsonType: "number", minimum: 1 },
       },

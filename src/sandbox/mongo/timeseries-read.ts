@@ -9,15 +9,16 @@ export const bucketsName = (name: string): string => `system.buckets.${name}`;
 
 /** Every measurement of every bucket, bucket after bucket. */
 export function* unpackBuckets(store: Store, series: Namespace, at: Position): Generator<Raw> {
-  const { metaField } = definitionAt(series, at).options["timeseries"] as Document;
+  const { metaField } = definitionAt(series, at).options.timeseries as Document;
   const buckets = store.find(series.db, bucketsName(series.name), at)?.records;
   if (buckets === undefined) return;
-  for (const version of buckets.scan(at)) for (const measurement of measurementsOf(typedOf(version), metaField)) yield rawOf(encode(measurement));
+  for (const version of buckets.scan(at))
+    for (const measurement of measurementsOf(typedOf(version), metaField)) yield rawOf(encode(measurement));
 }
 
 /** The measurements of one bucket, in the order of their numbers. Version 1: a column is a document by number. */
 export function measurementsOf(bucket: Document, metaField: string | undefined): Document[] {
-  const columns = Object.entries((bucket["data"] ?? {}) as Document);
+  const columns = Object.entries((bucket.data ?? {}) as Document);
   const numbers = new Set<string>();
   for (const [, column] of columns) for (const number of Object.keys(column)) numbers.add(number);
   return [...numbers]
@@ -25,7 +26,7 @@ export function measurementsOf(bucket: Document, metaField: string | undefined):
     .map((number) => {
       const measurement: Document = {};
       for (const [name, column] of columns) if (Object.hasOwn(column, number)) measurement[name] = column[number];
-      if (metaField !== undefined && bucket["meta"] !== undefined) measurement[metaField] = bucket["meta"];
+      if (metaField !== undefined && bucket.meta !== undefined) measurement[metaField] = bucket.meta;
       return measurement;
     });
 }

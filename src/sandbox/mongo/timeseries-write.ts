@@ -21,7 +21,8 @@ const ROUNDING: Readonly<Record<string, number>> = { seconds: 60, minutes: 3600,
 
 /** Adds one measurement to the bucket it belongs to. BadValue where its time is none. */
 export function insertMeasurement(store: Store, series: Namespace, raw: Raw, options: WriteOptions): void {
-  const { timeField, metaField, bucketMaxSpanSeconds, granularity, bucketRoundingSeconds } = definitionOf(series).options["timeseries"] as Document;
+  const { timeField, metaField, bucketMaxSpanSeconds, granularity, bucketRoundingSeconds } = definitionOf(series).options
+    .timeseries as Document;
   const measurement = withId(typedOf(raw));
   const time = measurement[timeField];
   if (!(time instanceof Date)) throw new MongoFault(2, `'${timeField}' must be present and contain a valid BSON UTC datetime value`);
@@ -43,21 +44,22 @@ export function insertMeasurement(store: Store, series: Namespace, raw: Raw, opt
   known.set(shared, insertDocument(store, buckets, rawOf(encode(add(fresh, fields, timeField))), options));
 }
 
-const withId = (measurement: Document): Document => (Object.hasOwn(measurement, "_id") ? measurement : { ...measurement, _id: new ObjectId() });
+const withId = (measurement: Document): Document =>
+  Object.hasOwn(measurement, "_id") ? measurement : { ...measurement, _id: new ObjectId() };
 
 function takes(bucket: Document, time: Date, timeField: string, spanMs: number): boolean {
-  const begin = (bucket["control"].min[timeField] as Date).getTime();
-  const count = Object.keys(bucket["data"][timeField]).length;
+  const begin = (bucket.control.min[timeField] as Date).getTime();
+  const count = Object.keys(bucket.data[timeField]).length;
   return time.getTime() >= begin && time.getTime() < begin + spanMs && count < MOST_IN_A_BUCKET;
 }
 
 function emptyBucket(time: Date, timeField: string, roundingMs: number, meta: unknown): Document {
   const begin = new Date(Math.floor(time.getTime() / roundingMs) * roundingMs);
-  const id = new ObjectId();
   // The first four bytes of a bucket's id are its beginning, so that buckets lie in order of time.
-  id.buffer.set([24, 16, 8, 0].map((shift) => (Math.floor(begin.getTime() / 1000) >>> shift) & 255));
+  const id = Buffer.from(new ObjectId().id);
+  id.writeInt32BE(Math.floor(begin.getTime() / 1000) | 0, 0);
   return {
-    _id: new ObjectId(id.buffer),
+    _id: new ObjectId(id),
     control: { version: new Int32(1), min: { [timeField]: begin }, max: {} },
     ...(meta === undefined ? {} : { meta }),
     data: {},
@@ -84,8 +86,9 @@ function edge(known: unknown, value: unknown, side: 1 | -1): unknown {
     return merged;
   }
   if (Array.isArray(known) && Array.isArray(value)) {
-    return Array.from({ length: Math.max(known.length, value.length) }, (_, index) => (index < value.length ? edge(known[index], value[index], side) : known[index]));
+    return Array.from({ length: Math.max(known.length, value.length) }, (_, index) =>
+      index < value.length ? edge(known[index], value[index], side) : known[index],
+    );
   }
   return compareValues(value, known) * side > 0 ? value : known;
 }
-

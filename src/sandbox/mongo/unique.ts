@@ -5,7 +5,7 @@ import { MongoFault } from "./errors.ts";
 import { compileFilter, type Test } from "./match.ts";
 import { reach } from "./paths.ts";
 import { LATEST } from "./position.ts";
-import { findField, type Raw, typedOf, valueOf } from "./raw.ts";
+import { findField, type Raw, typedOf, valueAt } from "./raw.ts";
 import { keyOf, toNumber } from "./values.ts";
 import type { Records, Slot } from "./versions.ts";
 
@@ -24,26 +24,28 @@ const taken = new WeakMap<Records, Map<string, Map<string, Slot>>>();
 function uniquesOf(definition: Definition): readonly Unique[] {
   const known = compiled.get(definition);
   if (known !== undefined) return known;
-  const made = definition.indexes.filter((spec) => spec["unique"] === true).map(compile);
+  const made = definition.indexes.filter((spec) => spec.unique === true).map(compile);
   compiled.set(definition, made);
   return made;
 }
 
 function compile(spec: Document): Unique {
-  const strength = toNumber(spec["collation"]?.strength ?? 3);
+  const strength = toNumber(spec.collation?.strength ?? 3);
   const bare = (key: string): string => (strength > 1 ? key : key.normalize("NFD").replace(/\p{M}/gu, ""));
   return {
     spec,
-    paths: Object.keys(spec["key"]).map((name) => name.split(".")),
-    partial: compileFilter(spec["partialFilterExpression"]),
-    fold: spec["collation"] === undefined || strength > 2 ? (key) => key : (key) => bare(key).toLowerCase(),
+    paths: Object.keys(spec.key).map((name) => name.split(".")),
+    partial: compileFilter(spec.partialFilterExpression),
+    fold: spec.collation === undefined || strength > 2 ? (key) => key : (key) => bare(key).toLowerCase(),
   };
 }
 
 function keysOf(unique: Unique, document: Document): string[] {
   if (unique.partial !== undefined && !unique.partial(document)) return [];
-  const fields = unique.paths.map((path) => reach(document, path).flatMap((value) => (Array.isArray(value) && value.length > 0 ? value : [value])));
-  if (unique.spec["sparse"] === true && fields.every((values) => values.every((value) => value === undefined))) return [];
+  const fields = unique.paths.map((path) =>
+    reach(document, path).flatMap((value) => (Array.isArray(value) && value.length > 0 ? value : [value])),
+  );
+  if (unique.spec.sparse === true && fields.every((values) => values.every((value) => value === undefined))) return [];
   let keys = [""];
   for (const values of fields) {
     const texts = [...new Set(values.map((value) => unique.fold(keyOf(value))))];
@@ -55,22 +57,22 @@ function keysOf(unique: Unique, document: Document): string[] {
 function takenOf(records: Records, spec: Document): Map<string, Slot> {
   const all = taken.get(records) ?? new Map<string, Map<string, Slot>>();
   taken.set(records, all);
-  const keys = all.get(spec["name"]) ?? new Map<string, Slot>();
-  all.set(spec["name"], keys);
+  const keys = all.get(spec.name) ?? new Map<string, Slot>();
+  all.set(spec.name, keys);
   return keys;
 }
 
 export function duplicate(namespace: Namespace, spec: Document, document: Document): MongoFault {
   const keyValue: Document = {};
-  for (const name of Object.keys(spec["key"])) keyValue[name] = reach(document, name.split("."))[0] ?? null;
+  for (const name of Object.keys(spec.key)) keyValue[name] = reach(document, name.split("."))[0] ?? null;
   const shown = Object.entries(keyValue).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const message = `E11000 duplicate key error collection: ${namespace.db}.${namespace.name} index: ${spec["name"]} dup key: { ${shown.join(", ")} }`;
-  return new MongoFault(11000, message, { keyPattern: spec["key"], keyValue });
+  const message = `E11000 duplicate key error collection: ${namespace.db}.${namespace.name} index: ${spec.name} dup key: { ${shown.join(", ")} }`;
+  return new MongoFault(11000, message, { keyPattern: spec.key, keyValue });
 }
 
 export function duplicateId(namespace: Namespace, raw: Raw): MongoFault {
   const id = findField(raw, "_id");
-  const value = id === undefined ? null : valueOf(raw.chunk, id);
+  const value = id === undefined ? null : valueAt(raw.chunk, id);
   return duplicate(namespace, { name: "_id_", key: { _id: 1 } }, { _id: value });
 }
 

@@ -1,6 +1,6 @@
 // Updating and deleting what a filter finds.
 import { type Document, ObjectId } from "bson";
-import { type Namespace } from "./catalog.ts";
+import type { Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { idKeyOfValue } from "./find.ts";
 import { compileFilter, type Test } from "./match.ts";
@@ -36,8 +36,13 @@ export interface UpdateOutcome {
 export function matchingSlots(namespace: Namespace, filter: Document | undefined): Slot[] {
   const records = recordsOf(namespace);
   const test = compileFilter(filter);
-  const id = filter?.["_id"];
-  const isValue = id !== undefined && id !== null && !Array.isArray(id) && id._bsontype !== "BSONRegExp" && !(isPlain(id) && Object.keys(id)[0]?.startsWith("$"));
+  const id = filter?._id;
+  const isValue =
+    id !== undefined &&
+    id !== null &&
+    !Array.isArray(id) &&
+    id._bsontype !== "BSONRegExp" &&
+    !(isPlain(id) && Object.keys(id)[0]?.startsWith("$"));
   if (isValue) {
     const slot = records.byId.get(idKeyOfValue(id));
     return slot !== undefined && passes(slot.head, test) ? [slot] : [];
@@ -74,7 +79,7 @@ function sorted(slots: readonly Slot[], sort: Document): Slot[] {
 function replacing(version: Version, replacement: Raw): Buffer {
   const own = findField(replacement, "_id");
   const id = findField(version, "_id");
-  if (own !== undefined && compareValues(typedOf(version)["_id"], typedOf(replacement)["_id"]) !== 0) throw immutableId();
+  if (own !== undefined && compareValues(typedOf(version)._id, typedOf(replacement)._id) !== 0) throw immutableId();
   const rest = [...elements(replacement.chunk, replacement.offset)].filter((element) => element.name !== "_id");
   const head = id === undefined ? [] : [elementBytes(version.chunk, id)];
   return assemble([...head, ...rest.map((element) => elementBytes(replacement.chunk, element))]);
@@ -84,13 +89,19 @@ const immutableId = (): MongoFault => new MongoFault(66, "Performing an update o
 
 function updated(version: Version, { statement, variables }: UpdateOrder): Buffer {
   const before = typedOf(version);
-  const after = Array.isArray(statement["u"]) ? piped(before, statement["u"], { ...variables, ...statement["c"] }) : operated(before, statement, false);
-  if (compareValues(after["_id"], before["_id"]) !== 0) throw immutableId();
+  const after = Array.isArray(statement.u)
+    ? piped(before, statement.u, { ...variables, ...statement.c })
+    : operated(before, statement, false);
+  if (compareValues(after._id, before._id) !== 0) throw immutableId();
   return encode(after);
 }
 
 function operated(document: Document, statement: Document, inserting: boolean): Document {
-  return applyOperators(document, statement["u"], { filter: statement["q"] ?? {}, arrayFilters: statement["arrayFilters"] ?? [], inserting });
+  return applyOperators(document, statement.u, {
+    filter: statement.q ?? {},
+    arrayFilters: statement.arrayFilters ?? [],
+    inserting,
+  });
 }
 
 /** A pipeline computes with plain values; fields that it left alone keep their types. */
@@ -106,20 +117,20 @@ const structuredCopy = (document: Document): Document => ({ ...document });
 
 function upserted(store: Store, order: UpdateOrder, isReplacement: boolean): UpdateOutcome {
   const { db, name, statement, replacement, options, variables } = order;
-  const base = fieldsOfFilter(statement["q"] ?? {});
+  const base = fieldsOfFilter(statement.q ?? {});
   const namespace = store.ensure(db, name);
   let bytes: Buffer;
   if (isReplacement) {
     const own = findField(replacement as Raw, "_id") !== undefined;
-    const id = own ? [] : [encode({ _id: base["_id"] ?? new ObjectId() }).subarray(4, -1)];
+    const id = own ? [] : [encode({ _id: base._id ?? new ObjectId() }).subarray(4, -1)];
     bytes = assemble([...id, bytesOf(replacement as Raw).subarray(4, -1)]);
   } else {
-    const made = Array.isArray(statement["u"]) ? piped(base, statement["u"], { ...variables, ...statement["c"] }) : operated(base, statement, true);
+    const made = Array.isArray(statement.u) ? piped(base, statement.u, { ...variables, ...statement.c }) : operated(base, statement, true);
     const { _id = new ObjectId(), ...rest } = made;
     bytes = encode({ _id, ...rest });
   }
   const slot = insertDocument(store, namespace, rawOf(bytes), options);
-  return { matched: 0, modified: 0, upsertedId: { value: typedOf(slot.head)["_id"] }, slot };
+  return { matched: 0, modified: 0, upsertedId: { value: typedOf(slot.head)._id }, slot };
 }
 
 export interface DeleteOrder {

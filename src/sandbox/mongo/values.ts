@@ -1,9 +1,29 @@
 // MongoDB's order of values, equality across number types, and what the in-memory query library wants instead of typed values.
 // https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
-import { BSONRegExp, Binary, Code, DBRef, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, BSONSymbol, Timestamp, type Document } from "bson";
+import {
+  Binary,
+  BSONRegExp,
+  BSONSymbol,
+  Code,
+  DBRef,
+  Decimal128,
+  type Document,
+  Double,
+  Int32,
+  Long,
+  MaxKey,
+  MinKey,
+  ObjectId,
+  Timestamp,
+} from "bson";
 
 export const isPlain = (value: unknown): value is Document =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date) && !(value instanceof RegExp) && !("_bsontype" in value);
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Date) &&
+  !(value instanceof RegExp) &&
+  !("_bsontype" in value);
 
 /** Rank of a value's type in MongoDB's order. Missing comes with null. */
 export function rankOf(value: unknown): number {
@@ -150,7 +170,10 @@ export function keyOf(value: unknown): string {
   if (rank === 1) return "0";
   if (rank === 2) return numberKey(value);
   if (rank === 3) return `s${String(value)}`;
-  if (rank === 4) return `{${Object.entries(value as Document).map(([name, each]) => `${JSON.stringify(name)}:${JSON.stringify(keyOf(each))}`).join()}}`;
+  if (rank === 4)
+    return `{${Object.entries(value as Document)
+      .map(([name, each]) => `${JSON.stringify(name)}:${JSON.stringify(keyOf(each))}`)
+      .join()}}`;
   if (rank === 5) return `[${(value as unknown[]).map((each) => JSON.stringify(keyOf(each))).join()}]`;
   if (rank === 6) return `b${bytesOfBinary(value).type}:${Buffer.from(bytesOfBinary(value).bytes).toString("latin1")}`;
   if (rank === 7) return `o${(value as ObjectId).toHexString()}`;

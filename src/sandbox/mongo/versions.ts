@@ -1,6 +1,6 @@
 // One collection's documents, in record order, each as a chain of versions: a read of the past costs no copy.
 import { LATEST, type Position } from "./position.ts";
-import { findField, type Raw, valueOf } from "./raw.ts";
+import { findField, type Raw, valueAt } from "./raw.ts";
 import { keyOf } from "./values.ts";
 
 /** A document from one position on, until the next newer version of its record. `length` 0: it was deleted there. */
@@ -25,8 +25,8 @@ export function visible(slot: Slot, at: Position): Version | undefined {
 export function idKeyOf(raw: Raw): string {
   const id = findField(raw, "_id");
   if (id === undefined) return "0";
-  if (id.type === 7) return raw.chunk.latin1Slice(id.start, id.end);
-  return keyOf(valueOf(raw.chunk, id));
+  if (id.type === 7) return raw.chunk.toString("latin1", id.start, id.end);
+  return keyOf(valueAt(raw.chunk, id));
 }
 
 export class Records {

@@ -1,6 +1,6 @@
 // Frames of the wire protocol: OP_MSG, and the OP_QUERY that a client greets with.
 // https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
-import { type Raw } from "./raw.ts";
+import type { Raw } from "./raw.ts";
 
 const OP_REPLY = 1;
 const OP_QUERY = 2004;

@@ -1,10 +1,10 @@
 // Changes of documents: each is checked, kept as a version, and logged.
-import { type Document, ObjectId, Timestamp } from "bson";
+import { type Document, ObjectId, type Timestamp } from "bson";
 import { type Definition, definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { compileFilter, type Test } from "./match.ts";
 import { timestampOf } from "./position.ts";
-import { assemble, bytesOf, elementBytes, elements, encode, findField, type Raw, rawOf, typedOf } from "./raw.ts";
+import { assemble, bytesOf, elementBytes, elements, encode, idDocument, type Raw, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 import { checkUnique, duplicateId, freeKeys, hasUniques, takeKeys } from "./unique.ts";
 import { toNumber } from "./values.ts";
@@ -12,8 +12,9 @@ import { idKeyOf, type Records, type Slot } from "./versions.ts";
 import { MAX_DOCUMENT_BYTES } from "./wire.ts";
 
 export interface WriteOptions {
-  /** `lsid`, `txnNumber`, `stmtId` for the log. */
+  /** For the log: `lsid` and `txnNumber` of a retryable write, and which of its statements this is. */
   readonly session?: Document | undefined;
+  readonly stmtId?: number | undefined;
   readonly bypassValidation?: boolean | undefined;
 }
 
@@ -21,7 +22,8 @@ export interface WriteOptions {
 export function insertDocument(store: Store, namespace: Namespace, given: Raw, options: WriteOptions = {}): Slot {
   const records = recordsOf(namespace);
   const raw = prepare(store, given);
-  if (raw.length > MAX_DOCUMENT_BYTES) throw new MongoFault(10334, `object to insert too large. size in bytes: ${raw.length}, max size: ${MAX_DOCUMENT_BYTES}`);
+  if (raw.length > MAX_DOCUMENT_BYTES)
+    throw new MongoFault(10334, `object to insert too large. size in bytes: ${raw.length}, max size: ${MAX_DOCUMENT_BYTES}`);
   const key = idKeyOf(raw);
   if (records.byId.has(key)) throw duplicateId(namespace, raw);
   const looked = needsLook(namespace) ? typedOf(raw) : undefined;
@@ -33,8 +35,15 @@ export function insertDocument(store: Store, namespace: Namespace, given: Raw, o
   const position = store.tick();
   const slot = records.insert(key, kept, position);
   if (looked !== undefined) takeKeys(namespace, looked, slot);
-  store.log(position, { op: "i", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: kept, o2: idDocument(kept), session: options.session });
-  if (definitionOf(namespace).options["capped"]) makeRoom(store, namespace);
+  store.log(position, {
+    op: "i",
+    ns: fullName(namespace.db, namespace.name),
+    uuid: records.uuid,
+    o: slot.head,
+    session: options.session,
+    stmtId: options.stmtId,
+  });
+  if (definitionOf(namespace).options.capped) makeRoom(store, namespace);
   return slot;
 }
 
@@ -43,7 +52,8 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
   const records = recordsOf(namespace);
   const before = slot.head;
   if (bytes.equals(bytesOf(before))) return false;
-  if (bytes.length > MAX_DOCUMENT_BYTES) throw new MongoFault(10334, `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`);
+  if (bytes.length > MAX_DOCUMENT_BYTES)
+    throw new MongoFault(10334, `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`);
   if (needsLook(namespace)) {
     const after = typedOf(rawOf(bytes));
     if (options.bypassValidation !== true) validate(namespace, after, typedOf(before));
@@ -54,7 +64,14 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
   const kept = store.slab.keep(bytes, 0, bytes.length);
   const position = store.tick();
   records.replace(slot, kept, position);
-  store.log(position, { op: "u", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: kept, o2: idDocument(kept), session: options.session });
+  store.log(position, {
+    op: "u",
+    ns: fullName(namespace.db, namespace.name),
+    uuid: records.uuid,
+    o: slot.head,
+    session: options.session,
+    stmtId: options.stmtId,
+  });
   return true;
 }
 
@@ -63,7 +80,14 @@ export function removeDocument(store: Store, namespace: Namespace, slot: Slot, o
   const before = slot.head;
   const id = idDocument(before);
   forget(namespace, slot, store.tick());
-  store.log(store.last, { op: "d", ns: fullName(namespace.db, namespace.name), uuid: records.uuid, o: rawOf(id), session: options.session });
+  store.log(store.last, {
+    op: "d",
+    ns: fullName(namespace.db, namespace.name),
+    uuid: records.uuid,
+    o: rawOf(id),
+    session: options.session,
+    stmtId: options.stmtId,
+  });
 }
 
 function forget(namespace: Namespace, slot: Slot, position: number): void {
@@ -84,14 +108,9 @@ function makeRoom(store: Store, namespace: Namespace): void {
 }
 
 export function recordsOf(namespace: Namespace): Records {
-  if (namespace.records === undefined) throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
+  if (namespace.records === undefined)
+    throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
   return namespace.records;
-}
-
-/** `{_id}` of a document, as bytes. */
-export function idDocument(raw: Raw): Buffer {
-  const id = findField(raw, "_id");
-  return assemble(id === undefined ? [] : [elementBytes(raw.chunk, id)]);
 }
 
 /** `_id` first, made when it is missing; empty timestamps at the top become the present. As the server does it. */
@@ -102,7 +121,8 @@ function prepare(store: Store, raw: Raw): Raw {
   for (const each of elements(raw.chunk, raw.offset)) {
     if (first && each.name === "_id") fine = true;
     first = false;
-    if (each.name === "_id" && (each.type === 4 || each.type === 11 || each.type === 6)) throw new MongoFault(2, `The '_id' value cannot be of type ${each.type === 4 ? "array" : each.type === 11 ? "regex" : "undefined"}`);
+    if (each.name === "_id" && (each.type === 4 || each.type === 11 || each.type === 6))
+      throw new MongoFault(2, `The '_id' value cannot be of type ${each.type === 4 ? "array" : each.type === 11 ? "regex" : "undefined"}`);
     if (each.type === 17 && each.name !== "_id" && raw.chunk.readBigUInt64LE(each.start) === 0n) stamped = true;
   }
   if (fine && !stamped) return raw;
@@ -138,6 +158,8 @@ const needsLook = (namespace: Namespace): boolean => validatorOf(namespace) !== 
 function validate(namespace: Namespace, document: Document, before?: Document): void {
   const test = validatorOf(namespace);
   if (test === undefined || test(document)) return;
-  if (before !== undefined && definitionOf(namespace).options["validationLevel"] === "moderate" && !test(before)) return;
-  throw new MongoFault(121, "Document failed validation", { errInfo: { failingDocumentId: document["_id"], details: { operatorName: "$jsonSchema" } } });
+  if (before !== undefined && definitionOf(namespace).options.validationLevel === "moderate" && !test(before)) return;
+  throw new MongoFault(121, "Document failed validation", {
+    errInfo: { failingDocumentId: document._id, details: { operatorName: "$jsonSchema" } },
+  });
 }

@@ -1,5 +1,6 @@
 // Definitions side by side: options, indexes, validators and views, each a fact under a name.
 import type { Check } from "../../../core/verdict.ts";
+import { collectionOfDefinition } from "../digest/definitions.ts";
 import { nameMatcher } from "../scope.ts";
 import { bounded, NAMED } from "./named.ts";
 
@@ -24,10 +25,7 @@ function difference(name: string, expected: string | undefined, actual: string |
   return { name: `definition of ${name}`, kind: "schema", outcome: "fail", message, expected, actual };
 }
 
-/** A fact's name is its kind and the collection, and what it is there: `index users email_1`. */
 function ofChosen(facts: Facts, patterns: readonly string[]): Facts {
   const chosen = nameMatcher(patterns);
-  return Object.fromEntries(Object.entries(facts).filter(([name]) => chosen(collectionOf(name))));
+  return Object.fromEntries(Object.entries(facts).filter(([name]) => chosen(collectionOfDefinition(name))));
 }
-
-const collectionOf = (name: string): string => name.split(" ")[1] ?? "";

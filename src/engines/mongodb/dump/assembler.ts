@@ -1,6 +1,6 @@
 // Who assembles an archive: this thread, or one of its own. The same interface, so that whoever reads the source does not care.
 import { fileURLToPath } from "node:url";
-import { isMarkedAsUntransferable, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Prelude } from "../archive/prelude.ts";
 import { ArchiveAssembly, type WrittenCollection } from "./assembly.ts";
@@ -62,7 +62,8 @@ export function assembleInThread(prelude: Prelude): Assembler {
   return {
     begin: () => pieces({ kind: "begin" }),
     add(index, given, count) {
-      const documents = ownMemory(given);
+      // A copy: the driver keeps views of the replies' memory (the signature of a cluster's time), so it cannot be given away.
+      const documents = new Uint8Array(given);
       return pieces({ kind: "add", index, documents, count }, [documents.buffer as ArrayBuffer]);
     },
     close: (index) => pieces({ kind: "close", index }),
@@ -76,6 +77,3 @@ export function assembleInThread(prelude: Prelude): Assembler {
     },
   };
 }
-
-/** Small pieces lie in memory that Node shares among many: that cannot be given away. */
-const ownMemory = (bytes: Uint8Array): Uint8Array => (isMarkedAsUntransferable(bytes.buffer) ? new Uint8Array(bytes) : bytes);

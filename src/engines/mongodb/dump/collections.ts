@@ -41,7 +41,7 @@ export async function listSource(mongo: MongoSession, scope: Scope, chooses: Cho
     const series = new Set(own.filter(({ type }) => type === "timeseries").map(({ collection }) => bucketsOf(collection)));
     for (const { collection } of listed) {
       const table = tableName(scope, { db, collection });
-      const reason = isBuckets(collection) ? (series.has(collection) ? undefined : ORPHAN) : KEPT_BY_SERVER[collection];
+      const reason = isBuckets(collection) ? (series.has(collection) ? undefined : ORPHAN) : KEPT_BY_SERVER.get(collection);
       if (reason !== undefined) omitted.push({ kind: "collection", object: table, reason });
     }
     for (const found of own.filter(({ collection }) => chooses({ db, collection }))) {
@@ -53,7 +53,7 @@ export async function listSource(mongo: MongoSession, scope: Scope, chooses: Cho
 }
 
 const ORPHAN = "it holds measurements, but there is no time series of its name";
-const KEPT_BY_SERVER: Readonly<Record<string, string>> = { "system.profile": "the server's own record of slow operations" };
+const KEPT_BY_SERVER = new Map([["system.profile", "the server's own record of slow operations"]]);
 
 function dataName({ type, collection }: RawDefinition, version: string): string | undefined {
   if (type === "view") return undefined;

@@ -13,7 +13,7 @@ export type ConsistencyWish = "auto" | Consistency;
 /** Servers offer snapshots of reads since 5.0, which speaks version 13 of the protocol. */
 const SNAPSHOT_WIRE_VERSION = 13;
 /** A server's words for "this I do not do": it is no error of the source's. */
-const NOT_OFFERED = new Set([2, 9, 20, 72, 115, 123, 148, 238, 246, 263, 8000, 40415, 9999]);
+const NOT_OFFERED = new Set([2, 9, 20, 72, 115, 123, 148, 238, 246, 263, 8000, 40415]);
 
 /**
  * The instant of a snapshot, or undefined where the server gives none. The server keeps it readable for a while

@@ -1,7 +1,7 @@
 // What changed at the source while it was being read: the stretch of the oplog from before the first document to after the last.
 
 import type { Timestamp } from "bson";
-import { LifeboatError } from "../../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { walkDocuments } from "../archive/documents.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { elementNamed } from "../oplog/elements.ts";
@@ -16,6 +16,13 @@ import { type RawBatch, readRaw } from "./raw-cursor.ts";
  * not decided yet, whose operations lie in the oplog before its commit.
  */
 export async function sliceStart(mongo: MongoSession): Promise<Stamp> {
+  const newest = (await newestEntry(mongo)).stamp;
+  const begun = await oldestTransaction(mongo);
+  return begun !== undefined && begun < newest ? begun : newest;
+}
+
+/** Where the oldest transaction that is not decided yet begins in the oplog; undefined: there is none, or this user may not look. */
+export async function oldestTransaction(mongo: MongoSession): Promise<Stamp | undefined> {
   const command = {
     find: "transactions",
     filter: { state: { $in: ["prepared", "inProgress"] } },
@@ -23,10 +30,12 @@ export async function sliceStart(mongo: MongoSession): Promise<Stamp> {
     limit: 1,
     singleBatch: true,
   };
-  const reply = await mongo.command("config", command, { promoteValues: false });
-  const begun = reply.cursor?.firstBatch?.[0]?.startOpTime?.ts as Timestamp | undefined;
-  if (begun !== undefined) return (BigInt(begun.getHighBitsUnsigned()) << 32n) | BigInt(begun.getLowBitsUnsigned());
-  return (await newestEntry(mongo)).stamp;
+  const reply = await mongo.command("config", command, { promoteValues: false }).catch((error: unknown) => {
+    if (isLifeboatError(error, "SOURCE_PERMISSION")) return undefined;
+    throw error;
+  });
+  const begun = reply?.cursor?.firstBatch?.[0]?.startOpTime?.ts as Timestamp | undefined;
+  return begun === undefined ? undefined : (BigInt(begun.getHighBitsUnsigned()) << 32n) | BigInt(begun.getLowBitsUnsigned());
 }
 
 export async function newestEntry(mongo: MongoSession) {

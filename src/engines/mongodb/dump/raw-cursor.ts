@@ -1,6 +1,6 @@
 // Reads a cursor batch by batch in raw BSON. Documents stay where the network put them: a batch is what lay in the reply, moved together.
 // That is far cheaper than an object per document, and gives exactly the bytes that the server sent.
-import { type Document, Long, type Timestamp } from "bson";
+import { type Document, Long } from "bson";
 import type { ClientSession } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import { documentFlaw, lengthAt } from "../archive/documents.ts";
@@ -146,7 +146,3 @@ async function closeCursor(mongo: MongoSession, database: string, cursor: Pick<R
 }
 
 const strange = (what: string): LifeboatError => new LifeboatError("INTEGRITY", `the server's reply holds ${what}`);
-
-/** A timestamp of the driver's as one number of 64 bits. */
-export const stampOfTimestamp = (timestamp: Timestamp): bigint =>
-  (BigInt(timestamp.getHighBitsUnsigned()) << 32n) | BigInt(timestamp.getLowBitsUnsigned());

@@ -11,8 +11,8 @@ import {
   chooserOf,
   isServerCollection,
   type Namespace,
-  type Scope,
   type SourceScope,
+  sourceScope,
   tableName,
 } from "../scope.ts";
 
@@ -43,10 +43,7 @@ export interface PlanOptions extends SourceScope {
 export function planLoad(prelude: Prelude, target: Connection, options: PlanOptions): LoadPlan {
   const all = prelude.collections.map((entry, index) => ({ entry, index })).filter(({ entry }) => !isOplog(entry));
   const users = all.filter(({ entry }) => !isServers(entry));
-  const scope = scopeOfArchive(
-    users.map(({ entry }) => entry),
-    options.several,
-  );
+  const scope = sourceScope([...new Set(users.map(({ entry }) => entry.db))], options.several);
   if (options.tables !== undefined)
     assertChosen(
       options.tables,
@@ -67,13 +64,6 @@ export function planLoad(prelude: Prelude, target: Connection, options: PlanOpti
   const items = wanted.map(({ entry, index }) => itemOf(entry, index, into, prelude.serverVersion, options.serverVersion));
   const left = options.tables === undefined ? all.filter(({ entry }) => isServers(entry)) : [];
   return { items, notRestored: left.map(({ entry }) => omission(entry)) };
-}
-
-/** How collections of an archive are called: by its one database, or with the name of each. */
-function scopeOfArchive(entries: readonly ArchiveCollection[], several: boolean | undefined): Scope {
-  const databases = [...new Set(entries.map(({ db }) => db))];
-  const [only] = databases;
-  return several === true || databases.length !== 1 || only === undefined ? { databases } : { database: only };
 }
 
 /** What is the server's own: users, roles, settings, profiles. Such an archive comes from the tools; ours hold none. */

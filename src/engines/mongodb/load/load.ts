@@ -43,7 +43,7 @@ export async function loadArchive(
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
     await loading.last();
-    if (databaseOf(target) === undefined) await clearMark(session);
+    if (databaseOf(target) === undefined) await clearMark(session, "filling");
     return { problems: problems.list(), notRestored };
   } catch (error) {
     throw session.translate(error, { otherwise: "LOAD_FAILED" });

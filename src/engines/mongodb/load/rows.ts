@@ -40,25 +40,14 @@ export async function loadRows(
   const byIndex = new Map(items.map((item) => [item.index, item]));
   const batches = new Map<LoadItem, Batch>();
   const slots = new Slots(INSERTS_AT_ONCE);
-  /** Capped collections give their documents in the order they were put in: of these one batch at a time. */
-  const last = new Map<LoadItem, Promise<void>>();
   const inserter = new Inserter(session, problems, options.intoExisting);
 
   const send = async (item: LoadItem): Promise<void> => {
     const batch = batches.get(item);
     batches.delete(item);
     if (batch === undefined) return;
-    const before = last.get(item);
-    await slots.begin(async () => {
-      await before;
-      const inserting = inserter.insert(item, batch);
-      if (isCapped(item))
-        last.set(
-          item,
-          inserting.catch(() => undefined),
-        );
-      await inserting;
-    });
+    await slots.begin(() => inserter.insert(item, batch));
+    // A capped collection gives its documents in the order they were put in: one batch at a time.
     if (isCapped(item)) await slots.settle();
   };
 

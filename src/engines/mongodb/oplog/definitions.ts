@@ -67,14 +67,14 @@ export class DefinitionReplay {
     const { db } = splitNamespace(entry.ns);
     const handler = command === undefined ? undefined : this.#handlers[command.name];
     if (command === undefined || handler === undefined) {
-      if (this.#names.place(`${db}.x`) === undefined) return; // somebody else's
       throw invalid(entry, `the command ${command?.name ?? "in it"} is not known`);
     }
     await handler(entry, db, command, fields);
   }
 
   /** An entry of `system.views`: what the server keeps of views. */
-  async takeView({ op, o, o2, ...entry }: Entry): Promise<void> {
+  async takeView(entry: Entry): Promise<void> {
+    const { op, o, o2 } = entry;
     const id = elementNamed(op === "u" ? (o2 ?? o) : o, "_id");
     const place = id?.type === TYPE.string ? this.#names.place(textOf(id)) : undefined;
     if (place === undefined) return;
@@ -82,12 +82,12 @@ export class DefinitionReplay {
     // A time series has a view in front of its buckets; it comes and goes with them.
     if (viewOn?.type === TYPE.string && isBuckets(textOf(viewOn))) return;
     if (op === "d") {
-      if (!(await this.#isTimeSeries(place))) await this.#dropPlace({ op, o, o2, ...entry }, place);
+      if (!(await this.#isTimeSeries(place))) await this.#dropPlace(entry, place);
       return;
     }
     const options = Object.fromEntries([...orderedOf(o)].filter(([name]) => name !== "_id"));
-    if (options.viewOn === undefined) throw invalid({ op, o, o2, ...entry }, "it changes a view in a way that is not known");
-    await this.#make({ op, o, o2, ...entry }, place, options);
+    if (options.viewOn === undefined) throw invalid(entry, "it changes a view in a way that is not known");
+    await this.#make(entry, place, options);
   }
 
   async finish(): Promise<void> {
@@ -137,11 +137,11 @@ export class DefinitionReplay {
 
   /** Its collections' own entries came before; what is still there, as views, goes now. */
   async #dropAll(entry: Entry, db: string): Promise<void> {
-    const place = this.#names.place(`${db}.x`);
-    if (place === undefined || this.#names.chosen) return;
-    const reply = await this.#session.command(place.db, { listCollections: 1, nameOnly: true, cursor: { batchSize: 100_000 } });
+    const own = this.#names.database(db);
+    if (own === undefined || this.#names.chosen) return;
+    const reply = await this.#session.command(own, { listCollections: 1, nameOnly: true, cursor: { batchSize: 100_000 } });
     for (const { name } of reply.cursor.firstBatch as { name: string }[]) {
-      if (!name.startsWith("system.")) await this.#dropPlace(entry, { ...place, collection: name });
+      if (!name.startsWith("system.")) await this.#dropPlace(entry, { db: own, collection: name });
     }
   }
 

@@ -167,7 +167,9 @@ export class DocumentReplay {
     const { db, collection } = first.place;
     const removing = first.document === undefined;
     const field = removing ? "deletes" : "updates";
-    const command = removing ? { delete: collection, ordered: true } : { update: collection, ordered: true, bypassDocumentValidation: true };
+    const command = removing
+      ? { delete: collection, ordered: true }
+      : { update: collection, ordered: true, bypassDocumentValidation: true };
     for (let from = 0; from < run.length; ) {
       const statements = run.slice(from).map(({ id, document }) => (document === undefined ? deletion(id) : replacement(id, document)));
       const reply = await commandWith(this.#session, db, command, field, statements);

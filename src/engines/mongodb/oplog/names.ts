@@ -1,14 +1,18 @@
 // Where what the log says of the source's collections belongs in the restored databases.
 import type { Connection } from "../../../ports/connection.ts";
 import { databaseOf, isServerDatabase } from "../connect/url.ts";
-import { chooserOf, isOwnDatabase, type Namespace, type Scope, splitNamespace } from "../scope.ts";
+import { chooserOf, isOwnDatabase, type Namespace, type SourceScope, splitNamespace } from "../scope.ts";
 
 /** What the server makes on the way to something else, and renames or drops at the end. */
 const PASSING = /^tmp(\.agg_out\.|\.mr\.|.{5}\.(create|renameCollection|convertToCapped))/;
 
 export interface Names {
+  /** Those of the source that are restored, by their names there; none: all of a user's. */
+  readonly databases: readonly string[];
   /** Where a collection of the source lies now; undefined: it is none of those that are restored. */
   place(ns: string): Namespace | undefined;
+  /** The name that a database of the source has now; undefined: it is not restored. */
+  database(db: string): string | undefined;
   /** Only chosen collections are restored. */
   readonly chosen: boolean;
 }
@@ -16,21 +20,34 @@ export interface Names {
 export const isPassing = (collection: string): boolean => PASSING.test(collection);
 
 /**
- * `databases`: as they are called at the source; none: all of a user's. A target that names a database stands for the only one.
- * `scope`: how patterns name collections.
+ * `held`: the databases that the dump holds, as they are called at the source. A target that names a database stands for the only
+ * one; of a source of several that came back whole, databases that were made after the dump are restored too.
  */
-export function namesFor(target: Connection, databases: readonly string[], tables: readonly string[] | undefined, scope: Scope): Names {
+export function namesFor(
+  target: Connection,
+  held: readonly string[],
+  tables: readonly string[] | undefined,
+  { databases: chosen, several = held.length !== 1 }: SourceScope,
+): Names {
   const into = databaseOf(target);
+  const databases = several && into === undefined && tables === undefined ? (chosen ?? []) : held;
   const wanted = databases.length === 0 ? undefined : new Set(databases);
-  const chooses = chooserOf(scope, tables);
+  const [only] = held;
+  const chooses = chooserOf(several || only === undefined ? {} : { database: only }, tables);
+  const database = (db: string): string | undefined => {
+    if (db === "" || isServerDatabase(db) || isOwnDatabase(db) || wanted?.has(db) === false) return undefined;
+    return into ?? db;
+  };
   return {
+    databases,
     chosen: tables !== undefined,
+    database,
     place(ns) {
       const name = splitNamespace(ns);
-      if (name.collection === "" || isServerDatabase(name.db) || isOwnDatabase(name.db)) return undefined;
-      if (wanted !== undefined && !wanted.has(name.db)) return undefined;
+      const db = database(name.db);
+      if (db === undefined || name.collection === "") return undefined;
       if (tables !== undefined && !chooses(name) && !isPassing(name.collection)) return undefined;
-      return into === undefined ? name : { ...name, db: into };
+      return { ...name, db };
     },
   };
 }

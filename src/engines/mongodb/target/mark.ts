@@ -1,38 +1,50 @@
-// A mark on a server of which several databases are being filled at once: which ones, so that exactly these can be dropped again.
+// Marks on a server of which several databases are being filled at once: who fills it, and which, so that exactly these can go again.
 //
-// One database has the name that the job gave it. Several keep theirs, and after a crash nothing but this mark says which of the
-// server's databases were being filled. It is written before the first of them, and goes when all are filled.
-import { LifeboatError } from "../../../core/errors.ts";
+// One database has the name that the job gave it. Several keep theirs, and after a crash nothing but a mark says which of the
+// server's databases are ours. It is written before the first of them comes to be.
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { MongoSession } from "../connect/client.ts";
+import { serverCodeOf } from "../connect/translate.ts";
 import { flawOfDatabaseName } from "../connect/url.ts";
 import { MARK_DATABASE } from "../scope.ts";
 
-const COLLECTION = "filling";
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
+const NOT_FOUND = 26;
 
-/** RESTORE_TARGET_NOT_EMPTY when somebody else is filling this server. */
-export async function setMark(session: MongoSession, databases: readonly string[]): Promise<void> {
-  const documents = [{ _id: "filling", databases: [...databases] }];
-  const reply = await session.command(MARK_DATABASE, { insert: COLLECTION, documents, writeConcern: MAJORITY });
+/** `filling`: a restore of these databases, until it is complete. `scratch`: the whole server belongs to a job, until it is empty. */
+type MarkKind = "filling" | "scratch";
+
+/** RESTORE_TARGET_NOT_EMPTY when there is such a mark already. */
+export async function setMark(session: MongoSession, kind: MarkKind, words: readonly string[]): Promise<void> {
+  const documents = [{ _id: kind, words: [...words] }];
+  const reply = await session.command(MARK_DATABASE, { insert: kind, documents, writeConcern: MAJORITY });
   const [refused] = (reply.writeErrors ?? []) as { errmsg: string }[];
   if (refused === undefined) return;
-  throw new LifeboatError(
-    "RESTORE_TARGET_NOT_EMPTY",
-    `another restore is filling ${session.connection.label}, or one was left half-done there`,
-    {
-      hint: `run \`lifeboat jobs recover\`; when no restore is under way, drop the database ${MARK_DATABASE} there`,
-    },
-  );
+  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `another job is filling ${session.connection.label}, or one left it half-done`, {
+    hint: `run \`lifeboat jobs recover\`; when no job is under way, drop the database ${MARK_DATABASE} there`,
+  });
 }
 
-/** Databases that are being filled; empty when there is no mark. */
-export async function readMark(session: MongoSession): Promise<string[]> {
-  const reply = await session.command(MARK_DATABASE, { find: COLLECTION, limit: 1, singleBatch: true });
-  const [mark] = reply.cursor.firstBatch as { databases?: unknown }[];
-  const names = Array.isArray(mark?.databases) ? mark.databases.map(String) : [];
-  return names.filter((name) => flawOfDatabaseName(name) === undefined);
+/** What the mark says; undefined when there is none. */
+export async function readMark(session: MongoSession, kind: MarkKind): Promise<readonly string[] | undefined> {
+  const reply = await session.command(MARK_DATABASE, { find: kind, limit: 1, singleBatch: true });
+  const [mark] = reply.cursor.firstBatch as { words?: unknown }[];
+  if (mark === undefined) return undefined;
+  return Array.isArray(mark.words) ? mark.words.map(String) : [];
 }
 
-export async function clearMark(session: MongoSession): Promise<void> {
-  await session.command(MARK_DATABASE, { dropDatabase: 1, writeConcern: MAJORITY });
+/** Databases that a restore is filling; none when there is no mark. */
+export async function databasesBeingFilled(session: MongoSession): Promise<readonly string[]> {
+  return ((await readMark(session, "filling")) ?? []).filter((name) => flawOfDatabaseName(name) === undefined);
+}
+
+/** Takes the mark away, if there is one. */
+export async function clearMark(session: MongoSession, kind: MarkKind): Promise<void> {
+  try {
+    if ((await readMark(session, kind)) === undefined) return;
+    await session.command(MARK_DATABASE, { drop: kind, writeConcern: MAJORITY });
+  } catch (error) {
+    // Who may not look there made no mark.
+    if (!isLifeboatError(error, "SOURCE_PERMISSION") && serverCodeOf(error) !== NOT_FOUND) throw error;
+  }
 }

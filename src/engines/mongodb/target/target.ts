@@ -8,7 +8,7 @@ import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
 import { chooserOf, databasesOf, isBuckets, isServerCollection, type Scope, type SourceScope, scopeOf } from "../scope.ts";
-import { clearMark, readMark, setMark } from "./mark.ts";
+import { clearMark, databasesBeingFilled, setMark } from "./mark.ts";
 
 const NAMED = 5;
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
@@ -78,7 +78,7 @@ export async function createDatabase(server: Connection, name: string, options: 
   if (several && name === "") {
     await withMongo(whole, { signal: options.signal }, async (session) => {
       await assertEmpty(session, { databases });
-      await setMark(session, databases);
+      await setMark(session, "filling", databases);
     });
     return whole;
   }
@@ -129,9 +129,9 @@ export async function dropDatabase(server: Connection, name: string, work: Work)
   const flaw = name === "" ? undefined : flawOfDatabaseName(name);
   if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
   await withMongo(withDatabase(server, undefined), { signal: work.signal }, async (session) => {
-    for (const each of name === "" ? await readMark(session) : [name]) {
+    for (const each of name === "" ? await databasesBeingFilled(session) : [name]) {
       await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
     }
-    if (name === "") await clearMark(session);
+    if (name === "") await clearMark(session, "filling");
   });
 }

@@ -2,19 +2,33 @@
 import { type Document, Int32 } from "bson";
 import { type Call, collectionOf, type Handlers, isTrue } from "../call.ts";
 import { definitionOf, fullName, type Namespace } from "../catalog.ts";
+import { sourceOf } from "../cursors.ts";
 import { createNamespace, dropDatabase, dropNamespace, modifyNamespace, renameNamespace } from "../definitions.ts";
 import { MongoFault } from "../errors.ts";
-import { sourceOf } from "../cursors.ts";
 import { compileFilter } from "../match.ts";
 import { encode, rawOf } from "../raw.ts";
 import type { Reply } from "../reply.ts";
 import { OPLOG } from "../scan.ts";
 import { type Store, uuidValue } from "../store.ts";
-import { firstBatch } from "./reading.ts";
 import { toNumber } from "../values.ts";
+import { firstBatch } from "./reading.ts";
 
 /** Fields of a command that are not the collection's options. */
-const NOT_OPTIONS = new Set(["lsid", "$db", "$clusterTime", "txnNumber", "writeConcern", "comment", "maxTimeMS", "$readPreference", "apiVersion", "apiStrict", "idIndex", "readConcern", "apiDeprecationErrors"]);
+const NOT_OPTIONS = new Set([
+  "lsid",
+  "$db",
+  "$clusterTime",
+  "txnNumber",
+  "writeConcern",
+  "comment",
+  "maxTimeMS",
+  "$readPreference",
+  "apiVersion",
+  "apiStrict",
+  "idIndex",
+  "readConcern",
+  "apiDeprecationErrors",
+]);
 
 function create(call: Call): Document {
   const { body, store, db } = call;
@@ -39,7 +53,7 @@ function dropWholeDatabase({ store, db }: Call): Document {
 
 function renameCollection({ body, store, db }: Call): Document {
   if (db !== "admin") throw new MongoFault(13, "renameCollection may only be run against the admin database.");
-  renameNamespace(store, String(body["renameCollection"]), String(body["to"]), isTrue(body["dropTarget"]));
+  renameNamespace(store, String(body.renameCollection), String(body.to), isTrue(body.dropTarget));
   return {};
 }
 
@@ -48,7 +62,11 @@ function collMod(call: Call): Document {
   const name = collectionOf(call);
   const namespace = store.find(db, name);
   if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
-  return modifyNamespace(store, namespace, Object.fromEntries(Object.entries(body).filter(([key]) => key !== "collMod" && !NOT_OPTIONS.has(key))));
+  return modifyNamespace(
+    store,
+    namespace,
+    Object.fromEntries(Object.entries(body).filter(([key]) => key !== "collMod" && !NOT_OPTIONS.has(key))),
+  );
 }
 
 /** One row of listCollections. */
@@ -57,28 +75,41 @@ function shown(namespace: Namespace): Document {
   const { name, kind, records } = namespace;
   if (kind !== "collection") return { name, type: kind, options, info: { readOnly: kind === "view" } };
   const info = { readOnly: false, ...(records === undefined ? {} : { uuid: uuidValue(records.uuid) }) };
-  return { name, type: "collection", options, info, ...(indexes[0]?.["name"] === "_id_" ? { idIndex: indexes[0] } : {}) };
+  return { name, type: "collection", options, info, ...(indexes[0]?.name === "_id_" ? { idIndex: indexes[0] } : {}) };
 }
 
 function rowsOf(store: Store, db: string): Document[] {
   const rows = store.catalog.in(db).map(shown);
   const hasViews = store.catalog.in(db).some(({ kind }) => kind !== "collection");
-  if (hasViews) rows.push({ name: "system.views", type: "collection", options: {}, info: { readOnly: false }, idIndex: { v: 2, key: { _id: 1 }, name: "_id_" } });
-  if (db === "local" && store.logged) rows.push({ name: OPLOG, type: "collection", options: { capped: true, size: 1_038_090_240, autoIndexId: false }, info: { readOnly: false } });
+  if (hasViews)
+    rows.push({
+      name: "system.views",
+      type: "collection",
+      options: {},
+      info: { readOnly: false },
+      idIndex: { v: 2, key: { _id: 1 }, name: "_id_" },
+    });
+  if (db === "local" && store.logged)
+    rows.push({
+      name: OPLOG,
+      type: "collection",
+      options: { capped: true, size: 1_038_090_240, autoIndexId: false },
+      info: { readOnly: false },
+    });
   return rows;
 }
 
 function listCollections(call: Call): Reply {
   const { store, db, body } = call;
-  const test = compileFilter(body["filter"]);
+  const test = compileFilter(body.filter);
   const rows = rowsOf(store, db).filter((row) => test === undefined || test(row));
-  const answer = isTrue(body["nameOnly"]) ? rows.map(({ name, type }) => ({ name, type })) : rows;
-  const most = toNumber(body["cursor"]?.batchSize ?? Number.MAX_SAFE_INTEGER);
+  const answer = isTrue(body.nameOnly) ? rows.map(({ name, type }) => ({ name, type })) : rows;
+  const most = toNumber(body.cursor?.batchSize ?? Number.MAX_SAFE_INTEGER);
   return firstBatch(call, `${db}.$cmd.listCollections`, sourceOf(answer.map((row) => rawOf(encode(row))).values()), most, undefined);
 }
 
 function listDatabases({ store, body }: Call): Document {
-  const test = compileFilter(body["filter"]);
+  const test = compileFilter(body.filter);
   const names = new Set(store.catalog.at().map(({ db }) => db));
   for (const name of store.logged ? ["admin", "config", "local"] : ["admin", "config", "local"]) names.add(name);
   const databases = [...names].sort().map((name) => {
@@ -86,9 +117,17 @@ function listDatabases({ store, body }: Call): Document {
     return { name, sizeOnDisk, empty: sizeOnDisk === 0 };
   });
   const fitting = databases.filter((row) => test === undefined || test(row));
-  if (isTrue(body["nameOnly"])) return { databases: fitting.map(({ name }) => ({ name })) };
+  if (isTrue(body.nameOnly)) return { databases: fitting.map(({ name }) => ({ name })) };
   const totalSize = fitting.reduce((sum, { sizeOnDisk }) => sum + sizeOnDisk, 0);
   return { databases: fitting, totalSize, totalSizeMb: Math.floor(totalSize / 2 ** 20) };
 }
 
-export const COLLECTIONS: Handlers = { create, drop, dropDatabase: dropWholeDatabase, renameCollection, collMod, listCollections, listDatabases };
+export const COLLECTIONS: Handlers = {
+  create,
+  drop,
+  dropDatabase: dropWholeDatabase,
+  renameCollection,
+  collMod,
+  listCollections,
+  listDatabases,
+};

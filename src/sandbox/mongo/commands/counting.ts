@@ -1,5 +1,5 @@
 // count, distinct, explain.
-import { type Document } from "bson";
+import type { Document } from "bson";
 import { type Call, collectionOf, type Handlers, numberIn } from "../call.ts";
 import { findSource } from "../find.ts";
 import { compileFilter } from "../match.ts";
@@ -14,21 +14,21 @@ import { keyOf } from "../values.ts";
 function count(call: Call): Document {
   const { body, store, db } = call;
   const name = collectionOf(call);
-  const test = compileFilter(body["query"]);
+  const test = compileFilter(body.query);
   const [skip, limit] = [numberIn(body, "skip", 0), Math.abs(numberIn(body, "limit", 0))];
   const records = store.find(db, name)?.records;
   let n = 0;
   if (test === undefined && records !== undefined) n = records.count;
-  else for (const raw of documentsOf(store, db, name, LATEST, body["query"])) if (test === undefined || test(typedOf(raw))) n++;
+  else for (const raw of documentsOf(store, db, name, LATEST, body.query)) if (test === undefined || test(typedOf(raw))) n++;
   n = Math.max(0, n - skip);
   return { n: int(limit > 0 ? Math.min(n, limit) : n) };
 }
 
 function distinct(call: Call): Document {
   const { body, store, db, world } = call;
-  const at = snapshotOf(world, body["readConcern"]);
-  const source = findSource(store, db, collectionOf(call), { filter: body["query"] }, at ?? LATEST);
-  const parts = String(body["key"]).split(".");
+  const at = snapshotOf(world, body.readConcern);
+  const source = findSource(store, db, collectionOf(call), { filter: body.query }, at ?? LATEST);
+  const parts = String(body.key).split(".");
   const found = new Map<string, unknown>();
   for (let raw = source.next(); raw !== undefined; raw = source.next()) {
     for (const value of candidates(typedOf(raw), parts)) {
@@ -39,9 +39,9 @@ function distinct(call: Call): Document {
 }
 
 function explain(call: Call): Document {
-  const command = call.body["explain"] as Document;
+  const command = call.body.explain as Document;
   const ns = `${call.db}.${String(command[Object.keys(command)[0] as string])}`;
-  const winningPlan = { stage: "COLLSCAN", filter: command["filter"] ?? command["query"] ?? {}, direction: "forward" };
+  const winningPlan = { stage: "COLLSCAN", filter: command.filter ?? command.query ?? {}, direction: "forward" };
   return {
     explainVersion: "1",
     queryPlanner: { namespace: ns, parsedQuery: winningPlan.filter, winningPlan, rejectedPlans: [] },

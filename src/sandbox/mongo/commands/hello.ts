@@ -9,7 +9,7 @@ const WIRE_VERSION = 25;
 
 async function hello(call: Call): Promise<Document> {
   const { body, world, connection, signal } = call;
-  const waits = body["topologyVersion"] !== undefined && body["maxAwaitTimeMS"] !== undefined;
+  const waits = body.topologyVersion !== undefined && body.maxAwaitTimeMS !== undefined;
   // Nothing about this server ever changes, so whoever waits for a change waits the whole time.
   if (waits) await untilAborted(numberIn(body, "maxAwaitTimeMS", 0), signal);
   const me = `${world.host}:${world.port}`;
@@ -28,7 +28,7 @@ async function hello(call: Call): Promise<Document> {
     minWireVersion: 0,
     maxWireVersion: WIRE_VERSION,
     readOnly: false,
-    ...(world.auth === undefined || isTrue(body["awaitable"]) ? {} : await world.auth.hello(body, connection)),
+    ...(world.auth === undefined || isTrue(body.awaitable) ? {} : await world.auth.hello(body, connection)),
   };
 }
 

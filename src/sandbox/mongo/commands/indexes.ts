@@ -16,15 +16,22 @@ function create(call: Call): Document {
   const existed = store.find(db, collectionOf(call)) !== undefined;
   const namespace = indexed(call, store.ensure(db, collectionOf(call)));
   const before = definitionOf(namespace).indexes.length;
-  createIndexes(store, namespace, (body["indexes"] ?? []) as Document[]);
+  createIndexes(store, namespace, (body.indexes ?? []) as Document[]);
   const after = definitionOf(namespace).indexes.length;
   const note = after === before ? { note: "all indexes already exist" } : {};
-  return { numIndexesBefore: new Int32(before), numIndexesAfter: new Int32(after), createdCollectionAutomatically: !existed, ...note, commitQuorum: "votingMembers" };
+  return {
+    numIndexesBefore: new Int32(before),
+    numIndexesAfter: new Int32(after),
+    createdCollectionAutomatically: !existed,
+    ...note,
+    commitQuorum: "votingMembers",
+  };
 }
 
 /** Indexes of a time series are those of its buckets. */
 function indexed(call: Call, namespace: Namespace): Namespace {
-  if (namespace.kind === "view") throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
+  if (namespace.kind === "view")
+    throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
   return namespace.kind === "timeseries" ? (call.store.find(call.db, bucketsName(namespace.name)) ?? namespace) : namespace;
 }
 
@@ -33,7 +40,7 @@ function drop(call: Call): Document {
   if (namespace === undefined) throw new MongoFault(26, `ns not found ${fullName(call.db, collectionOf(call))}`);
   const target = indexed(call, namespace);
   const nIndexesWas = new Int32(definitionOf(target).indexes.length);
-  dropIndexes(call.store, target, call.body["index"]);
+  dropIndexes(call.store, target, call.body.index);
   return { nIndexesWas };
 }
 
@@ -43,7 +50,7 @@ function list(call: Call): Reply {
   const namespace = store.find(db, name);
   if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
   const rows = definitionOf(indexed(call, namespace)).indexes.map((spec) => rawOf(encode(spec)));
-  const most = toNumber(body["cursor"]?.batchSize ?? Number.MAX_SAFE_INTEGER);
+  const most = toNumber(body.cursor?.batchSize ?? Number.MAX_SAFE_INTEGER);
   return firstBatch(call, fullName(db, name), sourceOf(rows.values()), most, undefined);
 }
 

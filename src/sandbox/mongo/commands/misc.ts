@@ -25,11 +25,15 @@ function buildInfo({ world }: Call): Document {
   };
 }
 
-const PARAMETERS: Document = { featureCompatibilityVersion: { version: "8.0" }, authenticationMechanisms: ["SCRAM-SHA-1", "SCRAM-SHA-256"], minSnapshotHistoryWindowInSeconds: 300 };
+const PARAMETERS: Document = {
+  featureCompatibilityVersion: { version: "8.0" },
+  authenticationMechanisms: ["SCRAM-SHA-1", "SCRAM-SHA-256"],
+  minSnapshotHistoryWindowInSeconds: 300,
+};
 
 function getParameter({ body, world }: Call): Document {
   const all: Document = { ...PARAMETERS, minSnapshotHistoryWindowInSeconds: new Int32(Math.floor(world.historyMs / 1000)) };
-  const asked = body["getParameter"];
+  const asked = body.getParameter;
   if (asked === "*" || asked?.allParameters === true) return all;
   const names = Object.keys(body).filter((name) => Object.hasOwn(all, name));
   if (names.length === 0) throw new MongoFault(72, "no option found to get");
@@ -53,7 +57,7 @@ function serverStatus({ world, store }: Call): Document {
 }
 
 function endSessions({ body, world }: Call): Document {
-  for (const lsid of body["endSessions"] ?? body["killSessions"] ?? []) {
+  for (const lsid of body.endSessions ?? body.killSessions ?? []) {
     const key = sessionKey(lsid);
     if (key === undefined) continue;
     world.cursors.closeSession(key);
@@ -70,7 +74,9 @@ const DATA_FIELDS = ["collections", "views", "objects", "indexes"];
 
 function dbStats({ store, db }: Call): Document {
   const stats = databaseStats(store, db);
-  return Object.fromEntries(Object.entries(stats).map(([name, value]) => [name, DATA_FIELDS.includes(name) ? Long.fromNumber(value) : value]));
+  return Object.fromEntries(
+    Object.entries(stats).map(([name, value]) => [name, DATA_FIELDS.includes(name) ? Long.fromNumber(value) : value]),
+  );
 }
 
 function collStats(call: Call): Document {
@@ -87,17 +93,26 @@ export const MISC: Handlers = {
   endSessions,
   killSessions: endSessions,
   refreshSessions: nothing,
-  startSession: ({ body }) => ({ id: body["lsid"] ?? {}, timeoutMinutes: 30 }),
+  startSession: ({ body }) => ({ id: body.lsid ?? {}, timeoutMinutes: 30 }),
   connectionStatus: () => ({ authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] } }),
   usersInfo: () => ({ users: [] }),
   rolesInfo: () => ({ roles: [] }),
   whatsmyuri: () => ({ you: "127.0.0.1:0" }),
-  getLog: ({ body }) => (body["getLog"] === "*" ? { names: ["global", "startupWarnings"] } : { totalLinesWritten: 0, log: [] }),
+  getLog: ({ body }) => (body.getLog === "*" ? { names: ["global", "startupWarnings"] } : { totalLinesWritten: 0, log: [] }),
   getCmdLineOpts: () => ({ argv: ["mongod"], parsed: {} }),
-  hostInfo: ({ world }) => ({ system: { hostname: world.host, cpuAddrSize: 64, numCores: 1 }, os: { type: "Linux", name: "Linux" }, extra: {} }),
+  hostInfo: ({ world }) => ({
+    system: { hostname: world.host, cpuAddrSize: 64, numCores: 1 },
+    os: { type: "Linux", name: "Linux" },
+    extra: {},
+  }),
   currentOp: () => ({ inprog: [] }),
-  fsync: ({ body }) => (body["lock"] === true ? { lockCount: Long.fromNumber(1), info: "now locked against writes" } : { numFiles: 1 }),
-  getDefaultRWConcern: () => ({ defaultReadConcern: { level: "local" }, defaultWriteConcern: { w: "majority", wtimeout: 0 }, defaultWriteConcernSource: "implicit", defaultReadConcernSource: "implicit" }),
+  fsync: ({ body }) => (body.lock === true ? { lockCount: Long.fromNumber(1), info: "now locked against writes" } : { numFiles: 1 }),
+  getDefaultRWConcern: () => ({
+    defaultReadConcern: { level: "local" },
+    defaultWriteConcern: { w: "majority", wtimeout: 0 },
+    defaultWriteConcernSource: "implicit",
+    defaultReadConcernSource: "implicit",
+  }),
   listCommands,
   dbStats,
   dbstats: dbStats,

@@ -4,29 +4,29 @@ import { type Call, collectionOf, type Handlers, isTrue, numberIn } from "../cal
 import { type Cursor, type CursorSource, sourceOf, takeBatch } from "../cursors.ts";
 import { MongoFault } from "../errors.ts";
 import { findSource } from "../find.ts";
-import { LATEST, type Position, timestampOf } from "../position.ts";
-import { type Raw } from "../raw.ts";
-import type { Reply } from "../reply.ts";
-import { snapshotOf } from "../snapshot.ts";
-import { sessionKey } from "../sessions.ts";
 import { aggregateCommand } from "../pipeline.ts";
+import { LATEST, type Position, timestampOf } from "../position.ts";
+import type { Raw } from "../raw.ts";
+import type { Reply } from "../reply.ts";
+import { sessionKey } from "../sessions.ts";
+import { snapshotOf } from "../snapshot.ts";
 
 const FIRST_BATCH = 101;
 
 function find(call: Call): Reply {
   const { body, world, db } = call;
   const name = collectionOf(call);
-  const at = snapshotOf(world, body["readConcern"]);
+  const at = snapshotOf(world, body.readConcern);
   const source = findSource(world.store, db, name, body, at ?? LATEST);
   const limit = Math.abs(numberIn(body, "limit", 0));
-  const single = isTrue(body["singleBatch"]);
-  const most = numberIn(body, "batchSize", single ? (limit || Number.MAX_SAFE_INTEGER) : FIRST_BATCH);
+  const single = isTrue(body.singleBatch);
+  const most = numberIn(body, "batchSize", single ? limit || Number.MAX_SAFE_INTEGER : FIRST_BATCH);
   return firstBatch(call, `${db}.${name}`, source, most, at, single);
 }
 
 /** The first documents of a source; a cursor stays open when there are more. */
 export function firstBatch(call: Call, ns: string, source: CursorSource, most: number, at: Position | undefined, single = false): Reply {
-  const cursor: Omit<Cursor, "id"> = { ns, source, atClusterTime: at, held: undefined, session: sessionKey(call.body["lsid"]) };
+  const cursor: Omit<Cursor, "id"> = { ns, source, atClusterTime: at, held: undefined, session: sessionKey(call.body.lsid) };
   const { documents, done } = takeBatch(cursor, most);
   const id = done || single ? 0n : call.world.cursors.open(cursor).id;
   return { fields: { cursor: { id: Long.fromBigInt(id), ns, ...timeOf(at) } }, batch: { name: "firstBatch", documents } };
@@ -36,11 +36,12 @@ const timeOf = (at: Position | undefined): Document => (at === undefined ? {} : 
 
 async function getMore(call: Call): Promise<Reply> {
   const { body, world, db, signal } = call;
-  const id = BigInt(body["getMore"].toString());
+  const id = BigInt(body.getMore.toString());
   const cursor = world.cursors.find(id);
   if (cursor === undefined) throw new MongoFault(43, `cursor id ${id} not found`);
-  const ns = `${db}.${body["collection"]}`;
-  if (cursor.ns !== ns) throw new MongoFault(13, `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`);
+  const ns = `${db}.${body.collection}`;
+  if (cursor.ns !== ns)
+    throw new MongoFault(13, `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`);
   const most = numberIn(body, "batchSize", 0) || Number.MAX_SAFE_INTEGER;
   const killed = cursor.source.killed?.();
   if (killed !== undefined) {
@@ -84,16 +85,16 @@ function untilChange({ world, signal }: Call, ms: number): Promise<void> {
 
 function killCursors({ body, world }: Call): Document {
   const [killed, missing]: [unknown[], unknown[]] = [[], []];
-  for (const id of body["cursors"] ?? []) (world.cursors.close(BigInt(id.toString())) ? killed : missing).push(id);
+  for (const id of body.cursors ?? []) (world.cursors.close(BigInt(id.toString())) ? killed : missing).push(id);
   return { cursorsKilled: killed, cursorsNotFound: missing, cursorsAlive: [], cursorsUnknown: [] };
 }
 
 function aggregate(call: Call): Reply {
   const { body, world, db } = call;
-  const at = snapshotOf(world, body["readConcern"]);
-  const name = typeof body["aggregate"] === "string" ? body["aggregate"] : "$cmd.aggregate";
+  const at = snapshotOf(world, body.readConcern);
+  const name = typeof body.aggregate === "string" ? body.aggregate : "$cmd.aggregate";
   const documents = aggregateCommand(call, name, at ?? LATEST);
-  const most = numberIn(body["cursor"] ?? {}, "batchSize", FIRST_BATCH);
+  const most = numberIn(body.cursor ?? {}, "batchSize", FIRST_BATCH);
   return firstBatch(call, `${db}.${name}`, sourceOf(documents[Symbol.iterator]()), most, at);
 }
 

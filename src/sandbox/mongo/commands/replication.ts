@@ -12,7 +12,17 @@ function assertSet({ world }: Call): string {
 function config(call: Call): Document {
   const name = assertSet(call);
   const { host, port, setId } = call.world;
-  const member = { _id: new Int32(0), host: `${host}:${port}`, arbiterOnly: false, buildIndexes: true, hidden: false, priority: 1, tags: {}, secondaryDelaySecs: Long.ZERO, votes: 1 };
+  const member = {
+    _id: new Int32(0),
+    host: `${host}:${port}`,
+    arbiterOnly: false,
+    buildIndexes: true,
+    hidden: false,
+    priority: 1,
+    tags: {},
+    secondaryDelaySecs: Long.ZERO,
+    votes: 1,
+  };
   const settings = {
     chainingAllowed: true,
     heartbeatIntervalMillis: 2000,
@@ -23,7 +33,17 @@ function config(call: Call): Document {
     getLastErrorDefaults: { w: 1, wtimeout: 0 },
     replicaSetId: setId,
   };
-  return { config: { _id: name, version: 1, term: Long.fromNumber(1), members: [member], protocolVersion: Long.fromNumber(1), writeConcernMajorityJournalDefault: true, settings } };
+  return {
+    config: {
+      _id: name,
+      version: 1,
+      term: Long.fromNumber(1),
+      members: [member],
+      protocolVersion: Long.fromNumber(1),
+      writeConcernMajorityJournalDefault: true,
+      settings,
+    },
+  };
 }
 
 function status(call: Call): Document {
@@ -43,16 +63,40 @@ function status(call: Call): Document {
     writeMajorityCount: 1,
     votingMembersCount: 1,
     writableVotingMembersCount: 1,
-    optimes: { lastCommittedOpTime: opTime, lastCommittedWallTime: wall, readConcernMajorityOpTime: opTime, appliedOpTime: opTime, durableOpTime: opTime, lastAppliedWallTime: wall, lastDurableWallTime: wall },
+    optimes: {
+      lastCommittedOpTime: opTime,
+      lastCommittedWallTime: wall,
+      readConcernMajorityOpTime: opTime,
+      appliedOpTime: opTime,
+      durableOpTime: opTime,
+      lastAppliedWallTime: wall,
+      lastDurableWallTime: wall,
+    },
     lastStableRecoveryTimestamp: timestampOf(store.last),
-    members: [{ _id: 0, name: `${host}:${port}`, health: 1, state: 1, stateStr: "PRIMARY", uptime: 1, optime: opTime, optimeDate: wall, electionTime: timestampOf(store.epoch), electionDate: startedAt, configVersion: 1, configTerm: 1, self: true }],
+    members: [
+      {
+        _id: 0,
+        name: `${host}:${port}`,
+        health: 1,
+        state: 1,
+        stateStr: "PRIMARY",
+        uptime: 1,
+        optime: opTime,
+        optimeDate: wall,
+        electionTime: timestampOf(store.epoch),
+        electionDate: startedAt,
+        configVersion: 1,
+        configTerm: 1,
+        self: true,
+      },
+    ],
   };
 }
 
 function appendOplogNote(call: Call): Document {
   assertSet(call);
   if (call.db !== "admin") throw new MongoFault(13, "appendOplogNote may only be run against the admin database.");
-  call.store.logNoop((call.body["data"] ?? {}) as Document);
+  call.store.logNoop((call.body.data ?? {}) as Document);
   return {};
 }
 

@@ -8,7 +8,7 @@ import { LATEST } from "../position.ts";
 import { compileProjection } from "../project.ts";
 import { findField, type Raw, rawOf, typedOf } from "../raw.ts";
 import { insertMeasurement, isSeries } from "../timeseries-write.ts";
-import { deleteMatching, updateMatching, type UpdateOutcome } from "../update.ts";
+import { deleteMatching, type UpdateOutcome, updateMatching } from "../update.ts";
 import { insertDocument, type WriteOptions } from "../writes.ts";
 
 /** Runs statement after statement; a failure is reported by its number, and ends an ordered command. */
@@ -20,7 +20,7 @@ function each(call: Call, statements: readonly Raw[], act: (statement: Raw, inde
     } catch (error) {
       if (!(error instanceof MongoFault)) throw error;
       errors.push({ index: new Int32(index), code: new Int32(error.code), errmsg: error.message, ...error.fields });
-      if (call.body["ordered"] !== false) break;
+      if (call.body.ordered !== false) break;
     }
   }
   return errors;
@@ -28,10 +28,19 @@ function each(call: Call, statements: readonly Raw[], act: (statement: Raw, inde
 
 const withErrors = (errors: readonly Document[]): Document => (errors.length === 0 ? {} : { writeErrors: errors });
 
+const retryable = new WeakMap<Call, Document>();
+
+function sessionOf(call: Call): Document | undefined {
+  const { lsid, txnNumber } = call.body;
+  if (txnNumber === undefined) return undefined;
+  const session = retryable.get(call) ?? { lsid, txnNumber };
+  retryable.set(call, session);
+  return session;
+}
+
 export function writeOptions(call: Call, statement: number): WriteOptions {
-  const { body } = call;
-  const session = body["txnNumber"] === undefined ? undefined : { lsid: body["lsid"], txnNumber: body["txnNumber"], stmtId: new Int32(statement) };
-  return { session, bypassValidation: isTrue(body["bypassDocumentValidation"]) };
+  const session = sessionOf(call);
+  return { session, stmtId: session === undefined ? undefined : statement, bypassValidation: isTrue(call.body.bypassDocumentValidation) };
 }
 
 function insert(call: Call): Document {
@@ -57,7 +66,14 @@ function update(call: Call): Document {
   const errors = each(call, call.sequences.get("updates") ?? [], (raw, index) => {
     const statement = typedOf(raw);
     const replacement = replacementOf(raw, "u");
-    const outcome = updateMatching(store, { db, name, statement, replacement, options: writeOptions(call, index), variables: call.body["let"] });
+    const outcome = updateMatching(store, {
+      db,
+      name,
+      statement,
+      replacement,
+      options: writeOptions(call, index),
+      variables: call.body.let,
+    });
     n += outcome.matched + (outcome.upsertedId === undefined ? 0 : 1);
     nModified += outcome.modified;
     if (outcome.upsertedId !== undefined) upserted.push({ index: new Int32(index), _id: outcome.upsertedId.value });
@@ -85,28 +101,29 @@ function remove(call: Call): Document {
 function findAndModify(call: Call): Document {
   const { store, db, body, raw } = call;
   const name = collectionOf(call);
-  const found = findSource(store, db, name, { filter: body["query"], sort: body["sort"], limit: 1 }, LATEST).next();
-  const project = body["fields"] === undefined ? (document: Document) => document : compileProjection(body["fields"]);
+  const found = findSource(store, db, name, { filter: body.query, sort: body.sort, limit: 1 }, LATEST).next();
+  const project = body.fields === undefined ? (document: Document) => document : compileProjection(body.fields);
   const shown = (document: Raw | undefined): Document | null => (document === undefined ? null : project(typedOf(document)));
   const old = found === undefined ? undefined : rawOf(Buffer.from(encodeRaw(found)));
-  if (isTrue(body["remove"])) {
-    const filter = old === undefined ? body["query"] : { _id: typedOf(old)["_id"] };
+  if (isTrue(body.remove)) {
+    const filter = old === undefined ? body.query : { _id: typedOf(old)._id };
     const n = old === undefined ? 0 : deleteMatching(store, { db, name, filter, single: true, options: writeOptions(call, 0) });
     return { lastErrorObject: { n: new Int32(n) }, value: shown(old) };
   }
   const statement = {
-    q: old === undefined ? (body["query"] ?? {}) : { ...body["query"], _id: typedOf(old)["_id"] },
-    u: body["update"],
-    upsert: body["upsert"],
-    arrayFilters: body["arrayFilters"],
+    q: old === undefined ? (body.query ?? {}) : { ...body.query, _id: typedOf(old)._id },
+    u: body.update,
+    upsert: body.upsert,
+    arrayFilters: body.arrayFilters,
   };
   const replacement = replacementOf(rawOf(raw), "update");
   const outcome = updateMatching(store, { db, name, statement, replacement, options: writeOptions(call, 0) });
-  return { lastErrorObject: lastError(outcome), value: isTrue(body["new"]) ? shown(after(store.find(db, name), outcome)) : shown(old) };
+  return { lastErrorObject: lastError(outcome), value: isTrue(body.new) ? shown(after(store.find(db, name), outcome)) : shown(old) };
 }
 
 const encodeRaw = (raw: Raw): Buffer => raw.chunk.subarray(raw.offset, raw.offset + raw.length);
-const after = (namespace: Namespace | undefined, { slot }: UpdateOutcome): Raw | undefined => (namespace === undefined ? undefined : slot?.head);
+const after = (namespace: Namespace | undefined, { slot }: UpdateOutcome): Raw | undefined =>
+  namespace === undefined ? undefined : slot?.head;
 
 function lastError({ matched, upsertedId }: UpdateOutcome): Document {
   const upserted = upsertedId === undefined ? {} : { upserted: upsertedId.value };

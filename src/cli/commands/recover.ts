@@ -1,0 +1,81 @@
+// lifeboat recover --to TIME
+import { flag, text } from "../../config/types.ts";
+import { combine } from "../../core/combined.ts";
+import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { renderPlan } from "../../core/plan.ts";
+import { instantForAll, planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recover-all.ts";
+import { defineCommand } from "../command.ts";
+import { errorJson } from "../fatal.ts";
+import { connectionJson, handOver } from "../hand-over.ts";
+import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
+import { combinedJson, renderCombined } from "../render/combined.ts";
+import type { Paint } from "../render/paint.ts";
+import { renderFacts } from "../render/table.ts";
+import { withWorkshop } from "../session.ts";
+
+export const recoverCommand = defineCommand({
+  description:
+    "Restores every source to one instant, all at once and beside production, which is not touched: a new branch at Neon, a new cluster at Atlas, a database named after the source's with `_recovered` elsewhere. Each is proven as by `restore`; what was achieved together (the time of the slowest, the greatest loss) is judged against the combined objective. One that fails keeps no other from coming back.",
+  arguments: {},
+  options: {
+    to: { type: text, required: true, value: "TIME", help: "The instant: a time, so long ago (`--to=-5m`), or `latest`." },
+    plan: { type: flag, help: "Say what would be done, and do nothing." },
+    showPassword: { type: flag, help: "Print the connection strings with their passwords." },
+  },
+  json: true,
+  examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to=-5m"],
+  async run(context) {
+    const { options, paint } = context;
+    return withWorkshop(context, async (workshop, watch) => {
+      const to = instantForAll(workshop, options.to);
+      if (options.plan) {
+        const plans = await planRecoverAll(workshop, to, watch);
+        context.emit({ to, plans }, () => plans.map(renderPlan).join("\n"));
+        return plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done;
+      }
+      const sources = await recoverAll(workshop, to, watch);
+      const back = sources.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
+      const parts = back.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
+      const missing = sources.filter(({ finding }) => finding === undefined).map(({ source }) => source);
+      const combined = combine(parts, workshop.combinedObjective, { order: "at once", missing });
+      const json = await Promise.all(sources.map((one) => sourceJson(one, options)));
+      const texts = await Promise.all(sources.map((one) => human(one, options, workshop.repository.storage.url, paint)));
+      context.emit({ to, sources: json, combined: combinedJson(combined) }, () => [...texts, renderCombined(combined, paint)].join("\n\n"));
+      return exitOf(sources, combined.verdict);
+    });
+  },
+});
+
+type Showing = { readonly showPassword?: boolean | undefined };
+
+async function sourceJson({ source, finding, connection, place, warnings, error }: RecoveredSource, options: Showing) {
+  if (finding === undefined) return { source, ...(error && errorJson(error)) };
+  const handed = connection && connectionJson(connection, await handOver(connection, options));
+  return { ...findingJson(finding), place: place ?? null, warnings, ...handed };
+}
+
+async function human(one: RecoveredSource, options: Showing, storage: string, paint: Paint): Promise<string> {
+  const { source, finding, connection, place, error } = one;
+  if (finding === undefined)
+    return `${paint.red("error")} ${paint.bold(source)}: ${error?.code}  ${error?.message}\n  next: ${error?.hint}`;
+  const url = connection && (await handOver(connection, options)).url;
+  return [
+    renderFinding(finding, storage, paint),
+    renderFacts(
+      [
+        [place?.what ?? "place", place?.name],
+        ["connection", url],
+      ],
+      paint,
+    ),
+  ].join("\n");
+}
+
+/** The worst of them; each in its own time and all of them not in theirs is an objective missed. */
+function exitOf(sources: readonly RecoveredSource[], verdict: "pass" | "fail" | "inconclusive"): ExitStatus {
+  const [failed] = sources.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  if (failed !== undefined) return failed.exit;
+  const exits = sources.flatMap(({ finding }) => (finding === undefined ? [] : [exitOfFinding(finding)]));
+  const bad = exits.find((exit) => exit === EXIT.failed) ?? exits.find((exit) => exit !== EXIT.done);
+  return bad ?? (verdict === "fail" ? EXIT.unhealthy : verdict === "inconclusive" ? EXIT.inconclusive : EXIT.done);
+}

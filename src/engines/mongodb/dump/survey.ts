@@ -1,0 +1,81 @@
+// Before the first byte: what there is, and at which instant, so that definitions and documents are of the same one.
+import type { Document } from "mongodb";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Omission } from "../../../core/fingerprint.ts";
+import type { Consistency } from "../../../core/manifest.ts";
+import type { Progress } from "../../../ports/progress.ts";
+import type { MongoSession } from "../connect/client.ts";
+import type { Stamp } from "../oplog/position.ts";
+import { assertChosen, chooserOf, type Scope } from "../scope.ts";
+import { listingText, listSource, type SourceCollection } from "./collections.ts";
+import { type ConsistencyWish, hasOplog, notOffered, takeSnapshot } from "./consistency.ts";
+import { sliceStart } from "./oplog-slice.ts";
+
+export interface SurveyOptions {
+  readonly scope: Scope;
+  readonly patterns?: readonly string[] | undefined;
+  /** A pattern that chooses nothing is no error. */
+  readonly mayLack?: boolean | undefined;
+  readonly consistency: ConsistencyWish;
+  readonly progress?: Progress | undefined;
+}
+
+export interface Survey {
+  readonly collections: readonly SourceCollection[];
+  readonly omitted: readonly Omission[];
+  readonly consistency: Consistency;
+  /** `snapshot`: the instant of all reads. */
+  readonly snapshot?: Stamp | undefined;
+  /** `oplog`: where its slice begins. */
+  readonly sliceStart?: Stamp | undefined;
+  /** The server's clock just after that. */
+  readonly at: Date;
+}
+
+const ATTEMPTS = 5;
+
+/** Whole seconds are all that a position tells of its instant. */
+export const instantOf = (stamp: Stamp): Date => new Date(Number(stamp >> 32n) * 1000);
+
+/**
+ * Lists, takes the instant, and lists again: lists are not part of a snapshot, so they count only when nothing changed between them.
+ * SOURCE_CHANGED when they never stand still, TABLE_UNKNOWN, CAPABILITY_MISSING.
+ */
+export async function survey(mongo: MongoSession, options: SurveyOptions): Promise<Survey> {
+  const { scope, patterns } = options;
+  const { label } = mongo.connection;
+  const chooses = chooserOf(scope, patterns);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const before = await listSource(mongo, scope, chooses);
+    if (patterns !== undefined && options.mayLack !== true) {
+      const tables = before.collections.map(({ table }) => table);
+      assertChosen(patterns, tables, label);
+    }
+    const instant = await takeInstant(mongo, options, before.collections);
+    const { localTime } = (await mongo.command("admin", { hello: 1 })) as Document;
+    const after = await listSource(mongo, scope, chooses);
+    if (listingText(before) === listingText(after)) {
+      return { ...after, ...instant, at: localTime instanceof Date ? localTime : new Date() };
+    }
+    options.progress?.note(`collections of ${label} are being changed; beginning anew`);
+  }
+  throw new LifeboatError("SOURCE_CHANGED", `collections of ${label} are created and dropped faster than they can be listed`);
+}
+
+async function takeInstant(
+  mongo: MongoSession,
+  { consistency: wish, scope }: SurveyOptions,
+  collections: readonly SourceCollection[],
+): Promise<Pick<Survey, "consistency" | "snapshot" | "sliceStart">> {
+  if (wish === "auto" || wish === "snapshot") {
+    const some = collections.find(({ type }) => type === "collection");
+    const snapshot = await takeSnapshot(mongo, some ?? { db: scope.database ?? scope.databases?.[0] ?? "admin", collection: "system.js" });
+    if (snapshot !== undefined) return { consistency: "snapshot", snapshot };
+    if (wish === "snapshot") throw notOffered(mongo.connection.label, wish);
+  }
+  if (wish === "auto" || wish === "oplog") {
+    if (await hasOplog(mongo)) return { consistency: "oplog", sliceStart: await sliceStart(mongo) };
+    if (wish === "oplog") throw notOffered(mongo.connection.label, wish);
+  }
+  return { consistency: "none" };
+}

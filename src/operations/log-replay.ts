@@ -1,0 +1,203 @@
+// Point in time for engines whose log is replayed onto dumps: the newest dump before the instant is brought back on the road that every
+// restore takes, then the log that is proven to follow it is applied, up to exactly the instant, and everything is read again.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { dateOfMicros } from "../core/micros.ts";
+import { achievedRpoSeconds } from "../core/objectives.ts";
+import { isDamaged, isWhole, newest } from "../core/restore-point.ts";
+import { type Check, judge } from "../core/verdict.ts";
+import type { Connection } from "../ports/connection.ts";
+import type { LogReplay } from "../ports/log.ts";
+import type { Evidence } from "../repository/evidence.ts";
+import { contentsOf } from "./contents.ts";
+import type { Job } from "./job.ts";
+import { fetchFrom } from "./log-fetch.ts";
+import { readWhole } from "./log-intake.ts";
+import { logOf } from "./log-view.ts";
+import { pointsOf, type Target, targetOf } from "./points.ts";
+import { courseFrom, parseLogTarget, pointOf, type RecoveryCourse } from "./recovery-target.ts";
+import { type Arrival, bringBack, type RoadOptions } from "./road.ts";
+import type { Source, Watch, Workshop } from "./workshop.ts";
+
+/** A restore point, and the log that is replayed onto it. */
+export interface Destination extends Target {
+  /** Absent: the point as it is. */
+  readonly course?: RecoveryCourse | undefined;
+}
+
+export interface DestinationOptions {
+  /** Where the instant itself cannot be reached, an older point is second best, and says so. */
+  readonly orOlder?: boolean | undefined;
+  /** Log says what happened to whole documents and definitions: it cannot be replayed for rows alone. */
+  readonly dataOnly?: boolean | undefined;
+}
+
+/**
+ * What a recovery target means: an instant of the recovery window where log is archived, else a restore point. `latest` is whichever
+ * reaches further. RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, and whatever `targetOf` throws.
+ */
+export async function destinationOf(
+  workshop: Workshop,
+  source: Source,
+  to: string,
+  watch: Watch,
+  options: DestinationOptions = {},
+): Promise<Destination> {
+  const course = source.engine.log === undefined ? undefined : await courseWithin(workshop, source, to, watch, options);
+  if (course === undefined) return targetOf(workshop, source.name, to);
+  const { base, chain, expectedEnd, at, log } = course;
+  const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
+  return { entry: base, named: false, instant: dateOfMicros(at), remarks: [road, ...log.log.flaws], course };
+}
+
+async function courseWithin(
+  workshop: Workshop,
+  source: Source,
+  to: string,
+  watch: Watch,
+  { orOlder = false, dataOnly = false }: DestinationOptions,
+): Promise<RecoveryCourse | undefined> {
+  const target = parseLogTarget(to, workshop.clock.now());
+  if (target === undefined) return undefined; // a restore point, by its name
+  const points = await pointsOf(workshop, source.name);
+  const log = await logOf(workshop, source.name, watch.signal, points);
+  if (target.kind !== "lsn" && (log.log.segments.length === 0 || log.bases.length === 0)) return undefined; // no window at all
+  if (target.kind === "latest") {
+    const dump = newest(points.map(({ point }) => point).filter((point) => isWhole(point) && !isDamaged(point)));
+    const furthest = log.stretches[0]?.latest;
+    if (dataOnly || furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
+  }
+  if (dataOnly) {
+    throw new LifeboatError("USAGE", "log cannot be replayed for rows alone: --data-only restores a backup as it is", {
+      hint: `name one of \`lifeboat list ${source.name}\` with --to, or restore without --data-only`,
+    });
+  }
+  try {
+    return await courseFrom(workshop, source, target, log, watch.signal);
+  } catch (error) {
+    const outside = isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") || isLifeboatError(error, "NO_RESTORE_POINT");
+    if (outside && orOlder && target.kind !== "lsn") return undefined;
+    throw error;
+  }
+}
+
+/** Brings the point back, and replays the log that belongs to the destination. */
+export async function bringTo(
+  workshop: Workshop,
+  source: Source,
+  destination: Destination,
+  job: Job,
+  watch: Watch,
+  options: RoadOptions,
+): Promise<Arrival> {
+  const { entry, course } = destination;
+  const { log } = source.engine;
+  if (course === undefined || log === undefined) return bringBack(workshop, source, entry, job, watch, options);
+  const arrival = await bringBack(workshop, source, entry, job, watch, { ...options, probes: false });
+  // Onto what is not what was backed up, nothing is replayed: the verdict is settled, and it is the backup's.
+  if (judge(arrival.checks).verdict === "fail") return arrival;
+  const { connection } = arrival;
+  const replayed = await replayLog(workshop, source, log, course, connection, job, watch, options.tables);
+  const checks = await job.step("read", async () => {
+    const work = { signal: job.signal, progress: watch.progress };
+    const read = await readAgain(source, course, connection, options.tables, work);
+    return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(course.at), work))];
+  });
+  return { ...arrival, checks: [...arrival.checks, replayed, ...checks] };
+}
+
+async function replayLog(
+  workshop: Workshop,
+  source: Source,
+  log: LogReplay,
+  course: RecoveryCourse,
+  target: Connection,
+  job: Job,
+  watch: Watch,
+  tables: readonly string[] | undefined,
+): Promise<Check> {
+  const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = course;
+  const from = base.manifest.log?.endLsn ?? expectedEnd;
+  const key = await workshop.openKey();
+  const fetch = fetchFrom(workshop, course, key);
+  const segments = async function* () {
+    for (const { name, plain } of chain) {
+      const stored = await fetch(name, job.signal);
+      if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} is not there any more`);
+      yield { name, bytes: await readWhole(stored, plain.sizeBytes) };
+    }
+  };
+  const totalBytes = chain.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);
+  const { reachedLsn, entries, applied } = await job.step(
+    "replay",
+    async () =>
+      log.replay({
+        target,
+        databases: await databasesOf(workshop, source, course, job.signal),
+        tables,
+        segments: segments(),
+        from,
+        stopBefore,
+        expectedEnd,
+        signal: job.signal,
+        progress: watch.progress,
+      }),
+    { totalBytes },
+  );
+  const before = stopsAt === undefined ? "the end of what is proven" : `just before ${stopsAt}`;
+  return {
+    name: `log replayed to ${wanted}`,
+    kind: "data",
+    outcome: "pass",
+    message: `replay ended at exactly ${reachedLsn}, as proven from the log itself: ${before}; ${entries} entries, of which ${applied} changed what was restored`,
+    expected: reachedLsn,
+    actual: reachedLsn,
+  };
+}
+
+/** As they are called at the source. An archive that lists nothing is of the source's own. */
+async function databasesOf(workshop: Workshop, source: Source, { base }: RecoveryCourse, signal: AbortSignal): Promise<string[]> {
+  const named = new Set((await contentsOf(workshop, source, base, signal)).map(({ schema }) => schema));
+  named.delete("");
+  if (named.size > 0) return [...named].sort();
+  const own = await source.provider.connection({ signal });
+  return [source.engine.resolveTarget(own, own.url).database].filter((name) => name !== "");
+}
+
+/** That the documents are the right ones follows from the log; that they can be read, from this. */
+async function readAgain(
+  source: Source,
+  { base }: RecoveryCourse,
+  connection: Connection,
+  chosen: readonly string[] | undefined,
+  work: { readonly signal: AbortSignal; readonly progress: Watch["progress"] },
+): Promise<Check[]> {
+  const scope = chosen === undefined ? { kind: "full" as const } : { kind: "tables" as const, tables: [...chosen] };
+  const { tables, unhashed } = await source.engine.fingerprint(connection, scope, work);
+  const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
+  const message = `${Object.keys(tables).length} collections with ${rows} documents were read to the end`;
+  const checks: Check[] = [{ name: "reading what was restored", kind: "integrity", outcome: "pass", message, rows }];
+  for (const { kind, object, reason } of unhashed) {
+    checks.push({ name: `reading ${object}`, kind: "integrity", outcome: "inconclusive", message: `${kind}: ${reason}` });
+  }
+  if (rows === 0 && (base.manifest.fingerprint?.rows ?? 0) > 0) {
+    checks.push({
+      name: "documents",
+      kind: "data",
+      outcome: "inconclusive",
+      message: "after the replay no collection holds a document",
+      rows,
+    });
+  }
+  return checks;
+}
+
+/** What was brought back, as evidence names it. */
+export const pointIn = ({ entry, course }: Destination): Evidence["point"] =>
+  course === undefined ? { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt } : pointOf(course);
+
+/** How much of the past is lost, in seconds: an instant that is reached exactly loses nothing. Undefined where no instant was asked for. */
+export function lossOf({ entry, named, instant, course }: Destination, now: Date): number | undefined {
+  if (named) return undefined;
+  if (course === undefined) return achievedRpoSeconds(entry.point.time, instant);
+  return course.wanted === "latest" ? achievedRpoSeconds(dateOfMicros(course.at), now) : 0;
+}

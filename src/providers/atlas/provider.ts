@@ -1,0 +1,34 @@
+// The provider of sources at MongoDB Atlas: settings, points and restores by its Administration API, data by a direct connection.
+import type { Provider } from "../../ports/provider.ts";
+import { connectionOf } from "./access.ts";
+import { openAtlasApi } from "./api/client.ts";
+import { PATIENCE } from "./api/patience.ts";
+import { type Ground, sourceCluster } from "./ground.ts";
+import { historyControl } from "./history/history.ts";
+import type { AtlasOptions } from "./options.ts";
+import { CLUSTER_KIND, strayClusters, undoCluster } from "./resource.ts";
+import { scratchPlace } from "./scratch.ts";
+import { settingsControl } from "./settings/settings.ts";
+import { snapshotControl } from "./snapshots.ts";
+
+/** CONFIG_INVALID when project, cluster, credentials or an address cannot be right. Asks nothing of Atlas yet. */
+export function createAtlasProvider(options: AtlasOptions): Provider {
+  const { groupId, credentials: auth, apiHost, clock, password } = options;
+  const patience = { ...PATIENCE, ...options.patience };
+  const secrets = password === undefined ? [] : [password];
+  const ground: Ground = { options, api: openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets }), clock, patience };
+  const scratch = scratchPlace(ground);
+  return {
+    name: "atlas",
+    capabilities: { scratch: true, physical: false },
+    connection: async (work) => connectionOf(ground, await sourceCluster(ground, work)),
+    checkScratch: scratch.check,
+    beginScratch: scratch.begin,
+    settings: settingsControl(ground),
+    snapshots: snapshotControl(ground),
+    history: historyControl(ground),
+    strays: (work) => strayClusters(ground, work),
+    undo: async (resource, work) =>
+      resource.kind === CLUSTER_KIND ? await undoCluster(ground, resource.locator, work) : await scratch.undo(resource, work),
+  };
+}

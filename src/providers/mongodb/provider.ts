@@ -1,0 +1,27 @@
+// The provider of any MongoDB that has no control plane of its own: scratch is made here, or on a server that is named.
+import { connectionFromUrl, databaseOf } from "../../engines/mongodb/connect/url.ts";
+import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/server.ts";
+import type { Provider } from "../../ports/provider.ts";
+import type { MongodbProviderOptions } from "./options.ts";
+import { findMongod } from "./server/find.ts";
+import { beginScratchServer, checkScratchProgram, MONGOD_KIND, undoScratchServer } from "./server/scratch.ts";
+
+/** CONFIG_INVALID when an address cannot be read. Connects to nothing yet. */
+export function createMongodbProvider(options: MongodbProviderOptions): Provider {
+  const connection = connectionFromUrl(options.url);
+  const source = { connection, several: databaseOf(connection) === undefined };
+  const url = options.scratch?.url;
+  if (url !== undefined) connectionFromUrl(url);
+  return {
+    name: "mongodb",
+    capabilities: { scratch: url !== undefined || findMongod(options.tools) !== undefined, physical: false },
+    connection: async () => connection,
+    checkScratch: (serverMajor, work) =>
+      url === undefined ? checkScratchProgram(options, serverMajor, work) : checkScratchServer(url, source, serverMajor, work),
+    beginScratch: (request) => (url === undefined ? beginScratchServer(options, request) : beginScratchOnServer(url, source, request)),
+    async undo({ kind, locator }, work) {
+      if (kind === SERVER_KIND) return await undoScratchOnServer(url, locator, work);
+      return kind === MONGOD_KIND ? await undoScratchServer(locator) : false;
+    },
+  };
+}

@@ -1,0 +1,141 @@
+// A MongoDB server on loopback: for tests, the demonstration, and as what stands behind the sandbox of Atlas.
+//
+// It speaks the wire protocol, keeps the bytes of documents as they came, and remembers every version of them, so that the past can be
+// read and restored. What was chosen where it differs from a real server is in assumptions.ts.
+
+import type { AddressInfo } from "node:net";
+import { createServer, type Socket } from "node:net";
+import { ObjectId } from "bson";
+import type { SandboxUser } from "./auth/auth-types.ts";
+import { openAuthenticator } from "./auth/authenticator.ts";
+import type { World } from "./call.ts";
+import { serveConnection } from "./connection.ts";
+import { Cursors } from "./cursors.ts";
+import { deleteExpired } from "./expiry.ts";
+import { FaultList, type Faults } from "./faults.ts";
+import { type Instant, instantOf } from "./position.ts";
+import { Sessions } from "./sessions.ts";
+import { type MongoState, positionFor, type StateRule, stateOf, takeOver } from "./state.ts";
+import { Store } from "./store.ts";
+
+export interface MongoSandboxOptions {
+  /** One that is free, unless told. */
+  readonly port?: number | undefined;
+  /** Name of its replica set of one; false: a standalone server, without a log and without snapshot reads. */
+  readonly replicaSet?: string | false | undefined;
+  /** With users, everything but greetings needs a login. */
+  readonly users?: readonly SandboxUser[] | undefined;
+  readonly clock?: (() => Date) | undefined;
+  /** How often an entry that changes nothing is put into the log; 0: never. */
+  readonly noopEveryMs?: number | undefined;
+  readonly version?: string | undefined;
+  /** What it holds at the start; else nothing. */
+  readonly state?: MongoState | undefined;
+  /** False: as a server that has no snapshot reads. */
+  readonly snapshotReads?: boolean | undefined;
+  /** How old a snapshot read may be; 300 s unless told. `stateAt` reaches back to the start in any case. */
+  readonly historyMs?: number | undefined;
+  /** How long every answer takes at least. */
+  readonly latencyMs?: number | undefined;
+  /** How much log is kept; the oldest entries go. */
+  readonly oplogBytes?: number | undefined;
+  /** How often documents that are past their index's `expireAfterSeconds` are deleted; 0, as unless told: never. */
+  readonly ttlEveryMs?: number | undefined;
+}
+
+export interface MongoSandbox {
+  /** Without user and password, which the caller knows. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  readonly faults: Faults;
+  /** The data as it was; an instant later than now means now. Costs no copy and stays as it is. */
+  stateAt(at: Date | Instant, rule: StateRule): MongoState;
+  /** Wipes the server, then it holds this. Its log begins anew: whoever tails it is told that his place is lost. */
+  setState(state: MongoState): void;
+  /** Position of the newest change. */
+  position(): Instant;
+  /** The first position of the log; undefined without one. */
+  logBegin(): Instant | undefined;
+  /** Open connections. */
+  connections(): number;
+  close(): Promise<void>;
+}
+
+const HOST = "127.0.0.1";
+const DEFAULT_VERSION = "8.0.4";
+const OPLOG_BYTES = 2 ** 31;
+
+export async function startMongoSandbox(options: MongoSandboxOptions = {}): Promise<MongoSandbox> {
+  const {
+    replicaSet = "rs0",
+    noopEveryMs = 10_000,
+    version = DEFAULT_VERSION,
+    historyMs = 300_000,
+    latencyMs = 0,
+    ttlEveryMs = 0,
+  } = options;
+  const clock = options.clock ?? (() => new Date());
+  const store = new Store({ clock, logged: replicaSet !== false, oplogBytes: options.oplogBytes ?? OPLOG_BYTES });
+  const cursors = new Cursors();
+  const sessions = new Sessions();
+  const sockets = new Set<Socket>();
+  const faults = new FaultList(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, HOST, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const world: World = {
+    store,
+    cursors,
+    sessions,
+    auth: options.users === undefined || options.users.length === 0 ? undefined : openAuthenticator(options.users),
+    host: HOST,
+    port,
+    setName: replicaSet === false ? undefined : replicaSet,
+    setId: replicaSet === false ? undefined : new ObjectId(),
+    version,
+    processId: new ObjectId(),
+    snapshotReads: options.snapshotReads ?? true,
+    historyMs,
+    startedAt: clock(),
+    connections: () => sockets.size,
+  };
+  if (replicaSet !== false) store.logNoop({ msg: "initiating set" });
+  if (options.state !== undefined) takeOver(store, options.state);
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    serveConnection(socket, { world, faults, latencyMs });
+  });
+  const timers = [
+    noopEveryMs > 0 && replicaSet !== false ? setInterval(() => store.logNoop({ msg: "periodic noop" }), noopEveryMs) : undefined,
+    ttlEveryMs > 0 ? setInterval(() => deleteExpired(store), ttlEveryMs) : undefined,
+  ];
+  for (const timer of timers) timer?.unref();
+  return {
+    url: `mongodb://${HOST}:${port}/${replicaSet === false ? "?directConnection=true" : `?replicaSet=${replicaSet}`}`,
+    host: HOST,
+    port,
+    faults,
+    stateAt: (at, rule) => stateOf(store, positionFor(at, rule)),
+    setState(state) {
+      cursors.clear();
+      sessions.clear();
+      takeOver(store, state);
+    },
+    position: () => instantOf(store.last),
+    logBegin: () => (store.oplog.first === undefined ? undefined : instantOf(store.oplog.first.position)),
+    connections: () => sockets.size,
+    close: () =>
+      new Promise((resolve) => {
+        for (const timer of timers) clearInterval(timer);
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}

@@ -1,0 +1,62 @@
+// A server's data at one instant: where to find every version, not a copy. Another server can take it over.
+import type { Document } from "bson";
+import { type Definition, definitionAt, type Kind } from "./catalog.ts";
+import { type Instant, instantOf, LATEST, type Position, positionAt } from "./position.ts";
+import type { Raw } from "./raw.ts";
+import type { Store } from "./store.ts";
+import { fillUnique } from "./unique.ts";
+import { idKeyOf, Records } from "./versions.ts";
+
+export interface StateCollection {
+  readonly db: string;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly uuid: Buffer | undefined;
+  readonly options: Document;
+  readonly indexes: readonly Document[];
+  /** Every document, in record order. May be walked again and again, whatever happened to the server since. */
+  documents(): Iterable<Raw>;
+}
+
+export interface MongoState {
+  /** The last position that is in it. */
+  readonly at: Instant;
+  readonly collections: readonly StateCollection[];
+}
+
+/** `before`: nothing of that second or position or later; `through`: everything up to and including it. */
+export type StateRule = "before" | "through";
+
+export function positionFor(at: Date | Instant, rule: StateRule): Position {
+  if (at instanceof Date) {
+    const second = Math.floor(at.getTime() / 1000);
+    return (rule === "before" ? positionAt(second, 0) : positionAt(second + 1, 0)) - 1;
+  }
+  return positionAt(at.t, at.i) - (rule === "before" ? 1 : 0);
+}
+
+/** The data as of a position. Reading it later gives the same, since versions are never taken away. */
+export function stateOf(store: Store, position: Position): MongoState {
+  const at = Math.min(position, store.last);
+  const collections = store.catalog.at(at).map((namespace): StateCollection => {
+    const { options, indexes }: Definition = definitionAt(namespace, at);
+    const { db, name, kind, records } = namespace;
+    return { db, name, kind, uuid: records?.uuid, options, indexes, documents: () => records?.scan(at) ?? [] };
+  });
+  return { at: instantOf(at), collections };
+}
+
+/** Wipes the server, then holds this. Bytes are shared with where they came from. The log begins anew, later than any entry before. */
+export function takeOver(store: Store, state: MongoState): void {
+  const taken = state.collections.map((each) => ({ ...each, all: [...each.documents()] }));
+  store.reset();
+  const from = store.tick();
+  for (const { db, name, kind, uuid, options, indexes, all } of taken) {
+    const records = uuid === undefined ? undefined : new Records(uuid);
+    for (const raw of all) records?.insert(idKeyOf(raw), raw, from);
+    const namespace = store.catalog.add({ db, name, kind, records, from, to: LATEST, definitions: [{ from, options, indexes }] });
+    for (const spec of indexes) if (spec.unique === true) fillUnique(namespace, spec);
+  }
+  store.epoch = from;
+  store.logNoop({ msg: "restored" });
+}

@@ -1,0 +1,163 @@
+// The real program against a MongoDB that a team hosts itself: dumps, verification, drills, restores, retention.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beginMongoWorld, changeOneField, type MongoWorld } from "../support/mongo-world.ts";
+import { beginWorld, type World } from "../support/program.ts";
+
+const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
+
+interface Shop extends World {
+  readonly server: MongoWorld;
+  readonly scratch: MongoWorld;
+}
+
+const SOURCE = `checks: [{ collection: users, rows: { min: 1 }, indexes: { min: 2 }, newest: at, within: 1h }, { collection: users, aggregate: '[{ "$count": "n" }, { "$project": { "ok": { "$eq": ["$n", 100] } } }]', name: all there }]`;
+
+async function fill(server: MongoWorld): Promise<void> {
+  const users = server.db().collection("users");
+  await users.createIndex({ email: 1 }, { unique: true });
+  await users.insertMany(Array.from({ length: 100 }, (_, n) => ({ _id: n as never, n, email: `u${n}@example.com`, at: new Date() })));
+  await server
+    .db()
+    .collection("orders")
+    .insertMany([
+      { n: 1, total: 12.5 },
+      { n: 2, total: 7 },
+    ]);
+}
+
+async function shopOf(t: TestContext, options: { readonly source?: string; readonly yaml?: string } = {}): Promise<Shop> {
+  const [server, scratch] = [await beginMongoWorld(), await beginMongoWorld()];
+  t.after(() => Promise.all([server[Symbol.asyncDispose](), scratch[Symbol.asyncDispose]()]));
+  await fill(server);
+  const world = await beginWorld(t, {
+    sources: {},
+    mongo: { shop: { url: server.url("shop"), scratch: scratch.url() } },
+    source: options.source ?? SOURCE,
+    ...(options.yaml === undefined ? {} : { yaml: options.yaml }),
+  });
+  return { ...world, server, scratch };
+}
+
+const outcomes = (checks: readonly { kind: string; outcome: string }[], kind: string): string[] =>
+  checks.filter((check) => check.kind === kind).map(({ outcome }) => outcome);
+
+test("R27 R28 a MongoDB source is checked, backed up, verified, drilled and watched as a PostgreSQL source is", async (t) => {
+  const shop = await shopOf(t);
+  const checked = (await shop.run("check", "shop", "--json")).json();
+  assert.deepEqual(
+    checked.findings.filter(({ outcome }: { outcome: string }) => outcome === "fail"),
+    [],
+  );
+  assert.doesNotMatch(JSON.stringify(checked.findings.slice(3)), /postgres|pg_/i, "nothing speaks of PostgreSQL");
+
+  const made = (await shop.expect(0, "backup", "shop", "--name", "first", "--json")).json();
+  assert.match(made.fingerprint.algorithm, /^mongodb-/);
+  assert.deepEqual([made.fingerprint.tables, made.fingerprint.rows], [2, 102]);
+  const [point] = (await shop.expect(0, "list", "shop", "--json")).json().points;
+  assert.deepEqual([point.id, point.kind, point.name], [made.id, "full", "first"]);
+  const shown = await shop.expect(0, "show", "first", "--contents");
+  assert.match(shown.stdout, /mongorestore --archive/);
+  assert.match(shown.stdout, /users/);
+  assert.equal((await shop.expect(0, "verify", "first", "--json")).json().verdict, "pass");
+
+  const drilled = (await shop.expect(0, "drill", "shop", "--json")).json();
+  assert.equal(drilled.verdict, "pass");
+  assert.ok(outcomes(drilled.checks, "data").every((outcome) => outcome === "pass"));
+  assert.ok(outcomes(drilled.checks, "probe").length >= 3);
+  assert.deepEqual(await databasesOf(shop.scratch), [], "nothing is left on the scratch server");
+  const status = (await shop.expect(0, "status", "--json")).json().sources[0];
+  assert.deepEqual([status.engine, status.provider, status.verdict], ["mongodb", "mongodb", "pass"], JSON.stringify(status.reasons));
+  await shop.assertNothingLeft();
+});
+
+const databasesOf = async (world: MongoWorld): Promise<string[]> =>
+  (await world.client.db("admin").admin().listDatabases()).databases
+    .map(({ name }) => name)
+    .filter((name) => !/^(admin|local|config)$/.test(name));
+
+test("R27 R22 a backup comes back under a new name, takes the place of a database only when told to, and chosen collections alone", async (t) => {
+  const shop = await shopOf(t);
+  await shop.expect(0, "backup", "shop", "--name", "good");
+  await changeOneField(shop.server.db(), "users");
+  await shop.server.db().collection("orders").drop();
+
+  const planned = (await shop.expect(0, "restore", "shop", "--to", "good", "--into", "shop_new", "--plan", "--json")).json();
+  assert.deepEqual(planned.refusals, []);
+  const restored = (await shop.expect(0, "restore", "shop", "--to", "good", "--into", "shop_new", "--json")).json();
+  assert.equal(restored.verdict, "pass");
+  assert.equal(await shop.server.db("shop_new").collection("orders").countDocuments(), 2);
+
+  const refused = await shop.run("restore", "shop", "--to", "good", "--into", "shop", "--json");
+  assert.deepEqual([refused.exit, refused.code], [2, "RESTORE_TARGET_NOT_EMPTY"]);
+  const unsure = await shop.run("restore", "shop", "--to", "good", "--into", "shop", "--replace", "--json");
+  assert.deepEqual([unsure.exit, unsure.code], [2, "CONFIRMATION_NEEDED"]);
+  assert.equal(await shop.server.db().collection("orders").countDocuments(), 0, "nothing was touched");
+  const replaced = (
+    await shop.expect(0, "restore", "shop", "--to", "good", "--into", "shop", "--replace", "--yes", "shop", "--json")
+  ).json();
+  assert.equal(replaced.verdict, "pass");
+  assert.equal(await shop.server.db().collection("orders").countDocuments(), 2);
+
+  await shop.expect(0, "restore", "shop", "--to", "good", "--into", "only_users", "--tables", "users");
+  assert.deepEqual(
+    (await shop.server.db("only_users").listCollections().toArray()).map(({ name }) => name),
+    ["users"],
+  );
+  assert.deepEqual((await databasesOf(shop.server)).sort(), ["only_users", "shop", "shop_new"], "no database of a job's own is left");
+  await shop.assertNothingLeft();
+});
+
+test("R28 R33 a probe that fails and a backup that expires are told as for every other source", async (t) => {
+  const shop = await shopOf(t, {
+    source: "policy: short, checks: [{ collection: users, rows: { min: 101 } }]",
+    yaml: "policies: { short: { keepManual: 1s } }\n",
+  });
+  for (const name of ["one", "two", "three"]) await shop.expect(0, "backup", "shop", "--name", name);
+  const drilled = (await shop.expect(1, "drill", "shop", "--json")).json();
+  assert.match(drilled.reasons.join(), /users/);
+  await sleep(1_000);
+  const [expired] = (await shop.expect(0, "expire", "shop", "--json")).json().sources;
+  assert.deepEqual(
+    expired.remove.map(({ point }: { point: { name: string } }) => point.name),
+    ["one", "two"],
+  );
+});
+
+test("R52 init writes a MongoDB source when the variable holds the address of one, and an Atlas source when Atlas's variables are set", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "li-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  for (const [name, variables, wanted] of [
+    ["mongodb", { MONGO_URL: "mongodb://127.0.0.1:1/shop" }, /provider: mongodb\n {4}url: \$\{MONGO_URL\}/],
+    [
+      "atlas",
+      { ATLAS_GROUP_ID: "65a1b2c3d4e5f60718293a4b" },
+      /provider: atlas\n {4}groupId: \$\{ATLAS_GROUP_ID\}\n {4}cluster: \$\{ATLAS_CLUSTER\}/,
+    ],
+  ] as const) {
+    const file = join(directory, `${name}.yaml`);
+    const args = [
+      "--config",
+      file,
+      "init",
+      "--repository",
+      name,
+      "--source",
+      "shop",
+      "--url-variable",
+      "MONGO_URL",
+      "--identity-file",
+      `${name}.txt`,
+    ];
+    const env = { PATH: process.env.PATH ?? "", HOME: directory, ...variables };
+    const made = spawnSync(PROGRAM, args, { cwd: directory, env, encoding: "utf8" });
+    assert.equal(made.status, 0, made.stderr);
+    assert.match(readFileSync(file, "utf8"), wanted);
+    assert.doesNotMatch(made.stdout, /postgres/);
+  }
+});

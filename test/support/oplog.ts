@@ -1,0 +1,110 @@
+// Helpers of the tests of the archived oplog.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { SegmentFacts } from "../../src/core/log.ts";
+import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
+import { oplogEngine } from "../../src/engines/mongodb/oplog/engine.ts";
+import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { ReceiverOptions } from "../../src/ports/log.ts";
+import type { MongoSandboxOptions } from "../../src/sandbox/mongo/sandbox.ts";
+import { until } from "./archive.ts";
+import { beginMongoWorld, beginWriter, type Moment, type MongoWorld } from "./mongo-world.ts";
+
+export interface Received {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface Collector {
+  readonly segments: readonly Received[];
+  readonly notices: readonly { readonly code: string; readonly message: string }[];
+  /** Position that the received log reaches. */
+  reached(): string;
+  /** Waits until everything that the server has at the moment was received. */
+  caughtUp(): Promise<void>;
+  /** Ends the receiver; what was cut last is among the segments then. */
+  end(): Promise<void>;
+}
+
+/** A server of the test's own, and its end. */
+export async function mongoWorld(t: TestContext, options: MongoSandboxOptions = {}): Promise<MongoWorld> {
+  const world = await beginMongoWorld(options);
+  t.after(() => world[Symbol.asyncDispose]());
+  return world;
+}
+
+export async function temporaryDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "lifeboat-oplog-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export const connectionTo = (world: MongoWorld, database?: string): Connection => connectionFromUrl(world.url(database));
+
+/** Where the server's log stands now: right after its newest entry. */
+export function nowAt(world: MongoWorld): string {
+  const { t, i } = world.sandbox.position();
+  return positionOf(after((BigInt(t) << 32n) | BigInt(i)));
+}
+
+/** Receives the log of a world, and stores it in memory. */
+export async function collect(
+  world: MongoWorld,
+  options: Partial<ReceiverOptions> & Pick<ReceiverOptions, "directory">,
+): Promise<Collector> {
+  const engine = oplogEngine();
+  const notices: { code: string; message: string }[] = [];
+  const segments: Received[] = [];
+  const receiver = await engine.openReceiver(connectionTo(world), {
+    slot: "unused",
+    partialEveryMs: 100,
+    onNotice: (notice) => notices.push(notice),
+    ...options,
+  });
+  const reading = (async () => {
+    for await (const file of receiver.files()) {
+      segments.push({ name: file.name, bytes: await file.read() });
+      await file.stored();
+    }
+  })();
+  reading.catch(() => {});
+  const reached = (): string => {
+    const last = segments.at(-1);
+    return last === undefined ? "0/0" : engine.readSegment(last.name, last.bytes).facts.nextLsn;
+  };
+  return {
+    segments,
+    notices,
+    reached,
+    async caughtUp() {
+      const wanted = nowAt(world);
+      await until(`the log to ${wanted} was received`, async () => engine.compareLsn(reached(), wanted) >= 0, 30);
+    },
+    async end() {
+      await receiver.end();
+      await reading;
+    },
+  };
+}
+
+/** Facts of segments in order, each read with the one before; asserts nothing. */
+export function chainOf(segments: readonly Received[]): { readonly facts: SegmentFacts; readonly linked: boolean }[] {
+  const engine = oplogEngine();
+  const chain: { facts: SegmentFacts; linked: boolean }[] = [];
+  for (const { name, bytes } of segments) chain.push(engine.readSegment(name, bytes, chain.at(-1)?.facts));
+  return chain;
+}
+
+export async function* each<T>(items: Iterable<T>): AsyncIterable<T> {
+  for (const item of items) yield item;
+}
+
+/** So many writes to the shop, and what was there after each. */
+export async function written(world: MongoWorld, writes: number, seed = 1): Promise<readonly Moment[]> {
+  const writer = beginWriter(world, { writes, seed });
+  await until(`${writes} writes were done`, async () => writer.moments.length >= writes);
+  return writer.end();
+}
