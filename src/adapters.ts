@@ -72,7 +72,8 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
     ...AT_OURSELVES,
     async load() {
       const { createMongodbProvider } = await import("./providers/mongodb/provider.ts");
-      const makeProvider = ({ source }: Wiring) => createMongodbProvider({ url: source.url ?? "", scratch: { url: source.scratch.url } });
+      const makeProvider = ({ config: { scratch, tools }, source }: Wiring) =>
+        createMongodbProvider({ url: source.url ?? "", scratch: { ...scratch, url: source.scratch.url }, tools: tools.mongodb });
       return { makeProvider, ...(await mongodbEngine()) };
     },
   },

@@ -46,6 +46,13 @@ test("the newest of ours stays, even when somebody else has a newer one", () => 
   assert.deepEqual(remove, []);
 });
 
+test("an expiry that the provider was given as a last net keeps nothing that the policy lets go", () => {
+  const net = { tiers: [], expiresAt: new Date(NOW.getTime() + 300 * DAY_MS) };
+  const { remove } = expireSnapshots([held(0), held(20, net, { ownExpiresAt: null })], NIGHTLY, NOW);
+  assert.deepEqual(ages(remove), [20]);
+  assert.equal(remove[0]?.point.expiresAt, net.expiresAt, "it is shown as the provider has it");
+});
+
 test("what the provider would not remove is kept, and both reasons are said", () => {
   const { keep, remove } = expireSnapshots([held(0), held(20, {}, { pinned: "it has children" })], NIGHTLY, NOW);
   assert.deepEqual(remove, []);

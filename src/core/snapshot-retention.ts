@@ -9,6 +9,8 @@ export interface HeldPoint {
   readonly point: RestorePoint;
   /** Made by us; others are listed and never touched. */
   readonly ours: boolean;
+  /** When it is to go by what we wrote down, where the provider has an expiry of its own as a last net; null: we wrote down none. */
+  readonly ownExpiresAt?: Date | null | undefined;
   /** The provider's schedule made it, and removes it. */
   readonly scheduled?: boolean | undefined;
   /** Why the provider would not remove it now. */
@@ -36,7 +38,10 @@ export function expireSnapshots(
   const { graceMs, lastAttemptFailed, noRoom = false } = options;
   const decided = expire(
     // Sizes of snapshots say nothing about what is in them: a later one may hold only what has changed.
-    regular.map(({ point }) => ({ ...point, sizeBytes: 0, sourceBytes: 0 })),
+    regular.map(({ point, ownExpiresAt = point.expiresAt }) => ({
+      ...{ ...point, sizeBytes: 0, sourceBytes: 0 },
+      expiresAt: ownExpiresAt ?? undefined,
+    })),
     policy,
     now,
     {

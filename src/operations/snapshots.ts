@@ -38,7 +38,7 @@ function entryOf(source: string, snapshot: ProviderSnapshot, record: SnapshotRec
     name: snapshot.name,
     time: snapshot.time,
     endedAt: snapshot.createdAt,
-    expiresAt: date(record?.expiresAt) ?? snapshot.expiresAt,
+    expiresAt: earlier(date(record?.expiresAt), snapshot.expiresAt),
     sizeBytes: snapshot.sizeBytes ?? 0,
     sourceBytes: snapshot.sizeBytes ?? 0,
     tiers: record?.rule === undefined ? [] : [record.rule],
@@ -50,8 +50,13 @@ function entryOf(source: string, snapshot: ProviderSnapshot, record: SnapshotRec
     note: record?.note,
     madeBy: record?.madeBy ?? (snapshot.scheduled ? "the provider's schedule" : "unknown"),
   };
-  return { source, point, snapshot, record, ours: record !== undefined, scheduled: snapshot.scheduled, pinned: snapshot.pinned, kept };
+  const { scheduled, pinned } = snapshot;
+  const ownExpiresAt = record && (date(record.expiresAt) ?? null);
+  return { source, point, snapshot, record, ours: record !== undefined, ownExpiresAt, scheduled, pinned, kept };
 }
+
+/** Whoever removes it first: our policy, or the provider. */
+const earlier = (a: Date | undefined, b: Date | undefined): Date | undefined => (a === undefined || (b !== undefined && b < a) ? b : a);
 
 /** The rules as the tiers they are. Those of the provider's own schedule are its business. */
 export function snapshotRetention(source: Source): RetentionPolicy {

@@ -1,7 +1,7 @@
 // The real `mongosh` against a sandbox, kept from everything else: a proxy that only counts gets what is not for the sandbox, and
 // its home is a folder that goes with the test.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ export interface Ended {
 }
 
 export interface Mongosh extends AsyncDisposable {
-  /** Value of an expression or of statements, as JSON reads it. Fails where the shell does. */
+  /** Value of the last of some statements, as relaxed extended JSON. Fails where the shell does. */
   // biome-ignore lint/suspicious/noExplicitAny: shapes are what the tests look at
   value(url: string, script: string): Promise<any>;
   /** Everything typed line by line into a session, and what it shows. */
@@ -37,7 +37,7 @@ export const needMongosh = (t: Pick<TestContext, "skip">): boolean =>
 export async function openMongosh(): Promise<Mongosh> {
   const home = mkdtempSync(join(tmpdir(), "lifeboat-mongosh-"));
   mkdirSync(join(home, ".mongodb", "mongosh"), { recursive: true });
-  const quiet = { enableTelemetry: false, disableGreetingMessage: true, disableLogging: true, updateURL: "" };
+  const quiet = { enableTelemetry: false, disableGreetingMessage: true, disableLogging: true, updateURL: "", snippetIndexSourceURLs: "" };
   writeFileSync(join(home, ".mongodb", "mongosh", "config"), JSON.stringify(quiet));
   const strangers: string[] = [];
   const proxy = createServer((request, response) => {
@@ -87,9 +87,4 @@ export async function openMongosh(): Promise<Mongosh> {
       rmSync(home, { recursive: true, force: true });
     },
   };
-}
-
-/** Names in a shell's home that it made by itself: logs, history. */
-export function listedBelow(directory: string): string[] {
-  return readdirSync(directory, { recursive: true }).map(String).sort();
 }

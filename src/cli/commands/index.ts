@@ -151,7 +151,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "sandbox",
     group: "Trying it:",
-    summary: "Run Neon's API on loopback, with real databases behind it",
+    summary: "Run Neon's and Atlas's APIs on loopback, with databases behind them",
     load: async () => (await import("./sandbox.ts")).sandboxCommand,
   },
   {

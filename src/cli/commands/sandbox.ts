@@ -1,89 +1,61 @@
 // lifeboat sandbox
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { flag, integer, oneOf, path } from "../../config/types.ts";
-import { EXIT, LifeboatError } from "../../core/errors.ts";
-import { ASSUMPTIONS } from "../../sandbox/neon/assumptions.ts";
+import { EXIT } from "../../core/errors.ts";
 import { PLANS } from "../../sandbox/neon/limits.ts";
-import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
-import { type NeonSandbox, type NeonSandboxOptions, startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
-
-/** As they take on a good day. */
-const DELAYS = { schedulingMs: 100, runningMs: 300, coldStartMs: 200 };
+import { SANDBOX_ASSUMPTIONS } from "../sandbox/assumptions.ts";
+import { PARTS, type PartName, type RunningPart, STARTERS } from "../sandbox/parts.ts";
 
 export const sandboxCommand = defineCommand({
   description:
-    "Starts Neon's API on loopback in front of real PostgreSQL clusters with point-in-time recovery, says where it is, and runs until it is told to stop (Ctrl-C). Everything it made is gone then. It needs PostgreSQL's server programs.",
+    "Starts Neon's API on loopback in front of real PostgreSQL clusters with point-in-time recovery, and Atlas's Administration API in front of servers that speak MongoDB's protocol and remember their past; says where they are, and runs until it is told to stop (Ctrl-C). Everything it made is gone then. Neon's part needs PostgreSQL's server programs; Atlas's needs nothing.",
   arguments: {},
   options: {
-    plan: { type: oneOf(PLANS), default: "launch", value: "P", help: "Whose limits hold: free, launch or scale" },
-    port: { type: integer(), default: 0, value: "N", help: "Port of the API (0: any free one)" },
-    directory: { type: path, value: "D", help: "Folder for the clusters; must not exist, and is removed at the end" },
-    assumptions: { type: flag, help: "Print what it assumes of the real service, and end" },
+    only: { type: oneOf(PARTS), value: "NAME", help: "Start one of them only: neon or atlas" },
+    plan: { type: oneOf(PLANS), default: "launch", value: "P", help: "Whose limits hold at Neon: free, launch or scale" },
+    port: { type: integer(), default: 0, value: "N", help: "Port of Neon's API (0: any free one)" },
+    atlasPort: { type: integer(), default: 0, value: "N", help: "Port of Atlas's API (0: any free one)" },
+    speed: {
+      type: integer(1),
+      default: 100,
+      value: "N",
+      help: "How many times as fast as the real one Atlas works: a cluster takes it 8 minutes",
+    },
+    directory: { type: path, value: "D", help: "Folder for the PostgreSQL clusters; must not exist, and is removed at the end" },
+    assumptions: { type: flag, help: "Print what they assume of the real services, and end" },
   },
   json: true,
-  examples: ["lifeboat sandbox", "lifeboat sandbox --plan free --port 8484 --json", "lifeboat sandbox --assumptions"],
+  examples: [
+    "lifeboat sandbox",
+    "lifeboat sandbox --only atlas --speed 500",
+    "lifeboat sandbox --plan free --port 8484 --json",
+    "lifeboat sandbox --assumptions",
+  ],
   async run({ options, emit, env, signal, progress, stdout }) {
     if (options.assumptions === true) {
-      const columns = [{ title: "about" }, { title: "in the sandbox" }, { title: "because" }];
-      const rows = ASSUMPTIONS.map(({ about, here, because }) => [about, here, because]);
-      emit(ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
+      const columns = ["of", "about", "in the sandbox", "because"].map((title) => ({ title }));
+      const rows = SANDBOX_ASSUMPTIONS.map(({ of, about, here, because }) => [of, about, here, because]);
+      emit(SANDBOX_ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
       return EXIT.done;
     }
     progress.step("starting the sandbox");
-    const bin = await findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
-    const directory = options.directory ?? join(tmpdir(), `lifeboat-sandbox-${randomBytes(5).toString("hex")}`);
-    const { plan = "launch", port = 0 } = options;
-    const sandbox = await listening(port, { plan, port, delays: DELAYS, fleet: { directory, bin, signal } });
+    const { only, plan = "launch", port = 0, atlasPort = 0, speed = 100, directory } = options;
+    const settings = { plan, port, atlasPort, speed, directory, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal };
+    const running = new Map<PartName, RunningPart>();
     try {
-      const { apiHost, apiKey, projectId, branch, url } = sandbox;
-      emit({ neon: { apiHost, apiKey, projectId, branch, url } }, () => howTo(sandbox, plan));
+      for (const name of PARTS) if (only === undefined || only === name) running.set(name, await STARTERS[name](settings));
+      emit(Object.fromEntries([...running].map(([name, { facts }]) => [name, facts])), () =>
+        [
+          ...[...running.values()].map(({ howTo }) => howTo),
+          "It runs until you press Ctrl-C. What it assumes of the real services: lifeboat sandbox --assumptions",
+        ].join("\n\n"),
+      );
       if (!signal.aborted) await once(signal, "abort");
     } finally {
-      await sandbox.close();
+      await Promise.all([...running.values()].map((part) => part.close()));
     }
     return EXIT.done;
   },
 });
-
-async function listening(port: number, options: NeonSandboxOptions): Promise<NeonSandbox> {
-  try {
-    return await startNeonSandbox(options);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "ERR_SOCKET_BAD_PORT") throw error;
-    throw new LifeboatError("USAGE", `the API cannot listen on port ${port} (${code})`, {
-      cause: error,
-      hint: "name another port, or none for any free one",
-    });
-  }
-}
-
-function howTo({ apiHost, apiKey, projectId, branch, url }: NeonSandbox, plan: string): string {
-  return `Neon sandbox, plan ${plan}, until you press Ctrl-C
-  API      ${apiHost}
-  key      ${apiKey}
-  project  ${projectId}, branch ${branch}
-  url      ${url}
-
-Look at it:
-  psql '${url}'
-  export NEON_API_HOST=${apiHost} NEON_API_KEY=${apiKey}
-  npx neon branches list --project-id ${projectId} --no-analytics
-
-Protect it, in lifeboat.yaml:
-  sources:
-    shop:
-      provider: neon
-      apiHost: ${apiHost}
-      projectId: ${projectId}
-      apiKey: \${NEON_API_KEY}
-      branch: ${branch}
-      policy: standard
-
-What it assumes of the real service: lifeboat sandbox --assumptions`;
-}

@@ -11,8 +11,8 @@ import { restoreCommand } from "../commands/restore.ts";
 import { verifyCommand } from "../commands/verify.ts";
 import { renderTable } from "../render/table.ts";
 import { completeConfiguration } from "./configure.ts";
+import { type HostedProps, tellHosted } from "./hosted.ts";
 import { measureLoss } from "./loss.ts";
-import { type NeonProps, tellNeon } from "./neon.ts";
 import { newSummary, noteFinding, type Summary } from "./outcome.ts";
 import { ask, type Given, type Performed, perform, type Surroundings } from "./perform.ts";
 import { countRows, openShop, TABLES } from "./shop.ts";
@@ -26,14 +26,15 @@ export const ACTS = [
   "Somebody drops a table",
   "The backup is proven before anybody relies on it",
   "The shop comes back",
-  "Another shop lives at Neon",
-  "An update without its where clause",
-  "Back to the second before",
+  "Another shop lives at Neon and at Atlas",
+  "Both are proven before anybody relies on them",
+  "One slip of the hand, in both databases",
+  "Both come back, to the same second",
   "What it came to",
 ] as const;
 
 /** What outlives the story and must be ended by whoever has it told. */
-export interface Props extends NeonProps {
+export interface Props extends HostedProps {
   startServer(): Promise<PostgresSandbox>;
   /** Told of the customers as soon as there are any. */
   employ(writer: Writer): void;
@@ -143,7 +144,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
 
   await Promise.all([admin, back, recovered].map((session) => session.close()));
 
-  const status = await tellNeon({
+  const status = await tellHosted({
     around,
     props,
     summary,

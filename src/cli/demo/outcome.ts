@@ -21,14 +21,14 @@ export interface Summary {
   lost?: Loss;
   /** From the accident to the first order in the restored shop. */
   downSeconds?: number;
-  /** The shop at Neon: to which instant it was set back, and how it compares with the fingerprint taken then. */
-  neon?: {
-    readonly restoredTo: string;
+  /** The shop at two providers: to which instant it was brought back, and how it compares with the fingerprints taken then. */
+  hosted?: {
+    readonly recoveredTo: string;
     readonly equal: boolean;
-    readonly tables: number;
+    /** Rows and documents. */
     readonly rows: number;
     readonly downSeconds: number;
-    readonly kept: string | undefined;
+    readonly combined: { readonly verdict: Verdict; readonly objective: Objective; readonly achieved: Achieved };
   };
   /** Paths of what was filed. */
   readonly evidence: string[];

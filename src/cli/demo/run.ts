@@ -1,5 +1,6 @@
 // The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
 import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
+import { type AtlasSandbox, startAtlasSandbox } from "../../sandbox/atlas/sandbox.ts";
 import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
 import { type NeonSandbox, startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
 import { type PostgresSandbox, startPostgresSandbox } from "../../sandbox/postgres/server.ts";
@@ -12,7 +13,10 @@ import { renderSummary } from "./summary.ts";
 import type { Writer } from "./writer.ts";
 
 /** Prefixes of variables that lead elsewhere: to the user's own repository, key or server. */
-const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_)/;
+const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_|ATLAS_)/;
+
+/** How many times as fast as at the provider clusters are made and restored: nobody waits ten minutes for a demonstration. */
+const ATLAS_SPEED = 1_000;
 
 /** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
 export async function runDemo(context: CommandContext, keep: boolean): Promise<ExitStatus> {
@@ -25,18 +29,19 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
   const folder = await makeDemoFolder();
   let server: PostgresSandbox | undefined;
   let neon: NeonSandbox | undefined;
+  let atlas: AtlasSandbox | undefined;
   let writer: Writer | undefined;
   const end = async (kept: boolean): Promise<void> => {
     progress.end();
     await writer?.stop();
-    await Promise.all([server?.stop(), neon?.close()]);
+    await Promise.all([server?.stop(), neon?.close(), atlas?.close()]);
     await (kept ? folder.keep() : folder.remove());
   };
 
   let told: Told;
   try {
     stage.say(`\n${stage.paint.bold("Lifeboat")}: database backups that are proven to restore`);
-    stage.say("A demonstration with a real PostgreSQL server, real data and the real commands.");
+    stage.say("A demonstration with real databases, real data and the real commands.");
     stage.say(`Everything lies in ${folder.path}${keep ? "" : " and is removed at the end; --keep keeps it"}.`);
     const around: Surroundings = {
       context,
@@ -55,6 +60,10 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
         const bin = await findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
         neon = await startNeonSandbox({ plan: "launch", fleet: { directory: folder.neon, bin, signal } });
         return neon;
+      },
+      async startAtlas() {
+        atlas = await startAtlasSandbox({ speed: ATLAS_SPEED, bucketRoot: folder.path });
+        return atlas;
       },
       employ(made) {
         writer = made;

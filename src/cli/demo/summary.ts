@@ -9,7 +9,7 @@ import type { Summary } from "./outcome.ts";
 import { spaced } from "./words.ts";
 
 export function renderSummary(summary: Summary, paint: Paint, folder: string, kept: boolean): string {
-  const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point, neon } = summary;
+  const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point, hosted } = summary;
   const facts = renderFacts(
     [
       [
@@ -31,9 +31,14 @@ export function renderSummary(summary: Summary, paint: Paint, folder: string, ke
           : `${formatDuration(downSeconds * 1000)}, from the accident to the next order, with a drill in between`,
       ],
       [
-        "at Neon",
-        neon &&
-          `set back to ${neon.restoredTo}, ${paint.green("equal")} to the fingerprint of that moment (${spaced(neon.rows)} rows), ${formatDuration(neon.downSeconds * 1000)} after the accident; the state before is kept as ${neon.kept}`,
+        "Neon, Atlas",
+        hosted &&
+          `both brought back to ${hosted.recoveredTo}, ${paint.green("equal")} to the fingerprints of that second (${spaced(hosted.rows)} rows and documents), ${formatDuration(hosted.downSeconds * 1000)} after the accident`,
+      ],
+      [
+        "together",
+        hosted &&
+          `RTO ${against(hosted.combined.achieved.rtoSeconds, hosted.combined.objective.rtoSeconds)}, RPO ${against(hosted.combined.achieved.rpoSeconds, hosted.combined.objective.rpoSeconds)}`,
       ],
       ["evidence", evidence.join("\n")],
       [

@@ -17,6 +17,12 @@ export const tools = section({
     help: "Folder with pg_dump, pg_restore and psql; without it, the usual places are searched for the right version.",
     example: "/usr/lib/postgresql/17/bin",
   },
+  mongodb: {
+    type: path,
+    env: "LIFEBOAT_MONGODB_BIN",
+    help: "Folder with mongod, which drills of MongoDB restore into where no scratch server is named; without it, the PATH is searched. Nothing else of MongoDB's is needed.",
+    example: "/opt/mongodb/bin",
+  },
   spoolDirectory: {
     type: path,
     env: "LIFEBOAT_SPOOL",
@@ -34,12 +40,12 @@ export const tools = section({
 export const scratch = section({
   directory: {
     type: path,
-    help: "Folder in which throw-away clusters are made. Default: the system's temporary folder.",
+    help: "Folder in which throw-away servers are made. Default: the system's temporary folder.",
     example: "/var/tmp",
   },
   user: {
     type: text,
-    help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`.",
+    help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`, or `mongodb`.",
     example: "postgres",
   },
 });

@@ -18,7 +18,7 @@ const table = {
   },
   drills: { type: named(drill), default: {}, help: "Timed restores into scratch, by name." },
   tools: { type: tools, default: {}, help: "Programs and folders of this machine." },
-  scratch: { type: scratch, default: {}, help: "Throw-away clusters that drills restore into." },
+  scratch: { type: scratch, default: {}, help: "Throw-away servers that drills restore into." },
 } as const;
 
 export const root = section(table);

@@ -167,7 +167,7 @@ export function fromSnapshot(snapshot: AtlasSnapshot, compliance: AtlasComplianc
     id,
     form: "snapshot",
     name: nameOf(snapshot),
-    createdAt: onDemand ? requestedAt : (createdAt ?? requestedAt),
+    createdAt: createdAt ?? requestedAt,
     time: createdAt ?? requestedAt,
     expiresAt,
     sizeBytes: sizeBytes === 0 ? undefined : sizeBytes,

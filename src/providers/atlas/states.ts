@@ -4,13 +4,6 @@ import type { AtlasCluster } from "./api/types.ts";
 import type { Ground } from "./ground.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
-const WORDS: Readonly<Record<string, string>> = {
-  CREATING: "is being created",
-  UPDATING: "is being changed",
-  REPAIRING: "is being repaired by Atlas",
-  DELETING: "is being deleted",
-};
-
 /** Nothing goes on at it, and it can be reached. PROVIDER_FAILED when it goes away meanwhile. */
 export async function untilIdle(ground: Ground, name: string, what: string, work?: Work): Promise<AtlasCluster> {
   const cluster = await waitFor<AtlasCluster | undefined>(
@@ -23,7 +16,7 @@ export async function untilIdle(ground: Ground, name: string, what: string, work
         if (answer === undefined || answer.state === "DELETING") throw failedWork(`the cluster ${name} was deleted while ${what}`);
         return answer.state === "IDLE" && (answer.connectionStrings.standard ?? answer.connectionStrings.srv) !== undefined;
       },
-      how: (answer) => (answer === undefined ? undefined : `it ${WORDS[answer.state] ?? `is ${answer.state}`}`),
+      how: (answer) => (answer?.state === "REPAIRING" ? "Atlas repairs it" : undefined),
     },
     work,
   );

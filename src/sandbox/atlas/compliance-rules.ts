@@ -1,6 +1,6 @@
 // What a Backup Compliance Policy forbids.
 import { refused } from "./errors.ts";
-import { FREQUENCIES, type PolicyItem, retentionDays } from "./schedule-rules.ts";
+import { type PolicyItem, rankOf, retentionDays } from "./schedule-rules.ts";
 import type { Snapshot, World } from "./state.ts";
 
 const NAMED = "the project's Backup Compliance Policy";
@@ -56,6 +56,5 @@ export function raised(items: readonly PolicyItem[], least: readonly PolicyItem[
   const added = least
     .filter((wanted) => !items.some((item) => item.frequencyType === wanted.frequencyType))
     .map((wanted) => ({ ...wanted, id: mint() }));
-  const rank = (item: PolicyItem): number => FREQUENCIES.findIndex((each) => each === item.frequencyType);
-  return [...lifted, ...added].sort((a, b) => rank(a) - rank(b));
+  return [...lifted, ...added].sort((a, b) => rankOf(a) - rankOf(b));
 }

@@ -52,7 +52,7 @@ export async function createBucket(realm: Realm, call: Call): Promise<Answer> {
       throw conflict("DUPLICATE_EXPORT_BUCKET", `Bucket ${bucketName} is known already.`, bucketName);
   }
   await checkPermission(realm, bucketName);
-  const { links: _links, cloudProvider: _provider, bucketName: _name, ...more } = body;
+  const more = Object.fromEntries(Object.entries(body).filter(([key]) => !["links", "cloudProvider", "bucketName"].includes(key)));
   if (cloudProvider === "AWS") more.requirePrivateNetworking ??= false;
   const bucket: ExportBucket = { id: realm.mint(), bucketName, cloudProvider, more };
   realm.world.buckets.set(bucket.id, bucket);

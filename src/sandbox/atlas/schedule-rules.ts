@@ -3,6 +3,8 @@ import { invalidAttribute, missingAttribute, refused } from "./errors.ts";
 
 export const FREQUENCIES = ["hourly", "daily", "weekly", "monthly", "yearly"] as const;
 export type Frequency = (typeof FREQUENCIES)[number];
+/** Rarer ones are higher. */
+export const rankOf = (item: { readonly frequencyType: string }): number => (FREQUENCIES as readonly string[]).indexOf(item.frequencyType);
 export const UNITS = ["days", "weeks", "months", "years"] as const;
 export type Unit = (typeof UNITS)[number];
 
@@ -23,9 +25,10 @@ const INTERVALS: Readonly<Record<Frequency, readonly number[]>> = {
   yearly: Array.from({ length: 12 }, (_, at) => at + 1),
 };
 
-const DAYS: Readonly<Record<Unit, number>> = { days: 1, weeks: 7, months: 31, years: 366 };
+/** Twelve months are a year: the policy of a new cluster keeps monthly snapshots 12 months and yearly ones a year. */
+const DAYS: Readonly<Record<Unit, number>> = { days: 1, weeks: 7, months: 365 / 12, years: 365 };
 
-/** The most days that a retention may mean; for comparing. */
+/** In days, for comparing retentions of different units: twelve months are as long as a year. */
 export const retentionDays = (item: Pick<PolicyItem, "retentionUnit" | "retentionValue">): number =>
   item.retentionValue * DAYS[item.retentionUnit];
 

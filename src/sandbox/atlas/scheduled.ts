@@ -28,7 +28,7 @@ export function takeScheduled(realm: Realm, cluster: Cluster, { at, items }: Sch
     kind: "scheduled",
     items,
     asked: at,
-    then: (snapshot) => {
+    whenCompleted: (snapshot) => {
       if (autoExport && exportTo !== undefined && frequencies.some((each) => each === exportTo.frequencyType))
         exportScheduled(realm, cluster, snapshot, exportTo.exportBucketId);
     },

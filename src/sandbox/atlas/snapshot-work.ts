@@ -1,7 +1,7 @@
 // A snapshot from the request to its end: queued, in progress, its data held at an instant, completed, expired.
 import { sizeOf } from "./contents.ts";
 import type { Realm } from "./realm.ts";
-import { expiryOf, FREQUENCIES, type PolicyItem, retentionDays } from "./schedule-rules.ts";
+import { expiryOf, type PolicyItem, rankOf, retentionDays } from "./schedule-rules.ts";
 import { type Cluster, regionOf, type Snapshot } from "./state.ts";
 
 export interface SnapshotWishes {
@@ -12,12 +12,12 @@ export interface SnapshotWishes {
   readonly description?: string;
   readonly retentionInDays?: number;
   /** Called when it is completed. */
-  readonly then?: (snapshot: Snapshot) => void;
+  readonly whenCompleted?: (snapshot: Snapshot) => void;
 }
 
 export function takeSnapshot(realm: Realm, cluster: Cluster, wishes: SnapshotWishes): Snapshot {
   const { durations } = realm;
-  const [rarest] = [...wishes.items].sort((a, b) => rank(b) - rank(a));
+  const [rarest] = [...wishes.items].sort((a, b) => rankOf(b) - rankOf(a));
   const [longest] = [...wishes.items].sort((a, b) => retentionDays(b) - retentionDays(a));
   const retention: Snapshot["retention"] = longest ?? { retentionUnit: "days", retentionValue: wishes.retentionInDays ?? 7 };
   const snapshot: Snapshot = {
@@ -50,14 +50,12 @@ export function takeSnapshot(realm: Realm, cluster: Cluster, wishes: SnapshotWis
       realm.later(durations.snapshotUploadMs, () => {
         if (!going()) return;
         complete(realm, cluster, snapshot);
-        wishes.then?.(snapshot);
+        wishes.whenCompleted?.(snapshot);
       });
     });
   });
   return snapshot;
 }
-
-const rank = (item: PolicyItem): number => FREQUENCIES.findIndex((each) => each === item.frequencyType);
 
 /** From here on, its data stands. */
 function freeze(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {

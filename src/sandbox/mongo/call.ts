@@ -7,6 +7,9 @@ import { assemble, type Element, elementBytes, elements, type Raw, rawArray, raw
 import type { Reply } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
+import { LATEST, PENDING, type Position } from "./position.ts";
+import { snapshotOf } from "./snapshot.ts";
+import type { Transactions } from "./transactions.ts";
 import { toNumber } from "./values.ts";
 import type { Message } from "./wire.ts";
 
@@ -15,6 +18,7 @@ export interface World {
   readonly store: Store;
   readonly cursors: Cursors;
   readonly sessions: Sessions;
+  readonly transactions: Transactions;
   readonly auth: Authenticator | undefined;
   readonly host: string;
   readonly port: number;

@@ -42,13 +42,13 @@ export class Catalog {
   readonly #all: Namespace[] = [];
 
   find(db: string, name: string, at: Position = LATEST): Namespace | undefined {
-    if (at === LATEST) return this.#live.get(fullName(db, name));
+    if (at >= LATEST) return this.#live.get(fullName(db, name));
     return this.#all.find((each) => each.db === db && each.name === name && each.from <= at && at < each.to);
   }
 
   /** All namespaces at a position, in the order of their making. */
   at(position: Position = LATEST): Namespace[] {
-    if (position === LATEST) return [...this.#live.values()];
+    if (position >= LATEST) return [...this.#live.values()];
     return this.#all.filter((each) => each.from <= position && position < each.to);
   }
 

@@ -36,7 +36,7 @@ export function findSource(store: Store, db: string, name: string, body: Documen
 
 /** A read of the present ends when its collection is dropped or renamed. */
 function killedBy(store: Store, db: string, name: string, at: Position): Error | undefined {
-  if (at !== LATEST || isOplog(store, db, name) || store.find(db, name) !== undefined) return undefined;
+  if (at < LATEST || isOplog(store, db, name) || store.find(db, name) !== undefined) return undefined;
   return new MongoFault(175, `collection dropped. ns: ${fullName(db, name)}`);
 }
 
@@ -47,12 +47,13 @@ function naturalOrder(order: unknown): number | undefined {
 /** The one document that an equality of `_id` can mean, without looking at the others. */
 function lookup(store: Store, db: string, name: string, filter: Document | undefined, at: Position): Iterable<Raw> | undefined {
   const id = filter?._id;
-  if (at !== LATEST || id === undefined || id === null || Array.isArray(id) || id instanceof RegExp || id._bsontype === "BSONRegExp")
+  if (at < LATEST || id === undefined || id === null || Array.isArray(id) || id instanceof RegExp || id._bsontype === "BSONRegExp")
     return undefined;
   if (isPlain(id) && Object.keys(id)[0]?.startsWith("$")) return undefined;
   const records = store.find(db, name)?.records;
-  const slot = records?.byId.get(idKeyOfValue(id));
-  return records === undefined ? undefined : slot === undefined ? [] : [slot.head];
+  if (records === undefined || records.pending) return undefined;
+  const slot = records.byId.get(idKeyOfValue(id));
+  return slot === undefined ? [] : [slot.head];
 }
 
 export function idKeyOfValue(id: unknown): string {

@@ -30,7 +30,7 @@ export function runStages(
   } catch (error) {
     if (error instanceof MongoFault) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    const stage = /unregistered operator (\$\w+)/i.exec(message)?.[1];
+    const stage = /unregistered pipeline operator (\$\w+)/i.exec(message)?.[1];
     if (stage !== undefined) throw new MongoFault(40324, `Unrecognized pipeline stage name: '${stage}'`);
     throw new MongoFault(2, message);
   }

@@ -16,9 +16,11 @@ export interface OplogEntry {
   /** `lsid` and `txnNumber` of a retryable write: one object for all its statements. */
   readonly session?: Document | undefined;
   readonly stmtId?: number | undefined;
+  /** Of an entry of a transaction: where its entry before this one is. */
+  readonly prevOpTime?: Document | undefined;
 }
 
-const NULL_OP_TIME = { ts: timestampOf(0), t: Long.fromNumber(-1) };
+export const NULL_OP_TIME = { ts: timestampOf(0), t: Long.fromNumber(-1) };
 
 const inner = (document: Document): Buffer => encode(document).subarray(4, -1);
 
@@ -46,7 +48,10 @@ function headBytes({ op, ns, uuid, session }: OplogEntry): Buffer {
   return head.bytes;
 }
 
-function tailBytes({ position, wallMs, stmtId }: OplogEntry): Buffer {
+export const opTimeOf = (position: Position): Document => ({ ts: timestampOf(position), t: Long.fromNumber(1) });
+
+function tailBytes({ position, wallMs, stmtId, prevOpTime }: OplogEntry): Buffer {
+  if (prevOpTime !== undefined) return inner({ ...TIMES, ts: timestampOf(position), wall: new Date(wallMs), prevOpTime });
   const bytes = Buffer.from(stmtId === undefined ? TAIL : RETRYABLE_TAIL);
   const shift = stmtId === undefined ? 0 : STMT_AT + 4;
   if (stmtId !== undefined) bytes.writeInt32LE(stmtId, STMT_AT);

@@ -2,6 +2,8 @@
 import { type Document, Int32, Long } from "bson";
 import { throughStages } from "./aggregate.ts";
 import type { Call } from "./call.ts";
+import { MongoFault } from "./errors.ts";
+import { writeMerge, writeOut } from "./pipeline-writes.ts";
 import { LATEST, type Position } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
 import { aggregateOver, documentsOf } from "./scan.ts";
@@ -32,14 +34,30 @@ const SOURCES: Readonly<Record<string, Source>> = {
   $documents: (_call, _name, argument) => argument as unknown as Document[],
 };
 
-/** The documents that an aggregate command answers with. */
+/** The documents that an aggregate command answers with; none of one that writes them somewhere. */
 export function aggregateCommand(call: Call, name: string, at: Position): Iterable<Raw> {
   const { store, db, body } = call;
   const pipeline = (body.pipeline ?? []) as Document[];
+  const last = pipeline.at(-1);
+  if (last?.$out !== undefined) {
+    writeOut(store, db, readingPart(call, name, pipeline.slice(0, -1), at), last.$out);
+    return [];
+  }
+  if (last?.$merge !== undefined) {
+    writeMerge(store, db, readingPart(call, name, pipeline.slice(0, -1), at), last.$merge);
+    return [];
+  }
+  return readingPart(call, name, pipeline, at);
+}
+
+function readingPart(call: Call, name: string, pipeline: readonly Document[], at: Position): Iterable<Raw> {
+  const { store, db } = call;
   const [first] = pipeline;
-  const source = SOURCES[Object.keys(first ?? {})[0] ?? ""];
+  const stage = Object.keys(first ?? {})[0] ?? "";
+  if (stage === "$changeStream") throw new MongoFault(238, "change streams are not offered here");
+  const source = SOURCES[stage];
   if (first === undefined || source === undefined) return aggregateOver(store, db, name, pipeline, at);
-  const documents = source(call, name, first[Object.keys(first)[0] as string]).map((document) => rawOf(encode(document)));
+  const documents = source(call, name, first[stage]).map((document) => rawOf(encode(document)));
   return throughStages(documents, pipeline.slice(1), (other) => documentsOf(store, db, other, LATEST));
 }
 

@@ -12,7 +12,9 @@ export interface Instant {
 }
 
 /** Later than everything: what is true now. */
-export const LATEST: Position = Number.POSITIVE_INFINITY;
+export const LATEST: Position = Number.MAX_VALUE;
+/** Of what a transaction wrote and did not commit yet: only a read at this position sees it. */
+export const PENDING: Position = Number.POSITIVE_INFINITY;
 
 export const positionAt = (t: number, i: number): Position => t * PER_SECOND + Math.min(i, PER_SECOND - 1);
 export const secondsOf = (position: Position): number => Math.floor(position / PER_SECOND);

@@ -3,10 +3,11 @@ import { Binary, type Document, UUID } from "bson";
 import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { Oplog, type OplogEntry } from "./oplog.ts";
-import { LATEST, type Position, positionAt } from "./position.ts";
+import { LATEST, PENDING, type Position, positionAt } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
 import { Slab } from "./slab.ts";
-import { idKeyOf, Records } from "./versions.ts";
+import type { Pending } from "./transactions.ts";
+import { idKeyOf, Records, type Slot, type Version } from "./versions.ts";
 
 export interface StoreOptions {
   readonly clock: () => Date;
@@ -16,7 +17,7 @@ export interface StoreOptions {
 }
 
 /** Everything a record of the log has but its position and time. */
-export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session" | "stmtId">;
+export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session" | "stmtId" | "prevOpTime">;
 
 export class Store {
   catalog = new Catalog();
@@ -28,6 +29,7 @@ export class Store {
   last: Position;
   /** First position whose past is known: later than a state that was taken over. */
   epoch: Position;
+  #pending: Pending | undefined;
   readonly #watchers = new Set<() => void>();
 
   constructor(options: StoreOptions) {
@@ -40,6 +42,11 @@ export class Store {
 
   /** The next position: of this second, or right after the newest where the clock stands still or went back. */
   tick(): Position {
+    return this.#pending === undefined ? this.tickNow() : PENDING;
+  }
+
+  /** The same, but never pending. */
+  tickNow(): Position {
     const now = positionAt(Math.floor(this.clock().getTime() / 1000), 1);
     this.last = now > this.last ? now : this.last + 1;
     return this.last;
@@ -48,6 +55,10 @@ export class Store {
   /** Writes an entry at a position; databases that are not replicated have none. */
   log(position: Position, wish: LogWish): void {
     if (!this.logged || wish.ns.startsWith("local.")) return;
+    if (this.#pending !== undefined) {
+      this.#pending.wishes.push(wish);
+      return;
+    }
     this.oplog.append({ position, wallMs: this.clock().getTime(), ...wish });
     this.wake();
   }
@@ -87,6 +98,27 @@ export class Store {
     for (const call of [...this.#watchers]) call();
   }
 
+  /** Runs writes that are pending: to be committed or undone later. */
+  during<T>(pending: Pending, act: () => T): T {
+    this.#pending = pending;
+    try {
+      return act();
+    } finally {
+      this.#pending = undefined;
+    }
+  }
+
+  /** Remembers, of a pending write, what was there before. */
+  changed(namespace: Namespace, key: string, slot: Slot, before: Version | undefined, sizeBefore: number): void {
+    if (this.#pending === undefined) return;
+    const { options } = definitionOf(namespace);
+    if (options.capped === true || options.timeseries !== undefined) {
+      throw new MongoFault(263, `Cannot write to ${fullName(namespace.db, namespace.name)} in a transaction`);
+    }
+    (namespace.records as Records).pending = true;
+    this.#pending.changes.push({ namespace, key, slot, before, sizeBefore });
+  }
+
   /** Forgets everything, the past too. Positions go on rising. */
   reset(): void {
     this.catalog = new Catalog();
@@ -100,7 +132,16 @@ export class Store {
 
   /** The collection, made when it is not there. */
   ensure(db: string, name: string): Namespace {
-    return this.catalog.find(db, name) ?? this.create(db, name, "collection", {});
+    const known = this.catalog.find(db, name);
+    if (known !== undefined) return known;
+    // Even within a transaction a collection is there at once.
+    const pending = this.#pending;
+    this.#pending = undefined;
+    try {
+      return this.create(db, name, "collection", {});
+    } finally {
+      this.#pending = pending;
+    }
   }
 
   /** Makes a namespace and logs it. `uuid`: one that a restore keeps. */

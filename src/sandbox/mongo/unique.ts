@@ -110,7 +110,7 @@ export function fillUnique(namespace: Namespace, spec: Document): void {
   const unique = compile(spec);
   const keys = new Map<string, Slot>();
   for (const slot of records.slots) {
-    if (slot.head.length === 0 || slot.head.from > LATEST) continue;
+    if (slot.head.length === 0) continue;
     const document = typedOf(slot.head);
     for (const key of keysOf(unique, document)) {
       if (keys.has(key)) throw duplicate(namespace, spec, document);

@@ -5,7 +5,7 @@ import { MongoFault } from "./errors.ts";
 import { idKeyOfValue } from "./find.ts";
 import { compileFilter, type Test } from "./match.ts";
 import { runStages } from "./mingo.ts";
-import { assemble, bytesOf, elementBytes, elements, encode, findField, type Raw, rawOf, typedOf } from "./raw.ts";
+import { assemble, bytesOf, elementBytes, elements, encode, findField, idDocument, type Raw, rawOf, typedOf } from "./raw.ts";
 import { sortRaw } from "./sort.ts";
 import type { Store } from "./store.ts";
 import { applyOperators, fieldsOfFilter } from "./update-operators.ts";
@@ -89,10 +89,11 @@ const immutableId = (): MongoFault => new MongoFault(66, "Performing an update o
 
 function updated(version: Version, { statement, variables }: UpdateOrder): Buffer {
   const before = typedOf(version);
+  const id = typedOf(rawOf(idDocument(version)))._id;
   const after = Array.isArray(statement.u)
     ? piped(before, statement.u, { ...variables, ...statement.c })
     : operated(before, statement, false);
-  if (compareValues(after._id, before._id) !== 0) throw immutableId();
+  if (compareValues(after._id, id) !== 0) throw immutableId();
   return encode(after);
 }
 

@@ -5,7 +5,8 @@ import { keyOf } from "./values.ts";
 
 /** A document from one position on, until the next newer version of its record. `length` 0: it was deleted there. */
 export interface Version extends Raw {
-  readonly from: Position;
+  /** Changed once, when a pending one is committed. */
+  from: Position;
   readonly prev: Version | undefined;
 }
 
@@ -37,6 +38,8 @@ export class Records {
   sizeBytes = 0;
   /** Everything before it is deleted for good at present: where a scan of the present may begin. */
   firstLive = 0;
+  /** A transaction has written here and not ended yet. */
+  pending = false;
 
   constructor(uuid: Buffer) {
     this.uuid = uuid;
@@ -69,7 +72,7 @@ export class Records {
 
   /** Documents as they were at a position, in record order. Those written while it runs are seen when `at` is LATEST. */
   *scan(at: Position): Generator<Version> {
-    for (let index = at === LATEST ? this.firstLive : 0; index < this.slots.length; index++) {
+    for (let index = at >= LATEST && !this.pending ? this.firstLive : 0; index < this.slots.length; index++) {
       const version = visible(this.slots[index] as Slot, at);
       if (version !== undefined) yield version;
     }

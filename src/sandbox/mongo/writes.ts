@@ -33,7 +33,9 @@ export function insertDocument(store: Store, namespace: Namespace, given: Raw, o
   }
   const kept = store.slab.keep(raw.chunk, raw.offset, raw.length);
   const position = store.tick();
+  const sizeBefore = records.sizeBytes;
   const slot = records.insert(key, kept, position);
+  store.changed(namespace, key, slot, undefined, sizeBefore);
   if (looked !== undefined) takeKeys(namespace, looked, slot);
   store.log(position, {
     op: "i",
@@ -63,6 +65,7 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
   }
   const kept = store.slab.keep(bytes, 0, bytes.length);
   const position = store.tick();
+  store.changed(namespace, idKeyOf(before), slot, before, records.sizeBytes);
   records.replace(slot, kept, position);
   store.log(position, {
     op: "u",
@@ -79,8 +82,10 @@ export function removeDocument(store: Store, namespace: Namespace, slot: Slot, o
   const records = recordsOf(namespace);
   const before = slot.head;
   const id = idDocument(before);
-  forget(namespace, slot, store.tick());
-  store.log(store.last, {
+  const position = store.tick();
+  store.changed(namespace, idKeyOf(before), slot, before, records.sizeBytes);
+  forget(namespace, slot, position);
+  store.log(position, {
     op: "d",
     ns: fullName(namespace.db, namespace.name),
     uuid: records.uuid,
@@ -137,7 +142,7 @@ function prepare(store: Store, raw: Raw): Raw {
   return rawOf(assemble(parts));
 }
 
-const presentOf = (store: Store): Timestamp => timestampOf(store.tick());
+const presentOf = (store: Store): Timestamp => timestampOf(store.tickNow());
 
 const validators = new WeakMap<Definition, { readonly test: Test | undefined }>();
 

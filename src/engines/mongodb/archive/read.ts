@@ -5,7 +5,7 @@
 // of the very bytes that were fed. Only one that lies across two fed chunks is put together first.
 import { LifeboatError } from "../../../core/errors.ts";
 import { type BlockHeader, readBlockHeader } from "./block-header.ts";
-import { Crc64 } from "./crc64.ts";
+import { CRC64_EMPTY, Crc64 } from "./crc64.ts";
 import { documentFlaw, LARGEST_DOCUMENT_BYTES, lengthAt, SMALLEST_DOCUMENT_BYTES } from "./documents.ts";
 import { type ArchiveCollection, dataCollection, MAGIC, type Prelude, readPreludeEntry, readPreludeHeader } from "./prelude.ts";
 
@@ -58,6 +58,11 @@ export class ArchiveReader {
   /** Undefined until it has been read whole. */
   get prelude(): Prelude | undefined {
     return this.#prelude;
+  }
+
+  /** Checksum of the documents of a collection, by its place in the prelude, as far as they were read. */
+  checksum(index: number): bigint {
+    return this.#namespaces[index]?.crc.value() ?? CRC64_EMPTY;
   }
 
   /** What the chunk brought. Documents are views of the chunk: they are valid as long as it is. */

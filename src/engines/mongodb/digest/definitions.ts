@@ -43,7 +43,14 @@ export function collectionOfDefinition(identity: string): string {
 
 /** An index, apart from its name. */
 export const canonicalIndex = (index: Uint8Array): string =>
-  canonicalFields(elementsOf(index).filter((element) => !NOT_OF_INDEXES.has(element.name)));
+  canonicalFields(elementsOf(index).filter((element) => !NOT_OF_INDEXES.has(element.name) && !isSimpleCollation(element)));
+
+/** The collation that compares bytes is the same as none. */
+function isSimpleCollation({ type, name, value }: Element): boolean {
+  if (name !== "collation" || type !== TYPE.document) return false;
+  const locale = elementNamed(value, "locale");
+  return locale?.type === TYPE.string && textOf(locale) === "simple";
+}
 
 export function indexName(index: Uint8Array): string {
   const name = elementNamed(index, "name");

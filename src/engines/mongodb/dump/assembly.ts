@@ -1,13 +1,12 @@
 // Makes an archive of batches, and its fingerprint of the same bytes.
 //
-// What the check proves. Each batch passes three hands: its documents are hashed one by one for the fingerprint, its bytes are summed up
-// for the archive's checksum, and then the very pieces that go out are read by the archive's own reader, which finds every document by its
-// length again and sums the bytes again. At the end count and checksum of the reader must be those of the hands before it, and both the
-// count that came from the cursor. So an archive ends only if it is whole by its own rules and holds exactly what was read, no more, no
-// less and nothing else; a piece lost, written twice, or changed between reading and writing stops it. It does not prove that the cursor gave
-// everything: that is the server's promise for one snapshot, and cursors that die say so.
+// What the check proves. The documents of every batch are hashed one by one for the fingerprint. Then the very pieces that go out are read
+// by the archive's own reader, the one that a restore uses: it finds every document by its length again, and sums up the bytes; its
+// checksum is the one that the archive ends each collection with. At the end the reader must find the archive whole, and its count of each
+// collection must be that of the hashes and that of the cursor. So an archive ends only if a restore can read it to its end, and if it holds
+// as many documents of each collection as were read and hashed; a piece that is lost, doubled or put under another name stops it. It does
+// not prove that the cursor gave everything: that is the server's promise, and cursors that die say so.
 import { LifeboatError } from "../../../core/errors.ts";
-import { Crc64 } from "../archive/crc64.ts";
 import { isOplog, type Prelude } from "../archive/prelude.ts";
 import { ArchiveReader } from "../archive/read.ts";
 import { ArchiveWriter } from "../archive/write.ts";
@@ -25,7 +24,6 @@ export class ArchiveAssembly {
   readonly #prelude: Prelude;
   readonly #writer: ArchiveWriter;
   readonly #gate = new ArchiveReader();
-  readonly #crcs: readonly Crc64[];
   readonly #sums: readonly DigestSum[];
   readonly #counted: number[];
   readonly #hashed: readonly boolean[];
@@ -33,7 +31,6 @@ export class ArchiveAssembly {
   constructor(prelude: Prelude) {
     this.#prelude = prelude;
     this.#writer = new ArchiveWriter(prelude);
-    this.#crcs = prelude.collections.map(() => new Crc64());
     this.#sums = prelude.collections.map(() => new DigestSum());
     this.#counted = prelude.collections.map(() => 0);
     this.#hashed = prelude.collections.map((entry) => !isOplog(entry));
@@ -47,12 +44,11 @@ export class ArchiveAssembly {
   add(index: number, documents: Uint8Array, count: number): Uint8Array[] {
     this.#counted[index] = (this.#counted[index] ?? 0) + count;
     if (this.#hashed[index] === true) this.#sums[index]?.addAll(documents);
-    this.#crcs[index]?.update(documents);
     return this.#pass([this.#writer.head(index), documents]);
   }
 
   close(index: number): Uint8Array[] {
-    return this.#pass([this.#writer.close(index, this.#crcs[index]?.value() ?? 0n)]);
+    return this.#pass([this.#writer.close(index, this.#gate.checksum(index))]);
   }
 
   /** The judgement. Throws DUMP_INCOMPLETE. */

@@ -26,9 +26,6 @@ export interface DumpMeans {
   readonly toolVersion: string;
 }
 
-/** Below this a thread of its own takes longer to start than all the work. */
-const THREAD_FROM_BYTES = 16 * 1024 * 1024;
-
 /**
  * The session belongs to the dump: it is closed when the dump ends, or cannot begin. Throws USAGE, TABLE_UNKNOWN, CAPABILITY_MISSING,
  * SOURCE_*. The bytes throw DUMP_FAILED, DUMP_INCOMPLETE, SNAPSHOT_TOO_OLD, SOURCE_*, and the abort's reason.
@@ -91,7 +88,6 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
     consistency: found.consistency,
     snapshot: found.snapshot,
     signal,
-    thread: facts.sizeBytes >= THREAD_FROM_BYTES,
     toolVersion: means.toolVersion,
     onWritten,
   });

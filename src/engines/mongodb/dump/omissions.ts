@@ -2,7 +2,6 @@
 import type { Document } from "mongodb";
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { MongoSession } from "../connect/client.ts";
-import { isServerDatabase } from "../connect/url.ts";
 import type { Scope } from "../scope.ts";
 import type { SourceCollection } from "./collections.ts";
 
@@ -38,15 +37,20 @@ async function logins(mongo: MongoSession, db: string, kind: string, command: st
   return names.map((name) => ({ kind, object: `${db}.${name}`, reason: WHY }));
 }
 
-/** Only Atlas has them; a server that does not know the question has none. */
+/**
+ * Servers with search beside them have these; one that does not know the question has none. It is asked first of a collection that is not
+ * there, so that no server reads a whole one only to refuse.
+ */
 async function searchIndexes(mongo: MongoSession, collections: readonly SourceCollection[]): Promise<Omission[]> {
   const found: Omission[] = [];
-  for (const { db, collection, table, type } of collections) {
-    if (type !== "collection" || isServerDatabase(db)) continue;
+  const asked = collections.filter(({ type }) => type === "collection").map(({ db, collection, table }) => ({ db, collection, table }));
+  const first = asked[0];
+  if (first === undefined) return found;
+  for (const { db, collection, table } of [{ ...first, collection: "lifeboat.none" }, ...asked]) {
     try {
       const reply = await mongo.command(db, { aggregate: collection, pipeline: [{ $listSearchIndexes: {} }], cursor: {} });
       for (const { name } of (reply.cursor?.firstBatch ?? []) as Document[]) {
-        found.push({ kind: "search index", object: `${table} ${name}`, reason: "Atlas builds it outside of the database; define it anew" });
+        found.push({ kind: "search index", object: `${table} ${name}`, reason: "it is built outside of the database; define it anew" });
       }
     } catch {
       return found;

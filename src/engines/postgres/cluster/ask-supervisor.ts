@@ -6,10 +6,12 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { baseEnvironment } from "../process/environment.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 
-export function startSupervisor(): ChildProcess {
-  // Runs from source and from the compiled package alike.
-  const script = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./supervisor.ts" : "./supervisor.js", import.meta.url));
-  const supervisor = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script], {
+// Runs from source and from the compiled package alike.
+const OWN = new URL(import.meta.url.endsWith(".ts") ? "./supervisor.ts" : "./supervisor.js", import.meta.url);
+
+/** `script`: another supervisor, which is spoken to in the same way. */
+export function startSupervisor(script: URL = OWN): ChildProcess {
+  const supervisor = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(script)], {
     env: baseEnvironment(),
     stdio: ["pipe", "pipe", "ignore"],
     detached: true,
@@ -22,7 +24,7 @@ export function startSupervisor(): ChildProcess {
   return supervisor;
 }
 
-export async function order(supervisor: ChildProcess, message: SupervisorOrder): Promise<SupervisorAnswer> {
+export async function order<Order = SupervisorOrder>(supervisor: ChildProcess, message: Order): Promise<SupervisorAnswer> {
   const { stdin, stdout } = supervisor;
   if (!stdin || !stdout) throw new LifeboatError("SCRATCH_FAILED", "the supervisor of a cluster cannot be started");
   const answer = new Promise<SupervisorAnswer>((resolve) => {

@@ -123,9 +123,9 @@ function scheduleDrift({ cluster, schedule }: Survey, options: AtlasOptions): Dr
   const target = wantedItems(schedule, options);
   const timeIs = at === undefined || (schedule?.hour === at.hour && schedule?.minute === at.minute);
   if (schedule !== undefined && sameItems(target, present) && timeIs) return drifts;
-  const atTime = at === undefined ? "" : ` at ${describeTime(at)}`;
+  const atTime = at === undefined ? "" : `, at ${describeTime(at)}`;
   const wanted = `${describeItems(target)}${atTime}`;
-  const now = schedule?.hour === undefined ? "" : ` at ${describeTime({ hour: schedule.hour, minute: schedule.minute ?? 0 })}`;
+  const now = schedule?.hour === undefined ? "" : `, at ${describeTime({ hour: schedule.hour, minute: schedule.minute ?? 0 })}`;
   const actual = `${describeItems(present)}${present.length === 0 ? "" : now}`;
   const instead = present.length === 0 ? "there is none" : `it is: ${actual}`;
   const message = `set the snapshot schedule of ${cluster.name} to: ${wanted} (${instead})`;

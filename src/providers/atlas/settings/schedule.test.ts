@@ -69,7 +69,7 @@ test("R14 all of a day's snapshots are taken at one time: a rule with another is
     protect: false,
     rules: [rule("0 2 * * *"), rule("0 3 * * 0", "12w", "weekly-{date}"), rule("0 2 1 * *", "1y", "monthly")],
   };
-  const { items, at, impossible } = scheduleWishes({ wishes } as Parameters<typeof scheduleWishes>[0]);
+  const { items, at, impossible } = scheduleWishes({ wishes });
   assert.equal(describeItems(items), "daily kept 30 days, monthly on day 1 kept 12 months");
   assert.deepEqual(at, { hour: 2, minute: 0 });
   assert.deepEqual(

@@ -156,7 +156,7 @@ const meaningOf = (item: AtlasPolicyItem): string => `${item.frequency} ${item.i
 export function lowers(before: readonly AtlasPolicyItem[], after: readonly AtlasPolicyItem[]): boolean {
   return before.some((item) => {
     const same = after.find((one) => (item.id === undefined ? keyOf(one) === keyOf(item) : one.id === item.id));
-    if (same === undefined) return !after.some((one) => rank(one) <= rank(item) && daysOf(one) >= daysOf(item));
+    if (same === undefined) return !after.some((one) => rank(one) < rank(item) && daysOf(one) >= daysOf(item));
     return daysOf(same) < daysOf(item) || (item.frequency === "hourly" && same.interval > item.interval);
   });
 }

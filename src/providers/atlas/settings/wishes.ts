@@ -12,7 +12,7 @@ export interface ScheduleWishes {
 const isAtlas = ({ by }: AtlasRule): boolean => by !== "snapshot";
 
 /** Rules are taken in order: where two want what only one can have, the first has it. */
-export function scheduleWishes({ wishes }: AtlasOptions): ScheduleWishes {
+export function scheduleWishes({ wishes }: Pick<AtlasOptions, "wishes">): ScheduleWishes {
   const items: AtlasPolicyItem[] = [];
   const impossible: { rule: AtlasRule; why: string }[] = [];
   let time: { readonly at: NonNullable<Wished["at"]>; readonly rule: AtlasRule } | undefined;
@@ -42,9 +42,9 @@ export function scheduleWishes({ wishes }: AtlasOptions): ScheduleWishes {
 const DAY_MS = 86_400_000;
 
 /** Whole days; undefined: no wish. */
-export function wantedWindowDays({ wishes }: AtlasOptions): number | undefined {
+export function wantedWindowDays({ wishes }: Pick<AtlasOptions, "wishes">): number | undefined {
   return wishes.windowMs === undefined || wishes.windowMs <= 0 ? undefined : Math.ceil(wishes.windowMs / DAY_MS);
 }
 
 /** Continuous backup belongs to every policy but one that wishes for a window of nothing. */
-export const wantsPit = ({ wishes }: AtlasOptions): boolean => wishes.windowMs !== 0;
+export const wantsPit = ({ wishes }: Pick<AtlasOptions, "wishes">): boolean => wishes.windowMs !== 0;

@@ -1,0 +1,116 @@
+// The sandboxes that the command runs: how each is started, what it says of itself, and how one looks at it.
+import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LifeboatError } from "../../core/errors.ts";
+import { startAtlasSandbox } from "../../sandbox/atlas/sandbox.ts";
+import type { PLANS } from "../../sandbox/neon/limits.ts";
+import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
+import { startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
+
+export const PARTS = ["neon", "atlas"] as const;
+export type PartName = (typeof PARTS)[number];
+
+export interface PartOptions {
+  readonly plan: (typeof PLANS)[number];
+  readonly port: number;
+  readonly atlasPort: number;
+  /** How many times as fast as the real service Atlas's work goes on. */
+  readonly speed: number;
+  readonly directory?: string | undefined;
+  /** Folder of PostgreSQL's programs. */
+  readonly bin?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface RunningPart {
+  /** As the JSON line has it. */
+  readonly facts: Readonly<Record<string, string>>;
+  readonly howTo: string;
+  close(): Promise<void>;
+}
+
+/** As they take on a good day. */
+const NEON_DELAYS = { schedulingMs: 100, runningMs: 300, coldStartMs: 200 };
+
+export const STARTERS: Readonly<Record<PartName, (options: PartOptions) => Promise<RunningPart>>> = {
+  async neon({ plan, port, directory, bin, signal }) {
+    const programs = await findSandboxPrograms(bin, signal);
+    const folder = directory ?? join(tmpdir(), `lifeboat-sandbox-${randomBytes(5).toString("hex")}`);
+    const fleet = { directory: folder, bin: programs, signal };
+    const sandbox = await listening(port, () => startNeonSandbox({ plan, port, delays: NEON_DELAYS, fleet }));
+    const { apiHost, apiKey, projectId, branch, url } = sandbox;
+    const facts = { apiHost, apiKey, projectId, branch, url };
+    return { facts, howTo: neonHowTo(facts, plan), close: () => sandbox.close() };
+  },
+  async atlas({ atlasPort, speed }) {
+    const sandbox = await listening(atlasPort, () => startAtlasSandbox({ port: atlasPort, speed }));
+    const { apiHost, clientId, clientSecret, groupId, cluster, url, user, password } = sandbox;
+    const facts = { apiHost, clientId, clientSecret, groupId, cluster, url, user, password };
+    return { facts, howTo: atlasHowTo(facts, speed), close: () => sandbox.close() };
+  },
+};
+
+async function listening<T>(port: number, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "ERR_SOCKET_BAD_PORT") throw error;
+    throw new LifeboatError("USAGE", `the API cannot listen on port ${port} (${code})`, {
+      cause: error,
+      hint: "name another port, or none for any free one",
+    });
+  }
+}
+
+function neonHowTo(
+  { apiHost, apiKey, projectId, branch, url }: Record<"apiHost" | "apiKey" | "projectId" | "branch" | "url", string>,
+  plan: string,
+): string {
+  return `Neon, plan ${plan}
+  API      ${apiHost}
+  key      ${apiKey}
+  project  ${projectId}, branch ${branch}
+  url      ${url}
+
+Look at it:
+  psql '${url}'
+  export NEON_API_HOST=${apiHost} NEON_API_KEY=${apiKey}
+  npx neon branches list --project-id ${projectId} --no-analytics
+
+Protect it, in lifeboat.yaml:
+  sources:
+    shop:
+      provider: neon
+      apiHost: ${apiHost}
+      projectId: ${projectId}
+      apiKey: \${NEON_API_KEY}
+      branch: ${branch}
+      policy: standard`;
+}
+
+type AtlasFacts = Record<"apiHost" | "clientId" | "clientSecret" | "groupId" | "cluster" | "url" | "user" | "password", string>;
+
+function atlasHowTo({ apiHost, clientId, clientSecret, groupId, cluster, url, user, password }: AtlasFacts, speed: number): string {
+  return `MongoDB Atlas, ${speed} times as fast as the real one
+  API      ${apiHost}
+  account  ${clientId}
+  secret   ${clientSecret}
+  project  ${groupId}, cluster ${cluster}
+  url      ${url}
+
+Look at it:
+  mongosh '${url}'
+  export ATLAS_CLIENT_ID=${clientId} ATLAS_CLIENT_SECRET=${clientSecret}
+  export ATLAS_USER=${user} ATLAS_PASSWORD=${password}
+
+Protect it, in lifeboat.yaml:
+  sources:
+    sessions:
+      provider: atlas
+      apiHost: ${apiHost}
+      groupId: ${groupId}
+      cluster: ${cluster}
+      policy: standard`;
+}

@@ -1,0 +1,333 @@
+// What the MongoDB engine promises on any server: the sandbox always, a real one where there is one.
+import assert from "node:assert/strict";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { after, before, suite, test } from "node:test";
+import { type Db, MongoClient } from "mongodb";
+import type { ErrorCode } from "../../src/core/errors.ts";
+import { isLifeboatError } from "../../src/core/errors.ts";
+import type { Fingerprint } from "../../src/core/fingerprint.ts";
+import { type Check, judge } from "../../src/core/verdict.ts";
+import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
+import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { DumpOptions, Engine, LoadOptions } from "../../src/ports/engine.ts";
+import { ALL_PARTS, fillDataset } from "../support/mongo-dataset.ts";
+import { changeOneField, removeOneDocument } from "../support/mongo-world.ts";
+
+/** A server that tests may make databases on. */
+export interface MongoGround {
+  /** Address of the server, without a database. */
+  readonly url: string;
+  /** Parts of the data set that it cannot hold. */
+  readonly lacks?: readonly string[];
+  close(): Promise<void>;
+}
+
+export interface Archive {
+  readonly file: string;
+  readonly fingerprint: Fingerprint;
+}
+
+const rejectsWith = (promise: Promise<unknown>, code: ErrorCode) => assert.rejects(promise, (error) => isLifeboatError(error, code));
+const differing = (checks: readonly Check[]): string[] => checks.filter(({ outcome }) => outcome !== "pass").map(({ name }) => name);
+
+export function mongoEngineContract(name: string, begin: () => Promise<MongoGround>): void {
+  suite(name, { concurrency: false }, () => {
+    const mark = `lb${process.pid.toString(36)}${Math.trunc(performance.now() * 1000).toString(36)}`;
+    const used = new Set<string>();
+    let ground: MongoGround;
+    let client: MongoClient;
+    let folder: string;
+    let counter = 0;
+
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), "lifeboat-mongo-contract-"));
+      ground = await begin();
+      client = new MongoClient(ground.url, { serverSelectionTimeoutMS: 10_000, retryWrites: false });
+    });
+    after(async () => {
+      for (const each of used) await client?.db(each).dropDatabase();
+      await client?.close();
+      await ground?.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    const named = (): string => {
+      const made = `${mark}_${counter++}`;
+      used.add(made);
+      return made;
+    };
+    const at = (database?: string): Connection => {
+      const url = new URL(ground.url);
+      url.pathname = `/${database ?? ""}`;
+      return connectionFromUrl(url.href);
+    };
+    const fresh = async (fill: (db: Db) => Promise<unknown>): Promise<string> => {
+      const made = named();
+      await fill(client.db(made));
+      return made;
+    };
+    const dump = async (engine: Engine, source: Connection, options: Partial<DumpOptions> = {}): Promise<Archive> => {
+      const file = join(folder, `${counter++}.archive`);
+      const dumping = await engine.beginDump(source, { kind: "full", ...options });
+      try {
+        for (const part of dumping.parts) await pipeline(part.bytes, createWriteStream(file));
+        return { file, fingerprint: await dumping.fingerprint() };
+      } finally {
+        await dumping.end();
+      }
+    };
+    const load = async (engine: Engine, target: Connection, { file }: Archive, options: LoadOptions = {}): Promise<void> => {
+      const { problems } = await engine.load(target, file, options);
+      assert.deepEqual(problems, []);
+    };
+    const compared = async (engine: Engine, archive: Archive, target: Connection, options: LoadOptions = {}): Promise<readonly Check[]> => {
+      const { tables, dataOnly } = options;
+      const scope = tables === undefined ? archive.fingerprint.scope : { kind: "tables" as const, tables };
+      return engine.compare(archive.fingerprint, await engine.fingerprint(target, scope), { tables, dataOnly });
+    };
+    /** A small database with a bit of everything that can differ. */
+    const fillSmall = async (db: Db): Promise<void> => {
+      await fillDataset(db, {
+        only: ["plain", "validated", "views", "indexed", "capped", "timeSeries"].filter((part) => !ground.lacks?.includes(part)),
+      });
+      await db
+        .collection<{ _id: number; n: number; at: Date }>("users")
+        .insertMany(Array.from({ length: 50 }, (_, n) => ({ _id: n, n: 2 * n, at: new Date(Date.UTC(2026, 0, 1) + n * 60_000) })));
+      await db.collection("users").createIndex({ n: 1 }, { unique: true, name: "by_n" });
+    };
+
+    test("R27 R28 every BSON type, every kind of collection and index, and odd names come back equal", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !ground.lacks?.includes(part)) }));
+      const archive = await dump(engine, at(source));
+      const target = await engine.createDatabase(at(), named(), { like: archive.file });
+      await load(engine, target, archive);
+      const checks = await compared(engine, archive, target);
+      assert.deepEqual(differing(checks), []);
+      assert.equal(judge(checks).verdict, "pass");
+    });
+
+    test("R27 several databases come back under their own names, and a failed restore of them can be dropped", async () => {
+      const names = [await fresh(fillSmall), await fresh((db) => fillDataset(db, { only: ["plain"] }))].sort();
+      const engine = openMongoEngine({ databases: names });
+      const archive = await dump(engine, at());
+      await rejectsWith(engine.createDatabase(at(), "", { like: archive.file }), "RESTORE_TARGET_NOT_EMPTY");
+      await rejectsWith(engine.createDatabase(at(), named(), { like: archive.file }), "RESTORE_TARGET_INVALID");
+      for (const each of names) await client.db(each).dropDatabase();
+
+      const target = await engine.createDatabase(at(), "", { like: archive.file });
+      await rejectsWith(engine.createDatabase(at(), "", { like: archive.file }), "RESTORE_TARGET_NOT_EMPTY");
+      const broken = { ...archive, file: join(folder, "broken.archive") };
+      const whole = await readFile(archive.file);
+      await writeFile(broken.file, whole.subarray(0, whole.length - 30));
+      await rejectsWith(load(engine, target, broken), "INTEGRITY");
+      const everything = engine.resolveTarget(undefined, at().url);
+      assert.notDeepEqual((await engine.stateOf(everything)).occupants, []);
+      await engine.dropDatabase(at(), "");
+      assert.deepEqual((await engine.stateOf(everything)).occupants, []);
+
+      const again = await engine.createDatabase(at(), "", { like: archive.file });
+      await load(engine, again, archive);
+      const checks = await compared(engine, archive, again);
+      assert.deepEqual(differing(checks), []);
+      assert.deepEqual(
+        checks.filter(({ name: check }) => check.endsWith(".users")).map(({ outcome }) => outcome),
+        ["pass"],
+      );
+      await engine.dropDatabase(at(), "");
+      assert.equal((await engine.stateOf(everything)).exists, true, "a finished restore has no mark");
+    });
+
+    test("R27 chosen collections of one of several databases go into a database of another name", async () => {
+      const names = [await fresh(fillSmall), await fresh((db) => fillDataset(db, { only: ["plain"] }))];
+      const engine = openMongoEngine({ databases: names });
+      const archive = await dump(engine, at());
+      const tables = [`${names[0]}.users`, `${names[0]}.v*`];
+      const target = await engine.createDatabase(at(), named(), { like: archive.file, tables });
+      await load(engine, target, archive, { tables });
+      const checks = await compared(engine, archive, target, { tables });
+      assert.deepEqual(differing(checks), []);
+      assert.ok(checks.some(({ name: check }) => check === `documents of ${names[0]}.users`));
+    });
+
+    test("R17 one changed field, one missing document, a lost index and a changed rule are each caught", async () => {
+      const engine = openMongoEngine();
+      const archive = await dump(engine, at(await fresh(fillSmall)));
+      const damaged = async (damage: (db: Db) => Promise<unknown>): Promise<string[]> => {
+        const copy = named();
+        const target = await engine.createDatabase(at(), copy, { like: archive.file });
+        await load(engine, target, archive);
+        await damage(client.db(copy));
+        const checks = await compared(engine, archive, target);
+        assert.equal(judge(checks).verdict, "fail");
+        return differing(checks);
+      };
+      assert.deepEqual(await damaged((db) => changeOneField(db, "users")), ["documents of users"]);
+      assert.deepEqual(await damaged((db) => removeOneDocument(db, "users")), ["documents of users"]);
+      assert.deepEqual(await damaged((db) => db.collection("users").dropIndex("by_n")), ["definition of index users by_n"]);
+      assert.deepEqual(await damaged((db) => db.command({ collMod: "users", validator: { n: { $gte: 0 } } })), [
+        "definition of validator users",
+      ]);
+      assert.deepEqual(await damaged((db) => db.createCollection("extra")), [
+        "documents of extra",
+        "definition of collection extra",
+        "definition of index extra _id_",
+      ]);
+    });
+
+    test("R22 a load that would meet what is there already is refused before anything is touched", async () => {
+      const engine = openMongoEngine();
+      const archive = await dump(engine, at(await fresh(fillSmall)));
+      const occupied = await fresh((db) => db.collection("users").insertOne({ mine: true }));
+      await rejectsWith(engine.load(at(occupied), archive.file, {}), "RESTORE_TARGET_NOT_EMPTY");
+      await rejectsWith(engine.createDatabase(at(), occupied, { like: archive.file }), "RESTORE_TARGET_NOT_EMPTY");
+      await rejectsWith(engine.load(at(named()), archive.file, { tables: ["usres"] }), "TABLE_UNKNOWN");
+      assert.deepEqual(
+        await client
+          .db(occupied)
+          .listCollections({}, { nameOnly: true })
+          .map(({ name: each }) => each)
+          .toArray(),
+        ["users"],
+      );
+      assert.equal(await client.db(occupied).collection("users").countDocuments({ mine: true }), 1);
+    });
+
+    test("R27 a damaged archive is not loaded as if it were whole", async () => {
+      const engine = openMongoEngine();
+      const { file } = await dump(engine, at(await fresh(fillSmall)));
+      const bytes = await readFile(file);
+      const cut = join(folder, "cut.archive");
+      await writeFile(cut, bytes.subarray(0, bytes.length - 20));
+      await rejectsWith(engine.load(at(named()), cut, {}), "INTEGRITY");
+      const flipped = Buffer.from(bytes);
+      flipped[flipped.lastIndexOf("doc")] = 0x44;
+      flipped[Math.trunc(bytes.length * 0.7)] = (flipped[Math.trunc(bytes.length * 0.7)] ?? 0) ^ 1;
+      await writeFile(cut, flipped);
+      await rejectsWith(engine.load(at(named()), cut, {}), "INTEGRITY");
+    });
+
+    test("R22 chosen collections take the place of those that are there, and others stay", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      const archive = await dump(engine, at(source));
+      await removeOneDocument(client.db(source), "users");
+      await client.db(source).collection("users").dropIndexes();
+      await client.db(source).collection("other").insertOne({ mine: true });
+      await load(engine, at(source), archive, { tables: ["user?"], replace: true });
+      const checks = await compared(engine, archive, at(source), { tables: ["user?"] });
+      assert.deepEqual(differing(checks), []);
+      assert.ok(checks.some(({ name: check }) => check === "documents of users"));
+      assert.equal(await client.db(source).collection("other").countDocuments(), 1);
+    });
+
+    test("R22 documents alone go into collections that are there; refused ones and missing collections are named", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      const archive = await dump(engine, at(source), { kind: "tables", tables: ["users"] });
+      await client.db(source).collection("users").deleteMany({});
+      await load(engine, at(source), archive, { dataOnly: true });
+      assert.deepEqual(differing(await compared(engine, archive, at(source), { dataOnly: true })), []);
+      const again = await engine.load(at(source), archive.file, { dataOnly: true });
+      assert.match(again.problems.join("\n"), /50 documents of .*users were refused: .*duplicate/i);
+      await load(engine, at(source), archive, { dataOnly: true, replace: true });
+      assert.deepEqual(differing(await compared(engine, archive, at(source), { dataOnly: true })), []);
+      const elsewhere = await engine.load(at(await fresh((db) => db.createCollection("a"))), archive.file, { dataOnly: true });
+      assert.match(elsewhere.problems.join("\n"), /users is not there/);
+    });
+
+    test("R22 a restored database takes the name of one that is there, with all it holds and nothing of the old", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      const archive = await dump(engine, at(source));
+      const finished = named();
+      await load(engine, await engine.createDatabase(at(), finished, { like: archive.file }), archive);
+      await changeOneField(client.db(source), "users");
+      await client.db(source).collection("added").insertOne({ later: true });
+      await client.db(source).createCollection("a view of the old", { viewOn: "added", pipeline: [] });
+      await engine.takeName(at(), finished, source);
+      assert.deepEqual(differing(await compared(engine, archive, at(source))), []);
+      assert.equal((await engine.stateOf(engine.resolveTarget(at(), finished))).exists, false);
+    });
+
+    test("R32 collections, counts, newest documents, indexes and aggregations are asked for, and nothing empty passes", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      await client.db(source).createCollection("nothing");
+      const asOf = new Date(Date.UTC(2026, 0, 1, 0, 50));
+      const outcomes = async (...probes: Parameters<Engine["probe"]>[1]): Promise<string[]> =>
+        (await engine.probe(at(source), probes, asOf)).map(({ outcome }) => outcome);
+      assert.deepEqual(
+        await outcomes({ table: "users", rows: { min: 50, max: 50 }, newest: "at", withinMs: 120_000, indexes: { min: 2 } }),
+        ["pass", "pass", "pass", "pass"],
+      );
+      assert.deepEqual(await outcomes({ table: "users", rows: { min: 51 }, newest: "at", withinMs: 1000, indexes: { min: 9 } }), [
+        "pass",
+        "fail",
+        "fail",
+        "fail",
+      ]);
+      assert.deepEqual(await outcomes({ table: "usres", rows: { min: 1 } }), ["fail"]);
+      assert.deepEqual(await outcomes({ table: "nothing", rows: { min: 0 }, newest: "at" }), ["pass", "inconclusive", "inconclusive"]);
+      const ask = (aggregate: string) => outcomes({ collection: "users", aggregate });
+      assert.deepEqual(await ask('[{"$group":{"_id":null,"n":{"$sum":1}}},{"$project":{"ok":{"$eq":["$n",50]}}}]'), ["pass"]);
+      assert.deepEqual(await ask('[{"$group":{"_id":null,"n":{"$sum":1}}},{"$project":{"ok":{"$eq":["$n",51]}}}]'), ["fail"]);
+      assert.deepEqual(await ask('[{"$match":{"n":-1}},{"$project":{"ok":{"$literal":true}}}]'), ["inconclusive"]);
+      assert.deepEqual(await ask('[{"$limit":1}]'), ["inconclusive"]);
+      assert.deepEqual(await ask('[{"$out":"stolen"}]'), ["inconclusive"]);
+      assert.deepEqual(await ask("[{"), ["inconclusive"]);
+      assert.equal((await client.db(source).listCollections({ name: "stolen" }).toArray()).length, 0);
+    });
+
+    test("R27 a restore never takes its own source for another database", async () => {
+      const engine = openMongoEngine();
+      const [one, two] = [named(), named()];
+      await engine.assertSeparate(at(one), at(two));
+      await rejectsWith(engine.assertSeparate(at(one), at(one)), "SOURCE_WRITE_REFUSED");
+      await rejectsWith(engine.assertSeparate(at(one), at(one.toUpperCase())), "SOURCE_WRITE_REFUSED");
+      await rejectsWith(engine.assertSeparate(at(one), at()), "SOURCE_WRITE_REFUSED");
+      await rejectsWith(engine.assertSeparate(at(), at(two)), "SOURCE_WRITE_REFUSED");
+      await openMongoEngine({ databases: [one] }).assertSeparate(at(), at(two));
+    });
+
+    test("R27 what a source is, is told before anything is read from it", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      const facts = await engine.inspect(at(source));
+      assert.match(facts.serverVersion, /^\d+\.\d+/);
+      assert.match(facts.tool, /^mongodb driver \d+\.\d+\.\d+$/);
+      assert.ok(facts.sizeBytes > 0 && facts.tables > 5);
+      assert.equal(facts.identity, (await engine.inspect(at(source))).identity);
+      assert.notEqual(facts.identity, (await engine.inspect(at(named()))).identity);
+    });
+
+    test("R27 a dropped database is gone, one that is not there is no error, and the server's own are never touched", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(fillSmall);
+      await engine.dropDatabase(at(), source);
+      await engine.dropDatabase(at(), source);
+      assert.equal((await engine.stateOf(engine.resolveTarget(at(), source))).exists, false);
+      for (const own of ["admin", "local", "config"]) await rejectsWith(engine.dropDatabase(at(), own), "RESTORE_TARGET_INVALID");
+      assert.throws(() => engine.resolveTarget(at(), "admin"), /database of the server itself/);
+    });
+
+    test("R27 expiry comes back as it was, and documents that are due are all there until the load is over", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh(async (db) => {
+        await db.collection("sessions").createIndex({ at: 1 }, { expireAfterSeconds: 3600, name: "expiry" });
+        await db.collection("sessions").insertOne({ at: new Date() });
+      });
+      const archive = await dump(engine, at(source));
+      const copy = named();
+      await load(engine, await engine.createDatabase(at(), copy, { like: archive.file }), archive);
+      const index = (await client.db(copy).collection("sessions").indexes()).find((each) => each.name === "expiry");
+      assert.equal(index?.expireAfterSeconds, 3600);
+      assert.deepEqual(differing(await compared(engine, archive, at(copy))), []);
+    });
+  });
+}

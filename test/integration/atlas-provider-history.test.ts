@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  asked,
+  atlasSandbox,
+  clusterNames,
+  failureOf,
+  inMongo,
+  JOB,
+  journal,
+  providerOf,
+  values,
+  write,
+} from "../support/atlas-provider.ts";
+
+test("R16 any second comes back as a cluster of its own, with what was there before that second and nothing else", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history, undo, strays } = providerOf(sandbox);
+  await write(sandbox, [1, 2]);
+  const second = await write(sandbox, [3]);
+  await write(sandbox, [4]);
+  await inMongo(sandbox.url, (client) => client.db("shop").collection("orders").deleteMany({}));
+
+  const { declared, declare } = journal();
+  const name = history.scratchName(JOB);
+  assert.equal(name, `lifeboat-${JOB}`);
+  const branch = await history.branch({ name, target: { kind: "time", at: new Date(second.getTime() + 345) }, declare });
+  assert.deepEqual(await values(branch.connection), [1, 2, 3]);
+  assert.deepEqual(await values({ url: sandbox.url }), []);
+  assert.ok(
+    branch.warnings.some((warning) => /rounded down/.test(warning)),
+    branch.warnings.join("; "),
+  );
+  assert.equal(declared.length, 1);
+  assert.deepEqual(await strays(), [
+    {
+      jobId: JOB,
+      resource: { ...branch.resource, locator: { ...branch.resource.locator, notBefore: (await strays())[0]?.resource.locator.notBefore } },
+    },
+  ]);
+
+  assert.equal(await undo(branch.resource), true);
+  assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
+  assert.equal(await undo(branch.resource), true, "what is gone is gone");
+});
+
+test("R16 a position in the oplog comes back exactly: that operation and nothing after it", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history } = providerOf(sandbox);
+  await write(sandbox, [1]);
+  await inMongo(sandbox.url, (client) =>
+    client
+      .db("shop")
+      .collection("orders")
+      .insertOne({ _id: 2 as never }),
+  );
+  const server = sandbox.clusters()[0]?.server;
+  const { t: seconds, i: increment } = server?.position() ?? { t: 0, i: 0 };
+  await inMongo(sandbox.url, (client) =>
+    client
+      .db("shop")
+      .collection("orders")
+      .insertOne({ _id: 3 as never }),
+  );
+  const lsn = `${seconds.toString(16)}/${increment.toString(16)}`.toUpperCase();
+  const branch = await history.branch({ name: "restore-exact", target: { kind: "lsn", lsn }, declare: journal().declare });
+  assert.deepEqual(await values(branch.connection), [1, 2]);
+  assert.deepEqual((await history.find("restore-exact"))?.production, false);
+  await history.remove(branch.id);
+  assert.equal(await history.find("restore-exact"), undefined);
+});
+
+test("R16 a snapshot comes back in a cluster like the source: same cloud, region, version and disk, no backup, no protection, tagged", async (t) => {
+  const sandbox = await atlasSandbox(t, { clusters: [{ tier: "M30", provider: "GCP", region: "EUROPE_WEST_3", protect: true }] });
+  const { history, snapshots } = providerOf(sandbox);
+  await write(sandbox, [1, 2, 3]);
+  const kept = await snapshots.create({ name: "before-sale", form: "snapshot" });
+  await write(sandbox, [4]);
+  const branch = await history.branch({
+    name: history.scratchName(JOB),
+    target: { kind: "snapshot", id: kept.id, form: "snapshot" },
+    declare: journal().declare,
+  });
+  assert.deepEqual(await values(branch.connection), [1, 2, 3]);
+  const made = sandbox.world.clusters.get(`lifeboat-${JOB}`)?.settings;
+  const [region] = made?.replicationSpecs[0]?.regionConfigs ?? [];
+  assert.deepEqual(
+    [region?.providerName, region?.regionName, region?.electableSpecs.instanceSize, region?.electableSpecs.diskSizeGB],
+    ["GCP", "EUROPE_WEST_3", "M10", 40],
+  );
+  assert.deepEqual([made?.backupEnabled, made?.pitEnabled, made?.terminationProtectionEnabled], [false, false, false]);
+  assert.deepEqual(
+    made?.tags.find(({ key }) => key === "lifeboat"),
+    { key: "lifeboat", value: JOB },
+  );
+});
+
+test("R16 `latest` is the end of the window; what lies outside is refused with both edges, and nothing is made", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history } = providerOf(sandbox);
+  await write(sandbox, [1]);
+  const window = await history.window();
+  assert.ok(window);
+  for (const at of [new Date(window.earliest.getTime() - 1000), new Date(sandbox.now().getTime() + 3_600_000)]) {
+    const { declared, declare } = journal();
+    const error = await failureOf(history.branch({ name: "restore-never", target: { kind: "time", at }, declare }));
+    assert.equal(error.code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
+    assert.match(error.message, new RegExp(window.earliest.toISOString()));
+    assert.deepEqual(declared, []);
+    const [obstacle] = await history.obstacles({ target: { kind: "time", at }, inPlace: false });
+    assert.match(obstacle ?? "", /cannot be restored to/);
+  }
+  assert.equal(asked(sandbox, "POST", /clusters$/), 0);
+  const branch = await history.branch({ name: "restore-latest", target: { kind: "latest" }, declare: journal().declare });
+  assert.deepEqual(await values(branch.connection), [1]);
+});
+
+test("R16 production is set back in place: its state before is kept as a snapshot, and the gap that follows is told", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history, snapshots, settings } = providerOf(sandbox);
+  const good = await write(sandbox, [1, 2]);
+  await write(sandbox, [666]);
+  assert.match(history.interruption ?? "", /cannot be reached until/);
+  const before = await providerOf(sandbox).connection();
+  const back = await history.inPlace({ target: { kind: "time", at: good }, keepAs: "rollback-20261121" });
+  assert.equal(back.connection.url, before.url);
+  assert.deepEqual(await values(back.connection), [1, 2]);
+  assert.equal(back.kept.form, "snapshot");
+  const found = await history.find("rollback-20261121");
+  assert.deepEqual([found?.id, found?.form, found?.production], [back.kept.id, "snapshot", false]);
+  const kept = (await snapshots.list()).find(({ name }) => name === "rollback-20261121");
+  assert.equal(kept?.id, back.kept.id);
+
+  await sandbox.advance(60_000);
+  assert.ok((await settings.read()).warnings.some((warning) => /take one now/.test(warning)));
+  const gone = await failureOf(
+    history.branch({ name: "restore-gap", target: { kind: "time", at: sandbox.now() }, declare: journal().declare }),
+  );
+  assert.match(gone.message, /no history between/);
+  await snapshots.create({ name: "after", form: "snapshot" });
+  await sandbox.advance(60_000);
+  const again = await history.branch({ name: "restore-after", target: { kind: "latest" }, declare: journal().declare });
+  assert.deepEqual(await values(again.connection), [1, 2]);
+  const undone = await history.branch({
+    name: "restore-kept",
+    target: { kind: "snapshot", id: back.kept.id, form: "snapshot" },
+    declare: journal().declare,
+  });
+  assert.deepEqual(await values(undone.connection), [1, 2, 666]);
+});
+
+test("R16 a given cluster is restored over; production is refused there, and one that is not there is told", async (t) => {
+  const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "staging" }] });
+  const { history } = providerOf(sandbox);
+  const good = await write(sandbox, [1]);
+  await write(sandbox, [2]);
+  const staging = await history.over({ name: "staging", target: { kind: "time", at: good } });
+  assert.deepEqual(await values(staging.connection), [1]);
+  assert.deepEqual(await values({ url: sandbox.url }), [1, 2]);
+  assert.equal((await failureOf(history.over({ name: sandbox.cluster, target: { kind: "time", at: good } }))).code, "SOURCE_WRITE_REFUSED");
+  assert.equal((await failureOf(history.over({ name: "nobody", target: { kind: "time", at: good } }))).code, "BRANCH_UNKNOWN");
+});
+
+test("R16 chosen collections come back into the running cluster, beside what is there or over it", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history } = providerOf(sandbox, { database: "shop" });
+  await write(sandbox, [1, 2]);
+  const good = await write(sandbox, [10], "users");
+  await inMongo(sandbox.url, (client) => client.db("shop").collection("orders").deleteMany({}));
+  await sandbox.advance(2_000);
+  const target = { kind: "time", at: good } as const;
+  const beside = await history.tables({ target, tables: ["orders"], replace: false, suffix: "_restored" });
+  assert.deepEqual(beside.restored, ["orders_restored"]);
+  assert.deepEqual([await values({ url: sandbox.url }), await values({ url: sandbox.url }, "orders_restored")], [[], [1, 2]]);
+  const over = await history.tables({ target, tables: ["orders"], replace: true, suffix: "" });
+  assert.deepEqual(over.restored, ["orders"]);
+  assert.deepEqual(await values({ url: sandbox.url }), [1, 2]);
+  const none = await failureOf(history.tables({ target, tables: ["no_such"], replace: true, suffix: "" }));
+  assert.match(none.message, /not there at that time|ended as FAILED/);
+});
+
+test("R16 a cluster that Lifeboat has not made, and production, are never removed", async (t) => {
+  const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "staging" }] });
+  const { history, undo } = providerOf(sandbox);
+  const staging = await history.find("staging");
+  const source = await history.find(sandbox.cluster);
+  assert.ok(staging && source?.production);
+  assert.match((await failureOf(history.remove(staging.id))).message, /Lifeboat has not made it/);
+  assert.match((await failureOf(history.remove(source.id))).message, /it is production/);
+  const locator = { groupId: sandbox.groupId, name: "staging", tag: "x", notBefore: "2020-01-01T00:00:00.000Z" };
+  assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator }))).code, "PROVIDER_REFUSED");
+  assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator: { ...locator, name: sandbox.cluster } }))).code, "PROVIDER_REFUSED");
+  assert.equal(await undo({ kind: "atlas-cluster", locator: { ...locator, groupId: "f".repeat(24) } }), false);
+  assert.deepEqual(clusterNames(sandbox), [sandbox.cluster, "staging"]);
+});
+
+test("R16 scratch for a backup is a cluster of its own, which ends with the job", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const provider = providerOf(sandbox, { scratchTier: "M20" });
+  assert.match(await provider.checkScratch(8), /M20.*billed while it lasts/);
+  const { declared, declare } = journal();
+  const scratch = await provider.beginScratch({ jobId: JOB, serverMajor: 8, declare });
+  assert.equal(scratch.ownServer, true);
+  assert.deepEqual(declared, [scratch.resource]);
+  await inMongo(scratch.connection.url, (client) => client.db("x").collection("y").insertOne({ a: 1 }));
+  await Promise.all([scratch.end(), scratch.end()]);
+  assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
+  assert.deepEqual(await provider.strays(), []);
+});
+
+test("without a database user the connection is refused with what to set, before any cluster is paid for", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history, connection } = providerOf(sandbox, { password: undefined });
+  const error = await failureOf(connection());
+  assert.equal(error.code, "SECRET_MISSING");
+  assert.match(error.hint, /ATLAS_PASSWORD/);
+  const { declared, declare } = journal();
+  assert.equal((await failureOf(history.branch({ name: "restore-x", target: { kind: "latest" }, declare }))).code, "SECRET_MISSING");
+  assert.deepEqual(declared, []);
+});

@@ -1,0 +1,385 @@
+// Dumps of a MongoDB server: what they hold, of which instant, and that none that went wrong ever ends.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+import { isLifeboatError } from "../../src/core/errors.ts";
+import type { Fingerprint } from "../../src/core/fingerprint.ts";
+import { documentsOf } from "../../src/engines/mongodb/archive/documents.ts";
+import { ArchiveReader } from "../../src/engines/mongodb/archive/read.ts";
+import { readPrelude } from "../../src/engines/mongodb/archive/read-prelude.ts";
+import { openMongo } from "../../src/engines/mongodb/connect/client.ts";
+import { databaseFacts } from "../../src/engines/mongodb/connect/facts.ts";
+import { fingerprintSource, fingerprintSourceAt } from "../../src/engines/mongodb/digest/fingerprint.ts";
+import { DigestSum } from "../../src/engines/mongodb/digest/sum.ts";
+import { beginDump, type DumpMeans } from "../../src/engines/mongodb/dump/begin.ts";
+import { readEntry } from "../../src/engines/mongodb/oplog/entry.ts";
+import { scopeOf } from "../../src/engines/mongodb/scope.ts";
+import type { Dump, DumpOptions } from "../../src/ports/engine.ts";
+import { fillDataset } from "../support/mongo-dataset.ts";
+import { beginMongoWorld, beginWriter, type MongoWorld } from "../support/mongo-world.ts";
+
+const run = promisify(execFile);
+
+interface Asked extends Partial<DumpOptions> {
+  readonly database?: string | undefined;
+  readonly wish?: DumpMeans["consistency"];
+}
+
+async function begin(world: MongoWorld, { database = "shop", wish, ...options }: Asked = {}): Promise<Dump> {
+  const connection = { url: world.url(database === "" ? undefined : database), label: "shop" };
+  const mongo = await openMongo(connection);
+  const scope = scopeOf(connection);
+  const facts = await databaseFacts(mongo, scope);
+  return await beginDump(mongo, { kind: "full", ...options }, { facts, scope, consistency: wish, toolVersion: "lifeboat" });
+}
+
+interface Made {
+  readonly dump: Dump;
+  readonly archive: Buffer;
+  readonly fingerprint: Fingerprint;
+}
+
+async function make(world: MongoWorld, asked: Asked = {}): Promise<Made> {
+  const dump = await begin(world, asked);
+  try {
+    const archive = await bytesOf(dump);
+    return { dump, archive, fingerprint: await dump.fingerprint() };
+  } finally {
+    await dump.end();
+  }
+}
+
+async function bytesOf(dump: Dump): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for (const part of dump.parts) for await (const chunk of part.bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function printed(world: MongoWorld, database = "shop", wanted: Fingerprint["scope"] = { kind: "full" }): Promise<Fingerprint> {
+  const connection = { url: world.url(database === "" ? undefined : database), label: "copy" };
+  const mongo = await openMongo(connection);
+  try {
+    return await fingerprintSource(mongo, wanted, { scope: scopeOf(connection) });
+  } finally {
+    await mongo.close();
+  }
+}
+
+/** Count and digest of every namespace of an archive, by the reader that a restore uses. */
+function readArchive(archive: Uint8Array): Record<string, { rows: number; digest: string }> {
+  const reader = new ArchiveReader();
+  const sums: DigestSum[] = [];
+  for (let at = 0; at < archive.length; at += 100_000) {
+    for (const event of reader.feed(archive.subarray(at, at + 100_000))) {
+      sums[event.index] ??= new DigestSum();
+      if (event.kind === "documents") sums[event.index]?.addAll(event.documents);
+    }
+  }
+  const { prelude } = reader.end();
+  const read: Record<string, { rows: number; digest: string }> = Object.create(null);
+  for (const [index, { collection, type }] of prelude.collections.entries()) {
+    const sum = sums[index] ?? new DigestSum();
+    if (type !== "view") read[collection] = { rows: sum.rows, digest: sum.hex() };
+  }
+  return read;
+}
+
+const small = async (world: MongoWorld, count = 3000): Promise<void> => {
+  const db = world.db();
+  await db.collection("users").insertMany(Array.from({ length: count }, (_, n) => ({ n, name: `user ${n}`, text: "x".repeat(n % 300) })));
+  await db.collection("users").createIndex({ name: 1 }, { unique: true });
+  await db.collection("orders").insertMany(Array.from({ length: 500 }, (_, n) => ({ n })));
+  await db.createCollection("recent", { viewOn: "users", pipeline: [{ $match: { n: { $gt: 5 } } }] });
+};
+
+test("R27 a dump of every BSON type and every kind of collection is an archive of just those documents, with their fingerprint", async () => {
+  await using world = await beginMongoWorld();
+  await fillDataset(world.db());
+  const { dump, archive, fingerprint } = await make(world);
+  assert.equal(dump.consistency, "snapshot");
+  const { schema, tables, scope } = await printed(world);
+  assert.deepEqual({ ...fingerprint.tables }, { ...tables });
+  assert.deepEqual({ ...fingerprint.schema }, { ...schema });
+  assert.deepEqual(fingerprint.scope, scope);
+  assert.deepEqual({ ...readArchive(archive) }, { ...tables });
+  assert.deepEqual(fingerprint.unhashed, []);
+  assert.ok(fingerprint.outside.some(({ kind, object }) => kind === "view" && object === "view"));
+});
+
+test("R28 a dump under writing is of exactly one instant, the one that it names", async () => {
+  await using world = await beginMongoWorld();
+  await small(world);
+  const writer = beginWriter(world);
+  const { dump, fingerprint } = await make(world);
+  await writer.end();
+  const { endLsn = "" } = dump.logSpan?.() ?? {};
+  const [t, i] = endLsn.split("/").map((hex) => Number.parseInt(hex, 16)) as [number, number];
+  assert.equal(dump.snapshotAt.getTime(), t * 1000);
+  await using past = await beginMongoWorld({ state: world.sandbox.stateAt({ t, i: i - 1 }, "through") });
+  assert.deepEqual({ ...(await printed(past)).tables }, { ...fingerprint.tables });
+});
+
+test("R28 a live fingerprint at one instant names the position up to which everything is in it", async () => {
+  await using world = await beginMongoWorld();
+  await small(world);
+  const writer = beginWriter(world);
+  const connection = { url: world.url("shop"), label: "shop" };
+  const mongo = await openMongo(connection);
+  const found = await fingerprintSourceAt(mongo, { kind: "full" }, { scope: scopeOf(connection) });
+  await mongo.close();
+  await writer.end();
+  const [t, i] = (found?.position ?? "").split("/").map((hex) => Number.parseInt(hex, 16)) as [number, number];
+  await using past = await beginMongoWorld({ state: world.sandbox.stateAt({ t, i }, "through") });
+  assert.deepEqual({ ...(await printed(past)).tables }, { ...found?.fingerprint.tables });
+});
+
+test("R28 where the server gives no snapshot the archive carries what the oplog tells of the time it took, of this database only", async () => {
+  await using world = await beginMongoWorld({ snapshotReads: false });
+  await small(world);
+  const writer = beginWriter(world);
+  const other = beginWriter(world, { database: "other" });
+  const { dump, archive } = await make(world);
+  await Promise.all([writer.end(), other.end()]);
+  assert.equal(dump.consistency, "oplog");
+  const reader = new ArchiveReader();
+  const entries = reader
+    .feed(archive)
+    .flatMap((event) =>
+      event.kind === "documents" && reader.prelude?.collections[event.index]?.collection === "oplog" ? documentsOf(event.documents) : [],
+    )
+    .map(readEntry);
+  reader.end();
+  const { startLsn, endLsn } = dump.logSpan?.() ?? {};
+  assert.ok(entries.length > 0 && entries.every(({ ns }) => ns.startsWith("shop.")));
+  const hex = (stamp: bigint): string => `${(stamp >> 32n).toString(16)}/${(stamp & 0xffffffffn).toString(16)}`.toUpperCase();
+  assert.ok(entries.every(({ stamp }) => stamp >= stampOf(startLsn) && stamp < stampOf(endLsn)));
+  assert.match(endLsn ?? "", /^[0-9A-F]+\/[0-9A-F]+$/, hex(0n));
+});
+
+const stampOf = (position = "0/0"): bigint => {
+  const [t = "0", i = "0"] = position.split("/");
+  return (BigInt(`0x${t}`) << 32n) | BigInt(`0x${i}`);
+};
+
+test("R28 of a standalone server it says that it is not of one instant", async () => {
+  await using world = await beginMongoWorld({ replicaSet: false });
+  await small(world);
+  const { dump, archive, fingerprint } = await make(world);
+  assert.equal(dump.consistency, "none");
+  assert.equal(dump.logSpan?.(), undefined);
+  assert.deepEqual({ ...readArchive(archive) }, { ...fingerprint.tables });
+});
+
+test("R28 a consistency that was asked for and is not offered is refused before anything is read", async () => {
+  await using standalone = await beginMongoWorld({ replicaSet: false });
+  await using without = await beginMongoWorld({ snapshotReads: false });
+  for (const [world, wish] of [
+    [standalone, "snapshot"],
+    [standalone, "oplog"],
+    [without, "snapshot"],
+  ] as const) {
+    await assert.rejects(begin(world, { wish }), { code: "CAPABILITY_MISSING" }, wish);
+  }
+});
+
+test("R27 chosen collections, definitions alone, and no backup of kind data", async () => {
+  await using world = await beginMongoWorld();
+  await small(world);
+  const some = await make(world, { kind: "tables", tables: ["user*", "recent"] });
+  assert.deepEqual(Object.keys(some.fingerprint.tables), ["users"]);
+  assert.deepEqual(some.fingerprint.scope, { kind: "tables", tables: ["recent", "users"] });
+  assert.deepEqual(Object.keys(readArchive(some.archive)), ["users"]);
+  assert.deepEqual({ ...(await printed(world, "shop", some.fingerprint.scope)).schema }, { ...some.fingerprint.schema });
+  await assert.rejects(begin(world, { kind: "tables", tables: ["usres"] }), { code: "TABLE_UNKNOWN", message: /users/ });
+
+  const bare = await make(world, { kind: "schema" });
+  assert.deepEqual(Object.keys(bare.fingerprint.tables), []);
+  assert.deepEqual({ ...bare.fingerprint.schema }, { ...(await printed(world)).schema });
+  assert.deepEqual(
+    Object.values(readArchive(bare.archive)).map(({ rows }) => rows),
+    [0, 0],
+  );
+  await assert.rejects(begin(world, { kind: "data" }), { code: "USAGE" });
+});
+
+test("R27 several databases are one archive, their collections called with them; the server's own are not in it", async () => {
+  await using world = await beginMongoWorld();
+  await small(world, 10);
+  await world.db("other").collection("users").insertOne({ n: 1 });
+  const { archive, fingerprint, dump } = await make(world, { database: "" });
+  assert.deepEqual(Object.keys(fingerprint.tables).sort(), ["other.users", "shop.orders", "shop.users"]);
+  const prelude = await readPrelude(chunked(archive));
+  assert.deepEqual([...new Set(prelude.collections.map(({ db }) => db))].sort(), ["other", "shop"]);
+  assert.ok(dump.notIncluded.some(({ object }) => object === "admin, config, local"));
+});
+
+async function* chunked(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
+}
+
+test("R28 users are named as not part of the backup", async () => {
+  await using world = await beginMongoWorld({ users: [{ user: "eve", password: "secret" }] });
+  await small(world, 10);
+  const { dump } = await make(world, { database: "" });
+  assert.ok(dump.notIncluded.some(({ kind, object }) => kind.startsWith("user") && object.startsWith("admin")));
+});
+
+/** Reads the bytes until something is done to the server, then to their end, which must not come. */
+async function failing(world: MongoWorld, asked: Asked, harm: () => Promise<void> | void): Promise<unknown> {
+  const dump = await begin(world, asked);
+  const fingerprint = dump.fingerprint();
+  fingerprint.catch(() => {});
+  try {
+    let read = 0;
+    for await (const _ of dump.parts[0]?.bytes ?? []) if (++read === 2) await harm();
+  } catch (error) {
+    await assert.rejects(fingerprint, (told: unknown) => told === error, "the fingerprint tells the same cause");
+    return error;
+  } finally {
+    await dump.end();
+  }
+  assert.fail("the bytes ended although something went wrong");
+}
+
+const harms: Readonly<
+  Record<string, { readonly asked?: Asked; readonly codes: readonly string[]; harm(world: MongoWorld): Promise<void> | void }>
+> = {
+  "a connection that breaks": { codes: ["SOURCE_UNREACHABLE"], harm: ({ sandbox }) => sandbox.faults.dropConnections() },
+  "a cursor that is killed": { codes: ["SOURCE_CHANGED"], harm: ({ sandbox }) => fault(sandbox, 237) },
+  "a cursor that is forgotten": { codes: ["SOURCE_CHANGED"], harm: ({ sandbox }) => fault(sandbox, 43) },
+  "a snapshot that is too old": { codes: ["SNAPSHOT_TOO_OLD"], harm: ({ sandbox }) => fault(sandbox, 239) },
+  "a primary that steps down": { codes: ["SOURCE_UNREACHABLE"], harm: ({ sandbox }) => fault(sandbox, 11602) },
+  "an error that nobody knows": { codes: ["DUMP_FAILED"], harm: ({ sandbox }) => fault(sandbox, 5) },
+  "a collection that is dropped": {
+    asked: { wish: "none" },
+    codes: ["SOURCE_CHANGED"],
+    harm: async (world) => void (await world.db().collection("users").drop()),
+  },
+  "a collection that is made anew": {
+    asked: { wish: "none" },
+    codes: ["SOURCE_CHANGED"],
+    async harm(world) {
+      await world.db().collection("zebras").drop();
+      await world.db().collection("zebras").insertOne({ n: 1 });
+    },
+  },
+  "a collection that is renamed": {
+    asked: { wish: "oplog" },
+    codes: ["SOURCE_CHANGED"],
+    harm: async (world) => void (await world.db().renameCollection("zebras", "horses")),
+  },
+};
+
+function fault(sandbox: MongoWorld["sandbox"], code: number): void {
+  sandbox.faults.next({ command: /^(find|getMore)$/, db: "shop", times: 100, effect: { kind: "error", code } });
+}
+
+for (const [name, { asked = {}, codes, harm }] of Object.entries(harms)) {
+  test(`R28 ${name} while a dump is read is an error, and the bytes never end`, async () => {
+    await using world = await beginMongoWorld();
+    await small(world, 20_000);
+    await world
+      .db()
+      .collection("zebras")
+      .insertMany(Array.from({ length: 20_000 }, (_, n) => ({ n, text: "x".repeat(200) })));
+    const error = await failing(world, asked, () => harm(world));
+    assert.ok(isLifeboatError(error) && codes.includes(error.code), String(error));
+  });
+}
+
+test("an abort ends a dump at once with its own reason", async () => {
+  await using world = await beginMongoWorld();
+  await small(world, 20_000);
+  const stop = new AbortController();
+  const connection = { url: world.url("shop"), label: "shop" };
+  const mongo = await openMongo(connection, { signal: stop.signal });
+  const scope = scopeOf(connection);
+  const facts = await databaseFacts(mongo, scope);
+  const dump = await beginDump(mongo, { kind: "full", signal: stop.signal }, { facts, scope, toolVersion: "lifeboat" });
+  const reason = new Error("enough");
+  await assert.rejects(
+    async () => {
+      for await (const _ of dump.parts[0]?.bytes ?? []) stop.abort(reason);
+    },
+    (error: unknown) => error === reason,
+  );
+  await dump.end();
+});
+
+test("whoever takes the bytes slowly is not run over: nothing more is read than two batches of each collection", async () => {
+  await using world = await beginMongoWorld();
+  const text = "x".repeat(1000);
+  await world
+    .db()
+    .collection("large")
+    .insertMany(Array.from({ length: 12_000 }, (_, n) => ({ n, text })));
+  const dump = await begin(world);
+  const bytes = dump.parts[0]?.bytes[Symbol.asyncIterator]();
+  let taken = 0;
+  while (taken < 2_000_000) taken += (await bytes?.next())?.value?.length ?? 0;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const asked = world.sandbox.faults.seen.filter(({ command }) => command === "getMore").length;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(world.sandbox.faults.seen.filter(({ command }) => command === "getMore").length, asked);
+  assert.ok(asked <= 5, `${asked} batches were asked for, of which about 2 were taken`);
+  await dump.end();
+  await assert.rejects(dump.fingerprint(), { code: "CANCELLED" });
+  assert.ok(
+    world.sandbox.faults.seen.some(({ command }) => command === "killCursors"),
+    "the cursor was closed",
+  );
+});
+
+const MONGORESTORE = process.env.LIFEBOAT_MONGORESTORE;
+const MONGODUMP = process.env.LIFEBOAT_MONGODUMP;
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "lifeboat-mongo-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+if (MONGORESTORE !== undefined) {
+  test("R27 mongorestore brings back from the archive what the fingerprint says", async (t) => {
+    await using world = await beginMongoWorld();
+    await fillDataset(world.db());
+    const { archive, fingerprint } = await make(world);
+    const file = join(folder(t), "archive");
+    writeFileSync(file, archive);
+    await using copy = await beginMongoWorld();
+    await run(MONGORESTORE, [`--archive=${file}`, "--uri", copy.url(), "--bypassDocumentValidation"], { maxBuffer: 1e8 });
+    const restored = await printed(copy);
+    assert.deepEqual({ ...restored.tables }, { ...fingerprint.tables });
+    assert.deepEqual({ ...restored.schema }, { ...fingerprint.schema });
+  });
+
+  test("R28 mongorestore applies the archive's oplog, and then it is the source at the dump's end", async (t) => {
+    await using world = await beginMongoWorld({ snapshotReads: false });
+    await small(world);
+    const writer = beginWriter(world);
+    const { dump, archive } = await make(world);
+    await writer.end();
+    const file = join(folder(t), "archive");
+    writeFileSync(file, archive);
+    await using copy = await beginMongoWorld();
+    await run(MONGORESTORE, [`--archive=${file}`, "--oplogReplay", "--uri", copy.url()], { maxBuffer: 1e8 });
+    const end = stampOf(dump.logSpan?.()?.endLsn) - 1n;
+    const at = { t: Number(end >> 32n), i: Number(end & 0xffffffffn) };
+    await using past = await beginMongoWorld({ state: world.sandbox.stateAt(at, "through") });
+    assert.deepEqual({ ...(await printed(copy)).tables }, { ...(await printed(past)).tables });
+  });
+}
+
+if (MONGODUMP !== undefined) {
+  test("R27 an archive of mongodump's own is read to its end, and holds what the fingerprint says", async (t) => {
+    await using world = await beginMongoWorld();
+    await fillDataset(world.db());
+    const file = join(folder(t), "archive");
+    await run(MONGODUMP, [`--archive=${file}`, "--uri", world.url("shop")], { maxBuffer: 1e8 });
+    assert.deepEqual({ ...readArchive(readFileSync(file)) }, { ...(await printed(world)).tables });
+  });
+}
