@@ -2,6 +2,7 @@
 import { type ErrorCode, LifeboatError } from "../core/errors.ts";
 import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
 import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
+import { wordsOf } from "../core/words.ts";
 import type { PastTarget } from "./history-target.ts";
 import { historyControl } from "./look.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -39,7 +40,11 @@ export async function planBranchRestore(
   watch: Watch,
 ): Promise<Plan> {
   const course = await plot(workshop, source, past, request, watch);
-  const proof: PlanStep = { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" };
+  const proof: PlanStep = {
+    what: `read every ${wordsOf(source.engine.name).table}, ask the probes`,
+    effect: "none",
+    reason: "a restore counts when it is proven",
+  };
   const steps = [...past.remarks.map(noted), ...changes(source, past, request, course), proof];
   return { verb: "restore", source: source.name, steps, refusals: course.refusals };
 }

@@ -4,7 +4,7 @@ import { judgeObjective } from "../core/objectives.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import { listSnapshotRecords } from "../repository/snapshots.ts";
-import { type BranchRestoreRequest, type Course, plot } from "./branch-plan.ts";
+import { type BranchRestoreRequest, type Course, keptWord, plot } from "./branch-plan.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
@@ -165,6 +165,7 @@ function unproven(error: unknown): Check {
 
 /** After a snapshot has been restored in place, a provider whose history hangs on the branch has none for what is production now. */
 function adviceOf(source: Source, past: PastTarget, request: BranchRestoreRequest): string[] {
-  if (past.target.kind !== "snapshot" || past.target.form !== "snapshot" || !request.inPlace) return [];
+  const hangsOnBranch = keptWord(source) === "branch";
+  if (past.target.kind !== "snapshot" || past.target.form !== "snapshot" || !request.inPlace || !hangsOnBranch) return [];
   return [`protection now rests on snapshots: take one with \`lifeboat backup ${source.name} --kind snapshot --reason "after a restore"\``];
 }

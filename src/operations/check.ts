@@ -3,6 +3,7 @@
 import { formatBytes } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { HEALTH_CODES } from "../core/health.ts";
+import { counted, wordsOf } from "../core/words.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
@@ -68,7 +69,9 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
   const reached = await finding(name, async () => {
     facts = await source.engine.inspect(await source.provider.connection(watch), watch);
     const { database, serverVersion, user, tables, sizeBytes, tool } = facts;
-    return `${database} on server ${serverVersion} as ${user}: ${tables} tables, ${formatBytes(sizeBytes)}; ${tool}`;
+    const as = user === "" ? "without a login" : `as ${user}`;
+    const amount = counted(tables, wordsOf(source.engine.name).table);
+    return `${database} on server ${serverVersion} ${as}: ${amount}, ${formatBytes(sizeBytes)}; ${tool}`;
   });
   const settings = await checkSettings(workshop, source, watch);
   if (facts === undefined) return [reached, ...settings];

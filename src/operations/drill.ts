@@ -103,8 +103,11 @@ const FAILED: ReadonlySet<string> = new Set(["LOAD_FAILED", "LOG_INVALID", "RECO
 
 async function beginScratch(source: Source, target: Destination, job: Job, watch: Watch): Promise<Scratch> {
   const { provider } = source;
-  if (!provider.capabilities.scratch) throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
   const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
+  if (!provider.capabilities.scratch) {
+    await provider.checkScratch(serverMajor, { signal: job.signal }); // it knows best what is missing
+    throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
+  }
   const scratch = await provider.beginScratch({
     jobId: job.id,
     serverMajor,

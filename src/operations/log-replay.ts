@@ -94,15 +94,15 @@ export async function bringTo(
   if (course === undefined || log === undefined) return bringBack(workshop, source, entry, job, watch, options);
   const arrival = await bringBack(workshop, source, entry, job, watch, { ...options, probes: false });
   // Onto what is not what was backed up, nothing is replayed: the verdict is settled, and it is the backup's.
-  if (judge(arrival.checks).verdict === "fail") return arrival;
+  if (judge(arrival.checks).verdict === "fail") return { ...arrival, checks: [...arrival.checks, ...((await arrival.release?.()) ?? [])] };
   const { connection } = arrival;
-  const replayed = await replayLog(workshop, source, log, course, connection, job, watch, options.tables);
+  const replayed = await replayLog(workshop, source, log, course, arrival, job, watch, options.tables);
   const checks = await job.step("read", async () => {
     const work = { signal: job.signal, progress: watch.progress };
     const read = await readAgain(source, course, connection, options.tables, work);
     return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(course.at), work))];
   });
-  return { ...arrival, checks: [...arrival.checks, replayed, ...checks] };
+  return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks] };
 }
 
 async function replayLog(
@@ -110,11 +110,11 @@ async function replayLog(
   source: Source,
   log: LogReplay,
   course: RecoveryCourse,
-  target: Connection,
+  { connection: target, release }: Arrival,
   job: Job,
   watch: Watch,
   tables: readonly string[] | undefined,
-): Promise<Check> {
+): Promise<Check[]> {
   const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = course;
   const from = base.manifest.log?.endLsn ?? expectedEnd;
   const key = await workshop.openKey();
@@ -127,12 +127,16 @@ async function replayLog(
     }
   };
   const totalBytes = chain.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);
+  let unreleased: Check[] = [];
   const { reachedLsn, entries, applied } = await job.step(
     "replay",
-    async () =>
-      log.replay({
+    async () => {
+      const databases = await databasesOf(workshop, source, course, job.signal);
+      // The replay holds by itself what may not happen meanwhile, as the log says it was at each point: it needs to see it as it is.
+      unreleased = (await release?.()) ?? [];
+      return log.replay({
         target,
-        databases: await databasesOf(workshop, source, course, job.signal),
+        databases,
         tables,
         segments: segments(),
         from,
@@ -140,11 +144,12 @@ async function replayLog(
         expectedEnd,
         signal: job.signal,
         progress: watch.progress,
-      }),
+      });
+    },
     { totalBytes },
   );
   const before = stopsAt === undefined ? "the end of what is proven" : `just before ${stopsAt}`;
-  return {
+  const check: Check = {
     name: `log replayed to ${wanted}`,
     kind: "data",
     outcome: "pass",
@@ -152,6 +157,7 @@ async function replayLog(
     expected: reachedLsn,
     actual: reachedLsn,
   };
+  return [...unreleased, check];
 }
 
 /** As they are called at the source. An archive that lists nothing is of the source's own. */

@@ -2,6 +2,7 @@
 // compare with, asked the probes. What had nothing to be measured against is not proven, and the report says what to configure.
 import type { Fingerprint } from "../core/fingerprint.ts";
 import type { Check } from "../core/verdict.ts";
+import { counted, wordsOf } from "../core/words.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { Job } from "./job.ts";
 import type { Source, Watch } from "./workshop.ts";
@@ -19,14 +20,15 @@ export async function prove(source: Source, connection: Connection, options: Pro
   const actual = await source.engine.fingerprint(connection, expected?.scope ?? { kind: "full" }, work);
   const probed = await source.engine.probe(connection, source.probes, asOf, work);
   const compared = expected === undefined ? [] : source.engine.compare(expected, actual, { replayed: true });
-  return [...readings(actual, compared.length + probed.length > 0, source.name), ...compared, ...probed];
+  return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];
 }
 
 /** That everything could be read. It speaks for the data only together with something that says what the data should be. */
-export function readings(actual: Fingerprint, measured: boolean, source: string): Check[] {
+export function readings(actual: Fingerprint, measured: boolean, source: Source): Check[] {
+  const words = wordsOf(source.engine.name);
   const tables = Object.values(actual.tables);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const name = "reading every table";
+  const name = `reading every ${words.table}`;
   const unread = actual.unhashed.map(
     ({ kind, object, reason }): Check => ({
       name: `reading ${object}`,
@@ -36,10 +38,10 @@ export function readings(actual: Fingerprint, measured: boolean, source: string)
     }),
   );
   if (rows === 0) {
-    const found = tables.length === 0 ? "there is no table" : `${count(tables.length, "table")} without a row`;
+    const found = tables.length === 0 ? `there is no ${words.table}` : `${counted(tables.length, words.table)} without a ${words.row}`;
     return [...unread, { name, kind: "data", outcome: "inconclusive", message: `${found}, so nothing is proven`, rows }];
   }
-  const message = `${count(tables.length, "table")} with ${count(rows, "row")} read to the end`;
+  const message = `${counted(tables.length, words.table)} with ${counted(rows, words.row)} read to the end`;
   if (measured) return [...unread, { name, kind: "data", outcome: "pass", message, rows }];
   return [
     ...unread,
@@ -48,9 +50,7 @@ export function readings(actual: Fingerprint, measured: boolean, source: string)
       name: "what the data should be",
       kind: "data",
       outcome: "inconclusive",
-      message: `there is nothing to measure the data against: give ${source} \`checks\` in the configuration, or take a snapshot with --fingerprint and restore that`,
+      message: `there is nothing to measure the data against: give ${source.name} \`checks\` in the configuration, or take a snapshot with --fingerprint and restore that`,
     },
   ];
 }
-
-const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? "" : "s"}`;

@@ -5,7 +5,7 @@ import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
-import type { LoadOptions } from "../ports/engine.ts";
+import type { LoadOptions, LoadResult } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
@@ -34,6 +34,8 @@ export interface Arrival {
   readonly connection: Connection;
   readonly checks: readonly Check[];
   readonly notRestored: readonly Omission[];
+  /** Without probes: what the load holds is still held, and whoever goes on with the copy lets it go. */
+  release?(): Promise<Check[]>;
 }
 
 const THAW_DAYS = 7;
@@ -84,12 +86,18 @@ export async function bringBack(
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
         ...loaded.problems.map(problem),
-        ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners }),
+        ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners, held: loaded.release !== undefined }),
         ...(await oneInstant(source, manifest, connection, spool.path, loading)),
         ...(options.probes === false ? [] : await source.engine.probe(connection, source.probes, new Date(manifest.snapshotAt), work)),
+        ...(options.probes === false ? [] : await released(loaded)),
       ];
     });
-    return { connection, checks, notRestored: loaded.notRestored };
+    return {
+      connection,
+      checks,
+      notRestored: loaded.notRestored,
+      ...(options.probes === false ? { release: () => released(loaded) } : {}),
+    };
   } finally {
     await emptySpool(spool);
     await job.strike(spool.resource);
@@ -118,6 +126,11 @@ export async function readFingerprint(workshop: Workshop, entry: PointEntry, key
   const chunks: Uint8Array[] = [];
   for await (const chunk of readPart(workshop.repository.storage, entryPlace(entry), part, key, signal)) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Fingerprint;
+}
+
+/** After the last comparison: what the load has held may happen now. */
+async function released(loaded: LoadResult): Promise<Check[]> {
+  return ((await loaded.release?.()) ?? []).map(problem);
 }
 
 const problem = (message: string): Check => ({ name: "load", kind: "schema", outcome: "fail", message });

@@ -97,7 +97,7 @@ export async function tablesRestore(
           expected === undefined ? [] : restored.map((name) => equal(name, expected.tables[original(name)], actual.tables[name]));
         const probes = probesOf(source.probes, restored, original);
         const probed = probes.length === 0 ? [] : await source.engine.probe(connection, probes, past.at, work);
-        return [...readings(actual, compared.length + probed.length > 0, source.name), ...compared, ...probed];
+        return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];
       });
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant ? 0 : undefined };

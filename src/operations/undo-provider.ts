@@ -17,8 +17,9 @@ export async function undoSnapshot(
   const provider = sources.get(source)?.provider;
   if (provider?.snapshots === undefined) return false;
   const records = await listSnapshotRecords(repository.storage, source);
-  const branch = form === "branch" ? await provider.history?.find(name) : undefined;
-  const listed = await provider.snapshots.list({ known: branch === undefined ? [] : [branch.id] });
+  // By its name: a snapshot that is still being taken is no point yet, and listed only when it is asked for.
+  const found = await provider.history?.find(name);
+  const listed = await provider.snapshots.list({ known: found === undefined ? [] : [found.id] });
   const made = listed.find((one) => one.form === form && one.name === name);
   const ours = made !== undefined && made.createdAt.getTime() >= Date.parse(notBefore) - SKEW_MS;
   if (ours && !records.has(made.id)) {

@@ -58,6 +58,11 @@ export interface LoadResult {
   readonly problems: readonly string[];
   /** What was left out on purpose, as owners whose roles do not exist here. */
   readonly notRestored: readonly Omission[];
+  /**
+   * Lets happen what the load keeps from happening until the copy has been compared: documents that are due may go. Called once, at
+   * the end; gives what could not be done. Absent: nothing is held.
+   */
+  release?(): Promise<readonly string[]>;
 }
 
 /** One line of a backup's contents. */
@@ -180,6 +185,8 @@ export interface CompareOptions {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly ignoreOwners?: boolean | undefined;
+  /** The copy has just been loaded, and what the load holds (`LoadResult.release`) is still held. */
+  readonly held?: boolean | undefined;
   /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
   readonly replayed?: boolean | undefined;
 }

@@ -75,6 +75,12 @@ test("R13 R14 R15 plan names what is missing, apply mends it once, status tells 
   const before = (await shop.run("status", "--json")).json().sources[0];
   assert.equal(before.settings.continuousBackupEnabled, false);
   assert.ok(before.reasons.some(({ code }: { code: string }) => code === "PITR_OFF"));
+  const { findings } = (await shop.run("check", "sessions", "--json")).json();
+  const found = new Map(
+    findings.map(({ name, outcome, message }: Record<"name" | "outcome" | "message", string>) => [name, `${outcome} ${message}`]),
+  );
+  assert.match(String(found.get("source sessions")), /^pass shop on server 8.*: 1 collection,/);
+  assert.match(String(found.get("scratch of sessions")), /^pass a scratch cluster of Atlas/);
   const applied = (await shop.expect(0, "apply", "sessions", "--json")).json().sources[0];
   assert.deepEqual(applied.drift, []);
   assert.deepEqual((await shop.expect(0, "apply", "sessions", "--json")).json().sources[0].applied, []);

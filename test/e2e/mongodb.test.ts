@@ -129,6 +129,28 @@ test("R28 R33 a probe that fails and a backup that expires are told as for every
   );
 });
 
+test("what a MongoDB source cannot do is told before anything is done, and in words of its own", async (t) => {
+  const server = await beginMongoWorld();
+  t.after(() => server[Symbol.asyncDispose]());
+  await fill(server);
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: server.url("shop") } } });
+  await world.expect(0, "backup", "shop");
+  for (const [args, code] of [
+    [["restore", "shop", "--into", "./directory"], "RESTORE_TARGET_INVALID"],
+    [["restore", "shop", "--into", "scratch", "--plan"], "RESTORE_TARGET_INVALID"],
+    [["restore", "shop", "--in-place", "--yes", "shop"], "CAPABILITY_MISSING"],
+    [["backup", "shop", "--kind", "base"], "CAPABILITY_MISSING"],
+    [["backup", "shop", "--kind", "data"], "USAGE"],
+    [["backup", "shop", "--tables", "nothing"], "TABLE_UNKNOWN"],
+    [["export", "shop", "--point", "x", "--bucket", "y"], "CAPABILITY_MISSING"],
+    [["plan", "shop"], "CAPABILITY_MISSING"],
+  ] as const) {
+    const ran = await world.run(...args, "--json");
+    assert.deepEqual([ran.exit, ran.code], [2, code], `${args.join(" ")}: ${ran.stderr}`);
+  }
+  await world.assertNothingLeft();
+});
+
 test("R52 init writes a MongoDB source when the variable holds the address of one, and an Atlas source when Atlas's variables are set", (t) => {
   const directory = mkdtempSync(join(tmpdir(), "li-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));

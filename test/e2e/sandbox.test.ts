@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
 import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
-import { ASSUMPTIONS } from "../../src/sandbox/neon/assumptions.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
@@ -51,6 +52,7 @@ interface Ready {
     readonly branch: string;
     readonly url: string;
   };
+  readonly atlas: Readonly<Record<"apiHost" | "clientId" | "clientSecret" | "groupId" | "cluster" | "url" | "user" | "password", string>>;
 }
 
 async function ready(running: Running): Promise<Ready> {
@@ -66,7 +68,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     skip,
   }, async (t) => {
     const running = start(t, "--json", "--plan", "free");
-    const { neon } = await ready(running);
+    const { neon, atlas } = await ready(running);
     const headers = { authorization: `Bearer ${neon.apiKey}` };
     const answer = await fetch(`${neon.apiHost}/projects/${neon.projectId}/branches`, { headers });
     const { branches } = (await answer.json()) as { branches: { name: string }[] };
@@ -75,10 +77,13 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       [neon.branch],
     );
     assert.deepEqual(await query(connectionFromUrl(neon.url), "select current_user::text as me"), [{ me: "neondb_owner" }]);
+    const client = new MongoClient(atlas.url);
+    assert.equal((await client.db("shop").collection("users").insertOne({ n: 1 })).acknowledged, true);
+    await client.close();
     running.child.kill(signal);
     assert.equal(await running.ended, 0, running.heard().stderr);
     assert.deepEqual(readdirSync(running.folder), []);
-    await assert.rejects(fetch(neon.apiHost));
+    for (const { apiHost } of [neon, atlas]) await assert.rejects(fetch(apiHost));
   });
 }
 
@@ -102,8 +107,24 @@ test("R54 a port that is taken is a mistake of usage, and nothing is left", { sk
   assert.deepEqual(readdirSync(second.folder), []);
 });
 
+test("R54 one of the two is started alone, says how to look at it, and Atlas's needs no PostgreSQL", async (t) => {
+  const running = start(t, "--only", "atlas");
+  while (!running.heard().stdout.includes("Ctrl-C")) {
+    assert.equal(running.child.exitCode, null, running.heard().stderr);
+    await sleep(20);
+  }
+  const { stdout } = running.heard();
+  assert.match(stdout, /mongosh 'mongodb:\/\//);
+  assert.match(stdout, /provider: atlas\n {6}apiHost: http:\/\/127/);
+  assert.doesNotMatch(stdout, /psql|NEON/);
+  running.child.kill("SIGTERM");
+  assert.equal(await running.ended, 0);
+  assert.deepEqual(readdirSync(running.folder), []);
+});
+
 test("R54 the sandbox prints every assumption it makes of the real service", async (t) => {
   const running = start(t, "--assumptions", "--json");
   assert.equal(await running.ended, 0);
-  assert.deepEqual(JSON.parse(running.heard().stdout), ASSUMPTIONS);
+  assert.deepEqual(JSON.parse(running.heard().stdout), SANDBOX_ASSUMPTIONS);
+  assert.deepEqual([...new Set(SANDBOX_ASSUMPTIONS.map((row) => row.of))], ["neon", "atlas", "mongodb"]);
 });

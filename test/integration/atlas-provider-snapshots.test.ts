@@ -49,7 +49,7 @@ test("R18 how long Atlas keeps one follows the rule it is made for, or the insta
 });
 
 test("R18 only complete snapshots are points; one that is being taken is found by its id, and removed once it is there", async (t) => {
-  const sandbox = await atlasSandbox(t, { speed: 300 });
+  const sandbox = await atlasSandbox(t, { speed: 150 });
   const { snapshots, history } = providerOf(sandbox);
   const stop = new AbortController();
   const making = snapshots.create({ name: "half", form: "snapshot", signal: stop.signal });

@@ -118,7 +118,7 @@ test("R54 after a restore over itself earlier points can be reached, later ones 
   await restore(atlas, { deliveryType: "pointInTime", pointInTimeUTCSeconds: good });
   assert.deepEqual(await ids(scratch), [1]);
   await insert(prod, 2);
-  const later = (await nextSecond()) - 0;
+  const later = await nextSecond();
   const ask = {
     deliveryType: "pointInTime",
     pointInTimeUTCSeconds: later,
@@ -173,7 +173,7 @@ test("R54 points outside the window, and targets that cannot take the data, are 
   assert.equal(await atlas.refused(400, "POST", jobs, at(now - 8 * 86_400)), "INVALID_PIT_RESTORE_TIME");
   const none = "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME";
   assert.equal(await atlas.refused(404, "POST", jobs, at(now - 3600)), none);
-  assert.equal(await atlas.refused(400, "POST", jobs, at(now * 1000)), "INVALID_ATTRIBUTE");
+  assert.equal(await atlas.refused(400, "POST", jobs, at(now * 1000)), "INVALID_PIT_RESTORE_TIME");
   await atlas.expect(200, "PATCH", "/clusters/prod", { pitEnabled: false });
   assert.equal(await atlas.refused(400, "POST", jobs, at(now)), "INVALID_PIT_RESTORE_TIME");
 });

@@ -39,6 +39,8 @@ test("R54 every change is in the log, in order, with what is needed to repeat it
   const db = world.db();
   const users = db.collection<Document>("users");
   const start = world.sandbox.position();
+  await db.createCollection("users");
+  await users.createIndex({ m: 1 });
   await users.insertOne({ _id: 1 as never, n: 1 });
   await users.updateOne({ _id: 1 as never }, { $set: { n: 2 } });
   await users.createIndex({ n: 1 }, { unique: true });
@@ -51,13 +53,15 @@ test("R54 every change is in the log, in order, with what is needed to repeat it
   const entries = await oplogOf(world)
     .find({ ts: { $gt: new Timestamp(start) } })
     .toArray();
-  const shown = entries.map(({ op, ns, o, o2 }) => [op, ns, o, ...(o2 === undefined ? [] : [o2])]);
+  const shown = entries.map(({ op, ns, o: { indexBuildUUID: _, ...o }, o2 }) => [op, ns, o, ...(o2 === undefined ? [] : [o2])]);
   const uuid = entries[0]?.ui;
   assert.deepEqual(shown, [
     ["c", "shop.$cmd", { create: "users", idIndex: { v: 2, key: { _id: 1 }, name: "_id_" } }],
+    ["c", "shop.$cmd", { createIndexes: "users", v: 2, key: { m: 1 }, name: "m_1" }],
     ["i", "shop.users", { _id: 1, n: 1 }, { _id: 1 }],
     ["u", "shop.users", { _id: 1, n: 2 }, { _id: 1 }],
-    ["c", "shop.$cmd", { createIndexes: "users", v: 2, key: { n: 1 }, name: "n_1", unique: true }],
+    ["c", "shop.$cmd", { startIndexBuild: "users", indexes: [{ v: 2, key: { n: 1 }, name: "n_1", unique: true }] }],
+    ["c", "shop.$cmd", { commitIndexBuild: "users", indexes: [{ v: 2, key: { n: 1 }, name: "n_1", unique: true }] }],
     ["c", "shop.$cmd", { collMod: "users", validator: { n: { $gt: 0 } } }],
     ["d", "shop.users", { _id: 1 }],
     ["c", "shop.$cmd", { dropIndexes: "users", index: "n_1" }, { v: 2, key: { n: 1 }, name: "n_1", unique: true }],

@@ -7,7 +7,7 @@ import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
 import type { ReplayOrder } from "../../src/ports/log.ts";
 import { until } from "../support/archive.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
-import type { Moment, MongoWorld } from "../support/mongo-world.ts";
+import { latestMoment, type Moment, type MongoWorld } from "../support/mongo-world.ts";
 import { chainOf, collect, connectionTo, each, mongoWorld, nowAt, type Received, temporaryDirectory, written } from "../support/oplog.ts";
 
 const engine = oplogEngine();
@@ -125,7 +125,7 @@ test("R28 an oplog that has rolled over begins a new stretch, and says so; one t
   await written(source, 10);
   await first.caughtUp();
   await first.end();
-  await written(source, 10, 2);
+  await written(source, 10);
   const last = chainOf(first.segments).at(-1)?.facts;
   const second = await collect(source, { directory, last });
   await second.caughtUp();
@@ -133,7 +133,7 @@ test("R28 an oplog that has rolled over begins a new stretch, and says so; one t
   assert.deepEqual(second.notices, []);
   assert.equal(chainOf([...first.segments, ...second.segments]).filter(({ linked }) => !linked).length, 1); // the very first
 
-  await written(source, 500, 3);
+  await written(source, 500);
   const third = await collect(source, { directory, last: chainOf([...first.segments, ...second.segments]).at(-1)?.facts });
   await third.caughtUp();
   await third.end();
@@ -154,7 +154,7 @@ test("R28 what was received and not stored survives the receiver, and the next o
   await written(source, 50);
   await until("something was received", async () => (await readdir(directory)).length > 0);
   await abandoned.end(); // its files were never taken
-  await written(source, 50, 2);
+  await written(source, 50);
   const collector = await collect(source, { directory });
   await collector.caughtUp();
   await collector.end();
@@ -168,10 +168,10 @@ test("R28 a connection that is cut while the oplog is read loses nothing", async
   const from = nowAt(source);
   const collector = await collect(source, { directory: await temporaryDirectory(t) });
   for (let round = 0; round < 3; round++) {
-    await written(source, 20, round);
+    await written(source, 20);
     source.sandbox.faults.next({ command: "getMore", collection: "oplog.rs", effect: { kind: "dropBefore" } });
   }
-  await written(source, 20, 9);
+  await written(source, 20);
   await collector.caughtUp();
   await collector.end();
   assert.ok(chainOf(collector.segments).every(({ linked }, index) => linked || index === 0));
@@ -184,10 +184,63 @@ test("R28 a replay whose log lacks a segment ends with an error, and not with ha
   const from = nowAt(source);
   const collector = await collect(source, { directory: await temporaryDirectory(t) });
   for (let round = 0; round < 4; round++) {
-    await written(source, 5, round);
+    await written(source, 5);
     await collector.caughtUp();
   }
   await collector.end();
   const segments = collector.segments.filter((_, index) => index !== 1);
   await assert.rejects(replayed(t, segments, from), { code: "RECOVERY_SHORT" });
+});
+
+test("R28 a time series is replayed, measurement by measurement", async (t) => {
+  const source = await mongoWorld(t);
+  const from = nowAt(source);
+  const collector = await collect(source, { directory: await temporaryDirectory(t) });
+  await source.db().createCollection("weather", { timeseries: { timeField: "at", metaField: "where", granularity: "minutes" } });
+  for (let i = 0; i < 20; i++) {
+    await source
+      .db()
+      .collection("weather")
+      .insertOne({ at: new Date(Date.UTC(2026, 10, 21, i % 5, i)), where: i % 3, degrees: i / 2 });
+  }
+  await collector.caughtUp();
+  await collector.end();
+  const target = await replayed(t, collector.segments, from, { times: 2 });
+  assert.deepEqual(await fingerprintOf(target.db("restored")), await fingerprintOf(source.db()));
+});
+
+test("R28 of a transaction either all comes back or nothing, wherever replay stops", async (t) => {
+  const source = await mongoWorld(t);
+  await source.db().createCollection("accounts");
+  const from = nowAt(source);
+  const collector = await collect(source, { directory: await temporaryDirectory(t) });
+  const accounts = source.db().collection<{ _id: number; money: number }>("accounts");
+  await accounts.insertMany([
+    { _id: 1, money: 100 },
+    { _id: 2, money: 0 },
+  ]);
+  const moments = [await latestMoment(source)];
+  for (let i = 0; i < 5; i++) {
+    await source.client.withSession((session) =>
+      session.withTransaction(async () => {
+        await accounts.updateOne({ _id: 1 }, { $inc: { money: -10 } }, { session });
+        await accounts.updateOne({ _id: 2 }, { $inc: { money: 10 } }, { session });
+      }),
+    );
+    moments.push(await latestMoment(source));
+  }
+  await collector.caughtUp();
+  await collector.end();
+  for (const [index, moment] of moments.entries()) {
+    const target = await replayed(t, collector.segments, from, { stopBefore: endOf(moment) });
+    const found = await target
+      .db("restored")
+      .collection("accounts")
+      .find({}, { sort: { _id: 1 } })
+      .toArray();
+    assert.deepEqual(
+      found.map(({ money }) => money),
+      [100 - 10 * index, 10 * index],
+    );
+  }
 });

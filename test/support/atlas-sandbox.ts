@@ -32,15 +32,17 @@ export interface SandboxedAtlas extends AsyncDisposable {
 export async function startAtlas(options: AtlasSandboxOptions = {}): Promise<SandboxedAtlas> {
   const sandbox = await startAtlasSandbox({ speed: FAST, noopEveryMs: 0, ...options });
   const clients: MongoClient[] = [];
-  let token: string | undefined;
+  let token: { readonly at: number; readonly text: string } | undefined;
   const address = (path: string): string =>
     `${sandbox.apiHost}/api/atlas/v2${path.startsWith("//") ? path.slice(1) : `/groups/${sandbox.groupId}${path}`}`;
   const call: SandboxedAtlas["call"] = async (method, path, body, headers = {}) => {
-    token ??= await tokenOf(sandbox);
+    // a token lives an hour of the driven clock
+    if (token === undefined || sandbox.now().getTime() - token.at > 3_000_000)
+      token = { at: sandbox.now().getTime(), text: await tokenOf(sandbox) };
     const response = await fetch(address(path), {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${token.text}`,
         accept: VERSIONED,
         ...(body === undefined ? {} : { "content-type": VERSIONED }),
         ...headers,

@@ -52,6 +52,10 @@ export async function exampleEnvironment(t: TestContext): Promise<Record<string,
     DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
     NEON_PROJECT_ID: "none",
     NEON_API_KEY: "none",
+    MONGODB_URL: "mongodb://127.0.0.1:1/none",
+    MONGODB_SCRATCH_URL: "mongodb://127.0.0.1:1",
+    ATLAS_GROUP_ID: "none",
+    ATLAS_CLUSTER: "none",
   };
 }
 

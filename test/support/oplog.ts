@@ -11,7 +11,7 @@ import type { Connection } from "../../src/ports/connection.ts";
 import type { ReceiverOptions } from "../../src/ports/log.ts";
 import type { MongoSandboxOptions } from "../../src/sandbox/mongo/sandbox.ts";
 import { until } from "./archive.ts";
-import { beginMongoWorld, beginWriter, type Moment, type MongoWorld } from "./mongo-world.ts";
+import { beginMongoWorld, latestMoment, type Moment, type MongoWorld } from "./mongo-world.ts";
 
 export interface Received {
   readonly name: string;
@@ -102,9 +102,23 @@ export async function* each<T>(items: Iterable<T>): AsyncIterable<T> {
   for (const item of items) yield item;
 }
 
-/** So many writes to the shop, and what was there after each. */
-export async function written(world: MongoWorld, writes: number, seed = 1): Promise<readonly Moment[]> {
-  const writer = beginWriter(world, { writes, seed });
-  await until(`${writes} writes were done`, async () => writer.moments.length >= writes);
-  return writer.end();
+let numbers = 0;
+
+/** So many writes of every kind to the shop, and what was there after each. Documents have numbers that none had before. */
+export async function written(world: MongoWorld, writes: number, database = "shop"): Promise<readonly Moment[]> {
+  const collection = world.db(database).collection<{ _id: number; n: number }>("written");
+  const ids: number[] = [];
+  const moments: Moment[] = [];
+  for (let i = 0; i < writes; i++) {
+    const [kind, any] = [i % 5, ids[(i * 7) % Math.max(1, ids.length)] ?? -1];
+    if (kind < 2 || ids.length === 0) {
+      const _id = ++numbers;
+      await collection.insertOne({ _id, n: i });
+      ids.push(_id);
+    } else if (kind === 2) await collection.updateOne({ _id: any }, { $set: { text: `changed ${i}` }, $inc: { n: 1 } });
+    else if (kind === 3) await collection.replaceOne({ _id: any }, { n: -i });
+    else await collection.deleteOne({ _id: ids.pop() ?? -1 });
+    moments.push(await latestMoment(world, database));
+  }
+  return moments;
 }

@@ -1,5 +1,5 @@
 // docs/sandbox.md, from the sandbox's tables: what each plan allows, and what was assumed of the real service.
-import { ASSUMPTIONS } from "../../src/sandbox/neon/assumptions.ts";
+import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
 import { LIMITS, type Limits, PLANS } from "../../src/sandbox/neon/limits.ts";
 import { GENERATED, table } from "./markdown.ts";
 
@@ -16,27 +16,49 @@ const ROWS: readonly (readonly [string, (limits: Limits) => string])[] = [
   ["shortest timeout for suspending", (limits) => (limits.minSuspendSeconds === undefined ? "fixed" : `${limits.minSuspendSeconds} s`)],
 ];
 
+const SERVICES: readonly (readonly [of: (typeof SANDBOX_ASSUMPTIONS)[number]["of"], title: string])[] = [
+  ["neon", "Neon"],
+  ["atlas", "MongoDB Atlas"],
+  ["mongodb", "MongoDB's servers"],
+];
+
+const assumptionsOf = (of: string): string =>
+  table(
+    ["about", "in the sandbox", "because"],
+    SANDBOX_ASSUMPTIONS.filter((row) => row.of === of).map(({ about, here, because }) => [about, here, because]),
+  );
+
 export function sandboxPage(): string {
   return [
-    "# The Neon sandbox",
+    "# The sandbox",
     "",
     GENERATED,
     "",
-    "`lifeboat sandbox` starts Neon's API (version 2) on loopback in front of real PostgreSQL clusters. Branches, restores to an instant",
-    "or a position of the log, snapshots, schedules, computes that sleep and wake, limits of the plans, operations that take their time:",
-    "what a backup tool meets there, it meets here, without an account and without cost. It runs until it is told to stop, and leaves nothing.",
+    "`lifeboat sandbox` starts two services on loopback, without an account and without cost: what a backup tool meets there, it meets",
+    "here. It runs until it is told to stop, and leaves nothing.",
+    "",
+    "- **Neon's API** (version 2) in front of real PostgreSQL clusters: branches, restores to an instant or a position of the log,",
+    "  snapshots, schedules, computes that sleep and wake, limits of the plans, operations that take their time. It needs PostgreSQL's",
+    "  server programs.",
+    "- **Atlas's Administration API** (version 2) in front of servers that speak MongoDB's protocol and remember every version of their",
+    "  documents: clusters that take their time, backup schedules, snapshots, restores of snapshots and seconds, of whole clusters and of",
+    "  collections, exports, the compliance policy. It needs nothing else.",
     "",
     "```sh",
-    "lifeboat sandbox --plan launch          # says where it is, and how to look at it",
-    "lifeboat sandbox --json                 # one line once it is ready: neon{apiHost,apiKey,projectId,branch,url}",
-    "export NEON_API_HOST=… NEON_API_KEY=…   # then the provider's own command line works against it",
+    "lifeboat sandbox                        # says where they are, and how to look at them",
+    "lifeboat sandbox --only atlas           # one of them",
+    "lifeboat sandbox --json                 # one line once both are ready: neon{apiHost,apiKey,projectId,branch,url},",
+    "                                        # atlas{apiHost,clientId,clientSecret,groupId,cluster,url,user,password}",
+    "export NEON_API_HOST=… NEON_API_KEY=…   # then Neon's own command line works against it",
     "npx neon branches list --project-id … --no-analytics",
+    "mongosh 'mongodb://…'                   # and MongoDB's shell against the cluster",
     "```",
     "",
-    "A branch costs next to nothing until somebody connects to it. Connection strings are the real ones in form: TLS, password, channel",
-    "binding; the host is an address of this machine. It needs PostgreSQL's server programs.",
+    "A branch costs next to nothing until somebody connects to it. Neon's connection strings are the real ones in form: TLS, password,",
+    "channel binding; the host is an address of this machine. Those of Atlas's clusters are without TLS. Atlas's work goes on `--speed`",
+    "times as fast as at the real service, 100 unless told: a cluster, which takes it eight minutes, takes five seconds.",
     "",
-    "## Plans",
+    "## Plans of Neon",
     "",
     "As published in November 2026. A test can change any of them.",
     "",
@@ -48,12 +70,8 @@ export function sandboxPage(): string {
     "## What it assumes",
     "",
     "Where nobody outside knows how the real service behaves, the sandbox chose, and where it differs knowingly, it says so. The same",
-    "table comes from `lifeboat sandbox --assumptions`.",
+    "tables come from `lifeboat sandbox --assumptions`.",
     "",
-    table(
-      ["about", "in the sandbox", "because"],
-      ASSUMPTIONS.map(({ about, here, because }) => [about, here, because]),
-    ),
-    "",
+    ...SERVICES.flatMap(([of, title]) => [`### ${title}`, "", assumptionsOf(of), ""]),
   ].join("\n");
 }

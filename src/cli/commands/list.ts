@@ -9,6 +9,7 @@ import { logWindows } from "../../operations/log-status.ts";
 import { pointsOf } from "../../operations/points.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
+import { renderFingerprint } from "../render/backup.ts";
 import { renderByHand, renderCluster, renderPosition } from "../render/base.ts";
 import { logWindowLines, logWindowsJson } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
@@ -121,11 +122,7 @@ export const showCommand = defineCommand({
                 .map((part) => `${part.name}.zst.age  ${part.content}  ${part.stored.sizeBytes} bytes  sha256 ${part.stored.sha256}`)
                 .join("\n"),
             ],
-            [
-              "fingerprint",
-              manifest.fingerprint &&
-                `${manifest.fingerprint.tables} tables, ${manifest.fingerprint.rows} rows, ${manifest.fingerprint.algorithm}:${manifest.fingerprint.digest.slice(0, 16)}`,
-            ],
+            ["fingerprint", manifest.fingerprint && renderFingerprint(manifest.engine, manifest.fingerprint)],
             ["log", manifest.base && renderPosition(manifest.base)],
             ["cluster", manifest.base && renderCluster(manifest.base)],
             ["recipients", manifest.recipients.join("\n")],

@@ -64,6 +64,11 @@ export const restoreCommand = defineCommand({
       if (within !== undefined) return within;
       const { into } = options;
       if (into === undefined) throw new LifeboatError("USAGE", "--into is needed: where shall it be restored to?");
+      if (isPhysicalPlace(into) && source.engine.physical === undefined) {
+        throw new LifeboatError("RESTORE_TARGET_INVALID", `${into} takes a whole PostgreSQL server, and ${source.name} is none`, {
+          hint: "give --into the name of a new database, or the URL of a server",
+        });
+      }
       if (isPhysicalPlace(into)) return restoreCluster(context, workshop, source, { ...options, into }, watch);
       const request = { ...options, into };
       if (options.plan) {

@@ -68,7 +68,9 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
       ATLAS_CLIENT_SECRET: atlas.clientSecret,
       ATLAS_PASSWORD: atlas.password,
     };
-    const world: Surroundings = { ...around, cwd, env: { ...around.env, ...keys } };
+    // What a provider is just doing is told in minutes there, and over in a moment here.
+    const quiet = { ...progress, note() {} };
+    const world: Surroundings = { ...around, progress: quiet, cwd, env: { ...around.env, ...keys } };
     stage.command(`export ${Object.keys(keys).join("=… ")}=…`);
     await play(world, "init", initCommand);
     const applied = await play(world, "apply", applyCommand);

@@ -1,5 +1,7 @@
 // What was made by `backup`, as JSON and as text.
 import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts";
+import type { Manifest } from "../../core/manifest.ts";
+import { counted, wordsOf } from "../../core/words.ts";
 import type { BackupResult } from "../../operations/backup.ts";
 import type { DueResult } from "../../operations/due.ts";
 import type { SnapshotResult } from "../../operations/snapshot.ts";
@@ -37,11 +39,7 @@ export function renderBackup(made: BackupResult, paint: Paint): string {
         ["data of", manifest.snapshotAt],
         ["size", `${formatBytes(storedBytes(made))} sealed, from ${formatBytes(plainBytes)} ${manifest.base ? "copied" : "dumped"}`],
         ["took", `${formatDuration(durationMs)} (${formatRate(plainBytes, durationMs)})`],
-        [
-          "fingerprint",
-          fingerprint &&
-            `${fingerprint.tables} tables, ${fingerprint.rows} rows, ${fingerprint.algorithm}:${fingerprint.digest.slice(0, 16)}`,
-        ],
+        ["fingerprint", fingerprint && renderFingerprint(manifest.engine, fingerprint)],
         ["log", manifest.base && renderPosition(manifest.base)],
         ["expires", manifest.expiresAt ?? "never"],
         ["not included", manifest.notIncluded.map(({ kind: what, object, reason }) => `${what} ${object}: ${reason}`).join("\n")],
@@ -51,6 +49,11 @@ export function renderBackup(made: BackupResult, paint: Paint): string {
     ),
     paint.dim(`next: lifeboat drill ${manifest.source}   (a backup counts when it has been restored)`),
   ].join("\n");
+}
+
+export function renderFingerprint(engine: string, { tables, rows, algorithm, digest }: NonNullable<Manifest["fingerprint"]>): string {
+  const words = wordsOf(engine);
+  return `${counted(tables, words.table)}, ${counted(rows, words.row)}, ${algorithm}:${digest.slice(0, 16)}`;
 }
 
 export const snapshotJson = ({ record, durationMs }: SnapshotResult) => ({

@@ -1,4 +1,5 @@
 // The provider of sources at MongoDB Atlas: settings, points and restores by its Administration API, data by a direct connection.
+import { LifeboatError } from "../../core/errors.ts";
 import type { Provider } from "../../ports/provider.ts";
 import { connectionOf } from "./access.ts";
 import { openAtlasApi } from "./api/client.ts";
@@ -13,7 +14,10 @@ import { snapshotControl } from "./snapshots.ts";
 
 /** CONFIG_INVALID when project, cluster, credentials or an address cannot be right. Asks nothing of Atlas yet. */
 export function createAtlasProvider(options: AtlasOptions): Provider {
-  const { groupId, credentials: auth, apiHost, clock, password } = options;
+  const { groupId, cluster, credentials: auth, apiHost, clock, password } = options;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9-]*$/.test(cluster)) {
+    throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is no name of an Atlas cluster: letters, digits and dashes`);
+  }
   const patience = { ...PATIENCE, ...options.patience };
   const secrets = password === undefined ? [] : [password];
   const ground: Ground = { options, api: openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets }), clock, patience };

@@ -11,7 +11,7 @@ import type { AtlasRule } from "./options.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
 export function snapshotControl(ground: Ground): SnapshotControl {
-  const { api } = ground;
+  const { api, patience } = ground;
   return {
     forms: ["snapshot"],
     async list(work) {
@@ -44,8 +44,8 @@ export function snapshotControl(ground: Ground): SnapshotControl {
           `the snapshot ${name} cannot be removed: Atlas keeps the newest eight of a Flex cluster`,
         );
       }
-      // Atlas deletes none that it is still taking.
-      if (isUnfinished(snapshot)) await untilTaken(ground, cluster, snapshot, name, work).catch(orWhenFailed);
+      // Atlas deletes none that it is still taking. One that takes too long is left for the next clean-up.
+      if (isUnfinished(snapshot)) await untilTaken(ground, cluster, snapshot, name, work, patience.silenceMs).catch(orWhenFailed);
       await api.deleteSnapshot(cluster, id, work);
     },
     export: (request) => exportSnapshot(ground, request),
@@ -90,12 +90,19 @@ export async function takeSnapshot(
   }
 }
 
-async function untilTaken(ground: Ground, cluster: AtlasCluster, begun: AtlasSnapshot, name: string, work?: Work): Promise<AtlasSnapshot> {
+async function untilTaken(
+  ground: Ground,
+  cluster: AtlasCluster,
+  begun: AtlasSnapshot,
+  name: string,
+  work?: Work,
+  limitMs = ground.patience.snapshotMs,
+): Promise<AtlasSnapshot> {
   const end = await waitFor<AtlasSnapshot | undefined>(
     ground,
     {
       what: `the snapshot ${name} of ${cluster.name} is being taken`,
-      limitMs: ground.patience.snapshotMs,
+      limitMs,
       ask: () => ground.api.snapshot(cluster, begun.id, work),
       done: (answer) => answer === undefined || !isUnfinished(answer),
       how: (answer) => (answer?.status === "queued" ? "Atlas has not begun with it" : undefined),

@@ -27,7 +27,14 @@ export async function untilIdle(ground: Ground, name: string, what: string, work
 /** Begins the deletion and waits until Atlas knows nothing of it: only then does it cost nothing. */
 export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, work?: Work): Promise<void> {
   const { name } = cluster;
-  if (cluster.state !== "DELETING") await ground.api.deleteCluster(cluster, work);
+  if (cluster.state !== "DELETING") {
+    const ask = async (): Promise<true> => {
+      await ground.api.deleteCluster(cluster, work);
+      return true;
+    };
+    // One that Atlas is busy with, as with a restore, may not be deleted yet.
+    await waitFor(ground, { what: `the cluster ${name} is to be deleted`, limitMs: ground.patience.deleteMs, ask, done: () => true }, work);
+  }
   await waitFor<AtlasCluster | undefined>(
     ground,
     {

@@ -4,7 +4,7 @@ import { invalidAttribute, refused } from "./errors.ts";
 import type { Json, RegionConfig, ReplicationSpec } from "./state.ts";
 import { FREE, TIERS, type Tier } from "./tiers.ts";
 
-const PROVIDERS = ["AWS", "AZURE", "GCP", "TENANT"];
+const CLOUDS = ["AWS", "AZURE", "GCP", "TENANT"];
 const REGION = /^[A-Z0-9_]+$/;
 const KEPT = ["analyticsAutoScaling", "analyticsSpecs", "autoScaling", "readOnlySpecs"];
 const EFFECTIVE = ["effectiveAnalyticsSpecs", "effectiveElectableSpecs", "effectiveReadOnlySpecs"];
@@ -30,58 +30,53 @@ export function readSpecs(given: unknown, mint: () => string, before?: readonly 
 
 function readRegion(raw: Json, old: RegionConfig | undefined): RegionConfig {
   onlyKnown(raw, ["providerName", "backingProviderName", "regionName", "priority", "electableSpecs", ...KEPT, ...EFFECTIVE]);
-  const providerName = required(raw, "providerName", "string");
+  const cloud = required(raw, "providerName", "string");
   const specs = optional(raw, "electableSpecs", "object") ?? {};
-  if (providerName === "FLEX" || specs.instanceSize === "FLEX")
+  if (cloud === "FLEX" || specs.instanceSize === "FLEX")
     throw refused("CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", "Flex clusters are made by the Flex API.");
-  if (!PROVIDERS.includes(providerName)) throw invalidAttribute("providerName");
+  if (!CLOUDS.includes(cloud)) throw invalidAttribute("providerName");
   const regionName = required(raw, "regionName", "string");
-  if (!REGION.test(regionName)) throw refused("INVALID_REGION", `No region ${regionName} exists for provider ${providerName}.`, regionName);
+  if (!REGION.test(regionName)) throw refused("INVALID_REGION", `No region ${regionName} exists for provider ${cloud}.`, regionName);
   const priority = optional(raw, "priority", "number") ?? 7;
   if (!Number.isInteger(priority) || priority < 0 || priority > 7) throw invalidAttribute("priority");
   const backing = optional(raw, "backingProviderName", "string");
-  if ((providerName === "TENANT") !== (backing !== undefined)) throw invalidAttribute("backingProviderName");
+  if ((cloud === "TENANT") !== (backing !== undefined)) throw invalidAttribute("backingProviderName");
   return {
-    providerName,
-    backingProviderName: backing,
+    cloud,
+    backing,
     regionName,
     priority,
-    electableSpecs: readHardware(specs, providerName, old),
+    electableSpecs: readHardware(specs, cloud, old),
     more: Object.fromEntries(KEPT.filter((key) => raw[key] !== undefined).map((key) => [key, raw[key]])),
   };
 }
 
-function readHardware(specs: Json, providerName: string, old: RegionConfig | undefined): RegionConfig["electableSpecs"] {
+function readHardware(specs: Json, cloud: string, old: RegionConfig | undefined): RegionConfig["electableSpecs"] {
   onlyKnown(specs, SPECS);
   const instanceSize = optional(specs, "instanceSize", "string") ?? old?.electableSpecs.instanceSize ?? "";
-  const tier = tierOf(instanceSize, providerName);
+  const tier = tierOf(instanceSize, cloud);
   const sameSize = old !== undefined && old.electableSpecs.instanceSize === instanceSize;
   const diskSizeGB = optional(specs, "diskSizeGB", "number") ?? (sameSize ? old.electableSpecs.diskSizeGB : tier.diskGB);
   if (diskSizeGB > tier.maxDiskGB || diskSizeGB < Math.min(tier.diskGB, 10))
     throw refused("INVALID_DISK_SIZE", `A disk of ${diskSizeGB} GB does not fit ${instanceSize}.`, diskSizeGB, instanceSize);
   const nodeCount = optional(specs, "nodeCount", "number") ?? 3;
-  if (![3, 5, 7].includes(nodeCount) && providerName !== "TENANT") throw invalidAttribute("nodeCount");
+  if (![3, 5, 7].includes(nodeCount) && cloud !== "TENANT") throw invalidAttribute("nodeCount");
   return { instanceSize, nodeCount, diskSizeGB, diskIOPS: optional(specs, "diskIOPS", "number") ?? tier.iops };
 }
 
-function tierOf(instanceSize: string, providerName: string): Tier {
-  const tier = providerName === "TENANT" ? (instanceSize === FREE.name ? FREE : undefined) : TIERS.get(instanceSize);
+function tierOf(instanceSize: string, cloud: string): Tier {
+  const tier = cloud === "TENANT" ? (instanceSize === FREE.name ? FREE : undefined) : TIERS.get(instanceSize);
   if (tier === undefined)
-    throw refused(
-      "INVALID_INSTANCE_SIZE",
-      `No instance size ${instanceSize} exists for provider ${providerName}.`,
-      instanceSize,
-      providerName,
-    );
+    throw refused("INVALID_INSTANCE_SIZE", `No instance size ${instanceSize} exists for provider ${cloud}.`, instanceSize, cloud);
   return tier;
 }
 
 /** As it was when nothing was said: one region. */
-export function specsFor(tier: string, provider: string, region: string): readonly Json[] {
+export function specsFor(tier: string, cloud: string, region: string): readonly Json[] {
   const free = tier === FREE.name;
   const where = {
-    providerName: free ? "TENANT" : provider,
-    ...(free ? { backingProviderName: provider } : {}),
+    providerName: free ? "TENANT" : cloud,
+    ...(free ? { backingProviderName: cloud } : {}),
     regionName: region,
     priority: 7,
   };

@@ -52,20 +52,9 @@ const specView = (spec: ReplicationSpec): object => ({
 });
 
 function regionView(region: RegionConfig): object {
-  const { providerName, regionName, priority, electableSpecs, backingProviderName, more } = region;
-  if (providerName === "TENANT")
-    return {
-      backingProviderName,
-      electableSpecs: { diskSizeGB: 0.5, instanceSize: electableSpecs.instanceSize },
-      priority,
-      providerName,
-      regionName,
-    };
-  return {
-    ...more,
-    electableSpecs: { ...electableSpecs, ...(providerName === "AWS" ? { ebsVolumeType: "STANDARD" } : {}) },
-    priority,
-    providerName,
-    regionName,
-  };
+  const { cloud, backing, regionName, priority, electableSpecs, more } = region;
+  const where = { priority, providerName: cloud, regionName };
+  if (backing !== undefined)
+    return { ...where, backingProviderName: backing, electableSpecs: { diskSizeGB: 0.5, instanceSize: electableSpecs.instanceSize } };
+  return { ...more, ...where, electableSpecs: { ...electableSpecs, ...(cloud === "AWS" ? { ebsVolumeType: "STANDARD" } : {}) } };
 }

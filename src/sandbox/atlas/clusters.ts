@@ -6,6 +6,7 @@ import { beginBackup, beginCreation, beginDeletion, beginUpdate, changeContinuou
 import { conflict, invalidAttribute, refused } from "./errors.ts";
 import { flag, page } from "./paging.ts";
 import { type Answer, type Call, ok, type Realm } from "./realm.ts";
+import { abandonRestores } from "./restore-work.ts";
 import type { Cluster, ClusterSettings, World } from "./state.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9-]*$/;
@@ -117,7 +118,9 @@ function changePause(realm: Realm, cluster: Cluster, paused: boolean): void {
 export function deleteCluster(realm: Realm, call: Call): Answer {
   const cluster = realm.cluster(call);
   requireDeletable(realm, cluster);
-  beginDeletion(realm, cluster, flag(call.url.searchParams, "retainBackups", realm.world.compliance !== undefined));
+  const retain = flag(call.url.searchParams, "retainBackups", realm.world.compliance !== undefined);
+  abandonRestores(realm, cluster);
+  beginDeletion(realm, cluster, retain);
   return { status: 202, body: {} };
 }
 

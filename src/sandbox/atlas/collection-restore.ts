@@ -1,6 +1,5 @@
 // Chosen collections or databases, brought back into a running cluster.
 import { iso, oneOf, onlyKnown, optional, required, requiredId } from "./body.ts";
-import { linkTo } from "./cluster-view.ts";
 import { beginCollectionRestore } from "./collection-restore-work.ts";
 import type { MongoState } from "./data.ts";
 import { conflict, invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
@@ -9,7 +8,8 @@ import { type Answer, type Call, ok, type Realm } from "./realm.ts";
 import { backedUp, completed } from "./snapshots.ts";
 import { type Cluster, type CollectionProgress, type CollectionRestore, instanceSizeOf, type Json } from "./state.ts";
 import { isNvme } from "./tiers.ts";
-import { requireReachable, wantedInstant } from "./window.ts";
+import { wantedInstant } from "./wanted.ts";
+import { requireReachable } from "./window.ts";
 
 const MOST = 100;
 const KNOWN = [
@@ -49,7 +49,7 @@ export function createCollectionRestore(realm: Realm, call: Call): Answer {
   };
   source.collectionRestores.set(job.id, job);
   beginCollectionRestore(realm, source, job, target, data);
-  return { status: 201, body: view(realm, source, job) };
+  return { status: 201, body: view(job) };
 }
 
 function requireReady(realm: Realm, source: Cluster, target: Cluster): void {
@@ -91,7 +91,7 @@ function namespaces(body: Json, key: string): readonly { readonly sourceNamespac
 const sum = (job: CollectionRestore, key: "restoredDocuments" | "totalDocuments"): number =>
   job.collections.reduce((total, each) => total + each[key], 0);
 
-function view(realm: Realm, source: Cluster, job: CollectionRestore): object {
+function view(job: CollectionRestore): object {
   const said = (key: string): unknown => job.request[key] ?? null;
   const done = job.state === "SUCCESSFUL" || job.state === "FAILED";
   return {
@@ -108,7 +108,6 @@ function view(realm: Realm, source: Cluster, job: CollectionRestore): object {
       state: job.request.indexStrategy === "NONE" ? "NOT_RESTORED" : done ? "SUCCESSFUL" : "NOT_STARTED",
     },
     indexStrategy: said("indexStrategy"),
-    links: [{ href: linkTo(realm, `/clusters/${source.name}/collectionRestoreJobs/${job.id}`), rel: "self" }],
     oplogInc: said("oplogInc"),
     oplogTs: said("oplogTs"),
     pointInTimeUtcSeconds: said("pointInTimeUtcSeconds"),
@@ -124,19 +123,18 @@ function view(realm: Realm, source: Cluster, job: CollectionRestore): object {
 
 export function listCollectionRestores(realm: Realm, call: Call): Answer {
   const source = realm.holder(call);
-  return ok(page(call.url, [...source.collectionRestores.values()].reverse(), (job) => view(realm, source, job)));
+  return ok(page(call.url, [...source.collectionRestores.values()].reverse(), view));
 }
 
-function jobOf(realm: Realm, call: Call): { readonly source: Cluster; readonly job: CollectionRestore } {
+function jobOf(realm: Realm, call: Call): CollectionRestore {
   const source = realm.holder(call);
   const job = source.collectionRestores.get(call.params.jobId ?? "");
   if (job === undefined) throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${call.params.jobId} exists.`, call.params.jobId);
-  return { source, job };
+  return job;
 }
 
 export function getCollectionRestore(realm: Realm, call: Call): Answer {
-  const { source, job } = jobOf(realm, call);
-  return ok(view(realm, source, job));
+  return ok(view(jobOf(realm, call)));
 }
 
 const collectionView = (each: CollectionProgress): object => ({
@@ -150,7 +148,7 @@ const collectionView = (each: CollectionProgress): object => ({
 });
 
 export function listRestoredCollections(realm: Realm, call: Call): Answer {
-  const { job } = jobOf(realm, call);
+  const job = jobOf(realm, call);
   const query = call.url.searchParams;
   const meant = job.collections.filter(
     (each) =>
@@ -162,7 +160,7 @@ export function listRestoredCollections(realm: Realm, call: Call): Answer {
 }
 
 export function getRestoredCollection(realm: Realm, call: Call): Answer {
-  const { job } = jobOf(realm, call);
+  const job = jobOf(realm, call);
   const found = job.collections.find((each) => each.sourceNamespace === call.params.sourceNamespace);
   if (found === undefined)
     throw missing("COLLECTION_NOT_FOUND", `${call.params.sourceNamespace} is not in this job.`, call.params.sourceNamespace);

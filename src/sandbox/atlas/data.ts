@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:net";
 import { type MongoSandbox, startMongoSandbox } from "../mongo/sandbox.ts";
 import type { MongoState } from "../mongo/state.ts";
 import { type PutWish, putCollection } from "./put-collection.ts";
-import type { Wanted } from "./window.ts";
+import type { Wanted } from "./wanted.ts";
 
 export type { MongoState };
 

@@ -24,7 +24,7 @@ function view(realm: Realm, cluster: Cluster): object {
     mongoDBVersion: cluster.settings.mongoDBVersion,
     name: cluster.name,
     providerSettings: {
-      backingProviderName: region.backingProviderName,
+      backingProviderName: region.backing,
       diskSizeGB: FLEX.diskGB,
       providerName: "FLEX",
       regionName: region.regionName,

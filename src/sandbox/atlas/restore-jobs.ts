@@ -8,7 +8,8 @@ import { requireTarget } from "./restore-target.ts";
 import { beginDownload, beginRestore, newJob } from "./restore-work.ts";
 import { backedUp, completed } from "./snapshots.ts";
 import type { Cluster, RestoreJob } from "./state.ts";
-import { baseFor, requireReachable, wantedInstant } from "./window.ts";
+import { wantedInstant } from "./wanted.ts";
+import { baseFor, requireReachable } from "./window.ts";
 
 const KNOWN = [
   "deliveryType",
@@ -91,7 +92,7 @@ function targetOf(realm: Realm, call: Call): Cluster {
 
 function view(realm: Realm, source: Cluster, job: RestoreJob): object {
   const expired = job.expiresAt !== undefined && job.expiresAt <= realm.now();
-  const desired = job.oplog ?? (job.seconds === undefined ? undefined : { t: job.seconds, i: 1 });
+  const desired = job.oplog ?? (job.seconds === undefined ? undefined : { t: job.seconds, i: null });
   return {
     cancelled: job.cancelled,
     components: [],

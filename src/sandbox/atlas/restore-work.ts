@@ -22,9 +22,7 @@ export function beginRestore(realm: Realm, job: RestoreJob, target: Cluster, sta
   target.stateName = "UPDATING";
   const goesOn = (): boolean => {
     if (isThere(realm, target) && target.stateName === "UPDATING" && target.data !== undefined) return true;
-    job.failed = true;
-    job.finishedAt = realm.now();
-    realm.tell("CPS_RESTORE_FAILED", target.name, { restoreJobId: job.id });
+    failRestore(realm, target, job);
     return false;
   };
   realm.later(realm.durations.restoreQueueMs, async () => {
@@ -43,6 +41,21 @@ export function beginRestore(realm: Realm, job: RestoreJob, target: Cluster, sta
       realm.tell(job.failed ? "CPS_RESTORE_FAILED" : "CPS_RESTORE_SUCCESSFUL", target.name, { restoreJobId: job.id });
     });
   });
+}
+
+function failRestore(realm: Realm, target: Cluster, job: RestoreJob): void {
+  if (job.finishedAt !== undefined) return;
+  job.failed = true;
+  job.finishedAt = realm.now();
+  realm.tell("CPS_RESTORE_FAILED", target.name, { restoreJobId: job.id });
+}
+
+/** Its target is being deleted. */
+export function abandonRestores(realm: Realm, target: Cluster): void {
+  for (const source of [...realm.world.clusters.values(), ...realm.world.retired.values()]) {
+    const job = target.restoring === undefined ? undefined : source.restoreJobs.get(target.restoring);
+    if (job !== undefined) failRestore(realm, target, job);
+  }
 }
 
 /** An archive that can be fetched for an hour, by an address that is secret. */

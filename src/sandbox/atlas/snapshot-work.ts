@@ -60,7 +60,7 @@ export function takeSnapshot(realm: Realm, cluster: Cluster, wishes: SnapshotWis
 /** From here on, its data stands. */
 function freeze(realm: Realm, cluster: Cluster, snapshot: Snapshot): void {
   const region = regionOf(cluster);
-  snapshot.cloudProvider = region.backingProviderName ?? region.providerName;
+  snapshot.cloudProvider = region.backing ?? region.cloud;
   snapshot.createdAt = realm.now();
   snapshot.data = cluster.data?.stateAt(snapshot.createdAt);
 }

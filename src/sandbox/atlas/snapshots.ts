@@ -9,7 +9,8 @@ import { type Answer, type Call, GONE, ok, type Realm } from "./realm.ts";
 import { expiryOf, type Unit } from "./schedule-rules.ts";
 import { removeSnapshot, takeSnapshot } from "./snapshot-work.ts";
 import type { Cluster, Snapshot } from "./state.ts";
-import { baseFor, wantedInstant } from "./window.ts";
+import { wantedInstant } from "./wanted.ts";
+import { baseFor } from "./window.ts";
 
 /** The cluster whose backups are asked for, when it has any. */
 export function backedUp(realm: Realm, call: Call): Cluster {

@@ -6,8 +6,9 @@ export type StateName = "IDLE" | "CREATING" | "UPDATING" | "DELETING" | "REPAIRI
 export type Json = Readonly<Record<string, unknown>>;
 
 export interface RegionConfig {
-  readonly providerName: string;
-  readonly backingProviderName?: string | undefined;
+  /** `AWS`, `AZURE`, `GCP`; `TENANT` for shared hardware, which lies at `backing`. */
+  readonly cloud: string;
+  readonly backing?: string | undefined;
   readonly regionName: string;
   readonly priority: number;
   readonly electableSpecs: {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AtlasFault } from "./errors.ts";
 import type { Cluster, LogStretch, Snapshot } from "./state.ts";
-import { baseFor, beginLog, endLog, requireReachable, wantedInstant } from "./window.ts";
+import { wantedInstant } from "./wanted.ts";
+import { baseFor, beginLog, endLog, requireReachable } from "./window.ts";
 
 const at = (text: string): Date => new Date(`2026-11-21T${text}Z`);
 const snapshot = (id: string, text: string, status: Snapshot["status"] = "completed"): readonly [string, Snapshot] => [

@@ -50,11 +50,6 @@ export const ASSUMPTIONS: readonly Assumption[] = [
     here: "one entry each",
     because: "newer servers may put several into one applyOps; transactions do so here too",
   },
-  {
-    about: "building an index in the log",
-    here: "one createIndexes entry",
-    because: "a real one writes startIndexBuild and commitIndexBuild for what holds documents",
-  },
   { about: "documents that leave a capped collection", here: "are not in the log", because: "each member of a set removes them by itself" },
   { about: "indexes", here: "kept word for word; only unique ones are used", because: NO_PLANNER },
   { about: "explain, hint", here: "always a collection scan; a hint is not looked at", because: NO_PLANNER },

@@ -7,9 +7,7 @@ import { assemble, type Element, elementBytes, elements, type Raw, rawArray, raw
 import type { Reply } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
-import { LATEST, PENDING, type Position } from "./position.ts";
-import { snapshotOf } from "./snapshot.ts";
-import type { Transactions } from "./transactions.ts";
+import type { Transaction, Transactions } from "./transactions.ts";
 import { toNumber } from "./values.ts";
 import type { Message } from "./wire.ts";
 
@@ -48,6 +46,8 @@ export interface Call {
   /** Aborted when the connection is gone. */
   readonly signal: AbortSignal;
   readonly legacy: boolean;
+  /** The transaction that it runs in. */
+  readonly transaction?: Transaction | undefined;
 }
 
 export type Handler = (call: Call) => Reply | Document | Promise<Reply | Document>;

@@ -2,10 +2,12 @@
 import type { Document } from "bson";
 import { definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
-import { modifyIndex } from "./index-definitions.ts";
+import { createIndexes, modifyIndex } from "./index-definitions.ts";
 import { LATEST } from "./position.ts";
+import { viewDocument } from "./scan.ts";
 import { newUuid, type Store, uuidValue } from "./store.ts";
 import { bucketOptions, seriesOptions } from "./timeseries-definition.ts";
+import { firstIndex, toBucketIndex } from "./timeseries-indexes.ts";
 import { bucketsName } from "./timeseries-read.ts";
 import { fillUnique } from "./unique.ts";
 import { compareValues, toNumber } from "./values.ts";
@@ -53,23 +55,18 @@ function createView(store: Store, db: string, name: string, options: Document): 
 
 /** Views are documents of `system.views`, and so they stand in the log. */
 function logView(store: Store, view: Namespace, op: "i" | "u" | "d"): void {
-  const { viewOn, pipeline, collation } = definitionOf(view).options;
   const id = { _id: fullName(view.db, view.name) };
-  const document = { ...id, viewOn, pipeline, ...(collation === undefined ? {} : { collation }) };
-  store.logDocument(store.last, op, `${view.db}.system.views`, op === "d" ? id : document, id);
+  store.logDocument(store.last, op, `${view.db}.system.views`, op === "d" ? id : viewDocument(view, LATEST), id);
 }
 
 function createSeries(store: Store, db: string, name: string, options: Document): void {
   const kept = seriesOptions(options);
-  if (store.find(db, bucketsName(name)) === undefined) store.create(db, bucketsName(name), "collection", bucketOptions(kept));
-  store.create(db, name, "timeseries", kept);
-  store.logDocument(
-    store.last,
-    "i",
-    `${db}.system.views`,
-    { _id: fullName(db, name), viewOn: bucketsName(name), pipeline: [{ $_internalUnpackBucket: kept.timeseries }] },
-    { _id: fullName(db, name) },
-  );
+  if (store.find(db, bucketsName(name)) === undefined) {
+    const buckets = store.create(db, bucketsName(name), "collection", bucketOptions(kept));
+    const index = firstIndex(kept.timeseries);
+    if (index !== undefined) createIndexes(store, buckets, [toBucketIndex(index, kept.timeseries)]);
+  }
+  logView(store, store.create(db, name, "timeseries", kept), "i");
 }
 
 export function dropNamespace(store: Store, namespace: Namespace): void {

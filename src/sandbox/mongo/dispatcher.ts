@@ -6,9 +6,9 @@ import { HANDLERS } from "./commands/all.ts";
 import { faultReply, MongoFault } from "./errors.ts";
 import type { Effect, FaultList } from "./faults.ts";
 import { refusalOf } from "./faults.ts";
+import { perform } from "./once.ts";
 import { timestampOf } from "./position.ts";
 import { type Reply, replyBytes } from "./reply.ts";
-import { sessionKey } from "./sessions.ts";
 import type { Message } from "./wire.ts";
 
 /** What anybody may ask before they said who they are. */
@@ -78,21 +78,7 @@ async function run(call: Call): Promise<Reply | Document> {
   }
   const handler = (HANDLERS as Handlers)[name];
   if (handler === undefined || !Object.hasOwn(HANDLERS, name)) throw new MongoFault(59, `no such command: '${name}'`);
-  return once(call, () => handler(call));
-}
-
-/** A retryable write is done once, however often it is sent. */
-async function once(call: Call, act: () => Reply | Document | Promise<Reply | Document>): Promise<Reply | Document> {
-  const { body, world } = call;
-  const session = sessionKey(body.lsid);
-  if (body.txnNumber === undefined || session === undefined || body.autocommit !== undefined) return act();
-  if (world.setName === undefined) throw new MongoFault(20, "Transaction numbers are only allowed on a replica set member or mongos");
-  const number = BigInt(body.txnNumber.toString());
-  const known = world.sessions.answered(session, number);
-  if (known !== undefined) return known;
-  const reply = await act();
-  world.sessions.remember(session, number, reply);
-  return reply;
+  return perform(call, handler);
 }
 
 function stamped(world: World, reply: Reply): Reply {

@@ -19,6 +19,7 @@ export function findSource(store: Store, db: string, name: string, body: Documen
   const { filter, sort, projection } = body;
   const test = compileFilter(filter);
   const project = isPlain(projection) && Object.keys(projection).length > 0 ? compileProjection(projection) : undefined;
+  if (body.min !== undefined || body.max !== undefined) throw new MongoFault(238, "min and max are not offered here");
   if (isTrue(body.tailable)) return tailing(store, db, name, body, test, project);
   const natural = naturalOrder(sort) ?? naturalOrder(body.hint);
   let documents =

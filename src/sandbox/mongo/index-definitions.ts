@@ -3,7 +3,7 @@ import { type Document, Int32 } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import type { Position } from "./position.ts";
-import type { Store } from "./store.ts";
+import { newUuid, type Store, uuidValue } from "./store.ts";
 import { fillUnique } from "./unique.ts";
 import { compareValues, isPlain, toNumber } from "./values.ts";
 
@@ -79,11 +79,25 @@ export function createIndexes(store: Store, namespace: Namespace, specs: readonl
     if (spec.unique === true) fillUnique(namespace, spec);
     fresh.push(spec);
   }
-  for (const spec of fresh) {
-    const position = store.tick();
-    store.define(namespace, { indexes: [...definitionOf(namespace).indexes, spec] }, position);
-    store.logCommand(position, namespace.db, { createIndexes: namespace.name, ...spec }, namespace.records?.uuid);
-  }
+  if (fresh.length > 0 && namespace.records !== undefined && namespace.records.count > 0) build(store, namespace, fresh);
+  else for (const spec of fresh) add(store, namespace, spec);
+}
+
+/** In an empty collection an index is there at once. */
+function add(store: Store, namespace: Namespace, spec: Document): void {
+  const position = store.tick();
+  store.define(namespace, { indexes: [...definitionOf(namespace).indexes, spec] }, position);
+  store.logCommand(position, namespace.db, { createIndexes: namespace.name, ...spec }, namespace.records?.uuid);
+}
+
+/** Where there are documents, the log says when building began and when it was done. */
+function build(store: Store, namespace: Namespace, indexes: readonly Document[]): void {
+  const { db, name, records } = namespace;
+  const said = { indexBuildUUID: uuidValue(newUuid()), indexes };
+  store.logCommand(store.tick(), db, { startIndexBuild: name, ...said }, records?.uuid);
+  const position = store.tick();
+  store.define(namespace, { indexes: [...definitionOf(namespace).indexes, ...indexes] }, position);
+  store.logCommand(position, db, { commitIndexBuild: name, ...said }, records?.uuid);
 }
 
 const isIdIndex = ({ key }: Document): boolean => compareValues(key, { _id: 1 }) === 0;

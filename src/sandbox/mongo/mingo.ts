@@ -1,6 +1,6 @@
 // The one door to mingo, which computes expressions and the stages of pipelines over plain values.
 import type { Document } from "bson";
-import { Aggregator, Query } from "mingo";
+import { Aggregator, find, Query } from "mingo";
 import { MongoFault } from "./errors.ts";
 
 /** Collections that stages such as `$lookup` ask for, by name. */
@@ -10,6 +10,15 @@ export function queryTest(filter: Document): (document: Document) => boolean {
   try {
     const query = new Query(filter, {});
     return (document) => query.test(document);
+  } catch (error) {
+    throw new MongoFault(2, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A document through a projection of `find`. */
+export function projectOne(document: Document, projection: Document): Document {
+  try {
+    return find<Document>([document], {}, projection).all()[0] ?? {};
   } catch (error) {
     throw new MongoFault(2, error instanceof Error ? error.message : String(error));
   }

@@ -1,6 +1,6 @@
 // Simple projections over typed documents, so that values keep their types; anything else is computed by mingo.
 import type { Document } from "bson";
-import { runStages } from "./mingo.ts";
+import { projectOne } from "./mingo.ts";
 import { isPlain, promoteDocument, toNumber } from "./values.ts";
 
 const isFlag = (value: unknown): boolean =>
@@ -58,7 +58,7 @@ export function compileProjection(projection: Document): (document: Document) =>
   const entries = Object.entries(projection);
   if (!entries.every(([name, value]) => isFlag(value) && !name.includes("$"))) {
     const plain = promoteDocument(projection);
-    return (document) => runStages([promoteDocument(document)], [{ $project: plain }])[0] ?? {};
+    return (document) => projectOne(promoteDocument(document), plain);
   }
   const fields = entries.filter(([name]) => name !== "_id");
   const idOn = projection._id === undefined || isOn(projection._id);

@@ -17,6 +17,7 @@ import { type Instant, instantOf } from "./position.ts";
 import { Sessions } from "./sessions.ts";
 import { type MongoState, positionFor, type StateRule, stateOf, takeOver } from "./state.ts";
 import { Store } from "./store.ts";
+import { Transactions } from "./transactions.ts";
 
 export interface MongoSandboxOptions {
   /** One that is free, unless told. */
@@ -39,6 +40,8 @@ export interface MongoSandboxOptions {
   readonly latencyMs?: number | undefined;
   /** How much log is kept; the oldest entries go. */
   readonly oplogBytes?: number | undefined;
+  /** How many operations of a transaction make one entry of the log; as many as there are, unless told. */
+  readonly transactionEntryOps?: number | undefined;
   /** How often documents that are past their index's `expireAfterSeconds` are deleted; 0, as unless told: never. */
   readonly ttlEveryMs?: number | undefined;
 }
@@ -65,6 +68,7 @@ export interface MongoSandbox {
 const HOST = "127.0.0.1";
 const DEFAULT_VERSION = "8.0.4";
 const OPLOG_BYTES = 2 ** 31;
+const MOST_OPS = Number.MAX_SAFE_INTEGER;
 
 export async function startMongoSandbox(options: MongoSandboxOptions = {}): Promise<MongoSandbox> {
   const {
@@ -79,6 +83,7 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
   const store = new Store({ clock, logged: replicaSet !== false, oplogBytes: options.oplogBytes ?? OPLOG_BYTES });
   const cursors = new Cursors();
   const sessions = new Sessions();
+  const transactions = new Transactions(store, options.transactionEntryOps ?? MOST_OPS);
   const sockets = new Set<Socket>();
   const faults = new FaultList(() => {
     for (const socket of sockets) socket.destroy();
@@ -93,6 +98,7 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     store,
     cursors,
     sessions,
+    transactions,
     auth: options.users === undefined || options.users.length === 0 ? undefined : openAuthenticator(options.users),
     host: HOST,
     port,
@@ -126,6 +132,7 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     setState(state) {
       cursors.clear();
       sessions.clear();
+      transactions.clear();
       takeOver(store, state);
     },
     position: () => instantOf(store.last),

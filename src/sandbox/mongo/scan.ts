@@ -1,14 +1,14 @@
 // Reading a namespace, whatever it is: a collection, the log, a view, a time series.
 import type { Document } from "bson";
 import { throughStages } from "./aggregate.ts";
-import { definitionAt, type Namespace } from "./catalog.ts";
+import { definitionAt, fullName, type Namespace } from "./catalog.ts";
 import type { CursorSource } from "./cursors.ts";
 import { entryBytes } from "./oplog.ts";
 import { oplogRange } from "./oplog-range.ts";
 import { LATEST, type Position } from "./position.ts";
-import { type Raw, rawOf } from "./raw.ts";
+import { encode, type Raw, rawOf } from "./raw.ts";
 import type { Store } from "./store.ts";
-import { unpackBuckets } from "./timeseries-read.ts";
+import { bucketsName, unpackBuckets } from "./timeseries-read.ts";
 
 export const OPLOG = "oplog.rs";
 
@@ -22,6 +22,7 @@ export function* documentsOf(store: Store, db: string, name: string, at: Positio
     return;
   }
   const namespace = store.find(db, name, at);
+  if (namespace === undefined && name === "system.views") yield* viewDefinitions(store, db, at);
   if (namespace === undefined) return;
   if (namespace.records !== undefined) yield* namespace.records.scan(at);
   else if (namespace.kind === "timeseries") yield* unpackBuckets(store, namespace, at);
@@ -37,6 +38,20 @@ export function* backwards(store: Store, db: string, name: string, at: Position,
   const records = store.find(db, name, at)?.records;
   if (records !== undefined) yield* records.scanBackwards(at);
   else yield* [...documentsOf(store, db, name, at)].reverse();
+}
+
+/** Views and fronts of time series, as `system.views` lists them. */
+function* viewDefinitions(store: Store, db: string, at: Position): Generator<Raw> {
+  for (const namespace of store.catalog.in(db, at)) if (namespace.kind !== "collection") yield rawOf(encode(viewDocument(namespace, at)));
+}
+
+export function viewDocument(namespace: Namespace, at: Position): Document {
+  const { options } = definitionAt(namespace, at);
+  const _id = fullName(namespace.db, namespace.name);
+  if (namespace.kind === "timeseries")
+    return { _id, viewOn: bucketsName(namespace.name), pipeline: [{ $_internalUnpackBucket: options.timeseries }] };
+  const { viewOn, pipeline, collation } = options;
+  return { _id, viewOn, pipeline, ...(collation === undefined ? {} : { collation }) };
 }
 
 function viewDocuments(store: Store, view: Namespace, at: Position): Iterable<Raw> {

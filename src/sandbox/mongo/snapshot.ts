@@ -1,9 +1,13 @@
 // Snapshot reads: which position a read concern means, and whether it is still remembered.
 // https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
 import { type Document, Timestamp } from "bson";
-import type { World } from "./call.ts";
+import type { Call, World } from "./call.ts";
 import { MongoFault } from "./errors.ts";
-import { type Position, positionAt, positionOf } from "./position.ts";
+import { LATEST, PENDING, type Position, positionAt, positionOf } from "./position.ts";
+
+/** The snapshot that a command asks for; a transaction reads the present. */
+export const wantedSnapshot = ({ transaction, world, body }: Call): Position | undefined =>
+  transaction === undefined ? snapshotOf(world, body.readConcern) : undefined;
 
 /** The position of a snapshot read; undefined for every other read. SnapshotTooOld, InvalidOptions. */
 export function snapshotOf(world: World, readConcern: Document | undefined): Position | undefined {
@@ -23,3 +27,6 @@ export function snapshotOf(world: World, readConcern: Document | undefined): Pos
   }
   return position;
 }
+
+/** What a read that asks for no snapshot sees: the present, and what its own transaction wrote. */
+export const presentOf = ({ transaction, world }: Call): Position => (world.transactions.isWriting(transaction) ? PENDING : LATEST);

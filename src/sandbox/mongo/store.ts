@@ -108,13 +108,18 @@ export class Store {
     }
   }
 
-  /** Remembers, of a pending write, what was there before. */
-  changed(namespace: Namespace, key: string, slot: Slot, before: Version | undefined, sizeBefore: number): void {
+  /** Throws where a transaction may not write. */
+  assertWritable(namespace: Namespace): void {
     if (this.#pending === undefined) return;
     const { options } = definitionOf(namespace);
     if (options.capped === true || options.timeseries !== undefined) {
       throw new MongoFault(263, `Cannot write to ${fullName(namespace.db, namespace.name)} in a transaction`);
     }
+  }
+
+  /** Remembers, of a pending write, what was there before. */
+  changed(namespace: Namespace, key: string, slot: Slot, before: Version | undefined, sizeBefore: number): void {
+    if (this.#pending === undefined) return;
     (namespace.records as Records).pending = true;
     this.#pending.changes.push({ namespace, key, slot, before, sizeBefore });
   }

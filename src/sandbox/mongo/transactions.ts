@@ -25,7 +25,7 @@ export interface Pending {
   readonly wishes: LogWish[];
 }
 
-interface Transaction {
+export interface Transaction {
   readonly number: bigint;
   readonly lsid: Document;
   state: "open" | "committed" | "aborted";
@@ -129,7 +129,8 @@ export class Transactions {
       records.pending = false;
       touched.add(namespace);
     }
-    for (const namespace of touched) for (const spec of definitionOf(namespace).indexes) if (spec.unique === true) fillUnique(namespace, spec);
+    for (const namespace of touched)
+      for (const spec of definitionOf(namespace).indexes) if (spec.unique === true) fillUnique(namespace, spec);
     this.#end(transaction, "aborted");
   }
 
@@ -145,7 +146,13 @@ export class Transactions {
       const more = isLast ? (whole ? {} : { count: Long.fromNumber(wishes.length) }) : { partialTxn: true };
       if (at > 0) position = store.tick();
       const session = { lsid, txnNumber: Long.fromBigInt(number) };
-      store.log(position, { op: "c", ns: "admin.$cmd", o: rawOf(encode({ applyOps: part.map(operation), ...more })), session, prevOpTime: before });
+      store.log(position, {
+        op: "c",
+        ns: "admin.$cmd",
+        o: rawOf(encode({ applyOps: part.map(operation), ...more })),
+        session,
+        prevOpTime: before,
+      });
       before = opTimeOf(position);
     }
     return position;
@@ -154,7 +161,12 @@ export class Transactions {
 
 /** From then on the pending versions of a record are true. */
 function settle(slot: Slot, position: number): void {
-  for (let version: Version | undefined = slot.head; version !== undefined && version.from === Number.POSITIVE_INFINITY; version = version.prev) version.from = position;
+  for (
+    let version: Version | undefined = slot.head;
+    version !== undefined && version.from === Number.POSITIVE_INFINITY;
+    version = version.prev
+  )
+    version.from = position;
 }
 
 const operation = ({ op, ns, uuid, o, o2 }: LogWish): Document => ({
@@ -164,4 +176,3 @@ const operation = ({ op, ns, uuid, o, o2 }: LogWish): Document => ({
   o: typedOf(rawOf(bytesOf(o))),
   ...(op === "d" ? {} : { o2: typedOf(rawOf(o2 ?? idDocument(o))) }),
 });
-

@@ -4,7 +4,6 @@ import { type Definition, definitionOf, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { compileFilter, type Test } from "./match.ts";
 import { reach } from "./paths.ts";
-import { LATEST } from "./position.ts";
 import { findField, type Raw, typedOf, valueAt } from "./raw.ts";
 import { keyOf, toNumber } from "./values.ts";
 import type { Records, Slot } from "./versions.ts";

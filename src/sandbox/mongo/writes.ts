@@ -21,6 +21,7 @@ export interface WriteOptions {
 /** Adds a document; returns where it lies. DuplicateKey, DocumentValidationFailure, BSONObjectTooLarge. */
 export function insertDocument(store: Store, namespace: Namespace, given: Raw, options: WriteOptions = {}): Slot {
   const records = recordsOf(namespace);
+  store.assertWritable(namespace);
   const raw = prepare(store, given);
   if (raw.length > MAX_DOCUMENT_BYTES)
     throw new MongoFault(10334, `object to insert too large. size in bytes: ${raw.length}, max size: ${MAX_DOCUMENT_BYTES}`);

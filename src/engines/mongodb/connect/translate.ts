@@ -164,7 +164,7 @@ function isConfiguration(error: Error): boolean {
   if (CONFIGURATION.has(error.name)) return true;
   // Files named in the address: authorities and keys.
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  return (syscall === "open" || syscall === "read") && typeof code === "string";
+  return (syscall === "open" && typeof code === "string") || (syscall === "read" && code === "EISDIR"); // a socket's reads fail too
 }
 
 function networkWords(error: Error): string | undefined {

@@ -3,9 +3,9 @@ import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Consistency } from "../../../core/manifest.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
+import { elementNamed, TYPE } from "../oplog/elements.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { timestampOf } from "../oplog/tail.ts";
-import { readRaw } from "./raw-cursor.ts";
 
 /** What the source's configuration wishes. `auto`: the best that the server offers. */
 export type ConsistencyWish = "auto" | Consistency;
@@ -24,14 +24,19 @@ export async function takeSnapshot(
   place: { readonly db: string; readonly collection: string },
 ): Promise<Stamp | undefined> {
   if (mongo.hello.topology === "standalone" || mongo.hello.maxWireVersion < SNAPSHOT_WIRE_VERSION) return undefined;
-  let at: Stamp | undefined;
   const command = { find: place.collection, filter: {}, limit: 1, singleBatch: true, readConcern: { level: "snapshot" } };
+  // Causal consistency would put an instant of its own into the command. One document may have 16 MB: nothing of it is decoded.
+  const session = mongo.client.startSession({ causalConsistency: false });
   try {
-    for await (const _ of readRaw(mongo, place.db, command, { firstBatch: 1, onOpen: (stamp) => (at = stamp) }));
+    const { cursor } = await mongo.client.db(place.db).command(command, { raw: true, session });
+    const at = elementNamed(cursor, "atClusterTime");
+    return at?.type === TYPE.timestamp ? new DataView(at.value.buffer, at.value.byteOffset, 8).getBigUint64(0, true) : undefined;
   } catch (error) {
     if (!NOT_OFFERED.has(serverCodeOf(error) ?? 0)) throw error;
+    return undefined;
+  } finally {
+    await session.endSession();
   }
-  return at;
 }
 
 /** What makes a read one of that snapshot. */

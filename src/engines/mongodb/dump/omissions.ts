@@ -12,29 +12,51 @@ export async function omissionsOf(
   databases: readonly string[],
   collections: readonly SourceCollection[],
 ): Promise<Omission[]> {
-  const found: Omission[] = [];
-  for (const db of scope.database === undefined ? ["admin", ...databases] : databases) {
-    found.push(...(await logins(mongo, db, "user", "usersInfo", "users")), ...(await logins(mongo, db, "role", "rolesInfo", "roles")));
-  }
-  found.push(...(await searchIndexes(mongo, collections)));
-  if (scope.database === undefined) {
-    found.push({ kind: "database", object: "admin, config, local", reason: "databases of the server itself are never part of a backup" });
-  }
-  return found;
+  const places = [...new Set(["admin", ...databases])];
+  return [
+    ...(await logins(mongo, places, USERS)),
+    ...(await logins(mongo, places, ROLES)),
+    ...(await searchIndexes(mongo, collections)),
+    ...(scope.database === undefined ? [OF_THE_SERVER] : []),
+  ];
 }
 
-const WHY = "logins belong to the server, and a backup holds none";
+const OF_THE_SERVER: Omission = {
+  kind: "database",
+  object: "admin, config, local",
+  reason: "databases of the server itself are never part of a backup",
+};
 
-async function logins(mongo: MongoSession, db: string, kind: string, command: string, field: string): Promise<Omission[]> {
-  let reply: Document;
-  try {
-    reply = await mongo.command(db, { [command]: 1 });
-  } catch {
-    // Whatever keeps it from being known: a backup does not depend on it, and says so.
-    return [{ kind: `${kind}s`, object: db, reason: `${WHY}; this user may not see whether there are any` }];
+interface Logins {
+  readonly kind: string;
+  readonly command: string;
+  nameIn(reply: Document): readonly unknown[];
+}
+
+const USERS: Logins = { kind: "user", command: "usersInfo", nameIn: ({ users = [] }) => users.map((one: Document) => one.user) };
+const ROLES: Logins = { kind: "role", command: "rolesInfo", nameIn: ({ roles = [] }) => roles.map((one: Document) => one.role) };
+const WHY = "users and roles belong to the server, and a backup holds none";
+/** More than these are counted, not named. */
+const NAMED = 20;
+
+async function logins(mongo: MongoSession, places: readonly string[], { kind, command, nameIn }: Logins): Promise<Omission[]> {
+  const names: string[] = [];
+  const unknown: string[] = [];
+  for (const db of places) {
+    try {
+      const reply = await mongo.command(db, { [command]: 1 });
+      names.push(...nameIn(reply).map((name) => `${db}.${name}`));
+    } catch {
+      // Whatever keeps them from being known: a backup does not depend on it, and says so.
+      unknown.push(db);
+    }
   }
-  const names = ((reply[field] ?? []) as Document[]).filter((one) => one.isBuiltin !== true).map((one) => String(one.user ?? one.role));
-  return names.map((name) => ({ kind, object: `${db}.${name}`, reason: WHY }));
+  const said: Omission[] =
+    names.length > NAMED
+      ? [{ kind: `${kind}s`, object: `${names.length} of ${places.join(", ")}`, reason: WHY }]
+      : names.map((object) => ({ kind, object, reason: WHY }));
+  if (unknown.length === 0) return said;
+  return [...said, { kind: `${kind}s`, object: `of ${unknown.join(", ")}`, reason: `${WHY}; this user may not see whether there are any` }];
 }
 
 /**

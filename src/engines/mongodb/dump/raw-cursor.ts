@@ -18,8 +18,6 @@ export interface RawCursorOptions {
   readonly batchBytes?: number | undefined;
   /** Most documents of the first batch, whose size nobody knows yet. Default 500. */
   readonly firstBatch?: number | undefined;
-  /** Called when the cursor is open, with the instant that a snapshot shows, as a number of 64 bits. */
-  readonly onOpen?: ((atClusterTime: bigint | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,11 +32,22 @@ const AHEAD_BYTES = 4 * 1024 * 1024;
  * batch is being used the next is on its way. A batch belongs to whoever took it. Errors are the driver's, to be translated by whoever
  * knows what was being done. Left early, the cursor is closed.
  */
-export async function* readRaw(
+export function readRaw(
   mongo: MongoSession,
   database: string,
   command: Document,
   options: RawCursorOptions = {},
+): AsyncGenerator<RawBatch, void> {
+  return mongo.hello.topology === "sharded"
+    ? readPinned(mongo, database, command, options)
+    : readReplies(mongo, database, command, options);
+}
+
+async function* readReplies(
+  mongo: MongoSession,
+  database: string,
+  command: Document,
+  options: RawCursorOptions,
 ): AsyncGenerator<RawBatch, void> {
   const { batchBytes = BATCH_BYTES, firstBatch = FIRST_BATCH, signal } = options;
   // A cursor belongs to the session that opened it. Causal consistency would put an instant of its own into the command.
@@ -48,21 +57,15 @@ export async function* readRaw(
   let open: Pick<Reply, "id" | "collection"> | undefined;
   let coming: Promise<Reply> | undefined;
   try {
-    const cursor = "listIndexes" in command || "listCollections" in command || "aggregate" in command;
-    let reply = await run(cursor ? { ...command, cursor: { batchSize: firstBatch } } : { ...command, batchSize: firstBatch });
-    options.onOpen?.(reply.atClusterTime);
+    let reply = await run(withBatchSize(command, firstBatch));
     for (;;) {
       signal?.throwIfAborted();
       open = reply.id === 0n ? undefined : reply;
       const { documents, count } = gatherDocuments(reply.batch);
       const more = (): Promise<Reply> | undefined => {
         if (open === undefined) return undefined;
-        const batchSize = count === 0 ? firstBatch : Math.ceil(batchBytes / (documents.length / count));
-        const next = run({
-          getMore: Long.fromBigInt(open.id),
-          collection: open.collection,
-          batchSize: Math.min(Math.max(batchSize, 1), MOST_IN_BATCH),
-        });
+        const batchSize = count === 0 ? firstBatch : sizeOfNext(batchBytes, documents.length / count);
+        const next = run({ getMore: Long.fromBigInt(open.id), collection: open.collection, batchSize });
         next.catch(() => {}); // seen when it is awaited; here only so that an early failure is no unhandled one
         return next;
       };
@@ -84,11 +87,39 @@ export async function* readRaw(
   }
 }
 
+/** A cursor lives on the one router that opened it. Only the driver's own cursor stays with one of several; it costs a view per document. */
+async function* readPinned(
+  mongo: MongoSession,
+  database: string,
+  command: Document,
+  { batchBytes = BATCH_BYTES, firstBatch = FIRST_BATCH, signal }: RawCursorOptions,
+): AsyncGenerator<RawBatch, void> {
+  const cursor = mongo.client.db(database).runCursorCommand(withBatchSize(command, firstBatch), { raw: true });
+  cursor.setBatchSize(firstBatch);
+  try {
+    while (await cursor.hasNext()) {
+      signal?.throwIfAborted();
+      const documents = cursor.readBufferedDocuments() as unknown as Uint8Array[];
+      const batch = Buffer.concat(documents);
+      cursor.setBatchSize(sizeOfNext(batchBytes, batch.length / documents.length));
+      yield { documents: batch, count: documents.length };
+    }
+  } finally {
+    await cursor.close().catch(() => {}); // whatever made us leave is what matters
+  }
+}
+
+function withBatchSize(command: Document, batchSize: number): Document {
+  return "find" in command ? { ...command, batchSize } : { ...command, cursor: { batchSize } };
+}
+
+const sizeOfNext = (batchBytes: number, documentBytes: number): number =>
+  Math.min(Math.max(Math.ceil(batchBytes / documentBytes), 1), MOST_IN_BATCH);
+
 interface Reply {
   readonly id: bigint;
   readonly collection: string;
   readonly batch: Uint8Array;
-  readonly atClusterTime?: bigint | undefined;
 }
 
 async function ask(mongo: MongoSession, database: string, command: Document, session: ClientSession): Promise<Reply> {
@@ -103,13 +134,10 @@ async function ask(mongo: MongoSession, database: string, command: Document, ses
     id: number64(id),
     collection: namespace.slice(namespace.indexOf(".") + 1),
     batch: batch.value,
-    atClusterTime: timestampOf(fields.get("atClusterTime")),
   };
 }
 
 const number64 = ({ value }: Element): bigint => new DataView(value.buffer, value.byteOffset, 8).getBigInt64(0, true);
-const timestampOf = (element: Element | undefined): bigint | undefined =>
-  element?.type === TYPE.timestamp ? BigInt.asUintN(64, number64(element)) : undefined;
 
 /**
  * Moves the documents of a BSON array together, in place: in front of each lie its type and its number as text. Overwrites the array.

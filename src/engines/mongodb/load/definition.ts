@@ -10,7 +10,7 @@ const LAST = new Set(["expireAfterSeconds"]);
 const NEVER = new Set(["uuid", "autoIndexId", "flags", "temp"]);
 
 /** The largest that a server takes: 68 years. */
-const HELD_BACK_SECONDS = 2_147_483_647;
+export const HELD_BACK_SECONDS = 2_147_483_647;
 
 export interface Definition {
   /** For `create`, without the name. */
@@ -19,7 +19,7 @@ export interface Definition {
   readonly later?: Document | undefined;
   /** For `createIndexes`, which makes them after the documents. Those with an expiry are made with one that is never due. */
   readonly indexes: readonly Document[];
-  /** For `collMod`, the load's last acts: from then on the server removes what is due. */
+  /** For `collMod`, when the copy has been compared: from then on the server removes what is due. */
   readonly last: readonly Document[];
 }
 

@@ -1,4 +1,4 @@
-// Loads an archive: collections as they were made, documents as the bytes they were, then indexes, rules and views; expiry last.
+// Loads an archive: collections as they were made, documents as the bytes they were, then indexes, rules and views. Expiry waits.
 import { createReadStream } from "node:fs";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
@@ -9,6 +9,7 @@ import { databaseOf } from "../connect/url.ts";
 import type { SourceScope } from "../scope.ts";
 import { clearMark } from "../target/mark.ts";
 import { type Definition, definitionOf } from "./definition.ts";
+import { type Held, releaseExpiry } from "./expiry.ts";
 import { type LoadItem, planLoad } from "./items.ts";
 import { attempt, inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
 import { Problems } from "./problems.ts";
@@ -42,9 +43,9 @@ export async function loadArchive(
     await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting: options.dataOnly === true });
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
-    await loading.last();
     if (databaseOf(target) === undefined) await clearMark(session, "filling");
-    return { problems: problems.list(), notRestored };
+    const { held } = loading;
+    return { problems: problems.list(), notRestored, ...(held.length === 0 ? {} : { release: () => releaseExpiry(target, held, signal) }) };
   } catch (error) {
     throw session.translate(error, { otherwise: "LOAD_FAILED" });
   } finally {
@@ -57,8 +58,8 @@ interface Loading {
   readonly withRows: readonly LoadItem[];
   /** Once the documents are there. */
   finish(): Promise<void>;
-  /** Last of all. */
-  last(): Promise<void>;
+  /** Expiry that is put off until the copy has been compared. */
+  readonly held: readonly Held[];
 }
 
 /** Everything is made anew. */
@@ -88,11 +89,7 @@ async function making(session: MongoSession, items: readonly LoadItem[], options
         await makeCollection(session, view, definitionOf(view.metadata), problems);
       }
     },
-    async last() {
-      for (const { item, definition } of made) {
-        for (const change of definition.last) await modify(session, item, change, problems, "the expiry of documents");
-      }
-    },
+    held: made.flatMap(({ item, definition }) => definition.last.map((change) => ({ item, change }))),
   };
 }
 
@@ -109,7 +106,7 @@ async function filling(session: MongoSession, items: readonly LoadItem[], option
     if (options.replace !== true || (await attempt(problems, `${wordsOf(item)} could not be emptied`, empty))) withRows.push(item);
   }
   const nothing = async (): Promise<void> => {};
-  return { withRows, finish: nothing, last: nothing };
+  return { withRows, finish: nothing, held: [] };
 }
 
 /** Full names of the collections and views that the databases in question hold. */

@@ -12,7 +12,6 @@ import type { ExpiryHold } from "./expiry.ts";
 import type { Names } from "./names.ts";
 import { type Ordered, orderedOf } from "./ordered.ts";
 import { positionOf } from "./position.ts";
-import { commandWith } from "./raw-commands.ts";
 
 const NOT_FOUND = 26;
 const EXISTS = 48;
@@ -177,7 +176,7 @@ export class DefinitionReplay {
 
   /** What keeps a unique index from being; undefined: it is there. */
   async #build(entry: Entry, place: Namespace, index: Uint8Array): Promise<string | undefined> {
-    const act = (): Promise<Document> => commandWith(this.#session, place.db, { createIndexes: place.collection }, "indexes", [index]);
+    const act = (): Promise<Document> => this.#session.command(place.db, { createIndexes: place.collection, indexes: [orderedOf(index)] });
     try {
       await act();
     } catch (error) {

@@ -36,7 +36,10 @@ export async function call<R>(caller: Caller, { request, read, look, ...asked }:
   let mayExist = false;
   let noted = false;
   for (let attempt = 1; ; attempt++) {
-    const reply = await exchange(credential, request, patience.requestMs, work.signal);
+    work.signal?.throwIfAborted();
+    // What makes something is not broken off half-way: it would come to be after everybody has stopped looking for it.
+    const reply = await exchange(credential, request, patience.requestMs, look === undefined ? work.signal : undefined);
+    work.signal?.throwIfAborted();
     const outcome = outcomeOf(reply, read);
     if ("result" in outcome) return outcome.result;
     const { failure } = outcome;

@@ -24,8 +24,9 @@ const COMPLIANCE = /COMPLIANCE/;
 const NOT_ALLOWED = /USER_UNAUTHORIZED|NOT_IN_GROUP|FORBIDDEN|NO_PERMISSION|NOT_AUTHORIZED|UNAUTHORIZED/;
 const ADDRESS = /IP_ADDRESS|ACCESS_LIST|WHITELIST/;
 
-export const isCompliance = ({ code = "", message }: Pick<Failure, "code" | "message">): boolean =>
-  COMPLIANCE.test(code) || /compliance policy/i.test(message);
+/** That there is no such policy (404) is another matter. */
+const isCompliance = ({ status = 0, code = "", message }: Failure): boolean =>
+  status >= 400 && status < 500 && status !== 404 && (COMPLIANCE.test(code) || /compliance policy/i.test(message));
 
 const isUnderWay = ({ status, code = "" }: Failure): boolean =>
   (status === 400 || status === 409 || status === 403) &&

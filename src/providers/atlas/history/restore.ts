@@ -4,7 +4,7 @@ import type { AtlasCluster, AtlasRestoreJob } from "../api/types.ts";
 import type { Ground } from "../ground.ts";
 import { untilIdle } from "../states.ts";
 import { failedWork, waitFor } from "../waiting.ts";
-import { type Origin, translateRefusal, untilCopied } from "./target.ts";
+import { type Origin, wishFor } from "./target.ts";
 
 /** The target holds the origin's data, and can be reached. All that it held before is lost from the first moment on. */
 export async function restoreOnto(
@@ -26,8 +26,7 @@ export async function beginRestore(
   target: string,
   work?: Work,
 ): Promise<AtlasRestoreJob> {
-  await untilCopied(ground, origin, work);
-  return await translateRefusal(source, origin, begin(ground, source, origin, target, work));
+  return await wishFor(ground, source, origin, () => begin(ground, source, origin, target, work), work);
 }
 
 /** Until the target can be reached again. PROVIDER_FAILED when Atlas says that it failed. */

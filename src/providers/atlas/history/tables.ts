@@ -6,7 +6,7 @@ import type { TablesRequest } from "../../../ports/control.ts";
 import type { AtlasCluster, AtlasCollectionRestore } from "../api/types.ts";
 import { type Ground, requireDedicated, requireReplicaSet, sourceCluster } from "../ground.ts";
 import { failedWork, waitFor } from "../waiting.ts";
-import { type Origin, originOf, snapshotBefore, translateRefusal, untilCopied } from "./target.ts";
+import { type Origin, originOf, snapshotBefore, wishFor } from "./target.ts";
 
 /** What Atlas takes in one restore. */
 const MOST_COLLECTIONS = 100;
@@ -29,9 +29,8 @@ export async function restoreTables(ground: Ground, { target, tables, replace, s
       `Atlas restores at most ${MOST_COLLECTIONS} collections at once, and ${namespaces.length} are asked for`,
     );
   }
-  await untilCopied(ground, origin, work);
   const wish = { source: source.name, what: origin.what, target: source.name, namespaces, ...(replace ? {} : { suffix }) };
-  const job = await translateRefusal(source, origin, api.createCollectionRestore(wish, work));
+  const job = await wishFor(ground, source, origin, () => api.createCollectionRestore(wish, work), work);
   const end = await ended(ground, source, job, work);
   const results = await api.restoredCollections(source.name, end.id, work);
   const nameOf = (namespace: string): string =>

@@ -12,8 +12,10 @@ export interface Origin {
   readonly what: RestoreWhat;
   /** The instant whose data it is, as far as that is known. */
   readonly at: Date;
-  /** What was rounded, in a sentence. */
+  /** What was rounded, and where exactly it ends, in sentences. */
   readonly remarks: readonly string[];
+  /** So near to the present that Atlas's copy of the oplog may not have come to it: a refusal may pass. */
+  readonly soon?: boolean | undefined;
 }
 
 /** The earliest second that Atlas's API takes. */
@@ -26,7 +28,7 @@ export async function originOf(ground: Ground, cluster: AtlasCluster, target: Hi
   if (target.kind === "latest") {
     if (window === undefined) throw outside(cluster, "its latest second", whyNoHistory(cluster));
     const at = window.latest;
-    return { what: { seconds: at.getTime() / 1000 }, at, remarks: [atSecond(at)] };
+    return { what: { seconds: at.getTime() / 1000 }, at, remarks: [atSecond(at)], soon: true };
   }
   if (target.kind === "lsn") return positionOrigin(cluster, target.lsn, window);
   if (window === undefined) throw outside(cluster, target.at.toISOString(), whyNoHistory(cluster));
@@ -52,7 +54,8 @@ function positionOrigin(cluster: AtlasCluster, lsn: string, window: Window | und
   if (at.getTime() + 999 < window.earliest.getTime()) assertWithin(cluster, window, at);
   const gap = gapAt(window, at);
   if (gap !== undefined) throw inGap(cluster, `position ${lsn}`, window);
-  return { what: { oplog }, at, remarks: [`it holds every operation up to the oplog's position ${lsn}, and that one too`] };
+  const remarks = [`it holds every operation up to the oplog's position ${lsn}, and that one too`];
+  return { what: { oplog }, at, remarks, soon: at > window.latest };
 }
 
 async function snapshotOrigin(ground: Ground, cluster: AtlasCluster, id: string, work?: Work): Promise<Origin> {
@@ -112,32 +115,38 @@ const outside = ({ name }: AtlasCluster, wanted: string, why: string, details: R
     details: { wanted, ...details },
   });
 
-/** Until Atlas can have the position in its copy of the oplog: at most as long as that is thought to lag. */
-export async function untilCopied({ clock, patience }: Ground, { what, at }: Origin, work?: Work): Promise<void> {
-  if (!("oplog" in what)) return;
-  const waitMs = Math.min(patience.lagMs, at.getTime() + patience.lagMs - clock.now().getTime());
-  if (waitMs <= 0) return;
-  work?.progress?.note("waiting until Atlas's copy of the oplog has come to the position");
-  await sleep(waitMs, work?.signal);
-}
-
 const ABOUT_TIME = /PIT|POINT_IN_TIME|OPTIME|OPLOG|RESTORE_TIME|RESTORE_WINDOW/;
 
-/** Atlas's own refusal of a point, where our reckoning of the window was more generous than its own. */
-export async function translateRefusal<T>(cluster: AtlasCluster, { what, at }: Origin, asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if ("snapshotId" in what || !(error instanceof LifeboatError)) throw error;
-    const refused = error.code === "PROVIDER_REFUSED" || error.code === "PROVIDER_NOT_FOUND";
-    if (!refused || !ABOUT_TIME.test(`${error.details.errorCode} `)) throw error;
-    throw new LifeboatError(
-      "RECOVERY_TARGET_OUTSIDE_WINDOW",
-      `${cluster.name} cannot be restored to ${at.toISOString()}: ${error.message}`,
-      {
-        cause: error,
-        details: error.details,
-      },
-    );
+/**
+ * What Atlas begins with this wish. Its own refusal of a point is RECOVERY_TARGET_OUTSIDE_WINDOW, where our reckoning of the window was
+ * more generous than its own; one of just now is asked for again, for as long as a copy of the oplog may lag.
+ */
+export async function wishFor<T>(ground: Ground, cluster: AtlasCluster, origin: Origin, begin: () => Promise<T>, work?: Work): Promise<T> {
+  const { clock, patience } = ground;
+  const startedMs = clock.monotonicMs();
+  for (let noted = false; ; noted = true) {
+    try {
+      return await begin();
+    } catch (error) {
+      const refused = refusalOf(cluster, origin, error);
+      if (refused === undefined) throw error;
+      if (origin.soon !== true || clock.monotonicMs() - startedMs > patience.lagMs + patience.busyMs) throw refused;
+      if (!noted) work?.progress?.note("waiting until Atlas's copy of the oplog has come so far");
+      await sleep(patience.pollMs, work?.signal);
+    }
   }
+}
+
+function refusalOf(cluster: AtlasCluster, { what, at }: Origin, error: unknown): LifeboatError | undefined {
+  if ("snapshotId" in what || !(error instanceof LifeboatError)) return undefined;
+  const refused = error.code === "PROVIDER_REFUSED" || error.code === "PROVIDER_NOT_FOUND";
+  if (!refused || !ABOUT_TIME.test(String(error.details.errorCode))) return undefined;
+  return new LifeboatError(
+    "RECOVERY_TARGET_OUTSIDE_WINDOW",
+    `${cluster.name} cannot be restored to ${at.toISOString()}: ${error.message}`,
+    {
+      cause: error,
+      details: error.details,
+    },
+  );
 }

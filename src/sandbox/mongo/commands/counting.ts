@@ -8,7 +8,7 @@ import { int } from "../pipeline.ts";
 import { LATEST } from "../position.ts";
 import { typedOf } from "../raw.ts";
 import { documentsOf } from "../scan.ts";
-import { snapshotOf } from "../snapshot.ts";
+import { presentOf, wantedSnapshot } from "../snapshot.ts";
 import { keyOf } from "../values.ts";
 
 function count(call: Call): Document {
@@ -18,16 +18,16 @@ function count(call: Call): Document {
   const [skip, limit] = [numberIn(body, "skip", 0), Math.abs(numberIn(body, "limit", 0))];
   const records = store.find(db, name)?.records;
   let n = 0;
-  if (test === undefined && records !== undefined) n = records.count;
+  if (test === undefined && records !== undefined && !records.pending) n = records.count;
   else for (const raw of documentsOf(store, db, name, LATEST, body.query)) if (test === undefined || test(typedOf(raw))) n++;
   n = Math.max(0, n - skip);
   return { n: int(limit > 0 ? Math.min(n, limit) : n) };
 }
 
 function distinct(call: Call): Document {
-  const { body, store, db, world } = call;
-  const at = snapshotOf(world, body.readConcern);
-  const source = findSource(store, db, collectionOf(call), { filter: body.query }, at ?? LATEST);
+  const { body, store, db } = call;
+  const at = wantedSnapshot(call);
+  const source = findSource(store, db, collectionOf(call), { filter: body.query }, at ?? presentOf(call));
   const parts = String(body.key).split(".");
   const found = new Map<string, unknown>();
   for (let raw = source.next(); raw !== undefined; raw = source.next()) {

@@ -62,8 +62,14 @@ function endSessions({ body, world }: Call): Document {
     if (key === undefined) continue;
     world.cursors.closeSession(key);
     world.sessions.end(key);
+    world.transactions.abort(key);
   }
   return {};
+}
+
+/** Those that do run in a transaction are answered where transactions are. */
+function noTransaction(): Document {
+  throw new MongoFault(251, "no transaction is given");
 }
 
 function listCommands(): Document {
@@ -93,6 +99,8 @@ export const MISC: Handlers = {
   endSessions,
   killSessions: endSessions,
   refreshSessions: nothing,
+  commitTransaction: noTransaction,
+  abortTransaction: noTransaction,
   startSession: ({ body }) => ({ id: body.lsid ?? {}, timeoutMinutes: 30 }),
   connectionStatus: () => ({ authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] } }),
   usersInfo: () => ({ users: [] }),

@@ -5,19 +5,19 @@ import { type Cursor, type CursorSource, sourceOf, takeBatch } from "../cursors.
 import { MongoFault } from "../errors.ts";
 import { findSource } from "../find.ts";
 import { aggregateCommand } from "../pipeline.ts";
-import { LATEST, type Position, timestampOf } from "../position.ts";
+import { type Position, timestampOf } from "../position.ts";
 import type { Raw } from "../raw.ts";
 import type { Reply } from "../reply.ts";
 import { sessionKey } from "../sessions.ts";
-import { snapshotOf } from "../snapshot.ts";
+import { presentOf, snapshotOf, wantedSnapshot } from "../snapshot.ts";
 
 const FIRST_BATCH = 101;
 
 function find(call: Call): Reply {
   const { body, world, db } = call;
   const name = collectionOf(call);
-  const at = snapshotOf(world, body.readConcern);
-  const source = findSource(world.store, db, name, body, at ?? LATEST);
+  const at = wantedSnapshot(call);
+  const source = findSource(world.store, db, name, body, at ?? presentOf(call));
   const limit = Math.abs(numberIn(body, "limit", 0));
   const single = isTrue(body.singleBatch);
   const most = numberIn(body, "batchSize", single ? limit || Number.MAX_SAFE_INTEGER : FIRST_BATCH);
@@ -90,10 +90,10 @@ function killCursors({ body, world }: Call): Document {
 }
 
 function aggregate(call: Call): Reply {
-  const { body, world, db } = call;
-  const at = snapshotOf(world, body.readConcern);
+  const { body, db } = call;
+  const at = wantedSnapshot(call);
   const name = typeof body.aggregate === "string" ? body.aggregate : "$cmd.aggregate";
-  const documents = aggregateCommand(call, name, at ?? LATEST);
+  const documents = aggregateCommand(call, name, at ?? presentOf(call));
   const most = numberIn(body.cursor ?? {}, "batchSize", FIRST_BATCH);
   return firstBatch(call, `${db}.${name}`, sourceOf(documents[Symbol.iterator]()), most, at);
 }

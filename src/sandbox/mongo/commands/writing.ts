@@ -4,9 +4,9 @@ import { type Call, collectionOf, type Handlers, isTrue } from "../call.ts";
 import type { Namespace } from "../catalog.ts";
 import { MongoFault } from "../errors.ts";
 import { findSource } from "../find.ts";
-import { LATEST } from "../position.ts";
 import { compileProjection } from "../project.ts";
 import { findField, type Raw, rawOf, typedOf } from "../raw.ts";
+import { presentOf } from "../snapshot.ts";
 import { insertMeasurement, isSeries } from "../timeseries-write.ts";
 import { deleteMatching, type UpdateOutcome, updateMatching } from "../update.ts";
 import { insertDocument, type WriteOptions } from "../writes.ts";
@@ -32,7 +32,7 @@ const retryable = new WeakMap<Call, Document>();
 
 function sessionOf(call: Call): Document | undefined {
   const { lsid, txnNumber } = call.body;
-  if (txnNumber === undefined) return undefined;
+  if (txnNumber === undefined || call.transaction !== undefined) return undefined;
   const session = retryable.get(call) ?? { lsid, txnNumber };
   retryable.set(call, session);
   return session;
@@ -101,7 +101,7 @@ function remove(call: Call): Document {
 function findAndModify(call: Call): Document {
   const { store, db, body, raw } = call;
   const name = collectionOf(call);
-  const found = findSource(store, db, name, { filter: body.query, sort: body.sort, limit: 1 }, LATEST).next();
+  const found = findSource(store, db, name, { filter: body.query, sort: body.sort, limit: 1 }, presentOf(call)).next();
   const project = body.fields === undefined ? (document: Document) => document : compileProjection(body.fields);
   const shown = (document: Raw | undefined): Document | null => (document === undefined ? null : project(typedOf(document)));
   const old = found === undefined ? undefined : rawOf(Buffer.from(encodeRaw(found)));

@@ -1,0 +1,28 @@
+// The point in time that a request asks for: a second, or an operation of the log.
+import { invalidAttribute } from "./errors.ts";
+
+/** 2008: before the first release. */
+const EARLIEST_SECONDS = 1_199_145_600;
+
+export type Wanted =
+  /** Everything before that second. */
+  | { readonly kind: "seconds"; readonly seconds: number; readonly end: Date }
+  /** Everything up to that operation, itself included. */
+  | { readonly kind: "oplog"; readonly t: number; readonly i: number; readonly end: Date };
+
+/** What a request asks for; 400 for nothing, for both ways at once, and for what is no such number. `name`: how the seconds are called there. */
+export function wantedInstant(asked: Readonly<Record<string, unknown>>, name: string): Wanted {
+  const given = (key: string): boolean => asked[key] !== undefined && asked[key] !== null;
+  if (given(name) === (given("oplogTs") || given("oplogInc"))) throw invalidAttribute(name);
+  if (given(name)) {
+    const seconds = whole(asked[name], name, EARLIEST_SECONDS);
+    return { kind: "seconds", seconds, end: new Date(seconds * 1000) };
+  }
+  const t = whole(asked.oplogTs, "oplogTs", EARLIEST_SECONDS);
+  return { kind: "oplog", t, i: whole(asked.oplogInc, "oplogInc", 1), end: new Date(t * 1000) };
+}
+
+function whole(value: unknown, name: string, least: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least) throw invalidAttribute(name);
+  return value;
+}
