@@ -39,6 +39,29 @@ export function windowGrounds(stretches: readonly Stretch[], bases: readonly Log
   );
 }
 
+/**
+ * The same for dumps, which tiers keep for reasons of their own: the window adds only what it cannot do without, the newest dump of
+ * each stretch that is the way to the window's beginning, or the oldest while the window is still growing.
+ */
+export function dumpGrounds(stretches: readonly Stretch[], windowMs: number, now: Date): Map<string, WindowGround> {
+  const says = `the window of ${formatDuration(windowMs)}`;
+  const grounds = new Map<string, WindowGround>();
+  const chained = stretches.filter(({ chain }) => chain.length > 0);
+  for (const stretch of chained) {
+    const { bases, latest } = stretch;
+    const way = Math.max(
+      0,
+      bases.findLastIndex(({ facts }) => after(facts.endedAt, windowMs) <= now.getTime()),
+    );
+    const [base, next] = [bases[way], bases[way + 1]];
+    if (base === undefined) continue;
+    const ends = stretch === chained[0] ? Number.POSITIVE_INFINITY : after(latest, windowMs);
+    const ms = next === undefined ? ends : Math.min(ends, after(next.facts.endedAt, windowMs));
+    grounds.set(base.id, { until: ms === Number.POSITIVE_INFINITY ? "forever" : new Date(ms), says });
+  }
+  return grounds;
+}
+
 const after = (at: string, ms: number): number => dateOfMicros(at).getTime() + ms;
 
 export interface LogExpiry {
@@ -74,11 +97,14 @@ export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts)
   const remove: LogSegment[] = [];
   for (const segment of segments) (isNeeded(segment, bases, cuts) ? keep : remove).push(segment);
   const reasons = [...cuts.values()].map(
-    ({ id, facts }) => `log from ${facts.startLsn} on stays: base backup ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} needs it`,
+    ({ id, facts }) =>
+      `log from ${facts.startLsn} on stays: ${calledOf(facts)} ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} needs it`,
   );
   if (remove.length > 0) reasons.push(`${remove.length} log segments go: no base backup that stays needs them`);
   return { keep, remove: remove.toSorted((a, b) => compareLsn(a.startLsn, b.startLsn) || a.timeline - b.timeline), reasons };
 }
+
+const calledOf = ({ segmentBytes }: LogBase["facts"]): string => (segmentBytes === undefined ? "backup" : "base backup");
 
 function isNeeded(segment: LogSegment, bases: readonly LogBase[], cuts: ReadonlyMap<string, LogBase>): boolean {
   const own = bases.filter(({ facts }) => facts.systemIdentifier === segment.systemIdentifier);
@@ -86,5 +112,9 @@ function isNeeded(segment: LogSegment, bases: readonly LogBase[], cuts: Readonly
   if (own.length === 0) return true;
   const cut = cuts.get(segment.systemIdentifier);
   if (cut !== undefined && compareLsn(segment.nextLsn, cut.facts.startLsn) > 0) return true;
-  return own.some(({ facts }) => compareLsn(segment.nextLsn, facts.startLsn) > 0 && compareLsn(segment.startLsn, facts.endLsn) < 0);
+  // Log of its own making is what a base backup cannot be brought back without; a dump has what it takes in itself.
+  return own.some(
+    ({ facts }) =>
+      facts.segmentBytes !== undefined && compareLsn(segment.nextLsn, facts.startLsn) > 0 && compareLsn(segment.startLsn, facts.endLsn) < 0,
+  );
 }

@@ -152,7 +152,9 @@ function groundsOf(
   extra: Ground | undefined,
 ): Ground[] {
   const more = extra === undefined ? [] : [extra];
-  if (point.tiers.length === 0) return extra === undefined || point.expiresAt !== undefined ? [manualGround(point, policy), ...more] : more;
+  // A base backup is there for the window; a dump that somebody made is theirs, whatever else it is good for.
+  const forWindow = point.kind === "base" && extra !== undefined && point.expiresAt === undefined;
+  if (point.tiers.length === 0) return forWindow ? more : [manualGround(point, policy), ...more];
   const grounds = point.tiers.map((name): Ground => {
     const tier = policy.tiers.find((known) => known.tier === name);
     if (tier !== undefined) return { until: after(point, tier.keepMs), says: `tier ${name}`, tier };

@@ -39,7 +39,7 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
   const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
   const { storageClasses } = workshop.repository.storage.capabilities;
   const log = await logOf(workshop, source.name, watch.signal, entries);
-  const grounds = baseGrounds(log, points, source);
+  const grounds = baseGrounds(log, points, source, workshop.clock.now());
   const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
   const backups = decide(points, source.policy, workshop.clock.now(), options);
   const snapshots = await planSnapshotExpiry(workshop, source, watch);

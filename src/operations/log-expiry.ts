@@ -1,7 +1,7 @@
 // Expiry of base backups and of the log that follows them: the policy's window applied to what the repository has.
 import { asLifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
-import { expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../core/log-retention.ts";
+import { dumpGrounds, expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../core/log-retention.ts";
 import { compareLsn } from "../core/lsn.ts";
 import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
 import { listLeases } from "../repository/leases.ts";
@@ -20,22 +20,26 @@ export interface LogExpiryPlan extends LogExpiry {
   readonly refused?: string | undefined;
 }
 
-/** What the window says of each base, for the decision about restore points; undefined: no window was asked for. */
+/** What the window says of the bases, for the decision about restore points; undefined: no window was asked for. */
 export function baseGrounds(
   log: SourceLog,
   points: readonly RestorePoint[],
   source: Source,
+  now: Date,
 ): ReadonlyMap<string, WindowGround> | undefined {
   const { windowMs } = source;
   if (windowMs === undefined || source.managed === true) return undefined;
-  const grounds = windowGrounds(log.stretches, log.bases, windowMs);
+  const grounds = groundsFor(log, source, windowMs, now);
   // A damaged one is the way to nothing, but stays as long as a sound one would: it may be all there is.
   for (const point of points) {
-    if (!isDamaged(point) || (point.kind !== "base" && source.engine.log === undefined)) continue;
+    if (point.kind !== "base" || !isDamaged(point)) continue;
     grounds.set(point.id, { until: new Date(point.time.getTime() + windowMs), says: "the window" });
   }
   return grounds;
 }
+
+const groundsFor = ({ stretches, bases }: SourceLog, { engine }: Source, windowMs: number, now: Date): Map<string, WindowGround> =>
+  engine.log === undefined ? windowGrounds(stretches, bases, windowMs) : dumpGrounds(stretches, windowMs, now);
 
 /** What would go of the log, once the restore points that are to go have gone. */
 export async function planLogExpiry(
@@ -45,12 +49,13 @@ export async function planLogExpiry(
   decided: { readonly removing: ReadonlySet<string>; readonly blocked: readonly string[] },
 ): Promise<LogExpiryPlan> {
   const now = workshop.clock.now();
-  const grounds = source.windowMs === undefined ? undefined : windowGrounds(log.stretches, log.bases, source.windowMs);
+  const grounds = source.windowMs === undefined ? undefined : groundsFor(log, source, source.windowMs, now);
   const inUse = new Set((await listLeases(workshop.repository.storage)).flatMap(({ record }) => record.point ?? []));
   const bases = log.bases.filter(({ id }) => inUse.has(id) || !decided.removing.has(id));
   const leads = (id: string): boolean => {
     const until = grounds?.get(id)?.until;
-    return grounds === undefined || inUse.has(id) || until === "forever" || (until !== undefined && until > now);
+    // Where no window has come about yet, every base may still begin one.
+    return grounds === undefined || grounds.size === 0 || inUse.has(id) || until === "forever" || (until !== undefined && until > now);
   };
   const leading = new Set(bases.map(({ id }) => id).filter(leads));
   const blocked = [...decided.blocked, ...log.log.flaws];

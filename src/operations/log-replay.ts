@@ -61,6 +61,9 @@ async function courseWithin(
   const points = await pointsOf(workshop, source.name);
   const log = await logOf(workshop, source.name, watch.signal, points);
   if (target.kind !== "lsn" && (log.log.segments.length === 0 || log.bases.length === 0)) return undefined; // no window at all
+  if (log.bases.length === 0) {
+    throw new LifeboatError("NO_RESTORE_POINT", `${source.name} has no full backup that its log could be replayed onto`);
+  }
   if (target.kind === "latest") {
     const dump = newest(points.map(({ point }) => point).filter((point) => isWhole(point) && !isDamaged(point)));
     const furthest = log.stretches[0]?.latest;

@@ -1,3 +1,5 @@
+import { createMongodbProvider } from "../../src/providers/mongodb/provider.ts";
+import { findMongod } from "../../src/providers/mongodb/server/find.ts";
 import { startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
 import { mongoEngineContract } from "./mongodb-engine.ts";
 
@@ -9,3 +11,12 @@ mongoEngineContract("the MongoDB engine on a server that stands alone", () => st
 const live = process.env.MONGODB_URL;
 if (live !== undefined)
   mongoEngineContract("the MongoDB engine on the server of MONGODB_URL", async () => ({ url: live, close: async () => {} }));
+
+// A real server of this machine, started and thrown away as a drill does it.
+if (findMongod(undefined) !== undefined) {
+  mongoEngineContract("the MongoDB engine on the mongod of this machine", async () => {
+    const provider = createMongodbProvider({ url: "mongodb://127.0.0.1:1/" });
+    const { connection, end } = await provider.beginScratch({ jobId: `contract${process.pid}`, serverMajor: 4, declare: async () => {} });
+    return { url: connection.url, close: end };
+  });
+}

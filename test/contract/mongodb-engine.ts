@@ -11,7 +11,7 @@ import type { ErrorCode } from "../../src/core/errors.ts";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import type { Fingerprint } from "../../src/core/fingerprint.ts";
 import { type Check, judge } from "../../src/core/verdict.ts";
-import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
+import { connectionFromUrl, withDatabase } from "../../src/engines/mongodb/connect/url.ts";
 import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { DumpOptions, Engine, LoadOptions } from "../../src/ports/engine.ts";
@@ -61,11 +61,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       used.add(made);
       return made;
     };
-    const at = (database?: string): Connection => {
-      const url = new URL(ground.url);
-      url.pathname = `/${database ?? ""}`;
-      return connectionFromUrl(url.href);
-    };
+    const at = (database?: string): Connection => withDatabase(connectionFromUrl(ground.url), database);
     const fresh = async (fill: (db: Db) => Promise<unknown>): Promise<string> => {
       const made = named();
       await fill(client.db(made));

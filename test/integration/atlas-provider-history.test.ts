@@ -85,7 +85,7 @@ test("R16 a snapshot comes back in a cluster like the source: same cloud, region
   const made = sandbox.world.clusters.get(`lifeboat-${JOB}`)?.settings;
   const [region] = made?.replicationSpecs[0]?.regionConfigs ?? [];
   assert.deepEqual(
-    [region?.providerName, region?.regionName, region?.electableSpecs.instanceSize, region?.electableSpecs.diskSizeGB],
+    [region?.cloud, region?.regionName, region?.electableSpecs.instanceSize, region?.electableSpecs.diskSizeGB],
     ["GCP", "EUROPE_WEST_3", "M10", 40],
   );
   assert.deepEqual([made?.backupEnabled, made?.pitEnabled, made?.terminationProtectionEnabled], [false, false, false]);
@@ -217,4 +217,38 @@ test("without a database user the connection is refused with what to set, before
   const { declared, declare } = journal();
   assert.equal((await failureOf(history.branch({ name: "restore-x", target: { kind: "latest" }, declare }))).code, "SECRET_MISSING");
   assert.deepEqual(declared, []);
+});
+
+test("R16 ten seconds one after another, in no order, each come back as what was there before them", async (t) => {
+  const sandbox = await atlasSandbox(t, { speed: 20_000, clusters: [{}, { name: "staging" }] });
+  const { history } = providerOf(sandbox);
+  const seconds: Date[] = [];
+  for (let value = 1; value <= 10; value++) seconds.push(await write(sandbox, [value]));
+  for (const index of [7, 0, 9, 3, 5, 1, 8, 2, 6, 4]) {
+    const at = seconds[index];
+    assert.ok(at);
+    const place = await history.over({ name: "staging", target: { kind: "time", at } });
+    assert.deepEqual(
+      await values(place.connection),
+      Array.from({ length: index + 1 }, (_, before) => before + 1),
+      at.toISOString(),
+    );
+  }
+});
+
+test("R16 patterns of collections are looked up in the snapshot before the second, in every database of the source", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const { history, snapshots } = providerOf(sandbox);
+  await write(sandbox, [1], "order_lines");
+  await write(sandbox, [2], "order_heads");
+  await write(sandbox, [3], "users");
+  await snapshots.create({ name: "base", form: "snapshot" });
+  await sandbox.advance(5_000);
+  const target = { kind: "latest" } as const;
+  const { restored } = await history.tables({ target, tables: ["shop.order_*"], replace: false, suffix: "_old" });
+  assert.deepEqual([...restored].sort(), ["shop.order_heads_old", "shop.order_lines_old"]);
+  const unknown = await failureOf(history.tables({ target, tables: ["shop.ordr*"], replace: true, suffix: "" }));
+  assert.equal(unknown.code, "TABLE_UNKNOWN");
+  const nameless = await failureOf(history.tables({ target, tables: ["users"], replace: true, suffix: "" }));
+  assert.match(nameless.hint, /DATABASE\.users/);
 });

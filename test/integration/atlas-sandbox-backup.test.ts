@@ -185,6 +185,7 @@ const POLICY = {
   pitEnabled: true,
   restoreWindowDays: 5,
   scheduledPolicyItems: [item("daily", 1, 14)],
+  onDemandPolicyItem: item("ondemand", 1, 3),
 };
 
 test("R54 a compliance policy forbids deleting, shortening and turning off, and only support can end it", async () => {
@@ -204,6 +205,10 @@ test("R54 a compliance policy forbids deleting, shortening and turning off, and 
   assert.equal(await atlas.refused(400, "DELETE", path), "BACKUP_COMPLIANCE_POLICY_CANNOT_DELETE_SNAPSHOT");
   const shorter = { retentionUnit: "DAYS", retentionValue: 1 };
   assert.equal(await atlas.refused(400, "PATCH", path, shorter), "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION");
+  assert.equal(
+    await atlas.refused(400, "POST", "/clusters/one/backup/snapshots", { retentionInDays: 2 }),
+    "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION",
+  );
   assert.equal(await atlas.refused(400, "PATCH", "/clusters/one", { backupEnabled: false }), "BACKUP_COMPLIANCE_POLICY_BACKUP_REQUIRED");
   assert.equal(await atlas.refused(400, "PATCH", "/clusters/one", { pitEnabled: false }), "BACKUP_COMPLIANCE_POLICY_PIT_REQUIRED");
   const weaker = "BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS";

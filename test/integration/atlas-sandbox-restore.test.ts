@@ -82,6 +82,26 @@ test("R54 a point in time holds everything before its second; an operation's poi
   assert.deepEqual(await ids(scratch), [1, 2, 3]);
 });
 
+test("R54 a restore to each of ten random seconds brings back exactly what was written before it", async () => {
+  const begin = new Date("2026-11-21T10:00:00Z");
+  const clock = { at: begin, now: (): Date => clock.at };
+  await using atlas = await startAtlas({ clusters: TWO, clock });
+  const prod = await atlas.data("prod");
+  const SECONDS = 40;
+  for (let second = 0; second < SECONDS; second++) {
+    clock.at = new Date(begin.getTime() + second * 1000 + 500);
+    await insert(prod, second);
+  }
+  clock.at = new Date(begin.getTime() + 3_600_000);
+  const scratch = await atlas.data("scratch");
+  const chosen = Array.from({ length: 10 }, () => Math.floor(Math.random() * SECONDS));
+  for (const second of chosen) {
+    await restore(atlas, { deliveryType: "pointInTime", pointInTimeUTCSeconds: begin.getTime() / 1000 + second });
+    const expected = Array.from({ length: second }, (_, at) => at);
+    assert.deepEqual(await ids(scratch), expected, `of second ${second}`);
+  }
+});
+
 test("R54 nobody reaches a cluster while it is restored, and it is UPDATING until the job has ended", async () => {
   await using atlas = await startAtlas({ clusters: TWO, speed: 200 });
   const scratch = await atlas.data("scratch");
@@ -130,6 +150,36 @@ test("R54 after a restore over itself earlier points can be reached, later ones 
   await snapshotNow(atlas);
   await restore(atlas, { deliveryType: "pointInTime", pointInTimeUTCSeconds: await nextSecond() });
   assert.deepEqual(await ids(scratch), [1, 2]);
+});
+
+test("R54 a clock that jumps over a restore finds the restored data in every snapshot after it", async () => {
+  const clock = { at: new Date("2026-11-21T10:00:00Z"), now: (): Date => clock.at };
+  await using atlas = await startAtlas({ clusters: [{ name: "prod" }], clock, speed: 1 });
+  const prod = await atlas.data("prod");
+  await prod.db("old").collection("a").insertOne({});
+  await atlas.sandbox.advance(3_600_000);
+  await prod.db("new").collection("a").insertOne({});
+  const at = new Date("2026-11-21T10:30:00Z").getTime() / 1000;
+  const body = { deliveryType: "pointInTime", pointInTimeUTCSeconds: at, targetClusterName: "prod", targetGroupId: atlas.sandbox.groupId };
+  const jobs = "/clusters/prod/backup/restoreJobs";
+  const { id } = await atlas.expect(200, "POST", jobs, body);
+  await atlas.sandbox.advance(8 * 3_600_000);
+  const { finishedAt, failed } = await atlas.expect(200, "GET", `${jobs}/${id}`);
+  assert.match(finishedAt, /^2026-11-21T11:0/);
+  assert.equal(failed, false);
+  const { results } = await atlas.expect(200, "GET", "/clusters/prod/backup/snapshots");
+  assert.match(results[0].createdAt, /^2026-11-21T16:0/);
+  const held = await atlas.expect(200, "GET", `/clusters/prod/backup/snapshots/${results[0].id}/databases`);
+  assert.deepEqual(held.results, [{ name: "old" }]);
+  const later = new Date("2026-11-21T17:00:00Z").getTime() / 1000;
+  const again = await atlas.expect(200, "POST", jobs, { ...body, pointInTimeUTCSeconds: later });
+  await atlas.sandbox.advance(3_600_000);
+  assert.equal((await atlas.expect(200, "GET", `${jobs}/${again.id}`)).failed, false);
+  const after = await atlas.data("prod");
+  assert.deepEqual(
+    (await after.db().admin().listDatabases({ nameOnly: true })).databases.map(({ name }) => name).filter((name) => name.length === 3),
+    ["old"],
+  );
 });
 
 test("R54 points outside the window, and targets that cannot take the data, are refused", async () => {

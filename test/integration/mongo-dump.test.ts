@@ -371,6 +371,19 @@ test("whoever takes the bytes slowly is not run over: nothing more is read than 
   );
 });
 
+test("a dump can be ended while its server is silent", async () => {
+  await using world = await beginMongoWorld();
+  await small(world, 20_000);
+  world.sandbox.faults.next({ command: "getMore", collection: "users", effect: { kind: "stallBefore" } });
+  const dump = await begin(world);
+  const reading = bytesOf(dump);
+  reading.catch(() => {});
+  while (!world.sandbox.faults.seen.some(({ command }) => command === "getMore")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await dump.end();
+  await assert.rejects(reading, isLifeboatError);
+  world.sandbox.faults.clear();
+});
+
 const MONGORESTORE = process.env.LIFEBOAT_MONGORESTORE;
 const MONGODUMP = process.env.LIFEBOAT_MONGODUMP;
 

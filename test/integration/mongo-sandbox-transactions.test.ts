@@ -139,3 +139,75 @@ test("R54 the driver's own transactions run with retryable writes around them", 
     await client.close();
   }
 });
+
+test("R54 a log done again on an empty server, entry after entry, makes the same data and definitions", async () => {
+  await using world = await beginMongoWorld({ noopEveryMs: 0, updateDiffs: true, transactionEntryOps: 1000 });
+  await using copy = await beginMongoWorld({ noopEveryMs: 0 });
+  const db = world.db();
+  const users = db.collection<Document>("users");
+  await users.insertMany(
+    Array.from({ length: 5 }, (_, n) => ({
+      _id: n as never,
+      n,
+      deep: { list: [1, 2, 3], text: "x".repeat(50) },
+      filling: "y".repeat(200),
+    })),
+  );
+  await users.createIndex({ n: 1 }, { unique: true });
+  await users.updateMany({ n: { $gt: 1 } }, {
+    $inc: { n: 100 },
+    $set: { "deep.list.1": 9, fresh: true },
+    $unset: { filling: "" },
+  } as never);
+  await users.updateOne({ _id: 0 as never }, { $push: { "deep.list": 4 }, $rename: { filling: "filled" } } as never);
+  await users.updateOne({ _id: 1 as never }, { $pop: { "deep.list": 1 } } as never);
+  await users.replaceOne({ _id: 3 as never }, { n: -1 });
+  await world.client.withSession((session) =>
+    session.withTransaction(async () => {
+      await users.deleteOne({ _id: 4 as never }, { session });
+      await users.updateOne({ _id: 0 as never }, { $set: { "deep.text": "z" } }, { session });
+    }),
+  );
+  await db.createCollection("view", { viewOn: "people", pipeline: [{ $match: { n: 0 } }] });
+  await db.createCollection("gone", { capped: true, size: 4096 });
+  await db.createCollection("series", { timeseries: { timeField: "at", metaField: "m" } });
+  await db.collection("series").insertMany([
+    { at: new Date(5), m: 1, v: 1 },
+    { at: new Date(6), m: 1, v: 2 },
+  ]);
+  await db.collection("gone").drop();
+  await users.rename("people");
+  await db.command({ collMod: "people", validator: { n: { $exists: true } } });
+  const oplog = world.client.db("local").collection<Document>("oplog.rs");
+  const diffs = await oplog.countDocuments({ op: "u", "o.$v": 2 });
+  assert.ok(diffs >= 5, `only ${diffs} updates came as differences`);
+  for await (const entry of oplog.find({}, { promoteValues: false })) await copy.client.db("admin").command({ applyOps: [entry] });
+  for (const name of ["people", "view", "series", "system.buckets.series"]) {
+    const raw = async (of: typeof world) =>
+      (await of.db().collection(name).find({}, { raw: true }).toArray()).map((bytes) =>
+        Buffer.from(bytes as unknown as Uint8Array).toString("hex"),
+      );
+    const expected = await raw(world);
+    assert.ok(expected.length > 0);
+    assert.deepEqual(await raw(copy), expected, name);
+  }
+  const definitions = async (of: typeof world): Promise<unknown> => {
+    const all = (await of.db().listCollections().toArray()) as Document[];
+    return Promise.all(
+      all.map(async ({ name, type, options }) => [
+        name,
+        type,
+        options,
+        type === "view"
+          ? []
+          : await of
+              .db()
+              .collection(name)
+              .indexes()
+              .catch(() => []),
+      ]),
+    );
+  };
+  const sorted = (rows: unknown): unknown => (rows as [string][]).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  assert.deepEqual(sorted(await definitions(copy)), sorted(await definitions(world)));
+});

@@ -61,7 +61,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "archive",
     group: "Protecting:",
-    summary: "Store the log of a PostgreSQL as it is written, for point-in-time recovery",
+    summary: "Store the log of a PostgreSQL or MongoDB as it is written, for point-in-time recovery",
     load: async () => (await import("./archive.ts")).archiveCommand,
   },
   {

@@ -44,7 +44,9 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
     log: oplogEngine(source),
 
     async inspect(connection, work = {}) {
-      return await withMongo(connection, { signal: work.signal }, (session) => databaseFacts(session, scopeFor(connection)));
+      return await withMongo(connection, { signal: work.signal, otherwise: "TOOL_FAILED" }, (session) =>
+        databaseFacts(session, scopeFor(connection)),
+      );
     },
 
     async beginDump(connection, dumpOptions) {

@@ -18,7 +18,7 @@ export interface Wait<T> {
 
 /** Said at once, then every so often. */
 const SAY_MS = 60_000;
-const FIRST_PAUSE_MS = 1_000;
+const FIRST_PAUSE_MS = 250;
 
 /**
  * The answer that was done. PROVIDER_BUSY when it has not ended in time. Atlas goes on with its work while its API is away, so an

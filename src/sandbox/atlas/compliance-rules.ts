@@ -24,6 +24,17 @@ export function requireNoDecrease(world: World, snapshot: Snapshot, expiresAt: D
   );
 }
 
+/** The policy may say how long at least an on-demand snapshot is kept. */
+export function requireKeptLongEnough(world: World, retentionInDays: number): void {
+  const least = world.compliance?.settings.onDemandPolicyItem as PolicyItem | null | undefined;
+  if (least === undefined || least === null || retentionInDays >= retentionDays(least)) return;
+  throw refused(
+    "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION",
+    `${NAMED} keeps on-demand snapshots for ${least.retentionValue} ${least.retentionUnit}.`,
+    retentionInDays,
+  );
+}
+
 /** A schedule holds at least what the policy asks for. */
 export function requireScheduleWithin(world: World, items: readonly PolicyItem[], windowDays: number): void {
   const settings = world.compliance?.settings;

@@ -37,13 +37,20 @@ export function dataFactory(options: DataOptions): DataFactory {
 /** A clock that was read a moment ago still says the present. */
 const PRESENT_MS = 1500;
 
+/** A server, and where it began: with data of a restore, perhaps. */
+interface Held {
+  readonly server: MongoSandbox;
+  readonly beganAt: Date;
+  readonly began: ReturnType<MongoSandbox["position"]>;
+}
+
 export class ClusterData {
   readonly #options: DataOptions;
   readonly #wishes: DataWishes;
-  #server: MongoSandbox | undefined;
+  #held: Held | undefined;
   #port = 0;
   /** Servers whose data restores replaced: their past can still be asked for. */
-  readonly #past: { readonly server: MongoSandbox; readonly until: Date }[] = [];
+  readonly #past: (Held & { readonly until: Date })[] = [];
   /** Holds the port while there is no server. */
   #guard: Server | undefined;
   #shuts = 0;
@@ -56,19 +63,20 @@ export class ClusterData {
   async begin(port: number | undefined, state: MongoState | undefined): Promise<void> {
     const { users, clock, noopEveryMs } = this.#options;
     const { replicaSet, version } = this.#wishes;
-    this.#server = await startMongoSandbox({ port, replicaSet, version, users, clock, noopEveryMs, state });
-    this.#port = this.#server.port;
+    const server = await startMongoSandbox({ port, replicaSet, version, users, clock, noopEveryMs, state });
+    this.#held = { server, beganAt: clock(), began: server.position() };
+    this.#port = server.port;
   }
 
   /** The server that holds the present. */
   get server(): MongoSandbox {
-    if (this.#server === undefined) throw new Error("the cluster is being restored: it has no data now");
-    return this.#server;
+    if (this.#held === undefined) throw new Error("the cluster is being restored: it has no data now");
+    return this.#held.server;
   }
 
   /** The same, where there is one: not while it is being restored. */
   get present(): MongoSandbox | undefined {
-    return this.#server;
+    return this.#held?.server;
   }
 
   /** `host:port`; the same for the cluster's whole life. */
@@ -79,29 +87,37 @@ export class ClusterData {
   /** The data as of an instant that is now, or was; undefined while there is none. */
   stateAt(at: Date | Wanted): MongoState | undefined {
     const instant = at instanceof Date ? at : at.end;
-    const server = this.#past.find((each) => instant <= each.until)?.server ?? this.#server;
-    if (server === undefined) return undefined;
-    if (!(at instanceof Date))
-      return at.kind === "seconds" ? server.stateAt(at.end, "before") : server.stateAt({ t: at.t, i: at.i }, "through");
-    const isPresent = this.#options.clock().getTime() - at.getTime() < PRESENT_MS;
-    return isPresent ? server.stateAt(server.position(), "through") : server.stateAt(at, "before");
+    const isPresent = at instanceof Date && this.#options.clock().getTime() - at.getTime() < PRESENT_MS;
+    const held = isPresent ? this.#held : (this.#past.find((each) => instant <= each.until) ?? this.#held);
+    if (held === undefined) return undefined;
+    const { server, beganAt, began } = held;
+    if (isPresent) return server.stateAt(server.position(), "through");
+    // a clock that jumped over a restore has instants at which the server was not there yet, but its data was
+    if (!(at instanceof Date) && at.kind === "oplog") {
+      // compared as a position: its second may have begun before the server did
+      const isEarlier = at.t < began.t || (at.t === began.t && at.i < began.i);
+      return server.stateAt(isEarlier ? began : { t: at.t, i: at.i }, "through");
+    }
+    if (instant < beganAt) return server.stateAt(began, "through");
+    return server.stateAt(instant, "before");
   }
 
   /** Drops all connections and refuses commands, until as many calls of `open` came. */
   async shut(): Promise<void> {
-    if (++this.#shuts === 1 && this.#server !== undefined) shutDoor(this.#server, () => this.#shuts > 0);
+    if (++this.#shuts === 1 && this.#held !== undefined) shutDoor(this.#held.server, () => this.#shuts > 0);
   }
 
   async open(): Promise<void> {
     this.#shuts = Math.max(0, this.#shuts - 1);
   }
 
-  /** What it holds is gone; nobody is answered before `fill`. */
-  async wipe(): Promise<void> {
-    const old = this.server;
-    this.#server = undefined;
-    this.#past.push({ server: old, until: this.#options.clock() });
-    await old.close();
+  /** What it holds is gone, as of an instant; nobody is answered before `fill`. */
+  async wipe(at: Date): Promise<void> {
+    const old = this.#held;
+    if (old === undefined) return;
+    this.#held = undefined;
+    this.#past.push({ ...old, until: at });
+    await old.server.close();
     this.#guard = await guardPort(this.#port);
   }
 
@@ -120,7 +136,7 @@ export class ClusterData {
 
   async close(): Promise<void> {
     await endGuard(this.#guard);
-    await this.#server?.close();
+    await this.#held?.server.close();
   }
 }
 

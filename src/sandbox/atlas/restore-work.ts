@@ -28,7 +28,7 @@ export function beginRestore(realm: Realm, job: RestoreJob, target: Cluster, sta
   realm.later(realm.durations.restoreQueueMs, async () => {
     if (!goesOn()) return;
     endLog(target, realm.now());
-    await target.data?.wipe();
+    await target.data?.wipe(realm.now());
     if (outcome === "hang") return;
     realm.later(lastsMs, async () => {
       if (!goesOn()) return;

@@ -1,7 +1,7 @@
 // Snapshots: taken on demand, listed, kept longer, deleted.
 import { iso, oneOf, onlyKnown, optional, optionalWhole, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { requireNoDecrease, requireSnapshotDeletable } from "./compliance-rules.ts";
+import { requireKeptLongEnough, requireNoDecrease, requireSnapshotDeletable } from "./compliance-rules.ts";
 import { collectionsOf, databasesOf } from "./contents.ts";
 import { invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
@@ -76,6 +76,7 @@ export function createSnapshot(realm: Realm, call: Call): Answer {
   onlyKnown(call.body, ["description", "retentionInDays"]);
   const retentionInDays = optionalWhole(call.body, "retentionInDays", 1);
   if (retentionInDays === undefined) throw missingAttribute("retentionInDays");
+  requireKeptLongEnough(realm.world, retentionInDays);
   const description = optional(call.body, "description", "string");
   if (cluster.settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_SNAPSHOT", `Cluster ${cluster.name} is paused.`, cluster.name);
   const open = [...cluster.snapshots.values()].some(

@@ -216,4 +216,3 @@ export function regionOf(cluster: Cluster): RegionConfig {
   if (region === undefined) throw new Error("a cluster has a region");
   return region;
 }
-export const isPaused = (cluster: Cluster): boolean => cluster.settings.paused;

@@ -42,7 +42,7 @@ export const ASSUMPTIONS: readonly Assumption[] = [
   },
   {
     about: "updates in the log",
-    here: "the whole document, never a difference",
+    here: "the whole document; a difference only when the server is started so",
     because: "both are legal; a real server writes whichever is smaller",
   },
   {

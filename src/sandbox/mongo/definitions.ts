@@ -8,25 +8,26 @@ import { viewDocument } from "./scan.ts";
 import { newUuid, type Store, uuidValue } from "./store.ts";
 import { bucketOptions, seriesOptions } from "./timeseries-definition.ts";
 import { firstIndex, toBucketIndex } from "./timeseries-indexes.ts";
-import { bucketsName } from "./timeseries-read.ts";
+import { BUCKETS, bucketsName } from "./timeseries-read.ts";
 import { fillUnique } from "./unique.ts";
 import { compareValues, toNumber } from "./values.ts";
 import type { Records } from "./versions.ts";
 
 /** Makes what `create` asks for. The same once more is no error; anything else of that name is NamespaceExists. */
 export function createNamespace(store: Store, db: string, name: string, options: Document): void {
+  const isBuckets = name.startsWith(BUCKETS);
   const existing = store.find(db, name);
   if (existing !== undefined) {
-    const same = existing.kind !== "view" && compareValues(wanted(options), definitionOf(existing).options) === 0;
+    const same = existing.kind !== "view" && compareValues(isBuckets ? options : wanted(options), definitionOf(existing).options) === 0;
     if (same) return;
     throw new MongoFault(48, `Collection ${fullName(db, name)} already exists.`);
   }
   if (options.viewOn !== undefined) createView(store, db, name, options);
-  else if (options.timeseries !== undefined) createSeries(store, db, name, options);
+  else if (options.timeseries !== undefined && !isBuckets) createSeries(store, db, name, options);
   else {
     if (options.capped === true && !(toNumber(options.size) > 0))
       throw new MongoFault(72, "the 'size' field is required when 'capped' is true");
-    store.create(db, name, "collection", wanted(options));
+    store.create(db, name, "collection", isBuckets ? options : wanted(options));
   }
 }
 
@@ -66,7 +67,12 @@ function createSeries(store: Store, db: string, name: string, options: Document)
     const index = firstIndex(kept.timeseries);
     if (index !== undefined) createIndexes(store, buckets, [toBucketIndex(index, kept.timeseries)]);
   }
-  logView(store, store.create(db, name, "timeseries", kept), "i");
+  createFront(store, db, name, kept);
+}
+
+/** What users of a time series see, over buckets that are there. */
+export function createFront(store: Store, db: string, name: string, options: Document): void {
+  logView(store, store.create(db, name, "timeseries", options), "i");
 }
 
 export function dropNamespace(store: Store, namespace: Namespace): void {
@@ -102,8 +108,7 @@ export function renameNamespace(store: Store, from: string, to: string, dropTarg
   const source = store.find(old.db, old.name);
   if (source === undefined) throw new MongoFault(26, `Source collection ${from} does not exist`);
   if (source.kind === "view") throw new MongoFault(166, `cannot rename view: ${from}`);
-  if (source.kind === "timeseries" || old.name.startsWith("system.buckets."))
-    throw new MongoFault(20, `Cannot rename timeseries collection ${from}`);
+  if (source.kind === "timeseries" || old.name.startsWith(BUCKETS)) throw new MongoFault(20, `Cannot rename timeseries collection ${from}`);
   if (from === to) throw new MongoFault(20, "Can't rename a collection to itself");
   const target = store.find(fresh.db, fresh.name);
   if (target !== undefined && !dropTarget) throw new MongoFault(48, "target namespace exists");

@@ -52,6 +52,12 @@ const keyOrder = (key: Document): Document => key;
 const geoVersion = (kinds: readonly unknown[], rest: Document): Document =>
   kinds.includes("2dsphere") && rest["2dsphereIndexVersion"] === undefined ? { "2dsphereIndexVersion": new Int32(3) } : {};
 
+/** As a user's wish becomes a definition: an index takes the collection's collation unless it has one; `simple` means none, and is not kept. */
+export function withCollation({ collation, ...spec }: Document, namespace: Namespace): Document {
+  const kept = collation ?? definitionOf(namespace).options.collation;
+  return kept === undefined || kept.locale === "simple" ? spec : { ...spec, collation: kept };
+}
+
 /** What makes two indexes different although their keys are the same. */
 const signature = ({ key, collation, partialFilterExpression, sparse, unique }: Document): Document => ({
   key,

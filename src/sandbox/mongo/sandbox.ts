@@ -40,6 +40,8 @@ export interface MongoSandboxOptions {
   readonly latencyMs?: number | undefined;
   /** How much log is kept; the oldest entries go. */
   readonly oplogBytes?: number | undefined;
+  /** True: the log tells an update of some fields as a difference ($v: 2) where that is smaller, as a real server does; else whole documents. */
+  readonly updateDiffs?: boolean | undefined;
   /** How many operations of a transaction make one entry of the log; as many as there are, unless told. */
   readonly transactionEntryOps?: number | undefined;
   /** How often documents that are past their index's `expireAfterSeconds` are deleted; 0, as unless told: never. */
@@ -80,7 +82,12 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     ttlEveryMs = 0,
   } = options;
   const clock = options.clock ?? (() => new Date());
-  const store = new Store({ clock, logged: replicaSet !== false, oplogBytes: options.oplogBytes ?? OPLOG_BYTES });
+  const store = new Store({
+    clock,
+    logged: replicaSet !== false,
+    oplogBytes: options.oplogBytes ?? OPLOG_BYTES,
+    updateDiffs: options.updateDiffs ?? false,
+  });
   const cursors = new Cursors();
   const sessions = new Sessions();
   const transactions = new Transactions(store, options.transactionEntryOps ?? MOST_OPS);

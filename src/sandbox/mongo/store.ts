@@ -14,6 +14,8 @@ export interface StoreOptions {
   /** A standalone server has no log. */
   readonly logged: boolean;
   readonly oplogBytes: number;
+  /** The log tells an update of some fields as a difference where that is smaller. */
+  readonly updateDiffs: boolean;
 }
 
 /** Everything a record of the log has but its position and time. */
@@ -25,6 +27,7 @@ export class Store {
   readonly slab = new Slab();
   readonly clock: () => Date;
   readonly logged: boolean;
+  readonly updateDiffs: boolean;
   /** Position of the newest change; positions only ever rise. */
   last: Position;
   /** First position whose past is known: later than a state that was taken over. */
@@ -35,6 +38,7 @@ export class Store {
   constructor(options: StoreOptions) {
     this.clock = options.clock;
     this.logged = options.logged;
+    this.updateDiffs = options.updateDiffs;
     this.oplog = new Oplog(options.oplogBytes);
     this.last = positionAt(Math.floor(options.clock().getTime() / 1000), 0);
     this.epoch = this.last;

@@ -5,7 +5,8 @@ import type { Position } from "./position.ts";
 import { encode, type Raw, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 
-export const bucketsName = (name: string): string => `system.buckets.${name}`;
+export const BUCKETS = "system.buckets.";
+export const bucketsName = (name: string): string => `${BUCKETS}${name}`;
 
 /** Every measurement of every bucket, bucket after bucket. */
 export function* unpackBuckets(store: Store, series: Namespace, at: Position): Generator<Raw> {

@@ -64,7 +64,7 @@ export function updateMatching(store: Store, order: UpdateOrder): UpdateOutcome 
   let modified = 0;
   for (const slot of chosen) {
     const bytes = isReplacement ? replacing(slot.head, replacement as Raw) : updated(slot.head, order);
-    if (replaceDocument(store, namespace as Namespace, slot, bytes, options)) modified++;
+    if (replaceDocument(store, namespace as Namespace, slot, bytes, { ...options, partial: !isReplacement })) modified++;
   }
   if (chosen.length > 0 || upsert !== true) return { matched: chosen.length, modified, slot: chosen[0] };
   return upserted(store, order, isReplacement);

@@ -1,6 +1,7 @@
 // Changes of documents: each is checked, kept as a version, and logged.
-import { type Document, ObjectId, type Timestamp } from "bson";
+import { type Document, Int32, ObjectId, type Timestamp } from "bson";
 import { type Definition, definitionOf, fullName, type Namespace } from "./catalog.ts";
+import { diffOf } from "./diff.ts";
 import { MongoFault } from "./errors.ts";
 import { compileFilter, type Test } from "./match.ts";
 import { timestampOf } from "./position.ts";
@@ -16,6 +17,8 @@ export interface WriteOptions {
   readonly session?: Document | undefined;
   readonly stmtId?: number | undefined;
   readonly bypassValidation?: boolean | undefined;
+  /** It changes some fields: the log may tell the difference. */
+  readonly partial?: boolean | undefined;
 }
 
 /** Adds a document; returns where it lies. DuplicateKey, DocumentValidationFailure, BSONObjectTooLarge. */
@@ -72,11 +75,17 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
     op: "u",
     ns: fullName(namespace.db, namespace.name),
     uuid: records.uuid,
-    o: slot.head,
+    ...(options.partial === true ? told(store, before, slot.head) : { o: slot.head }),
     session: options.session,
     stmtId: options.stmtId,
   });
   return true;
+}
+
+/** What the log says of an update of some fields. */
+function told(store: Store, before: Raw, after: Raw): { readonly o: Raw; readonly o2?: Buffer } {
+  const diff = store.updateDiffs ? diffOf(typedOf(before), typedOf(after)) : undefined;
+  return diff === undefined ? { o: after } : { o: rawOf(encode({ $v: new Int32(2), diff })), o2: idDocument(after) };
 }
 
 export function removeDocument(store: Store, namespace: Namespace, slot: Slot, options: WriteOptions = {}): void {

@@ -86,33 +86,3 @@ export class Crc64 {
 
 /** The checksum of no bytes at all. */
 export const CRC64_EMPTY = 0n;
-
-/** Polynomials over one bit, the highest power lowest, as the checksum itself is reflected: 1 is the top bit. */
-const ONE = 1n << 63n;
-
-function multiply(a: bigint, b: bigint): bigint {
-  let product = 0n;
-  let factor = b;
-  for (let bit = 63n; bit >= 0n; bit--) {
-    if ((a >> bit) & 1n) product ^= factor;
-    factor = factor & 1n ? (factor >> 1n) ^ POLYNOMIAL : factor >> 1n;
-  }
-  return product;
-}
-
-/** x to the power of 8 · 2^k, grown as needed. */
-const SHIFTS: bigint[] = [ONE >> 8n];
-
-function shiftOf(sizeBytes: number): bigint {
-  let shift = ONE;
-  for (let rest = sizeBytes, k = 0; rest > 0; rest = Math.floor(rest / 2), k++) {
-    if (k === SHIFTS.length) SHIFTS.push(multiply(SHIFTS[k - 1] as bigint, SHIFTS[k - 1] as bigint));
-    if (rest % 2 === 1) shift = multiply(shift, SHIFTS[k] as bigint);
-  }
-  return shift;
-}
-
-/** The checksum of two stretches of bytes, one after the other, from theirs and the length of the second. */
-export function combineCrc64(first: bigint, second: bigint, secondBytes: number): bigint {
-  return multiply(first, shiftOf(secondBytes)) ^ second;
-}

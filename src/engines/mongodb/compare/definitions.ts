@@ -39,7 +39,7 @@ export function compareDefinitions(source: Facts, copy: Facts, { tables: pattern
 function isEqual(name: string, expected: string | undefined, actual: string | undefined, held: boolean): boolean {
   if (expected === actual) return true;
   if (!held || expected === undefined || actual === undefined || !EXPIRY.test(expected)) return false;
-  if (name.startsWith("index ")) return actual.replace(HELD, "") === expected.replace(EXPIRY, "");
+  if (name.startsWith("index ")) return HELD.test(actual) && actual.replace(HELD, "") === expected.replace(EXPIRY, "");
   return actual === expected.replace(EXPIRY, "");
 }
 

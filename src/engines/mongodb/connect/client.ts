@@ -72,13 +72,18 @@ export async function openMongo(connection: Connection, options: OpenOptions = {
   }
 }
 
+export interface WorkOptions extends OpenOptions {
+  /** Code for what the server refuses for no reason that has one of its own. */
+  readonly otherwise?: TranslateOptions["otherwise"];
+}
+
 /** Opens a client for the length of one piece of work. */
-export async function withMongo<T>(connection: Connection, options: OpenOptions, act: (session: MongoSession) => Promise<T>): Promise<T> {
+export async function withMongo<T>(connection: Connection, options: WorkOptions, act: (session: MongoSession) => Promise<T>): Promise<T> {
   const session = await openMongo(connection, options);
   try {
     return await act(session);
   } catch (error) {
-    throw session.translate(error);
+    throw session.translate(error, { otherwise: options.otherwise });
   } finally {
     await session.close();
   }

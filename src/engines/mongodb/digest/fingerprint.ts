@@ -5,6 +5,7 @@ import type { MongoSession } from "../connect/client.ts";
 import type { SourceCollection } from "../dump/collections.ts";
 import { interleave } from "../dump/interleave.ts";
 import { readingLanes } from "../dump/lanes.ts";
+import { LargeReplies } from "../dump/large-replies.ts";
 import { type ReadingOptions, readCollection } from "../dump/read-collection.ts";
 import { instantOf, type Survey, survey } from "../dump/survey.ts";
 import { positionOf } from "../oplog/position.ts";
@@ -38,7 +39,8 @@ export async function digestCollections(
   options: ReadingOptions,
 ): Promise<{ readonly rows: number; readonly digest: string }[]> {
   const sums = collections.map(() => new DigestSum());
-  const sources = collections.map((source, index) => () => readCollection(mongo, index, source, options));
+  const reading = { ...options, large: new LargeReplies() };
+  const sources = collections.map((source, index) => () => readCollection(mongo, index, source, reading));
   for await (const item of interleave(sources, readingLanes())) {
     if (item.kind === "documents") sums[item.index]?.addAll(item.documents);
   }

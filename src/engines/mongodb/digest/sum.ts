@@ -1,6 +1,5 @@
-// The digest of a collection: the sum, modulo 2^256, of the SHA-256 of every document's bytes. A sum does not depend on the order of
-// documents, and sums of parts add up, so collections can be read in parallel and in pieces. Unlike exclusive or, it does not lose
-// documents that are there twice.
+// The digest of a collection: the sum, modulo 2^256, of the SHA-256 of every document's bytes. It does not depend on the order of documents.
+// Unlike exclusive or, it does not lose documents that are there twice.
 import { hash } from "node:crypto";
 import { walkDocuments } from "../archive/documents.ts";
 
@@ -15,12 +14,6 @@ const DEFERRED = 2 ** 36;
 
 /** Any encoding of a string is taken; the types know only those of bytes. */
 const UTF16 = "utf16le" as string;
-
-/** A sum as it travels between threads: count, and 16 digits of 16 bits each, least significant first. */
-export interface SumParts {
-  readonly rows: number;
-  readonly digits: readonly number[];
-}
 
 /** Adds up documents. */
 export class DigestSum {
@@ -50,18 +43,6 @@ export class DigestSum {
   /** Adds whole documents that lie one after the other. Anything else: INTEGRITY. */
   addAll(documents: Uint8Array): void {
     walkDocuments(documents, (from, to) => this.add(documents, from, to));
-  }
-
-  merge(parts: SumParts): void {
-    this.#carry();
-    for (let index = 0; index < DIGITS; index++) this.#digits[index] = (this.#digits[index] as number) + (parts.digits[index] ?? 0);
-    this.#rows += parts.rows;
-    this.#waiting = 1;
-  }
-
-  parts(): SumParts {
-    this.#carry();
-    return { rows: this.#rows, digits: [...this.#digits] };
   }
 
   /** 64 hexadecimal digits; of no documents all zero. */

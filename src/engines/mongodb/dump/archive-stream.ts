@@ -7,6 +7,7 @@ import { ArchiveAssembly, type WrittenCollection } from "./assembly.ts";
 import type { SourceCollection } from "./collections.ts";
 import { interleave } from "./interleave.ts";
 import { readingLanes } from "./lanes.ts";
+import { LargeReplies } from "./large-replies.ts";
 import { type CollectionItem, type ReadingOptions, readCollection } from "./read-collection.ts";
 
 export interface StreamOptions extends ReadingOptions {
@@ -20,6 +21,9 @@ export interface StreamOptions extends ReadingOptions {
   readonly onWritten: (written: readonly WrittenCollection[]) => void;
 }
 
+/** Whatever compresses and encrypts makes as much of its own as it is given at a time: not 16 MB, when a document has them. */
+const PIECE_BYTES = 1024 * 1024;
+
 /** Ends only when all was read, written and judged. Errors of reading are the driver's; DUMP_INCOMPLETE, SOURCE_CHANGED. */
 export async function* streamArchive(mongo: MongoSession, options: StreamOptions): AsyncGenerator<Uint8Array, void> {
   // On this thread: another would hash beside it, but costs half as much again in handing over, and 40 MB. Measured on two cores, of
@@ -27,7 +31,8 @@ export async function* streamArchive(mongo: MongoSession, options: StreamOptions
   const assembly = new ArchiveAssembly(preludeOf(mongo, options));
   yield* assembly.begin();
   for await (const item of itemsOf(mongo, options)) {
-    yield* item.kind === "end" ? assembly.close(item.index) : assembly.add(item.index, item.documents, item.count);
+    const pieces = item.kind === "end" ? assembly.close(item.index) : assembly.add(item.index, item.documents, item.count);
+    for (const piece of pieces) for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
   }
   options.onWritten(assembly.end());
 }
@@ -38,7 +43,8 @@ async function* itemsOf(mongo: MongoSession, options: StreamOptions): AsyncGener
     for (const index of collections.keys()) yield { kind: "end", index };
     return;
   }
-  const sources = collections.map((source, index) => () => readCollection(mongo, index, source, options));
+  const reading = { ...options, large: new LargeReplies() };
+  const sources = collections.map((source, index) => () => readCollection(mongo, index, source, reading));
   yield* interleave(sources, readingLanes());
   // Last, as whoever restores must have every document before the first change.
   if (oplog === undefined) return;

@@ -26,6 +26,8 @@ export interface DumpMeans {
   readonly toolVersion: string;
 }
 
+const CLOSE_TIMEOUT_MS = 2_000;
+
 /**
  * The session belongs to the dump: it is closed when the dump ends, or cannot begin. Throws USAGE, TABLE_UNKNOWN, CAPABILITY_MISSING,
  * SOURCE_*. The bytes throw DUMP_FAILED, DUMP_INCOMPLETE, SNAPSHOT_TOO_OLD, SOURCE_*, and the abort's reason.
@@ -103,7 +105,13 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
     fingerprint: () => printed.promise,
     async end() {
       printed.reject(new LifeboatError("CANCELLED", "the dump was ended"));
-      await bytes.return();
+      const left = bytes.return();
+      left.catch(() => {}); // whoever read them was told
+      // Cursors are closed in order, unless a server that is silent keeps one waiting: then it is the connection that ends.
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      await Promise.race([left.catch(() => {}), late]);
+      clearTimeout(timer);
       await mongo.close();
     },
   };

@@ -6,6 +6,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { documentFlaw, lengthAt } from "../archive/documents.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { type Element, elementsOf, TYPE, textOf } from "../oplog/elements.ts";
+import { LARGE_BYTES, LargeReplies } from "./large-replies.ts";
 
 /** Some documents, one after the other in one piece of memory of their own. */
 export interface RawBatch {
@@ -18,14 +19,14 @@ export interface RawCursorOptions {
   readonly batchBytes?: number | undefined;
   /** Most documents of the first batch, whose size nobody knows yet. Default 500. */
   readonly firstBatch?: number | undefined;
+  /** Shared by cursors that are read side by side: large replies come one at a time. */
+  readonly large?: LargeReplies | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const BATCH_BYTES = 1024 * 1024;
 const FIRST_BATCH = 500;
 const MOST_IN_BATCH = 1_000_000;
-/** After a batch larger than this the next is not asked for before it was taken: memory is bounded by that of very few of them. */
-const AHEAD_BYTES = 4 * 1024 * 1024;
 
 /**
  * Runs a command that opens a cursor (`find`, `listCollections`, `aggregate` …, without batch size) and yields what it gives; while one
@@ -49,29 +50,40 @@ async function* readReplies(
   command: Document,
   options: RawCursorOptions,
 ): AsyncGenerator<RawBatch, void> {
-  const { batchBytes = BATCH_BYTES, firstBatch = FIRST_BATCH, signal } = options;
+  const { batchBytes = BATCH_BYTES, firstBatch = FIRST_BATCH, large = new LargeReplies(), signal } = options;
   // A cursor belongs to the session that opened it. Causal consistency would put an instant of its own into the command.
   const session = mongo.client.startSession({ causalConsistency: false });
   const run = (next: Document): Promise<Reply> => ask(mongo, database, next, session);
   // A cursor for which there is nothing more to be closed has id 0.
   let open: Pick<Reply, "id" | "collection"> | undefined;
   let coming: Promise<Reply> | undefined;
+  let endTurn: (() => void) | undefined;
   try {
     let reply = await run(withBatchSize(command, firstBatch));
     for (;;) {
       signal?.throwIfAborted();
       open = reply.id === 0n ? undefined : reply;
-      const { documents, count } = gatherDocuments(reply.batch);
+      let gathered: RawBatch | undefined = gatherDocuments(reply.batch);
+      const { count } = gathered;
+      const sizeBytes = gathered.documents.length;
+      reply.batch = NOTHING; // what is used up must not be held while the next one comes
       const more = (): Promise<Reply> | undefined => {
         if (open === undefined) return undefined;
-        const batchSize = count === 0 ? firstBatch : sizeOfNext(batchBytes, documents.length / count);
+        const batchSize = count === 0 ? firstBatch : sizeOfNext(batchBytes, sizeBytes / count);
         const next = run({ getMore: Long.fromBigInt(open.id), collection: open.collection, batchSize });
         next.catch(() => {}); // seen when it is awaited; here only so that an early failure is no unhandled one
         return next;
       };
-      coming = documents.length > AHEAD_BYTES ? undefined : more();
-      if (count > 0) yield { documents, count };
-      coming ??= more();
+      // The next is on its way while this one is used; a large one is asked for only when the one before was taken.
+      const isLarge = sizeBytes > LARGE_BYTES;
+      coming = isLarge ? undefined : more();
+      if (count > 0) yield gathered;
+      gathered = undefined;
+      endTurn?.();
+      if (isLarge && open !== undefined) {
+        endTurn = await large.begin();
+        coming = more();
+      }
       if (coming === undefined) return;
       const last = coming;
       coming = undefined;
@@ -79,6 +91,7 @@ async function* readReplies(
       reply = await last;
     }
   } finally {
+    endTurn?.();
     // Left early: what is under way must have ended before its cursor can be closed.
     const late = await coming?.catch(() => undefined);
     const rest = late ?? open;
@@ -119,8 +132,10 @@ const sizeOfNext = (batchBytes: number, documentBytes: number): number =>
 interface Reply {
   readonly id: bigint;
   readonly collection: string;
-  readonly batch: Uint8Array;
+  batch: Uint8Array;
 }
+
+const NOTHING = new Uint8Array(0);
 
 async function ask(mongo: MongoSession, database: string, command: Document, session: ClientSession): Promise<Reply> {
   // `raw`: embedded documents of the reply stay bytes.

@@ -6,6 +6,7 @@ import type { MongoSession } from "../connect/client.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { isStillThere, type SourceCollection } from "./collections.ts";
 import { snapshotConcern } from "./consistency.ts";
+import type { LargeReplies } from "./large-replies.ts";
 import { readRaw } from "./raw-cursor.ts";
 
 /** From one of several collections that are read side by side, by its place in their list. */
@@ -17,6 +18,7 @@ export interface ReadingOptions {
   readonly consistency: Consistency;
   /** The instant that all reads share. */
   readonly snapshot?: Stamp | undefined;
+  readonly large?: LargeReplies | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,12 +27,12 @@ export async function* readCollection(
   mongo: MongoSession,
   index: number,
   source: SourceCollection,
-  { consistency, snapshot, signal }: ReadingOptions,
+  { consistency, snapshot, large, signal }: ReadingOptions,
 ): AsyncGenerator<CollectionItem, void> {
   const { db, data, table } = source;
   if (data !== undefined) {
     let rows = 0;
-    for await (const batch of readRaw(mongo, db, findCommand(mongo, source, snapshot), { signal })) {
+    for await (const batch of readRaw(mongo, db, findCommand(mongo, source, snapshot), { large, signal })) {
       rows += batch.count;
       yield { kind: "documents", index, ...batch };
     }

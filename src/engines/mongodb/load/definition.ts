@@ -28,7 +28,8 @@ export function definitionOf({ options, indexes }: Metadata): Definition {
   const pick = (wanted: (name: string) => boolean): Document => Object.fromEntries(entries.filter(([name]) => wanted(name)));
   const later = pick((name) => LATER.has(name));
   const expiry = pick((name) => LAST.has(name));
-  const own = indexes.filter((index) => !isOfTheServer(index)).map(indexOf);
+  const collated = entries.some(([name]) => name === "collation");
+  const own = indexes.filter((index) => !isOfTheServer(index)).map((index) => indexOf(index, collated));
   return {
     create: pick((name) => !LATER.has(name) && !LAST.has(name)),
     ...(Object.keys(later).length === 0 ? {} : { later }),
@@ -46,10 +47,12 @@ function isOfTheServer(index: OrderedDocument): boolean {
   );
 }
 
-function indexOf(given: OrderedDocument): { readonly index: Document; readonly last?: Document } {
+/** In a collection with a collation, an index without one compares bytes, and has to say so: it would get the collection's. */
+function indexOf(given: OrderedDocument, collated: boolean): { readonly index: Document; readonly last?: Document } {
   // `ns` named the database of the source; a version 0 can be made by no server that is spoken to.
   const kept = entriesOf(given).filter(([name, value]) => name !== "ns" && !(name === "v" && Number(value) < 1));
   const index: Document = Object.fromEntries(kept);
+  if (collated && Number(index.v ?? 2) >= 2) index.collation ??= { locale: "simple" };
   const { name, expireAfterSeconds } = index;
   const due = Number(expireAfterSeconds);
   if (!(due >= 0 && due < HELD_BACK_SECONDS)) return { index };

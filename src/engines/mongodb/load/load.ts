@@ -16,7 +16,7 @@ import { Problems } from "./problems.ts";
 import { INSERTS_AT_ONCE, loadRows } from "./rows.ts";
 import { Slots } from "./slots.ts";
 
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const INDEXES_AT_ONCE = 2;
 const MAJORITY_TIMEOUT_MS = 600_000;
 

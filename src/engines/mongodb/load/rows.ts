@@ -9,9 +9,9 @@ import { insertRaw, type RawInsert } from "./raw-insert.ts";
 import { Slots } from "./slots.ts";
 
 /** A batch is sent when it has so much; one document more may be in it, and the server takes 48 MB in a message. */
-const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 const BATCH_DOCUMENTS = 50_000;
-export const INSERTS_AT_ONCE = 4;
+export const INSERTS_AT_ONCE = 3;
 
 export interface RowsOptions {
   /** The database's rules for documents are there already, and documents that were valid once may not be now. */

@@ -176,7 +176,8 @@ export class DefinitionReplay {
 
   /** What keeps a unique index from being; undefined: it is there. */
   async #build(entry: Entry, place: Namespace, index: Uint8Array): Promise<string | undefined> {
-    const act = (): Promise<Document> => this.#session.command(place.db, { createIndexes: place.collection, indexes: [orderedOf(index)] });
+    const indexes = [collatedOf(orderedOf(index))];
+    const act = (): Promise<Document> => this.#session.command(place.db, { createIndexes: place.collection, indexes });
     try {
       await act();
     } catch (error) {
@@ -251,6 +252,10 @@ function nameIn(index: Uint8Array): string {
   const name = elementNamed(index, "name");
   return name?.type === TYPE.string ? textOf(name) : "";
 }
+
+/** An entry without a collation means comparison of bytes; a command without one would mean the collection's. */
+const collatedOf = (index: Map<string, unknown>): Map<string, unknown> =>
+  index.has("collation") || Number(index.get("v") ?? 2) < 2 ? index : new Map([...index, ["collation", { locale: "simple" }]]);
 
 const keyOf = ({ db, collection }: Namespace): string => `${db}.${collection}`;
 const same = (a: Namespace, b: Namespace): boolean => a.db === b.db && visibleName(a.collection) === visibleName(b.collection);

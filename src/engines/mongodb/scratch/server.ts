@@ -34,7 +34,7 @@ export async function beginScratchOnServer(url: string, source: ScratchSource, r
     locator: { server: server.label, jobId, ...(several ? {} : { database: name }) },
   };
   await refuseSource(source, several ? server : named, signal);
-  const major = await withMongo(server, { signal }, async (session) => {
+  const major = await withMongo(server, { signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
     if (session.hello.serverMajor < serverMajor) {
       const { version } = session.hello;
       throw new LifeboatError(
@@ -67,7 +67,7 @@ export async function checkScratchServer(url: string, source: ScratchSource, ser
   const named = connectionFromUrl(url);
   const server = withDatabase(named, undefined);
   await refuseSource(source, source.several === true ? server : named, work.signal);
-  return await withMongo(server, { signal: work.signal }, async (session) => {
+  return await withMongo(server, { signal: work.signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
     if (session.hello.serverMajor < serverMajor) {
       const { version } = session.hello;
       throw new LifeboatError(
@@ -126,7 +126,7 @@ function nameFor(jobId: string): string {
 }
 
 async function remove(server: Connection, jobId: string, several: boolean, signal?: AbortSignal): Promise<void> {
-  await withMongo(server, { signal }, async (session) => {
+  await withMongo(server, { signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
     if (!several) return await drop(session, nameFor(jobId));
     // As long as the job's mark is there, so is nothing but the job's: the server was empty when it was set.
     if ((await readMark(session, "scratch"))?.[0] !== jobId) return;

@@ -26,7 +26,7 @@ const NOT_FOUND = 26;
  * is touched.
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
-  await withMongo(withDatabase(server, undefined), { signal: work.signal }, async (session) => {
+  await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
     if (session.hello.topology === "sharded") {
       throw new LifeboatError("CAPABILITY_MISSING", `a sharded cluster cannot give the database ${finished} the name ${name}`, {
         hint: `restore into a name where nothing is; ${finished} holds the restored data, checked`,

@@ -35,7 +35,7 @@ export async function stateOf(
   chosen: SourceScope,
   work: Work,
 ): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }> {
-  return await withMongo(target.connection, { signal: work.signal }, async (session) => {
+  return await withMongo(target.connection, { signal: work.signal, otherwise: "TOOL_FAILED" }, async (session) => {
     const occupants = await occupantsOf(session, scopeOf(target.connection, chosen));
     return { exists: occupants.length > 0, occupants };
   });
@@ -76,7 +76,7 @@ export async function createDatabase(server: Connection, name: string, options: 
   const whole = withDatabase(server, undefined);
   if (several && options.ownServer) return whole;
   if (several && name === "") {
-    await withMongo(whole, { signal: options.signal }, async (session) => {
+    await withMongo(whole, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
       await assertEmpty(session, { databases });
       await setMark(session, "filling", databases);
     });
@@ -101,7 +101,7 @@ export async function createDatabase(server: Connection, name: string, options: 
     );
   }
   const connection = withDatabase(server, name);
-  await withMongo(connection, { signal: options.signal }, (session) => assertEmpty(session, { database: name }));
+  await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, (session) => assertEmpty(session, { database: name }));
   return connection;
 }
 
@@ -116,7 +116,7 @@ async function databasesOfArchive(archiveFile: string, tables: readonly string[]
   return databasesIn(await readPrelude(createReadStream(archiveFile)), tables);
 }
 
-export function databasesIn(prelude: Prelude, tables?: readonly string[] | undefined): string[] {
+function databasesIn(prelude: Prelude, tables?: readonly string[] | undefined): string[] {
   const all = prelude.collections.filter((entry) => !isOplog(entry) && !isServerDatabase(entry.db) && !entry.db.startsWith("$"));
   const names = [...new Set(all.map(({ db }) => db))].sort();
   if (tables === undefined || names.length < 2) return names;
@@ -128,7 +128,7 @@ export function databasesIn(prelude: Prelude, tables?: readonly string[] | undef
 export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
   const flaw = name === "" ? undefined : flawOfDatabaseName(name);
   if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
-  await withMongo(withDatabase(server, undefined), { signal: work.signal }, async (session) => {
+  await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
     for (const each of name === "" ? await databasesBeingFilled(session) : [name]) {
       await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
     }

@@ -4,7 +4,7 @@ import { type Call, collectionOf, type Handlers } from "../call.ts";
 import { definitionOf, fullName, type Namespace } from "../catalog.ts";
 import { sourceOf } from "../cursors.ts";
 import { MongoFault } from "../errors.ts";
-import { createIndexes, dropIndexes } from "../index-definitions.ts";
+import { createIndexes, dropIndexes, withCollation } from "../index-definitions.ts";
 import { encode, rawOf } from "../raw.ts";
 import type { Reply } from "../reply.ts";
 import type { Store } from "../store.ts";
@@ -18,7 +18,7 @@ function create(call: Call): Document {
   const existed = store.find(db, collectionOf(call)) !== undefined;
   const namespace = indexed(call, store.ensure(db, collectionOf(call)));
   const before = definitionOf(namespace).indexes.length;
-  const wanted = (body.indexes ?? []) as Document[];
+  const wanted = ((body.indexes ?? []) as Document[]).map((spec) => withCollation(spec, namespace));
   const series = seriesOf(store, db, collectionOf(call));
   createIndexes(store, namespace, series === undefined ? wanted : wanted.map((spec) => toBucketIndex(spec, series)));
   const after = definitionOf(namespace).indexes.length;

@@ -1,8 +1,10 @@
 // What a replica set of one member says about itself.
 import { type Document, Int32, Long } from "bson";
+import { applyEntry } from "../apply-ops.ts";
 import type { Call, Handlers } from "../call.ts";
 import { MongoFault } from "../errors.ts";
 import { timestampOf } from "../position.ts";
+import { findField, rawArray, rawOf } from "../raw.ts";
 
 function assertSet({ world }: Call): string {
   if (world.setName === undefined) throw new MongoFault(76, "not running with --replSet");
@@ -100,4 +102,11 @@ function appendOplogNote(call: Call): Document {
   return {};
 }
 
-export const REPLICATION: Handlers = { replSetGetConfig: config, replSetGetStatus: status, appendOplogNote };
+function applyOps(call: Call): Document {
+  const array = findField(rawOf(call.raw), "applyOps");
+  const entries = array?.type === 4 ? rawArray(call.raw, array) : [];
+  for (const entry of entries) applyEntry(call.store, entry);
+  return { applied: new Int32(entries.length), results: entries.map(() => true) };
+}
+
+export const REPLICATION: Handlers = { applyOps, replSetGetConfig: config, replSetGetStatus: status, appendOplogNote };
