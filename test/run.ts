@@ -81,6 +81,8 @@ function skipped(): string[] {
 function leftovers(): string[] {
   const processes = ownProcesses();
   for (const { pid } of processes) process.kill(pid, "SIGKILL");
+  // Killed is not gone yet, and could still write into the folder that goes next.
+  for (let waits = 0; waits < 200 && ownProcesses().length > 0; waits++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 25);
   rmSync(tap, { force: true });
   const left = readdirSync(temporary).filter((name) => !NOT_OURS.test(name));
   rmSync(temporary, { recursive: true, force: true, maxRetries: 3, retryDelay: 200 });

@@ -20,7 +20,9 @@ test("the demonstration ends well, reads as the captured run in the documentatio
   assert.match(stdout, /fingerprint\s+equal to the one taken with the backup/);
   assert.match(stdout, /RTO achieved\s+\S+ m?s \(objective 15m\)/);
   assert.match(stdout, /lost\s+\d+ orders/);
-  assert.match(stdout, /at Neon\s+set back to \S+, equal to the fingerprint of that moment/);
+  assert.match(stdout, /documents of reviews: all 30000 documents are equal/);
+  assert.match(stdout, /Neon, Atlas\s+both brought back to \S+, equal to the fingerprints of that\s+second/);
+  assert.match(stdout, /together\s+RTO \S+ m?s \(objective 30m\), RPO 0 ms \(objective 5m\)/);
   const documented = headingsOf(readFileSync(join(root, "docs/demo.txt"), "utf8"));
   assert.ok(documented.length >= 10);
   assert.deepEqual(headingsOf(stdout), documented, "docs/demo.txt is stale: run `bin/lifeboat demo > docs/demo.txt`");

@@ -251,6 +251,27 @@ test("R54 capped collections lose their oldest documents, and validators refuse 
   assert.equal(await people.countDocuments(), 3);
 });
 
+test("R54 documents that are due go when the server looks, and only then", async () => {
+  let now = new Date("2026-01-01T00:00:00Z");
+  await using world = await beginMongoWorld({ noopEveryMs: 0, ttlEveryMs: 5, clock: () => now });
+  const sessions = world.db().collection<Document>("sessions");
+  await sessions.createIndex({ seen: 1 }, { expireAfterSeconds: 60 });
+  await sessions.insertMany([
+    { _id: "old" as never, seen: new Date("2025-12-31T23:59:30Z") },
+    { _id: "new" as never, seen: new Date("2026-01-01T00:00:30Z") },
+    { _id: "none" as never },
+  ]);
+  const deletions = world.client.db("local").collection<Document>("oplog.rs").find({ op: "d" }, { tailable: true, awaitData: true });
+  assert.equal(await deletions.tryNext(), null);
+  now = new Date("2026-01-01T00:01:00Z");
+  assert.deepEqual((await deletions.next())?.o, { _id: "old" });
+  await deletions.close();
+  assert.deepEqual(
+    (await sessions.find().toArray()).map(({ _id }) => _id as unknown),
+    ["new", "none"],
+  );
+});
+
 test("R54 views read through their pipeline, and a pipeline joins, groups and counts", async () => {
   await using world = await beginMongoWorld();
   const db = world.db();

@@ -72,8 +72,10 @@ export async function atEveryRequest(
   silence: Silence,
   args: readonly string[],
   look: (context: string, killed: boolean) => Promise<void>,
+  step = 1,
 ): Promise<number> {
-  for (let n = 1; ; n++) {
+  let times = 0;
+  for (let n = 1; ; n += step) {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
     const { recovered, strays } = (await place.expect(0, "jobs", "recover", "--json")).json();
@@ -81,6 +83,7 @@ export async function atEveryRequest(
     for (const { outcome } of strays) assert.equal(outcome, "removed", context);
     await place.assertNothingLeft();
     await look(context, killed);
-    if (!killed) return n - 1;
+    if (!killed) return times;
+    times++;
   }
 }

@@ -2,11 +2,11 @@
 import { Binary, type Document, UUID } from "bson";
 import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
-import { Oplog, type OplogEntry } from "./oplog.ts";
+import { Oplog } from "./oplog.ts";
+import type { LogWish, Pending } from "./pending.ts";
 import { LATEST, PENDING, type Position, positionAt } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
 import { Slab } from "./slab.ts";
-import type { Pending } from "./transactions.ts";
 import { idKeyOf, Records, type Slot, type Version } from "./versions.ts";
 
 export interface StoreOptions {
@@ -17,9 +17,6 @@ export interface StoreOptions {
   /** The log tells an update of some fields as a difference where that is smaller. */
   readonly updateDiffs: boolean;
 }
-
-/** Everything a record of the log has but its position and time. */
-export type LogWish = Pick<OplogEntry, "op" | "ns" | "uuid" | "o" | "o2" | "session" | "stmtId" | "prevOpTime">;
 
 export class Store {
   catalog = new Catalog();

@@ -5,25 +5,11 @@ import { Binary, type Document, Long } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { NULL_OP_TIME, opTimeOf } from "./oplog.ts";
+import type { LogWish, Pending } from "./pending.ts";
 import { bytesOf, encode, idDocument, rawOf, typedOf } from "./raw.ts";
-import type { LogWish, Store } from "./store.ts";
+import type { Store } from "./store.ts";
 import { fillUnique } from "./unique.ts";
 import type { Records, Slot, Version } from "./versions.ts";
-
-/** A record before a pending write: without a version, it was not there. */
-export interface Change {
-  readonly namespace: Namespace;
-  readonly key: string;
-  readonly slot: Slot;
-  readonly before: Version | undefined;
-  readonly sizeBefore: number;
-}
-
-/** What a transaction did so far. */
-export interface Pending {
-  readonly changes: Change[];
-  readonly wishes: LogWish[];
-}
 
 export interface Transaction {
   readonly number: bigint;

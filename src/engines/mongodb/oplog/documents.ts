@@ -4,8 +4,9 @@
 // done at once, because the database is further than the log (a document that a later entry removes, a key that another document has
 // by now), is remembered, and must have been set right by a later entry, or can be done, when replay ends.
 import { LifeboatError } from "../../../core/errors.ts";
+import { hasBucketCollections } from "../archive/prelude.ts";
 import type { MongoSession } from "../connect/client.ts";
-import type { Namespace } from "../scope.ts";
+import { type Namespace, visibleName } from "../scope.ts";
 import { applyDiff } from "./diff.ts";
 import { documentOf, type Element, elementNamed, elementsOf, integerOf, TYPE } from "./elements.ts";
 import type { Entry } from "./entry.ts";
@@ -45,12 +46,18 @@ export class DocumentReplay {
   readonly #open = new Map<string, { readonly write: Write; readonly why: string }>();
   applied = 0;
 
+  /** Since 8.3 there is no collection of buckets: they are read and written in the time series itself, as `rawData`. */
+  readonly #bucketCollections: boolean;
+  readonly #raw = new Map<string, boolean>();
+
   constructor(session: MongoSession) {
     this.#session = session;
+    this.#bucketCollections = hasBucketCollections(session.hello.version);
   }
 
   /** An `i`, `u` or `d` entry of a collection that lies there now. */
-  async take(entry: Entry, place: Namespace): Promise<void> {
+  async take(entry: Entry, given: Namespace): Promise<void> {
+    const place = this.#bucketCollections ? given : { ...given, collection: visibleName(given.collection) };
     const change = await this.#changeOf(entry, place);
     if (change === undefined) return;
     this.#batch.push(change);
@@ -85,6 +92,7 @@ export class DocumentReplay {
   /** A collection that goes, or is begun anew: whatever was open in it is settled. */
   forget({ db, collection }: Namespace): void {
     const prefix = prefixOf({ db, collection });
+    this.#raw.delete(prefix);
     for (const key of this.#open.keys()) if (key.startsWith(prefix)) this.#open.delete(key);
   }
 
@@ -147,7 +155,10 @@ export class DocumentReplay {
       const { client } = this.#session;
       const filter = { _id: { $in: [...ids.values()].map(decode) } } as Record<string, unknown>;
       try {
-        for await (const found of client.db(place.db).collection(place.collection).find(filter, { raw: true })) {
+        for await (const found of client
+          .db(place.db)
+          .collection(place.collection)
+          .find(filter, { raw: true, ...(await this.#rawData(place)) })) {
           // The driver's buffer is used again; what is kept must be our own.
           const bytes = Uint8Array.from(found as unknown as Uint8Array);
           const id = elementNamed(bytes, "_id");
@@ -160,6 +171,19 @@ export class DocumentReplay {
     return states;
   }
 
+  async #rawData(place: Namespace): Promise<{ readonly rawData?: true }> {
+    if (this.#bucketCollections) return {};
+    const key = prefixOf(place);
+    let raw = this.#raw.get(key);
+    if (raw === undefined) {
+      const command = { listCollections: 1, filter: { name: place.collection }, cursor: {} };
+      const reply = await this.#session.command(place.db, command);
+      raw = (reply.cursor.firstBatch as { type?: string }[]).some(({ type }) => type === "timeseries");
+      this.#raw.set(key, raw);
+    }
+    return raw ? { rawData: true } : {};
+  }
+
   /** Writes of one kind into one collection, in order. */
   async #write(run: readonly Write[]): Promise<void> {
     const [first] = run;
@@ -167,9 +191,8 @@ export class DocumentReplay {
     const { db, collection } = first.place;
     const removing = first.document === undefined;
     const field = removing ? "deletes" : "updates";
-    const command = removing
-      ? { delete: collection, ordered: true }
-      : { update: collection, ordered: true, bypassDocumentValidation: true };
+    const how = { ordered: true, ...(await this.#rawData(first.place)) };
+    const command = removing ? { delete: collection, ...how } : { update: collection, bypassDocumentValidation: true, ...how };
     for (let from = 0; from < run.length; ) {
       const statements = run.slice(from).map(({ id, document }) => (document === undefined ? deletion(id) : replacement(id, document)));
       const reply = await commandWith(this.#session, db, command, field, statements);

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { connectionFromUrl } from "../../../engines/mongodb/connect/url.ts";
 import { order, startSupervisor } from "../../../engines/postgres/cluster/ask-supervisor.ts";
-import { layoutOf, noteOf, readNote, writeNote } from "../../../engines/postgres/cluster/layout.ts";
-import { commandOf, endProcess, markProcess } from "../../../engines/postgres/cluster/processes.ts";
+import { layoutOf, noteOf, type ProcessMark, readNote, writeNote } from "../../../engines/postgres/cluster/layout.ts";
+import { commandOf, endProcess, isAlive, markProcess } from "../../../engines/postgres/cluster/processes.ts";
 import { type ServerUser, serverUser } from "../../../engines/postgres/cluster/server-user.ts";
 import { endProcessesOf, undoCluster } from "../../../engines/postgres/cluster/undo.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
@@ -99,11 +99,24 @@ async function endMongod(data: string): Promise<void> {
   const pid = Number((await readFile(join(data, "mongod.lock"), "utf8").catch(() => "")).trim());
   if (!Number.isInteger(pid) || pid <= 1) return;
   const mark = await markProcess(pid);
-  // A server of ours names its directory in its arguments: nothing else does.
-  if (mark === undefined || !(await commandOf(pid)).includes(`--dbpath ${data} `)) return;
-  if (!(await endProcess(mark, [["SIGKILL", 5_000]]))) {
+  if (mark === undefined) return;
+  // A server of ours names its directory in its arguments: nothing else does. A process that is just ending has none any more.
+  const command = await commandOf(pid);
+  if (command !== "" && !command.includes(`--dbpath ${data} `)) return;
+  const ended = command === "" ? await isGoneSoon(mark) : await endProcess(mark, [["SIGKILL", ENDING_MS]]);
+  if (!ended) {
     throw new LifeboatError("SCRATCH_FAILED", `the server ${pid} of ${data} cannot be ended`);
   }
+}
+
+const ENDING_MS = 5_000;
+
+async function isGoneSoon(mark: ProcessMark): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < ENDING_MS; waitedMs += 20) {
+    if (!(await isAlive(mark))) return true;
+    await sleep(20);
+  }
+  return false;
 }
 
 const parentOf = (options: MongodbProviderOptions): string => resolve(options.scratch?.directory ?? tmpdir());
