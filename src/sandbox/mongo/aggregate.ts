@@ -59,7 +59,7 @@ function* counting(documents: Iterable<Raw>, group: unknown): Generator<Raw> {
 }
 
 /** Documents of another collection, by its name: for `$lookup` and the like. */
-export type ReadOther = (name: string) => Iterable<Raw>;
+type ReadOther = (name: string) => Iterable<Raw>;
 
 /** What the stages make of the documents. */
 export function throughStages(documents: Iterable<Raw>, pipeline: readonly Document[], other: ReadOther): Iterable<Raw> {

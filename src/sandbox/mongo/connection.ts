@@ -7,7 +7,7 @@ import { dispatch } from "./dispatcher.ts";
 import type { Effect, FaultList } from "./faults.ts";
 import { FrameReader, frameReply, type Message, parseMessage } from "./wire.ts";
 
-export interface ServeOptions {
+interface ServeOptions {
   readonly world: World;
   readonly faults: FaultList;
   readonly latencyMs: number;

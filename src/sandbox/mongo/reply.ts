@@ -23,7 +23,7 @@ const inner = (document: Document): Buffer => {
 const END = Buffer.alloc(1);
 
 /** A BSON array of documents, copied once. */
-export function arrayBytes(documents: readonly Raw[]): Buffer {
+function arrayBytes(documents: readonly Raw[]): Buffer {
   let length = 5;
   for (let index = 0; index < documents.length; index++) length += 2 + digits(index) + (documents[index] as Raw).length;
   const bytes = Buffer.allocUnsafe(length);

@@ -18,7 +18,7 @@ export function* unpackBuckets(store: Store, series: Namespace, at: Position): G
 }
 
 /** The measurements of one bucket, in the order of their numbers. Version 1: a column is a document by number. */
-export function measurementsOf(bucket: Document, metaField: string | undefined): Document[] {
+function measurementsOf(bucket: Document, metaField: string | undefined): Document[] {
   const columns = Object.entries((bucket.data ?? {}) as Document);
   const numbers = new Set<string>();
   for (const [, column] of columns) for (const number of Object.keys(column)) numbers.add(number);

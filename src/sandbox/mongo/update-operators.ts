@@ -7,7 +7,7 @@ import { sortTyped } from "./sort.ts";
 import { type PathContext, type Place, placesOf } from "./update-paths.ts";
 import { compareValues, isPlain, toNumber } from "./values.ts";
 
-export interface UpdateContext extends PathContext {
+interface UpdateContext extends PathContext {
   /** It makes a document that was not there: `$setOnInsert` counts. */
   readonly inserting: boolean;
 }

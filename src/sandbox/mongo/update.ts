@@ -13,7 +13,7 @@ import { compareValues, isPlain, promoteDocument } from "./values.ts";
 import type { Slot, Version } from "./versions.ts";
 import { insertDocument, recordsOf, removeDocument, replaceDocument, type WriteOptions } from "./writes.ts";
 
-export interface UpdateOrder {
+interface UpdateOrder {
   readonly db: string;
   readonly name: string;
   /** `q`, `u`, `multi`, `upsert`, `arrayFilters`, `sort`. */
@@ -134,7 +134,7 @@ function upserted(store: Store, order: UpdateOrder, isReplacement: boolean): Upd
   return { matched: 0, modified: 0, upsertedId: { value: typedOf(slot.head)._id }, slot };
 }
 
-export interface DeleteOrder {
+interface DeleteOrder {
   readonly db: string;
   readonly name: string;
   readonly filter: Document | undefined;

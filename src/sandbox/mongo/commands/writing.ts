@@ -38,7 +38,7 @@ function sessionOf(call: Call): Document | undefined {
   return session;
 }
 
-export function writeOptions(call: Call, statement: number): WriteOptions {
+function writeOptions(call: Call, statement: number): WriteOptions {
   const session = sessionOf(call);
   return { session, stmtId: session === undefined ? undefined : statement, bypassValidation: isTrue(call.body.bypassDocumentValidation) };
 }
