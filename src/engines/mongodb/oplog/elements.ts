@@ -128,11 +128,6 @@ export function integerOf(element: Element | undefined): number | undefined {
   return undefined;
 }
 
-/** Equal bytes. */
-export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length &&
-  Buffer.compare(Buffer.from(a.buffer, a.byteOffset, a.length), Buffer.from(b.buffer, b.byteOffset, b.length)) === 0;
-
 function nameOf(bytes: Uint8Array, from: number, to: number): string {
   // Most names are short and plain: a decoder costs more than they do.
   if (to - from < 24) {

@@ -2,7 +2,7 @@
 
 import { ObjectId, Timestamp } from "bson";
 import type { Document } from "mongodb";
-import type { Answer, Asked } from "./probes.ts";
+import type { Answer, Asked } from "./asked.ts";
 
 /** How far an application's clock may be ahead of the server's. */
 const CLOCK_SKEW_MS = 300_000;

@@ -8,19 +8,12 @@ import type { Probe } from "../../../ports/engine.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";
+import type { Answer, Asked } from "./asked.ts";
 import { newestOf } from "./newest.ts";
 import { parsePipeline } from "./pipeline.ts";
 
-export type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
 type TableProbe = Extract<Probe, { table: string }>;
 type AggregateProbe = Extract<Probe, { collection: string }>;
-
-/** What a question is asked of: one collection, for so long. */
-export interface Asked {
-  readonly namespace: Namespace;
-  /** One command on the collection's database, read-only, that the server ends at the deadline. */
-  command(command: Document): Promise<Document>;
-}
 
 /** Each question has so long. */
 const TIMEOUT_MS = 300_000;
