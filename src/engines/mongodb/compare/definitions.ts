@@ -6,9 +6,9 @@ import { HELD_BACK_SECONDS } from "../load/definition.ts";
 import { nameMatcher } from "../scope.ts";
 import { bounded, NAMED } from "./named.ts";
 
-/** An expiry in a definition's text, with the comma that belongs to it; and one that is never due. Names are sorted. */
-const EXPIRY = /(?<=[{,])"expireAfterSeconds":[^,}]+,?/;
-const HELD = new RegExp(`(?<=[{,])"expireAfterSeconds":${HELD_BACK_SECONDS},?`);
+/** An expiry in a definition's text, with the comma that belongs to it, wherever it stands; and one that is never due. */
+const EXPIRY = /(?<=\{)"expireAfterSeconds":[^,}]+,?|,"expireAfterSeconds":[^,}]+/;
+const HELD = new RegExp(`(?<=\\{)"expireAfterSeconds":${HELD_BACK_SECONDS}(?:,|(?=\\}))|,"expireAfterSeconds":${HELD_BACK_SECONDS}(?=[,}])`);
 
 /** Whether the server removes documents of a collection by itself now. */
 export function expires(facts: Facts, collection: string): boolean {
