@@ -75,3 +75,18 @@ test("a window whose drill passed needs no backup, unless the policy wants some 
     ["NO_BACKUP"],
   );
 });
+
+test("R14 a rule of the provider's own schedule is missing once one was due since that schedule is known to run, not before", () => {
+  const tier = { tier: "weekly-{date}", cron: "0 0 * * 0", keepMs: 84 * DAY_MS };
+  const of = (since: string, newest?: string): string[] =>
+    [
+      ...providerReasons({
+        ...well,
+        rules: [{ tier, since: new Date(since), newest: newest === undefined ? undefined : new Date(newest) }],
+      }),
+    ].map(({ message }) => message);
+  assert.deepEqual(of("2026-11-16T00:00:00Z"), [], "the first Sunday is still to come");
+  assert.match(of("2026-11-10T00:00:00Z")[0] ?? "", /there is no snapshot weekly.*one was due on 2026-11-15/);
+  assert.deepEqual(of("2026-11-10T00:00:00Z", "2026-11-15T00:10:00Z"), []);
+  assert.match(of("2026-10-01T00:00:00Z", "2026-11-08T00:10:00Z")[0] ?? "", /none was made on 2026-11-15/);
+});

@@ -13,7 +13,12 @@ export interface ProviderFacts {
   readonly limits: readonly { readonly name: string; readonly used: number; readonly max?: number | undefined }[];
   readonly drift: readonly { readonly setting: string; readonly message: string; readonly blocked?: string | undefined }[];
   /** Rules of snapshots, and the newest point of each. */
-  readonly rules: readonly { readonly tier: Tier; readonly newest?: Date | undefined }[];
+  readonly rules: readonly {
+    readonly tier: Tier;
+    readonly newest?: Date | undefined;
+    /** Since when the provider's schedule is known to run: what was not due since cannot be missing. */
+    readonly since?: Date | undefined;
+  }[];
   /** Names of scratch places that no job is responsible for. */
   readonly strays?: readonly string[] | undefined;
   readonly now: Date;
@@ -49,9 +54,12 @@ const HISTORY = "history window";
 const CODES: Readonly<Record<string, "WINDOW_SHORT" | "PROTECTION_OFF">> = { [HISTORY]: "WINDOW_SHORT", protection: "PROTECTION_OFF" };
 
 function* overdue({ rules, now }: ProviderFacts): Iterable<HealthReason> {
-  for (const { tier, newest } of rules) {
+  for (const { tier, newest, since } of rules) {
     if (newest === undefined) {
-      yield { code: "SNAPSHOT_OVERDUE", message: `there is no snapshot ${tier.tier}` };
+      const due = since && missedSlot([tier], since, now);
+      if (since !== undefined && due === undefined) continue;
+      const when = due === undefined ? "" : `, and one was due on ${formatInstant(due.slot)}`;
+      yield { code: "SNAPSHOT_OVERDUE", message: `there is no snapshot ${tier.tier}${when}` };
       continue;
     }
     const missed = missedSlot([tier], newest, now);

@@ -1,13 +1,15 @@
 // Hold and release: exempting a restore point from expiry, and ending that. The release of a point that was taken before a
 // deployment says that the deployment succeeded: from then on it is kept as long as the policy says.
 
+import { formatInstant } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import type { Hold } from "../core/restore-point.ts";
+import type { Work } from "../ports/connection.ts";
 import { mark } from "../repository/marks.ts";
 import { changeSnapshotRecord } from "../repository/snapshots.ts";
 import { holdNow } from "./backup-frame.ts";
 import { runJob } from "./job.ts";
-import type { AnyPoint } from "./snapshots.ts";
+import type { AnyPoint, SnapshotEntry } from "./snapshots.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 export interface HoldResult {
@@ -36,16 +38,42 @@ export async function setHold(
       ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
     };
     if (await changeSnapshotRecord(storage, source, point.id, record)) return;
-    throw new LifeboatError("USAGE", `${point.name} of ${source} was not made by Lifeboat, which never removes it: it needs no hold`);
+    const { scheduled = false } = found.entry;
+    const why = scheduled
+      ? `the provider's own schedule made ${point.name} of ${source}, and removes it${point.expiresAt === undefined ? "" : ` on ${formatInstant(point.expiresAt)}`}: a hold of ours would not keep it`
+      : `${point.name} of ${source} was not made by Lifeboat, which never removes it: it needs no hold`;
+    throw new LifeboatError("USAGE", why, {
+      ...(scheduled ? { hint: `take one to keep: \`lifeboat backup ${source} --kind snapshot --hold\`` } : {}),
+    });
   };
+  let kept: string | undefined;
   await runJob(
     workshop,
     { verb: held ? "hold" : "release", source, point: point.id },
     watch,
-    (job) => job.step("mark", change),
+    async (job) => {
+      await job.step("mark", change);
+      if (held && found.kind === "snapshot" && found.entry.snapshot.expiresAt !== undefined) {
+        kept = await job.step("keep", () => keepAtProvider(workshop, found.entry, { signal: job.signal, progress: watch.progress }));
+      }
+    },
     () => ({ point: point.id }),
   );
-  return { held: hold !== undefined, expiresAt, note };
+  return { held: hold !== undefined, expiresAt, note: kept ?? note };
+}
+
+/** The provider's own expiry would end a hold of ours: moved, or said. Undefined: nothing is to be said. */
+async function keepAtProvider(workshop: Workshop, { source, snapshot }: SnapshotEntry, work: Work): Promise<string | undefined> {
+  const expiry = (at: Date | undefined): string => (at === undefined ? "at a time of its own" : `on ${formatInstant(at)}`);
+  const control = workshop.sources.get(source)?.provider.snapshots;
+  if (control?.keep === undefined) return `the provider removes it ${expiry(snapshot.expiresAt)} all the same: it lets nobody move that`;
+  try {
+    const { expiresAt } = await control.keep(snapshot, work);
+    return expiresAt === undefined ? undefined : `the provider, which knows no holds, keeps it until ${formatInstant(expiresAt)}`;
+  } catch (error) {
+    if (!(error instanceof LifeboatError) || error.code === "CANCELLED") throw error;
+    return `the provider removes it ${expiry(snapshot.expiresAt)} all the same, because that could not be moved: ${error.message}`;
+  }
 }
 
 function releaseOf(workshop: Workshop, { entry }: AnyPoint): { hold?: Hold; expiresAt?: Date; note?: string } {

@@ -47,9 +47,14 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
 function rulesOf(source: Source, entries: readonly SnapshotEntry[]) {
   return (source.snapshotPolicy?.rules ?? []).map((rule) => {
     const made = entries.filter(
-      (entry) => isScheduled(entry) && (rule.by === "provider" ? entry.scheduled : entry.record?.rule === rule.name),
+      (entry) => isScheduled(entry) && (rule.by === "provider" ? isMadeFor(rule.name, entry) : entry.record?.rule === rule.name),
     );
     const newestMs = Math.max(...made.map(({ point }) => point.time.getTime()));
-    return { tier: tierOfRule(rule), newest: made.length === 0 ? undefined : new Date(newestMs) };
+    const oldest = rule.by === "provider" ? entries.find(({ scheduled }) => scheduled)?.point.time : undefined;
+    return { tier: tierOfRule(rule), newest: made.length === 0 ? undefined : new Date(newestMs), since: oldest };
   });
 }
+
+/** Where the provider does not tell which rule it served, each of its own serves every rule. */
+const isMadeFor = (rule: string, { scheduled, snapshot }: SnapshotEntry): boolean =>
+  scheduled === true && (snapshot.rules?.includes(rule) ?? true);

@@ -52,7 +52,7 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
       });
       const resource = RESOURCE.snapshot(source.name, name, form, workshop.clock.now());
       await job.declare(resource);
-      const made = await job.step("snapshot", () => control.create({ name, form, ...work }));
+      const made = await job.step("snapshot", () => control.create({ name, form, keep: keepOf(source, request), ...work }));
       const fingerprint = request.fingerprint ? await takeFingerprint(workshop, source, job, made, watch) : undefined;
       const record: SnapshotRecord = {
         format: 1,
@@ -105,6 +105,13 @@ function wishedForm({ snapshotPolicy }: Source, { rule, preDeploy }: SnapshotReq
   if (rule !== undefined) return rule.by === "provider" ? "snapshot" : rule.by;
   if (preDeploy !== undefined) return snapshotPolicy?.preDeploy.by;
   return snapshotPolicy?.rules.map(({ by }) => by).find((by): by is Form => by !== "provider");
+}
+
+/** What is to stay until somebody says otherwise: the provider must not remove it either. */
+function keepOf(source: Source, { rule, hold, preDeploy }: SnapshotRequest): "held" | "forever" | undefined {
+  if (hold === true || preDeploy !== undefined) return "held";
+  const isForever = expectedExpiry(rule === undefined ? [] : [rule.name], snapshotRetention(source), new Date(0)) === undefined;
+  return isForever ? "forever" : undefined;
 }
 
 function wordsOf(workshop: Workshop, source: Source, request: SnapshotRequest, time: Date) {

@@ -57,6 +57,8 @@ export interface ProviderSnapshot {
   readonly sizeBytes?: number | undefined;
   /** Made by the provider's own schedule: it also removes it. */
   readonly scheduled: boolean;
+  /** Names of the policy's rules that the provider's schedule made it for. Absent: the provider does not tell. */
+  readonly rules?: readonly string[] | undefined;
   /** Why the provider would not remove it now: protected, has children, is the default. */
   readonly pinned?: string | undefined;
 }
@@ -66,6 +68,11 @@ export interface SnapshotRequest extends Work {
   readonly form: "branch" | "snapshot";
   /** The provider removes it then, whatever is on hold by then: not for points that somebody may want to keep. Branches ignore it. */
   readonly expiresAt?: Date | undefined;
+  /**
+   * Nobody knows when it is to go: somebody holds it, or it is kept for ever. An expiry of the provider's own, its last net, then lies
+   * as far off as the provider takes it.
+   */
+  readonly keep?: "held" | "forever" | undefined;
 }
 
 /** Without it, a source has no points but the repository's. */
@@ -78,6 +85,8 @@ export interface SnapshotControl {
   create(request: SnapshotRequest): Promise<ProviderSnapshot>;
   /** One that is gone is no error. */
   remove(snapshot: Pick<ProviderSnapshot, "id" | "form" | "name">, work?: Work): Promise<void>;
+  /** Moves the provider's own expiry as far off as it takes it; never nearer. Absent: it cannot be moved. */
+  keep?(snapshot: Pick<ProviderSnapshot, "id" | "form" | "name">, work?: Work): Promise<ProviderSnapshot>;
   /** Copies a snapshot to an object storage that the provider reaches, for keeping it elsewhere. Absent: it cannot. */
   export?(request: Work & { readonly snapshot: ProviderSnapshot; readonly bucket: string }): Promise<ExportedSnapshot>;
   /** Where a snapshot can be looked at: the branch itself, or undefined where it must be restored first. */

@@ -27,6 +27,7 @@ export const HASTE = {
   restoreMs: 20_000,
   exportMs: 20_000,
   connectMs: 5_000,
+  loginMs: 3_000,
   lagMs: 0,
 };
 

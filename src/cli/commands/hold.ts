@@ -17,9 +17,10 @@ export const holdCommand = defineCommand({
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
       const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
-      await setHold(workshop, found, true, context.options.reason, watch);
+      const { note } = await setHold(workshop, found, true, context.options.reason, watch);
       const { source, point: held } = found.entry;
-      context.emit({ id: held.id, held: true }, `${held.name} (${held.id}) of ${source} is on hold`);
+      const what = `${held.name} (${held.id}) of ${source} is on hold`;
+      context.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${note}`);
       return EXIT.done;
     });
   },

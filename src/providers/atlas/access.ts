@@ -44,10 +44,25 @@ export function connectionOf({ options }: Ground, cluster: AtlasCluster): Connec
 const PAUSE_MS = 1_000;
 const QUIET_MS = 5_000;
 
-/** Connects once, patiently: the name of a new cluster takes a while to be known, and a restored one elects its primary anew. */
+/**
+ * Connects once, patiently, to a cluster that was just made or restored: its name takes a while to be known, a restored one elects its
+ * primary anew, and users of the project reach it some seconds after it is there. SOURCE_UNREACHABLE, SOURCE_AUTH.
+ */
 export async function awake({ clock, patience }: Ground, connection: Connection, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
   const leftMs = (): number => patience.connectMs - (clock.monotonicMs() - startedMs);
+  let refusedMs: number | undefined;
+  /** Whether the same attempt may succeed a little later. */
+  const mayPass = (error: unknown): boolean => {
+    if (isLifeboatError(error, "SOURCE_UNREACHABLE")) return true;
+    if (!isLifeboatError(error, "SOURCE_AUTH")) return false;
+    const nowMs = clock.monotonicMs();
+    if (refusedMs === undefined) {
+      refusedMs = nowMs;
+      work?.progress?.note(`waiting for ${connection.label} to know its database user`);
+    }
+    return nowMs - refusedMs + PAUSE_MS <= patience.loginMs;
+  };
   const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to answer`), QUIET_MS);
   try {
     while (leftMs() > 0) {
@@ -55,7 +70,7 @@ export async function awake({ clock, patience }: Ground, connection: Connection,
         const session = await openMongo(connection, { signal: work?.signal, connectTimeoutMs: Math.min(15_000, leftMs()), poolSize: 1 });
         return await session.close();
       } catch (error) {
-        if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || leftMs() <= PAUSE_MS) throw error;
+        if (!mayPass(error) || leftMs() <= PAUSE_MS) throw error;
         await sleep(PAUSE_MS, work?.signal);
       }
     }

@@ -5,7 +5,8 @@ import type { Resource } from "../../ports/resource.ts";
 import { sleep } from "./api/patience.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import type { Ground } from "./ground.ts";
-import { clusterResource, TAG, undoCluster } from "./resource.ts";
+import { clusterResource, jobOfScratch, TAG, undoCluster } from "./resource.ts";
+import { requireMayDelete } from "./rights.ts";
 import { scratchSize } from "./sizes.ts";
 import { untilIdle } from "./states.ts";
 
@@ -42,6 +43,7 @@ export async function withNewCluster<T>(ground: Ground, request: MakeRequest, us
   const { name, like } = request;
   const wish = wishOf(ground, request); // refuses before anything is declared
   await requireFreeName(ground, name, request);
+  if (jobOfScratch(name) !== undefined) await requireMayDelete(ground, wish.tier === "FLEX" ? "flex" : "dedicated", request);
   const resource = clusterResource(ground, name);
   await request.declare(resource);
   try {

@@ -8,6 +8,7 @@ import type { Resource } from "../../ports/resource.ts";
 import { awake, connectionOf } from "./access.ts";
 import { type Ground, requireReplicaSet, sourceCluster } from "./ground.ts";
 import { scratchName, undoCluster } from "./resource.ts";
+import { requireMayDelete } from "./rights.ts";
 import { wishOf, withNewCluster } from "./scratch-cluster.ts";
 
 export interface ScratchPlace {
@@ -43,6 +44,7 @@ export function scratchPlace(ground: Ground): ScratchPlace {
 async function describeScratch(ground: Ground, serverMajor: number, work?: Work): Promise<string> {
   const like = await scratchLike(ground, work);
   const { tier, cloud, region } = wishOf(ground, { like, serverMajor });
+  await requireMayDelete(ground, like.kind, work);
   return `a scratch cluster of Atlas (${tier}, ${cloud} ${region}), which is made for the drill, billed while it lasts, and deleted after it`;
 }
 

@@ -8,6 +8,7 @@ import type { AtlasCluster, AtlasCompliance, AtlasSnapshot } from "./api/types.t
 import { exportSnapshot } from "./export.ts";
 import { type Ground, requireDedicated, sourceCluster } from "./ground.ts";
 import type { AtlasRule } from "./options.ts";
+import { rulesServed } from "./settings/served.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
 export function snapshotControl(ground: Ground): SnapshotControl {
@@ -19,9 +20,14 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       const cluster = await sourceCluster(ground, work);
       if (cluster.kind === "free") return [];
       const [snapshots, compliance] = await Promise.all([api.snapshots(cluster, work), api.compliance(work)]);
-      return snapshots.filter((one) => one.status === "completed" || known.has(one.id)).map((one) => fromSnapshot(one, compliance));
+      return snapshots
+        .filter((one) => one.status === "completed" || known.has(one.id))
+        .map((one) => {
+          const rules = rulesServed(one, ground.options.wishes.rules);
+          return { ...fromSnapshot(one, compliance), ...(rules && { rules }) };
+        });
     },
-    async create({ form, name, expiresAt, ...work }) {
+    async create({ form, name, expiresAt, keep, ...work }) {
       if (form !== "snapshot") {
         throw new LifeboatError("CAPABILITY_MISSING", "Atlas holds no branches: its points are snapshots", {
           hint: "use `by: snapshot` in the policy, or leave `by` out to have Atlas's own schedule make them",
@@ -30,7 +36,18 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       const cluster = await sourceCluster(ground, work);
       requireDedicated(cluster, "take a snapshot on demand");
       await requireFreeSnapshotName(ground, cluster, name, work);
-      return fromSnapshot(await takeSnapshot(ground, cluster, { name, expiresAt }, work), undefined);
+      return fromSnapshot(await takeSnapshot(ground, cluster, { name, expiresAt, keep }, work), undefined);
+    },
+    async keep({ id, name }, work) {
+      const cluster = await sourceCluster(ground, work);
+      requireDedicated(cluster, `keep the snapshot ${name} longer`);
+      const [present, compliance] = await Promise.all([api.snapshot(cluster, id, work), api.compliance(work)]);
+      if (present === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${name} of ${cluster.name} any more`);
+      const until = ground.clock.now().getTime() + FOREVER_DAYS * DAY_MS;
+      // Counted from when it was taken. What lies as far off already stays: Atlas must never be told to keep it shorter.
+      const days = Math.ceil((until - (present.createdAt ?? present.requestedAt).getTime()) / DAY_MS);
+      const isFar = present.expiresAt === undefined || until - present.expiresAt.getTime() < FAR_DAYS * DAY_MS;
+      return fromSnapshot(isFar ? present : await api.keepSnapshot(cluster, id, days, work), compliance);
     },
     async remove({ id, form, name }, work) {
       if (form !== "snapshot") return;
@@ -70,17 +87,14 @@ export async function requireFreeSnapshotName({ api }: Ground, cluster: AtlasClu
 export interface SnapshotWish {
   readonly name: string;
   readonly expiresAt?: Date | undefined;
+  readonly keep?: "held" | "forever" | undefined;
 }
 
 /** Complete when this returns. PROVIDER_FAILED when Atlas says that it failed; one that failed or was given up is removed again. */
-export async function takeSnapshot(
-  ground: Ground,
-  cluster: AtlasCluster,
-  { name, expiresAt }: SnapshotWish,
-  work?: Work,
-): Promise<AtlasSnapshot> {
+export async function takeSnapshot(ground: Ground, cluster: AtlasCluster, wish: SnapshotWish, work?: Work): Promise<AtlasSnapshot> {
   const { api } = ground;
-  const retentionDays = retentionOf(ground, name, expiresAt, await api.compliance(work));
+  const { name } = wish;
+  const retentionDays = retentionOf(ground, wish, await api.compliance(work));
   const begun = await api.createSnapshot(cluster, { description: name, retentionDays }, work);
   try {
     return await untilTaken(ground, cluster, begun, name, work);
@@ -134,7 +148,10 @@ async function removeLater({ api, patience }: Ground, cluster: AtlasCluster, id:
 const DAY_MS = 86_400_000;
 /** Our own policy removes points; Atlas's expiry is the net under it, for when Lifeboat is not there any more. */
 const LONG_DAYS = 365;
+/** Atlas's API names no longest retention, and keeps nothing without one: ten years, which every tier takes, stand for "for ever". */
 const FOREVER_DAYS = 3650;
+/** An expiry that far off is not worth moving by less than this. */
+const FAR_DAYS = 365;
 const MARGIN_DAYS = 30;
 /** Under a compliance policy nothing goes early: longer than asked for would be paid for, and could not be taken back. */
 const COMPLIANT_DAYS = 30;
@@ -142,15 +159,16 @@ const COMPLIANT_DAYS = 30;
 /** How many days Atlas keeps it, counted from when it is complete. */
 export function retentionOf(
   { options, clock }: Ground,
-  name: string,
-  expiresAt: Date | undefined,
+  { name, expiresAt, keep: kept }: SnapshotWish,
   compliance: AtlasCompliance | undefined | "unknown",
 ): number {
   if (expiresAt !== undefined) return Math.max(1, Math.ceil((expiresAt.getTime() - clock.now().getTime()) / DAY_MS));
+  // Under a compliance policy too: somebody has asked for exactly this one.
+  if (kept === "held") return FOREVER_DAYS;
   const keep = ruleOf(name, options.wishes.rules)?.keepMs;
   const days = keep === undefined ? undefined : keep === "forever" ? FOREVER_DAYS : Math.ceil(keep / DAY_MS);
   if (compliance === undefined || compliance === "unknown")
-    return Math.max(LONG_DAYS, (days ?? 0) + (days === FOREVER_DAYS ? 0 : MARGIN_DAYS));
+    return kept === "forever" ? FOREVER_DAYS : Math.max(LONG_DAYS, (days ?? 0) + (days === FOREVER_DAYS ? 0 : MARGIN_DAYS));
   return Math.max(1, days ?? COMPLIANT_DAYS, compliance.onDemandDays ?? 0);
 }
 

@@ -1,5 +1,7 @@
 // Waiting for clusters: until nothing goes on at one, and until one is gone.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
+import { ENDPOINTS } from "./api/endpoints.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import type { Ground } from "./ground.ts";
 import { failedWork, waitFor } from "./waiting.ts";
@@ -29,7 +31,9 @@ export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, wor
   const { name } = cluster;
   if (cluster.state !== "DELETING") {
     const ask = async (): Promise<true> => {
-      await ground.api.deleteCluster(cluster, work);
+      await ground.api.deleteCluster(cluster, work).catch((error: unknown) => {
+        throw whenKept(error, ground, name);
+      });
       return true;
     };
     // One that Atlas is busy with, as with a restore, may not be deleted yet.
@@ -46,4 +50,18 @@ export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, wor
     },
     work,
   );
+}
+
+export const ROLES = `scratch clusters need the roles "${ENDPOINTS.createCluster.role}" to be made and "${ENDPOINTS.deleteCluster.role}" to be deleted`;
+
+/** A refused deletion of what we made: which cluster, what it means, and what to do. Other errors as they are. */
+function whenKept(error: unknown, { options }: Ground, name: string): unknown {
+  if (!isLifeboatError(error, "PROVIDER_AUTH") && !isLifeboatError(error, "PROVIDER_REFUSED")) return error;
+  const { message, code, details, hint } = error as LifeboatError;
+  const role = code === "PROVIDER_AUTH" ? `${ROLES}; then run` : `${hint}; then run`;
+  return new LifeboatError(code, `the cluster ${name} is still there, and is billed for as long as it exists: ${message}`, {
+    cause: error,
+    details: { ...details, cluster: name },
+    hint: `${role} \`lifeboat jobs recover\`, or delete it by hand: \`atlas clusters delete ${name} --projectId ${options.groupId}\``,
+  });
 }

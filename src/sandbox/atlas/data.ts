@@ -17,6 +17,8 @@ export interface DataOptions {
   readonly users: readonly { readonly user: string; readonly password: string }[];
   readonly clock: () => Date;
   readonly noopEveryMs?: number | undefined;
+  /** Asked when data begins: how many logins are refused at first. */
+  readonly strange?: (() => number) | undefined;
 }
 
 export interface DataFactory {
@@ -33,6 +35,8 @@ export function dataFactory(options: DataOptions): DataFactory {
     },
   };
 }
+
+const NOT_KNOWN_YET = { kind: "error", code: 18, message: "Authentication failed." } as const;
 
 /** A clock that was read a moment ago still says the present. */
 const PRESENT_MS = 1500;
@@ -61,9 +65,11 @@ export class ClusterData {
   }
 
   async begin(port: number | undefined, state: MongoState | undefined): Promise<void> {
-    const { users, clock, noopEveryMs } = this.#options;
+    const { users, clock, noopEveryMs, strange } = this.#options;
     const { replicaSet, version } = this.#wishes;
     const server = await startMongoSandbox({ port, replicaSet, version, users, clock, noopEveryMs, state });
+    const refused = strange?.() ?? 0;
+    if (refused > 0) server.faults.next({ command: "saslContinue", times: refused, effect: NOT_KNOWN_YET });
     this.#held = { server, beganAt: clock(), began: server.position() };
     this.#port = server.port;
   }

@@ -68,6 +68,8 @@ export interface Faults {
   nextWork(fault: WorkFault): Planned;
   /** Connections to a cluster are dropped and refused until `up` is called, or the faults are cleared. */
   down(cluster: string): Promise<{ up(): Promise<void> }>;
+  /** Clusters that are made or restored from now on refuse so many logins first: users take a while to reach a new one. 0: none. */
+  usersLate(logins: number): void;
   /** Forgets every fault, lets clusters be reached again. Work that hangs goes on hanging. */
   clear(): Promise<void>;
   /** The newest ten thousand requests, in order. */
@@ -122,6 +124,7 @@ export class FaultList implements Faults {
   readonly seen: Seen[] = [];
   readonly #requests = new Queue<Fault>();
   readonly #work = new Queue<WorkFault>();
+  #lateLogins = 0;
   readonly #down = new Set<{ up(): Promise<void> }>();
   readonly #takeDown: (cluster: string) => Promise<() => Promise<void>>;
 
@@ -138,6 +141,15 @@ export class FaultList implements Faults {
     return this.#work.add(fault);
   }
 
+  usersLate(logins: number): void {
+    this.#lateLogins = logins;
+  }
+
+  /** Logins that data which begins now refuses. */
+  get lateLogins(): number {
+    return this.#lateLogins;
+  }
+
   async down(cluster: string): Promise<{ up(): Promise<void> }> {
     const open = await this.#takeDown(cluster);
     const token = {
@@ -152,6 +164,7 @@ export class FaultList implements Faults {
   async clear(): Promise<void> {
     this.#requests.clear();
     this.#work.clear();
+    this.#lateLogins = 0;
     for (const each of [...this.#down]) await each.up();
   }
 

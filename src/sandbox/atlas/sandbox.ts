@@ -97,7 +97,7 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
     durations: { ...DURATIONS, ...options.delays },
     faults,
     buckets: new Buckets(() => time.elapsedMs(), options.rateLimits),
-    data: dataFactory({ users, clock: () => time.clock(), noopEveryMs: options.noopEveryMs }),
+    data: dataFactory({ users, clock: () => time.clock(), noopEveryMs: options.noopEveryMs, strange: () => faults.lateLogins }),
     bucketRoot: buckets.open,
   });
   const credentials = mintCredentials(time.now());

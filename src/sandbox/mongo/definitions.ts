@@ -169,6 +169,11 @@ export function modifyNamespace(store: Store, namespace: Namespace, wishes: Docu
     else options[key] = value;
   }
   if (Object.keys(rest).length > 0) store.define(namespace, { options }, position);
+  const buckets = kind === "timeseries" ? store.find(db, bucketsName(name)) : undefined;
+  if (buckets !== undefined && "expireAfterSeconds" in rest) {
+    const { expireAfterSeconds } = rest;
+    store.define(buckets, { options: { ...definitionOf(buckets).options, expireAfterSeconds } }, position);
+  }
   if (kind === "view") logView(store, namespace, "u");
   else store.logCommand(position, db, { collMod: name, ...wishes }, records?.uuid);
   return told;

@@ -72,6 +72,10 @@ test("R33 documents that may have been due make a copy inconclusive only where t
     }),
     "pass",
   );
+  // Of a clustered collection it is the last option.
+  const clustered = print({ s: [2, "a"] }, { "collection s": '{"clusteredIndex":{"key":{"_id":1}},"expireAfterSeconds":60}' });
+  const made = print({ s: [2, "a"] }, { "collection s": '{"clusteredIndex":{"key":{"_id":1}}}' });
+  assert.deepEqual([verdictOf(clustered, made, { held: true }), verdictOf(clustered, made)], ["pass", "fail"]);
 });
 
 test("a thousand differences are told in a hundred checks", () => {

@@ -8,7 +8,9 @@ import { bounded, NAMED } from "./named.ts";
 
 /** An expiry in a definition's text, with the comma that belongs to it, wherever it stands; and one that is never due. */
 const EXPIRY = /(?<=\{)"expireAfterSeconds":[^,}]+,?|,"expireAfterSeconds":[^,}]+/;
-const HELD = new RegExp(`(?<=\\{)"expireAfterSeconds":${HELD_BACK_SECONDS}(?:,|(?=\\}))|,"expireAfterSeconds":${HELD_BACK_SECONDS}(?=[,}])`);
+const HELD = new RegExp(
+  `(?<=\\{)"expireAfterSeconds":${HELD_BACK_SECONDS}(?:,|(?=\\}))|,"expireAfterSeconds":${HELD_BACK_SECONDS}(?=[,}])`,
+);
 
 /** Whether the server removes documents of a collection by itself now. */
 export function expires(facts: Facts, collection: string): boolean {

@@ -49,6 +49,7 @@ export class DefinitionReplay {
       dropDatabase: (entry, db) => this.#dropAll(entry, db),
       renameCollection: (entry, _db, _value, fields) => this.#rename(entry, fields),
       createIndexes: (entry, db, value, fields) => this.#createIndexes(entry, db, textOf(value), [withoutFirst(fields)]),
+      dbCheck: nothing, // a member's comparison of its data with the others'
       startIndexBuild: nothing, // counts when it is committed
       abortIndexBuild: nothing,
       commitIndexBuild: (entry, db, value) => this.#createIndexes(entry, db, textOf(value), indexesIn(entry)),

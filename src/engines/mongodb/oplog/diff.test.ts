@@ -53,3 +53,20 @@ test("R28 a difference that is done twice is the same as once", () => {
 test("R28 a kind of difference that nobody knows is refused", () => {
   assert.throws(() => applyDiff(serialize({ _id: 1 }), serialize({ q: { a: 1 } })), { code: "LOG_INVALID" });
 });
+
+test("R28 names of fields keep their bytes: a byte order mark, and what is no UTF-8, come back as they were", () => {
+  const named = (name: Uint8Array, value: number): Buffer => {
+    const fields = Buffer.concat([Uint8Array.of(0x10), name, Uint8Array.of(0, value, 0, 0, 0), serialize({ n: value }).subarray(4, -1)]);
+    const head = Buffer.alloc(4);
+    head.writeInt32LE(fields.length + 5, 0);
+    return Buffer.concat([head, fields, Uint8Array.of(0)]);
+  };
+  const change = serialize({ u: { n: 2 } });
+  const marks = ["\ufeffid", "\ufeffa name that is longer than a short one", "plain\ufffd"].map((name) => Buffer.from(name, "utf8"));
+  for (const name of [...marks, Buffer.from("caf\xe9", "latin1"), Buffer.from("\xff\xfe and much more of such letters", "latin1")]) {
+    const before = named(name, 1);
+    const expected = Buffer.from(before);
+    expected.set(serialize({ n: 2 }).subarray(4, -1), before.length - 1 - serialize({ n: 2 }).subarray(4, -1).length);
+    assert.deepEqual(Buffer.from(applyDiff(before, change)), expected, name.toString("latin1"));
+  }
+});

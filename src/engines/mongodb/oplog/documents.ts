@@ -167,6 +167,11 @@ export class DocumentReplay {
       } catch (error) {
         throw this.#session.translate(error, { otherwise: "LOAD_FAILED" });
       }
+      // What could not be written yet is what the log goes on from, and not what lies there in its place.
+      for (const key of ids.keys()) {
+        const waiting = this.#open.get(key)?.write.document;
+        if (waiting !== undefined) states.set(key, waiting);
+      }
     }
     return states;
   }

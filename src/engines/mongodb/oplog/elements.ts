@@ -34,7 +34,8 @@ export interface Element {
 }
 
 const SMALLEST = 5;
-const utf8 = new TextDecoder("utf-8");
+/** A byte order mark is a part of the text: many a field that came from a file begins with one. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const DEPTH = 220;
 
 const FIXED: Readonly<Record<number, number>> = {
@@ -94,7 +95,7 @@ export function documentOf(elements: Iterable<Element>): Uint8Array {
   const pieces: Uint8Array[] = [];
   let sizeBytes = SMALLEST;
   for (const { type, name, value } of elements) {
-    const head = Buffer.from(`\0${name}\0`, "utf8");
+    const head = name.isWellFormed() ? Buffer.from(`\0${name}\0`, "utf8") : escapedBytes(`\0${name}\0`);
     head[0] = type;
     pieces.push(head, value);
     sizeBytes += head.length + value.length;
@@ -134,13 +135,25 @@ function nameOf(bytes: Uint8Array, from: number, to: number): string {
     let name = "";
     for (let at = from; at < to; at++) {
       const code = bytes[at] ?? 0;
-      if (code >= 0x80) return utf8.decode(bytes.subarray(from, to));
+      if (code >= 0x80) return longNameOf(bytes.subarray(from, to));
       name += String.fromCharCode(code);
     }
     return name;
   }
-  return utf8.decode(bytes.subarray(from, to));
+  return longNameOf(bytes.subarray(from, to));
 }
+
+const REPLACED = "\ufffd";
+/** Bytes that are no UTF-8 are kept as halves of surrogates, which no text has: servers take any bytes, and they have to come back. */
+const ESCAPE = 0xdc00;
+
+function longNameOf(bytes: Uint8Array): string {
+  const name = utf8.decode(bytes);
+  if (!name.includes(REPLACED) || isSame(Buffer.from(name, "utf8"), bytes)) return name;
+  return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join("");
+}
+
+const escapedBytes = (name: string): Buffer => Buffer.from(name, "latin1"); // the lower half of each letter's code is the byte
 
 function sizeOfValue(bytes: Uint8Array, type: number, at: number, end: number): number {
   const fixed = FIXED[type];

@@ -19,6 +19,8 @@ export interface BackupCalls {
   snapshot(cluster: Of, id: string, work?: Work): Promise<AtlasSnapshot | undefined>;
   /** Begins it. Never two: a lost answer is followed by a look for the description, which must be new. */
   createSnapshot(cluster: Of, wish: { readonly description: string; readonly retentionDays: number }, work?: Work): Promise<AtlasSnapshot>;
+  /** Kept for so many days, counted from when it was taken. */
+  keepSnapshot(cluster: Of, id: string, days: number, work?: Work): Promise<AtlasSnapshot>;
   /** One that is gone is no error. */
   deleteSnapshot(cluster: Of, id: string, work?: Work): Promise<void>;
   /** Every collection of a snapshot, as `database.collection`. */
@@ -97,6 +99,17 @@ export function backupCalls({ ask, list }: Session): BackupCalls {
           body: { description, retentionInDays: retentionDays },
           read: readSnapshot,
           look: async () => (await snapshots(cluster, work)).find((one) => one.description === description && one.status !== "failed"),
+        },
+        work,
+      ),
+    keepSnapshot: (cluster, id, days, work) =>
+      ask(
+        {
+          endpoint: "keepSnapshot",
+          doing: `keep the snapshot ${id} of ${cluster.name} longer`,
+          path: onSnapshot(cluster, id),
+          body: { retentionUnit: "DAYS", retentionValue: days },
+          read: readSnapshot,
         },
         work,
       ),

@@ -38,6 +38,7 @@ export const ENDPOINTS = {
   listSnapshots: endpoint("GET", `${CLUSTER}/backup/snapshots`, "2023-01-01", READ),
   createSnapshot: endpoint("POST", `${CLUSTER}/backup/snapshots`, "2023-01-01", "Project Backup Creator"),
   readSnapshot: endpoint("GET", `${CLUSTER}/backup/snapshots/{id}`, "2023-01-01", READ),
+  keepSnapshot: endpoint("PATCH", `${CLUSTER}/backup/snapshots/{id}`, "2023-01-01", BACKUPS),
   deleteSnapshot: endpoint("DELETE", `${CLUSTER}/backup/snapshots/{id}`, "2023-01-01", BACKUPS),
   listShardedSnapshots: endpoint("GET", `${CLUSTER}/backup/snapshots/shardedClusters`, "2023-01-01", READ),
   readShardedSnapshot: endpoint("GET", `${CLUSTER}/backup/snapshots/shardedCluster/{id}`, "2023-01-01", READ),

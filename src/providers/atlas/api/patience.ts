@@ -22,6 +22,8 @@ export interface Patience {
   readonly exportMs: number;
   /** The first connection to a cluster whose name is new. 0: it is left to whoever connects. */
   readonly connectMs: number;
+  /** Until a cluster that was just made or restored knows the project's database users: they are brought to each one. */
+  readonly loginMs: number;
   /** How far behind the present the log that Atlas keeps may be: the API gives no upper edge of what can be restored. */
   readonly lagMs: number;
 }
@@ -42,6 +44,7 @@ export const PATIENCE: Patience = {
   restoreMs: 24 * HOUR_MS,
   exportMs: 24 * HOUR_MS,
   connectMs: 5 * MINUTE_MS,
+  loginMs: 2 * MINUTE_MS,
   lagMs: MINUTE_MS,
 };
 

@@ -19,6 +19,7 @@ export const HASTE: Patience = {
   retryMs: 5,
   pollMs: 10,
   connectMs: 0,
+  loginMs: 3_000,
   lagMs: 0,
 };
 

@@ -36,7 +36,7 @@ export async function restoreInPlace(ground: Ground, target: HistoryTarget, keep
   await originOf(ground, source, target, work); // refused now, not after a snapshot was taken for it
   connectionOf(ground, source);
   work.progress?.note(`taking the snapshot ${keepAs} first: it keeps what ${source.name} is now`);
-  const kept = await takeSnapshot(ground, source, { name: keepAs }, work);
+  const kept = await takeSnapshot(ground, source, { name: keepAs, keep: "forever" }, work);
   const restored = await setBack(ground, source, target, kept, work);
   const connection = connectionOf(ground, restored);
   await awake(ground, connection, work);

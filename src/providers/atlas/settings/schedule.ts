@@ -97,6 +97,9 @@ function hoursIn(field: string): number | undefined {
 const ORDER: readonly Frequency[] = ["hourly", "daily", "weekly", "monthly", "yearly"];
 const rank = ({ frequency }: Pick<AtlasPolicyItem, "frequency">): number => ORDER.indexOf(frequency);
 
+/** Whether Atlas takes the one less often than the other; false for a word that is no frequency. */
+export const isRarer = (one: string, than: Frequency): boolean => ORDER.indexOf(one as Frequency) > ORDER.indexOf(than);
+
 /** Frequencies of which Atlas takes one item only. */
 export const SINGLE: ReadonlySet<Frequency> = new Set(["hourly", "daily"]);
 

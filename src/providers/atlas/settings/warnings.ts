@@ -44,8 +44,11 @@ function windowWarnings({ cluster, window, snapshots, schedule }: Survey): strin
     warnings.push(`${cluster.name} has no complete snapshot yet, and no past second can be restored before it has${begun}`);
   }
   for (const { from, to } of window?.gaps ?? []) {
-    const end = to === undefined ? "its next snapshot has completed: take one now" : formatInstant(to);
-    warnings.push(`${cluster.name} was restored over: no second from ${formatInstant(from)} until ${end} can be brought back`);
+    warnings.push(
+      to === undefined
+        ? `${cluster.name} was restored over on ${formatInstant(from)}: no second since then can be brought back before its next snapshot has completed, so take one now with \`lifeboat backup SOURCE --kind snapshot\``
+        : `${cluster.name} was restored over on ${formatInstant(from)}: no second from then until ${formatInstant(to)}, when its next snapshot had completed, can be brought back`,
+    );
   }
   return warnings;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCluster, readSnapshot } from "../api/read.ts";
-import { clusterBody } from "../api/testing.ts";
+import { clusterBody, GROUP } from "../api/testing.ts";
 import type { AtlasRestoreJob, AtlasSchedule } from "../api/types.ts";
 import { gapAt, type WindowFacts, windowOf } from "./window.ts";
 
@@ -23,6 +23,7 @@ const restore = (more: Partial<AtlasRestoreJob>): AtlasRestoreJob => ({
 const of = (more: Partial<WindowFacts> & { readonly cluster?: never } = {}, cluster: Readonly<Record<string, unknown>> = {}) =>
   windowOf(
     {
+      groupId: GROUP,
       schedule,
       snapshots: [snapshot("2026-11-01T00:00:00Z"), snapshot("2026-11-21T06:00:00Z")],
       restores: [],
@@ -72,6 +73,11 @@ test("R16 a restore over the cluster leaves a gap until its next snapshot, and e
   assert.ok(gapAt(closed, new Date("2026-11-21T10:59:59Z")));
   assert.equal(gapAt(closed, new Date("2026-11-21T11:00:00Z")), undefined);
   assert.equal(gapAt(closed, new Date("2026-11-21T10:00:00Z")), undefined);
+});
+
+test("R16 a restore to a cluster of the same name in another project leaves no gap here", () => {
+  assert.deepEqual(of({ restores: [restore({ targetGroupId: "f".repeat(24) })] })?.gaps, []);
+  assert.equal(of({ restores: [restore({ targetGroupId: GROUP })] })?.gaps.length, 1);
 });
 
 test("R16 a restore to another cluster, and one that failed, leave no gap", () => {

@@ -1,0 +1,27 @@
+// Whether what is made can be removed again: at Atlas, making a cluster takes one role and deleting it a higher one.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { makeId } from "../../core/ids.ts";
+import type { Work } from "../../ports/connection.ts";
+import type { AtlasCluster } from "./api/types.ts";
+import type { Ground } from "./ground.ts";
+import { scratchName } from "./resource.ts";
+import { ROLES } from "./states.ts";
+
+/**
+ * PROVIDER_AUTH when a scratch cluster would stay, and be billed, because we may not delete it. Nothing is changed: who may read the
+ * compliance policy has the role; anybody else is told by the deletion of a cluster that cannot be there, for its name is made up here.
+ */
+export async function requireMayDelete({ api, clock }: Ground, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
+  if ((await api.compliance(work)) !== "unknown") return;
+  const nobody = scratchName(makeId(clock.now(), clock.randomBytes(8)));
+  try {
+    await api.deleteCluster({ name: nobody, kind }, work);
+  } catch (error) {
+    if (!isLifeboatError(error, "PROVIDER_AUTH")) throw error;
+    throw new LifeboatError("PROVIDER_AUTH", "these credentials may not delete clusters, so a scratch cluster would stay and be billed", {
+      cause: error,
+      hint: `${ROLES}: give both to these credentials in the project, or set scratch.url of the source to a server of your own`,
+      details: error.details,
+    });
+  }
+}
