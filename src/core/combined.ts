@@ -56,7 +56,7 @@ export function combine(
     ...missing.map((source) => `${source} was not brought back`),
     ...parts.filter(({ verdict }) => verdict === "inconclusive").map(({ source }) => `${source} is not proven`),
     ...checks.filter(({ outcome }) => outcome === "inconclusive").map(({ name, message }) => `${name}: ${message}`),
-    ...(parts.length === 0 ? ["there is no source"] : []),
+    ...(parts.length === 0 && missing.length === 0 ? ["there is no source"] : []),
   ];
   if (failed.length > 0) return { objective, achieved, verdict: "fail", reasons: [...failed, ...unclear] };
   if (unclear.length > 0) return { objective, achieved, verdict: "inconclusive", reasons: unclear };

@@ -85,7 +85,7 @@ export async function plot(
   const history = historyControl(source);
   const inPlace = request.inPlace === true;
   const at = workshop.clock.now();
-  const over = !inPlace && request.into !== undefined && (await isToBeReplaced(source, request.into, request, watch));
+  const over = !inPlace && request.into !== undefined && (await isToBeReplaced(workshop, source, request.into, request, watch));
   const keepAs = inPlace ? await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch, keptWord(source)) : "";
   const into = over ? (request.into ?? "") : inPlace ? "" : await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch);
   const refusals: PlanRefusal[] = [];
@@ -100,7 +100,13 @@ export async function plot(
 }
 
 /** Whether the place is there and may be restored over. USAGE where it is and may not. */
-async function isToBeReplaced(source: Source, name: string, { replace }: BranchRestoreRequest, watch: Watch): Promise<boolean> {
+async function isToBeReplaced(
+  workshop: Workshop,
+  source: Source,
+  name: string,
+  { replace }: BranchRestoreRequest,
+  watch: Watch,
+): Promise<boolean> {
   const history = historyControl(source);
   const found = await history.find(name, watch);
   if (found === undefined || found.form === "snapshot") return false;
@@ -109,10 +115,28 @@ async function isToBeReplaced(source: Source, name: string, { replace }: BranchR
       hint: `give another name, or set production itself back: --in-place --yes ${source.name}`,
     });
   if (history.over === undefined) throw nameTaken(source, name);
-  if (replace === true) return true;
+  if (replace === true) {
+    await assertNobodysProduction(workshop, source, found, watch);
+    return true;
+  }
   throw new LifeboatError("USAGE", `${source.name} has a ${history.place} named ${name} already`, {
     hint: `give another name, or restore over it with --replace --yes ${source.name}: all that it holds is lost then`,
   });
+}
+
+/** `--yes` names the source whose data comes, not the one whose data would go. One that cannot be asked is no reason to go on. */
+async function assertNobodysProduction(
+  { sources }: Workshop,
+  source: Source,
+  found: { readonly id: string; readonly name: string },
+  watch: Watch,
+): Promise<void> {
+  const { place } = historyControl(source);
+  for (const other of sources.values()) {
+    if (other.name === source.name || other.managed !== true || other.providerName !== source.providerName) continue;
+    if ((await other.provider.history?.find(found.id, watch))?.production !== true) continue;
+    throw new LifeboatError("USAGE", `${place} ${found.name} is production of ${other.name}`, { hint: "give another name" });
+  }
 }
 
 const nameTaken = (source: Source, name: string): LifeboatError =>

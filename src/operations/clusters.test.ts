@@ -198,6 +198,23 @@ test("R16 a cluster that is there is restored over only when somebody is sure, a
   assert.deepEqual([branch?.name, clusters.get("staging")], ["staging", LIVE]);
 });
 
+test("R16 a cluster that is production of another source is not restored over, however sure somebody is", async (t) => {
+  const { workshop, source, clusters, to } = await place(t);
+  const history = source.provider.history as HistoryControl;
+  const find: HistoryControl["find"] = async (name) => {
+    const found = await history.find(name);
+    return found && { ...found, production: found.id === "staging" };
+  };
+  const other: Source = { ...source, name: "crm", provider: { ...source.provider, history: { ...history, find } } };
+  (workshop.sources as Map<string, Source>).set("crm", other);
+  const past = await to("latest");
+  await assert.rejects(
+    branchRestore(workshop, source, past, { into: "staging", replace: true, yes: "sessions" }, watch),
+    rejectsWith("USAGE", /cluster staging is production of crm/),
+  );
+  assert.deepEqual(clusters.get("staging"), {});
+});
+
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {
   const { workshop, source, to, storage } = await place(t);
   const past = await to("2026-11-21T11:30:00Z");

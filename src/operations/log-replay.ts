@@ -113,7 +113,7 @@ async function replayLog(
   source: Source,
   log: LogReplay,
   course: RecoveryCourse,
-  { connection: target, release }: Arrival,
+  { connection: target, held }: Arrival,
   job: Job,
   watch: Watch,
   tables: readonly string[] | undefined,
@@ -130,13 +130,10 @@ async function replayLog(
     }
   };
   const totalBytes = chain.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);
-  let unreleased: Check[] = [];
   const { reachedLsn, entries, applied } = await job.step(
     "replay",
     async () => {
       const databases = await databasesOf(workshop, source, course, job.signal);
-      // The replay holds by itself what may not happen meanwhile, as the log says it was at each point: it needs to see it as it is.
-      unreleased = (await release?.()) ?? [];
       return log.replay({
         target,
         databases,
@@ -145,6 +142,7 @@ async function replayLog(
         from,
         stopBefore,
         expectedEnd,
+        held,
         signal: job.signal,
         progress: watch.progress,
       });
@@ -160,7 +158,7 @@ async function replayLog(
     expected: reachedLsn,
     actual: reachedLsn,
   };
-  return [...unreleased, check];
+  return [check];
 }
 
 /** As they are called at the source. An archive that lists nothing is of the source's own. */

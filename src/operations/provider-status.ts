@@ -1,5 +1,5 @@
 // What the provider says of a source right now: settings, window, limits, drift; and what follows from it for health.
-import { asLifeboatError } from "../core/errors.ts";
+import { asLifeboatError, isLifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import { providerReasons } from "../core/provider-health.ts";
 import { byTime, type RestorePoint } from "../core/restore-point.ts";
@@ -22,8 +22,9 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
   if (source.managed !== true) return undefined;
   const now = workshop.clock.now();
   const none = { limits: [], drift: [], rules: [], now };
+  const deadline = AbortSignal.timeout(ASK_MS);
   try {
-    const work = { signal: AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]) };
+    const work = { signal: AbortSignal.any([watch.signal, deadline]) };
     const state = await source.provider.settings?.read(work);
     const entries = await snapshotsOf(workshop, source, work);
     const strays = (await straysOf(workshop, source, work)).map(nameOfStray);
@@ -40,7 +41,9 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
     };
   } catch (error) {
     watch.signal.throwIfAborted();
-    return { reasons: [...providerReasons({ ...none, notAsked: asLifeboatError(error).message })], points: [] };
+    const isLate = deadline.aborted && !isLifeboatError(error);
+    const notAsked = isLate ? `the provider's API did not answer within ${ASK_MS / 1000} s` : asLifeboatError(error).message;
+    return { reasons: [...providerReasons({ ...none, notAsked })], points: [] };
   }
 }
 

@@ -7,6 +7,7 @@ import { judge } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { RestoreTarget } from "../ports/engine.ts";
 import { conclude, measuredSeconds } from "./conclude.ts";
+import { contentsOf } from "./contents.ts";
 import type { Finding } from "./drill.ts";
 import { type Job, runJob } from "./job.ts";
 import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
@@ -34,6 +35,10 @@ interface Course {
   readonly dataOnly: boolean;
   /** Rows go into the database as it stands: asked for by data-only and by chosen tables of an existing database. */
   readonly inPlace: boolean;
+  /** Why what the point holds cannot go there at all. */
+  readonly misfit?: LifeboatError | undefined;
+  /** Why that is not known yet. */
+  readonly unread?: LifeboatError | undefined;
 }
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
@@ -56,6 +61,10 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
   if (exists && !inPlace)
     steps.push({ what: `replace ${place.connection.label}`, effect: "remove", reason: occupants.length > 0 ? "--replace" : "it is empty" });
   else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
+  if (course.unread !== undefined) {
+    const reason = `its contents cannot be read now: ${course.unread.message}`;
+    steps.unshift({ what: `find out whether it fits ${place.connection.label}`, effect: "none", reason });
+  }
   const refusal = refusalOf(source, request, course);
   return { verb: "restore", source: source.name, steps, refusals: refusal ? [{ code: refusal.code, message: refusal.message }] : [] };
 }
@@ -149,10 +158,36 @@ async function plot(workshop: Workshop, source: Source, request: RestoreRequest,
       },
     );
   }
-  return { target, place, exists, occupants, dataOnly, inPlace: partial && exists };
+  const inPlace = partial && exists;
+  const fit = await fitOf(workshop, source, target, place, { tables: request.tables, existing: inPlace }, watch);
+  return { target, place, exists, occupants, dataOnly, inPlace, ...fit };
 }
 
-function refusalOf(source: Source, request: RestoreRequest, { place, occupants, dataOnly }: Course): LifeboatError | undefined {
+const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN"]);
+
+/** Looks only where an engine may say no, and only into the beginning of the backup. What cannot be read is met again by the restore. */
+async function fitOf(
+  workshop: Workshop,
+  source: Source,
+  { entry }: Destination,
+  place: RestoreTarget,
+  options: { readonly tables?: readonly string[] | undefined; readonly existing: boolean },
+  { signal }: Watch,
+): Promise<Pick<Course, "misfit" | "unread">> {
+  const { engine } = source;
+  if (engine.assertFits === undefined) return {};
+  try {
+    engine.assertFits(place, await contentsOf(workshop, source, entry, signal), options);
+    return {};
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isLifeboatError(error)) throw error;
+    return MISFITS.has(error.code) ? { misfit: error } : { unread: error };
+  }
+}
+
+function refusalOf(source: Source, request: RestoreRequest, { place, occupants, dataOnly, misfit }: Course): LifeboatError | undefined {
+  if (misfit !== undefined) return misfit;
   if (occupants.length === 0 || (dataOnly && !request.replace)) return undefined;
   const shown = occupants.slice(0, 3).join(", ") + (occupants.length > 3 ? ` and ${occupants.length - 3} more` : "");
   if (!request.replace) {

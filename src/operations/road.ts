@@ -5,7 +5,7 @@ import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
-import type { LoadOptions, LoadResult } from "../ports/engine.ts";
+import type { LoadResult, SettleOptions } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
@@ -36,6 +36,8 @@ export interface Arrival {
   readonly notRestored: readonly Omission[];
   /** Without probes: what the load holds is still held, and whoever goes on with the copy lets it go. */
   release?(): Promise<Check[]>;
+  /** The same, for the engine itself to go on with. */
+  readonly held?: object | undefined;
 }
 
 const THAW_DAYS = 7;
@@ -87,7 +89,7 @@ export async function bringBack(
       return [
         ...loaded.problems.map(problem),
         ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners, held: loaded.release !== undefined }),
-        ...(await oneInstant(source, manifest, connection, spool.path, loading)),
+        ...(await oneInstant(source, manifest, connection, spool.path, { ...loading, held: loaded.held })),
         ...(options.probes === false ? [] : await source.engine.probe(connection, source.probes, new Date(manifest.snapshotAt), work)),
         ...(options.probes === false ? [] : await released(loaded)),
       ];
@@ -96,7 +98,7 @@ export async function bringBack(
       connection,
       checks,
       notRestored: loaded.notRestored,
-      ...(options.probes === false ? { release: () => released(loaded) } : {}),
+      ...(options.probes === false ? { release: () => released(loaded), held: loaded.held } : {}),
     };
   } finally {
     await emptySpool(spool);
@@ -110,7 +112,7 @@ async function oneInstant(
   { consistency = "snapshot" }: Manifest,
   connection: Connection,
   archiveFile: string,
-  loading: LoadOptions,
+  loading: SettleOptions,
 ): Promise<Check[]> {
   if (consistency === "snapshot") return [];
   if (consistency === "oplog" && source.engine.settle !== undefined) return [await source.engine.settle(connection, archiveFile, loading)];

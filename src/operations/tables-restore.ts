@@ -75,7 +75,10 @@ export async function tablesRestore(
     throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} restores no chosen tables`);
   const bring = history.tables.bind(history);
   const [refusal] = await refusalsOf(source, past, request, watch);
-  if (refusal !== undefined) throw new LifeboatError(refusal.code, refusal.message);
+  if (refusal !== undefined) {
+    const hint = `repeat the command with --yes ${source.name} when you are sure`;
+    throw new LifeboatError(refusal.code, refusal.message, refusal.code === "CONFIRMATION_NEEDED" ? { hint } : {});
+  }
   for (const remark of past.remarks) watch.progress.note(remark);
   const suffix = restoredSuffix(workshop.clock.now());
   const replace = request.replace === true;

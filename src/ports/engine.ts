@@ -63,6 +63,16 @@ export interface LoadResult {
    * the end; gives what could not be done. Absent: nothing is held.
    */
   release?(): Promise<readonly string[]>;
+  /**
+   * What `release` would let happen, for whoever changes the copy before that: the engine's own `settle` keeps it up to date, its replay
+   * takes it over and lets it happen at its own end, so that there is no moment in between.
+   */
+  readonly held?: object | undefined;
+}
+
+export interface SettleOptions extends LoadOptions {
+  /** Of the load. Absent: nothing is held afterwards. */
+  readonly held?: object | undefined;
 }
 
 /** One line of a backup's contents. */
@@ -120,7 +130,7 @@ export interface Engine {
    * Applies what changed while a dump of consistency `oplog` was being read: afterwards the loaded database is of one instant.
    * Called after what was loaded has been compared. Check of kind `data`: whether it came exactly to the end of what was kept.
    */
-  settle?(target: Connection, archiveFile: string, options: LoadOptions): Promise<Check>;
+  settle?(target: Connection, archiveFile: string, options: SettleOptions): Promise<Check>;
 
   /** The same algorithm as a dump's, over a live database. */
   fingerprint(connection: Connection, scope: Fingerprint["scope"], work?: Work): Promise<Fingerprint>;
@@ -154,6 +164,16 @@ export interface Engine {
 
   /** What is there now. `occupants` names a few of a user's objects; none: the database is empty. */
   stateOf(target: RestoreTarget, work?: Work): Promise<{ readonly exists: boolean; readonly occupants: readonly string[] }>;
+
+  /**
+   * Whether a backup of these contents can go there at all, known before its bytes are fetched: RESTORE_TARGET_INVALID. `existing`: into
+   * the database as it stands. Absent: whatever can be loaded can go anywhere.
+   */
+  assertFits?(
+    target: RestoreTarget,
+    contents: readonly ContentsEntry[],
+    options: { readonly tables?: readonly string[] | undefined; readonly existing: boolean },
+  ): void;
 
   /**
    * Makes an empty database, with encoding and locale of the archive `like` where one is given. An archive of several databases keeps

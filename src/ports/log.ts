@@ -120,6 +120,8 @@ export interface ReplayOrder extends Work {
   readonly stopBefore?: string | undefined;
   /** What must have been reached: anything else is RECOVERY_SHORT. */
   readonly expectedEnd: string;
+  /** What the load of the dump holds (`LoadResult.held`): let go as the very last act, as the log says it was at the end. */
+  readonly held?: object | undefined;
 }
 
 export interface Replayed {

@@ -129,6 +129,37 @@ test("R28 R33 a probe that fails and a backup that expires are told as for every
   );
 });
 
+test("R22 a plan to give several databases one name refuses as the restore does, which fetches nothing for it; one of them fits", async (t) => {
+  const server = await beginMongoWorld();
+  t.after(() => server[Symbol.asyncDispose]());
+  await fill(server);
+  await server
+    .db("stock")
+    .collection("parts")
+    .insertMany([{ n: 1 }]);
+  const world = await beginWorld(t, { sources: {}, mongo: { all: { url: server.url() } } });
+  await world.expect(0, "backup", "all", "--name", "good");
+  const planned = (await world.run("restore", "all", "--to", "good", "--into", "copy", "--plan", "--json")).json();
+  assert.deepEqual(
+    planned.refusals.map(({ code }: { code: string }) => code),
+    ["RESTORE_TARGET_INVALID"],
+  );
+  assert.match(planned.refusals[0].message, /several databases \(shop, stock\), which keep their names: copy cannot hold them/);
+  const refused = await world.run("restore", "all", "--to", "good", "--into", "copy", "--json");
+  assert.deepEqual([refused.exit, refused.code], [2, "RESTORE_TARGET_INVALID"]);
+  const { jobs } = (await world.run("jobs", "--json")).json();
+  assert.deepEqual(
+    jobs.filter(({ verb }: { verb: string }) => verb === "restore"),
+    [],
+  );
+  const only = (
+    await world.expect(0, "restore", "all", "--to", "good", "--into", "copy", "--tables", "stock.*", "--plan", "--json")
+  ).json();
+  assert.deepEqual(only.refusals, []);
+  await world.expect(0, "restore", "all", "--to", "good", "--into", "copy", "--tables", "stock.*");
+  assert.equal(await server.db("copy").collection("parts").countDocuments(), 1);
+});
+
 test("what a MongoDB source cannot do is told before anything is done, and in words of its own", async (t) => {
   const server = await beginMongoWorld();
   t.after(() => server[Symbol.asyncDispose]());

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Db, type Document, Double, MongoClient, type Timestamp } from "mongodb";
+import { BSON, type Db, type Document, Double, MongoClient, type Timestamp } from "mongodb";
 import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
 import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
 import { type AtlasSandbox, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
@@ -219,12 +219,17 @@ interface Entry {
   readonly ns: string;
 }
 
-const oplogOf = async (client: MongoClient): Promise<Entry[]> =>
-  (await client
+/** As bytes: documents in it may hold text that is no UTF-8, which readers refuse unless told. */
+async function oplogOf(client: MongoClient): Promise<Entry[]> {
+  const raw = await client
     .db("local")
     .collection("oplog.rs")
-    .find({}, { sort: { $natural: 1 }, promoteLongs: false, projection: { o: 0, o2: 0 } })
-    .toArray()) as unknown as Entry[];
+    .find({}, { raw: true, sort: { $natural: 1 } })
+    .toArray();
+  return raw.map(
+    (bytes) => BSON.deserialize(bytes as unknown as Uint8Array, { validation: { utf8: false }, promoteLongs: false }) as Entry,
+  );
+}
 
 const secondsOf = ({ ts }: Entry): { t: number; i: number } => ({ t: ts.getHighBitsUnsigned(), i: ts.getLowBitsUnsigned() });
 

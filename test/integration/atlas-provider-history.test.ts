@@ -35,7 +35,7 @@ test("R16 any second comes back as a cluster of its own, with what was there bef
   assert.deepEqual(await strays(), [
     {
       jobId: JOB,
-      resource: { ...branch.resource, locator: { ...branch.resource.locator, notBefore: (await strays())[0]?.resource.locator.notBefore } },
+      resource: branch.resource,
     },
   ]);
 
@@ -179,6 +179,16 @@ test("R16 chosen collections come back into the running cluster, beside what is 
   assert.match(none.message, /not there at that time|ended as FAILED/);
 });
 
+test("R16 a cluster that is protected from termination is not restored over", async (t) => {
+  const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "staging" }] });
+  const good = await write(sandbox, [1]);
+  const cluster = sandbox.world.clusters.get("staging");
+  assert.ok(cluster);
+  cluster.settings = { ...cluster.settings, terminationProtectionEnabled: true };
+  const error = await failureOf(providerOf(sandbox).history.over({ name: "staging", target: { kind: "time", at: good } }));
+  assert.match(`${error.code} ${error.message}`, /^PROVIDER_REFUSED .*staging is protected from termination/);
+});
+
 test("R16 a cluster that Lifeboat has not made, and production, are never removed", async (t) => {
   const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "staging" }] });
   const { history, undo } = providerOf(sandbox);
@@ -187,7 +197,7 @@ test("R16 a cluster that Lifeboat has not made, and production, are never remove
   assert.ok(staging && source?.production);
   assert.match((await failureOf(history.remove(staging.id))).message, /Lifeboat has not made it/);
   assert.match((await failureOf(history.remove(source.id))).message, /it is production/);
-  const locator = { groupId: sandbox.groupId, name: "staging", tag: "x", notBefore: "2020-01-01T00:00:00.000Z" };
+  const locator = { groupId: sandbox.groupId, name: "staging", tag: "x" };
   assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator }))).code, "PROVIDER_REFUSED");
   assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator: { ...locator, name: sandbox.cluster } }))).code, "PROVIDER_REFUSED");
   assert.equal(await undo({ kind: "atlas-cluster", locator: { ...locator, groupId: "f".repeat(24) } }), false);

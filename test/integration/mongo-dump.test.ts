@@ -191,6 +191,24 @@ const stampOf = (position = "0/0"): bigint => {
   return (BigInt(`0x${t}`) << 32n) | BigInt(`0x${i}`);
 };
 
+test("R28 servers that read no capped collection in a snapshot are dumped with their oplog instead, and so is their copy compared", async () => {
+  await using world = await beginMongoWorld({ version: "7.0.14" });
+  await world.db().collection("first").insertOne({ n: 1 });
+  const { dump: whole } = await make(world);
+  assert.equal(whole.consistency, "snapshot");
+  await world.db().createCollection("latest", { capped: true, size: 4096 });
+  await world
+    .db()
+    .collection("latest")
+    .insertMany([{ n: 1 }, { n: 2 }]);
+  const { dump, fingerprint } = await make(world);
+  assert.equal(dump.consistency, "oplog");
+  assert.equal(fingerprint.tables.latest?.rows, 2);
+  const live = await openMongoEngine().fingerprint({ url: world.url("shop"), label: "shop" }, { kind: "full" });
+  assert.deepEqual(live.tables, fingerprint.tables);
+  await assert.rejects(begin(world, { wish: "snapshot" }), { code: "CAPABILITY_MISSING" });
+});
+
 test("R28 of a standalone server it says that it is not of one instant", async () => {
   await using world = await beginMongoWorld({ replicaSet: false });
   await small(world);

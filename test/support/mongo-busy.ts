@@ -11,7 +11,7 @@ export interface Busy {
 
 /** A document that every rule and unique index of the data set lets in. */
 const row = (i: number): Document => ({
-  ...{ _id: new ObjectId(), busy: i, at: new Date(), a: `busy ${i}`, name: `busy ${i}`, price: i + 1 },
+  ...{ _id: new ObjectId(), busy: i, at: new Date(), a: `busy ${i}`, name: `busy ${i}`, price: Math.floor(i) + 1 },
   ...{ email: `busy${i}@example.org`, nick: `busy${i}` },
 });
 
@@ -34,7 +34,7 @@ const WRITES: readonly Write[] = [
     ),
 ];
 
-/** Writes to each collection in turn, all kinds of writes to each in turn. Capped ones only grow: their documents keep their size. */
+/** Writes to each collection in turn, all kinds of writes to each in turn. Capped ones only grow, and so does what no reader can decode. */
 export async function beginBusy(client: MongoClient, database: string, everyMs = 3): Promise<Busy> {
   const db = client.db(database);
   const listed = (await db.listCollections().toArray()) as { name: string; type?: string; options?: Document }[];
@@ -43,7 +43,7 @@ export async function beginBusy(client: MongoClient, database: string, everyMs =
   const work = async (): Promise<void> => {
     for (; !ending; count++) {
       const { name, type, options } = collections[count % collections.length] ?? { name: "plain" };
-      const kind = options?.capped === true ? 0 : Math.floor(count / collections.length) % WRITES.length;
+      const kind = options?.capped === true || name === "broken text" ? 0 : Math.floor(count / collections.length) % WRITES.length;
       if (type === "timeseries") await db.collection(name).insertOne({ at: new Date(), v: count, station: { name: `s${count % 2}` } });
       else await WRITES[kind]?.(db, name, count, client);
       await sleep(everyMs);

@@ -15,7 +15,7 @@ import { runProbes } from "./probe/probes.ts";
 import { scopeOf } from "./scope.ts";
 import { assertNotSource } from "./target/identity.ts";
 import { takeName } from "./target/take-name.ts";
-import { createDatabase, dropDatabase, resolveTarget, stateOf } from "./target/target.ts";
+import { assertFits, createDatabase, dropDatabase, resolveTarget, stateOf } from "./target/target.ts";
 
 export interface MongoEngineOptions {
   /** Chosen databases of a source whose address names none; absent: all of a user's. */
@@ -114,6 +114,11 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
 
     async stateOf(target, work = {}) {
       return await stateOf(target, source, work);
+    },
+
+    assertFits(target, contents, fitOptions) {
+      const collections = contents.map(({ schema, name }) => ({ db: schema, collection: name }));
+      assertFits(target, collections, { ...fitOptions, several });
     },
 
     async createDatabase(server, name, work = {}) {

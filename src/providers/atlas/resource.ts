@@ -22,25 +22,21 @@ export function jobOfScratch(name: string): string | undefined {
   return isId(id) ? id : undefined;
 }
 
-/** Clocks differ: a cluster that is this much older than the note about it may still be ours. */
-const SKEW_MS = 300_000;
-
 /** To be declared when it is known that no cluster has the name: whatever has it later, with this tag, is ours. */
 export function clusterResource({ options, clock }: Ground, name: string): Resource {
-  const now = clock.now();
-  const tag = jobOfScratch(name) ?? makeId(now, clock.randomBytes(8));
-  return { kind: CLUSTER_KIND, locator: { groupId: options.groupId, name, tag, notBefore: now.toISOString() } };
+  const tag = jobOfScratch(name) ?? makeId(clock.now(), clock.randomBytes(8));
+  return { kind: CLUSTER_KIND, locator: { groupId: options.groupId, name, tag } };
 }
 
 /** The same, of a scratch cluster that is found rather than made. */
-export const foundResource = (groupId: string, { name, createdAt }: AtlasCluster, tag: string): Resource => ({
+export const foundResource = (groupId: string, { name }: AtlasCluster, tag: string): Resource => ({
   kind: CLUSTER_KIND,
-  locator: { groupId, name, tag, notBefore: (createdAt ?? new Date(0)).toISOString() },
+  locator: { groupId, name, tag },
 });
 
 /**
  * True when it is gone, or was never made; it is waited for. False for another project's. PROVIDER_REFUSED for a cluster that
- * cannot be the one that was declared: the source, a protected one, one without our tag, or one that is older than the note.
+ * cannot be the one that was declared: the source, a protected one, or one without the tag that was declared.
  */
 export async function undoCluster(ground: Ground, locator: Resource["locator"], work?: Work): Promise<boolean> {
   const { api, options } = ground;
@@ -58,18 +54,13 @@ export async function undoCluster(ground: Ground, locator: Resource["locator"], 
   return true;
 }
 
-function whyNotOurs(
-  ground: Ground,
-  cluster: AtlasCluster,
-  { name = "", tag = "", notBefore = "" }: Resource["locator"],
-): string | undefined {
+function whyNotOurs(ground: Ground, cluster: AtlasCluster, { name = "", tag = "" }: Resource["locator"]): string | undefined {
   if (isSource(ground, cluster)) return "it is production";
   if (cluster.terminationProtection) return "somebody has protected it from termination";
   if (cluster.tags[TAG] !== undefined && cluster.tags[TAG] !== tag) return "another job has made it";
   if (jobOfScratch(name) !== undefined) return undefined; // nobody else gives such a name
   if (cluster.tags[TAG] === undefined) return "it does not have the tag of the job that is cleaned up";
-  const madeMs = cluster.createdAt?.getTime() ?? Number.POSITIVE_INFINITY;
-  return madeMs >= Date.parse(notBefore) - SKEW_MS ? undefined : "it is older than the job that is cleaned up";
+  return undefined; // the tag was drawn by lot for this one cluster: no clock, of ours or Atlas's, says it better
 }
 
 /** Scratch clusters of any job that the project has now. */

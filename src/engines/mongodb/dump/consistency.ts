@@ -3,9 +3,10 @@ import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Consistency } from "../../../core/manifest.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
-import { elementNamed, TYPE } from "../oplog/elements.ts";
+import { elementNamed, isTruthy, TYPE } from "../oplog/elements.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { timestampOf } from "../oplog/tail.ts";
+import type { SourceCollection } from "./collections.ts";
 
 /** What the source's configuration wishes. `auto`: the best that the server offers. */
 export type ConsistencyWish = "auto" | Consistency;
@@ -38,6 +39,10 @@ export async function takeSnapshot(
     await session.endSession();
   }
 }
+
+/** Servers before 8.0 read no capped collection in a snapshot (SnapshotUnavailable, SERVER-47574): nothing then is of one. */
+export const hasUnsnapped = ({ hello }: MongoSession, collections: readonly Pick<SourceCollection, "options">[]): boolean =>
+  hello.serverMajor < 8 && collections.some(({ options }) => isTruthy(elementNamed(options, "capped")));
 
 /** What makes a read one of that snapshot. */
 export const snapshotConcern = (at: Stamp | undefined) =>

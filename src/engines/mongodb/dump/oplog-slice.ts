@@ -1,13 +1,15 @@
 // What changed at the source while it was being read: the stretch of the oplog from before the first document to after the last.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "bson";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { walkDocuments } from "../archive/documents.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { elementNamed } from "../oplog/elements.ts";
 import { type Entry, readEntry } from "../oplog/entry.ts";
-import type { Stamp } from "../oplog/position.ts";
-import { oplogEdge, timestampOf } from "../oplog/tail.ts";
+import { positionOf, type Stamp } from "../oplog/position.ts";
+import type { Slice } from "../oplog/segment.ts";
+import { oplogEdge, settledFrom, timestampOf } from "../oplog/tail.ts";
 import { covers, type Scope, splitNamespace } from "../scope.ts";
 import { type RawBatch, readRaw } from "./raw-cursor.ts";
 
@@ -38,10 +40,25 @@ export async function oldestTransaction(mongo: MongoSession): Promise<Stamp | un
   return begun === undefined ? undefined : (BigInt(begun.getHighBitsUnsigned()) << 32n) | BigInt(begun.getLowBitsUnsigned());
 }
 
-export async function newestEntry(mongo: MongoSession) {
+const SETTLING_MS = 60_000;
+const POLL_MS = 50;
+
+/**
+ * The newest entry, once a majority has it, and every entry before it is to be seen: reading backwards, as is done to find it, passes over
+ * entries whose writes are not finished, and those still come to lie before it. A later reading of a majority's entries then reaches it.
+ */
+export async function newestEntry(mongo: MongoSession): Promise<Slice> {
   const last = await oplogEdge(mongo, "last");
   if (last === undefined) throw new LifeboatError("DUMP_FAILED", `the oplog of ${mongo.connection.label} is empty`);
-  return last;
+  for (const since = performance.now(); performance.now() - since < SETTLING_MS; await sleep(POLL_MS)) {
+    const settled = await settledFrom(mongo, last.stamp);
+    if (settled !== undefined) return settled;
+  }
+  throw new LifeboatError(
+    "SOURCE_CHANGED",
+    `a majority of the members of ${mongo.connection.label} still does not have what was written there a minute ago`,
+    { hint: "look at the members with rs.status(), and make the backup when they have caught up" },
+  );
 }
 
 /**
@@ -61,15 +78,27 @@ export async function* readSlice(
     readConcern: { level: "majority" },
   };
   await assertReaches(mongo, from);
+  let reached: Stamp | undefined;
   for await (const batch of readRaw(mongo, "local", command, { signal })) {
     const kept: Uint8Array[] = [];
     walkDocuments(batch.documents, (at, end) => {
       const bytes = batch.documents.subarray(at, end);
       const entry = readEntry(bytes);
+      reached = entry.stamp;
       refuseUnappliable(entry, scope, mongo.connection.label);
       if (belongs(entry, scope)) kept.push(bytes);
     });
     if (kept.length > 0) yield { documents: Buffer.concat(kept), count: kept.length };
+  }
+  if (reached !== to) {
+    const where = `the oplog of ${mongo.connection.label} was read to ${reached === undefined ? "nowhere" : positionOf(reached)}`;
+    throw new LifeboatError(
+      "SOURCE_CHANGED",
+      `${where}, and not to ${positionOf(to)}, where it had been before: another member leads now`,
+      {
+        hint: "run the backup again",
+      },
+    );
   }
   // Old entries go while new ones come: what was there before the first batch may have gone before the second.
   await assertReaches(mongo, from);

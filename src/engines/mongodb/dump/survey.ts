@@ -8,7 +8,7 @@ import type { MongoSession } from "../connect/client.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { assertChosen, chooserOf, type Scope } from "../scope.ts";
 import { listingText, listSource, type SourceCollection } from "./collections.ts";
-import { type ConsistencyWish, hasOplog, notOffered, takeSnapshot } from "./consistency.ts";
+import { type ConsistencyWish, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
 import { sliceStart } from "./oplog-slice.ts";
 
 export interface SurveyOptions {
@@ -69,7 +69,9 @@ async function takeInstant(
 ): Promise<Pick<Survey, "consistency" | "snapshot" | "sliceStart">> {
   if (wish === "auto" || wish === "snapshot") {
     const some = collections.find(({ type }) => type === "collection");
-    const snapshot = await takeSnapshot(mongo, some ?? { db: scope.database ?? scope.databases?.[0] ?? "admin", collection: "system.js" });
+    const snapshot = hasUnsnapped(mongo, collections)
+      ? undefined
+      : await takeSnapshot(mongo, some ?? { db: scope.database ?? scope.databases?.[0] ?? "admin", collection: "system.js" });
     if (snapshot !== undefined) return { consistency: "snapshot", snapshot };
     if (wish === "snapshot") throw notOffered(mongo.connection.label, wish);
   }

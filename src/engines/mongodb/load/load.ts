@@ -1,15 +1,17 @@
 // Loads an archive: collections as they were made, documents as the bytes they were, then indexes, rules and views. Expiry waits.
 import { createReadStream } from "node:fs";
+import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, openMongo } from "../connect/client.ts";
 import { databaseOf } from "../connect/url.ts";
+import { ExpiryHold } from "../oplog/expiry.ts";
 import type { SourceScope } from "../scope.ts";
 import { clearMark } from "../target/mark.ts";
 import { type Definition, definitionOf } from "./definition.ts";
-import { type Held, releaseExpiry } from "./expiry.ts";
+import { releaseExpiry } from "./expiry.ts";
 import { type LoadItem, planLoad } from "./items.ts";
 import { attempt, inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
 import { Problems } from "./problems.ts";
@@ -44,8 +46,9 @@ export async function loadArchive(
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
     if (databaseOf(target) === undefined) await clearMark(session, "filling");
-    const { held } = loading;
-    return { problems: problems.list(), notRestored, ...(held.length === 0 ? {} : { release: () => releaseExpiry(target, held, signal) }) };
+    const held = new ExpiryHold();
+    for (const { item, change } of loading.held) held.keep(item.to, change);
+    return { problems: problems.list(), notRestored, held, release: () => releaseExpiry(target, held, signal) };
   } catch (error) {
     throw session.translate(error, { otherwise: "LOAD_FAILED" });
   } finally {
@@ -59,7 +62,7 @@ interface Loading {
   /** Once the documents are there. */
   finish(): Promise<void>;
   /** Expiry that is put off until the copy has been compared. */
-  readonly held: readonly Held[];
+  readonly held: readonly { readonly item: LoadItem; readonly change: Document }[];
 }
 
 /** Everything is made anew. */

@@ -18,7 +18,7 @@ export async function attempt(problems: Problems, what: string, act: () => Promi
   }
 }
 
-export const wordsOf = ({ to }: LoadItem): string => `${to.db}.${to.collection}`;
+export const wordsOf = ({ to }: Pick<LoadItem, "to">): string => `${to.db}.${to.collection}`;
 
 /** False when the server refused: nothing can be put into it then. */
 export async function makeCollection(session: MongoSession, item: LoadItem, { create }: Definition, problems: Problems): Promise<boolean> {
@@ -61,7 +61,13 @@ async function dropOthers(session: MongoSession, item: LoadItem, indexes: readon
 }
 
 /** Changes of a collection once its documents are there. */
-export async function modify(session: MongoSession, item: LoadItem, change: Document, problems: Problems, what: string): Promise<void> {
+export async function modify(
+  session: MongoSession,
+  item: Pick<LoadItem, "to">,
+  change: Document,
+  problems: Problems,
+  what: string,
+): Promise<void> {
   const { db, collection } = item.to;
   const writeConcern = { w: "majority", wtimeout: 60_000 };
   await attempt(problems, `${what} of ${wordsOf(item)} could not be set`, () =>

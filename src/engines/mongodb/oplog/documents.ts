@@ -3,20 +3,26 @@
 // Every change becomes the whole document that it leads to, or its removal, by `_id`: done twice it is the same as once. What cannot be
 // done at once, because the database is further than the log (a document that a later entry removes, a key that another document has
 // by now), is remembered, and must have been set right by a later entry, or can be done, when replay ends.
+import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
 import type { MongoSession } from "../connect/client.ts";
+import { serverCodeOf } from "../connect/translate.ts";
 import { type Namespace, visibleName } from "../scope.ts";
 import { applyDiff } from "./diff.ts";
-import { documentOf, type Element, elementNamed, elementsOf, integerOf, TYPE } from "./elements.ts";
+import { type Element, elementNamed, elementsOf, integerOf, TYPE } from "./elements.ts";
 import type { Entry } from "./entry.ts";
 import { decode } from "./ordered.ts";
 import { positionOf, type Stamp } from "./position.ts";
 import { commandWith } from "./raw-commands.ts";
+import { commandOf, hasEmptyTimestamp, modification, runsOf, type Write } from "./writes.ts";
 
 const BATCH_ENTRIES = 1_000;
 const BATCH_BYTES = 16_000_000;
+/** Of documents that differences are applied to, so much is held at a time, and one more. */
+const HELD_BYTES = 32_000_000;
 const DUPLICATE_KEY = 11000;
+const UNKNOWN_FIELD = 40_415;
 
 interface Change {
   readonly place: Namespace;
@@ -26,16 +32,6 @@ interface Change {
   /** The document itself, how it differs, or that it goes. */
   readonly kind: "document" | "diff" | "delete";
   readonly bytes: Uint8Array;
-}
-
-/** The state that a change leads to. */
-interface Write {
-  readonly place: Namespace;
-  readonly key: string;
-  readonly id: Element;
-  readonly stamp: Stamp;
-  /** Absent: the document goes. */
-  readonly document?: Uint8Array | undefined;
 }
 
 export class DocumentReplay {
@@ -50,8 +46,12 @@ export class DocumentReplay {
   readonly #bucketCollections: boolean;
   readonly #raw = new Map<string, boolean>();
 
+  /** A server puts its own time in the place of an empty timestamp; newer ones leave it when asked to. */
+  #keepsTimestamps: boolean;
+
   constructor(session: MongoSession) {
     this.#session = session;
+    this.#keepsTimestamps = session.hello.serverMajor >= 8;
     this.#bucketCollections = hasBucketCollections(session.hello.version);
   }
 
@@ -71,7 +71,16 @@ export class DocumentReplay {
     if (batch.length === 0) return;
     this.#batch = [];
     this.#batchBytes = 0;
+    await this.#apply(batch);
+  }
+
+  async #apply(batch: readonly Change[]): Promise<void> {
     const states = await this.#statesBefore(batch);
+    if (states === undefined) {
+      const half = batch.length >> 1;
+      await this.#apply(batch.slice(0, half));
+      return await this.#apply(batch.slice(half));
+    }
     const byPlace = new Map<string, Write[]>();
     for (const change of batch) {
       const write = writeOf(change, states);
@@ -101,7 +110,8 @@ export class DocumentReplay {
     await this.flush();
     for (let before = Number.POSITIVE_INFINITY; this.#open.size > 0 && this.#open.size < before; ) {
       before = this.#open.size;
-      for (const { write } of [...this.#open.values()]) if (write.document !== undefined) await this.#write([write]);
+      for (const { write } of [...this.#open.values()])
+        if (write.document !== undefined) for (const run of runsOf([write])) await this.#write(run);
     }
     const [left] = this.#open.values();
     if (left !== undefined) throw invalid(left.write.stamp, left.why);
@@ -130,7 +140,7 @@ export class DocumentReplay {
   async #setAndUnset(about: Pick<Change, "place" | "id" | "stamp" | "key">, operators: readonly Element[]): Promise<void> {
     await this.flush();
     const { db, collection } = about.place;
-    const statement = statementOf([documentElement("q", documentOf([about.id])), documentElement("u", documentOf(operators))]);
+    const statement = modification(about.id, operators);
     const reply = await commandWith(this.#session, db, { update: collection, bypassDocumentValidation: true }, "updates", [statement]);
     const [error] = (reply.writeErrors as { errmsg: string }[] | undefined) ?? [];
     if (error !== undefined) throw invalid(about.stamp, error.errmsg);
@@ -138,8 +148,9 @@ export class DocumentReplay {
     this.applied += 1;
   }
 
-  /** Documents as they are before the batch, for those of which it only tells a difference. */
-  async #statesBefore(batch: readonly Change[]): Promise<Map<string, Uint8Array | undefined>> {
+  /** Documents as they are before the batch, for those of which it only tells a difference. Undefined: they are too large to be held together. */
+  async #statesBefore(batch: readonly Change[]): Promise<Map<string, Uint8Array | undefined> | undefined> {
+    let heldBytes = 0;
     const known = new Set<string>();
     const wanted = new Map<string, { readonly place: Namespace; readonly ids: Map<string, Element> }>();
     for (const { kind, key, place, id } of batch) {
@@ -163,6 +174,8 @@ export class DocumentReplay {
           const bytes = Uint8Array.from(found as unknown as Uint8Array);
           const id = elementNamed(bytes, "_id");
           if (id !== undefined) states.set(prefixOf(place) + idKey(id), bytes);
+          heldBytes += bytes.length;
+          if (heldBytes > HELD_BYTES && batch.length > 1) return undefined;
         }
       } catch (error) {
         throw this.#session.translate(error, { otherwise: "LOAD_FAILED" });
@@ -189,18 +202,35 @@ export class DocumentReplay {
     return raw ? { rawData: true } : {};
   }
 
+  /** Nothing is altered without a word. */
+  #assertKept(run: readonly Write[]): void {
+    const altered = this.#keepsTimestamps ? undefined : run.find(({ document }) => document !== undefined && hasEmptyTimestamp(document));
+    if (altered === undefined) return;
+    throw invalid(altered.stamp, "its document has an empty timestamp, and a server older than MongoDB 8 would put the present one there");
+  }
+
+  #keeping(field: string): Document {
+    return this.#keepsTimestamps && field !== "deletes" ? { bypassEmptyTsReplacement: true } : {};
+  }
+
   /** Writes of one kind into one collection, in order. */
   async #write(run: readonly Write[]): Promise<void> {
     const [first] = run;
     if (first === undefined) return;
     const { db, collection } = first.place;
-    const removing = first.document === undefined;
-    const field = removing ? "deletes" : "updates";
+    this.#assertKept(run);
+    const { command, field, statement } = commandOf(first);
     const how = { ordered: true, ...(await this.#rawData(first.place)) };
-    const command = removing ? { delete: collection, ...how } : { update: collection, bypassDocumentValidation: true, ...how };
     for (let from = 0; from < run.length; ) {
-      const statements = run.slice(from).map(({ id, document }) => (document === undefined ? deletion(id) : replacement(id, document)));
-      const reply = await commandWith(this.#session, db, command, field, statements);
+      const statements = run.slice(from).map(statement);
+      const send = (): Promise<Document> =>
+        commandWith(this.#session, db, { ...command(collection), ...how, ...this.#keeping(field) }, field, statements);
+      const reply = await send().catch((error: unknown) => {
+        if (serverCodeOf(error) !== UNKNOWN_FIELD || !this.#keepsTimestamps) throw error;
+        this.#keepsTimestamps = false;
+        this.#assertKept(run);
+        return send();
+      });
       const [error] = (reply.writeErrors as { index: number; code: number; errmsg: string }[] | undefined) ?? [];
       const done = error === undefined ? run.length - from : error.index;
       for (const { key } of run.slice(from, from + done)) this.#open.delete(key);
@@ -227,32 +257,6 @@ function writeOf(change: Change, states: ReadonlyMap<string, Uint8Array | undefi
     throw invalid(stamp, error.message);
   }
 }
-
-/** Neighbours of one kind. */
-function* runsOf(writes: readonly Write[]): Generator<Write[]> {
-  let run: Write[] = [];
-  let [removing, sizeBytes] = [false, 0];
-  for (const write of writes) {
-    const goes = write.document === undefined;
-    if (run.length > 0 && (goes !== removing || sizeBytes > BATCH_BYTES)) {
-      yield run;
-      [run, sizeBytes] = [[], 0];
-    }
-    removing = goes;
-    sizeBytes += write.document?.length ?? 0;
-    run.push(write);
-  }
-  if (run.length > 0) yield run;
-}
-
-const documentElement = (name: string, value: Uint8Array): Element => ({ name, type: TYPE.document, value });
-const statementOf = (fields: readonly Element[]): Uint8Array => documentOf(fields);
-const TRUE = { name: "upsert", type: TYPE.bool, value: Uint8Array.of(1) };
-const ONE = { name: "limit", type: TYPE.int32, value: Uint8Array.of(1, 0, 0, 0) };
-
-const replacement = (id: Element, document: Uint8Array): Uint8Array =>
-  statementOf([documentElement("q", documentOf([id])), documentElement("u", document), TRUE]);
-const deletion = (id: Element): Uint8Array => statementOf([documentElement("q", documentOf([id])), ONE]);
 
 const prefixOf = ({ db, collection }: Namespace): string => `${db}.${collection}\0`;
 

@@ -149,7 +149,7 @@ const ESCAPE = 0xdc00;
 
 function longNameOf(bytes: Uint8Array): string {
   const name = utf8.decode(bytes);
-  if (!name.includes(REPLACED) || isSame(Buffer.from(name, "utf8"), bytes)) return name;
+  if (!name.includes(REPLACED) || Buffer.compare(Buffer.from(name, "utf8"), bytes) === 0) return name;
   return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join("");
 }
 

@@ -11,6 +11,12 @@ const NEVER_SECONDS = 2_147_483_647;
 const NEVER = { type: TYPE.int32, value: Uint8Array.of(0xff, 0xff, 0xff, 0x7f) };
 const FIELD = "expireAfterSeconds";
 
+/** For `collMod`. */
+export interface ExpiryChange {
+  readonly place: Namespace;
+  readonly change: Document;
+}
+
 interface Held {
   readonly place: Namespace;
   /** Of the collection itself, as of a time series. */
@@ -42,6 +48,20 @@ export class ExpiryHold {
         }
       }
     }
+  }
+
+  /** What a load has put off: for `collMod`, once it may happen. */
+  keep(place: Namespace, change: Document): void {
+    if (change.index === undefined) this.#of(place).whole = change[FIELD];
+    else this.#of(place).indexes.set(String(change.index.name), change.index[FIELD]);
+  }
+
+  /** All that is put off now. */
+  changes(): ExpiryChange[] {
+    return [...this.#held.values()].flatMap(({ place, whole, indexes }) => [
+      ...[...indexes].map(([name, seconds]) => ({ place, change: { index: { name, [FIELD]: seconds } } })),
+      ...(whole === undefined ? [] : [{ place, change: { [FIELD]: whole } }]),
+    ]);
   }
 
   /** Options of a collection that is made now. */
@@ -87,11 +107,7 @@ export class ExpiryHold {
 
   /** Sets every limit to what it should be: what is due is removed from now on, as at the source. */
   async release(session: MongoSession): Promise<void> {
-    for (const { place, whole, indexes } of this.#held.values()) {
-      const { db, collection } = place;
-      for (const [name, seconds] of indexes) await session.command(db, { collMod: collection, index: { name, [FIELD]: seconds } });
-      if (whole !== undefined) await session.command(db, { collMod: collection, [FIELD]: whole });
-    }
+    for (const { place, change } of this.changes()) await session.command(place.db, { collMod: place.collection, ...change });
     this.#held.clear();
   }
 

@@ -20,13 +20,14 @@ import { Transactions } from "./transactions.ts";
 export function replay(order: ReplayOrder, source: SourceScope): Promise<Replayed> {
   return withMongo(order.target, { signal: order.signal, poolSize: 4 }, async (session) => {
     const names = namesFor(order.target, order.databases, order.tables, source);
-    const applier = await beginApplying(session, names);
+    const applier = await beginApplying(session, names, holdOf(order.held));
     const reached = await follow(order, applier);
     const expected = maxLsn(order.expectedEnd, order.from);
     if (compareLsn(reached, expected) !== 0) {
       throw new LifeboatError("RECOVERY_SHORT", `replay of the oplog ended at ${reached}, and not at ${expected}, as it should have`);
     }
     await applier.end();
+    await applier.release();
     return { reachedLsn: reached, entries: applier.entries, applied: applier.applied };
   });
 }
@@ -64,14 +65,18 @@ export interface Applier {
   /** An entry before the first that counts: only what a later one may need of it is kept. */
   prepare(entry: Entry): void;
   take(entry: Entry): Promise<void>;
-  /** Does what waits, and what had been put off. LOG_INVALID when something could not be done after all. */
+  /** Does what waits. LOG_INVALID when something could not be done after all. */
   end(): Promise<void>;
+  /** After `end`: what is due may go from now on. */
+  release(): Promise<void>;
 }
 
-/** Applies entries to where `names` says they belong. */
-export async function beginApplying(session: MongoSession, names: Names): Promise<Applier> {
+/** What a load holds, when it is one of ours. */
+export const holdOf = (held: object | undefined): ExpiryHold | undefined => (held instanceof ExpiryHold ? held : undefined);
+
+/** Applies entries to where `names` says they belong. `expiry`: what is put off there already. */
+export async function beginApplying(session: MongoSession, names: Names, expiry: ExpiryHold = new ExpiryHold()): Promise<Applier> {
   const documents = new DocumentReplay(session);
-  const expiry = new ExpiryHold();
   const definitions = new DefinitionReplay(session, names, documents, expiry);
   const transactions = new Transactions();
   const passing = new Set<string>();
@@ -129,8 +134,8 @@ export async function beginApplying(session: MongoSession, names: Names): Promis
         const { db, collection } = splitNamespace(ns);
         await session.client.db(db).collection(collection).drop();
       }
-      await expiry.release(session);
     },
+    release: () => expiry.release(session),
   };
 }
 

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { isLifeboatError } from "../../../core/errors.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Connection } from "../../../ports/connection.ts";
-import type { LoadOptions } from "../../../ports/engine.ts";
+import type { SettleOptions } from "../../../ports/engine.ts";
 import { documentsOf } from "../archive/documents.ts";
 import { isOplog } from "../archive/prelude.ts";
 import { readArchive } from "../archive/read.ts";
@@ -14,7 +14,7 @@ import type { SourceScope } from "../scope.ts";
 import { readEntry } from "./entry.ts";
 import { namesFor } from "./names.ts";
 import { after, positionOf } from "./position.ts";
-import { beginApplying } from "./replay.ts";
+import { beginApplying, holdOf } from "./replay.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -22,7 +22,7 @@ const CHUNK_BYTES = 1024 * 1024;
 export async function settleArchive(
   target: Connection,
   archiveFile: string,
-  options: LoadOptions,
+  options: SettleOptions,
   source: SourceScope = {},
 ): Promise<Check> {
   const check = { name: "one instant", kind: "data" } as const;
@@ -34,7 +34,8 @@ export async function settleArchive(
   try {
     return await withMongo(target, { signal: options.signal, poolSize: 4 }, async (session) => {
       const names = namesFor(target, databases, options.tables, source);
-      const applier = await beginApplying(session, names);
+      const hold = holdOf(options.held);
+      const applier = await beginApplying(session, names, hold);
       let reached = "its beginning";
       for await (const { event, prelude: whole } of readArchive(createReadStream(archiveFile, { highWaterMark: CHUNK_BYTES }))) {
         const collection = whole.collections[event.index];
@@ -47,6 +48,7 @@ export async function settleArchive(
         }
       }
       await applier.end();
+      if (hold === undefined) await applier.release();
       const message = `what changed while the backup was made was applied: ${applier.entries} entries of the oplog, to ${reached}`;
       return { ...check, outcome: "pass", message, rows: applier.entries };
     });

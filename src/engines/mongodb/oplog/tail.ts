@@ -17,10 +17,22 @@ const sliceOf = (document: unknown): Slice => {
   return { ...stampAndWall(bytes), bytes };
 };
 
-/** The first and the last entry that the oplog holds; undefined: it holds none. */
+/** The first and the last entry that the oplog of the leading member holds; undefined: it holds none. */
 export async function oplogEdge({ client }: MongoSession, which: "first" | "last"): Promise<Slice | undefined> {
-  const options = { raw: true, limit: 1, maxTimeMS: ASK_MS, sort: { $natural: which === "first" ? 1 : -1 } as const };
+  const sort = { $natural: which === "first" ? 1 : -1 } as const;
+  const options = { raw: true, limit: 1, maxTimeMS: ASK_MS, sort, readPreference: "primary" } as const;
   const [found] = await client.db("local").collection("oplog.rs").find({}, options).toArray();
+  return found === undefined ? undefined : sliceOf(found);
+}
+
+/** The first entry at or after a position that a majority has; undefined: none yet. Reading forwards, nothing can come before it any more. */
+export async function settledFrom({ client }: MongoSession, stamp: Stamp): Promise<Slice | undefined> {
+  const options = { raw: true, limit: 1, maxTimeMS: ASK_MS, readConcern: { level: "majority" }, readPreference: "primary" } as const;
+  const [found] = await client
+    .db("local")
+    .collection("oplog.rs")
+    .find({ ts: { $gte: timestampOf(stamp) } }, options)
+    .toArray();
   return found === undefined ? undefined : sliceOf(found);
 }
 

@@ -3,11 +3,11 @@ import { createReadStream } from "node:fs";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
-import { isOplog, type Prelude } from "../archive/prelude.ts";
+import { isOplog } from "../archive/prelude.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
-import { chooserOf, databasesOf, isBuckets, isServerCollection, type Scope, type SourceScope, scopeOf } from "../scope.ts";
+import { chooserOf, databasesOf, isBuckets, isServerCollection, type Namespace, type Scope, type SourceScope, scopeOf } from "../scope.ts";
 import { clearMark, databasesBeingFilled, setMark } from "./mark.ts";
 
 const NAMED = 5;
@@ -82,7 +82,31 @@ export async function createDatabase(server: Connection, name: string, options: 
     });
     return whole;
   }
-  if (several && (options.tables === undefined || databases.length !== 1)) {
+  assertNameFits(server.label, name, databases, several, options.tables);
+  const connection = withDatabase(server, name);
+  await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, (session) => assertEmpty(session, { database: name }));
+  return connection;
+}
+
+/** Whether an archive with these collections can go under that name, or, without one, to the server. RESTORE_TARGET_INVALID. */
+export function assertFits(
+  { server, database }: RestoreTarget,
+  collections: readonly Namespace[],
+  { tables, existing, several }: Pick<CreateOptions, "tables" | "several"> & { readonly existing: boolean },
+): void {
+  const databases = databasesOfCollections(collections, tables);
+  const asSeveral = existing ? databases.length > 1 : (several ?? databases.length > 1);
+  if (!(asSeveral && database === "")) assertNameFits(server.label, database, databases, asSeveral, tables);
+}
+
+function assertNameFits(
+  server: string,
+  name: string,
+  databases: readonly string[],
+  several: boolean,
+  tables: readonly string[] | undefined,
+): void {
+  if (several && (tables === undefined || databases.length !== 1)) {
     throw new LifeboatError(
       "RESTORE_TARGET_INVALID",
       `the backup is of several databases (${databases.join(", ")}), which keep their names: ${name} cannot hold them`,
@@ -94,15 +118,12 @@ export async function createDatabase(server: Connection, name: string, options: 
   if (name === "") {
     throw new LifeboatError(
       "RESTORE_TARGET_INVALID",
-      `the backup is of one database, and the address of ${server.label} does not say which is to hold it`,
+      `the backup is of one database, and the address of ${server} does not say which is to hold it`,
       {
         hint: "put the name of a new database into the URL: mongodb://host/name",
       },
     );
   }
-  const connection = withDatabase(server, name);
-  await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, (session) => assertEmpty(session, { database: name }));
-  return connection;
 }
 
 async function assertEmpty(session: MongoSession, scope: Scope): Promise<void> {
@@ -113,11 +134,15 @@ async function assertEmpty(session: MongoSession, scope: Scope): Promise<void> {
 
 /** Databases of a user's that an archive holds, or those of the chosen collections; sorted. */
 async function databasesOfArchive(archiveFile: string, tables: readonly string[] | undefined): Promise<string[]> {
-  return databasesIn(await readPrelude(createReadStream(archiveFile)), tables);
+  const { collections } = await readPrelude(createReadStream(archiveFile));
+  return databasesOfCollections(
+    collections.filter((entry) => !isOplog(entry)),
+    tables,
+  );
 }
 
-function databasesIn(prelude: Prelude, tables?: readonly string[] | undefined): string[] {
-  const all = prelude.collections.filter((entry) => !isOplog(entry) && !isServerDatabase(entry.db) && !entry.db.startsWith("$"));
+function databasesOfCollections(collections: readonly Namespace[], tables: readonly string[] | undefined): string[] {
+  const all = collections.filter(({ db }) => !isServerDatabase(db) && !db.startsWith("$"));
   const names = [...new Set(all.map(({ db }) => db))].sort();
   if (tables === undefined || names.length < 2) return names;
   const chosen = chooserOf({ databases: names }, tables);

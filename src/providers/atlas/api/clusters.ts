@@ -31,7 +31,7 @@ export interface ClusterCalls {
   cluster(name: string, work?: Work): Promise<AtlasCluster | undefined>;
   /** All of the project, Flex ones too. */
   clusters(work?: Work): Promise<AtlasCluster[]>;
-  /** Begins it. Never two: a lost answer is followed by a look for the name. */
+  /** Begins it. Never two: a lost answer is followed by a look for the name, with these tags. */
   createCluster(wish: ClusterWish, work?: Work): Promise<AtlasCluster>;
   /** Begins it: the cluster is UPDATING afterwards. */
   updateCluster(cluster: Pick<AtlasCluster, "name" | "kind">, change: ClusterChange, work?: Work): Promise<AtlasCluster>;
@@ -58,6 +58,10 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
     }
   }
 
+  /** One of that name may be somebody else's, made since: ours has the tags that were wished for. */
+  const ours = (wish: ClusterWish, found: AtlasCluster | undefined): AtlasCluster | undefined =>
+    found !== undefined && Object.entries(wish.tags).every(([key, value]) => found.tags[key] === value) ? found : undefined;
+
   return {
     cluster,
     async clusters(work) {
@@ -76,7 +80,7 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
               doing: `create the cluster ${wish.name}`,
               body: flexBody(wish),
               read: readFlex,
-              look: () => flex(wish.name, work),
+              look: async () => ours(wish, await flex(wish.name, work)),
             },
             work,
           )
@@ -86,7 +90,7 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
               doing: `create the cluster ${wish.name}`,
               body: clusterBody(wish),
               read: readCluster,
-              look: () => cluster(wish.name, work),
+              look: async () => ours(wish, await cluster(wish.name, work)),
             },
             work,
           ),

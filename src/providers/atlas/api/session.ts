@@ -1,8 +1,9 @@
 // What all the calls share: the project, and the road that every request takes.
+import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import { type Caller, call } from "./call.ts";
 import { ENDPOINTS, type EndpointName, mediaTypeOf, pathOf } from "./endpoints.ts";
-import { type Json, listOf, objectOf } from "./read.ts";
+import { type Json, listOf, objectOf, rowsOf } from "./read.ts";
 
 export interface Ask<R> {
   readonly endpoint: EndpointName;
@@ -54,15 +55,24 @@ export function openSession(host: string, groupId: string, caller: Caller): Sess
       const all: ReturnType<typeof read>[] = [];
       for (let page = 1; page <= MOST_PAGES; page++) {
         const paging = { ...query, pageNum: String(page), itemsPerPage: String(PAGE), includeCount: "false" };
-        const found = await ask(
-          { ...wish, query: paging, read: (answer) => listOf(answer.results, "results").map((one) => read(objectOf(one, "row"))) },
+        const { found, isLast } = await ask(
+          {
+            ...wish,
+            query: paging,
+            read(answer) {
+              const found = listOf(answer.results, "results").map((one) => read(objectOf(one, "row")));
+              // The total is an estimate, and Atlas may give fewer rows a page than are asked for.
+              const isLast = found.length === 0 || (found.length < PAGE && !rowsOf(answer.links).some(({ rel }) => rel === "next"));
+              return { found, isLast };
+            },
+          },
           work,
         );
         all.push(...found);
-        // The total is an estimate: only a page that is not full is the last one.
-        if (found.length < PAGE) return all;
+        if (isLast) return all;
       }
-      return all;
+      // A part of a list must not pass for the whole.
+      throw new LifeboatError("PROVIDER_FAILED", `Atlas's answer has no end, when asked to ${wish.doing}`);
     },
   };
 }

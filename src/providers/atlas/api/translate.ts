@@ -24,6 +24,17 @@ const COMPLIANCE = /COMPLIANCE/;
 const NOT_ALLOWED = /USER_UNAUTHORIZED|NOT_IN_GROUP|FORBIDDEN|NO_PERMISSION|NOT_AUTHORIZED|UNAUTHORIZED/;
 const ADDRESS = /IP_ADDRESS|ACCESS_LIST|WHITELIST/;
 
+const PROJECT = /^(?:GROUP|PROJECT)_/;
+const PROJECT_HINT = "check groupId of this source: the id of the project, 24 digits and letters, as its address in Atlas shows it";
+
+/** By the credential's name. */
+const CREDENTIAL_HINTS: Readonly<Record<string, ErrorOptions>> = {
+  "service account": {
+    hint: "check clientId and clientSecret of the source (ATLAS_CLIENT_ID, ATLAS_CLIENT_SECRET), and that the secret has not ended",
+  },
+  "API key": { hint: "check publicKey and privateKey of the source (ATLAS_PUBLIC_KEY, ATLAS_PRIVATE_KEY)" },
+};
+
 /** That there is no such policy (404) is another matter. */
 const isCompliance = ({ status = 0, code = "", message }: Failure): boolean =>
   status >= 400 && status < 500 && status !== 404 && (COMPLIANCE.test(code) || /compliance policy/i.test(message));
@@ -38,7 +49,8 @@ export function hadNoEffect(failure: Failure): boolean {
   const { status, message, unsent } = failure;
   if (unsent === true) return true;
   if (status === undefined) return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(message);
-  return status === 429 || status === 503 || isUnderWay(failure);
+  // A 503 may come from somebody between, who had passed it on.
+  return status === 429 || isUnderWay(failure);
 }
 
 /** Whether a repetition can help: something that passes by itself. */
@@ -97,10 +109,12 @@ function describe(failure: Failure, { doing, endpoint, credential }: Asked): Des
   if (isUnderWay(failure))
     return ["PROVIDER_BUSY", `Atlas is too busy with this cluster to ${doing}: ${message}${code ? ` (${code})` : ""}`];
   if (status === 401 && !NOT_ALLOWED.test(code.replace(/^UNAUTHORIZED$/, "")))
-    return ["PROVIDER_AUTH", `Atlas does not accept the ${credential}, when asked to ${doing}`];
+    return ["PROVIDER_AUTH", `Atlas does not accept the ${credential}, when asked to ${doing}`, CREDENTIAL_HINTS[credential] ?? {}];
   if (status === 401 || (status === 403 && (code === "" || NOT_ALLOWED.test(code))))
     return ["PROVIDER_AUTH", `the ${credential} has no right to ${doing}: ${message}`, role];
   if (status === 402 || LIMIT.test(code)) return ["PROVIDER_LIMIT", said];
+  if (status === 404 && PROJECT.test(code))
+    return ["PROVIDER_NOT_FOUND", `Atlas has no such project, when asked to ${doing}: ${message}`, { hint: PROJECT_HINT }];
   if (status === 404) return ["PROVIDER_NOT_FOUND", `Atlas knows nothing of it, when asked to ${doing}: ${message}`];
   if (status === 410 || status === 406)
     return ["PROVIDER_REFUSED", said, { hint: "this version of Atlas's API has ended: update Lifeboat" }];

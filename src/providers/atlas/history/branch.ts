@@ -30,7 +30,7 @@ function warningsFor(source: AtlasCluster, made: AtlasCluster): string[] {
   const warnings: string[] = [];
   if (jobOfScratch(made.name) === undefined) {
     warnings.push(`${made.name} has no backups of its own: turn them on in Atlas before it serves production`);
-    warnings.push(`${made.name} is billed for as long as it exists`);
+    warnings.push(`${made.name} is billed for as long as it exists: delete it in Atlas when it is not needed any more`);
   }
   if (made.tier !== source.tier) warnings.push(`${made.name} is of size ${made.tier}, and ${source.name} is ${source.tier}`);
   return warnings;

@@ -105,6 +105,11 @@ export async function restoreOver(ground: Ground, name: string, target: HistoryT
   const place = await ground.api.cluster(name, work);
   if (place === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `the project has no cluster ${name}`);
   requireReplicaSet(place, "restore over it");
+  if (place.terminationProtection) {
+    throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is protected from termination, and all that it holds would be lost`, {
+      hint: "name another cluster, or take that protection off in Atlas first",
+    });
+  }
   if (place.paused) throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, and Atlas restores over no such cluster`);
   if (place.kind === "free" || (place.kind === "flex" && source.kind !== "flex")) {
     throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);

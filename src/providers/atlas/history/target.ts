@@ -70,14 +70,18 @@ async function snapshotOrigin(ground: Ground, cluster: AtlasCluster, id: string,
 export const timeOf = ({ createdAt, requestedAt }: AtlasSnapshot): Date => createdAt ?? requestedAt;
 
 /** Asked anew: schedule, snapshots and restores of the cluster. */
-export async function windowFor({ api, clock, patience }: Ground, cluster: AtlasCluster, work?: Work): Promise<Window | undefined> {
+export async function windowFor(
+  { api, options, clock, patience }: Ground,
+  cluster: AtlasCluster,
+  work?: Work,
+): Promise<Window | undefined> {
   if (cluster.kind !== "dedicated" || !cluster.pitEnabled) return undefined;
   const [schedule, snapshots, restores] = await Promise.all([
     api.schedule(cluster, work),
     api.snapshots(cluster, work),
     api.restoreJobs(cluster.name, work),
   ]);
-  return windowOf({ cluster, schedule, snapshots, restores }, clock.now(), patience.lagMs);
+  return windowOf({ groupId: options.groupId, cluster, schedule, snapshots, restores }, clock.now(), patience.lagMs);
 }
 
 /** The newest complete snapshot that is no newer than an instant. */

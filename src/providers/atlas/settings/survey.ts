@@ -27,7 +27,7 @@ export async function survey(ground: Ground, work?: Work): Promise<Survey> {
     api.compliance(work),
     options.wishes.encryptionProvider === undefined ? [] : api.keyProviders(work),
   ]);
-  const facts = { cluster, schedule, snapshots, restores };
+  const facts = { groupId: options.groupId, cluster, schedule, snapshots, restores };
   const window = windowOf(facts, clock.now(), patience.lagMs);
   return { ...facts, clusters, window, compliance, keys, limits: limitsOf(clusters, snapshots) };
 }

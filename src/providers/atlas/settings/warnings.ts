@@ -6,7 +6,7 @@ import { limitsNear } from "./limits.ts";
 import { describeItems } from "./schedule.ts";
 import type { Survey } from "./survey.ts";
 import { completed } from "./window.ts";
-import { scheduleWishes } from "./wishes.ts";
+import { scheduleWishes, wantsPit } from "./wishes.ts";
 
 export function warningsOf(survey: Survey, options: AtlasOptions): string[] {
   return [
@@ -56,9 +56,13 @@ function windowWarnings({ cluster, window, snapshots, schedule }: Survey): strin
 function scheduleWarnings({ schedule }: Survey, options: AtlasOptions): string[] {
   if (schedule === undefined) return [];
   const wished = new Set(scheduleWishes(options).items.map(({ frequency }) => frequency));
+  // Hourly ones belong to continuous backup: Atlas asks for them.
+  if (wantsPit(options)) wished.add("hourly");
   const others = schedule.items.filter(({ frequency }) => !wished.has(frequency) && frequency !== "ondemand");
   if (others.length === 0) return [];
-  return [`Atlas's schedule also takes snapshots that the policy does not name: ${describeItems(others)}`];
+  return [
+    `Atlas's schedule also takes snapshots that the policy does not name, which are paid for: ${describeItems(others)}; name them in the policy's \`snapshots\`, or take them out in Atlas`,
+  ];
 }
 
 function complianceWarnings({ compliance }: Survey): string[] {

@@ -18,6 +18,8 @@ export interface Window {
 }
 
 export interface WindowFacts {
+  /** The project: another one may have a cluster of the same name. */
+  readonly groupId: string;
   readonly cluster: AtlasCluster;
   readonly schedule: AtlasSchedule | undefined;
   readonly snapshots: readonly AtlasSnapshot[];
@@ -28,14 +30,15 @@ const DAY_MS = 86_400_000;
 const SECOND_MS = 1000;
 
 /** Undefined: no past second can be reached. Both edges are whole seconds. */
-export function windowOf({ cluster, schedule, snapshots, restores }: WindowFacts, now: Date, lagMs: number): Window | undefined {
+export function windowOf({ groupId, cluster, schedule, snapshots, restores }: WindowFacts, now: Date, lagMs: number): Window | undefined {
   const { pitEnabled, kind, paused } = cluster;
   if (kind !== "dedicated" || !pitEnabled || paused || schedule === undefined || schedule.windowDays <= 0) return undefined;
   const taken = completed(snapshots).map(({ createdAt }) => createdAt.getTime());
   if (taken.length === 0) return undefined;
   const reachMs = now.getTime() - schedule.windowDays * DAY_MS;
   const earliestMs = Math.ceil(Math.max(reachMs, Math.min(...taken)) / SECOND_MS) * SECOND_MS;
-  const gaps = gapsOf(cluster.name, taken, restores);
+  const here = restores.filter(({ target, targetGroupId = groupId }) => target === cluster.name && targetGroupId === groupId);
+  const gaps = gapsOf(here, taken);
   const open = gaps.find(({ to }) => to === undefined);
   const edgeMs = Math.min(now.getTime() - lagMs, open?.from.getTime() ?? Number.POSITIVE_INFINITY);
   const latestMs = Math.floor(edgeMs / SECOND_MS) * SECOND_MS;
@@ -47,9 +50,9 @@ export const completed = (snapshots: readonly AtlasSnapshot[]): (AtlasSnapshot &
   snapshots.filter((one): one is AtlasSnapshot & { readonly createdAt: Date } => one.status === "completed" && one.createdAt !== undefined);
 
 /** After each restore over the cluster itself, until the next snapshot. */
-function gapsOf(name: string, taken: readonly number[], restores: readonly AtlasRestoreJob[]): Gap[] {
+function gapsOf(restores: readonly AtlasRestoreJob[], taken: readonly number[]): Gap[] {
   return restores
-    .filter(({ target, failed, cancelled }) => target === name && !failed && !cancelled)
+    .filter(({ failed, cancelled }) => !failed && !cancelled)
     .map(({ requestedAt, finishedAt }) => {
       const endMs = finishedAt?.getTime() ?? Number.POSITIVE_INFINITY;
       const next = Math.min(...taken.filter((ms) => ms > endMs));

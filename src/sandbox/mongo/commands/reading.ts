@@ -17,6 +17,9 @@ function find(call: Call): Reply {
   const { body, world, db } = call;
   const name = collectionOf(call);
   const at = wantedSnapshot(call);
+  if (at !== undefined && Number.parseInt(world.version, 10) < 8 && isTrue(world.store.find(db, name)?.options.capped)) {
+    throw new MongoFault(246, "Reading from capped collections with readConcern snapshot is not supported");
+  }
   const source = findSource(world.store, db, name, body, at ?? presentOf(call));
   const limit = Math.abs(numberIn(body, "limit", 0));
   const single = isTrue(body.singleBatch);
