@@ -85,7 +85,7 @@ export interface LogExpiryFacts {
 export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts): LogExpiry {
   const all = (reason: string): LogExpiry => ({ keep: segments, remove: [], reasons: [reason] });
   if (segments.length === 0) return { keep: [], remove: [], reasons: [] };
-  if (bases.length === 0) return all("all log stays: there is no base backup yet that could tell what is needed");
+  if (bases.length === 0) return all("all log stays: there is no backup yet that could tell what is needed");
   if (blocked.length > 0) return all(`all log stays while ${blocked.join(", and ")}`);
   const cuts = new Map<string, LogBase>();
   for (const base of bases) {
@@ -100,7 +100,7 @@ export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts)
     ({ id, facts }) =>
       `log from ${facts.startLsn} on stays: ${calledOf(facts)} ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} needs it`,
   );
-  if (remove.length > 0) reasons.push(`${remove.length} log segments go: no base backup that stays needs them`);
+  if (remove.length > 0) reasons.push(`${remove.length} log segments go: no backup that stays needs them`);
   return { keep, remove: remove.toSorted((a, b) => compareLsn(a.startLsn, b.startLsn) || a.timeline - b.timeline), reasons };
 }
 

@@ -120,7 +120,7 @@ function flawsOf(chains: Chains, bases: readonly LogBase[], alone: readonly LogB
       kind: "other-system",
       segment: first.name,
       from,
-      message: `the log from ${first.name} on is of another database cluster (system ${first.systemIdentifier}) than every base backup`,
+      message: `the log from ${first.name} on is of another server (system ${first.systemIdentifier}) than every backup it could be replayed onto`,
     });
   }
   return flaws.sort((a, b) => compareText(a.from ?? "", b.from ?? "") || compareText(a.segment, b.segment));

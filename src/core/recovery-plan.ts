@@ -44,8 +44,8 @@ export interface RecoveryPlan {
 export function locate(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
   const [newest] = stretches;
   if (newest === undefined) {
-    throw new LifeboatError("NO_RESTORE_POINT", `${source} has no base backup, so its log reaches nothing`, {
-      hint: `run \`lifeboat backup ${source} --kind base\` first`,
+    throw new LifeboatError("NO_RESTORE_POINT", `${source} has no backup that its log could be replayed onto, so the log reaches nothing`, {
+      hint: `run \`lifeboat backup ${source} --kind base\` first (a MongoDB source: \`--kind full\`)`,
     });
   }
   const stretch = stretches.find((one) => holds(one, target));

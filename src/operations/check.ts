@@ -98,7 +98,8 @@ async function checkSettings(workshop: Workshop, source: Source, watch: Watch): 
   const next = `run \`lifeboat plan ${source.name}\``;
   const reasons = provider.reasons.map(({ code, message }): Finding => {
     const outcome = HEALTH_CODES[code];
-    return { name, outcome, message, code, ...(code === "PROVIDER_NOT_ASKED" ? {} : { next }) };
+    // Some say the command themselves.
+    return { name, outcome, message, code, ...(code === "PROVIDER_NOT_ASKED" || message.includes("`lifeboat") ? {} : { next }) };
   });
   const warnings = (provider.state?.warnings ?? []).map((message): Finding => ({ name, outcome: "inconclusive", message }));
   if (reasons.length + warnings.length > 0) return [...reasons, ...warnings];

@@ -200,19 +200,21 @@ test("R16 a cluster that is there is restored over only when somebody is sure, a
 
 test("R16 a cluster that is production of another source is not restored over, however sure somebody is", async (t) => {
   const { workshop, source, clusters, to } = await place(t);
-  const history = source.provider.history as HistoryControl;
-  const find: HistoryControl["find"] = async (name) => {
-    const found = await history.find(name);
-    return found && { ...found, production: found.id === "staging" };
-  };
-  const other: Source = { ...source, name: "crm", provider: { ...source.provider, history: { ...history, find } } };
-  (workshop.sources as Map<string, Source>).set("crm", other);
-  const past = await to("latest");
-  await assert.rejects(
-    branchRestore(workshop, source, past, { into: "staging", replace: true, yes: "sessions" }, watch),
-    rejectsWith("USAGE", /cluster staging is production of crm/),
-  );
+  const find = async () => ({ id: "staging", name: "staging", production: true, createdAt: new Date(NOW) });
+  const other = { ...source, name: "crm", provider: { ...source.provider, history: { ...source.provider.history, find } } } as Source;
+  const two = { ...workshop, sources: new Map([...workshop.sources, ["crm", other]]) };
+  const restored = branchRestore(two, source, await to("latest"), { into: "staging", replace: true, yes: "sessions" }, watch);
+  await assert.rejects(restored, rejectsWith("USAGE", /cluster staging is production of crm/));
   assert.deepEqual(clusters.get("staging"), {});
+});
+
+test("R16 the latest state of a source whose provider keeps no history is that of its newest backup, where it has one", async (t) => {
+  const { workshop, source } = await place(t);
+  const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
+  const free = { ...source, provider: { ...source.provider, history } } as Source;
+  assert.equal((await pastTargetOf(workshop, free, "latest", watch))?.target.kind, "latest"); // which says why it cannot be had
+  const backed = { ...workshop, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Workshop;
+  assert.equal(await pastTargetOf(backed, free, "latest", watch), undefined);
 });
 
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {

@@ -6,7 +6,7 @@ import type { HistoryControl, HistoryTarget } from "../ports/control.ts";
 import type { Evidence } from "../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../repository/snapshots.ts";
 import { historyControl } from "./look.ts";
-import { findPoint, parseInstant } from "./points.ts";
+import { findPoint, parseInstant, pointsOf } from "./points.ts";
 import { findSnapshot, type SnapshotEntry } from "./snapshots.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -35,7 +35,12 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
   if (source.managed !== true || source.provider.history === undefined) return undefined;
   const now = workshop.clock.now();
   if (to === "latest") {
-    const window = await historyControl(source).window(watch);
+    const history = historyControl(source);
+    const window = await history.window(watch);
+    // A provider that keeps nothing of it (a free cluster): then the newest backup is the latest state that can be had.
+    if (window === undefined && (await pointsOf(workshop, source.name)).length > 0) {
+      if ((await history.obstacles({ target: { kind: "latest" }, inPlace: false }, watch)).length > 0) return undefined;
+    }
     const at = window?.latest ?? now;
     return { target: { kind: "latest" }, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
   }

@@ -101,6 +101,11 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
           connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
           ownServer: false,
         }),
+      }).catch(async (error: unknown) => {
+        // Whatever is in there is somebody else's: no clean-up of ours may touch it.
+        if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY"))
+          await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
+        throw error;
       });
       const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
       if (fresh !== undefined) {
@@ -201,6 +206,13 @@ function refusalOf(source: Source, request: RestoreRequest, { place, occupants, 
   });
 }
 
+/** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
+async function refuseOccupied(source: Source, place: RestoreTarget, signal: AbortSignal): Promise<void> {
+  const [first] = (await source.engine.stateOf(place, { signal })).occupants;
+  if (first === undefined) return;
+  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} was empty when the restore began, and now holds ${first}`);
+}
+
 async function beginDatabase(
   source: Source,
   place: RestoreTarget,
@@ -209,11 +221,12 @@ async function beginDatabase(
   tables: readonly string[] | undefined,
   job: Job,
 ): Promise<Connection> {
+  if (fresh === place.database) await refuseOccupied(source, place, job.signal);
   await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
   try {
     return await source.engine.createDatabase(place.server, fresh, { like: archiveFile, tables, signal: job.signal });
   } catch (error) {
-    if (!isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
+    if (!isLifeboatError(error, "SOURCE_PERMISSION") || !source.engine.renamesDatabases) throw error;
     throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {
       cause: error,
       hint: "grant CREATEDB to this role, or give --into the URL of a server where it has it",

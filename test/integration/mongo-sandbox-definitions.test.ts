@@ -262,3 +262,25 @@ test("R54 a standalone server has no log and no snapshots, and says so", async (
     await sandbox.close();
   }
 });
+
+test("R54 a shell learns how long the log is, what the set is made of, and that a collection is whole", async () => {
+  await using world = await beginMongoWorld();
+  await world
+    .db()
+    .collection("users")
+    .insertMany([{ n: 1 }, { n: 2 }]);
+  await world.db().collection("users").createIndex({ n: 1 });
+  const local = world.db("local");
+  const [stats] = await local
+    .collection("oplog.rs")
+    .aggregate([{ $collStats: { storageStats: {} } }])
+    .toArray();
+  const [listed] = await local.listCollections({ name: "oplog.rs" }).toArray();
+  assert.equal(stats?.storageStats.maxSize, 2 ** 31);
+  assert.equal((listed as { options?: { size?: number } }).options?.size, 2 ** 31);
+  const set = await local.collection("system.replset").findOne();
+  assert.deepEqual(set, (await world.db("admin").command({ replSetGetConfig: 1 })).config);
+  const { valid, nrecords, keysPerIndex } = await world.db().command({ validate: "users" });
+  assert.deepEqual([valid, nrecords, keysPerIndex], [true, 2, { _id_: 2, n_1: 2 }]);
+  await assert.rejects(world.db().command({ validate: "nowhere" }), /does not exist to validate/);
+});

@@ -75,12 +75,19 @@ const appliedJson = ({ source: name, applied: done, blocked, state }: Applied) =
 function human({ source: name, plan, state }: SettingsPlan, paint: Paint): string {
   const steps = plan.steps.map(({ what }) => `  ${paint.yellow("~")} ${what}`);
   const refused = plan.refusals.map(({ message }) => `  ${paint.yellow("!")} ${message}: \`lifeboat apply ${name}\` needs --yes ${name}`);
-  const lines = steps.length === 0 ? [`  ${paint.green("✓")} nothing to apply`] : steps;
+  const lines = steps.length === 0 ? [nothingToApply(state, paint)] : steps;
   return [paint.bold(name), ...lines, ...refused, ...renderSettings(state, paint)].join("\n");
 }
 
+/** Green only where everything is as the policy wants it. */
+function nothingToApply({ drift }: SettingsPlan["state"], paint: Paint): string {
+  const blocked = drift.filter((one) => one.blocked !== undefined).length;
+  if (blocked === 0) return `  ${paint.green("✓")} nothing to apply`;
+  const things = blocked === 1 ? "1 thing is" : `${blocked} things are`;
+  return `  ${paint.yellow("?")} ${things} not as the policy wants, and \`apply\` cannot mend that:`;
+}
+
 function applied({ source: name, applied: done, state }: Applied, paint: Paint): string {
-  const lines =
-    done.length === 0 ? [`  ${paint.green("✓")} nothing to apply`] : done.map(({ message }) => `  ${paint.green("✓")} ${message}`);
+  const lines = done.length === 0 ? [nothingToApply(state, paint)] : done.map(({ message }) => `  ${paint.green("✓")} ${message}`);
   return [paint.bold(name), ...lines, ...renderSettings(state, paint)].join("\n");
 }

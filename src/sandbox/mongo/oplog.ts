@@ -78,10 +78,11 @@ export class Oplog {
   #entries: OplogEntry[] = [];
   #first = 0;
   #bytes = 0;
-  readonly #limitBytes: number;
+  /** Above this, the oldest entries are forgotten. */
+  readonly limitBytes: number;
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    this.limitBytes = limitBytes;
   }
 
   /** Entries that are still there. */
@@ -104,7 +105,7 @@ export class Oplog {
   append(entry: OplogEntry): void {
     this.#entries.push(entry);
     this.#bytes += weight(entry);
-    while (this.#bytes > this.#limitBytes && this.count > 1) {
+    while (this.#bytes > this.limitBytes && this.count > 1) {
       this.#bytes -= weight(this.#entries[this.#first] as OplogEntry);
       this.#first++;
     }

@@ -9,6 +9,7 @@ import { ObjectId } from "bson";
 import type { SandboxUser } from "./auth/auth-types.ts";
 import { openAuthenticator } from "./auth/authenticator.ts";
 import type { World } from "./call.ts";
+import { configOf } from "./commands/replication.ts";
 import { serveConnection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
 import { deleteExpired } from "./expiry.ts";
@@ -118,7 +119,10 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     startedAt: clock(),
     connections: () => sockets.size,
   };
-  if (replicaSet !== false) store.logNoop({ msg: "initiating set" });
+  if (replicaSet !== false) {
+    store.setConfig = () => configOf(world, replicaSet);
+    store.logNoop({ msg: "initiating set" });
+  }
   if (options.state !== undefined) takeOver(store, options.state);
   server.on("connection", (socket) => {
     sockets.add(socket);

@@ -21,6 +21,10 @@ export function* documentsOf(store: Store, db: string, name: string, at: Positio
     for (const entry of store.oplog.scan(from, to)) yield rawOf(entryBytes(entry));
     return;
   }
+  if (db === "local" && name === "system.replset" && store.setConfig !== undefined) {
+    yield rawOf(encode(store.setConfig()));
+    return;
+  }
   const namespace = store.find(db, name, at);
   if (namespace === undefined && name === "system.views") yield* viewDefinitions(store, db, at);
   if (namespace === undefined) return;

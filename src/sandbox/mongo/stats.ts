@@ -15,6 +15,7 @@ export function collectionStats(store: Store, db: string, name: string): Documen
       storageSize: store.oplog.sizeBytes,
       nindexes: 0,
       capped: true,
+      maxSize: store.oplog.limitBytes,
     };
   }
   const found = store.find(db, name);

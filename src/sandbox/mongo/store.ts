@@ -32,6 +32,9 @@ export class Store {
   #pending: Pending | undefined;
   readonly #watchers = new Set<() => void>();
 
+  /** What `local.system.replset` holds; absent: no set. */
+  setConfig: (() => Document) | undefined;
+
   constructor(options: StoreOptions) {
     this.clock = options.clock;
     this.logged = options.logged;

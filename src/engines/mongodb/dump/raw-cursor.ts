@@ -141,6 +141,7 @@ async function ask(mongo: MongoSession, database: string, command: Document, ses
   // `raw`: embedded documents of the reply stay bytes.
   const { cursor } = (await mongo.client.db(database).command(command, { raw: true, session })) as { cursor?: unknown };
   if (!(cursor instanceof Uint8Array)) throw strange("no cursor");
+  if (cursor.length > LARGE_BYTES) letGo(session);
   const fields = new Map(elementsOf(cursor).map((element) => [element.name, element]));
   const [id, ns, batch] = [fields.get("id"), fields.get("ns"), fields.get("firstBatch") ?? fields.get("nextBatch")];
   if (id?.type !== TYPE.int64 || ns?.type !== TYPE.string || batch?.type !== TYPE.array) throw strange("a cursor that is none");
@@ -150,6 +151,15 @@ async function ask(mongo: MongoSession, database: string, command: Document, ses
     collection: namespace.slice(namespace.indexOf(".") + 1),
     batch: batch.value,
   };
+}
+
+/**
+ * The driver remembers the cluster's time as it came last, and its signature is 20 bytes that lie in the reply: all of the reply would
+ * stay until another comes. Copied, they do not hold it.
+ */
+function letGo({ clusterTime }: ClientSession): void {
+  const hash: { buffer: Uint8Array } | undefined = clusterTime?.signature?.hash;
+  if (hash !== undefined) hash.buffer = Uint8Array.from(hash.buffer);
 }
 
 const number64 = ({ value }: Element): bigint => new DataView(value.buffer, value.byteOffset, 8).getBigInt64(0, true);

@@ -110,7 +110,11 @@ export async function restoreOver(ground: Ground, name: string, target: HistoryT
       hint: "name another cluster, or take that protection off in Atlas first",
     });
   }
-  if (place.paused) throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, and Atlas restores over no such cluster`);
+  if (place.paused) {
+    throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, and Atlas restores over no such cluster`, {
+      hint: `resume it in Atlas, or run \`atlas clusters start ${name}\``,
+    });
+  }
   if (place.kind === "free" || (place.kind === "flex" && source.kind !== "flex")) {
     throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);
   }

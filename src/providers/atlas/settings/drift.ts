@@ -104,7 +104,7 @@ export function wantedItems(schedule: Pick<AtlasSchedule, "items" | "windowDays"
   const present = schedule?.items ?? [];
   const merged = withWishes(present, items);
   const days = wantsPit(options) ? Math.max(schedule?.windowDays ?? 0, wantedWindowDays(options) ?? 0) : 0;
-  return [...(days > 0 && present.some(({ frequency }) => frequency === "hourly") ? windowItems(merged, days).items : merged)];
+  return [...(days > 0 && merged.some(({ frequency }) => frequency === "hourly") ? windowItems(merged, days).items : merged)];
 }
 
 /** One drift for what Atlas's schedule can say, and one for each rule that it cannot. */

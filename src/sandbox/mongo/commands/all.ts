@@ -7,6 +7,7 @@ import { INDEXES } from "./indexes.ts";
 import { MISC } from "./misc.ts";
 import { READING } from "./reading.ts";
 import { REPLICATION } from "./replication.ts";
+import { VALIDATING } from "./validating.ts";
 import { WRITING } from "./writing.ts";
 
 export const HANDLERS: Handlers = {
@@ -17,5 +18,6 @@ export const HANDLERS: Handlers = {
   ...COLLECTIONS,
   ...INDEXES,
   ...REPLICATION,
+  ...VALIDATING,
   ...MISC,
 };

@@ -93,7 +93,7 @@ function rowsOf(store: Store, db: string): Document[] {
     rows.push({
       name: OPLOG,
       type: "collection",
-      options: { capped: true, size: 1_038_090_240, autoIndexId: false },
+      options: { capped: true, size: store.oplog.limitBytes, autoIndexId: false },
       info: { readOnly: false },
     });
   return rows;

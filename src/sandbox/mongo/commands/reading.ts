@@ -1,6 +1,7 @@
 // find, getMore, killCursors, aggregate.
 import { type Document, Long } from "bson";
 import { type Call, collectionOf, type Handlers, isTrue, numberIn } from "../call.ts";
+import { definitionOf } from "../catalog.ts";
 import { type Cursor, type CursorSource, sourceOf, takeBatch } from "../cursors.ts";
 import { MongoFault } from "../errors.ts";
 import { findSource } from "../find.ts";
@@ -17,7 +18,8 @@ function find(call: Call): Reply {
   const { body, world, db } = call;
   const name = collectionOf(call);
   const at = wantedSnapshot(call);
-  if (at !== undefined && Number.parseInt(world.version, 10) < 8 && isTrue(world.store.find(db, name)?.options.capped)) {
+  const found = at === undefined || Number.parseInt(world.version, 10) >= 8 ? undefined : world.store.find(db, name);
+  if (found !== undefined && isTrue(definitionOf(found).options.capped)) {
     throw new MongoFault(246, "Reading from capped collections with readConcern snapshot is not supported");
   }
   const source = findSource(world.store, db, name, body, at ?? presentOf(call));

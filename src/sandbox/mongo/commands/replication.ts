@@ -1,7 +1,7 @@
 // What a replica set of one member says about itself.
 import { type Document, Int32, Long } from "bson";
 import { applyEntry } from "../apply-ops.ts";
-import type { Call, Handlers } from "../call.ts";
+import type { Call, Handlers, World } from "../call.ts";
 import { MongoFault } from "../errors.ts";
 import { timestampOf } from "../position.ts";
 import { findField, rawArray, rawOf } from "../raw.ts";
@@ -12,8 +12,11 @@ function assertSet({ world }: Call): string {
 }
 
 function config(call: Call): Document {
-  const name = assertSet(call);
-  const { host, port, setId } = call.world;
+  return { config: configOf(call.world, assertSet(call)) };
+}
+
+/** As `replSetGetConfig` and `local.system.replset` show it. */
+export function configOf({ host, port, setId }: World, name: string): Document {
   const member = {
     _id: new Int32(0),
     host: `${host}:${port}`,
@@ -36,15 +39,13 @@ function config(call: Call): Document {
     replicaSetId: setId,
   };
   return {
-    config: {
-      _id: name,
-      version: 1,
-      term: Long.fromNumber(1),
-      members: [member],
-      protocolVersion: Long.fromNumber(1),
-      writeConcernMajorityJournalDefault: true,
-      settings,
-    },
+    _id: name,
+    version: 1,
+    term: Long.fromNumber(1),
+    members: [member],
+    protocolVersion: Long.fromNumber(1),
+    writeConcernMajorityJournalDefault: true,
+    settings,
   };
 }
 

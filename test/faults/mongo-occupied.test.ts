@@ -1,0 +1,36 @@
+// A database that somebody else makes while a restore is on its way into that name.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mongoWorld } from "../support/oplog.ts";
+import { beginWorld } from "../support/program.ts";
+
+for (const [after, when] of [
+  [1, "while the backup is fetched"],
+  [2, "just before the restore begins with it"],
+  [3, "just before the documents are loaded"],
+] as const) {
+  test(`R28 a database that somebody makes ${when} is neither written to nor dropped`, async (t) => {
+    const source = await mongoWorld(t);
+    await source
+      .db()
+      .collection("users")
+      .insertMany([{ n: 1 }, { n: 2 }]);
+    const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
+    await world.expect(0, "backup", "shop");
+    const fault = { command: "listCollections", db: "fresh", skip: after, effect: { kind: "stallBefore" } } as const;
+    const { strikes } = source.sandbox.faults.next(fault);
+    const restoring = world.start("restore", "shop", "--to", "latest", "--into", "fresh", "--json");
+    await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+    await source.db("fresh").collection("users").insertOne({ mine: true });
+    source.sandbox.faults.clear();
+    const ended = await restoring.ended;
+    assert.notEqual(ended.exit, 0);
+    assert.match(ended.stderr, /RESTORE_TARGET_NOT_EMPTY/);
+    const [mine, ...others] = await source.db("fresh").collection("users").find().toArray();
+    assert.equal(mine?.mine, true);
+    assert.deepEqual(others, []);
+    await world.run("jobs", "recover");
+    assert.equal(await source.db("fresh").collection("users").countDocuments(), 1);
+    await world.assertNothingLeft();
+  });
+}
