@@ -17,7 +17,7 @@ export const LATEST: Position = Number.MAX_VALUE;
 export const PENDING: Position = Number.POSITIVE_INFINITY;
 
 export const positionAt = (t: number, i: number): Position => t * PER_SECOND + Math.min(i, PER_SECOND - 1);
-const secondsOf = (position: Position): number => Math.floor(position / PER_SECOND);
+export const secondsOf = (position: Position): number => Math.floor(position / PER_SECOND);
 export const instantOf = (position: Position): Instant => ({ t: secondsOf(position), i: position % PER_SECOND });
 export const timestampOf = (position: Position): Timestamp => new Timestamp(instantOf(position));
 export const positionOf = (timestamp: Timestamp): Position => positionAt(timestamp.getHighBitsUnsigned(), timestamp.getLowBitsUnsigned());

@@ -4,7 +4,7 @@ import { Catalog, type Definition, definitionOf, fullName, type Kind, type Names
 import { MongoFault } from "./errors.ts";
 import { Oplog } from "./oplog.ts";
 import type { LogWish, Pending } from "./pending.ts";
-import { LATEST, PENDING, type Position, positionAt } from "./position.ts";
+import { LATEST, PENDING, type Position, positionAt, secondsOf } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
 import { Slab } from "./slab.ts";
 import { idKeyOf, Records, type Slot, type Version } from "./versions.ts";
@@ -30,6 +30,8 @@ export class Store {
   /** First position whose past is known: later than a state that was taken over. */
   epoch: Position;
   #pending: Pending | undefined;
+  /** What the clock said when the newest position was given. */
+  #tickedMs = 0;
   readonly #watchers = new Set<() => void>();
 
   /** What `local.system.replset` holds; absent: no set. */
@@ -51,7 +53,8 @@ export class Store {
 
   /** The same, but never pending. */
   tickNow(): Position {
-    const now = positionAt(Math.floor(this.clock().getTime() / 1000), 1);
+    this.#tickedMs = this.clock().getTime();
+    const now = positionAt(Math.floor(this.#tickedMs / 1000), 1);
     this.last = now > this.last ? now : this.last + 1;
     return this.last;
   }
@@ -63,7 +66,8 @@ export class Store {
       this.#pending.wishes.push(wish);
       return;
     }
-    this.oplog.append({ position, wallMs: this.clock().getTime(), ...wish });
+    // Of the same reading of the clock as the position, and never before its second: the clock may have gone back.
+    this.oplog.append({ position, wallMs: Math.max(this.#tickedMs, secondsOf(position) * 1000), ...wish });
     this.wake();
   }
 
