@@ -103,8 +103,10 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         }),
       }).catch(async (error: unknown) => {
         // Whatever is in there is somebody else's: no clean-up of ours may touch it.
-        if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY"))
+        if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
+          if (fresh === place.database && fresh !== "") await source.engine.takeName(place.server, fresh, fresh, { signal: job.signal });
           await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
+        }
         throw error;
       });
       const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
@@ -113,7 +115,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
         if (course.occupants.length > 0 && verdict === "fail")
           remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
-        else if (fresh !== place.database)
+        else if (fresh !== "")
           await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
         await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
       }

@@ -59,9 +59,12 @@ const UNDO: Readonly<Record<string, Undo>> = {
   async database({ sources, servers }, { source = "", server = "", name = "" }) {
     const found = sources.get(source);
     const known = servers.get(server);
-    const own = known === undefined ? await found?.provider.connection() : undefined;
-    const connection = known ?? (own?.label === server ? own : undefined);
-    if (found === undefined || connection === undefined) return false;
+    if (found === undefined) return false;
+    const own = known === undefined ? await found.provider.connection() : undefined;
+    // Through which server a name is reached is the engine's to say: its label need not be that of the source's own database.
+    const through = own && found.engine.resolveTarget(own, name === "" ? own.url : name).server;
+    const connection = known ?? [own, through].find((one) => one?.label === server);
+    if (connection === undefined) return false;
     await found.engine.dropDatabase(connection, name);
     return true;
   },

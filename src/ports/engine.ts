@@ -186,7 +186,7 @@ export interface Engine {
   dropDatabase(server: Connection, name: string, work?: Work): Promise<void>;
 
   /**
-   * Gives a finished database its final name. A database that has the name already is replaced in one short step, its
+   * Gives a finished database its final name; one that has it already is only declared finished. A database that has the name already is replaced in one short step, its
    * owner, privileges and settings carried over; sessions of the replaced one are ended. Nothing else is touched.
    */
   takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;

@@ -303,12 +303,23 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       assert.notEqual(facts.identity, (await engine.inspect(at(named()))).identity);
     });
 
-    test("R27 a dropped database is gone, one that is not there is no error, and the server's own are never touched", async () => {
+    test("R27 a database being filled is dropped, one that is not there is no error, and anybody else's is never touched", async () => {
       const engine = openMongoEngine();
-      const source = await fresh(fillSmall);
-      await engine.dropDatabase(at(), source);
-      await engine.dropDatabase(at(), source);
-      assert.equal((await engine.stateOf(engine.resolveTarget(at(), source))).exists, false);
+      const filling = named();
+      await engine.createDatabase(at(), filling);
+      await client.db(filling).collection("users").insertOne({ n: 1 });
+      assert.deepEqual((await engine.stateOf(engine.resolveTarget(at(), filling))).occupants, ["users"]);
+      await engine.dropDatabase(at(), filling);
+      await engine.dropDatabase(at(), filling);
+      assert.equal((await engine.stateOf(engine.resolveTarget(at(), filling))).exists, false);
+      const finished = named();
+      await engine.createDatabase(at(), finished);
+      await engine.takeName(at(), finished, finished);
+      for (const theirs of [await fresh(fillSmall), finished]) {
+        const before = await engine.stateOf(engine.resolveTarget(at(), theirs));
+        await engine.dropDatabase(at(), theirs);
+        assert.deepEqual(await engine.stateOf(engine.resolveTarget(at(), theirs)), before);
+      }
       for (const own of ["admin", "local", "config"]) await rejectsWith(engine.dropDatabase(at(), own), "RESTORE_TARGET_INVALID");
       assert.throws(() => engine.resolveTarget(at(), "admin"), /database of the server itself/);
     });

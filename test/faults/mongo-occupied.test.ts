@@ -34,3 +34,33 @@ for (const [after, when] of [
     await world.assertNothingLeft();
   });
 }
+
+test("R28 a database that somebody makes under the name of one that a killed restore was filling is not dropped", async (t) => {
+  const source = await mongoWorld(t);
+  await source
+    .db()
+    .collection("users")
+    .insertMany([{ n: 1 }, { n: 2 }]);
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
+  await world.expect(0, "backup", "shop");
+  const killed = async (): Promise<void> => {
+    const { strikes } = source.sandbox.faults.next({ command: "insert", db: "fresh", skip: 1, effect: { kind: "stallAfter" } });
+    const restoring = world.start("restore", "shop", "--into", "fresh");
+    await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+    restoring.kill("SIGKILL");
+    await restoring.ended;
+    source.sandbox.faults.clear();
+  };
+  await killed();
+  await world.expect(0, "jobs", "recover");
+  assert.deepEqual(await source.db("fresh").listCollections().toArray(), [], "what nobody touched is gone");
+  await killed();
+  await source.db("fresh").dropDatabase();
+  await source.db("fresh").collection("users").insertOne({ mine: true });
+  await world.expect(0, "jobs", "recover");
+  assert.equal(await source.db("fresh").collection("users").countDocuments(), 1);
+  await world.assertNothingLeft();
+  await world.expect(0, "restore", "shop", "--into", "other");
+  const names = (await source.db("other").listCollections().toArray()).map(({ name }) => name);
+  assert.deepEqual(names, ["users"], "nothing of ours is left in what was restored");
+});

@@ -129,11 +129,17 @@ export const bucketsOf = (collection: string): string => BUCKETS + collection;
 
 export const isBuckets = (collection: string): boolean => collection.startsWith(BUCKETS);
 
-/** What the server keeps for itself in a user's database: profiles, definitions of views. Stored functions (`system.js`) are a user's. */
-export const isServerCollection = (collection: string): boolean =>
-  collection.startsWith("system.") && collection !== "system.js" && !isBuckets(collection);
-
 const OWN_PREFIX = "lifeboat_";
+
+/** In a database that a restore is filling, until it is done: whatever has it may go again, and nothing else. */
+export const MARK_COLLECTION = `${OWN_PREFIX}filling`;
+
+/**
+ * What is nobody's data in a user's database: what the server keeps there for itself (profiles, definitions of views), and our own
+ * mark. Stored functions (`system.js`) are a user's.
+ */
+export const isServerCollection = (collection: string): boolean =>
+  collection === MARK_COLLECTION || (collection.startsWith("system.") && collection !== "system.js" && !isBuckets(collection));
 
 /** A database that a job of ours makes for its own use. */
 export const ownDatabase = (jobId: string): string => OWN_PREFIX + jobId;

@@ -1,18 +1,39 @@
-// Marks on a server of which several databases are being filled at once: who fills it, and which, so that exactly these can go again.
+// Marks of what is being filled, so that exactly this can go again after a crash, and nothing that somebody made meanwhile.
 //
-// One database has the name that the job gave it. Several keep theirs, and after a crash nothing but a mark says which of the
-// server's databases are ours. It is written before the first of them comes to be.
+// A single database has its mark within: who drops it and uses its name otherwise is rid of the mark too. Of several at once, which
+// keep their names, a database of our own says which they are. Either is written before anything comes to be.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { flawOfDatabaseName } from "../connect/url.ts";
-import { MARK_DATABASE } from "../scope.ts";
+import { isOwnDatabase, MARK_COLLECTION, MARK_DATABASE } from "../scope.ts";
 
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
 
 /** `filling`: a restore of these databases, until it is complete. `scratch`: the whole server belongs to a job, until it is empty. */
 type MarkKind = "filling" | "scratch";
+
+/** Marks one database as being filled. */
+export async function markFilling(session: MongoSession, database: string): Promise<void> {
+  await session.command(database, { insert: MARK_COLLECTION, documents: [{ _id: "filling" }], writeConcern: MAJORITY });
+}
+
+/** From now on it is as any other. */
+export async function endFilling(session: MongoSession, database: string): Promise<void> {
+  try {
+    await session.command(database, { drop: MARK_COLLECTION, writeConcern: MAJORITY });
+  } catch (error) {
+    if (serverCodeOf(error) !== NOT_FOUND) throw error;
+  }
+}
+
+/** Whether it is still being filled, or has a name that only a job gives. */
+export async function isBeingFilled(session: MongoSession, database: string): Promise<boolean> {
+  if (isOwnDatabase(database)) return true;
+  const reply = await session.command(database, { find: MARK_COLLECTION, limit: 1, singleBatch: true });
+  return (reply.cursor.firstBatch as unknown[]).length > 0;
+}
 
 /** RESTORE_TARGET_NOT_EMPTY when there is such a mark already. */
 export async function setMark(session: MongoSession, kind: MarkKind, words: readonly string[]): Promise<void> {

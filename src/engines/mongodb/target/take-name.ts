@@ -16,17 +16,20 @@ import { readRaw } from "../dump/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
 import { insertRaw } from "../load/raw-insert.ts";
 import { bucketsOf } from "../scope.ts";
+import { endFilling } from "./mark.ts";
 
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
 
 /**
- * Afterwards `name` holds what `finished` held and nothing else, and `finished` is gone. Sessions stay; users and roles of a replaced
+ * With the name that it has already, it is only let go: no clean-up of ours touches it any more. Else
+ * afterwards `name` holds what `finished` held and nothing else, and `finished` is gone. Sessions stay; users and roles of a replaced
  * database are its own and stay. A cluster with shards cannot move collections between databases: CAPABILITY_MISSING, before anything
  * is touched.
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
   await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
+    if (finished === name) return endFilling(session, name);
     if (session.hello.topology === "sharded") {
       throw new LifeboatError("CAPABILITY_MISSING", `a sharded cluster cannot give the database ${finished} the name ${name}`, {
         hint: `restore into a name where nothing is; ${finished} holds the restored data, checked`,

@@ -8,7 +8,7 @@ import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
 import { chooserOf, databasesOf, isBuckets, isServerCollection, type Namespace, type Scope, type SourceScope, scopeOf } from "../scope.ts";
-import { clearMark, databasesBeingFilled, setMark } from "./mark.ts";
+import { clearMark, databasesBeingFilled, isBeingFilled, markFilling, setMark } from "./mark.ts";
 
 const NAMED = 5;
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
@@ -84,7 +84,10 @@ export async function createDatabase(server: Connection, name: string, options: 
   }
   assertNameFits(server.label, name, databases, several, options.tables);
   const connection = withDatabase(server, name);
-  await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, (session) => assertEmpty(session, { database: name }));
+  await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
+    await assertEmpty(session, { database: name });
+    await markFilling(session, name);
+  });
   return connection;
 }
 
@@ -149,12 +152,16 @@ function databasesOfCollections(collections: readonly Namespace[], tables: reado
   return [...new Set(all.filter(chosen).map(({ db }) => db))].sort();
 }
 
-/** Drops it. One that is not there is no error. Of "" the databases that a restore of several was filling, and their mark. */
+/**
+ * Drops it, while it is being filled: what somebody else has put under that name since stays. One that is not there is no error. Of ""
+ * the databases that a restore of several was filling, and their mark.
+ */
 export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
   const flaw = name === "" ? undefined : flawOfDatabaseName(name);
   if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
   await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
     for (const each of name === "" ? await databasesBeingFilled(session) : [name]) {
+      if (name !== "" && !(await isBeingFilled(session, each))) continue;
       await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
     }
     if (name === "") await clearMark(session, "filling");
