@@ -42,7 +42,8 @@ const run = spawnSync(
   [
     "--disable-warning=ExperimentalWarning",
     "--test",
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    // One more than there are cores: many a test waits for a server, a clock or a child.
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
