@@ -140,3 +140,6 @@ function decode(text: string): string {
 
 const invalid = (why: string): LifeboatError =>
   new LifeboatError("CONFIG_INVALID", `the address of a MongoDB server cannot be read: ${why}`);
+
+/** A label without its database: the server itself. */
+export const serverOf = ({ label }: Connection): string => label.slice(label.indexOf(" at ") + 4);

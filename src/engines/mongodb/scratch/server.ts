@@ -5,7 +5,7 @@ import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import type { Resource } from "../../../ports/resource.ts";
 import { type MongoSession, openMongo, withMongo } from "../connect/client.ts";
-import { connectionFromUrl, flawOfDatabaseName, withDatabase } from "../connect/url.ts";
+import { connectionFromUrl, flawOfDatabaseName, serverOf, withDatabase } from "../connect/url.ts";
 import { ownDatabase, type SourceScope } from "../scope.ts";
 import { assertNotSource } from "../target/identity.ts";
 import { clearMark, readMark, setMark } from "../target/mark.ts";
@@ -39,7 +39,7 @@ export async function beginScratchOnServer(url: string, source: ScratchSource, r
       const { version } = session.hello;
       throw new LifeboatError(
         "SCRATCH_FAILED",
-        `the scratch server ${server.label} is MongoDB ${version}, older than the data's ${serverMajor}`,
+        `the scratch server ${serverOf(server)} is MongoDB ${version}, older than the data's ${serverMajor}`,
       );
     }
     const [occupant] = await occupantsOf(session, several ? {} : { database: name });
@@ -51,7 +51,7 @@ export async function beginScratchOnServer(url: string, source: ScratchSource, r
   let ending: Promise<void> | undefined;
   return {
     connection: several ? server : withDatabase(server, name),
-    description: `${several ? "databases" : "a database of its own"} on the scratch server ${server.label} (MongoDB ${major})`,
+    description: `${several ? "databases" : "a database of its own"} on the scratch server ${serverOf(server)} (MongoDB ${major})`,
     resource,
     ownServer: false,
     end() {
@@ -72,13 +72,14 @@ export async function checkScratchServer(url: string, source: ScratchSource, ser
       const { version } = session.hello;
       throw new LifeboatError(
         "SCRATCH_FAILED",
-        `the scratch server ${server.label} is MongoDB ${version}, older than the data's ${serverMajor}`,
+        `the scratch server ${serverOf(server)} is MongoDB ${version}, older than the data's ${serverMajor}`,
       );
     }
-    if (source.several !== true) return `databases can be made on the scratch server ${server.label} (MongoDB ${session.hello.version})`;
+    if (source.several !== true)
+      return `databases can be made on the scratch server ${serverOf(server)} (MongoDB ${session.hello.version})`;
     const [occupant] = await occupantsOf(session, {});
     if (occupant !== undefined) throw occupied(server, occupant, true);
-    return `the scratch server ${server.label} (MongoDB ${session.hello.version}) holds no database: several can be restored there`;
+    return `the scratch server ${serverOf(server)} (MongoDB ${session.hello.version}) holds no database: several can be restored there`;
   });
 }
 
@@ -97,10 +98,10 @@ export async function undoScratchOnServer(url: string | undefined, locator: Reso
 
 function occupied(server: Connection, occupant: string, several: boolean): LifeboatError {
   if (!several)
-    return new LifeboatError("SCRATCH_FAILED", `the scratch server ${server.label} already holds ${occupant} under the job's name`);
+    return new LifeboatError("SCRATCH_FAILED", `the scratch server ${serverOf(server)} already holds ${occupant} under the job's name`);
   return new LifeboatError(
     "SCRATCH_FAILED",
-    `the scratch server ${server.label} is not empty (it holds ${occupant}), and the source's databases keep their names`,
+    `the scratch server ${serverOf(server)} is not empty (it holds ${occupant}), and the source's databases keep their names`,
     {
       hint: "give scratch.url a server without databases of its own",
     },
