@@ -9,6 +9,8 @@ import type { Provider } from "./ports/provider.ts";
 
 /** What an adapter is made from. */
 export interface Wiring {
+  /** Of the source. */
+  readonly name: string;
   readonly config: Config;
   readonly source: SourceConfig;
   readonly clock: Clock;
@@ -52,10 +54,10 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
     form: "branch",
     async load() {
       const { createNeonProvider } = await import("./providers/neon/provider.ts");
-      const makeProvider = ({ config, source, clock, snapshots, windowMs }: Wiring) =>
+      const makeProvider = ({ name, config, source, clock, snapshots, windowMs }: Wiring) =>
         createNeonProvider({
           projectId: source.projectId ?? "",
-          apiKey: needed(source.apiKey, "the API key", "apiKey in the source, or the variable NEON_API_KEY"),
+          apiKey: needed(name, source.apiKey, "the API key", "apiKey in the source, or the variable NEON_API_KEY"),
           apiHost: source.apiHost,
           branch: source.branch,
           database: source.database,
@@ -85,11 +87,11 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
     form: "snapshot",
     async load() {
       const { createAtlasProvider } = await import("./providers/atlas/provider.ts");
-      const makeProvider = ({ source, clock, snapshots, windowMs, encryptionProvider }: Wiring) =>
+      const makeProvider = ({ name, source, clock, snapshots, windowMs, encryptionProvider }: Wiring) =>
         createAtlasProvider({
           groupId: source.groupId ?? "",
           cluster: source.cluster ?? "",
-          credentials: atlasCredentials(source),
+          credentials: atlasCredentials(name, source),
           apiHost: source.apiHost,
           user: source.user,
           password: source.password,
@@ -139,19 +141,25 @@ const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
   tools: tools.postgres,
 });
 
-function needed(value: string | undefined, what: string, where: string): string {
+function needed(source: string, value: string | undefined, what: string, where: string): string {
   if (value !== undefined) return value;
-  throw new LifeboatError("SECRET_MISSING", `${what} of a source is not given`, { hint: `set ${where}` });
+  throw new LifeboatError("SECRET_MISSING", `${what} of ${source} is not given`, { hint: `set ${where}` });
 }
 
-function atlasCredentials({ clientId, clientSecret, publicKey, privateKey }: SourceConfig) {
+function atlasCredentials(name: string, { clientId, clientSecret, publicKey, privateKey }: SourceConfig) {
   if (publicKey !== undefined && privateKey !== undefined) return { publicKey, privateKey };
   return {
     clientId: needed(
+      name,
       clientId,
       "the service account",
       "clientId and clientSecret in the source, or ATLAS_CLIENT_ID and ATLAS_CLIENT_SECRET",
     ),
-    clientSecret: needed(clientSecret, "the service account's secret", "clientSecret in the source, or the variable ATLAS_CLIENT_SECRET"),
+    clientSecret: needed(
+      name,
+      clientSecret,
+      "the service account's secret",
+      "clientSecret in the source, or the variable ATLAS_CLIENT_SECRET",
+    ),
   };
 }

@@ -131,7 +131,7 @@ async function wireSource(config: Config, name: string, clock: Clock, archives: 
   const snapshots = snapshotPolicyOf(policy, adapter);
   const windowMs = policy?.windowMs ?? adapter.windowMs;
   const objective = objectiveOf(source.provider, source.objectives);
-  const wiring: Wiring = { config, source, clock, snapshots, windowMs, encryptionProvider: policy?.encryptionProvider };
+  const wiring: Wiring = { name, config, source, clock, snapshots, windowMs, encryptionProvider: policy?.encryptionProvider };
   let provider: Provider | undefined;
   return {
     name,

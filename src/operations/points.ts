@@ -77,9 +77,13 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
   }
   const [first] = usable;
   if (first === undefined) {
-    throw new LifeboatError("NO_RESTORE_POINT", `${source} has ${points.length} restore points, but none is whole and undamaged`, {
-      hint: `run \`lifeboat backup ${source}\`, or name one of \`lifeboat list ${source}\` with --to to restore a part`,
-    });
+    throw new LifeboatError(
+      "NO_RESTORE_POINT",
+      `${source} has ${points.length === 1 ? "1 restore point" : `${points.length} restore points`}, but none that is whole and that no drill or verify found to differ`,
+      {
+        hint: `run \`lifeboat show POINT\` to see what was found; then \`lifeboat backup ${source}\`, or name one of \`lifeboat list ${source}\` with --to to restore a part`,
+      },
+    );
   }
   const earliest = first.point.time.toISOString();
   throw new LifeboatError(

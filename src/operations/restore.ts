@@ -115,8 +115,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
         if (course.occupants.length > 0 && verdict === "fail")
           remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
-        else if (fresh !== "")
-          await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
+        else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
         await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
       }
       const achieved = {

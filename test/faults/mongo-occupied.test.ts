@@ -64,3 +64,23 @@ test("R28 a database that somebody makes under the name of one that a killed res
   const names = (await source.db("other").listCollections().toArray()).map(({ name }) => name);
   assert.deepEqual(names, ["users"], "nothing of ours is left in what was restored");
 });
+
+test("R28 several databases that were loaded and could not be compared to the end go again, with the mark that named them", async (t) => {
+  const source = await mongoWorld(t);
+  for (const name of ["first", "second"]) await source.db(name).collection("users").insertOne({ name });
+  const other = await mongoWorld(t);
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("") } } });
+  await world.expect(0, "backup", "shop");
+  const names = async (): Promise<string[]> => (await other.client.db().admin().listDatabases()).databases.map(({ name }) => name).sort();
+  const before = await names();
+  const { strikes } = other.sandbox.faults.next({ command: "find", db: "second", effect: { kind: "stallBefore" } });
+  const restoring = world.start("restore", "shop", "--into", other.url(""));
+  await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+  assert.ok((await names()).includes("second"), "it was loaded");
+  restoring.kill("SIGINT");
+  assert.equal((await restoring.ended).exit, 130);
+  other.sandbox.faults.clear();
+  assert.deepEqual(await names(), before);
+  await world.expect(0, "restore", "shop", "--into", other.url(""));
+  assert.deepEqual(await names(), [...before, "first", "second"].sort());
+});

@@ -6,10 +6,8 @@ import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, openMongo } from "../connect/client.ts";
-import { databaseOf } from "../connect/url.ts";
 import { ExpiryHold } from "../oplog/expiry.ts";
 import type { SourceScope } from "../scope.ts";
-import { clearMark } from "../target/mark.ts";
 import { type Definition, definitionOf } from "./definition.ts";
 import { releaseExpiry } from "./expiry.ts";
 import { type LoadItem, planLoad } from "./items.ts";
@@ -45,7 +43,6 @@ export async function loadArchive(
     await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting: options.dataOnly === true });
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
-    if (databaseOf(target) === undefined) await clearMark(session, "filling");
     const held = new ExpiryHold();
     for (const { item, change } of loading.held) held.keep(item.to, change);
     return { problems: problems.list(), notRestored, held, release: () => releaseExpiry(target, held, signal) };

@@ -16,7 +16,7 @@ import { readRaw } from "../dump/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
 import { insertRaw } from "../load/raw-insert.ts";
 import { bucketsOf } from "../scope.ts";
-import { endFilling } from "./mark.ts";
+import { clearMark, endFilling } from "./mark.ts";
 
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
@@ -29,7 +29,7 @@ const NOT_FOUND = 26;
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
   await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
-    if (finished === name) return endFilling(session, name);
+    if (finished === name) return name === "" ? clearMark(session, "filling") : endFilling(session, name);
     if (session.hello.topology === "sharded") {
       throw new LifeboatError("CAPABILITY_MISSING", `a sharded cluster cannot give the database ${finished} the name ${name}`, {
         hint: `restore into a name where nothing is; ${finished} holds the restored data, checked`,
