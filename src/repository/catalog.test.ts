@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
@@ -100,4 +100,24 @@ test("a damaged manifest is named, and hides no other backup; one that is being 
   const flaws = catalog.flaws("shop");
   assert.equal(flaws.length, 1);
   assert.ok(flaws[0]?.includes(nameOf(1)), flaws[0]);
+});
+
+test("R56 H8 a repository id that is a path makes the catalog touch no file of others", async (t) => {
+  const repository = await temporaryRepository(t);
+  const directory = await temporaryDirectory(t);
+  const state = join(directory, "state");
+  const [foreign, linked] = [join(directory, "dir", "name.sqlite"), join(directory, "linked.sqlite")];
+  await mkdir(join(state, "catalog-x"), { recursive: true });
+  await mkdir(join(directory, "dir"));
+  for (const file of [foreign, linked]) for (const suffix of ["", "-wal", "-shm"]) await writeFile(`${file}${suffix}`, "not a database");
+  await symlink(linked, join(state, "catalog-link.sqlite"));
+  for (const id of ["x/../../dir/name", "link", "..", "", "a\u0000b"]) {
+    const { storage, identity } = repository;
+    const catalog = openCatalog({ storage, identity: { ...identity, id } }, state);
+    assert.deepEqual(await catalog.entries("shop"), []);
+    catalog.close();
+  }
+  for (const file of [foreign, linked]) {
+    for (const suffix of ["", "-wal", "-shm"]) assert.equal(await readFile(`${file}${suffix}`, "utf8"), "not a database");
+  }
 });

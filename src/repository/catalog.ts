@@ -1,6 +1,6 @@
 // The catalog: a local SQLite cache of manifests and marks, so that listing ten thousand backups reads only what is new.
 // It may be deleted at any moment; whatever is wrong with it, it is thrown away and rebuilt from the storage.
-import { mkdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isLifeboatError } from "../core/errors.ts";
@@ -20,6 +20,8 @@ const SCHEMA = `
   ${LOG_SCHEMA}
   pragma user_version = 1;`;
 
+const IN_MEMORY = ":memory:";
+
 export interface CatalogEntry {
   readonly folder: string;
   readonly manifest: Manifest;
@@ -38,14 +40,14 @@ export interface Catalog {
 
 /** Opens the catalog of a repository under a directory of local state, e.g. `~/.local/state/lifeboat`. */
 export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
-  let database = openDatabase(join(stateDirectory, `catalog-${repository.identity.id}.sqlite`));
+  let database = openDatabase(catalogFile(repository.identity.id, stateDirectory));
   const flawed = new Map<string, string[]>();
   const reading = async <T>(read: () => Promise<T>): Promise<T> => {
     try {
       return await read();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
-      database = openDatabase(":memory:"); // damaged, locked or on a full disk: this once without it
+      database = openDatabase(IN_MEMORY); // damaged, locked or on a full disk: this once without it
       return read();
     }
   };
@@ -62,17 +64,31 @@ export function openCatalog(repository: Repository, stateDirectory: string): Cat
   };
 }
 
+/** The repository's id comes from the storage: what is not a plain word names no file, and a link or directory is not ours to open. */
+function catalogFile(id: string, stateDirectory: string): string {
+  if (!/^[0-9A-Za-z]{1,64}$/.test(id)) return IN_MEMORY;
+  const path = join(stateDirectory, `catalog-${id}.sqlite`);
+  return filesOf(path).every(isOurs) ? path : IN_MEMORY;
+}
+
+const filesOf = (path: string): string[] => ["", "-wal", "-shm"].map((suffix) => `${path}${suffix}`);
+
+/** Whether a catalog may lie there: nothing is there yet, or a regular file. */
+function isOurs(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
+}
+
 function openDatabase(path: string): DatabaseSync {
   try {
-    if (path !== ":memory:") mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+    if (path !== IN_MEMORY) mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path, { timeout: 2000 });
     database.exec("pragma journal_mode = wal; pragma synchronous = off;");
     database.exec(SCHEMA);
     return database;
   } catch (error) {
-    if (path === ":memory:") throw error;
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
-    return openDatabase(":memory:"); // the next start makes a new file
+    if (path === IN_MEMORY) throw error;
+    for (const file of filesOf(path)) if (isOurs(file)) rmSync(file, { force: true });
+    return openDatabase(IN_MEMORY); // the next start makes a new file
   }
 }
 
