@@ -9,8 +9,8 @@ import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { programEnvironment, secretsOf } from "../../src/engines/postgres/connect/programs.ts";
 import { compareFingerprints } from "../../src/engines/postgres/fingerprint/compare.ts";
 import { type FingerprintOptions, fingerprintDatabase } from "../../src/engines/postgres/fingerprint/fingerprint.ts";
-import { runProgram } from "../../src/engines/postgres/process/run.ts";
 import type { Connection } from "../../src/ports/connection.ts";
+import { runProgram } from "../../src/process/run.ts";
 import { featureRolesSql, featuresSql, otherOidsSql } from "../support/features-database.ts";
 import { dataSet, freshDatabase, loadSql, postgresBin, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 

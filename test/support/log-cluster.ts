@@ -5,12 +5,12 @@ import { appendFile, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { serverUser } from "../../src/engines/postgres/cluster/server-user.ts";
 import { connectionFromParts } from "../../src/engines/postgres/connect/url.ts";
-import { type Child, startChild } from "../../src/engines/postgres/process/child.ts";
-import { baseEnvironment } from "../../src/engines/postgres/process/environment.ts";
-import { runProgram } from "../../src/engines/postgres/process/run.ts";
 import type { Connection } from "../../src/ports/connection.ts";
+import { type Child, startChild } from "../../src/process/child.ts";
+import { baseEnvironment } from "../../src/process/environment.ts";
+import { runProgram } from "../../src/process/run.ts";
+import { serverUser } from "../../src/process/server-user.ts";
 import { postgresBin, query } from "./postgres.ts";
 
 export interface LogClusterOptions {

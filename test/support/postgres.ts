@@ -7,8 +7,8 @@ import { after } from "node:test";
 import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { programEnvironment, secretsOf } from "../../src/engines/postgres/connect/programs.ts";
-import { runProgram } from "../../src/engines/postgres/process/run.ts";
 import type { Connection } from "../../src/ports/connection.ts";
+import { runProgram } from "../../src/process/run.ts";
 
 const BIN = findBin();
 

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { programEnvironment, secretsOf } from "../../engines/postgres/connect/programs.ts";
 import { connectionFromParts } from "../../engines/postgres/connect/url.ts";
-import { runProgram } from "../../engines/postgres/process/run.ts";
+import { runProgram } from "../../process/run.ts";
 import { databaseOf, roleOf } from "./catalog.ts";
 import { invalid, NeonFault } from "./errors.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../process/environment.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 
 // Runs from source and from the compiled package alike.

@@ -7,6 +7,7 @@ import { isAbsolute } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { serverUser } from "../../../process/server-user.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { order, startSupervisor } from "./ask-supervisor.ts";
 import { readControlFile } from "./control-file.ts";
@@ -14,7 +15,6 @@ import { isShutDown, overrides, ownerOf, sizesOf } from "./existing.ts";
 import { layoutOf, noteOf, PORT, readNote, SUPERUSER, writeNote } from "./layout.ts";
 import { plainLocale } from "./locale.ts";
 import type { SupervisorOrder } from "./protocol.ts";
-import { serverUser } from "./server-user.ts";
 import { clusterSettings, type Settings } from "./settings.ts";
 import { endServerOf, undoCluster } from "./undo.ts";
 

@@ -1,7 +1,7 @@
 // What a data directory says of itself, by the server's own pg_controldata.
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 
 /** The fields by their English names, as `Database cluster state` → `shut down`. SCRATCH_FAILED when it is no data directory. */
 export async function readControlFile(bin: string, data: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {

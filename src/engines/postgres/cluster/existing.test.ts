@@ -8,9 +8,9 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
 import { isLifeboatError } from "../../../core/errors.ts";
+import { startTimeOf } from "../../../process/marks.ts";
 import { beginCluster } from "./cluster.ts";
 import { readControlFile } from "./control-file.ts";
-import { startTimeOf } from "./processes.ts";
 import { undoCluster } from "./undo.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };

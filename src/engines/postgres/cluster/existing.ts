@@ -2,10 +2,10 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
+import { type ServerUser, serverUser } from "../../../process/server-user.ts";
 import { readControlFile } from "./control-file.ts";
-import { type ServerUser, serverUser } from "./server-user.ts";
 import type { Settings } from "./settings.ts";
 
 /**

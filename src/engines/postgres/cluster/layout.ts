@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
+import type { ProcessMark } from "../../../process/marks.ts";
 
 /** The note in a cluster's directory, written before anything else is there. */
 export interface ClusterNote {
@@ -13,12 +14,6 @@ export interface ClusterNote {
   readonly supervisor?: ProcessMark | undefined;
   /** Where its data is, when that is not here: a clean-up ends the server over it, and leaves it where it is. */
   readonly data?: string | undefined;
-}
-
-/** A process, and the time it was started: a later process with the same number is not it. */
-export interface ProcessMark {
-  readonly pid: number;
-  readonly startedAt: string;
 }
 
 export const PORT = 5432;

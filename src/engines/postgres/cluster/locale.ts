@@ -1,6 +1,6 @@
 // The locale of a cluster for which nobody asked for one: the same on every machine, as far as that goes.
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 
 let ctype: Promise<string> | undefined;
 

@@ -2,10 +2,10 @@
 import { createWriteStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Child, startChild } from "../process/child.ts";
-import { baseEnvironment } from "../process/environment.ts";
+import { type Child, startChild } from "../../../process/child.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { IN_PEACE } from "../../../process/marks.ts";
 import { layoutOf, PORT } from "./layout.ts";
-import { IN_PEACE } from "./processes.ts";
 import type { SupervisorOrder } from "./protocol.ts";
 
 /** Starts it and waits until it takes connections; in recovery, that is when replay is over. */

@@ -3,11 +3,11 @@
 // Killed itself, it takes the server along (Linux); what then stays on disk is found by the note (see undo.ts).
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Child } from "../process/child.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import type { Child } from "../../../process/child.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { markProcess } from "../../../process/marks.ts";
+import { runProgram } from "../../../process/run.ts";
 import { layoutOf, noteOf, SUPERUSER, writeNote } from "./layout.ts";
-import { markProcess } from "./processes.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 import { endServer, startServer } from "./server.ts";
 

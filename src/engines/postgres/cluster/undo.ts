@@ -3,8 +3,8 @@ import { lstat, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
+import { commandOf, endProcess, IN_PEACE, isAlive, markProcess } from "../../../process/marks.ts";
 import { type ClusterNote, layoutOf, readNote } from "./layout.ts";
-import { commandOf, endProcess, IN_PEACE, isAlive, markProcess } from "./processes.ts";
 
 export interface ClusterLocator {
   readonly directory: string;

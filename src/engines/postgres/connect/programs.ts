@@ -4,7 +4,7 @@
 // The password goes into PGPASSWORD of that one child. A process's environment can be read only by its own user and by root,
 // who could read a password file too; but a password file outlives a crash, and an environment does not.
 import type { Connection } from "../../../ports/connection.ts";
-import { baseEnvironment } from "../process/environment.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
 import { rootCertificateFile, sslModeOf } from "./tls.ts";
 import { partsOf } from "./url.ts";
 

@@ -1,7 +1,7 @@
 // The commit gate: a dump's bytes end only when pg_dump has closed with status 0 and the archive was walked to its end.
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Child } from "../../../process/child.ts";
 import { ArchiveWalker, type WalkedArchive } from "../archive/walker.ts";
-import type { Child } from "../process/child.ts";
 import { dumpFailure } from "./failure.ts";
 
 export interface GatedDump {

@@ -1,10 +1,10 @@
 // Runs pg_restore over a plain archive and sorts what it says: progress, problems it went on from, and failures.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { startChild } from "../../../process/child.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import { databaseArgument, programEnvironment, secretsOf } from "../connect/programs.ts";
 import { partsOf } from "../connect/url.ts";
-import { startChild } from "../process/child.ts";
 
 export interface RestoreRun {
   /** Path of pg_restore. */

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { type Child, describeEnd, startChild } from "../../../process/child.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
-import { type Child, describeEnd, startChild } from "../process/child.ts";
 import { isSegmentSize } from "./names.ts";
 import { type ReceiveFailure, receiveFailure } from "./receive-failure.ts";
 import { createSlot, dropSlotBy, type SlotState, slotState } from "./slot.ts";

@@ -4,7 +4,7 @@ import { chownSync, createWriteStream, type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { ServerUser } from "../cluster/server-user.ts";
+import type { ServerUser } from "../../../process/server-user.ts";
 import { logFileKind } from "../log/names.ts";
 
 export interface FeederOptions {

@@ -2,8 +2,8 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 import type { RecoveryPlace } from "./place.ts";
 
 const START_TIMEOUT_MS = 120_000;

@@ -7,11 +7,11 @@ import { dirname, isAbsolute, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { BaseFacts } from "../../../core/log.ts";
 import type { Resource } from "../../../ports/resource.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
+import { type ServerUser, serverUser } from "../../../process/server-user.ts";
 import { layoutOf, noteOf, readNote, writeNote } from "../cluster/layout.ts";
-import { type ServerUser, serverUser } from "../cluster/server-user.ts";
 import { endProcessesOf, undoCluster } from "../cluster/undo.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
 
 export const RECOVERY_KIND = "recovery";
 

@@ -1,6 +1,6 @@
 // What the thread that unpacks an archive and the one that feeds it tell each other.
 import type { ErrorCode } from "../../../core/errors.ts";
-import type { ServerUser } from "../cluster/server-user.ts";
+import type { ServerUser } from "../../../process/server-user.ts";
 
 export interface UnpackTask {
   readonly root: string;

@@ -4,8 +4,8 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
+import type { ServerUser } from "../../../process/server-user.ts";
 import type { TarEntry, TarEvent } from "../base/tar.ts";
-import type { ServerUser } from "../cluster/server-user.ts";
 
 /** Pieces are gathered to so much before they are written. */
 const PIECE_BYTES = 1024 * 1024;

@@ -1,7 +1,7 @@
 // What version a program says it is. Asked once per program and process.
 import { stat } from "node:fs/promises";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 
 export interface ProgramVersion {
   /** As `15.20` or `19beta1`. */

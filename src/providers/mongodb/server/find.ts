@@ -2,8 +2,8 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
-import { runProgram } from "../../../engines/postgres/process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 
 export interface Mongod {
   readonly path: string;

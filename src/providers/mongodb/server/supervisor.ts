@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { layoutOf, noteOf, writeNote } from "../../../engines/postgres/cluster/layout.ts";
-import { markProcess } from "../../../engines/postgres/cluster/processes.ts";
-import { type Child, startChild } from "../../../engines/postgres/process/child.ts";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
+import { type Child, startChild } from "../../../process/child.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { markProcess } from "../../../process/marks.ts";
 import { reasonIn } from "./log.ts";
 import { type ServerOrder, SOCKET } from "./protocol.ts";
 

@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { formatLsn } from "../../../core/lsn.ts";
-import { serverUser } from "../../../engines/postgres/cluster/server-user.ts";
+import { serverUser } from "../../../process/server-user.ts";
 import { applyPasswords, runSql, writeOut } from "./admin.ts";
 import { addBase, deservesBase, keepOnlyLog } from "./bases.ts";
 import { selfSignedCertificate } from "./certificate.ts";

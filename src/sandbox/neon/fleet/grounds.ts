@@ -2,9 +2,9 @@
 import { chown } from "node:fs/promises";
 import { LifeboatError } from "../../../core/errors.ts";
 import { plainLocale } from "../../../engines/postgres/cluster/locale.ts";
-import type { ServerUser } from "../../../engines/postgres/cluster/server-user.ts";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
-import { runProgram } from "../../../engines/postgres/process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
+import type { ServerUser } from "../../../process/server-user.ts";
 import type { Certificate } from "./certificate.ts";
 import { type Place, writeOwn } from "./place.ts";
 

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
 import { noteKeeper, removePlace } from "./place.ts";
 
 export interface Keeper {

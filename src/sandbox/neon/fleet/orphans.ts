@@ -2,8 +2,8 @@
 // commits included. They are found by the name that their server was given, which stands in their titles.
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
-import { runProgram } from "../../../engines/postgres/process/run.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
+import { runProgram } from "../../../process/run.ts";
 
 /** Begins the name of every server of the fleet in a directory. */
 export function fleetName(directory: string): string {

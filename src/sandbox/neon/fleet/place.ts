@@ -4,10 +4,10 @@ import { chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "n
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { ProcessMark } from "../../../engines/postgres/cluster/layout.ts";
-import { endProcess, isAlive, markProcess } from "../../../engines/postgres/cluster/processes.ts";
-import type { ServerUser } from "../../../engines/postgres/cluster/server-user.ts";
 import { endServerOf } from "../../../engines/postgres/cluster/undo.ts";
+import type { ProcessMark } from "../../../process/marks.ts";
+import { endProcess, isAlive, markProcess } from "../../../process/marks.ts";
+import type { ServerUser } from "../../../process/server-user.ts";
 import { endOrphans, fleetName } from "./orphans.ts";
 
 /** The note in a fleet's directory, written before anything else is there. */

@@ -6,8 +6,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LifeboatError } from "../../../core/errors.ts";
-import { type Child, startChild } from "../../../engines/postgres/process/child.ts";
-import { baseEnvironment } from "../../../engines/postgres/process/environment.ts";
+import { type Child, startChild } from "../../../process/child.ts";
+import { baseEnvironment } from "../../../process/environment.ts";
 import type { Grounds } from "./grounds.ts";
 import { endOrphans, serverName } from "./orphans.ts";
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { startChild } from "./child.ts";
 import { baseEnvironment } from "./environment.ts";
 import { runProgram } from "./run.ts";

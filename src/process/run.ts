@@ -1,5 +1,5 @@
 // Runs a short program to its end and gives its output as text: `--version`, `initdb`, `id -u`.
-import { LifeboatError } from "../../../core/errors.ts";
+import { LifeboatError } from "../core/errors.ts";
 import { type ChildOptions, describeEnd, startChild } from "./child.ts";
 
 export interface RunOptions extends Omit<ChildOptions, "stdin" | "stdout"> {

@@ -1,9 +1,14 @@
 // Whether a process that was noted down is still the same one, and ending it. Process numbers are used again, so a number alone proves nothing.
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
-import type { ProcessMark } from "./layout.ts";
+import { baseEnvironment } from "./environment.ts";
+import { runProgram } from "./run.ts";
+
+/** A process, and the time it was started: a later process with the same number is not it. */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly startedAt: string;
+}
 
 /** When a process was started, in the system's own words (only equality means anything); undefined when it is gone. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {

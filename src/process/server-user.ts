@@ -1,7 +1,7 @@
 // PostgreSQL refuses to run as root. Started by root, the server runs as an ordinary user; else as ourselves.
-import { LifeboatError } from "../../../core/errors.ts";
-import { baseEnvironment } from "../process/environment.ts";
-import { runProgram } from "../process/run.ts";
+import { LifeboatError } from "../core/errors.ts";
+import { baseEnvironment } from "./environment.ts";
+import { runProgram } from "./run.ts";
 
 export interface ServerUser {
   readonly uid: number;

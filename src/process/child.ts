@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants, existsSync } from "node:fs";
 import { access } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { LifeboatError } from "../../../core/errors.ts";
+import { LifeboatError } from "../core/errors.ts";
 import { openTail } from "./tail.ts";
 
 export interface ChildOptions {
