@@ -22,6 +22,7 @@ import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
 import { openRepository } from "./repository/repository.ts";
 import { type OpenKey, parseIdentityFile, type SealKey } from "./repository/seal/keys.ts";
+import { parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
 import { parseStorageUrl } from "./storage/url.ts";
 
 export interface Surroundings {
@@ -45,7 +46,7 @@ export interface Composed extends Workshop {
 export async function compose(config: Config, { clock, lifeboat, env, signal }: Surroundings): Promise<Composed> {
   const storage = await openStorage(config);
   try {
-    const repository = await openRepository(storage, signal);
+    const repository = await openRepository(storage, trustIn(config), signal);
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
     const sources = new Map<string, Source>();
@@ -101,6 +102,16 @@ export async function openStorage(config: Config, options: { readonly create?: b
     kmsKeyId: place.kmsKeyId ?? storage.kmsKeyId,
     spoolDirectory: config.tools.spoolDirectory,
   });
+}
+
+/** Whose signatures count. KEY_INVALID, SECRET_MISSING. */
+export function trustIn({ repository: { signing } }: Config): Trust {
+  return trustOf(signing.trusted.map(parseTrustedKey), writerOf(signing));
+}
+
+function writerOf({ key, keyFile }: Config["repository"]["signing"]): Writer | undefined {
+  if (key !== undefined) return parseWriter(key, "the value of repository.signing.key");
+  return keyFile === undefined ? undefined : parseWriter(readSecretFile(keyFile), keyFile);
 }
 
 /** Where log that was received and not yet stored waits: unlike the catalog, it must survive. */

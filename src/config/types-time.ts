@@ -89,3 +89,12 @@ export const recipient = make("age recipient", { pattern: "^age1[02-9ac-hj-np-z]
     throw new Mismatch("must be an age recipient: age1 and 58 more characters (`lifeboat key show` prints it)");
   return raw;
 });
+
+/** An Ed25519 public key: base64 of its SPKI form, which begins alike for every key of this kind. */
+export const publicKey = make("public key", { pattern: "^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$" }, (raw) => {
+  if (/PRIVATE KEY/.test(raw))
+    throw new Mismatch("must be a public key, never the private one: put that in a file and name it with keyFile");
+  if (!/^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$/.test(raw))
+    throw new Mismatch("must be an Ed25519 public key: MCowBQYDK2VwAyEA and 44 more characters (`lifeboat key show` prints it)");
+  return raw;
+});

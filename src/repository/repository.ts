@@ -4,6 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Storage } from "../ports/storage.ts";
 import { getJson, putJson } from "./json-object.ts";
 import { IDENTITY_FILE } from "./layout.ts";
+import type { Trust } from "./trust.ts";
 
 export interface RepositoryIdentity {
   readonly format: 1;
@@ -17,10 +18,12 @@ export interface RepositoryIdentity {
 export interface Repository {
   readonly storage: Storage;
   readonly identity: RepositoryIdentity;
+  /** Whose signatures count, and what this machine signs with. */
+  readonly trust: Trust;
 }
 
 /** Makes a repository. An existing one: REPOSITORY_EXISTS, and nothing is changed. */
-export async function createRepository(storage: Storage, recipients: readonly string[], clock: Clock): Promise<Repository> {
+export async function createRepository(storage: Storage, recipients: readonly string[], clock: Clock, trust: Trust): Promise<Repository> {
   const identity: RepositoryIdentity = {
     format: 1,
     id: Buffer.from(clock.randomBytes(10)).toString("hex"),
@@ -33,11 +36,11 @@ export async function createRepository(storage: Storage, recipients: readonly st
     if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
     throw new LifeboatError("REPOSITORY_EXISTS", `there is a repository at ${storage.url} already`, { cause: error });
   }
-  return { storage, identity };
+  return { storage, identity, trust };
 }
 
 /** Opens a repository. None there: NO_REPOSITORY. A format of the future: FORMAT_UNKNOWN. */
-export async function openRepository(storage: Storage, signal?: AbortSignal): Promise<Repository> {
+export async function openRepository(storage: Storage, trust: Trust, signal?: AbortSignal): Promise<Repository> {
   const found = await getJson(storage, IDENTITY_FILE, signal);
   if (found === undefined) throw new LifeboatError("NO_REPOSITORY", `there is no repository at ${storage.url}`);
   if (found.format !== 1) {
@@ -50,5 +53,5 @@ export async function openRepository(storage: Storage, signal?: AbortSignal): Pr
   if (typeof id !== "string" || typeof createdAt !== "string" || !Array.isArray(recipients)) {
     throw new LifeboatError("INTEGRITY", `${IDENTITY_FILE} in ${storage.url} is damaged: id, createdAt or recipients are missing`);
   }
-  return { storage, identity: { format: 1, id, createdAt, recipients: recipients.map(String) } };
+  return { storage, identity: { format: 1, id, createdAt, recipients: recipients.map(String) }, trust };
 }

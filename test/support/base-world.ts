@@ -20,7 +20,7 @@ import { createRepository, type Repository } from "../../src/repository/reposito
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
 import { testCluster } from "./postgres.ts";
-import { temporaryDirectory } from "./repository.ts";
+import { temporaryDirectory, testTrust } from "./repository.ts";
 
 export const quiet: Watch = { signal: new AbortController().signal, progress: silentProgress };
 
@@ -63,7 +63,7 @@ export async function baseWorld(
   const storage = openLocalStorage({ directory });
   t.after(() => storage.close());
   const { identity, recipient } = await generateIdentity();
-  const repository = { ...(await createRepository(storage, [recipient], systemClock)), storage: wrap(storage) };
+  const repository = { ...(await createRepository(storage, [recipient], systemClock, testTrust())), storage: wrap(storage) };
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
   const engine = openPostgresEngine();

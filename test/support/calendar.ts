@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
-import { type Composed, compose, openStorage } from "../../src/compose.ts";
+import { type Composed, compose, openStorage, trustIn } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { makeDue } from "../../src/operations/due.ts";
 import { expire } from "../../src/operations/expire.ts";
@@ -15,6 +15,7 @@ import type { Source, Watch } from "../../src/operations/workshop.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import { createRepository } from "../../src/repository/repository.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import { generateWriter } from "../../src/repository/trust.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import { type DrivenClock, drivenClock } from "./repository.ts";
 
@@ -43,7 +44,10 @@ export async function exampleEnvironment(t: TestContext): Promise<Record<string,
   const { identity, recipient } = await generateIdentity();
   const identityFile = join(directory, "identity.txt");
   writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
+  const writerFile = join(directory, "writer.pem");
+  writeFileSync(writerFile, generateWriter().pem, { mode: 0o600 });
   return {
+    LIFEBOAT_WRITER_KEY_FILE: writerFile,
     LIFEBOAT_REPOSITORY: pathToFileURL(join(directory, "repository")).href,
     LIFEBOAT_RECIPIENT: recipient,
     LIFEBOAT_IDENTITY_FILE: identityFile,
@@ -73,7 +77,7 @@ export async function practise(
   };
   const config = loadConfig({ file: join(EXAMPLES, example), env, cwd: EXAMPLES });
   const storage = await openStorage(config, { create: true });
-  await createRepository(storage, config.repository.encryption.recipients, clock);
+  await createRepository(storage, config.repository.encryption.recipients, clock, trustIn(config));
   await storage.close();
   const workshop = await compose(config, { clock, lifeboat: "test", env });
   t.after(() => workshop.close());

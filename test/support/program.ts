@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import { generateWriter } from "../../src/repository/trust.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 
@@ -95,7 +96,9 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   }
   const configFile = join(directory, "lifeboat.yaml");
   const identityFile = join(directory, "identity.txt");
+  const writerFile = join(directory, "writer.pem");
   const { identity, recipient } = await generateIdentity();
+  writeFileSync(writerFile, generateWriter().pem, { mode: 0o600 });
   writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
   const { s3 } = options;
   const url = s3 === undefined ? pathToFileURL(repository).href : `s3://${s3.bucket}/repo?endpoint=${s3.endpoint}&region=${s3.region}`;
@@ -117,7 +120,7 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   );
   writeFileSync(
     configFile,
-    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\nsources:\n${[...sources, ...atNeon, ...ofMongo, ...atAtlas].join("\n")}\n${options.yaml ?? ""}`,
+    `version: 1\nrepository:\n  url: ${JSON.stringify(url)}\n  encryption: { recipients: [${recipient}], identityFile: ${JSON.stringify(identityFile)} }\n  signing: { keyFile: ${JSON.stringify(writerFile)} }\nsources:\n${[...sources, ...atNeon, ...ofMongo, ...atAtlas].join("\n")}\n${options.yaml ?? ""}`,
   );
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? "",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Clock } from "../../src/ports/clock.ts";
 import { createRepository, type Repository } from "../../src/repository/repository.ts";
+import { generateWriter, parseWriter, type Trust, trustOf } from "../../src/repository/trust.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
 
 export interface DrivenClock extends Clock {
@@ -25,6 +26,11 @@ export function drivenClock(start = "2026-11-21T03:00:00.000Z"): DrivenClock {
   };
 }
 
+/** What a machine with a writer key of its own trusts. */
+export function testTrust(): Trust {
+  return trustOf([], parseWriter(generateWriter().pem, "a test"));
+}
+
 /** A temporary directory that goes with the test. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(process.env.LIFEBOAT_TEST_TMP ?? tmpdir(), "lifeboat-test-"));
@@ -39,5 +45,5 @@ export async function temporaryRepository(
   const directory = await temporaryDirectory(t);
   const storage = openLocalStorage({ directory });
   t.after(() => storage.close());
-  return { ...(await createRepository(storage, ["age1test"], clock)), directory };
+  return { ...(await createRepository(storage, ["age1test"], clock, testTrust())), directory };
 }

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openStorage } from "../../compose.ts";
+import { openStorage, trustIn } from "../../compose.ts";
 import { loadConfig } from "../../config/load.ts";
 import { listOf } from "../../config/option.ts";
 import { oneOf, text } from "../../config/types.ts";
@@ -10,7 +10,7 @@ import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/repository.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
+import { makeIdentityFile, makeWriterFile, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";
 import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
 
@@ -32,6 +32,11 @@ const options = {
     value: "FILE",
     help: "Identity that opens backups; made when it is not there. Default: lifeboat-identity.txt beside the configuration.",
   },
+  writerKey: {
+    type: text,
+    value: "FILE",
+    help: "Private key that signs what this machine writes; made when it is not there. Default: lifeboat-writer.pem beside the configuration.",
+  },
   recipients: { type: listOf(text), value: "AGE1,…", help: "Seal for these recipients instead, and make no identity here." },
 } as const;
 
@@ -39,7 +44,7 @@ type Context = CommandContext<Record<string, never>, typeof options>;
 
 export const initCommand = defineCommand({
   description:
-    "Writes a configuration, makes the identity that opens backups, and makes the repository. Asks on a terminal; elsewhere it takes everything from its options. With a configuration there already, it only makes the repository.",
+    "Writes a configuration, makes the identity that opens backups and the key that signs them, and makes the repository. Asks on a terminal; elsewhere it takes everything from its options. With a configuration there already, it only makes the repository.",
   arguments: {},
   options,
   json: true,
@@ -54,7 +59,7 @@ export const initCommand = defineCommand({
     const storage = await openStorage(config, { create: true });
     try {
       const { recipients } = config.repository.encryption;
-      await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], context.clock);
+      await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], context.clock, trustIn(config));
     } catch (error) {
       if (made === undefined || !isLifeboatError(error, "REPOSITORY_EXISTS")) throw error;
       context.progress.note(`there is a repository at ${storage.url} already; it is used as it is`);
@@ -65,6 +70,7 @@ export const initCommand = defineCommand({
       configuration: context.configFile,
       repository: storage.url,
       identityFile: made?.identityFile ?? null,
+      writerFile: made?.writerFile ?? null,
       recipients: config.repository.encryption.recipients,
     };
     context.emit(value, () => {
@@ -76,6 +82,7 @@ export const initCommand = defineCommand({
             ["configuration", context.configFile],
             ["repository", storage.url],
             ["identity", made?.identityFile],
+            ["writer key", made?.writerFile],
             ["recipient", value.recipients.join("\n")],
           ],
           paint,
@@ -98,6 +105,7 @@ export const initCommand = defineCommand({
 interface Made {
   readonly identityFile: string | undefined;
   readonly identityMade: boolean;
+  readonly writerFile: string;
   readonly variable: string;
   readonly provider: InitProvider;
 }
@@ -136,14 +144,18 @@ async function writeConfiguration(context: Context): Promise<Made> {
       : identityMade
         ? [await makeIdentityFile(identityFile, context.clock.now())]
         : await recipientsOfFile(identityFile);
+  const writerFile = resolve(context.cwd, given.writerKey ?? resolve(dirname(configFile), "lifeboat-writer.pem"));
+  const publicKey = existsSync(writerFile) ? writerOfFile(writerFile).publicKey.text : makeWriterFile(writerFile);
   const content = configuration({
+    writerFile: short(writerFile, dirname(configFile)),
+    publicKey,
     url: repositoryUrl(place, context.cwd),
     source: sourceYaml(source, provider, variable),
     recipients,
     identityFile: identityFile && short(identityFile, dirname(configFile)),
   });
   writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
-  return { identityFile, identityMade, variable, provider };
+  return { identityFile, identityMade, writerFile, variable, provider };
 }
 
 const short = (file: string, folder: string): string => {
@@ -154,13 +166,24 @@ const short = (file: string, folder: string): string => {
 const repositoryUrl = (place: string, cwd: string): string =>
   /^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href;
 
-function configuration(facts: { url: string; source: string; recipients: readonly string[]; identityFile: string | undefined }): string {
-  const { url, source, recipients, identityFile } = facts;
+interface Facts {
+  readonly url: string;
+  readonly source: string;
+  readonly recipients: readonly string[];
+  readonly identityFile: string | undefined;
+  readonly writerFile: string;
+  readonly publicKey: string;
+}
+
+function configuration({ url, source, recipients, identityFile, writerFile, publicKey }: Facts): string {
   return `version: 1
 repository:
   url: ${JSON.stringify(url)}
   encryption:
     recipients: [${recipients.join(", ")}]
 ${identityFile === undefined ? "    # identityFile: needed on machines that restore" : `    identityFile: ${JSON.stringify(identityFile)}`}
+  signing:
+    keyFile: ${JSON.stringify(writerFile)}
+    trusted: [${publicKey}]
 ${source}`;
 }

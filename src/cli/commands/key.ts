@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { path } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
 import { defineCommand } from "../command.ts";
-import { makeIdentityFile, recipientsOfFile } from "../identity-file.ts";
+import { makeIdentityFile, recipientsOfFile } from "../key-files.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
 

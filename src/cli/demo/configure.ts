@@ -68,6 +68,7 @@ policies:
 repository:
   url: file://${resolve(folder, "backups")}
   encryption: { recipients: ${recipients}, identityFile: ../lifeboat-identity.txt }
+  signing: { keyFile: ../lifeboat-writer.pem }
 tools: { spoolDirectory: ../work, stateDirectory: ../work }
 `;
   await mkdir(folder, { mode: 0o700 });

@@ -1,7 +1,7 @@
 // Options of `repository`: where backups lie and who can open them.
 import { listOf, section } from "../option.ts";
 import { flag, oneOf, path, text } from "../types.ts";
-import { duration, recipient, repositoryUrl } from "../types-time.ts";
+import { duration, publicKey, recipient, repositoryUrl } from "../types-time.ts";
 
 export const encryption = section(
   {
@@ -31,6 +31,31 @@ export const encryption = section(
     if (recipients && passphrases.length > 0) return "recipients and a passphrase exclude each other: age allows one or the other";
     return undefined;
   },
+);
+
+export const signing = section(
+  {
+    keyFile: {
+      type: path,
+      env: "LIFEBOAT_WRITER_KEY_FILE",
+      help: "File with the private key that signs what this machine writes, mode 0600. A machine that only restores does without.",
+      example: "/etc/lifeboat/writer.pem",
+    },
+    key: {
+      type: text,
+      env: "LIFEBOAT_WRITER_KEY",
+      secret: true,
+      help: "The private key itself, in PEM, where there is no file for it: in the environment of a container or a CI job.",
+    },
+    trusted: {
+      type: listOf(publicKey),
+      default: [],
+      help: "Public keys whose signatures count, those of other writers and of earlier keys. The own key always counts. `lifeboat key show` prints it.",
+      example: "[MCowBQYDK2VwAyEA…]",
+    },
+  },
+  (written) =>
+    written.key !== undefined && written.keyFile !== undefined ? "key and keyFile are two answers to one question: keep one" : undefined,
 );
 
 export const storage = section(
@@ -76,5 +101,10 @@ export const repository = section({
     example: "file:///var/lib/lifeboat",
   },
   encryption: { type: encryption, default: {}, help: "Who can open the backups." },
+  signing: {
+    type: signing,
+    default: {},
+    help: "Who may have written what lies in the storage. What no trusted key has signed is never green and never restored by itself.",
+  },
   storage: { type: storage, default: {}, help: "How the storage keeps them." },
 });

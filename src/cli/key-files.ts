@@ -1,7 +1,9 @@
-// Identity files: made once, private, never overwritten; read to learn whose key it is or to open backups.
+// Files with keys: made once, private, never overwritten; read to learn whose key it is. An identity opens backups, a writer key signs them.
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { readSecretFile } from "../config/secret-file.ts";
 import { LifeboatError } from "../core/errors.ts";
 import { generateIdentity, parseIdentityFile, recipientOf } from "../repository/seal/keys.ts";
+import { generateWriter, parseWriter, type Writer } from "../repository/trust.ts";
 
 /** Makes an identity in a new file, in the form of age-keygen. Returns its recipient. USAGE when the file exists or cannot be made. */
 export async function makeIdentityFile(file: string, createdAt: Date): Promise<string> {
@@ -14,6 +16,16 @@ export async function makeIdentityFile(file: string, createdAt: Date): Promise<s
 export async function recipientsOfFile(file: string): Promise<string[]> {
   return Promise.all((await parseIdentityFile(read(file), file)).map(recipientOf));
 }
+
+/** Makes a writer key in a new file. Returns its public key. USAGE when the file exists or cannot be made. */
+export function makeWriterFile(file: string): string {
+  const { pem, publicKey } = generateWriter();
+  writeOnce(file, pem);
+  return publicKey;
+}
+
+/** SECRET_MISSING, KEY_INVALID. */
+export const writerOfFile = (file: string): Writer => parseWriter(readSecretFile(file), file);
 
 /** The file with mode 0600 and the text, on the disk before this returns. */
 function writeOnce(file: string, text: string): void {
