@@ -112,8 +112,7 @@ test("R56 H8 a repository id that is a path makes the catalog touch no file of o
   for (const file of [foreign, linked]) for (const suffix of ["", "-wal", "-shm"]) await writeFile(`${file}${suffix}`, "not a database");
   await symlink(linked, join(state, "catalog-link.sqlite"));
   for (const id of ["x/../../dir/name", "link", "..", "", "a\u0000b"]) {
-    const { storage, identity } = repository;
-    const catalog = openCatalog({ storage, identity: { ...identity, id } }, state);
+    const catalog = openCatalog({ ...repository, identity: { ...repository.identity, id } }, state);
     assert.deepEqual(await catalog.entries("shop"), []);
     catalog.close();
   }
