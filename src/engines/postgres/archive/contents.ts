@@ -50,25 +50,55 @@ export interface Contents {
 /** State of an entry's offset field when its position is known. */
 export const OFFSET_KNOWN = 2;
 
-const MAX_STRING_BYTES = 1 << 30;
+/** Of a definition or a COPY statement; far more than any server's, and short enough for one string. */
+const MAX_TEXT_BYTES = 256 * 1024 * 1024;
+/** Of the names in the header. */
+const MAX_NAME_BYTES = 64 * 1024;
+/** A dump id in decimal digits, with room. */
+const MAX_DEPENDENCY_BYTES = 20;
+/** Of header and table of contents together. */
+const MAX_CONTENTS_BYTES = 2 ** 31;
 const CUSTOM_FORMAT = 1;
 const [OLDEST_MINOR, NEWEST_MINOR] = [12, 16];
+
+/** Fields of an entry up to its dependencies. `none`: passed over. */
+type Field = "number" | "text" | "none";
+
+/** As `WriteToc` writes them. Access methods came with archive version 1.14, kinds of relations with 1.16. */
+const fieldsOf = (minor: number): readonly Field[] => [
+  ...(["number", "number", "none", "none", "text", "text", "number"] as const), // id, has data, two OIDs, name, kind, section
+  ...(["text", "none", "text", "text", "none"] as const), // definition, DROP, COPY, schema, tablespace
+  ...(minor >= 14 ? (["none"] as const) : []),
+  ...(minor >= 16 ? (["number"] as const) : []),
+  ...(["text", "none"] as const), // owner, "WITH OIDS"
+];
 
 /** Thrown inside when bytes are missing; one value, because it is thrown once a chunk and its stack says nothing. */
 const NEEDS_MORE = new Error("more bytes are needed");
 
-/** Collects fed bytes until header and contents are complete. Memory: the size of the contents, nothing of the data. */
+/**
+ * Collects fed bytes until header and contents are complete. Each field is read once, however small the pieces are: what is cut by
+ * the end of a piece waits for the next one. Memory: the entries, and the field that is cut.
+ */
 export class ContentsReader {
   #buffer = new Uint8Array(64 * 1024);
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
   #at = 0;
-  #minor = 0;
+  /** Where the first field begins that has not been read whole. */
+  #kept = 0;
+  /** Bytes before the buffer's first. */
+  #before = 0;
   #intSize = 4;
   #offsetSize = 8;
   #header: ArchiveHeader | undefined;
   #count = -1;
+  #fields: readonly Field[] = [];
   readonly #entries: TocEntry[] = [];
+  /** Of the entry under way. */
+  #values: (number | string)[] = [];
+  #dependencies: number[] = [];
+  #hasDependencies = false;
 
   /**
    * Takes the next bytes. Returns the contents once they are complete (bytes after them are ignored), else undefined.
@@ -77,17 +107,26 @@ export class ContentsReader {
   feed(chunk: Uint8Array): Contents | undefined {
     this.#append(chunk);
     try {
-      this.#header ??= this.#retryable(() => this.#readHeader());
-      if (this.#count < 0) this.#count = this.#retryable(() => this.#readInt());
-      while (this.#entries.length < this.#count) this.#entries.push(this.#retryable(() => this.#readEntry()));
+      this.#header ??= this.#done(this.#readHeader());
+      if (this.#count < 0) this.#count = this.#done(this.#readCount());
+      while (this.#entries.length < this.#count) this.#entries.push(this.#readEntry());
     } catch (error) {
-      if (error === NEEDS_MORE) return undefined;
-      throw error;
+      if (error !== NEEDS_MORE) throw error;
+      this.#at = this.#kept;
+      if (this.#before + this.#length > MAX_CONTENTS_BYTES) throw nonsense("its table of contents is larger than any server's");
+      return undefined;
     }
-    return { header: this.#header, entries: this.#entries, sizeBytes: this.#at };
+    return { header: this.#header, entries: this.#entries, sizeBytes: this.#before + this.#at };
   }
 
   #append(chunk: Uint8Array): void {
+    if (this.#kept > 0) {
+      this.#buffer.copyWithin(0, this.#kept, this.#length);
+      this.#length -= this.#kept;
+      this.#before += this.#kept;
+      this.#at = 0;
+      this.#kept = 0;
+    }
     const needed = this.#length + chunk.length;
     if (needed > this.#buffer.length) {
       const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
@@ -99,15 +138,10 @@ export class ContentsReader {
     this.#length = needed;
   }
 
-  /** Runs a reading step; when bytes are missing, the next feed begins the step anew. */
-  #retryable<T>(step: () => T): T {
-    const start = this.#at;
-    try {
-      return step();
-    } catch (error) {
-      this.#at = start;
-      throw error;
-    }
+  /** What was read whole is not read again. */
+  #done<T>(value: T): T {
+    this.#kept = this.#at;
+    return value;
   }
 
   #readHeader(): ArchiveHeader {
@@ -119,44 +153,81 @@ export class ContentsReader {
     if (major !== 1 || minor < OLDEST_MINOR || minor > NEWEST_MINOR) {
       throw new LifeboatError("FORMAT_UNKNOWN", `pg_dump archive version ${version} is not one that this release reads (1.12 to 1.16)`);
     }
-    this.#minor = minor;
     const [intSize, offsetSize, format] = [this.#readByte(), this.#readByte(), this.#readByte()];
     if (intSize < 4 || intSize > 8 || offsetSize < 4 || offsetSize > 8) {
-      throw new LifeboatError("INTEGRITY", `the archive claims integers of ${intSize} and offsets of ${offsetSize} bytes`);
+      throw nonsense(`it claims integers of ${intSize} and offsets of ${offsetSize} bytes`);
     }
     if (format !== CUSTOM_FORMAT) throw new LifeboatError("FORMAT_UNKNOWN", "this pg_dump archive is not in the custom format");
     this.#intSize = intSize;
     this.#offsetSize = offsetSize;
+    this.#fields = fieldsOf(minor);
     const compression = minor >= 15 ? this.#readByte() : this.#readInt();
     for (let dateField = 0; dateField < 7; dateField++) this.#readInt();
-    const [database, serverVersion, dumpVersion] = [this.#readString(), this.#readString(), this.#readString()];
+    const name = (): string => this.#readString(MAX_NAME_BYTES);
+    const [database, serverVersion, dumpVersion] = [name(), name(), name()];
     return { version, intSize, offsetSize, plain: compression === 0, database, serverVersion, dumpVersion };
   }
 
+  #readCount(): number {
+    const count = this.#readInt();
+    if (count < 0) throw nonsense(`its table of contents has ${count} entries`);
+    return count;
+  }
+
   #readEntry(): TocEntry {
-    const dumpId = this.#readInt();
-    const hasData = this.#readInt() !== 0;
-    this.#skipString(); // catalog's OID
-    this.#skipString(); // object's OID
-    const name = this.#readString();
-    const kind = this.#readString();
-    const section = this.#readInt();
-    const definition = this.#readString();
-    this.#skipString(); // DROP statement
-    const copyStatement = this.#readString();
-    const schema = this.#readString();
-    this.#skipString(); // tablespace
-    if (this.#minor >= 14) this.#skipString(); // table access method
-    if (this.#minor >= 16) this.#readInt(); // relkind
-    const owner = this.#readString();
-    this.#skipString(); // "WITH OIDS", always written
-    const dependencies: number[] = [];
-    for (let length = this.#readInt(); length >= 0; length = this.#readInt()) dependencies.push(Number(this.#text(length)));
-    const offsetFieldAt = this.#at;
+    const values = this.#values;
+    while (values.length < this.#fields.length) values.push(this.#done(this.#readField(this.#fields[values.length] as Field)));
+    while (!this.#hasDependencies) {
+      const dependency = this.#done(this.#readDependency());
+      if (dependency === undefined) this.#hasDependencies = true;
+      else this.#dependencies.push(dependency);
+    }
+    const offsetFieldAt = this.#before + this.#at;
     const state = this.#readByte();
     const position = this.#littleEndian(this.#offsetSize);
-    const dataAt = state === OFFSET_KNOWN ? position : undefined;
-    return { dumpId, hasData, kind, schema, name, owner, section, definition, copyStatement, dependencies, offsetFieldAt, dataAt };
+    const entry = this.#entryOf(values, this.#dependencies, offsetFieldAt, state === OFFSET_KNOWN ? position : undefined);
+    this.#values = [];
+    this.#dependencies = [];
+    this.#hasDependencies = false;
+    return this.#done(entry);
+  }
+
+  #entryOf(
+    values: readonly (number | string)[],
+    dependencies: readonly number[],
+    offsetFieldAt: number,
+    dataAt: number | undefined,
+  ): TocEntry {
+    const [dumpId, data, , , name, kind, section, definition, , copyStatement, schema] = values;
+    const owner = values[values.length - 2];
+    return {
+      dumpId: Number(dumpId),
+      hasData: data !== 0,
+      kind: String(kind),
+      schema: String(schema),
+      name: String(name),
+      owner: String(owner),
+      section: Number(section),
+      definition: String(definition),
+      copyStatement: String(copyStatement),
+      dependencies,
+      offsetFieldAt,
+      dataAt,
+    };
+  }
+
+  #readField(field: Field): number | string {
+    if (field === "number") return this.#readInt();
+    if (field === "text") return this.#readString(MAX_TEXT_BYTES);
+    const length = this.#textLength(MAX_TEXT_BYTES);
+    if (length > 0) this.#take(length);
+    return "";
+  }
+
+  /** Undefined: there are no more of them. */
+  #readDependency(): number | undefined {
+    const length = this.#textLength(MAX_DEPENDENCY_BYTES);
+    return length < 0 ? undefined : Number(this.#text(length));
   }
 
   #take(size: number): number {
@@ -183,28 +254,25 @@ export class ContentsReader {
     return sign === 0 ? value : -value;
   }
 
-  #stringLength(): number {
+  /** Negative: there is no text. */
+  #textLength(most: number): number {
     const length = this.#readInt();
-    if (length > MAX_STRING_BYTES) throw new LifeboatError("INTEGRITY", `the archive's contents claim a text of ${length} bytes`);
+    if (length > most) throw nonsense(`its table of contents claims a text of ${length} bytes`);
     return length;
   }
 
   #text(length: number): string {
-    if (length > MAX_STRING_BYTES) throw new LifeboatError("INTEGRITY", `the archive's contents claim a text of ${length} bytes`);
     const start = this.#take(length);
     return utf8.decode(this.#buffer.subarray(start, start + length));
   }
 
-  #readString(): string {
-    const length = this.#stringLength();
+  #readString(most: number): string {
+    const length = this.#textLength(most);
     return length < 0 ? "" : this.#text(length);
   }
-
-  #skipString(): void {
-    const length = this.#stringLength();
-    if (length > 0) this.#take(length);
-  }
 }
+
+const nonsense = (why: string): LifeboatError => new LifeboatError("INTEGRITY", `the archive is damaged: ${why}`);
 
 const utf8 = new TextDecoder();
 

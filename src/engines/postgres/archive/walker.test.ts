@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { ContentsReader, readContents } from "./contents.ts";
@@ -223,4 +223,51 @@ test("the walker passes bytes on unchanged and ends only when they were whole", 
     },
     { code: "DUMP_INCOMPLETE" },
   );
+});
+
+/** How many bytes are looked at one by one while an archive's contents are read in pieces. */
+function looksAt(t: TestContext, contents: Uint8Array, pieceBytes: number): number {
+  const { getUint8 } = DataView.prototype;
+  let looks = 0;
+  DataView.prototype.getUint8 = function (at) {
+    looks++;
+    return getUint8.call(this, at);
+  };
+  t.after(() => {
+    DataView.prototype.getUint8 = getUint8;
+  });
+  const reader = new ContentsReader();
+  let whole: unknown;
+  for (let at = 0; at < contents.length; at += pieceBytes) whole = reader.feed(contents.subarray(at, at + pieceBytes));
+  DataView.prototype.getUint8 = getUint8;
+  assert.ok(whole);
+  return looks;
+}
+
+test("R56 the work of reading an archive's contents grows with their size, not with its square", (t) => {
+  const { int, entry, head } = writer();
+  const contentsWith = (dependencies: number) =>
+    concat(head, int(1), entry(7, "TABLE", "users", false, "", new Array<number>(dependencies).fill(1)));
+  const [small, large] = [2_000, 16_000].map((dependencies) => looksAt(t, contentsWith(dependencies), 1000)) as [number, number];
+  assert.ok(large < 10 * small, `${small} looks at 2 000 dependencies, ${large} at 16 000`);
+});
+
+test("R56 an archive's contents that claim absurd sizes are damaged, and nothing is set aside for them", () => {
+  const { int, entry, head } = writer();
+  const absurd = [
+    concat(head, int(-3)),
+    concat(head, int(1), int(7), int(0), int(0x7fff_ffff)),
+    concat(head, int(1), ...[7, 0, -1, -1, -1, -1, 3, 0x2000_0000].map(int)),
+    concat(head, int(1), entry(7, "TABLE", "users", false).subarray(0, -14), int(21)),
+    concat(head.subarray(0, 51), int(100_000)),
+  ];
+  for (const [index, bytes] of absurd.entries()) {
+    assert.throws(() => new ContentsReader().feed(bytes), { code: "INTEGRITY", message: /claims|entries/ }, `case ${index}`);
+  }
+});
+
+test("two entries of an archive that claim the same data block are refused", () => {
+  const { int, entry, head, table } = writer();
+  const twice = [entry(10, "TABLE DATA", "users", true), entry(10, "TABLE DATA", "users", true)];
+  assert.throws(() => walk(concat(head, int(2), ...twice, table(10, ["1\n"]))), { code: "DUMP_INCOMPLETE", message: /twice/ });
 });

@@ -92,7 +92,11 @@ export class ArchiveWalker {
     this.#reader = undefined;
     this.#contents = contents;
     this.#intSize = contents.header.intSize;
-    for (const entry of contents.entries) if (entry.hasData) this.#waiting.set(entry.dumpId, entry);
+    for (const entry of contents.entries) {
+      if (!entry.hasData) continue;
+      if (this.#waiting.has(entry.dumpId)) throw incomplete(`pg_dump's output lists data block ${entry.dumpId} twice`);
+      this.#waiting.set(entry.dumpId, entry);
+    }
     return contents;
   }
 
