@@ -51,11 +51,14 @@ const TOKEN = /\s*(?:([{}[\],:])|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]
 /** Objects that stand for one value. Each has only such names. */
 const WRAPPERS =
   /^\$(oid|symbol|numberInt|numberLong|numberDouble|numberDecimal|binary|uuid|code|scope|timestamp|regularExpression|dbPointer|date|minKey|maxKey|undefined)$/;
+/** Servers allow 200 levels at most. */
+const DEPTH = 220;
 const LIKE_A_NUMBER = /^(0|[1-9]\d*)$/;
 
 class Parser {
   readonly #text: string;
   #at = 0;
+  #depth = 0;
   #next: readonly (string | undefined)[] = [];
 
   constructor(text: string) {
@@ -105,6 +108,8 @@ class Parser {
   #closedAt = 0;
 
   #items(close: string, item: () => void): void {
+    this.#depth += 1;
+    if (this.#depth > DEPTH) throw new SyntaxError("documents too deep within each other");
     this.#advance();
     if (this.#next[1] !== close) {
       item();
@@ -116,6 +121,7 @@ class Parser {
     const at = this.#at;
     this.#take(close);
     this.#closedAt = at;
+    this.#depth -= 1;
   }
 
   #take(mark: string): void {

@@ -79,3 +79,9 @@ test("what is no metadata is refused", () => {
     assert.throws(() => readMetadata(text), { code: "INTEGRITY" }, text);
   }
 });
+
+test("R56 metadata that is nested deeper than any server allows is damaged, and is not followed", () => {
+  const nested = (levels: number): string => `{"options":{"a":${"[".repeat(levels)}${"]".repeat(levels)}}}`;
+  assert.ok(readMetadata(nested(190)));
+  for (const levels of [300, 1_000_000]) assert.throws(() => readMetadata(nested(levels)), { code: "INTEGRITY" });
+});

@@ -80,14 +80,15 @@ export function inOrder(views: readonly LoadItem[]): LoadItem[] {
   const key = (db: string, collection: unknown): string => `${db}.${String(collection)}`;
   const waiting = new Map(views.map((view) => [key(view.to.db, view.to.collection), view]));
   const ordered: LoadItem[] = [];
-  const take = (name: string): void => {
-    const view = waiting.get(name);
-    if (view === undefined) return;
-    waiting.delete(name);
-    const { options } = view.metadata;
-    take(key(view.to.db, options instanceof Map ? options.get("viewOn") : options.viewOn));
-    ordered.push(view);
-  };
-  for (const name of [...waiting.keys()]) take(name);
+  for (const first of [...waiting.keys()]) {
+    const chain: LoadItem[] = [];
+    for (let name = first, view = waiting.get(name); view !== undefined; view = waiting.get(name)) {
+      waiting.delete(name);
+      chain.push(view);
+      const { options } = view.metadata;
+      name = key(view.to.db, options instanceof Map ? options.get("viewOn") : options.viewOn);
+    }
+    for (const view of chain.reverse()) ordered.push(view);
+  }
   return ordered;
 }

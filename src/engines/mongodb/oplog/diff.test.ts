@@ -70,3 +70,14 @@ test("R28 names of fields keep their bytes: a byte order mark, and what is no UT
     assert.deepEqual(Buffer.from(applyDiff(before, change)), expected, name.toString("latin1"));
   }
 });
+
+test("R56 an update of a few bytes that makes an array of a thousand million elements is refused", () => {
+  for (const list of [
+    { a: true, l: 1_000_000_000 },
+    { a: true, l: -1 },
+    { a: true, u999999999: 1 },
+    { a: true, s999999999: { u: { x: 1 } } },
+  ]) {
+    assert.throws(() => after({ _id: 1, list: [1] }, { slist: list }), { code: "LOG_INVALID", message: /elements/ });
+  }
+});

@@ -5,6 +5,7 @@
 // What no longer has the shape that a difference expects stays as it is: that happens only when entries are applied to a later state,
 // and a later entry then sets it right. As the server does it: db/update/document_diff_applier.cpp and document_diff_serialization.cpp.
 import { LifeboatError } from "../../../core/errors.ts";
+import { LARGEST_DOCUMENT_BYTES } from "../archive/documents.ts";
 import { documentOf, type Element, elementNamed, elementsOf, int32At, integerOf, TYPE } from "./elements.ts";
 
 /** The document after it. LOG_INVALID for a difference of a kind that is not known. */
@@ -50,6 +51,15 @@ function applyWithin(old: Element, diff: Uint8Array): Element {
   return { ...old, value: isArray ? applyArrayDiff(old.value, diff) : applyDiff(old.value, diff) };
 }
 
+/** An element takes three bytes at least: its type, and a name with its end. */
+const MOST_ELEMENTS = LARGEST_DOCUMENT_BYTES / 3;
+
+/** A length or an index as an update may name it. */
+function possible(size: number): number {
+  if (size >= 0 && size < MOST_ELEMENTS) return size;
+  throw new LifeboatError("LOG_INVALID", `an update makes an array of ${size} elements, more than any document holds`);
+}
+
 const NULL: Omit<Element, "name"> = { type: TYPE.null, value: new Uint8Array(0) };
 
 function applyArrayDiff(array: Uint8Array, diff: Uint8Array): Uint8Array {
@@ -57,13 +67,13 @@ function applyArrayDiff(array: Uint8Array, diff: Uint8Array): Uint8Array {
   let length: number | undefined;
   for (const { name, type, value } of elementsOf(diff).slice(1)) {
     if (name === "l") {
-      length = integerOf({ name, type, value });
+      length = possible(integerOf({ name, type, value }) ?? Number.NaN);
       continue;
     }
     const index = Number(name.slice(1));
     if (!/^[us]\d+$/.test(name))
       throw new LifeboatError("LOG_INVALID", `an update describes an array's difference in a way that is not known (${name})`);
-    while (items.length < index) items.push(NULL);
+    while (items.length < possible(index)) items.push(NULL);
     const old = items[index];
     if (name.startsWith("u")) items[index] = { type, value };
     else if (old !== undefined) items[index] = applyWithin({ ...old, name }, value);

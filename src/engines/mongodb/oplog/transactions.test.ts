@@ -45,3 +45,28 @@ test("R28 writes that may be tried again and were put together are done at once"
   assert.equal(counted(new Transactions().take(entry)), 2);
   assert.equal(new Transactions().take(command({ drop: "users" })), undefined);
 });
+
+test("R56 the operations of a transaction in many entries are gathered without being copied at each", () => {
+  const transactions = new Transactions();
+  const waiting = (): unknown => transactions.take(command({ applyOps: [insert(1)], partialTxn: true }));
+  // Copying goes through the array's iterator; what is counted is how many elements it gives.
+  const iterate = Array.prototype[Symbol.iterator];
+  let given = 0;
+  const counted = (entries: number): number => {
+    given = 0;
+    for (let entry = 0; entry < entries; entry++) waiting();
+    return given;
+  };
+  Array.prototype[Symbol.iterator] = function* (this: unknown[]) {
+    for (let at = 0; at < this.length; at++) {
+      given++;
+      yield this[at];
+    }
+  } as typeof iterate;
+  try {
+    const [first, later] = [counted(100), counted(100)];
+    assert.ok(later < 2 * first, `${first} elements for the first entries, ${later} for as many after them`);
+  } finally {
+    Array.prototype[Symbol.iterator] = iterate;
+  }
+});

@@ -36,7 +36,8 @@ export class Transactions {
     const key = keyOf(entry);
     if (!this.#waiting.has(key) && hasPrevious(entry))
       throw invalid(entry, "it belongs to a transaction whose beginning is not in this log");
-    const all = [...(this.#waiting.get(key) ?? []), ...operations];
+    const all = this.#waiting.get(key) ?? [];
+    for (const operation of operations) all.push(operation);
     if (isTruthy(elementNamed(entry.o, "partialTxn")) || isTruthy(elementNamed(entry.o, "prepare"))) {
       this.#waiting.set(key, all);
       return [];

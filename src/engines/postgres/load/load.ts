@@ -14,6 +14,7 @@ import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
 import { dropTables, existing, truncateTables } from "./clear.ts";
 import { foundationsThere } from "./foundations.ts";
+import { inKeyOrder } from "./key-order.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
@@ -202,22 +203,4 @@ const jobs = (): number => Math.min(8, Math.max(2, availableParallelism() + 1));
 async function isSuperuser(client: Client): Promise<boolean> {
   const [row] = await client.query<{ yes: boolean }>("select rolsuper as yes from pg_catalog.pg_roles where rolname = current_user");
   return row?.yes === true;
-}
-
-/** Tables that others refer to come first; within a circle, the archive's order stays. */
-function inKeyOrder(entries: readonly TocEntry[], all: readonly TocEntry[]): TocEntry[] {
-  const data = new Map(entries.filter((entry) => entry.kind === "TABLE DATA").map((entry) => [`${entry.schema}.${entry.name}`, entry]));
-  const ordered = new Set<TocEntry>();
-  const keys = all.filter((entry) => entry.kind === "FK CONSTRAINT");
-  const visit = (name: string, path: ReadonlySet<string>): void => {
-    const entry = data.get(name);
-    if (entry === undefined || ordered.has(entry) || path.has(name)) return;
-    for (const key of keys) {
-      const referenced = referencedTable(key)?.replaceAll('"', "");
-      if (`${key.schema}.${key.name}`.startsWith(`${name} `) && referenced !== undefined) visit(referenced, new Set([...path, name]));
-    }
-    ordered.add(entry);
-  };
-  for (const name of data.keys()) visit(name, new Set());
-  return [...ordered, ...entries.filter((entry) => !ordered.has(entry))];
 }

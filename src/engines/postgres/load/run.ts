@@ -89,12 +89,15 @@ const lastLine = (text: string): string => text.split("\n").at(-1) ?? text;
 /** A setting that a newer pg_restore pins at its start and an older server does not know: nothing is lost by it. */
 const HARMLESS = /unrecognized configuration parameter "(transaction_timeout|idle_session_timeout)"/;
 const MAX_PROBLEMS = 200;
+/** Of one line of pg_restore: what a server says may be as long as its rows. */
+const MAX_LINE_CHARACTERS = 16 * 1024;
 
-/** Reads pg_restore's verbose messages line by line. Lines of detail are dropped: they may hold rows. */
-class RestoreListener {
+/** Reads pg_restore's verbose messages line by line. Lines of detail are dropped: they may hold rows. Of a long line the beginning counts. */
+export class RestoreListener {
   readonly problems: string[] = [];
   ignoredErrors = 0;
   readonly #byId: ReadonlyMap<number, TocEntry>;
+  readonly #dataByName: ReadonlyMap<string, number>;
   readonly #onDone: (dumpId: number) => void;
   readonly #decoder = new TextDecoder();
   #rest = "";
@@ -103,13 +106,18 @@ class RestoreListener {
 
   constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void) {
     this.#byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
+    const data = entries.filter(({ kind }) => kind === "TABLE DATA");
+    this.#dataByName = new Map(data.map((entry) => [`${entry.schema}.${entry.name}`, entry.dumpId]));
     this.#onDone = onDone;
   }
 
   feed(chunk: Uint8Array): void {
-    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#line(line);
+    const [first = "", ...others] = this.#decoder.decode(chunk, { stream: true }).split("\n");
+    this.#rest += first.slice(0, MAX_LINE_CHARACTERS - this.#rest.length);
+    for (const next of others) {
+      this.#line(this.#rest);
+      this.#rest = next.slice(0, MAX_LINE_CHARACTERS);
+    }
   }
 
   end(): void {
@@ -137,9 +145,7 @@ class RestoreListener {
   /** Without parallel workers, a table is done when the next one begins. Workers name what they finished themselves. */
   #beginSerial(name: string): void {
     this.#finishSerial();
-    for (const entry of this.#byId.values()) {
-      if (entry.kind === "TABLE DATA" && `${entry.schema}.${entry.name}` === name) this.#dataEntry = entry.dumpId;
-    }
+    this.#dataEntry = this.#dataByName.get(name);
   }
 
   #finishSerial(): void {

@@ -108,18 +108,19 @@ function findTables(entries: readonly TocEntry[], patterns: readonly string[]): 
 /** A partitioned table comes with its partitions: `TABLE ATTACH` names both by its dependencies. */
 function addPartitions(entries: readonly TocEntry[], found: Set<TocEntry>): void {
   const byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
-  const attaches = entries.filter((entry) => entry.kind === "TABLE ATTACH");
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const attach of attaches) {
-      const both = attach.dependencies.map((id) => byId.get(id)).filter((entry) => entry?.kind === "TABLE");
-      const partition = both.find((entry) => entry?.name === attach.name && entry.schema === attach.schema);
-      const parent = both.find((entry) => entry !== partition);
-      if (partition === undefined || parent === undefined || !found.has(parent) || found.has(partition)) continue;
-      found.add(partition);
-      grown = true;
-    }
+  const partitions = new Map<TocEntry, TocEntry[]>();
+  for (const attach of entries) {
+    if (attach.kind !== "TABLE ATTACH") continue;
+    const both = attach.dependencies.map((id) => byId.get(id)).filter((entry) => entry?.kind === "TABLE");
+    const partition = both.find((entry) => entry?.name === attach.name && entry.schema === attach.schema);
+    const parent = both.find((entry) => entry !== partition);
+    if (partition === undefined || parent === undefined) continue;
+    const known = partitions.get(parent);
+    if (known === undefined) partitions.set(parent, [partition]);
+    else known.push(partition);
   }
+  // What is added while the set is walked is walked as well.
+  for (const parent of found) for (const partition of partitions.get(parent) ?? []) found.add(partition);
 }
 
 function addOwnedSequences(entries: readonly TocEntry[], byId: ReadonlyMap<number, TocEntry>, chosen: Set<number>): void {
@@ -133,11 +134,17 @@ function addOwnedSequences(entries: readonly TocEntry[], byId: ReadonlyMap<numbe
 }
 
 function belongsToOne(entry: TocEntry, names: ReadonlySet<string>): boolean {
-  // The name is `table object`, and either may hold blanks: every way to split it is tried.
-  for (let at = entry.name.indexOf(" "); at > 0; at = entry.name.indexOf(" ", at + 1)) {
-    if (names.has(`${entry.schema}.${entry.name.slice(0, at)}`)) return true;
-  }
+  for (const name of beginnings(entry)) if (names.has(name)) return true;
   return false;
+}
+
+/** Longer than any server's name. */
+const LONGEST_NAME = 1024;
+
+/** What the table of an entry named `table object` may be called. Either may hold blanks: every way to split it is one. */
+export function* beginnings(entry: Pick<TocEntry, "schema" | "name">): Generator<string> {
+  const { schema, name } = entry;
+  for (let at = name.indexOf(" "); at > 0 && at <= LONGEST_NAME; at = name.indexOf(" ", at + 1)) yield `${schema}.${name.slice(0, at)}`;
 }
 
 const independents = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, chosen: ReadonlySet<number>): TocEntry[] =>
@@ -149,22 +156,15 @@ const independents = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, chos
 /** Everything the chosen entries depend on, directly or not, that is no table. */
 function foundationsOf(entries: readonly TocEntry[], byId: ReadonlyMap<number, TocEntry>, chosen: ReadonlySet<number>): TocEntry[] {
   const needed = new Set<number>();
-  const visit = (id: number): void => {
-    for (const dependency of byId.get(id)?.dependencies ?? []) {
-      const entry = byId.get(dependency);
-      if (
-        entry === undefined ||
-        chosen.has(dependency) ||
-        needed.has(dependency) ||
-        INDEPENDENT.has(entry.kind) ||
-        ATTACHED.has(entry.kind)
-      )
-        continue;
-      needed.add(dependency);
-      visit(dependency);
-    }
+  const isFoundation = (id: number): boolean => {
+    const entry = byId.get(id);
+    return entry !== undefined && !chosen.has(id) && !INDEPENDENT.has(entry.kind) && !ATTACHED.has(entry.kind);
   };
-  for (const id of chosen) visit(id);
+  const need = (id: number): void => {
+    for (const dependency of byId.get(id)?.dependencies ?? []) if (isFoundation(dependency)) needed.add(dependency);
+  };
+  for (const id of chosen) need(id);
+  for (const id of needed) need(id); // what is added while the set is walked is walked as well
   // A schema is no dependency in an archive; it is known by name.
   const schemas = new Set(entries.filter((entry) => chosen.has(entry.dumpId) || needed.has(entry.dumpId)).map((entry) => entry.schema));
   return entries.filter((entry) => needed.has(entry.dumpId) || (entry.kind === "SCHEMA" && schemas.has(entry.name)));

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TocEntry } from "../archive/contents.ts";
+import { inKeyOrder } from "./key-order.ts";
+import { RestoreListener } from "./run.ts";
+import { selectTables } from "./selection.ts";
+
+/** Counts how often an entry's fields are asked for. */
+let asked = 0;
+
+function entry(dumpId: number, kind: string, name: string, more: Partial<TocEntry> = {}): TocEntry {
+  const { dependencies = [], definition = "" } = more;
+  return {
+    ...{ dumpId, kind, name, schema: "public", hasData: kind === "TABLE DATA", owner: "ann", section: 1, copyStatement: "" },
+    ...{ offsetFieldAt: 0, dataAt: undefined },
+    get dependencies() {
+      asked += 1;
+      return dependencies;
+    },
+    get definition() {
+      asked += 1;
+      return definition;
+    },
+  };
+}
+
+const keyTo = (table: string): Partial<TocEntry> => ({
+  definition: `ALTER TABLE ONLY public.x ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.${table}(id);\n`,
+});
+
+/** Tables t0 to tn, each of which refers to the next one. */
+function chainOfKeys(length: number): TocEntry[] {
+  const tables = Array.from({ length }, (_, n) => entry(n, "TABLE DATA", `t${n}`));
+  return [...tables, ...tables.slice(1).map((_, n) => entry(length + n, "FK CONSTRAINT", `t${n} key`, keyTo(`t${n + 1}`)))];
+}
+
+const workOf = (run: () => unknown): number => {
+  asked = 0;
+  run();
+  return asked;
+};
+
+function assertLinear(run: (size: number) => unknown): void {
+  const [small, large] = [workOf(() => run(500)), workOf(() => run(4000))];
+  assert.ok(small > 0 && large < 12 * small, `${small} looks at 500, ${large} at 4 000`);
+}
+
+test("tables that others refer to come first; a circle keeps the archive's order", () => {
+  const tables = ["a", "b c", "d", "e"].map((name, n) => entry(n, "TABLE DATA", name));
+  const keys = [entry(10, "FK CONSTRAINT", "a k", keyTo('"b c"')), entry(11, "FK CONSTRAINT", "b c k", keyTo("d"))];
+  const names = (all: readonly TocEntry[]): string[] => inKeyOrder(tables, all).map(({ name }) => name);
+  assert.deepEqual(names([...tables, ...keys]), ["d", "b c", "a", "e"]);
+  assert.deepEqual(names([...tables, ...keys, entry(12, "FK CONSTRAINT", "d k", keyTo("a"))]), ["d", "b c", "a", "e"]);
+  assert.deepEqual(names([...tables, entry(12, "FK CONSTRAINT", "a k", keyTo("a"))]), ["a", "b c", "d", "e"]);
+});
+
+test("R56 the order of tables is found with one look at each key, however long their chain", () => {
+  assertLinear((size) => inKeyOrder(chainOfKeys(size).slice(0, size), chainOfKeys(size)));
+  const long = chainOfKeys(50_000);
+  assert.equal(inKeyOrder(long.slice(0, 50_000), long)[0]?.name, "t49999", "deeper than a stack");
+});
+
+test("R56 partitions and foundations are chosen with few looks at each entry, however deep they lie", () => {
+  // Each table is a partition of the one before, listed last first; each type stands on the next one.
+  const partitions = (size: number): TocEntry[] => [
+    ...Array.from({ length: size }, (_, n) => entry(n, "TABLE", `t${n}`)),
+    ...Array.from({ length: size - 1 }, (_, n) =>
+      entry(size + n, "TABLE ATTACH", `t${size - 1 - n}`, { dependencies: [size - 1 - n, size - 2 - n] }),
+    ),
+  ];
+  const types = (size: number): TocEntry[] => [
+    entry(0, "TABLE", "t0", { dependencies: [1] }),
+    ...Array.from({ length: size }, (_, n) => entry(n + 1, "TYPE", `y${n}`, { dependencies: [n + 2] })),
+  ];
+  assert.equal(selectTables(partitions(100), ["t0"]).tables.length, 100);
+  assertLinear((size) => selectTables(partitions(size), ["t0"]));
+  assertLinear((size) => selectTables(types(size), ["t0"]));
+  assert.equal(selectTables(types(50_000), ["t0"]).foundations.length, 50_000, "deeper than a stack");
+});
+
+test("R56 of a line of pg_restore without an end only the beginning is kept, and what follows it is read", () => {
+  const done: number[] = [];
+  const listener = new RestoreListener([entry(7, "TABLE DATA", "users"), entry(8, "TABLE DATA", "orders")], (id) => done.push(id));
+  const feed = (text: string): void => listener.feed(Buffer.from(text));
+  feed("pg_restore: error: could not execute query: ERROR:  ");
+  for (let piece = 0; piece < 1000; piece++) feed("x".repeat(64 * 1024));
+  feed('\npg_restore: processing data for table "public.users"\npg_restore: fin');
+  feed("ished item 8 TABLE DATA orders\n");
+  listener.end();
+  assert.equal(listener.problems.length, 1);
+  assert.ok((listener.problems[0]?.length ?? 0) < 20_000, "bounded");
+  assert.deepEqual(done, [8, 7]);
+});
