@@ -4,6 +4,7 @@ import type { BackupKind, Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Tier } from "../core/tiers.ts";
 import type { Dump } from "../ports/engine.ts";
 import { storePart } from "../repository/backups.ts";
+import { fingerprintBytes } from "../repository/whole.ts";
 import { type BackupRequest, type BackupResult, beginDraft, checkRequest, commitDraft } from "./backup-frame.ts";
 import { storeBase } from "./base-backup.ts";
 import { type Job, runJob } from "./job.ts";
@@ -86,7 +87,7 @@ async function storeParts(
     { totalBytes: dump.facts.sizeBytes },
   );
   const fingerprint = await job.step("fingerprint", () => fingerprinting);
-  parts.push(await store({ name: "fingerprint", content: "fingerprint-json", bytes: oneChunk(JSON.stringify(fingerprint)) }));
+  parts.push(await store({ name: "fingerprint", content: "fingerprint-json", bytes: oneChunk(fingerprintBytes(fingerprint)) }));
   return { fingerprint, parts };
 }
 
@@ -101,6 +102,6 @@ function summaryOf(fingerprint: Fingerprint, parts: readonly ManifestPart[]): Ma
   };
 }
 
-async function* oneChunk(text: string): AsyncIterable<Uint8Array> {
-  yield new TextEncoder().encode(text);
+async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }

@@ -3,6 +3,7 @@ import { isLifeboatError } from "../core/errors.ts";
 import { markLogDamage, readLogBytes } from "../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
+import { assertHoldable } from "../repository/whole.ts";
 import type { RecoveryCourse } from "./recovery-target.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -26,6 +27,7 @@ export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenK
     // A partial segment is the last of its chain, and is asked for by the name that it will have when it is full.
     const place = segment ? placeOf(segment) : history && historyPlace(source, history.timeline);
     const facts = segment ?? history;
+    if (facts !== undefined) assertHoldable(history === facts ? "history file" : "log segment", facts.plain.sizeBytes);
     return place && facts && reading(place, readLogBytes(storage, place, facts, key, signal));
   };
 }

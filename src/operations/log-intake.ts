@@ -16,6 +16,7 @@ import {
   storeSegment,
 } from "../repository/log.ts";
 import { placeOf } from "../repository/log-place.ts";
+import { readWhole } from "../repository/whole.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 export interface TakenIn {
@@ -169,7 +170,7 @@ export async function relink(
   signal?: AbortSignal,
 ): Promise<boolean> {
   const key = await workshop.openKey();
-  const bytes = await readWhole(readLogBytes(workshop.repository.storage, placeOf(next), next, key, signal), next.plain.sizeBytes);
+  const bytes = await readSegmentBytes(readLogBytes(workshop.repository.storage, placeOf(next), next, key, signal), next);
   const { linked } = logEngineOf(source).readSegment(fileNameOf(next), bytes, before);
   if (linked) await linkSegment(workshop.repository.storage, next, { name: before.name, sha256: before.plain.sha256 });
   return linked;
@@ -178,15 +179,12 @@ export async function relink(
 /** As the walker takes it: a partial one's name says that it ends before its file does. */
 export const fileNameOf = ({ name, partial }: Pick<LogSegment, "name" | "partial">): string => (partial ? `${name}.partial` : name);
 
-/** Proven bytes in one piece. Whatever the reading throws, nothing is given out. */
-export async function readWhole(chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(sizeBytes);
-  let at = 0;
-  for await (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
+/** The plain bytes of a stored segment in one piece. */
+export async function readSegmentBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  { free, plain }: Pick<LogSegment, "free" | "plain">,
+): Promise<Uint8Array> {
+  return readWhole(free ? "oplog segment" : "log segment", chunks, plain.sizeBytes);
 }
 
 async function noticeOf(

@@ -11,7 +11,7 @@ import type { Evidence } from "../repository/evidence.ts";
 import { contentsOf } from "./contents.ts";
 import type { Job } from "./job.ts";
 import { fetchFrom } from "./log-fetch.ts";
-import { readWhole } from "./log-intake.ts";
+import { readSegmentBytes } from "./log-intake.ts";
 import { logOf } from "./log-view.ts";
 import { pointsOf, type Target, targetOf } from "./points.ts";
 import { courseFrom, parseLogTarget, pointOf, type RecoveryCourse } from "./recovery-target.ts";
@@ -123,10 +123,11 @@ async function replayLog(
   const key = await workshop.openKey();
   const fetch = fetchFrom(workshop, course, key);
   const segments = async function* () {
-    for (const { name, plain } of chain) {
+    for (const segment of chain) {
+      const { name } = segment;
       const stored = await fetch(name, job.signal);
       if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} is not there any more`);
-      yield { name, bytes: await readWhole(stored, plain.sizeBytes) };
+      yield { name, bytes: await readSegmentBytes(stored, segment) };
     }
   };
   const totalBytes = chain.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);

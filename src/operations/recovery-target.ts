@@ -8,7 +8,7 @@ import { dateOfMicros, microsOf, parseMicros } from "../core/micros.ts";
 import { type LogTarget, locate, planFrom } from "../core/recovery-plan.ts";
 import { readLogBytes } from "../repository/log.ts";
 import { placeOf } from "../repository/log-place.ts";
-import { fileNameOf, logEngineOf, readWhole } from "./log-intake.ts";
+import { fileNameOf, logEngineOf, readSegmentBytes } from "./log-intake.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 import { findPoint, type PointEntry } from "./points.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -68,7 +68,7 @@ export async function courseFrom(
   for (const { segment, before } of located.candidates) {
     const key = await workshop.openKey();
     const stored = readLogBytes(workshop.repository.storage, placeOf(segment), segment, key, signal);
-    const bytes = await readWhole(stored, segment.plain.sizeBytes);
+    const bytes = await readSegmentBytes(stored, segment);
     const name = fileNameOf(segment);
     stop =
       target.kind === "time"

@@ -41,7 +41,11 @@ export async function replay(
     // The server's manifest first: by it every file is judged. Then tablespaces, then the data directory itself.
     const order = manifest.parts.toSorted((a, b) => rank(a.name) - rank(b.name));
     for (const part of order) {
-      yield { name: part.name, bytes: readPart(workshop.repository.storage, entryPlace(course.base), part, key, job.signal) };
+      yield {
+        name: part.name,
+        sizeBytes: part.plain.sizeBytes,
+        bytes: readPart(workshop.repository.storage, entryPlace(course.base), part, key, job.signal),
+      };
     }
   };
   const recovered = await physicalOf(source).recover({

@@ -10,6 +10,7 @@ import { readPart } from "../repository/backups.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { emptySpool, fillSpool, planSpool } from "../repository/spool.ts";
+import { assertHoldable } from "../repository/whole.ts";
 import type { Job } from "./job.ts";
 import type { PointEntry } from "./points.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -46,6 +47,7 @@ const THAW_POLL_MS = 30_000;
 export function partOf(manifest: Manifest, name: string): ManifestPart {
   const part = manifest.parts.find((one) => one.name === name);
   if (part === undefined) throw new LifeboatError("INTEGRITY", `backup ${manifest.id} has no part named ${name}`);
+  if (name === "fingerprint") assertHoldable("fingerprint", part.plain.sizeBytes);
   return part;
 }
 

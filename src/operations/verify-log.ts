@@ -10,7 +10,7 @@ import { clearLogDamage, markLogDamage, readLogBytes, readSegmentRecord, readSto
 import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { verifyStored } from "../repository/seal/verify-stored.ts";
-import { fileNameOf, readWhole, relink } from "./log-intake.ts";
+import { fileNameOf, readSegmentBytes, relink } from "./log-intake.ts";
 import { baseOf, logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import type { Watch, Workshop } from "./workshop.ts";
@@ -95,7 +95,7 @@ async function readSegment(
 ): Promise<void> {
   if (key === undefined || reader === undefined) return drain(workshop, placeOf(segment), segment, key, watch);
   const { storage } = workshop.repository;
-  const bytes = await readWhole(readLogBytes(storage, placeOf(segment), segment, key, watch.signal), segment.plain.sizeBytes);
+  const bytes = await readSegmentBytes(readLogBytes(storage, placeOf(segment), segment, key, watch.signal), segment);
   watch.progress.advance(bytes.byteLength);
   const { facts, linked } = reader.readSegment(fileNameOf(segment), bytes, before);
   const differs = (["startLsn", "nextLsn", "endLsn", "systemIdentifier", "maxCommitAt"] as const).find(

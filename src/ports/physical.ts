@@ -42,7 +42,7 @@ export interface RecoveryOrder extends Work {
   readonly serverMajor: number;
   readonly base: BaseFacts;
   /** The plain archives of the base backup, one after another. */
-  readonly parts: AsyncIterable<{ readonly name: string; readonly bytes: AsyncIterable<Uint8Array> }>;
+  readonly parts: AsyncIterable<{ readonly name: string; readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> }>;
   /** Gives a file of the log that the server asks for, by its exact name; undefined: it is not there. */
   readonly fetchLog: (name: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Replay stops before the record that begins here; absent: replays all there is. */

@@ -10,6 +10,7 @@ import { snapshotFingerprintName, snapshotRecordName, snapshotsFolder } from "./
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
+import { assertHoldable, fingerprintBytes } from "./whole.ts";
 
 export interface SnapshotRecord {
   readonly format: 1;
@@ -114,7 +115,7 @@ export async function storeSnapshotFingerprint(
 ): Promise<NonNullable<SnapshotRecord["fingerprint"]>> {
   const sealed = seal(
     (async function* () {
-      yield new TextEncoder().encode(JSON.stringify(fingerprint));
+      yield fingerprintBytes(fingerprint);
     })(),
     key,
     { signal },
@@ -130,6 +131,7 @@ export async function readSnapshotFingerprint(
   signal?: AbortSignal,
 ): Promise<Fingerprint | undefined> {
   if (record.fingerprint === undefined) return undefined;
+  assertHoldable("fingerprint", record.fingerprint.plain.sizeBytes);
   const stored = storage.get(snapshotFingerprintName(record.source, record.id), { signal });
   const chunks: Uint8Array[] = [];
   for await (const chunk of unseal(stored, key, record.fingerprint)) chunks.push(chunk);

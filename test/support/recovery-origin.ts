@@ -1,6 +1,6 @@
 // A cluster with a tablespace, a base backup of it by the server's own program, and an archive of its log: what recovery begins with.
 import { execFileSync } from "node:child_process";
-import { chmodSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext } from "node:test";
@@ -88,9 +88,14 @@ export const origin = (): Promise<Origin> => {
 };
 
 export async function* partsOfBase(base: string, facts: BaseFacts): RecoveryOrder["parts"] {
-  yield { name: "manifest", bytes: createReadStream(join(base, "backup_manifest")) };
-  for (const { oid } of facts.tablespaces) yield { name: `tablespace-${oid}`, bytes: createReadStream(join(base, `${oid}.tar`)) };
-  yield { name: "base", bytes: createReadStream(join(base, "base.tar")) };
+  const part = (name: string, file: string) => ({
+    name,
+    sizeBytes: statSync(join(base, file)).size,
+    bytes: createReadStream(join(base, file)),
+  });
+  yield part("manifest", "backup_manifest");
+  for (const { oid } of facts.tablespaces) yield part(`tablespace-${oid}`, `${oid}.tar`);
+  yield part("base", "base.tar");
 }
 
 export async function orderFor(t: TestContext, directory: string, more: Partial<RecoveryOrder>): Promise<RecoveryOrder> {

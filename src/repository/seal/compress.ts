@@ -7,6 +7,8 @@ import { abortable } from "./abortable.ts";
 import { OneFrame } from "./zstd-frame.ts";
 
 const OUTPUT_BYTES = 512 * 1024;
+/** 8 MiB, the window of level 19: what a frame may ask us to remember. */
+const MOST_WINDOW_LOG = 23;
 
 export interface CompressOptions {
   /** zstd level; 1 keeps up with a dump on two cores. */
@@ -83,7 +85,11 @@ function write(stream: Transform, chunk: Uint8Array): Promise<void> {
  * anything follows it. Content may have been given out before that shows.
  */
 export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>): AsyncGenerator<Uint8Array, void> {
-  const options: ZstdOptions & TransformOptions = { chunkSize: OUTPUT_BYTES, readableHighWaterMark: 4 * OUTPUT_BYTES };
+  const options: ZstdOptions & TransformOptions = {
+    chunkSize: OUTPUT_BYTES,
+    readableHighWaterMark: 4 * OUTPUT_BYTES,
+    params: { [constants.ZSTD_d_windowLogMax]: MOST_WINDOW_LOG },
+  };
   const zstd = createZstdDecompress(options);
   let reading = true;
   let fed = false;

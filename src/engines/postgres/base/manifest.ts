@@ -27,6 +27,25 @@ interface Written {
   readonly "WAL-Ranges": readonly { readonly Timeline: number; readonly "Start-LSN": string; readonly "End-LSN": string }[];
 }
 
+/** Room for a million files. */
+const MOST_BYTES = 256 * 1024 * 1024;
+
+/** The bytes of a manifest in one piece. `sizeBytes`: what is known of it beforehand. INTEGRITY when it is larger than any server's. */
+export async function gatherManifest(bytes: AsyncIterable<Uint8Array>, sizeBytes = 0): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let gatheredBytes = 0;
+  const bound = (size: number): void => {
+    if (size > MOST_BYTES) throw damaged(`it has more than ${MOST_BYTES} bytes`);
+  };
+  bound(sizeBytes);
+  for await (const chunk of bytes) {
+    gatheredBytes += chunk.length;
+    bound(gatheredBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** Reads a manifest and checks its own digest. INTEGRITY when it is damaged, or leaves a file without a checksum. */
 export function readBackupManifest(bytes: Uint8Array): BackupManifest {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

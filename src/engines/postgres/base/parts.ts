@@ -7,7 +7,7 @@ import type { BasePart } from "../../../ports/physical.ts";
 import { segmentNames } from "../log/names.ts";
 import { ArchiveCheck, SeenFiles } from "./file-checks.ts";
 import { Inflate } from "./inflate.ts";
-import { type BackupManifest, readBackupManifest } from "./manifest.ts";
+import { type BackupManifest, gatherManifest, readBackupManifest } from "./manifest.ts";
 import type { BackupSource, BackupStart, Stretch } from "./session.ts";
 
 export interface PartsOptions {
@@ -105,9 +105,7 @@ async function* plainBytes(options: PartsOptions, check: ArchiveCheck, done: (pl
 
 async function* manifestBytes(options: PartsOptions, seen: SeenFiles): AsyncGenerator<Uint8Array> {
   const { session } = options;
-  const gathered: Uint8Array[] = [];
-  for await (const slice of session.content()) gathered.push(slice);
-  const bytes = Buffer.concat(gathered);
+  const bytes = await gatherManifest(session.content());
   if ((await session.section()) !== undefined) throw new LifeboatError("DUMP_INCOMPLETE", "the server sent something after its manifest");
   const stretch = await session.finish();
   const manifest = readBackupManifest(bytes);

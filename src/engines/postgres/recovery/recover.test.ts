@@ -149,7 +149,7 @@ test("nothing is restored over anything, and nothing is made where it cannot be 
   await refused({ directory: join(place, "old"), serverMajor: 9 }, "TOOL_MISSING");
   const { base, facts } = await origin();
   const tar = readFileSync(join(base, "base.tar"));
-  const part = (bytes: Uint8Array) => ({ name: "base", bytes: Readable.from([bytes]) });
+  const part = (bytes: Uint8Array) => ({ name: "base", sizeBytes: bytes.length, bytes: Readable.from([bytes]) });
   const bases: readonly Uint8Array[] = [tar.subarray(0, tar.length / 2), tar.subarray(0, 512 * 3)];
   for (const bytes of bases) {
     const parts = async function* () {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { RecoveryOrder } from "../../../ports/physical.ts";
 import type { ServerUser } from "../../../process/server-user.ts";
-import { readBackupManifest } from "../base/manifest.ts";
+import { gatherManifest, readBackupManifest } from "../base/manifest.ts";
 import type { RecoveryPlace } from "./place.ts";
 import { unpackArchive } from "./unpack-archive.ts";
 import { ownDirectory } from "./write-files.ts";
@@ -23,7 +23,7 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
   for await (const part of parts) {
     signal?.throwIfAborted();
     if (part.name === "manifest") {
-      manifest = await whole(part.bytes);
+      manifest = await gatherManifest(part.bytes, part.sizeBytes);
       continue;
     }
     if (!waiting.delete(part.name)) throw new LifeboatError("INTEGRITY", `the base backup has a part ${part.name} that it should not have`);
@@ -77,12 +77,6 @@ function compare(seen: ReadonlyMap<string, number>, bytes: Uint8Array): void {
     if (found !== sizeBytes) throw bad(path, `has ${found} bytes, not ${sizeBytes}`);
   }
   for (const path of seen.keys()) if (!files.has(path) && !NOT_IN_MANIFEST.test(path)) throw bad(path, "is not named in it");
-}
-
-async function whole(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 export function ownFile(path: string, owner: ServerUser | undefined): void {
