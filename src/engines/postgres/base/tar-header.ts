@@ -34,8 +34,9 @@ export function readHeader(block: Buffer, startByte: number): TarEntry {
   if (type === undefined) throw damaged("is of an unknown type");
   const prefix = block.toString("latin1", 257, 262) === "ustar" ? textAt(block, 345, 155) : "";
   const name = textAt(block, 0, 100);
-  const path = (prefix === "" ? name : `${prefix}/${name}`).replace(/^(\.\/)+/, "").replace(/\/+$/, "");
-  if (!isSafe(path)) throw damaged(`names the path "${path}", which must not be written`);
+  const written = prefix === "" ? name : `${prefix}/${name}`;
+  const path = withoutEdges(written);
+  if (!isSafe(path, type)) throw damaged(`names the path ${JSON.stringify(written)}, which must not be written`);
   const sizeBytes = numberAt(block, 124, 12);
   const mode = numberAt(block, 100, 8);
   const modifiedAtS = numberAt(block, 136, 12);
@@ -44,9 +45,17 @@ export function readHeader(block: Buffer, startByte: number): TarEntry {
   return type === "symlink" ? { ...entry, linkTarget: textAt(block, 157, 100) } : entry;
 }
 
-/** Relative and never upwards. "." is the directory itself. */
-function isSafe(path: string): boolean {
-  return path === "." || (path !== "" && path.split("/").every((part) => part !== "" && part !== "." && part !== ".."));
+/** `./a/` is `a`, and `./` is the directory itself. */
+function withoutEdges(written: string): string {
+  const path = written.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
+  return path === "" && written.startsWith("./") ? "." : path;
+}
+
+/** Relative and never upwards. Only a directory may be the directory itself; a link only that of a tablespace, wherever it leads. */
+function isSafe(path: string, type: TarEntry["type"]): boolean {
+  if (type === "directory" && path === ".") return true;
+  if (type === "symlink" && !/^pg_tblspc\/\d+$/.test(path)) return false;
+  return path !== "" && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 
 function textAt(block: Buffer, at: number, lengthBytes: number): string {

@@ -74,8 +74,24 @@ test("a changed byte in a header is found, and so is a path that leads out of th
   const bytes = archive(GIVEN);
   bytes[3] = 120;
   assert.throws(() => read(bytes), damaged(/checksum/));
-  for (const path of ["/etc/passwd", "../up", "a/../../b", "a//b", "./../x"]) {
-    assert.throws(() => read(archive([{ path }])), damaged(/must not be written/), path);
+  for (const path of [
+    "/etc/passwd",
+    "../up",
+    "a/../../b",
+    "a//b",
+    "./../x",
+    "..",
+    "/",
+    "//",
+    "",
+    ".//",
+    "a/.",
+    "a/..",
+    "pg_tblspc/../../x",
+  ]) {
+    for (const type of ["0", "2", ...(path === ".//" ? [] : ["5"])]) {
+      assert.throws(() => read(archive([{ path, type }])), damaged(/must not be written/), `${path} of type ${type}`);
+    }
   }
   assert.throws(() => read(archive([{ path: "device", type: "3" }])), damaged(/unknown type/));
 });
@@ -86,4 +102,26 @@ test("sizes above 8 GiB are read", () => {
   size.writeUIntBE(10 * 2 ** 30, 6, 6);
   const [event] = new TarReader().feed(header({ path: "large", size }));
   assert.equal(event?.entry.sizeBytes, 10 * 2 ** 30);
+});
+
+test("R56 an entry that is the directory itself is a directory, and never a file or a link", () => {
+  for (const path of [".", "./", "././"]) {
+    assert.deepEqual(
+      read(archive([{ path, type: "5" }])).map(({ path, type }) => [path, type]),
+      [[".", "directory"]],
+    );
+    for (const type of ["0", "2"]) assert.throws(() => read(archive([{ path, type, link: "/etc" }])), damaged(/must not be written/), path);
+  }
+});
+
+test("R56 a link is that of a tablespace; any other is refused, wherever it leads", () => {
+  for (const [path, link] of [
+    ["pg_wal", "/etc"],
+    ["base", "../.."],
+    ["pg_tblspc", "/"],
+    ["pg_tblspc/x", "/"],
+    ["pg_tblspc/1/2", "/"],
+  ] as const) {
+    assert.throws(() => read(archive([{ path, type: "2", link }])), damaged(/must not be written/), path);
+  }
 });

@@ -6,14 +6,15 @@ export interface Given {
   readonly type?: string;
   readonly content?: Buffer;
   readonly link?: string;
+  readonly mode?: string;
   /** A size field of one's own, without content. */
   readonly size?: Buffer;
 }
 
-export function header({ path, type = "0", content = Buffer.alloc(0), link = "", size }: Given): Buffer {
+export function header({ path, type = "0", content = Buffer.alloc(0), link = "", mode = "0000600 ", size }: Given): Buffer {
   const block = Buffer.alloc(TAR_BLOCK_BYTES);
   block.write(path, 0);
-  block.write("0000600 ", 100);
+  block.write(mode, 100);
   if (size) size.copy(block, 124);
   else block.write(`${content.length.toString(8).padStart(11, "0")} `, 124);
   block.write("14717165041 ", 136);

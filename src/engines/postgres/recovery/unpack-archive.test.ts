@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import { archive as archiveOf, type Given } from "../base/testing.ts";
 import { unpackArchive } from "./unpack-archive.ts";
 
 /** A tar archive of empty files. */
@@ -74,4 +75,51 @@ test("whoever fails, the feeder, the thread or whoever is told of files, the thr
     unpackArchive(inPieces(archive("a", "a")), task(), () => {}),
     (error) => isLifeboatError(error, "INTEGRITY"),
   );
+});
+
+test("R56 hostile names in a tar archive are damage, never a bug, and nothing is written outside of the directory", async (t) => {
+  const parent = root(t);
+  const hostile: readonly (readonly Given[])[] = [
+    [{ path: "." }],
+    [{ path: "./" }],
+    [{ path: "" }],
+    [{ path: "/" }],
+    [{ path: ".." }],
+    [{ path: "/tmp/outside" }],
+    [{ path: "../outside" }],
+    [{ path: "..\0x" }],
+    [{ path: "a" }, { path: "a" }],
+    [{ path: "a/", type: "5" }, { path: "a" }],
+    [{ path: "a" }, { path: "a/", type: "5" }],
+    [{ path: "a" }, { path: "a/b" }],
+    [{ path: "a", type: "2", link: ".." }, { path: "a/outside" }],
+    [{ path: "a", type: "1", link: "/etc/passwd" }],
+    [{ path: "x".repeat(99), type: "0", size: Buffer.from("99999999999 ") }],
+  ];
+  for (const [index, given] of hostile.entries()) {
+    const directory = join(parent, `case-${index}`);
+    mkdirSync(directory);
+    const task = { root: directory, owner: undefined, leftOut: [] };
+    await assert.rejects(
+      unpackArchive(inPieces(archiveOf(given)), task, () => {}),
+      (error) => isLifeboatError(error, "INTEGRITY"),
+      JSON.stringify(given),
+    );
+  }
+  assert.deepEqual(readdirSync(parent).sort(), hostile.map((_, index) => `case-${index}`).sort());
+});
+
+test("R56 what is left out of an archive is left out as a directory too; a directory that could not be entered can", async (t) => {
+  const directory = root(t);
+  const task = { root: directory, owner: undefined, leftOut: ["recovery.signal"] };
+  const given = [
+    { path: "./", type: "5" },
+    { path: "recovery.signal/x" },
+    { path: "shut/", type: "5", mode: "0000000 " },
+    { path: "shut/in" },
+  ];
+  await unpackArchive(inPieces(archiveOf(given)), task, () => {});
+  assert.deepEqual(readdirSync(directory), ["shut"]);
+  assert.deepEqual(readdirSync(join(directory, "shut")), ["in"]);
+  assert.equal(statSync(join(directory, "shut")).mode & 0o777, 0o700);
 });

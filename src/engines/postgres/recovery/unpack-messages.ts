@@ -5,7 +5,7 @@ import type { ServerUser } from "../../../process/server-user.ts";
 export interface UnpackTask {
   readonly root: string;
   readonly owner: ServerUser | undefined;
-  /** Paths that are not written. */
+  /** Files and directories of the root that are not written. */
   readonly leftOut: readonly string[];
 }
 

@@ -8,7 +8,8 @@ import { FileWriter } from "./write-files.ts";
 const { root, owner, leftOut } = workerData as UnpackTask;
 const port = parentPort;
 const skipped = new Set(leftOut);
-const writer = new FileWriter(root, owner, (path) => skipped.has(path));
+const firstOf = (path: string): string => path.split("/", 1)[0] ?? "";
+const writer = new FileWriter(root, owner, (path) => skipped.has(firstOf(path)));
 const reader = new TarReader();
 const say = (message: FromThread): void => port?.postMessage(message);
 

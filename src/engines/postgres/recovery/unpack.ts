@@ -38,7 +38,11 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
   compare(seen, manifest);
   for (const { oid } of base.tablespaces) {
     const link = join(place.directory, "pg_tblspc", oid);
-    symlinkSync(join(place.tablespaces, oid), link);
+    try {
+      symlinkSync(join(place.tablespaces, oid), link);
+    } catch (cause) {
+      throw new LifeboatError("INTEGRITY", `the base backup leaves no room for the link to tablespace ${oid}`, { cause });
+    }
     if (place.owner) lchownSync(link, place.owner.uid, place.owner.gid);
   }
 }

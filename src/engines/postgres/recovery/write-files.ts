@@ -80,7 +80,7 @@ export class FileWriter {
     if (path === this.#root || this.#made.has(path)) return;
     if (dirname(path) !== this.#root) this.#directory(dirname(path), 0o700);
     translated(path, () => {
-      mkdirSync(path, { mode: mode & 0o777, recursive: true });
+      mkdirSync(path, { mode: (mode & 0o777) | 0o700 }); // the next entries lie in it
       if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
     });
     this.#made.add(path);
@@ -168,7 +168,9 @@ function translate(path: string, error: unknown): LifeboatError {
   if (error instanceof LifeboatError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") return full(path, error);
-  if (code === "EEXIST") return new LifeboatError("INTEGRITY", `the base backup holds ${path} twice`, { cause: error });
+  if (code === "EEXIST" || code === "ENOTDIR" || code === "EISDIR") {
+    return new LifeboatError("INTEGRITY", `the base backup holds ${path} twice, or as a file and as a directory`, { cause: error });
+  }
   return new LifeboatError("RESTORE_TARGET_INVALID", `${path} cannot be written: ${message}`, { cause: error });
 }
 
