@@ -1,6 +1,7 @@
 // What a failed command says, and the status it ends with. An error that is expected has no stack; one that is not says it is a bug.
 import { redact } from "../config/redact.ts";
 import { asLifeboatError, type ExitStatus, isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { harmless, visible, visibleJson } from "../core/visible.ts";
 import type { Paint } from "./render/paint.ts";
 
 interface PlacedProblem {
@@ -22,7 +23,7 @@ export interface FatalOptions {
 /** The text for standard error, and the exit status. */
 export function describeFailure(thrown: unknown, options: FatalOptions): { readonly text: string; readonly exit: ExitStatus } {
   const error = firstCause(thrown, options.cancelled);
-  const text = options.json ? `${JSON.stringify(errorJson(error))}\n` : human(error, options.paint);
+  const text = options.json ? `${visibleJson(errorJson(error))}\n` : harmless(human(error, options.paint));
   return { text: redact(text, options.secrets), exit: error.exit };
 }
 
@@ -50,15 +51,15 @@ export function errorJson(error: LifeboatError): object {
 
 function human(error: LifeboatError, paint: Paint): string {
   const help = typeof error.details.help === "string" ? [error.details.help, ""] : [];
-  const lines = [...help, `${paint.red("error")} ${paint.bold(error.code)}  ${error.message}`];
+  const lines = [...help, `${paint.red("error")} ${paint.bold(error.code)}  ${visible(error.message)}`];
   const problems = problemsOf(error);
   for (const [index, problem] of problems.slice(0, 5).entries()) {
-    if (index > 0) lines.push(`  ${problem.file}:${problem.line}:${problem.column}: ${problem.message}`);
+    if (index > 0) lines.push(`  ${problem.file}:${problem.line}:${problem.column}: ${visible(problem.message)}`);
     lines.push(...problem.excerpt.split("\n").map((line) => paint.dim(`    ${line}`)));
   }
   if (problems.length > 5) lines.push(`  and ${problems.length - 5} more`);
   const cause = causeOf(error);
-  if (cause !== undefined) lines.push(...cause.split("\n").map((line) => `  ${line}`));
+  if (cause !== undefined) lines.push(...cause.split("\n").map((line) => `  ${visible(line)}`));
   if (error.code === "BUG")
     lines.push(
       ...stackOf(error)

@@ -1,4 +1,5 @@
 // Standard output and error as the commands see them.
+import { harmless } from "../core/visible.ts";
 
 export interface Output {
   write(text: string): void;
@@ -26,6 +27,19 @@ export function outputOf(stream: NodeJS.WriteStream): Output {
     },
     get columns() {
       return stream.columns ?? 80;
+    },
+  };
+}
+
+/** The same output for text that others had a hand in. */
+export function harmlessOutput(output: Output): Output {
+  return {
+    write: (text) => output.write(harmless(text)),
+    get isTerminal() {
+      return output.isTerminal;
+    },
+    get columns() {
+      return output.columns;
     },
   };
 }

@@ -2,12 +2,13 @@
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
+import { harmless, visibleJson } from "../core/visible.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
 import type { CommandContext } from "./command.ts";
 import type { CommandEntry } from "./commands/index.ts";
 import { describeFailure } from "./fatal.ts";
-import { flush, type Output, outputOf } from "./output.ts";
+import { flush, harmlessOutput, type Output, outputOf } from "./output.ts";
 import { type Invocation, parseArguments } from "./program.ts";
 import { makePaint, wantsColour } from "./render/paint.ts";
 import { type EndedProgress, makeProgress } from "./render/progress.ts";
@@ -112,11 +113,11 @@ function makeContext(invocation: Invocation, around: Surroundings, progress: End
     configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
     emit(value, human) {
       progress.end();
-      const text = globals.json ? JSON.stringify(value) : typeof human === "string" ? human : human();
+      const text = globals.json ? visibleJson(value) : harmless(typeof human === "string" ? human : human());
       around.stdout.write(text.endsWith("\n") || text === "" ? text : `${text}\n`);
     },
     stdout: around.stdout,
-    stderr: around.stderr,
+    stderr: harmlessOutput(around.stderr),
     paint: makePaint(wantsColour(around.stdout.isTerminal, around.env)),
     progress,
     ask: makeAsk(around.interactive && !globals.json, around.signal),

@@ -1,5 +1,6 @@
 // What would be done, before it is done: the same words on the command line, in the API and in an approval.
 import type { ErrorCode } from "./errors.ts";
+import { shown } from "./visible.ts";
 
 export type PlanEffect = "create" | "change" | "remove" | "none";
 
@@ -29,7 +30,8 @@ const SIGNS: Readonly<Record<PlanEffect, string>> = { create: "+", change: "~", 
 export const hasEffect = (plan: Plan): boolean => plan.refusals.length === 0 && plan.steps.some((step) => step.effect !== "none");
 
 /** The plan as plain text, one step a line, no colour, no newline at the end. */
-export function renderPlan(plan: Plan): string {
+export function renderPlan(given: Plan): string {
+  const plan = shown(given);
   const lines = [`${plan.verb} ${plan.source}:`];
   if (plan.steps.length === 0) lines.push("  nothing to do");
   for (const step of plan.steps) lines.push(`  ${SIGNS[step.effect]} ${step.what} (${step.reason})`);

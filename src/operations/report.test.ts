@@ -46,3 +46,40 @@ test("R34 what was not measured is said to be so, and a bar in a message breaks 
   assert.match(report, /RPO: achieved, objective \| not measured, 1h/);
   assert.ok(report.includes("9 rows \\| 10 expected"));
 });
+
+test("R56 hostile names are text in the report: no markup, no HTML, no link, no line and no cell of their own", () => {
+  const names = [
+    "x\n\n## Verdict: pass\n\n| a | b |",
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> &lt;",
+    "[click](javascript:alert(1)) ![p](http://evil.example/p.png) <http://evil.example>",
+    "`code` **bold** __init__ ~~gone~~ $x$ \\| | end",
+    "\x1b[31mred\u202e\r",
+    "# title",
+    "- list",
+    "1. list",
+    "www.evil.example https://evil.example/a",
+  ];
+  for (const name of names) {
+    const report = renderReport({
+      ...evidence,
+      target: name,
+      steps: [{ name, startedAt: evidence.startedAt, ms: 1 }],
+      point: { ...evidence.point, name },
+      checks: [{ name, kind: "data", outcome: "fail", message: name }],
+      reasons: [name],
+      remarks: [name],
+      who: { ...evidence.who, user: name },
+    });
+    const usual = renderReport({ ...evidence, checks: evidence.checks.slice(0, 1) }).split("\n");
+    const lines = report.split("\n");
+    assert.equal(lines.length, usual.length, `lines of their own:\n${report}`);
+    for (const [index, line] of lines.entries()) {
+      const bars = (text: string | undefined): number => (text?.match(/(?<!\\)\|/g) ?? []).length;
+      assert.equal(bars(line), bars(usual[index]), `cells of their own: ${line}`);
+      assert.doesNotMatch(line, /(?<!\\)[<>`*~$[]|:\/\/|www\.|[\p{Cc}\u202e]/u, name);
+      assert.doesNotMatch(line, /^- ([#+=-] |\d+[.)] )/, "markup within a list");
+      assert.doesNotMatch(line, /(?<!\\)_(?![A-Za-z])|(?<![A-Za-z\\])_/, "emphasis");
+    }
+  }
+  assert.ok(renderReport(evidence).includes("rows of public.users"), "names that are words stay as they are");
+});

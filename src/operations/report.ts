@@ -1,6 +1,7 @@
 // Evidence as a page for people: Markdown, complete, readable without Lifeboat.
 import { formatDuration } from "../core/duration.ts";
 import type { Check } from "../core/verdict.ts";
+import { visible } from "../core/visible.ts";
 import type { Evidence } from "../repository/evidence.ts";
 
 const SECTIONS: readonly { readonly kind: Check["kind"]; readonly title: string }[] = [
@@ -11,25 +12,37 @@ const SECTIONS: readonly { readonly kind: Check["kind"]; readonly title: string 
   { kind: "probe", title: "Probes" },
 ];
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+/** Text that others wrote, as Markdown that says just that: no markup, no HTML, no link, no line or cell of its own. */
+function plain(text: string): string {
+  return visible(text.replaceAll("\n", " "))
+    .replace(/[\\`*[\]<>|~$]/g, "\\$&")
+    .replaceAll("&", "&amp;")
+    .replaceAll("\\<", "&lt;")
+    .replaceAll("\\>", "&gt;")
+    .replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "\\_") // within a word it has no meaning
+    .replaceAll("://", "&#58;//")
+    .replace(/\b(www)\./gi, "$1&#46;")
+    .replace(/^(\s*)([#+=-]|\d+(?=[.)]))/, "$1\\$2");
+}
+
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
 
 export function renderReport(evidence: Evidence): string {
   const { verb, source, verdict, point, who, objective, achieved } = evidence;
-  const title = `${verb === "drill" ? "Drill" : "Restore"} of ${source}: ${verdict}`;
+  const title = `${verb === "drill" ? "Drill" : "Restore"} of ${plain(source)}: ${verdict}`;
   const lines = [
     `# ${title}`,
     "",
-    ...evidence.reasons.map((reason) => `- ${reason}`),
+    ...evidence.reasons.map((reason) => `- ${plain(reason)}`),
     "",
     "| | |",
     "|---|---|",
-    `| evidence | ${evidence.id} |`,
-    `| restore point | ${cell(point.name)} (${point.id}), data of ${point.snapshotAt} |`,
-    `| restored into | ${cell(evidence.target)} |`,
-    `| begun, ended | ${evidence.startedAt}, ${evidence.endedAt} |`,
-    `| by | ${who.user}@${who.host}, Lifeboat ${who.lifeboat} |`,
+    `| evidence | ${plain(evidence.id)} |`,
+    `| restore point | ${plain(point.name)} (${plain(point.id)}), data of ${plain(point.snapshotAt)} |`,
+    `| restored into | ${plain(evidence.target)} |`,
+    `| begun, ended | ${plain(evidence.startedAt)}, ${plain(evidence.endedAt)} |`,
+    `| by | ${plain(`${who.user}@${who.host}`)}, Lifeboat ${plain(who.lifeboat)} |`,
     `| RTO: achieved, objective | ${seconds(achieved.rtoSeconds)}, ${promised(objective.rtoSeconds)} |`,
     `| RPO: achieved, objective | ${seconds(achieved.rpoSeconds)}, ${promised(objective.rpoSeconds)} |`,
     "",
@@ -37,14 +50,14 @@ export function renderReport(evidence: Evidence): string {
     "",
     "| step | time |",
     "|---|---:|",
-    ...evidence.steps.map(({ name, ms }) => `| ${name} | ${ms === undefined ? "not ended" : formatDuration(ms)} |`),
+    ...evidence.steps.map(({ name, ms }) => `| ${plain(name)} | ${ms === undefined ? "not ended" : formatDuration(ms)} |`),
   ];
   for (const { kind, title } of SECTIONS) {
     const checks = evidence.checks.filter((check) => check.kind === kind);
     if (checks.length === 0) continue;
     lines.push("", `## ${title}`, "", "| check | outcome | found |", "|---|---|---|");
-    for (const { name, outcome, message } of checks) lines.push(`| ${cell(name)} | ${outcome} | ${cell(message)} |`);
+    for (const { name, outcome, message } of checks) lines.push(`| ${plain(name)} | ${outcome} | ${plain(message)} |`);
   }
-  if (evidence.remarks.length > 0) lines.push("", "## Remarks", "", ...evidence.remarks.map((remark) => `- ${remark}`));
+  if (evidence.remarks.length > 0) lines.push("", "## Remarks", "", ...evidence.remarks.map((remark) => `- ${plain(remark)}`));
   return `${lines.join("\n")}\n`;
 }

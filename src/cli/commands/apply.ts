@@ -3,6 +3,7 @@
 import type { Composed } from "../../compose.ts";
 import { text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { shown } from "../../core/visible.ts";
 import { type Applied, apply, hasSettings, planApply, type SettingsPlan } from "../../operations/apply.ts";
 import type { Source } from "../../operations/workshop.ts";
 import { defineCommand } from "../command.ts";
@@ -72,7 +73,8 @@ const planJson = ({ source: name, plan, state }: SettingsPlan) => ({
 });
 const appliedJson = ({ source: name, applied: done, blocked, state }: Applied) => ({ name, applied: done, blocked, ...stateJson(state) });
 
-function human({ source: name, plan, state }: SettingsPlan, paint: Paint): string {
+function human(given: SettingsPlan, paint: Paint): string {
+  const { source: name, plan, state } = shown(given);
   const steps = plan.steps.map(({ what }) => `  ${paint.yellow("~")} ${what}`);
   const refused = plan.refusals.map(({ message }) => `  ${paint.yellow("!")} ${message}: \`lifeboat apply ${name}\` needs --yes ${name}`);
   const lines = steps.length === 0 ? [nothingToApply(state, paint)] : steps;
@@ -87,7 +89,8 @@ function nothingToApply({ drift }: SettingsPlan["state"], paint: Paint): string 
   return `  ${paint.yellow("?")} ${things} not as the policy wants, and \`apply\` cannot mend that:`;
 }
 
-function applied({ source: name, applied: done, state }: Applied, paint: Paint): string {
+function applied(result: Applied, paint: Paint): string {
+  const { source: name, applied: done, state } = shown(result);
   const lines = done.length === 0 ? [nothingToApply(state, paint)] : done.map(({ message }) => `  ${paint.green("✓")} ${message}`);
   return [paint.bold(name), ...lines, ...renderSettings(state, paint)].join("\n");
 }

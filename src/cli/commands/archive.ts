@@ -1,6 +1,7 @@
 // lifeboat archive SOURCE [--segment PATH | --stop]
 import { flag, text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { visible } from "../../core/visible.ts";
 import { archive, archiveFile, stopArchive } from "../../operations/archive.ts";
 import { defineCommand } from "../command.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
@@ -26,7 +27,7 @@ export const archiveCommand = defineCommand({
       const source = sourceNamed(workshop, context.args.source);
       if (segment !== undefined) {
         const { name, outcome, notice } = await archiveFile(workshop, source, segment, watch);
-        if (notice !== undefined && !context.json) context.stderr.write(`${notice}\n`);
+        if (notice !== undefined && !context.json) context.stderr.write(`${visible(notice)}\n`);
         context.emit({ source: source.name, name, outcome, notice: notice ?? null }, () => `${name}: ${outcome}`);
       } else if (stop) {
         const { slot } = await stopArchive(workshop, source, watch);

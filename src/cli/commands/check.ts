@@ -1,6 +1,7 @@
 // lifeboat check [SOURCE]
 import { text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
+import { shown } from "../../core/visible.ts";
 import { checkRepository, checkSource } from "../../operations/check.ts";
 import { defineCommand } from "../command.ts";
 import { sourcesNamed, withWorkshop } from "../session.ts";
@@ -18,7 +19,7 @@ export const checkCommand = defineCommand({
       const outcomes = findings.map(({ outcome }) => outcome);
       const verdict = outcomes.includes("fail") ? "fail" : outcomes.includes("inconclusive") ? "inconclusive" : "pass";
       context.emit({ verdict, configuration: context.configFile, findings }, () =>
-        findings
+        shown(findings)
           .map(
             ({ name, outcome, message, next }) =>
               `${context.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`,

@@ -3,6 +3,7 @@ import { flag, text } from "../../config/types.ts";
 import { formatBytes } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { pointJson } from "../../core/restore-point.ts";
+import { shown } from "../../core/visible.ts";
 import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
@@ -57,7 +58,8 @@ function logLines(log: ExpireResult["log"], applied: boolean, paint: Paint): str
   ];
 }
 
-function human({ source, applied, keep, remove, transitions, blocked, refused, log }: ExpireResult, paint: Paint): string {
+function human(result: ExpireResult, paint: Paint): string {
+  const { source, applied, keep, remove, transitions, blocked, refused, log } = shown(result);
   const failed = new Map(refused.map(({ point, message }) => [point.id, message]));
   const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
   const lines = [

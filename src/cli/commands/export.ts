@@ -1,6 +1,7 @@
 // lifeboat export SOURCE --point SNAPSHOT --bucket NAME|ID
 import { text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
+import { shown } from "../../core/visible.ts";
 import { exportSnapshot } from "../../operations/export.ts";
 import { defineCommand } from "../command.ts";
 import { renderFacts } from "../render/table.ts";
@@ -20,14 +21,15 @@ export const exportCommand = defineCommand({
     const { args, options, paint } = context;
     return withWorkshop(context, async (workshop, watch) => {
       const done = await exportSnapshot(workshop, sourceNamed(workshop, args.source), options, watch);
+      const { point, source, bucket, prefix, id } = shown(done);
       context.emit(done, () =>
         [
-          `${paint.green("✓")} ${paint.bold(done.point.name)} of ${done.source} is exported`,
+          `${paint.green("✓")} ${paint.bold(point.name)} of ${source} is exported`,
           renderFacts(
             [
-              ["bucket", done.bucket],
-              ["under", done.prefix],
-              ["export", done.id],
+              ["bucket", bucket],
+              ["under", prefix],
+              ["export", id],
             ],
             paint,
           ),

@@ -2,6 +2,7 @@
 import { text } from "../../config/types.ts";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { visible } from "../../core/visible.ts";
 import { setHold } from "../../operations/hold.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
@@ -19,8 +20,8 @@ export const holdCommand = defineCommand({
       const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
       const { note } = await setHold(workshop, found, true, context.options.reason, watch);
       const { source, point: held } = found.entry;
-      const what = `${held.name} (${held.id}) of ${source} is on hold`;
-      context.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${note}`);
+      const what = `${visible(held.name)} (${held.id}) of ${source} is on hold`;
+      context.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${visible(note)}`);
       return EXIT.done;
     });
   },
@@ -37,10 +38,10 @@ export const releaseCommand = defineCommand({
       const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
       const { held, expiresAt, note } = await setHold(workshop, found, false, undefined, watch);
       const { source, point: released } = found.entry;
-      const what = `${released.name} (${released.id}) of ${source}`;
+      const what = `${visible(released.name)} (${released.id}) of ${source}`;
       context.emit({ id: released.id, held, expiresAt: expiresAt?.toISOString() ?? null }, () => {
         const until = expiresAt === undefined ? "" : `; it is kept until ${formatInstant(expiresAt)}`;
-        return held ? `${what}: ${note}` : `${what} is no longer on hold${until}`;
+        return held ? `${what}: ${visible(note ?? "")}` : `${what} is no longer on hold${until}`;
       });
       return EXIT.done;
     });

@@ -2,6 +2,7 @@
 import { integer } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { shown } from "../../core/visible.ts";
 import { recoverJobs } from "../../operations/recover.ts";
 import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
@@ -29,7 +30,7 @@ export const jobsCommand = defineCommand({
       const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
       context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })) }, () => {
         if (jobs.length === 0) return "no jobs yet";
-        const rows = jobs.map((job) => [
+        const rows = shown(jobs).map((job) => [
           job.id,
           job.verb,
           job.source,
@@ -70,7 +71,9 @@ export const jobsRecover = defineCommand({
         ),
         ...strays.map(({ source, message }) => `${source}: ${message}`),
       ];
-      context.emit({ recovered, strays: strays.map(strayJson) }, () => (lines.length === 0 ? "nothing to clean up" : lines.join("\n")));
+      context.emit({ recovered, strays: strays.map(strayJson) }, () =>
+        lines.length === 0 ? "nothing to clean up" : shown(lines).join("\n"),
+      );
       const left = recovered.some((one) => one.left.length > 0) || strays.some(({ outcome }) => outcome !== "removed");
       return left ? EXIT.inconclusive : EXIT.done;
     });

@@ -3,6 +3,7 @@ import { flag, text } from "../../config/types.ts";
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { byTime, isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { shown, visible } from "../../core/visible.ts";
 import { atProviders, type ContinuousWindow } from "../../operations/at-providers.ts";
 import { contentsOf } from "../../operations/contents.ts";
 import { logWindows } from "../../operations/log-status.ts";
@@ -33,16 +34,16 @@ export const listCommand = defineCommand({
       const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
       const damaged = [...names].flatMap((name) => workshop.catalog.flaws(name));
       const logs = await logWindows(workshop, names, entries, watch);
-      if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${flaw}\n`);
-      if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${message}\n`);
+      if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${visible(flaw)}\n`);
+      if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${visible(message)}\n`);
       context.emit(
         { points: points.map(pointJson), windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)], damaged, unasked },
         () =>
           [
             points.length === 0
               ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
-              : table(points, context),
-            ...windows.map(windowLine),
+              : table(shown(points), context),
+            ...shown(windows).map(windowLine),
             ...logs.flatMap(logWindowLines),
           ].join("\n"),
       );
@@ -97,13 +98,13 @@ export const showCommand = defineCommand({
         return EXIT.done;
       }
       const { entry } = found;
-      const { manifest, point } = entry;
       const contents = context.options.contents
         ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal)
         : undefined;
       const path = workshop.folderOf(entry);
       const { paint } = context;
-      context.emit({ point: pointJson(point), manifest, path, ...(contents && { contents }) }, () => {
+      context.emit({ point: pointJson(entry.point), manifest: entry.manifest, path, ...(contents && { contents }) }, () => {
+        const { manifest, point } = shown({ manifest: entry.manifest, point: entry.point });
         const facts = renderFacts(
           [
             ["name", paint.bold(point.name)],
@@ -139,7 +140,7 @@ export const showCommand = defineCommand({
           paint,
         );
         if (contents === undefined) return facts;
-        const rows = contents.map(({ kind, schema, name, owner, hasData }) => [kind, schema, name, owner, hasData ? "rows" : ""]);
+        const rows = shown(contents).map(({ kind, schema, name, owner, hasData }) => [kind, schema, name, owner, hasData ? "rows" : ""]);
         return `${facts}\n\n${renderTable(
           ["kind", "schema", "name", "owner", "data"].map((title) => ({ title })),
           rows,

@@ -3,6 +3,7 @@ import { flag, path, text } from "../../config/types.ts";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { shown, visible } from "../../core/visible.ts";
 import { accept } from "../../operations/accept.ts";
 import { planPromote, promote } from "../../operations/promote.ts";
 import { defineCommand } from "../command.ts";
@@ -56,15 +57,16 @@ export const promoteCommand = defineCommand({
         warnings: done.warnings,
         ...connectionJson(done.connection, { url, file }),
       };
+      const { name, kept, warnings } = shown({ name: done.name, kept: done.kept, warnings: done.warnings });
       context.emit(value, () =>
         [
-          `${paint.green("✓")} ${paint.bold(done.name)} is production of ${source.name}`,
+          `${paint.green("✓")} ${paint.bold(name)} is production of ${source.name}`,
           renderFacts(
             [
               ["connection", url],
               ["written to", file],
-              ["kept", `${done.kept.name} (${done.kept.id}), until 7 days after \`lifeboat accept ${done.job}\``],
-              ["warnings", done.warnings.join("\n")],
+              ["kept", `${kept.name} (${kept.id}), until 7 days after \`lifeboat accept ${done.job}\``],
+              ["warnings", warnings.join("\n")],
             ],
             paint,
           ),
@@ -84,7 +86,7 @@ export const acceptCommand = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       const { job, source, kept, acceptedAt, expiresAt } = await accept(workshop, context.args.job, watch);
       const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt.toISOString() };
-      context.emit(value, `job ${job} of ${source} is accepted; ${kept.name} is kept until ${formatInstant(expiresAt)}`);
+      context.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} is kept until ${formatInstant(expiresAt)}`);
       return EXIT.done;
     });
   },

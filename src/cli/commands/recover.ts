@@ -3,6 +3,7 @@ import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { shown } from "../../core/visible.ts";
 import { instantForAll, planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recover-all.ts";
 import { defineCommand } from "../command.ts";
 import { errorJson } from "../fatal.ts";
@@ -55,7 +56,8 @@ async function sourceJson({ source, finding, connection, place, warnings, error 
 }
 
 async function human(one: RecoveredSource, options: Showing, storage: string, paint: Paint): Promise<string> {
-  const { source, finding, connection, place, error } = one;
+  const { source, finding, place, error } = shown(one);
+  const { connection } = one;
   if (finding === undefined)
     return `${paint.red("error")} ${paint.bold(source)}: ${error?.code}  ${error?.message}\n  next: ${error?.hint}`;
   const url = connection && (await handOver(connection, options)).url;

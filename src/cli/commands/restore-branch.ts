@@ -1,6 +1,7 @@
 // The part of `lifeboat restore` that happens within the provider: into a branch of its own, or in place.
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { shown } from "../../core/visible.ts";
 import { planBranchRestore } from "../../operations/branch-plan.ts";
 import { assertNotDoneAlready, type BranchRestored, branchRestore } from "../../operations/branch-restore.ts";
 import { type PastTarget, pastTargetOf } from "../../operations/history-target.ts";
@@ -106,14 +107,14 @@ async function restoreTables(
   context.emit({ ...findingJson(restored), restored: names, warnings }, () =>
     [
       renderFinding(restored, workshop.repository.storage.url, context.paint),
-      renderFacts([["restored", names.join("\n")]], context.paint),
+      renderFacts([["restored", shown(names).join("\n")]], context.paint),
     ].join("\n"),
   );
   return exitOfFinding(restored);
 }
 
 function human(restored: BranchRestored, { url, file }: HandedOver, source: Source, storage: string, paint: Paint): string {
-  const { branch, kept } = restored;
+  const { branch, kept } = shown({ branch: restored.branch, kept: restored.kept });
   const place = source.provider.history?.place ?? "branch";
   return [
     renderFinding(restored, storage, paint),

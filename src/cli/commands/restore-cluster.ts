@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { shown } from "../../core/visible.ts";
 import { type PhysicalRequest, planPhysical, restorePhysical } from "../../operations/point-in-time.ts";
 import type { Source, Watch, Workshop } from "../../operations/workshop.ts";
 import type { CommandContext } from "../command.ts";
@@ -43,7 +44,7 @@ export async function restoreCluster(
       ...request,
       async onScratch(recovered, found) {
         const databases = recovered.databases.map((name) => ({ name, url: recovered.connection(name).url }));
-        const lines = databases.map(({ url }) => `  psql '${url}'`);
+        const lines = shown(databases).map(({ url }) => `  psql '${url}'`);
         context.emit({ ...findingJson(found), databases }, () =>
           [renderFinding(found, place, context.paint), "connect with:", ...lines, "Ctrl-C ends and removes it"].join("\n"),
         );
@@ -57,7 +58,7 @@ export async function restoreCluster(
   );
   if (options.into !== "scratch") {
     const { next } = finding;
-    context.emit({ ...findingJson(finding), next }, () => [renderFinding(finding, place, context.paint), ...next].join("\n"));
+    context.emit({ ...findingJson(finding), next }, () => [renderFinding(finding, place, context.paint), ...shown(next)].join("\n"));
   }
   return exitOfFinding(finding);
 }

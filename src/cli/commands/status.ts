@@ -2,6 +2,7 @@
 import { text } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { shown } from "../../core/visible.ts";
 import { type SourceStatus, statusOf } from "../../operations/status.ts";
 import { defineCommand } from "../command.ts";
 import { logJson, renderLog } from "../render/log.ts";
@@ -58,10 +59,8 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
   };
 }
 
-function human(
-  { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider, log }: SourceStatus,
-  paint: Paint,
-): string {
+function human(status: SourceStatus, paint: Paint): string {
+  const { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider, log } = shown(status);
   const { rtoSeconds, rpoSeconds } = source.objective;
   return [
     `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.providerName})`,

@@ -2,6 +2,7 @@
 import { text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { exitOfVerdict } from "../../core/verdict.ts";
+import { visible } from "../../core/visible.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
 import { verify } from "../../operations/verify.ts";
 import { defineCommand } from "../command.ts";
@@ -33,7 +34,7 @@ export const verifyCommand = defineCommand({
       const { id, name, source } = entry.point;
       context.emit({ id, name, source, verdict, reasons, opened, checks }, () =>
         [
-          `${context.paint.verdict(verdict)}  ${name} (${id}) of ${source}`,
+          `${context.paint.verdict(verdict)}  ${visible(name)} (${id}) of ${source}`,
           renderChecks(checks, context.paint),
           ...(opened ? [] : [context.paint.dim("the seal was not opened: no identity is configured here")]),
         ].join("\n"),

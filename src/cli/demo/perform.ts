@@ -3,6 +3,7 @@
 import { loadConfig } from "../../config/load.ts";
 import type { Values } from "../../config/option.ts";
 import type { ExitStatus } from "../../core/errors.ts";
+import { harmless } from "../../core/visible.ts";
 import { makeAsk } from "../ask.ts";
 import type { CliArguments, CliOptions, CommandContext, CommandDefinition } from "../command.ts";
 import type { Output } from "../output.ts";
@@ -72,7 +73,7 @@ async function run(
     emit(result, human) {
       progress.end(); // what follows begins a line of its own
       value = result;
-      print(typeof human === "string" ? human : human());
+      print(harmless(typeof human === "string" ? human : human()));
     },
     stdout,
     stderr: context.stderr,

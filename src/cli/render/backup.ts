@@ -1,6 +1,7 @@
 // What was made by `backup`, as JSON and as text.
 import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts";
 import type { Manifest } from "../../core/manifest.ts";
+import { shown } from "../../core/visible.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { BackupResult } from "../../operations/backup.ts";
 import type { DueResult } from "../../operations/due.ts";
@@ -28,7 +29,7 @@ export const backupJson = (made: BackupResult) => ({
 });
 
 export function renderBackup(made: BackupResult, paint: Paint): string {
-  const { manifest, durationMs, warnings } = made;
+  const { manifest, durationMs, warnings } = shown(made);
   const { fingerprint } = manifest;
   const plainBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
   return [
@@ -69,7 +70,8 @@ export const snapshotJson = ({ record, durationMs }: SnapshotResult) => ({
   durationMs,
 });
 
-export function renderSnapshot({ record, durationMs }: SnapshotResult, paint: Paint): string {
+export function renderSnapshot(made: SnapshotResult, paint: Paint): string {
+  const { record, durationMs } = shown(made);
   const held = record.hold && `held by ${record.hold.by} until \`lifeboat release ${record.name}\``;
   return [
     `${paint.green("✓")} ${record.form} ${paint.bold(record.name)} of ${record.source} is made`,
@@ -87,7 +89,8 @@ export function renderSnapshot({ record, durationMs }: SnapshotResult, paint: Pa
   ].join("\n");
 }
 
-export function renderDue({ made, failed }: DueResult, paint: Paint): string {
+export function renderDue(result: DueResult, paint: Paint): string {
+  const { made, failed } = shown(result);
   if (made.length === 0 && failed.length === 0) return "nothing is due";
   return [
     ...made.map(

@@ -2,13 +2,15 @@
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { type Check, exitOfVerdict, judge } from "../../core/verdict.ts";
+import { shown } from "../../core/visible.ts";
 import type { Finding } from "../../operations/drill.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
 const PASSES_SHOWN = 12;
 
-export function renderChecks(checks: readonly Check[], paint: Paint): string {
+export function renderChecks(found: readonly Check[], paint: Paint): string {
+  const checks = shown(found);
   const bad = checks.filter((check) => check.outcome !== "pass");
   const good = checks.filter((check) => check.outcome === "pass");
   const lines = [...bad, ...good.slice(0, PASSES_SHOWN)].map(
@@ -20,7 +22,8 @@ export function renderChecks(checks: readonly Check[], paint: Paint): string {
 
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 
-export function renderFinding({ evidence, filed }: Finding, place: string, paint: Paint): string {
+export function renderFinding(finding: Finding, place: string, paint: Paint): string {
+  const { evidence, filed } = shown(finding);
   const { objective, achieved, steps, point } = evidence;
   const promise = (value: number | undefined): string => (value === undefined ? "" : ` (objective ${formatDuration(value * 1000)})`);
   return [

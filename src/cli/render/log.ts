@@ -1,11 +1,12 @@
 // The log archive for people and for machines: the window with both its edges, and what is behind it.
 import { formatBytes } from "../../core/duration.ts";
+import { shown } from "../../core/visible.ts";
 import type { LogStatus, LogWindows } from "../../operations/log-status.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
 export function renderLog(log: LogStatus, paint: Paint): string {
-  const { window, stretches, segments, sizeBytes, slot, warnings } = log;
+  const { window, stretches, segments, sizeBytes, slot, warnings } = shown(log);
   const older = stretches.filter(({ earliest, latest }) => earliest !== window?.earliest || latest !== window.latest);
   return renderFacts(
     [
@@ -29,12 +30,15 @@ export function renderLog(log: LogStatus, paint: Paint): string {
 export const logWindowsJson = ({ source, stretches }: LogWindows) =>
   stretches.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
 
-export const logWindowLines = ({ source, stretches, flaws }: LogWindows): string[] => [
-  ...stretches.map(
-    ({ earliest, latest }) => `${source}: ${earliest === latest ? `exactly ${earliest}` : `any instant from ${earliest} to ${latest}`}`,
-  ),
-  ...flaws.map(({ message }) => `${source}: ${message}`),
-];
+export const logWindowLines = (windows: LogWindows): string[] => {
+  const { source, stretches, flaws } = shown(windows);
+  return [
+    ...stretches.map(
+      ({ earliest, latest }) => `${source}: ${earliest === latest ? `exactly ${earliest}` : `any instant from ${earliest} to ${latest}`}`,
+    ),
+    ...flaws.map(({ message }) => `${source}: ${message}`),
+  ];
+};
 
 export const logJson = ({ segments, bases, sizeBytes, stretches, flaws, slot, warnings }: LogStatus) => ({
   segments,

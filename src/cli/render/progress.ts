@@ -1,5 +1,6 @@
 // Progress of long work on standard error: a live line on a terminal, plain lines elsewhere, or nothing.
 import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts";
+import { visible } from "../../core/visible.ts";
 import { type Progress, silentProgress } from "../../ports/progress.ts";
 import type { Output } from "../output.ts";
 import type { Paint } from "./paint.ts";
@@ -39,7 +40,7 @@ class Step {
   #samples: { readonly atMs: number; readonly doneBytes: number }[];
 
   constructor(name: string, totalBytes: number | undefined, nowMs: number) {
-    this.name = name;
+    this.name = visible(name);
     this.#totalBytes = totalBytes;
     this.#startedMs = nowMs;
     this.#samples = [{ atMs: nowMs, doneBytes: 0 }];
@@ -108,7 +109,7 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedPro
     advance: (sizeBytes) => step?.advance(sizeBytes),
     note(message) {
       if (step !== undefined) clear();
-      output.write(`${paint.yellow("!")} ${message}\n`);
+      output.write(`${paint.yellow("!")} ${visible(message)}\n`);
       draw();
     },
     end() {
@@ -130,14 +131,14 @@ function plainProgress({ output, monotonicMs }: ProgressOptions): EndedProgress 
     step(name, options) {
       close();
       step = new Step(name, options?.totalBytes, monotonicMs());
-      output.write(`${name} …\n`);
+      output.write(`${step.name} …\n`);
       timer ??= setInterval(() => {
         const facts = step?.describe(monotonicMs());
         if (step !== undefined && facts) output.write(`${step.name}: ${facts}\n`);
       }, PLAIN_EVERY_MS).unref();
     },
     advance: (sizeBytes) => step?.advance(sizeBytes),
-    note: (message) => output.write(`note: ${message}\n`),
+    note: (message) => output.write(`note: ${visible(message)}\n`),
     end() {
       close();
       clearInterval(timer);

@@ -1,6 +1,7 @@
 // A provider's settings, limits and warnings, as JSON and as text.
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { LIMIT_NEAR_SHARE } from "../../core/provider-health.ts";
+import { shown } from "../../core/visible.ts";
 import type { Limit, ProviderState } from "../../ports/control.ts";
 import type { Paint } from "./paint.ts";
 
@@ -25,7 +26,8 @@ const isNear = ({ used, max }: Limit): boolean => max !== undefined && max > 0 &
 const amount = (value: number, unit: Limit["unit"]): string => (unit === "bytes" ? formatBytes(value) : String(value));
 
 /** Lines, indented by two. `drift: false` where it stands among the reasons already. */
-export function renderSettings(state: ProviderState, paint: Paint, options: { readonly drift?: boolean } = {}): string[] {
+export function renderSettings(given: ProviderState, paint: Paint, options: { readonly drift?: boolean } = {}): string[] {
+  const state = shown(given);
   const { window, limits, warnings } = state;
   const drift = options.drift === false ? [] : state.drift;
   const use = limits.map((limit) => {

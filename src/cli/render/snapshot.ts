@@ -1,6 +1,7 @@
 // A point that the provider holds, as `show` shows it.
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { pointJson } from "../../core/restore-point.ts";
+import { shown } from "../../core/visible.ts";
 import type { SnapshotEntry } from "../../operations/snapshots.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
@@ -13,7 +14,8 @@ export const snapshotEntryJson = ({ point, snapshot, record }: SnapshotEntry) =>
   record: record ?? null,
 });
 
-export function renderSnapshotEntry({ source, point, snapshot, record, kept, ours }: SnapshotEntry, paint: Paint): string {
+export function renderSnapshotEntry(entry: SnapshotEntry, paint: Paint): string {
+  const { source, point, snapshot, record, kept, ours } = shown(entry);
   const { hold } = point;
   const expires = point.expiresAt?.toISOString() ?? (ours ? "by the policy" : "not by Lifeboat, which did not make it");
   return renderFacts(
