@@ -16,6 +16,7 @@ export interface StorageCapabilities {
 export interface ObjectInfo {
   readonly name: string;
   readonly sizeBytes: number;
+  /** When the storage saw it written, by its own clock; a writer cannot choose it. */
   readonly modifiedAt: Date;
   /** Opaque version mark for conditional replacement. Changes whenever the bytes are written anew. */
   readonly etag: string;
@@ -73,6 +74,12 @@ export interface Storage {
 
   /** Asks for an archived object to be readable for some days. "ready" at once for what is not archived. Idempotent. */
   thaw(name: string, days: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<"ready" | "thawing">;
+
+  /**
+   * The present by the clock that stamps `modifiedAt`, to the second: how long ago an object was written is the difference of the
+   * two, whatever this machine's clock says. Where the storage tells no time, this machine's.
+   */
+  now(options?: { readonly signal?: AbortSignal | undefined }): Promise<Date>;
 
   /** Removes remains of uploads under the prefix that nobody has touched since the instant (multipart uploads, temporary files). Returns how many. */
   sweep(prefix: string, untouchedSince: Date, options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;

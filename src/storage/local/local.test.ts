@@ -166,14 +166,12 @@ test("a directory that is not there, is no directory, or may not be written is t
   await assert.rejects(at("file").put("x", text("x")), hasCode("STORAGE_NOT_FOUND"));
 });
 
-test("a directory that may not be written is STORAGE_AUTH", async (t) => {
-  const { directory } = await makeStorage(t);
-  await chmod(directory, 0o500);
-  const attempt = `
-    const { openLocalStorage } = await import(${JSON.stringify(new URL("./local.ts", import.meta.url).href)});
-    await openLocalStorage({ directory: process.argv[1] }).put("x", new Uint8Array(1)).then(() => console.log("stored"), (error) => console.log(error.code));`;
-  const isRoot = process.getuid?.() === 0; // root may write everywhere: somebody else must try
-  const child = spawn(process.execPath, ["--input-type=module", "-e", attempt, directory], {
+/** What a script says that another user than root runs, with `storage` on the directory; undefined: none can read this checkout. */
+async function asOrdinaryUser(directory: string, script: string): Promise<string | undefined> {
+  const module = JSON.stringify(new URL("./local.ts", import.meta.url).href);
+  const whole = `const { openLocalStorage } = await import(${module}); const storage = openLocalStorage({ directory: process.argv[1] }); ${script}`;
+  const isRoot = process.getuid?.() === 0; // root may write everywhere
+  const child = spawn(process.execPath, ["--input-type=module", "-e", whole, directory], {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: "/",
     ...(isRoot ? { uid: 65534, gid: 65534 } : {}),
@@ -187,10 +185,82 @@ test("a directory that may not be written is STORAGE_AUTH", async (t) => {
     complained += words;
   });
   await once(child, "close");
+  if (said === "" && /EACCES|ERR_MODULE_NOT_FOUND|permission/i.test(complained)) return undefined;
+  return said.trim() || complained;
+}
+
+const EVERY_WRITE = `
+  const code = (work) => work.then(() => "done", (error) => error.code ?? error.message);
+  console.log(await code(storage.put("y", new Uint8Array(1))), await code(storage.put("y", new Uint8Array(1), { ifAbsent: true })),
+    await code(storage.put("x", new Uint8Array(1), { ifMatch: (await storage.head("x")).etag })), await code(storage.delete("x")));`;
+
+test("R33 a directory that may not be written is STORAGE_AUTH to every write, and is read and tells the time", async (t) => {
+  const { directory, storage } = await makeStorage(t);
+  await storage.put("x", text("x"));
+  await chmod(join(directory, "x"), 0o644);
+  await chmod(join(directory, ".tmp"), 0o755);
+  await chmod(directory, 0o555);
+  const refused = await asOrdinaryUser(directory, EVERY_WRITE);
+  const time = await asOrdinaryUser(directory, "console.log(Math.abs((await storage.now()) - Date.now()) < 60_000);");
   await chmod(directory, 0o700);
-  if (said === "" && /EACCES|ERR_MODULE_NOT_FOUND|permission/i.test(complained))
-    return t.skip("this checkout cannot be read by an ordinary user");
-  assert.equal(said.trim(), "STORAGE_AUTH", complained);
+  if (refused === undefined) return t.skip("this checkout cannot be read by an ordinary user");
+  assert.equal(refused, "STORAGE_AUTH STORAGE_AUTH STORAGE_AUTH STORAGE_AUTH");
+  assert.equal(time, "true");
+});
+
+test("R33 a read-only file system is STORAGE_REFUSED to every write, and is read and tells the time", async (t) => {
+  const { directory } = await makeStorage(t);
+  const small = join(directory, "small");
+  await mkdir(small);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small], { stdio: "ignore" });
+  } catch {
+    return t.skip("a small file system cannot be mounted here");
+  }
+  const storage = openLocalStorage({ directory: small });
+  try {
+    await storage.put("x", text("x"));
+    const { etag = "" } = (await storage.head("x")) ?? {};
+    await storage.close(); // its lock would keep the file system writable
+    execFileSync("mount", ["-o", "remount,ro", small], { stdio: "ignore" });
+    for (const write of [
+      () => storage.put("y", text("y")),
+      () => storage.put("y", text("y"), { ifAbsent: true }),
+      () => storage.put("x", text("y"), { ifMatch: etag }),
+      () => storage.delete("x"),
+    ]) {
+      await assert.rejects(write(), hasCode("STORAGE_REFUSED"));
+    }
+    assert.equal((await bytesOf(storage.get("x"))).toString(), "x");
+    assert.ok(Math.abs((await storage.now()).getTime() - Date.now()) < 60_000);
+  } finally {
+    await storage.close();
+    execFileSync("umount", [small]);
+  }
+});
+
+test("R33 on a full disk objects can be removed, also by a process that finds no lock there yet", async (t) => {
+  const { directory } = await makeStorage(t);
+  const small = join(directory, "small");
+  await mkdir(small);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small], { stdio: "ignore" });
+  } catch {
+    return t.skip("a small file system cannot be mounted here");
+  }
+  const storage = openLocalStorage({ directory: small });
+  try {
+    await storage.put("x", text("x"));
+    await storage.close();
+    await rm(join(small, ".tmp/lock"), { force: true });
+    await assert.rejects(storage.put("y", generatedBytes(4_000_000)), hasCode("STORAGE_FULL"));
+    await writeFile(join(small, "filler"), Buffer.alloc(2_000_000)).catch(() => undefined);
+    await storage.delete("x");
+    assert.equal(await storage.head("x"), undefined);
+  } finally {
+    await storage.close();
+    execFileSync("umount", [small]);
+  }
 });
 
 test("an object where a folder is wanted, or a folder where an object is, is refused by name", async (t) => {
@@ -237,4 +307,15 @@ test("sweep tells unfinished writes by age and by prefix", async (t) => {
   assert.deepEqual((await unfinished()).sort(), ["u2+a+c", "u3+b"]);
   assert.equal(await storage.sweep("", new Date(Date.now() - 3_600_000)), 1);
   assert.deepEqual(await unfinished(), ["u2+a+c"]);
+});
+
+test("R56 a writer cannot choose when the storage saw an object written", async (t) => {
+  const { directory, storage } = await makeStorage(t);
+  const { modifiedAt } = await storage.put("lease", text("x"));
+  for (const year of ["1971", "2999"]) {
+    const chosen = new Date(`${year}-01-01T00:00:00Z`);
+    await utimes(join(directory, "lease"), chosen, chosen);
+    const seen = (await storage.head("lease"))?.modifiedAt ?? new Date(0);
+    assert.ok(Math.abs(seen.getTime() - modifiedAt.getTime()) < 60_000, `${seen.toISOString()} where ${year} was set`);
+  }
 });
