@@ -3,7 +3,7 @@ import { formatDuration, formatInstant } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import { isId } from "../core/ids.ts";
-import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../repository/leases.ts";
+import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../repository/lease-files.ts";
 import type { Workshop } from "./workshop.ts";
 
 export interface Holder extends FoundLease {

@@ -8,7 +8,7 @@ import type { Resource } from "../ports/resource.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
 import { putJson } from "../repository/json-object.ts";
 import { leaseName } from "../repository/layout.ts";
-import { LEASE_TERM_MS, listLeases } from "../repository/leases.ts";
+import { LEASE_TERM_MS, listLeases } from "../repository/lease-files.ts";
 import { runJob } from "./job.ts";
 import { recoverJobs } from "./recover.ts";
 import type { Source, Workshop } from "./workshop.ts";

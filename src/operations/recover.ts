@@ -1,9 +1,10 @@
 // Cleaning up after jobs whose process died: every start of a job does it, and `jobs recover` on request.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Progress } from "../ports/progress.ts";
-import type { Storage } from "../ports/storage.ts";
+import { isRefusal, type Storage } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
-import { type FoundLease, isAbandoned, isRefusal, isSilent, lifeOfJob, listLeases, takeOverLease } from "../repository/leases.ts";
+import { type FoundLease, isAbandoned, isSilent, lifeOfJob, listLeases } from "../repository/lease-files.ts";
+import { takeOverLease } from "../repository/leases.ts";
 import { type Left, undo } from "./undo.ts";
 import type { Workshop } from "./workshop.ts";
 

@@ -3,6 +3,7 @@
 // Names are relative, "/"-separated, made of [A-Za-z0-9._-] segments, never "." or "..".
 // Every method takes a signal and has a deadline of its own for each request; a silent server ends as STORAGE_TIMEOUT.
 // Errors are LifeboatError with a STORAGE_*, OBJECT_* or CANCELLED code; adapters translate foreign errors at their edge.
+import { isLifeboatError, type LifeboatError } from "../core/errors.ts";
 
 export interface StorageCapabilities {
   /** Classes `put` and `setStorageClass` accept, warmest first; empty: the storage has no classes and ignores the option. */
@@ -86,4 +87,11 @@ export interface Storage {
 
   /** Ends connections. */
   close(): Promise<void>;
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(["STORAGE_AUTH", "STORAGE_REFUSED", "STORAGE_FULL"]);
+
+/** Whether the storage says that it will not: it is full, read-only, or these credentials may not. */
+export function isRefusal(error: unknown): error is LifeboatError {
+  return isLifeboatError(error) && REFUSALS.has(error.code);
 }

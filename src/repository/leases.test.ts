@@ -10,7 +10,8 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { openLocalStorage } from "../storage/local/local.ts";
 import { putJson } from "./json-object.ts";
 import { leaseName } from "./layout.ts";
-import { acquireLease, isAbandoned, LEASE_TERM_MS, type LeaseRecord, listLeases, takeOverLease } from "./leases.ts";
+import { isAbandoned, LEASE_TERM_MS, type LeaseRecord, listLeases } from "./lease-files.ts";
+import { acquireLease, takeOverLease } from "./leases.ts";
 import { thisOwner } from "./owner.ts";
 import { generateWriter, parseWriter, trustOf } from "./trust.ts";
 

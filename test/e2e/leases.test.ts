@@ -1,7 +1,7 @@
 // What lies among the leases of a repository that others can write to: every command meets it, over the real program.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { LEASE_TERM_MS } from "../../src/repository/leases.ts";
+import { LEASE_TERM_MS } from "../../src/repository/lease-files.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
