@@ -113,7 +113,7 @@ const AT_ONCE = { pollMs: 100, lagMs: 0 };
 
 async function postgresEngine() {
   const { openPostgresEngine } = await import("./engines/postgres/engine.ts");
-  return { makeEngine: ({ config }: Wiring) => openPostgresEngine({ bin: config.tools.postgres }) };
+  return { makeEngine: ({ config }: Wiring) => openPostgresEngine({ bin: config.tools.postgres, isolation: config.scratch.isolation }) };
 }
 
 async function mongodbEngine() {
@@ -137,7 +137,7 @@ function namesNoDatabase(source: SourceConfig): boolean {
 }
 
 const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
-  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user },
+  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user, isolation: scratch.isolation },
   tools: tools.postgres,
 });
 

@@ -81,6 +81,8 @@ async function rehearse(workshop: Workshop, source: Source, target: Destination,
     };
     const arrival = await bringTo(workshop, source, target, job, watch, { begin });
     return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
+  } catch (error) {
+    throw (await scratch?.fault?.()) ?? error;
   } finally {
     const made = scratch;
     if (made !== undefined) {

@@ -101,7 +101,7 @@ export async function restorePhysical(
       const { recovered, checks } = await replay(workshop, source, course, { directory, throwAway }, job, watch);
       const { achieved } = measure(workshop, source, course, job);
       const objective = { rtoSeconds: source.objective.rtoSeconds };
-      const target = throwAway ? "a scratch server on this machine" : directory;
+      const target = throwAway ? `a scratch server on this machine, ${recovered.isolation}` : directory;
       const finding = await finish(job, recovered, async () => {
         const all = [...checks, ...judgeObjective(objective, achieved)];
         const found = await file(workshop, source, course, { verb: "restore", job, target, checks: all, objective, achieved, throwAway });
@@ -126,10 +126,11 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
     watch,
     async (job) => {
       const verb = "drill";
-      const target = "a throw-away PostgreSQL server on this machine, with fsync off: times may be better than on the real target";
+      let target = "a throw-away PostgreSQL server on this machine";
       try {
         const place = { directory: scratchDirectory(workshop, job), throwAway: true };
         const { recovered, checks } = await replay(workshop, source, course, place, job, watch);
+        target = `${target}, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
         const { objective, achieved } = measure(workshop, source, course, job);
         await job.cleanUp(() => recovered.remove());
         await job.strike(recovered.resource);

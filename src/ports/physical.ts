@@ -71,6 +71,8 @@ export interface Recovered {
   /** Of the running server, while it runs; the database is the one named. */
   connection(database: string): Connection;
   readonly databases: readonly string[];
+  /** How the server was kept from everything else, in words for evidence. */
+  readonly isolation: string;
   /** Shuts the server down cleanly and keeps the data directory. */
   stop(): Promise<void>;
   /** After `stop`: what a user runs to start the server, and what to see to before; starts it when asked to, if that can be. */

@@ -1,5 +1,6 @@
 // The provider port: who runs a source, its control plane. What a provider can do is said by capabilities, never by its name.
 
+import type { LifeboatError } from "../core/errors.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "./control.ts";
 import type { Resource } from "./resource.ts";
@@ -27,6 +28,8 @@ export interface Scratch {
   readonly resource: Resource;
   /** The whole server is scratch: databases can be made on it, and go with it. */
   readonly ownServer: boolean;
+  /** Why the scratch was ended under the job, where its maker did that: DISK_FULL. Errors that the job met are only its consequence. */
+  fault?(): Promise<LifeboatError | undefined>;
   /** Ends and removes it. Safe to call twice. */
   end(): Promise<void>;
 }

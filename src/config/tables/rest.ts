@@ -1,6 +1,6 @@
 // Options of `drills`, `tools` and `scratch`.
 import { listOf, section } from "../option.ts";
-import { path, text } from "../types.ts";
+import { oneOf, path, text } from "../types.ts";
 import { cron, namePattern } from "../types-time.ts";
 
 export const drill = section({
@@ -47,5 +47,10 @@ export const scratch = section({
     type: text,
     help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`, or `mongodb`.",
     example: "postgres",
+  },
+  isolation: {
+    type: oneOf(["required", "none"]),
+    default: "required",
+    help: "Whether PostgreSQL servers that hold restored data must run in a cell of their own: no network, no files, processes or secrets of this machine. Where no cell can be made, `required` refuses the drill, and `none` lets code in a restored database act as the user that runs the server.",
   },
 });

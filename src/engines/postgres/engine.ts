@@ -4,6 +4,7 @@ import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts, Work } from "../../ports/connection.ts";
 import type { ContentsEntry, Engine } from "../../ports/engine.ts";
 import { readContents } from "./archive/contents.ts";
+import type { Isolation } from "./cluster/isolation.ts";
 import { type Client, openClient } from "./connect/client.ts";
 import { assertNotSource } from "./connect/identity.ts";
 import { directConnection, refusePooled } from "./connect/pooled.ts";
@@ -24,6 +25,8 @@ import { findTools, type Tools } from "./tools/find.ts";
 export interface PostgresEngineOptions {
   /** The configuration's `tools.postgres`: where PostgreSQL's programs are; absent: they are looked for. */
   readonly bin?: string | readonly string[] | undefined;
+  /** The configuration's `scratch.isolation`: whether data is recovered only in a cell. Default: `required`. */
+  readonly isolation?: Isolation | undefined;
 }
 
 export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine {

@@ -11,11 +11,13 @@ import { serverUser } from "../../../process/server-user.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { order, startSupervisor } from "./ask-supervisor.ts";
 import { readControlFile } from "./control-file.ts";
+import { watchDisk } from "./disk-watch.ts";
 import { isShutDown, overrides, ownerOf, sizesOf } from "./existing.ts";
+import { type Isolation, requireCell } from "./isolation.ts";
 import { layoutOf, noteOf, PORT, readNote, SUPERUSER, writeNote } from "./layout.ts";
 import { plainLocale } from "./locale.ts";
 import type { SupervisorOrder } from "./protocol.ts";
-import { clusterSettings, type Settings } from "./settings.ts";
+import { clusterSettings, foreignSettings, type Settings } from "./settings.ts";
 import { endServerOf, undoCluster } from "./undo.ts";
 
 export interface ClusterOptions {
@@ -41,6 +43,13 @@ export interface ClusterOptions {
    */
   readonly existing?: { readonly superuser: string; readonly data?: string | undefined } | undefined;
   /**
+   * The data holds, or will hold, code of others. The server then runs in a cell, unless the configuration says otherwise, sees
+   * nothing but its own directories and `writable`, starts nothing that the data asks for, and is ended before the disk is full.
+   */
+  readonly foreign?: { readonly isolation: Isolation; readonly writable?: readonly string[] } | undefined;
+  /** Of a new cluster. Default: `postgres`. */
+  readonly superuser?: string | undefined;
+  /**
    * The data outlives the server. `stop()` then shuts down in peace and leaves directory, note and data, to be started again
    * with `existing`; so does the supervisor when we die. Without it, `stop()` is `remove()`.
    */
@@ -64,11 +73,13 @@ export interface Cluster {
   connection(database: string): Connection;
   readonly directory: string;
   readonly data: string;
-  /** Of the server and of the supervisor. */
+  /** Of the server (of the first process of its cell) and of the supervisor. */
   readonly pid: number;
   readonly supervisorPid: number;
   readonly socketDirectory: string;
   readonly port: number;
+  /** Why the server was ended under its users, where that was us: DISK_FULL. What they met is only the consequence. */
+  fault(): Promise<LifeboatError | undefined>;
   /**
    * Ends it; removes it, unless it is to be kept. Throws SCRATCH_FAILED when something stays behind, or when kept data was not
    * shut down in peace. Safe to call twice.
@@ -93,6 +104,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
   const { socket, data: inside } = layoutOf(directory);
   const data = existing?.data ?? inside;
   const user = existing ? await ownerOf(data, options.user) : await serverUser(options.user);
+  const support = options.foreign && (await requireCell(options.foreign.isolation, user));
   await makeDirectory(options, user !== undefined);
   await writeNote(directory, noteOf({ directory, jobId, host, data }));
   const password = existing ? undefined : randomBytes(24).toString("base64url");
@@ -114,16 +126,18 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const shutDown = async (): Promise<void> => {
     await endSupervisor(PEACE_TIMEOUT_MS);
-    await endServerOf(data, true);
+    await endServerOf(data, (await readNote(directory))?.cell, true);
     if (!isShutDown(await readControlFile(options.bin, data)))
       throw new LifeboatError(
         "SCRATCH_FAILED",
         `the server over ${data} could not be shut down in peace; its log is ${layoutOf(directory).log}`,
       );
   };
+  const disk = options.foreign && watchDisk(data === inside ? directory : data);
   try {
-    const message = await orderOf(options, { host, data, keep, password, uid: user?.uid, gid: user?.gid });
-    const answer = await Promise.race([order(supervisor, message), rejectOnAbort(signal)]);
+    const cell = support && { support, writable: options.foreign?.writable ?? [] };
+    const message = await orderOf(options, { host, data, keep, password, uid: user?.uid, gid: user?.gid, cell });
+    const answer = await Promise.race([order(supervisor, message), rejectOnAbort(signal), ...(disk ? [disk.short] : [])]);
     if (!answer.ready)
       throw new LifeboatError(
         "SCRATCH_FAILED",
@@ -134,11 +148,14 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
     let removing: Promise<void> | undefined;
     const remove = (): Promise<void> => {
       removing ??= removeAll();
+      disk?.end();
       return removing;
     };
+    // A cell goes with its first process; without one, the server takes its own processes along.
+    disk?.short.catch(() => endQuietly(answer.pid, support ? "SIGKILL" : "SIGQUIT"));
     return {
       connection: (database) => {
-        const parts = { host: socket, port, user: existing?.superuser ?? SUPERUSER, password, database, parameters: {} };
+        const parts = { host: socket, port, user: message.superuser, password, database, parameters: {} };
         return { ...connectionFromParts(parts), label: `${database} in ${keep ? data : "a throw-away cluster"}` };
       },
       directory,
@@ -147,14 +164,17 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
       supervisorPid: supervisor.pid ?? 0,
       socketDirectory: socket,
       port,
+      fault: async () => await disk?.shortage(),
       stop() {
         if (!keep || removing) return remove();
+        disk?.end();
         stopping ??= shutDown();
         return stopping;
       },
       remove,
     };
   } catch (error) {
+    disk?.end();
     if (keep) await endSupervisor(PEACE_TIMEOUT_MS);
     else await removeAll();
     throw error;
@@ -173,20 +193,31 @@ async function makeDirectory({ directory, existing, jobId }: ClusterOptions, for
   });
 }
 
-type Chosen = Pick<SupervisorOrder, "host" | "data" | "keep" | "uid" | "gid"> & { readonly password: string | undefined };
+type Chosen = Pick<SupervisorOrder, "host" | "data" | "keep" | "uid" | "gid" | "cell"> & { readonly password: string | undefined };
 
 async function orderOf(options: ClusterOptions, { password, ...chosen }: Chosen): Promise<SupervisorOrder> {
   const { directory, bin, jobId, existing, hba, locale } = options;
-  const common = { directory, bin, jobId, ...chosen, startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS };
+  const superuser = existing?.superuser ?? options.superuser ?? SUPERUSER;
+  const common = { directory, bin, jobId, superuser, ...chosen, startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS };
+  const settings = {
+    ...(options.foreign ? await foreignSettings(bin, options.signal) : {}),
+    ...clusterSettings(options.durable, options.settings),
+  };
   if (password === undefined || existing) {
-    const settings = clusterSettings(options.durable, options.settings);
     const sizes = await sizesOf(bin, chosen.data, settings, options.signal);
     return { ...common, hba: `local all all trust\n${hba ?? ""}\n`, settings: { ...overrides(settings), ...settings, ...sizes } };
   }
   const encoding = options.encoding ?? "UTF8";
   const create = { password, encoding, ...(locale === undefined ? await plainLocale() : { locale, ctype: locale }) };
-  const settings = clusterSettings(options.durable, options.settings);
   return { ...common, create, hba: hba === undefined ? undefined : `local all all scram-sha-256\n${hba}\n`, settings };
+}
+
+function endQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already.
+  }
 }
 
 function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {

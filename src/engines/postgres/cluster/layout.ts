@@ -12,6 +12,8 @@ export interface ClusterNote {
   readonly host: string;
   /** The process that ends the cluster when its starter dies; absent until it runs. */
   readonly supervisor?: ProcessMark | undefined;
+  /** The first process of the server's cell, whose end is the end of all that runs in it; absent where there is no cell. */
+  readonly cell?: ProcessMark | undefined;
   /** Where its data is, when that is not here: a clean-up ends the server over it, and leaves it where it is. */
   readonly data?: string | undefined;
 }
@@ -30,6 +32,8 @@ export interface Layout {
   readonly password: string;
   /** The server's configuration files, where those in the data are not used. */
   readonly configuration: string;
+  /** An empty directory that the root of the server's cell is built on. */
+  readonly cell: string;
 }
 
 /**
@@ -46,6 +50,7 @@ export function layoutOf(directory: string): Layout {
     log: join(directory, "server.log"),
     password: join(directory, "password"),
     configuration: join(directory, "conf"),
+    cell: join(directory, "cell"),
   };
 }
 
@@ -53,8 +58,9 @@ export function layoutOf(directory: string): Layout {
 export function noteOf(
   { directory, jobId, host, data }: { readonly directory: string; readonly jobId: string; readonly host: string; readonly data: string },
   supervisor?: ProcessMark,
+  cell?: ProcessMark,
 ): ClusterNote {
-  return { lifeboat: "cluster", jobId, host, supervisor, data: data === layoutOf(directory).data ? undefined : data };
+  return { lifeboat: "cluster", jobId, host, supervisor, cell, data: data === layoutOf(directory).data ? undefined : data };
 }
 
 /** Replaces the note in one act: a crash leaves the old one or the new one. */

@@ -1,4 +1,5 @@
 // What the starter and the supervisor of a cluster tell each other: one line of JSON each way; then the pipe itself is the message.
+import type { CellSupport } from "../../../process/cell.ts";
 
 /** First line on the supervisor's standard input. When that input ends, for whatever reason, the cluster ends. */
 export interface SupervisorOrder {
@@ -15,6 +16,10 @@ export interface SupervisorOrder {
   readonly hba?: string | undefined;
   /** The data outlives the server: it is shut down in peace, and nothing is removed. */
   readonly keep: boolean;
+  /** The superuser that a new cluster is made with. */
+  readonly superuser: string;
+  /** The server runs in a cell, and beside its own directories sees these; absent: it runs as any program. */
+  readonly cell?: { readonly support: CellSupport; readonly writable: readonly string[] } | undefined;
   readonly settings: Readonly<Record<string, string>>;
   readonly startTimeoutMs: number;
 }

@@ -1,5 +1,6 @@
 // Settings of clusters that we make: data, so that a caller can add to them or replace them.
 import { availableParallelism, totalmem } from "node:os";
+import { versionOf } from "../tools/version.ts";
 
 export type Settings = Readonly<Record<string, string>>;
 
@@ -26,6 +27,12 @@ const THROW_AWAY: Settings = {
   checkpoint_timeout: "30min",
   maintenance_work_mem: "256MB",
 };
+
+/** For data that holds code of others: nothing in it makes the server act by itself, or acts when we log in. */
+export async function foreignSettings(bin: string, signal?: AbortSignal): Promise<Settings> {
+  const major = (await versionOf(`${bin}/postgres`, signal))?.major ?? 0;
+  return { max_logical_replication_workers: "0", ...(major >= 17 ? { event_triggers: "off" } : {}) };
+}
 
 export function clusterSettings(durable: boolean, extra: Settings = {}): Settings {
   // A quarter of the memory is the usual advice for a server of its own; this one shares the machine, briefly.

@@ -3,13 +3,12 @@
 // Killed itself, it takes the server along (Linux); what then stays on disk is found by the note (see undo.ts).
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Child } from "../../../process/child.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { markProcess } from "../../../process/marks.ts";
 import { runProgram } from "../../../process/run.ts";
-import { layoutOf, noteOf, SUPERUSER, writeNote } from "./layout.ts";
+import { layoutOf, noteOf, writeNote } from "./layout.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
-import { endServer, startServer } from "./server.ts";
+import { endServer, type Server, startServer } from "./server.ts";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.on(signal, () => {});
 
@@ -27,13 +26,15 @@ if (order) process.exitCode = await supervise(order);
 process.stdin.destroy();
 
 async function supervise(order: SupervisorOrder): Promise<number> {
-  let server: Child | undefined;
+  let server: Server | undefined;
   try {
     const self = await markProcess(process.pid);
     await writeNote(order.directory, noteOf(order, self));
     await makePlace(order);
     if (order.create) await createCluster(order, order.create);
-    server = await startServer(order, parentGone.signal);
+    server = await startServer(order, parentGone.signal, async (pid) => {
+      if (order.cell) await writeNote(order.directory, noteOf(order, self, await markProcess(pid)));
+    });
     answer({ ready: true, pid: server.pid });
     const ended = await Promise.race([server.closed, aborted(parentGone.signal)]);
     return ended === undefined ? 0 : 1;
@@ -48,11 +49,12 @@ async function supervise(order: SupervisorOrder): Promise<number> {
 
 /** Socket, log and configuration files beside the data. Those of an earlier start are made anew. */
 async function makePlace(order: SupervisorOrder): Promise<void> {
-  const { socket, configuration } = layoutOf(order.directory);
-  if (order.keep) for (const path of [socket, configuration]) await rm(path, { recursive: true, force: true });
+  const { socket, configuration, cell } = layoutOf(order.directory);
+  if (order.keep) for (const path of [socket, configuration, cell]) await rm(path, { recursive: true, force: true });
   // Not recursive: something already in that place must not be taken over.
   await mkdir(socket, { mode: 0o700 });
   await own(order, socket);
+  if (order.cell) await mkdir(cell, { mode: 0o711 });
   if (order.hba === undefined) return;
   await mkdir(configuration, { mode: 0o700 });
   for (const [name, content] of Object.entries({ "postgresql.conf": "", "pg_hba.conf": order.hba, "pg_ident.conf": "" })) {
@@ -70,7 +72,7 @@ async function createCluster(order: SupervisorOrder, create: NonNullable<Supervi
   await writeFile(password, `${create.password}\n`, { mode: 0o600, flag: "wx" });
   await own(order, password);
   const args = [
-    ...["--pgdata", data, "--username", SUPERUSER, "--pwfile", password, "--auth", "scram-sha-256"],
+    ...["--pgdata", data, "--username", order.superuser, "--pwfile", password, "--auth", "scram-sha-256"],
     ...["--encoding", create.encoding, "--locale", create.locale, "--lc-ctype", create.ctype, "--no-sync"],
   ];
   const made = await runProgram(`${order.bin}/initdb`, args, {

@@ -1,10 +1,11 @@
 // Ends and removes what is left of a cluster after a crash, from nothing but its locator.
-import { lstat, readFile, rm, rmdir } from "node:fs/promises";
+import { lstat, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { commandOf, endProcess, IN_PEACE, isAlive, markProcess } from "../../../process/marks.ts";
+import { commandOf, endProcess, IN_PEACE, isAlive, markProcess, type ProcessMark } from "../../../process/marks.ts";
 import { type ClusterNote, layoutOf, readNote } from "./layout.ts";
+import { postmasterFile } from "./postmaster-file.ts";
 
 export interface ClusterLocator {
   readonly directory: string;
@@ -42,7 +43,7 @@ export async function endProcessesOf(note: ClusterNote, data: string): Promise<v
     // Its cluster must not be pulled from under it, and it must not go on building in a directory that is being removed.
     await endProcess(note.supervisor, [["SIGKILL", 5_000]]);
   }
-  await endServerOf(data);
+  await endServerOf(data, note.cell);
 }
 
 /** A crash between making the directory and writing its note leaves it empty. */
@@ -58,12 +59,17 @@ async function removeUnborn(directory: string, jobId: string): Promise<boolean> 
 }
 
 /** Ends a server of ours that nobody looks after any more; `inPeace` lets it write out what is in memory. */
-export async function endServerOf(data: string, inPeace = false): Promise<void> {
-  const pid = Number((await readFile(`${data}/postmaster.pid`, "utf8").catch(() => "")).split("\n")[0]);
-  if (!Number.isInteger(pid) || pid <= 1) return;
-  const mark = await markProcess(pid);
-  // A server of ours names its data directory in its arguments: nothing else does.
-  if (mark === undefined || !(await commandOf(pid)).includes(`-D ${data} `)) return;
+export async function endServerOf(data: string, cell?: ProcessMark, inPeace = false): Promise<void> {
+  const mark = cell ?? (await serverOver(data));
+  if (mark === undefined) return;
   const ended = await endProcess(mark, inPeace ? IN_PEACE : IN_PEACE.slice(1));
-  if (!ended) throw new LifeboatError("SCRATCH_FAILED", `the server ${pid} of ${data} cannot be ended`);
+  if (!ended) throw new LifeboatError("SCRATCH_FAILED", `the server ${mark.pid} of ${data} cannot be ended`);
+}
+
+/** Without a cell, a server says its number itself; one of ours names its data directory in its arguments: nothing else does. */
+async function serverOver(data: string): Promise<ProcessMark | undefined> {
+  const pid = Number((await postmasterFile(data))[0]);
+  if (!Number.isInteger(pid) || pid <= 1) return undefined;
+  const mark = await markProcess(pid);
+  return mark !== undefined && (await commandOf(pid)).includes(`-D ${data} `) ? mark : undefined;
 }

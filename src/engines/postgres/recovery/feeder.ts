@@ -118,7 +118,9 @@ export async function openFeeder(options: FeederOptions): Promise<Feeder> {
       if (states.get(name) === "none") {
         states.delete(name); // asked again, it is looked for again
         await rm(place("ask", name), { force: true });
-        await writeFile(place("none", name), "");
+        // Code in the data may have put a link there: it leads nowhere.
+        await rm(place("none", name), { recursive: true, force: true });
+        await writeFile(place("none", name), "", { flag: "wx" });
       }
     }
     for (const name of expected.slice(next, next + ahead)) {

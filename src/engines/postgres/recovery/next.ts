@@ -20,7 +20,8 @@ export async function nextSteps(place: RecoveryPlace, bin: string, options: { re
   for (const name of ["postgresql.conf", "pg_hba.conf"]) {
     await access(join(directory, name)).catch(() => missing.push(name));
   }
-  const archiving = "before it archives its log again, give it an archive of its own, or a source of its own here: it is on a new timeline";
+  const archiving =
+    "it archives nothing: give it an archive of its own, or a source of its own here, then run `alter system reset archive_mode` and restart it";
   if (missing.length > 0) {
     const note = `${directory} has no ${missing.join(" and no ")}: its server kept ${missing.length > 1 ? "them" : "it"} elsewhere; put yours there first`;
     return [...(options.start ? [`the server was not started: ${note}`] : [note]), `start it with: ${command}`, archiving];

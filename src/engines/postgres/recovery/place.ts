@@ -106,7 +106,7 @@ export async function undoPlace(resource: Resource): Promise<boolean> {
 }
 
 /** What may lie in a work directory. Without a note, only one that holds nothing else was ours. */
-const OURS = new Set(["lifeboat.json.new", "conf", "s", "log", "server.log", "tablespaces"]);
+const OURS = new Set(["lifeboat.json.new", "cell", "conf", "s", "log", "server.log", "tablespaces"]);
 
 /** A crash just before the note was written, or while everything was being removed. */
 async function removeRemains(work: string): Promise<boolean> {

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
 import { beginCluster, type Cluster } from "../cluster/cluster.ts";
+import { type Isolation, isolationInWords, requireCell } from "../cluster/isolation.ts";
 import { layoutOf } from "../cluster/layout.ts";
 import { openClient } from "../connect/client.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
 import { openFeeder } from "./feeder.ts";
+import { disableSubscriptions, quietConfiguration } from "./hand-over.ts";
 import { nextSteps } from "./next.ts";
 import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
 import { type Reached, readReached } from "./reached.ts";
@@ -18,6 +20,8 @@ import { ownFile, unpack } from "./unpack.ts";
 export interface RecoveryTools {
   /** The configuration's `tools.postgres`. */
   readonly configured?: string | readonly string[] | undefined;
+  /** The configuration's `scratch.isolation`. Default: `required`. */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** Nothing happens for so long: the server, or what it waits for, is stuck. One segment's replay takes seconds. */
@@ -32,6 +36,8 @@ const LOOK_MS = 5_000;
 export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promise<Recovered> {
   const bin = await serverPrograms(order, tools);
   const place = await planPlace(order);
+  const { isolation = "required" } = tools;
+  await requireCell(isolation, place.owner);
   await order.declare?.(place.resource);
   const step = order.step ?? ((_name, run) => run());
   try {
@@ -39,8 +45,8 @@ export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promi
       await beginPlace(place);
       await unpack(order, place);
     });
-    const { cluster, reached } = await step("replay", () => replay(order, place, bin));
-    return await asRecovered(order, place, bin, cluster, reached);
+    const { cluster, reached } = await step("replay", () => replay(order, place, bin, isolation));
+    return await asRecovered(order, place, bin, cluster, reached, isolation);
   } catch (error) {
     await undoPlace(place.resource);
     throw error;
@@ -60,17 +66,23 @@ async function serverPrograms({ serverMajor, signal }: RecoveryOrder, { configur
   );
 }
 
-async function replay(order: RecoveryOrder, place: RecoveryPlace, bin: string): Promise<{ cluster: Cluster; reached: Reached }> {
+async function replay(
+  order: RecoveryOrder,
+  place: RecoveryPlace,
+  bin: string,
+  isolation: Isolation,
+): Promise<{ cluster: Cluster; reached: Reached }> {
   const { base, jobId, throwAway, progress } = order;
   const ending = new AbortController();
   const signal = order.signal === undefined ? ending.signal : AbortSignal.any([order.signal, ending.signal]);
   const signalFile = join(place.directory, "recovery.signal");
-  await writeFile(signalFile, "", { mode: 0o600 });
+  await writeFile(signalFile, "", { mode: 0o600, flag: "wx" });
   ownFile(signalFile, place.owner);
   let lastMs = performance.now();
   let last = base.startLsn;
+  const logDirectory = join(place.work, "log");
   const feeder = await openFeeder({
-    directory: join(place.work, "log"),
+    directory: logDirectory,
     owner: place.owner,
     expected: segmentNames(order.timeline, base.startLsn, order.expectedEnd, base.segmentBytes),
     segmentBytes: base.segmentBytes,
@@ -103,6 +115,7 @@ async function replay(order: RecoveryOrder, place: RecoveryPlace, bin: string): 
       // Also what is thrown away: the note beside it must outlive everything else.
       keep: true,
       existing: { superuser: base.superuser, data: place.directory },
+      foreign: { isolation, writable: [logDirectory, ...(base.tablespaces.length > 0 ? [place.tablespaces] : [])] },
       settings: recoverySettings(order, feeder.command),
       // Progress is watched here: replaying much takes long.
       startTimeoutMs: Number.MAX_SAFE_INTEGER,
@@ -140,24 +153,31 @@ async function asRecovered(
   bin: string,
   cluster: Cluster,
   reached: Reached,
+  isolation: Isolation,
 ): Promise<Recovered> {
   const databases = await databasesOf(cluster, order.signal);
   let stopping: Promise<void> | undefined;
+  const quieted: string[] = [];
   return {
     reachedLsn: reached.lsn,
     newTimeline: reached.newTimeline,
     directory: place.directory,
     resource: place.resource,
     databases,
+    isolation: isolationInWords(isolation),
     connection: (database) => cluster.connection(database),
     stop() {
       stopping ??= (async () => {
+        quieted.push(...(await disableSubscriptions(cluster)));
         await cluster.stop();
+        const settings = await quietConfiguration(place.directory, place.owner);
+        if (settings.length > 0)
+          quieted.push(`in postgresql.auto.conf these settings of the original are now comments: ${settings.join(", ")}`);
         await finishPlace(place);
       })();
       return stopping;
     },
-    next: (options) => nextSteps(place, bin, options),
+    next: async (options) => [...(await nextSteps(place, bin, options)), ...quieted],
     async remove() {
       await undoPlace(place.resource);
     },

@@ -1,5 +1,5 @@
 // Unpacks the archives of a base backup into a data directory, and checks that what the server's manifest names is there.
-import { chownSync, lchownSync, mkdirSync, symlinkSync } from "node:fs";
+import { lchownSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { RecoveryOrder } from "../../../ports/physical.ts";
@@ -84,5 +84,5 @@ function compare(seen: ReadonlyMap<string, number>, bytes: Uint8Array): void {
 }
 
 export function ownFile(path: string, owner: ServerUser | undefined): void {
-  if (owner) chownSync(path, owner.uid, owner.gid);
+  if (owner) lchownSync(path, owner.uid, owner.gid);
 }

@@ -5,7 +5,9 @@ import { join, resolve } from "node:path";
 import type { Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import type { Resource } from "../../../ports/resource.ts";
+import { serverUser } from "../../../process/server-user.ts";
 import { beginCluster } from "../cluster/cluster.ts";
+import { isolationInWords, requireCell } from "../cluster/isolation.ts";
 import { undoCluster } from "../cluster/undo.ts";
 import { openClient } from "../connect/client.ts";
 import { findTools } from "../tools/find.ts";
@@ -14,16 +16,19 @@ import type { ScratchSurroundings } from "./options.ts";
 export const CLUSTER_KIND = "postgres-cluster";
 const DATABASE = "scratch";
 
-/** TOOL_MISSING or TOOL_TOO_OLD, naming what to install, before anything is made; SCRATCH_FAILED when it cannot be made. */
+/** TOOL_MISSING, TOOL_TOO_OLD or ISOLATION_MISSING, saying what to do, before anything is made; SCRATCH_FAILED when it cannot be made. */
 export async function beginScratchCluster(options: ScratchSurroundings, request: ScratchRequest): Promise<Scratch> {
   const { jobId, serverMajor, signal, declare } = request;
   const { directory: bin, major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal });
+  const isolation = options.scratch?.isolation ?? "required";
+  await requireCell(isolation, await serverUser(options.scratch?.user));
   const parent = resolve(options.scratch?.directory ?? tmpdir());
   const directory = join(parent, `lifeboat-${jobId}-${randomBytes(3).toString("hex")}`);
   const resource: Resource = { kind: CLUSTER_KIND, locator: { directory, jobId, host: hostname() } };
   await declare(resource);
   const { settings, user } = options.scratch ?? {};
-  const cluster = await beginCluster({ directory, bin, jobId, durable: false, settings, user, signal });
+  const foreign = { isolation };
+  const cluster = await beginCluster({ directory, bin, jobId, durable: false, settings, user, foreign, signal });
   try {
     const client = await openClient(cluster.connection("postgres"), { signal });
     try {
@@ -37,17 +42,20 @@ export async function beginScratchCluster(options: ScratchSurroundings, request:
   }
   return {
     connection: cluster.connection(DATABASE),
-    description: `a throw-away PostgreSQL ${major} cluster on this machine, with fsync off: times may be better than on the real target`,
+    description: `a throw-away PostgreSQL ${major} cluster on this machine, ${isolationInWords(isolation)}; with fsync off: times may be better than on the real target`,
     resource,
     ownServer: true,
+    fault: () => cluster.fault(),
     end: () => cluster.stop(),
   };
 }
 
-/** Whether the programs are here: TOOL_MISSING or TOOL_TOO_OLD when not. */
+/** Whether the programs are here, and a cell can be made: TOOL_MISSING, TOOL_TOO_OLD or ISOLATION_MISSING when not. */
 export async function checkScratchCluster(options: ScratchSurroundings, serverMajor: number, work: Work = {}): Promise<string> {
   const { major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal: work.signal });
-  return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(options.scratch?.directory ?? tmpdir())}`;
+  const { directory, user, isolation = "required" } = options.scratch ?? {};
+  await requireCell(isolation, await serverUser(user));
+  return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(directory ?? tmpdir())}, ${isolationInWords(isolation)}`;
 }
 
 /** The clean-up after a crash. False when only another host can do it. */

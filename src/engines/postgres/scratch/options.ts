@@ -1,4 +1,5 @@
 // What the configuration says about scratch: where a backup of a PostgreSQL database is restored to and thrown away.
+import type { Isolation } from "../cluster/isolation.ts";
 
 export interface ScratchOptions {
   /** A server to make scratch databases on; absent: a throw-away cluster on this machine. May hold a password. */
@@ -9,6 +10,8 @@ export interface ScratchOptions {
   readonly user?: string | undefined;
   /** PostgreSQL settings added to those of throw-away clusters. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Whether a throw-away cluster without a cell is refused. Default: `required`. */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** What every provider of PostgreSQL sources has in common here. */

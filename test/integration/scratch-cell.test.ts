@@ -1,0 +1,106 @@
+// What a source's owner can put into a database, against a drill of it by the real program: nothing of it may reach beyond the scratch server.
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import { copyableCluster } from "../support/base-world.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+const until = async (done: () => Promise<boolean>): Promise<void> => {
+  while (!(await done())) await sleep(50);
+};
+
+/** As libpq wants it, by the socket: the way in that needs no network. */
+function conninfoOf(connection: Connection): string {
+  const { host, port, user, password, database } = partsOf(connection);
+  return `host=${host} port=${port} user=${user} password=${password} dbname=${database}`;
+}
+
+/** A directory that the server's user may write to, and its programs leave their traces in. */
+function open(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "lifeboat-open-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  chmodSync(directory, 0o777);
+  return directory;
+}
+
+test("R57 a check whose function runs programs and a view that calls dblink reach nothing when they are drilled", { skip }, async (t) => {
+  const traces = open(t);
+  const cluster = await copyableCluster(t);
+  const shop = await freshDatabase("shop", cluster);
+  // At the source it does nothing: only a drill makes it act, and each act is on its own, so that one refused does not shield the next.
+  await query(
+    shop,
+    `create extension dblink;
+     create table audit (what text);
+     create function act(what text) returns boolean language plpgsql as $$
+     begin
+       if current_database() = 'shop' then return true; end if;
+       begin execute format('copy (select 1) to program %L', 'cat /proc/[0-9]*/environ > ${traces}/environ.' || what); exception when others then null; end;
+       begin execute format('copy (select 1) to %L', '${traces}/file.' || what); exception when others then null; end;
+       begin perform public.dblink_exec('${conninfoOf(shop).replaceAll("'", "''")}', 'insert into audit values (' || quote_literal(what) || ')'); exception when others then null; end;
+       return true;
+     end $$;
+     create table t (n int check (public.act('check')));
+     insert into t values (1), (2);
+     create materialized view m as select public.act('view') as acted;
+     create index on t ((n + 1))`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop", "--json");
+  const drilled = await world.run("drill", "shop", "--json");
+  assert.deepEqual(readdirSync(traces), []);
+  assert.deepEqual(await query(shop, "select what from audit"), []);
+  assert.match(drilled.stdout + drilled.stderr, /isolated: no network, own processes and files/);
+  await world.assertNothingLeft();
+});
+
+async function subscribed(t: TestContext): Promise<{ publisher: Connection; subscriber: Cluster }> {
+  const logical = { wal_level: "logical", max_replication_slots: "5" };
+  const origin = await copyableCluster(t, logical);
+  const subscriber = await copyableCluster(t, logical);
+  const publisher = origin.connection("postgres");
+  await query(publisher, "create table orders (n int primary key)");
+  await query(publisher, "create publication p for table orders");
+  await query(subscriber.connection("postgres"), "create table orders (n int primary key)");
+  await query(subscriber.connection("postgres"), `create subscription s connection '${conninfoOf(publisher)}' publication p`);
+  await query(publisher, "insert into orders values (1)");
+  await until(async () => (await query(subscriber.connection("postgres"), "select n from orders")).length === 1);
+  return { publisher, subscriber };
+}
+
+test("R57 a drill of a subscriber's base backup takes nothing from the publisher's slot; the subscriber gets its row", {
+  skip,
+}, async (t) => {
+  const { publisher, subscriber } = await subscribed(t);
+  const shop = subscriber.connection("postgres");
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop", "--kind", "base", "--json");
+  // The real subscriber is away for a while: its slot is free for the taking.
+  await query(shop, "alter subscription s disable");
+  const slot = () => query(publisher, "select confirmed_flush_lsn::text as at, active, wal_status from pg_replication_slots");
+  await until(async () => (await slot())[0]?.active === false);
+  await query(publisher, "insert into orders values (2)");
+  const before = await slot();
+  const drilled = await world.run("drill", "shop", "--json");
+  assert.deepEqual(await slot(), before, drilled.stderr);
+  assert.match(drilled.stdout, /isolated: no network, own processes and files/);
+
+  const directory = join(world.directory, "handed-over");
+  const restored = (await world.run("restore", "shop", "--into", directory, "--json")).json();
+  assert.ok(existsSync(join(directory, "PG_VERSION")));
+  assert.match(restored.next.join("\n"), /subscription s in postgres is disabled/);
+  assert.match(restored.next.join("\n"), /it archives nothing/);
+  assert.deepEqual(await slot(), before);
+
+  await query(shop, "alter subscription s enable");
+  await until(async () => (await query(shop, "select n from orders")).length === 2);
+  await world.assertNothingLeft();
+});
