@@ -1,6 +1,6 @@
 // What a failed command says, and the status it ends with. An error that is expected has no stack; one that is not says it is a bug.
 import { redact } from "../config/redact.ts";
-import { asLifeboatError, type ExitStatus, isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { asLifeboatError, type ExitStatus, isLifeboatError, LifeboatError, lacksHandles } from "../core/errors.ts";
 import { harmless, visible, visibleJson } from "../core/visible.ts";
 import type { Paint } from "./render/paint.ts";
 
@@ -28,7 +28,7 @@ export function describeFailure(thrown: unknown, options: FatalOptions): { reado
 }
 
 function firstCause(thrown: unknown, cancelled: unknown): LifeboatError {
-  const error = asLifeboatError(thrown);
+  const error = lacksHandles(thrown) ? asLifeboatError(new Error("too many open files", { cause: thrown })) : asLifeboatError(thrown);
   if (cancelled === undefined || error.code === "CANCELLED") return error;
   const first = asLifeboatError(cancelled);
   return new LifeboatError(first.code, first.message, { cause: error, details: first.details, hint: first.hint });
@@ -79,7 +79,7 @@ function problemsOf(error: LifeboatError): readonly PlacedProblem[] {
 /** What lies behind it, in its own words, unless the message says it already. */
 function causeOf(error: LifeboatError): string | undefined {
   const { cause } = error;
-  if (error.code === "BUG" || !(cause instanceof Error) || cause.name === "AbortError") return undefined;
+  if (error.code === "BUG" || error.code === "TOO_MANY_FILES" || !(cause instanceof Error) || cause.name === "AbortError") return undefined;
   if ("code" in cause && (cause.code === "ENOENT" || cause.code === "EEXIST")) return undefined; // the message says it in words
   const text = isLifeboatError(cause) ? `${cause.code}  ${cause.message}` : cause.message;
   return text === "" || error.message.includes(cause.message) ? undefined : `because: ${text}`;

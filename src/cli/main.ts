@@ -14,6 +14,11 @@ if (process.env.NODE_COMPILE_CACHE === cache) delete process.env.NODE_COMPILE_CA
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
   const { readVersion } = await import("./version.ts");
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE") return;
+    process.exitCode = 1;
+    process.stderr.write(`error OUTPUT_FAILED  the output could not be written: ${code}\n`);
+  });
   process.stdout.write(`${readVersion()}\n`);
 } else {
   const { runProcess } = await import("./process.ts");

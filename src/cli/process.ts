@@ -46,16 +46,23 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     cwd: process.cwd(),
     signal: stop.signal,
   };
+  const told = { json: wantsJson(argv), paint: makePaint(false), secrets: [] };
   const bug = async (error: unknown): Promise<never> => {
-    stderr.write(describeFailure(error, { json: wantsJson(argv), paint: makePaint(false), secrets: [] }).text);
-    return process.exit(EXIT.bug);
+    const { text, exit } = describeFailure(error, told);
+    stderr.write(text);
+    return process.exit(exit);
   };
   process.on("uncaughtException", bug);
   process.on("unhandledRejection", bug);
 
   const exit = await run(argv, around);
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
-  process.exit(exit);
+  // A result that did not arrive is a failure, also when all the work was done.
+  const { failure } = around.stdout;
+  if (failure === undefined) process.exit(exit);
+  stderr.write(describeFailure(failure, told).text);
+  await flush(process.stderr);
+  process.exit(exit === EXIT.done ? failure.exit : exit);
 }
 
 /** Runs one command line to its end; never throws. */

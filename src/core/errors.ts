@@ -131,6 +131,8 @@ export const ERROR_CODES = {
   INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above: what could not be checked is named"),
   CHECK_FAILED: code(EXIT.failed, "read the checks above: what differs is named"),
   APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
+  OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` says what was done"),
+  TOO_MANY_FILES: code(EXIT.failed, "run `ulimit -n 4096` in this shell, then run it again", true),
   CANCELLED: code(EXIT.cancelled, "nothing was kept; run it again when you like"),
   BUG: code(EXIT.bug, "this is a mistake in Lifeboat; please report it with the output of --json"),
 } as const satisfies Record<string, CodeFacts>;
@@ -173,6 +175,15 @@ export function isLifeboatError(error: unknown, errorCode?: ErrorCode): error is
   return error instanceof LifeboatError && (errorCode === undefined || error.code === errorCode);
 }
 
+/** Whether the limit of open files is behind it. Node's loader of modules gives this failure no code: its words are looked at as well. */
+export function lacksHandles(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if ("code" in one && (one.code === "EMFILE" || one.code === "ENFILE")) return true;
+    if (!(one instanceof LifeboatError) && /too many open files/i.test(one.message)) return true;
+  }
+  return false;
+}
+
 /**
  * Any thrown value as an error of ours. What nobody expected is a bug and says so;
  * an abort is a cancellation unless the abort's reason is itself an error of ours (the first cause wins).
@@ -182,6 +193,7 @@ export function asLifeboatError(error: unknown): LifeboatError {
   if (error instanceof Error && error.name === "AbortError") {
     return error.cause instanceof LifeboatError ? error.cause : new LifeboatError("CANCELLED", "stopped on request", { cause: error });
   }
+  if (lacksHandles(error)) return new LifeboatError("TOO_MANY_FILES", "this process may not open more files", { cause: error });
   const message = error instanceof Error ? error.message : String(error);
   return new LifeboatError("BUG", `unexpected: ${message}`, { cause: error });
 }

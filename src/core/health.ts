@@ -28,6 +28,10 @@ export const HEALTH_CODES = {
   SLOT_INACTIVE: "fail",
   SLOT_LOST: "fail",
   STRAY_SCRATCH: "fail",
+  LEASE_INVALID: "inconclusive",
+  LEASE_SILENT: "inconclusive",
+  JOB_ABANDONED: "inconclusive",
+  CLOCK_OFF: "inconclusive",
   SOURCE_NOT_ASKED: "inconclusive",
   PROVIDER_NOT_ASKED: "inconclusive",
   DRIFT: "inconclusive",
@@ -72,6 +76,8 @@ export interface HealthFacts {
   readonly log?: readonly HealthReason[] | undefined;
   /** What the provider's settings say against it. */
   readonly provider?: readonly HealthReason[] | undefined;
+  /** What the leases of its jobs say against it. */
+  readonly jobs?: readonly HealthReason[] | undefined;
   /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
   readonly drillMaxAgeMs?: number | undefined;
 }
@@ -91,7 +97,14 @@ export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
 
 /** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
 export function judgeSource(facts: HealthFacts): Health {
-  const reasons = [...reachability(facts), ...backups(facts), ...(facts.log ?? []), ...(facts.provider ?? []), ...drills(facts)];
+  const reasons = [
+    ...reachability(facts),
+    ...backups(facts),
+    ...(facts.log ?? []),
+    ...(facts.provider ?? []),
+    ...drills(facts),
+    ...(facts.jobs ?? []),
+  ];
   const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
   const unclear = reasons.filter(({ code }) => HEALTH_CODES[code] !== "fail");
   const verdict = failures.length > 0 ? "fail" : unclear.length > 0 ? "inconclusive" : "pass";

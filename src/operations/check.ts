@@ -8,6 +8,7 @@ import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";
+import { clockReason } from "./holders.ts";
 import { providerStatus } from "./provider-status.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -31,6 +32,11 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
       const name = `leases/check-${Buffer.from(workshop.clock.randomBytes(8)).toString("hex")}.txt`;
       await exercise(storage, name, signal).finally(() => storage.delete(name));
       return `${storage.url} can be written, raced for, read and cleaned`;
+    }),
+    await finding("clock", async () => {
+      const [off] = clockReason(await storage.now({ signal }), workshop.clock.now());
+      if (off === undefined) return "this machine's clock and the storage's agree";
+      return { outcome: "inconclusive", ...off, next: "set this machine's clock, or the storage's, by a time server" };
     }),
     await finding("recipients", async () => {
       const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];

@@ -9,7 +9,8 @@ import type { Storage } from "../ports/storage.ts";
 import { commitManifest, readManifest } from "../repository/backups.ts";
 import { openCatalog } from "../repository/catalog.ts";
 import { backupFolderName, partName } from "../repository/layout.ts";
-import { acquireLease, listLeases } from "../repository/leases.ts";
+import { listLeases } from "../repository/lease-files.ts";
+import { acquireLease } from "../repository/leases.ts";
 import { mark } from "../repository/marks.ts";
 import { expire, planExpire } from "./expire.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -85,9 +86,9 @@ test("a restore point that a job is using, or that somebody put on hold, stays",
   const [first, second] = places;
   assert.ok(first && second);
   const lease = await acquireLease(
-    storage,
+    workshop.repository,
     "restore-shop-x",
-    { job: "x", journal: "jobs/x.json", verb: "restore", source: "shop", point: first.id },
+    { job: "x", journal: "jobs/2026/11/21/x.json", verb: "restore", source: "shop", point: first.id },
     clock,
   );
   await mark(storage, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
@@ -119,12 +120,12 @@ test("a removal that the storage refuses leaves the point whole; one it breaks o
   failing = "data.zst.age";
   await assert.rejects(expire(workshop, source, watch), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
   assert.deepEqual(await left(), [1, 2, 3, 4], "it is no backup any more");
-  assert.equal((await listLeases(workshop.repository.storage)).length, 1, "and what is left of it is not forgotten");
+  assert.equal((await listLeases(workshop.repository)).leases.length, 1, "and what is left of it is not forgotten");
   failing = "";
   clock.advance(10 * 60_000);
   await expire(workshop, source, watch);
   const objects = [];
   for await (const { name } of workshop.repository.storage.list("sources/shop/backups/")) objects.push(name);
   assert.equal(objects.length, 4, `${objects}`);
-  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });

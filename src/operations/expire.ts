@@ -4,8 +4,8 @@ import type { RestorePoint } from "../core/restore-point.ts";
 import { type Decision, expire as decide, type Expiry } from "../core/retention.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
 import { manifestName, partName } from "../repository/layout.ts";
-import { listLeases } from "../repository/leases.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
+import { refuseInUse } from "./holders.ts";
 import { type Job, runJob } from "./job.ts";
 import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
 import { logOf } from "./log-view.ts";
@@ -109,7 +109,8 @@ const isForbidden = (error: unknown): error is LifeboatError =>
 
 async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
   const { storage } = workshop.repository;
-  await refuseInUse(workshop, point);
+  await refuseInUse(workshop, point.id, job.id);
+  await refuseHeld(workshop, point);
   const resource = RESOURCE.removal(place.source, place.folder, point.id);
   await job.assertAlive();
   await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
@@ -137,11 +138,8 @@ async function move(workshop: Workshop, job: Job, point: RestorePoint, storageCl
   await mark(storage, place.source, point.id, { storageClass });
 }
 
-/** What happened since it was decided: a restore that began, or somebody's hold. */
-async function refuseInUse(workshop: Workshop, point: RestorePoint): Promise<void> {
-  const { storage } = workshop.repository;
-  const user = (await listLeases(storage)).find(({ record }) => record.point === point.id);
-  if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
-  const { hold } = await readMarks(storage, point.source, point.id);
+/** Put on hold since it was decided. */
+async function refuseHeld(workshop: Workshop, point: RestorePoint): Promise<void> {
+  const { hold } = await readMarks(workshop.repository.storage, point.source, point.id);
   if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);
 }

@@ -8,7 +8,7 @@ import type { Resource } from "../ports/resource.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
 import { putJson } from "../repository/json-object.ts";
 import { leaseName } from "../repository/layout.ts";
-import { LEASE_TERM_MS, listLeases } from "../repository/leases.ts";
+import { LEASE_TERM_MS, listLeases } from "../repository/lease-files.ts";
 import { runJob } from "./job.ts";
 import { recoverJobs } from "./recover.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -60,7 +60,7 @@ test("R31 a job keeps each step's time, frees its lease, and journals its result
     ],
   );
   assert.deepEqual(job?.result, { n: 7 });
-  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });
 
 test("a job that fails undoes what it declared and not what it struck out, and tells the first cause", async (t) => {
@@ -84,7 +84,7 @@ test("a job that fails undoes what it declared and not what it struck out, and t
   const [job] = await journals(workshop);
   assert.equal(job?.state, "failed");
   assert.deepEqual(job?.error, { code: "DUMP_FAILED", message: "pg_dump died" });
-  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });
 
 test("what cannot be undone keeps its lease, so that a later start tries again", async (t) => {
@@ -106,7 +106,7 @@ test("what cannot be undone keeps its lease, so that a later start tries again",
   );
   await assert.rejects(run, (error) => isLifeboatError(error, "LOAD_FAILED"));
   assert.match(notes.join("\n"), /still there: branch/);
-  assert.equal((await listLeases(workshop.repository.storage)).length, 1);
+  assert.equal((await listLeases(workshop.repository)).leases.length, 1);
   state.undo = works;
   clock.advance(LEASE_TERM_MS * 3);
   const recovered = await recoverJobs(workshop, silentProgress);
@@ -115,7 +115,7 @@ test("what cannot be undone keeps its lease, so that a later start tries again",
     [0],
   );
   assert.deepEqual(undone, [branch]);
-  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });
 
 test("a job whose process died is closed as failed by the next start of any job", async (t) => {
@@ -126,8 +126,9 @@ test("a job whose process died is closed as failed by the next start of any job"
     order,
     watch,
     async (job) => {
+      Object.assign(job.record.owner, { startedTicks: "1" });
       await job.declare(branch);
-      const [lease] = await listLeases(storage);
+      const [lease] = (await listLeases(workshop.repository)).leases;
       assert.ok(lease);
       const dead = { ...lease.record, owner: { ...lease.record.owner, startedTicks: "1" } };
       await putJson(storage, leaseName("drill-copy"), dead);
@@ -164,5 +165,5 @@ test("Ctrl-C ends a job as cancelled, cleans up, and frees the lease", async (t)
   );
   await assert.rejects(run, (error) => isLifeboatError(error, "CANCELLED"));
   assert.deepEqual(undone, [branch]);
-  assert.deepEqual(await listLeases(workshop.repository.storage), []);
+  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });

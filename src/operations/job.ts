@@ -51,7 +51,7 @@ export async function runJob<T>(
   const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
   const journal = Journal.prepare(repository.storage, clock, { id, verb, source, lifeboat: workshop.lifeboat });
   const leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
-  const lease = await acquireLease(repository.storage, leaseName, { job: id, journal: journal.name, verb, source, point }, clock);
+  const lease = await acquireLease(repository, leaseName, { job: id, journal: journal.name, verb, source, point }, clock);
   const signal = AbortSignal.any([watch.signal, lease.lost]);
   const job: Job = {
     id,
@@ -76,8 +76,8 @@ export async function runJob<T>(
   } catch (error) {
     const first = lease.lost.aborted ? lease.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
     if (lease.lost.aborted) throw first; // whoever took the lease cleans up: two must not
-    await closeFailed(workshop, journal, first, lease).catch((later) => {
-      lease.forsake();
+    await closeFailed(workshop, journal, first, lease).catch(async (later) => {
+      await lease.forsake();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
       watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
     });

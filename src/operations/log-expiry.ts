@@ -4,10 +4,10 @@ import type { LogSegment } from "../core/log.ts";
 import { dumpGrounds, expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../core/log-retention.ts";
 import { compareLsn } from "../core/lsn.ts";
 import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
-import { listLeases } from "../repository/leases.ts";
 import { removeLogFile } from "../repository/log.ts";
 import { type LogPlace, placeOf } from "../repository/log-place.ts";
 import { readAll } from "../repository/read-all.ts";
+import { holdersOf } from "./holders.ts";
 import type { Job } from "./job.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -50,7 +50,8 @@ export async function planLogExpiry(
 ): Promise<LogExpiryPlan> {
   const now = workshop.clock.now();
   const grounds = source.windowMs === undefined ? undefined : groundsFor(log, source, source.windowMs, now);
-  const inUse = new Set((await listLeases(workshop.repository.storage)).flatMap(({ record }) => record.point ?? []));
+  const { holders } = await holdersOf(workshop);
+  const inUse = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [] : (record.point ?? []))));
   const bases = log.bases.filter(({ id }) => inUse.has(id) || !decided.removing.has(id));
   const leads = (id: string): boolean => {
     const until = grounds?.get(id)?.until;

@@ -1,8 +1,10 @@
 // Cleaning up after jobs whose process died: every start of a job does it, and `jobs recover` on request.
-import { asLifeboatError, LifeboatError } from "../core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Progress } from "../ports/progress.ts";
+import { isRefusal, type Storage } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
-import { type FoundLease, isAbandoned, listLeases, takeOverLease } from "../repository/leases.ts";
+import { type FoundLease, isAbandoned, isSilent, lifeOfJob, listLeases } from "../repository/lease-files.ts";
+import { takeOverLease } from "../repository/leases.ts";
 import { type Left, undo } from "./undo.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -17,42 +19,78 @@ export interface Recovered {
 
 /** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, frees its lease, and says so. */
 export async function recoverJobs(workshop: Workshop, progress: Progress): Promise<Recovered[]> {
-  const { repository, clock } = workshop;
+  const { repository } = workshop;
   const recovered: Recovered[] = [];
-  for (const found of await listLeases(repository.storage)) {
-    if (!isAbandoned(found.record, clock.now())) continue;
+  const { leases, at, leftovers } = await listLeases(repository);
+  for (const name of leftovers) await removeQuietly(repository.storage, name);
+  for (const found of leases) {
+    if (!isAbandoned(repository, found, at)) continue;
     try {
       const closed = await recoverOne(workshop, found, progress);
       if (closed) recovered.push(closed);
     } catch (error) {
       // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
-      const { job, verb, source, acquiredAt } = found.record;
+      const { job, verb, source, acquiredAt, journal } = found.record;
       const why = asLifeboatError(error).message;
-      recovered.push({
-        job,
-        verb,
-        source,
-        startedAt: acquiredAt,
-        left: [{ kind: "job", locator: { journal: found.record.journal }, why }],
-      });
+      recovered.push({ job, verb, source, startedAt: acquiredAt, left: [{ kind: "job", locator: { journal }, why }] });
       progress.note(`could not clean up after job ${job} (${verb} of ${source}): ${why}; the next start tries again`);
     }
   }
   return recovered;
 }
 
+/** False: these credentials may not remove it, or it has a name that no storage takes. */
+async function removeQuietly(storage: Storage, name: string): Promise<boolean> {
+  try {
+    await storage.delete(name);
+    return true;
+  } catch (error) {
+    if (!isRefusal(error) && !isLifeboatError(error, "NAME_INVALID")) throw error;
+    return false;
+  }
+}
+
 async function recoverOne(workshop: Workshop, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
   const { repository, clock } = workshop;
-  const lease = await takeOverLease(repository.storage, found, clock);
-  if (lease === undefined) return undefined; // another process is at it
   const { job, verb, source, acquiredAt, journal: name } = found.record;
-  const journal = await Journal.reopen(repository.storage, clock, name);
-  const left = journal === undefined ? [] : await undo(workshop, journal);
-  if (journal?.record.state === "running") {
-    await journal.end({ error: new LifeboatError("CANCELLED", "its process ended before it did; what it left was removed") });
+  // A lease can be forged over the journal of a job that lives: it is the journal that says who runs.
+  const before = await Journal.reopen(repository.storage, clock, name);
+  if (before?.record.state === "running" && lifeOfJob({ job, owner: before.record.owner }) === "alive") return undefined;
+  const lease = await takeOverLease(repository, found, clock);
+  if (lease === undefined) return undefined; // another process is at it
+  try {
+    const journal = await Journal.reopen(repository.storage, clock, name);
+    const left = journal === undefined ? [] : await undo(workshop, journal);
+    if (journal?.record.state === "running") {
+      await journal.end({ error: new LifeboatError("CANCELLED", "its process ended before it did; what it left was removed") });
+    }
+    if (left.length === 0) await lease.release();
+    progress.note(`cleaned up after job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`);
+    for (const { kind, locator, why } of left) progress.note(`  still there: ${kind} ${JSON.stringify(locator)}: ${why}`);
+    return { job, verb, source, startedAt: acquiredAt, left };
+  } finally {
+    await lease.forsake(); // unless it is released: it is tried again
   }
-  if (left.length === 0) await lease.release();
-  progress.note(`cleaned up after job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`);
-  for (const { kind, locator, why } of left) progress.note(`  still there: ${kind} ${JSON.stringify(locator)}: ${why}`);
-  return { job, verb, source, startedAt: acquiredAt, left };
+}
+
+export interface Discarded {
+  /** Name of the object. */
+  readonly name: string;
+  /** What is wrong with it, in one sentence. */
+  readonly message: string;
+  readonly removed: boolean;
+}
+
+/**
+ * Removes the files among the leases that are not leases and that no heartbeat has renewed for a lease's term: behind those there is
+ * no job. What is younger, and what these credentials may not remove, stays.
+ */
+export async function discardFlaws({ repository }: Workshop): Promise<Discarded[]> {
+  const { flaws, at } = await listLeases(repository);
+  const discarded: Discarded[] = [];
+  for (const { name, message, writtenAt } of flaws) {
+    const removed = isSilent(writtenAt, at) && (await removeQuietly(repository.storage, name));
+    discarded.push({ name, message, removed });
+  }
+  return discarded;
 }

@@ -2,8 +2,8 @@
 import { LifeboatError } from "../core/errors.ts";
 import { expireSnapshots, type SnapshotExpireOptions } from "../core/snapshot-retention.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
-import { listLeases } from "../repository/leases.ts";
 import { readSnapshotRecord, removeSnapshotRecord } from "../repository/snapshots.ts";
+import { refuseInUse } from "./holders.ts";
 import type { Job } from "./job.ts";
 import { isScheduled, type SnapshotEntry, snapshotRetention, snapshotsOf } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
@@ -42,8 +42,7 @@ async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Pr
 export async function removeSnapshot(workshop: Workshop, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
   const { storage } = workshop.repository;
   const { id, name, form } = entry.snapshot;
-  const user = (await listLeases(storage)).find(({ record }) => record.point === id);
-  if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
+  await refuseInUse(workshop, id, job.id);
   const record = await readSnapshotRecord(storage, source.name, id);
   if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is not known to be ours any more");
   if (record.hold !== undefined) throw new LifeboatError("LEASE_HELD", `${record.hold.by} put it on hold meanwhile`);

@@ -5,7 +5,7 @@ import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
-import { isAbandoned, listLeases } from "../repository/leases.ts";
+import { type Holders, holdersOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
@@ -28,18 +28,20 @@ const REACH_MS = 10_000;
 /** How far back an attempt is looked for when there is no backup at all. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
-/** Judges one source. */
-export async function statusOf(workshop: Workshop, source: Source, watch: Watch): Promise<SourceStatus> {
+/** Judges one source. `known`: the leases, where they were read just now. */
+export async function statusOf(workshop: Workshop, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
   const { repository, clock } = workshop;
   const reach = reachProblem(source, watch.signal);
   const entries = await pointsOf(workshop, source.name);
   const own = entries.map(({ point }) => point);
+  const holders = known ?? (await holdersOf(workshop, watch.signal));
+  const jobs = reasonsOf(holders, source.name, clock.now(), workshop.sources.keys());
   const [unreachableBecause, log, provider, lastDrill, attempt] = await Promise.all([
     reach,
     logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
     lastEvidence(repository.storage, source.name, "drill", watch.signal),
-    lastAttempt(workshop, source.name, own, watch.signal),
+    lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);
@@ -50,6 +52,7 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch)
     window,
     log: log?.reasons,
     provider: provider?.reasons,
+    jobs,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
     lastAttempt: attempt,
     objective: source.objective,
@@ -93,11 +96,12 @@ export async function lastAttempt(
   source: string,
   points: readonly RestorePoint[],
   signal: AbortSignal,
+  known?: Holders,
 ): Promise<LastAttempt | undefined> {
   const { repository, clock } = workshop;
   const now = clock.now();
-  for (const { record } of await listLeases(repository.storage)) {
-    if (record.verb !== "backup" || record.source !== source || !isAbandoned(record, now)) continue;
+  for (const { record, abandoned } of (known ?? (await holdersOf(workshop, signal))).holders) {
+    if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
     return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
   }
   const latest = newest(points);

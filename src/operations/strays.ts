@@ -3,7 +3,7 @@ import { asLifeboatError } from "../core/errors.ts";
 import { isId, timeOfId } from "../core/ids.ts";
 import type { Resource } from "../ports/resource.ts";
 import { findJob } from "../repository/journal.ts";
-import { listLeases } from "../repository/leases.ts";
+import { holdersOf } from "./holders.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Stray {
@@ -25,7 +25,7 @@ export async function straysOf(workshop: Workshop, source: Source, watch: Pick<W
   const found = await list({ signal: watch.signal });
   if (found.length === 0) return [];
   const { storage } = workshop.repository;
-  const alive = new Set((await listLeases(storage)).map(({ record }) => record.job));
+  const alive = new Set((await holdersOf(workshop, watch.signal)).holders.map(({ record }) => record.job));
   const left = found.filter(({ jobId }) => !alive.has(jobId));
   return Promise.all(
     left.map(async ({ jobId, resource }) => {

@@ -3,6 +3,7 @@
 // Names are relative, "/"-separated, made of [A-Za-z0-9._-] segments, never "." or "..".
 // Every method takes a signal and has a deadline of its own for each request; a silent server ends as STORAGE_TIMEOUT.
 // Errors are LifeboatError with a STORAGE_*, OBJECT_* or CANCELLED code; adapters translate foreign errors at their edge.
+import { isLifeboatError, type LifeboatError } from "../core/errors.ts";
 
 export interface StorageCapabilities {
   /** Classes `put` and `setStorageClass` accept, warmest first; empty: the storage has no classes and ignores the option. */
@@ -16,6 +17,7 @@ export interface StorageCapabilities {
 export interface ObjectInfo {
   readonly name: string;
   readonly sizeBytes: number;
+  /** When the storage saw it written, by its own clock; a writer cannot choose it. */
   readonly modifiedAt: Date;
   /** Opaque version mark for conditional replacement. Changes whenever the bytes are written anew. */
   readonly etag: string;
@@ -74,9 +76,22 @@ export interface Storage {
   /** Asks for an archived object to be readable for some days. "ready" at once for what is not archived. Idempotent. */
   thaw(name: string, days: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<"ready" | "thawing">;
 
+  /**
+   * The present by the clock that stamps `modifiedAt`, to the second: how long ago an object was written is the difference of the
+   * two, whatever this machine's clock says. Where the storage tells no time, this machine's.
+   */
+  now(options?: { readonly signal?: AbortSignal | undefined }): Promise<Date>;
+
   /** Removes remains of uploads under the prefix that nobody has touched since the instant (multipart uploads, temporary files). Returns how many. */
   sweep(prefix: string, untouchedSince: Date, options?: { readonly signal?: AbortSignal | undefined }): Promise<number>;
 
   /** Ends connections. */
   close(): Promise<void>;
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(["STORAGE_AUTH", "STORAGE_REFUSED", "STORAGE_FULL"]);
+
+/** Whether the storage says that it will not: it is full, read-only, or these credentials may not. */
+export function isRefusal(error: unknown): error is LifeboatError {
+  return isLifeboatError(error) && REFUSALS.has(error.code);
 }

@@ -1,28 +1,25 @@
-// Leases: the exclusive right to do something, kept alive by a heartbeat. Whoever falls silent loses it.
+// Leases: the exclusive right to do something, kept alive by a heartbeat. A holder that falls silent loses it.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
-import { LEASES, leaseName } from "./layout.ts";
-import { isCertainlyDead, type Owner, thisOwner } from "./owner.ts";
+import { isRefusal } from "../ports/storage.ts";
+import { putJson } from "./json-object.ts";
+import { leaseName } from "./layout.ts";
+import {
+  claimOf,
+  type FoundLease,
+  isSilent,
+  keepers,
+  LEASE_TERM_MS,
+  type LeaseFlaw,
+  type LeaseRecord,
+  nameOf,
+  readLease,
+} from "./lease-files.ts";
+import { thisOwner } from "./owner.ts";
+import type { Repository } from "./repository.ts";
 
-export const LEASE_TERM_MS = 60_000;
 const HEARTBEAT_MS = 15_000;
-/** How far two machines' clocks may differ before a lease that is alive could look expired. */
-const CLOCK_SKEW_MS = 30_000;
-
-export interface LeaseRecord {
-  readonly job: string;
-  /** Name of the job's journal in the repository. */
-  readonly journal: string;
-  readonly verb: string;
-  readonly source: string;
-  /** Restore point in use, which expire then leaves alone. */
-  readonly point?: string | undefined;
-  readonly owner: Owner;
-  readonly acquiredAt: string;
-  readonly expiresAt: string;
-}
+type Holder = Pick<LeaseRecord, "job" | "journal" | "verb" | "source" | "point">;
 
 export interface Lease {
   readonly name: string;
@@ -30,65 +27,116 @@ export interface Lease {
   readonly lost: AbortSignal;
   /** Asks the storage itself. Throws LEASE_LOST unless the lease is still ours: the last thing before a commit. */
   assertHeld(): Promise<void>;
+  /** Names the restore point that the job is at now, for all to see when this resolves. */
+  use(point: string | undefined): Promise<void>;
   release(): Promise<void>;
-  /** Ends the heartbeat and leaves the lease to run out, for whoever cleans up later. */
-  forsake(): void;
-}
-
-/** A lease as it lies in the storage. */
-export interface FoundLease {
-  readonly name: string;
-  readonly etag: string;
-  readonly record: LeaseRecord;
+  /** Ends the heartbeat and leaves the lease behind, for whichever start cleans up later. */
+  forsake(): Promise<void>;
 }
 
 /**
  * Takes the lease. One that another job holds: LEASE_HELD, with who and since when. One whose holder is dead or silent
  * is not taken over here: `jobs recover` ends that job first, so that what it left is cleaned before anything new begins.
  */
-export async function acquireLease(
-  storage: Storage,
-  name: string,
-  holder: Pick<LeaseRecord, "job" | "journal" | "verb" | "source" | "point">,
-  clock: Clock,
-): Promise<Lease> {
+export async function acquireLease(repository: Repository, name: string, holder: Holder, clock: Clock): Promise<Lease> {
   const object = leaseName(name);
   const acquiredAt = clock.now().toISOString();
+  for (let etag: string | undefined; ; ) {
+    try {
+      return await hold(repository, object, { ...holder, acquiredAt }, clock, etag === undefined ? { ifAbsent: true } : { ifMatch: etag });
+    } catch (error) {
+      if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
+      const facts = await repository.storage.head(object);
+      if (facts === undefined && etag === undefined) throw heldBy(name, undefined, error); // it came and went: the next try may have it
+      const found = facts && (await readLease(repository, facts));
+      if (etag !== undefined || found === undefined || !(await isFree(repository, found))) throw heldBy(name, recordOf(found), error);
+      etag = found.etag;
+    }
+  }
+}
+
+const recordOf = (found: FoundLease | LeaseFlaw | undefined): LeaseRecord | undefined =>
+  found && "record" in found ? found.record : undefined;
+
+/** Whether nothing stands behind what occupies the name: its holder is done, or it is not a lease and no heartbeat ever renewed it. */
+async function isFree({ storage }: Repository, found: FoundLease | LeaseFlaw): Promise<boolean> {
+  if ("record" in found) return found.record.releasedAt !== undefined;
+  return isSilent(found.writtenAt, await storage.now());
+}
+
+/** Writes the lease and keeps it. */
+async function hold(
+  { storage, trust }: Repository,
+  object: string,
+  holder: Holder & Pick<LeaseRecord, "acquiredAt">,
+  clock: Clock,
+  condition: { readonly ifAbsent: true } | { readonly ifMatch: string },
+): Promise<Lease> {
+  const keeper = { job: holder.job };
+  keepers.add(keeper); // before it can be seen, so that no clean-up of this process takes it for one left behind
+  try {
+    return await keep({ storage, trust }, object, holder, clock, condition, () => keepers.delete(keeper));
+  } catch (error) {
+    keepers.delete(keeper);
+    throw error;
+  }
+}
+
+async function keep(
+  { storage, trust }: Pick<Repository, "storage" | "trust">,
+  object: string,
+  holder: Holder & Pick<LeaseRecord, "acquiredAt">,
+  clock: Clock,
+  condition: { readonly ifAbsent: true } | { readonly ifMatch: string },
+  end: () => void,
+): Promise<Lease> {
+  const owner = thisOwner();
+  const proof = trust.writer?.proof(...claimOf({ ...holder, owner }));
+  let { point } = holder;
   const record = (): LeaseRecord => ({
     ...holder,
-    owner: thisOwner(),
-    acquiredAt,
+    point,
+    owner,
     expiresAt: new Date(clock.now().getTime() + LEASE_TERM_MS).toISOString(),
+    proof,
   });
-  let etag: string;
-  try {
-    etag = (await putJson(storage, object, record(), { ifAbsent: true })).etag;
-  } catch (error) {
-    if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
-    throw heldBy(name, (await readLease(storage, object))?.record, error);
-  }
+  let { etag } = await putJson(storage, object, record(), condition);
 
   const loss = new AbortController();
   const lose = (cause: unknown): void =>
-    loss.abort(new LifeboatError("LEASE_LOST", `the lease ${name} was lost to another process`, { cause }));
+    loss.abort(new LifeboatError("LEASE_LOST", `the lease ${nameOf(object)} was lost to another process`, { cause }));
   let renewedAtMs = clock.monotonicMs();
-  let beat: Promise<void> = Promise.resolve();
+  const write = async (): Promise<void> => {
+    etag = (await putJson(storage, object, record(), { ifMatch: etag, signal: AbortSignal.timeout(HEARTBEAT_MS) })).etag;
+    renewedAtMs = clock.monotonicMs();
+  };
   const renew = async (): Promise<void> => {
     try {
-      etag = (await putJson(storage, object, record(), { ifMatch: etag, signal: AbortSignal.timeout(HEARTBEAT_MS) })).etag;
-      renewedAtMs = clock.monotonicMs();
+      await write();
     } catch (error) {
-      // A conflict means somebody else wrote it; a silent storage is survived until the term is over.
+      // A conflict means that another process wrote it; a silent storage is survived until the term is over.
       if (isLifeboatError(error, "STORAGE_CONFLICT") || clock.monotonicMs() - renewedAtMs > LEASE_TERM_MS) lose(error);
     }
   };
+  let beat: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     beat = beat.then(renew);
   }, HEARTBEAT_MS);
   timer.unref();
 
+  let ended = false;
+  /** False: it was ended before, or is another process's now. */
+  const stop = async (): Promise<boolean> => {
+    if (ended) return false;
+    ended = true;
+    clearInterval(timer);
+    await beat;
+    end();
+    return !loss.signal.aborted;
+  };
+
   return {
-    name,
+    name: nameOf(object),
     lost: loss.signal,
     async assertHeld() {
       await beat;
@@ -98,13 +146,33 @@ export async function acquireLease(
       lose(undefined);
       loss.signal.throwIfAborted();
     },
-    async release() {
-      clearInterval(timer);
-      await beat;
-      if (loss.signal.aborted) return; // it is somebody else's now
-      await storage.delete(object);
+    async use(next) {
+      point = next;
+      const written = beat.then(async () => {
+        loss.signal.throwIfAborted();
+        await write();
+      });
+      beat = written.catch((error: unknown) => {
+        if (isLifeboatError(error, "STORAGE_CONFLICT")) lose(error);
+      });
+      await written;
     },
-    forsake: () => clearInterval(timer),
+    async release() {
+      if (!(await stop())) return;
+      try {
+        await storage.delete(object);
+      } catch (error) {
+        // Where nothing may be removed, it says itself that it is over; where nothing may be written either, it runs out.
+        if (!isRefusal(error)) throw error;
+        const over = { ...record(), releasedAt: clock.now().toISOString() };
+        await putJson(storage, object, over, { ifMatch: etag }).catch(() => undefined);
+      }
+    },
+    async forsake() {
+      if (!(await stop())) return;
+      const left = { ...record(), forsakenAt: clock.now().toISOString() };
+      await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it runs out
+    },
   };
 }
 
@@ -116,50 +184,16 @@ function heldBy(name: string, record: LeaseRecord | undefined, cause: unknown): 
   return new LifeboatError("LEASE_HELD", `${holder} holds the lease ${name}`, { cause, details: { lease: name, job: record?.job } });
 }
 
-async function readLease(storage: Storage, object: string): Promise<FoundLease | undefined> {
-  const facts = await storage.head(object);
-  const record = facts && (await getJson(storage, object));
-  if (facts === undefined || record === undefined) return undefined;
-  return { name: object.slice(LEASES.length, -".json".length), etag: facts.etag, record: record as unknown as LeaseRecord };
-}
-
-/** Every lease there is. Jobs that run, and jobs that died, are exactly those that hold one. */
-export async function listLeases(storage: Storage): Promise<FoundLease[]> {
-  const found: FoundLease[] = [];
-  for await (const { name } of storage.list(LEASES)) {
-    const lease = await readLease(storage, name);
-    if (lease) found.push(lease);
-  }
-  return found;
-}
-
-/** Whether the holder will never come back: its process is gone, or it has been silent for longer than its term. */
-export function isAbandoned(record: LeaseRecord, now: Date): boolean {
-  return isCertainlyDead(record.owner) || now.getTime() > Date.parse(record.expiresAt) + CLOCK_SKEW_MS;
-}
-
 /**
  * Takes an abandoned lease over, to clean up after its holder. Of several that try, one succeeds; undefined for the others.
  * From here on the old holder, should it wake, fails its `assertHeld`.
  */
-export async function takeOverLease(storage: Storage, found: FoundLease, clock: Clock): Promise<Lease | undefined> {
-  const object = leaseName(found.name);
-  const record: LeaseRecord = {
-    ...found.record,
-    owner: thisOwner(),
-    expiresAt: new Date(clock.now().getTime() + 5 * LEASE_TERM_MS).toISOString(),
-  };
+export async function takeOverLease(repository: Repository, { name, etag, record }: FoundLease, clock: Clock): Promise<Lease | undefined> {
+  const { job, journal, verb, source, point, acquiredAt } = record;
   try {
-    await putJson(storage, object, record, { ifMatch: found.etag });
+    return await hold(repository, leaseName(name), { job, journal, verb, source, point, acquiredAt }, clock, { ifMatch: etag });
   } catch (error) {
     if (isLifeboatError(error, "STORAGE_CONFLICT")) return undefined;
     throw error;
   }
-  return {
-    name: found.name,
-    lost: new AbortController().signal,
-    assertHeld: async () => undefined,
-    release: () => storage.delete(object),
-    forsake: () => undefined,
-  };
 }

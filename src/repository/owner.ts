@@ -1,6 +1,7 @@
 // Who works: this process, in a form that tells another process on the same machine whether it is still alive.
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
+import * as z from "zod";
 
 export interface Owner {
   readonly user: string;
@@ -11,6 +12,15 @@ export interface Owner {
   /** Start time of the process in clock ticks since boot; guards against a reused pid. Empty where the system does not tell. */
   readonly startedTicks: string;
 }
+
+/** What a stored owner must be. Its texts are shown to people: they are bounded here and made safe by the renderer. */
+export const ownerSchema = z.object({
+  user: z.string().max(256),
+  host: z.string().max(256),
+  machine: z.string().max(1024),
+  pid: z.int().positive(), // 0 and below would name a whole group of processes
+  startedTicks: z.string().max(32),
+});
 
 const attempt = (read: () => string): string => {
   try {
@@ -39,15 +49,19 @@ export function thisOwner(): Owner {
   };
 }
 
-/** True only when the owner is certainly dead: same machine, and no such process any more. */
-export function isCertainlyDead(owner: Owner): boolean {
-  if (owner.machine !== thisOwner().machine) return false;
+/**
+ * What is certain of the owner. Another machine's, or another boot's, is unknown; so is one on this machine whose start time the
+ * system does not tell: a pid alone may have been given to another process.
+ */
+export function lifeOf(owner: Owner): "alive" | "dead" | "unknown" {
+  if (owner.machine !== thisOwner().machine) return "unknown";
   try {
     process.kill(owner.pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return "dead";
   }
   const { state, startedTicks } = processFacts(owner.pid);
-  if (state === "Z" || state === "X") return true; // ended, and nobody has collected it yet
-  return startedTicks !== "" && owner.startedTicks !== "" && startedTicks !== owner.startedTicks;
+  if (state === "Z" || state === "X") return "dead"; // ended, and its parent has not collected it yet
+  if (startedTicks === "" || owner.startedTicks === "") return "unknown";
+  return startedTicks === owner.startedTicks ? "alive" : "dead";
 }

@@ -38,6 +38,16 @@ export function storageContract(name: string, make: () => Promise<StorageUnderTe
       assert.deepEqual(await collect(storage.list(at)), [info]);
     });
 
+    test("R56 the storage tells its own time, by the clock that stamps what is written", async () => {
+      const at = `${folder()}clock`;
+      const before = await storage.now();
+      const { modifiedAt } = await storage.put(at, text("x"));
+      const after = await storage.now();
+      const second = 1000; // as coarse as a stamp may be, at either end
+      assert.ok(before.getTime() - second <= modifiedAt.getTime(), `${before.toISOString()} before ${modifiedAt.toISOString()}`);
+      assert.ok(modifiedAt.getTime() <= after.getTime() + second, `${modifiedAt.toISOString()} before ${after.toISOString()}`);
+    });
+
     test("an unconditional put replaces, and the etag changes with the bytes", async () => {
       const at = `${folder()}object`;
       const first = await storage.put(at, text("one"));

@@ -184,3 +184,13 @@ test("a sandbox with a directory of its own still has its objects after a restar
   assert.equal((await open().head("x"))?.storageClass, "GLACIER_IR");
   assert.deepEqual(await digestOf(open().get("x")), await digestOf(generatedBytes(9 * MiB)));
 });
+
+test("R56 the bucket's own time is told, by its answers, and a clock of ours that is hours off is no obstacle", async () => {
+  const aheadMs = 5 * 3_600_000;
+  await using server = await startSandboxedS3({ clock: () => Date.now() + aheadMs });
+  const storage = server.open();
+  const { modifiedAt } = await storage.put("x", new Uint8Array(1));
+  const now = await storage.now();
+  for (const at of [modifiedAt, now]) assert.ok(Math.abs(at.getTime() - Date.now() - aheadMs) < 60_000, at.toISOString());
+  assert.ok(Math.abs((await server.open().now()).getTime() - Date.now() - aheadMs) < 60_000, "asked for nothing else before");
+});

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Clock } from "../../src/ports/clock.ts";
+import type { ObjectInfo, Storage } from "../../src/ports/storage.ts";
 import { createRepository, type Repository } from "../../src/repository/repository.ts";
 import { generateWriter, parseWriter, type Trust, trustOf } from "../../src/repository/trust.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
@@ -31,6 +32,28 @@ export function testTrust(): Trust {
   return trustOf([], parseWriter(generateWriter().pem, "a test"));
 }
 
+/** The storage as one whose own clock is this one: what is written through it carries that clock's time. */
+export function onClock(storage: Storage, clock: Pick<Clock, "now">): Storage {
+  const written = new Map<string, Date>();
+  const stamped = (info: ObjectInfo): ObjectInfo => ({ ...info, modifiedAt: written.get(info.name) ?? info.modifiedAt });
+  return {
+    ...storage,
+    async put(name, body, options) {
+      const info = await storage.put(name, body, options);
+      written.set(name, clock.now());
+      return stamped(info);
+    },
+    async head(name, options) {
+      const info = await storage.head(name, options);
+      return info && stamped(info);
+    },
+    async *list(prefix, options) {
+      for await (const info of storage.list(prefix, options)) yield stamped(info);
+    },
+    now: async () => clock.now(),
+  };
+}
+
 /** A temporary directory that goes with the test. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(process.env.LIFEBOAT_TEST_TMP ?? tmpdir(), "lifeboat-test-"));
@@ -43,7 +66,7 @@ export async function temporaryRepository(
   clock: Clock = drivenClock(),
 ): Promise<Repository & { readonly directory: string }> {
   const directory = await temporaryDirectory(t);
-  const storage = openLocalStorage({ directory });
+  const storage = onClock(openLocalStorage({ directory }), clock);
   t.after(() => storage.close());
   return { ...(await createRepository(storage, ["age1test"], clock, testTrust())), directory };
 }

@@ -3,10 +3,10 @@ import { integer } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
-import { recoverJobs } from "../../operations/recover.ts";
+import { holdersOf } from "../../operations/holders.ts";
+import { discardFlaws, recoverJobs } from "../../operations/recover.ts";
 import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
-import { isAbandoned, listLeases } from "../../repository/leases.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
 import { withWorkshop } from "../session.ts";
@@ -20,16 +20,17 @@ export const jobsCommand = defineCommand({
   async run(context) {
     return withWorkshop(context, async (workshop) => {
       const { storage } = workshop.repository;
-      const now = context.clock.now();
-      const dead = new Set((await listLeases(storage)).filter(({ record }) => isAbandoned(record, now)).map(({ record }) => record.job));
+      const { holders, flaws } = await holdersOf(workshop, context.signal);
+      const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
       const jobs: JobRecord[] = [];
       for await (const job of jobsSince(storage, new Date(0), context.signal)) {
         jobs.push(job);
         if (jobs.length === context.options.limit) break;
       }
       const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
-      context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })) }, () => {
-        if (jobs.length === 0) return "no jobs yet";
+      const messages = flaws.map(({ message }) => message);
+      context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
+        if (jobs.length === 0) return ["no jobs yet", ...shown(messages)].join("\n");
         const rows = shown(jobs).map((job) => [
           job.id,
           job.verb,
@@ -43,11 +44,12 @@ export const jobsCommand = defineCommand({
                 .map(([key, value]) => `${key} ${value}`)
                 .join(", "),
         ]);
-        return renderTable(
+        const table = renderTable(
           ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title })),
           rows,
           { paint: context.paint },
         );
+        return [table, ...shown(messages)].join("\n");
       });
       return EXIT.done;
     });
@@ -63,18 +65,23 @@ export const jobsRecover = defineCommand({
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
       const recovered = await recoverJobs(workshop, watch.progress);
+      const discarded = await discardFlaws(workshop);
       const strays = await recoverStrays(workshop, watch);
       const lines = [
         ...recovered.map(
           ({ job, verb, source, left }) =>
             `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
         ),
+        ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
         ...strays.map(({ source, message }) => `${source}: ${message}`),
       ];
-      context.emit({ recovered, strays: strays.map(strayJson) }, () =>
+      context.emit({ recovered, discarded, strays: strays.map(strayJson) }, () =>
         lines.length === 0 ? "nothing to clean up" : shown(lines).join("\n"),
       );
-      const left = recovered.some((one) => one.left.length > 0) || strays.some(({ outcome }) => outcome !== "removed");
+      const left =
+        recovered.some((one) => one.left.length > 0) ||
+        discarded.some(({ removed }) => !removed) ||
+        strays.some(({ outcome }) => outcome !== "removed");
       return left ? EXIT.inconclusive : EXIT.done;
     });
   },

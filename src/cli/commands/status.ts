@@ -3,6 +3,7 @@ import { text } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
+import { holdersOf } from "../../operations/holders.ts";
 import { type SourceStatus, statusOf } from "../../operations/status.ts";
 import { defineCommand } from "../command.ts";
 import { logJson, renderLog } from "../render/log.ts";
@@ -19,7 +20,9 @@ export const statusCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const all = await Promise.all(sourcesNamed(workshop, context.args.source).map((source) => statusOf(workshop, source, watch)));
+      const sources = sourcesNamed(workshop, context.args.source);
+      const holders = await holdersOf(workshop, watch.signal);
+      const all = await Promise.all(sources.map((source) => statusOf(workshop, source, watch, holders)));
       const verdicts = all.map(({ verdict }) => verdict);
       const verdict = verdicts.includes("fail") ? "fail" : verdicts.includes("inconclusive") ? "inconclusive" : "pass";
       context.emit({ verdict, sources: all.map(json) }, () => all.map((status) => human(status, context.paint)).join("\n\n"));

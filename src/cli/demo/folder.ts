@@ -2,7 +2,7 @@
 import { chmod, lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { isCertainlyDead, type Owner, thisOwner } from "../../repository/owner.ts";
+import { lifeOf, type Owner, thisOwner } from "../../repository/owner.ts";
 import { removePostgresSandbox } from "../../sandbox/postgres/server.ts";
 
 const PREFIX = "lifeboat-demo-";
@@ -62,7 +62,7 @@ async function isOrphan(path: string): Promise<boolean> {
   try {
     const facts = await lstat(path);
     if (!facts.isDirectory() || facts.uid !== process.getuid?.()) return false;
-    return isCertainlyDead(JSON.parse(await readFile(join(path, NOTE), "utf8")) as Owner);
+    return lifeOf(JSON.parse(await readFile(join(path, NOTE), "utf8")) as Owner) === "dead";
   } catch {
     return false; // kept on request, still being made, or gone by now: not ours to touch
   }

@@ -39,10 +39,11 @@ export async function serve(
   response: ServerResponse,
 ): Promise<void> {
   try {
+    response.setHeader("date", new Date(server.now()).toUTCString());
     const request = understand(raw);
     const effect = faults.take(request.operation);
     if (!(await sufferBefore(effect, response))) return;
-    const payloadHash = checkSignature(raw, credentials, Date.now());
+    const payloadHash = checkSignature(raw, credentials, server.now());
     if (request.bucket !== server.bucket) throw new S3Fault(404, "NoSuchBucket", "The specified bucket does not exist");
     refuseChecksums(request, payloadHash, server.faults.refuseChecksums);
     const answer = await ACTIONS[request.operation](server, request, payloadHash);

@@ -12,7 +12,7 @@ import { errnoOf, translated } from "./errors.ts";
 import { listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
 import { openReplaceLock } from "./lock.ts";
 import { getObject } from "./read.ts";
-import { checkedName, factsAt, findRoot, infoOf, pathOf, pruneFolders, type Root, syncFolder } from "./root.ts";
+import { checkedName, factsAt, fileSystemTime, findRoot, infoOf, pathOf, pruneFolders, type Root, syncFolder } from "./root.ts";
 import { putObject } from "./write.ts";
 
 export interface LocalStorageOptions {
@@ -124,6 +124,10 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
       checkedName(name);
       await attempt(`looking at ${name}`, signal, () => mustExist(name));
       return "ready";
+    },
+
+    async now({ signal } = {}) {
+      return attempt("asking for the time", signal, async () => fileSystemTime(await findRoot(directory)));
     },
 
     async sweep(prefix, untouchedSince, { signal } = {}) {

@@ -2,6 +2,8 @@
 //
 // It is SQLite's lock on an empty database file, because that is the one lock Node can take which the kernel itself
 // releases when its holder dies, however it dies: no owner to detect, nothing stale to break, nothing to get wrong.
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { LifeboatError } from "../../core/errors.ts";
@@ -12,6 +14,12 @@ export const LOCK_FILE = "lock";
 
 const BUSY = 5; // SQLITE_BUSY
 const LONGEST_PAUSE_MS = 25;
+
+/** Throws as the file system does: SQLite would not say why it cannot lock, or lock for reading only. */
+async function assertWritable(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  await handle.close();
+}
 
 export interface ReplaceLock {
   /** Runs the work while nobody else, in this process or another, replaces or removes an object. */
@@ -31,8 +39,10 @@ export function openReplaceLock(timeoutMs: number): ReplaceLock {
     database = undefined;
     const folder = join(root.path, PRIVATE_FOLDER);
     await makeFolder(folder);
+    const path = join(folder, LOCK_FILE);
+    await assertWritable(path);
     const { DatabaseSync } = await import("node:sqlite");
-    database = new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 });
+    database = new DatabaseSync(path, { timeout: 0 });
     openedAt = root.path;
     return database;
   };
@@ -42,7 +52,8 @@ export function openReplaceLock(timeoutMs: number): ReplaceLock {
     const giveUpAt = performance.now() + timeoutMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        held.exec("BEGIN EXCLUSIVE");
+        // A journal on disk would take space, and a full one waits for a removal.
+        held.exec("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE");
         return held;
       } catch (error) {
         const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;

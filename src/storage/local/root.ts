@@ -1,6 +1,7 @@
 // The directory a local storage lives in: where names lie in it, and that nothing leads out of it.
+import { randomUUID } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, realpath, rmdir, stat } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, realpath, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { LifeboatError } from "../../core/errors.ts";
 import type { ObjectInfo } from "../../ports/storage.ts";
@@ -118,7 +119,29 @@ export function infoOf(name: string, facts: BigIntStats): ObjectInfo {
   return {
     name,
     sizeBytes: Number(facts.size),
-    modifiedAt: new Date(Number(facts.mtimeNs / 1_000_000n)),
+    // The change of the inode, which the file system's own clock stamps: the other time is the writer's to choose.
+    modifiedAt: new Date(Number(facts.ctimeNs / 1_000_000n)),
     etag: `${facts.ino.toString(36)}-${facts.size.toString(36)}-${facts.mtimeNs.toString(36)}`,
   };
+}
+
+/**
+ * The present by the file system's clock, which on a network share is its server's: the stamp of a file made for it. Where none can
+ * be made, this machine's clock.
+ */
+export async function fileSystemTime(root: Root): Promise<Date> {
+  const path = join(root.path, PRIVATE_FOLDER, `${randomUUID()}+now`); // a kill leaves it to `sweep`
+  try {
+    await makeFolder(dirname(path));
+    const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+    try {
+      return (await handle.stat()).ctime;
+    } finally {
+      await handle.close();
+      await unlink(path);
+    }
+  } catch (error) {
+    if (!["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "")) throw error;
+    return new Date();
+  }
 }

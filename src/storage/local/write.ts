@@ -146,7 +146,8 @@ async function commit(work: Commit): Promise<ObjectInfo> {
   await within(syncFolder(dirname(path)), patience.syncMs, () => doing).catch((error: unknown) => {
     if (errnoOf(error) !== "ENOENT") throw error; // stored, and already removed again by somebody else
   });
-  return infoOf(name, facts);
+  const named = await factsAt(path); // its name was the last change to it
+  return infoOf(name, named?.ino === facts.ino ? named : facts);
 }
 
 /** Gives the file a second, final name and takes the first: link(2) has exactly one winner. False: no links on this file system. */

@@ -100,6 +100,8 @@ export interface S3Caller {
   readonly bucket: string;
   /** `input` is asked for every try, with whether checksums in the newer form may be sent. Throws LifeboatError. */
   call<C extends Call>(name: C, input: (checksums: boolean) => Input<C>, context: CallContext): Promise<Output<C>>;
+  /** By the server's clock, as its last answer told it; undefined: it has told nothing yet. */
+  serverTime(): Date | undefined;
   /** False once the server has refused S3's newer checksums. */
   takesChecksums(): boolean;
   close(): void;
@@ -114,6 +116,15 @@ export function openCaller(options: S3StorageOptions, url: string): S3Caller {
     httpAgent: new HttpAgent(agent),
     httpsAgent: new HttpsAgent(agent),
   });
+  // Every answer says what time it is at the server (RFC 9110, section 6.6.1).
+  let serverAheadMs: number | undefined;
+  const handle = handler.handle.bind(handler);
+  handler.handle = async (...request) => {
+    const answer = await handle(...request);
+    const servedMs = Date.parse(answer.response.headers.date ?? "");
+    if (!Number.isNaN(servedMs)) serverAheadMs = servedMs - Date.now();
+    return answer;
+  };
   const region = options.region ?? (options.endpoint === undefined ? undefined : "us-east-1");
   const { credentials } = options;
   const clientWith = (requestChecksumCalculation: "WHEN_SUPPORTED" | "WHEN_REQUIRED"): S3Client =>
@@ -208,6 +219,7 @@ export function openCaller(options: S3StorageOptions, url: string): S3Caller {
         }
       }
     },
+    serverTime: () => (serverAheadMs === undefined ? undefined : new Date(Date.now() + serverAheadMs)),
     takesChecksums: () => checksums !== "refused",
     close() {
       client.destroy();

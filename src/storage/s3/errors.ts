@@ -95,6 +95,8 @@ export function translatedS3(error: unknown, doing: string): LifeboatError {
 
 /** Whether the same request may fare better on another try. */
 export function isPassing({ code, status }: Failure): boolean {
+  // The answer said what time it is: the next try is signed with that.
+  if (code === "RequestTimeTooSkewed") return true;
   if (["SlowDown", "RequestTimeout", "ThrottlingException", "Throttling", "TooManyRequests", "ConditionalRequestConflict"].includes(code))
     return true;
   if (status !== undefined && status >= 300)

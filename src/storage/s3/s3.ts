@@ -109,6 +109,12 @@ export function openS3Storage(options: S3StorageOptions): Storage {
       return thaw(s3, name, days, signal);
     },
 
+    async now({ signal } = {}) {
+      if (caller.serverTime() === undefined)
+        await caller.call("listObjects", () => ({ Prefix: prefix, MaxKeys: 1 }), { doing: "asking for the time", signal });
+      return caller.serverTime() ?? new Date();
+    },
+
     async sweep(wanted, untouchedSince, asked = {}) {
       assertObjectPrefix(wanted);
       return sweepUploads(s3, wanted, untouchedSince, asked);
