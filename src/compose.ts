@@ -20,7 +20,8 @@ import type { Storage } from "./ports/storage.ts";
 import { listStoredSources } from "./repository/backups.ts";
 import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
-import { openRepository } from "./repository/repository.ts";
+import { openMemory } from "./repository/memory.ts";
+import { openRepository } from "./repository/open.ts";
 import { type OpenKey, parseIdentityFile, type SealKey } from "./repository/seal/keys.ts";
 import { parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
 import { parseStorageUrl } from "./storage/url.ts";
@@ -46,7 +47,7 @@ export interface Composed extends Workshop {
 export async function compose(config: Config, { clock, lifeboat, env, signal }: Surroundings): Promise<Composed> {
   const storage = await openStorage(config);
   try {
-    const repository = await openRepository(storage, trustIn(config), signal);
+    const repository = await openRepository(storage, trustIn(config), (id) => openMemory(id, stateIn(config, env)), signal);
     const { tools } = config;
     const catalog = openCatalog(repository, tools.stateDirectory ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lifeboat"));
     const sources = new Map<string, Source>();
@@ -72,6 +73,7 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
       folderOf: ({ source, folder }) => `${storage.url.replace(/^file:\/\//, "")}/${backupFolder(source, folder).slice(0, -1)}`,
       async close() {
         catalog.close();
+        repository.memory.close();
         await storage.close();
       },
     };
@@ -116,9 +118,12 @@ function writerOf({ key, keyFile }: Config["repository"]["signing"]): Writer | u
 
 /** Where log that was received and not yet stored waits: unlike the catalog, it must survive. */
 function archivesIn(config: Config, env: Surroundings["env"], repositoryId: string): string {
-  const state = config.tools.stateDirectory ?? join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "lifeboat");
-  return join(state, `archive-${repositoryId}`);
+  return join(stateIn(config, env), `archive-${repositoryId}`);
 }
+
+/** State that must survive, unlike caches. */
+const stateIn = ({ tools }: Config, env: Surroundings["env"]): string =>
+  tools.stateDirectory ?? join(env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "lifeboat");
 
 const LONGEST_PARTIAL_MS = 60_000;
 const MAX_BEHIND_BYTES = 8_000_000_000;

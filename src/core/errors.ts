@@ -41,6 +41,10 @@ export const ERROR_CODES = {
   SOURCE_UNKNOWN: code(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
   POINT_UNKNOWN: code(EXIT.usage, "run `lifeboat list` to see every restore point"),
   POINT_AMBIGUOUS: code(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),
+  POINT_UNSIGNED: code(
+    EXIT.integrity,
+    "take another restore point, or add the key of whoever signed it to repository.signing.trusted; `--unsigned` restores it as it is",
+  ),
   CAPABILITY_MISSING: code(EXIT.usage, "run `lifeboat check SOURCE` to see what this source can do"),
   CONFIRMATION_NEEDED: code(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
   NAME_INVALID: code(EXIT.usage, "use letters, digits, dots, dashes and underscores; start with a letter or digit"),

@@ -18,7 +18,7 @@ export interface Fingerprint {
   /** Name of the algorithm, part of the value: values of different algorithms are never compared but recomputed. */
   readonly algorithm: string;
   /** What it covers; a fingerprint is compared only within the same scope. */
-  readonly scope: { readonly kind: "full" | "data" | "schema" | "tables"; readonly tables?: readonly string[] };
+  readonly scope: { readonly kind: "full" | "data" | "schema" | "tables"; readonly tables?: readonly string[] | undefined };
   /** Content per table, by quoted qualified name where quoting is needed: `public.users`, `"Odd Schema"."T"`. Collections for MongoDB. */
   readonly tables: Readonly<Record<string, TableFingerprint>>;
   /** Sequence states as `last_value,is_called`. */

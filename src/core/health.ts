@@ -32,6 +32,18 @@ export const HEALTH_CODES = {
   LEASE_SILENT: "inconclusive",
   JOB_ABANDONED: "inconclusive",
   CLOCK_OFF: "inconclusive",
+  POINT_MISSING: "fail",
+  POINT_CHANGED: "fail",
+  POINT_INCOMPLETE: "fail",
+  MARKS_ROLLED_BACK: "fail",
+  LOG_MISSING: "fail",
+  POINT_UNSIGNED: "inconclusive",
+  MARKS_UNSIGNED: "inconclusive",
+  EVIDENCE_UNSIGNED: "inconclusive",
+  LOG_UNSIGNED: "inconclusive",
+  OBJECT_UNREADABLE: "inconclusive",
+  REPOSITORY_UNSIGNED: "inconclusive",
+  MEMORY_LOST: "inconclusive",
   SOURCE_NOT_ASKED: "inconclusive",
   PROVIDER_NOT_ASKED: "inconclusive",
   DRIFT: "inconclusive",
@@ -72,6 +84,8 @@ export interface HealthFacts {
   readonly reachable?: boolean | undefined;
   /** Any instant in it can be reached, by the provider's history or a log archive. */
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
+  /** What is wrong with what is stored of it. */
+  readonly stored?: readonly HealthReason[] | undefined;
   /** What the log archive says against it. */
   readonly log?: readonly HealthReason[] | undefined;
   /** What the provider's settings say against it. */
@@ -100,6 +114,7 @@ export function judgeSource(facts: HealthFacts): Health {
   const reasons = [
     ...reachability(facts),
     ...backups(facts),
+    ...(facts.stored ?? []),
     ...(facts.log ?? []),
     ...(facts.provider ?? []),
     ...drills(facts),

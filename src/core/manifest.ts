@@ -32,6 +32,8 @@ export interface Manifest {
   readonly provider: string;
   readonly engine: string;
   readonly kind: BackupKind;
+  /** The newest restore point of the source when this one was made, and the SHA-256 of its manifest; absent: there was none. */
+  readonly previous?: { readonly id: string; readonly sha256: string } | undefined;
   /** Chosen tables, for kind `tables`. */
   readonly tables?: readonly string[] | undefined;
   /** Instants, ISO 8601 UTC with milliseconds. `snapshotAt`: the state of the data is that of this instant. */

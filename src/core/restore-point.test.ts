@@ -56,6 +56,8 @@ test("R2 R6 a backup is listed with its name, instants, stored size, reason, not
     reason: "pre-migration, schema v1.5",
     note: "weekly clean-up",
     madeBy: "ann@ops1",
+    signed: true,
+    incomplete: null,
   });
 });
 

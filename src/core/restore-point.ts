@@ -39,6 +39,10 @@ export interface RestorePoint {
   readonly note?: string | undefined;
   /** Who or what made it, as `user@host`. */
   readonly madeBy: string;
+  /** Why it cannot be restored, as the storage's own listing shows: a part of it is missing, or has another size. */
+  readonly incomplete?: string | undefined;
+  /** No trusted key has signed it: it is listed, counts for nothing, and is restored only on request. */
+  readonly unsigned?: true | undefined;
 }
 
 /** What became known of a backup after its manifest was written. */
@@ -72,8 +76,10 @@ const WHOLE: ReadonlySet<PointKind> = new Set<PointKind>(["full", "base", "snaps
 
 export const isWhole = (point: RestorePoint): boolean => WHOLE.has(point.kind);
 
-/** Found damaged, and not found whole since. */
-export const isDamaged = (point: RestorePoint): boolean =>
+/** Known not to be restorable: found damaged and not found whole since, or parts of it are not there. */
+export const isDamaged = (point: RestorePoint): boolean => point.incomplete !== undefined || wasFoundDamaged(point);
+
+const wasFoundDamaged = (point: RestorePoint): boolean =>
   point.damagedAt !== undefined && (point.verifiedAt === undefined || point.verifiedAt <= point.damagedAt);
 
 /** A verify or drill passed, and none has failed since. */
@@ -122,5 +128,7 @@ export function pointJson(point: RestorePoint) {
     reason: point.reason ?? null,
     note: point.note ?? null,
     madeBy: point.madeBy,
+    signed: point.unsigned !== true,
+    incomplete: point.incomplete ?? null,
   };
 }

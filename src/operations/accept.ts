@@ -30,7 +30,7 @@ export async function accept(workshop: Workshop, wanted: string, watch: Watch): 
       watch,
       (run) =>
         run.step("mark", () =>
-          changeSnapshotRecord(workshop.repository.storage, source, id, {
+          changeSnapshotRecord(workshop.repository, source, id, {
             kept: { job, acceptedAt: acceptedAt.toISOString() },
             expiresAt: expiresAt.toISOString(),
             note: `accepted by ${thisOwner().user}@${thisOwner().host}`,
@@ -45,7 +45,7 @@ export async function accept(workshop: Workshop, wanted: string, watch: Watch): 
 async function findKept(workshop: Workshop, wanted: string, watch: Watch): Promise<SnapshotRecord> {
   const all: SnapshotRecord[] = [];
   for (const source of workshop.sources.keys()) {
-    const records = await listSnapshotRecords(workshop.repository.storage, source, watch.signal);
+    const records = await listSnapshotRecords(workshop.repository, source, watch.signal);
     all.push(...[...records.values()].filter(({ kept }) => kept !== undefined));
   }
   const found = all.filter(({ kept }) => kept?.job.startsWith(wanted.toLowerCase()));

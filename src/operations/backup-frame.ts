@@ -9,6 +9,7 @@ import type { Tier } from "../core/tiers.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Resource } from "../ports/resource.ts";
 import { type BackupPlace, commitManifest, type StoreOptions } from "../repository/backups.ts";
+import type { CatalogEntry } from "../repository/catalog.ts";
 import { backupFolderName } from "../repository/layout.ts";
 import { mark } from "../repository/marks.ts";
 import { thisOwner } from "../repository/owner.ts";
@@ -42,6 +43,8 @@ export interface Draft {
   readonly place: BackupPlace;
   readonly tiers: readonly Tier[];
   readonly startedAt: Date;
+  /** The newest restore point of the source as this one begins: the next link of the chain. */
+  readonly previous: Manifest["previous"];
   /** For every part of it. */
   readonly storing: StoreOptions;
   readonly resource: Resource;
@@ -68,10 +71,21 @@ export async function beginDraft(
   const storageClass = tiers.every((tier) => tier.storageClass !== undefined)
     ? (warmestClass(tiers) ?? workshop.storageClass)
     : workshop.storageClass;
-  const name = request.name ?? (await freeName(workshop, source, patternOf(source, request, tiers), request.preDeploy, at));
+  const entries = await workshop.catalog.entries(source.name);
+  const taken = entries.map(({ point }) => point.name);
+  const name = request.name ?? renderName(patternOf(source, request, tiers), { at, feature: request.preDeploy, taken });
   const resource = RESOURCE.backup(source.name, place.folder);
   await job.declare(resource);
-  return { id, name, place, tiers, startedAt, storing: { storageClass, lockUntil, signal: job.signal }, resource };
+  return {
+    id,
+    name,
+    place,
+    tiers,
+    startedAt,
+    previous: newestOf(entries),
+    storing: { storageClass, lockUntil, signal: job.signal },
+    resource,
+  };
 }
 
 /** What only the finished bytes tell. */
@@ -89,7 +103,6 @@ export async function commitDraft(
   job: Job,
   made: Made,
 ): Promise<Manifest> {
-  const { storage } = workshop.repository;
   const { id, name, tiers } = draft;
   const { facts, snapshotAt } = made;
   const manifest: Manifest = {
@@ -100,6 +113,7 @@ export async function commitDraft(
     provider: source.providerName,
     engine: source.engine.name,
     kind: request.kind,
+    previous: draft.previous,
     tables: made.tables,
     startedAt: draft.startedAt.toISOString(),
     snapshotAt: snapshotAt.toISOString(),
@@ -124,11 +138,11 @@ export async function commitDraft(
     const { hold, preDeploy, reason } = request;
     if (hold || preDeploy !== undefined) {
       const why = reason ?? (preDeploy === undefined ? undefined : `before the deployment of ${preDeploy}`);
-      await mark(storage, source.name, id, { hold: holdNow(workshop, why), preDeploy });
+      await mark(workshop.repository, source.name, id, { hold: holdNow(workshop, why), preDeploy });
     }
     await job.assertAlive();
     // Last: a crash before this line leaves garbage, never a false backup.
-    await commitManifest(storage, draft.place, manifest, draft.storing.lockUntil);
+    await commitManifest(workshop.repository, draft.place, manifest, draft.storing.lockUntil);
   });
   await job.strike(draft.resource);
   return manifest;
@@ -168,7 +182,9 @@ function expiryOf(source: Source, request: BackupRequest, tiers: readonly Tier[]
   );
 }
 
-async function freeName(workshop: Workshop, source: Source, pattern: string, feature: string | undefined, at: Date): Promise<string> {
-  const entries = await workshop.catalog.entries(source.name);
-  return renderName(pattern, { at, feature, taken: entries.map(({ point }) => point.name) });
+/** Ids sort by the time at which a backup began: the newest is what this machine saw last, whatever instants it holds. */
+function newestOf(entries: readonly CatalogEntry[]): Manifest["previous"] {
+  const signed = entries.filter(({ point }) => point.unsigned === undefined);
+  const last = signed.reduce<CatalogEntry | undefined>((a, b) => (a === undefined || a.point.id < b.point.id ? b : a), undefined);
+  return last && { id: last.point.id, sha256: last.digest };
 }

@@ -134,5 +134,5 @@ async function remember(workshop: Workshop, past: PastTarget, evidence: Evidence
   const proven = found.some(({ kind }) => kind === "data") && found.every(({ outcome }) => outcome === "pass");
   const at = evidence.endedAt;
   const change = differs ? { damagedAt: at } : proven ? { verifiedAt: at } : undefined;
-  if (change) await changeSnapshotRecord(workshop.repository.storage, entry.source, entry.point.id, change);
+  if (change) await changeSnapshotRecord(workshop.repository, entry.source, entry.point.id, change);
 }

@@ -31,7 +31,7 @@ export interface BranchRestored extends Finding {
 export async function assertNotDoneAlready(workshop: Workshop, source: Source, watch: Watch): Promise<void> {
   const dead = (await recoverJobs(workshop, watch.progress)).filter((one) => one.verb === "restore" && one.source === source.name);
   if (dead.length === 0) return;
-  const records = await listSnapshotRecords(workshop.repository.storage, source.name, watch.signal);
+  const records = await listSnapshotRecords(workshop.repository, source.name, watch.signal);
   for (const { job } of dead) {
     const found = [...records.values()].find(({ kept }) => kept?.job === job);
     if (found === undefined) continue;

@@ -218,7 +218,7 @@ test("R16 the latest state of a source whose provider keeps no history is that o
 });
 
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {
-  const { workshop, source, to, storage } = await place(t);
+  const { workshop, source, to } = await place(t);
   const past = await to("2026-11-21T11:30:00Z");
   const plan = await planBranchRestore(workshop, source, past, { inPlace: true }, watch);
   assert.match(plan.steps[0]?.what ?? "", /as snapshot rollback-20261121/);
@@ -228,7 +228,7 @@ test("R16 restoring in place says what users will notice, and the state before i
     rejectsWith("CONFIRMATION_NEEDED", /cannot be reached meanwhile/),
   );
   const { kept, evidence } = await branchRestore(workshop, source, past, { inPlace: true, yes: "sessions" }, watch);
-  const record = (await listSnapshotRecords(storage, "sessions")).get("snap-1");
+  const record = (await listSnapshotRecords(workshop.repository, "sessions")).get("snap-1");
   assert.deepEqual([kept?.name, record?.form, record?.kept], ["rollback-20261121", "snapshot", { job: evidence.id }]);
 });
 

@@ -1,7 +1,7 @@
 // The end of a drill or a restore: the verdict from the checks, and the evidence filed.
 import type { Achieved, Objective } from "../core/objectives.ts";
 import { type Check, judge } from "../core/verdict.ts";
-import { type Evidence, fileEvidence } from "../repository/evidence.ts";
+import { type Evidence, type Filed, fileEvidence } from "../repository/evidence.ts";
 import { thisOwner } from "../repository/owner.ts";
 import type { Job } from "./job.ts";
 import { renderReport } from "./report.ts";
@@ -19,11 +19,7 @@ export interface Conclusion {
   readonly remarks: readonly string[];
 }
 
-export interface Finding {
-  readonly evidence: Evidence;
-  /** Name of the evidence in the repository. */
-  readonly filed: string;
-}
+export type Finding = Filed;
 
 /** Reading the source for something to compare with: no recovery would do it, for in one there is no source. */
 export const READING_SOURCE = "fingerprint";
@@ -38,7 +34,7 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
   const { job, point, verb, target, checks, objective, achieved, remarks } = conclusion;
   const { verdict, reasons } = judge(checks);
   const { user, host } = thisOwner();
-  const evidence: Evidence = {
+  const found: Omit<Evidence, "report"> = {
     format: 1,
     id: job.id,
     verb,
@@ -56,6 +52,5 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
     achieved,
     remarks,
   };
-  const filed = await fileEvidence(workshop.repository.storage, evidence, renderReport(evidence));
-  return { evidence, filed };
+  return fileEvidence(workshop.repository, found, renderReport(found));
 }

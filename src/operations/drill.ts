@@ -12,6 +12,7 @@ import { type Job, runJob } from "./job.ts";
 import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
 import { physicalCourse } from "./physical-road.ts";
 import { drillPhysical } from "./point-in-time.ts";
+import { originOf } from "./points.ts";
 import type { Place } from "./road.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -21,12 +22,18 @@ export type { Finding } from "./conclude.ts";
  * Runs a drill to the recovery target. Its verdict is in the evidence. A drill that could not be finished files evidence
  * too, and throws: damaged bytes and failed loads as fail, anything else (no tool, no disk) as inconclusive.
  */
-export async function drill(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<Finding> {
+export async function drill(
+  workshop: Workshop,
+  source: Source,
+  to: string,
+  watch: Watch,
+  { unsigned }: { readonly unsigned?: boolean | undefined } = {},
+): Promise<Finding> {
   const past = await pastTargetOf(workshop, source, to, watch);
   if (past !== undefined) return branchDrill(workshop, source, past, watch);
-  const course = await physicalCourse(workshop, source, to, watch);
+  const course = await physicalCourse(workshop, source, to, watch, { unsigned });
   if (course !== undefined) return drillPhysical(workshop, source, course, watch);
-  const target = await destinationOf(workshop, source, to, watch, { orOlder: true });
+  const target = await destinationOf(workshop, source, to, watch, { orOlder: true, unsigned });
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
   const rpoSeconds = lossOf(target, workshop.clock.now());
@@ -48,7 +55,7 @@ export async function drill(workshop: Workshop, source: Source, to: string, watc
         });
       try {
         const { place, arrival, rtoSeconds } = await rehearse(workshop, source, target, job, watch);
-        const checks = [...arrival.checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })];
+        const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, { rtoSeconds, rpoSeconds })];
         const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
         const finding = await file(place, checks, rtoSeconds, remarks);
         await remember(workshop, source.name, point.id, finding.evidence);
@@ -150,10 +157,9 @@ async function remember(workshop: Workshop, source: string, id: string, evidence
   const at = new Date(evidence.endedAt);
   const found = evidence.checks.filter((check) => check.kind !== "objective");
   const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
-  const { storage } = workshop.repository;
   // Log is replayed only onto what was as it had been backed up: from then on, whatever is wrong is the log's, and remembered there.
   const replaying = evidence.steps.some(({ name }) => name === "replay");
   if (replaying && found.some((check) => check.outcome === "fail")) return;
-  if (failed("integrity") || (failed("data") && !failed("schema"))) await mark(storage, source, id, { damagedAt: at });
-  else if (found.every((check) => check.outcome === "pass")) await mark(storage, source, id, { verifiedAt: at });
+  if (failed("integrity") || (failed("data") && !failed("schema"))) await mark(workshop.repository, source, id, { damagedAt: at });
+  else if (found.every((check) => check.outcome === "pass")) await mark(workshop.repository, source, id, { verifiedAt: at });
 }

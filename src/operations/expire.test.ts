@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { drivenClock, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
+import { drivenClock, manifestFor, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { makeId } from "../core/ids.ts";
-import type { Manifest } from "../core/manifest.ts";
 import { silentProgress } from "../ports/progress.ts";
 import type { Storage } from "../ports/storage.ts";
 import { commitManifest, readManifest } from "../repository/backups.ts";
@@ -17,7 +16,6 @@ import type { Source, Workshop } from "./workshop.ts";
 
 const DAY_MS = 86_400_000;
 const watch = { signal: new AbortController().signal, progress: silentProgress };
-const facts = { sizeBytes: 4, sha256: "0".repeat(64) };
 
 /** Five daily backups made by hand, kept for two days each; the newest is of an hour ago. */
 async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage = (storage) => storage) {
@@ -30,22 +28,9 @@ async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage =
     const id = makeId(at, new Uint8Array([n, n, n, n, n]));
     const place = { source: "shop", folder: backupFolderName(at, "full", id) };
     const instant = at.toISOString();
-    await real.storage.put(partName("shop", place.folder, "data"), new TextEncoder().encode("rows"));
-    await commitManifest(real.storage, place, {
-      format: 1,
-      id,
-      name: `day-${n}`,
-      source: "shop",
-      kind: "full",
-      snapshotAt: instant,
-      endedAt: instant,
-      tiers: [],
-      madeBy: { user: "u", host: "h" },
-      sourceBytes: 100,
-      parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
-      fingerprint: {},
-      notIncluded: [],
-    } as unknown as Manifest);
+    for (const part of ["data", "fingerprint"])
+      await real.storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
+    await commitManifest(real, place, manifestFor({ id, name: `day-${n}`, snapshotAt: instant }));
     places.push({ ...place, id });
   }
   const catalog = openCatalog(repository, await temporaryDirectory(t));
@@ -60,7 +45,7 @@ async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage =
     lifeboat: "0",
   } as unknown as Workshop;
   const left = async (): Promise<number[]> => {
-    const there = await Promise.all(places.map((place) => readManifest(real.storage, place)));
+    const there = await Promise.all(places.map((place) => readManifest(real, place)));
     return there.flatMap((manifest, n) => (manifest === undefined ? [] : [n]));
   };
   return { workshop, source, storage: real.storage, places, left, clock };
@@ -78,11 +63,12 @@ test("expire removes what the plan names, with all its objects, and nothing else
   assert.deepEqual(await left(), [3, 4]);
   const objects = [];
   for await (const { name } of storage.list("sources/")) objects.push(name);
-  assert.equal(objects.length, 4, `manifest and data of two backups: ${objects}`);
+  const ofBackups = objects.filter((name) => name.includes("/backups/"));
+  assert.equal(ofBackups.length, 8, `manifest, its signature, data and fingerprint of two backups: ${objects}`);
 });
 
 test("a restore point that a job is using, or that somebody put on hold, stays", async (t) => {
-  const { workshop, source, storage, places, left, clock } = await fiveBackups(t);
+  const { workshop, source, places, left, clock } = await fiveBackups(t);
   const [first, second] = places;
   assert.ok(first && second);
   const lease = await acquireLease(
@@ -91,7 +77,7 @@ test("a restore point that a job is using, or that somebody put on hold, stays",
     { job: "x", journal: "jobs/2026/11/21/x.json", verb: "restore", source: "shop", point: first.id },
     clock,
   );
-  await mark(storage, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
+  await mark(workshop.repository, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
   const result = await expire(workshop, source, watch);
   assert.deepEqual(
     result.refused.map(({ point }) => point.id),
@@ -126,6 +112,6 @@ test("a removal that the storage refuses leaves the point whole; one it breaks o
   await expire(workshop, source, watch);
   const objects = [];
   for await (const { name } of workshop.repository.storage.list("sources/shop/backups/")) objects.push(name);
-  assert.equal(objects.length, 4, `${objects}`);
+  assert.equal(objects.length, 8, `${objects}`);
   assert.deepEqual((await listLeases(workshop.repository)).leases, []);
 });

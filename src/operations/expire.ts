@@ -1,5 +1,6 @@
 // Expire: the retention policy applied. What is decided, and why, is the pure function's; here it is only carried out.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { HealthCode } from "../core/health.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
 import { type Decision, expire as decide, type Expiry } from "../core/retention.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
@@ -26,13 +27,19 @@ export interface ExpireResult extends Expiry {
   readonly log?: LogExpiryPlan | undefined;
 }
 
+/**
+ * What may hide a hold, or a better restore point than those that are left. What is only unsigned counts for nothing, and cannot keep
+ * expiry from its work.
+ */
+const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABLE", "POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK"]);
+
 /** What `expire` would do now. */
 export async function planExpire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
   const entries = await pointsOf(workshop, source.name);
-  const [flaw] = workshop.catalog.flaws(source.name);
+  const flaw = workshop.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
   if (flaw !== undefined) {
-    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while ${flaw}`, {
-      hint: "look at the file named; when that backup is lost, remove its folder, then run `lifeboat expire --plan`",
+    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while this stands: ${flaw.message}`, {
+      hint: `put back what is missing; or, when it is lost for good, run \`lifeboat acknowledge ${source.name}\``,
     });
   }
   const points = entries.map(({ point }) => point);
@@ -115,8 +122,8 @@ async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: 
   await job.assertAlive();
   await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
   try {
-    await removeBackup(storage, place);
-    await removeMarks(storage, place.source, point.id);
+    await removeBackup(workshop.repository, place, workshop.clock, "expired");
+    await removeMarks(workshop.repository, place.source, point.id);
   } catch (error) {
     if ((await storage.head(manifestName(place.source, place.folder))) === undefined) throw new Unfinished(error);
     await job.strike(resource); // refused: it is whole, and stays
@@ -135,11 +142,11 @@ class Unfinished extends Error {
 async function move(workshop: Workshop, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
   const { storage } = workshop.repository;
   await storage.setStorageClass(partName(place.source, place.folder, "data"), storageClass, { signal: job.signal });
-  await mark(storage, place.source, point.id, { storageClass });
+  await mark(workshop.repository, place.source, point.id, { storageClass });
 }
 
 /** Put on hold since it was decided. */
 async function refuseHeld(workshop: Workshop, point: RestorePoint): Promise<void> {
-  const { hold } = await readMarks(workshop.repository.storage, point.source, point.id);
+  const { hold } = await readMarks(workshop.repository, point.source, point.id);
   if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);
 }

@@ -85,7 +85,7 @@ function roundedDown({ precisionMs = 1 }: HistoryControl, wanted: Date): { reado
 
 async function isBackup(workshop: Workshop, source: string, wanted: string): Promise<boolean> {
   try {
-    await findPoint(workshop, wanted, source);
+    await findPoint(workshop, wanted, source, { unsigned: true });
     return true;
   } catch (error) {
     if (isLifeboatError(error, "POINT_UNKNOWN")) return false;

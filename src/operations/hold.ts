@@ -31,13 +31,12 @@ export async function setHold(
   const { source, point } = found.entry;
   const { hold, expiresAt, note } = held ? { hold: holdNow(workshop, reason) } : releaseOf(workshop, found);
   const change = async (): Promise<void> => {
-    const { storage } = workshop.repository;
-    if (found.kind === "backup") return mark(storage, source, point.id, { hold, ...(expiresAt && { expiresAt }) });
+    if (found.kind === "backup") return mark(workshop.repository, source, point.id, { hold, ...(expiresAt && { expiresAt }) });
     const record = {
       hold: hold && { by: hold.by, at: hold.at.toISOString(), reason: hold.reason },
       ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
     };
-    if (await changeSnapshotRecord(storage, source, point.id, record)) return;
+    if (await changeSnapshotRecord(workshop.repository, source, point.id, record)) return;
     const { scheduled = false } = found.entry;
     const why = scheduled
       ? `the provider's own schedule made ${point.name} of ${source}, and removes it${point.expiresAt === undefined ? "" : ` on ${formatInstant(point.expiresAt)}`}: a hold of ours would not keep it`

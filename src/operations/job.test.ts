@@ -32,7 +32,7 @@ const order = { verb: "drill", source: "shop" };
 
 async function journals(workshop: Workshop): Promise<JobRecord[]> {
   const found: JobRecord[] = [];
-  for await (const job of jobsSince(workshop.repository.storage, new Date(0))) found.push(job);
+  for await (const job of jobsSince(workshop.repository, new Date(0))) found.push(job);
   return found;
 }
 

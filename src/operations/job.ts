@@ -49,7 +49,7 @@ export async function runJob<T>(
   const { repository, clock } = workshop;
   const { verb, source, point } = order;
   const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
-  const journal = Journal.prepare(repository.storage, clock, { id, verb, source, lifeboat: workshop.lifeboat });
+  const journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat: workshop.lifeboat });
   const leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
   const lease = await acquireLease(repository, leaseName, { job: id, journal: journal.name, verb, source, point }, clock);
   const signal = AbortSignal.any([watch.signal, lease.lost]);
@@ -67,10 +67,13 @@ export async function runJob<T>(
     strike: (resource) => journal.strike(resource),
     assertAlive: () => lease.assertHeld(),
   };
+  const { memory } = repository;
   try {
+    memory.jobBegan(id);
     await journal.write();
     const value = await run(job);
     await journal.end({ result: resultOf(value) });
+    memory.jobEnded(id);
     await lease.release();
     return value;
   } catch (error) {
@@ -88,6 +91,7 @@ export async function runJob<T>(
 async function closeFailed(workshop: Workshop, journal: Journal, error: unknown, lease: Lease): Promise<void> {
   const left = await undo(workshop, journal);
   await journal.end({ error });
+  if (left.length === 0) workshop.repository.memory.jobEnded(journal.record.id);
   if (left.length === 0) return lease.release();
   const names = left.map(({ kind, locator, why }) => `${kind} ${JSON.stringify(locator)} (${why})`);
   throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);

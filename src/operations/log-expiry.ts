@@ -7,6 +7,7 @@ import { isDamaged, type RestorePoint } from "../core/restore-point.ts";
 import { removeLogFile } from "../repository/log.ts";
 import { type LogPlace, placeOf } from "../repository/log-place.ts";
 import { readAll } from "../repository/read-all.ts";
+import { recordLogRemoval } from "../repository/removals.ts";
 import { holdersOf } from "./holders.ts";
 import type { Job } from "./job.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
@@ -86,13 +87,13 @@ export async function removeLog(
 ): Promise<LogExpiryPlan> {
   const log = await logOf(workshop, source.name, job.signal);
   const plan = await planLogExpiry(workshop, source, log, { removing: new Set(), blocked });
-  const { storage } = workshop.repository;
   await job.assertAlive();
+  await recordLogRemoval(workshop.repository, source.name, endsOf(plan.remove), workshop.clock);
   let refused: string | undefined;
   await readAll([...plan.leftovers, ...plan.remove.map(placeOf)], async (place) => {
     if (refused !== undefined) return;
     try {
-      await removeLogFile(storage, place, job.signal); // JSON first: from that moment on nobody counts on it
+      await removeLogFile(workshop.repository, place, job.signal); // JSON first: from that moment on nobody counts on it
       watch.progress.advance(1);
     } catch (error) {
       job.signal.throwIfAborted();
@@ -100,4 +101,14 @@ export async function removeLog(
     }
   });
   return { ...plan, refused };
+}
+
+/** Up to which position of each timeline the log goes: what is gone before it is missed by no machine. */
+function endsOf(segments: readonly LogSegment[]): { readonly timeline: number; readonly throughLsn: string }[] {
+  const ends = new Map<number, string>();
+  for (const { timeline, nextLsn } of segments) {
+    const end = ends.get(timeline);
+    if (end === undefined || compareLsn(end, nextLsn) < 0) ends.set(timeline, nextLsn);
+  }
+  return [...ends].map(([timeline, throughLsn]) => ({ timeline, throughLsn }));
 }

@@ -17,7 +17,8 @@ export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenK
     try {
       yield* bytes;
     } catch (error) {
-      if (isLifeboatError(error, "INTEGRITY")) await markLogDamage(storage, place, { at: workshop.clock.now(), message: error.message });
+      if (isLifeboatError(error, "INTEGRITY"))
+        await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: error.message });
       throw error;
     }
   };

@@ -56,7 +56,6 @@ export async function takeIn(
   options: IntakeOptions = {},
 ): Promise<TakenIn> {
   const physical = logEngineOf(source);
-  const { storage } = workshop.repository;
   const { signal } = options;
   const archivedAt = workshop.clock.now().toISOString();
   const lockUntil = workshop.lockMs === undefined ? undefined : new Date(workshop.clock.now().getTime() + workshop.lockMs);
@@ -67,7 +66,7 @@ export async function takeIn(
   const timeline = Number.parseInt(name.slice(0, 8), 16);
   if (kind === "history") {
     const history = { source: source.name, timeline, entries: physical.readHistory(bytes), archivedAt };
-    const stored = await storeHistory(storage, workshop.sealKey, history, bytes, { lockUntil, signal });
+    const stored = await storeHistory(workshop.repository, workshop.sealKey, history, bytes, { lockUntil, signal });
     return { name, outcome: outcomeOf(stored) };
   }
   const known = await knownAlready(workshop, source.name, timeline, name, bytes, signal);
@@ -80,7 +79,7 @@ export async function takeIn(
   const { facts, linked } = physical.readSegment(name, bytes, before);
   const previous = linked && before !== undefined ? { name: before.name, sha256: before.plain.sha256 } : undefined;
   const segment = { ...facts, source: source.name, archivedAt, previous };
-  const stored = await storeSegment(storage, workshop.sealKey, segment, bytes, { lockUntil, signal });
+  const stored = await storeSegment(workshop.repository, workshop.sealKey, segment, bytes, { lockUntil, signal });
   if (!facts.partial) await linkNext(workshop, source, stored.record, signal);
   const notice = previous === undefined ? await noticeOf(workshop, source.name, stored.record, before) : undefined;
   return { name, outcome: outcomeOf(stored), segment: stored.record, notice };
@@ -97,7 +96,7 @@ async function knownAlready(
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<LogSegment | undefined> {
-  const record = await readSegmentRecord(workshop.repository.storage, { source, timeline, stem: name }, signal);
+  const record = await readSegmentRecord(workshop.repository, { source, timeline, stem: name }, signal);
   return record?.plain.sha256 === createHash("sha256").update(bytes).digest("hex") ? record : undefined;
 }
 
@@ -109,16 +108,17 @@ async function segmentBefore(
   segmentBytes: number,
   { last, signal }: IntakeOptions,
 ): Promise<LogSegment | undefined> {
-  const { storage } = workshop.repository;
   const timeline = Number.parseInt(name.slice(0, 8), 16);
   const start = positionOf(name, segmentBytes);
   if (start === 0n) return undefined;
-  const history = await readHistoryRecord(storage, source, timeline, signal);
+  const history = await readHistoryRecord(workshop.repository, source, timeline, signal);
   const parent = history === undefined ? timeline : timelineAt(history.entries, timeline, start - 1n);
   for (const line of new Set([parent, timeline])) {
     const wanted = segmentNameAt(line, start - 1n, segmentBytes);
     const found =
-      last?.name === wanted && !last.partial ? last : await readSegmentRecord(storage, { source, timeline: line, stem: wanted }, signal);
+      last?.name === wanted && !last.partial
+        ? last
+        : await readSegmentRecord(workshop.repository, { source, timeline: line, stem: wanted }, signal);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -148,10 +148,9 @@ function positionOf(name: string, segmentBytes: number): bigint {
  */
 async function linkNext(workshop: Workshop, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
   if (segment.free) return; // they come in order; what was mended by hand is linked by `verify`
-  const { storage } = workshop.repository;
   const segmentBytes = Number(parseLsn(segment.nextLsn) - parseLsn(segment.startLsn));
   const stem = segmentNameAt(segment.timeline, parseLsn(segment.nextLsn), segmentBytes);
-  const next = await readSegmentRecord(storage, { source: source.name, timeline: segment.timeline, stem }, signal);
+  const next = await readSegmentRecord(workshop.repository, { source: source.name, timeline: segment.timeline, stem }, signal);
   if (next === undefined || next.previous !== undefined) return;
   try {
     await relink(workshop, source, segment, next, signal);
@@ -172,7 +171,7 @@ export async function relink(
   const key = await workshop.openKey();
   const bytes = await readSegmentBytes(readLogBytes(workshop.repository.storage, placeOf(next), next, key, signal), next);
   const { linked } = logEngineOf(source).readSegment(fileNameOf(next), bytes, before);
-  if (linked) await linkSegment(workshop.repository.storage, next, { name: before.name, sha256: before.plain.sha256 });
+  if (linked) await linkSegment(workshop.repository, next, { name: before.name, sha256: before.plain.sha256 });
   return linked;
 }
 

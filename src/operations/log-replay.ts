@@ -29,6 +29,8 @@ export interface DestinationOptions {
   readonly orOlder?: boolean | undefined;
   /** Log says what happened to whole documents and definitions: it cannot be replayed for rows alone. */
   readonly dataOnly?: boolean | undefined;
+  /** A restore point that no trusted key has signed will do, when it is named. */
+  readonly unsigned?: boolean | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function destinationOf(
   options: DestinationOptions = {},
 ): Promise<Destination> {
   const course = source.engine.log === undefined ? undefined : await courseWithin(workshop, source, to, watch, options);
-  if (course === undefined) return targetOf(workshop, source.name, to);
+  if (course === undefined) return targetOf(workshop, source.name, to, options);
   const { base, chain, expectedEnd, at, log } = course;
   const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
   return { entry: base, named: false, instant: dateOfMicros(at), remarks: [road, ...log.log.flaws], course };

@@ -32,7 +32,8 @@ export async function logStatus(
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
   // Dumps are worth having without any log; base backups are there for it.
   const forLog = bases.filter(({ facts }) => facts.segmentBytes !== undefined);
-  if (!wanted && log.segments.length === 0 && forLog.length === 0) return undefined;
+  const { doubts } = log;
+  if (!wanted && log.segments.length === 0 && forLog.length === 0 && doubts.length === 0) return undefined;
   const state = log.segments.length > 0 || wanted ? await stateOf(source, watch) : undefined;
   const slot = state?.slot === undefined || source.archive === undefined ? undefined : { name: source.archive.slot, ...state.slot };
   const firsts = [
@@ -62,7 +63,7 @@ export async function logStatus(
     segments: log.segments.length,
     bases: bases.length,
     sizeBytes: log.sizeBytes,
-    reasons: relevant,
+    reasons: [...doubts, ...relevant],
     warnings: warningsOf(source, state),
     slot,
   };

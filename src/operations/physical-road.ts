@@ -9,13 +9,19 @@ import { courseTo, parseLogTarget, type RecoveryCourse } from "./recovery-target
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 /** Undefined: a dump is the better way, or the only one. */
-export async function physicalCourse(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<RecoveryCourse | undefined> {
+export async function physicalCourse(
+  workshop: Workshop,
+  source: Source,
+  to: string,
+  watch: Watch,
+  options: { readonly unsigned?: boolean | undefined } = {},
+): Promise<RecoveryCourse | undefined> {
   if (source.engine.physical === undefined || !source.provider.capabilities.physical) return undefined;
   const points = await pointsOf(workshop, source.name);
   if (!points.some(({ point }) => point.kind === "base")) return undefined;
   const target = parseLogTarget(to, workshop.clock.now());
   if (target === undefined) {
-    const { point } = await findPoint(workshop, to, source.name);
+    const { point } = await findPoint(workshop, to, source.name, options);
     return point.kind === "base" ? courseTo(workshop, source, to, watch.signal) : undefined;
   }
   const dump = newest(points.map(({ point }) => point).filter((point) => isWhole(point) && !isDamaged(point) && point.kind !== "base"));

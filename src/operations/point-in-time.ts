@@ -208,13 +208,12 @@ const broken = ({ code, message }: LifeboatError): Check => ({
  * the segment, and other bases or instants may be as good as ever.
  */
 async function remember(workshop: Workshop, course: RecoveryCourse, { evidence }: Finding): Promise<void> {
-  const { storage } = workshop.repository;
   const { source, point } = course.base;
   const at = new Date(evidence.endedAt);
   const found = evidence.checks.filter(({ kind }) => kind !== "objective");
   const unpacked = evidence.steps.some(({ name, ms }) => name === "unpack" && ms !== undefined);
   const replayed = evidence.steps.some(({ name }) => name === "replay");
-  if (found.every(({ outcome }) => outcome === "pass")) await mark(storage, source, point.id, { verifiedAt: at });
+  if (found.every(({ outcome }) => outcome === "pass")) await mark(workshop.repository, source, point.id, { verifiedAt: at });
   else if (unpacked && !replayed && found.some(({ kind, outcome }) => kind === "integrity" && outcome === "fail"))
-    await mark(storage, source, point.id, { damagedAt: at });
+    await mark(workshop.repository, source, point.id, { damagedAt: at });
 }

@@ -4,6 +4,7 @@ import { parseDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { resolveId } from "../core/ids.ts";
 import { isDamaged, isWhole } from "../core/restore-point.ts";
+import type { Check } from "../core/verdict.ts";
 import { listStoredSources, readManifest } from "../repository/backups.ts";
 import type { CatalogEntry } from "../repository/catalog.ts";
 import type { Workshop } from "./workshop.ts";
@@ -12,21 +13,35 @@ export interface PointEntry extends CatalogEntry {
   readonly source: string;
 }
 
-/** Every restore point of a source, or of all that are configured or stored. Oldest first within a source. */
-export async function pointsOf(workshop: Workshop, source?: string): Promise<PointEntry[]> {
+/**
+ * Every restore point of a source that a trusted key has signed, or of all sources that are configured or stored. Oldest first within a
+ * source. `unsigned`: those that nothing may depend on as well, for a list, or for a person who asks for one of them.
+ */
+export async function pointsOf(
+  workshop: Workshop,
+  source?: string,
+  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
+): Promise<PointEntry[]> {
   const names =
     source === undefined ? new Set([...workshop.sources.keys(), ...(await listStoredSources(workshop.repository.storage))]) : [source];
   const points: PointEntry[] = [];
   for (const name of names) {
-    for (const entry of await workshop.catalog.entries(name)) points.push({ ...entry, source: name });
+    for (const entry of await workshop.catalog.entries(name)) {
+      if (unsigned || entry.point.unsigned === undefined) points.push({ ...entry, source: name });
+    }
   }
   return points;
 }
 
-/** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS. */
-export async function findPoint(workshop: Workshop, wanted: string, source?: string): Promise<PointEntry> {
-  const points = await pointsOf(workshop, source);
-  const named = points.filter(({ point }) => point.name === wanted);
+/** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS; POINT_UNSIGNED unless it may be unsigned. */
+export async function findPoint(
+  workshop: Workshop,
+  wanted: string,
+  source?: string,
+  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
+): Promise<PointEntry> {
+  const points = await pointsOf(workshop, source, { unsigned: true });
+  const named = ofTrust(points.filter(({ point }) => point.name === wanted));
   if (named.length > 1) {
     throw new LifeboatError(
       "POINT_AMBIGUOUS",
@@ -35,7 +50,23 @@ export async function findPoint(workshop: Workshop, wanted: string, source?: str
   }
   const id = named[0]?.point.id ?? idOf(workshop, wanted, points, source);
   const found = points.find(({ point }) => point.id === id) as PointEntry;
+  if (found.point.unsigned && !unsigned) throw unsignedPoint(found);
   return confirm(workshop, found);
+}
+
+/** A planted point of the same name must not make a name ambiguous. */
+function ofTrust(points: readonly PointEntry[]): readonly PointEntry[] {
+  const signed = points.filter(({ point }) => point.unsigned === undefined);
+  return signed.length > 0 ? signed : points;
+}
+
+const unsignedPoint = ({ source, point }: PointEntry): LifeboatError =>
+  new LifeboatError("POINT_UNSIGNED", `restore point ${point.name} (${point.id}) of ${source} is not signed by a trusted key`);
+
+/** Data that equals its own fingerprint proves nothing when it is not known who made the two. */
+export function originOf({ point }: PointEntry): Check[] {
+  if (point.unsigned === undefined) return [];
+  return [{ name: "origin", kind: "integrity", outcome: "inconclusive", message: "no trusted key has signed this restore point" }];
 }
 
 export interface Target {
@@ -51,16 +82,22 @@ export interface Target {
  * What a recovery target means: `latest`, a point's name or id, or an instant (the newest point at or before it).
  * Without a log archive an instant between two points cannot be reached exactly; the older point is taken and said so.
  */
-export async function targetOf(workshop: Workshop, source: string, target: string): Promise<Target> {
+export async function targetOf(
+  workshop: Workshop,
+  source: string,
+  target: string,
+  options: { readonly unsigned?: boolean | undefined } = {},
+): Promise<Target> {
   const now = workshop.clock.now();
   const points = await pointsOf(workshop, source);
-  const [flaw] = workshop.catalog.flaws(source);
+  const flaw = workshop.catalog.flaws(source)[0]?.message;
   if (points.length === 0 && flaw !== undefined) throw new LifeboatError("INTEGRITY", `${source} has no readable restore point: ${flaw}`);
   if (points.length === 0) throw new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
   const instant = target === "latest" ? now : parseInstant(target, now);
   if (instant === undefined) {
-    const entry = await findPoint(workshop, target, source);
-    return { entry, named: true, instant: entry.point.time, remarks: [] };
+    const entry = await findPoint(workshop, target, source, options);
+    const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
+    return { entry, named: true, instant: entry.point.time, remarks };
   }
   // A base backup is no database to load: it has a road of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
@@ -72,7 +109,7 @@ export async function targetOf(workshop: Workshop, source: string, target: strin
       entry: await confirm(workshop, found),
       named: false,
       instant,
-      remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source)],
+      remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source).map(({ message }) => message)],
     };
   }
   const [first] = usable;
@@ -104,7 +141,7 @@ function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[],
     );
   } catch (cause) {
     const names = source === undefined ? [...workshop.sources.keys()] : [source];
-    const [flaw] = names.flatMap((name) => workshop.catalog.flaws(name));
+    const flaw = names.flatMap((name) => workshop.catalog.flaws(name))[0]?.message;
     if (flaw === undefined || !isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
     throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
   }
@@ -112,10 +149,11 @@ function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[],
 
 /** The storage has the last word: a catalog may be older than a removal. */
 async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntry> {
-  const manifest = await readManifest(workshop.repository.storage, { source: entry.source, folder: entry.folder });
-  if (manifest === undefined)
+  const found = await readManifest(workshop.repository, { source: entry.source, folder: entry.folder });
+  if (found === undefined)
     throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
-  return { ...entry, manifest };
+  if (found.signedBy === undefined && entry.point.unsigned === undefined) throw unsignedPoint(entry);
+  return { ...entry, manifest: found.value, digest: found.digest };
 }
 
 /** An ISO instant (UTC unless it says otherwise), or `-7d`: so long ago. Undefined when the text is neither. */

@@ -26,14 +26,15 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
   try {
     const work = { signal: AbortSignal.any([watch.signal, deadline]) };
     const state = await source.provider.settings?.read(work);
-    const entries = await snapshotsOf(workshop, source, work);
+    const records: HealthReason[] = [];
+    const entries = await snapshotsOf(workshop, source, work, (flaw) => records.push(flaw));
     const strays = (await straysOf(workshop, source, work)).map(nameOfStray);
     const { limits = [], drift = [], window } = state ?? {};
     const rules = rulesOf(source, entries);
     const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, strays, now });
     return {
       state,
-      reasons: [...reasons],
+      reasons: [...records, ...reasons],
       points: entries
         .filter(isScheduled)
         .map(({ point }) => point)

@@ -54,17 +54,20 @@ async function recoverOne(workshop: Workshop, found: FoundLease, progress: Progr
   const { repository, clock } = workshop;
   const { job, verb, source, acquiredAt, journal: name } = found.record;
   // A lease can be forged over the journal of a job that lives: it is the journal that says who runs.
-  const before = await Journal.reopen(repository.storage, clock, name);
+  const before = await Journal.reopen(repository, clock, name);
   if (before?.record.state === "running" && lifeOfJob({ job, owner: before.record.owner }) === "alive") return undefined;
   const lease = await takeOverLease(repository, found, clock);
   if (lease === undefined) return undefined; // another process is at it
   try {
-    const journal = await Journal.reopen(repository.storage, clock, name);
+    const journal = await Journal.reopen(repository, clock, name);
     const left = journal === undefined ? [] : await undo(workshop, journal);
     if (journal?.record.state === "running") {
       await journal.end({ error: new LifeboatError("CANCELLED", "its process ended before it did; what it left was removed") });
     }
-    if (left.length === 0) await lease.release();
+    if (left.length === 0) {
+      repository.memory.jobEnded(job);
+      await lease.release();
+    }
     progress.note(`cleaned up after job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`);
     for (const { kind, locator, why } of left) progress.note(`  still there: ${kind} ${JSON.stringify(locator)}: ${why}`);
     return { job, verb, source, startedAt: acquiredAt, left };

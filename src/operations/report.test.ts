@@ -5,6 +5,7 @@ import { renderReport } from "./report.ts";
 
 const evidence: Evidence = {
   format: 1,
+  report: "0".repeat(64),
   id: "job1",
   verb: "drill",
   source: "shop",

@@ -28,7 +28,7 @@ function plain(text: string): string {
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
 
-export function renderReport(evidence: Evidence): string {
+export function renderReport(evidence: Omit<Evidence, "report">): string {
   const { verb, source, verdict, point, who, objective, achieved } = evidence;
   const title = `${verb === "drill" ? "Drill" : "Restore"} of ${plain(source)}: ${verdict}`;
   const lines = [

@@ -11,6 +11,7 @@ import { contentsOf } from "./contents.ts";
 import type { Finding } from "./drill.ts";
 import { type Job, runJob } from "./job.ts";
 import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
+import { originOf } from "./points.ts";
 import { RESOURCE } from "./undo.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -24,6 +25,8 @@ export interface RestoreRequest {
   readonly replace?: boolean | undefined;
   /** The source's name, typed by somebody who is sure. */
   readonly yes?: string | undefined;
+  /** A restore point that no trusted key has signed will do. */
+  readonly unsigned?: boolean | undefined;
 }
 
 interface Course {
@@ -128,7 +131,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         job,
         point: pointIn(target),
         target: place.connection.label,
-        checks: [...arrival.checks, ...judgeObjective(objective, achieved)],
+        checks: [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, achieved)],
         objective,
         achieved,
         remarks,
@@ -139,7 +142,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
 }
 
 async function plot(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Course> {
-  const target = await destinationOf(workshop, source, request.to, watch, { dataOnly: request.dataOnly });
+  const target = await destinationOf(workshop, source, request.to, watch, { dataOnly: request.dataOnly, unsigned: request.unsigned });
   if (target.entry.point.kind === "base") {
     throw new LifeboatError(
       "RESTORE_TARGET_INVALID",

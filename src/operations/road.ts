@@ -7,6 +7,7 @@ import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { LoadResult, SettleOptions } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
+import { gatherFingerprint } from "../repository/gather-fingerprint.ts";
 import { partName } from "../repository/layout.ts";
 import type { OpenKey } from "../repository/seal/keys.ts";
 import { emptySpool, fillSpool, planSpool } from "../repository/spool.ts";
@@ -127,9 +128,7 @@ export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder 
 /** The fingerprint that was taken with the backup. */
 export async function readFingerprint(workshop: Workshop, entry: PointEntry, key: OpenKey, signal?: AbortSignal): Promise<Fingerprint> {
   const part = partOf(entry.manifest, "fingerprint");
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readPart(workshop.repository.storage, entryPlace(entry), part, key, signal)) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Fingerprint;
+  return gatherFingerprint(readPart(workshop.repository.storage, entryPlace(entry), part, key, signal));
 }
 
 /** After the last comparison: what the load has held may happen now. */

@@ -28,7 +28,7 @@ async function attemptOptions(
 ): Promise<SnapshotExpireOptions> {
   const newestMs = Math.max(0, ...entries.filter((entry) => entry.ours && isScheduled(entry)).map(({ point }) => point.endedAt.getTime()));
   const since = new Date(Math.max(newestMs, clock.now().getTime() - LOOK_BACK_MS));
-  const last = await newestAttempt(jobsSince(repository.storage, since, signal), source);
+  const last = await newestAttempt(jobsSince(repository, since, signal), source);
   if (last?.state !== "failed" || Date.parse(last.endedAt ?? last.startedAt) <= newestMs) return {};
   return { lastAttemptFailed: true, noRoom: last.error?.code === "PROVIDER_LIMIT" };
 }
@@ -40,10 +40,9 @@ async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Pr
 
 /** Removes one, and then what we know of it. A point in use, or put on hold meanwhile: LEASE_HELD. */
 export async function removeSnapshot(workshop: Workshop, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
-  const { storage } = workshop.repository;
   const { id, name, form } = entry.snapshot;
   await refuseInUse(workshop, id, job.id);
-  const record = await readSnapshotRecord(storage, source.name, id);
+  const record = await readSnapshotRecord(workshop.repository, source.name, id);
   if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is not known to be ours any more");
   if (record.hold !== undefined) throw new LifeboatError("LEASE_HELD", `${record.hold.by} put it on hold meanwhile`);
   await job.assertAlive();
@@ -55,6 +54,6 @@ export async function removeSnapshot(workshop: Workshop, source: Source, job: Jo
     await job.strike(resource); // refused: it is there, and stays
     throw error;
   }
-  await removeSnapshotRecord(storage, source.name, id);
+  await removeSnapshotRecord(workshop.repository, source.name, id);
   await job.strike(resource);
 }

@@ -54,8 +54,7 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
       await job.declare(resource);
       const made = await job.step("snapshot", () => control.create({ name, form, keep: keepOf(source, request), ...work }));
       const fingerprint = request.fingerprint ? await takeFingerprint(workshop, source, job, made, watch) : undefined;
-      const record: SnapshotRecord = {
-        format: 1,
+      const facts = {
         id: made.id,
         source: source.name,
         form,
@@ -67,9 +66,9 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
         job: job.id,
         fingerprint,
       };
-      await job.step("commit", async () => {
+      const record = await job.step("commit", async () => {
         await job.assertAlive();
-        await addSnapshotRecord(workshop.repository.storage, record); // before this line the clean-up removes it, after it it stays
+        return addSnapshotRecord(workshop.repository, facts); // before this line the clean-up removes it, after it it stays
       });
       await job.strike(resource);
       return { record, durationMs: Math.round(workshop.clock.monotonicMs() - beganMs) };

@@ -1,5 +1,6 @@
 // Points that the provider holds, as restore points: the provider says what exists, our records say what they are for.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { HeldPoint } from "../core/snapshot-retention.ts";
@@ -17,9 +18,14 @@ export interface SnapshotEntry extends HeldPoint {
 }
 
 /** The provider's points of a source as they are now, oldest first; none where the provider holds none. */
-export async function snapshotsOf(workshop: Workshop, source: Source, work: Work = {}): Promise<SnapshotEntry[]> {
+export async function snapshotsOf(
+  workshop: Workshop,
+  source: Source,
+  work: Work = {},
+  onFlaw?: (flaw: HealthReason) => void,
+): Promise<SnapshotEntry[]> {
   if (source.managed !== true || source.provider.snapshots === undefined) return [];
-  const records = await listSnapshotRecords(workshop.repository.storage, source.name, work.signal);
+  const records = await listSnapshotRecords(workshop.repository, source.name, work.signal, onFlaw);
   // What a restore set aside has a name of somebody's choice: it is a point because we wrote it down.
   const known = [...records.values()].filter(({ form }) => form === "branch").map(({ id }) => id);
   const listed = await source.provider.snapshots.list({ ...work, known });
@@ -92,9 +98,14 @@ export type AnyPoint =
   | { readonly kind: "snapshot"; readonly entry: SnapshotEntry };
 
 /** A backup in the repository or a point at a provider. The repository is asked first: it needs no provider. POINT_UNKNOWN, POINT_AMBIGUOUS. */
-export async function findAnyPoint(workshop: Workshop, wanted: string, source?: string, work: Work = {}): Promise<AnyPoint> {
+export async function findAnyPoint(
+  workshop: Workshop,
+  wanted: string,
+  source?: string,
+  work: Work & { readonly unsigned?: boolean | undefined } = {},
+): Promise<AnyPoint> {
   try {
-    return { kind: "backup", entry: await findPoint(workshop, wanted, source) };
+    return { kind: "backup", entry: await findPoint(workshop, wanted, source, work) };
   } catch (error) {
     if (!isLifeboatError(error, "POINT_UNKNOWN")) throw error;
     const named = source === undefined ? undefined : workshop.sources.get(source);

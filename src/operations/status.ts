@@ -1,6 +1,6 @@
 // Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
 import { isLifeboatError } from "../core/errors.ts";
-import { type Health, judgeSource, type LastAttempt } from "../core/health.ts";
+import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../core/health.ts";
 import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
@@ -34,13 +34,14 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
   const reach = reachProblem(source, watch.signal);
   const entries = await pointsOf(workshop, source.name);
   const own = entries.map(({ point }) => point);
+  const stored: HealthReason[] = [...repositoryFlaws(workshop), ...workshop.catalog.flaws(source.name)];
   const holders = known ?? (await holdersOf(workshop, watch.signal));
   const jobs = reasonsOf(holders, source.name, clock.now(), workshop.sources.keys());
   const [unreachableBecause, log, provider, lastDrill, attempt] = await Promise.all([
     reach,
     logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
-    lastEvidence(repository.storage, source.name, "drill", watch.signal),
+    lastEvidence(repository, source.name, "drill", watch.signal, (flaw) => stored.push(flaw)),
     lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
@@ -50,6 +51,7 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     // Where backups are wanted in the repository, no snapshot at the provider stands in for one that is missing.
     points: source.policy.tiers.length > 0 ? own : points,
     window,
+    stored,
     log: log?.reasons,
     provider: provider?.reasons,
     jobs,
@@ -71,6 +73,11 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     provider,
     unreachableBecause,
   };
+}
+
+function* repositoryFlaws({ repository: { flaw, memory } }: Workshop): Iterable<HealthReason> {
+  if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
+  if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
 }
 
 /** A base that stands alone is a restore point like any other, and no window. */
@@ -106,7 +113,7 @@ export async function lastAttempt(
   }
   const latest = newest(points);
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
-  for await (const job of jobsSince(repository.storage, since, signal)) {
+  for await (const job of jobsSince(repository, since, signal)) {
     if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
     const outcome = job.state === "done" ? "done" : "failed";
     return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };

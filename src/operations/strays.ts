@@ -24,12 +24,11 @@ export async function straysOf(workshop: Workshop, source: Source, watch: Pick<W
   // The places first: a job holds its lease before it makes one, so that whatever is listed here has its lease there.
   const found = await list({ signal: watch.signal });
   if (found.length === 0) return [];
-  const { storage } = workshop.repository;
   const alive = new Set((await holdersOf(workshop, watch.signal)).holders.map(({ record }) => record.job));
   const left = found.filter(({ jobId }) => !alive.has(jobId));
   return Promise.all(
     left.map(async ({ jobId, resource }) => {
-      const journal = isId(jobId) ? await findJob(storage, jobId, timeOfId(jobId), watch.signal) : undefined;
+      const journal = isId(jobId) ? await findJob(workshop.repository, jobId, timeOfId(jobId), watch.signal) : undefined;
       return { source: source.name, job: jobId, resource, known: journal !== undefined };
     }),
   );

@@ -1,7 +1,7 @@
 // What clean-up does about points at a provider that a dead job was making, removing, or setting aside.
 
 import { thisOwner } from "../repository/owner.ts";
-import { addSnapshotRecord, listSnapshotRecords, removeSnapshotRecord, type SnapshotRecord } from "../repository/snapshots.ts";
+import { addSnapshotRecord, listSnapshotRecords, removeSnapshotRecord } from "../repository/snapshots.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Locator = Readonly<Record<string, string>>;
@@ -16,14 +16,14 @@ export async function undoSnapshot(
 ): Promise<boolean> {
   const provider = sources.get(source)?.provider;
   if (provider?.snapshots === undefined) return false;
-  const records = await listSnapshotRecords(repository.storage, source);
+  const records = await listSnapshotRecords(repository, source);
   // By its name: a snapshot that is still being taken is no point yet, and listed only when it is asked for.
   const found = await provider.history?.find(name);
   const listed = await provider.snapshots.list({ known: found === undefined ? [] : [found.id] });
   const made = listed.find((one) => one.form === form && one.name === name);
   const ours = made !== undefined && made.createdAt.getTime() >= Date.parse(notBefore) - SKEW_MS;
   if (ours && !records.has(made.id)) {
-    await removeSnapshotRecord(repository.storage, source, made.id); // its fingerprint, if that was taken
+    await removeSnapshotRecord(repository, source, made.id); // its fingerprint, if that was taken
     await provider.snapshots.remove(made);
   }
   return true;
@@ -37,7 +37,7 @@ export async function endSnapshotRemoval(
   const provider = sources.get(source)?.provider;
   if (provider?.snapshots === undefined) return false;
   await provider.snapshots.remove({ id, name, form: form === "snapshot" ? "snapshot" : "branch" });
-  await removeSnapshotRecord(repository.storage, source, id);
+  await removeSnapshotRecord(repository, source, id);
   return true;
 }
 
@@ -74,8 +74,7 @@ export async function recordKept(
 ): Promise<void> {
   const now = clock.now().toISOString();
   const { user, host } = thisOwner();
-  const record: SnapshotRecord = {
-    format: 1,
+  await addSnapshotRecord(repository, {
     id: kept.id,
     source,
     form: kept.form ?? "branch",
@@ -86,6 +85,5 @@ export async function recordKept(
     madeBy: `${user}@${host}`,
     job: by.job,
     kept: { job: by.job },
-  };
-  await addSnapshotRecord(repository.storage, record);
+  });
 }

@@ -47,13 +47,13 @@ type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>) => P
 
 const UNDO: Readonly<Record<string, Undo>> = {
   async backup({ repository, clock }, { source = "", folder = "" }) {
-    const removed = await removeUnfinished(repository.storage, { source, folder }, clock.now());
-    if (removed) await removeMarks(repository.storage, source, idOfFolder(folder) ?? "");
+    const removed = await removeUnfinished(repository, { source, folder }, clock.now());
+    if (removed) await removeMarks(repository, source, idOfFolder(folder) ?? "");
     return true;
   },
-  async removal({ repository }, { source = "", folder = "", id = "" }) {
-    await removeBackup(repository.storage, { source, folder });
-    await removeMarks(repository.storage, source, id);
+  async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
+    await removeBackup(repository, { source, folder }, clock);
+    await removeMarks(repository, source, id);
     return true;
   },
   async database({ sources, servers }, { source = "", server = "", name = "" }) {

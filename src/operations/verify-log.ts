@@ -55,7 +55,7 @@ export async function checkLog(
     const place = placeOf(segment);
     const problem = await problemOf(place, async () => await readSegment(workshop, segment, before, key, reader, watch));
     // A partial segment that a fuller one replaced meanwhile, or one that expired, is not missing.
-    if (problem !== undefined && (await readSegmentRecord(workshop.repository.storage, place, watch.signal)) === undefined) continue;
+    if (problem !== undefined && (await readSegmentRecord(workshop.repository, place, watch.signal)) === undefined) continue;
     await remember(workshop, place, problem, log);
     if (problem !== undefined) failures.push({ name: `log segment ${segment.name}`, kind: "integrity", outcome: "fail", message: problem });
   }
@@ -124,9 +124,8 @@ async function drain(
 
 /** For every later look at the window, here and elsewhere. A mark goes when the bytes are found whole again. */
 async function remember(workshop: Workshop, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
-  const { storage } = workshop.repository;
-  if (problem !== undefined) await markLogDamage(storage, place, { at: workshop.clock.now(), message: problem });
-  else if (log.damage.has(place.stem)) await clearLogDamage(storage, place);
+  if (problem !== undefined) await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: problem });
+  else if (log.damage.has(place.stem)) await clearLogDamage(workshop.repository, place);
 }
 
 /** Segments that arrived before the one they run on from: with a key they can be linked now. */

@@ -8,6 +8,7 @@ import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { runJob } from "./job.ts";
 import { baseOf } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
+import { originOf } from "./points.ts";
 import { entryPlace } from "./road.ts";
 import { checkLog, logToVerify } from "./verify-log.ts";
 import type { Watch, Workshop } from "./workshop.ts";
@@ -28,7 +29,6 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
     throw error;
   });
   const { manifest } = entry;
-  const { storage } = workshop.repository;
   return runJob(
     workshop,
     { verb: "verify", source: entry.source, point: manifest.id },
@@ -39,13 +39,14 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
       const own = await job.step("read", () => checkParts(workshop, entry, key, inJob), { totalBytes });
       const log = baseOf(manifest) === undefined ? undefined : await logToVerify(workshop, entry, inJob);
       const ofLog = log === undefined ? [] : await job.step("read log", () => checkLog(workshop, entry, log, key, inJob), log);
-      const checks = [...own, ...ofLog];
+      const checks = [...own, ...ofLog, ...originOf(entry)];
       const judgement = judge(checks, "integrity");
       // Damage to the log is the log's, marked there: the base itself is judged by its own bytes.
       const { verdict } = judge(own, "integrity");
       const at = workshop.clock.now();
-      if (verdict === "pass") await mark(storage, entry.source, manifest.id, { verifiedAt: at });
-      if (verdict === "fail") await mark(storage, entry.source, manifest.id, { damagedAt: at });
+      // Bytes that are as they were stored may still be what cannot be opened: only what was opened is verified.
+      if (verdict === "pass" && key !== undefined) await mark(workshop.repository, entry.source, manifest.id, { verifiedAt: at });
+      if (verdict === "fail") await mark(workshop.repository, entry.source, manifest.id, { damagedAt: at });
       return { ...judgement, point: entry, checks, opened: key !== undefined };
     },
     ({ verdict }) => ({ verdict, point: manifest.id }),

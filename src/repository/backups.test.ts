@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { temporaryRepository } from "../../test/support/repository.ts";
+import { manifestFor, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError } from "../core/errors.ts";
-import type { Manifest } from "../core/manifest.ts";
 import { commitManifest, listBackupFolders, readManifest, readPart, removeBackup, removeUnfinished, storePart } from "./backups.ts";
 import { putJson } from "./json-object.ts";
 import { backupFolderName, manifestName, partName } from "./layout.ts";
@@ -17,7 +16,8 @@ async function* of(...chunks: string[]): AsyncIterable<Uint8Array> {
 }
 
 async function made(t: Parameters<typeof temporaryRepository>[0]) {
-  const { storage } = await temporaryRepository(t);
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
   const { identity, recipient } = await generateIdentity();
   const part = await storePart(
     storage,
@@ -25,24 +25,18 @@ async function made(t: Parameters<typeof temporaryRepository>[0]) {
     { name: "data", content: "pg_dump-custom", bytes: of("hello ", "rows") },
     { recipients: [recipient] },
   );
-  const manifest = {
-    format: 1,
-    id,
-    source: "shop",
-    kind: "full",
-    snapshotAt: at.toISOString(),
-    endedAt: at.toISOString(),
-    parts: [part],
-    fingerprint: {},
-  } as unknown as Manifest;
-  return { storage, manifest, part, key: { identities: [identity] } };
+  const print = { ...part, name: "fingerprint", content: "fingerprint-json" };
+  const manifest = manifestFor({ id, snapshotAt: at.toISOString(), parts: [part, print] });
+  return { repository, storage, manifest, part, key: { identities: [identity] } };
 }
 
 test("R19 a part comes back as it went in, and the manifest makes it a backup", async (t) => {
-  const { storage, manifest, part, key } = await made(t);
-  assert.equal(await readManifest(storage, place), undefined, "no manifest, no backup");
-  await commitManifest(storage, place, manifest);
-  assert.deepEqual(await readManifest(storage, place), JSON.parse(JSON.stringify(manifest)));
+  const { repository, storage, manifest, part, key } = await made(t);
+  assert.equal(await readManifest(repository, place), undefined, "no manifest, no backup");
+  await commitManifest(repository, place, manifest);
+  const read = await readManifest(repository, place);
+  assert.equal(read?.signedBy?.text, repository.trust.writer?.publicKey.text);
+  assert.deepEqual(read?.value, { ...JSON.parse(JSON.stringify(manifest)), type: "manifest", repository: repository.identity.id });
   const chunks = [];
   for await (const chunk of readPart(storage, place, part, key)) chunks.push(chunk);
   assert.equal(Buffer.concat(chunks).toString(), "hello rows");
@@ -63,45 +57,45 @@ test("a body that fails leaves no part behind", async (t) => {
 });
 
 test("what an unfinished backup left is removed, and its writer can commit no more", async (t) => {
-  const { storage, manifest } = await made(t);
-  assert.equal(await removeUnfinished(storage, place, at), true);
+  const { repository, storage, manifest } = await made(t);
+  assert.equal(await removeUnfinished(repository, place, at), true);
   const left = [];
   for await (const object of storage.list("sources/")) left.push(object.name);
   assert.deepEqual(left, []);
   // A writer that wakes between the two halves of the removal finds the name taken.
   await putJson(storage, manifestName("shop", place.folder), { format: 0, abandoned: true });
-  await assert.rejects(commitManifest(storage, place, manifest), (error) => isLifeboatError(error, "STORAGE_CONFLICT"));
+  await assert.rejects(commitManifest(repository, place, manifest), (error) => isLifeboatError(error, "STORAGE_CONFLICT"));
 });
 
 test("a backup that was committed before the crash stays", async (t) => {
-  const { storage, manifest } = await made(t);
-  await commitManifest(storage, place, manifest);
-  assert.equal(await removeUnfinished(storage, place, at), false);
-  assert.ok(await readManifest(storage, place));
-  await removeBackup(storage, place);
-  assert.equal(await readManifest(storage, place), undefined);
+  const { repository, storage, manifest } = await made(t);
+  await commitManifest(repository, place, manifest);
+  assert.equal(await removeUnfinished(repository, place, at), false);
+  assert.ok(await readManifest(repository, place));
+  await removeBackup(repository, place, { now: () => at });
+  assert.equal(await readManifest(repository, place), undefined);
   const folders = [];
   for await (const folder of listBackupFolders(storage, "shop")) folders.push(folder);
   assert.deepEqual(folders, []);
 });
 
 test("a damaged or foreign manifest is an integrity error that names it", async (t) => {
-  const { storage, manifest } = await made(t);
+  const { repository, storage, manifest } = await made(t);
   const name = manifestName("shop", place.folder);
   const cases: [unknown, RegExp][] = [
     [{ ...manifest, source: "other" }, /belongs to another backup/],
     [{ ...manifest, id: "zz" }, /belongs to another backup/],
-    [{ ...manifest, parts: [] }, /lists no parts/],
-    [{ ...manifest, parts: [{ name: "data", plain: { sizeBytes: 1, sha256: "" } }] }, /no sizes or digests/],
-    [{ ...manifest, kind: "odd" }, /its kind is odd/],
-    [{ ...manifest, snapshotAt: "soon" }, /instants/],
+    [{ ...manifest, parts: [] }, /parts: a backup of kind full has no part named data or fingerprint/],
+    [{ ...manifest, parts: [{ name: "data", plain: { sizeBytes: 1, sha256: "" } }] }, /parts.0./],
+    [{ ...manifest, kind: "odd" }, /kind: /],
+    [{ ...manifest, snapshotAt: "soon" }, /snapshotAt: /],
   ];
   for (const [value, message] of cases) {
-    await putJson(storage, name, value);
-    await assert.rejects(readManifest(storage, place), (error) => isLifeboatError(error, "INTEGRITY") && message.test(error.message));
+    await putJson(storage, name, { type: "manifest", repository: repository.identity.id, ...(value as object) });
+    await assert.rejects(readManifest(repository, place), (error) => isLifeboatError(error, "INTEGRITY") && message.test(error.message));
   }
   await putJson(storage, name, { ...manifest, format: 2 });
-  await assert.rejects(readManifest(storage, place), (error) => isLifeboatError(error, "FORMAT_UNKNOWN"));
+  await assert.rejects(readManifest(repository, place), (error) => isLifeboatError(error, "FORMAT_UNKNOWN"));
   await storage.put(name, new TextEncoder().encode("{ half"));
-  await assert.rejects(readManifest(storage, place), (error) => isLifeboatError(error, "INTEGRITY"));
+  await assert.rejects(readManifest(repository, place), (error) => isLifeboatError(error, "INTEGRITY"));
 });

@@ -1,13 +1,18 @@
 // Backups as they lie in the storage: sealed parts, the manifest last; reading them back; removing them manifest first.
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { BACKUP_KINDS, type BackupKind, type Manifest, type ManifestPart } from "../core/manifest.ts";
+import type { Manifest, ManifestPart } from "../core/manifest.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
-import { backupFolder, backupsFolder, idOfFolder, manifestName, partName, sourcesFolder } from "./layout.ts";
+import { encodeJson, getBytes } from "./json-object.ts";
+import { backupFolder, backupFolderName, backupsFolder, idOfFolder, manifestName, partName, sourcesFolder } from "./layout.ts";
+import { manifestSchema } from "./manifest-schema.ts";
+import { recordRemoval } from "./removals.ts";
+import type { Repository } from "./repository.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal, sealFrame } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
+import { getSigned, putSigned, type Signed } from "./signed.ts";
 
 export interface StoreOptions {
   readonly storageClass?: string | undefined;
@@ -64,39 +69,48 @@ export function readPart(
   return unseal(readStored(storage, place, part, signal), key, { plain: part.plain, stored: part.stored });
 }
 
-/** The act in which a backup comes into being. */
-export async function commitManifest(storage: Storage, place: BackupPlace, manifest: Manifest, lockUntil?: Date): Promise<void> {
-  await putJson(storage, manifestName(place.source, place.folder), manifest, { ifAbsent: true, lockUntil });
-}
-
-/** Reads and checks a manifest; undefined where there is none, which means: no backup. */
-export async function readManifest(storage: Storage, place: BackupPlace, signal?: AbortSignal): Promise<Manifest | undefined> {
+/** The act in which a backup comes into being. Returns the digest of its manifest. */
+export async function commitManifest(repository: Repository, place: BackupPlace, manifest: Manifest, lockUntil?: Date): Promise<string> {
   const name = manifestName(place.source, place.folder);
-  const found = await getJson(storage, name, signal);
-  if (found === undefined || found.abandoned === true) return undefined; // being removed: see removeUnfinished
-  if (found.format !== 1) {
-    throw new LifeboatError("FORMAT_UNKNOWN", `${name} has format ${String(found.format)}; this version knows format 1`);
-  }
-  const flaw = flawOf(found, place);
-  if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
-  return found as unknown as Manifest;
+  const { digest } = await putSigned(repository, "manifest", name, manifest, { ifAbsent: true, lockUntil });
+  const { id, name: called, snapshotAt } = manifest;
+  repository.memory.seePoints(place.source, [{ id, name: called, digest, time: snapshotAt }], []);
+  return digest;
 }
 
-/** What a manifest needs so that nothing built on it can go wrong silently. */
-function flawOf(found: Record<string, unknown>, place: BackupPlace): string | undefined {
-  const { id, source, kind, snapshotAt, endedAt, parts, fingerprint, base } = found as Partial<Manifest>;
-  if (source !== place.source || id !== idOfFolder(place.folder)) return "it belongs to another backup";
-  if (!BACKUP_KINDS.includes(kind as BackupKind)) return `its kind is ${String(kind)}`;
-  if (Number.isNaN(Date.parse(String(snapshotAt))) || Number.isNaN(Date.parse(String(endedAt)))) return "its instants are unreadable";
-  if (!Array.isArray(parts) || parts.length === 0) return "it lists no parts";
-  for (const part of parts as readonly Partial<ManifestPart>[]) {
-    for (const facts of [part.plain, part.stored]) {
-      if (!Number.isSafeInteger(facts?.sizeBytes) || !/^[0-9a-f]{64}$/.test(facts?.sha256 ?? ""))
-        return `part ${String(part.name)} has no sizes or digests`;
-    }
+/**
+ * Reads a manifest and who signed it; undefined where there is none, which means: no backup. INTEGRITY: it is not a valid manifest, or
+ * it is that of another backup: a folder that was copied, or given another date.
+ */
+export async function readManifest(
+  repository: Repository,
+  place: BackupPlace,
+  signal?: AbortSignal,
+): Promise<Signed<Manifest> | undefined> {
+  const name = manifestName(place.source, place.folder);
+  const found = await getSigned(repository, "manifest", name, manifestSchema, signal).catch(async (error: unknown) => {
+    if (isLifeboatError(error, "INTEGRITY") && (await isAbandoned(repository.storage, name, signal))) return undefined;
+    throw error;
+  });
+  if (found === undefined) return undefined;
+  const { source, id, kind, snapshotAt, startedAt } = found.value;
+  // The folder's name has the instant that was known when the backup began.
+  const stamps = [snapshotAt, startedAt].map((at) => backupFolderName(new Date(at), kind, id));
+  if (source === place.source && stamps.includes(place.folder)) return found;
+  throw new LifeboatError("INTEGRITY", `${name} is damaged: it belongs to another backup`);
+}
+
+/** What a clean-up puts in place of a manifest, so that a writer that only seemed dead can no longer commit. */
+const ABANDONED = { format: 0, abandoned: true } as const;
+
+async function isAbandoned(storage: Storage, name: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const bytes = await getBytes(storage, name, signal).catch(() => undefined);
+  try {
+    const found = JSON.parse(Buffer.from(bytes ?? []).toString("utf8")) as Partial<typeof ABANDONED> | null;
+    return found?.format === 0 && found.abandoned === true;
+  } catch {
+    return false;
   }
-  if (kind === "base" ? base === undefined : fingerprint === undefined) return "it has no fingerprint";
-  return undefined;
 }
 
 /** Folders of backups, begun ones included: only a manifest makes them a backup. */
@@ -113,27 +127,44 @@ export async function listStoredSources(storage: Storage): Promise<string[]> {
   return sources;
 }
 
-/** Removes a backup: manifest first, so that from the first moment on nobody takes it for one. */
-export async function removeBackup(storage: Storage, place: BackupPlace): Promise<void> {
-  const manifest = manifestName(place.source, place.folder);
-  await storage.delete(manifest);
-  const folder = backupFolder(place.source, place.folder);
-  for await (const { name } of storage.list(folder)) await storage.delete(name);
+/**
+ * Removes a backup: manifest first, so that from the first moment on nothing takes it for one. That it was removed on purpose is
+ * written down before; on a storage that is full, as soon as there is room.
+ */
+export async function removeBackup(repository: Repository, place: BackupPlace, clock: Pick<Clock, "now">, reason?: string): Promise<void> {
+  const { storage } = repository;
+  const { source } = place;
+  const name = manifestName(source, place.folder);
+  const found = await readManifest(repository, place).catch((error: unknown) => {
+    if (isLifeboatError(error, "INTEGRITY") || isLifeboatError(error, "FORMAT_UNKNOWN")) return undefined;
+    throw error;
+  });
+  const record = async (): Promise<void> => {
+    if (found === undefined) return;
+    const { id, name: called } = found.value;
+    await recordRemoval(repository, source, { id, name: called, sha256: found.digest, reason }, clock);
+    repository.memory.seePoints(source, [], [id]);
+  };
+  const full = await record().catch((error: unknown) => {
+    if (isLifeboatError(error, "STORAGE_FULL")) return error;
+    throw error;
+  });
+  await storage.delete(name);
+  for await (const object of storage.list(backupFolder(source, place.folder))) await storage.delete(object.name);
+  if (full !== undefined) await record();
 }
 
 /**
  * Removes what a backup that never came to be has left. When its manifest is there after all (the crash came after the
  * commit), the backup is whole and stays: returns false.
  */
-export async function removeUnfinished(storage: Storage, place: BackupPlace, now: Date): Promise<boolean> {
+export async function removeUnfinished({ storage }: Repository, place: BackupPlace, now: Date): Promise<boolean> {
   const name = manifestName(place.source, place.folder);
   try {
-    // Occupies the manifest's name: a writer that only seemed dead can no longer commit.
-    await putJson(storage, name, { format: 0, abandoned: true }, { ifAbsent: true });
+    await storage.put(name, encodeJson(ABANDONED), { ifAbsent: true });
   } catch (error) {
     if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
-    const found = await getJson(storage, name);
-    if (found?.abandoned !== true) return false;
+    if (!(await isAbandoned(storage, name, undefined))) return false;
   }
   const folder = backupFolder(place.source, place.folder);
   await storage.sweep(folder, now);

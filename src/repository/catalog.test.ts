@@ -2,47 +2,25 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
+import { manifestFor, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { commitManifest, removeBackup } from "./backups.ts";
 import { openCatalog } from "./catalog.ts";
 import { backupFolderName, manifestName } from "./layout.ts";
 import { mark } from "./marks.ts";
 
-const facts = { sizeBytes: 1, sha256: "0".repeat(64) };
-
 function manifestOf(n: number): { place: { source: string; folder: string }; manifest: Manifest } {
   const at = new Date(Date.UTC(2026, 0, 1, n));
   const id = `01k${String(n).padStart(11, "0")}`;
-  const manifest = {
-    format: 1,
-    id,
-    name: `backup-${n}`,
-    source: "shop",
-    provider: "postgres",
-    engine: "postgres",
-    kind: "full",
-    startedAt: at.toISOString(),
-    snapshotAt: at.toISOString(),
-    endedAt: at.toISOString(),
-    tiers: [],
-    madeBy: { user: "u", host: "h", job: "j", lifeboat: "0" },
-    server: { version: "15", tool: "pg_dump 15" },
-    sourceBytes: 1,
-    parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
-    recipients: [],
-    fingerprint: { algorithm: "a", digest: "d", tables: 0, rows: 0, unhashed: 0 },
-    notIncluded: [],
-  } as Manifest;
+  const manifest = manifestFor({ id, name: `backup-${n}`, snapshotAt: at.toISOString() });
   return { place: { source: "shop", folder: backupFolderName(at, "full", id) }, manifest };
 }
 
 test("R2 the catalog shows what the storage has, and may be deleted or damaged at any moment", async (t) => {
   const repository = await temporaryRepository(t);
   const state = await temporaryDirectory(t);
-  const { storage } = repository;
   const made = [1, 2, 3].map(manifestOf);
-  for (const { place, manifest } of made) await commitManifest(storage, place, manifest);
+  for (const { place, manifest } of made) await commitManifest(repository, place, manifest);
   const file = join(state, `catalog-${repository.identity.id}.sqlite`);
   const names = async (): Promise<string[]> => {
     const catalog = openCatalog(repository, state);
@@ -54,7 +32,7 @@ test("R2 the catalog shows what the storage has, and may be deleted or damaged a
   };
   assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"]);
   assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"], "the second time from the cache");
-  await removeBackup(storage, (made[1] as (typeof made)[0]).place);
+  await removeBackup(repository, (made[1] as (typeof made)[0]).place, { now: () => new Date(0) });
   assert.deepEqual(await names(), ["backup-1", "backup-3"], "what is gone is gone");
   await rm(file);
   assert.deepEqual(await names(), ["backup-1", "backup-3"], "deleted and rebuilt");
@@ -65,20 +43,19 @@ test("R2 the catalog shows what the storage has, and may be deleted or damaged a
 
 test("marks of restore points are seen as soon as they are written", async (t) => {
   const repository = await temporaryRepository(t);
-  const { storage } = repository;
   const { place, manifest } = manifestOf(1);
-  await commitManifest(storage, place, manifest);
+  await commitManifest(repository, place, manifest);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
   const point = async () => (await catalog.entries("shop"))[0]?.point;
   assert.equal((await point())?.hold, undefined);
   const at = new Date("2026-02-01T00:00:00Z");
-  await mark(storage, "shop", manifest.id, { hold: { by: "ann", at, reason: "audit" } });
+  await mark(repository, "shop", manifest.id, { hold: { by: "ann", at, reason: "audit" } });
   assert.deepEqual((await point())?.hold, { by: "ann", at, reason: "audit" });
-  await mark(storage, "shop", manifest.id, { verifiedAt: at });
+  await mark(repository, "shop", manifest.id, { verifiedAt: at });
   assert.deepEqual((await point())?.hold?.by, "ann", "one mark leaves the others");
   assert.deepEqual((await point())?.verifiedAt, at);
-  await mark(storage, "shop", manifest.id, { hold: undefined });
+  await mark(repository, "shop", manifest.id, { hold: undefined });
   assert.equal((await point())?.hold, undefined);
   assert.deepEqual((await point())?.verifiedAt, at);
 });
@@ -87,7 +64,7 @@ test("a damaged manifest is named, and hides no other backup; one that is being 
   const repository = await temporaryRepository(t);
   const { storage } = repository;
   const made = [1, 2, 3].map(manifestOf);
-  for (const { place, manifest } of made) await commitManifest(storage, place, manifest);
+  for (const { place, manifest } of made) await commitManifest(repository, place, manifest);
   const nameOf = (n: number): string => manifestName("shop", (made[n] as (typeof made)[0]).place.folder);
   await storage.put(nameOf(1), new TextEncoder().encode("{ half"));
   await storage.put(nameOf(2), new TextEncoder().encode('{ "format": 0, "abandoned": true }'));
@@ -97,9 +74,9 @@ test("a damaged manifest is named, and hides no other backup; one that is being 
     (await catalog.entries("shop")).map(({ point }) => point.name),
     ["backup-1"],
   );
-  const flaws = catalog.flaws("shop");
-  assert.equal(flaws.length, 1);
-  assert.ok(flaws[0]?.includes(nameOf(1)), flaws[0]);
+  const unreadable = catalog.flaws("shop").filter(({ code }) => code === "OBJECT_UNREADABLE");
+  assert.equal(unreadable.length, 1);
+  assert.ok(unreadable[0]?.message.includes(nameOf(1)), unreadable[0]?.message);
 });
 
 test("R56 H8 a repository id that is a path makes the catalog touch no file of others", async (t) => {

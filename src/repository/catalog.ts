@@ -3,36 +3,38 @@
 import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { isLifeboatError } from "../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { byTime, type RestorePoint, restorePointOf } from "../core/restore-point.ts";
-import { listBackupFolders, readManifest } from "./backups.ts";
-import { getJson } from "./json-object.ts";
-import { marksFolder } from "./layout.ts";
+import { readManifest } from "./backups.ts";
+import { backupsFolder, idOfFolder, marksFolder, removalsName } from "./layout.ts";
 import { LOG_SCHEMA, readLog, type StoredLog } from "./log-catalog.ts";
-import { marksOf } from "./marks.ts";
-import { readAll } from "./read-all.ts";
+import { type MarksRecord, marksOf, marksSchema } from "./marks.ts";
+import { type Removals, readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
+import { compareMarks, comparePoints, compareRemovals, incompleteness, type Sighting } from "./sightings.ts";
+import { getSigned, type Signed } from "./signed.ts";
+import { CACHE_SCHEMA, forgetOtherKeys, Listing, readListed } from "./signed-cache.ts";
 
-const SCHEMA = `
-  create table if not exists manifest (source text, folder text, json text not null, primary key (source, folder)) without rowid;
-  create table if not exists mark (name text primary key, etag text not null, json text not null) without rowid;
-  ${LOG_SCHEMA}
-  pragma user_version = 1;`;
+const SCHEMA = `${CACHE_SCHEMA}${LOG_SCHEMA}
+  pragma user_version = 2;`;
 
 const IN_MEMORY = ":memory:";
 
 export interface CatalogEntry {
   readonly folder: string;
   readonly manifest: Manifest;
+  /** SHA-256 of the manifest's bytes. */
+  readonly digest: string;
   readonly point: RestorePoint;
 }
 
 export interface Catalog {
-  /** Every backup of the source as the storage has it now, oldest first. */
+  /** Every backup of the source as the storage has it now, oldest first; unsigned ones among them, which say so. */
   entries(source: string, signal?: AbortSignal): Promise<CatalogEntry[]>;
-  /** Manifests that the last `entries` of the source could not read, as sentences. One that is damaged hides no other. */
-  flaws(source: string): readonly string[];
+  /** What the last `entries` of the source found wrong with what is stored. One object that is damaged hides no other. */
+  flaws(source: string): readonly HealthReason[];
   /** The log archive of the source as the storage has it now. */
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   close(): void;
@@ -40,21 +42,26 @@ export interface Catalog {
 
 /** Opens the catalog of a repository under a directory of local state, e.g. `~/.local/state/lifeboat`. */
 export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
-  let database = openDatabase(catalogFile(repository.identity.id, stateDirectory));
-  const flawed = new Map<string, string[]>();
+  const open = (path: string): DatabaseSync => {
+    const opened = openDatabase(path);
+    forgetOtherKeys(opened, repository.trust);
+    return opened;
+  };
+  let database = open(catalogFile(repository.identity.id, stateDirectory));
+  const flawed = new Map<string, HealthReason[]>();
   const reading = async <T>(read: () => Promise<T>): Promise<T> => {
     try {
       return await read();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
-      database = openDatabase(IN_MEMORY); // damaged, locked or on a full disk: this once without it
+      database = open(IN_MEMORY); // damaged, locked or on a full disk: this once without it
       return read();
     }
   };
   return {
     entries: (source, signal) =>
       reading(() => {
-        const flaws: string[] = [];
+        const flaws: HealthReason[] = [];
         flawed.set(source, flaws);
         return readEntries(database, repository, source, flaws, signal);
       }),
@@ -83,6 +90,8 @@ function openDatabase(path: string): DatabaseSync {
     if (path !== IN_MEMORY) mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path, { timeout: 2000 });
     database.exec("pragma journal_mode = wal; pragma synchronous = off;");
+    const { user_version } = database.prepare("pragma user_version").get() as { user_version: number };
+    if (user_version === 1) database.exec("drop table if exists manifest; drop table if exists mark; drop table if exists log;");
     database.exec(SCHEMA);
     return database;
   } catch (error) {
@@ -96,95 +105,80 @@ async function readEntries(
   database: DatabaseSync,
   repository: Repository,
   source: string,
-  flaws: string[],
+  flaws: HealthReason[],
   signal?: AbortSignal,
 ): Promise<CatalogEntry[]> {
-  const manifests = await syncManifests(database, repository, source, flaws, signal);
-  const marks = await syncMarks(database, repository, source, signal);
-  return [...manifests]
-    .map(([folder, manifest]) => ({ folder, manifest, point: restorePointOf(manifest, marksOf(marks.get(manifest.id) ?? {})) }))
+  const { trust, memory } = repository;
+  const unreadable = (message: string): void => void flaws.push({ code: "OBJECT_UNREADABLE", message });
+  const [listing, listedMarks, removals] = await Promise.all([
+    list(repository, backupsFolder(source), signal),
+    list(repository, marksFolder(source), signal),
+    readSourceRemovals(repository, source, unreadable, signal),
+  ]);
+  const folderOf = (name: string): string => name.slice(backupsFolder(source).length, -"/manifest.json".length);
+  const manifests = await readListed(
+    database,
+    trust,
+    backupsFolder(source),
+    listedAs(listing, /\/manifest\.json$/).filter(({ name }) => idOfFolder(folderOf(name)) !== undefined),
+    (name) => readManifest(repository, { source, folder: folderOf(name) }, signal),
+    unreadable,
+  );
+  const readMarksFile = (name: string): Promise<Signed<MarksRecord> | undefined> =>
+    getSigned(repository, "marks", name, marksSchema, signal).then((found) => found && assertMarksOf(found, name, source));
+  const marksByName = await readListed(database, trust, marksFolder(source), listedAs(listedMarks, /\.json$/), readMarksFile, unreadable);
+  const marks = new Map([...marksByName.values()].map((found) => [found.value.id, found]));
+  const sightings = [...manifests].map(([name, found]): Sighting => ({ ...found, folder: folderOf(name) }));
+  const ids = new Set(sightings.map(({ value }) => value.id));
+  flaws.push(
+    ...compareRemovals(source, removals, memory),
+    ...comparePoints(source, sightings, removals, memory),
+    ...compareMarks(source, ids, marks, memory),
+  );
+  return sightings
+    .map((sighting): CatalogEntry => {
+      const { value: manifest, folder, digest, signedBy } = sighting;
+      const mark = marks.get(manifest.id);
+      const incomplete = incompleteness(source, sighting, (object) => listing.objects.get(object)?.sizeBytes);
+      const unsigned = signedBy === undefined;
+      const point = { ...restorePointOf(manifest, marksOf(mark?.signedBy && mark.value)), incomplete, ...(unsigned && { unsigned }) };
+      if (unsigned)
+        flaws.push({ code: "POINT_UNSIGNED", message: `restore point ${point.name} (${point.id}) is not signed by a trusted key` });
+      else if (incomplete !== undefined)
+        flaws.push({ code: "POINT_INCOMPLETE", message: `restore point ${point.name} (${point.id}) cannot be restored: ${incomplete}` });
+      return { folder, manifest, digest, point };
+    })
     .sort((a, b) => byTime(a.point, b.point));
 }
 
-async function syncManifests(
-  database: DatabaseSync,
-  repository: Repository,
-  source: string,
-  flaws: string[],
-  signal?: AbortSignal,
-): Promise<Map<string, Manifest>> {
-  const rows = database.prepare("select folder, json from manifest where source = ?").all(source) as { folder: string; json: string }[];
-  const known = new Map(rows.map(({ folder, json }) => [folder, json]));
-  const manifests = new Map<string, Manifest>();
-  const missing: string[] = [];
-  for await (const folder of listBackupFolders(repository.storage, source)) {
-    const json = known.get(folder);
-    if (json === undefined) missing.push(folder);
-    else manifests.set(folder, JSON.parse(json) as Manifest);
-    known.delete(folder);
-  }
-  const fresh: [string, Manifest][] = [];
-  await readAll(missing, async (folder) => {
-    try {
-      const manifest = await readManifest(repository.storage, { source, folder }, signal);
-      if (manifest) fresh.push([folder, manifest]);
-    } catch (error) {
-      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
-      flaws.push(error.message);
-    }
-  });
-  const insert = database.prepare("insert or replace into manifest values (?, ?, ?)");
-  const remove = database.prepare("delete from manifest where source = ? and folder = ?");
-  inTransaction(database, () => {
-    for (const folder of known.keys()) remove.run(source, folder);
-    for (const [folder, manifest] of fresh) insert.run(source, folder, JSON.stringify(manifest));
-  });
-  for (const [folder, manifest] of fresh) manifests.set(folder, manifest);
-  return manifests;
+async function list({ storage }: Repository, prefix: string, signal: AbortSignal | undefined): Promise<Listing> {
+  const listing = new Listing();
+  for await (const object of storage.list(prefix, { signal })) listing.add(object);
+  return listing;
 }
 
-async function syncMarks(
-  database: DatabaseSync,
-  repository: Repository,
-  source: string,
-  signal?: AbortSignal,
-): Promise<Map<string, Record<string, unknown>>> {
-  const folder = marksFolder(source);
-  const like = database.prepare("select name, etag, json from mark where name >= ? and name < ?");
-  const rows = like.all(folder, `${folder}\u{10ffff}`) as { name: string; etag: string; json: string }[];
-  const known = new Map(rows.map((row) => [row.name, row]));
-  const marks = new Map<string, Record<string, unknown>>();
-  const idOf = (name: string): string => name.slice(folder.length, -".json".length);
-  const stale: { name: string; etag: string }[] = [];
-  for await (const { name, etag } of repository.storage.list(folder, { signal })) {
-    const row = known.get(name);
-    if (row?.etag === etag) marks.set(idOf(name), JSON.parse(row.json) as Record<string, unknown>);
-    else stale.push({ name, etag });
-    known.delete(name);
-  }
-  const fresh: { name: string; etag: string; json: string }[] = [];
-  await readAll(stale, async ({ name, etag }) => {
-    const value = await getJson(repository.storage, name, signal);
-    if (!value) return;
-    marks.set(idOf(name), value);
-    fresh.push({ name, etag, json: JSON.stringify(value) });
-  });
-  const insert = database.prepare("insert or replace into mark values (?, ?, ?)");
-  const remove = database.prepare("delete from mark where name = ?");
-  inTransaction(database, () => {
-    for (const name of known.keys()) remove.run(name);
-    for (const { name, etag, json } of fresh) insert.run(name, etag, json);
-  });
-  return marks;
+const listedAs = (listing: Listing, form: RegExp) =>
+  [...listing.objects.keys()].filter((name) => form.test(name)).flatMap((name) => listing.of(name) ?? []);
+
+/** Marks under the name of another point would speak for it. */
+function assertMarksOf(found: Signed<MarksRecord>, name: string, source: string): Signed<MarksRecord> {
+  if (found.value.source === source && name === `${marksFolder(source)}${found.value.id}.json`) return found;
+  throw new LifeboatError("INTEGRITY", `${name} is damaged: it belongs to another restore point`);
 }
 
-function inTransaction(database: DatabaseSync, run: () => void): void {
-  database.exec("begin immediate");
+async function readSourceRemovals(
+  repository: Repository,
+  source: string,
+  onFlaw: (message: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<Signed<Removals> | undefined> {
   try {
-    run();
-    database.exec("commit");
+    const found = await readRemovals(repository, source, signal);
+    if (found === undefined || found.value.source === source) return found;
+    onFlaw(`${removalsName(source)} is damaged: it belongs to another source`);
   } catch (error) {
-    database.exec("rollback");
-    throw error;
+    if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
+    onFlaw(error.message);
   }
+  return undefined;
 }

@@ -1,10 +1,16 @@
 // Evidence: what a drill or a restore found, filed beside the backups as JSON for machines and Markdown for people.
+
+import { createHash } from "node:crypto";
+import * as z from "zod/mini";
+import { isLifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
 import type { Achieved, Objective } from "../core/objectives.ts";
 import type { Check, Verdict } from "../core/verdict.ts";
-import type { Storage } from "../ports/storage.ts";
+import { digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import type { JobStep } from "./journal.ts";
-import { getJson, putJson } from "./json-object.ts";
 import { evidenceFolder, evidenceName } from "./layout.ts";
+import type { Repository } from "./repository.ts";
+import { getSigned, putSigned } from "./signed.ts";
 
 export interface Evidence {
   readonly format: 1;
@@ -26,30 +32,89 @@ export interface Evidence {
   readonly achieved: Achieved;
   /** Anything a reader must know to weigh the figures. */
   readonly remarks: readonly string[];
+  /** SHA-256 of the report beside it. */
+  readonly report: string;
 }
 
-/** Files the evidence; the report first, so that evidence that is there is whole. Returns the name of the JSON object. */
-export async function fileEvidence(storage: Storage, evidence: Evidence, report: string): Promise<string> {
+const outcome = z.enum(["pass", "fail", "inconclusive"]);
+const seconds = z.looseObject({ rtoSeconds: maybe(z.number()), rpoSeconds: maybe(z.number()) });
+
+export const evidenceSchema: Schema<Evidence> = z.looseObject({
+  format,
+  id,
+  verb: z.enum(["drill", "restore"]),
+  source: segment,
+  who: z.looseObject({ user: z.string(), host: z.string(), lifeboat: word }),
+  startedAt: instant,
+  endedAt: instant,
+  point: z.looseObject({ id: word, name: word, snapshotAt: instant }),
+  target: prose,
+  steps: list(step),
+  checks: list(
+    z.looseObject({
+      name: prose,
+      kind: z.enum(["data", "schema", "integrity", "probe", "objective"]),
+      outcome,
+      message: prose,
+      expected: maybe(prose),
+      actual: maybe(prose),
+      rows: maybe(z.number()),
+    }),
+  ),
+  verdict: outcome,
+  reasons: list(prose),
+  objective: seconds,
+  achieved: seconds,
+  remarks: list(prose),
+  report: digest,
+});
+
+export interface Filed {
+  readonly evidence: Evidence;
+  /** Name of the JSON object in the repository. */
+  readonly filed: string;
+}
+
+/**
+ * Files the evidence; the report first, so that evidence that is there is whole. Signed where this machine has a writer key: without
+ * a signature it is a note that proves nothing.
+ */
+export async function fileEvidence(repository: Repository, evidence: Omit<Evidence, "report">, report: string): Promise<Filed> {
   const { source, id } = evidence;
-  await storage.put(evidenceName(source, id, "report.md"), new TextEncoder().encode(report));
+  const bytes = new TextEncoder().encode(report);
+  await repository.storage.put(evidenceName(source, id, "report.md"), bytes);
   const name = evidenceName(source, id, "evidence.json");
-  await putJson(storage, name, evidence);
-  return name;
+  const whole: Evidence = { ...evidence, report: createHash("sha256").update(bytes).digest("hex") };
+  await putSigned(repository, "evidence", name, whole);
+  return { evidence: whole, filed: name };
 }
 
-/** The newest evidence of a source that a drill left, or undefined. */
+/**
+ * The newest evidence of a source that a trusted key has signed, or undefined. What cannot be read, or is not signed, is named with
+ * `onFlaw` and passed over.
+ */
 export async function lastEvidence(
-  storage: Storage,
+  repository: Repository,
   source: string,
   verb: Evidence["verb"],
   signal?: AbortSignal,
+  onFlaw: (flaw: HealthReason) => void = () => {},
 ): Promise<Evidence | undefined> {
-  const folder = evidenceFolder(source);
   const ids: string[] = [];
-  for await (const id of storage.listFolders(folder, { signal })) ids.push(id);
+  for await (const id of repository.storage.listFolders(evidenceFolder(source), { signal })) ids.push(id);
   for (const id of ids.sort().reverse()) {
-    const found = (await getJson(storage, evidenceName(source, id, "evidence.json"), signal)) as Evidence | undefined;
-    if (found?.verb === verb) return found;
+    const name = evidenceName(source, id, "evidence.json");
+    try {
+      const found = await getSigned(repository, "evidence", name, evidenceSchema, signal);
+      if (found === undefined || (found.signedBy !== undefined && found.value.verb !== verb)) continue;
+      if (found.value.id !== id || found.value.source !== source)
+        onFlaw({ code: "OBJECT_UNREADABLE", message: `${name} is the evidence of another job` });
+      else if (found.signedBy === undefined) onFlaw({ code: "EVIDENCE_UNSIGNED", message: `${name} is not signed by a trusted key` });
+      else return found.value;
+    } catch (error) {
+      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
+      onFlaw({ code: "OBJECT_UNREADABLE", message: error.message });
+    }
   }
   return undefined;
 }

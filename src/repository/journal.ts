@@ -1,11 +1,15 @@
 // Job journals: what a job was about to do, written before it does it, so that a crash leaves nothing unknown.
-import { asLifeboatError } from "../core/errors.ts";
+import * as z from "zod/mini";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resource } from "../ports/resource.ts";
 import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import { format, id, instant, list, locator, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import { jobName } from "./layout.ts";
-import { type Owner, thisOwner } from "./owner.ts";
+import { type Owner, ownerSchema, thisOwner } from "./owner.ts";
+import type { Repository } from "./repository.ts";
+import { getSigned, objectOfSignature, putSigned } from "./signed.ts";
+import type { TrustedKey } from "./trust.ts";
 
 export type JobState = "running" | "done" | "failed";
 
@@ -13,12 +17,12 @@ export interface JobStep {
   readonly name: string;
   readonly startedAt: string;
   /** Wall time by a clock that never steps back; absent while the step runs, or when a crash ended it. */
-  ms?: number;
+  ms?: number | undefined;
 }
 
 export interface DeclaredResource extends Resource {
   readonly declaredAt: string;
-  goneAt?: string;
+  goneAt?: string | undefined;
 }
 
 export interface JobRecord {
@@ -30,33 +34,65 @@ export interface JobRecord {
   readonly owner: Owner;
   readonly lifeboat: string;
   state: JobState;
-  endedAt?: string;
+  endedAt?: string | undefined;
   readonly steps: JobStep[];
   readonly resources: DeclaredResource[];
-  error?: { readonly code: string; readonly message: string };
+  error?: { readonly code: string; readonly message: string } | undefined;
   /** What the job made: a restore point's id, a verdict. */
-  result?: Readonly<Record<string, unknown>>;
+  result?: Readonly<Record<string, unknown>> | undefined;
 }
+
+export const jobSchema: Schema<JobRecord> = z.looseObject({
+  format,
+  id,
+  verb: word,
+  source: segment,
+  startedAt: instant,
+  owner: ownerSchema,
+  lifeboat: word,
+  state: z.enum(["running", "done", "failed"]),
+  endedAt: maybe(instant),
+  steps: list(step),
+  resources: list(
+    z.looseObject({
+      kind: word,
+      locator: locator,
+      declaredAt: instant,
+      goneAt: maybe(instant),
+    }),
+  ),
+  error: maybe(z.looseObject({ code: word, message: prose })),
+  result: maybe(z.record(z.string(), z.unknown())),
+});
 
 /** A journal being written. Writes are in order; each is complete before the promise resolves. */
 export class Journal {
   readonly name: string;
   readonly record: JobRecord;
-  readonly #storage: Storage;
+  /** Who signed what was found; absent: no trusted key did, and nothing in it may be acted upon. A journal of our own has our key. */
+  readonly signedBy: TrustedKey | undefined;
+  readonly #repository: Repository;
   readonly #clock: Clock;
-  #etag: string | undefined;
+  #stored: { readonly etag: string; readonly digest: string } | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(storage: Storage, clock: Clock, name: string, record: JobRecord, etag?: string) {
-    this.#storage = storage;
+  private constructor(
+    repository: Repository,
+    clock: Clock,
+    name: string,
+    record: JobRecord,
+    found?: { readonly etag: string; readonly digest: string; readonly signedBy: TrustedKey | undefined },
+  ) {
+    this.#repository = repository;
     this.#clock = clock;
     this.name = name;
     this.record = record;
-    this.#etag = etag;
+    this.#stored = found;
+    this.signedBy = found === undefined ? repository.trust.writer?.publicKey : found.signedBy;
   }
 
   /** Where a job's journal will lie; a lease names it before it exists. */
-  static prepare(storage: Storage, clock: Clock, job: { id: string; verb: string; source: string; lifeboat: string }): Journal {
+  static prepare(repository: Repository, clock: Clock, job: { id: string; verb: string; source: string; lifeboat: string }): Journal {
     const startedAt = clock.now();
     const record: JobRecord = {
       format: 1,
@@ -67,22 +103,26 @@ export class Journal {
       steps: [],
       resources: [],
     };
-    return new Journal(storage, clock, jobName(startedAt, job.id), record);
+    return new Journal(repository, clock, jobName(startedAt, job.id), record);
   }
 
-  /** Opens a journal that another process left. Undefined when its lease was taken but nothing had been written yet. */
-  static async reopen(storage: Storage, clock: Clock, name: string): Promise<Journal | undefined> {
-    const facts = await storage.head(name);
-    const record = facts && (await getJson(storage, name));
-    if (facts === undefined || record === undefined) return undefined;
-    return new Journal(storage, clock, name, record as unknown as JobRecord, facts.etag);
+  /**
+   * Opens a journal that another process left. Undefined when its lease was taken but nothing had been written yet. INTEGRITY: it is
+   * damaged, or it is not the journal of the job that its name says.
+   */
+  static async reopen(repository: Repository, clock: Clock, name: string): Promise<Journal | undefined> {
+    const facts = await repository.storage.head(name);
+    const found = facts && (await getSigned(repository, "job", name, jobSchema));
+    if (facts === undefined || found === undefined) return undefined;
+    refuseOther(found.value, name);
+    return new Journal(repository, clock, name, found.value, { etag: facts.etag, digest: found.digest, signedBy: found.signedBy });
   }
 
   /** Writes the record as it is now. Another writer of the same journal makes this fail: there is only ever one. */
   write(): Promise<void> {
     const next = this.#queue.then(async () => {
-      const condition = this.#etag === undefined ? { ifAbsent: true } : { ifMatch: this.#etag };
-      this.#etag = (await putJson(this.#storage, this.name, this.record, condition)).etag;
+      const condition = this.#stored === undefined ? { ifAbsent: true } : { ifMatch: this.#stored.etag, replaces: this.#stored.digest };
+      this.#stored = await putSigned(this.#repository, "job", this.name, this.record, condition);
     });
     this.#queue = next.catch(() => undefined); // the caller of this write learns of its failure; later writes try anew
     return next;
@@ -134,17 +174,34 @@ export class Journal {
   }
 }
 
-/** Journals of jobs begun at or after the instant, newest first; only the days that are asked for are read. */
-export async function* jobsSince(storage: Storage, since: Date, signal?: AbortSignal): AsyncIterable<JobRecord> {
+/** A journal under the name of another job would have that job's clean-up act on what is not its own. */
+function refuseOther({ id }: JobRecord, name: string): void {
+  if (name.endsWith(`/${id}.json`)) return;
+  throw new LifeboatError("INTEGRITY", `${name} is the journal of another job`);
+}
+
+/**
+ * Journals of jobs begun at or after the instant, newest first; only the days that are asked for are read. One that cannot be read,
+ * or that no trusted key has signed, is named with `onFlaw` and left out.
+ */
+export async function* jobsSince(
+  repository: Repository,
+  since: Date,
+  signal?: AbortSignal,
+  onFlaw: (message: string) => void = () => {},
+): AsyncIterable<JobRecord> {
+  const { storage } = repository;
   const firstDay = since.toISOString().slice(0, 10).replaceAll("-", "/");
   for (const year of await foldersDescending(storage, "jobs/", signal)) {
     for (const month of await foldersDescending(storage, `jobs/${year}/`, signal)) {
       for (const day of await foldersDescending(storage, `jobs/${year}/${month}/`, signal)) {
         if (`${year}/${month}/${day}` < firstDay) return;
         const names: string[] = [];
-        for await (const { name } of storage.list(`jobs/${year}/${month}/${day}/`, { signal })) names.push(name);
+        for await (const { name } of storage.list(`jobs/${year}/${month}/${day}/`, { signal })) {
+          if (objectOfSignature(name) === undefined) names.push(name);
+        }
         for (const name of names.reverse()) {
-          const record = (await getJson(storage, name, signal)) as unknown as JobRecord | undefined;
+          const record = await readJob(repository, name, signal, onFlaw);
           if (record !== undefined && new Date(record.startedAt) < since) return;
           if (record !== undefined) yield record;
         }
@@ -153,12 +210,32 @@ export async function* jobsSince(storage: Storage, since: Date, signal?: AbortSi
   }
 }
 
-/** The journal of a job, by its id and the instant in it; undefined: this repository has never had it. */
-export async function findJob(storage: Storage, id: string, at: Date, signal?: AbortSignal): Promise<JobRecord | undefined> {
+async function readJob(
+  repository: Repository,
+  name: string,
+  signal: AbortSignal | undefined,
+  onFlaw: (message: string) => void,
+): Promise<JobRecord | undefined> {
+  try {
+    const found = await getSigned(repository, "job", name, jobSchema, signal);
+    if (found === undefined) return undefined;
+    refuseOther(found.value, name);
+    if (found.signedBy !== undefined) return found.value;
+    onFlaw(`${name} is not signed by a trusted key`);
+    return undefined;
+  } catch (error) {
+    if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
+    onFlaw(error.message);
+    return undefined;
+  }
+}
+
+/** The journal of a job, by its id and the instant in it; undefined: this repository has never had it, or no trusted key signed it. */
+export async function findJob(repository: Repository, id: string, at: Date, signal?: AbortSignal): Promise<JobRecord | undefined> {
   // The journal is begun a moment after its id is made: around midnight that is another day.
   for (const day of [at, new Date(at.getTime() + 60_000)]) {
-    const found = await getJson(storage, jobName(day, id), signal);
-    if (found !== undefined) return found as unknown as JobRecord;
+    const found = await readJob(repository, jobName(day, id), signal, () => {});
+    if (found !== undefined) return found;
   }
   return undefined;
 }

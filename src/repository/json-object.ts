@@ -1,36 +1,65 @@
-// Small JSON objects in a storage: written readable, read with a bound and with a clear message when they are not what they should be.
+// Small JSON objects in a storage: written readable, read with a bound and through a schema, with a clear message when they are
+// not what they should be.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { ObjectInfo, PutOptions, Storage } from "../ports/storage.ts";
+import type { Schema } from "./fields.ts";
 
 const LIMIT_BYTES = 32 * 1024 * 1024;
 
-/** Writes a value as indented JSON with a final newline. */
+/** Indented JSON with a final newline. */
+export const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+
+/** Writes a value that needs no signature. */
 export async function putJson(storage: Storage, name: string, value: unknown, options: PutOptions = {}): Promise<ObjectInfo> {
-  return storage.put(name, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`), options);
+  return storage.put(name, encodeJson(value), options);
 }
 
-/** Reads a JSON object; undefined when there is none. What is no JSON object is INTEGRITY, with the object named. */
-export async function getJson(storage: Storage, name: string, signal?: AbortSignal): Promise<Record<string, unknown> | undefined> {
+/** The bytes of a small object; undefined when there is none. INTEGRITY: it is larger than `limitBytes`. */
+export async function getBytes(
+  storage: Storage,
+  name: string,
+  signal?: AbortSignal,
+  limitBytes = LIMIT_BYTES,
+): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   try {
     for await (const chunk of storage.get(name, { signal })) {
       sizeBytes += chunk.byteLength;
-      if (sizeBytes > LIMIT_BYTES) throw new LifeboatError("INTEGRITY", `${name} is larger than any file of its kind can be`);
+      if (sizeBytes > limitBytes)
+        throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is larger than a file of its kind can be`);
       chunks.push(chunk);
     }
   } catch (error) {
     if (isLifeboatError(error, "OBJECT_MISSING")) return undefined;
     throw error;
   }
+  return Buffer.concat(chunks);
+}
+
+/** Reads an object that needs no signature; undefined when there is none. INTEGRITY, FORMAT_UNKNOWN. */
+export async function getJson<T>(storage: Storage, name: string, schema: Schema<T>, signal?: AbortSignal): Promise<T | undefined> {
+  const bytes = await getBytes(storage, name, signal);
+  return bytes === undefined ? undefined : parseObject(storage, name, bytes, schema);
+}
+
+/** INTEGRITY with the object and the place in it named; FORMAT_UNKNOWN for one of a newer version. */
+export function parseObject<T>(storage: Storage, name: string, bytes: Uint8Array, schema: Schema<T>): T {
+  const damaged = (why: string, cause?: unknown): LifeboatError =>
+    new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: ${why}`, { cause });
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (cause) {
-    throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: it is no JSON`, { cause });
+    throw damaged("it is not valid JSON", cause);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: it is no JSON object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw damaged("it is not a JSON object");
+  const { format } = value as { readonly format?: unknown };
+  if (typeof format === "number" && format > 1) {
+    throw new LifeboatError("FORMAT_UNKNOWN", `${name} in ${storage.url} has format ${format}; this version knows format 1`);
   }
-  return value as Record<string, unknown>;
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw damaged(`${issue?.path.join(".") || "it"}: ${issue?.message ?? "not what it should be"}`);
 }

@@ -29,6 +29,9 @@ export function idOfFolder(folder: string): string | undefined {
 export const marksFolder = (source: string): string => `sources/${source}/marks/`;
 export const markName = (source: string, id: string): string => `${marksFolder(source)}${id}.json`;
 
+/** What was removed of a source on purpose. */
+export const removalsName = (source: string): string => `sources/${source}/removed.json`;
+
 /** The log archive of a source: `<timeline>/<segment>.zst.age`, and `<segment>.json` beside it, written last. */
 export const logFolder = (source: string): string => `sources/${source}/log/`;
 

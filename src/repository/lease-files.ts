@@ -2,9 +2,10 @@
 //
 // Silence is measured by the storage's clock alone, between two of its own stamps: what a lease says of its end is information for
 // people, and clocks of machines that differ neither keep a dead job alive nor end a living one.
-import * as z from "zod";
+import * as z from "zod/mini";
 import { isLifeboatError } from "../core/errors.ts";
 import type { ObjectInfo } from "../ports/storage.ts";
+import { id, instant, maybe, segment, word } from "./fields.ts";
 import { getJson } from "./json-object.ts";
 import { LEASES } from "./layout.ts";
 import { lifeOf, ownerSchema } from "./owner.ts";
@@ -21,28 +22,31 @@ const PROBE = /^check-[0-9a-f]{16}\.txt$/;
 
 const leaseSchema = z
   .object({
-    job: z.string().regex(/^[0-9a-z]{1,40}$/),
+    job: id,
     /** Name of the job's journal in the repository. */
     journal: z.string(),
-    verb: z.string().regex(/^[a-z][a-z-]{0,31}$/),
-    source: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+    verb: z.string().check(z.regex(/^[a-z][a-z-]{0,31}$/)),
+    source: segment,
     /** Restore point in use, or being removed by `expire`. */
-    point: z.string().max(512).optional(),
+    point: maybe(word),
     owner: ownerSchema,
-    acquiredAt: z.iso.datetime(),
+    acquiredAt: instant,
     /** By the holder's own clock, when it will have fallen silent unless it renews the lease. */
-    expiresAt: z.iso.datetime(),
+    expiresAt: instant,
     /** The holder is done, and its storage lets it remove nothing. */
-    releasedAt: z.iso.datetime().optional(),
+    releasedAt: maybe(instant),
     /** The holder gave up, and left things to be cleaned up. */
-    forsakenAt: z.iso.datetime().optional(),
+    forsakenAt: maybe(instant),
     /** That the writer of this machine wrote what it says of its owner. */
-    proof: z.string().max(64).optional(),
+    proof: maybe(z.string().check(z.maxLength(64))),
   })
-  .refine(({ job, journal }) => /^jobs\/\d{4}\/\d{2}\/\d{2}\/([0-9a-z]+)\.json$/.exec(journal)?.[1] === job, {
-    path: ["journal"],
-    message: "it is not the journal of the job",
-  });
+  .check(
+    z.refine(
+      ({ job, journal }: { readonly job: string; readonly journal: string }) =>
+        /^jobs\/\d{4}\/\d{2}\/\d{2}\/([0-9a-z]+)\.json$/.exec(journal)?.[1] === job,
+      { path: ["journal"], message: "it is not the journal of the job" },
+    ),
+  );
 
 export type LeaseRecord = Readonly<z.infer<typeof leaseSchema>>;
 
@@ -93,18 +97,13 @@ export async function readLease(
   const flaw = (why: string): LeaseFlaw => ({ name, etag, writtenAt: modifiedAt, message: `${name} is not a valid lease: ${why}` });
   if (!name.endsWith(".json")) return flaw("its name is not one of ours");
   if (sizeBytes > LIMIT_BYTES) return flaw(`it has ${sizeBytes} bytes`);
-  let found: Record<string, unknown> | undefined;
   try {
-    found = await getJson(storage, name, signal);
+    const record = await getJson(storage, name, leaseSchema, signal);
+    return record && { name: nameOf(name), etag, renewedAt: modifiedAt, record };
   } catch (error) {
     if (!isLifeboatError(error) || PASSING.has(error.code)) throw error;
     return flaw(error.message);
   }
-  if (found === undefined) return undefined;
-  const { success, data, error } = leaseSchema.safeParse(found);
-  if (success) return { name: nameOf(name), etag, renewedAt: modifiedAt, record: data };
-  const [issue] = error.issues;
-  return flaw(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
 }
 
 /** Every lease there is, and everything else among them. Jobs that run, and jobs that died, are exactly those that hold one. */

@@ -12,6 +12,7 @@ import { putJson } from "./json-object.ts";
 import { leaseName } from "./layout.ts";
 import { isAbandoned, LEASE_TERM_MS, type LeaseRecord, listLeases } from "./lease-files.ts";
 import { acquireLease, takeOverLease } from "./leases.ts";
+import { openForgetful } from "./memory.ts";
 import { thisOwner } from "./owner.ts";
 import { generateWriter, parseWriter, trustOf } from "./trust.ts";
 
@@ -112,7 +113,7 @@ async function heldElsewhere(t: TestContext) {
   const storage = openLocalStorage({ directory });
   t.after(() => storage.close());
   const identity = { format: 1, id: "test", createdAt: "", recipients: [] } as const;
-  const repository = { storage, identity, trust: trustOf([], parseWriter(pem, "a test")) };
+  const repository = { storage, identity, trust: trustOf([], parseWriter(pem, "a test")), memory: openForgetful() };
   return { clock, child, repository };
 }
 
@@ -160,13 +161,13 @@ const text = (words: string): Uint8Array => new TextEncoder().encode(words);
 
 /** What can lie among the leases, and what is said of it. */
 const FOREIGN: readonly (readonly [what: string, bytes: Uint8Array, said: RegExp])[] = [
-  ["empty", text(""), /no JSON/],
-  ["half a file", text('{"job": "j1", "journal'), /no JSON/],
+  ["empty", text(""), /not valid JSON/],
+  ["half a file", text('{"job": "j1", "journal'), /not valid JSON/],
   ["an empty object", text("{}"), /job: /],
-  ["a list", text("[]"), /no JSON object/],
+  ["a list", text("[]"), /not a JSON object/],
   ["too large", Buffer.alloc(1_000_000, " "), /1000000 bytes/],
   ["another job's journal", text(JSON.stringify({ ...holder, journal: "jobs/2026/11/21/j2.json" })), /owner|journal/],
-  ["bytes", Buffer.from([0, 255, 254, 10]), /no JSON/],
+  ["bytes", Buffer.from([0, 255, 254, 10]), /not valid JSON/],
 ];
 
 test("R56 each file among the leases is read on its own: what is not a valid lease is named and passed over", async (t) => {

@@ -2,19 +2,22 @@
 // itself shows (bytes that are gone, or of another size than they were) is damage found without reading anything.
 import type { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
 import type { LogSegment } from "../core/log.ts";
 import { type LogPicture, type SegmentDamage, stemOf } from "../core/log-chain.ts";
-import type { TimelineHistory } from "../core/lsn.ts";
+import { compareLsn, type TimelineHistory } from "../core/lsn.ts";
 import type { ObjectInfo } from "../ports/storage.ts";
-import { getJson } from "./json-object.ts";
 import { logFolder } from "./layout.ts";
-import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
-import { type LogHistory, type LogPlace, parseLogName } from "./log-place.ts";
+import { flawOfPlace } from "./log.ts";
+import { damageSchema, historySchema, type LogDamage, type LogHistory, type LogPlace, parseLogName, segmentSchema } from "./log-place.ts";
 import { readAll } from "./read-all.ts";
+import { readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
+import { getSigned, objectOfSignature, type Signed, signatureName } from "./signed.ts";
+import { inTransaction } from "./signed-cache.ts";
 
 export const LOG_SCHEMA = `
-  create table if not exists log (name text primary key, etag text not null, json text not null) without rowid;`;
+  create table if not exists log (name text primary key, etag text not null, digest text not null, signed integer not null, json text not null) without rowid;`;
 
 /** The log of one source as the storage has it now. */
 export interface StoredLog extends LogPicture {
@@ -22,6 +25,8 @@ export interface StoredLog extends LogPicture {
   readonly historyRecords: readonly LogHistory[];
   /** JSONs that cannot be read, as sentences; what they describe does not count. */
   readonly flaws: readonly string[];
+  /** What is stored and no trusted key has signed, which does not count either; and what is gone without a signed removal. */
+  readonly doubts: readonly HealthReason[];
   /** Bytes without a JSON: being stored, or left by a crash. */
   readonly orphans: readonly LogPlace[];
   readonly sizeBytes: number;
@@ -31,22 +36,52 @@ type Name = NonNullable<ReturnType<typeof parseLogName>>;
 interface Row {
   readonly name: string;
   readonly etag: string;
+  readonly digest: string;
+  readonly signed: number;
   readonly json: string;
+}
+type Described = LogSegment | LogHistory | LogDamage;
+
+/** A JSON whose signatures come right behind it in the order of names. */
+interface Pending {
+  readonly name: string;
+  readonly etag: string;
+  readonly place: Name;
+  readonly known: Row | undefined;
+  readonly signatures: Set<string>;
 }
 
 export async function readLog(database: DatabaseSync, repository: Repository, source: string, signal?: AbortSignal): Promise<StoredLog> {
   const { storage } = repository;
   const folder = logFolder(source);
   const gathering = new Gathering(source);
-  const stale: { name: string; etag: string; place: Name }[] = [];
+  const stale: Pending[] = [];
   const gone: string[] = [];
+  const unsigned: string[] = [];
   // Both come in the order of names: a walk along the two needs neither of them whole.
   const rows = database
-    .prepare("select name, etag, json from log where name >= ? and name < ? order by name")
+    .prepare("select * from log where name >= ? and name < ? order by name")
     .iterate(folder, `${folder}\u{10ffff}`) as Iterator<unknown>;
   const next = (): Row | undefined => (rows.next().value as Row | null | undefined) ?? undefined;
   let row = next();
+  let pending: Pending | undefined;
+  const settle = (): void => {
+    const one = pending;
+    pending = undefined;
+    if (one === undefined) return;
+    const { known, name } = one;
+    const same = known !== undefined && (known.signed === 1) === one.signatures.has(signatureName(name, known.digest));
+    if (!same) stale.push(one);
+    else if (known.signed === 1) gathering.record(one.place, JSON.parse(known.json) as Described);
+    else unsigned.push(name);
+  };
   for await (const object of storage.list(folder, { signal })) {
+    const signed = objectOfSignature(object.name);
+    if (signed !== undefined) {
+      if (signed === pending?.name) pending.signatures.add(object.name);
+      continue;
+    }
+    settle();
     while (row !== undefined && row.name < object.name) {
       gone.push(row.name);
       row = next();
@@ -56,29 +91,104 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
     const place = parseLogName(source, object.name);
     if (place === undefined) continue;
     if (place.suffix === "zst.age") gathering.bytes(place, object);
-    else if (known?.etag === object.etag) gathering.record(place, JSON.parse(known.json) as Record<string, unknown>);
-    else stale.push({ name: object.name, etag: object.etag, place });
+    else {
+      const same = known?.etag === object.etag ? known : undefined;
+      pending = { name: object.name, etag: object.etag, place, known: same, signatures: new Set() };
+    }
   }
+  settle();
   for (; row !== undefined; row = next()) gone.push(row.name);
   const flaws: string[] = [];
   const fresh: Row[] = [];
   await readAll(stale, async ({ name, etag, place }) => {
     try {
-      const value = await getJson(storage, name, signal);
-      if (value === undefined) return; // removed meanwhile
-      const check = place.history ? flawOfHistory : flawOfSegment;
-      const flaw = place.suffix === "json" ? check(value, place) : undefined;
-      if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
-      gathering.record(place, value);
-      fresh.push({ name, etag, json: JSON.stringify(value) });
+      const found = await readDescription(repository, name, place, signal);
+      if (found === undefined) return; // removed meanwhile
+      const signed = found.signedBy !== undefined;
+      if (signed) gathering.record(place, found.value);
+      else unsigned.push(name);
+      fresh.push({ name, etag, digest: found.digest, signed: signed ? 1 : 0, json: JSON.stringify(found.value) });
     } catch (error) {
-      if (!isLifeboatError(error, "INTEGRITY")) throw error;
+      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
       flaws.push(error.message);
     }
   });
   remember(database, gone, fresh);
   const described = new Set(stale.filter(({ place }) => place.suffix === "json").map(({ place }) => place.stem));
-  return { ...gathering.end(described), flaws };
+  const gathered = gathering.end(described);
+  const doubts = [...unsignedLog(unsigned), ...(await missingLog(repository, source, gathered.segments, signal))];
+  return { ...gathered, flaws, doubts };
+}
+
+async function readDescription(
+  repository: Repository,
+  name: string,
+  place: Name,
+  signal: AbortSignal | undefined,
+): Promise<Signed<Described> | undefined> {
+  if (place.suffix === "damaged.json") {
+    const found = await getSigned(repository, "log-damage", name, damageSchema, signal);
+    if (found !== undefined && (found.value.source !== place.source || found.value.stem !== place.stem))
+      throw new LifeboatError("INTEGRITY", `${name} is damaged: it belongs to another file of the log`);
+    return found;
+  }
+  const found: Signed<LogSegment | LogHistory> | undefined = place.history
+    ? await getSigned(repository, "log-history", name, historySchema, signal)
+    : await getSigned(repository, "log-segment", name, segmentSchema, signal);
+  const flaw = found && flawOfPlace(found.value, place);
+  if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
+  return found;
+}
+
+function unsignedLog(names: readonly string[]): HealthReason[] {
+  const [first] = names;
+  if (first === undefined) return [];
+  const more = names.length > 1 ? ` (and ${names.length - 1} more like it)` : "";
+  return [{ code: "LOG_UNSIGNED", message: `${first}${more} is not signed by a trusted key, and does not count` }];
+}
+
+/** Both ends of the log are remembered: a gap in between shows by itself. */
+async function missingLog(
+  repository: Repository,
+  source: string,
+  segments: readonly LogSegment[],
+  signal: AbortSignal | undefined,
+): Promise<HealthReason[]> {
+  const { memory } = repository;
+  const ends = new Map<number, { timeline: number; firstLsn: string; lastLsn: string }>();
+  for (const { timeline, startLsn, endLsn } of segments) {
+    const end = ends.get(timeline);
+    if (end === undefined) ends.set(timeline, { timeline, firstLsn: startLsn, lastLsn: endLsn });
+    else if (compareLsn(startLsn, end.firstLsn) < 0) end.firstLsn = startLsn;
+    if (end !== undefined && compareLsn(endLsn, end.lastLsn) > 0) end.lastLsn = endLsn;
+  }
+  const reasons: HealthReason[] = [];
+  const seen = new Map(memory.log(source).map((one) => [one.timeline, one]));
+  if (seen.size > 0) {
+    const removals = await readRemovals(repository, source, signal).catch(() => undefined);
+    const removed = new Map(
+      (removals?.signedBy === undefined ? [] : removals.value.log).map(({ timeline, throughLsn }) => [timeline, throughLsn]),
+    );
+    for (const { timeline, firstLsn, lastLsn } of seen.values()) {
+      const now = ends.get(timeline);
+      const through = removed.get(timeline);
+      const allowed = (lsn: string): boolean => through !== undefined && compareLsn(lsn, through) <= 0;
+      const where = `of timeline ${timeline} of ${source}`;
+      if (now === undefined ? !allowed(lastLsn) : compareLsn(now.firstLsn, firstLsn) > 0 && !allowed(now.firstLsn))
+        reasons.push({ code: "LOG_MISSING", message: `log ${where} from ${firstLsn} on was there, and is gone without a signed removal` });
+      if (now !== undefined && compareLsn(now.lastLsn, lastLsn) < 0)
+        reasons.push({ code: "LOG_MISSING", message: `log ${where} reached ${lastLsn}, and now ends at ${now.lastLsn}` });
+    }
+  }
+  // What is missed stays remembered: only ends that grew, or were moved by a removal, are written.
+  if (reasons.length === 0) {
+    const changed = [...ends.values()].filter((end) => {
+      const before = seen.get(end.timeline);
+      return before?.firstLsn !== end.firstLsn || before.lastLsn !== end.lastLsn;
+    });
+    memory.seeLog(source, changed);
+  }
+  return reasons;
 }
 
 /** Puts what the listing shows of each file of the log together. */
@@ -104,21 +214,21 @@ class Gathering {
     else this.#meet(place.stem, record, sizeBytes);
   }
 
-  record(place: Name, value: Record<string, unknown>): void {
-    if (place.suffix === "damaged.json") {
-      this.#damage.set(place.stem, { kind: "damaged", says: `was found damaged on ${minuteOf(value.at)} (${String(value.message)})` });
+  record(place: Name, value: Described): void {
+    if ("message" in value) {
+      this.#damage.set(place.stem, { kind: "damaged", says: `was found damaged on ${minuteOf(value.at)} (${value.message})` });
       return;
     }
-    const record = place.history ? (value as unknown as LogHistory) : this.#shared(value as unknown as LogSegment);
-    if (place.history) this.#histories.push(record as LogHistory);
-    else this.#segments.push(record as LogSegment);
+    const record = "entries" in value ? value : this.#shared(value);
+    if ("entries" in record) this.#histories.push(record);
+    else this.#segments.push(record);
     const found = this.#unclaimed.get(place.stem);
     if (found === undefined) this.#waiting.set(place.stem, record);
     else this.#meet(place.stem, record, found.sizeBytes);
   }
 
   /** @param described stems that have a JSON, readable or not */
-  end(described: ReadonlySet<string>): Omit<StoredLog, "flaws"> {
+  end(described: ReadonlySet<string>): Omit<StoredLog, "flaws" | "doubts"> {
     for (const stem of this.#waiting.keys()) this.#damage.set(stem, { kind: "missing", says: "is missing: its bytes are gone" });
     const historyRecords = this.#histories.filter(({ name }) => !this.#damage.has(name));
     const histories = new Map<number, TimelineHistory>(historyRecords.map(({ timeline, entries }) => [timeline, entries]));
@@ -156,19 +266,14 @@ class Gathering {
   }
 }
 
-const minuteOf = (at: unknown): string => `${String(at).slice(0, 16).replace("T", " ")} UTC`;
+const minuteOf = (at: string): string => `${at.slice(0, 16).replace("T", " ")} UTC`;
 
 function remember(database: DatabaseSync, gone: readonly string[], fresh: readonly Row[]): void {
   if (gone.length === 0 && fresh.length === 0) return;
-  const insert = database.prepare("insert or replace into log values (?, ?, ?)");
+  const insert = database.prepare("insert or replace into log values (?, ?, ?, ?, ?)");
   const remove = database.prepare("delete from log where name = ?");
-  database.exec("begin immediate");
-  try {
+  inTransaction(database, () => {
     for (const name of gone) remove.run(name);
-    for (const { name, etag, json } of fresh) insert.run(name, etag, json);
-    database.exec("commit");
-  } catch (error) {
-    database.exec("rollback");
-    throw error;
-  }
+    for (const { name, etag, digest, signed, json } of fresh) insert.run(name, etag, digest, signed, json);
+  });
 }

@@ -1,8 +1,10 @@
 // Where the files of the log lie in the storage, and what is written of a history file.
+import * as z from "zod/mini";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { historyName, type TimelineHistory } from "../core/lsn.ts";
+import { count, digest, facts, format, instant, list, lsn, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { logFolder } from "./layout.ts";
 
 /** A history file as it is stored; its JSON says in the clear what the file says, so that windows need no key. */
@@ -17,6 +19,56 @@ export interface LogHistory {
   readonly plain: ByteFacts;
   readonly stored: ByteFacts;
 }
+
+/** What a verify found wrong with the bytes of a file of the log. */
+export interface LogDamage {
+  readonly format: 1;
+  readonly source: string;
+  readonly stem: string;
+  readonly at: string;
+  readonly message: string;
+}
+
+export const segmentSchema: Schema<LogSegment> = z.looseObject({
+  format,
+  source: segment,
+  name: z.string().check(z.regex(/^[0-9A-F]{24}$/)),
+  timeline: count,
+  startLsn: lsn,
+  nextLsn: lsn,
+  systemIdentifier: word,
+  free: maybe(z.literal(true)),
+  records: count,
+  endLsn: lsn,
+  partial: z.boolean(),
+  firstCommit: maybe(z.looseObject({ lsn, previousEnd: lsn, at: instant })),
+  lastCommit: maybe(z.looseObject({ lsn, previousEnd: lsn, at: instant })),
+  maxCommitAt: maybe(instant),
+  archivedAt: instant,
+  plain: facts,
+  stored: facts,
+  previous: maybe(z.looseObject({ name: word, sha256: digest })),
+  tail: maybe(z.unknown()),
+});
+
+export const historySchema: Schema<LogHistory> = z.looseObject({
+  format,
+  source: segment,
+  name: z.string().check(z.regex(/^[0-9A-F]{8}\.history$/)),
+  timeline: count,
+  entries: list(z.looseObject({ timeline: count, switchedAt: lsn })),
+  archivedAt: instant,
+  plain: facts,
+  stored: facts,
+});
+
+export const damageSchema: Schema<LogDamage> = z.looseObject({
+  format,
+  source: segment,
+  stem: segment,
+  at: instant,
+  message: prose,
+});
 
 /** Where a file of the log lies. */
 export interface LogPlace {

@@ -8,7 +8,6 @@ import { isLifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { viewLog } from "../core/log-window.ts";
-import type { Storage } from "../ports/storage.ts";
 import { openCatalog } from "./catalog.ts";
 import {
   clearLogDamage,
@@ -21,7 +20,9 @@ import {
   storeSegment,
 } from "./log.ts";
 import { historyPlace, placeOf } from "./log-place.ts";
+import type { Repository } from "./repository.ts";
 import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
+import { objectOfSignature } from "./signed.ts";
 
 const { identity, recipient } = await generateIdentity();
 const key = { recipients: [recipient] };
@@ -35,7 +36,7 @@ function factsOf(segment: LogSegment): Omit<LogSegment, "format" | "plain" | "st
   return facts;
 }
 
-const store = (storage: Storage, segment: LogSegment, bytes = bytesOf(1)) => storeSegment(storage, key, factsOf(segment), bytes);
+const store = (repository: Repository, segment: LogSegment, bytes = bytesOf(1)) => storeSegment(repository, key, factsOf(segment), bytes);
 
 async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = [];
@@ -43,66 +44,81 @@ async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-const filesOf = (directory: string): string[] => readdirSync(join(directory, "sources/shop/log/00000001")).sort();
+/** Each JSON has its signature beside it: that is asserted here, and the names are given without. */
+function filesOf(directory: string): string[] {
+  const names = readdirSync(join(directory, "sources/shop/log/00000001")).sort();
+  const signed = names.flatMap((name) => objectOfSignature(name) ?? []);
+  assert.deepEqual(
+    signed,
+    names.filter((name) => name.endsWith(".json")),
+  );
+  return names.filter((name) => objectOfSignature(name) === undefined);
+}
 
 test("R25 a segment is stored sealed, its JSON beside it says what it holds, and it comes back byte by byte", async (t) => {
-  const { storage, directory } = await temporaryRepository(t);
-  const { record, existed } = await store(storage, segmentOf(1, [[0.5, 10]]), bytesOf(7));
+  const repository = await temporaryRepository(t);
+  const { storage, directory } = repository;
+  const { record, existed } = await store(repository, segmentOf(1, [[0.5, 10]]), bytesOf(7));
   assert.equal(existed, false);
   assert.deepEqual(filesOf(directory), [`${nameOf(1)}.json`, `${nameOf(1)}.zst.age`]);
-  assert.deepEqual(await readSegmentRecord(storage, placeOf(record)), JSON.parse(JSON.stringify(record)));
+  const envelope = { type: "log-segment", repository: repository.identity.id };
+  assert.deepEqual(await readSegmentRecord(repository, placeOf(record)), { ...JSON.parse(JSON.stringify(record)), ...envelope });
   assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
 });
 
 test("R25 the same segment again is fine and writes nothing; another one of its name is refused and changes nothing", async (t) => {
-  const { storage, directory } = await temporaryRepository(t);
-  const first = await store(storage, segmentOf(1, []), bytesOf(7));
+  const repository = await temporaryRepository(t);
+  const { storage, directory } = repository;
+  const first = await store(repository, segmentOf(1, []), bytesOf(7));
   const before = await storage.head(`sources/shop/log/00000001/${nameOf(1)}.zst.age`);
-  const again = await store(storage, segmentOf(1, []), bytesOf(7));
+  const again = await store(repository, segmentOf(1, []), bytesOf(7));
   assert.deepEqual([again.existed, again.record.stored], [true, first.record.stored]);
-  await assert.rejects(store(storage, segmentOf(1, []), bytesOf(8)), (error) => isLifeboatError(error, "LOG_INVALID"));
+  await assert.rejects(store(repository, segmentOf(1, []), bytesOf(8)), (error) => isLifeboatError(error, "LOG_INVALID"));
   assert.equal((await storage.head(`sources/shop/log/00000001/${nameOf(1)}.zst.age`))?.etag, before?.etag);
   assert.equal(filesOf(directory).length, 2);
 });
 
 test("R25 several that store the same segment at once end with bytes and a JSON that fit together", async (t) => {
-  const { storage } = await temporaryRepository(t);
-  await Promise.all(Array.from({ length: 6 }, () => store(storage, segmentOf(1, []), bytesOf(7)).catch(() => undefined)));
-  const record = await readSegmentRecord(storage, { source: "shop", timeline: 1, stem: nameOf(1) });
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
+  await Promise.all(Array.from({ length: 6 }, () => store(repository, segmentOf(1, []), bytesOf(7)).catch(() => undefined)));
+  const record = await readSegmentRecord(repository, { source: "shop", timeline: 1, stem: nameOf(1) });
   assert.ok(record);
   assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
 });
 
 test("R25 bytes that a crash left without their JSON are no segment, and are written over", async (t) => {
-  const { storage, directory } = await temporaryRepository(t);
-  const { record } = await store(storage, segmentOf(1, []), bytesOf(7));
+  const repository = await temporaryRepository(t);
+  const { directory } = repository;
+  const { record } = await store(repository, segmentOf(1, []), bytesOf(7));
   rmSync(join(directory, `sources/shop/log/00000001/${nameOf(1)}.json`));
-  assert.equal(await readSegmentRecord(storage, placeOf(record)), undefined);
-  assert.equal((await store(storage, segmentOf(1, []), bytesOf(7))).existed, false);
+  assert.equal(await readSegmentRecord(repository, placeOf(record)), undefined);
+  assert.equal((await store(repository, segmentOf(1, []), bytesOf(7))).existed, false);
 });
 
 test("R25 of partial segments the newest is kept, with nothing behind its last complete record; the whole one replaces it", async (t) => {
-  const { storage, directory } = await temporaryRepository(t);
+  const repository = await temporaryRepository(t);
+  const { storage, directory } = repository;
   const partial = (filled: number): LogSegment => segmentOf(0, [], { partial: true, endLsn: lsn(filled) });
   const [early, late] = [partial(0.001), partial(0.002)];
-  await store(storage, early);
-  const { record } = await store(storage, late);
+  await store(repository, early);
+  const { record } = await store(repository, late);
   assert.deepEqual(filesOf(directory), [`${stemOf(late)}.json`, `${stemOf(late)}.zst.age`]);
   const plain = await gather(readLogBytes(storage, placeOf(record), record, openKey));
   const filledBytes = Math.round(0.002 * 16 * 1024 * 1024);
   assert.deepEqual([plain.length, plain[filledBytes - 1], plain[filledBytes]], [64 * 1024, 1, 0]);
-  await store(storage, segmentOf(0, []));
+  await store(repository, segmentOf(0, []));
   assert.deepEqual(filesOf(directory), [`${nameOf(0)}.json`, `${nameOf(0)}.zst.age`]);
 });
 
 test("R25 the archive lists what the storage has: segments, histories, and damage that shows without reading", async (t) => {
   const repository = await temporaryRepository(t);
-  const { storage, directory } = repository;
+  const { directory } = repository;
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
-  for (const number of [1, 2, 3, 4]) await store(storage, segmentOf(number, [[0.5, number * 10]]), bytesOf(number));
+  for (const number of [1, 2, 3, 4]) await store(repository, segmentOf(number, [[0.5, number * 10]]), bytesOf(number));
   await storeHistory(
-    storage,
+    repository,
     key,
     { source: "shop", timeline: 2, entries: [{ timeline: 1, switchedAt: lsn(5) }], archivedAt: "2026-11-21T00:00:00.000Z" },
     new TextEncoder().encode("1\t0/5000000\tno recovery target specified\n"),
@@ -120,7 +136,7 @@ test("R25 the archive lists what the storage has: segments, histories, and damag
   rmSync(path(3, "zst.age"));
   rmSync(path(4, "json"));
   await markLogDamage(
-    storage,
+    repository,
     { source: "shop", timeline: 1, stem: nameOf(1) },
     { at: new Date("2026-11-21T05:00:00Z"), message: "chunk 3" },
   );
@@ -141,7 +157,7 @@ test("R25 the archive lists what the storage has: segments, histories, and damag
     again.segments.map(({ name }) => name),
     [1, 2, 3].map((number) => nameOf(number)),
   );
-  await clearLogDamage(storage, { source: "shop", timeline: 1, stem: nameOf(1) });
+  await clearLogDamage(repository, { source: "shop", timeline: 1, stem: nameOf(1) });
   assert.equal((await catalog.log("shop")).damage.has(nameOf(1)), false);
 });
 
@@ -149,34 +165,34 @@ test("R25 a segment whose JSON is damaged does not count and hides no other", as
   const repository = await temporaryRepository(t);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
-  for (const number of [1, 2]) await store(repository.storage, segmentOf(number, []), bytesOf(number));
+  for (const number of [1, 2]) await store(repository, segmentOf(number, []), bytesOf(number));
   await repository.storage.put(`sources/shop/log/00000001/${nameOf(1)}.json`, new TextEncoder().encode('{"format":1}'));
   const { segments, flaws } = await catalog.log("shop");
   assert.deepEqual(
     segments.map(({ name }) => name),
     [nameOf(2)],
   );
-  assert.match(flaws[0] ?? "", /00000001\.json is damaged: it belongs to another segment/);
+  assert.match(flaws[0] ?? "", /00000001\.json in .* is damaged: /);
 });
 
 test("R25 a link that is found out later makes two stretches one", async (t) => {
   const repository = await temporaryRepository(t);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
-  const { storage } = repository;
-  const { record: later } = await store(storage, segmentOf(2, [[0.5, 20]], { after: undefined }), bytesOf(2));
-  const { record: earlier } = await store(storage, segmentOf(1, [[0.5, 10]]), bytesOf(1));
+  const { record: later } = await store(repository, segmentOf(2, [[0.5, 20]], { after: undefined }), bytesOf(2));
+  const { record: earlier } = await store(repository, segmentOf(1, [[0.5, 10]]), bytesOf(1));
   const bases = [baseOf("b", 1.1, 1.2, 5)];
   assert.equal(viewLog(bases, await catalog.log("shop")).window?.latest, at(10));
-  await linkSegment(storage, later, { name: earlier.name, sha256: earlier.plain.sha256 });
+  await linkSegment(repository, later, { name: earlier.name, sha256: earlier.plain.sha256 });
   assert.equal(viewLog(bases, await catalog.log("shop")).window?.latest, at(20));
 });
 
 test("R25 removing a file of the log leaves nothing of it", async (t) => {
-  const { storage, directory } = await temporaryRepository(t, drivenClock());
-  const { record } = await store(storage, segmentOf(1, []));
-  await store(storage, segmentOf(2, []));
-  await removeLogFile(storage, placeOf(record));
-  await removeLogFile(storage, historyPlace("shop", 9));
+  const repository = await temporaryRepository(t, drivenClock());
+  const { directory } = repository;
+  const { record } = await store(repository, segmentOf(1, []));
+  await store(repository, segmentOf(2, []));
+  await removeLogFile(repository, placeOf(record));
+  await removeLogFile(repository, historyPlace("shop", 9));
   assert.deepEqual(filesOf(directory), [`${nameOf(2)}.json`, `${nameOf(2)}.zst.age`]);
 });

@@ -8,13 +8,24 @@ import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { historyName, parseLsn } from "../core/lsn.ts";
 import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import type { Schema } from "./fields.ts";
 import { logName } from "./layout.ts";
-import { flawOfHistory, flawOfSegment } from "./log-flaws.ts";
-import { historyPlace, type LogHistory, type LogPlace, placeOf } from "./log-place.ts";
+import {
+  damageSchema,
+  historyPlace,
+  historySchema,
+  type LogDamage,
+  type LogHistory,
+  type LogPlace,
+  placeOf,
+  segmentSchema,
+} from "./log-place.ts";
+import type { ObjectType } from "./object-types.ts";
+import type { Repository } from "./repository.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
+import { deleteSigned, getSigned, objectOfSignature, putSigned, type Signed } from "./signed.ts";
 
 export interface LogStoreOptions {
   readonly lockUntil?: Date | undefined;
@@ -36,7 +47,7 @@ const ATTEMPTS = 10;
  * under a name that is taken.
  */
 export async function storeSegment(
-  storage: Storage,
+  repository: Repository,
   key: SealKey,
   segment: Omit<LogSegment, "format" | "plain" | "stored">,
   bytes: Uint8Array,
@@ -47,11 +58,9 @@ export async function storeSegment(
   const place = { source, timeline, stem: stemOf(segment) };
   // A partial one is removed soon: it is never locked.
   const lockUntil = segment.partial ? undefined : options.lockUntil;
-  const stored = await storeSealed(storage, key, place, plain, (facts): LogSegment => ({ format: 1, ...segment, ...facts }), {
-    ...options,
-    lockUntil,
-  });
-  await removeOlderPartials(storage, stored.record, options.signal);
+  const describe = (facts: Facts): LogSegment => ({ format: 1, ...segment, ...facts });
+  const stored = await storeSealed(repository, key, place, plain, { ...SEGMENT, describe }, { ...options, lockUntil });
+  await removeOlderPartials(repository, stored.record, options.signal);
   return stored;
 }
 
@@ -64,7 +73,7 @@ function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uin
 }
 
 export async function storeHistory(
-  storage: Storage,
+  repository: Repository,
   key: SealKey,
   history: Omit<LogHistory, "format" | "name" | "plain" | "stored">,
   bytes: Uint8Array,
@@ -72,31 +81,42 @@ export async function storeHistory(
 ): Promise<Stored<LogHistory>> {
   const { source, timeline } = history;
   const name = historyName(timeline);
-  return storeSealed(storage, key, historyPlace(source, timeline), bytes, (facts) => ({ format: 1, name, ...history, ...facts }), options);
+  const describe = (facts: Facts): LogHistory => ({ format: 1, name, ...history, ...facts });
+  return storeSealed(repository, key, historyPlace(source, timeline), bytes, { ...HISTORY, describe }, options);
 }
 
 type Facts = { readonly plain: ByteFacts; readonly stored: ByteFacts };
 
+/** What stands beside the bytes of a file of the log. */
+interface Kind<T> {
+  readonly type: ObjectType;
+  readonly schema: Schema<T>;
+}
+
+const SEGMENT: Kind<LogSegment> = { type: "log-segment", schema: segmentSchema };
+const HISTORY: Kind<LogHistory> = { type: "log-history", schema: historySchema };
+const DAMAGE: Kind<LogDamage> = { type: "log-damage", schema: damageSchema };
+
 async function storeSealed<T extends Facts>(
-  storage: Storage,
+  repository: Repository,
   key: SealKey,
   place: LogPlace,
   plain: Uint8Array,
-  describe: (facts: Facts) => T,
+  kind: Kind<T> & { readonly describe: (facts: Facts) => T },
   { lockUntil, signal }: LogStoreOptions,
 ): Promise<Stored<T>> {
+  const { storage } = repository;
   const { source, timeline, stem } = place;
   const names = { bytes: logName(source, timeline, stem, "zst.age"), json: logName(source, timeline, stem, "json") };
   const sha256 = createHash("sha256").update(plain).digest("hex");
-  const same = (found: Record<string, unknown>): T => {
-    const known = found as unknown as T;
-    if (known.plain?.sha256 === sha256) return known;
+  const same = ({ value }: Signed<T>): T => {
+    if (value.plain.sha256 === sha256) return value;
     throw new LifeboatError("LOG_INVALID", `${stem} of ${source} is in the archive already, with other bytes`, {
       hint: "archive each database cluster under a source of its own; after a restore, the server must be on a new timeline",
     });
   };
-  const before = await getJson(storage, names.json, signal);
-  if (before !== undefined) return { record: same(before), existed: true };
+  const before = await getSigned(repository, kind.type, names.json, kind.schema, signal);
+  if (before?.signedBy !== undefined) return { record: same(before), existed: true };
   let existed = false;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const sealed = seal(once(plain), key, { signal });
@@ -104,29 +124,32 @@ async function storeSealed<T extends Facts>(
     // is sent in several parts. So of two that store the same segment at once, each describes its own bytes and then looks
     // whether they still lie there: whoever wrote last is the last to describe.
     const { etag } = await storage.put(names.bytes, sealed.bytes, { lockUntil, signal });
-    const record = describe(sealed.facts());
-    existed = (await commit(storage, names.json, record, same, { lockUntil, signal })) || existed;
+    const record = kind.describe(sealed.facts());
+    existed = (await commit(repository, names.json, kind, record, same, { lockUntil, signal })) || existed;
     if ((await storage.head(names.bytes, { signal }))?.etag === etag) return { record, existed };
     await sleep(Math.random() * 100 * attempt, undefined, { signal });
   }
-  throw new LifeboatError("STORAGE_CONFLICT", `somebody else is storing ${stem} of ${source} at the same moment`);
+  throw new LifeboatError("STORAGE_CONFLICT", `another writer is storing ${stem} of ${source} at the same moment`);
 }
 
-/** Writes the JSON, in place of one that describes the same plain bytes. Returns whether there was one. */
-async function commit(
-  storage: Storage,
+/** Writes the JSON, in place of one that describes the same plain bytes, or that no trusted key has signed. Returns whether there was one. */
+async function commit<T>(
+  repository: Repository,
   name: string,
+  { type, schema }: Kind<T>,
   record: object,
-  assertSame: (found: Record<string, unknown>) => unknown,
+  assertSame: (found: Signed<T>) => unknown,
   options: LogStoreOptions,
 ): Promise<boolean> {
+  const { storage } = repository;
   for (let attempt = 1; ; attempt++) {
     const etag = (await storage.head(name, { signal: options.signal }))?.etag;
-    const found = etag === undefined ? undefined : await getJson(storage, name, options.signal);
-    if (found !== undefined) assertSame(found);
+    const found = etag === undefined ? undefined : await getSigned(repository, type, name, schema, options.signal);
+    if (found?.signedBy !== undefined) assertSame(found);
+    const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag, replaces: found?.digest };
     try {
-      await putJson(storage, name, record, { ...options, ...(etag === undefined ? { ifAbsent: true } : { ifMatch: etag }) });
-      return etag !== undefined;
+      await putSigned(repository, type, name, record, { ...options, ...condition });
+      return found?.signedBy !== undefined;
     } catch (error) {
       if (!isLifeboatError(error, "STORAGE_CONFLICT") || attempt === ATTEMPTS) throw error;
     }
@@ -138,59 +161,74 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 /** After its JSON is there: partial ones that are filled less, or all of them beside a whole one. */
-async function removeOlderPartials(storage: Storage, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
+async function removeOlderPartials(repository: Repository, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
   const { source, timeline, name } = segment;
   const own = stemOf(segment);
   const folder = logName(source, timeline, "", "json").slice(0, -".json".length);
   const stems = new Set<string>();
-  for await (const object of storage.list(`${folder}${name}.partial-`, { signal })) {
-    const stem = object.name.slice(folder.length).replace(/\.(zst\.age|json|damaged\.json)$/, "");
-    if (segment.partial ? stem < own : true) stems.add(stem);
+  for await (const object of repository.storage.list(`${folder}${name}.partial-`, { signal })) {
+    const stem = /^[^.]*\.partial-[0-9a-f]+/.exec(object.name.slice(folder.length))?.[0];
+    if (stem !== undefined && (segment.partial ? stem < own : true)) stems.add(stem);
   }
-  for (const stem of stems) await removeLogFile(storage, { source, timeline, stem }, signal);
+  for (const stem of stems) await removeLogFile(repository, { source, timeline, stem }, signal);
 }
 
-/** Removes a file of the log: its JSON first, so that from the first moment on nobody counts on it. */
-export async function removeLogFile(storage: Storage, { source, timeline, stem }: LogPlace, signal?: AbortSignal): Promise<void> {
-  for (const suffix of ["json", "zst.age", "damaged.json"] as const) {
-    await storage.delete(logName(source, timeline, stem, suffix), { signal });
+/** Removes a file of the log: its JSON first, so that from the first moment on nothing counts on it. */
+export async function removeLogFile({ storage }: Repository, { source, timeline, stem }: LogPlace, signal?: AbortSignal): Promise<void> {
+  const json = logName(source, timeline, stem, "json");
+  await storage.delete(json, { signal });
+  const objects = ["zst.age", "damaged.json"].map((suffix) => logName(source, timeline, stem, suffix as "json"));
+  const own = new Set([json, ...objects]);
+  for await (const { name } of storage.list(json.slice(0, -"json".length), { signal })) {
+    if (own.has(objectOfSignature(name) ?? name)) await storage.delete(name, { signal });
   }
 }
 
-/** What the storage says of a segment; undefined where none was committed. */
-export async function readSegmentRecord(storage: Storage, place: LogPlace, signal?: AbortSignal): Promise<LogSegment | undefined> {
-  const name = logName(place.source, place.timeline, place.stem, "json");
-  const found = await getJson(storage, name, signal);
-  if (found === undefined) return undefined;
-  const flaw = flawOfSegment(found, place);
-  if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
-  return found as unknown as LogSegment;
+/** What a trusted key has signed of a segment; undefined where none was committed. */
+export function readSegmentRecord(repository: Repository, place: LogPlace, signal?: AbortSignal): Promise<LogSegment | undefined> {
+  return readRecord(repository, place, SEGMENT, signal);
 }
 
-/** What the storage says of a timeline's history file; undefined where none was committed. */
+/** The same of a timeline's history file. */
 export async function readHistoryRecord(
-  storage: Storage,
+  repository: Repository,
   source: string,
   timeline: number,
   signal?: AbortSignal,
 ): Promise<LogHistory | undefined> {
   if (timeline === 1) return undefined; // the first timeline has none
-  const place = historyPlace(source, timeline);
-  const name = logName(source, timeline, place.stem, "json");
-  const found = await getJson(storage, name, signal);
-  if (found === undefined) return undefined;
-  const flaw = flawOfHistory(found, place);
+  return readRecord(repository, historyPlace(source, timeline), HISTORY, signal);
+}
+
+async function readRecord<T extends LogSegment | LogHistory>(
+  repository: Repository,
+  place: LogPlace,
+  { type, schema }: Kind<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  const name = logName(place.source, place.timeline, place.stem, "json");
+  const found = await getSigned(repository, type, name, schema, signal);
+  if (found?.signedBy === undefined) return undefined;
+  const flaw = flawOfPlace(found.value, place);
   if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `${name} is damaged: ${flaw}`);
-  return found as unknown as LogHistory;
+  return found.value;
+}
+
+/** Whether a record lies where it belongs; the end of a sentence when it does not. */
+export function flawOfPlace(record: LogSegment | LogHistory, place: LogPlace): string | undefined {
+  const stem = "entries" in record ? record.name : stemOf(record);
+  const fits = record.source === place.source && record.timeline === place.timeline && stem === place.stem;
+  return fits ? undefined : "it belongs to another file of the log";
 }
 
 /** Gives a stored segment its link, found out later: the bytes stay, their JSON is replaced. Lost races change nothing. */
-export async function linkSegment(storage: Storage, segment: LogSegment, previous: LogSegment["previous"]): Promise<void> {
+export async function linkSegment(repository: Repository, segment: LogSegment, previous: LogSegment["previous"]): Promise<void> {
   const { source, timeline, stem } = placeOf(segment);
   const name = logName(source, timeline, stem, "json");
-  const etag = (await storage.head(name))?.etag;
-  if (etag === undefined) return;
-  await putJson(storage, name, { ...segment, previous }, { ifMatch: etag });
+  const etag = (await repository.storage.head(name))?.etag;
+  const found = etag === undefined ? undefined : await getSigned(repository, SEGMENT.type, name, SEGMENT.schema);
+  if (etag === undefined || found?.signedBy === undefined || found.value.plain.sha256 !== segment.plain.sha256) return;
+  await putSigned(repository, SEGMENT.type, name, { ...segment, previous }, { ifMatch: etag, replaces: found.digest });
 }
 
 /** The plain bytes of a file of the log. They are proven only once this has ended without throwing. */
@@ -209,17 +247,17 @@ export function readStoredLog(storage: Storage, { source, timeline, stem }: LogP
   return storage.get(logName(source, timeline, stem, "zst.age"), { signal });
 }
 
-/** Remembers, for everybody, that the bytes were found damaged. */
+/** Remembers, for every reader, that the bytes were found damaged. */
 export async function markLogDamage(
-  storage: Storage,
-  place: LogPlace,
+  repository: Repository,
+  { source, timeline, stem }: LogPlace,
   damage: { readonly at: Date; readonly message: string },
 ): Promise<void> {
-  const { source, timeline, stem } = place;
-  await putJson(storage, logName(source, timeline, stem, "damaged.json"), { format: 1, at: damage.at, message: damage.message });
+  const record: LogDamage = { format: 1, source, stem, at: damage.at.toISOString(), message: damage.message };
+  await putSigned(repository, DAMAGE.type, logName(source, timeline, stem, "damaged.json"), record);
 }
 
 /** They were found whole since. */
-export async function clearLogDamage(storage: Storage, { source, timeline, stem }: LogPlace): Promise<void> {
-  await storage.delete(logName(source, timeline, stem, "damaged.json"));
+export async function clearLogDamage(repository: Repository, { source, timeline, stem }: LogPlace): Promise<void> {
+  await deleteSigned(repository, logName(source, timeline, stem, "damaged.json"));
 }

@@ -1,49 +1,76 @@
-// Marks: what became known of a restore point after its manifest was written. One small file a point, beside the backups.
-import { isLifeboatError } from "../core/errors.ts";
+// Marks: what became known of a restore point after its manifest was written. One small signed file a point, beside the backups.
+import * as z from "zod/mini";
 import type { Marks } from "../core/restore-point.ts";
-import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import { count, format, hold, id, instant, maybe, type Schema, segment, word } from "./fields.ts";
 import { markName } from "./layout.ts";
+import type { Repository } from "./repository.ts";
+import { changeSigned, deleteSigned, getSigned } from "./signed.ts";
 
-/** Attempts to write over somebody who marks the same point at the same moment. */
-const ATTEMPTS = 8;
+/** The file's content; instants as ISO 8601 UTC. */
+export interface MarksRecord {
+  readonly format: 1;
+  readonly source: string;
+  readonly id: string;
+  /** Rises with every change: an older state that was put back shows. */
+  readonly revision: number;
+  readonly hold?: { readonly by: string; readonly at: string; readonly reason?: string | undefined } | undefined;
+  readonly verifiedAt?: string | undefined;
+  readonly damagedAt?: string | undefined;
+  readonly preDeploy?: string | undefined;
+  readonly expiresAt?: string | undefined;
+  readonly storageClass?: string | undefined;
+}
 
-const dateOf = (value: unknown): Date | undefined => (typeof value === "string" ? new Date(value) : undefined);
+export const marksSchema: Schema<MarksRecord> = z.looseObject({
+  format,
+  source: segment,
+  id,
+  revision: count,
+  hold: maybe(hold),
+  verifiedAt: maybe(instant),
+  damagedAt: maybe(instant),
+  preDeploy: maybe(word),
+  expiresAt: maybe(instant),
+  storageClass: maybe(word),
+});
+
+const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
 
 /** The file's content as marks. */
-export function marksOf(found: Record<string, unknown>): Marks {
-  const hold = found.hold as { by: string; at: string; reason?: string } | undefined;
+export function marksOf(record: MarksRecord | undefined): Marks {
+  if (record === undefined) return {};
+  const { hold, verifiedAt, damagedAt, preDeploy, expiresAt, storageClass } = record;
   return {
     hold: hold && { by: hold.by, at: new Date(hold.at), reason: hold.reason },
-    verifiedAt: dateOf(found.verifiedAt),
-    damagedAt: dateOf(found.damagedAt),
-    preDeploy: typeof found.preDeploy === "string" ? found.preDeploy : undefined,
-    expiresAt: dateOf(found.expiresAt),
-    storageClass: typeof found.storageClass === "string" ? found.storageClass : undefined,
+    verifiedAt: dateOf(verifiedAt),
+    damagedAt: dateOf(damagedAt),
+    preDeploy,
+    expiresAt: dateOf(expiresAt),
+    storageClass,
   };
 }
 
-/** The marks of one point, as the storage has them now. */
-export async function readMarks(storage: Storage, source: string, id: string): Promise<Marks> {
-  return marksOf((await getJson(storage, markName(source, id))) ?? {});
+/** The marks of one point, as the storage has them now. Marks that no trusted key has signed say nothing. */
+export async function readMarks(repository: Repository, source: string, id: string): Promise<Marks> {
+  const found = await getSigned(repository, "marks", markName(source, id), marksSchema);
+  return marksOf(found?.signedBy === undefined ? undefined : found.value);
 }
 
-/** Changes some marks of a point and keeps the others; a change of `undefined` takes a mark away. */
-export async function mark(storage: Storage, source: string, id: string, change: Marks): Promise<void> {
+/** Changes some marks of a point and keeps the others; a change of `undefined` removes a mark. */
+export async function mark(repository: Repository, source: string, id: string, change: Marks): Promise<void> {
   const name = markName(source, id);
-  for (let attempt = 1; ; attempt++) {
-    const facts = await storage.head(name);
-    const found = facts === undefined ? {} : ((await getJson(storage, name)) ?? {});
-    try {
-      await putJson(storage, name, { ...found, ...change }, facts === undefined ? { ifAbsent: true } : { ifMatch: facts.etag });
-      return;
-    } catch (error) {
-      if (!isLifeboatError(error, "STORAGE_CONFLICT") || attempt === ATTEMPTS) throw error;
-    }
-  }
+  const written = JSON.parse(JSON.stringify(change)) as Record<string, unknown>;
+  const fields = Object.fromEntries(Object.keys(change).map((key) => [key, written[key]])); // undefined among them
+  const record = await changeSigned(repository, "marks", name, marksSchema, (found): MarksRecord => {
+    const revision = Math.max(found?.revision ?? 0, repository.memory.revision(name) ?? 0) + 1;
+    return { ...found, ...fields, format: 1, source, id, revision };
+  });
+  if (record !== undefined) repository.memory.seeRevision(name, record.revision);
 }
 
 /** After its point is gone. */
-export async function removeMarks(storage: Storage, source: string, id: string): Promise<void> {
-  await storage.delete(markName(source, id));
+export async function removeMarks(repository: Repository, source: string, id: string): Promise<void> {
+  const name = markName(source, id);
+  await deleteSigned(repository, name);
+  repository.memory.seeRevision(name, undefined);
 }

@@ -1,7 +1,7 @@
 // Who works: this process, in a form that tells another process on the same machine whether it is still alive.
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
-import * as z from "zod";
+import * as z from "zod/mini";
 
 export interface Owner {
   readonly user: string;
@@ -15,11 +15,11 @@ export interface Owner {
 
 /** What a stored owner must be. Its texts are shown to people: they are bounded here and made safe by the renderer. */
 export const ownerSchema = z.object({
-  user: z.string().max(256),
-  host: z.string().max(256),
-  machine: z.string().max(1024),
-  pid: z.int().positive(), // 0 and below would name a whole group of processes
-  startedTicks: z.string().max(32),
+  user: z.string().check(z.maxLength(256)),
+  host: z.string().check(z.maxLength(256)),
+  machine: z.string().check(z.maxLength(1024)),
+  pid: z.int().check(z.positive()), // 0 and below would name a whole group of processes
+  startedTicks: z.string().check(z.maxLength(32)),
 });
 
 const attempt = (read: () => string): string => {

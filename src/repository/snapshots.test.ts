@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryRepository } from "../../test/support/repository.ts";
-import { isLifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
 import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
 import {
@@ -15,11 +14,10 @@ import {
   storeSnapshotFingerprint,
 } from "./snapshots.ts";
 
-const record: SnapshotRecord = {
-  format: 1,
+const record = {
   id: "br-cool-tree-12345678",
   source: "shop",
-  form: "branch",
+  form: "branch" as const,
   name: "backup-2026-11-21",
   createdAt: "2026-11-21T03:00:00.000Z",
   time: "2026-11-21T03:00:00.000Z",
@@ -28,46 +26,77 @@ const record: SnapshotRecord = {
 };
 
 test("a record is written once: a second writer changes nothing", async (t) => {
-  const { storage } = await temporaryRepository(t);
-  await addSnapshotRecord(storage, record);
-  await addSnapshotRecord(storage, { ...record, name: "another" });
-  assert.equal((await readSnapshotRecord(storage, "shop", record.id))?.name, "backup-2026-11-21");
-  assert.deepEqual([...(await listSnapshotRecords(storage, "shop")).keys()], [record.id]);
+  const repository = await temporaryRepository(t);
+  await addSnapshotRecord(repository, record);
+  await addSnapshotRecord(repository, { ...record, name: "another" });
+  assert.equal((await readSnapshotRecord(repository, "shop", record.id))?.name, "backup-2026-11-21");
+  assert.deepEqual([...(await listSnapshotRecords(repository, "shop")).keys()], [record.id]);
 });
 
 test("changes at the same moment are all kept, and one of undefined takes a field away", async (t) => {
-  const { storage } = await temporaryRepository(t);
-  await addSnapshotRecord(storage, { ...record, note: "gone soon" });
+  const repository = await temporaryRepository(t);
+  await addSnapshotRecord(repository, { ...record, note: "gone soon" });
   await Promise.all([
-    changeSnapshotRecord(storage, "shop", record.id, { verifiedAt: record.time }),
-    changeSnapshotRecord(storage, "shop", record.id, { reason: "kept" }),
-    changeSnapshotRecord(storage, "shop", record.id, { note: undefined }),
+    changeSnapshotRecord(repository, "shop", record.id, { verifiedAt: record.time }),
+    changeSnapshotRecord(repository, "shop", record.id, { reason: "kept" }),
+    changeSnapshotRecord(repository, "shop", record.id, { note: undefined }),
   ]);
-  const { verifiedAt, reason, note } = (await readSnapshotRecord(storage, "shop", record.id)) ?? {};
+  const { verifiedAt, reason, note } = (await readSnapshotRecord(repository, "shop", record.id)) ?? {};
   assert.deepEqual([verifiedAt, reason, note], [record.time, "kept", undefined]);
-  assert.equal(await changeSnapshotRecord(storage, "shop", "br-none", { reason: "x" }), false);
+  assert.equal(await changeSnapshotRecord(repository, "shop", "br-none", { reason: "x" }), false);
 });
 
 test("a fingerprint lies sealed beside its record, is read back as it was, and goes with it", async (t) => {
-  const { storage } = await temporaryRepository(t);
+  const repository = await temporaryRepository(t);
   const { identity, recipient } = await generateIdentity();
-  const fingerprint = { algorithm: "test", tables: { "public.t": { rows: 1, digest: "1" } } } as unknown as Fingerprint;
-  const facts = await storeSnapshotFingerprint(storage, "shop", record.id, fingerprint, { recipients: [recipient] });
-  await addSnapshotRecord(storage, { ...record, fingerprint: facts });
-  const read = (await readSnapshotRecord(storage, "shop", record.id)) as SnapshotRecord;
+  const fingerprint: Fingerprint = {
+    algorithm: "test",
+    scope: { kind: "full" },
+    tables: { "public.t": { rows: 1, digest: "1" } },
+    sequences: {},
+    schema: {},
+    outside: [],
+    unhashed: [],
+  };
+  const facts = await storeSnapshotFingerprint(repository.storage, "shop", record.id, fingerprint, { recipients: [recipient] });
+  await addSnapshotRecord(repository, { ...record, fingerprint: facts });
+  const read = (await readSnapshotRecord(repository, "shop", record.id)) as SnapshotRecord;
   const key = { identities: await parseIdentityFile(identity, "test") };
-  assert.deepEqual(await readSnapshotFingerprint(storage, read, key), fingerprint);
-  await removeSnapshotRecord(storage, "shop", record.id);
+  assert.deepEqual(await readSnapshotFingerprint(repository.storage, read, key), fingerprint);
+  await removeSnapshotRecord(repository, "shop", record.id);
   const left = [];
-  for await (const { name } of storage.list("sources/")) left.push(name);
+  for await (const { name } of repository.storage.list("sources/")) left.push(name);
   assert.deepEqual(left, []);
 });
 
-test("a damaged record is named, not taken for nothing", async (t) => {
-  const { storage } = await temporaryRepository(t);
-  await storage.put(`sources/shop/snapshots/${record.id}.json`, new TextEncoder().encode('{"format":1,"id":"other"}'));
-  await assert.rejects(
-    listSnapshotRecords(storage, "shop"),
-    (error) => isLifeboatError(error, "INTEGRITY") && error.message.includes(record.id),
-  );
+test("R56 a snapshot's record that is damaged or unsigned is named, and counts as none", async (t) => {
+  const repository = await temporaryRepository(t);
+  const name = `sources/shop/snapshots/${record.id}.json`;
+  const flaws: string[] = [];
+  const list = () => listSnapshotRecords(repository, "shop", undefined, ({ code, message }) => flaws.push(`${code} ${message}`));
+  await repository.storage.put(name, new TextEncoder().encode('{"format":1,"id":"other"}'));
+  assert.equal((await list()).size, 0);
+  assert.match(flaws.join(), new RegExp(`^OBJECT_UNREADABLE ${name}`));
+  const planted = { ...record, format: 1, revision: 1, type: "snapshot", repository: repository.identity.id };
+  await repository.storage.put(name, new TextEncoder().encode(JSON.stringify(planted)));
+  flaws.length = 0;
+  assert.equal((await list()).size, 0);
+  assert.match(flaws.join(), new RegExp(`^POINT_UNSIGNED ${name}`));
+});
+
+test("R56 an older record of a snapshot that is put back is named, and counts as none", async (t) => {
+  const repository = await temporaryRepository(t);
+  await addSnapshotRecord(repository, record);
+  const older: [string, Uint8Array][] = [];
+  for await (const { name } of repository.storage.list("sources/shop/snapshots/")) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of repository.storage.get(name)) chunks.push(chunk);
+    older.push([name, Buffer.concat(chunks)]);
+  }
+  await changeSnapshotRecord(repository, "shop", record.id, { hold: { by: "ann", at: record.time } });
+  assert.ok((await listSnapshotRecords(repository, "shop")).get(record.id)?.hold);
+  for (const [name, bytes] of older) await repository.storage.put(name, bytes);
+  const flaws: string[] = [];
+  assert.equal((await listSnapshotRecords(repository, "shop", undefined, ({ code }) => flaws.push(code))).size, 0);
+  assert.deepEqual(flaws, ["MARKS_ROLLED_BACK"]);
 });

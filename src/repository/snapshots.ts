@@ -1,19 +1,27 @@
 // Records of points that a provider holds: what the provider does not know of them. The provider's own list says what exists;
 // a record without its snapshot says nothing, a snapshot without a record was made by somebody else.
+import * as z from "zod/mini";
 import type { ByteFacts } from "../core/byte-facts.ts";
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { isLifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
+import type { HealthReason } from "../core/health.ts";
 import type { Hold } from "../core/restore-point.ts";
 import type { Storage } from "../ports/storage.ts";
-import { getJson, putJson } from "./json-object.ts";
+import { count, facts, format, hold, id, instant, maybe, prose, type Schema, segment, word } from "./fields.ts";
+import { gatherFingerprint } from "./gather-fingerprint.ts";
 import { snapshotFingerprintName, snapshotRecordName, snapshotsFolder } from "./layout.ts";
+import { readAll } from "./read-all.ts";
+import type { Repository } from "./repository.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
+import { changeSigned, deleteSigned, getSigned, putSigned } from "./signed.ts";
 import { assertHoldable, fingerprintBytes } from "./whole.ts";
 
 export interface SnapshotRecord {
   readonly format: 1;
+  /** Rises with every change: an older state that was put back shows. */
+  readonly revision: number;
   /** The provider's id. */
   readonly id: string;
   readonly source: string;
@@ -41,67 +49,125 @@ export interface SnapshotRecord {
   readonly fingerprint?: { readonly plain: ByteFacts; readonly stored: ByteFacts } | undefined;
 }
 
-/** Attempts to change a record that somebody else is changing at the same moment. */
-const ATTEMPTS = 8;
+export const snapshotSchema: Schema<SnapshotRecord> = z.looseObject({
+  format,
+  revision: count,
+  id: segment,
+  source: segment,
+  form: z.enum(["branch", "snapshot"]),
+  name: word,
+  createdAt: instant,
+  time: instant,
+  rule: maybe(word),
+  reason: maybe(prose),
+  note: maybe(prose),
+  madeBy: word,
+  job: id,
+  expiresAt: maybe(instant),
+  hold: maybe(hold),
+  preDeploy: maybe(word),
+  kept: maybe(z.looseObject({ job: id, acceptedAt: maybe(instant) })),
+  verifiedAt: maybe(instant),
+  damagedAt: maybe(instant),
+  fingerprint: maybe(z.looseObject({ plain: facts, stored: facts })),
+});
 
 export const holdOfRecord = ({ hold }: SnapshotRecord): Hold | undefined =>
   hold && { by: hold.by, at: new Date(hold.at), reason: hold.reason };
 
-/** Writes a record for the first time. One that is there already is left as it is. */
-export async function addSnapshotRecord(storage: Storage, record: SnapshotRecord): Promise<void> {
+/** Writes a record for the first time, and gives it back. One that is there already is left as it is. */
+export async function addSnapshotRecord(
+  repository: Repository,
+  made: Omit<SnapshotRecord, "format" | "revision">,
+): Promise<SnapshotRecord> {
+  const name = snapshotRecordName(made.source, made.id);
+  const record: SnapshotRecord = { format: 1, ...made, revision: (repository.memory.revision(name) ?? 0) + 1 };
   try {
-    await putJson(storage, snapshotRecordName(record.source, record.id), record, { ifAbsent: true });
+    await putSigned(repository, "snapshot", name, record, { ifAbsent: true });
+    repository.memory.seeRevision(name, record.revision);
   } catch (error) {
     if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
   }
+  return record;
 }
 
-export async function readSnapshotRecord(storage: Storage, source: string, id: string): Promise<SnapshotRecord | undefined> {
+/**
+ * A record that a trusted key has signed. Undefined: there is none, or what is there does not count; why is told to `onFlaw`. A point
+ * without a record is one of another owner, which nothing removes.
+ */
+export async function readSnapshotRecord(
+  repository: Repository,
+  source: string,
+  id: string,
+  signal?: AbortSignal,
+  onFlaw: (flaw: HealthReason) => void = () => {},
+): Promise<SnapshotRecord | undefined> {
   const name = snapshotRecordName(source, id);
-  const found = await getJson(storage, name);
-  if (found === undefined) return undefined;
-  if (found.format !== 1)
-    throw new LifeboatError("FORMAT_UNKNOWN", `${name} has format ${String(found.format)}; this version knows format 1`);
-  const broken = found.id !== id || Number.isNaN(Date.parse(String(found.time))) || Number.isNaN(Date.parse(String(found.createdAt)));
-  if (broken) throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: its id or instants are unreadable`);
-  return found as unknown as SnapshotRecord;
+  const { memory } = repository;
+  try {
+    const found = await getSigned(repository, "snapshot", name, snapshotSchema, signal);
+    if (found === undefined) return undefined;
+    const { value, signedBy } = found;
+    const known = memory.revision(name) ?? 0;
+    if (value.id !== id || value.source !== source)
+      onFlaw({ code: "OBJECT_UNREADABLE", message: `${name} is the record of another point` });
+    else if (signedBy === undefined) onFlaw({ code: "POINT_UNSIGNED", message: `${name} is not signed by a trusted key` });
+    else if (value.revision < known)
+      onFlaw({ code: "MARKS_ROLLED_BACK", message: `${name} is older than it was: revision ${value.revision} after ${known}` });
+    else {
+      if (value.revision > known) memory.seeRevision(name, value.revision);
+      return value;
+    }
+  } catch (error) {
+    if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
+    onFlaw({ code: "OBJECT_UNREADABLE", message: error.message });
+  }
+  return undefined;
 }
 
-/** Every record of the source, by the provider's id. */
-export async function listSnapshotRecords(storage: Storage, source: string, signal?: AbortSignal): Promise<Map<string, SnapshotRecord>> {
+/** Every record of the source that counts, by the provider's id. */
+export async function listSnapshotRecords(
+  repository: Repository,
+  source: string,
+  signal?: AbortSignal,
+  onFlaw?: (flaw: HealthReason) => void,
+): Promise<Map<string, SnapshotRecord>> {
   const folder = snapshotsFolder(source);
   const ids: string[] = [];
-  for await (const { name } of storage.list(folder, { signal }))
+  for await (const { name } of repository.storage.list(folder, { signal }))
     if (name.endsWith(".json")) ids.push(name.slice(folder.length, -".json".length));
-  const records = await Promise.all(ids.map((id) => readSnapshotRecord(storage, source, id)));
-  return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.id, record]])));
+  const records = new Map<string, SnapshotRecord>();
+  await readAll(ids, async (id) => {
+    const record = await readSnapshotRecord(repository, source, id, signal, onFlaw);
+    if (record !== undefined) records.set(id, record);
+  });
+  return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Changes a record and keeps the rest of it; a value of `undefined` takes a field away. No record: false. */
+/** Changes a record and keeps the rest of it; a value of `undefined` removes a field. No record that counts: false. */
 export async function changeSnapshotRecord(
-  storage: Storage,
+  repository: Repository,
   source: string,
   id: string,
   change: Partial<SnapshotRecord>,
 ): Promise<boolean> {
   const name = snapshotRecordName(source, id);
-  for (let attempt = 1; ; attempt++) {
-    const facts = await storage.head(name);
-    const found = facts && (await readSnapshotRecord(storage, source, id));
-    if (facts === undefined || found === undefined) return false;
-    try {
-      await putJson(storage, name, { ...found, ...change }, { ifMatch: facts.etag });
-      return true;
-    } catch (error) {
-      if (!isLifeboatError(error, "STORAGE_CONFLICT") || attempt === ATTEMPTS) throw error;
-    }
-  }
+  const { memory } = repository;
+  let changed = false;
+  const record = await changeSigned(repository, "snapshot", name, snapshotSchema, (found) => {
+    const known = memory.revision(name) ?? 0;
+    changed = found !== undefined && found.revision >= known;
+    return changed && found !== undefined ? { ...found, ...change, revision: found.revision + 1 } : undefined;
+  });
+  if (changed && record !== undefined) memory.seeRevision(name, record.revision);
+  return changed;
 }
 
 /** After its snapshot is gone. The record last: what is listed is what can still be cleaned. */
-export async function removeSnapshotRecord(storage: Storage, source: string, id: string): Promise<void> {
-  await storage.delete(snapshotFingerprintName(source, id));
-  await storage.delete(snapshotRecordName(source, id));
+export async function removeSnapshotRecord(repository: Repository, source: string, id: string): Promise<void> {
+  await repository.storage.delete(snapshotFingerprintName(source, id));
+  await deleteSigned(repository, snapshotRecordName(source, id));
+  repository.memory.seeRevision(snapshotRecordName(source, id), undefined);
 }
 
 /** Seals a snapshot's fingerprint beside where its record will lie. */
@@ -133,7 +199,5 @@ export async function readSnapshotFingerprint(
   if (record.fingerprint === undefined) return undefined;
   assertHoldable("fingerprint", record.fingerprint.plain.sizeBytes);
   const stored = storage.get(snapshotFingerprintName(record.source, record.id), { signal });
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of unseal(stored, key, record.fingerprint)) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Fingerprint;
+  return gatherFingerprint(unseal(stored, key, record.fingerprint));
 }

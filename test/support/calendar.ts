@@ -13,7 +13,7 @@ import { pointsOf } from "../../src/operations/points.ts";
 import { snapshotsOf } from "../../src/operations/snapshots.ts";
 import type { Source, Watch } from "../../src/operations/workshop.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
-import { createRepository } from "../../src/repository/repository.ts";
+import { createRepository } from "../../src/repository/open.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { systemClock } from "../../src/cli/clock.ts";
 import { acquireLease } from "../../src/repository/leases.ts";
+import { openForgetful } from "../../src/repository/memory.ts";
 import { parseWriter, trustOf } from "../../src/repository/trust.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
 
@@ -11,6 +12,7 @@ const repository = {
   storage: openLocalStorage({ directory }),
   identity: { format: 1, id: "test", createdAt: "", recipients: [] },
   trust,
+  memory: openForgetful(),
 } as const;
 const holder = { job: "j1", journal: "jobs/2026/11/21/j1.json", verb: "drill", source: "shop" };
 await acquireLease(repository, name, holder, systemClock);

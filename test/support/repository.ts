@@ -5,9 +5,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { Manifest } from "../../src/core/manifest.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { ObjectInfo, Storage } from "../../src/ports/storage.ts";
-import { createRepository, type Repository } from "../../src/repository/repository.ts";
+import { createRepository } from "../../src/repository/open.ts";
+import type { Repository } from "../../src/repository/repository.ts";
 import { generateWriter, parseWriter, type Trust, trustOf } from "../../src/repository/trust.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
 
@@ -69,4 +71,34 @@ export async function temporaryRepository(
   const storage = onClock(openLocalStorage({ directory }), clock);
   t.after(() => storage.close());
   return { ...(await createRepository(storage, ["age1test"], clock, testTrust())), directory };
+}
+
+const DIGEST = "0".repeat(64);
+
+/** A manifest that lacks nothing; `given` says what the test is about. Its parts are as large as `partBytes` unless given. */
+export function manifestFor(given: Partial<Manifest> & Pick<Manifest, "id" | "snapshotAt">, partBytes = 4): Manifest {
+  const facts = { sizeBytes: partBytes, sha256: DIGEST };
+  const kind = given.kind ?? "full";
+  const names = kind === "base" ? ["base", "manifest"] : ["data", "fingerprint"];
+  const parts = given.parts ?? names.map((name) => ({ name, content: "test", plain: facts, stored: facts }));
+  const digest = parts.find(({ name }) => name === "fingerprint")?.plain.sha256 ?? DIGEST;
+  return {
+    format: 1,
+    name: `point-${given.id}`,
+    source: "shop",
+    provider: "postgres",
+    engine: "postgres",
+    kind,
+    startedAt: given.snapshotAt,
+    endedAt: given.snapshotAt,
+    tiers: [],
+    madeBy: { user: "u", host: "h", job: "0", lifeboat: "0" },
+    server: { version: "15.0", tool: "pg_dump 15.0" },
+    sourceBytes: 100,
+    parts,
+    recipients: ["age1test"],
+    ...(kind === "base" ? {} : { fingerprint: { algorithm: "test", digest, tables: 1, rows: 1, unhashed: 0 } }),
+    notIncluded: [],
+    ...given,
+  };
 }

@@ -1,5 +1,5 @@
 // lifeboat drill [SOURCE]
-import { text } from "../../config/types.ts";
+import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { drill } from "../../operations/drill.ts";
@@ -19,6 +19,10 @@ export const drillCommand = defineCommand({
       value: "TARGET",
       help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point.",
     },
+    unsigned: {
+      type: flag,
+      help: "Restore a point that no trusted key has signed: you know who made it. Its verdict is inconclusive at best.",
+    },
   },
   json: true,
   examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d"],
@@ -26,7 +30,7 @@ export const drillCommand = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       let worst: ExitStatus = EXIT.done;
       const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
-        const finding = await drill(workshop, source, context.options.to, watch);
+        const finding = await drill(workshop, source, context.options.to, watch, context.options);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
         return finding;

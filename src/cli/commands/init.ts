@@ -8,7 +8,7 @@ import { listOf } from "../../config/option.ts";
 import { oneOf, text } from "../../config/types.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
-import { createRepository } from "../../repository/repository.ts";
+import { createRepository } from "../../repository/open.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";

@@ -19,11 +19,10 @@ export const jobsCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop) => {
-      const { storage } = workshop.repository;
       const { holders, flaws } = await holdersOf(workshop, context.signal);
       const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
       const jobs: JobRecord[] = [];
-      for await (const job of jobsSince(storage, new Date(0), context.signal)) {
+      for await (const job of jobsSince(workshop.repository, new Date(0), context.signal)) {
         jobs.push(job);
         if (jobs.length === context.options.limit) break;
       }

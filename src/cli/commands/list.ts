@@ -2,6 +2,7 @@
 import { flag, text } from "../../config/types.ts";
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { HEALTH_CODES } from "../../core/health.ts";
 import { byTime, isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { atProviders, type ContinuousWindow } from "../../operations/at-providers.ts";
@@ -27,17 +28,21 @@ export const listCommand = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       const { source } = context.args;
       if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
-      const entries = await pointsOf(workshop, source);
+      const entries = await pointsOf(workshop, source, { unsigned: true });
       const stored = entries.map(({ point }) => point);
       const { snapshots, windows, unasked } = await atProviders(workshop, source, watch);
       const points = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
       const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
-      const damaged = [...names].flatMap((name) => workshop.catalog.flaws(name));
+      const { flaw } = workshop.repository;
+      const flaws = [
+        ...(flaw === undefined ? [] : [{ source: null, code: "REPOSITORY_UNSIGNED" as const, message: flaw }]),
+        ...[...names].flatMap((name) => workshop.catalog.flaws(name).map((one) => ({ source: name, ...one }))),
+      ];
       const logs = await logWindows(workshop, names, entries, watch);
-      if (!context.json) for (const flaw of damaged) context.stderr.write(`damaged: ${visible(flaw)}\n`);
+      if (!context.json) for (const { code, message } of flaws) context.stderr.write(`${code}: ${visible(message)}\n`);
       if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${visible(message)}\n`);
       context.emit(
-        { points: points.map(pointJson), windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)], damaged, unasked },
+        { points: points.map(pointJson), windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)], flaws, unasked },
         () =>
           [
             points.length === 0
@@ -47,7 +52,8 @@ export const listCommand = defineCommand({
             ...logs.flatMap(logWindowLines),
           ].join("\n"),
       );
-      return damaged.length > 0 ? EXIT.integrity : unasked.length > 0 ? EXIT.inconclusive : EXIT.done;
+      const wrong = flaws.some(({ code }) => HEALTH_CODES[code] === "fail" || code === "OBJECT_UNREADABLE");
+      return wrong ? EXIT.integrity : flaws.length + unasked.length > 0 ? EXIT.inconclusive : EXIT.done;
     });
   },
 });
@@ -62,6 +68,8 @@ const windowLine = ({ source, earliest, latest }: ContinuousWindow): string =>
   `${source}: any instant from ${earliest.toISOString()} to ${latest.toISOString()}`;
 
 const proven = (point: RestorePoint, paint: Paint): string => {
+  if (point.unsigned) return paint.red("unsigned");
+  if (point.incomplete !== undefined) return paint.red("incomplete");
   if (isDamaged(point)) return paint.red("damaged");
   return isVerified(point) && point.verifiedAt ? paint.green(formatInstant(point.verifiedAt)) : paint.yellow("never");
 };
@@ -92,7 +100,7 @@ export const showCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      const found = await findAnyPoint(workshop, context.args.point, undefined, { ...watch, unsigned: true });
       if (found.kind === "snapshot") {
         context.emit(snapshotEntryJson(found.entry), () => renderSnapshotEntry(found.entry, context.paint));
         return EXIT.done;

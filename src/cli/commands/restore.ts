@@ -40,6 +40,10 @@ export const restoreCommand = defineCommand({
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
     replace: { type: flag, help: "Take the place of a database, cluster or table that is not empty." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
+    unsigned: {
+      type: flag,
+      help: "Restore a point that no trusted key has signed: you know who made it. Its verdict is inconclusive at best.",
+    },
     start: { type: flag, help: "With a directory: start its server when it is restored, and leave it running." },
     plan: { type: flag, help: "Say what would be done, and do nothing." },
     showPassword: { type: flag, help: "Print the connection string with its password." },

@@ -17,7 +17,7 @@ export const verifyCommand = defineCommand({
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const named = await findAnyPoint(workshop, context.args.point, undefined, watch);
+      const named = await findAnyPoint(workshop, context.args.point, undefined, { ...watch, unsigned: true });
       if (named.kind === "snapshot") {
         const { source, point } = named.entry;
         throw new LifeboatError(

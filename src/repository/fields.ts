@@ -1,0 +1,35 @@
+// The fields that stored objects are made of. Each object has its schema beside its type: the one place where what comes out of a
+// storage becomes a value. What a schema does not know is kept, for newer versions only ever add; what it knows must be right, in
+// form and in size.
+import * as z from "zod/mini";
+
+export type Schema<T> = Pick<z.ZodMiniType<T>, "safeParse">;
+
+const SHORT = 500;
+const LONG = 100_000;
+const MANY = 100_000;
+
+export const format = z.literal(1);
+/** A name or a short phrase. */
+export const word = z.string().check(z.minLength(1), z.maxLength(SHORT));
+/** Text of any kind. */
+export const prose = z.string().check(z.maxLength(LONG));
+export const maybe = <T extends z.ZodMiniType>(type: T) => z.optional(type);
+export const list = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLength(MANY));
+export const count = z.number().check(z.int(), z.minimum(0));
+export const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+export const id = z.string().check(z.regex(/^[0-9a-z]{1,40}$/));
+/** What stands between the slashes of an object's name. */
+export const segment = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/));
+export const instant = z.string().check(
+  z.regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$/),
+  z.refine((text) => !Number.isNaN(Date.parse(text)), "is not a valid instant"),
+);
+export const lsn = z.string().check(z.regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/));
+export const facts = z.looseObject({ sizeBytes: count, sha256: digest });
+export const omission = z.looseObject({ kind: word, object: prose, reason: prose });
+export const step = z.looseObject({ name: word, startedAt: instant, ms: maybe(z.number()) });
+export const hold = z.looseObject({ by: word, at: instant, reason: maybe(prose) });
+
+/** Where a resource is found again. */
+export const locator = z.record(z.string().check(z.maxLength(SHORT)), prose);

@@ -1,0 +1,35 @@
+// The plain bytes of a fingerprint part, read as what they are. They come out of a storage: nothing in them is taken for granted.
+import * as z from "zod/mini";
+import { LifeboatError } from "../core/errors.ts";
+import type { Fingerprint } from "../core/fingerprint.ts";
+import { count, maybe, omission, prose, type Schema, word } from "./fields.ts";
+
+const tableFacts = z.looseObject({ rows: z.number(), digest: z.nullable(prose) });
+
+/** The plain bytes of a fingerprint part. Names of objects are the source's own. */
+export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
+  algorithm: word,
+  scope: z.looseObject({ kind: z.enum(["full", "data", "schema", "tables"]), tables: maybe(z.array(z.string())) }),
+  tables: z.record(z.string(), tableFacts),
+  sequences: z.record(z.string(), z.string()),
+  schema: z.record(z.string(), z.string()),
+  largeObjects: maybe(z.looseObject({ count, digest: z.nullable(z.string()) })),
+  outside: z.array(omission),
+  unhashed: z.array(omission),
+});
+
+/** INTEGRITY: the bytes are not a fingerprint. */
+export async function gatherFingerprint(bytes: AsyncIterable<Uint8Array>): Promise<Fingerprint> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    throw new LifeboatError("INTEGRITY", "the fingerprint of the backup is not valid JSON", { cause });
+  }
+  const read = fingerprintSchema.safeParse(value);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new LifeboatError("INTEGRITY", `the fingerprint of the backup is damaged: ${issue?.path.join(".")}: ${issue?.message}`);
+}

@@ -1,0 +1,144 @@
+// What this machine has seen of a repository: the high-water mark. Whoever can write to a storage can also take things away from it,
+// or put an older state of it back, and no signature shows that. What was here and is gone, or is older than it was, is noticed
+// by what lies here. Unlike the catalog, this is not a cache: it is kept where state is kept.
+import { mkdirSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/** A restore point as it was seen: `digest` is its manifest's. */
+export interface SeenPoint {
+  readonly id: string;
+  readonly name: string;
+  readonly digest: string;
+  /** ISO 8601 UTC: the instant whose data it holds. */
+  readonly time: string;
+}
+
+/** Both ends of the log of one timeline as they were seen; positions as the engine writes them. */
+export interface SeenLog {
+  readonly timeline: number;
+  readonly firstLsn: string;
+  readonly lastLsn: string;
+}
+
+export type SeenJob = "running" | "ended";
+
+export interface Memory {
+  points(source: string): readonly SeenPoint[];
+  /** Remembers these, and forgets those of `gone`. */
+  seePoints(source: string, seen: readonly SeenPoint[], gone: readonly string[]): void;
+  /** The highest revision of an object that was seen or written here. */
+  revision(name: string): number | undefined;
+  /** The same for every object under a prefix. */
+  revisions(prefix: string): ReadonlyMap<string, number>;
+  /** Undefined: it was removed by us. */
+  seeRevision(name: string, revision: number | undefined): void;
+  log(source: string): readonly SeenLog[];
+  seeLog(source: string, seen: readonly SeenLog[]): void;
+  /** Whether a job of this machine runs or has ended; undefined: it was not begun here, or that is not known any more. */
+  jobState(id: string): SeenJob | undefined;
+  jobBegan(id: string): void;
+  jobEnded(id: string): void;
+  /** Why what was remembered before is lost, in one sentence; undefined: it is not. */
+  readonly loss: string | undefined;
+  close(): void;
+}
+
+const SCHEMA = `
+  create table if not exists point (source text, id text, name text not null, digest text not null, time text not null, primary key (source, id)) without rowid;
+  create table if not exists revision (name text primary key, revision integer not null) without rowid;
+  create table if not exists log (source text, timeline integer, firstLsn text not null, lastLsn text not null, primary key (source, timeline)) without rowid;
+  create table if not exists job (id text primary key, state text not null) without rowid;`;
+
+/** How many jobs are remembered: far more than can have left anything. */
+const JOBS = 20_000;
+
+/** Opens the memory of a repository in the directory of local state; opened only when it is first used. */
+export function openMemory(repositoryId: string, stateDirectory: string): Memory {
+  return memoryIn(join(stateDirectory, `memory-${repositoryId.replace(/[^0-9a-z]/g, "_")}.sqlite`));
+}
+
+/** Remembers nothing beyond this process. */
+export const openForgetful = (): Memory => memoryIn(":memory:");
+
+function memoryIn(path: string): Memory {
+  let opened: { readonly database: DatabaseSync; readonly loss?: string | undefined } | undefined;
+  const use = (): DatabaseSync => {
+    opened ??= openDatabase(path);
+    return opened.database;
+  };
+  return {
+    points: (source) => use().prepare("select id, name, digest, time from point where source = ?").all(source) as unknown as SeenPoint[],
+    seePoints(source, seen, gone) {
+      if (seen.length === 0 && gone.length === 0) return;
+      const database = use();
+      const insert = database.prepare("insert or replace into point values (?, ?, ?, ?, ?)");
+      const remove = database.prepare("delete from point where source = ? and id = ?");
+      database.exec("begin immediate");
+      for (const { id, name, digest, time } of seen) insert.run(source, id, name, digest, time);
+      for (const id of gone) remove.run(source, id);
+      database.exec("commit");
+    },
+    revision(name) {
+      const row = use().prepare("select revision from revision where name = ?").get(name) as { revision: number } | undefined;
+      return row?.revision;
+    },
+    revisions(prefix) {
+      const rows = use().prepare("select name, revision from revision where name >= ? and name < ?").all(prefix, `${prefix}\u{10ffff}`);
+      return new Map((rows as unknown as { name: string; revision: number }[]).map(({ name, revision }) => [name, revision]));
+    },
+    seeRevision(name, revision) {
+      if (revision === undefined) use().prepare("delete from revision where name = ?").run(name);
+      else use().prepare("insert or replace into revision values (?, ?)").run(name, revision);
+    },
+    log: (source) =>
+      use().prepare("select timeline, firstLsn, lastLsn from log where source = ? order by timeline").all(source) as unknown as SeenLog[],
+    seeLog(source, seen) {
+      const insert = use().prepare("insert or replace into log values (?, ?, ?, ?)");
+      for (const { timeline, firstLsn, lastLsn } of seen) insert.run(source, timeline, firstLsn, lastLsn);
+    },
+    jobState(id) {
+      const row = use().prepare("select state from job where id = ?").get(id) as { state: SeenJob } | undefined;
+      return row?.state;
+    },
+    jobBegan(id) {
+      use().prepare("insert or replace into job values (?, 'running')").run(id);
+      // Ids sort by time: the oldest ended ones are forgotten.
+      use().prepare("delete from job where state = 'ended' and id < (select id from job order by id desc limit 1 offset ?)").run(JOBS);
+    },
+    jobEnded: (id) => void use().prepare("insert or replace into job values (?, 'ended')").run(id),
+    get loss() {
+      use();
+      return opened?.loss;
+    },
+    close: () => opened?.database.close(),
+  };
+}
+
+function openDatabase(path: string): { readonly database: DatabaseSync; readonly loss?: string | undefined } {
+  try {
+    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const database = new DatabaseSync(path, { timeout: 10_000 });
+    database.exec("pragma journal_mode = wal; pragma synchronous = normal;");
+    database.exec(SCHEMA);
+    return { database };
+  } catch (error) {
+    if (path === ":memory:") throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return { ...reopened(path), loss: `what was seen of this repository before cannot be read (${path}: ${why})` };
+  }
+}
+
+/** A damaged file is set aside, never deleted; where even that cannot be, this process remembers for itself. */
+function reopened(path: string): { readonly database: DatabaseSync } {
+  try {
+    renameSync(path, `${path}.damaged-${process.pid}`);
+    const database = new DatabaseSync(path, { timeout: 10_000 });
+    database.exec(SCHEMA);
+    return { database };
+  } catch {
+    const database = new DatabaseSync(":memory:");
+    database.exec(SCHEMA);
+    return { database };
+  }
+}
