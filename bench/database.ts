@@ -9,6 +9,7 @@ export async function buildDatabase(connection: Connection, millionRows: number)
   const orders = Math.round((rows * 3) / 10);
   const items = rows - users - orders;
   const client = await openClient(connection);
+  await client.query("set search_path to public");
   try {
     for (const statement of [
       "create table users (id bigint, email text, name text, bio text, created_at timestamptz, score numeric(10,2), active boolean)",

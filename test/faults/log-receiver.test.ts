@@ -6,7 +6,6 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import { compareLsn } from "../../src/core/lsn.ts";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { logState } from "../../src/engines/postgres/log/state.ts";
 import { breakableWay } from "../support/breakable-way.ts";
 import { logCluster } from "../support/log-cluster.ts";
@@ -23,7 +22,7 @@ import {
   withServer,
   write,
 } from "../support/log-server.ts";
-import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -38,7 +37,7 @@ test(
       await query(cluster.connection(), "select pg_reload_conf()");
       while ((await query(cluster.connection(), "select 1 from pg_stat_replication where sync_state = 'sync'")).length === 0)
         await sleep(20);
-      const client = await openClient(cluster.connection());
+      const client = await openApplication(cluster.connection());
       const acknowledged: { lsn: string; n: number }[] = [];
       const writing = (async () => {
         for (let n = 0; ; n++) {

@@ -17,7 +17,7 @@ import {
   transactionsOf,
   xidsIn,
 } from "../support/point-in-time.ts";
-import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();
@@ -105,8 +105,7 @@ test("R25 latest after kill -9 of the server: with the receiver as a synchronous
   const writing = written.write(SESSIONS, () => false).catch(() => undefined);
   const acknowledged = new Set<number>();
   const sentinel = (async () => {
-    const { openClient } = await import("../../src/engines/postgres/connect/client.ts");
-    const client = await openClient(shop);
+    const client = await openApplication(shop);
     try {
       for (;;) {
         const [row] = await client.query<{ xid: string }>("insert into w select txid_current(), 99, 0, 's' returning xid::text");

@@ -5,13 +5,12 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LifeboatError } from "../../src/core/errors.ts";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { backup } from "../../src/operations/backup.ts";
 import { findPoint } from "../../src/operations/points.ts";
 import { verify } from "../../src/operations/verify.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { type BaseWorld, baseWorld, copyableCluster, quiet, tablespaceDirectory } from "../support/base-world.ts";
-import { freshDatabase, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, openApplication, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { temporaryDirectory } from "../support/repository.ts";
 import { need } from "../support/require.ts";
 
@@ -26,7 +25,7 @@ const folderOf = ({ directory }: BaseWorld, id: string): string => {
 function writeLoad(connection: Connection): { stop(): Promise<number> } {
   let going = true;
   const run = async (): Promise<number> => {
-    const client = await openClient(connection);
+    const client = await openApplication(connection);
     let rounds = 0;
     try {
       for (; going; rounds++) {

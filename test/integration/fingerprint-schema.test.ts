@@ -13,7 +13,7 @@ import { runProbes } from "../../src/engines/postgres/probe/probes.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { Probe } from "../../src/ports/engine.ts";
 import { featuresSql } from "../support/features-database.ts";
-import { freshDatabase, loadSql, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, loadSql, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -106,14 +106,15 @@ const CHANGES: readonly (readonly [change: string, undo: string, key: string])[]
 ];
 
 test("R32 every change of a definition shows under the name of the object that changed, and nothing else fails", { skip }, async () => {
-  await withClient(async (client) => {
+  const application = await openApplication(connection);
+  try {
     const expected = await schemaOf();
     for (const [change, undo, key] of CHANGES) {
-      await client.query(change);
+      await application.query(change);
       const names = compareFingerprints(expected, await schemaOf())
         .filter(({ outcome }) => outcome === "fail")
         .map(({ name }) => name);
-      await client.query(undo);
+      await application.query(undo);
       assert.ok(names.includes(`definition of ${key}`), `${change}: ${names.join(", ")}`);
       assert.ok(names.length <= 3, `${change}: ${names.join(", ")}`);
     }
@@ -121,7 +122,9 @@ test("R32 every change of a definition shows under the name of the object that c
       compareFingerprints(expected, await schemaOf()).map(({ outcome }) => outcome),
       ["pass"],
     );
-  });
+  } finally {
+    await application.close();
+  }
 });
 
 test("R34 no secret of a user mapping, server or subscription is in a fingerprint", { skip }, async () => {
@@ -144,7 +147,7 @@ test("R33 rows dated after the snapshot hide how old the data is, so they do not
   await withClient(async (client) => {
     const probe = { table: "logs", newest: "at", withinMs: DAY_MS };
     const early = new Date("2027-01-01T00:00:00Z");
-    const checks = await runProbes({ query: (sql, values) => client.raw.query(sql, values) }, [probe], early);
+    const checks = await runProbes({ query: (sql, values) => client.raw.query(sql, values) }, [probe], early, { path: ["public"] });
     assert.deepEqual(
       checks.map(({ outcome }) => outcome),
       ["pass", "inconclusive"],
@@ -181,12 +184,11 @@ const PROBES: readonly (readonly [outcome: string, probe: Probe, message: RegExp
 test("R32 R33 a probe passes only when it covered something and found what was asked", { skip }, async () => {
   await withClient(async (client) => {
     for (const [outcome, probe, message] of PROBES) {
-      const checks = await runProbes({ query: (sql, values) => client.raw.query(sql, values) }, [probe], asOf);
+      const checks = await runProbes({ query: (sql, values) => client.raw.query(sql, values) }, [probe], asOf, { path: ["public"] });
       const last = checks.at(-1);
       assert.equal(last?.outcome, outcome, `${JSON.stringify(probe)}: ${last?.message}`);
       assert.match(last?.message ?? "", message);
     }
-    const [left] = await client.query("select count(*)::int as n from users");
-    assert.equal(left?.n, 300);
+    assert.deepEqual(await query(connection, "select count(*)::int as n from users"), [{ n: 300 }]);
   });
 });

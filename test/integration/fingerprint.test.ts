@@ -199,11 +199,11 @@ test("R32 chosen tables bring their partitions and own sequences, and a name tha
      create table users (id serial); insert into users values (default); create table others (id int);`,
   );
   const scope = { kind: "tables" as const, tables: ["logs", "public.user?"] };
-  const { tables, sequences, unhashed } = await fingerprintOf(connection, {}, scope);
+  const { tables, sequences, unhashed } = await fingerprintOf(connection, { path: ["public"] }, scope);
   assert.deepEqual(
     [Object.keys(tables), Object.keys(sequences), unhashed],
     [["public.logs_1", "public.users"], ["public.users_id_seq"], []],
   );
-  const nothing = await fingerprintOf(connection, {}, { kind: "tables", tables: ["users", "nowhere"] });
+  const nothing = await fingerprintOf(connection, { path: ["public"] }, { kind: "tables", tables: ["users", "nowhere"] });
   assert.equal(judge(compareFingerprints(nothing, nothing)).verdict, "inconclusive");
 });

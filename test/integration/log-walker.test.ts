@@ -7,12 +7,11 @@ import { isDeepStrictEqual } from "node:util";
 import { isLifeboatError, LifeboatError } from "../../src/core/errors.ts";
 import type { CommitMark, SegmentFacts } from "../../src/core/log.ts";
 import { compareLsn, formatLsn, parseLsn } from "../../src/core/lsn.ts";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { openSegment } from "../../src/engines/postgres/log/open-segment.ts";
 import { firstCommitAfter, readSegment, recordAt } from "../../src/engines/postgres/log/segments.ts";
 import { type LogCluster, logCluster } from "../support/log-cluster.ts";
 import { type Judged, judge, writeAtOnce } from "../support/log-judge.ts";
-import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const LOAD = `
   create table t (id serial primary key, v text);
@@ -72,9 +71,9 @@ for (const segmentMegabytes of [1, 16]) {
       judged = await judge(cluster, names[0] as string, names.at(-1) as string);
     });
 
-    let client: Awaited<ReturnType<typeof openClient>> | undefined;
+    let client: Awaited<ReturnType<typeof openApplication>> | undefined;
     const load = async (statement: string): Promise<void> => {
-      client ??= await openClient(cluster.connection());
+      client ??= await openApplication(cluster.connection());
       await client.query(statement);
     };
 

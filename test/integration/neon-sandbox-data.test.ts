@@ -5,12 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
 import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
 import { startNeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import { AT_ONCE, callersOf, type SandboxedNeon, startRealNeon } from "../support/neon-sandbox.ts";
-import { postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { openApplication, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 const HOUR_MS = 3_600_000;
@@ -70,7 +69,7 @@ test("R54 under writes, a branch at any instant has exactly the commits that cam
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   await ask(sandbox.url, "create table t (a int)");
-  const client = await openClient(connectionFromUrl(sandbox.url));
+  const client = await openApplication(connectionFromUrl(sandbox.url));
   const instants: { readonly at: Date; readonly rows: number }[] = [];
   try {
     for (let row = 1; row <= 60; row++) {
@@ -93,7 +92,7 @@ test("R54 after a restore in place the same string reaches the earlier state, an
   const at = await moment(neon);
   await ask(sandbox.url, "drop table t");
   const [main] = (await neon.expect(200, "GET", "/branches")).branches;
-  const client = await openClient(connectionFromUrl(sandbox.url));
+  const client = await openApplication(connectionFromUrl(sandbox.url));
   const back = { source_branch_id: main.id, source_timestamp: at.toISOString(), preserve_under_name: "accident" };
   await neon.expect(200, "POST", `/branches/${main.id}/restore`, back);
   await assert.rejects(client.query("select 1"), "connections of before are broken");
@@ -122,7 +121,7 @@ test("R54 a scheduled snapshot holds the state of its instant, although more was
   const { sandbox } = neon;
   const [main] = (await neon.expect(200, "GET", "/branches")).branches;
   await neon.expect(200, "PUT", `/branches/${main.id}/backup_schedule`, { schedule: [{ frequency: "daily", hour: 3 }] });
-  const client = await openClient(connectionFromUrl(sandbox.url)); // the compute stays awake
+  const client = await openApplication(connectionFromUrl(sandbox.url)); // the compute stays awake
   try {
     await client.query("create table t as select 1 as a");
     await moment(neon);
@@ -165,7 +164,7 @@ test("R54 a compute falls asleep by the clock when nobody is connected, and the 
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   const state = async (): Promise<string> => (await neon.expect(200, "GET", "/endpoints")).endpoints[0].current_state;
-  const client = await openClient(connectionFromUrl(sandbox.url));
+  const client = await openApplication(connectionFromUrl(sandbox.url));
   await sandbox.advance(HOUR_MS);
   assert.equal(await state(), "active", "somebody is connected");
   await client.close();

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
 import { differences, drainDump } from "../support/dumps.ts";
-import { dataSet, freshDatabase, loadSql, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { dataSet, freshDatabase, loadSql, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 const engine = openPostgresEngine();
@@ -99,7 +98,7 @@ test("tables that are truncated, rewritten and dropped while dumps begin are nei
     `create table a (id int, v text); insert into a select i, repeat('x', 100) from generate_series(1, 1000) i;
      create table b (id int); insert into b select generate_series(1, 10)`,
   );
-  const writer = await openClient(source);
+  const writer = await openApplication(source);
   let stop = false;
   // At every committed instant `a` holds 1000 rows and `b` 10, in ever new storage.
   const race = (async () => {

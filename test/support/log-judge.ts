@@ -1,9 +1,9 @@
 // PostgreSQL's own pg_waldump as the judge of the log's reader.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { LogCluster } from "./log-cluster.ts";
+import { openApplication } from "./postgres.ts";
 
 export interface Judged {
   readonly lsn: string;
@@ -32,7 +32,7 @@ export async function judge(cluster: LogCluster, first: string, last: string): P
 /** Writers side by side: their commits are not stamped in the order in which they are written. */
 export async function writeAtOnce(connection: Connection): Promise<void> {
   const writer = async (): Promise<void> => {
-    const client = await openClient(connection);
+    const client = await openApplication(connection);
     for (let n = 0; n < 150; n++) await client.query(n % 10 === 9 ? "begin; select txid_current(); rollback" : "select txid_current()");
     await client.close();
   };

@@ -8,11 +8,10 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { archiveSource, statusOf, until } from "./archive.ts";
-import { freshDatabase, postgresBin, query, testCluster } from "./postgres.ts";
+import { freshDatabase, openApplication, postgresBin, query, testCluster } from "./postgres.ts";
 import { beginWorld, type Running, type World } from "./program.ts";
 
 export interface Written {
@@ -46,7 +45,7 @@ export async function beginWritten(t: TestContext, options: { readonly s3?: S3Sa
 }
 
 async function writeUntil(shop: Connection, session: number, over: () => boolean): Promise<void> {
-  const client = await openClient(shop);
+  const client = await openApplication(shop);
   try {
     for (let n = 0; !over(); n++) {
       // Every seventh is rolled back: an abort counts for where replay stops, and leaves no row.

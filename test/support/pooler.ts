@@ -1,7 +1,9 @@
 // A transaction pooler for tests: takes any login, announces a process of its own, and lends a server session per transaction.
+// What it does with the settings in a startup packet is the caller's choice: poolers differ in it.
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import pg from "pg";
+import { clientOptions } from "../../src/engines/postgres/connect/settings.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 
@@ -10,12 +12,15 @@ export interface TestPooler {
   close(): Promise<void>;
 }
 
-export async function createTestPooler(server: Connection): Promise<TestPooler> {
+/** `refused`: as pgbouncer does; `ignored`: as pgbouncer told to ignore them; `taken`: as one whose server sessions have them all. */
+type Settings = "refused" | "ignored" | "taken";
+
+export async function createTestPooler(server: Connection, settings: Settings = "taken"): Promise<TestPooler> {
   const parts = partsOf(server);
   const all: Session[] = [];
   const free: Session[] = [];
   for (let i = 0; i < 2; i++) {
-    const session = await openSession(parts);
+    const session = await openSession(parts, settings === "taken" ? clientOptions(undefined) : undefined);
     all.push(session);
     free.push(session);
   }
@@ -23,7 +28,7 @@ export async function createTestPooler(server: Connection): Promise<TestPooler> 
   const listener = createServer((socket) => {
     clients.add(socket);
     socket.on("error", () => {});
-    serve(socket, free);
+    serve(socket, free, settings);
   }).listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
@@ -43,8 +48,11 @@ interface Session {
 }
 
 /** Logs in with the library, then takes the bare stream. */
-async function openSession({ host, port, user, password, database }: ReturnType<typeof partsOf>): Promise<Session> {
-  const client = new pg.Client({ host, port, user, password, database });
+async function openSession(
+  { host, port, user, password, database }: ReturnType<typeof partsOf>,
+  options: string | undefined,
+): Promise<Session> {
+  const client = new pg.Client({ host, port, user, password, database, ...(options === undefined ? {} : { options }) });
   client.on("error", () => {});
   await client.connect();
   return { client, stream: (client as unknown as { connection: { stream: Socket } }).connection.stream };
@@ -53,7 +61,9 @@ async function openSession({ host, port, user, password, database }: ReturnType<
 const READY_TO_START = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x4b, 0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 7, 0x5a, 0, 0, 0, 5, 0x49]);
 const SSL_REQUEST = 80877103;
 
-function serve(client: Socket, free: Session[]): void {
+const REFUSAL = Buffer.from("SFATAL\0C08P01\0Munsupported startup parameter in options: search_path\0\0");
+
+function serve(client: Socket, free: Session[], settings: Settings): void {
   let loggedIn = false;
   let held: Session | undefined;
   const back = (chunk: Buffer): void => {
@@ -70,6 +80,10 @@ function serve(client: Socket, free: Session[]): void {
   client.on("data", (chunk) => {
     if (!loggedIn) {
       if (chunk.readInt32BE(4) === SSL_REQUEST) return void client.write("N");
+      if (settings === "refused" && chunk.includes("options\0")) {
+        const head = Buffer.from([0x45, 0, 0, 0, REFUSAL.length + 4]);
+        return void client.end(Buffer.concat([head, REFUSAL]));
+      }
       loggedIn = true;
       return void client.write(READY_TO_START);
     }

@@ -4,9 +4,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
+import pg from "pg";
 import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
-import { openClient } from "../../src/engines/postgres/connect/client.ts";
 import { programEnvironment, secretsOf } from "../../src/engines/postgres/connect/programs.ts";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { runProgram } from "../../src/process/run.ts";
 
@@ -72,23 +73,55 @@ export async function freshDatabase(name = `t_${randomBytes(6).toString("hex")}`
   return where.connection(name);
 }
 
-/** Runs SQL (one or many statements, no parameters) and gives the last statement's rows. */
+export interface Application {
+  /** Rows of the last statement. Instants and big numbers come as the server writes them; errors are the server's own. */
+  query<R extends Record<string, unknown> = Record<string, unknown>>(sql: string): Promise<R[]>;
+  close(): Promise<void>;
+}
+
+/** A session as an application has it: with the search path and settings of its database and role, which Lifeboat's own never take. */
+export async function openApplication(connection: Connection): Promise<Application> {
+  const { host, port, user, password, database, parameters } = partsOf(connection);
+  const client = new pg.Client({
+    ...{ host, port, user, database },
+    ssl: parameters.sslmode === "require" ? { rejectUnauthorized: false } : false,
+    ...(password === undefined ? {} : { password }),
+    ...(parameters.options === undefined ? {} : { options: parameters.options }),
+    types: { getTypeParser: (oid, format) => (AS_TEXT.has(oid) ? String : pg.types.getTypeParser(oid, format as "text")) },
+  });
+  client.on("error", () => {});
+  await client.connect();
+  return {
+    async query<R extends Record<string, unknown>>(sql: string): Promise<R[]> {
+      const result: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
+      return ((Array.isArray(result) ? result.at(-1) : result)?.rows ?? []) as R[];
+    },
+    close: () => client.end(),
+  };
+}
+
+const AS_TEXT = new Set([1082, 1083, 1114, 1184, 1266, 1186]);
+
+/** Runs SQL (one or many statements, no parameters) as an application would, and gives the last statement's rows. */
 export async function query<R extends Record<string, unknown> = Record<string, unknown>>(
   connection: Connection,
   sql: string,
 ): Promise<R[]> {
-  const client = await openClient(connection);
+  const application = await openApplication(connection);
   try {
-    return await client.query<R>(sql);
+    return await application.query<R>(sql);
   } finally {
-    await client.close();
+    await application.close();
   }
 }
 
 /** Runs the real `psql`, stops at the first error, and gives its output. */
 export async function psql(connection: Connection, args: readonly string[]): Promise<string> {
+  // As a user has it: only what the address itself says of the session.
+  const { PGOPTIONS: _ours, ...environment } = programEnvironment(connection);
+  const { options } = partsOf(connection).parameters;
   const result = await runProgram(join(postgresBin(), "psql"), ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", ...args], {
-    env: programEnvironment(connection),
+    env: { ...environment, ...(options === undefined ? {} : { PGOPTIONS: options }) },
     secrets: secretsOf(connection),
     timeoutMs: 120_000,
     maxOutputBytes: 64 * 1024 * 1024,

@@ -5,7 +5,7 @@ import type { Connection, DatabaseFacts, Work } from "../../ports/connection.ts"
 import type { ContentsEntry, Engine } from "../../ports/engine.ts";
 import { readContents } from "./archive/contents.ts";
 import type { Isolation } from "./cluster/isolation.ts";
-import { type Client, openClient } from "./connect/client.ts";
+import { type Client, openClient, ordinaryPath } from "./connect/client.ts";
 import { assertNotSource } from "./connect/identity.ts";
 import { directConnection, refusePooled } from "./connect/pooled.ts";
 import { translateError } from "./connect/translate.ts";
@@ -14,6 +14,7 @@ import { databaseFacts } from "./dump/facts.ts";
 import { findOmissions } from "./features/omissions.ts";
 import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
+import { hasBareName } from "./fingerprint/scope.ts";
 import type { OpenSession, Session } from "./fingerprint/session.ts";
 import { loadArchive } from "./load/load.ts";
 import { takeName } from "./load/take-name.ts";
@@ -60,6 +61,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
         facts,
         program: tools.programs.pg_dump.path,
         open: sessionsOf(connection),
+        ordinaryPath: () => ordinaryPath(connection, { signal: dumpOptions.signal }),
         fingerprint: fingerprintDatabase,
         omissions: (session, scope) => findOmissions(session, scope),
       });
@@ -67,7 +69,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 
     async fingerprint(given, scope: Fingerprint["scope"], work = {}) {
       const connection = directConnection(given);
-      return await fingerprintDatabase(sessionsOf(connection), scope, work);
+      const path = hasBareName(scope.tables) ? await ordinaryPath(connection, { signal: work.signal }) : [];
+      return await fingerprintDatabase(sessionsOf(connection), scope, { ...work, path });
     },
 
     async load(target, archiveFile, loadOptions) {
@@ -84,7 +87,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async probe(given, probes, asOf, work = {}) {
       const client = await openClient(directConnection(given), { signal: work.signal });
       try {
-        return await runProbes(sessionOf(client), probes, asOf, work);
+        const path = await ordinaryPath(directConnection(given), { signal: work.signal });
+        return await runProbes(sessionOf(client), probes, asOf, { ...work, path });
       } catch (error) {
         throw translateError(error, given);
       } finally {

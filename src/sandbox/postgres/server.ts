@@ -55,6 +55,8 @@ export async function startPostgresSandbox(options: PostgresSandboxOptions): Pro
 /** A connection of an application's own, to any address. */
 export async function openSession(url: string): Promise<PostgresSession> {
   const client = await openClient(connectionFromUrl(url), { applicationName: "shop" });
+  // Ours have none; an application's has what the server gives to everybody.
+  await client.query('set search_path to "$user", public');
   return {
     query: async (sql, values) => (await client.raw.query(sql, values === undefined ? undefined : [...values])).rows,
     close: () => client.close(),

@@ -1,4 +1,5 @@
 // The BASE_BACKUP command, as servers from 15 on read it, and the rows it answers with.
+import { quoteReplication } from "../connect/quote.ts";
 
 export interface BaseCommand {
   /** Shows in the backup's label file and in the server's progress view. */
@@ -8,12 +9,10 @@ export interface BaseCommand {
   readonly checksums: string;
 }
 
-const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
 export function baseBackupCommand(command: BaseCommand): string {
   const { label, compression, checksums } = command;
   const options = [
-    `LABEL ${quote(label)}`,
+    `LABEL ${quoteReplication(label)}`,
     "PROGRESS",
     "CHECKPOINT 'fast'",
     // The log of the backup itself comes along, so nothing needs to wait until the server has archived it elsewhere.
@@ -22,8 +21,8 @@ export function baseBackupCommand(command: BaseCommand): string {
     "TABLESPACE_MAP",
     "TARGET 'client'",
     "MANIFEST 'yes'",
-    `MANIFEST_CHECKSUMS ${quote(checksums)}`,
-    ...(compression === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL ${quote(`level=${compression.level}`)}`]),
+    `MANIFEST_CHECKSUMS ${quoteReplication(checksums)}`,
+    ...(compression === undefined ? [] : ["COMPRESSION 'zstd'", `COMPRESSION_DETAIL ${quoteReplication(`level=${compression.level}`)}`]),
   ];
   return `BASE_BACKUP (${options.join(", ")})`;
 }

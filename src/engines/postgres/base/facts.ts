@@ -6,13 +6,13 @@ import type { Client } from "../connect/client.ts";
 import { clusterIdentity } from "../connect/identity.ts";
 
 const QUERY = `
-select current_setting('server_version') as version, current_database()::text as database, current_user::text as "user",
-  (select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')::text as tables,
+select pg_catalog.current_setting('server_version') as version, pg_catalog.current_database()::pg_catalog.text as database, current_user::pg_catalog.text as "user",
+  (select pg_catalog.count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')::pg_catalog.text as tables,
   pg_catalog.pg_is_in_recovery() as standby,
-  current_setting('data_checksums') = 'on' as checksums,
-  pg_catalog.pg_size_bytes(current_setting('wal_segment_size'))::text as segment,
-  (select rolname from pg_catalog.pg_roles where oid = 10)::text as superuser`;
+  pg_catalog.current_setting('data_checksums') = 'on' as checksums,
+  pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::pg_catalog.text as segment,
+  (select rolname from pg_catalog.pg_roles where oid = 10)::pg_catalog.text as superuser`;
 
 interface Row extends Record<string, unknown> {
   readonly version: string;

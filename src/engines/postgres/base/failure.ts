@@ -1,6 +1,7 @@
 // What a refusal of the server means, and what to change on it: exact SQL, exact line.
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { quoteName } from "../connect/quote.ts";
 import { translateError } from "../connect/translate.ts";
 import { type ConnectionParts, partsOf } from "../connect/url.ts";
 
@@ -11,15 +12,13 @@ interface Meaning {
   readonly hint: (parts: ConnectionParts) => string;
 }
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
 const MEANINGS: readonly Meaning[] = [
   {
     pattern:
       /must be superuser or replication role|permission denied to (start WAL sender|use replication)|only roles with the .*REPLICATION/i,
     code: "SOURCE_PERMISSION",
     words: "its role may not copy the cluster",
-    hint: ({ user }) => `run on the source, as a superuser: ALTER ROLE ${quoted(user)} REPLICATION;`,
+    hint: ({ user }) => `run on the source, as a superuser: ALTER ROLE ${quoteName(user)} REPLICATION;`,
   },
   {
     pattern: /pg_hba\.conf/,
@@ -27,7 +26,7 @@ const MEANINGS: readonly Meaning[] = [
     words: "its access rules let no replication connection in",
     hint: ({ user, host }) => {
       const from = host.startsWith("/") ? "" : " ADDRESS_OF_THIS_MACHINE/32";
-      const line = `${host.startsWith("/") ? "local" : "host"} replication ${quoted(user)}${from} scram-sha-256`;
+      const line = `${host.startsWith("/") ? "local" : "host"} replication ${quoteName(user)}${from} scram-sha-256`;
       return `add to the source's pg_hba.conf: ${line}   and run: SELECT pg_reload_conf();`;
     },
   },

@@ -2,14 +2,14 @@
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { Client } from "../connect/client.ts";
 
-const UNLOGGED = `select c.oid::pg_catalog.regclass::text as object from pg_catalog.pg_class c
+const UNLOGGED = `select c.oid::pg_catalog.regclass::pg_catalog.text as object from pg_catalog.pg_class c
   where c.relpersistence = 'u' and c.relkind in ('r', 'm', 'S') order by 1`;
 // Who may not read all settings sees none of these, and then nothing can be said of them.
 const OUTSIDE = `select f.name || ' = ' || f.setting as object from pg_catalog.pg_settings f
   join pg_catalog.pg_settings d on d.name = 'data_directory'
   where f.name in ('config_file', 'hba_file', 'ident_file') and f.setting <> '' and not pg_catalog.starts_with(f.setting, d.setting || '/')
   order by 1`;
-const SLOTS = "select slot_name::text as object from pg_catalog.pg_replication_slots where not temporary order by 1";
+const SLOTS = "select slot_name::pg_catalog.text as object from pg_catalog.pg_replication_slots where not temporary order by 1";
 
 /** Asked in the database that the source names; what belongs to every database is said of every database. */
 export async function baseOmissions(client: Client): Promise<Omission[]> {

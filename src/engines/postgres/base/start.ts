@@ -93,9 +93,9 @@ async function startByProgram(connection: Connection, options: BaseOptions, serv
 }
 
 /** Tablespaces beside the two that every cluster has, and the size of all databases that may be asked for theirs. */
-const CLUSTER = `select (select count(*) from pg_catalog.pg_tablespace where spcname not in ('pg_default', 'pg_global'))::int as tablespaces,
-  (select coalesce(sum(pg_catalog.pg_database_size(oid)), 0) from pg_catalog.pg_database
-   where datallowconn and pg_catalog.has_database_privilege(oid, 'connect'))::text as size`;
+const CLUSTER = `select (select pg_catalog.count(*) from pg_catalog.pg_tablespace where spcname not in ('pg_default', 'pg_global'))::int as tablespaces,
+  (select coalesce(pg_catalog.sum(pg_catalog.pg_database_size(oid)), 0) from pg_catalog.pg_database
+   where datallowconn and pg_catalog.has_database_privilege(oid, 'connect'))::pg_catalog.text as size`;
 
 /**
  * A replication connection on which the server keeps the log from now on: it is sent last, so it must still be there then. A temporary

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
-import { freshDatabase, psql, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
+import { createTestPooler } from "../../../../test/support/pooler.ts";
+import { freshDatabase, postgresBin, psql, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
-import { openClient } from "./client.ts";
+import { runProgram } from "../../../process/run.ts";
+import { openClient, ordinaryPath } from "./client.ts";
 import { assertNotSource, clusterIdentity } from "./identity.ts";
 import { refusePooled } from "./pooled.ts";
+import { programEnvironment } from "./programs.ts";
 import { connectionFromParts, connectionFromUrl, partsOf, withDatabase } from "./url.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
@@ -65,7 +69,9 @@ test("a wrong password, an unknown database and a missing permission each say so
   );
   await assert.rejects(openClient(withDatabase(admin, "nowhere")), says("SOURCE_UNREACHABLE", /no such database/));
   await query(admin, "create role poor login password 'p'; create table hidden ()");
-  await assert.rejects(query(changed(admin, { user: "poor", password: "p" }), "select * from hidden"), says("SOURCE_PERMISSION", /hidden/));
+  const poor = await openClient(changed(admin, { user: "poor", password: "p" }));
+  await assert.rejects(poor.query("select * from public.hidden"), says("SOURCE_PERMISSION", /hidden/));
+  await poor.close();
 });
 
 test("a session that the server ends is SOURCE_UNREACHABLE, in the statement under way and in the next one", needsServer, async () => {
@@ -92,10 +98,9 @@ test("an abort ends the statement under way with its own reason, and the server 
 });
 
 test("instants, big integers and numerics come as the server writes them", needsServer, async () => {
-  const rows = await query(
-    await freshDatabase(),
-    "select '2024-01-02 03:04:05.678901'::timestamp as at, 9007199254740993 as big, 1.10 as n",
-  );
+  const client = await openClient(await freshDatabase());
+  const rows = await client.query("select '2024-01-02 03:04:05.678901'::timestamp as at, 9007199254740993 as big, 1.10 as n");
+  await client.close();
   assert.deepEqual(rows, [{ at: "2024-01-02 03:04:05.678901", big: "9007199254740993", n: "1.10" }]);
 });
 
@@ -137,15 +142,9 @@ test("nothing writes to its source, by whatever host, socket, user or privilege 
   await assertNotSource(source, await freshDatabase());
 });
 
-/** A transaction pooler: its own logins, and for each transaction the server process that was free last. */
-async function poolerBefore(cluster: Connection): Promise<{ url: Connection; close(): Promise<void> }> {
-  const { createTestPooler } = await import("../../../../test/support/pooler.ts");
-  return await createTestPooler(cluster);
-}
-
 test("a transaction pooler is refused, and says why; a direct connection is not", needsServer, async (t) => {
   const direct = await freshDatabase();
-  const pooler = await poolerBefore(direct);
+  const pooler = await createTestPooler(direct);
   t.after(() => pooler.close());
   const through = await openClient(pooler.url);
   await assert.rejects(refusePooled(through), says("SOURCE_POOLED", /transaction pooler/));
@@ -153,4 +152,101 @@ test("a transaction pooler is refused, and says why; a direct connection is not"
   const client = await openClient(direct);
   await refusePooled(client);
   await client.close();
+});
+
+test("R57 a pooler that refuses or passes over a session's settings is refused at login, by name", needsServer, async (t) => {
+  const direct = await freshDatabase();
+  for (const [settings, words] of [
+    ["refused", /a pooler answers there: it refuses the settings .*unsupported startup parameter in options: search_path/],
+    ["ignored", /a pooler answers there: it passes over the settings/],
+  ] as const) {
+    const pooler = await createTestPooler(direct, settings);
+    t.after(() => pooler.close());
+    await assert.rejects(openClient(pooler.url), (error) => {
+      return says("SOURCE_POOLED", words)(error) && /direct connection string/.test(String((error as LifeboatError).hint));
+    });
+  }
+});
+
+/** What a session of ours, and one of PostgreSQL's programs, says of its own settings. */
+const SHOWN = ["search_path", "row_security", "standard_conforming_strings", "transform_null_equals", "local_preload_libraries", "role"];
+
+async function settingsOf(connection: Connection): Promise<Record<string, string>> {
+  const client = await openClient(connection);
+  try {
+    const [row] = await client.query(`select ${SHOWN.map((name) => `pg_catalog.current_setting('${name}') as ${name}`).join(", ")}`);
+    return row as Record<string, string>;
+  } finally {
+    await client.close();
+  }
+}
+
+test("R57 a session's settings win over the database's, the role's and the address's", needsServer, async () => {
+  const admin = await freshDatabase();
+  const elsewhere = withDatabase(admin, "postgres");
+  await query(elsewhere, "create role mallet; create role sam login superuser password 'p'");
+  const name = partsOf(admin).database;
+  const hostile = "search_path to mallet; set row_security to on; set standard_conforming_strings to off; set transform_null_equals to on";
+  for (const setting of [...hostile.split("; "), "set role to mallet"]) {
+    const what = setting.replace(/^set /, "");
+    await query(
+      elsewhere,
+      `alter database ${name} set ${what}; alter role sam set ${what}; alter role sam in database ${name} set ${what}`,
+    );
+  }
+  await query(elsewhere, `alter database ${name} set local_preload_libraries to 'nowhere'`);
+  const sam = changed(admin, { user: "sam", password: "p" });
+  const options =
+    "-c search_path=mallet -c row_security=on -c standard_conforming_strings=off -c local_preload_libraries=nowhere --search_path=mallet";
+  const expected = {
+    search_path: "pg_catalog,pg_temp",
+    row_security: "off",
+    standard_conforming_strings: "on",
+    transform_null_equals: "off",
+    local_preload_libraries: "",
+    role: "none",
+  };
+  const addressed = changed(sam, { parameters: { options } });
+  assert.deepEqual(await settingsOf(sam), expected);
+  assert.deepEqual(await settingsOf(addressed), expected);
+  // The address may choose a role, and what else concerns nobody's safety.
+  const chosen = changed(sam, { parameters: { options: "-c role=mallet -c work_mem=7MB" } });
+  assert.deepEqual(await settingsOf(chosen), { ...expected, role: "mallet" });
+  // What could swallow one of ours is refused by the server instead.
+  for (const options of ["-c", "-W", "\\", "--"]) {
+    const broken = await settingsOf(changed(sam, { parameters: { options } })).catch(() => expected);
+    assert.deepEqual(broken, expected, options);
+  }
+
+  const asked = SHOWN.filter((name) => name !== "search_path").map((name) => `current_setting('${name}')`);
+  for (const connection of [sam, addressed]) {
+    const ran = await runProgram(
+      join(postgresBin(), "psql"),
+      ["-XAt", "-F", "|", "-c", `select current_setting('search_path'), ${asked.join(", ")}`],
+      {
+        env: programEnvironment(connection),
+        timeoutMs: 60_000,
+      },
+    );
+    assert.equal(ran.stdout.trim(), Object.values(expected).join("|"), ran.end);
+  }
+});
+
+test("R57 a replication session has its settings too", needsServer, async (t) => {
+  const cluster = await testCluster({ settings: { wal_level: "replica", max_wal_senders: "2" } });
+  t.after(() => cluster.stop());
+  const client = await openClient(cluster.connection("postgres"), { replication: true });
+  const [row] = await client.query("show search_path");
+  assert.deepEqual(row, { search_path: "pg_catalog,pg_temp" });
+  await client.close();
+});
+
+test("a bare name is looked for where an ordinary session of the role looks", needsServer, async () => {
+  const admin = await freshDatabase();
+  const name = partsOf(admin).database;
+  assert.deepEqual(await ordinaryPath(admin), ["postgres", "public"]);
+  await query(admin, `alter database ${name} set search_path to "$user", 'odd, "one', public`);
+  assert.deepEqual(await ordinaryPath(admin), ["postgres", 'odd, "one', "public"]);
+  const said = changed(admin, { parameters: { options: "-c search_path=app" } });
+  assert.deepEqual(await ordinaryPath(said), ["app"]);
 });

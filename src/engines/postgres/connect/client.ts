@@ -1,9 +1,10 @@
-// One connection for queries, over the `pg` library: same host, user, password and TLS as the programs get.
+// One connection for queries, over the `pg` library: same host, user, password and TLS as the programs get, same pinned settings.
 import pg from "pg";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { clientOptions, PINNED } from "./settings.ts";
 import { type SslMode, sslModeOf, tlsOptions } from "./tls.ts";
-import { translateError } from "./translate.ts";
+import { passedOver, translateError } from "./translate.ts";
 import { type ConnectionParts, partsOf } from "./url.ts";
 
 export interface ClientOptions {
@@ -44,18 +45,47 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, CONFIG_INVALID or the abort's reason.
+ * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, SOURCE_POOLED, CONFIG_INVALID or the abort's reason.
  * When the signal aborts later, the connection is cut: the statement under way rejects with the abort's reason, and the server
  * gives it up as soon as it sees that nobody listens.
  */
 export async function openClient(connection: Connection, options: ClientOptions = {}): Promise<Client> {
   const parts = partsOf(connection);
   options.signal?.throwIfAborted();
-  const raw = await connectByMode(connection, parts, options);
+  const raw = await connectByMode(connection, parts, { ...options, startup: clientOptions(parts.parameters.options) });
   return await introduce(raw, connection, options);
 }
 
-async function connectByMode(connection: Connection, parts: ConnectionParts, options: ClientOptions): Promise<pg.Client> {
+/**
+ * The schemas in which an ordinary session of this role looks for a name without one, in order. Asked in such a session, the only one
+ * without our settings; neither of its two statements resolves a name.
+ */
+export async function ordinaryPath(connection: Connection, options: ClientOptions = {}): Promise<string[]> {
+  const parts = partsOf(connection);
+  options.signal?.throwIfAborted();
+  const raw = await connectByMode(connection, parts, { ...options, startup: parts.parameters.options });
+  const onAbort = (): void => cut(raw);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const path: string = (await raw.query("show search_path")).rows[0]?.search_path ?? "";
+    const user: string = (await raw.query('select current_user as "user"')).rows[0]?.user ?? "";
+    const schemas = path.match(/"(?:[^"]|"")*"|[^\s,]+/g) ?? [];
+    const names = schemas.map((name) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name));
+    return names.map((name) => (name === "$user" ? user : name));
+  } catch (error) {
+    throw options.signal?.aborted ? options.signal.reason : translateError(error, connection);
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+    await closeQuietly(raw);
+  }
+}
+
+interface ConnectOptions extends ClientOptions {
+  /** The session's settings, as the server's command line has them. */
+  readonly startup: string | undefined;
+}
+
+async function connectByMode(connection: Connection, parts: ConnectionParts, options: ConnectOptions): Promise<pg.Client> {
   const mode = sslModeOf(parts);
   // `allow` starts without TLS and `prefer` with it; both fall back to the other, as in libpq.
   const attempts: SslMode[] = mode === "prefer" ? ["require", "disable"] : mode === "allow" ? ["disable", "require"] : [mode];
@@ -78,7 +108,7 @@ function mayTryOtherMode(error: unknown): boolean {
   return /does not support SSL|SSL|TLS/i.test(message ?? "") || code === "28000";
 }
 
-async function connect(parts: ConnectionParts, mode: SslMode, options: ClientOptions): Promise<pg.Client> {
+async function connect(parts: ConnectionParts, mode: SslMode, options: ConnectOptions): Promise<pg.Client> {
   const timeoutMs = options.connectTimeoutMs ?? Number(parts.parameters.connect_timeout ?? CONNECT_TIMEOUT_MS / 1000) * 1000;
   const client = new pg.Client({
     host: parts.host,
@@ -94,7 +124,7 @@ async function connect(parts: ConnectionParts, mode: SslMode, options: ClientOpt
     application_name: options.applicationName ?? "lifeboat",
     // `database`: ordinary statements work too, and the server's access rules are those of the database.
     ...(options.replication ? { replication: "database" } : {}),
-    ...(parts.parameters.options === undefined ? {} : { options: parts.parameters.options }),
+    ...(options.startup === undefined ? {} : { options: options.startup }),
     types,
   });
   // Without a listener, a connection that breaks while idle would end the whole process. The next query reports it.
@@ -143,10 +173,13 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
   };
 
   try {
-    const [facts] = await query<{ pid: number; version: string }>(
-      "select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num') as version",
+    const [facts] = await query<{ pid: number; version: string; superuser: string; path: string }>(
+      `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num') as version,
+         pg_catalog.current_setting('is_superuser') as superuser, pg_catalog.current_setting('search_path') as path`,
     );
     if (!facts) throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} did not say what it is`);
+    // A pooler that passes over what it does not know would leave every name to the search path of whoever owns the database.
+    if (facts.path !== PINNED.search_path) throw passedOver(connection);
     const announcedPid = (raw as unknown as { processID: number | null }).processID ?? 0;
     const client: Client = {
       connection,
@@ -158,7 +191,7 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
       close,
     };
     // Behind a pooler a setting would stay with the server's process, for strangers to find.
-    if (announcedPid === facts.pid) await settle(client, options);
+    if (announcedPid === facts.pid) await settle(client, options, facts.superuser === "on");
     return client;
   } catch (error) {
     await close();
@@ -166,9 +199,11 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
   }
 }
 
-async function settle(client: Client, options: ClientOptions): Promise<void> {
+async function settle(client: Client, options: ClientOptions, superuser: boolean): Promise<void> {
   if (options.statementTimeoutMs !== undefined) await client.query(`set statement_timeout = ${Math.ceil(options.statementTimeoutMs)}`);
   if (client.serverVersionNumber < 140_000) return;
+  // Unknown to older servers and forbidden to others, so it cannot travel in the startup packet. Only superusers make event triggers.
+  if (client.serverVersionNumber >= 170_000 && superuser && !options.replication) await client.query("set event_triggers = off");
   // Has the server notice within seconds that we are gone, instead of at the end of a long statement.
   // Only some operating systems can; where it cannot, nothing depends on it.
   await client.query("set client_connection_check_interval = '2s'").catch((error: unknown) => {

@@ -81,9 +81,9 @@ async function sharesLocks(from: Client, to: Client): Promise<boolean> {
 
 async function factsOf(client: Client): Promise<IdentityFacts> {
   const [row] = await client.query<{ database: string; timeline: string; started: string }>(`
-    select d.oid::text as database,
+    select d.oid::pg_catalog.text as database,
       coalesce(pg_catalog.current_setting('neon.timeline_id', true), '') as timeline,
-      extract(epoch from pg_catalog.pg_postmaster_start_time())::numeric(20, 6)::text as started
+      extract(epoch from pg_catalog.pg_postmaster_start_time())::numeric(20, 6)::pg_catalog.text as started
     from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()`);
   if (!row) throw new LifeboatError("SOURCE_UNREACHABLE", `${client.connection.label} is no longer a database of its server`);
   return { system: await systemIdentifier(client), database: row.database, timeline: row.timeline, startedAt: row.started };
@@ -91,7 +91,7 @@ async function factsOf(client: Client): Promise<IdentityFacts> {
 
 async function systemIdentifier(client: Client): Promise<string | undefined> {
   try {
-    const [row] = await client.query<{ id: string }>("select system_identifier::text as id from pg_catalog.pg_control_system()");
+    const [row] = await client.query<{ id: string }>("select system_identifier::pg_catalog.text as id from pg_catalog.pg_control_system()");
     return row?.id;
   } catch (error) {
     // Not permitted, or a server that speaks the protocol but has no such function.

@@ -5,12 +5,12 @@
 // who could read a password file too; but a password file outlives a crash, and an environment does not.
 import type { Connection } from "../../../ports/connection.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
+import { programOptions } from "./settings.ts";
 import { rootCertificateFile, sslModeOf } from "./tls.ts";
 import { partsOf } from "./url.ts";
 
 /** Parameters of an address that programs take from a variable. */
 const VARIABLES: Readonly<Record<string, string>> = {
-  options: "PGOPTIONS",
   channel_binding: "PGCHANNELBINDING",
   sslcert: "PGSSLCERT",
   sslkey: "PGSSLKEY",
@@ -27,7 +27,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
 const CONNECT_TIMEOUT_S = 15;
 
 /**
- * The whole environment of a program that connects. Nothing of our own PG* variables is passed on (PGHOSTADDR or PGSERVICE
+ * The whole environment of a program that connects, with the settings that its sessions begin with. Nothing of our own PG* variables is passed on (PGHOSTADDR or PGSERVICE
  * could lead the program elsewhere than our own client). The program must be run without host, port, user or database arguments;
  * one that insists on a database argument gets `databaseArgument(name)`.
  */
@@ -43,6 +43,7 @@ export function programEnvironment(connection: Connection): Record<string, strin
     PGDATABASE: parts.database,
     PGSSLMODE: mode,
     PGAPPNAME: "lifeboat",
+    PGOPTIONS: programOptions(parts.parameters.options),
     PGCONNECT_TIMEOUT: parts.parameters.connect_timeout ?? String(CONNECT_TIMEOUT_S),
     ...(parts.password === undefined ? {} : { PGPASSWORD: parts.password }),
     ...(roots === undefined ? {} : { PGSSLROOTCERT: roots }),

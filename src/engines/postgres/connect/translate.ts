@@ -38,12 +38,25 @@ const BY_TEXT: readonly (readonly [RegExp, ErrorCode, string])[] = [
   ],
 ];
 
+/** How pgbouncer, Neon's pooled hosts and Amazon's RDS Proxy say that they take no `options` of a session. */
+const REFUSED_SETTINGS = /unsupported startup parameter|does(?:n't| not) support command-line options/i;
+
+/** SOURCE_POOLED for what answers a login without taking our settings over. */
+export function passedOver(connection: Connection): LifeboatError {
+  return pooler(connection, "it passes over the settings that a session begins with");
+}
+
+function pooler(connection: Connection, why: string, cause?: unknown): LifeboatError {
+  return new LifeboatError("SOURCE_POOLED", `${connection.label} cannot be used: a pooler answers there: ${why}`, { cause });
+}
+
 /** An error of ours for a failed connection or statement. What nobody expected comes back unchanged: it is a bug, or a statement's own fault. */
 export function translateError(error: unknown, connection: Connection): unknown {
   if (error instanceof LifeboatError || !(error instanceof Error)) return error;
   // Several addresses were tried: any of their errors tells the story.
   if (error instanceof AggregateError && error.errors.length > 0) return translateError(error.errors[0], connection);
   const code = (error as { code?: unknown }).code;
+  if (REFUSED_SETTINGS.test(error.message)) return pooler(connection, `it refuses the settings of a session (${error.message})`, error);
   const options = { cause: error, details: { ...(typeof code === "string" ? { sqlState: code } : {}) } };
   if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && NETWORK[code] === undefined) {
     const known = [code, code.slice(0, 3), code.slice(0, 2)].map((prefix) => BY_SQLSTATE[prefix]).find((facts) => facts !== undefined);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { directConnection } from "./pooled.ts";
 import { databaseArgument, programEnvironment, secretsOf } from "./programs.ts";
+import { programOptions } from "./settings.ts";
 import { connectionFromParts, connectionFromUrl, formatPostgresUrl, parsePostgresUrl, partsOf } from "./url.ts";
 
 const PASSWORD = "p@ss:w/o?r#d% é";
@@ -68,7 +69,7 @@ test("programs learn everything from their environment, and none of our own PG v
         PGDATABASE: "d=x",
         PGPASSWORD: "secret",
         PGSSLMODE: "require",
-        PGOPTIONS: "-c a=b",
+        PGOPTIONS: programOptions("-c a=b"),
         PGCHANNELBINDING: "require",
         PGHOSTADDR: undefined,
       },

@@ -9,6 +9,7 @@ import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { translateError } from "../connect/translate.ts";
 import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
+import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
 import { type HeldSnapshot, holdSnapshot } from "./hold.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
@@ -20,6 +21,8 @@ export interface DumpMeans {
   /** Path of pg_dump. */
   readonly program: string;
   readonly open: OpenSession;
+  /** The schemas in which a bare name is looked for. */
+  ordinaryPath(): Promise<readonly string[]>;
   fingerprint(open: OpenSession, scope: Fingerprint["scope"], options: FingerprintOptions): Promise<Fingerprint>;
   /** Everything of the source that such a dump does not bring back; asked inside the snapshot. */
   omissions(session: Session, scope: Fingerprint["scope"]): Promise<readonly Omission[]>;
@@ -72,7 +75,8 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       refuseUnreadable(chosen, connection.label, options.kind !== "schema");
       return chosen;
     };
-    const held = await holdSnapshot(holder, connection.label, choose);
+    const path = options.kind === "tables" && hasBareName(options.tables) ? await means.ordinaryPath() : [];
+    const held = await holdSnapshot(holder, connection.label, path, choose);
     const scope = scopeOf(options.kind, held.tables);
     const notIncluded = await means.omissions(holder, scope);
 

@@ -5,13 +5,13 @@ import { clusterIdentity } from "../connect/identity.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 
 const QUERY = `
-select pg_catalog.current_setting('server_version') as version, pg_catalog.current_database()::text as database, current_user::text as "user",
-  pg_catalog.pg_database_size(pg_catalog.current_database())::text as size,
-  (select count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${USER_SCHEMA})::text as tables,
-  pg_catalog.pg_encoding_to_char(d.encoding)::text as encoding,
+select pg_catalog.current_setting('server_version') as version, pg_catalog.current_database()::pg_catalog.text as database, current_user::pg_catalog.text as "user",
+  pg_catalog.pg_database_size(pg_catalog.current_database())::pg_catalog.text as size,
+  (select pg_catalog.count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('r', 'p') and c.relpersistence <> 't' and ${USER_SCHEMA})::pg_catalog.text as tables,
+  pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text as encoding,
   (select rolsuper or rolbypassrls from pg_catalog.pg_roles where rolname = current_user) as sees_all,
-  (select count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
+  (select pg_catalog.count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
   pg_catalog.pg_is_in_recovery() as standby
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()`;
 

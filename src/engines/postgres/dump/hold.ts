@@ -22,28 +22,29 @@ const LOCK_TIMEOUT_MS = 60_000;
 
 /**
  * Opens a transaction in the session and leaves it open, with all tables locked and the snapshot exported. Ends with the session.
- * `choose` narrows the list and may refuse it. Throws SOURCE_CHANGED when the list of tables does not stand still or a table stays
+ * `path`: the schemas in which a bare name is looked for. `choose` narrows the list and may refuse it. Throws SOURCE_CHANGED when the list of tables does not stand still or a table stays
  * locked by others, SOURCE_PERMISSION, or DUMP_FAILED when the server has no room for so many locks.
  */
 export async function holdSnapshot(
   session: Session,
   label: string,
+  path: readonly string[],
   choose: (tables: readonly SourceTable[]) => readonly SourceTable[],
 ): Promise<HeldSnapshot> {
   await pinSession(session, LOCK_TIMEOUT_MS);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     // Outside of the transaction: a query inside would take the snapshot before the locks.
-    const wanted = choose(await listTables(session));
+    const wanted = choose(await listTables(session, path));
     await session.query("begin isolation level repeatable read read only");
     if (!(await lockAll(session, wanted, label))) {
       await session.query("rollback");
       continue;
     }
     const { rows } = (await session.query(
-      "select pg_catalog.pg_export_snapshot() as id, (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint::text as at",
+      "select pg_catalog.pg_export_snapshot() as id, (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint::pg_catalog.text as at",
     )) as { rows: { id: string; at: string }[] };
     const locked = new Set(wanted.map((table) => table.oid));
-    const tables = choose(await listTables(session));
+    const tables = choose(await listTables(session, path));
     // A table that came, or was made anew under its old name, between listing and snapshot is in the snapshot without a lock.
     if (tables.every((table) => table.kind === "S" || locked.has(table.oid))) {
       return { id: rows[0]?.id ?? "", at: new Date(Number(rows[0]?.at)), tables };

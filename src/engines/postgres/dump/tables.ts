@@ -25,12 +25,8 @@ export interface SourceTable {
 
 // Members of extensions are not dumped, unless the extension marked them as holding a user's configuration.
 const QUERY = `
-with path(part, place) as (
-  select case part when '$user' then current_user::text else part end, place
-  from pg_catalog.pg_settings s,
-    lateral (select pg_catalog.btrim(p, ' "') as part, place
-             from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
-  where s.name = 'search_path'
+with path as (
+  select part, place from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as parts(part, place)
 ), listed as (
   select c.oid, n.nspname, c.relname, c.relkind, c.relispartition, n.oid as schema_oid,
     pg_catalog.row_number() over (partition by c.relname order by path.place nulls last) = 1 and path.place is not null as visible
@@ -43,17 +39,17 @@ with path(part, place) as (
       where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
         and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and not c.oid = any (coalesce(x.extconfig, '{}')))
 )
-select oid::bigint::text as oid, nspname::text as schema, relname::text as "table", relkind::text as kind, visible,
+select oid::bigint::pg_catalog.text as oid, nspname::pg_catalog.text as schema, relname::pg_catalog.text as "table", relkind::pg_catalog.text as kind, visible,
   pg_catalog.quote_ident(nspname) || '.' || pg_catalog.quote_ident(relname) as name,
   pg_catalog.has_schema_privilege(schema_oid, 'USAGE') and pg_catalog.has_table_privilege(oid, 'SELECT') as readable,
   relkind = 'r' and pg_catalog.row_security_active(oid) as hidden,
-  case when relispartition then array(select relid::bigint::text from pg_catalog.pg_partition_ancestors(oid) relid) else '{}' end as ancestors
+  case when relispartition then array(select relid::bigint::pg_catalog.text from pg_catalog.pg_partition_ancestors(oid) relid) else '{}' end as ancestors
 from listed
-order by nspname collate "C", relname collate "C"`;
+order by nspname collate pg_catalog."C", relname collate pg_catalog."C"`;
 
-/** Every table and sequence whose data a dump of this database would read. */
-export async function listTables(session: Session): Promise<SourceTable[]> {
-  const { rows } = await session.query(QUERY);
+/** Every table and sequence whose data a dump of this database would read. `path`: the schemas in which a bare name is looked for. */
+export async function listTables(session: Session, path: readonly string[]): Promise<SourceTable[]> {
+  const { rows } = await session.query(QUERY, [path]);
   return rows as unknown as SourceTable[];
 }
 

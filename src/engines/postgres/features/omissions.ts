@@ -19,7 +19,7 @@ interface Rule {
 
 const USER = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'";
 const HERE = "(select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())";
-const relations = (where: string) => `select c.oid::pg_catalog.regclass::text as object from pg_catalog.pg_class c
+const relations = (where: string) => `select c.oid::pg_catalog.regclass::pg_catalog.text as object from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${USER} and ${where} order by 1`;
 const MEMBER =
   "exists (select from pg_catalog.pg_depend m where m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and m.objid = c.oid and m.deptype = 'e')";
@@ -48,7 +48,7 @@ const RULES: readonly Rule[] = [
     reason:
       "ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET belong to the database itself, which a restore into another one does not touch",
     sql: `select coalesce(pg_catalog.quote_ident(r.rolname) || ': ', '') || pg_catalog.split_part(c, '=', 1) as object
-      from pg_catalog.pg_db_role_setting s cross join lateral unnest(s.setconfig) c left join pg_catalog.pg_roles r on r.oid = s.setrole
+      from pg_catalog.pg_db_role_setting s cross join lateral pg_catalog.unnest(s.setconfig) c left join pg_catalog.pg_roles r on r.oid = s.setrole
       where s.setdatabase = ${HERE} order by 1`,
   },
   {
@@ -124,7 +124,7 @@ const RULES: readonly Rule[] = [
     kind: "invalid indexes",
     reason: "an index that was left invalid (a CREATE INDEX CONCURRENTLY that failed) is not dumped: rebuild or drop it",
     in: ["full", "schema", "tables"],
-    sql: `select i.indexrelid::pg_catalog.regclass::text as object from pg_catalog.pg_index i
+    sql: `select i.indexrelid::pg_catalog.regclass::pg_catalog.text as object from pg_catalog.pg_index i
       join pg_catalog.pg_class c on c.oid = i.indexrelid and c.relkind = 'i' join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where not i.indisvalid and ${USER} order by 1`,
   },
@@ -138,7 +138,7 @@ const RULES: readonly Rule[] = [
     kind: "objects in system schemas",
     reason: "a dump leaves out what lies in pg_catalog and information_schema",
     in: ["full", "schema"],
-    sql: `select c.oid::pg_catalog.regclass::text as object from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    sql: `select c.oid::pg_catalog.regclass::pg_catalog.text as object from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where n.nspname in ('pg_catalog', 'information_schema') and c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'S', 'f', 'p') and not ${MEMBER} order by 1`,
   },
 ];

@@ -12,7 +12,7 @@ export interface HashedColumn {
 type Expression = (column: string) => string;
 
 const asIs: Expression = (c) => c;
-const text: Expression = (c) => `${c} collate "C"`;
+const text: Expression = (c) => `${c} collate pg_catalog."C"`;
 const call =
   (name: string): Expression =>
   (c) =>
@@ -32,7 +32,7 @@ const BUILT_IN: ReadonlyMap<number, Expression> = new Map<number, Expression>([
   [16, asIs], // bool
   [17, asIs], // bytea
   [18, (c) => `${c}::pg_catalog.int4`], // "char"
-  [19, (c) => `${c}::pg_catalog.text collate "C"`], // name
+  [19, (c) => `${c}::pg_catalog.text collate pg_catalog."C"`], // name
   [20, call("int8send")], // bigint: its hash folds both halves into one, 1 and 4294967296 are alike
   [21, asIs], // int2
   [23, asIs], // int4
@@ -46,7 +46,7 @@ const BUILT_IN: ReadonlyMap<number, Expression> = new Map<number, Expression>([
   [829, asIs], // macaddr
   [774, asIs], // macaddr8
   [1042, call("bpcharsend")], // char(n)
-  [1043, (c) => `${c}::pg_catalog.text collate "C"`], // varchar
+  [1043, (c) => `${c}::pg_catalog.text collate pg_catalog."C"`], // varchar
   [1082, asIs], // date
   [1083, asIs], // time
   [1114, asIs], // timestamp
@@ -64,13 +64,14 @@ const BUILT_IN: ReadonlyMap<number, Expression> = new Map<number, Expression>([
  */
 export function columnExpression(column: HashedColumn): string {
   const known = BUILT_IN.get(column.typeOid);
-  return known ? known(column.name) : `pg_catalog.textin(${column.output}(${column.name})) collate "C"`;
+  return known ? known(column.name) : `pg_catalog.textin(${column.output}(${column.name})) collate pg_catalog."C"`;
 }
 
 /** `pg-rows-1` needs `hash_record_extended` (PostgreSQL 14); `pg-rows-text-1` is slower and runs on older servers too. */
 export const ROW_ALGORITHMS = {
   "pg-rows-1": (row: string) => `pg_catalog.hash_record_extended(${row}, 0)`,
-  "pg-rows-text-1": (row: string) => `pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(${row})) collate "C", 0)`,
+  "pg-rows-text-1": (row: string) =>
+    `pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(${row})) collate pg_catalog."C", 0)`,
 } as const;
 
 export type RowAlgorithm = keyof typeof ROW_ALGORITHMS;
@@ -80,7 +81,7 @@ export type RowAlgorithm = keyof typeof ROW_ALGORITHMS;
  * so the sum of record hashes alone would not see two rows exchange a value: the outer hash is essential.
  */
 export function rowsExpression(columns: readonly string[], algorithm: RowAlgorithm): string {
-  if (columns.length === 0) return "pg_catalog.count(*)::text as n, '0' as s";
+  if (columns.length === 0) return "pg_catalog.count(*)::pg_catalog.text as n, '0' as s";
   const record = ROW_ALGORITHMS[algorithm](`row(${columns.join(", ")})`);
-  return `pg_catalog.count(*)::text as n, coalesce(pg_catalog.sum(pg_catalog.hashint8extended(${record}, 0)), 0)::text as s`;
+  return `pg_catalog.count(*)::pg_catalog.text as n, coalesce(pg_catalog.sum(pg_catalog.hashint8extended(${record}, 0)), 0)::pg_catalog.text as s`;
 }

@@ -20,6 +20,8 @@ export interface FingerprintOptions {
   readonly holder?: Session | undefined;
   /** What an archive gives its sequences, `last_value,is_called` by qualified name; absent: the present states are read. */
   readonly sequenceValues?: Readonly<Record<string, string>> | (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** The schemas in which a bare name of the scope is looked for, in order; absent: none. */
+  readonly path?: readonly string[] | undefined;
   /** Name of the fingerprint's algorithm that this one will be compared with; absent: the best that the server can do. */
   readonly algorithm?: string | undefined;
   /** Sessions that hash at the same time; two more are opened for the catalogs and the present. Default 2. */
@@ -67,7 +69,7 @@ async function fingerprintSnapshot(
 ): Promise<Fingerprint> {
   const { control } = snapshot;
   const all = await listRelations(control.ask);
-  const visible = scope.kind === "tables" ? await visibleRelations(control) : new Set<number>();
+  const visible = scope.kind === "tables" ? await visibleRelations(control, options.path ?? []) : new Set<number>();
   const { relations, unmatched } = await relationsOfScope(control, scope, all, visible);
   const rowAlgorithm: RowAlgorithm =
     snapshot.major >= 14 && options.algorithm?.startsWith("pg-rows-text-1") !== true ? "pg-rows-1" : "pg-rows-text-1";
@@ -103,7 +105,12 @@ const CANARY_VALUES: Readonly<Record<RowAlgorithm, string>> = {
   "pg-rows-1": "-3175002209331042881",
   "pg-rows-text-1": "-4608705954357964092",
 };
-const CANARY = ["'lifeboat'::text collate \"C\"", "42", "pg_catalog.numeric_send(1.10)", "'\\x00ff'::bytea"];
+const CANARY = [
+  "'lifeboat'::pg_catalog.text collate pg_catalog.\"C\"",
+  "42",
+  "pg_catalog.numeric_send(1.10)",
+  "'\\x00ff'::pg_catalog.bytea",
+];
 
 /**
  * The name, with a suffix where this server's hashes or text differ from everybody's (another byte order, another

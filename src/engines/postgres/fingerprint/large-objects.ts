@@ -31,13 +31,14 @@ export async function hashLargeObjects(
   asker: Asker,
   algorithm: RowAlgorithm,
 ): Promise<{ readonly largeObjects: { count: number; digest: string | null }; readonly unhashed: Omission[] }> {
-  const [facts] = await asker.ask(`select count(*)::text as n, has_table_privilege('pg_catalog.pg_largeobject', 'select') as readable
+  const [facts] =
+    await asker.ask(`select pg_catalog.count(*)::pg_catalog.text as n, has_table_privilege('pg_catalog.pg_largeobject', 'select') as readable
     from pg_catalog.pg_largeobject_metadata`);
   const count = Number(facts?.n);
   if (count === 0) return { largeObjects: { count, digest: "0" }, unhashed: [] };
   const source = facts?.readable === true ? FROM_CATALOG : THROUGH_FUNCTIONS;
   try {
-    const [row] = await asker.ask(`select pg_catalog.sum(s::numeric)::text as s from (
+    const [row] = await asker.ask(`select pg_catalog.sum(s::numeric)::pg_catalog.text as s from (
       select ${rowsExpression(["loid", "pageno", "data"], algorithm)} from (${source.pages}) pages where data <> ''
       union all select ${rowsExpression(["loid", "pg_catalog.int8send(size)"], algorithm)} from (${source.sizes}) sizes) parts`);
     return { largeObjects: { count, digest: String(row?.s) }, unhashed: [] };

@@ -32,9 +32,9 @@ with recursive base(oid, base) as (
 ), cols as (
   select a.attrelid,
     pg_catalog.json_agg(pg_catalog.json_build_array(pg_catalog.quote_ident(a.attname), b.base::bigint,
-      pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.proname)) order by a.attname collate "C")
+      pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.proname)) order by a.attname collate pg_catalog."C")
       filter (where a.attgenerated = '') as stored,
-    pg_catalog.json_agg(pg_catalog.quote_ident(a.attname) order by a.attname collate "C") filter (where a.attgenerated <> '') as generated
+    pg_catalog.json_agg(pg_catalog.quote_ident(a.attname) order by a.attname collate pg_catalog."C") filter (where a.attgenerated <> '') as generated
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind = 'r'
   join base b on b.oid = a.atttypid
@@ -44,11 +44,11 @@ with recursive base(oid, base) as (
   where a.attnum > 0 and not a.attisdropped
   group by a.attrelid
 )
-select c.oid::bigint::text as oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
-  c.relkind as kind, c.relpersistence = 'u' as unlogged, c.relfilenode::bigint::text as filenode,
+select c.oid::bigint::pg_catalog.text as oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as name,
+  c.relkind as kind, c.relpersistence = 'u' as unlogged, c.relfilenode::bigint::pg_catalog.text as filenode,
   coalesce(am.amname = 'heap', false) as ranged,
-  case when c.relkind = 'r' then coalesce(pg_catalog.pg_relation_size(c.oid), 0) else 0 end::text as main_size,
-  case when c.relkind = 'r' then coalesce(pg_catalog.pg_table_size(c.oid), 0) else 0 end::text as size,
+  case when c.relkind = 'r' then coalesce(pg_catalog.pg_relation_size(c.oid), 0) else 0 end::pg_catalog.text as main_size,
+  case when c.relkind = 'r' then coalesce(pg_catalog.pg_table_size(c.oid), 0) else 0 end::pg_catalog.text as size,
   pg_catalog.current_setting('block_size')::int as block_size,
   cols.stored, cols.generated, x.extname as extension
 from pg_catalog.pg_class c
@@ -58,7 +58,7 @@ left join cols on cols.attrelid = c.oid
 left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
 left join pg_catalog.pg_extension x on x.oid = d.refobjid
 where c.relkind in ('r', 'p', 'f', 'm', 'v', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
-order by n.nspname collate "C", c.relname collate "C"`;
+order by n.nspname collate pg_catalog."C", c.relname collate pg_catalog."C"`;
 
 /** Every relation of a user's, temporary ones excluded. The session's settings are pinned. */
 export async function listRelations(ask: Asker["ask"]): Promise<Relation[]> {

@@ -86,7 +86,7 @@ async function hashUnit(worker: Asker, unit: Unit, state: State): Promise<void> 
  */
 async function rewritten(snapshot: SharedSnapshot, tables: readonly Relation[]): Promise<Map<Relation, string>> {
   const rows = await snapshot.askNow(
-    "select oid::bigint::text as oid, relfilenode::bigint::text as filenode from pg_catalog.pg_class where oid = any($1::bigint[]::oid[])",
+    "select oid::bigint::pg_catalog.text as oid, relfilenode::bigint::pg_catalog.text as filenode from pg_catalog.pg_class where oid = any($1::bigint[]::pg_catalog.oid[])",
     [tables.map((table) => table.oid)],
   );
   const now = new Map(rows.map((row) => [Number(row.oid), String(row.filenode)]));

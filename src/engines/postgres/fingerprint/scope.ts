@@ -36,11 +36,16 @@ export function parsePattern(pattern: string): Pattern {
   return rest[0] === undefined ? { schema: null, name: first } : { schema: first, name: rest[0] };
 }
 
+/** Whether any pattern names no schema, so that it takes a search path to know what it means. */
+export function hasBareName(patterns: readonly string[] = []): boolean {
+  return patterns.some((pattern) => parsePattern(pattern).schema === null);
+}
+
 const literally = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 const RELATED = `
 with recursive chosen(oid) as (
-  select unnest($1::bigint[]::oid[])
+  select pg_catalog.unnest($1::bigint[]::pg_catalog.oid[])
   union
   select i.inhrelid from pg_catalog.pg_inherits i join chosen on chosen.oid = i.inhparent
   join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relispartition
@@ -49,7 +54,7 @@ with recursive chosen(oid) as (
   where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     and d.deptype in ('a', 'i') and d.refobjsubid > 0
 )
-select oid::bigint::text as oid from chosen union select objid::bigint::text from owned`;
+select oid::bigint::pg_catalog.text as oid from chosen union select objid::bigint::pg_catalog.text from owned`;
 
 /**
  * The relations of a scope. Chosen tables come with all their partitions and the sequences they own. A pattern without
@@ -85,21 +90,15 @@ function plainName(quotedName: string): string {
   return parts.map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part)).join("\u0000");
 }
 
-/**
- * What a name without a schema means to an ordinary session of this role: the search path's first schema that has it.
- * (The fingerprint's own sessions have an empty search path.)
- */
-export async function visibleRelations(asker: Asker): Promise<Set<number>> {
-  const rows = await asker.ask(`
-    with path as (
-      select case part when '$user' then current_user::text else part end as name, place
-      from pg_catalog.pg_settings s,
-        lateral (select pg_catalog.btrim(p, ' "') as part, place
-                 from pg_catalog.regexp_split_to_table(s.reset_val, ',') with ordinality as parts(p, place)) names
-      where s.name = 'search_path'
-    )
-    select distinct on (c.relname) c.oid::bigint::text as oid
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join path on path.name = n.nspname
-    order by c.relname, place`);
+/** What a name without a schema means: the relation in the first of these schemas that has one of the name. */
+export async function visibleRelations(asker: Asker, path: readonly string[]): Promise<Set<number>> {
+  const rows = await asker.ask(
+    `
+    select distinct on (c.relname) c.oid::bigint::pg_catalog.text as oid
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as path(name, place) on path.name = n.nspname
+    order by c.relname, place`,
+    [path],
+  );
   return new Set(rows.map((row) => Number(row.oid)));
 }

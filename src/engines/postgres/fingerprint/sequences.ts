@@ -15,7 +15,7 @@ export async function readSequences(
   const unhashed: Omission[] = [];
   const read = async (chunk: readonly Relation[]): Promise<void> => {
     const selects = chunk.map(
-      (sequence, i) => `select ${i} as i, last_value::text || ',' || is_called::text as state from ${sequence.name}`,
+      (sequence, i) => `select ${i} as i, last_value::pg_catalog.text || ',' || is_called::pg_catalog.text as state from ${sequence.name}`,
     );
     try {
       for (const row of await asker.ask(selects.join("\nunion all "))) {

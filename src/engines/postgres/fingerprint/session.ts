@@ -1,4 +1,4 @@
-// A session with the server as the fingerprint needs it, and the settings under which every value is printed and hashed.
+// A session with the server as the fingerprint needs it, and the settings that bound its work.
 
 /** The part of a `pg` client that is used here. Whoever opens it has given it an `error` listener and keep-alive. */
 export interface Session {
@@ -10,20 +10,10 @@ export interface Session {
 export type OpenSession = () => Promise<Session>;
 
 /**
- * Everything that changes what a value looks like, or which rows a query sees. `row_security = off` turns a query
- * that a policy would shorten into an error, so that a fingerprint is never short in silence.
+ * What bounds the work. What decides which objects and rows are seen, and how a value is printed, every session of ours has from its
+ * startup packet (connect/settings.ts).
  */
-const PINNED: Readonly<Record<string, string>> = {
-  search_path: "",
-  row_security: "off",
-  TimeZone: "UTC",
-  DateStyle: "ISO, YMD",
-  IntervalStyle: "postgres",
-  extra_float_digits: "3",
-  bytea_output: "hex",
-  lc_monetary: "C",
-  xmlbinary: "base64",
-  quote_all_identifiers: "off",
+const BOUNDS: Readonly<Record<string, string>> = {
   jit: "off",
   // Load is bounded by the number of sessions, not by the server's own parallel workers.
   max_parallel_workers_per_gather: "0",
@@ -33,25 +23,22 @@ const PINNED: Readonly<Record<string, string>> = {
 };
 
 /** Settings that only newer servers know, by the major version that brought them. */
-const PINNED_SINCE: readonly { readonly major: number; readonly name: string; readonly value: string }[] = [
+const BOUNDS_SINCE: readonly { readonly major: number; readonly name: string; readonly value: string }[] = [
   // Ends the query on the server soon after its client is gone.
   { major: 14, name: "client_connection_check_interval", value: "5s" },
+  { major: 14, name: "idle_session_timeout", value: "0" },
   { major: 17, name: "transaction_timeout", value: "0" },
 ];
 
 /** Pins the settings for the session's life and returns the server's major version. */
 export async function pinSession(session: Session, lockTimeoutMs: number): Promise<number> {
-  const version = await session.query("select current_setting('server_version_num')::int as n");
+  const version = await session.query("select pg_catalog.current_setting('server_version_num')::int as n");
   const major = Math.floor(Number(version.rows[0]?.n) / 10_000);
-  const settings = Object.entries(PINNED).concat(
+  const settings = Object.entries(BOUNDS).concat(
     [["lock_timeout", `${lockTimeoutMs}ms`]],
-    PINNED_SINCE.filter((setting) => setting.major <= major).map(({ name, value }) => [name, value]),
+    BOUNDS_SINCE.filter((setting) => setting.major <= major).map(({ name, value }) => [name, value]),
   );
-  const calls = settings.map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
+  const calls = settings.map((_, i) => `pg_catalog.set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
   await session.query(`select ${calls.join(", ")}`, settings.flat());
   return major;
 }
-
-/** A string as an SQL literal, for statements that take no parameters. */
-export const literal = (value: string): string =>
-  value.includes("\\") ? ` E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'` : `'${value.replaceAll("'", "''")}'`;

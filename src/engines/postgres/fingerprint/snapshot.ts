@@ -1,7 +1,8 @@
 // Several sessions that see one and the same state of the database.
 import { LifeboatError } from "../../../core/errors.ts";
+import { quoteText } from "../connect/quote.ts";
 import { isAboutOneObject, isLockTimeout } from "./failure.ts";
-import { literal, type OpenSession, pinSession, type Session } from "./session.ts";
+import { type OpenSession, pinSession, type Session } from "./session.ts";
 
 type Rows = Record<string, unknown>[];
 
@@ -66,7 +67,7 @@ function perStatement(session: Session, snapshotId: string, holder: Asker | unde
   return {
     async ask(sql, values) {
       try {
-        await session.query(`${BEGIN}; set transaction snapshot ${literal(snapshotId)}`);
+        await session.query(`${BEGIN}; set transaction snapshot ${quoteText(snapshotId)}`);
         const { rows } = await session.query(sql, values);
         await session.query("commit");
         return rows;
@@ -130,7 +131,7 @@ export async function openSnapshot(open: OpenSession, options: SnapshotOptions):
 
 async function importSnapshot(session: Session, id: string): Promise<void> {
   try {
-    await session.query(`set transaction snapshot ${literal(id)}`);
+    await session.query(`set transaction snapshot ${quoteText(id)}`);
   } catch (error) {
     if (!isAboutOneObject(error)) throw error;
     throw new LifeboatError("SOURCE_CHANGED", "the dump's snapshot is gone, so its fingerprint cannot be made", { cause: error });

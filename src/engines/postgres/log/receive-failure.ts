@@ -1,6 +1,7 @@
 // What pg_receivewal's last words mean: whether it is worth another try, and what to change where it is not.
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
+import { quoteName } from "../connect/quote.ts";
 import { partsOf } from "../connect/url.ts";
 
 /** `again`: try again. `restart`: what lies in the directory does not lead on; begin anew at the slot. `fatal`: nothing changes by waiting. */
@@ -27,7 +28,7 @@ const MEANINGS: readonly Meaning[] = [
     what: "fatal",
     code: "SOURCE_PERMISSION",
     words: "its role may not fetch the log",
-    hint: (connection) => `run on the source, as a superuser: ALTER ROLE ${quoted(partsOf(connection).user)} REPLICATION;`,
+    hint: (connection) => `run on the source, as a superuser: ALTER ROLE ${quoteName(partsOf(connection).user)} REPLICATION;`,
   },
   {
     pattern: /password authentication failed|no password supplied|authentication failed/,
@@ -96,10 +97,6 @@ export function receiveFailure(said: string, connection: Connection): ReceiveFai
 function hbaHint(connection: Connection): string {
   const { host, user } = partsOf(connection);
   const local = host.startsWith("/");
-  const line = `${local ? "local" : "host"} replication ${quoted(user)}${local ? "" : " ADDRESS_OF_THIS_MACHINE/32"} scram-sha-256`;
+  const line = `${local ? "local" : "host"} replication ${quoteName(user)}${local ? "" : " ADDRESS_OF_THIS_MACHINE/32"} scram-sha-256`;
   return `add to the source's pg_hba.conf: ${line} (a rule for "all" databases does not cover replication), then run: SELECT pg_reload_conf();`;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -4,6 +4,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection } from "../connect/pooled.ts";
+import { readableName } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { openWatchdog } from "./watchdog.ts";
 
@@ -36,8 +37,8 @@ export const CURRENT_LSN = `case when pg_catalog.pg_is_in_recovery()
 /** Undefined when there is no such slot. Throws ARCHIVE_BLOCKED when its name belongs to another kind of slot. */
 export async function slotState(client: Client, slot: string): Promise<SlotState | undefined> {
   const [row] = await client.query<{ type: string; active: boolean; state: string | null; restart: string | null; kept: string | null }>(
-    `select slot_type as type, active, wal_status as state, restart_lsn::text as restart,
-       pg_catalog.pg_wal_lsn_diff(${CURRENT_LSN}, restart_lsn)::text as kept
+    `select slot_type as type, active, wal_status as state, restart_lsn::pg_catalog.text as restart,
+       pg_catalog.pg_wal_lsn_diff(${CURRENT_LSN}, restart_lsn)::pg_catalog.text as kept
      from pg_catalog.pg_replication_slots where slot_name = '${slot}'`,
   );
   if (!row) return undefined;
@@ -128,6 +129,5 @@ function slotFailure(error: unknown, client: Client): unknown {
 
 /** The statement that lets a role replicate. */
 export function replicationHint(client: Client): string {
-  const user = /^[a-z_][a-z0-9_]*$/.test(client.raw.user ?? "") ? client.raw.user : `"${(client.raw.user ?? "").replaceAll('"', '""')}"`;
-  return `as a superuser: ALTER ROLE ${user} REPLICATION;`;
+  return `as a superuser: ALTER ROLE ${readableName(client.raw.user ?? "")} REPLICATION;`;
 }

@@ -90,7 +90,7 @@ async function openEither(connection: Connection, signal: AbortSignal): Promise<
 async function identify(client: Client, replicates: boolean): Promise<ServerIdentity> {
   if (replicates) return await identifySystem(client);
   const [row] = await client.query<{ system: string; timeline: number }>(
-    `select (select system_identifier::text from pg_catalog.pg_control_system()) as system,
+    `select (select system_identifier::pg_catalog.text from pg_catalog.pg_control_system()) as system,
        (select timeline_id from pg_catalog.pg_control_checkpoint()) as timeline`,
   );
   return { systemIdentifier: row?.system ?? "", timeline: row?.timeline ?? 0 };
@@ -99,11 +99,11 @@ async function identify(client: Client, replicates: boolean): Promise<ServerIden
 async function readSettings(client: Client): Promise<Settings> {
   const [row] = await client.query<Record<"level" | "segment" | "lsn" | "senders" | "slots" | "used" | "limit", string>>(
     `select pg_catalog.current_setting('wal_level') as level,
-       pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text as segment,
-       (${CURRENT_LSN})::text as lsn,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::pg_catalog.text as segment,
+       (${CURRENT_LSN})::pg_catalog.text as lsn,
        pg_catalog.current_setting('max_wal_senders') as senders,
        pg_catalog.current_setting('max_replication_slots') as slots,
-       (select count(*) from pg_catalog.pg_replication_slots)::text as used,
+       (select pg_catalog.count(*) from pg_catalog.pg_replication_slots)::pg_catalog.text as used,
        (select setting from pg_catalog.pg_settings where name = 'max_slot_wal_keep_size') as limit`,
   );
   if (!row) throw new LifeboatError("SOURCE_UNREACHABLE", `${client.connection.label} did not tell its settings`);

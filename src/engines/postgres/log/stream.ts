@@ -135,7 +135,7 @@ async function askSystem(connection: Connection, signal: AbortSignal): Promise<s
 
 async function segmentBytesOf(client: Client): Promise<number> {
   const [row] = await client.query<{ size: string }>(
-    "select pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text as size",
+    "select pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::pg_catalog.text as size",
   );
   const segmentBytes = Number(row?.size);
   if (!isSegmentSize(segmentBytes))

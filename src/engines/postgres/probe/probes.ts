@@ -2,6 +2,7 @@
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Probe } from "../../../ports/engine.ts";
+import { quoteName } from "../connect/quote.ts";
 
 /** The part of a client that is asked. */
 export interface Asked {
@@ -12,6 +13,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Each question has so long. Default five minutes. */
   readonly timeoutMs?: number | undefined;
+  /** The schemas in which a name without one is looked for, in order: an ordinary session's. Default: none. */
+  readonly path?: readonly string[] | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 300_000;
@@ -62,6 +65,10 @@ async function guarded(client: Asked, name: string, options: ProbeOptions, ask: 
 
 async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Promise<Check> {
   return guarded(client, probe.name ?? probe.sql, options, async () => {
+    // The question is the user's own, so its bare names mean what they mean in an ordinary session, with one exception: the path comes
+    // from the source's owner, who could put doubles of the system's functions and operators first. There, the system's come first.
+    const path = ["pg_catalog", ...(options.path ?? []).filter((schema) => schema !== "pg_catalog")];
+    await client.query(`set local search_path to ${path.map(quoteName).join(", ")}`);
     // With a parameter it travels as a prepared statement, which must be a single one: it cannot end the transaction it runs in.
     const { rows } = await client.query(
       `select q."lifeboat answer" as answer from (\n${probe.sql.replace(/[;\s]+$/, "")}\n) as q ("lifeboat answer") where $1::boolean limit 1`,
@@ -83,7 +90,7 @@ async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Pr
 }
 
 async function askTable(client: Asked, probe: TableProbe, asOf: Date, options: ProbeOptions): Promise<Check[]> {
-  const existence = await guarded(client, `table ${probe.table} exists`, options, () => resolve(client, probe.table));
+  const existence = await guarded(client, `table ${probe.table} exists`, options, () => resolve(client, probe.table, options.path ?? []));
   const table = existence.actual;
   if (existence.outcome !== "pass" || table === undefined) return [existence];
   const checks: Check[] = [existence];
@@ -102,23 +109,23 @@ const ANY_RELATION = `from pg_catalog.pg_class c join pg_catalog.pg_namespace n 
 const FULL_NAME = "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)";
 
 /** `actual` is the quoted, qualified name. A name may be quoted as in SQL, or written plainly (`Users`), or without its schema. */
-async function resolve(client: Asked, wanted: string): Promise<Answer> {
+async function resolve(client: Asked, wanted: string, path: readonly string[]): Promise<Answer> {
   const found = await client.query(
     `select ${FULL_NAME} as name ${ANY_RELATION}
      and ($1 in (n.nspname || '.' || c.relname, ${FULL_NAME})
-       or ($1 in (c.relname, pg_catalog.quote_ident(c.relname)) and n.nspname = any (pg_catalog.current_schemas(false))))
-     order by pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname) nulls last limit 1`,
-    [wanted],
+       or ($1 in (c.relname, pg_catalog.quote_ident(c.relname)) and n.nspname = any ($2::pg_catalog.text[])))
+     order by pg_catalog.array_position($2::pg_catalog.text[], n.nspname::pg_catalog.text) nulls last limit 1`,
+    [wanted, path],
   );
   const name = found.rows[0]?.name;
   if (typeof name === "string") return { outcome: "pass", message: "the table exists", actual: name };
-  const all = await client.query(`select ${FULL_NAME} as name, c.relname::text as bare ${ANY_RELATION} order by 1`);
+  const all = await client.query(`select ${FULL_NAME} as name, c.relname::pg_catalog.text as bare ${ANY_RELATION} order by 1`);
   const candidates = all.rows.flatMap((row) => (wanted.includes(".") ? [String(row.name)] : [String(row.bare)]));
   return { outcome: "fail", message: `there is no table ${wanted}${didYouMean(wanted, candidates)}`, expected: wanted };
 }
 
 async function countRows(client: Asked, table: string, limits: { readonly min?: number; readonly max?: number }): Promise<Answer> {
-  const { rows } = await client.query(`select pg_catalog.count(*)::text as n from ${table}`);
+  const { rows } = await client.query(`select pg_catalog.count(*)::pg_catalog.text as n from ${table}`);
   const count = Number(rows[0]?.n);
   const { min = 1, max = Number.POSITIVE_INFINITY } = limits;
   const expected = max === Number.POSITIVE_INFINITY ? `at least ${min} rows` : `${min} to ${max} rows`;
@@ -131,7 +138,7 @@ async function countRows(client: Asked, table: string, limits: { readonly min?: 
 
 async function newestRow(client: Asked, table: string, column: string, withinMs: number | undefined, asOf: Date): Promise<Answer> {
   const known = await client.query(
-    "select pg_catalog.quote_ident(attname) as quoted, attname::text as name from pg_catalog.pg_attribute where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped order by attnum",
+    "select pg_catalog.quote_ident(attname) as quoted, attname::pg_catalog.text as name from pg_catalog.pg_attribute where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped order by attnum",
     [table],
   );
   const names = known.rows.map((row) => ({ name: String(row.quoted), also: String(row.name) }));
@@ -142,8 +149,8 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
   }
   await client.query("set local timezone = 'UTC'");
   const { rows } = await client.query(
-    `select extract(epoch from $1::timestamptz)::float8 - extract(epoch from pg_catalog.max(${quoted})::timestamptz)::float8 as age,
-       pg_catalog.isfinite(pg_catalog.max(${quoted})::timestamptz) as finite, pg_catalog.max(${quoted})::text as text from ${table}`,
+    `select extract(epoch from $1::pg_catalog.timestamptz)::pg_catalog.float8 - extract(epoch from pg_catalog.max(${quoted})::pg_catalog.timestamptz)::pg_catalog.float8 as age,
+       pg_catalog.isfinite(pg_catalog.max(${quoted})::pg_catalog.timestamptz) as finite, pg_catalog.max(${quoted})::pg_catalog.text as text from ${table}`,
     [asOf.toISOString()],
   );
   const [row] = rows;
@@ -164,7 +171,7 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
 
 async function countIndexes(client: Asked, table: string, min: number): Promise<Answer> {
   const { rows } = await client.query(
-    "select pg_catalog.count(*) filter (where indisvalid and indisready)::text as n from pg_catalog.pg_index where indrelid = $1::pg_catalog.regclass",
+    "select pg_catalog.count(*) filter (where indisvalid and indisready)::pg_catalog.text as n from pg_catalog.pg_index where indrelid = $1::pg_catalog.regclass",
     [table],
   );
   const count = Number(rows[0]?.n);

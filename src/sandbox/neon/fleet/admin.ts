@@ -25,7 +25,11 @@ async function withClient<T>(grounds: Grounds, server: Server, database: string,
 
 /** Runs one or many statements; rows of the last one. A statement's own fault is thrown as the client library words it. */
 export function runSql(grounds: Grounds, server: Server, database: string, sql: string): Promise<Rows> {
-  return withClient(grounds, server, database, (client) => client.query(sql));
+  return withClient(grounds, server, database, async (client) => {
+    // Ours find nothing but what is the system's; a user's SQL runs as in any session of its own.
+    await client.query('set search_path to "$user", public');
+    return await client.query(sql);
+  });
 }
 
 /** Sets passwords, of those roles that exist at this point of history. */

@@ -15,8 +15,8 @@ export const role = (oid: string): string =>
  * letter, or null where no defaults apply.
  */
 export function aclText(acl: string, owner: string, type: string | null): string {
-  const items = type === null ? acl : `coalesce(${acl}, pg_catalog.acldefault('${type}'::"char", ${owner}))`;
-  return `coalesce((select pg_catalog.string_agg(item, ',' order by item collate "C") from (
+  const items = type === null ? acl : `coalesce(${acl}, pg_catalog.acldefault('${type}'::pg_catalog."char", ${owner}))`;
+  return `coalesce((select pg_catalog.string_agg(item, ',' order by item collate pg_catalog."C") from (
     select ${role("e.grantee")} || '=' || e.privilege_type || case when e.is_grantable then '*' else '' end
       || case when e.grantor <> ${owner} then ' by ' || ${role("e.grantor")} else '' end as item
     from pg_catalog.aclexplode(${items}) e) items), 'nobody')`;
@@ -24,5 +24,5 @@ export function aclText(acl: string, owner: string, type: string | null): string
 
 /** Options of foreign objects, sorted; whatever may be a secret shows only that it is there. */
 export const foreignOptions = (options: string): string =>
-  `(select 'options ' || pg_catalog.string_agg(case when o ~* '^[^=]*(pass|secret|token|key|user|cred|auth)[^=]*=' then pg_catalog.split_part(o, '=', 1) || ' set' else o end, ',' order by o collate "C")
-    from unnest(${options}) o)`;
+  `(select 'options ' || pg_catalog.string_agg(case when o ~* '^[^=]*(pass|secret|token|key|user|cred|auth)[^=]*=' then pg_catalog.split_part(o, '=', 1) || ' set' else o end, ',' order by o collate pg_catalog."C")
+    from pg_catalog.unnest(${options}) o)`;

@@ -76,7 +76,7 @@ const described = (catalog: string, text: string, word: string) => `
   where (d.objoid >= 16384 or d.classoid in ('pg_catalog.pg_largeobject'::pg_catalog.regclass) or (d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and d.objoid = (select oid from pg_catalog.pg_namespace where nspname = 'public')))
     and (c.oid is null or c.relpersistence <> 't')
     and not exists (select from pg_catalog.pg_depend m where m.classid = d.classoid and m.objid = d.objoid and m.deptype = 'e')
-    and ($1::bigint[] is null or (c.oid is not null and c.oid = any($1::bigint[]::oid[])))`;
+    and ($1::bigint[] is null or (c.oid is not null and c.oid = any($1::bigint[]::pg_catalog.oid[])))`;
 
 export const DESCRIPTION_QUERIES: readonly string[] = [
   described("pg_description", "d.description", "comment"),
