@@ -1,6 +1,7 @@
 // What a source's owner can put into a database, against a drill of it by the real program: nothing of it may reach beyond the scratch server.
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -11,6 +12,7 @@ import type { Connection } from "../../src/ports/connection.ts";
 import { copyableCluster } from "../support/base-world.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
+import { need } from "../support/require.ts";
 
 const skip = skipWithoutPostgres();
 const until = async (done: () => Promise<boolean>): Promise<void> => {
@@ -102,5 +104,57 @@ test("R57 a drill of a subscriber's base backup takes nothing from the publisher
 
   await query(shop, "alter subscription s enable");
   await until(async () => (await query(shop, "select n from orders")).length === 2);
+  await world.assertNothingLeft();
+});
+
+test("R57 R33 where no cell can be made a drill refuses with the reason; with consent it runs, and its evidence says so", {
+  skip,
+}, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select 1 as n");
+  // Every program of the system but the one that makes namespaces.
+  const programs = open(t);
+  for (const name of readdirSync("/usr/bin")) if (name !== "unshare") symlinkSync(join("/usr/bin", name), join(programs, name));
+  const world = await beginWorld(t, { sources: { shop }, env: { PATH: programs } });
+  await world.expect(0, "backup", "shop", "--json");
+  const refused = await world.expect(2, "drill", "shop", "--json");
+  assert.equal(refused.code, "ISOLATION_MISSING");
+  assert.match(refused.message ?? "", /no program unshare/);
+  assert.match(refused.stderr, /scratch\.isolation: none/);
+  const checked = await world.run("check", "--json");
+  assert.match(checked.stdout, /restored code cannot be kept from this machine/);
+  assert.notEqual(checked.exit, 0);
+
+  appendFileSync(world.configFile, "scratch: { isolation: none }\n");
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  assert.equal(drilled.verdict, "pass");
+  assert.match(drilled.target, /not isolated/);
+  assert.match((await world.run("check", "--json")).stdout, /can be made in .*, not isolated/);
+  await world.assertNothingLeft();
+});
+
+test("R57 R33 a drill whose disk would fill is ended before, and is inconclusive: the backup is not to blame", { skip }, async (t) => {
+  const disk = mkdtempSync(join(tmpdir(), "lifeboat-disk-"));
+  // Before the directory goes.
+  t.after(() => {
+    spawnSync("umount", ["-l", disk]);
+    rmSync(disk, { recursive: true });
+  });
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", disk]).status === 0;
+  if (!need(t, "a file system of its own (root)", mounted)) return;
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select i, repeat('x', 1000) as filler from generate_series(1, 150000) i");
+  const world = await beginWorld(t, { sources: { shop }, yaml: `scratch: { directory: ${disk} }` });
+  await world.expect(0, "backup", "shop", "--json");
+  const drilled = await world.run("drill", "shop", "--json");
+  assert.equal(drilled.code, "DISK_FULL", drilled.stderr);
+  assert.match(drilled.message ?? "", /ended before it filled the disk/);
+  assert.deepEqual(readdirSync(disk), []);
+  const filed = readdirSync(world.repository, { recursive: true, encoding: "utf8" }).filter((name) => /evidence.*\.json$/.test(name));
+  assert.deepEqual(
+    filed.map((name) => JSON.parse(readFileSync(join(world.repository, name), "utf8")).verdict),
+    ["inconclusive"],
+  );
+  assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null);
   await world.assertNothingLeft();
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chownSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -164,6 +165,34 @@ test("nothing is restored over anything, and nothing is made where it cannot be 
   assert.deepEqual(
     readdirSync(place).sort(),
     ["again", "archive", "base", "restored", "restored-tablespaces", "space", "taken"].filter((name) => existsSync(join(place, name))),
+  );
+});
+
+test("R57 a tablespace that the log makes at a path of the origin is never touched, and the message says what can be done", {
+  skip,
+}, async (t) => {
+  const { cluster, archive } = await origin();
+  const late = join(place, "late");
+  mkdirSync(late, { mode: 0o700 });
+  const { uid, gid } = statSync(cluster.data);
+  chownSync(late, uid, gid);
+  const to = cluster.connection("postgres");
+  await query(to, `create tablespace late location '${late}'`);
+  await query(to, "create table late_t (n int) tablespace late; insert into late_t values (1)");
+  const [last] = await query<{ name: string }>(to, "select pg_walfile_name(pg_switch_wal()) as name");
+  while (!existsSync(join(archive, last?.name ?? ""))) await query(to, "select pg_sleep(0.05)");
+  const production = () => execFileSync("find", [late, "-printf", "%p %s %T@ %C@ %m\n"], { encoding: "utf8" });
+  const before = production();
+  const end = (await walked()).at(-1)?.facts.endLsn as string;
+  const order = await orderFor(t, join(place, "elsewhere"), { expectedEnd: end, throwAway: true });
+  await assert.rejects(
+    recover(order, { configured: postgresBin() }),
+    (error) => isLifeboatError(error, "TOOL_FAILED") && error.message.includes(late) && /before that/.test(error.hint),
+  );
+  assert.equal(production(), before);
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith("elsewhere")),
+    [],
   );
 });
 

@@ -140,9 +140,24 @@ async function replay(
 const SHORT =
   /recovery ended before configured recovery target|recovery stop point is before consistent|WAL ends before (end of online backup|consistent recovery point)/;
 
+/** The path of a tablespace that came to be after the base backup is the origin's, and not to be used by a copy. */
+const FOREIGN_TABLESPACE = /directory "([^"]+)" does not exist[\s\S]*WAL redo at \S+ for Tablespace\/CREATE/;
+
 function failure(error: unknown, order: RecoveryOrder, ended: AbortSignal): unknown {
   if (ended.aborted) return ended.reason;
   if (order.signal?.aborted || !(error instanceof LifeboatError) || error.code !== "SCRATCH_FAILED") return error;
+  const location = FOREIGN_TABLESPACE.exec(error.message)?.[1];
+  if (location !== undefined) {
+    return new LifeboatError(
+      "TOOL_FAILED",
+      `the log makes a tablespace at ${location} after the base backup, and a copy has no such place`,
+      {
+        cause: error,
+        hint: "restore to an instant before that, or run `lifeboat backup --kind base` and restore from there on",
+        details: { location },
+      },
+    );
+  }
   const code = SHORT.test(error.message) ? "RECOVERY_SHORT" : "TOOL_FAILED";
   return new LifeboatError(code, `the log could not be replayed to ${order.expectedEnd}: ${error.message}`, { cause: error });
 }
