@@ -194,6 +194,10 @@ test("R57 a tablespace that the log makes at a path of the origin is never touch
     readdirSync(place).filter((name) => name.startsWith("elsewhere")),
     [],
   );
+  // Without a cell it would be: on the very machine of the origin, the copy writes into the origin's files.
+  const open = await orderFor(t, join(place, "open"), { expectedEnd: end, throwAway: true });
+  await (await recover(open, { configured: postgresBin(), isolation: "none" })).remove();
+  assert.notEqual(production(), before);
 });
 
 test("a clean-up removes only what carries the note of its own job", async (t) => {
