@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile, stat } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../test/support/repository.ts";
@@ -20,6 +22,31 @@ test("a spool is private, whole, and gone when it is emptied", async (t) => {
   assert.equal((await stat(dirname(spool.path))).mode & 0o777, 0o700);
   await emptySpool(spool);
   await gone(spool.path);
+});
+
+test("R56 a spool has no name: its path is a link that leads nowhere once its process is gone", {
+  skip: process.platform !== "linux",
+}, async (t) => {
+  const directory = await temporaryDirectory(t);
+  const spool = planSpool("job1", directory);
+  const program = `
+    import { fillSpool, planSpool } from ${JSON.stringify(new URL("./spool.ts", import.meta.url).href)};
+    const spool = planSpool("job1", ${JSON.stringify(directory)});
+    await fillSpool(spool, (async function* () { yield Buffer.from("plain rows"); })(), 10);
+    console.log("filled");
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", program]);
+  t.after(() => child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  assert.equal(await readFile(spool.path, "utf8"), "plain rows", "it can be opened by path, again and again");
+  assert.equal(await readFile(spool.path, "utf8"), "plain rows");
+  assert.deepEqual(await readdir(dirname(spool.path)), ["archive"]);
+  assert.ok((await lstat(spool.path)).isSymbolicLink());
+  child.kill("SIGKILL");
+  await once(child, "close");
+  await gone(spool.path);
+  assert.equal(await undoSpool(spool.resource), true);
+  assert.deepEqual(await readdir(directory), []);
 });
 
 test("bytes that turn out damaged leave no spool", async (t) => {

@@ -1,19 +1,23 @@
-// The spool: plain bytes of one part on a local disk, for tools that must seek. Private, and gone after use, crash included.
-import { mkdir, open, rm, statfs } from "node:fs/promises";
+// The spool: plain bytes of one part on a local disk, for tools that must seek. Private, and gone after use.
+//
+// Where the system shows the open files of a process (Linux), the file has no name once the first byte is written: its path is a link
+// to it among our open files. However this process ends, also by `kill -9`, the system gives the space back with it, and what is left
+// is a link to nowhere in an empty directory, for the next start to remove. Elsewhere the file keeps its name until then.
+import { type FileHandle, mkdir, open, rename, rm, stat, statfs, symlink, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { LifeboatError } from "../core/errors.ts";
 import type { Resource } from "../ports/resource.ts";
 import { thisOwner } from "./owner.ts";
 
 const RESERVE_BYTES = 64 * 1024 * 1024;
-const BUFFER_BYTES = 2 * 1024 * 1024;
 
 export interface SpoolPlace {
-  /** The file, alone in a private directory: tools that need a place beside it may use that, and all of it goes together. */
+  /** The file, or a link to it, alone in a private directory: tools that need a place beside it may use that, and all of it goes together. */
   readonly path: string;
   readonly resource: Resource;
+  /** Keeps a file without a name. */
+  handle?: FileHandle | undefined;
 }
 
 /** Names a spool file without making it, so that it can be declared first. */
@@ -41,8 +45,7 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
   }
   try {
     await mkdir(dirname(place.path), { mode: 0o700 });
-    const file = await open(place.path, "wx", 0o600);
-    await pipeline(bytes, file.createWriteStream({ highWaterMark: BUFFER_BYTES }));
+    await writeAll(await openSpool(place), bytes);
   } catch (cause) {
     await emptySpool(place);
     if ((cause as NodeJS.ErrnoException).code === "ENOSPC") {
@@ -52,13 +55,53 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
   }
 }
 
+/** One piece is written while the next one is decrypted. */
+async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  let writing: Promise<void> = Promise.resolve();
+  for await (const piece of bytes) {
+    await writing;
+    writing = writePiece(file, piece);
+    writing.catch(() => {}); // heard in the next round
+  }
+  await writing;
+}
+
+async function writePiece(file: FileHandle, piece: Uint8Array): Promise<void> {
+  for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
+}
+
+/** The empty file that the path leads to, without a name of its own where that is possible. */
+async function openSpool(place: SpoolPlace): Promise<FileHandle> {
+  const named = `${place.path}.named`;
+  const file = await open(named, "wx+", 0o600);
+  place.handle = file;
+  if (await linked(file, place.path)) await unlink(named);
+  else await rename(named, place.path);
+  return file;
+}
+
+/** Whether a link among our open files leads to it. */
+async function linked(file: FileHandle, path: string): Promise<boolean> {
+  try {
+    await symlink(`/proc/${process.pid}/fd/${file.fd}`, path);
+  } catch {
+    return false; // a file system without links
+  }
+  const [own, found] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  if (found?.ino === own.ino && found.dev === own.dev) return true;
+  await unlink(path);
+  return false;
+}
+
 /** Bytes that can be written in a directory. */
 export async function freeBytesIn(directory: string = tmpdir()): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize;
 }
 
-export async function emptySpool(place: Pick<SpoolPlace, "path">): Promise<void> {
+export async function emptySpool(place: Pick<SpoolPlace, "path" | "handle">): Promise<void> {
+  await place.handle?.close();
+  delete place.handle;
   await rm(dirname(place.path), { recursive: true, force: true });
 }
 
