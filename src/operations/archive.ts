@@ -3,13 +3,14 @@
 //
 // What was received lies in a directory that survives everything; a file leaves it only when it is stored. So the storage
 // may be away for any time that the directory's disk and the slot's limit allow, and nothing is lost.
-import { mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { compareLsn } from "../core/lsn.ts";
 import type { LogFile, LogReceiver } from "../ports/log.ts";
+import { jobsFolder, LEASES, logFolder } from "../repository/layout.ts";
 import { type Job, runJob } from "./job.ts";
 import { logEngineOf, type TakenIn, takeIn } from "./log-intake.ts";
 import { logOf } from "./log-view.ts";
@@ -25,6 +26,8 @@ export interface ArchiveResult {
 const FAREWELL_MS = 30_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
+/** No write of a small object takes so long. */
+const LONG_MS = 3_600_000;
 
 /** Everything that outlives a single job: the receiver goes on while the storage, and with it the lease, is away. */
 interface Line {
@@ -46,7 +49,7 @@ interface Line {
 export async function archive(workshop: Workshop, source: Source, watch: Watch): Promise<ArchiveResult> {
   logEngineOf(source);
   const line: Line = { options: optionsOf(source), stop: watch.signal, stored: 0 };
-  await mkdir(line.options.directory, { recursive: true, mode: 0o700 });
+  await privateDirectory(line.options.directory);
   // A request to stop lets the job end in good order; only when that takes too long is it broken off.
   const work = new AbortController();
   const farewell = (): void => void setTimeout(() => work.abort(watch.signal.reason), FAREWELL_MS).unref();
@@ -97,6 +100,7 @@ async function session(workshop: Workshop, source: Source, line: Line, watch: Wa
     async (job) => {
       line.job = job;
       return job.step("archive", async () => {
+        if (line.files === undefined) await sweepRemains(workshop, source, job, watch);
         line.files ??= await openLine(workshop, source, line, watch);
         await storeFiles(workshop, source, line, job, watch);
         return resultOf(line);
@@ -104,6 +108,36 @@ async function session(workshop: Workshop, source: Source, line: Line, watch: Wa
     },
     ({ files, last }) => ({ files, ...(last === undefined ? {} : { last }) }),
   );
+}
+
+/** The log is the database in the clear: its directory is for its owner only, also where it was there before. */
+async function privateDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { mode } = await stat(directory);
+  if ((mode & 0o077) !== 0) await chmod(directory, 0o700);
+}
+
+/**
+ * Removes what a killed archive left half written in the storage. Under the log nothing else writes while we hold the lease, except an
+ * archive_command, which PostgreSQL runs again. Journals and leases are everyone's: theirs only when nothing has touched them for long.
+ */
+async function sweepRemains(workshop: Workshop, source: Source, job: Job, watch: Watch): Promise<void> {
+  const { repository, clock } = workshop;
+  const now = clock.now();
+  const long = new Date(now.getTime() - LONG_MS);
+  try {
+    for (const [prefix, since] of [
+      [logFolder(source.name), now],
+      [jobsFolder, long],
+      [LEASES, long],
+    ] as const) {
+      await repository.storage.sweep(prefix, since, { signal: job.signal });
+    }
+  } catch (error) {
+    job.signal.throwIfAborted();
+    if (!isLifeboatError(error) || error.code === "BUG") throw error;
+    watch.progress.note(`what an earlier archive left half written could not be removed: ${error.message}`); // it takes space, no more
+  }
 }
 
 async function openLine(workshop: Workshop, source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {

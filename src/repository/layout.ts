@@ -48,6 +48,8 @@ export const snapshotRecordName = (source: string, id: string): string => `${sna
 /** What the data of a snapshot was equal to when it was made, sealed. */
 export const snapshotFingerprintName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.fingerprint.zst.age`;
 
+export const jobsFolder = "jobs/";
+
 export function jobName(startedAt: Date, id: string): string {
   const [year, month, day] = startedAt.toISOString().slice(0, 10).split("-");
   return `jobs/${year}/${month}/${day}/${id}.json`;
