@@ -7,7 +7,7 @@ import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import type { SourceConfig } from "./config/tables/root.ts";
 import { combinedObjectiveOf } from "./core/combined.ts";
-import { asLifeboatError, LifeboatError } from "./core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "./core/errors.ts";
 import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf, type Promised } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
@@ -221,6 +221,7 @@ async function openKeyOf(config: Config): Promise<OpenKey> {
   try {
     text = readSecretFile(identityFile);
   } catch (cause) {
+    if (isLifeboatError(cause, "SECRET_EXPOSED")) throw cause;
     throw new LifeboatError("KEY_MISSING", `the identity cannot be read: ${asLifeboatError(cause).message}`, { cause });
   }
   return { identities: await parseIdentityFile(text, identityFile) };

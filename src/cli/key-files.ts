@@ -1,7 +1,7 @@
 // Files with keys: made once, private, never overwritten; read to learn whose key it is. An identity opens backups, a writer key signs them.
-import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { readSecretFile } from "../config/secret-file.ts";
-import { LifeboatError } from "../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { generateIdentity, parseIdentityFile, recipientOf } from "../repository/seal/keys.ts";
 import { generateWriter, parseWriter, type Writer } from "../repository/trust.ts";
 
@@ -54,12 +54,13 @@ function writeOnce(file: string, text: string): void {
   }
 }
 
+/** An identity file: KEY_MISSING, SECRET_EXPOSED. */
 function read(file: string): string {
   try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? `there is no identity file ${file}` : `the identity file ${file} cannot be read (${code})`;
-    throw new LifeboatError("KEY_MISSING", why, { cause: error });
+    return readSecretFile(file);
+  } catch (cause) {
+    if (!isLifeboatError(cause, "SECRET_MISSING")) throw cause;
+    const why = cause.message.replace("the secret's file", "the identity file");
+    throw new LifeboatError("KEY_MISSING", existsSync(file) ? why : `there is no identity file ${file}`, { cause: cause.cause });
   }
 }

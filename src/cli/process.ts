@@ -1,6 +1,7 @@
 // One run of the command line: context, signals, result, failure, exit status.
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
+import { chmodHint } from "../config/secret-file.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { makeAsk } from "./ask.ts";
@@ -89,8 +90,11 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       monotonicMs: systemClock.monotonicMs,
       mode: globals.quiet || globals.json ? "silent" : around.stderr.isTerminal && around.env.TERM !== "dumb" ? "live" : "plain",
     });
+    const told = progress;
     const context = makeContext(parsed, around, progress, () => {
-      config ??= loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
+      if (config !== undefined) return config;
+      config = loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
+      if (config.exposed) told.note(`${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
       return config;
     });
     const exit = await parsed.definition.run(context);

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { isLifeboatError, type LifeboatError } from "../core/errors.ts";
 import { type Config, loadConfig, parseConfig } from "./load.ts";
 import type { Problem } from "./position.ts";
+import { chmodHint, isExposed } from "./secret-file.ts";
 
 const RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudy0a4xsp0rjdz";
 
@@ -245,11 +246,33 @@ test("a secret comes from a file of its own, which others must not be able to re
 
   chmodSync(secret, 0o644);
   const error = failure(() => loadConfig({ env: {}, cwd }).source("shop").url);
-  assert.equal(error.code, "SECRET_MISSING");
+  assert.equal(error.code, "SECRET_EXPOSED");
   assert.match(error.message, /lifeboat.yaml:8:10: sources.shop.url: the secret's file .*url can be read by others/);
-  assert.match(error.hint, /chmod 600/);
+  assert.equal(error.hint, `run \`chmod 600 ${secret}\``);
   rmSync(secret);
   assert.match(failure(() => loadConfig({ env: {}, cwd }).source("shop").url).message, /is not there/);
+});
+
+test("R56 a file that holds a secret itself and that others can read is exposed; one that only refers to secrets is not", (t) => {
+  const cwd = folder(t);
+  const file = join(cwd, "lifeboat.yaml");
+  const exposed = (mode: number, url: string): boolean => {
+    writeFileSync(file, WHOLE.replace("${DATABASE_URL}", url), { mode });
+    chmodSync(file, mode);
+    return loadConfig({ env: { DATABASE_URL: "postgres://app:hunter2@h/shop" }, cwd }).exposed;
+  };
+  assert.equal(exposed(0o644, "postgres://app:hunter2@h/shop"), true);
+  assert.equal(exposed(0o640, "postgres://app:hunter2@h/shop"), true);
+  assert.equal(exposed(0o600, "postgres://app:hunter2@h/shop"), false);
+  assert.equal(exposed(0o644, "${DATABASE_URL}"), false);
+  assert.equal(exposed(0o644, "postgres://app@h/shop"), false, "an address without a password is no secret");
+});
+
+test("R56 files of secrets are told from mounted ones by where they really are, and named so that it can be pasted", () => {
+  assert.equal(isExposed("/run/secrets/url", 0o100444), false);
+  assert.equal(isExposed("/run/secrets/../../home/ann/url", 0o100444), true);
+  assert.equal(isExposed("/home/ann/url", 0o100600), false);
+  assert.equal(chmodHint("/home/ann's files/url"), "run `chmod 600 '/home/ann'\\''s files/url'`");
 });
 
 function folder(t: TestContext): string {

@@ -1,5 +1,5 @@
 // The configuration file, read and checked. What a command does not need is not asked for: see `Config`.
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { LifeboatError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -7,7 +7,7 @@ import { explain } from "./explain.ts";
 import { configError, problemAt } from "./position.ts";
 import { secretsOf } from "./redact.ts";
 import { schemaOf } from "./schema.ts";
-import { readSecretFile, resolvePath } from "./secret-file.ts";
+import { isExposed, readSecretFile, resolvePath } from "./secret-file.ts";
 import { faultsOf } from "./semantics.ts";
 import { type RootValues, root, type SourceConfig } from "./tables/root.ts";
 import { readTree } from "./tree.ts";
@@ -24,6 +24,8 @@ export interface Config extends RootValues {
   readonly file: string;
   /** Every secret that was read, for redaction. */
   readonly secrets: readonly string[];
+  /** The file itself holds a secret, and others than its owner can read it. */
+  readonly exposed: boolean;
   /** The source of that name, or SOURCE_UNKNOWN with the nearest one. */
   source(name: string): SourceConfig;
 }
@@ -39,23 +41,31 @@ export interface LoadRequest {
 export function loadConfig(request: LoadRequest): Config {
   const file = resolve(request.cwd, request.file ?? DEFAULT_FILE);
   let text: string;
+  let mode: number;
   try {
-    text = readFileSync(file, "utf8");
+    const descriptor = openSync(file, "r");
+    try {
+      ({ mode } = fstatSync(descriptor));
+      text = readFileSync(descriptor, "utf8");
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") throw new LifeboatError("CONFIG_MISSING", `there is no configuration file ${file}`, { cause: error });
     throw new LifeboatError("CONFIG_MISSING", `the configuration file ${file} cannot be read (${code})`, { cause: error });
   }
-  return parseConfig(text, { ...request, file });
+  return parseConfig(text, { ...request, file, mode });
 }
 
 /** Checks the text: CONFIG_INVALID or NAME_INVALID with every problem's place in `details.problems`. */
-export function parseConfig(text: string, request: LoadRequest & { readonly file: string }): Config {
+export function parseConfig(text: string, request: LoadRequest & { readonly file: string; readonly mode?: number }): Config {
   const file = resolve(request.cwd, request.file);
   const directory = dirname(file);
   const shown = relative(request.cwd, file);
   const source = { file: shown === "" || shown.startsWith("..") ? file : shown, text: text.replace(/^\uFEFF/, "") };
   const secrets = new Set<string>();
+  let holdsSecret = false;
   const absolute = (path: string): string => resolvePath(path, directory);
 
   const tree = readTree(source, {
@@ -67,8 +77,10 @@ export function parseConfig(text: string, request: LoadRequest & { readonly file
   const schema = schemaOf(root, {
     env: request.env,
     absolute,
-    onSecret: (value) => {
-      for (const part of secretsOf(value)) secrets.add(part);
+    onSecret: (value, given) => {
+      const parts = secretsOf(value);
+      holdsSecret ||= parts.length > 0 && tree.literals.has(given);
+      for (const part of parts) secrets.add(part);
     },
   });
   const parsed = schema.safeParse(tree.value);
@@ -86,6 +98,7 @@ export function parseConfig(text: string, request: LoadRequest & { readonly file
   return Object.defineProperties(values, {
     file: { value: file },
     secrets: { value: [...secrets] },
+    exposed: { value: holdsSecret && isExposed(file, request.mode ?? 0o600) },
     source: { value: (name: string) => sourceNamed(values, name) },
   }) as Config;
 }

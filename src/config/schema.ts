@@ -7,8 +7,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A path of the file, made whole. */
   readonly absolute: (path: string) => string;
-  /** Told every secret that is read. */
-  readonly onSecret: (value: string) => void;
+  /** Told every secret that is read, and how it was given. */
+  readonly onSecret: (value: string, given: string) => void;
 }
 
 const nowhere: Surroundings = { env: {}, absolute: (path) => path, onSecret() {} };
@@ -35,7 +35,7 @@ function scalarSchema(shape: Extract<Shape, { shape: "scalar" }>, around: Surrou
       try {
         if (typeof raw !== "string" && typeof raw !== "number" && typeof raw !== "boolean") throw new Mismatch(shape.word);
         const value = shape.read(raw, around.absolute);
-        if (option?.secret === true) around.onSecret(String(value));
+        if (option?.secret === true) around.onSecret(String(value), String(raw));
         return value;
       } catch (error) {
         if (!(error instanceof Mismatch)) throw error;

@@ -18,6 +18,8 @@ export interface Tree {
   readonly value: unknown;
   /** Contents of secrets' files. */
   readonly secrets: readonly string[];
+  /** Texts that stand in the file as they are, without a reference. */
+  readonly literals: ReadonlySet<string>;
   /** Offset of a value, or of its key; of the nearest parent that is there when it is not. */
   offsetOf(path: Path, part: "key" | "value"): number;
 }
@@ -45,7 +47,7 @@ export function readTree(source: SourceText, lookup: Lookup): Tree {
   const reader = new Reader(source, document, lookup);
   const value = reader.read(document.contents, []);
   if (reader.problems.length > 0) throw configError(reader.problems);
-  return { value, secrets: reader.secrets, offsetOf: (path, part) => offsetOf(document, path, part) };
+  return { value, secrets: reader.secrets, literals: reader.literals, offsetOf: (path, part) => offsetOf(document, path, part) };
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -58,6 +60,7 @@ const plain = (message: string, code: string): string => WORDS[code] ?? `this is
 
 class Reader {
   readonly secrets: string[] = [];
+  readonly literals = new Set<string>();
   readonly problems: Problem[] = [];
   readonly #source: SourceText;
   readonly #document: Document.Parsed;
@@ -98,6 +101,7 @@ class Reader {
       this.secrets.push(...result.secrets);
       if (result.malformed !== undefined) this.problems.push(this.#at(node, result.malformed));
       const [variable] = result.missing;
+      if (result.references === 0) this.literals.add(result.value);
       if (variable === undefined) return result.value;
       const problem = this.#at(node, `${nameOf(path)} needs the environment variable ${variable}, which is not set`);
       return new Unresolved(

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
     EXIT.usage,
     "set the variable in the environment of this command, or write the value to a file with mode 0600 and name it",
   ),
+  SECRET_EXPOSED: code(EXIT.usage, "run `chmod 600 FILE`; if others may have read it, make a new secret"),
   SOURCE_UNKNOWN: code(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
   POINT_UNKNOWN: code(EXIT.usage, "run `lifeboat list` to see every restore point"),
   POINT_AMBIGUOUS: code(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),

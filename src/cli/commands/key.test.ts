@@ -43,11 +43,13 @@ test("R21 a key that is there is never overwritten", (t) => {
   assert.equal(readFileSync(join(cwd, "lifeboat-identity.txt"), "utf8"), before);
 });
 
-test("a key that others can read is pointed out, and one that is missing is KEY_MISSING", (t) => {
+test("R56 a key that others can read is refused with the command that fixes it, and one that is missing is KEY_MISSING", (t) => {
   const cwd = folder(t);
   lifeboat(cwd, "key", "new", "id.txt");
   chmodSync(join(cwd, "id.txt"), 0o644);
-  assert.match(lifeboat(cwd, "key", "show", "id.txt").stderr, /can be read by others: run `chmod 600/);
+  const exposed = lifeboat(cwd, "key", "show", "id.txt");
+  assert.equal(exposed.status, 2);
+  assert.match(exposed.stderr, /^error SECRET_EXPOSED {2}.*id.txt can be read by others\n {2}next: run `chmod 600 .*id.txt`\n$/);
   const missing = lifeboat(cwd, "key", "show", "nothing.txt");
   assert.equal(missing.status, 12);
   assert.match(missing.stderr, /error KEY_MISSING {2}there is no identity file/);

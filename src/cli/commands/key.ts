@@ -1,5 +1,4 @@
 // `key new` and `key show`: the identity that opens backups, and the recipient they are sealed for.
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { path } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
@@ -40,12 +39,9 @@ export const keyShow = defineCommand({
   arguments: { file },
   options: {},
   json: true,
-  async run({ args, env, cwd, emit, progress }) {
+  async run({ args, env, cwd, emit }) {
     const source = args.file ?? resolve(cwd, env.LIFEBOAT_IDENTITY_FILE || DEFAULT_IDENTITY_FILE);
     const recipients = await recipientsOfFile(source);
-    if (process.platform !== "win32" && (statSync(source).mode & 0o077) !== 0) {
-      progress.note(`${source} can be read by others: run \`chmod 600 ${source}\``);
-    }
     emit({ file: source, recipients }, () => recipients.join("\n"));
     return EXIT.done;
   },
