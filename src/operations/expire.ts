@@ -115,9 +115,18 @@ const isForbidden = (error: unknown): error is LifeboatError =>
   isLifeboatError(error, "PROVIDER_REFUSED") && /compliance policy/i.test(`${error.message} ${JSON.stringify(error.details)}`);
 
 async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+  await job.claim(point.id);
+  try {
+    await refuseInUse(workshop, point.id, job.id);
+    await refuseHeld(workshop, point);
+    await removeClaimed(workshop, job, point, place);
+  } finally {
+    await job.claim(undefined).catch(() => undefined); // the first cause counts, and a claim that stands makes holds careful
+  }
+}
+
+async function removeClaimed(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
   const { storage } = workshop.repository;
-  await refuseInUse(workshop, point.id, job.id);
-  await refuseHeld(workshop, point);
   const resource = RESOURCE.removal(place.source, place.folder, point.id);
   await job.assertAlive();
   await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed

@@ -5,11 +5,13 @@ import { formatInstant } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import type { Hold } from "../core/restore-point.ts";
 import type { Work } from "../ports/connection.ts";
-import { mark } from "../repository/marks.ts";
+import { readManifest } from "../repository/backups.ts";
+import { mark, removeMarks } from "../repository/marks.ts";
 import { changeSnapshotRecord } from "../repository/snapshots.ts";
 import { holdNow } from "./backup-frame.ts";
+import { holdersOf } from "./holders.ts";
 import { runJob } from "./job.ts";
-import type { AnyPoint, SnapshotEntry } from "./snapshots.ts";
+import { type AnyPoint, type SnapshotEntry, snapshotsOf } from "./snapshots.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 export interface HoldResult {
@@ -52,6 +54,7 @@ export async function setHold(
     watch,
     async (job) => {
       await job.step("mark", change);
+      if (held) await job.step("confirm", () => confirm(workshop, found, watch));
       if (held && found.kind === "snapshot" && found.entry.snapshot.expiresAt !== undefined) {
         kept = await job.step("keep", () => keepAtProvider(workshop, found.entry, { signal: job.signal, progress: watch.progress }));
       }
@@ -59,6 +62,39 @@ export async function setHold(
     () => ({ point: point.id }),
   );
   return { held: hold !== undefined, expiresAt, note: kept ?? note };
+}
+
+/**
+ * The mark may have come too late: expire claims a point before it looks for marks, and a hold looks for claims after it has marked,
+ * so that at least one of the two sees the other. LEASE_HELD: it is being removed. POINT_UNKNOWN: it is gone.
+ */
+async function confirm(workshop: Workshop, found: AnyPoint, watch: Watch): Promise<void> {
+  const { source, point } = found.entry;
+  const { holders } = await holdersOf(workshop, watch.signal);
+  const remover = holders.find(({ record, abandoned }) => record.verb === "expire" && record.point === point.id && !abandoned);
+  if (remover !== undefined) {
+    const { job, owner } = remover.record;
+    throw new LifeboatError(
+      "LEASE_HELD",
+      `job ${job} (expire on ${owner.host}) may be removing ${point.name}: the hold came too late, or holds it back`,
+      {
+        hint: `run \`lifeboat hold ${point.id}\` again in a moment: it says whether the point is there`,
+      },
+    );
+  }
+  if (await isThere(workshop, found, watch)) return;
+  if (found.kind === "backup") await removeMarks(workshop.repository.storage, source, point.id);
+  throw new LifeboatError("POINT_UNKNOWN", `${point.name} of ${source} was removed before the hold was there`);
+}
+
+async function isThere(workshop: Workshop, found: AnyPoint, watch: Watch): Promise<boolean> {
+  const { source, point } = found.entry;
+  if (found.kind === "backup") {
+    return (await readManifest(workshop.repository.storage, { source, folder: found.entry.folder }, watch.signal)) !== undefined;
+  }
+  const configured = workshop.sources.get(source);
+  if (configured === undefined) return true;
+  return (await snapshotsOf(workshop, configured, watch)).some((entry) => entry.point.id === point.id);
 }
 
 /** The provider's own expiry would end a hold of ours: moved, or said. Undefined: nothing is to be said. */

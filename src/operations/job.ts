@@ -30,6 +30,11 @@ export interface Job {
   declare(resource: Resource): Promise<void>;
   /** After it is gone, or is meant to stay. */
   strike(resource: Resource): Promise<void>;
+  /**
+   * Says that this job is about to remove the restore point, for a hold to see. What is read after this resolves, and says nothing
+   * against it, cannot be overtaken: a hold writes its mark first and looks for this afterwards. Undefined: it is done with it.
+   */
+  claim(point: string | undefined): Promise<void>;
   /** The last thing before a commit: throws LEASE_LOST if anybody took this job for dead. */
   assertAlive(): Promise<void>;
 }
@@ -65,6 +70,7 @@ export async function runJob<T>(
     cleanUp: (run) => journal.step("clean up", run),
     declare: (resource) => journal.declare(resource),
     strike: (resource) => journal.strike(resource),
+    claim: (wanted) => lease.use(wanted),
     assertAlive: () => lease.assertHeld(),
   };
   const { memory } = repository;

@@ -41,6 +41,7 @@ async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Pr
 /** Removes one, and then what we know of it. A point in use, or put on hold meanwhile: LEASE_HELD. */
 export async function removeSnapshot(workshop: Workshop, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
   const { id, name, form } = entry.snapshot;
+  await job.claim(id);
   await refuseInUse(workshop, id, job.id);
   const record = await readSnapshotRecord(workshop.repository, source.name, id);
   if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is not known to be ours any more");
