@@ -4,17 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { inTurn, memoryStorage } from "../../test/support/memory-storage.ts";
-import { drivenClock, temporaryDirectory, testTrust } from "../../test/support/repository.ts";
+import { drivenClock, manifestFor, temporaryDirectory, testTrust } from "../../test/support/repository.ts";
 import { asLifeboatError } from "../core/errors.ts";
 import { makeId } from "../core/ids.ts";
-import type { Manifest } from "../core/manifest.ts";
 import { silentProgress } from "../ports/progress.ts";
 import type { Storage } from "../ports/storage.ts";
 import { commitManifest, readManifest } from "../repository/backups.ts";
 import { openCatalog } from "../repository/catalog.ts";
 import { backupFolderName, partName } from "../repository/layout.ts";
 import { readMarks } from "../repository/marks.ts";
-import { createRepository } from "../repository/repository.ts";
+import { createRepository } from "../repository/open.ts";
 import { expire } from "./expire.ts";
 import { setHold } from "./hold.ts";
 import { findAnyPoint } from "./snapshots.ts";
@@ -23,7 +22,6 @@ import type { Source, Workshop } from "./workshop.ts";
 const DAY_MS = 86_400_000;
 const watch = { signal: new AbortController().signal, progress: silentProgress };
 const trust = testTrust();
-const facts = { sizeBytes: 4, sha256: "0".repeat(64) };
 
 type Actor = "expire" | "hold";
 
@@ -74,13 +72,8 @@ async function world(directory: string) {
     const at = new Date(clock.now().getTime() - daysAgo * DAY_MS - 3_600_000);
     const id = makeId(at, new Uint8Array([daysAgo, 1, 1, 1, 1]));
     const place = { source: "shop", folder: backupFolderName(at, "full", id) };
-    const instant = at.toISOString();
-    await storage.put(partName("shop", place.folder, "data"), new TextEncoder().encode("rows"));
-    await commitManifest(storage, place, {
-      ...{ format: 1, id, name: `day-${daysAgo}`, source: "shop", kind: "full", snapshotAt: instant, endedAt: instant, tiers: [] },
-      ...{ madeBy: { user: "u", host: "h" }, sourceBytes: 100, fingerprint: {}, notIncluded: [] },
-      parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
-    } as unknown as Manifest);
+    for (const part of ["data", "fingerprint"]) await storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
+    await commitManifest(repository, place, manifestFor({ id, name: `day-${daysAgo}`, snapshotAt: at.toISOString() }));
     ids.push(id);
   }
   const source = { name: "shop", policy: { tiers: [], keepManualMs: 2 * DAY_MS } } as unknown as Source;
@@ -92,12 +85,13 @@ async function world(directory: string) {
       close: async () => catalog.close(),
     } as unknown as Workshop & { close(): Promise<void> };
   };
-  return { storage, source, id: ids[0] ?? "", workshopOn };
+  return { repository, source, id: ids[0] ?? "", workshopOn };
 }
 
 /** Runs both by the schedule. Fails when a confirmed hold did not keep its point, or half of one is left. */
 async function race(directory: string, schedule: readonly Actor[]) {
-  const { storage, source, id, workshopOn } = await world(directory);
+  const { repository, source, id, workshopOn } = await world(directory);
+  const { storage } = repository;
   const turns = new Turns(schedule);
   const expirer = workshopOn(inTurn(storage, turns.turn("expire")));
   const holder = workshopOn(inTurn(storage, turns.turn("hold")));
@@ -121,8 +115,8 @@ async function race(directory: string, schedule: readonly Actor[]) {
   const folder = objects.find((name) => name.endsWith("manifest.json"))?.split("/")[3];
   if (held === "held") {
     assert.ok(folder, `${order}: the hold was confirmed, and the point is gone (expire: ${removed})`);
-    assert.ok(await readManifest(storage, { source: "shop", folder }), order);
-    assert.equal((await readMarks(storage, "shop", id)).hold?.reason, "legal", order);
+    assert.ok(await readManifest(repository, { source: "shop", folder }), order);
+    assert.equal((await readMarks(repository, "shop", id)).hold?.reason, "legal", order);
     assert.ok(
       objects.some((name) => name.includes("data")),
       `${order}: all of it is there`,

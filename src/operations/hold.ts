@@ -83,14 +83,14 @@ async function confirm(workshop: Workshop, found: AnyPoint, watch: Watch): Promi
     );
   }
   if (await isThere(workshop, found, watch)) return;
-  if (found.kind === "backup") await removeMarks(workshop.repository.storage, source, point.id);
+  if (found.kind === "backup") await removeMarks(workshop.repository, source, point.id);
   throw new LifeboatError("POINT_UNKNOWN", `${point.name} of ${source} was removed before the hold was there`);
 }
 
 async function isThere(workshop: Workshop, found: AnyPoint, watch: Watch): Promise<boolean> {
   const { source, point } = found.entry;
   if (found.kind === "backup") {
-    return (await readManifest(workshop.repository.storage, { source, folder: found.entry.folder }, watch.signal)) !== undefined;
+    return (await readManifest(workshop.repository, { source, folder: found.entry.folder }, watch.signal)) !== undefined;
   }
   const configured = workshop.sources.get(source);
   if (configured === undefined) return true;

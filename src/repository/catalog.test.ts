@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { collect } from "../../test/support/bytes.ts";
 import { manifestFor, temporaryDirectory, temporaryRepository } from "../../test/support/repository.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { commitManifest, removeBackup } from "./backups.ts";
 import { openCatalog } from "./catalog.ts";
-import { backupFolderName, manifestName } from "./layout.ts";
-import { mark } from "./marks.ts";
+import { backupFolderName, manifestName, partName } from "./layout.ts";
+import { mark, removeMarks } from "./marks.ts";
 
 function manifestOf(n: number): { place: { source: string; folder: string }; manifest: Manifest } {
   const at = new Date(Date.UTC(2026, 0, 1, n));
@@ -96,4 +97,51 @@ test("R56 H8 a repository id that is a path makes the catalog touch no file of o
   for (const file of [foreign, linked]) {
     for (const suffix of ["", "-wal", "-shm"]) assert.equal(await readFile(`${file}${suffix}`, "utf8"), "not a database");
   }
+});
+
+test("R33 what another process writes or removes during a look is not taken for lost", async (t) => {
+  const repository = await temporaryRepository(t);
+  const { storage } = repository;
+  const commit = async ({ place, manifest }: ReturnType<typeof manifestOf>): Promise<void> => {
+    for (const part of ["data", "fingerprint"]) await storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
+    await commitManifest(repository, place, manifest);
+  };
+  const made = [1, 2, 3].map(manifestOf);
+  for (const one of made) await commit(one);
+  const [first, second] = made as [(typeof made)[0], (typeof made)[0]];
+  let meanwhile: () => Promise<void> = async () => undefined;
+  const list: typeof storage.list = async function* (prefix, options) {
+    const found = await collect(storage.list(prefix, options));
+    const act = meanwhile;
+    if (prefix.includes("/marks/") || prefix.includes("/backups/")) {
+      meanwhile = async () => undefined;
+      await act();
+    }
+    yield* found;
+  };
+  const catalog = openCatalog({ ...repository, storage: { ...storage, list } }, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const flaws = async () => {
+    await catalog.entries("shop");
+    return catalog.flaws("shop");
+  };
+  assert.deepEqual(await flaws(), []);
+  const at = new Date("2026-02-01T00:00:00Z");
+  meanwhile = () => mark(repository, "shop", first.manifest.id, { hold: { by: "ann", at } });
+  assert.deepEqual(await flaws(), [], "a hold");
+  meanwhile = () => mark(repository, "shop", first.manifest.id, { verifiedAt: at });
+  assert.deepEqual(await flaws(), [], "another mark");
+  meanwhile = () => commit(manifestOf(4));
+  assert.deepEqual(await flaws(), [], "a backup");
+  meanwhile = async () => {
+    await removeBackup(repository, second.place, { now: () => at });
+    await removeMarks(repository, "shop", second.manifest.id);
+  };
+  assert.deepEqual(await flaws(), [], "an expiry");
+  await storage.delete(manifestName("shop", first.place.folder));
+  assert.deepEqual(
+    (await flaws()).map(({ code }) => code),
+    ["POINT_MISSING"],
+    "and what is lost is lost",
+  );
 });

@@ -60,10 +60,14 @@ export function openCatalog(repository: Repository, stateDirectory: string): Cat
   };
   return {
     entries: (source, signal) =>
-      reading(() => {
+      reading(async () => {
         const flaws: HealthReason[] = [];
+        const seen = await readEntries(database, asRemembered(repository, source), source, flaws, "at once", signal);
         flawed.set(source, flaws);
-        return readEntries(database, repository, source, flaws, signal);
+        if (!flaws.some(({ code }) => IN_MOTION.has(code))) return seen;
+        const again: HealthReason[] = [];
+        flawed.set(source, again);
+        return readEntries(database, asRemembered(repository, source), source, again, "in order", signal);
       }),
     flaws: (source) => flawed.get(source) ?? [],
     log: (source, signal) => reading(() => readLog(database, repository, source, signal)),
@@ -101,20 +105,37 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** What a backup, a hold or an expiry of another process can look like when it comes in between the listings of one look. */
+const IN_MOTION: ReadonlySet<HealthReason["code"]> = new Set(["POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "MARKS_ROLLED_BACK"]);
+
+/** What this machine had seen before the look: what another process writes and remembers meanwhile is not missing from an older listing. */
+function asRemembered(repository: Repository, source: string): Repository {
+  const { memory } = repository;
+  const points = memory.points(source);
+  const marks = memory.revisions(marksFolder(source));
+  const removals = memory.revision(removalsName(source));
+  const before = { points: () => points, revisions: () => marks, revision: () => removals };
+  return { ...repository, memory: Object.assign(Object.create(memory) as typeof memory, before) };
+}
+
 async function readEntries(
   database: DatabaseSync,
   repository: Repository,
   source: string,
   flaws: HealthReason[],
+  how: "at once" | "in order",
   signal?: AbortSignal,
 ): Promise<CatalogEntry[]> {
   const { trust, memory } = repository;
   const unreadable = (message: string): void => void flaws.push({ code: "OBJECT_UNREADABLE", message });
-  const [listing, listedMarks, removals] = await Promise.all([
-    list(repository, backupsFolder(source), signal),
-    list(repository, marksFolder(source), signal),
-    readSourceRemovals(repository, source, unreadable, signal),
-  ]);
+  const gather = [
+    () => list(repository, marksFolder(source), signal),
+    () => list(repository, backupsFolder(source), signal),
+    () => readSourceRemovals(repository, source, unreadable, signal),
+  ] as const;
+  // Marks go after their point, and a point after it was noted as removed: in this order nothing that is on its way looks lost.
+  const inOrder = async () => [await gather[0](), await gather[1](), await gather[2]()] as const;
+  const [listedMarks, listing, removals] = await (how === "in order" ? inOrder() : Promise.all([gather[0](), gather[1](), gather[2]()]));
   const folderOf = (name: string): string => name.slice(backupsFolder(source).length, -"/manifest.json".length);
   const manifests = await readListed(
     database,
