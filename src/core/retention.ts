@@ -113,7 +113,8 @@ function blockers(points: readonly RestorePoint[], policy: RetentionPolicy, now:
       `the backup of ${formatInstant(missed.slot)} (tier ${missed.tier}) is missing: the newest is of ${formatInstant(latest.time)}`,
     );
   }
-  if (latest.damagedAt !== undefined && isDamaged(latest)) {
+  if (latest.incomplete !== undefined) why.push(`the newest backup ${latest.id} cannot be restored: ${latest.incomplete}`);
+  else if (latest.damagedAt !== undefined && isDamaged(latest)) {
     why.push(`the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}`);
   }
   const suspicion = suspicionOf(latest, points);
@@ -136,6 +137,8 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
   const latestWhole = newest(points.filter(isWhole));
   add(latest, "it is the newest restore point");
   if (latestWhole !== latest) add(latestWhole, "it is the newest restore point of the whole database");
+  const sound = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
+  if (sound !== latest && sound !== latestWhole) add(sound, "it is the newest restore point of the whole database that is not damaged");
   const verified = newest(points.filter(isVerified));
   const verifiedWhole = newest(points.filter((point) => isVerified(point) && isWhole(point)));
   add(verified, "it is the newest verified restore point");

@@ -46,6 +46,20 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
         ? `${ours.length} can open new backups`
         : `${ours.length} can open new backups; ${strange.length} of them joined after the repository was made, so they cannot open the older ones`;
     }),
+    await finding("writer key", async () => {
+      const { keys, writer } = workshop.repository.trust;
+      const { flaw } = workshop.repository;
+      const others = `${counted(keys.length, "key")} trusted`;
+      if (flaw !== undefined)
+        return { outcome: "fail", message: flaw, next: "add the public key of the machine that made it to repository.signing.trusted" };
+      if (writer === undefined)
+        return {
+          outcome: "inconclusive",
+          message: `this machine has no writer key, so it can restore and not back up; ${others}`,
+          next: "run `lifeboat key writer FILE`, and name the file with repository.signing.keyFile",
+        };
+      return `this machine signs what it writes; ${others}`;
+    }),
     await finding("key", async () => {
       const key = await workshop.openKey();
       const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];

@@ -90,15 +90,13 @@ export async function targetOf(
 ): Promise<Target> {
   const now = workshop.clock.now();
   const points = await pointsOf(workshop, source);
-  const flaw = workshop.catalog.flaws(source)[0]?.message;
-  if (points.length === 0 && flaw !== undefined) throw new LifeboatError("INTEGRITY", `${source} has no readable restore point: ${flaw}`);
-  if (points.length === 0) throw new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
   const instant = target === "latest" ? now : parseInstant(target, now);
   if (instant === undefined) {
     const entry = await findPoint(workshop, target, source, options);
     const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
     return { entry, named: true, instant: entry.point.time, remarks };
   }
+  if (points.length === 0) throw nothingOf(workshop, source);
   // A base backup is no database to load: it has a road of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
   const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target === "latest" ? usable.at(-1) : undefined);
@@ -130,6 +128,15 @@ export async function targetOf(
       details: { earliest, wanted: instant.toISOString() },
     },
   );
+}
+
+function nothingOf({ catalog }: Workshop, source: string): LifeboatError {
+  const flaws = catalog.flaws(source);
+  const unsigned = flaws.filter(({ code }) => code === "POINT_UNSIGNED").length;
+  const [other] = flaws.filter(({ code }) => code !== "POINT_UNSIGNED");
+  if (other !== undefined) return new LifeboatError("INTEGRITY", `${source} has no readable restore point: ${other.message}`);
+  if (unsigned === 0) return new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
+  return new LifeboatError("POINT_UNSIGNED", `no trusted key has signed any restore point of ${source}; it has ${unsigned} unsigned`);
 }
 
 /** The id meant. When none fits and a manifest could not be read, that one may well be it: its damage is what is told. */

@@ -10,6 +10,7 @@ import type { ObjectInfo } from "../ports/storage.ts";
 import { logFolder } from "./layout.ts";
 import { flawOfPlace } from "./log.ts";
 import { damageSchema, historySchema, type LogDamage, type LogHistory, type LogPlace, parseLogName, segmentSchema } from "./log-place.ts";
+import type { SeenLog } from "./memory.ts";
 import { readAll } from "./read-all.ts";
 import { readRemovals } from "./removals.ts";
 import type { Repository } from "./repository.ts";
@@ -147,6 +148,20 @@ function unsignedLog(names: readonly string[]): HealthReason[] {
   return [{ code: "LOG_UNSIGNED", message: `${first}${more} is not signed by a trusted key, and does not count` }];
 }
 
+/** The first and last position of each timeline. */
+export function endsOf(segments: readonly LogSegment[]): ReadonlyMap<number, SeenLog> {
+  const ends = new Map<number, { timeline: number; firstLsn: string; lastLsn: string }>();
+  for (const { timeline, startLsn, endLsn } of segments) {
+    const end = ends.get(timeline);
+    if (end === undefined) ends.set(timeline, { timeline, firstLsn: startLsn, lastLsn: endLsn });
+    else {
+      if (compareLsn(startLsn, end.firstLsn) < 0) end.firstLsn = startLsn;
+      if (compareLsn(endLsn, end.lastLsn) > 0) end.lastLsn = endLsn;
+    }
+  }
+  return ends;
+}
+
 /** Both ends of the log are remembered: a gap in between shows by itself. */
 async function missingLog(
   repository: Repository,
@@ -155,13 +170,7 @@ async function missingLog(
   signal: AbortSignal | undefined,
 ): Promise<HealthReason[]> {
   const { memory } = repository;
-  const ends = new Map<number, { timeline: number; firstLsn: string; lastLsn: string }>();
-  for (const { timeline, startLsn, endLsn } of segments) {
-    const end = ends.get(timeline);
-    if (end === undefined) ends.set(timeline, { timeline, firstLsn: startLsn, lastLsn: endLsn });
-    else if (compareLsn(startLsn, end.firstLsn) < 0) end.firstLsn = startLsn;
-    if (end !== undefined && compareLsn(endLsn, end.lastLsn) > 0) end.lastLsn = endLsn;
-  }
+  const ends = endsOf(segments);
   const reasons: HealthReason[] = [];
   const seen = new Map(memory.log(source).map((one) => [one.timeline, one]));
   if (seen.size > 0) {

@@ -45,21 +45,23 @@ export async function openRepository(
 ): Promise<Repository> {
   const nameless = { storage, trust, memory: openForgetful(), identity: { format: 1, id: "", createdAt: "", recipients: [] } } as const;
   let flaw: string;
+  let stated = "unknown";
   try {
     const found = await getSigned(nameless, "repository", IDENTITY_FILE, identitySchema, signal);
     if (found === undefined) throw new LifeboatError("NO_REPOSITORY", `there is no repository at ${storage.url}`);
     if (found.signedBy !== undefined) return { storage, trust, identity: found.value, memory: memory(found.value.id) };
+    stated = found.value.id;
     flaw = `${IDENTITY_FILE} in ${storage.url} is not signed by a trusted key`;
   } catch (error) {
     if (!isLifeboatError(error, "INTEGRITY")) throw error;
     flaw = error.message;
   }
-  const id = await idFromManifests(nameless, signal);
+  const id = (await idFromManifests(nameless, signal)) ?? stated;
   return { storage, trust, identity: { ...nameless.identity, id }, memory: memory(id), flaw };
 }
 
-/** A signed manifest says of which repository it is. Of none: an id that nothing signed has, so that nothing is taken for ours. */
-async function idFromManifests(nameless: Repository, signal: AbortSignal | undefined): Promise<string> {
+/** A signed manifest says of which repository it is. Undefined: there is none, and nothing that is stored is taken for ours. */
+async function idFromManifests(nameless: Repository, signal: AbortSignal | undefined): Promise<string | undefined> {
   const { storage } = nameless;
   for await (const source of storage.listFolders(sourcesFolder, { signal })) {
     for await (const folder of storage.listFolders(backupsFolder(source), { signal })) {
@@ -70,5 +72,5 @@ async function idFromManifests(nameless: Repository, signal: AbortSignal | undef
       if (found?.signedBy !== undefined && typeof repository === "string" && /^[0-9a-f]{20}$/.test(repository)) return repository;
     }
   }
-  return "unknown";
+  return undefined;
 }

@@ -59,7 +59,7 @@ export function* comparePoints(
     const { previous } = value;
     if (previous === undefined || told.has(previous.id)) continue;
     const before = present.get(previous.id);
-    if (before === undefined ? removed.has(previous.id) : before.digest === previous.sha256) continue;
+    if (before?.digest === previous.sha256 || removed.get(previous.id) === previous.sha256) continue;
     told.add(previous.id);
     if (before === undefined)
       yield { code: "POINT_MISSING", message: `restore point ${previous.id}, the one before ${folder}, is gone without a signed removal` };

@@ -40,7 +40,7 @@ export function parseTrustedKey(text: string): TrustedKey {
     // Said below, the same for text that is not a key and for a key of another kind.
   }
   throw new LifeboatError("KEY_INVALID", `${JSON.stringify(text.slice(0, 80))} is not a valid Ed25519 public key`, {
-    hint: "run `lifeboat key show` to print the public key of this machine's writer key",
+    hint: "run `lifeboat key show lifeboat-writer.pem` to print the public key of a writer key",
   });
 }
 

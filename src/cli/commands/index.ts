@@ -125,6 +125,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./hold.ts")).releaseCommand,
   },
   {
+    name: "acknowledge",
+    group: "Keeping:",
+    summary: "Say that what status misses is lost for good",
+    load: async () => (await import("./acknowledge.ts")).acknowledgeCommand,
+  },
+  {
     name: "jobs",
     group: "Keeping:",
     summary: "List the newest jobs",
@@ -143,9 +149,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./key.ts")).keyNew,
   },
   {
+    name: "key writer",
+    group: "Keys:",
+    summary: "Make the key that signs what this machine writes",
+    load: async () => (await import("./key.ts")).keyWriter,
+  },
+  {
+    name: "key rotate",
+    group: "Keys:",
+    summary: "Replace the key that signs what this machine writes",
+    load: async () => (await import("./key.ts")).keyRotate,
+  },
+  {
     name: "key show",
     group: "Keys:",
-    summary: "Print the recipient of an identity file",
+    summary: "Print the public half of a key file",
     load: async () => (await import("./key.ts")).keyShow,
   },
   {

@@ -1,11 +1,18 @@
-// `key new` and `key show`: the identity that opens backups, and the recipient they are sealed for.
-import { resolve } from "node:path";
-import { path } from "../../config/types.ts";
-import { EXIT } from "../../core/errors.ts";
+// `key new`, `key writer`, `key show`, `key rotate`: the identity that opens backups, and the key that signs what is written.
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import { flag, path } from "../../config/types.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { visible } from "../../core/visible.ts";
+import { resignRepository } from "../../operations/rotate-key.ts";
+import { pemOf, requireWriter } from "../../repository/trust.ts";
 import { defineCommand } from "../command.ts";
-import { makeIdentityFile, recipientsOfFile } from "../key-files.ts";
+import { makeIdentityFile, makeWriterFile, recipientsOfFile, writerOfFile } from "../key-files.ts";
+import { withWorkshop } from "../session.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
+const DEFAULT_WRITER_FILE = "lifeboat-writer.pem";
 
 const file = { type: path, help: "identity file (default: LIFEBOAT_IDENTITY_FILE, else lifeboat-identity.txt)" } as const;
 
@@ -26,7 +33,7 @@ export const keyNew = defineCommand({
         `  recipient ${paint.bold(recipient)}`,
         "",
         `${paint.yellow("Keep a copy of the identity somewhere else")}, away from this machine and from the backups:`,
-        "without it, no backup sealed for it can ever be opened, by anybody. A password manager or a printed page will do.",
+        "without it, no backup sealed for it can ever be opened. A password manager or a printed page will do.",
         "Put the recipient under repository.encryption.recipients. A machine that only makes backups does not need the identity.",
       ].join("\n"),
     );
@@ -34,15 +41,100 @@ export const keyNew = defineCommand({
   },
 });
 
-export const keyShow = defineCommand({
-  description: "Prints the recipient that belongs to an identity file; never the identity itself.",
-  arguments: { file },
+export const keyWriter = defineCommand({
+  description:
+    "Writes a new Ed25519 private key to FILE, readable by you alone, and prints its public key. Everything that a machine stores is signed with its writer key; what no trusted key has signed is never green and never restored by itself. The private key stays on the machine that writes, never in the storage.",
+  arguments: { file: { type: path, help: "key file (default: LIFEBOAT_WRITER_KEY_FILE, else lifeboat-writer.pem)" } },
   options: {},
   json: true,
-  async run({ args, env, cwd, emit }) {
+  examples: ["lifeboat key writer", "lifeboat key writer /etc/lifeboat/writer.pem"],
+  async run({ args, env, cwd, emit, paint }) {
+    const target = args.file ?? resolve(cwd, env.LIFEBOAT_WRITER_KEY_FILE || DEFAULT_WRITER_FILE);
+    const publicKey = makeWriterFile(target);
+    emit({ file: target, publicKey }, () =>
+      [
+        `${paint.green("✓")} writer key  ${target}`,
+        `  public key  ${paint.bold(publicKey)}`,
+        "",
+        "Name the file with repository.signing.keyFile on the machine that writes.",
+        "Put the public key under repository.signing.trusted on every machine that reads what it wrote.",
+      ].join("\n"),
+    );
+    return EXIT.done;
+  },
+});
+
+export const keyShow = defineCommand({
+  description:
+    "Prints the recipient that belongs to an identity file, or the public key that belongs to a writer key; never the secret itself.",
+  arguments: { file: { ...file, help: `${file.help}, or the file of a writer key` } },
+  options: { pem: { type: flag, help: "Print the public key of a writer as a PEM file, the form that openssl takes." } },
+  json: true,
+  examples: ["lifeboat key show", "lifeboat key show lifeboat-writer.pem --pem > writer-public.pem"],
+  async run({ args, options, env, cwd, emit }) {
     const source = args.file ?? resolve(cwd, env.LIFEBOAT_IDENTITY_FILE || DEFAULT_IDENTITY_FILE);
+    if (isPem(source)) {
+      const { publicKey } = writerOfFile(source);
+      emit({ file: source, publicKey: publicKey.text }, () => (options.pem ? pemOf(publicKey).trimEnd() : publicKey.text));
+      return EXIT.done;
+    }
     const recipients = await recipientsOfFile(source);
     emit({ file: source, recipients }, () => recipients.join("\n"));
     return EXIT.done;
   },
 });
+
+function isPem(source: string): boolean {
+  try {
+    return readFileSync(source, "utf8").startsWith("-----BEGIN ");
+  } catch {
+    return false; // said by whoever reads it next
+  }
+}
+
+export const keyRotate = defineCommand({
+  description:
+    "Makes a new writer key and names it in the configuration. What the old key has signed goes on counting. With --distrust, because the old key may be in other hands, everything that this machine knows is signed anew and the old key is trusted no more; restore points that this machine has never seen are named and left, for they may be forged.",
+  arguments: { file: { type: path, help: "file of the new key (default: lifeboat-writer-YYYYMMDD.pem beside the configuration)" } },
+  options: { distrust: { type: flag, help: "Sign everything anew, and stop trusting the old key." } },
+  json: true,
+  examples: ["lifeboat key rotate", "lifeboat key rotate /etc/lifeboat/writer-2.pem --distrust"],
+  async run(context) {
+    const { args, options, configFile, clock, env, paint } = context;
+    const { signing } = context.config().repository;
+    if (signing.keyFile === undefined || env.LIFEBOAT_WRITER_KEY_FILE !== undefined) {
+      throw new LifeboatError("USAGE", "the writer key does not come from repository.signing.keyFile, so it cannot be replaced there", {
+        hint: "make a key with `lifeboat key writer FILE`, add the old public key to repository.signing.trusted, then use the new file",
+      });
+    }
+    return withWorkshop(context, async (workshop, watch) => {
+      const old = requireWriter(workshop.repository.trust).publicKey;
+      const day = clock.now().toISOString().slice(0, 10).replaceAll("-", "");
+      const target = args.file ?? resolve(dirname(configFile), `lifeboat-writer-${day}.pem`);
+      const publicKey = makeWriterFile(target);
+      const resigned = options.distrust ? await resignRepository(workshop, writerOfFile(target), watch) : undefined;
+      const trusted = [...new Set([...signing.trusted, old.text, publicKey])].filter((key) => !options.distrust || key !== old.text);
+      pointTo(configFile, target, trusted);
+      const unknown = resigned?.unknown ?? [];
+      context.emit({ file: target, publicKey, trusted, signed: resigned?.count ?? 0, unknown }, () =>
+        [
+          `${paint.green("✓")} writer key  ${target}`,
+          `  public key  ${paint.bold(publicKey)}`,
+          ...(resigned === undefined ? [] : [`  signed anew ${resigned.count} objects; the old key is trusted no more`]),
+          ...unknown.map((name) => `  ${paint.yellow("not signed")}: ${visible(name)} was never seen by this machine`),
+          `Put the public key under repository.signing.trusted on every other machine${options.distrust ? ", and remove the old one there" : ""}.`,
+        ].join("\n"),
+      );
+      return unknown.length > 0 ? EXIT.inconclusive : EXIT.done;
+    });
+  },
+});
+
+/** The configuration as it is, comments and all, with the new key in it. */
+function pointTo(configFile: string, keyFile: string, trusted: readonly string[]): void {
+  const document = parseDocument(readFileSync(configFile, "utf8"));
+  const short = relative(dirname(configFile), keyFile);
+  document.setIn(["repository", "signing", "keyFile"], short.startsWith("..") ? keyFile : short);
+  document.setIn(["repository", "signing", "trusted"], document.createNode(trusted));
+  writeFileSync(configFile, document.toString({ lineWidth: 0 }));
+}
