@@ -39,12 +39,15 @@ export function* comparePoints(
 ): Iterable<HealthReason> {
   const signed = sightings.filter(({ signedBy }) => signedBy !== undefined);
   const present = new Map(signed.map((one) => [one.value.id, one]));
+  // One that has lost its signature is there: that it counts no more is said of it elsewhere.
+  const there = new Set(sightings.map(({ digest }) => digest));
   const removed = new Map((removals?.signedBy === undefined ? [] : removals.value.backups).map((one) => [one.id, one.sha256]));
   const known = new Map(memory.points(source).map((point) => [point.id, point]));
   const told = new Set<string>();
   const gone: string[] = [];
   for (const point of known.values()) {
     const now = present.get(point.id);
+    if (now === undefined && there.has(point.digest)) continue;
     if (now === undefined && removed.get(point.id) === point.digest) gone.push(point.id);
     else if (now === undefined) {
       told.add(point.id);
@@ -57,9 +60,9 @@ export function* comparePoints(
   }
   for (const { value, folder } of signed) {
     const { previous } = value;
-    if (previous === undefined || told.has(previous.id)) continue;
+    if (previous === undefined || told.has(previous.id) || there.has(previous.sha256)) continue;
     const before = present.get(previous.id);
-    if (before?.digest === previous.sha256 || removed.get(previous.id) === previous.sha256) continue;
+    if (removed.get(previous.id) === previous.sha256) continue;
     told.add(previous.id);
     if (before === undefined)
       yield { code: "POINT_MISSING", message: `restore point ${previous.id}, the one before ${folder}, is gone without a signed removal` };
