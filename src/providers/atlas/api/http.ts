@@ -1,4 +1,5 @@
 // One request to Atlas and its answer, signed; a 401 is tried once more where that can help. Nothing else is repeated here.
+import { boundedFetch } from "../../bounded-fetch.ts";
 import { AuthFailure, type Credential } from "./auth/auth.ts";
 import { causeOf } from "./auth/oauth.ts";
 
@@ -47,10 +48,8 @@ async function send(credential: Credential, { method, url, mediaType, body }: Re
   let refusals = 0;
   for (let asked = false; ; ) {
     const authorization = await credential.header({ method, uri: `${url.pathname}${url.search}` }, signal);
-    const response = await fetch(url, {
+    const response = await boundedFetch(url, {
       method,
-      // What we send belongs to this address alone.
-      redirect: "manual",
       headers: {
         accept: mediaType,
         ...(body === undefined ? {} : { "content-type": mediaType }),
@@ -79,8 +78,9 @@ async function replyOf(response: Response): Promise<Reply> {
   try {
     text = await response.text();
   } catch (error) {
-    if (error instanceof Error && error.name !== "TypeError") throw error;
-    return { status, retryAfter, code, trouble: "the answer broke off" };
+    if (!(error instanceof Error)) throw error;
+    if (error.name === "TimeoutError" || error.name === "AbortError") throw error;
+    return { status, retryAfter, code, trouble: error.name === "TypeError" ? "the answer broke off" : error.message };
   }
   if (text.trim() === "") return { status, retryAfter, code, body: {} };
   try {

@@ -1,4 +1,5 @@
 // Calls about branches and their schedules.
+import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonApi } from "./api.ts";
 import { orGone } from "./gone.ts";
@@ -7,6 +8,8 @@ import type { Session } from "./session.ts";
 import type { NeonBranch, NeonPoint, NeonScheduleItem } from "./types.ts";
 
 const PAGE = 1000;
+/** More pages than any project has. A part of a list must not pass for the whole. */
+const MOST_PAGES = 1000;
 
 type BranchCalls = Pick<
   NeonApi,
@@ -32,6 +35,7 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
   async function branches(work?: Work): Promise<NeonBranch[]> {
     const all: NeonBranch[] = [];
     let cursor: string | undefined;
+    const seen = new Set<string>();
     do {
       const page = await ask(
         {
@@ -43,8 +47,12 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
         work,
       );
       all.push(...page.branches);
-      // A cursor that does not move would be read for ever.
+      // A cursor that stands still is the last one. One that comes back, or ever new ones, would be followed without end.
       cursor = page.next === cursor || page.branches.length === 0 ? undefined : page.next || undefined;
+      if (cursor !== undefined && (seen.has(cursor) || seen.size >= MOST_PAGES)) {
+        throw new LifeboatError("PROVIDER_FAILED", `Neon's answer has no end, when asked to list the branches of ${project}`);
+      }
+      if (cursor !== undefined) seen.add(cursor);
     } while (cursor !== undefined);
     return all;
   }

@@ -1,12 +1,14 @@
 // The official client, loaded when a source at Neon is first asked for: other commands do not pay for it.
+
 import { LifeboatError } from "../../../core/errors.ts";
+import { boundedFetch } from "../../bounded-fetch.ts";
 
 export const DEFAULT_HOST = "https://console.neon.tech/api/v2";
 
 /** Its typed function for each endpoint, and the client that they take. Its own retries are off: `call` decides. */
 export async function loadSdk(apiKey: string, baseUrl: string) {
   const [{ createNeonClient }, raw] = await Promise.all([import("@neon/sdk"), import("@neon/sdk/raw")]);
-  return { client: createNeonClient({ apiKey, baseUrl, retries: 0 }).client, raw };
+  return { client: createNeonClient({ apiKey, baseUrl, retries: 0, fetch: boundedFetch }).client, raw };
 }
 
 export type Sdk = Awaited<ReturnType<typeof loadSdk>>;

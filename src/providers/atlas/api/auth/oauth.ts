@@ -1,5 +1,6 @@
 // A service account at Atlas: a token for an hour, by the client credentials grant of OAuth 2, shared by all requests.
 import type { Clock } from "../../../../ports/clock.ts";
+import { boundedFetch } from "../../../bounded-fetch.ts";
 import { AuthFailure, type Credential } from "./auth.ts";
 
 export interface OAuthOptions {
@@ -29,9 +30,8 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${host}/api/oauth/token`, {
+      response = await boundedFetch(`${host}/api/oauth/token`, {
         method: "POST",
-        redirect: "manual",
         headers: {
           // Id and secret as they are: Atlas does not undo the encoding that the standard asks for.
           authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}`,
