@@ -77,6 +77,10 @@ export const ERROR_CODES = {
   DUMP_FAILED: code(EXIT.failed, "read the message of the tool above; nothing was kept of this backup", true),
   DUMP_INCOMPLETE: code(EXIT.failed, "run the backup again; nothing was kept of this one", true),
   LOAD_FAILED: code(EXIT.failed, "read the message of the tool above; `lifeboat show POINT` names what the backup needs"),
+  LOADER_REFUSED: code(
+    EXIT.failed,
+    "let roles named lifeboat_load_… log in (pg_hba.conf), or repeat the restore with --as-superuser if you trust the source's code",
+  ),
   RESTORE_TARGET_NOT_EMPTY: code(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
   RESTORE_TARGET_INVALID: code(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
   RECOVERY_TARGET_OUTSIDE_WINDOW: code(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),

@@ -17,11 +17,21 @@ export interface PlanRefusal {
   readonly message: string;
 }
 
+/** Code that carrying it out would run, of one kind. */
+export interface PlanCode {
+  readonly kind: string;
+  readonly count: number;
+  /** A few of the objects that hold it. */
+  readonly names: readonly string[];
+}
+
 export interface Plan {
   readonly verb: string;
   readonly source: string;
   readonly steps: readonly PlanStep[];
   readonly refusals: readonly PlanRefusal[];
+  /** Code of somewhere else that it would run. Absent: not asked, or none. */
+  readonly code?: readonly PlanCode[] | undefined;
 }
 
 const SIGNS: Readonly<Record<PlanEffect, string>> = { create: "+", change: "~", remove: "-", none: " " };
@@ -35,6 +45,10 @@ export function renderPlan(given: Plan): string {
   const lines = [`${plan.verb} ${plan.source}:`];
   if (plan.steps.length === 0) lines.push("  nothing to do");
   for (const step of plan.steps) lines.push(`  ${SIGNS[step.effect]} ${step.what} (${step.reason})`);
+  for (const { kind, count, names } of plan.code ?? []) {
+    const more = count > names.length ? ` and ${count - names.length} more` : "";
+    lines.push(`    runs code: ${count} × ${kind} (${names.join(", ")}${more})`);
+  }
   for (const refusal of plan.refusals) lines.push(`  ! ${refusal.code}: ${refusal.message}`);
   if (plan.refusals.length > 0) lines.push("  nothing will be done");
   return lines.join("\n");

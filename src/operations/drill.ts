@@ -80,10 +80,11 @@ async function rehearse(workshop: Workshop, source: Source, target: Destination,
       scratch = await beginScratch(source, target, job, watch);
       const { connection, ownServer } = scratch;
       // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
-      if (!ownServer) return scratch;
+      if (!ownServer) return { connection, ownServer, isolation: "none" };
       return {
         connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, ownServer, signal: job.signal }),
         ownServer,
+        isolation: "cell",
       };
     };
     const arrival = await bringTo(workshop, source, target, job, watch, { begin });

@@ -2,7 +2,7 @@
 // name only when it is complete and checked, so that no failure leaves half a database, or harms the one it replaces.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { judgeObjective } from "../core/objectives.ts";
-import type { Plan, PlanStep } from "../core/plan.ts";
+import type { Plan, PlanCode, PlanStep } from "../core/plan.ts";
 import { judge } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { RestoreTarget } from "../ports/engine.ts";
@@ -23,6 +23,8 @@ export interface RestoreRequest {
   readonly dataOnly?: boolean | undefined;
   /** Take the place of what is there. */
   readonly replace?: boolean | undefined;
+  /** What the backup holds may run with a superuser's rights, where the target's user has them. */
+  readonly asSuperuser?: boolean | undefined;
   /** The source's name, typed by somebody who is sure. */
   readonly yes?: string | undefined;
   /** A restore point that no trusted key has signed will do. */
@@ -49,14 +51,16 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
   const course = await plot(workshop, source, request, watch);
   const { target, place, exists, occupants, dataOnly, inPlace } = course;
   const { point } = target.entry;
+  const { code, unread = course.unread } = await codeOf(workshop, source, course, watch);
+  const rights = request.asSuperuser === true ? "; its code runs with the target's user's rights (--as-superuser)" : "";
   const steps: PlanStep[] = [
     { what: `fetch and prove ${point.name} (${point.id})`, effect: "none", reason: `it holds the data of ${point.time.toISOString()}` },
     inPlace
-      ? { what: `load into ${place.connection.label}`, effect: "change", reason: dataOnly ? "data only" : "chosen tables only" }
+      ? { what: `load into ${place.connection.label}`, effect: "change", reason: (dataOnly ? "data only" : "chosen tables only") + rights }
       : {
           what: `create a database on ${place.server.label} and load into it`,
           effect: "create",
-          reason: "it takes its name only when complete",
+          reason: `it takes its name only when complete${rights}`,
         },
     ...replayStep(target),
     { what: "compare fingerprints, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
@@ -64,12 +68,46 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
   if (exists && !inPlace)
     steps.push({ what: `replace ${place.connection.label}`, effect: "remove", reason: occupants.length > 0 ? "--replace" : "it is empty" });
   else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
-  if (course.unread !== undefined) {
-    const reason = `its contents cannot be read now: ${course.unread.message}`;
-    steps.unshift({ what: `find out whether it fits ${place.connection.label}`, effect: "none", reason });
+  if (unread !== undefined) {
+    const reason = `its contents cannot be read now: ${unread.message}`;
+    steps.unshift({ what: `find out what it holds, and whether it fits ${place.connection.label}`, effect: "none", reason });
   }
   const refusal = refusalOf(source, request, course);
-  return { verb: "restore", source: source.name, steps, refusals: refusal ? [{ code: refusal.code, message: refusal.message }] : [] };
+  return {
+    verb: "restore",
+    source: source.name,
+    steps,
+    refusals: refusal ? [{ code: refusal.code, message: refusal.message }] : [],
+    ...(code.length > 0 && { code }),
+  };
+}
+
+const NAMED = 3;
+
+/** Code of the backup that a load runs, by kind. Of rows alone: what the tables that are there hold, which no backup tells. */
+async function codeOf(
+  workshop: Workshop,
+  source: Source,
+  { target, dataOnly }: Course,
+  { signal }: Watch,
+): Promise<{ readonly code: readonly PlanCode[]; readonly unread?: LifeboatError }> {
+  if (dataOnly) return { code: [] };
+  const names = new Map<string, string[]>();
+  try {
+    for (const entry of await contentsOf(workshop, source, target.entry, signal)) {
+      const name = entry.schema === "" ? entry.name : `${entry.schema}.${entry.name}`;
+      for (const kind of entry.code ?? []) {
+        const list = names.get(kind) ?? [];
+        list.push(name);
+        names.set(kind, list);
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isLifeboatError(error) || error.code === "BUG") throw error;
+    return { code: [], unread: error };
+  }
+  return { code: [...names].map(([kind, all]) => ({ kind, count: all.length, names: all.slice(0, NAMED) })) };
 }
 
 function replayStep({ course }: Destination): PlanStep[] {
@@ -92,13 +130,17 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
     { verb: "restore", source: source.name, point: point.id },
     watch,
     async (job) => {
-      const { tables } = request;
+      const { tables, asSuperuser } = request;
       const { dataOnly } = course;
+      const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label, job.id);
+      // Before the database: a clean-up goes backwards, and a role can go when what it owned is gone.
+      if (loader !== undefined) await job.declare(loader);
       const direct = !source.engine.renamesDatabases && course.occupants.length === 0;
       const fresh = course.inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
       const arrival = await bringTo(workshop, source, target, job, watch, {
         tables,
         dataOnly,
+        asSuperuser,
         replace: course.inPlace && request.replace,
         begin: async (archiveFile) => ({
           connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
@@ -112,7 +154,12 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
         }
         throw error;
       });
-      const remarks = [...target.remarks, ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`)];
+      if (loader !== undefined) await job.strike(loader);
+      const remarks = [
+        ...target.remarks,
+        ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`),
+        ...(asSuperuser === true ? ["what the backup holds was allowed to run with the rights of the target's user (--as-superuser)"] : []),
+      ];
       if (fresh !== undefined) {
         const { verdict } = judge(arrival.checks);
         // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.

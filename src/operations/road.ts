@@ -5,7 +5,7 @@ import type { Fingerprint, Omission } from "../core/fingerprint.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
-import type { LoadResult, SettleOptions } from "../ports/engine.ts";
+import type { Isolation, LoadResult, SettleOptions } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
 import { gatherFingerprint } from "../repository/gather-fingerprint.ts";
 import { partName } from "../repository/layout.ts";
@@ -20,6 +20,8 @@ export interface RoadOptions {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly replace?: boolean | undefined;
+  /** What the backup holds may run with the rights of the target's user, a superuser's too. */
+  readonly asSuperuser?: boolean | undefined;
   /** False: they are asked later, when the data is that of the instant that was asked for. */
   readonly probes?: boolean | undefined;
   /** Makes the place to load into; runs after the bytes have been proven, so that a damaged backup touches nothing. */
@@ -30,12 +32,16 @@ export interface Place {
   readonly connection: Connection;
   /** The whole server is thrown away afterwards: roles that the backup names may be made on it. */
   readonly ownServer: boolean;
+  /** Of scratch. Absent: the place is kept. */
+  readonly isolation?: Isolation | undefined;
 }
 
 export interface Arrival {
   readonly connection: Connection;
   readonly checks: readonly Check[];
   readonly notRestored: readonly Omission[];
+  /** The role that the backup's code ran as, where it was not the connection's own. */
+  readonly loadedAs?: string | undefined;
   /** Without probes: what the load holds is still held, and whoever goes on with the copy lets it go. */
   release?(): Promise<Check[]>;
   /** The same, for the engine itself to go on with. */
@@ -80,20 +86,26 @@ export async function bringBack(
       },
       { totalBytes: data.plain.sizeBytes },
     );
-    const { connection, ownServer } = await job.step("create", () => options.begin(spool.path));
+    const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
-    const { tables, dataOnly, replace } = options;
-    const loading = { tables, dataOnly, replace, createRoles: ownServer, ...work };
+    const { tables, dataOnly, replace, asSuperuser } = options;
+    const loading = { tables, dataOnly, replace, asSuperuser, isolation, jobId: job.id, createRoles: ownServer, ...work };
     const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: data.plain.sizeBytes });
     const checks = await job.step("verify", async () => {
       const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };
-      const actual = await source.engine.fingerprint(connection, scope, work);
+      const { reader, leftOut } = loaded;
+      const actual = await source.engine.fingerprint(connection, scope, { ...work, reader });
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
-        ...loaded.problems.map(problem),
-        ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners, held: loaded.release !== undefined }),
+        ...(isolation === undefined ? (leftOut ?? []).map(missed) : []),
+        ...doubted(loaded, [
+          ...loaded.problems.map(problem),
+          ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners, leftOut, held: loaded.release !== undefined }),
+        ]),
         ...(await oneInstant(source, manifest, connection, spool.path, { ...loading, held: loaded.held })),
-        ...(options.probes === false ? [] : await source.engine.probe(connection, source.probes, new Date(manifest.snapshotAt), work)),
+        ...(options.probes === false
+          ? []
+          : await source.engine.probe(reader ?? connection, source.probes, new Date(manifest.snapshotAt), work)),
         ...(options.probes === false ? [] : await released(loaded)),
       ];
     });
@@ -101,6 +113,7 @@ export async function bringBack(
       connection,
       checks,
       notRestored: loaded.notRestored,
+      loadedAs: loaded.loadedAs,
       ...(options.probes === false ? { release: () => released(loaded), held: loaded.held } : {}),
     };
   } finally {
@@ -137,6 +150,20 @@ async function released(loaded: LoadResult): Promise<Check[]> {
 }
 
 const problem = (message: string): Check => ({ name: "load", kind: "schema", outcome: "fail", message });
+
+/** Where code of the backup may have called what scratch was not given, what could not be loaded says nothing against the backup. */
+function doubted({ uncertain, problems }: LoadResult, checks: readonly Check[]): readonly Check[] {
+  if (uncertain !== true || problems.length === 0) return checks;
+  return checks.map((check) => (check.outcome === "fail" ? { ...check, outcome: "inconclusive" } : check));
+}
+
+/** Who uses the database misses it. */
+const missed = ({ kind, object, reason }: Omission): Check => ({
+  name: `${kind} ${object}`,
+  kind: "schema",
+  outcome: "inconclusive",
+  message: `it was not restored: ${reason}`,
+});
 
 /** Archived classes are read only after a thaw; it may take hours, and the wait is shown. */
 export async function thaw(workshop: Workshop, entry: PointEntry, job: Job, watch: Watch): Promise<void> {

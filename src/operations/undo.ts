@@ -1,6 +1,7 @@
 // Undoing what a job declared and never struck out: one table, by kind of resource.
 
 import { asLifeboatError } from "../core/errors.ts";
+import type { Connection } from "../ports/connection.ts";
 import type { Resource } from "../ports/resource.ts";
 import { removeBackup, removeUnfinished } from "../repository/backups.ts";
 import type { Journal } from "../repository/journal.ts";
@@ -8,7 +9,7 @@ import { idOfFolder } from "../repository/layout.ts";
 import { removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Source, Workshop } from "./workshop.ts";
 
 /** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
 export const RESOURCE = {
@@ -18,6 +19,8 @@ export const RESOURCE = {
   removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
+  /** The role of a load: removed, and what it owns given away. Its name carries the job's id. */
+  loader: (source: string, server: string, job: string): Resource => ({ kind: "loader", locator: { source, server, job } }),
   /** A point being made at the provider: gone unless its record was written. */
   snapshot: (source: string, name: string, form: string, notBefore: Date): Resource => ({
     kind: "snapshot",
@@ -56,16 +59,18 @@ const UNDO: Readonly<Record<string, Undo>> = {
     await removeMarks(repository, source, id);
     return true;
   },
-  async database({ sources, servers }, { source = "", server = "", name = "" }) {
-    const found = sources.get(source);
-    const known = servers.get(server);
-    if (found === undefined) return false;
-    const own = known === undefined ? await found.provider.connection() : undefined;
-    // Through which server a name is reached is the engine's to say: its label need not be that of the source's own database.
-    const through = own && found.engine.resolveTarget(own, name === "" ? own.url : name).server;
-    const connection = known ?? [own, through].find((one) => one?.label === server);
-    if (connection === undefined) return false;
+  async database(workshop, { source = "", server = "", name = "" }) {
+    const found = workshop.sources.get(source);
+    const connection = found && (await serverOf(workshop, found, server, name));
+    if (found === undefined || connection === undefined) return false;
     await found.engine.dropDatabase(connection, name);
+    return true;
+  },
+  async loader(workshop, { source = "", server = "", job = "" }) {
+    const found = workshop.sources.get(source);
+    const connection = found && (await serverOf(workshop, found, server, ""));
+    if (found?.engine.dropLoader === undefined || connection === undefined) return false;
+    await found.engine.dropLoader(connection, job);
     return true;
   },
   snapshot: undoSnapshot,
@@ -81,6 +86,16 @@ const UNDO: Readonly<Record<string, Undo>> = {
   },
   spool: (_workshop, locator) => undoSpool({ kind: "spool", locator }),
 };
+
+/** Undefined: neither this run was given that server's address, nor is it the source's. */
+async function serverOf({ servers }: Workshop, found: Source, server: string, name: string): Promise<Connection | undefined> {
+  const known = servers.get(server);
+  if (known !== undefined) return known;
+  const own = await found.provider.connection();
+  // Through which server a name is reached is the engine's to say: its label need not be that of the source's own database.
+  const through = found.engine.resolveTarget(own, name === "" ? own.url : name).server;
+  return [own, through].find((one) => one.label === server);
+}
 
 export interface Left extends Resource {
   readonly why: string;

@@ -49,15 +49,31 @@ export interface LoadOptions extends Work {
   readonly replace?: boolean | undefined;
   /** Restore ownership and privileges too (needs the roles to exist). Default: true when every role named in the archive exists. */
   readonly owners?: boolean | undefined;
+  /** Of the job that loads: what the load makes beside the database carries it. */
+  readonly jobId?: string | undefined;
+  /** The target is scratch, in a cell that reaches nothing, or on a server without one: what could reach out of it is left out. */
+  readonly isolation?: Isolation | undefined;
+  /** What the archive holds may run with the rights of the connection, also where those are a superuser's. */
+  readonly asSuperuser?: boolean | undefined;
   /** Create roles that the archive names and the server lacks, without login: for a server that is thrown away. */
   readonly createRoles?: boolean | undefined;
 }
+
+export type Isolation = "cell" | "none";
 
 export interface LoadResult {
   /** Errors the tool met and went on from; empty for a clean restore. Any entry keeps the verdict from passing. */
   readonly problems: readonly string[];
   /** What was left out on purpose, as owners whose roles do not exist here. */
   readonly notRestored: readonly Omission[];
+  /** Those of them that the engine left out because of what they could do; a comparison must not take them for lost. */
+  readonly leftOut?: readonly Omission[] | undefined;
+  /** What was left out may be why the tool met problems. */
+  readonly uncertain?: boolean | undefined;
+  /** The role that the archive's code ran as, where it was not the connection's own. */
+  readonly loadedAs?: string | undefined;
+  /** The same database with fewer rights: what was restored is read through it, until `release`. Absent: through the target itself. */
+  readonly reader?: Connection | undefined;
   /**
    * Lets happen what the load keeps from happening until the copy has been compared: documents that are due may go. Called once, at
    * the end; gives what could not be done. Absent: nothing is held.
@@ -82,6 +98,8 @@ export interface ContentsEntry {
   readonly name: string;
   readonly owner: string;
   readonly hasData: boolean;
+  /** Kinds of code of this entry that a load runs, in words: `check constraint`. Absent: none. */
+  readonly code?: readonly string[] | undefined;
 }
 
 /** A question asked of a database, from the configuration's `checks`. */
@@ -133,7 +151,7 @@ export interface Engine {
   settle?(target: Connection, archiveFile: string, options: SettleOptions): Promise<Check>;
 
   /** The same algorithm as a dump's, over a live database. */
-  fingerprint(connection: Connection, scope: Fingerprint["scope"], work?: Work): Promise<Fingerprint>;
+  fingerprint(connection: Connection, scope: Fingerprint["scope"], work?: FingerprintWork): Promise<Fingerprint>;
 
   /**
    * The fingerprint of a live source at one instant that its log can name. Undefined where the server cannot give one. Reads
@@ -185,11 +203,19 @@ export interface Engine {
   /** Drops it, ending its sessions; one that is not there is no error. */
   dropDatabase(server: Connection, name: string, work?: Work): Promise<void>;
 
+  /** Removes from the server the role that the job's load made, if it is there. Absent: loads make none. */
+  dropLoader?(server: Connection, jobId: string, work?: Work): Promise<void>;
+
   /**
    * Gives a finished database its final name; one that has it already is only declared finished. A database that has the name already is replaced in one short step, its
    * owner, privileges and settings carried over; sessions of the replaced one are ended. Nothing else is touched.
    */
   takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;
+}
+
+export interface FingerprintWork extends Work {
+  /** Reads the rows: `LoadResult.reader`. */
+  readonly reader?: Connection | undefined;
 }
 
 export interface CreateDatabaseOptions extends Work {
@@ -205,6 +231,8 @@ export interface CompareOptions {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly ignoreOwners?: boolean | undefined;
+  /** Left out of the copy on purpose: that they are missing is no difference. */
+  readonly leftOut?: readonly Omission[] | undefined;
   /** The copy has just been loaded, and what the load holds (`LoadResult.release`) is still held. */
   readonly held?: boolean | undefined;
   /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */

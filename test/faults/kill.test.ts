@@ -90,6 +90,10 @@ const databases = async (): Promise<string[]> =>
     ({ d }) => d,
   );
 
+/** Roles of loads: of none that is over is one left. */
+const loaders = async (): Promise<unknown[]> =>
+  await query((await sharedCluster()).connection("postgres"), "select rolname from pg_roles where rolname like 'lifeboat%'");
+
 test("kill -9 at every request of a backup leaves no restore point that is not whole, and the next backup cleans up and says so", {
   skip,
 }, async (t) => {
@@ -149,7 +153,7 @@ test("kill -9 in a large upload leaves nothing of it after the next start", { sk
   await assertOnlyWhole(world, "afterwards");
 });
 
-test("kill -9 during a restore leaves no half database and no spool file", { skip }, async (t) => {
+test("R57 kill -9 during a restore leaves no half database, no role and no spool file", { skip }, async (t) => {
   const world = await worldOnS3(t, await smallSource());
   await world.expect(0, "backup", "shop");
   let steps = 0;
@@ -163,6 +167,7 @@ test("kill -9 during a restore leaves no half database and no spool file", { ski
       [],
       context,
     );
+    assert.deepEqual(await loaders(), [], context);
     await assertOnlyWhole(world, context, true);
     if (!names.includes("half")) continue;
     const cluster = await sharedCluster();

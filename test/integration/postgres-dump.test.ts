@@ -144,8 +144,8 @@ test("R22 chosen tables come back with indexes, keys, defaults and sequences; ke
   );
   const { file, fingerprint } = await drainDump(t, engine, source);
   const target = await freshDatabase();
-  const result = await engine.load(target, file, { tables: ["s.orders", "users"] });
-  assert.deepEqual(result, { problems: [], notRestored: [] });
+  const { problems, notRestored, release } = await engine.load(target, file, { tables: ["s.orders", "users"] });
+  assert.deepEqual({ problems, notRestored, released: await release?.() }, { problems: [], notRestored: [], released: [] });
   const there = await engine.fingerprint(target, { kind: "full" });
   assert.deepEqual(Object.keys(there.tables).sort(), ["public.users", "s.orders"]);
   for (const name of ["public.users", "s.orders"]) assert.deepEqual(there.tables[name], fingerprint.tables[name]);

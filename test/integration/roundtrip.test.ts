@@ -83,16 +83,18 @@ async function wholeRoad(world: World, source: Connection, name: string): Promis
   assert.deepEqual([status.lastDrill.verdict, status.window.latest, typeof status.exposureSeconds], ["pass", points[0].time, "number"]);
 
   await world.assertNothingLeft();
-  await assertNoDatabaseLeft();
+  await assertNothingOnServer();
   return connection;
 }
 
-async function assertNoDatabaseLeft(): Promise<void> {
+async function assertNothingOnServer(): Promise<void> {
   const rows = await query(
     (await sharedCluster()).connection("postgres"),
     "select datname::text as d from pg_database where datname like 'lifeboat%'",
   );
   assert.deepEqual(rows, []);
+  const roles = "select rolname::text from pg_roles where rolname like 'lifeboat%'";
+  assert.deepEqual(await query((await sharedCluster()).connection("postgres"), roles), [], "the role of the load is gone too");
 }
 
 for (const database of ["chinook", "pagila", "features"]) {
@@ -203,7 +205,7 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
     assert.deepEqual(rows, [{ t: "a" }, { t: "c" }]);
   }
   await world.assertNothingLeft();
-  await assertNoDatabaseLeft();
+  await assertNothingOnServer();
 });
 
 test("R22 a database that is not empty is refused, then needs a confirmation, and is replaced only by what is proven", {
@@ -247,7 +249,7 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   const failed = await world.expect(30, "restore", "shop", "--to", id, "--into", "occupied", "--replace", "--yes", "shop", "--json");
   assert.equal(failed.code, "INTEGRITY");
   assert.deepEqual(await precious(), [{ id: 7 }]);
-  await assertNoDatabaseLeft();
+  await assertNothingOnServer();
 
   writeFileSync(part, sound);
   const done = (await world.expect(0, "restore", "shop", "--to", id, "--into", "occupied", "--replace", "--yes", "shop", "--json")).json();
@@ -256,7 +258,7 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
     { n: 2000, p: null },
   ]);
   await world.assertNothingLeft();
-  await assertNoDatabaseLeft();
+  await assertNothingOnServer();
 });
 
 test("R22 a plan of a restore into a new name says its steps and changes nothing", { skip }, async (t) => {

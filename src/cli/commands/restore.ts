@@ -39,6 +39,10 @@ export const restoreCommand = defineCommand({
     },
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
     replace: { type: flag, help: "Take the place of a database, cluster or table that is not empty." },
+    asSuperuser: {
+      type: flag,
+      help: "Load with the rights of the target's user although that is a superuser: code in the backup (constraints, index expressions, views, triggers) runs with them. Without it such a load runs as a role of its own.",
+    },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     unsigned: {
       type: flag,

@@ -16,7 +16,9 @@ import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import { hasBareName } from "./fingerprint/scope.ts";
 import type { OpenSession, Session } from "./fingerprint/session.ts";
+import { codeIn } from "./load/code.ts";
 import { loadArchive } from "./load/load.ts";
+import { dropLoader } from "./load/loader-role.ts";
 import { takeName } from "./load/take-name.ts";
 import { createDatabase, dropDatabase, resolveTarget, stateOf } from "./load/target.ts";
 import { physicalEngine } from "./physical.ts";
@@ -67,10 +69,10 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       });
     },
 
-    async fingerprint(given, scope: Fingerprint["scope"], work = {}) {
+    async fingerprint(given, scope: Fingerprint["scope"], { reader, ...work } = {}) {
       const connection = directConnection(given);
       const path = hasBareName(scope.tables) ? await ordinaryPath(connection, { signal: work.signal }) : [];
-      return await fingerprintDatabase(sessionsOf(connection), scope, { ...work, path });
+      return await fingerprintDatabase(sessionsOf(connection), scope, { ...work, path, openReader: reader && sessionsOf(reader) });
     },
 
     async load(target, archiveFile, loadOptions) {
@@ -79,7 +81,11 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 
     async contents(archive): Promise<readonly ContentsEntry[]> {
       const { entries } = await readContents(archive);
-      return entries.map(({ kind, schema, name, owner, hasData }) => ({ kind, schema, name, owner, hasData }));
+      return entries.map((entry) => {
+        const { kind, schema, name, owner, hasData } = entry;
+        const code = codeIn(entry);
+        return { kind, schema, name, owner, hasData, ...(code.length > 0 && { code }) };
+      });
     },
 
     compare: compareFingerprints,
@@ -114,6 +120,10 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 
     async dropDatabase(server, name, work = {}) {
       await dropDatabase(directConnection(server), name, work);
+    },
+
+    async dropLoader(server, jobId, work = {}) {
+      await dropLoader(directConnection(server), jobId, work);
     },
 
     async takeName(server, finished, name, work = {}) {

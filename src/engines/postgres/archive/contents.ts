@@ -32,7 +32,11 @@ export interface TocEntry {
   readonly section: number;
   /** The SQL that creates it. */
   readonly definition: string;
+  /** The SQL that removes it: where it names the object with its arguments. */
+  readonly dropStatement: string;
   readonly copyStatement: string;
+  /** Empty: the database's own. */
+  readonly tablespace: string;
   readonly dependencies: readonly number[];
   /** Where in the archive the entry keeps the position of its data: a state byte, then `offsetSize` bytes. */
   readonly offsetFieldAt: number;
@@ -67,7 +71,7 @@ type Field = "number" | "text" | "none";
 /** As `WriteToc` writes them. Access methods came with archive version 1.14, kinds of relations with 1.16. */
 const fieldsOf = (minor: number): readonly Field[] => [
   ...(["number", "number", "none", "none", "text", "text", "number"] as const), // id, has data, two OIDs, name, kind, section
-  ...(["text", "none", "text", "text", "none"] as const), // definition, DROP, COPY, schema, tablespace
+  ...(["text", "text", "text", "text", "text"] as const), // definition, DROP, COPY, schema, tablespace
   ...(minor >= 14 ? (["none"] as const) : []),
   ...(minor >= 16 ? (["number"] as const) : []),
   ...(["text", "none"] as const), // owner, "WITH OIDS"
@@ -198,7 +202,7 @@ export class ContentsReader {
     offsetFieldAt: number,
     dataAt: number | undefined,
   ): TocEntry {
-    const [dumpId, data, , , name, kind, section, definition, , copyStatement, schema] = values;
+    const [dumpId, data, , , name, kind, section, definition, dropStatement, copyStatement, schema, tablespace] = values;
     const owner = values[values.length - 2];
     return {
       dumpId: Number(dumpId),
@@ -209,7 +213,9 @@ export class ContentsReader {
       owner: String(owner),
       section: Number(section),
       definition: String(definition),
+      dropStatement: String(dropStatement),
       copyStatement: String(copyStatement),
+      tablespace: String(tablespace),
       dependencies,
       offsetFieldAt,
       dataAt,

@@ -2,6 +2,7 @@
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
+import { definitionsOf } from "./left-out.ts";
 import { matchesPattern, parsePattern } from "./scope.ts";
 
 /** At most so many checks of one sort are named one by one; one more says how many are left. */
@@ -22,9 +23,7 @@ export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, 
   return [
     ...unreadable("source", source),
     ...unreadable("copy", copy),
-    ...(source.scope.kind === "schema"
-      ? []
-      : [...compareTables(source, copy), ...compareSequences(source, copy, options.replayed === true)]),
+    ...(source.scope.kind === "schema" ? [] : [...compareTables(source, copy, options), ...compareSequences(source, copy, options)]),
     ...(source.scope.kind === "schema" || options.tables !== undefined ? [] : compareLargeObjects(source, copy)),
     ...(source.scope.kind === "data" || partial ? [] : compareSchema(source.schema, copy.schema, options)),
   ];
@@ -87,10 +86,15 @@ function unreadable(side: string, fingerprint: Fingerprint): Check[] {
 
 const totalRows = (fingerprint: Fingerprint): number => Object.values(fingerprint.tables).reduce((sum, { rows }) => sum + rows, 0);
 
-function compareTables(expected: Fingerprint, actual: Fingerprint): Check[] {
+function compareTables(expected: Fingerprint, actual: Fingerprint, { leftOut = [] }: CompareOptions): Check[] {
+  const isLeftOut = definitionsOf(leftOut);
   const names = [...new Set([...Object.keys(expected.tables), ...Object.keys(actual.tables)])].sort();
   const skipped = new Set([...expected.unhashed, ...actual.unhashed].filter(({ kind }) => kind === "table").map(({ object }) => object));
-  const checks = names.filter((name) => !skipped.has(name)).map((name) => compareTable(name, expected, actual));
+  const checks = names
+    .filter((name) => !skipped.has(name))
+    .map((name) =>
+      actual.tables[name] === undefined && isLeftOut(`table ${name}`) ? notCompared(name) : compareTable(name, expected, actual),
+    );
   const failed = checks.filter(({ outcome }) => outcome !== "pass");
   const passed = checks.filter(({ outcome }) => outcome === "pass");
   if (totalRows(expected) === 0) {
@@ -129,6 +133,14 @@ function compareTable(table: string, expected: Fingerprint, actual: Fingerprint)
   return { ...check, outcome: "pass", message: `all ${after.rows} rows are equal`, rows: after.rows };
 }
 
+const notCompared = (table: string): Check => ({
+  name: `rows of ${table}`,
+  kind: "data",
+  outcome: "inconclusive",
+  message: "the table was left out on purpose: nothing is proven of it",
+  rows: 0,
+});
+
 /** Beyond a number of equal tables, one check stands for the smaller ones: the biggest are what a reader looks for. */
 function boundedPasses(passed: readonly Check[]): Check[] {
   if (passed.length <= NAMED.passed) return [...passed];
@@ -165,9 +177,12 @@ function isAhead(before: string | undefined, after: string | undefined, definiti
   return steps >= 0n && steps <= LOGGED_AHEAD + cache;
 }
 
-function compareSequences(expected: Fingerprint, actual: Fingerprint, replayed: boolean): Check[] {
+function compareSequences(expected: Fingerprint, actual: Fingerprint, { replayed = false, leftOut = [] }: CompareOptions): Check[] {
+  const isLeftOut = definitionsOf(leftOut);
   const unread = new Set([...expected.unhashed, ...actual.unhashed].filter(({ kind }) => kind === "sequence").map(({ object }) => object));
-  const differing = differingKeys(expected.sequences, actual.sequences).filter((name) => !unread.has(name));
+  const differing = differingKeys(expected.sequences, actual.sequences).filter(
+    (name) => !unread.has(name) && !(actual.sequences[name] === undefined && isLeftOut(`sequence ${name}`)),
+  );
   const names = differing.filter(
     (name) => !replayed || !isAhead(expected.sequences[name], actual.sequences[name], expected.schema[`sequence ${name}`]),
   );
@@ -209,7 +224,10 @@ const differingKeys = (expected: Facts, actual: Facts): string[] =>
   [...new Set([...Object.keys(expected), ...Object.keys(actual)])].filter((key) => expected[key] !== actual[key]).sort();
 
 function compareSchema(expected: Facts, actual: Facts, options: CompareOptions): Check[] {
-  const counted = (key: string) => !(options.ignoreOwners === true && OWNERSHIP.test(key));
+  const isLeftOut = definitionsOf(options.leftOut ?? []);
+  // Only what is missing can have been left out; what is there and differs, differs.
+  const excusedKeys = new Set(Object.keys(expected).filter((key) => actual[key] === undefined && isLeftOut(key)));
+  const counted = (key: string) => !(options.ignoreOwners === true && OWNERSHIP.test(key)) && !excusedKeys.has(key);
   const size = Object.keys(expected).filter(counted).length;
   if (size === 0) {
     return [{ name: "definitions", kind: "schema", outcome: "inconclusive", message: "the source's fingerprint holds no definition" }];
@@ -227,6 +245,7 @@ function compareSchema(expected: Facts, actual: Facts, options: CompareOptions):
       return { name: `definition of ${key}`, kind: "schema", outcome: "fail", message, expected: before, actual: after };
     });
   if (checks.length > 0) return bounded(checks, NAMED.failed, "definitions that differ");
-  const left = options.ignoreOwners === true ? "; owners and privileges were left out" : "";
+  const owners = options.ignoreOwners === true ? "; owners and privileges were left out" : "";
+  const left = `${owners}${excusedKeys.size === 0 ? "" : `; ${excusedKeys.size} were left out on purpose`}`;
   return [{ name: "definitions", kind: "schema", outcome: "pass", message: `all ${size} definitions are equal${left}` }];
 }

@@ -26,6 +26,8 @@ export interface FingerprintOptions {
   readonly algorithm?: string | undefined;
   /** Sessions that hash at the same time; two more are opened for the catalogs and the present. Default 2. */
   readonly concurrency?: number | undefined;
+  /** Opens sessions with fewer rights: to plan a statement over a table runs code of its indexes and statistics. */
+  readonly openReader?: OpenSession | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Advanced by the bytes of the tables that have been hashed. */
   readonly progress?: Progress | undefined;
@@ -49,6 +51,7 @@ export async function fingerprintDatabase(
       snapshotId: options.snapshotId,
       holder: options.holder,
       concurrency: Math.max(1, options.concurrency ?? 2),
+      openWorker: options.openReader,
     });
     // Ending a busy session cuts its connection; the server notices within seconds and stops the query.
     options.signal?.addEventListener("abort", stop, { once: true });

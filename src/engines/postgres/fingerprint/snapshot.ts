@@ -87,6 +87,8 @@ export interface SnapshotOptions {
   /** The session whose transaction exported `snapshotId` and holds locks on the tables. It is borrowed and stays open. */
   readonly holder?: Session | undefined;
   readonly concurrency: number;
+  /** Opens the workers' sessions, where they shall have fewer rights; absent: as the others. */
+  readonly openWorker?: OpenSession | undefined;
 }
 
 /**
@@ -99,8 +101,8 @@ export async function openSnapshot(open: OpenSession, options: SnapshotOptions):
     await Promise.allSettled(opened.map((session) => session.end()));
   };
   const lockTimeoutMs = options.snapshotId === undefined ? LOCK_TIMEOUT_MS.ownSnapshot : LOCK_TIMEOUT_MS.importedSnapshot;
-  const openPinned = async (): Promise<{ session: Session; major: number }> => {
-    const session = await open();
+  const openPinned = async (by = open): Promise<{ session: Session; major: number }> => {
+    const session = await by();
     opened.push(session);
     return { session, major: await pinSession(session, lockTimeoutMs) };
   };
@@ -113,7 +115,7 @@ export async function openSnapshot(open: OpenSession, options: SnapshotOptions):
     const control = orHolder(inTransaction(first.session), holder);
     const workers: Asker[] = [];
     for (let i = 0; id !== undefined && i < options.concurrency; i += 1) {
-      workers.push(perStatement((await openPinned()).session, id, holder));
+      workers.push(perStatement((await openPinned(options.openWorker)).session, id, holder));
     }
     const now = (await openPinned()).session;
     return {

@@ -1,4 +1,5 @@
 // Loads a plain archive file into a database: decides what is restored, makes room, and has pg_restore do it in parallel.
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,9 +13,12 @@ import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
+import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-loader.ts";
 import { dropTables, existing, truncateTables } from "./clear.ts";
 import { foundationsThere } from "./foundations.ts";
+import { setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
+import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
@@ -45,35 +49,51 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
   const tools = await findTools("client", { configured: means.bin, minimumMajor: dumpMajor, signal });
   const client = await openClient(target, { signal });
   try {
-    const wanted = await choose(client, walked.contents.entries, options);
+    const superuser = await isSuperuser(client);
+    const apart = superuser && options.asSuperuser !== true;
+    const { kept, leftOut, uncertain } = setAside(walked.contents.entries, options.isolation, apart);
+    const wanted = await choose(client, kept, options);
     await refuseMissingExtensions(client, wanted.entries);
+    const loader = apart
+      ? await makeLoader(client, options.jobId ?? randomBytes(8).toString("hex"), { rowsOnly: options.dataOnly === true, signal })
+      : undefined;
     const ownership = options.dataOnly
-      ? { owners: false, without: new Set<number>(), notRestored: [] }
+      ? { owners: false, made: [], without: new Set<number>(), notRestored: [] }
       : await decideOwnership(client, wanted.entries, options.owners, options.createRoles === true);
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
-    const superuser = await isSuperuser(client);
-    await makeRoom(client, wanted.tables, entries, options);
+    // Emptying a table rebuilds its indexes, and plans that: the loader does it itself.
+    if (loader === undefined || options.dataOnly !== true) await makeRoom(client, wanted.tables, entries, options);
+    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options };
+    const run: LoaderLoad["run"] = (as, some, more, other) =>
+      restoreList(as, { ...list, ordered: some, restore: more.map((one) => (one === JOBS ? `--jobs=${jobs()}` : one)), signal: other });
+    const orphans = loader !== undefined && !ownership.owners && options.isolation === undefined && options.dataOnly !== true;
+    const notRestored = [
+      ...wanted.notRestored,
+      ...ownership.notRestored.map((one) =>
+        orphans && one.kind === "owner" ? { ...one, reason: `${one.reason}; ${KEPT_BY_ORPHANS}` } : one,
+      ),
+      ...leftOut,
+    ];
+    if (loader !== undefined) {
+      const load = { client, target, loader, entries, options, owners: ownership.owners, madeRoles: ownership.made, run };
+      const loaded = await (options.dataOnly === true ? loadRowsAsLoader(load) : loadAsLoader(load));
+      return { ...loaded, notRestored, leftOut, uncertain, loadedAs: loader.name };
+    }
     const restore = [
       ...(ownership.owners ? [] : ["--no-owner", "--no-privileges"]),
       ...(options.dataOnly ? ["--data-only"] : ["--no-data-for-failed-tables"]),
       // Only a superuser may switch off the triggers that check keys; others load tables in the order of their keys, one by one.
       ...(options.dataOnly && superuser ? ["--disable-triggers"] : []),
-      `--jobs=${options.dataOnly && !superuser ? 1 : jobs()}`,
+      options.dataOnly && !superuser ? "--jobs=1" : JOBS,
     ];
     const ordered = options.dataOnly && !superuser ? inKeyOrder(entries, walked.contents.entries) : entries;
-    const problems = await restoreList(target, archiveFile, {
-      restore,
-      ordered,
-      walked,
-      program: tools.programs.pg_restore.path,
-      client,
-      options,
-    });
-    return { problems, notRestored: [...wanted.notRestored, ...ownership.notRestored] };
+    return { problems: await run(target, ordered, restore), notRestored, leftOut, uncertain };
   } finally {
     await client.close();
   }
 }
+
+const KEPT_BY_ORPHANS = `everything belongs to the role ${ORPHANS_OWNER}: \`reassign owned by ${ORPHANS_OWNER} to ROLE\` gives it away`;
 
 async function walkWhole(archiveFile: string, signal: AbortSignal | undefined): Promise<WalkedArchive> {
   try {
@@ -166,16 +186,20 @@ async function makeRoom(client: Client, tables: readonly TocEntry[], entries: re
 }
 
 interface RestoreList {
+  readonly archiveFile: string;
   readonly restore: readonly string[];
   readonly ordered: readonly TocEntry[];
   readonly walked: WalkedArchive;
   readonly program: string;
   readonly client: Client;
   readonly options: LoadOptions;
+  /** Beside the load's own. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-async function restoreList(target: Connection, archiveFile: string, list: RestoreList): Promise<string[]> {
-  const { ordered, walked, options } = list;
+async function restoreList(target: Connection, list: RestoreList): Promise<string[]> {
+  const { archiveFile, ordered, walked, options } = list;
+  const signals = [options.signal, list.signal].filter((signal) => signal !== undefined);
   // Beside the archive, which the caller keeps in a private directory that is cleaned up even after a crash.
   const directory = await mkdtemp(join(dirname(archiveFile), "restore-list-"));
   const rows = watchRows(list.client, ordered, walked, options.progress);
@@ -188,7 +212,7 @@ async function restoreList(target: Connection, archiveFile: string, list: Restor
       archiveFile,
       arguments: [...list.restore, `--use-list=${file}`],
       entries: ordered,
-      signal: options.signal,
+      signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
       onDone: rows.done,
     });
   } finally {

@@ -11,8 +11,18 @@ let asked = 0;
 function entry(dumpId: number, kind: string, name: string, more: Partial<TocEntry> = {}): TocEntry {
   const { dependencies = [], definition = "" } = more;
   return {
-    ...{ dumpId, kind, name, schema: "public", hasData: kind === "TABLE DATA", owner: "ann", section: 1, copyStatement: "" },
-    ...{ offsetFieldAt: 0, dataAt: undefined },
+    ...{
+      dumpId,
+      kind,
+      name,
+      schema: "public",
+      hasData: kind === "TABLE DATA",
+      owner: "ann",
+      section: 1,
+      copyStatement: "",
+      dropStatement: "",
+    },
+    ...{ offsetFieldAt: 0, dataAt: undefined, tablespace: "" },
     get dependencies() {
       asked += 1;
       return dependencies;

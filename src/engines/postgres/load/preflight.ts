@@ -64,6 +64,8 @@ export async function refuseMissingExtensions(client: Client, entries: readonly 
 export interface Ownership {
   /** Whether owners and privileges are restored. */
   readonly owners: boolean;
+  /** Roles that were made, without login. */
+  readonly made: readonly string[];
   /** Entries that cannot be without a role that is not there. */
   readonly without: ReadonlySet<number>;
   readonly notRestored: readonly Omission[];
@@ -88,7 +90,7 @@ export async function decideOwnership(
   const missing = roles.filter((role) => !known.has(role));
   if (createRoles) {
     for (const role of missing) await client.query(`create role "${role.replaceAll('"', '""')}" nologin`);
-    return { owners: owners ?? true, without: new Set(), notRestored: [] };
+    return { owners: owners ?? true, made: missing, without: new Set(), notRestored: [] };
   }
   if (owners === true && missing.length > 0) {
     throw new LifeboatError(
@@ -101,7 +103,7 @@ export async function decideOwnership(
     );
   }
   const foreign = rows.filter((row) => !row.mine).map((row) => row.name);
-  if (owners ?? (missing.length === 0 && foreign.length === 0)) return { owners: true, without: new Set(), notRestored: [] };
+  if (owners ?? (missing.length === 0 && foreign.length === 0)) return { owners: true, made: [], without: new Set(), notRestored: [] };
   const lost = new Set(missing);
   const homeless = entries.filter(
     (entry) => (entry.kind === "POLICY" || entry.kind === "USER MAPPING") && rolesInDefinition(entry).some((role) => lost.has(role)),
@@ -114,6 +116,7 @@ export async function decideOwnership(
         : `this user may not act for: ${foreign.join(", ")}`;
   return {
     owners: false,
+    made: [],
     without: new Set(homeless.map((entry) => entry.dumpId)),
     notRestored: [
       { kind: "owner", object: "all objects", reason },

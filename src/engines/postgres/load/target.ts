@@ -100,12 +100,36 @@ export async function createDatabase(server: Connection, name: string, options: 
 /** Invalid parameter, wrong object type, syntax of a newer server, feature not supported. */
 const LOCALE_STATES = new Set(["22023", "42809", "42601", "0A000"]);
 
-/** Drops the database, with its sessions where the server can end them (13 and newer). One that is not there is no error. */
+/** Drops the database with its sessions and subscriptions; no publisher is called. One that is not there is no error. */
 export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
   await withServer(server, [name], work, async (client) => {
-    const force = client.serverVersionNumber >= 130_000 ? " with (force)" : "";
-    await client.query(`drop database if exists ${quote(name)}${force}`);
+    await dropSubscriptions(client, server, name, work);
+    if (client.serverVersionNumber < 130_000)
+      await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1", [name]);
+    await client.query(`drop database if exists ${quote(name)}${client.serverVersionNumber >= 130_000 ? " with (force)" : ""}`);
   });
+}
+
+/**
+ * A database with a subscription cannot be dropped, and dropping a subscription calls its publisher. Each forgets its slot first, so that
+ * the publisher is never called.
+ */
+async function dropSubscriptions(client: Client, server: Connection, database: string, work: Work): Promise<void> {
+  const names = await client.query<{ name: string }>(
+    `select s.subname::text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = $1`,
+    [database],
+  );
+  if (names.length === 0) return;
+  const inside = await openClient(withDatabase(server, database), { signal: work.signal });
+  try {
+    for (const { name } of names) {
+      await inside.query(`alter subscription ${quote(name)} disable`);
+      await inside.query(`alter subscription ${quote(name)} set (slot_name = none)`);
+      await inside.query(`drop subscription ${quote(name)}`);
+    }
+  } finally {
+    await inside.close();
+  }
 }
 
 /** Acts through a database of the server that is none of `not`: one cannot rename or drop the database one is connected to. */

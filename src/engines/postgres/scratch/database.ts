@@ -3,9 +3,11 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import type { Resource } from "../../../ports/resource.ts";
-import { type Client, openClient } from "../connect/client.ts";
+import { openClient } from "../connect/client.ts";
 import { assertNotSource } from "../connect/identity.ts";
 import { connectionFromUrl, withDatabase } from "../connect/url.ts";
+import { dropLoader } from "../load/loader-role.ts";
+import { dropDatabase } from "../load/target.ts";
 
 export const DATABASE_KIND = "scratch-database";
 const PREFIX = "lifeboat_scratch_";
@@ -46,7 +48,7 @@ export async function beginScratchDatabase(url: string, source: Connection, requ
     ownServer: false,
     end() {
       // Without the job's signal: what was made is removed also when the job was cancelled.
-      ending ??= drop(server, name);
+      ending ??= drop(server, jobId);
       return ending;
     },
   };
@@ -78,7 +80,7 @@ export async function undoScratchDatabase(url: string | undefined, locator: Reso
   if (database !== nameFor(jobId)) {
     throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${jobId}; it is left as it is`);
   }
-  await drop(server, database, work.signal);
+  await drop(server, jobId, work.signal);
   return true;
 }
 
@@ -100,18 +102,8 @@ function nameFor(jobId: string): string {
   return name;
 }
 
-async function drop(server: Connection, name: string, signal?: AbortSignal): Promise<void> {
-  const client = await openClient(server, { signal });
-  try {
-    if (client.serverVersionNumber >= 130_000) await client.query(`drop database if exists ${name} with (force)`);
-    else await dropOnOldServer(client, name);
-  } finally {
-    await client.close();
-  }
-}
-
-/** Before version 13 a database with sessions cannot be dropped: they are ended first. */
-async function dropOnOldServer(client: Client, name: string): Promise<void> {
-  await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1", [name]);
-  await client.query(`drop database if exists ${name}`);
+/** First the database, then the role that loaded it: a role goes when it owns nothing any more. */
+async function drop(server: Connection, jobId: string, signal?: AbortSignal): Promise<void> {
+  await dropDatabase(server, nameFor(jobId), { signal });
+  await dropLoader(server, jobId, { signal });
 }

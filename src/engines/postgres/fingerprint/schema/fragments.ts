@@ -11,7 +11,7 @@ export const role = (oid: string): string =>
   `case ${oid} when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(${oid})) end`;
 
 /**
- * Privileges as sorted text, defaults spelled out; the grantor only where it is not the owner. `type` is acldefault's
+ * Privileges as sorted text, defaults spelled out; the grantor only where it is not the owner. Those of a role that loads go with it. `type` is acldefault's
  * letter, or null where no defaults apply.
  */
 export function aclText(acl: string, owner: string, type: string | null): string {
@@ -19,7 +19,7 @@ export function aclText(acl: string, owner: string, type: string | null): string
   return `coalesce((select pg_catalog.string_agg(item, ',' order by item collate pg_catalog."C") from (
     select ${role("e.grantee")} || '=' || e.privilege_type || case when e.is_grantable then '*' else '' end
       || case when e.grantor <> ${owner} then ' by ' || ${role("e.grantor")} else '' end as item
-    from pg_catalog.aclexplode(${items}) e) items), 'nobody')`;
+    from pg_catalog.aclexplode(${items}) e where e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_') items), 'nobody')`;
 }
 
 /** Options of foreign objects, sorted; whatever may be a secret shows only that it is there. */

@@ -1,0 +1,82 @@
+// What is left out of a load because of what it would do by itself: connect, run programs, or fire at whoever comes.
+import type { Omission } from "../../../core/fingerprint.ts";
+import type { Isolation } from "../../../ports/engine.ts";
+import type { TocEntry } from "../archive/contents.ts";
+import { bare } from "./statement.ts";
+
+export interface SetAside {
+  readonly kept: readonly TocEntry[];
+  readonly leftOut: readonly Omission[];
+  /** Code of what was kept may have called what was left out. */
+  readonly uncertain: boolean;
+}
+
+/** Extensions with functions that open connections, run programs, read files or start jobs. Those that end in `_fdw` count without being named. */
+const REACHING = new Set([
+  ...["dblink", "http", "pg_net", "pgsql_http", "pg_cron", "pgagent", "pg_timetable", "pg_background", "pg_task", "adminpack", "orafce"],
+  ...[
+    "aws_s3",
+    "aws_lambda",
+    "aws_commons",
+    "azure_storage",
+    "azure_ai",
+    "wrappers",
+    "multicorn",
+    "plproxy",
+    "pglogical",
+    "pgq",
+    "pg_amqp",
+  ],
+  ...["plpython3u", "plpython2u", "plpythonu", "plperlu", "pltclu", "plsh", "plr", "pljava", "pgtap_http", "timescaledb", "pg_partman"],
+]);
+const FOREIGN = new Set(["FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE"]);
+const UNTRUSTED = new Set(["c", "internal"]);
+/** What has no name of its own in a report. */
+const ATTACHED = new Set([
+  ...["ACL", "COMMENT", "SECURITY LABEL", "TABLE DATA", "MATERIALIZED VIEW DATA", "SEQUENCE SET", "SEQUENCE OWNED BY", "DEFAULT"],
+  ...["SUBSCRIPTION TABLE", "STATISTICS DATA", "INDEX ATTACH", "TABLE ATTACH", "ROW SECURITY"],
+]);
+
+const NO_REPLICATION = "scratch takes part in no replication";
+const NO_TRIGGERS = "no event trigger of the source's fires in scratch";
+const NO_ISOLATION = "this scratch server is not isolated (scratch.isolation: none), and it could reach out of it";
+const AT_LOGIN = "it would run at every login, with the rights of the one who logs in; create it when the restored database is accepted";
+
+/** `apart`: a role of its own loads, so that what runs at every login must not be there while others still do. */
+export function setAside(entries: readonly TocEntry[], isolation: Isolation | undefined, apart: boolean): SetAside {
+  const omitted = new Set<number>();
+  const leftOut: Omission[] = [];
+  let uncertain = false;
+  const kept = entries.filter((entry) => {
+    const own = reasonFor(entry, isolation, apart);
+    const reason = own ?? (entry.dependencies.some((id) => omitted.has(id)) ? "it depends on what was left out" : undefined);
+    if (reason === undefined) return true;
+    omitted.add(entry.dumpId);
+    uncertain ||= reason === NO_ISOLATION;
+    if (!ATTACHED.has(entry.kind)) leftOut.push({ kind: entry.kind.toLowerCase(), object: nameOf(entry), reason });
+    return false;
+  });
+  return { kept, leftOut, uncertain };
+}
+
+const nameOf = ({ schema, name }: TocEntry): string => (schema === "" ? name : `${schema}.${name}`);
+
+function reasonFor(entry: TocEntry, isolation: Isolation | undefined, apart: boolean): string | undefined {
+  const { kind } = entry;
+  if (kind === "EVENT TRIGGER") {
+    if (isolation !== undefined) return NO_TRIGGERS;
+    return apart && /\bON login\b/i.test(bare(entry.definition)) ? AT_LOGIN : undefined;
+  }
+  if (isolation === undefined) return undefined;
+  if (kind === "SUBSCRIPTION") return NO_REPLICATION;
+  return isolation === "none" && reaches(entry) ? NO_ISOLATION : undefined;
+}
+
+function reaches({ kind, name, definition }: TocEntry): boolean {
+  if (FOREIGN.has(kind)) return true;
+  if (kind === "EXTENSION") return REACHING.has(name) || /_fdw$/.test(name);
+  if (kind === "PROCEDURAL LANGUAGE") return !/\bTRUSTED\b/.test(bare(definition));
+  if (kind !== "FUNCTION" && kind !== "PROCEDURE") return false;
+  const language = /\bLANGUAGE (\w+|"")/.exec(bare(definition))?.[1] ?? "sql";
+  return UNTRUSTED.has(language) || language === '""' || /(?<!\d)u$/.test(language) || REACHING.has(language);
+}

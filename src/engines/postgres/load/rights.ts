@@ -1,0 +1,64 @@
+// What the loader may do with objects that are not its own: granted by statements, and gone with the role.
+import type { TocEntry } from "../archive/contents.ts";
+import type { Client } from "../connect/client.ts";
+import type { Loader } from "./loader-role.ts";
+import { referencedTable } from "./selection.ts";
+import { quote } from "./target.ts";
+
+/** What the loader needs of objects that are there before it creates anything: schemas, tablespaces, tables that keys refer to or rows go into. */
+export async function rightsToFill(client: Client, { name }: Loader, entries: readonly TocEntry[]): Promise<string[]> {
+  const created = new Set(entries.filter(({ kind }) => kind === "TABLE").map(qualified));
+  const filled = entries.filter(({ kind }) => kind === "TABLE DATA").filter((entry) => !created.has(qualified(entry)));
+  const madeSequences = new Set(entries.filter(({ kind }) => kind === "SEQUENCE").map(qualified));
+  const set = entries.filter(({ kind }) => kind === "SEQUENCE SET").filter((entry) => !madeSequences.has(qualified(entry)));
+  const referred = [...new Set(entries.flatMap((entry) => referencedTable(entry) ?? []))];
+  const there = await client.query<{ name: string; what: string }>(
+    `select 'tablespace' as what, spcname::text as name from pg_catalog.pg_tablespace where spcname = any ($1)
+     union all select 'referred', pg_catalog.to_regclass(name)::text from unnest($2::text[]) name where pg_catalog.to_regclass(name) is not null`,
+    [entries.map(({ tablespace }) => tablespace).filter((one) => one !== ""), referred],
+  );
+  const of = (kind: string): string[] => there.filter(({ what }) => what === kind).map((one) => one.name);
+  const creates = new Set(entries.filter(({ kind }) => kind !== "TABLE DATA" && kind !== "SEQUENCE SET").map(({ schema }) => schema));
+  return [
+    ...(await foreignSchemas(client, name)).map(
+      (schema) => `grant usage${creates.has(schema) ? ", create" : ""} on schema ${quote(schema)} to ${name}`,
+    ),
+    ...of("tablespace").map((tablespace) => `grant create on tablespace ${quote(tablespace)} to ${name}`),
+    ...of("referred").map((table) => `grant select, references on ${table} to ${name}`),
+    ...granting("select, insert, truncate", filled, name),
+    ...granting("select, update", set, name),
+  ];
+}
+
+const READABLE = new Set(["TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "TABLE DATA"]);
+
+/** For the comparison and the probes: reading a table runs code too, when a statement is planned. */
+export async function rightsToRead(client: Client, { name }: Loader, entries: readonly TocEntry[]): Promise<string[]> {
+  const readable = entries.filter(({ kind }) => READABLE.has(kind));
+  return [
+    ...(await foreignSchemas(client, name)).map((schema) => `grant usage on schema ${quote(schema)} to ${name}`),
+    ...granting("select", readable, name),
+  ];
+}
+
+/** A user's schemas that the loader does not own; types and functions of extensions lie in them too. */
+async function foreignSchemas(client: Client, loader: string): Promise<string[]> {
+  const rows = await client.query<{ name: string }>(
+    `select nspname::text as name from pg_catalog.pg_namespace
+     where nspname !~ '^pg_' and nspname <> 'information_schema' and nspowner <> $1::pg_catalog.regrole`,
+    [loader],
+  );
+  return rows.map((row) => row.name);
+}
+
+const TOGETHER = 200;
+
+function granting(what: string, entries: readonly TocEntry[], to: string): string[] {
+  const names = [...new Set(entries.map(qualified))];
+  return Array.from(
+    { length: Math.ceil(names.length / TOGETHER) },
+    (_, n) => `grant ${what} on ${names.slice(n * TOGETHER, (n + 1) * TOGETHER).join(", ")} to ${to}`,
+  );
+}
+
+const qualified = ({ schema, name }: TocEntry): string => `${quote(schema)}.${quote(name)}`;
