@@ -78,13 +78,13 @@ async function rehearse(workshop: Workshop, source: Source, target: Destination,
   try {
     const begin = async (archiveFile: string): Promise<Place> => {
       scratch = await beginScratch(source, target, job, watch);
-      const { connection, ownServer } = scratch;
+      const { connection, ownServer, isolation } = scratch;
       // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
-      if (!ownServer) return { connection, ownServer, isolation: "none" };
+      if (!ownServer) return { connection, ownServer, isolation };
       return {
         connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, ownServer, signal: job.signal }),
         ownServer,
-        isolation: "cell",
+        isolation,
       };
     };
     const arrival = await bringTo(workshop, source, target, job, watch, { begin });

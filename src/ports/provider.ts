@@ -3,6 +3,7 @@
 import type { LifeboatError } from "../core/errors.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "./control.ts";
+import type { Isolation } from "./engine.ts";
 import type { Resource } from "./resource.ts";
 
 export interface ProviderCapabilities {
@@ -28,6 +29,8 @@ export interface Scratch {
   readonly resource: Resource;
   /** The whole server is scratch: databases can be made on it, and go with it. */
   readonly ownServer: boolean;
+  /** What keeps the code of a restored database in; a load leaves out what needs more. Absent: there is no code in such data. */
+  readonly isolation?: Isolation | undefined;
   /** Why the scratch was ended under the job, where its maker did that: DISK_FULL. Errors that the job met are only its consequence. */
   fault?(): Promise<LifeboatError | undefined>;
   /** Ends and removes it. Safe to call twice. */

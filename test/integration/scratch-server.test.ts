@@ -20,6 +20,7 @@ async function leftovers(): Promise<unknown[]> {
   );
 }
 
+const CONSENT = "scratch: { isolation: none }\n";
 const scratchOption = async (): Promise<string> =>
   `scratch: { url: ${JSON.stringify((await sharedCluster()).connection("postgres").url)} }`;
 
@@ -52,7 +53,7 @@ test("R57 H5 H6 a drill on a scratch server takes no subscription, foreign serve
     source,
     `create subscription ${name} connection 'host=127.0.0.1 port=${port} dbname=x' publication p with (connect = false, slot_name = 'shop')`,
   );
-  const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption() });
+  const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption(), yaml: CONSENT });
   await world.expect(0, "backup", "shop");
   await query(source, `alter subscription ${name} set (slot_name = none); drop subscription ${name}`);
   const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
@@ -74,7 +75,7 @@ test("R57 code that misses what was left out of a scratch server makes a drill i
      create function public.ask(int) returns boolean language plpgsql as $f$ begin perform dblink_get_connections(); return true; end $f$;
      alter table public.t add check (public.ask(id)); insert into t values (1)`,
   );
-  const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption() });
+  const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption(), yaml: CONSENT });
   await world.expect(0, "backup", "shop");
   const drilled = (await world.expect(3, "drill", "shop", "--json")).json();
   assert.equal(drilled.verdict, "inconclusive", JSON.stringify(drilled.reasons));

@@ -64,7 +64,7 @@ test("without a server that is new enough, the package to install is named and n
 test("on a given server, scratch is a database of the job's own, dropped even while somebody is connected", needsServer, async () => {
   const source = await freshDatabase();
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch(asked);
   const name = `lifeboat_scratch_${asked.jobId}`;
@@ -77,9 +77,21 @@ test("on a given server, scratch is a database of the job's own, dropped even wh
   assert.ok(!(await databases()).includes(name));
 });
 
+test("R57 a scratch server by its address needs the configuration's consent: it has no cell", needsServer, async () => {
+  const { declared, request: asked } = request();
+  const { url } = (await sharedCluster()).connection("postgres");
+  for (const isolation of [undefined, "required"] as const) {
+    const provider = createPostgresProvider({ url: "postgres://u@h/d", scratch: { url, isolation } });
+    for (const act of [provider.beginScratch(asked), provider.checkScratch(15)]) {
+      await assert.rejects(act, (error) => isLifeboatError(error, "ISOLATION_MISSING") && /scratch\.isolation: none/.test(error.hint));
+    }
+  }
+  assert.deepEqual(declared, []);
+});
+
 test("a scratch server whose database is the source itself is refused before anything is made", needsServer, async () => {
   const source = await freshDatabase();
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: source.url } });
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: source.url, isolation: "none" } });
   const { declared, request: asked } = request();
   await assert.rejects(provider.beginScratch(asked), (error) => isLifeboatError(error, "SOURCE_WRITE_REFUSED"));
   assert.deepEqual(declared, []);
@@ -87,7 +99,7 @@ test("a scratch server whose database is the source itself is refused before any
 
 test("a source that is down does not keep a drill from its scratch server", needsServer, async () => {
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d", scratch: { url: server.url } });
+  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d", scratch: { url: server.url, isolation: "none" } });
   const scratch = await provider.beginScratch(request().request);
   await scratch.end();
 });
@@ -95,7 +107,7 @@ test("a source that is down does not keep a drill from its scratch server", need
 test("what a crash left on a scratch server is dropped by the locator, and nothing else ever is", needsServer, async () => {
   const source = await freshDatabase("precious");
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
   const { resource } = await provider.beginScratch(request().request);
   const forged = { ...resource, locator: { ...resource.locator, database: "precious" } };
   await assert.rejects(provider.undo(forged), (error) => isLifeboatError(error, "SCRATCH_FAILED"));

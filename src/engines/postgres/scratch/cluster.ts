@@ -45,6 +45,7 @@ export async function beginScratchCluster(options: ScratchSurroundings, request:
     description: `a throw-away PostgreSQL ${major} cluster on this machine, ${isolationInWords(isolation)}; with fsync off: times may be better than on the real target`,
     resource,
     ownServer: true,
+    isolation: isolation === "none" ? "none" : "cell",
     fault: () => cluster.fault(),
     end: () => cluster.stop(),
   };

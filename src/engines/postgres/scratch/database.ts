@@ -8,17 +8,24 @@ import { assertNotSource } from "../connect/identity.ts";
 import { connectionFromUrl, withDatabase } from "../connect/url.ts";
 import { dropLoader } from "../load/loader-role.ts";
 import { dropDatabase } from "../load/target.ts";
+import type { ScratchOptions } from "./options.ts";
 
 export const DATABASE_KIND = "scratch-database";
 const PREFIX = "lifeboat_scratch_";
 const LONGEST_NAME_BYTES = 63;
 
 /**
- * Refuses, before anything is made, a server whose named database is the source itself (SOURCE_WRITE_REFUSED), and one that is
- * older than the data (SCRATCH_FAILED).
+ * Refuses, before anything is made, without the configuration's consent (ISOLATION_MISSING), a server whose named database is the source
+ * itself (SOURCE_WRITE_REFUSED), and one that is older than the data (SCRATCH_FAILED).
  */
-export async function beginScratchDatabase(url: string, source: Connection, request: ScratchRequest): Promise<Scratch> {
+export async function beginScratchDatabase(
+  options: ScratchOptions,
+  url: string,
+  source: Connection,
+  request: ScratchRequest,
+): Promise<Scratch> {
   const { jobId, serverMajor, signal, declare } = request;
+  requireConsent(options);
   const server = connectionFromUrl(url);
   const name = nameFor(jobId);
   const resource: Resource = { kind: DATABASE_KIND, locator: { server: server.label, database: name, jobId } };
@@ -46,6 +53,7 @@ export async function beginScratchDatabase(url: string, source: Connection, requ
     description: `a database of its own on the scratch server ${server.label} (PostgreSQL ${major})`,
     resource,
     ownServer: false,
+    isolation: "none",
     end() {
       // Without the job's signal: what was made is removed also when the job was cancelled.
       ending ??= drop(server, jobId);
@@ -54,8 +62,17 @@ export async function beginScratchDatabase(url: string, source: Connection, requ
   };
 }
 
+/** On such a server no cell keeps the code of a restored database in: ISOLATION_MISSING, unless the configuration accepts that. */
+function requireConsent({ isolation = "required" }: ScratchOptions): void {
+  if (isolation === "none") return;
+  throw new LifeboatError("ISOLATION_MISSING", "a scratch server that is given by its address cannot be isolated from here", {
+    hint: "take scratch.url out of the source to drill on this machine, or accept the risk with `scratch.isolation: none` in the configuration",
+  });
+}
+
 /** Whether the server answers and lets this user create databases: SOURCE_* or SOURCE_PERMISSION when not. */
-export async function checkScratchServer(url: string, work: Work = {}): Promise<string> {
+export async function checkScratchServer(options: ScratchOptions, url: string, work: Work = {}): Promise<string> {
+  requireConsent(options);
   const server = connectionFromUrl(url);
   const client = await openClient(server, { signal: work.signal });
   try {

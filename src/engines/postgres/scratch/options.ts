@@ -10,7 +10,7 @@ export interface ScratchOptions {
   readonly user?: string | undefined;
   /** PostgreSQL settings added to those of throw-away clusters. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** Whether a throw-away cluster without a cell is refused. Default: `required`. */
+  /** Whether scratch without a cell is refused: a throw-away cluster, or any server by its address. Default: `required`. */
   readonly isolation?: Isolation | undefined;
 }
 

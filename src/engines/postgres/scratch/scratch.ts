@@ -19,11 +19,17 @@ export function scratchPlace(options: ScratchSurroundings, source: (work: Work) 
   const url = options.scratch?.url;
   if (url !== undefined) connectionFromUrl(url);
   return {
-    check: (serverMajor, work) => (url === undefined ? checkScratchCluster(options, serverMajor, work) : checkScratchServer(url, work)),
+    check: (serverMajor, work) =>
+      url === undefined ? checkScratchCluster(options, serverMajor, work) : checkScratchServer(options.scratch ?? {}, url, work),
     begin: async (request) =>
       url === undefined
         ? await beginScratchCluster(options, request)
-        : await beginScratchDatabase(url, await source({ signal: request.signal, progress: request.progress }), request),
+        : await beginScratchDatabase(
+            options.scratch ?? {},
+            url,
+            await source({ signal: request.signal, progress: request.progress }),
+            request,
+          ),
     async undo({ kind, locator }, work) {
       if (kind === CLUSTER_KIND) return await undoScratchCluster(locator);
       if (kind === DATABASE_KIND) return await undoScratchDatabase(url, locator, work);
