@@ -20,6 +20,7 @@ import {
   storeSegment,
 } from "./log.ts";
 import { historyPlace, placeOf } from "./log-place.ts";
+import { recordLogRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";
 import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
 import { objectOfSignature } from "./signed.ts";
@@ -173,6 +174,35 @@ test("R25 a segment whose JSON is damaged does not count and hides no other", as
     [nameOf(2)],
   );
   assert.match(flaws[0] ?? "", /00000001\.json in .* is damaged: /);
+});
+
+test("R56 log that is gone without a signed removal, and log that no trusted key has signed, are named", async (t) => {
+  const repository = await temporaryRepository(t);
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const { record: first } = await store(repository, segmentOf(1, []), bytesOf(1));
+  const { record: last } = await store(repository, segmentOf(2, []), bytesOf(2));
+  assert.deepEqual((await catalog.log("shop")).doubts, []);
+  const kept: [string, Uint8Array][] = [];
+  for await (const { name } of repository.storage.list("sources/shop/log/00000001/000000010000000000000002")) {
+    kept.push([name, await gather(repository.storage.get(name))]);
+    await repository.storage.delete(name);
+  }
+  const codes = async (): Promise<string[]> => (await catalog.log("shop")).doubts.map(({ code }) => code);
+  assert.deepEqual(await codes(), ["LOG_MISSING"], "the newest is gone");
+  assert.deepEqual(await codes(), ["LOG_MISSING"], "and stays missed");
+  for (const [name, bytes] of kept) if (objectOfSignature(name) === undefined) await repository.storage.put(name, bytes);
+  assert.deepEqual(await codes(), ["LOG_UNSIGNED", "LOG_MISSING"], "back without its signature");
+  assert.deepEqual(
+    (await catalog.log("shop")).segments.map(({ name }) => name),
+    [first.name],
+  );
+  for (const [name, bytes] of kept) await repository.storage.put(name, bytes);
+  assert.deepEqual(await codes(), []);
+  await recordLogRemoval(repository, "shop", [{ timeline: 1, throughLsn: first.nextLsn }], { now: () => new Date() });
+  await removeLogFile(repository, placeOf(first));
+  assert.deepEqual(await codes(), [], "what expiry removes is not missed");
+  assert.equal(last.name, (await catalog.log("shop")).segments[0]?.name);
 });
 
 test("R25 a link that is found out later makes two stretches one", async (t) => {
