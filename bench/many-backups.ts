@@ -1,17 +1,25 @@
-// A repository with very many backups: manifests as they are, written straight to disk because only listing is measured.
-import { mkdirSync, writeFileSync } from "node:fs";
+// A repository with very many backups: signed manifests as they are, written straight to disk because only listing is measured.
+// Their parts are holes of the right size.
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeId } from "../src/core/ids.ts";
-import { backupFolder, backupFolderName, manifestName } from "../src/repository/layout.ts";
+import { encodeJson } from "../src/repository/json-object.ts";
+import { backupFolder, backupFolderName, IDENTITY_FILE, manifestName, partName } from "../src/repository/layout.ts";
+import { signatureName } from "../src/repository/signed.ts";
+import { parseWriter } from "../src/repository/trust.ts";
 
-export async function fillRepository(directory: string, count: number): Promise<void> {
+export function fillRepository(directory: string, count: number, writerFile: string): void {
+  const writer = parseWriter(readFileSync(writerFile, "utf8"), writerFile);
+  const { id: repository } = JSON.parse(readFileSync(join(directory, IDENTITY_FILE), "utf8")) as { id: string };
   const facts = { sizeBytes: 123_456_789, sha256: "0".repeat(64) };
+  let previous: { readonly id: string; readonly sha256: string } | undefined;
   for (let n = 0; n < count; n++) {
     const at = new Date(Date.UTC(2024, 0, 1, n));
     const id = makeId(at, new Uint8Array([n, n >> 8, n >> 16, 1, 2]));
     const folder = backupFolderName(at, "full", id);
     const instant = at.toISOString();
-    const manifest = {
+    const bytes = encodeJson({
       format: 1,
       id,
       name: `backup-${n}`,
@@ -19,6 +27,7 @@ export async function fillRepository(directory: string, count: number): Promise<
       provider: "postgres",
       engine: "postgres",
       kind: "full",
+      previous,
       startedAt: instant,
       snapshotAt: instant,
       endedAt: instant,
@@ -26,12 +35,23 @@ export async function fillRepository(directory: string, count: number): Promise<
       madeBy: { user: "u", host: "h", job: id, lifeboat: "0" },
       server: { version: "15", tool: "pg_dump 15" },
       sourceBytes: facts.sizeBytes,
-      parts: [{ name: "data", content: "pg_dump-custom", plain: facts, stored: facts }],
+      parts: ["data", "fingerprint"].map((name) => ({ name, content: "test", plain: facts, stored: facts })),
       recipients: [],
       fingerprint: { algorithm: "pg-rows-1", digest: facts.sha256, tables: 1, rows: 1, unhashed: 0 },
       notIncluded: [],
-    };
+      type: "manifest",
+      repository,
+    });
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    previous = { id, sha256 };
+    const name = manifestName("shop", folder);
     mkdirSync(join(directory, backupFolder("shop", folder)), { recursive: true });
-    writeFileSync(join(directory, manifestName("shop", folder)), `${JSON.stringify(manifest, null, 2)}\n`);
+    writeFileSync(join(directory, signatureName(name, sha256)), writer.sign(bytes));
+    writeFileSync(join(directory, name), bytes);
+    for (const part of ["data", "fingerprint"]) {
+      const file = join(directory, partName("shop", folder, part));
+      writeFileSync(file, "");
+      truncateSync(file, facts.sizeBytes);
+    }
   }
 }

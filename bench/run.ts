@@ -1,6 +1,6 @@
 // Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
 // Usage: npm run bench [-- SECTION …]   default: all sections
-// sections: mongodb-backup base recovery backup restore fingerprint list startup
+// sections: mongodb-backup base recovery backup restore fingerprint signing list startup
 // variables: BENCH_ROUNDS, BENCH_MILLION_ROWS, BENCH_DOCUMENTS (100000 is a quick look)
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { fillRepository } from "./many-backups.ts";
 import { compare, type Measured, measure } from "./measure.ts";
 import { benchMongodb, OUR_MONGODB_BACKUP, RAW_READ } from "./mongodb.ts";
 import { OUR_RESTORE } from "./recovery.ts";
+import { benchSigning } from "./signing.ts";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MILLION_ROWS = Number(process.env.BENCH_MILLION_ROWS ?? 10);
@@ -158,8 +159,17 @@ try {
     report("Fingerprint of every row", runs, "fingerprint", { "pg_dump -Fc -Z0 >/dev/null": "limit 0.70" });
   }
 
+  if (wants("signing")) {
+    print("\nLog segments stored and signed, beside the same without a signature   (limit 1.10 x)");
+    for (const segmentBytes of [64 * 1024, 1024 * 1024, 16 * 1024 * 1024]) {
+      const { signedMs, unsignedMs } = await benchSigning(segmentBytes, ROUNDS);
+      const ratio = `${(signedMs / unsignedMs).toFixed(2)} x`;
+      print(`  ${ratio}  segments of ${segmentBytes / 1024} KiB: ${signedMs.toFixed(1)} ms each, unsigned ${unsignedMs.toFixed(1)} ms`);
+    }
+  }
+
   if (wants("list")) {
-    await fillRepository(join(folder, "repository"), 10_000);
+    fillRepository(join(folder, "repository"), 10_000, join(folder, "lifeboat-writer.pem"));
     const state = { ...env, XDG_CACHE_HOME: join(folder, "cache") };
     mkdirSync(state.XDG_CACHE_HOME);
     const cold = await measure("$L list", state);

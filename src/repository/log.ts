@@ -25,7 +25,7 @@ import type { Repository } from "./repository.ts";
 import type { OpenKey, SealKey } from "./seal/keys.ts";
 import { seal } from "./seal/seal.ts";
 import { unseal } from "./seal/unseal.ts";
-import { deleteSigned, getSigned, objectOfSignature, putSigned, type Signed } from "./signed.ts";
+import { deleteSigned, getSigned, objectOfSignature, type Prepared, prepareSigned, putSigned, type Signed } from "./signed.ts";
 
 export interface LogStoreOptions {
   readonly lockUntil?: Date | undefined;
@@ -119,13 +119,18 @@ async function storeSealed<T extends Facts>(
   if (before?.signedBy !== undefined) return { record: same(before), existed: true };
   let existed = false;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const sealed = seal(once(plain), key, { signal });
+    const sealed = await sealWhole(plain, key, signal);
+    const record = kind.describe(sealed.facts);
+    const prepared = prepareSigned(repository, kind.type, names.json, record);
     // Bytes without their JSON are a crash's remains: they are written over. No condition: some servers know none for what
     // is sent in several parts. So of two that store the same segment at once, each describes its own bytes and then looks
     // whether they still lie there: whoever wrote last is the last to describe.
-    const { etag } = await storage.put(names.bytes, sealed.bytes, { lockUntil, signal });
-    const record = kind.describe(sealed.facts());
-    existed = (await commit(repository, names.json, kind, record, same, { lockUntil, signal })) || existed;
+    // The signature on its way with them costs no time of its own.
+    const [{ etag }] = await Promise.all([
+      storage.put(names.bytes, sealed.bytes, { lockUntil, signal }),
+      prepared.storeSignature({ lockUntil, signal }),
+    ]);
+    existed = (await commit(repository, names.json, kind, prepared, same, { lockUntil, signal })) || existed;
     if ((await storage.head(names.bytes, { signal }))?.etag === etag) return { record, existed };
     await sleep(Math.random() * 100 * attempt, undefined, { signal });
   }
@@ -137,7 +142,7 @@ async function commit<T>(
   repository: Repository,
   name: string,
   { type, schema }: Kind<T>,
-  record: object,
+  prepared: Prepared,
   assertSame: (found: Signed<T>) => unknown,
   options: LogStoreOptions,
 ): Promise<boolean> {
@@ -148,12 +153,24 @@ async function commit<T>(
     if (found?.signedBy !== undefined) assertSame(found);
     const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag, replaces: found?.digest };
     try {
-      await putSigned(repository, type, name, record, { ...options, ...condition });
+      await prepared.commit({ ...options, ...condition });
       return found?.signedBy !== undefined;
     } catch (error) {
       if (!isLifeboatError(error, "STORAGE_CONFLICT") || attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/** A segment is in memory anyway, and sealed it is no larger: what describes it is known before its first byte is stored. */
+async function sealWhole(
+  plain: Uint8Array,
+  key: SealKey,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly bytes: Uint8Array; readonly facts: Facts }> {
+  const sealed = seal(once(plain), key, { signal });
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of sealed.bytes) chunks.push(chunk);
+  return { bytes: Buffer.concat(chunks), facts: sealed.facts() };
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -35,24 +35,41 @@ export interface PutResult extends ObjectInfo {
   readonly digest: string;
 }
 
-/**
- * Signs and stores a value, the signature first: no object is ever seen without its own. KEY_MISSING without a writer key;
- * STORAGE_CONFLICT when a condition of `options` does not hold, and then nothing is changed.
- */
+/** An object that is signed and not stored yet. */
+export interface Prepared {
+  /** Stores the signature, under a name that only these bytes have: it does no harm before the object is there. */
+  storeSignature(options?: Pick<PutSigned, "lockUntil" | "signal">): Promise<void>;
+  /** Stores the object itself. STORAGE_CONFLICT when a condition of `options` does not hold, and then nothing is changed. */
+  commit(options?: PutSigned): Promise<PutResult>;
+}
+
+/** Signs a value. KEY_MISSING without a writer key. */
+export function prepareSigned({ storage, trust, identity }: Repository, type: ObjectType, name: string, value: object): Prepared {
+  const bytes = encodeJson({ format: 1, ...value, type, repository: identity.id });
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  const signature = requireWriter(trust).sign(bytes);
+  return {
+    storeSignature: async (options = {}) => void (await storage.put(signatureName(name, digest), signature, options)),
+    async commit({ replaces, ...options } = {}) {
+      const info = await storage.put(name, bytes, options);
+      if (replaces !== undefined && replaces !== digest) await removeQuietly(storage, signatureName(name, replaces));
+      return { ...info, digest };
+    },
+  };
+}
+
+/** Signs and stores a value, the signature first: no object is ever seen without its own. Errors as those of the two steps. */
 export async function putSigned(
-  { storage, trust, identity }: Repository,
+  repository: Repository,
   type: ObjectType,
   name: string,
   value: object,
-  { replaces, ...options }: PutSigned = {},
+  options: PutSigned = {},
 ): Promise<PutResult> {
-  const bytes = encodeJson({ format: 1, ...value, type, repository: identity.id });
-  const digest = createHash("sha256").update(bytes).digest("hex");
+  const prepared = prepareSigned(repository, type, name, value);
   const { signal, lockUntil } = options;
-  await storage.put(signatureName(name, digest), requireWriter(trust).sign(bytes), { signal, lockUntil });
-  const info = await storage.put(name, bytes, options);
-  if (replaces !== undefined && replaces !== digest) await removeQuietly(storage, signatureName(name, replaces));
-  return { ...info, digest };
+  await prepared.storeSignature({ signal, lockUntil });
+  return prepared.commit(options);
 }
 
 /** A signature without its object means nothing: where it cannot be removed (an append-only key, a lock), it stays. */
