@@ -44,7 +44,7 @@ test("R27 a load that is not permitted, or whose server breaks, ends with what h
   faults.next({ command: "insert", skip: 2, effect: { kind: "dropBefore" } });
   await failsWith(load("b"), "SOURCE_UNREACHABLE", /connection was cut/);
   faults.next({ command: "insert", skip: 1, effect: { kind: "error", code: 14_031, message: "no space left on the server's disk" } });
-  await failsWith(load("c"), "LOAD_FAILED", /no space left/);
+  await failsWith(load("c"), "DISK_FULL", /no space left/);
   faults.next({ command: "insert", skip: 1, effect: { kind: "error", code: 10_107, message: "not primary" } });
   await failsWith(load("d"), "SOURCE_UNREACHABLE", /not primary/);
 });

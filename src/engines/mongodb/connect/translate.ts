@@ -39,6 +39,7 @@ const BY_NUMBER: Readonly<Record<number, Meaning>> = {
   11602: AWAY,
   13435: AWAY,
   13436: AWAY,
+  14031: ["DISK_FULL", "the disk is full on the server of"],
 };
 /** Atlas says everything of its own with one number: a wrong password, and what a user or a tier may not do. */
 const ATLAS = 8000;
@@ -83,7 +84,11 @@ export function translateMongoError(error: unknown, connection: Connection, opti
   const words = withoutSecrets(error.message, connection);
   const cause = words === error.message ? error : undefined;
   const say = (code: ErrorCode, message: string): LifeboatError =>
-    new LifeboatError(code, message, { cause, details: numberOf(error) === undefined ? {} : { serverCode: numberOf(error) } });
+    new LifeboatError(code, message, {
+      cause,
+      details: numberOf(error) === undefined ? {} : { serverCode: numberOf(error) },
+      ...(code === "DISK_FULL" ? { hint: "free space on the server's disk, then run it again" } : {}),
+    });
   // Of a server that was looked for in vain, and of several addresses, the inner errors tell the story.
   const inner = innerErrors(error);
   for (const each of inner) {

@@ -1,4 +1,5 @@
 // Puts the documents of an archive into their collections: read once from front to end, inserted in batches, several at a time.
+import { MongoServerError } from "mongodb";
 import type { Progress } from "../../../ports/progress.ts";
 import { readArchive } from "../archive/read.ts";
 import type { MongoSession } from "../connect/client.ts";
@@ -84,6 +85,7 @@ async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: 
 }
 
 const UNKNOWN_FIELD = 40_415;
+const OUT_OF_DISK = 14_031;
 
 class Inserter {
   readonly #session: MongoSession;
@@ -117,6 +119,8 @@ class Inserter {
       this.#keepsTimestamps = false;
       return await insertRaw(this.#session, insert());
     });
+    const full = reply.refused.find(({ code }) => code === OUT_OF_DISK);
+    if (full !== undefined) throw new MongoServerError({ code: full.code, message: full.errmsg });
     const missing = documents - reply.inserted;
     if (missing === 0) return;
     const why = reply.refused[0]?.errmsg ?? "the server gave no reason";

@@ -7,6 +7,7 @@ const BY_SQLSTATE: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   "28": ["SOURCE_AUTH", "the server refused the login to"],
   "3D000": ["SOURCE_UNREACHABLE", "there is no such database:"],
   "42501": ["SOURCE_PERMISSION", "permission is missing in"],
+  "53100": ["DISK_FULL", "the disk is full on the server of"],
   "53300": ["SOURCE_UNREACHABLE", "the server has no connection left for"],
   "57P": ["SOURCE_UNREACHABLE", "the server ended or refused the connection to"],
   "08": ["SOURCE_UNREACHABLE", "the connection broke to"],
@@ -60,7 +61,8 @@ export function translateError(error: unknown, connection: Connection): unknown 
   const options = { cause: error, details: { ...(typeof code === "string" ? { sqlState: code } : {}) } };
   if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && NETWORK[code] === undefined) {
     const known = [code, code.slice(0, 3), code.slice(0, 2)].map((prefix) => BY_SQLSTATE[prefix]).find((facts) => facts !== undefined);
-    if (known) return new LifeboatError(known[0], `${known[1]} ${connection.label}: ${error.message}`, options);
+    const hint = known?.[0] === "DISK_FULL" ? { hint: "free space on the server's disk, then run it again" } : {};
+    if (known) return new LifeboatError(known[0], `${known[1]} ${connection.label}: ${error.message}`, { ...options, ...hint });
     return error;
   }
   const why = typeof code === "string" ? NETWORK[code] : undefined;

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryDirectory } from "../../../../test/support/repository.ts";
+import { isLifeboatError } from "../../../core/errors.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import { inKeyOrder } from "./key-order.ts";
-import { RestoreListener } from "./run.ts";
+import { RestoreListener, runRestore } from "./run.ts";
 import { selectTables } from "./selection.ts";
 
 /** Counts how often an entry's fields are asked for. */
@@ -100,4 +104,17 @@ test("R56 of a line of pg_restore without an end only the beginning is kept, and
   assert.equal(listener.problems.length, 1);
   assert.ok((listener.problems[0]?.length ?? 0) < 20_000, "bounded");
   assert.deepEqual(done, [8, 7]);
+});
+
+test("R33 a server that runs out of disk while it is loaded is DISK_FULL, which says nothing against the backup", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const program = join(directory, "pg_restore");
+  const says = (words: string): Promise<unknown> => {
+    writeFileSync(program, `#!/bin/sh\necho 'pg_restore: error: could not execute query: ERROR:  ${words}' >&2\nexit 1\n`, { mode: 0o755 });
+    const target = { url: "postgres://u@127.0.0.1/shop", label: "shop" };
+    return runRestore({ program, target, archiveFile: "/dev/null", arguments: [], entries: [], onDone: () => {} });
+  };
+  const full = 'could not extend file "base/1/2": No space left on device';
+  await assert.rejects(says(full), (error) => isLifeboatError(error, "DISK_FULL") && /server's disk/.test(error.hint));
+  await assert.rejects(says("type x does not exist"), { code: "LOAD_FAILED" });
 });

@@ -1,5 +1,5 @@
 // Runs pg_restore over a plain archive and sorts what it says: progress, problems it went on from, and failures.
-import { LifeboatError } from "../../../core/errors.ts";
+import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { startChild } from "../../../process/child.ts";
 import type { TocEntry } from "../archive/contents.ts";
@@ -19,8 +19,8 @@ export interface RestoreRun {
 }
 
 /**
- * Resolves with the problems that pg_restore met and went on from. Throws LOAD_FAILED when it gave up, when the server went away
- * or ran out of space, or the abort's reason. pg_restore and its workers are gone by then.
+ * Resolves with the problems that pg_restore met and went on from. Throws LOAD_FAILED when it gave up or the server went away,
+ * DISK_FULL when the server ran out of space, or the abort's reason. pg_restore and its workers are gone by then.
  */
 export async function runRestore(run: RestoreRun): Promise<string[]> {
   const { target } = run;
@@ -64,14 +64,17 @@ const withSettings = (environment: Record<string, string>): Record<string, strin
   PGOPTIONS: `${SETTINGS} ${environment.PGOPTIONS ?? ""}`.trim(), // what the address says comes later, and wins
 });
 
-const FATAL: readonly (readonly [RegExp, string, string])[] = [
+/** pg_restore tells no SQLSTATE: only its words can be looked at, here at the edge. */
+const FATAL: readonly (readonly [RegExp, ErrorCode, string, string])[] = [
   [
     /No space left on device|disk full/i,
+    "DISK_FULL",
     "the server ran out of disk space while loading into",
     "free space on the server's disk, then restore again",
   ],
   [
     /server closed the connection|terminating connection|connection to server|could not connect|connection not open|no connection to the server|the database system is/,
+    "LOAD_FAILED",
     "the server went away while loading into",
     "see the server's log for the reason, then restore again into an empty database",
   ],
@@ -80,7 +83,7 @@ const FATAL: readonly (readonly [RegExp, string, string])[] = [
 function refuseFatal(problems: readonly string[], target: Connection): void {
   for (const problem of problems) {
     const known = FATAL.find(([pattern]) => pattern.test(problem));
-    if (known) throw new LifeboatError("LOAD_FAILED", `${known[1]} ${target.label}: ${problem}`, { hint: known[2] });
+    if (known) throw new LifeboatError(known[1], `${known[2]} ${target.label}: ${problem}`, { hint: known[3] });
   }
 }
 
