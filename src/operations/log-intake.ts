@@ -142,6 +142,8 @@ function positionOf(name: string, segmentBytes: number): bigint {
   return (BigInt(`0x${name.slice(8, 16)}`) << 32n) + BigInt(`0x${name.slice(16, 24)}`) * BigInt(segmentBytes);
 }
 
+const NO_KEY: ReadonlySet<string> = new Set(["KEY_MISSING", "KEY_INVALID", "WRONG_KEY", "SECRET_EXPOSED"]);
+
 /**
  * A segment that arrived before the one it runs on from could not be linked then. Its records must be read again for it,
  * which takes a key; without one it stays apart, and `verify` on a machine that has the key mends it.
@@ -155,8 +157,7 @@ async function linkNext(workshop: Workshop, source: Source, segment: LogSegment,
   try {
     await relink(workshop, source, segment, next, signal);
   } catch (error) {
-    if (!isLifeboatError(error, "KEY_MISSING") && !isLifeboatError(error, "KEY_INVALID") && !isLifeboatError(error, "WRONG_KEY"))
-      throw error;
+    if (!isLifeboatError(error) || !NO_KEY.has(error.code)) throw error;
   }
 }
 

@@ -43,7 +43,9 @@ test("a full disk under the spool is said before anything is made", { skip }, as
     }
     assert.deepEqual(await query(source, "select 1 as x from pg_database where datname = 'nodisk' or datname like 'lifeboat%'"), []);
     assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null, "a full disk says nothing against the backup");
-    assert.notEqual((await world.run("status")).exit, 0);
+    const [shop] = (await world.run("status", "--json")).json().sources;
+    assert.equal(shop.lastDrill.verdict, "inconclusive", "and nothing for it");
+    assert.notEqual(shop.verdict, "pass");
     assert.deepEqual(readdirSync(directory), []);
     await world.assertNothingLeft();
   } finally {
@@ -73,7 +75,11 @@ test("R21 a wrong key and a missing key are told apart from damage: status 12, a
     assert.deepEqual([ran.exit, ran.code], [12, "KEY_MISSING"], `${args[0]}: ${ran.stderr}`);
   }
   const unopened = (await world.expect(0, "verify", id, "--json")).json();
-  assert.equal(unopened.opened, false, "without a key only the stored bytes are compared, and that is said");
+  assert.deepEqual([unopened.opened, unopened.extent], [false, "bytes only"], "without a key only the stored bytes are compared");
+  const told = (await world.expect(0, "verify", id)).stdout;
+  assert.match(told, /^\? bytes only {2}.*\n/);
+  assert.match(told, /nothing of what is inside is proven[\s\S]*next: set repository.encryption.identityFile/);
+  assert.equal((await world.expect(0, "list", "--json")).json().points[0].verifiedAt, null, "and the backup does not count as verified");
   assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null);
   await world.expect(0, "backup", "shop");
   assert.deepEqual(await query(source, "select 1 as x from pg_database where datname = 'locked' or datname like 'lifeboat%'"), []);

@@ -11,7 +11,7 @@ import { withWorkshop } from "../session.ts";
 
 export const verifyCommand = defineCommand({
   description:
-    "Reads every stored byte of a backup and compares it with the manifest. With the identity at hand the seal is opened as well, so that the plain bytes are proven too. Damage gives exit status 30.",
+    "Reads every stored byte of a backup and compares it with the manifest. With the identity at hand the seal is opened as well, so that the plain bytes are proven too; without it the result is bytes only, and the backup does not count as verified. Damage gives exit status 30.",
   arguments: { point: { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } },
   options: {},
   json: true,
@@ -32,11 +32,14 @@ export const verifyCommand = defineCommand({
       const found = await verify(workshop, entry, watch);
       const { verdict, reasons, checks, opened } = found;
       const { id, name, source } = entry.point;
-      context.emit({ id, name, source, verdict, reasons, opened, checks }, () =>
+      const { paint } = context;
+      const bytesOnly = verdict === "pass" && !opened;
+      context.emit({ id, name, source, verdict, reasons, opened, extent: opened ? "opened" : "bytes only", checks }, () =>
         [
-          `${context.paint.verdict(verdict)}  ${visible(name)} (${id}) of ${source}`,
-          renderChecks(checks, context.paint),
-          ...(opened ? [] : [context.paint.dim("the seal was not opened: no identity is configured here")]),
+          `${bytesOnly ? paint.yellow("? bytes only") : paint.verdict(verdict)}  ${visible(name)} (${id}) of ${source}`,
+          renderChecks(checks, paint),
+          ...(opened ? [] : [paint.dim("the seal was not opened, so nothing of what is inside is proven: no identity is configured here")]),
+          ...(opened ? [] : [paint.dim(`next: set repository.encryption.identityFile, then run \`lifeboat verify ${id}\``)]),
         ].join("\n"),
       );
       return verdict === "fail" ? EXIT.integrity : exitOfVerdict(verdict);
