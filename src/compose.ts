@@ -1,4 +1,5 @@
 // The one place where a configuration becomes wired objects. Nothing else knows which adapter stands behind a port.
+import { existsSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +13,7 @@ import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf, type Promised } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
 import type { PointEntry } from "./operations/points.ts";
-import type { ArchiveOptions, SnapshotPolicy, Source, Workshop } from "./operations/workshop.ts";
+import type { ArchiveOptions, Aside, SnapshotPolicy, Source, Workshop } from "./operations/workshop.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Probe } from "./ports/engine.ts";
 import type { Provider } from "./ports/provider.ts";
@@ -20,10 +21,11 @@ import type { Storage } from "./ports/storage.ts";
 import { listStoredSources } from "./repository/backups.ts";
 import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
-import { openMemory } from "./repository/memory.ts";
+import { openForgetful, openMemory } from "./repository/memory.ts";
 import { openRepository } from "./repository/open.ts";
+import type { Repository } from "./repository/repository.ts";
 import { type OpenKey, parseIdentityFile, type SealKey } from "./repository/seal/keys.ts";
-import { parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
+import { generateWriter, parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
 import { parseStorageUrl } from "./storage/url.ts";
 
 export interface Surroundings {
@@ -53,8 +55,10 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
     const sources = new Map<string, Source>();
     for (const name of Object.keys(config.sources))
       sources.set(name, await wireSource(config, name, clock, archivesIn(config, env, repository.identity.id)));
+    const aside = asideIn(stateIn(config, env), repository);
     return {
       repository,
+      aside,
       catalog,
       clock,
       sources,
@@ -74,6 +78,7 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
       async close() {
         catalog.close();
         repository.memory.close();
+        await aside.close();
         await storage.close();
       },
     };
@@ -81,6 +86,47 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
     await storage.close();
     throw error;
   }
+}
+
+/** Nothing is made before it is opened. */
+function asideIn(state: string, repository: Repository): Aside & { close(): Promise<void> } {
+  const directory = join(state, `aside-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}`);
+  let opened: Repository | undefined;
+  const open = async (): Promise<Repository> => {
+    if (opened !== undefined) return opened;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const { openLocalStorage } = await import("./storage/local/local.ts");
+    const { trust, memory } = repository;
+    const writer = trust.writer ?? ownWriter(`${directory}.pem`);
+    // Its marks are not those of the repository, whose revisions are remembered; its jobs are jobs like any other.
+    const { jobState, jobBegan, jobEnded } = memory;
+    opened = {
+      ...repository,
+      storage: openLocalStorage({ directory }),
+      trust: trustOf(trust.keys, writer),
+      memory: Object.assign(openForgetful(), { jobState, jobBegan, jobEnded }),
+    };
+    return opened;
+  };
+  return {
+    directory,
+    open,
+    find: async () => (existsSync(directory) ? open() : undefined),
+    async close() {
+      await opened?.storage.close();
+      opened?.memory.close();
+    },
+  };
+}
+
+/** The key of a machine that has no writer key: it proves to this machine what this machine wrote down and made, and nothing to others. */
+function ownWriter(file: string): Writer {
+  try {
+    writeFileSync(file, generateWriter().pem, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return parseWriter(readSecretFile(file), file);
 }
 
 /** The storage of a configuration. `create` makes a local directory that is not there yet. */

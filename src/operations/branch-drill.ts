@@ -11,6 +11,7 @@ import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
 import { historyControl, inScratchBranch } from "./look.ts";
 import { prove } from "./proof.ts";
+import { ignoreUnwritable } from "./records.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
@@ -19,7 +20,7 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
   const rpoSeconds = rpoOf(workshop, past);
   return runJob(
     workshop,
-    { verb: "drill", source: source.name, point: past.entry?.point.id },
+    { verb: "drill", source: source.name, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
       const measured = await measureSource(source, past, job, watch);
@@ -134,5 +135,5 @@ async function remember(workshop: Workshop, past: PastTarget, evidence: Evidence
   const proven = found.some(({ kind }) => kind === "data") && found.every(({ outcome }) => outcome === "pass");
   const at = evidence.endedAt;
   const change = differs ? { damagedAt: at } : proven ? { verifiedAt: at } : undefined;
-  if (change) await changeSnapshotRecord(workshop.repository, entry.source, entry.point.id, change);
+  if (change) await changeSnapshotRecord(workshop.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
 }

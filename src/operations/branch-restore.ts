@@ -1,5 +1,5 @@
 // A restore within the provider: a past instant becomes a place of its own, goes over one that is there, or production itself goes back.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { judgeObjective } from "../core/objectives.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
@@ -10,7 +10,8 @@ import { expectedOf, type PastTarget } from "./history-target.ts";
 import { type Job, runJob } from "./job.ts";
 import { historyControl } from "./look.ts";
 import { prove } from "./proof.ts";
-import { recoverJobs } from "./recover.ts";
+import { isUnwritable } from "./records.ts";
+import { recoverJobs, tidy } from "./recover.ts";
 import { RESOURCE } from "./undo.ts";
 import { recordKept } from "./undo-provider.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
@@ -29,7 +30,11 @@ export interface BranchRestored extends Finding {
  * already: whoever repeats the command after a crash wishes for one restore, not for two.
  */
 export async function assertNotDoneAlready(workshop: Workshop, source: Source, watch: Watch): Promise<void> {
-  const dead = (await recoverJobs(workshop, watch.progress)).filter((one) => one.verb === "restore" && one.source === source.name);
+  const cleaned = await recoverJobs(workshop, watch.progress).catch((error: unknown) => {
+    watch.progress.note(`could not clean up after jobs that ended: ${asLifeboatError(error).message}`);
+    return [];
+  });
+  const dead = cleaned.filter((one) => one.verb === "restore" && one.source === source.name);
   if (dead.length === 0) return;
   const records = await listSnapshotRecords(workshop.repository, source.name, watch.signal);
   for (const { job } of dead) {
@@ -53,7 +58,7 @@ export async function branchRestore(
   request: BranchRestoreRequest,
   watch: Watch,
 ): Promise<BranchRestored> {
-  await recoverJobs(workshop, watch.progress); // before names are chosen and room is looked for: a dead job's remains take both
+  await tidy(workshop, watch); // before names are chosen and room is looked for: a dead job's remains take both
   const course = await plot(workshop, source, past, request, watch);
   const [refusal] = course.refusals;
   if (refusal !== undefined) {
@@ -64,7 +69,7 @@ export async function branchRestore(
   return runJob(
     workshop,
     // One at a time: two at once would each take the other's work for the state to keep.
-    { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id },
+    { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
       const made = await carryOut(workshop, source, past, request, course, job, watch);
@@ -153,7 +158,14 @@ async function setBack(workshop: Workshop, source: Source, past: PastTarget, { k
   await job.declare(resource);
   await job.assertAlive();
   const back = await job.step("set back", () => historyControl(source).inPlace({ target: past.target, keepAs, ...work }));
-  await recordKept(workshop, source.name, back.kept, { job: job.id, verb: "restore" });
+  try {
+    await recordKept(workshop, source.name, back.kept, { job: job.id, verb: "restore" });
+  } catch (error) {
+    // Production is back. What it was is still listed in the journal: the next start that can write records it.
+    if (!isUnwritable(error)) throw error;
+    const later = `that ${back.kept.name} is kept could not be recorded (${error.message}): run \`lifeboat jobs recover\` when the repository can be written`;
+    return { ...back, warnings: [...back.warnings, later], settle: async () => undefined };
+  }
   await job.strike(resource);
   return { ...back, settle: async () => undefined };
 }

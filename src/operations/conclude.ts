@@ -4,6 +4,7 @@ import { type Check, judge } from "../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../repository/evidence.ts";
 import { thisOwner } from "../repository/owner.ts";
 import type { Job } from "./job.ts";
+import type { FiledAside } from "./records.ts";
 import { renderReport } from "./report.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
@@ -19,7 +20,10 @@ export interface Conclusion {
   readonly remarks: readonly string[];
 }
 
-export type Finding = Filed;
+export interface Finding extends Filed {
+  /** Set when the evidence lies on this machine, and not in the repository. */
+  readonly aside?: FiledAside | undefined;
+}
 
 /** Reading the source for something to compare with: no recovery would do it, for in one there is no source. */
 export const READING_SOURCE = "fingerprint";
@@ -52,5 +56,8 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
     achieved,
     remarks,
   };
-  return fileEvidence(workshop.repository, found, renderReport(found));
+  return job.file(async (place, aside) => {
+    const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
+    return { ...(await fileEvidence(place, told, renderReport(told))), aside };
+  });
 }

@@ -39,7 +39,7 @@ export async function drill(
   const rpoSeconds = lossOf(target, workshop.clock.now());
   return runJob(
     workshop,
-    { verb: "drill", source: source.name, point: point.id },
+    { verb: "drill", source: source.name, point: point.id, aside: true },
     watch,
     async (job) => {
       const file = (place: string, checks: readonly Check[], rtoSeconds: number | undefined, remarks: readonly string[]) =>
@@ -58,12 +58,12 @@ export async function drill(
         const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, { rtoSeconds, rpoSeconds })];
         const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
         const finding = await file(place, checks, rtoSeconds, remarks);
-        await remember(workshop, source.name, point.id, finding.evidence);
+        await remember(job, source.name, point.id, finding.evidence);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
           const finding = await file("scratch", [broken(error)], undefined, []);
-          await remember(workshop, source.name, point.id, finding.evidence);
+          await remember(job, source.name, point.id, finding.evidence);
         }
         throw error;
       }
@@ -154,13 +154,13 @@ async function refuseSource(source: Source, { connection, ownServer }: Scratch, 
  * bytes, or rows that differ although everything could be loaded. A scratch server that lacks an extension, a definition that
  * reads differently or an unmet objective say nothing against the bytes.
  */
-async function remember(workshop: Workshop, source: string, id: string, evidence: Evidence): Promise<void> {
+async function remember(job: Job, source: string, id: string, evidence: Evidence): Promise<void> {
   const at = new Date(evidence.endedAt);
   const found = evidence.checks.filter((check) => check.kind !== "objective");
   const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
   // Log is replayed only onto what was as it had been backed up: from then on, whatever is wrong is the log's, and remembered there.
   const replaying = evidence.steps.some(({ name }) => name === "replay");
   if (replaying && found.some((check) => check.outcome === "fail")) return;
-  if (failed("integrity") || (failed("data") && !failed("schema"))) await mark(workshop.repository, source, id, { damagedAt: at });
-  else if (found.every((check) => check.outcome === "pass")) await mark(workshop.repository, source, id, { verifiedAt: at });
+  if (failed("integrity") || (failed("data") && !failed("schema"))) await job.file((place) => mark(place, source, id, { damagedAt: at }));
+  else if (found.every((check) => check.outcome === "pass")) await job.file((place) => mark(place, source, id, { verifiedAt: at }));
 }

@@ -3,8 +3,9 @@ import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.
 import type { HealthCode } from "../core/health.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
 import { type Decision, expire as decide, type Expiry } from "../core/retention.ts";
+import { isRefusal } from "../ports/storage.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
-import { manifestName, partName } from "../repository/layout.ts";
+import { backupsFolder, manifestName, partName } from "../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
 import { refuseInUse } from "./holders.ts";
 import { type Job, runJob } from "./job.ts";
@@ -23,6 +24,8 @@ export interface ExpireResult extends Expiry {
   readonly applied: boolean;
   /** Points that should have gone, or moved, and did not: a lock or a lease holds them, or the storage refused. */
   readonly refused: readonly { readonly point: RestorePoint; readonly message: string }[];
+  /** Why nothing can be removed from here at all: credentials that may only add, or a storage that is read-only. Nothing was tried then. */
+  readonly powerless?: string | undefined;
   /** What becomes of the log archive; absent where there is none. */
   readonly log?: LogExpiryPlan | undefined;
 }
@@ -68,7 +71,7 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
 export async function expire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
   return runJob(
     workshop,
-    { verb: "expire", source: source.name, exclusive: true },
+    { verb: "expire", source: source.name, exclusive: true, aside: true },
     watch,
     async (job) => {
       const plan = await job.step("decide", () => planExpire(workshop, source, watch));
@@ -90,8 +93,13 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
           refused.push({ point, message: asLifeboatError(error).message });
         }
       };
+      const powerless = await powerlessness(workshop, source, plan);
       await job.step("remove", async () => {
         for (const { point } of plan.remove) {
+          if (powerless !== undefined && point.kind !== "snapshot") {
+            refused.push({ point, message: powerless });
+            continue;
+          }
           const snapshot = held.find((entry) => entry.point.id === point.id);
           if (point.kind !== "snapshot") await attempt(point, (place) => remove(workshop, job, point, place));
           else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(workshop, source, job, snapshot));
@@ -99,15 +107,30 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch): 
       });
       // After the bases that needed it: planned anew, for one of them may have been refused.
       const log =
-        plan.log === undefined ? undefined : await job.step("remove log", () => removeLog(workshop, source, plan.blocked, job, watch));
+        plan.log === undefined || powerless !== undefined
+          ? plan.log && { ...plan.log, refused: powerless }
+          : await job.step("remove log", () => removeLog(workshop, source, plan.blocked, job, watch));
       await job.step("move", async () => {
         for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));
       });
       const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
-      return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, log };
+      return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, powerless, log };
     },
     ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
   );
+}
+
+/** Asked before anything is begun: a removal is written down first, and that would say what did not happen. */
+async function powerlessness({ repository: { storage } }: Workshop, source: Source, plan: ExpireResult): Promise<string | undefined> {
+  const gone = (plan.log?.remove.length ?? 0) + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
+  if (gone === 0) return undefined;
+  try {
+    await storage.delete(`${backupsFolder(source.name)}none`); // is never there
+    return undefined;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return `nothing can be removed from here: ${error.message}`;
+  }
 }
 
 /** A compliance policy that the owner has put above everybody, us included: what it keeps is kept rightly, and nothing has failed. */

@@ -4,6 +4,7 @@ import { LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import { isId } from "../core/ids.ts";
 import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../repository/lease-files.ts";
+import type { Repository } from "../repository/repository.ts";
 import type { Workshop } from "./workshop.ts";
 
 export interface Holder extends FoundLease {
@@ -24,13 +25,24 @@ export interface Holders {
 const CLOCK_LIMIT_MS = 30_000;
 
 export async function holdersOf(workshop: Workshop, signal?: AbortSignal): Promise<Holders> {
-  const { leases, flaws, at } = await listLeases(workshop.repository, signal);
-  const holders = leases.map((lease) => ({
-    ...lease,
-    abandoned: isAbandoned(workshop.repository, lease, at),
-    silent: isSilent(lease.renewedAt, at),
-  }));
-  return { holders, flaws, at };
+  const holders: Holder[] = [];
+  const flaws: LeaseFlaw[] = [];
+  let present: Date | undefined;
+  for (const place of await placesOf(workshop)) {
+    const found = await listLeases(place, signal);
+    present ??= found.at;
+    flaws.push(...found.flaws);
+    for (const lease of found.leases) {
+      holders.push({ ...lease, abandoned: isAbandoned(place, lease, found.at), silent: isSilent(lease.renewedAt, found.at) });
+    }
+  }
+  return { holders, flaws, at: present ?? workshop.clock.now() };
+}
+
+/** Where records of jobs lie: the repository, and this machine's own place where anything was ever filed there. */
+export async function placesOf({ repository, aside }: Workshop): Promise<Repository[]> {
+  const own = await aside?.find();
+  return own === undefined ? [repository] : [repository, own];
 }
 
 /** Throws LEASE_HELD while a job that lives is using the restore point. One that died uses nothing any more. */

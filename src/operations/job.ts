@@ -2,20 +2,12 @@
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../core/ids.ts";
 import type { Resource } from "../ports/resource.ts";
-import { type JobRecord, Journal } from "../repository/journal.ts";
-import { acquireLease, type Lease } from "../repository/leases.ts";
-import { recoverJobs } from "./recover.ts";
+import type { JobRecord } from "../repository/journal.ts";
+import type { Repository } from "../repository/repository.ts";
+import { type FiledAside, type JobOrder, JobRecords } from "./records.ts";
+import { tidy } from "./recover.ts";
 import { undo } from "./undo.ts";
 import type { Watch, Workshop } from "./workshop.ts";
-
-export interface JobOrder {
-  readonly verb: string;
-  readonly source: string;
-  /** Only one job of this verb at a time on this source. */
-  readonly exclusive?: boolean;
-  /** Restore point in use: expire leaves it alone as long as the job lasts. */
-  readonly point?: string | undefined;
-}
 
 export interface Job {
   readonly id: string;
@@ -35,9 +27,19 @@ export interface Job {
    * against it, cannot be overtaken: a hold writes its mark first and looks for this afterwards. Undefined: it is done with it.
    */
   claim(point: string | undefined): Promise<void>;
+  /**
+   * Files something of the job's (evidence, a mark): in the repository, or, where that cannot be written, on this machine. `write` is
+   * told where, and why there.
+   */
+  file<T>(write: (place: Repository, aside: FiledAside | undefined) => Promise<T>): Promise<T>;
+  /** Set when the records of this job lie on this machine. */
+  readonly aside: FiledAside | undefined;
   /** The last thing before a commit: throws LEASE_LOST if anybody took this job for dead. */
   assertAlive(): Promise<void>;
 }
+
+/** How long a job that must not wait waits for the clean-up after others, which then goes on beside it. */
+const URGENT_MS = 10_000;
 
 /**
  * Runs a job. Jobs that died are cleaned up first. When `run` throws, everything declared and not struck out is undone,
@@ -50,14 +52,12 @@ export async function runJob<T>(
   run: (job: Job) => Promise<T>,
   resultOf: (value: T) => Readonly<Record<string, unknown>>,
 ): Promise<T> {
-  await recoverJobs(workshop, watch.progress);
-  const { repository, clock } = workshop;
-  const { verb, source, point } = order;
+  await tidy(workshop, watch, order.aside ? URGENT_MS : undefined);
+  const { clock } = workshop;
   const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
-  const journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat: workshop.lifeboat });
-  const leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
-  const lease = await acquireLease(repository, leaseName, { job: id, journal: journal.name, verb, source, point }, clock);
-  const signal = AbortSignal.any([watch.signal, lease.lost]);
+  const records = await JobRecords.open(workshop, order, id, watch.progress);
+  const { journal } = records;
+  const signal = AbortSignal.any([watch.signal, records.lost]);
   const job: Job = {
     id,
     record: journal.record,
@@ -70,23 +70,32 @@ export async function runJob<T>(
     cleanUp: (run) => journal.step("clean up", run),
     declare: (resource) => journal.declare(resource),
     strike: (resource) => journal.strike(resource),
-    claim: (wanted) => lease.use(wanted),
-    assertAlive: () => lease.assertHeld(),
+    claim: (wanted) => records.claim(wanted),
+    assertAlive: () => records.assertHeld(),
+    file: (write) => records.file(write),
+    get aside() {
+      return records.aside;
+    },
   };
-  const { memory } = repository;
+  const { memory } = workshop.repository;
   try {
     memory.jobBegan(id);
     await journal.write();
     const value = await run(job);
     await journal.end({ result: resultOf(value) });
+    // What is still listed could not be written down where it belongs: the next start does that.
+    if (journal.open().length > 0) {
+      await records.forsake();
+      return value;
+    }
     memory.jobEnded(id);
-    await lease.release();
+    await records.release();
     return value;
   } catch (error) {
-    const first = lease.lost.aborted ? lease.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
-    if (lease.lost.aborted) throw first; // whoever took the lease cleans up: two must not
-    await closeFailed(workshop, journal, first, lease).catch(async (later) => {
-      await lease.forsake();
+    const first = records.lost.aborted ? records.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
+    if (records.lost.aborted) throw first; // whoever took the lease cleans up: two must not
+    await closeFailed(workshop, records, first).catch(async (later) => {
+      await records.forsake();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
       watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
     });
@@ -94,11 +103,12 @@ export async function runJob<T>(
   }
 }
 
-async function closeFailed(workshop: Workshop, journal: Journal, error: unknown, lease: Lease): Promise<void> {
+async function closeFailed(workshop: Workshop, records: JobRecords, error: unknown): Promise<void> {
+  const { journal } = records;
   const left = await undo(workshop, journal);
   await journal.end({ error });
   if (left.length === 0) workshop.repository.memory.jobEnded(journal.record.id);
-  if (left.length === 0) return lease.release();
+  if (left.length === 0) return records.release();
   const names = left.map(({ kind, locator, why }) => `${kind} ${JSON.stringify(locator)} (${why})`);
   throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);
 }

@@ -94,7 +94,7 @@ export async function restorePhysical(
   const throwAway = request.into === "scratch";
   return runJob(
     workshop,
-    { verb: "restore", source: source.name, point: course.base.point.id },
+    { verb: "restore", source: source.name, point: course.base.point.id, aside: true },
     watch,
     async (job) => {
       const directory = throwAway ? scratchDirectory(workshop, job) : resolve(request.into);
@@ -122,7 +122,7 @@ export async function restorePhysical(
 export async function drillPhysical(workshop: Workshop, source: Source, course: RecoveryCourse, watch: Watch): Promise<Finding> {
   return runJob(
     workshop,
-    { verb: "drill", source: source.name, point: course.base.point.id },
+    { verb: "drill", source: source.name, point: course.base.point.id, aside: true },
     watch,
     async (job) => {
       const verb = "drill";
@@ -136,7 +136,7 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
         await job.strike(recovered.resource);
         const all = [...checks, ...judgeObjective(objective, achieved)];
         const finding = await file(workshop, source, course, { verb, job, target, checks: all, objective, achieved, throwAway: true });
-        await remember(workshop, course, finding);
+        await remember(job, course, finding);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
@@ -152,7 +152,7 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
             achieved: unmeasured,
             throwAway: true,
           });
-          await remember(workshop, course, finding);
+          await remember(job, course, finding);
         }
         throw error;
       }
@@ -207,13 +207,13 @@ const broken = ({ code, message }: LifeboatError): Check => ({
  * The base is proven when all went well. It is damaged only where its own bytes were: a flaw of the log is remembered beside
  * the segment, and other bases or instants may be as good as ever.
  */
-async function remember(workshop: Workshop, course: RecoveryCourse, { evidence }: Finding): Promise<void> {
+async function remember(job: Job, course: RecoveryCourse, { evidence }: Finding): Promise<void> {
   const { source, point } = course.base;
   const at = new Date(evidence.endedAt);
   const found = evidence.checks.filter(({ kind }) => kind !== "objective");
   const unpacked = evidence.steps.some(({ name, ms }) => name === "unpack" && ms !== undefined);
   const replayed = evidence.steps.some(({ name }) => name === "replay");
-  if (found.every(({ outcome }) => outcome === "pass")) await mark(workshop.repository, source, point.id, { verifiedAt: at });
+  if (found.every(({ outcome }) => outcome === "pass")) await job.file((place) => mark(place, source, point.id, { verifiedAt: at }));
   else if (unpacked && !replayed && found.some(({ kind, outcome }) => kind === "integrity" && outcome === "fail"))
-    await mark(workshop.repository, source, point.id, { damagedAt: at });
+    await job.file((place) => mark(place, source, point.id, { damagedAt: at }));
 }

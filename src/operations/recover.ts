@@ -1,12 +1,15 @@
 // Cleaning up after jobs whose process died: every start of a job does it, and `jobs recover` on request.
+import { setTimeout } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { Progress } from "../ports/progress.ts";
+import { type Progress, silentProgress } from "../ports/progress.ts";
 import { isRefusal, type Storage } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
 import { type FoundLease, isAbandoned, isSilent, lifeOfJob, listLeases } from "../repository/lease-files.ts";
 import { takeOverLease } from "../repository/leases.ts";
+import type { Repository } from "../repository/repository.ts";
+import { placesOf } from "./holders.ts";
 import { type Left, undo } from "./undo.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Recovered {
   readonly job: string;
@@ -19,24 +22,48 @@ export interface Recovered {
 
 /** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, frees its lease, and says so. */
 export async function recoverJobs(workshop: Workshop, progress: Progress): Promise<Recovered[]> {
-  const { repository } = workshop;
   const recovered: Recovered[] = [];
-  const { leases, at, leftovers } = await listLeases(repository);
-  for (const name of leftovers) await removeQuietly(repository.storage, name);
-  for (const found of leases) {
-    if (!isAbandoned(repository, found, at)) continue;
-    try {
-      const closed = await recoverOne(workshop, found, progress);
-      if (closed) recovered.push(closed);
-    } catch (error) {
-      // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
-      const { job, verb, source, acquiredAt, journal } = found.record;
-      const why = asLifeboatError(error).message;
-      recovered.push({ job, verb, source, startedAt: acquiredAt, left: [{ kind: "job", locator: { journal }, why }] });
-      progress.note(`could not clean up after job ${job} (${verb} of ${source}): ${why}; the next start tries again`);
+  for (const place of await placesOf(workshop)) {
+    const { leases, at, leftovers } = await listLeases(place);
+    for (const name of leftovers) await removeQuietly(place.storage, name);
+    for (const found of leases) {
+      if (!isAbandoned(place, found, at)) continue;
+      try {
+        const closed = await recoverOne(workshop, place, found, progress);
+        if (closed) recovered.push(closed);
+      } catch (error) {
+        // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
+        const { job, verb, source, acquiredAt, journal } = found.record;
+        const why = asLifeboatError(error).message;
+        recovered.push({ job, verb, source, startedAt: acquiredAt, left: [{ kind: "job", locator: { journal }, why }] });
+        progress.note(`could not clean up after job ${job} (${verb} of ${source}): ${why}; the next start tries again`);
+      }
     }
   }
   return recovered;
+}
+
+/**
+ * Cleans up before a job begins. What goes wrong is a note: it keeps no job from its work. With `patienceMs`, a clean-up that takes
+ * longer goes on beside the job, in silence; what it does not end, the next start does.
+ */
+export async function tidy(workshop: Workshop, { signal, progress }: Watch, patienceMs?: number): Promise<void> {
+  let told = true;
+  const notes: Progress = { ...silentProgress, note: (message) => (told ? progress.note(message) : undefined) };
+  const cleaning = recoverJobs(workshop, notes).catch((error: unknown) => {
+    if (!signal.aborted) notes.note(`could not clean up after jobs that ended: ${asLifeboatError(error).message}`);
+  });
+  if (patienceMs === undefined) {
+    await cleaning;
+    return;
+  }
+  const patience = new AbortController();
+  const over = setTimeout(patienceMs, "late", { signal: patience.signal }).catch(() => "done");
+  if ((await Promise.race([cleaning, over])) === "late") {
+    progress.note("the clean-up after jobs that ended takes long: it goes on beside this one");
+    told = false;
+  }
+  patience.abort();
 }
 
 /** False: these credentials may not remove it, or it has a name that no storage takes. */
@@ -50,22 +77,22 @@ async function removeQuietly(storage: Storage, name: string): Promise<boolean> {
   }
 }
 
-async function recoverOne(workshop: Workshop, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
-  const { repository, clock } = workshop;
+async function recoverOne(workshop: Workshop, place: Repository, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
+  const { clock } = workshop;
   const { job, verb, source, acquiredAt, journal: name } = found.record;
   // A lease can be forged over the journal of a job that lives: it is the journal that says who runs.
-  const before = await Journal.reopen(repository, clock, name);
+  const before = await Journal.reopen(place, clock, name);
   if (before?.record.state === "running" && lifeOfJob({ job, owner: before.record.owner }) === "alive") return undefined;
-  const lease = await takeOverLease(repository, found, clock);
+  const lease = await takeOverLease(place, found, clock);
   if (lease === undefined) return undefined; // another process is at it
   try {
-    const journal = await Journal.reopen(repository, clock, name);
+    const journal = await Journal.reopen(place, clock, name);
     const left = journal === undefined ? [] : await undo(workshop, journal);
     if (journal?.record.state === "running") {
       await journal.end({ error: new LifeboatError("CANCELLED", "its process ended before it did; what it left was removed") });
     }
     if (left.length === 0) {
-      repository.memory.jobEnded(job);
+      place.memory.jobEnded(job);
       await lease.release();
     }
     progress.note(`cleaned up after job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`);

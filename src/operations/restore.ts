@@ -127,7 +127,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
   workshop.servers.set(place.server.label, place.server);
   return runJob(
     workshop,
-    { verb: "restore", source: source.name, point: point.id },
+    { verb: "restore", source: source.name, point: point.id, aside: true },
     watch,
     async (job) => {
       const { tables, asSuperuser } = request;

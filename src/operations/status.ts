@@ -5,7 +5,7 @@ import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
-import { type Holders, holdersOf, reasonsOf } from "./holders.ts";
+import { type Holders, holdersOf, placesOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
@@ -30,7 +30,7 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** Judges one source. `known`: the leases, where they were read just now. */
 export async function statusOf(workshop: Workshop, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
-  const { repository, clock } = workshop;
+  const { clock } = workshop;
   const reach = reachProblem(source, watch.signal);
   const entries = await pointsOf(workshop, source.name);
   const own = entries.map(({ point }) => point);
@@ -41,7 +41,7 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     reach,
     logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
-    lastEvidence(repository, source.name, "drill", watch.signal, (flaw) => stored.push(flaw)),
+    lastDrillOf(workshop, source.name, stored, watch.signal),
     lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
@@ -78,6 +78,13 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
 function* repositoryFlaws({ repository: { flaw, memory } }: Workshop): Iterable<HealthReason> {
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
   if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
+}
+
+/** Of the drills whose evidence lies in the repository and on this machine, the last. */
+async function lastDrillOf(workshop: Workshop, source: string, flaws: HealthReason[], signal: AbortSignal): Promise<Evidence | undefined> {
+  const places = await placesOf(workshop);
+  const found = await Promise.all(places.map((place) => lastEvidence(place, source, "drill", signal, (flaw) => flaws.push(flaw))));
+  return found.reduce((last, one) => (last !== undefined && (one === undefined || one.endedAt < last.endedAt) ? last : one), undefined);
 }
 
 /** A base that stands alone is a restore point like any other, and no window. */

@@ -84,7 +84,7 @@ export async function tablesRestore(
   const replace = request.replace === true;
   return runJob(
     workshop,
-    { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id },
+    { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
       const work = { signal: job.signal, progress: watch.progress };

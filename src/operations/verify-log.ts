@@ -13,6 +13,7 @@ import { verifyStored } from "../repository/seal/verify-stored.ts";
 import { fileNameOf, readSegmentBytes, relink } from "./log-intake.ts";
 import { baseOf, logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
+import { ignoreUnwritable } from "./records.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 /** How many flaws are spelled out one by one. */
@@ -124,8 +125,9 @@ async function drain(
 
 /** For every later look at the window, here and elsewhere. A mark goes when the bytes are found whole again. */
 async function remember(workshop: Workshop, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
-  if (problem !== undefined) await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: problem });
-  else if (log.damage.has(place.stem)) await clearLogDamage(workshop.repository, place);
+  if (problem !== undefined)
+    await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: problem }).catch(ignoreUnwritable);
+  else if (log.damage.has(place.stem)) await clearLogDamage(workshop.repository, place).catch(ignoreUnwritable);
 }
 
 /** Segments that arrived before the one they run on from: with a key they can be linked now. */
@@ -142,7 +144,7 @@ async function mendLinks(workshop: Workshop, sourceName: string, { log }: Source
       await relink(workshop, source, before, segment, watch.signal);
     } catch (error) {
       // What cannot be read is not linked; it is named when the stretch it belongs to is verified.
-      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) throw error;
+      if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) ignoreUnwritable(error);
     }
   }
 }

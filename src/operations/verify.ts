@@ -9,6 +9,7 @@ import { runJob } from "./job.ts";
 import { baseOf } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import { originOf } from "./points.ts";
+import type { FiledAside } from "./records.ts";
 import { entryPlace } from "./road.ts";
 import { checkLog, logToVerify } from "./verify-log.ts";
 import type { Watch, Workshop } from "./workshop.ts";
@@ -18,6 +19,8 @@ export interface Verification extends Judgement {
   readonly checks: readonly Check[];
   /** Whether the bytes were opened too, or only compared as they lie. */
   readonly opened: boolean;
+  /** Set when what was found could not be noted in the repository. */
+  readonly aside?: FiledAside | undefined;
 }
 
 const DAMAGE = new Set(["INTEGRITY", "OBJECT_MISSING"]);
@@ -31,7 +34,7 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
   const { manifest } = entry;
   return runJob(
     workshop,
-    { verb: "verify", source: entry.source, point: manifest.id },
+    { verb: "verify", source: entry.source, point: manifest.id, aside: true },
     watch,
     async (job) => {
       const inJob = { ...watch, signal: job.signal };
@@ -45,9 +48,9 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
       const { verdict } = judge(own, "integrity");
       const at = workshop.clock.now();
       // Bytes that are as they were stored may still be what cannot be opened: only what was opened is verified.
-      if (verdict === "pass" && key !== undefined) await mark(workshop.repository, entry.source, manifest.id, { verifiedAt: at });
-      if (verdict === "fail") await mark(workshop.repository, entry.source, manifest.id, { damagedAt: at });
-      return { ...judgement, point: entry, checks, opened: key !== undefined };
+      if (verdict === "pass" && key !== undefined) await job.file((place) => mark(place, entry.source, manifest.id, { verifiedAt: at }));
+      if (verdict === "fail") await job.file((place) => mark(place, entry.source, manifest.id, { damagedAt: at }));
+      return { ...judgement, point: entry, checks, opened: key !== undefined, aside: job.aside };
     },
     ({ verdict }) => ({ verdict, point: manifest.id }),
   );

@@ -57,8 +57,19 @@ export interface SnapshotPolicy {
   readonly preDeploy: { readonly name: string; readonly keepMs: Keep; readonly by: "branch" | "snapshot" };
 }
 
+/** A place of this machine's own for the records of jobs that work while the repository cannot be written. */
+export interface Aside {
+  /** For people. */
+  readonly directory: string;
+  /** Makes it when it is not there. What is written there is signed; without a writer key of this machine, by one made for this place. */
+  open(): Promise<Repository>;
+  /** Undefined: nothing was ever filed there. */
+  find(): Promise<Repository | undefined>;
+}
+
 export interface Workshop {
   readonly repository: Repository;
+  readonly aside?: Aside | undefined;
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly sources: ReadonlyMap<string, Source>;

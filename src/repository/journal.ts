@@ -71,7 +71,9 @@ export class Journal {
   readonly record: JobRecord;
   /** Who signed what was found; absent: no trusted key did, and nothing in it may be acted upon. A journal of our own has our key. */
   readonly signedBy: TrustedKey | undefined;
-  readonly #repository: Repository;
+  /** Asked when a write fails: where the journal goes on, whole; undefined: nowhere, and the write has failed. */
+  elsewhere?: (error: unknown) => Promise<Repository | undefined>;
+  #repository: Repository;
   readonly #clock: Clock;
   #stored: { readonly etag: string; readonly digest: string } | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -121,11 +123,29 @@ export class Journal {
   /** Writes the record as it is now. Another writer of the same journal makes this fail: there is only ever one. */
   write(): Promise<void> {
     const next = this.#queue.then(async () => {
-      const condition = this.#stored === undefined ? { ifAbsent: true } : { ifMatch: this.#stored.etag, replaces: this.#stored.digest };
-      this.#stored = await putSigned(this.#repository, "job", this.name, this.record, condition);
+      try {
+        await this.#put();
+      } catch (error) {
+        const place = await this.elsewhere?.(error);
+        if (place === undefined) throw error;
+        this.moveTo(place);
+        await this.#put();
+      }
     });
     this.#queue = next.catch(() => undefined); // the caller of this write learns of its failure; later writes try anew
     return next;
+  }
+
+  /** The next write, and all that follow, go there. */
+  moveTo(place: Repository): void {
+    if (place === this.#repository) return;
+    this.#repository = place;
+    this.#stored = undefined;
+  }
+
+  async #put(): Promise<void> {
+    const condition = this.#stored === undefined ? { ifAbsent: true } : { ifMatch: this.#stored.etag, replaces: this.#stored.digest };
+    this.#stored = await putSigned(this.#repository, "job", this.name, this.record, condition);
   }
 
   /** Runs one step of the job; its time is the measured one. */

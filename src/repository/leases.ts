@@ -1,7 +1,7 @@
 // Leases: the exclusive right to do something, kept alive by a heartbeat. A holder that falls silent loses it.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import { isRefusal } from "../ports/storage.ts";
+import { isRefusal, type PutOptions } from "../ports/storage.ts";
 import { putJson } from "./json-object.ts";
 import { leaseName } from "./layout.ts";
 import {
@@ -34,16 +34,28 @@ export interface Lease {
   forsake(): Promise<void>;
 }
 
+export interface KeepOptions {
+  /** The job needs nothing but to read: a renewal that the storage refuses does not lose the lease. */
+  readonly mayLapse?: boolean | undefined;
+}
+
 /**
  * Takes the lease. One that another job holds: LEASE_HELD, with who and since when. One whose holder is dead or silent
  * is not taken over here: `jobs recover` ends that job first, so that what it left is cleaned before anything new begins.
  */
-export async function acquireLease(repository: Repository, name: string, holder: Holder, clock: Clock): Promise<Lease> {
+export async function acquireLease(
+  repository: Repository,
+  name: string,
+  holder: Holder,
+  clock: Clock,
+  options: KeepOptions = {},
+): Promise<Lease> {
   const object = leaseName(name);
   const acquiredAt = clock.now().toISOString();
   for (let etag: string | undefined; ; ) {
     try {
-      return await hold(repository, object, { ...holder, acquiredAt }, clock, etag === undefined ? { ifAbsent: true } : { ifMatch: etag });
+      const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag };
+      return await hold(repository, object, { ...holder, acquiredAt }, clock, condition, options);
     } catch (error) {
       if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
       const facts = await repository.storage.head(object);
@@ -64,18 +76,21 @@ async function isFree({ storage }: Repository, found: FoundLease | LeaseFlaw): P
   return isSilent(found.writtenAt, await storage.now());
 }
 
+type Condition = Pick<PutOptions, "ifAbsent" | "ifMatch">;
+
 /** Writes the lease and keeps it. */
 async function hold(
   { storage, trust }: Repository,
   object: string,
   holder: Holder & Pick<LeaseRecord, "acquiredAt">,
   clock: Clock,
-  condition: { readonly ifAbsent: true } | { readonly ifMatch: string },
+  condition: Condition,
+  options: KeepOptions = {},
 ): Promise<Lease> {
   const keeper = { job: holder.job };
   keepers.add(keeper); // before it can be seen, so that no clean-up of this process takes it for one left behind
   try {
-    return await keep({ storage, trust }, object, holder, clock, condition, () => keepers.delete(keeper));
+    return await keep({ storage, trust }, object, holder, clock, condition, options, () => keepers.delete(keeper));
   } catch (error) {
     keepers.delete(keeper);
     throw error;
@@ -87,7 +102,8 @@ async function keep(
   object: string,
   holder: Holder & Pick<LeaseRecord, "acquiredAt">,
   clock: Clock,
-  condition: { readonly ifAbsent: true } | { readonly ifMatch: string },
+  condition: Condition,
+  { mayLapse = false }: KeepOptions,
   end: () => void,
 ): Promise<Lease> {
   const owner = thisOwner();
@@ -114,6 +130,7 @@ async function keep(
     try {
       await write();
     } catch (error) {
+      if (mayLapse && isRefusal(error)) return;
       // A conflict means that another process wrote it; a silent storage is survived until the term is over.
       if (isLifeboatError(error, "STORAGE_CONFLICT") || clock.monotonicMs() - renewedAtMs > LEASE_TERM_MS) lose(error);
     }

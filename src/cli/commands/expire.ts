@@ -22,12 +22,15 @@ export const expireCommand = defineCommand({
       const { results, settle } = await eachSource(workshop, context.args.source, watch, (source) => act(workshop, source, watch));
       context.emit({ sources: results.map(json) }, () => results.map((result) => human(result, context.paint)).join("\n\n"));
       settle();
-      return results.some(({ refused, log }) => refused.length > 0 || log?.refused !== undefined) ? EXIT.failed : EXIT.done;
+      const undone = results.filter(({ refused, log }) => refused.length > 0 || log?.refused !== undefined);
+      if (undone.length === 0) return EXIT.done;
+      // What may not be done from here has not failed: it is not done, and said so.
+      return undone.every(({ powerless }) => powerless !== undefined) ? EXIT.inconclusive : EXIT.failed;
     });
   },
 });
 
-const json = ({ source, applied, keep, remove, transitions, blocked, refused, log }: ExpireResult) => ({
+const json = ({ source, applied, keep, remove, transitions, blocked, refused, powerless, log }: ExpireResult) => ({
   source,
   applied,
   keep: keep.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
@@ -35,6 +38,7 @@ const json = ({ source, applied, keep, remove, transitions, blocked, refused, lo
   transitions: transitions.map(({ point, from, to, reason }) => ({ point: pointJson(point), from, to, reason })),
   blocked,
   refused: refused.map(({ point, message }) => ({ id: point.id, message })),
+  powerless: powerless ?? null,
   log: log === undefined ? null : logJson(log),
 });
 

@@ -3,7 +3,8 @@ import { integer } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
-import { holdersOf } from "../../operations/holders.ts";
+import { bringOver } from "../../operations/bring-over.ts";
+import { holdersOf, placesOf } from "../../operations/holders.ts";
 import { discardFlaws, recoverJobs } from "../../operations/recover.ts";
 import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
@@ -22,10 +23,14 @@ export const jobsCommand = defineCommand({
       const { holders, flaws } = await holdersOf(workshop, context.signal);
       const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
       const jobs: JobRecord[] = [];
-      for await (const job of jobsSince(workshop.repository, new Date(0), context.signal)) {
-        jobs.push(job);
-        if (jobs.length === context.options.limit) break;
+      for (const place of await placesOf(workshop)) {
+        let taken = 0;
+        for await (const job of jobsSince(place, new Date(0), context.signal)) {
+          jobs.push(job);
+          if (++taken === context.options.limit) break;
+        }
       }
+      jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(context.options.limit);
       const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
       const messages = flaws.map(({ message }) => message);
       context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
@@ -65,6 +70,7 @@ export const jobsRecover = defineCommand({
     return withWorkshop(context, async (workshop, watch) => {
       const recovered = await recoverJobs(workshop, watch.progress);
       const discarded = await discardFlaws(workshop);
+      const brought = await bringOver(workshop);
       const strays = await recoverStrays(workshop, watch);
       const lines = [
         ...recovered.map(
@@ -72,9 +78,12 @@ export const jobsRecover = defineCommand({
             `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
         ),
         ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
+        ...brought.map(
+          ({ name, left }) => `${name}: ${left === undefined ? "brought into the repository" : `left on this machine, because ${left}`}`,
+        ),
         ...strays.map(({ source, message }) => `${source}: ${message}`),
       ];
-      context.emit({ recovered, discarded, strays: strays.map(strayJson) }, () =>
+      context.emit({ recovered, discarded, brought, strays: strays.map(strayJson) }, () =>
         lines.length === 0 ? "nothing to clean up" : shown(lines).join("\n"),
       );
       const left =

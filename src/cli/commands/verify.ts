@@ -30,11 +30,12 @@ export const verifyCommand = defineCommand({
       }
       const { entry } = named;
       const found = await verify(workshop, entry, watch);
-      const { verdict, reasons, checks, opened } = found;
+      const { verdict, reasons, checks, opened, aside } = found;
       const { id, name, source } = entry.point;
       const { paint } = context;
       const bytesOnly = verdict === "pass" && !opened;
-      context.emit({ id, name, source, verdict, reasons, opened, extent: opened ? "opened" : "bytes only", checks }, () =>
+      const extent = opened ? "opened" : "bytes only";
+      context.emit({ id, name, source, verdict, reasons, opened, extent, checks, aside: aside ?? null }, () =>
         [
           `${bytesOnly ? paint.yellow("? bytes only") : paint.verdict(verdict)}  ${visible(name)} (${id}) of ${source}`,
           renderChecks(checks, paint),

@@ -23,7 +23,7 @@ export function renderChecks(found: readonly Check[], paint: Paint): string {
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 
 export function renderFinding(finding: Finding, place: string, paint: Paint): string {
-  const { evidence, filed } = shown(finding);
+  const { evidence, filed, aside } = shown(finding);
   const { objective, achieved, steps, point } = evidence;
   const promise = (value: number | undefined): string => (value === undefined ? "" : ` (objective ${formatDuration(value * 1000)})`);
   return [
@@ -35,7 +35,7 @@ export function renderFinding(finding: Finding, place: string, paint: Paint): st
         ["steps", steps.map(({ name, ms }) => `${name} ${formatDuration(ms ?? 0)}`).join(", ")],
         ["RTO achieved", `${seconds(achieved.rtoSeconds)}${promise(objective.rtoSeconds)}`],
         ["RPO achieved", `${seconds(achieved.rpoSeconds)}${promise(objective.rpoSeconds)}`],
-        ["evidence", `${place}/${filed}`],
+        ["evidence", `${aside?.directory ?? place}/${filed}`],
         ["remarks", evidence.remarks.join("\n")],
       ],
       paint,
@@ -45,7 +45,7 @@ export function renderFinding(finding: Finding, place: string, paint: Paint): st
 }
 
 /** The JSON of `drill` and `restore`. */
-export const findingJson = ({ evidence, filed }: Finding) => ({
+export const findingJson = ({ evidence, filed, aside }: Finding) => ({
   id: evidence.id,
   source: evidence.source,
   point: evidence.point,
@@ -58,6 +58,7 @@ export const findingJson = ({ evidence, filed }: Finding) => ({
   objective: evidence.objective,
   remarks: evidence.remarks,
   evidence: filed,
+  aside: aside ?? null,
 });
 
 /** The verdict's status; when everything but an objective held, the status says just that. */
