@@ -59,7 +59,8 @@ function argumentsFor(order: ServerOrder): string[] {
   const { data, socket } = layoutOf(order.directory);
   return [
     ...["--dbpath", data, "--bind_ip", join(socket, SOCKET), "--unixSocketPrefix", socket],
-    ...["--wiredTigerCacheSizeGB", "0.25"],
+    // What is restored runs no JavaScript: a view of the source's could.
+    ...["--noscripting", "--wiredTigerCacheSizeGB", "0.25"],
     ...["--setParameter", "ttlMonitorEnabled=false", "--setParameter", "diagnosticDataCollectionEnabled=false"],
   ];
 }
