@@ -51,6 +51,6 @@ export const scratch = section({
   isolation: {
     type: oneOf(["required", "none"]),
     default: "required",
-    help: "Whether PostgreSQL servers that hold restored data must run in a cell of their own: no network, no files, processes or secrets of this machine. Where no cell can be made, `required` refuses the drill, and `none` lets code in a restored database act as the user that runs the server.",
+    help: "Whether PostgreSQL servers that hold restored data must run in a cell of their own: no network, no files, processes or secrets of this machine. Where no cell can be made, and for a PostgreSQL server that `scratch.url` of a source names, `required` refuses the drill, and `none` lets code in a restored database act as the user that runs the server.",
   },
 });

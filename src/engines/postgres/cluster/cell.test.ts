@@ -41,7 +41,7 @@ const until = async (done: () => boolean | Promise<boolean>): Promise<void> => {
 async function scratch(isolation: Isolation): Promise<Cluster> {
   const jobId = `cell${process.hrtime.bigint()}`;
   const directory = join(tmpdir(), `lifeboat-${jobId}`);
-  return await beginCluster({ directory, bin: postgresBin(), jobId, durable: false, superuser: "boss", foreign: { isolation } });
+  return await beginCluster({ directory, bin: postgresBin(), jobId, durable: false, foreign: { isolation } });
 }
 
 /** What a program prints that the server is made to run, as its own user. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { postgresBin, psql, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { startTimeOf } from "../../../process/marks.ts";
+import { openClient } from "../connect/client.ts";
 import { beginCluster } from "./cluster.ts";
 import { layoutOf, readNote, writeNote } from "./layout.ts";
 import { undoCluster } from "./undo.ts";
@@ -64,7 +65,7 @@ test("a cluster answers, keeps its socket and data to itself, and leaves nothing
   assert.equal((await psql(connection, ["-c", "select 1"])).trim(), "1");
   assert.equal(statSync(cluster.socketDirectory).mode & 0o777, 0o700);
   assert.equal(statSync(join(cluster.directory, "data")).mode & 0o777, 0o700);
-  await assert.rejects(query({ ...connection, url: connection.url.replace(/:[^:@]*@/, ":wrong@") }, "select 1"), (error) =>
+  await assert.rejects(openClient({ ...connection, url: connection.url.replace(/:[^:@]*@/, ":wrong@") }), (error) =>
     isLifeboatError(error, "SOURCE_AUTH"),
   );
   await cluster.stop();

@@ -47,8 +47,6 @@ export interface ClusterOptions {
    * nothing but its own directories and `writable`, starts nothing that the data asks for, and is ended before the disk is full.
    */
   readonly foreign?: { readonly isolation: Isolation; readonly writable?: readonly string[] } | undefined;
-  /** Of a new cluster. Default: `postgres`. */
-  readonly superuser?: string | undefined;
   /**
    * The data outlives the server. `stop()` then shuts down in peace and leaves directory, note and data, to be started again
    * with `existing`; so does the supervisor when we die. Without it, `stop()` is `remove()`.
@@ -155,7 +153,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
     disk?.short.catch(() => endQuietly(answer.pid, support ? "SIGKILL" : "SIGQUIT"));
     return {
       connection: (database) => {
-        const parts = { host: socket, port, user: message.superuser, password, database, parameters: {} };
+        const parts = { host: socket, port, user: existing?.superuser ?? SUPERUSER, password, database, parameters: {} };
         return { ...connectionFromParts(parts), label: `${database} in ${keep ? data : "a throw-away cluster"}` };
       },
       directory,
@@ -197,8 +195,7 @@ type Chosen = Pick<SupervisorOrder, "host" | "data" | "keep" | "uid" | "gid" | "
 
 async function orderOf(options: ClusterOptions, { password, ...chosen }: Chosen): Promise<SupervisorOrder> {
   const { directory, bin, jobId, existing, hba, locale } = options;
-  const superuser = existing?.superuser ?? options.superuser ?? SUPERUSER;
-  const common = { directory, bin, jobId, superuser, ...chosen, startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS };
+  const common = { directory, bin, jobId, ...chosen, startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS };
   const settings = {
     ...(options.foreign ? await foreignSettings(bin, options.signal) : {}),
     ...clusterSettings(options.durable, options.settings),

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { startTimeOf } from "../../../process/marks.ts";
+import { openClient } from "../connect/client.ts";
 import { beginCluster } from "./cluster.ts";
 import { readControlFile } from "./control-file.ts";
 import { undoCluster } from "./undo.ts";
@@ -105,7 +106,7 @@ test("a server that is reached over the network asks for a password", needsServe
   await query(cluster.connection("postgres"), "create role app login password 'right'");
   const over = (password: string) => ({ url: `postgres://app:${password}@127.0.0.1:${port}/postgres`, label: "app" });
   assert.deepEqual(await query(over("right"), "select 1 as a"), [{ a: 1 }]);
-  await assert.rejects(query(over("wrong"), "select 1"), (error) => isLifeboatError(error, "SOURCE_AUTH"));
+  await assert.rejects(openClient(over("wrong")), (error) => isLifeboatError(error, "SOURCE_AUTH"));
 });
 
 test("what is no data directory is refused, and nothing is made over it", needsServer, async (t) => {

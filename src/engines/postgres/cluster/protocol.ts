@@ -16,8 +16,6 @@ export interface SupervisorOrder {
   readonly hba?: string | undefined;
   /** The data outlives the server: it is shut down in peace, and nothing is removed. */
   readonly keep: boolean;
-  /** The superuser that a new cluster is made with. */
-  readonly superuser: string;
   /** The server runs in a cell, and beside its own directories sees these; absent: it runs as any program. */
   readonly cell?: { readonly support: CellSupport; readonly writable: readonly string[] } | undefined;
   readonly settings: Readonly<Record<string, string>>;

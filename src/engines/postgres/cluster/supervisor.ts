@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { markProcess } from "../../../process/marks.ts";
 import { runProgram } from "../../../process/run.ts";
-import { layoutOf, noteOf, writeNote } from "./layout.ts";
+import { layoutOf, noteOf, SUPERUSER, writeNote } from "./layout.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 import { endServer, type Server, startServer } from "./server.ts";
 
@@ -72,7 +72,7 @@ async function createCluster(order: SupervisorOrder, create: NonNullable<Supervi
   await writeFile(password, `${create.password}\n`, { mode: 0o600, flag: "wx" });
   await own(order, password);
   const args = [
-    ...["--pgdata", data, "--username", order.superuser, "--pwfile", password, "--auth", "scram-sha-256"],
+    ...["--pgdata", data, "--username", SUPERUSER, "--pwfile", password, "--auth", "scram-sha-256"],
     ...["--encoding", create.encoding, "--locale", create.locale, "--lc-ctype", create.ctype, "--no-sync"],
   ];
   const made = await runProgram(`${order.bin}/initdb`, args, {
