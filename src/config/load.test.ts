@@ -265,7 +265,7 @@ test("R56 a file that holds a secret itself and that others can read is exposed;
   assert.equal(exposed(0o640, "postgres://app:hunter2@h/shop"), true);
   assert.equal(exposed(0o600, "postgres://app:hunter2@h/shop"), false);
   assert.equal(exposed(0o644, "${DATABASE_URL}"), false);
-  assert.equal(exposed(0o644, "postgres://app@h/shop"), false, "an address without a password is no secret");
+  assert.equal(exposed(0o644, "postgres://app@h/shop"), false, "an address without a password is not a secret");
 });
 
 test("R56 files of secrets are told from mounted ones by where they really are, and named so that it can be pasted", () => {

@@ -37,7 +37,7 @@ const OWN = "\\n|\\x1b\\[(?:1|2|22|31|32|33|36|39)m";
 const EITHER = new RegExp(`${OWN}|${HIDDEN.source}`, "gu");
 const IS_OWN = new RegExp(`^(?:${OWN})$`);
 
-/** The last look at what goes to a terminal: whatever drives it and is not the program's own is shown as an escape. */
+/** The last look at what goes to a terminal: what drives it, and is not one of the program's own colours, is shown as an escape. */
 export const harmless = (text: string): string => text.replace(EITHER, (found) => (IS_OWN.test(found) ? found : escaped(found)));
 
 /** JSON of the same value, of which no character drives a terminal that it is printed on. */

@@ -5,7 +5,7 @@ export const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Follows no redirect: it comes back as the answer that it is. An answer that is larger than any that we ask for breaks off at that
- * byte, after decompression, whatever its header says.
+ * byte, counted after decompression; its header decides nothing.
  */
 export async function boundedFetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(input, { ...init, redirect: "manual" });

@@ -34,7 +34,7 @@ async function killAtSpool(world: World, ...args: readonly string[]): Promise<vo
     if (running.child.exitCode !== null) break;
   }
   assert.ok(path, "the spool was never seen");
-  assert.ok(readFileSync(path).includes(MARKER), "it is plain while it is needed");
+  assert.ok(readFileSync(path).includes(MARKER), "it is plain while it is in use");
   running.kill("SIGKILL");
   await running.ended;
 }

@@ -1,4 +1,4 @@
-// What a storage that somebody else writes may hold: a few bytes that stand for thousands of millions. Run as a program of its own, so
+// What a storage may hold to which others can write: a few bytes that stand for thousands of millions. Run as a program of its own, so
 // that its memory can be looked at: `node bombs.ts fingerprint|longer|window|segment|metadata`; prints one line of JSON.
 import { createHash } from "node:crypto";
 import { pathToFileURL } from "node:url";
