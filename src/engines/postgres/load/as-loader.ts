@@ -66,7 +66,8 @@ export async function loadAsLoader(load: LoaderLoad): Promise<Pick<LoadResult, "
   problems.push(...said.flat());
 
   const heldBack = new Set(stages.heldBack);
-  const given = entries.filter((entry) => !heldBack.has(entry) && !stages.closing.includes(entry) && !stages.last.includes(entry));
+  const later = new Set([...stages.heldBack, ...stages.closing, ...stages.last]);
+  const given = entries.filter((entry) => !later.has(entry));
   const ownerOf = ownerChooser(load);
   if (!owners && options.isolation === undefined) await ensureOrphansOwner(client);
   const raised = load.madeRoles.filter((role) => entries.some(({ kind, owner }) => owner === role && OWNED_BY_SUPERUSERS.has(kind)));
