@@ -156,3 +156,46 @@ test("R57 C5 a drill runs nothing of the source's as a superuser, fires no event
   assert.deepEqual(await pit.sprung(), []);
   await world.assertNothingLeft();
 });
+
+test("R57 materialized views are filled with the rights of their owners: what policies hid from them stays hidden", { skip }, async (t) => {
+  const [owner, reader] = [newRole(), newRole()];
+  const source = await freshDatabase();
+  await query(
+    source,
+    `create role ${owner}; create role ${reader}; grant create on schema public to ${owner}, ${reader};
+     create table public.indexed (id int primary key, who text); alter table public.indexed owner to ${owner}; insert into public.indexed values (1, '${reader}'), (2, 'x');
+     alter table public.indexed enable row level security; create policy own on public.indexed using (who = current_user); grant select on public.indexed to ${reader};
+     set role ${reader}; create materialized view public.mine as select * from public.indexed; reset role;
+     create materialized view public.above as select (select count(*) from public.mine) as of_mine, (select count(*) from public.indexed) as of_all;
+     grant select on public.above to ${reader}; create unique index on public.above (of_all)`,
+  );
+  const counts = "select (select count(*)::int from public.mine) as mine, of_mine::int, of_all::int from public.above";
+  const before = await query(source, counts);
+  assert.deepEqual(before, [{ mine: 1, of_mine: 1, of_all: 2 }]);
+  const { file, fingerprint } = await drainDump(t, engine, source);
+  const target = await freshDatabase();
+  const { problems, differing } = await restoreInto(target, file, {}, fingerprint);
+  assert.deepEqual([problems, differing], [[], []]);
+  assert.deepEqual(await query(target, counts), before);
+});
+
+test("R57 code that changes what other roles own while it is loaded is seen: the comparison fails", { skip }, async (t) => {
+  const source = await ownedBy(
+    newRole(),
+    "create table public.indexed (id int primary key, note text); insert into public.indexed values (1, 'x')",
+  );
+  await query(
+    source,
+    `create table public.another (id int primary key); create function public.safe() returns int language sql security definer as 'select 1';
+     create function public.meddle(text) returns boolean language plpgsql as $f$ begin
+       if session_user like 'lifeboat%' then
+         execute $e$ create or replace function public.safe() returns int language sql security definer as 'select 2' $e$;
+         execute 'grant select on public.another to public';
+       end if; return true; end $f$;
+     alter table public.indexed add check (public.meddle(note))`,
+  );
+  const { file, fingerprint } = await drainDump(t, engine, source);
+  const { differing } = await restoreInto(await freshDatabase(), file, {}, fingerprint);
+  const names = differing.filter(({ outcome }) => outcome === "fail").map(({ name }) => name);
+  assert.deepEqual(names.sort(), ["definition of acl table public.another", "definition of function public.safe()"]);
+});

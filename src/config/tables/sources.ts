@@ -123,7 +123,7 @@ export const source = section(
         url: {
           type: databaseUrl,
           secret: true,
-          help: "Server to restore into for drills, instead of a throw-away cluster made here. Its user must be able to create databases.",
+          help: "Server to restore into for drills, instead of a throw-away cluster made here. Its user must be able to create databases. No cell keeps restored code in there: a server of PostgreSQL needs `scratch.isolation: none` too.",
           example: "${SCRATCH_URL}",
         },
       }),

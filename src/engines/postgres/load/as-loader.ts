@@ -211,7 +211,7 @@ async function fill(
   const how = client.serverVersionNumber >= 160_000 ? " with inherit true, set false" : "";
   if (roles !== "") await client.query(`grant ${roles} to ${loader.name}${how}`);
   try {
-    await run(loader.connection, refresh, DEFINITIONS);
+    await run(loader.connection, refresh, [...DEFINITIONS, "--enable-row-security"]);
   } finally {
     if (roles !== "") await client.query(`revoke ${roles} from ${loader.name}`);
   }
