@@ -5,6 +5,7 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { HEALTH_CODES } from "../core/health.ts";
 import { counted, wordsOf } from "../core/words.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
+import type { Duty, Rights } from "../ports/engine.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";
@@ -100,6 +101,7 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     reached,
     ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
+    ...(await checkRights(source, watch)),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
       const freeBytes = await freeBytesIn(workshop.spoolDirectory);
@@ -108,6 +110,24 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
       return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
     }),
   ];
+}
+
+/** The role that the source is read as may do what is configured; what it may do beyond that is a remark. */
+async function checkRights(source: Source, watch: Watch): Promise<Finding[]> {
+  const { engine, provider } = source;
+  if (engine.rights === undefined) return [];
+  const name = `rights of ${source.name}`;
+  const archives = engine.physical !== undefined && source.archive !== undefined && source.windowMs !== undefined;
+  const duties: readonly Duty[] = archives ? ["backup", "archive"] : ["backup"];
+  let missing: Rights["missing"] = [];
+  const said = await finding(name, async () => {
+    const rights = await engine.rights?.(await provider.connection(watch), duties, watch);
+    missing = rights?.missing ?? [];
+    const remark = rights?.excess.map((text) => `; ${text}: docs/postgres-role.md names the least role`).join("") ?? "";
+    return `${rights?.role} may do what is configured${remark}`;
+  });
+  if (missing.length === 0) return [said];
+  return missing.map(({ what, grant }) => ({ name, outcome: "fail", message: what, next: grant, code: "SOURCE_PERMISSION" }));
 }
 
 /** What a provider with settings of its own says of them, against the policy. */

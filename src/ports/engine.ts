@@ -124,6 +124,18 @@ export interface FingerprintAt {
   readonly at: Date;
 }
 
+/** What the role of a source is configured to do: `backup` reads a database, `archive` copies its cluster and receives its log. */
+export type Duty = "backup" | "archive";
+
+/** What a source's role may do, against its duties. */
+export interface Rights {
+  readonly role: string;
+  /** What a duty asks for and the role lacks, as the end of a sentence, with the statement that grants it. */
+  readonly missing: readonly { readonly what: string; readonly grant: string }[];
+  /** What the role may do beyond all duties, as sentences: never a reason to fail. */
+  readonly excess: readonly string[];
+}
+
 export interface Engine {
   readonly name: string;
   /** Point-in-time recovery by base backups and a log archive. With neither this nor `log`, restore points are all there is. */
@@ -138,6 +150,9 @@ export interface Engine {
 
   /** Connects, finds the tools, and refuses beforehand what cannot work: SOURCE_*, TOOL_*. */
   inspect(connection: Connection, work?: Work): Promise<DatabaseFacts>;
+
+  /** Compares the rights of the connection's role with what its duties require. Absent: an engine without such a comparison. */
+  rights?(connection: Connection, duties: readonly Duty[], work?: Work): Promise<Rights>;
 
   beginDump(connection: Connection, options: DumpOptions): Promise<Dump>;
 

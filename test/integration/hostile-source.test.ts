@@ -3,8 +3,12 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openClient } from "../../src/engines/postgres/connect/client.ts";
+import { connectionFromParts, partsOf, withDatabase } from "../../src/engines/postgres/connect/url.ts";
+import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
 import { archiveSource, until } from "../support/archive.ts";
 import { copyableCluster } from "../support/base-world.ts";
+import { drainDump } from "../support/dumps.ts";
 import { HOSTILE_PATH, plantHostileSource } from "../support/hostile-source.ts";
 import { openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
@@ -84,4 +88,56 @@ test("R57 nor when the path is set for Lifeboat's own role", { skip }, async (t)
   await world.expect(0, "backup", "shop");
   await world.expect(0, "drill", "shop");
   assert.deepEqual([source.fired(), await source.ownerHasGained()], [[], false]);
+});
+
+/** Each has a table whose planning runs a function of the owner's, by constants in an index, statistics, a key or a constraint. */
+const PLANNED = `
+  create function evil.yes(int) returns bool immutable language plpgsql as $f$ begin return evil.fire('planned'); end $f$;
+  create function evil.same(text) returns text immutable language sql as $f$ select case when evil.yes(1) then $1 else $1 end $f$;
+  create operator evil.=== (function = evil.alike, leftarg = text, rightarg = text, restrict = eqsel);
+  create table public.by_predicate (id int); create index on public.by_predicate (id) where evil.yes(1);
+  create table public.by_expression (note text); create index on public.by_expression (evil.same(note));
+  create table public.by_coalesce (id int); create index on public.by_coalesce (evil.yes(coalesce(1, id)));
+  create table public.by_operator (note text); create index on public.by_operator (note) where note operator(evil.===) 'x';
+  create table public.by_statistics (note text, id int); create statistics public.st on (evil.same(note)), id from public.by_statistics;
+  create table public.by_constraint (id int, check (evil.yes(1)));
+  create table public.harmless (id int); create index on public.harmless (evil.yes(id));
+  insert into public.harmless values (1);`;
+
+test("R57 a table whose planning would run its owner's code is named, and not hashed by a superuser", { skip }, async (t) => {
+  const source = await plantHostileSource(t, await copyableCluster(t));
+  const { connection: shop, owner } = source;
+  await query(
+    owner,
+    `set search_path to pg_catalog; create function evil.alike(text, text) returns bool immutable language plpgsql as
+     $f$ begin return evil.fire('planned'); end $f$; ${PLANNED}`,
+  );
+  await query(owner, "alter database shop set constraint_exclusion to on");
+  assert.deepEqual(source.fired(), []);
+  const engine = openPostgresEngine();
+  const refused = ["by_coalesce", "by_expression", "by_operator", "by_predicate", "by_statistics"].map((name) => `public.${name}`);
+  const { tables, unhashed } = await engine.fingerprint(shop, { kind: "full" });
+  assert.deepEqual(unhashed.map(({ object }) => object).sort(), refused);
+  for (const { reason } of unhashed)
+    assert.match(reason, /would run code of mallory's with a superuser's rights: .*docs\/postgres-role\.md/);
+  assert.deepEqual(Object.keys(tables).sort(), ["public.by_constraint", "public.harmless", "public.notes", "public.orders"]);
+  const { warnings } = await engine.inspect(shop);
+  assert.equal(warnings.filter((text) => /cannot be compared/.test(text)).length, refused.length);
+  const dump = await drainDump(t, engine, shop);
+  assert.deepEqual(dump.fingerprint.unhashed.map(({ object }) => object).sort(), refused);
+  assert.deepEqual([source.fired(), await source.ownerHasGained()], [[], false]);
+
+  // The traps are real: any query of such a table springs them.
+  const superuser = await openClient(shop);
+  await superuser.query("select pg_catalog.count(*) from only public.by_predicate");
+  await superuser.close();
+  assert.deepEqual([source.fired(), await source.ownerHasGained()], [["planned"], true]);
+  await query(withDatabase(shop, "postgres"), "alter role mallory nosuperuser");
+
+  // A role that is no superuser has nothing that the owner of the database has not.
+  await query(shop, "reset search_path; create role reader login password 'r'; grant pg_read_all_data to reader");
+  const reader = connectionFromParts({ ...partsOf(shop), user: "reader", password: "r" });
+  const read = await engine.fingerprint(reader, { kind: "full" });
+  assert.deepEqual([read.unhashed, Object.keys(read.tables).length], [[], 9]);
+  assert.equal(await source.ownerHasGained(), false);
 });

@@ -14,7 +14,12 @@ create table users (id int primary key, email text unique, created_at timestampt
 insert into users select i, 'u' || i, timestamptz '2026-11-21 02:30Z' - i * interval '1 minute' from generate_series(1, 10) i;
 create table "Odd Table" (id int);
 create table empty_one (id int, created_at timestamptz);
-create schema sales; create table sales.orders (id int); insert into sales.orders values (1);`;
+create schema sales; create table sales.orders (id int); insert into sales.orders values (1);
+create view recent as select * from users; create materialized view counted as select count(*) from users;
+create domain moment as timestamptz check (value > '2000-01-01'); create type instant as enum ('2026-11-21 02:30Z');
+create table odd_types (m moment, i instant); insert into odd_types values ('2026-11-21 02:30Z', '2026-11-21 02:30Z');
+create foreign data wrapper nowhere; create server far foreign data wrapper nowhere;
+create table parted (id int) partition by range (id); create foreign table part partition of parted for values from (0) to (9) server far;`;
 
 const CASES: readonly (readonly [string, Probe, "pass" | "fail" | "inconclusive", RegExp?])[] = [
   ["a table that is there exists", { table: "users", exists: true }, "pass"],
@@ -29,6 +34,17 @@ const CASES: readonly (readonly [string, Probe, "pass" | "fail" | "inconclusive"
   ["a missing index fails", { table: "users", indexes: { min: 3 } }, "fail"],
   ["a query that says true passes", { sql: "select count(*) > 0 from users" }, "pass"],
   ["a query that says false fails", { sql: "select count(*) > 99 from users" }, "fail"],
+  [
+    "R57 a view exists, and is not counted: counting it would run code of the database's",
+    { table: "recent", rows: {} },
+    "inconclusive",
+    /view.*`sql`/,
+  ],
+  ["R57 nor is a table with a part on another server", { table: "parted", rows: {} }, "inconclusive", /part lies on another server/],
+  ["a view that is only to exist passes", { table: "recent", exists: true }, "pass"],
+  ["a materialized view is counted", { table: "counted", rows: { min: 1 } }, "pass"],
+  ["the newest of a domain over a time passes", { table: "odd_types", newest: "m", withinMs: HOUR_MS }, "pass"],
+  ["R57 the newest of a type of the database's is not asked", { table: "odd_types", newest: "i" }, "inconclusive", /type .*instant/],
   ["R33 a query that says nothing proves nothing", { sql: "select null::boolean" }, "inconclusive"],
   ["R33 a query without a row proves nothing", { sql: "select true from users where false" }, "inconclusive"],
 ];

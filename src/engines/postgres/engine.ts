@@ -12,6 +12,7 @@ import { translateError } from "./connect/translate.ts";
 import { beginDump } from "./dump/begin.ts";
 import { databaseFacts } from "./dump/facts.ts";
 import { findOmissions } from "./features/omissions.ts";
+import { rightsOf } from "./features/rights.ts";
 import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import { hasBareName } from "./fingerprint/scope.ts";
@@ -54,6 +55,15 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;
+    },
+
+    async rights(given, duties, work = {}) {
+      const client = await openClient(directConnection(given), { signal: work.signal });
+      try {
+        return await rightsOf(client, duties);
+      } finally {
+        await client.close();
+      }
     },
 
     async beginDump(given, dumpOptions) {

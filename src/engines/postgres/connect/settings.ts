@@ -37,6 +37,9 @@ const PRINTED: Readonly<Record<string, string>> = {
   quote_all_identifiers: "off",
 };
 
+/** On, it would have the planner compute the constant parts of the CHECK constraints of each table that is read. */
+const PLANNED: Readonly<Record<string, string>> = { constraint_exclusion: "off" };
+
 /** `options` of a program's session. `address`: what the address says in its own `options`. */
 export function programOptions(address: string | undefined): string {
   return [...switches(DEFAULTS), ...splitOptions(address ?? ""), ...switches(PINNED)].join(" ");
@@ -44,7 +47,7 @@ export function programOptions(address: string | undefined): string {
 
 /** The same for a session of our own client. */
 export function clientOptions(address: string | undefined): string {
-  return [...switches(DEFAULTS), ...splitOptions(address ?? ""), ...switches(PINNED), ...switches(PRINTED)].join(" ");
+  return [...switches(DEFAULTS), ...splitOptions(address ?? ""), ...switches(PINNED), ...switches(PRINTED), ...switches(PLANNED)].join(" ");
 }
 
 const switches = (settings: Readonly<Record<string, string>>): string[] =>

@@ -2,6 +2,7 @@
 import type { DatabaseFacts } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { clusterIdentity } from "../connect/identity.ts";
+import { tablesThatRunCode } from "../fingerprint/planning.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
 
 const QUERY = `
@@ -27,6 +28,8 @@ interface Facts extends Record<string, unknown> {
   readonly standby: boolean;
 }
 
+const NAMED = 5;
+
 /** `tool`: the program that will be used, as `pg_dump 15.20`. */
 export async function databaseFacts(client: Client, tool: string): Promise<DatabaseFacts> {
   const [facts] = (await client.query<Facts>(QUERY)) as [Facts];
@@ -38,6 +41,9 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
   }
   if (facts.standby)
     warnings.push("it is a standby: a long backup may be cancelled by what the primary changes (max_standby_streaming_delay)");
+  const refused = await tablesThatRunCode({ ask: (sql, values) => client.query(sql, values) }, null);
+  for (const { name, reason } of refused.slice(0, NAMED)) warnings.push(`${name} is backed up and cannot be compared: ${reason}`);
+  if (refused.length > NAMED) warnings.push(`so it is with ${refused.length - NAMED} more tables`);
   return {
     serverVersion: facts.version,
     serverMajor: Math.floor(client.serverVersionNumber / 10_000),

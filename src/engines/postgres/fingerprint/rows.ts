@@ -3,6 +3,7 @@ import type { Omission, TableFingerprint } from "../../../core/fingerprint.ts";
 import type { Progress } from "../../../ports/progress.ts";
 import type { RowAlgorithm } from "./expression.ts";
 import { isAboutOneObject, reasonOf } from "./failure.ts";
+import { tablesThatRunCode } from "./planning.ts";
 import type { Relation } from "./relations.ts";
 import type { Asker, SharedSnapshot } from "./snapshot.ts";
 import { planUnits, type Unit, unitOfOne } from "./units.ts";
@@ -29,9 +30,16 @@ export async function hashRows(
   algorithm: RowAlgorithm,
   work: HashWork,
 ): Promise<HashedRows> {
-  const queue = planUnits(tables, algorithm, snapshot.major >= 14).reverse();
-  const sums = new Map<Relation, Sum>(tables.map((table) => [table, { rows: 0n, hash: 0n }]));
+  const [reader = snapshot.control] = snapshot.workers;
+  const byOid = new Map(tables.map((table) => [table.oid, table]));
   const failures = new Map<Relation, string>();
+  for (const { oid, reason } of await tablesThatRunCode(reader, [...byOid.keys()])) {
+    const table = byOid.get(oid);
+    if (table !== undefined) failures.set(table, reason);
+  }
+  const readable = tables.filter((table) => !failures.has(table));
+  const queue = planUnits(readable, algorithm, snapshot.major >= 14).reverse();
+  const sums = new Map<Relation, Sum>(readable.map((table) => [table, { rows: 0n, hash: 0n }]));
   const state = { queue, sums, failures, algorithm, work };
   await Promise.all(snapshot.workers.map((worker) => drain(worker, state)));
   for (const [table, reason] of await rewritten(snapshot, tables)) failures.set(table, failures.get(table) ?? reason);

@@ -34,8 +34,13 @@ export function rolesInDefinition(entry: TocEntry): string[] {
 export function rolesOf(entries: readonly TocEntry[]): string[] {
   const roles = new Set<string>();
   for (const entry of entries) {
+    if (isOfTheDatabase(entry)) continue;
     if (entry.owner !== "") roles.add(entry.owner);
     for (const role of rolesInDefinition(entry)) roles.add(role);
   }
   return [...roles].filter((role) => !role.startsWith("pg_")).sort();
 }
+
+/** Owner and privileges of the database itself stay those of the one that is restored into. */
+const isOfTheDatabase = ({ kind, name }: TocEntry): boolean =>
+  kind === "DATABASE" || kind === "DATABASE PROPERTIES" || (kind === "ACL" && name.startsWith("DATABASE "));

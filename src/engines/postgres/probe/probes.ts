@@ -3,6 +3,7 @@ import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Probe } from "../../../ports/engine.ts";
 import { quoteName } from "../connect/quote.ts";
+import { FIRST_USER_OID, tablesThatRunCode } from "../fingerprint/planning.ts";
 
 /** The part of a client that is asked. */
 export interface Asked {
@@ -89,16 +90,22 @@ async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Pr
   });
 }
 
+/**
+ * Built-in questions run no code that came with the data. One that would is inconclusive: the user's own SQL may ask it, knowing that it
+ * does.
+ */
 async function askTable(client: Asked, probe: TableProbe, asOf: Date, options: ProbeOptions): Promise<Check[]> {
   const existence = await guarded(client, `table ${probe.table} exists`, options, () => resolve(client, probe.table, options.path ?? []));
   const table = existence.actual;
   if (existence.outcome !== "pass" || table === undefined) return [existence];
   const checks: Check[] = [existence];
   const add = async (name: string, ask: () => Promise<Answer>) => void checks.push(await guarded(client, name, options, ask));
-  if (probe.rows) await add(`row count of ${probe.table}`, () => countRows(client, table, probe.rows ?? {}));
+  if (probe.rows) await add(`row count of ${probe.table}`, () => whole(client, table, () => countRows(client, table, probe.rows ?? {})));
   if (probe.newest !== undefined) {
     const column = probe.newest;
-    await add(`newest ${column} of ${probe.table}`, () => newestRow(client, table, column, probe.withinMs, asOf));
+    await add(`newest ${column} of ${probe.table}`, () =>
+      whole(client, table, () => newestRow(client, table, column, probe.withinMs, asOf)),
+    );
   }
   if (probe.indexes) await add(`indexes of ${probe.table}`, () => countIndexes(client, table, probe.indexes?.min ?? 0));
   return checks;
@@ -124,6 +131,30 @@ async function resolve(client: Asked, wanted: string, path: readonly string[]): 
   return { outcome: "fail", message: `there is no table ${wanted}${didYouMean(wanted, candidates)}`, expected: wanted };
 }
 
+/** A table with all that inherits from it, partitions included. */
+const FAMILY = `with recursive family(oid) as (
+  select $1::pg_catalog.regclass::pg_catalog.oid
+  union select i.inhrelid from pg_catalog.pg_inherits i join family f on f.oid = i.inhparent
+) select c.oid::bigint::pg_catalog.text as oid, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relkind::pg_catalog.text as kind
+  from family f join pg_catalog.pg_class c on c.oid = f.oid`;
+
+const CODE: Readonly<Record<string, string>> = { v: "is a view, which runs code of the database", f: "lies on another server" };
+
+/** Asks it if reading all of the table runs nothing but the server's own code. */
+async function whole(client: Asked, table: string, ask: () => Promise<Answer>): Promise<Answer> {
+  const { rows: family } = await client.query(FAMILY, [table]);
+  const strange = family.find(({ kind }) => String(kind) in CODE);
+  const asker = { ask: async (sql: string, values?: unknown[]) => (await client.query(sql, values)).rows };
+  const planned = await tablesThatRunCode(
+    asker,
+    family.map(({ oid }) => Number(oid)),
+  );
+  const why = strange
+    ? `${strange.name} ${CODE[String(strange.kind)]}: ask it with \`sql\``
+    : planned.map(({ name, reason }) => `${name}: ${reason}`)[0];
+  return why === undefined ? await ask() : { outcome: "inconclusive", message: `it was not asked: ${why}` };
+}
+
 async function countRows(client: Asked, table: string, limits: { readonly min?: number; readonly max?: number }): Promise<Answer> {
   const { rows } = await client.query(`select pg_catalog.count(*)::pg_catalog.text as n from ${table}`);
   const count = Number(rows[0]?.n);
@@ -138,11 +169,24 @@ async function countRows(client: Asked, table: string, limits: { readonly min?: 
 
 async function newestRow(client: Asked, table: string, column: string, withinMs: number | undefined, asOf: Date): Promise<Answer> {
   const known = await client.query(
-    "select pg_catalog.quote_ident(attname) as quoted, attname::pg_catalog.text as name from pg_catalog.pg_attribute where attrelid = $1::pg_catalog.regclass and attnum > 0 and not attisdropped order by attnum",
+    `with recursive base(oid, base) as (
+       select t.oid, t.oid from pg_catalog.pg_type t where t.typtype <> 'd'
+       union all select t.oid, b.base from pg_catalog.pg_type t join base b on t.typbasetype = b.oid where t.typtype = 'd'
+     )
+     select pg_catalog.quote_ident(a.attname) as quoted, a.attname::pg_catalog.text as name, b.base::bigint::pg_catalog.text as type,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) as type_name
+     from pg_catalog.pg_attribute a join base b on b.oid = a.atttypid
+     where a.attrelid = $1::pg_catalog.regclass and a.attnum > 0 and not a.attisdropped order by a.attnum`,
     [table],
   );
-  const names = known.rows.map((row) => ({ name: String(row.quoted), also: String(row.name) }));
-  const quoted = names.find(({ name, also }) => name === column || also === column)?.name;
+  const names = known.rows.map((row) => ({ name: String(row.quoted), also: String(row.name), row }));
+  const chosen = names.find(({ name, also }) => name === column || also === column);
+  const quoted = chosen?.name;
+  // Which of two values is the greater, and what instant one means, is code of whoever made the type.
+  if (Number(chosen?.row.type) >= FIRST_USER_OID) {
+    const message = `${column} is of the type ${chosen?.row.type_name}, which is none of the server's own: ask it with \`sql\``;
+    return { outcome: "inconclusive", message };
+  }
   if (quoted === undefined) {
     const candidates = names.map(({ also }) => also);
     return { outcome: "fail", message: `${table} has no column ${column}${didYouMean(column, candidates)}` };
