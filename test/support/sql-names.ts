@@ -79,7 +79,7 @@ function problems(tokens: readonly Token[], own: ReadonlySet<string>): Problem[]
       for (const relation of [next, ...furtherRelations(tokens, next)]) {
         const { text, kind } = tokens[relation] ?? { text: "", kind: "sign" };
         const isName = kind === "word" || kind === "quoted";
-        if (isName && ![".", "("].includes(tokens[relation + 1]?.text ?? "") && !own.has(text)) {
+        if (isName && ![".", "(", "from"].includes(tokens[relation + 1]?.text ?? "") && !own.has(text)) {
           say(tokens[relation] as Token, `the relation ${text} has no schema`);
         }
       }

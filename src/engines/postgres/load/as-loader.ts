@@ -4,12 +4,12 @@ import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
 import { openClient } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { truncateTables } from "./clear.ts";
 import { ensureOrphansOwner, type Loader, ORPHANS_OWNER, removeLoader } from "./loader-role.ts";
 import { ownerStatements, runAll } from "./owners.ts";
 import { rightsToFill, rightsToRead } from "./rights.ts";
 import { type ServerFacts, setupOf, stagesOf } from "./stages.ts";
-import { quote } from "./target.ts";
 
 export interface LoaderLoad {
   /** The administrator's. */
@@ -147,9 +147,9 @@ interface FiringTrigger {
 async function firingTriggers(client: Client, entries: readonly TocEntry[]): Promise<FiringTrigger[]> {
   const tables = entries.filter(({ kind }) => kind === "TABLE DATA");
   return await client.query<{ table: string; name: string; state: string }>(
-    `select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as table, pg_catalog.quote_ident(t.tgname) as name, t.tgenabled::text as state
+    `select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) as table, pg_catalog.quote_ident(t.tgname) as name, t.tgenabled::pg_catalog.text as state
      from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     join unnest($1::text[], $2::text[]) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname
+     join rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname
      where not t.tgisinternal and t.tgenabled in ('A', 'R')`,
     [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
   );
@@ -221,10 +221,12 @@ async function factsOf(client: Client, entries: readonly TocEntry[]): Promise<Se
   const owners = [...new Set(entries.map(({ owner }) => owner))];
   const names = async (sql: string, values?: unknown[]): Promise<ReadonlySet<string>> =>
     new Set((await client.query<{ name: string }>(sql, values)).map(({ name }) => name));
-  const superusers = await names("select rolname::text as name from pg_catalog.pg_roles where rolsuper and rolname = any ($1)", [owners]);
+  const superusers = await names("select rolname::pg_catalog.text as name from pg_catalog.pg_roles where rolsuper and rolname = any ($1)", [
+    owners,
+  ]);
   return {
     isSuperuser: (role) => superusers.has(role),
-    trustedLanguages: await names("select lanname::text as name from pg_catalog.pg_language where lanpltrusted"),
+    trustedLanguages: await names("select lanname::pg_catalog.text as name from pg_catalog.pg_language where lanpltrusted"),
     superuserSettings: await names("select pg_catalog.lower(name) as name from pg_catalog.pg_settings where context = 'superuser'"),
   };
 }

@@ -2,8 +2,8 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { quote } from "./target.ts";
 
 const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
 
@@ -28,8 +28,8 @@ export async function truncateTables(client: Client, tables: readonly TocEntry[]
 /** Qualified and quoted names of those that the database holds. */
 export async function existing(client: Client, tables: readonly TocEntry[]): Promise<string[]> {
   const rows = await client.query<{ schema: string; name: string }>(
-    `select n.nspname::text as schema, c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     join unnest($1::text[], $2::text[]) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname`,
+    `select n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     join rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname`,
     [tables.map((table) => table.schema), tables.map((table) => table.name)],
   );
   return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);

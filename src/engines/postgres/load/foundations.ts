@@ -4,8 +4,8 @@ import type { Client } from "../connect/client.ts";
 
 /** How to look for an object of each kind; `$1` schema, `$2` name. Kinds not listed are taken for absent. */
 const LOOK: Readonly<Record<string, string>> = {
-  SCHEMA: "select 1 from pg_catalog.pg_namespace where nspname = $2 and $1::text is not null",
-  EXTENSION: "select 1 from pg_catalog.pg_extension where extname = $2 and $1::text is not null",
+  SCHEMA: "select 1 from pg_catalog.pg_namespace where nspname = $2 and $1::pg_catalog.text is not null",
+  EXTENSION: "select 1 from pg_catalog.pg_extension where extname = $2 and $1::pg_catalog.text is not null",
   TYPE: "select 1 from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace where n.nspname = $1 and t.typname = $2",
   SEQUENCE:
     "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2",

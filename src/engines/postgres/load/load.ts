@@ -11,6 +11,7 @@ import type { TocEntry } from "../archive/contents.ts";
 import { walkAndPatch } from "../archive/patch-offsets.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
 import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-loader.ts";
@@ -23,7 +24,7 @@ import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
 import { referencedTable, selectTables } from "./selection.ts";
-import { occupantsOf, quote } from "./target.ts";
+import { occupantsOf } from "./target.ts";
 
 export interface LoadMeans {
   /** The configuration's `tools.postgres`. */
@@ -160,7 +161,7 @@ async function danglingKeys(client: Client, entries: readonly TocEntry[], tables
   const keys = entries.filter((entry) => entry.kind === "FK CONSTRAINT");
   const names = [...new Set(keys.flatMap((key) => referencedTable(key) ?? []))];
   const rows = await client.query<{ name: string; found: boolean; plain: string }>(
-    `select name, pg_catalog.to_regclass(name) is not null as found, pg_catalog.array_to_string(pg_catalog.parse_ident(name), '.') as plain from unnest($1::text[]) name`,
+    `select name, pg_catalog.to_regclass(name) is not null as found, pg_catalog.array_to_string(pg_catalog.parse_ident(name), '.') as plain from pg_catalog.unnest($1::pg_catalog.text[]) name`,
     [names],
   );
   const chosen = new Set(tables.map((table) => `${table.schema}.${table.name}`));

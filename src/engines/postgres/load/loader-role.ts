@@ -5,9 +5,10 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromParts, partsOf, withDatabase } from "../connect/url.ts";
-import { quote, withServer } from "./target.ts";
+import { withServer } from "./target.ts";
 
 /** What loaders are called: their privileges are no part of a database's definitions. */
 const LOADER_PREFIX = "lifeboat_load_";
@@ -91,7 +92,7 @@ export async function dropLoader(server: Connection, jobId: string, work: Work =
   const name = loaderName(jobId);
   await withServer(server, [], work, async (client) => {
     const places = await client.query<{ name: string }>(
-      `select distinct d.datname::text as name from pg_catalog.pg_shdepend s join pg_catalog.pg_roles r on r.oid = s.refobjid
+      `select distinct d.datname::pg_catalog.text as name from pg_catalog.pg_shdepend s join pg_catalog.pg_roles r on r.oid = s.refobjid
        join pg_catalog.pg_database d on d.oid = s.dbid
        where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and r.rolname = $1`,
       [name],
@@ -150,7 +151,7 @@ async function quietly(client: Client, act: () => Promise<void>): Promise<void> 
   await client.query("begin");
   try {
     const triggers = await client.query<{ name: string; state: string }>(
-      "select evtname::text as name, evtenabled::text as state from pg_catalog.pg_event_trigger where evtenabled <> 'D'",
+      "select evtname::pg_catalog.text as name, evtenabled::pg_catalog.text as state from pg_catalog.pg_event_trigger where evtenabled <> 'D'",
     );
     for (const { name } of triggers) await client.query(`alter event trigger ${quote(name)} disable`);
     await act();

@@ -1,9 +1,9 @@
 // Gives loaded objects to their owners. Changing an owner runs no code of the object's.
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { isSingle } from "./statement.ts";
-import { quote } from "./target.ts";
 
 const NAMED_PLAINLY = new Set([
   ...[

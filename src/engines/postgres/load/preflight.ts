@@ -3,6 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteName } from "../connect/quote.ts";
 import { rolesInDefinition, rolesOf } from "./roles.ts";
 
 /** Debian's packages for extensions whose package is not named after them; `%` is the server's major version. */
@@ -45,7 +46,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 export async function refuseMissingExtensions(client: Client, entries: readonly TocEntry[]): Promise<void> {
   const wanted = entries.filter((entry) => entry.kind === "EXTENSION").map((entry) => entry.name);
   if (wanted.length === 0) return;
-  const rows = await client.query<{ name: string }>("select name::text as name from pg_catalog.pg_available_extensions");
+  const rows = await client.query<{ name: string }>("select name::pg_catalog.text as name from pg_catalog.pg_available_extensions");
   const available = new Set(rows.map((row) => row.name));
   const missing = wanted.filter((name) => !available.has(name));
   if (missing.length === 0) return;
@@ -83,13 +84,13 @@ export async function decideOwnership(
 ): Promise<Ownership> {
   const roles = rolesOf(entries);
   const rows = await client.query<{ name: string; mine: boolean }>(
-    `select rolname::text as name, pg_catalog.pg_has_role(rolname, 'member') as mine from pg_catalog.pg_roles where rolname = any ($1)`,
+    `select rolname::pg_catalog.text as name, pg_catalog.pg_has_role(rolname, 'member') as mine from pg_catalog.pg_roles where rolname = any ($1)`,
     [roles],
   );
   const known = new Set(rows.map((row) => row.name));
   const missing = roles.filter((role) => !known.has(role));
   if (createRoles) {
-    for (const role of missing) await client.query(`create role "${role.replaceAll('"', '""')}" nologin`);
+    for (const role of missing) await client.query(`create role ${quoteName(role)} nologin`);
     return { owners: owners ?? true, made: missing, without: new Set(), notRestored: [] };
   }
   if (owners === true && missing.length > 0) {

@@ -1,9 +1,9 @@
 // What the loader may do with objects that are not its own: granted by statements, and gone with the role.
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import type { Loader } from "./loader-role.ts";
 import { referencedTable } from "./selection.ts";
-import { quote } from "./target.ts";
 
 /** What the loader needs of objects that are there before it creates anything: schemas, tablespaces, tables that keys refer to or rows go into. */
 export async function rightsToFill(client: Client, { name }: Loader, entries: readonly TocEntry[]): Promise<string[]> {
@@ -13,8 +13,8 @@ export async function rightsToFill(client: Client, { name }: Loader, entries: re
   const set = entries.filter(({ kind }) => kind === "SEQUENCE SET").filter((entry) => !madeSequences.has(qualified(entry)));
   const referred = [...new Set(entries.flatMap((entry) => referencedTable(entry) ?? []))];
   const there = await client.query<{ name: string; what: string }>(
-    `select 'tablespace' as what, spcname::text as name from pg_catalog.pg_tablespace where spcname = any ($1)
-     union all select 'referred', pg_catalog.to_regclass(name)::text from unnest($2::text[]) name where pg_catalog.to_regclass(name) is not null`,
+    `select 'tablespace' as what, spcname::pg_catalog.text as name from pg_catalog.pg_tablespace where spcname = any ($1)
+     union all select 'referred', pg_catalog.to_regclass(name)::pg_catalog.text from pg_catalog.unnest($2::pg_catalog.text[]) name where pg_catalog.to_regclass(name) is not null`,
     [entries.map(({ tablespace }) => tablespace).filter((one) => one !== ""), referred],
   );
   const of = (kind: string): string[] => there.filter(({ what }) => what === kind).map((one) => one.name);
@@ -44,7 +44,7 @@ export async function rightsToRead(client: Client, { name }: Loader, entries: re
 /** A user's schemas that the loader does not own; types and functions of extensions lie in them too. */
 async function foreignSchemas(client: Client, loader: string): Promise<string[]> {
   const rows = await client.query<{ name: string }>(
-    `select nspname::text as name from pg_catalog.pg_namespace
+    `select nspname::pg_catalog.text as name from pg_catalog.pg_namespace
      where nspname !~ '^pg_' and nspname <> 'information_schema' and nspowner <> $1::pg_catalog.regrole`,
     [loader],
   );

@@ -13,7 +13,7 @@ export interface RowsProgress {
 
 const POLL_MS = 500;
 const RUNNING = `
-select n.nspname || '.' || c.relname as name, p.bytes_processed::text as bytes
+select n.nspname || '.' || c.relname as name, p.bytes_processed::pg_catalog.text as bytes
 from pg_catalog.pg_stat_progress_copy p join pg_catalog.pg_class c on c.oid = p.relid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where p.datname = pg_catalog.current_database()`;
 

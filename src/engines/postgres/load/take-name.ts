@@ -2,8 +2,9 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { quote, withServer } from "./target.ts";
+import { withServer } from "./target.ts";
 
 /**
  * Renames in one transaction: at every instant one database has the name, the old or the new. Owner, privileges, settings and connection
@@ -40,16 +41,16 @@ const SUCCESSION = `
 with old as (select * from pg_catalog.pg_database where datname = $1),
 granted as (select a.* from old, pg_catalog.aclexplode(old.datacl) a)
 select sql from (
-  select 1 as place, pg_catalog.format('alter database %I owner to %s', $2::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(datdba))) as sql from old
+  select 1 as place, pg_catalog.format('alter database %I owner to %s', $2::pg_catalog.text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(datdba))) as sql from old
   union all
-  select 2, pg_catalog.format('alter database %I connection limit %s', $2::text, datconnlimit) from old where datconnlimit >= 0
+  select 2, pg_catalog.format('alter database %I connection limit %s', $2::pg_catalog.text, datconnlimit) from old where datconnlimit >= 0
   union all
-  select 3, pg_catalog.format('comment on database %I is %L', $2::text, pg_catalog.shobj_description(oid, 'pg_database'))
+  select 3, pg_catalog.format('comment on database %I is %L', $2::pg_catalog.text, pg_catalog.shobj_description(oid, 'pg_database'))
   from old where pg_catalog.shobj_description(oid, 'pg_database') is not null
   union all
-  select 4, pg_catalog.format('revoke all on database %I from public', $2::text) from old where datacl is not null
+  select 4, pg_catalog.format('revoke all on database %I from public', $2::pg_catalog.text) from old where datacl is not null
   union all
-  select 5, pg_catalog.format('grant %s on database %I to %s%s', privilege_type, $2::text,
+  select 5, pg_catalog.format('grant %s on database %I to %s%s', privilege_type, $2::pg_catalog.text,
     case grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) end,
     case when is_grantable then ' with grant option' else '' end) from granted
 ) statements order by place`;
@@ -59,8 +60,8 @@ const LISTS = new Set(["search_path", "session_preload_libraries", "local_preloa
 
 async function settingsOf(client: Client, finished: string, name: string): Promise<string[]> {
   const rows = await client.query<{ role: string | null; setting: string }>(
-    `select case s.setrole when 0 then null else pg_catalog.pg_get_userbyid(s.setrole)::text end as role, setting
-     from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) setting
+    `select case s.setrole when 0 then null else pg_catalog.pg_get_userbyid(s.setrole)::pg_catalog.text end as role, setting
+     from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) setting
      where d.datname = $1`,
     [name],
   );
@@ -68,13 +69,11 @@ async function settingsOf(client: Client, finished: string, name: string): Promi
     const at = setting.indexOf("=");
     const [key, value] = [setting.slice(0, at), setting.slice(at + 1)];
     const parts = LISTS.has(key) ? (value.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? [""]) : [value];
-    const values = parts.map((part) => literal(LISTS.has(key) && part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part));
+    const values = parts.map((part) => quoteText(LISTS.has(key) && part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part));
     const who = role === null ? `database ${quote(finished)}` : `role ${quote(role)} in database ${quote(finished)}`;
     return `alter ${who} set ${key.split(".").map(quote).join(".")} to ${values.join(", ")}`;
   });
 }
-
-const literal = (value: string): string => `E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
 async function exists(client: Client, name: string): Promise<boolean> {
   return (await client.query("select 1 from pg_catalog.pg_database where datname = $1", [name])).length > 0;

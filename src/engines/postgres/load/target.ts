@@ -3,6 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
 import { type Client, openClient } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromUrl, looksLikePostgresUrl, partsOf, withDatabase } from "../connect/url.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
@@ -18,7 +19,7 @@ select what from (
   where ${USER_SCHEMA} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
     and ('pg_catalog.pg_class'::pg_catalog.regclass, c.oid) not in (select classid, objid from member)
   union all
-  select 2, 'function ' || p.oid::pg_catalog.regprocedure::text
+  select 2, 'function ' || p.oid::pg_catalog.regprocedure::pg_catalog.text
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where ${USER_SCHEMA} and ('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid) not in (select classid, objid from member)
   union all
@@ -33,7 +34,7 @@ select what from (
   union all
   select 6, 'publication ' || pubname from pg_catalog.pg_publication
   union all
-  select 7, 'large object ' || oid::text from (select oid from pg_catalog.pg_largeobject_metadata limit 1) lo
+  select 7, 'large object ' || oid::pg_catalog.text from (select oid from pg_catalog.pg_largeobject_metadata limit 1) lo
 ) found order by place, what limit ${NAMED}`;
 
 /** A few of the objects of a user's that the database holds; empty when it is as it was created. */
@@ -116,7 +117,7 @@ export async function dropDatabase(server: Connection, name: string, work: Work)
  */
 async function dropSubscriptions(client: Client, server: Connection, database: string, work: Work): Promise<void> {
   const names = await client.query<{ name: string }>(
-    `select s.subname::text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = $1`,
+    `select s.subname::pg_catalog.text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = $1`,
     [database],
   );
   if (names.length === 0) return;
@@ -179,5 +180,3 @@ function traitsOf(statement: string): string {
   const at = statement.lastIndexOf(mark);
   return at < 0 ? "" : (statement.slice(at + mark.length).match(TRAIT) ?? []).join("");
 }
-
-export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -7,15 +7,14 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { ServerUser } from "../../../process/server-user.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { openClient } from "../connect/client.ts";
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+import { quoteName as quote } from "../connect/quote.ts";
 
 /** Turns off every subscription of every database, while the server still runs where it reaches nobody. Gives sentences on what was done. */
 export async function disableSubscriptions(cluster: Cluster): Promise<readonly string[]> {
   const enabled = await ask<{ database: string; name: string }>(
     cluster,
     "postgres",
-    `select d.datname::text as database, s.subname::text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
+    `select d.datname::pg_catalog.text as database, s.subname::pg_catalog.text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
      where s.subenabled and d.datallowconn order by 1, 2`,
   );
   for (const { database, name } of enabled) await ask(cluster, database, `alter subscription ${quote(name)} disable`);

@@ -204,7 +204,7 @@ async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): P
   const client = await openClient(cluster.connection("postgres"), { signal });
   try {
     const rows = await client.query<{ name: string }>(
-      "select datname::text as name from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
+      "select datname::pg_catalog.text as name from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
     );
     return rows.map(({ name }) => name);
   } finally {
