@@ -23,6 +23,13 @@ async function ownedBy(role: string, sql: string): Promise<Connection> {
   return source;
 }
 
+/** The source as the least role reads it: a superuser would not hash tables whose planning runs their owner's code. */
+async function readable(source: Connection): Promise<Connection> {
+  const user = newRole().replace("evil", "reader");
+  await query(source, `create role ${user} login password 'r'; grant pg_read_all_data to ${user}`);
+  return connectionFromParts({ ...partsOf(source), user, password: "r" });
+}
+
 const newRole = (): string => `evil_${randomBytes(5).toString("hex")}`;
 
 /** As the road of a restore does: loads, reads with the rights that the load gave, compares, and lets go. */
@@ -51,8 +58,9 @@ async function prepare(t: TestContext) {
     source,
     "create event trigger watch on ddl_command_end execute function public.on_ddl(); comment on event trigger watch is 'w'",
   );
-  const { file, fingerprint } = await drainDump(t, engine, source);
-  // What a superuser runs at the source itself is the source's matter; from here on every file tells of the restore.
+  await pit.reset();
+  const { file, fingerprint } = await drainDump(t, engine, await readable(source));
+  assert.deepEqual(await pit.sprung(), [], "the backup itself ran nothing as a superuser");
   await query(source, "drop event trigger watch");
   await pit.reset();
   return { pit, source, file, fingerprint };
@@ -77,9 +85,11 @@ test("R57 the same restore told to load as superuser runs the code: the attack i
   const { pit, file, fingerprint } = await prepare(t);
   await restoreInto(await freshDatabase(), file, { asSuperuser: true }, fingerprint);
   const ran = await pit.sprung();
-  for (const what of ["check", "domain", "generated", "partition_key", "index_constant", "statistics", "foreign_key_cast"]) {
+  for (const what of ["check", "domain", "generated", "partition_key", "foreign_key_cast"]) {
     assert.ok(ran.includes(what), `${what} ran: ${ran.join()}`);
   }
+  // The comparison alone would run these two, and does not read their tables as a superuser.
+  for (const what of ["index_constant", "statistics"]) assert.ok(!ran.includes(what), `${what} ran: ${ran.join()}`);
 });
 
 test("R57 objects whose owner does not exist on the server are not left to a superuser", { skip }, async (t) => {
@@ -147,7 +157,8 @@ test("R57 C5 a drill runs nothing of the source's as a superuser, fires no event
   const pit = await trap(t);
   const source = await ownedBy(newRole(), hostileSql(pit.directory));
   await query(source, "create event trigger watch on ddl_command_end execute function public.on_ddl()");
-  const world = await beginWorld(t, { sources: { shop: source }, source: 'checks: [{ sql: "select count(*) = 3 from public.checked" }]' });
+  const shop = await readable(source);
+  const world = await beginWorld(t, { sources: { shop }, source: 'checks: [{ sql: "select count(*) = 3 from public.checked" }]' });
   await world.expect(0, "backup", "shop");
   await pit.reset();
   const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
