@@ -41,8 +41,11 @@ async function assertFound({ world, id }: Stored, what: string, how: "both" | "r
     const verified = await world.run("verify", id, "--json");
     assert.equal(verified.exit, 30, `${what}: verify ended with ${verified.exit}\n${verified.stderr}`);
     assert.equal(verified.json().verdict, "fail");
-    const [point] = (await world.expect(0, "list", "--json")).json().points;
+    const listed = await world.run("list", "--json");
+    const [point] = listed.json().points;
     assert.ok(point.damagedAt !== null, `${what}: list marks it`);
+    // What the listing itself shows, a part that is gone or has another size, makes the list red as well.
+    assert.equal(listed.exit, point.incomplete === null ? 0 : 30, `${what}: ${listed.stderr}`);
     assert.equal((await world.expect(4, "status", "--json")).json().sources[0].verdict, "fail", what);
   }
   assert.deepEqual(await databases(), before, `${what}: no database was made`);

@@ -207,5 +207,6 @@ test("R12 a policy that can never fit is told what it needs, what the plan has, 
     { name: "weekly-{date}", cron: "0 0 * * 0", keepMs: 90 * DAY_MS, by: "branch" as const },
   ];
   const { warnings } = await providerOf(neon.sandbox, { wishes: { rules } }).settings.read();
-  assert.match(warnings.join("\n"), /needs 43 branches, and the Launch plan has 10: use `by: snapshot`/);
+  // 12 or 13 Sundays lie within 90 days, by the day on which this runs.
+  assert.match(warnings.join("\n"), /needs 4[34] branches, and the Launch plan has 10: use `by: snapshot`/);
 });
