@@ -133,7 +133,7 @@ async function branchOff(source: Source, past: PastTarget, { into }: Course, job
   const work = { signal: job.signal, progress: watch.progress };
   const history = historyControl(source);
   const branch = await job.step("create", () =>
-    history.branch({ name: into, target: past.target, declare: (resource) => job.declare(resource), ...work }),
+    history.branch({ name: into, target: past.target, maker: job.maker, declare: (resource) => job.declare(resource), ...work }),
   );
   const { connection, warnings, id, name } = branch;
   return { connection, warnings, branch: { id, name }, settle: () => job.strike(branch.resource) };

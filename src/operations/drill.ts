@@ -119,7 +119,7 @@ async function beginScratch(source: Source, target: Destination, job: Job, watch
     throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
   }
   const scratch = await provider.beginScratch({
-    jobId: job.id,
+    maker: job.maker,
     serverMajor,
     declare: (resource) => job.declare(resource),
     signal: job.signal,

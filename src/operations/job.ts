@@ -1,17 +1,19 @@
 // The frame of every job: lease first, then journal, then steps; whatever happens, what was declared is undone.
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../core/ids.ts";
-import type { Resource } from "../ports/resource.ts";
+import type { Maker, Resource } from "../ports/resource.ts";
 import type { JobRecord } from "../repository/journal.ts";
 import type { Repository } from "../repository/repository.ts";
 import { type FiledAside, type JobOrder, JobRecords } from "./records.ts";
 import { tidy } from "./recover.ts";
-import { undo } from "./undo.ts";
+import { resourceInWords, undo } from "./undo.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Job {
   readonly id: string;
   readonly record: Readonly<JobRecord>;
+  /** What its resources are marked with. */
+  readonly maker: Maker;
   /** Aborts when the user asks, or when the lease is lost. */
   readonly signal: AbortSignal;
   /** One named, timed step. `totalBytes` lets the progress show time left. */
@@ -61,6 +63,7 @@ export async function runJob<T>(
   const job: Job = {
     id,
     record: journal.record,
+    maker: records.maker,
     signal,
     step(name, act, options) {
       signal.throwIfAborted();
@@ -105,10 +108,10 @@ export async function runJob<T>(
 
 async function closeFailed(workshop: Workshop, records: JobRecords, error: unknown): Promise<void> {
   const { journal } = records;
-  const left = await undo(workshop, journal);
+  const { left } = await undo(workshop, journal, records.maker);
   await journal.end({ error });
   if (left.length === 0) workshop.repository.memory.jobEnded(journal.record.id);
   if (left.length === 0) return records.release();
-  const names = left.map(({ kind, locator, why }) => `${kind} ${JSON.stringify(locator)} (${why})`);
+  const names = left.map((one) => `${resourceInWords(one)} (${one.why})`);
   throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);
 }

@@ -48,7 +48,8 @@ export async function inScratchBranch<T>(
   const history = historyControl(source);
   const branch = await job.step("create", () =>
     history.branch({
-      name: history.scratchName(job.id),
+      name: history.scratchName(job.maker),
+      maker: job.maker,
       target,
       expiresAt: new Date(workshop.clock.now().getTime() + SCRATCH_TERM_MS),
       declare: (resource) => job.declare(resource),

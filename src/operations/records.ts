@@ -2,10 +2,12 @@
 // it is full, read-only or these credentials may not, in a place of this machine's own, for the jobs that must work all the same.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Progress } from "../ports/progress.ts";
+import type { Maker } from "../ports/resource.ts";
 import { isRefusal } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
 import { acquireLease, type Lease } from "../repository/leases.ts";
 import type { Repository } from "../repository/repository.ts";
+import { makerOf } from "./maker.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What a job is to be. */
@@ -32,6 +34,8 @@ export const isUnwritable = (error: unknown): error is LifeboatError => isRefusa
 
 export class JobRecords {
   readonly journal: Journal;
+  /** What the job's resources are marked with: by the key that signs where its records lie. */
+  readonly maker: Maker;
   readonly #workshop: Workshop;
   readonly #order: JobOrder;
   readonly #progress: Progress;
@@ -48,6 +52,7 @@ export class JobRecords {
     this.#order = order;
     this.#progress = progress;
     this.#place = repository;
+    this.maker = makerOf(() => this.#place, id, { unended: true });
     this.#leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
     this.journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat });
     if (order.aside) this.journal.elsewhere = (refusal) => this.#moveAside(refusal);

@@ -2,13 +2,15 @@
 import { setTimeout } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { type Progress, silentProgress } from "../ports/progress.ts";
+import type { Resource } from "../ports/resource.ts";
 import { isRefusal, type Storage } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
 import { type FoundLease, isAbandoned, isSilent, lifeOfJob, listLeases } from "../repository/lease-files.ts";
 import { takeOverLease } from "../repository/leases.ts";
 import type { Repository } from "../repository/repository.ts";
 import { placesOf } from "./holders.ts";
-import { type Left, undo } from "./undo.ts";
+import { makerOf } from "./maker.ts";
+import { type Left, resourceInWords, type Undoing, undo, undoForeign } from "./undo.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Recovered {
@@ -16,7 +18,8 @@ export interface Recovered {
   readonly verb: string;
   readonly source: string;
   readonly startedAt: string;
-  /** What of it could not be removed from here; it is tried again at the next start. */
+  readonly removed: readonly Resource[];
+  /** What of it could not be removed from here, and why; it is tried again at the next start. */
   readonly left: readonly Left[];
 }
 
@@ -35,7 +38,7 @@ export async function recoverJobs(workshop: Workshop, progress: Progress): Promi
         // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
         const { job, verb, source, acquiredAt, journal } = found.record;
         const why = asLifeboatError(error).message;
-        recovered.push({ job, verb, source, startedAt: acquiredAt, left: [{ kind: "job", locator: { journal }, why }] });
+        recovered.push({ job, verb, source, startedAt: acquiredAt, removed: [], left: [{ kind: "job", locator: { journal }, why }] });
         progress.note(`could not clean up after job ${job} (${verb} of ${source}): ${why}; the next start tries again`);
       }
     }
@@ -87,20 +90,44 @@ async function recoverOne(workshop: Workshop, place: Repository, found: FoundLea
   if (lease === undefined) return undefined; // another process is at it
   try {
     const journal = await Journal.reopen(place, clock, name);
-    const left = journal === undefined ? [] : await undo(workshop, journal);
-    if (journal?.record.state === "running") {
-      await journal.end({ error: new LifeboatError("CANCELLED", "its process ended before it did; what it left was removed") });
-    }
-    if (left.length === 0) {
-      place.memory.jobEnded(job);
-      await lease.release();
-    }
-    progress.note(`cleaned up after job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`);
-    for (const { kind, locator, why } of left) progress.note(`  still there: ${kind} ${JSON.stringify(locator)}: ${why}`);
-    return { job, verb, source, startedAt: acquiredAt, left };
+    const { removed, left } = journal === undefined ? { removed: [], left: [] } : await close(workshop, place, journal);
+    if (left.length === 0) await lease.release();
+    const who = `job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`;
+    progress.note(left.length === 0 ? `cleaned up after ${who}` : `could not clean up everything after ${who}`);
+    for (const one of removed) progress.note(`  removed: ${resourceInWords(one)}`);
+    for (const one of left) progress.note(`  still there: ${resourceInWords(one)}: ${one.why}`);
+    return { job, verb, source, startedAt: acquiredAt, removed, left };
   } finally {
     await lease.forsake(); // unless it is released: it is tried again
   }
+}
+
+/** As far as its signature lets it count. A journal with anything left in it keeps its signature: it is written by its own writer alone. */
+async function close(workshop: Workshop, place: Repository, journal: Journal): Promise<Undoing> {
+  const { trust, memory } = place;
+  const { id, state } = journal.record;
+  const { signedBy } = journal;
+  const leave = (why: string): Undoing => ({ removed: [], left: [{ kind: "job", locator: { journal: journal.name }, why }] });
+  if (signedBy === undefined) {
+    return leave("no trusted key has signed its journal, so nothing in it is acted upon; next: remove journal and lease from the storage");
+  }
+  if (journal.open().length > 0 && memory.jobState(id) === "ended") {
+    return leave("it ended on this machine, and its journal was put back since; next: remove its lease from the storage");
+  }
+  const isOwn = signedBy.text === trust.writer?.publicKey.text;
+  const undoing = await (isOwn
+    ? undo(
+        workshop,
+        journal,
+        makerOf(() => place, id),
+      )
+    : undoForeign(workshop, journal));
+  if (undoing.left.length > 0 && !isOwn) return undoing;
+  if (!isOwn) for (const resource of journal.open()) await journal.strike(resource);
+  const rest = undoing.left.length === 0 ? "what it left was removed" : "some of what it left is still there";
+  if (state === "running") await journal.end({ error: new LifeboatError("CANCELLED", `its process ended before it did; ${rest}`) });
+  if (undoing.left.length === 0) memory.jobEnded(id);
+  return undoing;
 }
 
 export interface Discarded {

@@ -50,7 +50,7 @@ export async function replay(
   };
   const recovered = await physicalOf(source).recover({
     ...place,
-    jobId: job.id,
+    maker: job.maker,
     serverMajor: Number.parseInt(manifest.server.version, 10),
     base: facts,
     parts: parts(),

@@ -12,7 +12,7 @@ import type { Finding } from "./drill.ts";
 import { type Job, runJob } from "./job.ts";
 import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
 import { originOf } from "./points.ts";
-import { RESOURCE } from "./undo.ts";
+import { databaseMark, RESOURCE } from "./undo.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface RestoreRequest {
@@ -132,7 +132,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
     async (job) => {
       const { tables, asSuperuser } = request;
       const { dataOnly } = course;
-      const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label, job.id);
+      const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label);
       // Before the database: a clean-up goes backwards, and a role can go when what it owned is gone.
       if (loader !== undefined) await job.declare(loader);
       const direct = !source.engine.renamesDatabases && course.occupants.length === 0;
@@ -149,7 +149,7 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       }).catch(async (error: unknown) => {
         // Whatever is in there is somebody else's: no clean-up of ours may touch it.
         if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
-          if (fresh === place.database && fresh !== "") await source.engine.takeName(place.server, fresh, fresh, { signal: job.signal });
+          if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
           await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
         }
         throw error;
@@ -163,9 +163,10 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       if (fresh !== undefined) {
         const { verdict } = judge(arrival.checks);
         // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
-        if (course.occupants.length > 0 && verdict === "fail")
+        if (course.occupants.length > 0 && verdict === "fail") {
+          await finish(source, place, fresh, job);
           remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
-        else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
+        } else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
         await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
       }
       const achieved = {
@@ -264,6 +265,11 @@ async function refuseOccupied(source: Source, place: RestoreTarget, signal: Abor
   throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} was empty when the restore began, and now holds ${first}`);
 }
 
+/** It stays under the name that it has, and no clean-up touches it any more. */
+async function finish(source: Source, place: RestoreTarget, name: string, job: Job): Promise<void> {
+  await source.engine.takeName(place.server, name, name, { signal: job.signal });
+}
+
 async function beginDatabase(
   source: Source,
   place: RestoreTarget,
@@ -275,7 +281,8 @@ async function beginDatabase(
   if (fresh === place.database) await refuseOccupied(source, place, job.signal);
   await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
   try {
-    return await source.engine.createDatabase(place.server, fresh, { like: archiveFile, tables, signal: job.signal });
+    const mark = databaseMark(job.maker, place.server.label, fresh);
+    return await source.engine.createDatabase(place.server, fresh, { mark, like: archiveFile, tables, signal: job.signal });
   } catch (error) {
     if (!isLifeboatError(error, "SOURCE_PERMISSION") || !source.engine.renamesDatabases) throw error;
     throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {

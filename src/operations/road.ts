@@ -6,6 +6,7 @@ import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { Isolation, LoadResult, SettleOptions } from "../ports/engine.ts";
+import { loaderMark } from "../ports/resource.ts";
 import { readPart } from "../repository/backups.ts";
 import { gatherFingerprint } from "../repository/gather-fingerprint.ts";
 import { partName } from "../repository/layout.ts";
@@ -71,7 +72,7 @@ export async function bringBack(
   const key = await workshop.openKey();
   await thaw(workshop, entry, job, watch);
   const data = partOf(manifest, "data");
-  const spool = planSpool(job.id, workshop.spoolDirectory);
+  const spool = planSpool(job.maker, workshop.spoolDirectory);
   await job.declare(spool.resource);
   try {
     const expected = await job.step(
@@ -89,7 +90,16 @@ export async function bringBack(
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
     const { tables, dataOnly, replace, asSuperuser } = options;
-    const loading = { tables, dataOnly, replace, asSuperuser, isolation, jobId: job.id, createRoles: ownServer, ...work };
+    const loading = {
+      tables,
+      dataOnly,
+      replace,
+      asSuperuser,
+      isolation,
+      loader: { jobId: job.id, mark: loaderMark(job.maker) },
+      createRoles: ownServer,
+      ...work,
+    };
     const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: data.plain.sizeBytes });
     const checks = await job.step("verify", async () => {
       const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };

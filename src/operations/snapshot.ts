@@ -11,6 +11,7 @@ import { type Job, runJob } from "./job.ts";
 import { lookInto } from "./look.ts";
 import { type SnapshotEntry, snapshotRetention, snapshotsOf } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
+import { pointMark } from "./undo-provider.ts";
 import type { SnapshotRule, Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SnapshotRequest {
@@ -52,7 +53,9 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
       });
       const resource = RESOURCE.snapshot(source.name, name, form, workshop.clock.now());
       await job.declare(resource);
-      const made = await job.step("snapshot", () => control.create({ name, form, keep: keepOf(source, request), ...work }));
+      const made = await job.step("snapshot", () =>
+        control.create({ name, form, mark: pointMark(job.maker, source.name, name), keep: keepOf(source, request), ...work }),
+      );
       const fingerprint = request.fingerprint ? await takeFingerprint(workshop, source, job, made, watch) : undefined;
       const facts = {
         id: made.id,

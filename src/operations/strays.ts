@@ -1,16 +1,15 @@
-// Scratch places that nobody is responsible for any more: found at the providers by their names, whatever became of a journal.
+// Scratch places that no job is responsible for any more: found at the providers by their names, and removed by the proof that they carry.
 import { asLifeboatError } from "../core/errors.ts";
-import { isId, timeOfId } from "../core/ids.ts";
-import type { Resource } from "../ports/resource.ts";
-import { findJob } from "../repository/journal.ts";
-import { holdersOf } from "./holders.ts";
+import type { Maker, Resource } from "../ports/resource.ts";
+import { holdersOf, placesOf } from "./holders.ts";
+import { makerOf } from "./maker.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Stray {
   readonly source: string;
   readonly job: string;
   readonly resource: Resource;
-  /** The job is one of this repository's: what it made is ours to remove. */
+  /** It carries the proof of its job: this writer made it for this repository. */
   readonly known: boolean;
 }
 
@@ -22,16 +21,19 @@ export async function straysOf(workshop: Workshop, source: Source, watch: Pick<W
   const list = source.managed === true ? source.provider.strays?.bind(source.provider) : undefined;
   if (list === undefined) return [];
   // The places first: a job holds its lease before it makes one, so that whatever is listed here has its lease there.
-  const found = await list({ signal: watch.signal });
+  const makerFor = await makers(workshop);
+  const found = await list(makerFor, { signal: watch.signal });
   if (found.length === 0) return [];
   const alive = new Set((await holdersOf(workshop, watch.signal)).holders.map(({ record }) => record.job));
-  const left = found.filter(({ jobId }) => !alive.has(jobId));
-  return Promise.all(
-    left.map(async ({ jobId, resource }) => {
-      const journal = isId(jobId) ? await findJob(workshop.repository, jobId, timeOfId(jobId), watch.signal) : undefined;
-      return { source: source.name, job: jobId, resource, known: journal !== undefined };
-    }),
-  );
+  return found
+    .filter(({ jobId }) => !alive.has(jobId))
+    .map(({ jobId, resource, own }) => ({ source: source.name, job: jobId, resource, known: own }));
+}
+
+/** Jobs as makers, by the key that this machine signs with. One that has none proves nothing, and takes nothing for its own. */
+async function makers(workshop: Workshop): Promise<(jobId: string) => Maker> {
+  const place = (await placesOf(workshop)).find(({ trust }) => trust.writer !== undefined);
+  return (jobId) => (place === undefined ? { jobId, prove: () => "unproven", unended: false } : makerOf(() => place, jobId));
 }
 
 export interface StrayOutcome extends Stray {
@@ -39,7 +41,7 @@ export interface StrayOutcome extends Stray {
   readonly message: string;
 }
 
-/** Removes what jobs of ours left at any provider. What other repositories' jobs may have made is only named. */
+/** Removes what jobs of this writer left at any provider. What does not carry their proof is only named. */
 export async function recoverStrays(workshop: Workshop, watch: Watch): Promise<StrayOutcome[]> {
   const seen = new Set<string>();
   const outcomes: StrayOutcome[] = [];
@@ -48,7 +50,7 @@ export async function recoverStrays(workshop: Workshop, watch: Watch): Promise<S
       const key = `${stray.resource.kind} ${stray.job} ${nameOfStray(stray)}`;
       if (seen.has(key)) continue; // several sources can live in one account
       seen.add(key);
-      outcomes.push(await settle(source, stray, watch));
+      outcomes.push(await settle(workshop, source, stray, watch));
     }
   }
   return outcomes;
@@ -64,16 +66,19 @@ async function straysOrNote(workshop: Workshop, source: Source, watch: Watch): P
   }
 }
 
-async function settle(source: Source, stray: Stray, watch: Watch): Promise<StrayOutcome> {
+async function settle(workshop: Workshop, source: Source, stray: Stray, watch: Watch): Promise<StrayOutcome> {
   const name = nameOfStray(stray);
   if (!stray.known) {
-    const message = `${name} was made by job ${stray.job}, which this repository does not know: if no other Lifeboat uses it, remove it at the provider`;
+    const message = `${name} does not carry the proof of job ${stray.job} of this writer: if no other Lifeboat uses it, remove it at the provider`;
     return { ...stray, outcome: "unknown", message };
   }
   try {
     watch.progress.step(`removing ${name}`);
-    const gone = await source.provider.undo(stray.resource, { signal: watch.signal, progress: watch.progress });
-    if (gone) return { ...stray, outcome: "removed", message: `${name} of job ${stray.job} is removed` };
+    const undone = await source.provider.undo(stray.resource, (await makers(workshop))(stray.job), {
+      signal: watch.signal,
+      progress: watch.progress,
+    });
+    if (undone !== "elsewhere") return { ...stray, outcome: "removed", message: `${name} of job ${stray.job} is removed` };
     return { ...stray, outcome: "left", message: `${name} of job ${stray.job} can only be removed from where it was made` };
   } catch (error) {
     watch.signal.throwIfAborted();

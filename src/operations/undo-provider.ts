@@ -1,5 +1,7 @@
 // What clean-up does about points at a provider that a dead job was making, removing, or setting aside.
 
+import { LifeboatError } from "../core/errors.ts";
+import { type Maker, markOf, type Undone } from "../ports/resource.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { addSnapshotRecord, listSnapshotRecords, removeSnapshotRecord } from "../repository/snapshots.ts";
 import type { Workshop } from "./workshop.ts";
@@ -9,63 +11,110 @@ type Locator = Readonly<Record<string, string>>;
 /** Clocks differ: a point that is this much older than the note about it may still be the job's. */
 const SKEW_MS = 300_000;
 
-/** A point whose record was never written is removed. Its name was free when the job chose it, so what has it since is the job's. */
+/** What a point carries where the provider keeps a text with it. */
+export const pointMark = (maker: Maker, source: string, name: string): string => markOf(maker, "snapshot", source, name);
+
+/**
+ * Refuses what would be there to stay if the job had ended, or is half an act upon production: only this machine's own memory can say
+ * that the job began and did not end. A journal cannot, for an old one can be put back.
+ */
+function requireUnended({ jobId, unended }: Maker, what: string, hint: string): void {
+  if (unended) return;
+  throw new LifeboatError("PROVIDER_REFUSED", `${what}: whether job ${jobId} ended is not known on this machine, so nothing is done`, {
+    hint,
+  });
+}
+
+/** A point whose record was never written is removed. */
 export async function undoSnapshot(
   { sources, repository }: Workshop,
   { source = "", name = "", form = "", notBefore = "" }: Locator,
-): Promise<boolean> {
+  maker: Maker,
+): Promise<Undone> {
   const provider = sources.get(source)?.provider;
-  if (provider?.snapshots === undefined) return false;
+  if (provider?.snapshots === undefined) return "elsewhere";
+  const { snapshots } = provider;
   const records = await listSnapshotRecords(repository, source);
   // By its name: a snapshot that is still being taken is no point yet, and listed only when it is asked for.
   const found = await provider.history?.find(name);
-  const listed = await provider.snapshots.list({ known: found === undefined ? [] : [found.id] });
+  const listed = await snapshots.list({ known: found === undefined ? [] : [found.id] });
   const made = listed.find((one) => one.form === form && one.name === name);
-  const ours = made !== undefined && made.createdAt.getTime() >= Date.parse(notBefore) - SKEW_MS;
-  if (ours && !records.has(made.id)) {
-    await removeSnapshotRecord(repository, source, made.id); // its fingerprint, if that was taken
-    await provider.snapshots.remove(made);
-  }
-  return true;
+  if (made === undefined || records.has(made.id)) return "absent";
+  requireUnended(maker, `the ${form} ${name} of ${source} is not recorded`, "look at it, and remove it at the provider when it can go");
+  const isMarked = !snapshots.marked.includes(made.form) || made.mark === pointMark(maker, source, name);
+  if (!isMarked || !(made.createdAt.getTime() >= Date.parse(notBefore) - SKEW_MS))
+    throw new LifeboatError(
+      "PROVIDER_REFUSED",
+      `the ${form} ${name} of ${source} is not what job ${maker.jobId} made; it is left as it is`,
+    );
+  await removeSnapshotRecord(repository, source, made.id); // its fingerprint, if that was taken
+  await snapshots.remove(made);
+  return "removed";
 }
 
 /** A removal that had begun is ended. */
 export async function endSnapshotRemoval(
   { sources, repository }: Workshop,
-  { source = "", id = "", name = "", form = "" }: Locator,
-): Promise<boolean> {
+  { source = "", id = "", name = "", form: word = "" }: Locator,
+  maker: Maker,
+): Promise<Undone> {
   const provider = sources.get(source)?.provider;
-  if (provider?.snapshots === undefined) return false;
-  await provider.snapshots.remove({ id, name, form: form === "snapshot" ? "snapshot" : "branch" });
+  if (provider?.snapshots === undefined) return "elsewhere";
+  const form = word === "snapshot" ? "snapshot" : "branch";
+  const there = (await provider.snapshots.list({ known: [id] })).some((one) => one.id === id && one.form === form);
+  if (there) {
+    requireUnended(
+      maker,
+      `the removal of the ${form} ${name} had begun`,
+      `run \`lifeboat expire ${source}\`, which removes what has expired`,
+    );
+    await provider.snapshots.remove({ id, name, form });
+  }
   await removeSnapshotRecord(repository, source, id);
-  return true;
+  return there ? "removed" : "absent";
 }
 
 /** When the restore had happened before its job died, what it set aside is recorded and waits to be accepted. */
-export async function adoptKept(workshop: Workshop, { source = "", job = "", name = "", former = "" }: Locator): Promise<boolean> {
+export async function adoptKept(
+  workshop: Workshop,
+  { source = "", job = "", name = "", former = "" }: Locator,
+  maker: Maker,
+): Promise<Undone> {
   const history = workshop.sources.get(source)?.provider.history;
-  if (history === undefined) return false;
+  if (history === undefined) return "elsewhere";
   // A provider may name what it set aside in a step of its own: then it is known by being what was production.
   const found = (await history.find(name)) ?? (former === "" ? undefined : await history.find(former));
-  if (found !== undefined && !found.production) await recordKept(workshop, source, found, { job, verb: "restore" });
-  return true;
+  if (found === undefined || found.production) return "absent";
+  requireUnended(
+    maker,
+    `production of ${source} may have been set back, and ${found.name} may be the state before`,
+    `look at production of ${source}; remove ${found.name} at the provider when it is right`,
+  );
+  await recordKept(workshop, source, found, { job, verb: "restore" });
+  return "absent"; // nothing is removed: it stays
 }
 
 /** A promotion that had begun is ended: each of its steps is the same when it is taken twice. One that had not is forgotten. */
 export async function endPromotion(
   workshop: Workshop,
   { source = "", job = "", branch = "", name = "", keepAs = "" }: Locator,
-): Promise<boolean> {
+  maker: Maker,
+): Promise<Undone> {
   const history = workshop.sources.get(source)?.provider.history;
-  if (history === undefined) return false;
-  if ((await history.find(keepAs)) === undefined) return true;
-  if (history.promote === undefined) return false;
+  if (history === undefined) return "elsewhere";
+  if ((await history.find(keepAs)) === undefined) return "absent";
+  if (history.promote === undefined) return "elsewhere";
+  requireUnended(
+    maker,
+    `the promotion of the branch ${branch} to ${name} may be half done`,
+    `look at the branches; \`lifeboat promote ${branch} --name ${name} --keep-as ${keepAs} --yes ${source}\` carries it on`,
+  );
   const { kept } = await history.promote({ branch, name, keepAs });
   await recordKept(workshop, source, kept, { job, verb: "promote" });
-  return true;
+  return "absent";
 }
 
-/** Until somebody accepts the job, nothing removes what it set aside. */
+/** Until the job is accepted, nothing removes what it set aside. */
 export async function recordKept(
   { repository, clock }: Workshop,
   source: string,

@@ -1,8 +1,26 @@
 // Undoing what a job declared and never struck out: one table, by kind of resource.
-
-import { asLifeboatError } from "../core/errors.ts";
+//
+// The journal says only where to look. It may be forged, or be an old one of our own that was put back, for many write to a storage.
+// So a journal counts when a trusted key signed it, and what it lists is undone by what is found on the spot:
+//
+// | kind                                  | undone where                                                                      |
+// |---------------------------------------|-----------------------------------------------------------------------------------|
+// | backup, removal                       | it lies in the repository itself: any trusted key's journal will do               |
+// | database, scratch-database            | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)  |
+// |                                       | or the mark within it is the job's (MongoDB); neither is there once it is finished |
+// | loader                                | the role has the job's name, and its comment is the job's mark                    |
+// | mongodb-scratch                       | the mark on the scratch server is the job's                                       |
+// | postgres-cluster, mongod, recovery    | the note in the directory is ours and holds the job's proof; what it names, goes   |
+// | spool                                 | the same                                                                          |
+// | neon-branch, atlas-cluster: scratch   | its name or tag holds the job's proof: nothing of that name ever stays            |
+// | neon-branch, atlas-cluster: restored  | its annotation or tag is the job's, and this machine knows that the job never ended |
+// | snapshot                              | it is unrecorded, marked where it can be, and this machine knows the same         |
+// | promotion, kept-branch, snapshot-removal | half an act upon production or a point: this machine knows the same             |
+//
+// "This machine knows" is its own memory of the jobs that began and ended here: no storage can claim that.
+import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Connection } from "../ports/connection.ts";
-import type { Resource } from "../ports/resource.ts";
+import { loaderMark, type Maker, markOf, type Resource, type Undone } from "../ports/resource.ts";
 import { removeBackup, removeUnfinished } from "../repository/backups.ts";
 import type { Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
@@ -20,7 +38,7 @@ export const RESOURCE = {
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
   /** The role of a load: removed, and what it owns given away. Its name carries the job's id. */
-  loader: (source: string, server: string, job: string): Resource => ({ kind: "loader", locator: { source, server, job } }),
+  loader: (source: string, server: string): Resource => ({ kind: "loader", locator: { source, server } }),
   /** A point being made at the provider: gone unless its record was written. */
   snapshot: (source: string, name: string, form: string, notBefore: Date): Resource => ({
     kind: "snapshot",
@@ -33,7 +51,7 @@ export const RESOURCE = {
   }),
   /**
    * The state that a restore in place sets aside, under that name; `former` is production's id before. Never removed by a
-   * clean-up, but recorded, so that somebody can accept or refuse it.
+   * clean-up, but recorded, so that it can be accepted or refused.
    */
   kept: (source: string, job: string, name: string, former: string): Resource => ({
     kind: "kept-branch",
@@ -46,45 +64,52 @@ export const RESOURCE = {
   }),
 };
 
-type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>) => Promise<boolean>;
+/** What a database that is being filled carries. */
+export const databaseMark = (maker: Maker, server: string, name: string): string => markOf(maker, "database", server, name);
 
-const UNDO: Readonly<Record<string, Undo>> = {
+type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>, maker: Maker) => Promise<Undone>;
+
+/** What lies in the repository itself. */
+const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
   async backup({ repository, clock }, { source = "", folder = "" }) {
     const removed = await removeUnfinished(repository, { source, folder }, clock.now());
     if (removed) await removeMarks(repository, source, idOfFolder(folder) ?? "");
-    return true;
+    return removed ? "removed" : "absent";
   },
   async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
     await removeBackup(repository, { source, folder }, clock);
     await removeMarks(repository, source, id);
-    return true;
+    return "removed";
   },
-  async database(workshop, { source = "", server = "", name = "" }) {
+};
+
+const OUTSIDE: Readonly<Record<string, Undo>> = {
+  async database(workshop, { source = "", server = "", name = "" }, maker) {
     const found = workshop.sources.get(source);
+    if (found?.engine.renamesDatabases && name !== `lifeboat_${maker.jobId}`)
+      throw new LifeboatError("SCRATCH_FAILED", `the database ${name} is left as it is: its name is not one that job ${maker.jobId} gives`);
     const connection = found && (await serverOf(workshop, found, server, name));
-    if (found === undefined || connection === undefined) return false;
-    await found.engine.dropDatabase(connection, name);
-    return true;
+    if (found === undefined || connection === undefined) return "elsewhere";
+    return await found.engine.dropDatabase(connection, name, { mark: databaseMark(maker, server, name) });
   },
-  async loader(workshop, { source = "", server = "", job = "" }) {
+  async loader(workshop, { source = "", server = "" }, maker) {
     const found = workshop.sources.get(source);
     const connection = found && (await serverOf(workshop, found, server, ""));
-    if (found?.engine.dropLoader === undefined || connection === undefined) return false;
-    await found.engine.dropLoader(connection, job);
-    return true;
+    if (found?.engine.dropLoader === undefined || connection === undefined) return "elsewhere";
+    return await found.engine.dropLoader(connection, maker.jobId, { mark: loaderMark(maker) });
   },
   snapshot: undoSnapshot,
   "snapshot-removal": endSnapshotRemoval,
   "kept-branch": adoptKept,
   promotion: endPromotion,
   /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
-  "replication-slot": async () => true,
+  "replication-slot": async () => "absent",
   /** A cluster being recovered on this machine: its server ended, its directory removed, unless it was finished. */
-  async recovery({ sources }, locator) {
+  async recovery({ sources }, locator, maker) {
     const found = [...sources.values()].find(({ engine }) => engine.physical !== undefined);
-    return (await found?.engine.physical?.undo({ kind: "recovery", locator })) ?? false;
+    return (await found?.engine.physical?.undo({ kind: "recovery", locator }, maker)) ?? "elsewhere";
   },
-  spool: (_workshop, locator) => undoSpool({ kind: "spool", locator }),
+  spool: (_workshop, locator, maker) => undoSpool({ kind: "spool", locator }, maker),
 };
 
 /** Undefined: neither this run was given that server's address, nor is it the source's. */
@@ -101,19 +126,63 @@ export interface Left extends Resource {
   readonly why: string;
 }
 
-/** Undoes, newest first, everything the journal still lists, and strikes it out. Returns what could not be undone here. */
-export async function undo(workshop: Workshop, journal: Journal): Promise<Left[]> {
+export interface Undoing {
+  readonly removed: readonly Resource[];
+  /** Could not be undone here, or is not proven to be the job's; told again at the next start. */
+  readonly left: readonly Left[];
+}
+
+/** Undoes, newest first, what the journal of a job of this writer still lists, and strikes out what is gone. */
+export async function undo(workshop: Workshop, journal: Journal, maker: Maker): Promise<Undoing> {
+  const removed: Resource[] = [];
   const left: Left[] = [];
-  for (const resource of journal.open().reverse()) {
-    const { kind, locator } = resource;
-    const provider = workshop.sources.get(journal.record.source)?.provider;
+  for (const { kind, locator } of journal.open().reverse()) {
+    const resource = { kind, locator };
     try {
-      const done = UNDO[kind] ? await UNDO[kind](workshop, locator) : ((await provider?.undo(resource)) ?? false);
-      if (done) await journal.strike(resource);
-      else left.push({ kind, locator, why: "only the machine, or the address, that it was made with can reach it" });
+      const undone = await undoOne(workshop, journal.record.source, resource, maker);
+      if (undone === "elsewhere") left.push({ ...resource, why: "only the machine, or the address, that it was made with can reach it" });
+      else await journal.strike(resource);
+      if (undone === "removed") removed.push(resource);
     } catch (error) {
-      left.push({ kind, locator, why: asLifeboatError(error).message });
+      left.push({ ...resource, why: reasonOf(error) });
     }
   }
-  return left;
+  return { removed, left };
+}
+
+/** Of a job of another trusted writer: what lies in the repository itself. Its journal is not written, and so stays that writer's. */
+export async function undoForeign(workshop: Workshop, journal: Journal): Promise<Undoing> {
+  const removed: Resource[] = [];
+  const left: Left[] = [];
+  const none: Maker = { jobId: journal.record.id, prove: () => "", unended: false };
+  for (const { kind, locator } of journal.open().reverse()) {
+    const resource = { kind, locator };
+    try {
+      if (IN_REPOSITORY[kind] === undefined)
+        left.push({ ...resource, why: "another writer made it: run `lifeboat jobs recover` with its key" });
+      else if ((await IN_REPOSITORY[kind](workshop, locator, none)) === "removed") removed.push(resource);
+    } catch (error) {
+      left.push({ ...resource, why: reasonOf(error) });
+    }
+  }
+  return { removed, left };
+}
+
+async function undoOne(workshop: Workshop, source: string, resource: Resource, maker: Maker): Promise<Undone> {
+  const act = IN_REPOSITORY[resource.kind] ?? OUTSIDE[resource.kind];
+  if (act !== undefined) return await act(workshop, resource.locator, maker);
+  return (await workshop.sources.get(source)?.provider.undo(resource, maker)) ?? "elsewhere";
+}
+
+function reasonOf(error: unknown): string {
+  const { message, hint } = asLifeboatError(error);
+  return hint ? `${message}; next: ${hint}` : message;
+}
+
+/** `database lifeboat_1n6x0g5q2abcde (db.example.net:5432)`: its kind, its name or path, and where it is. */
+export function resourceInWords({ kind, locator }: Resource): string {
+  const { name, database, directory, work, path, folder, journal, id, server, source } = locator;
+  const what = name || database || directory || work || path || folder || journal || id;
+  const where = server ?? source;
+  return [kind, ...(what ? [what] : []), ...(where ? [`(${where})`] : [])].join(" ");
 }

@@ -1,7 +1,7 @@
 // What providers with a control plane of their own can do: settings, snapshots, and restores that copy nothing.
 // Each part is a capability: a provider that lacks it does not have the member, and what follows is said beside it.
 import type { Connection, Work } from "./connection.ts";
-import type { Resource } from "./resource.ts";
+import type { Maker, Resource } from "./resource.ts";
 
 /** How much of something is used, against what the plan allows. Reported always, warned of from 80 % (R3). */
 export interface Limit {
@@ -59,11 +59,15 @@ export interface ProviderSnapshot {
   readonly scheduled: boolean;
   /** Names of the policy's rules that the provider's schedule made it for. Absent: the provider does not tell. */
   readonly rules?: readonly string[] | undefined;
+  /** The mark that it was made with, where the provider keeps it. */
+  readonly mark?: string | undefined;
   /** Why the provider would not remove it now: protected, has children, is the default. */
   readonly pinned?: string | undefined;
 }
 
 export interface SnapshotRequest extends Work {
+  /** Put on it where the provider keeps a text with it. Absent: a clean-up knows it by this machine's memory alone. */
+  readonly mark?: string | undefined;
   readonly name: string;
   readonly form: "branch" | "snapshot";
   /** The provider removes it then, whatever is on hold by then: not for points that somebody may want to keep. Branches ignore it. */
@@ -79,6 +83,8 @@ export interface SnapshotRequest extends Work {
 export interface SnapshotControl {
   /** What it can make; the first is what is made when nobody says. */
   readonly forms: readonly ("branch" | "snapshot")[];
+  /** Those of them that keep the mark that they are made with. */
+  readonly marked: readonly ("branch" | "snapshot")[];
   /** Points by branch (names as the policy's patterns render them, or `known`: ids recorded by us) and the provider's snapshots. */
   list(work?: Work & { readonly known?: readonly string[] | undefined }): Promise<readonly ProviderSnapshot[]>;
   /** PROVIDER_LIMIT when there is no room. Never two for one wish: a lost answer is followed by a look for the name. */
@@ -118,6 +124,7 @@ export interface Branch {
 export interface BranchRequest extends Work {
   readonly name: string;
   readonly target: HistoryTarget;
+  readonly maker: Maker;
   /** For scratch: the provider removes it by itself at this instant, whatever becomes of us. */
   readonly expiresAt?: Date | undefined;
   /** Called, and awaited, before it comes to be. */
@@ -144,7 +151,7 @@ export interface HistoryControl {
   /** What users of production notice during `inPlace`, in one sentence; absent: next to nothing. */
   readonly interruption?: string | undefined;
   /** Name of a scratch place, which carries the job's id. */
-  scratchName(jobId: string): string;
+  scratchName(maker: Maker): string;
   /** Both edges, asked now. Undefined: history is off. */
   window(work?: Work): Promise<{ readonly earliest: Date; readonly latest: Date } | undefined>;
   /** What would stand against it, in a sentence each: no room for a branch, history lost. Nothing is changed. */

@@ -7,6 +7,7 @@ import type { Check } from "../core/verdict.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { PhysicalEngine } from "./physical.ts";
+import type { Undone } from "./resource.ts";
 
 export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
@@ -49,8 +50,8 @@ export interface LoadOptions extends Work {
   readonly replace?: boolean | undefined;
   /** Restore ownership and privileges too (needs the roles to exist). Default: true when every role named in the archive exists. */
   readonly owners?: boolean | undefined;
-  /** Of the job that loads: what the load makes beside the database carries it. */
-  readonly jobId?: string | undefined;
+  /** Of the job that loads: what the load makes beside the database has the job in its name, and carries the mark. */
+  readonly loader?: { readonly jobId: string; readonly mark: string } | undefined;
   /** The target is scratch, in a cell that reaches nothing, or on a server without one: what could reach out of it is left out. */
   readonly isolation?: Isolation | undefined;
   /** What the archive holds may run with the rights of the connection, also where those are a superuser's. */
@@ -215,15 +216,22 @@ export interface Engine {
    */
   createDatabase(server: Connection, name: string, options?: CreateDatabaseOptions): Promise<Connection>;
 
-  /** Drops it, ending its sessions; one that is not there is no error. */
-  dropDatabase(server: Connection, name: string, work?: Work): Promise<void>;
-
-  /** Removes from the server the role that the job's load made, if it is there. Absent: loads make none. */
-  dropLoader?(server: Connection, jobId: string, work?: Work): Promise<void>;
+  /**
+   * Drops a database that `createDatabase` made with this very mark, ending its sessions. One that has the name and does not carry
+   * the mark: SCRATCH_FAILED, which says why it is left as it is.
+   */
+  dropDatabase(server: Connection, name: string, options: Work & { readonly mark: string }): Promise<Undone>;
 
   /**
-   * Gives a finished database its final name; one that has it already is only declared finished. A database that has the name already is replaced in one short step, its
-   * owner, privileges and settings carried over; sessions of the replaced one are ended. Nothing else is touched.
+   * Removes from the server the role that the job's load made with this very mark, if it is there; SCRATCH_FAILED for one that does not
+   * carry it. Absent: loads make none.
+   */
+  dropLoader?(server: Connection, jobId: string, options: Work & { readonly mark: string }): Promise<Undone>;
+
+  /**
+   * Gives a finished database its final name, and takes its mark away; one that has the name already is only declared finished. A
+   * database that has the name already is replaced in one short step, its owner, privileges and settings carried over; sessions of
+   * the replaced one are ended. Nothing else is touched.
    */
   takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;
 }
@@ -234,6 +242,8 @@ export interface FingerprintWork extends Work {
 }
 
 export interface CreateDatabaseOptions extends Work {
+  /** Put on it before anything else: until it has its final name, that is what a clean-up drops it by. Absent: it is never dropped. */
+  readonly mark?: string | undefined;
   /** File of the archive that will be loaded. */
   readonly like?: string | undefined;
   /** Chosen tables of it, as for the load. */

@@ -5,7 +5,7 @@ import type { Omission } from "../core/fingerprint.ts";
 import type { BaseFacts } from "../core/log.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogEngine } from "./log.ts";
-import type { Resource } from "./resource.ts";
+import type { Maker, Resource, Undone } from "./resource.ts";
 
 /** One archive of a base backup. */
 export interface BasePart {
@@ -38,7 +38,7 @@ export interface BaseDump {
 export interface RecoveryOrder extends Work {
   /** Data directory to make: absolute; absent or empty. */
   readonly directory: string;
-  readonly jobId: string;
+  readonly maker: Maker;
   readonly serverMajor: number;
   readonly base: BaseFacts;
   /** The plain archives of the base backup, one after another. */
@@ -88,6 +88,6 @@ export interface PhysicalEngine extends LogEngine {
   beginBase(connection: Connection, options: Work & { readonly label: string }): Promise<BaseDump>;
   /** Base backup, then replay to the exact position, promoted and running. INTEGRITY, RECOVERY_SHORT, TOOL_*, DISK_FULL. */
   recover(order: RecoveryOrder): Promise<Recovered>;
-  /** Removes what a crashed recovery left; false: only another host can. */
-  undo(resource: Resource): Promise<boolean>;
+  /** Removes what a crashed recovery left, where its note carries the job's proof. SCRATCH_FAILED for what is not the job's. */
+  undo(resource: Resource, maker: Maker): Promise<Undone>;
 }

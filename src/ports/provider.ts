@@ -4,7 +4,7 @@ import type { LifeboatError } from "../core/errors.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "./control.ts";
 import type { Isolation } from "./engine.ts";
-import type { Resource } from "./resource.ts";
+import type { Maker, Resource, Undone } from "./resource.ts";
 
 export interface ProviderCapabilities {
   /** The provider can make a scratch database by itself; without it a drill needs `scratch.url` in the configuration. */
@@ -14,7 +14,7 @@ export interface ProviderCapabilities {
 }
 
 export interface ScratchRequest extends Work {
-  readonly jobId: string;
+  readonly maker: Maker;
   /** Major version of the server that the data came from; a scratch server must be of it or newer. */
   readonly serverMajor: number;
   /** Called, and awaited, before the resource comes to be. */
@@ -37,6 +37,14 @@ export interface Scratch {
   end(): Promise<void>;
 }
 
+/** A scratch place that a provider was found to have. */
+export interface FoundScratch {
+  readonly jobId: string;
+  readonly resource: Resource;
+  /** It carries the proof of that job: this writer made it. */
+  readonly own: boolean;
+}
+
 export interface Provider {
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
@@ -52,7 +60,10 @@ export interface Provider {
   /** Present when the provider can bring a past instant back by itself. */
   readonly history?: HistoryControl | undefined;
   /** Scratch places of any job that the provider has now, found by their names: what a lost journal would leave running. */
-  strays?(work?: Work): Promise<readonly { readonly jobId: string; readonly resource: Resource }[]>;
-  /** Removes what a crashed job left, if it is still there. Resources of another host give false: only that host can. */
-  undo(resource: Resource, work?: Work): Promise<boolean>;
+  strays?(makerOf: (jobId: string) => Maker, work?: Work): Promise<readonly FoundScratch[]>;
+  /**
+   * Removes what a crashed job left, where it carries that job's proof. PROVIDER_REFUSED or SCRATCH_FAILED for what has the name and
+   * does not carry it.
+   */
+  undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone>;
 }

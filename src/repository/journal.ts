@@ -250,16 +250,6 @@ async function readJob(
   }
 }
 
-/** The journal of a job, by its id and the instant in it; undefined: this repository has never had it, or no trusted key signed it. */
-export async function findJob(repository: Repository, id: string, at: Date, signal?: AbortSignal): Promise<JobRecord | undefined> {
-  // The journal is begun a moment after its id is made: around midnight that is another day.
-  for (const day of [at, new Date(at.getTime() + 60_000)]) {
-    const found = await readJob(repository, jobName(day, id), signal, () => {});
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
 async function foldersDescending(storage: Storage, prefix: string, signal?: AbortSignal): Promise<string[]> {
   const folders: string[] = [];
   for await (const folder of storage.listFolders(prefix, { signal })) folders.push(folder);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstat, readdir, readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { chown, lstat, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { testMaker } from "../../test/support/maker.ts";
 import { temporaryDirectory } from "../../test/support/repository.ts";
 import { isLifeboatError } from "../core/errors.ts";
 import { emptySpool, fillSpool, planSpool, undoSpool } from "./spool.ts";
@@ -15,7 +16,7 @@ async function* of(...chunks: string[]): AsyncIterable<Uint8Array> {
 const gone = (path: string): Promise<void> => assert.rejects(stat(path), { code: "ENOENT" });
 
 test("a spool is private, whole, and gone when it is emptied", async (t) => {
-  const spool = planSpool("job1", await temporaryDirectory(t));
+  const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   await fillSpool(spool, of("plain ", "bytes"), 11);
   assert.equal(await readFile(spool.path, "utf8"), "plain bytes");
   assert.equal((await stat(spool.path)).mode & 0o777, 0o600);
@@ -28,10 +29,11 @@ test("R56 a spool has no name: its path is a link that leads nowhere once its pr
   skip: process.platform !== "linux",
 }, async (t) => {
   const directory = await temporaryDirectory(t);
-  const spool = planSpool("job1", directory);
+  const maker = { jobId: "job1", prove: () => "proof", unended: true };
+  const spool = planSpool(maker, directory);
   const program = `
     import { fillSpool, planSpool } from ${JSON.stringify(new URL("./spool.ts", import.meta.url).href)};
-    const spool = planSpool("job1", ${JSON.stringify(directory)});
+    const spool = planSpool({ jobId: "job1", prove: () => "proof" }, ${JSON.stringify(directory)});
     await fillSpool(spool, (async function* () { yield Buffer.from("plain rows"); })(), 10);
     console.log("filled");
     setInterval(() => {}, 1000);`;
@@ -40,17 +42,17 @@ test("R56 a spool has no name: its path is a link that leads nowhere once its pr
   await once(child.stdout, "data");
   assert.equal(await readFile(spool.path, "utf8"), "plain rows", "it can be opened by path, again and again");
   assert.equal(await readFile(spool.path, "utf8"), "plain rows");
-  assert.deepEqual(await readdir(dirname(spool.path)), ["archive"]);
+  assert.deepEqual(await readdir(dirname(spool.path)), ["archive", "lifeboat.note"]);
   assert.ok((await lstat(spool.path)).isSymbolicLink());
   child.kill("SIGKILL");
   await once(child, "close");
   await gone(spool.path);
-  assert.equal(await undoSpool(spool.resource), true);
+  assert.equal(await undoSpool(spool.resource, maker), "removed");
   assert.deepEqual(await readdir(directory), []);
 });
 
 test("bytes that turn out damaged leave no spool", async (t) => {
-  const spool = planSpool("job1", await temporaryDirectory(t));
+  const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   async function* damaged(): AsyncIterable<Uint8Array> {
     yield new Uint8Array(5_000_000);
     throw new Error("digest differs");
@@ -60,18 +62,51 @@ test("bytes that turn out damaged leave no spool", async (t) => {
 });
 
 test("a disk that is too small is refused before a byte is written", async (t) => {
-  const spool = planSpool("job1", await temporaryDirectory(t));
+  const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   await assert.rejects(fillSpool(spool, of("x"), Number.MAX_SAFE_INTEGER / 2), (error) => isLifeboatError(error, "DISK_FULL"));
   await gone(spool.path);
 });
 
-test("a spool that a crash left is undone on its own machine only", async (t) => {
-  const spool = planSpool("job1", await temporaryDirectory(t));
+test("a spool that a crash left is undone on its own machine only, by the note of its own job", async (t) => {
+  const maker = testMaker("job1");
+  const spool = planSpool(maker, await temporaryDirectory(t));
   await fillSpool(spool, of("x"), 1);
   const { path = "" } = spool.resource.locator;
-  assert.equal(await undoSpool({ kind: "spool", locator: { path, machine: "elsewhere 1 2" } }), false);
+  assert.equal(await undoSpool({ kind: "spool", locator: { path, machine: "elsewhere 1 2" } }, maker), "elsewhere");
+  for (const other of [testMaker("job1", { secret: "another" }), testMaker("job2")])
+    await assert.rejects(undoSpool(spool.resource, other), /not proven to be the spool of job/);
   assert.ok(await stat(path));
-  assert.equal(await undoSpool(spool.resource), true);
+  assert.equal(await undoSpool(spool.resource, maker), "removed");
   await gone(path);
-  assert.equal(await undoSpool(spool.resource), true, "twice is no harm");
+  assert.equal(await undoSpool(spool.resource, maker), "absent", "twice is no harm");
+});
+
+test("R56 a directory that has the name of a spool and not its note, and a link to one, are left as they are", async (t) => {
+  const maker = testMaker("job1");
+  const parent = await temporaryDirectory(t);
+  const spool = planSpool(maker, parent);
+  const directory = dirname(spool.path);
+  await mkdir(directory);
+  await writeFile(join(directory, "mine"), "x");
+  await assert.rejects(undoSpool(spool.resource, maker), /not proven/);
+  if (process.getuid?.() === 0) {
+    await writeFile(join(directory, "lifeboat.note"), spool.mark);
+    await chown(join(directory, "lifeboat.note"), 1, 1);
+    await assert.rejects(undoSpool(spool.resource, maker), /not proven/, "another user's note says nothing");
+  }
+  await rename(directory, join(parent, "elsewhere"));
+  await symlink(join(parent, "elsewhere"), directory);
+  await assert.rejects(undoSpool(spool.resource, maker), /not proven/);
+  assert.equal(await readFile(join(parent, "elsewhere", "mine"), "utf8"), "x");
+});
+
+test("R56 what a crash left of a spool before its note was whole goes", async (t) => {
+  const maker = testMaker("job1");
+  const spool = planSpool(maker, await temporaryDirectory(t));
+  for (const note of [undefined, "", spool.mark.slice(0, 9)]) {
+    await mkdir(dirname(spool.path));
+    if (note !== undefined) await writeFile(join(dirname(spool.path), "lifeboat.note"), note);
+    assert.equal(await undoSpool(spool.resource, maker), "removed");
+    await gone(dirname(spool.path));
+  }
 });

@@ -2,12 +2,13 @@
 //
 // Where the system shows the open files of a process (Linux), the file has no name once the first byte is written: its path is a link
 // to it among our open files. However this process ends, also by `kill -9`, the system gives the space back with it, and what is left
-// is a link to nowhere in an empty directory, for the next start to remove. Elsewhere the file keeps its name until then.
-import { type FileHandle, mkdir, open, rename, rm, stat, statfs, symlink, unlink } from "node:fs/promises";
+// is a link to nowhere beside the note of the job, for the next start to remove. Elsewhere the file keeps its name until then.
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { LifeboatError } from "../core/errors.ts";
-import type { Resource } from "../ports/resource.ts";
+import { type Maker, markOf, type Resource, type Undone } from "../ports/resource.ts";
 import { thisOwner } from "./owner.ts";
 
 const RESERVE_BYTES = 64 * 1024 * 1024;
@@ -15,16 +16,22 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
 export interface SpoolPlace {
   /** The file, or a link to it, alone in a private directory: tools that need a place beside it may use that, and all of it goes together. */
   readonly path: string;
+  /** What the note in its directory holds. */
+  readonly mark: string;
   readonly resource: Resource;
   /** Keeps a file without a name. */
   handle?: FileHandle | undefined;
 }
 
+const NOTE = "lifeboat.note";
+
 /** Names a spool file without making it, so that it can be declared first. */
-export function planSpool(jobId: string, directory: string | undefined): SpoolPlace {
-  const path = join(directory ?? tmpdir(), `lifeboat-${jobId}.spool`, "archive");
-  return { path, resource: { kind: "spool", locator: { path, machine: thisOwner().machine } } };
+export function planSpool(maker: Maker, directory: string | undefined): SpoolPlace {
+  const path = join(directory ?? tmpdir(), folderOf(maker), "archive");
+  return { path, mark: markOf(maker, "spool", path), resource: { kind: "spool", locator: { path, machine: thisOwner().machine } } };
 }
+
+const folderOf = ({ jobId }: Maker): string => `lifeboat-${jobId}.spool`;
 
 /**
  * Writes the bytes to the file, 0600, after checking that they fit. Whatever fails, no file is left.
@@ -45,6 +52,7 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
   }
   try {
     await mkdir(dirname(place.path), { mode: 0o700 });
+    await writeFile(join(dirname(place.path), NOTE), place.mark, { mode: 0o600, flag: "wx" });
     await writeAll(await openSpool(place), bytes);
   } catch (cause) {
     await emptySpool(place);
@@ -99,19 +107,47 @@ export async function freeBytesIn(directory: string = tmpdir()): Promise<number>
   return bavail * bsize;
 }
 
+/** The note goes last: until then, a clean-up that is interrupted is taken up again. */
 export async function emptySpool(place: Pick<SpoolPlace, "path" | "handle">): Promise<void> {
   await place.handle?.close();
   delete place.handle;
-  await rm(dirname(place.path), { recursive: true, force: true });
+  const directory = dirname(place.path);
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names) if (name !== NOTE) await rm(join(directory, name), { recursive: true, force: true });
+  await rm(directory, { recursive: true, force: true });
 }
 
-/** Undoes a spool that a crash left. False when it lies on another machine. */
-export async function undoSpool(resource: Resource): Promise<boolean> {
-  const { path, machine } = resource.locator;
-  if (path === undefined || machine === undefined || !/lifeboat-[0-9a-z]+\.spool[\\/]archive$/.test(path)) return false; // never remove what is not a spool
-  if (!sameHost(machine)) return false;
-  await emptySpool({ path });
-  return true;
+/**
+ * Undoes a spool that a crash left, where the note in it is that of the job. Elsewhere: it lies on another machine. STORAGE_FAILED
+ * for a directory that is not proven to be the job's.
+ */
+export async function undoSpool({ locator: { path = "", machine = "" } }: Resource, maker: Maker): Promise<Undone> {
+  if (!sameHost(machine)) return "elsewhere";
+  const directory = dirname(path);
+  const facts = await lstat(directory).catch(() => undefined);
+  if (facts === undefined) return "absent";
+  const own = basename(directory) === folderOf(maker) && facts.isDirectory() && facts.uid === process.geteuid?.();
+  const note = own ? await readNote(directory) : undefined;
+  const mark = markOf(maker, "spool", path);
+  // A crash before its note was whole leaves a directory that holds nothing else.
+  const unborn = own && mark.startsWith(note ?? "") && (await readdir(directory)).every((name) => name === NOTE);
+  if (note === mark || unborn) {
+    await emptySpool({ path });
+    return "removed";
+  }
+  throw new LifeboatError("STORAGE_FAILED", `${directory} is not proven to be the spool of job ${maker.jobId}; it is left as it is`);
+}
+
+/** A file of our own user's, and not a link to one; undefined when there is none such. */
+async function readNote(directory: string): Promise<string | undefined> {
+  const file = await open(join(directory, NOTE), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const facts = await file.stat();
+    return facts.isFile() && facts.uid === process.geteuid?.() ? await file.readFile("utf8") : undefined;
+  } finally {
+    await file.close();
+  }
 }
 
 /** After a reboot the boot id differs, but the disk is the same. */

@@ -1,6 +1,7 @@
 import { createMongodbProvider } from "../../src/providers/mongodb/provider.ts";
 import { findMongod } from "../../src/providers/mongodb/server/find.ts";
 import { startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
+import { testMaker } from "../support/maker.ts";
 import { mongoEngineContract } from "./mongodb-engine.ts";
 
 mongoEngineContract("the MongoDB engine on the sandbox", () => startMongoSandbox());
@@ -16,7 +17,11 @@ if (live !== undefined)
 if (findMongod(undefined) !== undefined) {
   mongoEngineContract("the MongoDB engine on the mongod of this machine", async () => {
     const provider = createMongodbProvider({ url: "mongodb://127.0.0.1:1/" });
-    const { connection, end } = await provider.beginScratch({ jobId: `contract${process.pid}`, serverMajor: 4, declare: async () => {} });
+    const { connection, end } = await provider.beginScratch({
+      maker: testMaker(`contract${process.pid}`),
+      serverMajor: 4,
+      declare: async () => {},
+    });
     return { url: connection.url, close: end };
   });
 }

@@ -117,7 +117,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       await rejectsWith(engine.createDatabase(at(), named(), { like: archive.file }), "RESTORE_TARGET_INVALID");
       for (const each of names) await client.db(each).dropDatabase();
 
-      const target = await engine.createDatabase(at(), "", { like: archive.file });
+      const target = await engine.createDatabase(at(), "", { mark: "job 1", like: archive.file });
       await rejectsWith(engine.createDatabase(at(), "", { like: archive.file }), "RESTORE_TARGET_NOT_EMPTY");
       const broken = { ...archive, file: join(folder, "broken.archive") };
       const whole = await readFile(archive.file);
@@ -125,10 +125,10 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       await rejectsWith(load(engine, target, broken), "INTEGRITY");
       const everything = engine.resolveTarget(undefined, at().url);
       assert.notDeepEqual((await engine.stateOf(everything)).occupants, []);
-      await engine.dropDatabase(at(), "");
+      assert.equal(await engine.dropDatabase(at(), "", { mark: "job 1" }), "removed");
       assert.deepEqual((await engine.stateOf(everything)).occupants, []);
 
-      const again = await engine.createDatabase(at(), "", { like: archive.file });
+      const again = await engine.createDatabase(at(), "", { mark: "job 1", like: archive.file });
       await load(engine, again, archive);
       const checks = await compared(engine, archive, again);
       assert.deepEqual(differing(checks), []);
@@ -136,8 +136,10 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
         checks.filter(({ name: check }) => check.endsWith(".users")).map(({ outcome }) => outcome),
         ["pass"],
       );
-      await engine.dropDatabase(at(), "");
+      await engine.takeName(at(), "", "");
+      assert.equal(await engine.dropDatabase(at(), "", { mark: "job 1" }), "absent");
       assert.equal((await engine.stateOf(everything)).exists, true, "a finished restore has no mark");
+      for (const each of names) assert.equal(await engine.dropDatabase(at(), each, { mark: "job 1" }), "absent");
     });
 
     test("R27 chosen collections of one of several databases go into a database of another name", async () => {
@@ -306,21 +308,23 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
     test("R27 a database being filled is dropped, one that is not there is no error, and anybody else's is never touched", async () => {
       const engine = openMongoEngine();
       const filling = named();
-      await engine.createDatabase(at(), filling);
+      await engine.createDatabase(at(), filling, { mark: "job 1" });
       await client.db(filling).collection("users").insertOne({ n: 1 });
       assert.deepEqual((await engine.stateOf(engine.resolveTarget(at(), filling))).occupants, ["users"]);
-      await engine.dropDatabase(at(), filling);
-      await engine.dropDatabase(at(), filling);
+      await rejectsWith(engine.dropDatabase(at(), filling, { mark: "job 2" }), "SCRATCH_FAILED");
+      assert.equal(await engine.dropDatabase(at(), filling, { mark: "job 1" }), "removed");
+      assert.equal(await engine.dropDatabase(at(), filling, { mark: "job 1" }), "absent");
       assert.equal((await engine.stateOf(engine.resolveTarget(at(), filling))).exists, false);
       const finished = named();
-      await engine.createDatabase(at(), finished);
+      await engine.createDatabase(at(), finished, { mark: "job 1" });
       await engine.takeName(at(), finished, finished);
       for (const theirs of [await fresh(fillSmall), finished]) {
         const before = await engine.stateOf(engine.resolveTarget(at(), theirs));
-        await engine.dropDatabase(at(), theirs);
+        assert.equal(await engine.dropDatabase(at(), theirs, { mark: "job 1" }), "absent");
         assert.deepEqual(await engine.stateOf(engine.resolveTarget(at(), theirs)), before);
       }
-      for (const own of ["admin", "local", "config"]) await rejectsWith(engine.dropDatabase(at(), own), "RESTORE_TARGET_INVALID");
+      for (const own of ["admin", "local", "config"])
+        await rejectsWith(engine.dropDatabase(at(), own, { mark: "job 1" }), "RESTORE_TARGET_INVALID");
       assert.throws(() => engine.resolveTarget(at(), "admin"), /database of the server itself/);
     });
 

@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { createNeonProvider } from "../../src/providers/neon/provider.ts";
+import { testMaker } from "../support/maker.ts";
 import { journal } from "../support/neon-provider.ts";
 import { query } from "../support/postgres.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const projectId = process.env.LIFEBOAT_TEST_NEON_PROJECT;
 const apiKey = process.env.NEON_API_KEY;
@@ -33,11 +36,17 @@ test("R7 the real service restores a moment ago into a scratch branch that answe
   const name = `lifeboat-scratch-live${randomBytes(4).toString("hex")}`;
   const at = new Date(Date.now() - 60_000);
   try {
-    const branch = await history.branch({ name, target: { kind: "time", at }, expiresAt: new Date(Date.now() + 3_600_000), declare });
+    const branch = await history.branch({
+      name,
+      target: { kind: "time", at },
+      expiresAt: new Date(Date.now() + 3_600_000),
+      maker: MAKER,
+      declare,
+    });
     assert.deepEqual(await query(branch.connection, "select 1 as one"), [{ one: 1 }]);
     await history.remove(branch.id);
     assert.equal(await history.find(name), undefined);
   } finally {
-    for (const resource of declared) await undo(resource);
+    for (const resource of declared) await undo(resource, MAKER);
   }
 });

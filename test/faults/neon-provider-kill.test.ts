@@ -6,8 +6,11 @@ import { test } from "node:test";
 import type { HistoryTarget } from "../../src/ports/control.ts";
 import type { Resource } from "../../src/ports/resource.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
+import { testMaker } from "../support/maker.ts";
 import { HASTE, providerOf } from "../support/neon-provider.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
 
@@ -88,7 +91,7 @@ async function cleanUp(neon: SandboxedNeon, declared: Resource[], label: string)
     label,
   );
   if (there.length > 1) assert.equal(declared.length, 1, `${label}: what is there was written down first`);
-  for (const resource of declared) assert.equal(await providerOf(neon.sandbox).undo(resource), true, label);
+  for (const resource of declared) assert.equal(await providerOf(neon.sandbox).undo(resource, MAKER), "removed", label);
   assert.deepEqual(await names(neon), ["production"], label);
 }
 

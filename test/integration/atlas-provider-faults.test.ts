@@ -17,6 +17,9 @@ import {
   values,
   write,
 } from "../support/atlas-provider.ts";
+import { testMaker } from "../support/maker.ts";
+
+const MAKER = testMaker(JOB);
 
 const HASTY = { outageMs: 300, busyMs: 300, silenceMs: 300 };
 const made = (sandbox: AtlasSandbox, path: RegExp): number =>
@@ -57,12 +60,13 @@ for (const [what, effect] of PASSING) {
       sandbox.faults.seen.length = 0;
       const plan = sandbox.faults.next({ method, path, effect });
       const branch = await history.branch({
-        name: history.scratchName(JOB),
+        name: history.scratchName(MAKER),
         target: { kind: "time", at: good },
+        maker: MAKER,
         declare: journal().declare,
       });
       assert.deepEqual(await values(branch.connection), [1, 2], step);
-      assert.equal(await undo(branch.resource), true, step);
+      assert.equal(await undo(branch.resource, MAKER), "removed", step);
       assert.equal(plan.struck, 1, step);
       assert.deepEqual(clusterNames(sandbox), [sandbox.cluster], step);
       assert.ok(made(sandbox, /\/clusters$/) <= 1 && made(sandbox, /restoreJobs$/) <= 1, step);
@@ -102,7 +106,7 @@ for (const [what, effect, code] of [
     const { history } = providerOf(sandbox, { patience: HASTY });
     sandbox.faults.next({ method: "POST", path: /restoreJobs$/, effect, times: Number.POSITIVE_INFINITY });
     const { declared, declare } = journal();
-    const wanted = history.branch({ name: history.scratchName(JOB), target: { kind: "time", at: good }, declare });
+    const wanted = history.branch({ name: history.scratchName(MAKER), target: { kind: "time", at: good }, maker: MAKER, declare });
     assert.equal((await failureOf(wanted)).code, code);
     assert.equal(declared.length, 1);
     assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
@@ -113,7 +117,7 @@ for (const [what, effect, code] of [
     const good = await write(sandbox, [1]);
     const { history } = providerOf(sandbox, { patience: HASTY });
     sandbox.faults.next({ method: "POST", path: /\/clusters$/, effect, times: Number.POSITIVE_INFINITY });
-    const wanted = history.branch({ name: "restore-x", target: { kind: "time", at: good }, declare: journal().declare });
+    const wanted = history.branch({ name: "restore-x", target: { kind: "time", at: good }, maker: MAKER, declare: journal().declare });
     assert.equal((await failureOf(wanted)).code, code);
     assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
   });
@@ -127,7 +131,12 @@ for (const work of ["createCluster", "restore"] as const) {
       const limit = { [work === "restore" ? "restoreMs" : "clusterMs"]: outcome === "hang" ? 700 : 20_000 };
       const { history } = providerOf(sandbox, { patience: limit });
       sandbox.faults.nextWork({ work, outcome });
-      const wanted = history.branch({ name: history.scratchName(JOB), target: { kind: "time", at: good }, declare: journal().declare });
+      const wanted = history.branch({
+        name: history.scratchName(MAKER),
+        target: { kind: "time", at: good },
+        maker: MAKER,
+        declare: journal().declare,
+      });
       const error = await failureOf(wanted);
       assert.equal(error.code, outcome === "hang" ? "PROVIDER_BUSY" : "PROVIDER_FAILED", error.message);
       assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
@@ -144,7 +153,13 @@ for (const [step, method, path] of STEPS.slice(2, 6)) {
     const stop = new AbortController();
     void plan.strikes.then(() => stop.abort(new Error("that is enough")));
     const target = { kind: "time", at: good } as const;
-    const wanted = history.branch({ name: history.scratchName(JOB), target, declare: journal().declare, signal: stop.signal });
+    const wanted = history.branch({
+      name: history.scratchName(MAKER),
+      target,
+      maker: MAKER,
+      declare: journal().declare,
+      signal: stop.signal,
+    });
     await assert.rejects(wanted, /that is enough/);
     assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
     await sleep(200);
@@ -158,7 +173,7 @@ test("R16 a creation whose answer never comes leaves no cluster, although it was
   const { history } = providerOf(sandbox, { patience: { ...HASTY, requestMs: 200, outageMs: 100 } });
   sandbox.faults.next({ method: "POST", path: /\/clusters$/, effect: { kind: "stallAfter" } });
   sandbox.faults.next({ method: "GET", path: /clusters\/restore-x$/, skip: 1, times: 3, effect: { kind: "status", status: 400 } });
-  await failureOf(history.branch({ name: "restore-x", target: { kind: "time", at: good }, declare: journal().declare }));
+  await failureOf(history.branch({ name: "restore-x", target: { kind: "time", at: good }, maker: MAKER, declare: journal().declare }));
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
@@ -168,18 +183,23 @@ test("R16 after a crash the declared cluster is found by what was written down, 
   const crashed = providerOf(sandbox);
   const { declared, declare } = journal();
   // Nobody undoes these: the processes that made them are gone.
-  await crashed.history.branch({ name: "restore-crash", target: { kind: "time", at: good }, declare });
-  await crashed.history.branch({ name: crashed.history.scratchName(JOB), target: { kind: "time", at: good }, declare: journal().declare });
+  await crashed.history.branch({ name: "restore-crash", target: { kind: "time", at: good }, maker: MAKER, declare });
+  await crashed.history.branch({
+    name: crashed.history.scratchName(MAKER),
+    target: { kind: "time", at: good },
+    maker: MAKER,
+    declare: journal().declare,
+  });
   const next = providerOf(sandbox);
   const [resource] = declared;
   assert.ok(resource);
-  assert.equal(await next.undo(JSON.parse(JSON.stringify(resource))), true);
-  const strays = await next.strays();
+  assert.equal(await next.undo(JSON.parse(JSON.stringify(resource)), MAKER), "removed");
+  const strays = await next.strays(testMaker);
   assert.deepEqual(
     strays.map(({ jobId }) => jobId),
     [JOB],
   );
-  for (const stray of strays) assert.equal(await next.undo(stray.resource), true);
+  for (const stray of strays) assert.equal(await next.undo(stray.resource, MAKER), "removed");
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
@@ -191,8 +211,8 @@ test("R16 a cluster that a job declared is removed again though our clock was an
   const snapshot = await providerOf(sandbox).snapshots.create({ form: "snapshot", name: "before" });
   assert.ok(good <= snapshot.time);
   const target = { kind: "snapshot", id: snapshot.id, form: "snapshot" } as const;
-  const { resource } = await history.branch({ name: "shop-restored", target, declare: journal().declare });
-  assert.equal(await undo(resource), true);
+  const { resource } = await history.branch({ name: "shop-restored", target, maker: MAKER, declare: journal().declare });
+  assert.equal(await undo(resource, MAKER), "removed");
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
@@ -200,13 +220,18 @@ test("R16 somebody else's cluster that took the name, and one that was protected
   const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "restore-taken" }] });
   const good = await write(sandbox, [1]);
   const { history, undo } = providerOf(sandbox);
-  const locator = { groupId: sandbox.groupId, name: "restore-taken", tag: "mine" };
-  assert.match((await failureOf(undo({ kind: "atlas-cluster", locator }))).message, /left as it is: it does not have the tag/);
-  const branch = await history.branch({ name: history.scratchName(JOB), target: { kind: "time", at: good }, declare: journal().declare });
+  const locator = { groupId: sandbox.groupId, name: "restore-taken" };
+  assert.match((await failureOf(undo({ kind: "atlas-cluster", locator }, MAKER))).message, /left as it is: it does not carry the tag/);
+  const branch = await history.branch({
+    name: history.scratchName(MAKER),
+    target: { kind: "time", at: good },
+    maker: MAKER,
+    declare: journal().declare,
+  });
   const cluster = sandbox.world.clusters.get(branch.name);
   assert.ok(cluster);
   cluster.settings = { ...cluster.settings, terminationProtectionEnabled: true };
-  assert.match((await failureOf(undo(branch.resource))).message, /protected it from termination/);
+  assert.match((await failureOf(undo(branch.resource, MAKER))).message, /protected from termination/);
   assert.ok(clusterNames(sandbox).includes(branch.name));
 });
 
@@ -238,7 +263,13 @@ test("R16 an outage of the API in the middle of a restore is waited out: Atlas g
   sandbox.faults.next({ method: "GET", path: /restoreJobs\/[0-9a-f]{24}$/, times: 12, effect: { kind: "dropBefore" } });
   const notes: string[] = [];
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
-  const branch = await history.branch({ name: "restore-x", target: { kind: "time", at: good }, declare: journal().declare, progress });
+  const branch = await history.branch({
+    name: "restore-x",
+    target: { kind: "time", at: good },
+    maker: MAKER,
+    declare: journal().declare,
+    progress,
+  });
   assert.deepEqual(await values(branch.connection), [1]);
   assert.ok(
     notes.some((note) => /API does not answer/.test(note)),
@@ -262,7 +293,7 @@ test("R16 a position of just now is waited for, until Atlas's copy of the oplog 
   const notes: string[] = [];
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
   const { history } = providerOf(sandbox, { patience: { lagMs: 1_500 } });
-  const branch = await history.branch({ name: "restore-now", target, declare: journal().declare, progress });
+  const branch = await history.branch({ name: "restore-now", target, maker: MAKER, declare: journal().declare, progress });
   assert.deepEqual(await values(branch.connection), [1, 2]);
   assert.ok(
     notes.some((note) => /copy of the oplog/.test(note)),

@@ -12,6 +12,9 @@ import {
   values,
   write,
 } from "../support/atlas-provider.ts";
+import { testMaker } from "../support/maker.ts";
+
+const MAKER = testMaker(JOB);
 
 test("R16 any second comes back as a cluster of its own, with what was there before that second and nothing else", async (t) => {
   const sandbox = await atlasSandbox(t);
@@ -22,9 +25,9 @@ test("R16 any second comes back as a cluster of its own, with what was there bef
   await inMongo(sandbox.url, (client) => client.db("shop").collection("orders").deleteMany({}));
 
   const { declared, declare } = journal();
-  const name = history.scratchName(JOB);
+  const name = history.scratchName(MAKER);
   assert.equal(name, `lifeboat-${JOB}`);
-  const branch = await history.branch({ name, target: { kind: "time", at: new Date(second.getTime() + 345) }, declare });
+  const branch = await history.branch({ name, target: { kind: "time", at: new Date(second.getTime() + 345) }, maker: MAKER, declare });
   assert.deepEqual(await values(branch.connection), [1, 2, 3]);
   assert.deepEqual(await values({ url: sandbox.url }), []);
   assert.ok(
@@ -32,16 +35,17 @@ test("R16 any second comes back as a cluster of its own, with what was there bef
     branch.warnings.join("; "),
   );
   assert.equal(declared.length, 1);
-  assert.deepEqual(await strays(), [
+  assert.deepEqual(await strays(testMaker), [
     {
       jobId: JOB,
       resource: branch.resource,
+      own: true,
     },
   ]);
 
-  assert.equal(await undo(branch.resource), true);
+  assert.equal(await undo(branch.resource, MAKER), "removed");
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
-  assert.equal(await undo(branch.resource), true, "what is gone is gone");
+  assert.equal(await undo(branch.resource, MAKER), "absent", "what is gone is gone");
 });
 
 test("R16 a position in the oplog comes back exactly: that operation and nothing after it", async (t) => {
@@ -63,7 +67,7 @@ test("R16 a position in the oplog comes back exactly: that operation and nothing
       .insertOne({ _id: 3 as never }),
   );
   const lsn = `${seconds.toString(16)}/${increment.toString(16)}`.toUpperCase();
-  const branch = await history.branch({ name: "restore-exact", target: { kind: "lsn", lsn }, declare: journal().declare });
+  const branch = await history.branch({ name: "restore-exact", target: { kind: "lsn", lsn }, maker: MAKER, declare: journal().declare });
   assert.deepEqual(await values(branch.connection), [1, 2]);
   assert.deepEqual((await history.find("restore-exact"))?.production, false);
   await history.remove(branch.id);
@@ -77,8 +81,9 @@ test("R16 a snapshot comes back in a cluster like the source: same cloud, region
   const kept = await snapshots.create({ name: "before-sale", form: "snapshot" });
   await write(sandbox, [4]);
   const branch = await history.branch({
-    name: history.scratchName(JOB),
+    name: history.scratchName(MAKER),
     target: { kind: "snapshot", id: kept.id, form: "snapshot" },
+    maker: MAKER,
     declare: journal().declare,
   });
   assert.deepEqual(await values(branch.connection), [1, 2, 3]);
@@ -89,10 +94,7 @@ test("R16 a snapshot comes back in a cluster like the source: same cloud, region
     ["GCP", "EUROPE_WEST_3", "M10", 40],
   );
   assert.deepEqual([made?.backupEnabled, made?.pitEnabled, made?.terminationProtectionEnabled], [false, false, false]);
-  assert.deepEqual(
-    made?.tags.find(({ key }) => key === "lifeboat"),
-    { key: "lifeboat", value: JOB },
-  );
+  assert.match(made?.tags.find(({ key }) => key === "lifeboat")?.value ?? "", new RegExp(`^${JOB} [0-9a-z]{26}$`));
 });
 
 test("R16 `latest` is the end of the window; what lies outside is refused with both edges, and nothing is made", async (t) => {
@@ -103,7 +105,7 @@ test("R16 `latest` is the end of the window; what lies outside is refused with b
   assert.ok(window);
   for (const at of [new Date(window.earliest.getTime() - 1000), new Date(sandbox.now().getTime() + 3_600_000)]) {
     const { declared, declare } = journal();
-    const error = await failureOf(history.branch({ name: "restore-never", target: { kind: "time", at }, declare }));
+    const error = await failureOf(history.branch({ name: "restore-never", target: { kind: "time", at }, maker: MAKER, declare }));
     assert.equal(error.code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
     assert.match(error.message, new RegExp(window.earliest.toISOString()));
     assert.deepEqual(declared, []);
@@ -111,7 +113,7 @@ test("R16 `latest` is the end of the window; what lies outside is refused with b
     assert.match(obstacle ?? "", /cannot be restored to/);
   }
   assert.equal(asked(sandbox, "POST", /clusters$/), 0);
-  const branch = await history.branch({ name: "restore-latest", target: { kind: "latest" }, declare: journal().declare });
+  const branch = await history.branch({ name: "restore-latest", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
   assert.deepEqual(await values(branch.connection), [1]);
 });
 
@@ -134,16 +136,17 @@ test("R16 production is set back in place: its state before is kept as a snapsho
   await sandbox.advance(60_000);
   assert.ok((await settings.read()).warnings.some((warning) => /take one now/.test(warning)));
   const gone = await failureOf(
-    history.branch({ name: "restore-gap", target: { kind: "time", at: sandbox.now() }, declare: journal().declare }),
+    history.branch({ name: "restore-gap", target: { kind: "time", at: sandbox.now() }, maker: MAKER, declare: journal().declare }),
   );
   assert.match(gone.message, /no history between/);
   await snapshots.create({ name: "after", form: "snapshot" });
   await sandbox.advance(60_000);
-  const again = await history.branch({ name: "restore-after", target: { kind: "latest" }, declare: journal().declare });
+  const again = await history.branch({ name: "restore-after", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
   assert.deepEqual(await values(again.connection), [1, 2]);
   const undone = await history.branch({
     name: "restore-kept",
     target: { kind: "snapshot", id: back.kept.id, form: "snapshot" },
+    maker: MAKER,
     declare: journal().declare,
   });
   assert.deepEqual(await values(undone.connection), [1, 2, 666]);
@@ -197,10 +200,13 @@ test("R16 a cluster that Lifeboat has not made, and production, are never remove
   assert.ok(staging && source?.production);
   assert.match((await failureOf(history.remove(staging.id))).message, /Lifeboat has not made it/);
   assert.match((await failureOf(history.remove(source.id))).message, /it is production/);
-  const locator = { groupId: sandbox.groupId, name: "staging", tag: "x" };
-  assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator }))).code, "PROVIDER_REFUSED");
-  assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator: { ...locator, name: sandbox.cluster } }))).code, "PROVIDER_REFUSED");
-  assert.equal(await undo({ kind: "atlas-cluster", locator: { ...locator, groupId: "f".repeat(24) } }), false);
+  const locator = { groupId: sandbox.groupId, name: "staging" };
+  assert.equal((await failureOf(undo({ kind: "atlas-cluster", locator }, MAKER))).code, "PROVIDER_REFUSED");
+  assert.equal(
+    (await failureOf(undo({ kind: "atlas-cluster", locator: { ...locator, name: sandbox.cluster } }, MAKER))).code,
+    "PROVIDER_REFUSED",
+  );
+  assert.equal(await undo({ kind: "atlas-cluster", locator: { ...locator, groupId: "f".repeat(24) } }, MAKER), "elsewhere");
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster, "staging"]);
 });
 
@@ -209,13 +215,13 @@ test("R16 scratch for a backup is a cluster of its own, which ends with the job"
   const provider = providerOf(sandbox, { scratchTier: "M20" });
   assert.match(await provider.checkScratch(8), /M20.*billed while it lasts/);
   const { declared, declare } = journal();
-  const scratch = await provider.beginScratch({ jobId: JOB, serverMajor: 8, declare });
+  const scratch = await provider.beginScratch({ maker: testMaker(JOB), serverMajor: 8, declare });
   assert.equal(scratch.ownServer, true);
   assert.deepEqual(declared, [scratch.resource]);
   await inMongo(scratch.connection.url, (client) => client.db("x").collection("y").insertOne({ a: 1 }));
   await Promise.all([scratch.end(), scratch.end()]);
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
-  assert.deepEqual(await provider.strays(), []);
+  assert.deepEqual(await provider.strays(testMaker), []);
 });
 
 test("without a database user the connection is refused with what to set, before any cluster is paid for", async (t) => {
@@ -225,7 +231,10 @@ test("without a database user the connection is refused with what to set, before
   assert.equal(error.code, "SECRET_MISSING");
   assert.match(error.hint, /ATLAS_PASSWORD/);
   const { declared, declare } = journal();
-  assert.equal((await failureOf(history.branch({ name: "restore-x", target: { kind: "latest" }, declare }))).code, "SECRET_MISSING");
+  assert.equal(
+    (await failureOf(history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare }))).code,
+    "SECRET_MISSING",
+  );
   assert.deepEqual(declared, []);
 });
 

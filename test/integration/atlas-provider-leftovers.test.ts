@@ -14,6 +14,9 @@ import {
   values,
   write,
 } from "../support/atlas-provider.ts";
+import { testMaker } from "../support/maker.ts";
+
+const MAKER = testMaker(JOB);
 
 const YEARS = 9 * 365 * DAY_MS;
 
@@ -74,8 +77,9 @@ test("R16 a new cluster that does not know its user yet is waited for, in words;
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
   sandbox.faults.usersLate(2);
   const branch = await history.branch({
-    name: history.scratchName(JOB),
+    name: history.scratchName(MAKER),
     target: { kind: "time", at: second },
+    maker: MAKER,
     declare: journal().declare,
     progress,
   });
@@ -85,7 +89,13 @@ test("R16 a new cluster that does not know its user yet is waited for, in words;
   sandbox.faults.usersLate(0);
   const strict = providerOf(sandbox, { patience: { loginMs: 1_500 }, password: "wrong" });
   const refused = await failureOf(
-    strict.history.branch({ name: "lifeboat-copy", target: { kind: "time", at: second }, declare: journal().declare, progress }),
+    strict.history.branch({
+      name: "lifeboat-copy",
+      target: { kind: "time", at: second },
+      maker: MAKER,
+      declare: journal().declare,
+      progress,
+    }),
   );
   assert.equal(refused.code, "SOURCE_AUTH");
   assert.equal(clusterNames(sandbox).includes("lifeboat-copy"), false, "nothing is left of it");
@@ -102,21 +112,21 @@ test("R16 credentials that may not delete a cluster make none: check and drill s
   assert.equal(checked.code, "PROVIDER_AUTH");
   assert.match(checked.hint, /"Project Cluster Creator" to be made and "Project Owner" to be deleted/);
   const { declared, declare } = journal();
-  assert.equal((await failureOf(provider.beginScratch({ jobId: JOB, serverMajor: 8, declare }))).code, "PROVIDER_AUTH");
+  assert.equal((await failureOf(provider.beginScratch({ maker: testMaker(JOB), serverMajor: 8, declare }))).code, "PROVIDER_AUTH");
   assert.deepEqual([declared, clusterNames(sandbox), asked(sandbox, "POST", /clusters$/)], [[], [sandbox.cluster], 0]);
 });
 
 test("R16 a scratch cluster whose deletion is refused is named, with what it costs and how to get rid of it", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox);
-  const scratch = await provider.beginScratch({ jobId: JOB, serverMajor: 8, declare: journal().declare });
+  const scratch = await provider.beginScratch({ maker: testMaker(JOB), serverMajor: 8, declare: journal().declare });
   const effect = { kind: "status", status: 403, errorCode: "USER_UNAUTHORIZED" } as const;
   sandbox.faults.next({ method: "DELETE", path: /clusters\/lifeboat-/, effect });
-  const kept = await failureOf(provider.undo(scratch.resource));
+  const kept = await failureOf(provider.undo(scratch.resource, MAKER));
   assert.equal(kept.code, "PROVIDER_AUTH");
   assert.match(kept.message, new RegExp(`cluster lifeboat-${JOB} is still there, and is billed for as long as it exists`));
   assert.match(kept.hint, new RegExp(`jobs recover.*atlas clusters delete lifeboat-${JOB}`));
-  assert.equal(await provider.undo(scratch.resource), true);
+  assert.equal(await provider.undo(scratch.resource, MAKER), "removed");
 });
 
 test("R14 a snapshot of the schedule names the rules that it was made for: a daily one is no weekly one", async (t) => {

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Work } from "../../src/ports/connection.ts";
 import { type AtlasProvider, asked, atlasSandbox, DAY_MS, failureOf, providerOf, RULES, write } from "../support/atlas-provider.ts";
+import { testMaker } from "../support/maker.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const KEYS = { publicKey: "publicKey", privateKey: "privateKey" } as const;
 
@@ -198,7 +201,12 @@ for (const [tier, words, blocked] of [
     for (const one of drift) assert.match(one.blocked ?? "", blocked, one.message);
     assert.equal((await failureOf(provider.snapshots.create({ name: "x", form: "snapshot" }))).code, "CAPABILITY_MISSING");
     const error = await failureOf(
-      provider.history.branch({ name: "restore-x", target: { kind: "latest" }, declare: async () => assert.fail("nothing is declared") }),
+      provider.history.branch({
+        name: "restore-x",
+        target: { kind: "latest" },
+        maker: MAKER,
+        declare: async () => assert.fail("nothing is declared"),
+      }),
     );
     assert.equal(error.code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
     assert.ok((await provider.connection()).url.startsWith("mongodb://"));

@@ -4,6 +4,9 @@ import { test } from "node:test";
 import { silentProgress } from "../../src/ports/progress.ts";
 import type { AtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
 import { asked, atlasSandbox, DAY_MS, failureOf, JOB, journal, providerOf, values, write } from "../support/atlas-provider.ts";
+import { testMaker } from "../support/maker.ts";
+
+const MAKER = testMaker(JOB);
 
 const snapshotsOf = (sandbox: AtlasSandbox) => [...(sandbox.world.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])];
 
@@ -152,7 +155,7 @@ test("R16 a Flex cluster's own snapshot comes back in a scratch cluster; the sna
   assert.ok(point?.scheduled);
   assert.equal((await failureOf(snapshots.remove(point))).code, "PROVIDER_REFUSED");
   const target = { kind: "snapshot", id: point.id, form: "snapshot" } as const;
-  const branch = await history.branch({ name: history.scratchName(JOB), target, declare: journal().declare });
+  const branch = await history.branch({ name: history.scratchName(MAKER), target, maker: MAKER, declare: journal().declare });
   assert.deepEqual(await values(branch.connection), [1, 2]);
-  assert.equal(await undo(branch.resource), true);
+  assert.equal(await undo(branch.resource, MAKER), "removed");
 });

@@ -9,6 +9,7 @@ import type { Scratch, ScratchRequest } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
 import { markProcess } from "../../src/process/marks.ts";
 import { createMongodbProvider } from "../../src/providers/mongodb/provider.ts";
+import { testMaker } from "../support/maker.ts";
 import { beginMongoWorld } from "../support/mongo-world.ts";
 import { mongodDirectory, skipUnlessReadable } from "../support/mongod.ts";
 
@@ -19,7 +20,7 @@ let jobs = 0;
 function request(serverMajor = 4, signal?: AbortSignal): { readonly declared: Resource[]; readonly request: ScratchRequest } {
   const declared: Resource[] = [];
   const jobId = `j${process.pid}x${jobs++}`;
-  return { declared, request: { jobId, serverMajor, signal, declare: async (resource) => void declared.push(resource) } };
+  return { declared, request: { serverMajor, signal, maker: testMaker(jobId), declare: async (resource) => void declared.push(resource) } };
 }
 
 async function insertInto({ connection }: Scratch, database = "restored"): Promise<void> {
@@ -46,7 +47,7 @@ test("R28 a throw-away server is declared before it is made, reached by nobody e
   });
   const { directory = "" } = scratch.resource.locator;
   assert.deepEqual(declared, [scratch.resource]);
-  assert.match(directory, new RegExp(asked.jobId));
+  assert.match(directory, new RegExp(asked.maker.jobId));
   assert.ok(scratch.ownServer);
   assert.equal((await stat(join(directory, "s"))).mode & 0o777, 0o700);
   if (process.getuid?.() === 0) assert.notEqual((await stat(join(directory, "data"))).uid, 0);
@@ -56,19 +57,20 @@ test("R28 a throw-away server is declared before it is made, reached by nobody e
   await scratch.end();
   assert.ok(!existsSync(directory));
   assert.equal(await markProcess(pid), undefined);
-  assert.equal(await provider.undo(scratch.resource), true);
+  assert.equal(await provider.undo(scratch.resource, asked.maker), "absent");
 });
 
 test("R28 what a crash left of a throw-away server is ended and removed by its locator, on its own host only", needsProgram, async () => {
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
-  const { resource } = await provider.beginScratch(request().request);
+  const { request: asked } = request();
+  const { resource } = await provider.beginScratch(asked);
   const { directory = "" } = resource.locator;
   const { supervisor } = JSON.parse(await readFile(join(directory, "lifeboat.json"), "utf8")) as { supervisor: { pid: number } };
   const pid = Number(await readFile(join(directory, "data/mongod.lock"), "utf8"));
-  assert.equal(await provider.undo({ ...resource, locator: { ...resource.locator, host: "another" } }), false);
+  assert.equal(await provider.undo({ ...resource, locator: { ...resource.locator, host: "another" } }, asked.maker), "elsewhere");
   process.kill(supervisor.pid, "SIGKILL");
-  assert.equal(await provider.undo(resource), true);
+  assert.equal(await provider.undo(resource, asked.maker), "removed");
   assert.ok(!existsSync(directory));
   assert.equal(await markProcess(pid), undefined);
 });
@@ -76,13 +78,14 @@ test("R28 what a crash left of a throw-away server is ended and removed by its l
 test("R28 somebody else's directory is never removed", needsProgram, async () => {
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
-  const { resource } = await provider.beginScratch(request().request);
+  const { maker, ...asked } = request().request;
+  const { resource } = await provider.beginScratch({ ...asked, maker });
   try {
-    const forged = { ...resource, locator: { ...resource.locator, jobId: "another" } };
-    await assert.rejects(provider.undo(forged), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+    for (const other of [testMaker("another"), testMaker(maker.jobId, { secret: "another" })])
+      await assert.rejects(provider.undo(resource, other), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
     assert.ok(existsSync(resource.locator.directory ?? ""));
   } finally {
-    await provider.undo(resource);
+    await provider.undo(resource, maker);
   }
 });
 
@@ -122,13 +125,13 @@ test("R28 on a named server, scratch is a database of the job's own, and nothing
   assert.match(await provider.checkScratch(8), /databases can be made on the scratch server/);
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch(asked);
-  const name = `lifeboat_${asked.jobId}`;
+  const name = `lifeboat_${asked.maker.jobId}`;
   assert.deepEqual(declared, [scratch.resource]);
   await insertInto(scratch, name);
   const forged = { ...scratch.resource, locator: { ...scratch.resource.locator, database: "precious" } };
-  await assert.rejects(provider.undo(forged), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  assert.equal(await createMongodbProvider({ url: source.url("shop") }).undo(scratch.resource), false);
-  assert.equal(await provider.undo(scratch.resource), true);
+  await assert.rejects(provider.undo(forged, asked.maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+  assert.equal(await createMongodbProvider({ url: source.url("shop") }).undo(scratch.resource, asked.maker), "elsewhere");
+  assert.equal(await provider.undo(scratch.resource, asked.maker), "removed");
   const { databases } = await server.client.db("admin").admin().listDatabases();
   const left = databases.map((each) => each.name);
   assert.ok(left.includes("precious") && !left.includes(name), left.join());
@@ -157,7 +160,7 @@ test("R28 several databases need a scratch server that holds none, which is empt
   await insertInto(scratch, "logs");
   const second = request();
   await assert.rejects(provider.beginScratch(second.request), (error) => isLifeboatError(error));
-  for (const resource of second.declared) await provider.undo(resource);
+  for (const resource of second.declared) await assert.rejects(provider.undo(resource, second.request.maker), /does not carry the mark/);
   assert.deepEqual(
     (await user()).filter((name) => !name.startsWith("lifeboat")),
     ["logs", "shop"],

@@ -4,9 +4,12 @@ import { test } from "node:test";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
 import type { Connection } from "../../src/ports/connection.ts";
+import { testMaker } from "../support/maker.ts";
 import { journal, providerOf } from "../support/neon-provider.ts";
 import { startFakeNeon, startRealNeon } from "../support/neon-sandbox.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const needsServer = { skip: skipWithoutPostgres() };
 const PATIENT = { patience: { coldStartMs: 60_000, requestMs: 60_000 } };
@@ -36,7 +39,12 @@ test("R7 R9 R8 rows come back as they were: beside production, in place of it, a
   await query(live, "insert into t values (3)");
 
   await t.test("a time into a branch holds exactly what was committed before it, and production goes on", async () => {
-    const restored = await history.branch({ name: "restore-time", target: { kind: "time", at: good }, declare: journal().declare });
+    const restored = await history.branch({
+      name: "restore-time",
+      target: { kind: "time", at: good },
+      maker: MAKER,
+      declare: journal().declare,
+    });
     assert.deepEqual(await ids(restored.connection), [1]);
     await query(restored.connection, "insert into t values (100)");
     assert.deepEqual(await ids(live), [1, 2, 3]);
@@ -44,7 +52,7 @@ test("R7 R9 R8 rows come back as they were: beside production, in place of it, a
   });
 
   await t.test("a position in the log does the same", async () => {
-    const restored = await history.branch({ name: "restore-lsn", target: { kind: "lsn", lsn }, declare: journal().declare });
+    const restored = await history.branch({ name: "restore-lsn", target: { kind: "lsn", lsn }, maker: MAKER, declare: journal().declare });
     assert.deepEqual(await ids(restored.connection), [1]);
     await history.remove(restored.id);
   });
@@ -54,6 +62,7 @@ test("R7 R9 R8 rows come back as they were: beside production, in place of it, a
       const restored = await history.branch({
         name: `restore-${form}`,
         target: { kind: "snapshot", id, form },
+        maker: MAKER,
         declare: journal().declare,
       });
       assert.deepEqual(await ids(restored.connection), [1, 2]);
@@ -68,13 +77,19 @@ test("R7 R9 R8 rows come back as they were: beside production, in place of it, a
     const kept = await history.branch({
       name: "look",
       target: { kind: "snapshot", id: result.kept.id, form: "branch" },
+      maker: MAKER,
       declare: journal().declare,
     });
     assert.deepEqual(await ids(kept.connection), [1, 2, 3]);
   });
 
   await t.test("a promoted branch is what the source's connection leads to", async () => {
-    await history.branch({ name: "restore-2", target: { kind: "snapshot", id: byBranch.id, form: "branch" }, declare: journal().declare });
+    await history.branch({
+      name: "restore-2",
+      target: { kind: "snapshot", id: byBranch.id, form: "branch" },
+      maker: MAKER,
+      declare: journal().declare,
+    });
     const result = await history.promote({ branch: "restore-2", name: "production", keepAs: "rollback-20261121-2" });
     assert.deepEqual(await ids(result.connection), [1, 2]);
     assert.deepEqual(await ids(await connection()), [1, 2]);
@@ -115,14 +130,14 @@ test("a backup of a Neon source drills on this machine, also when Neon is not th
   assert.equal(provider.capabilities.scratch, true);
   assert.match(await provider.checkScratch(10), /throw-away PostgreSQL/);
   const { declared, declare } = journal();
-  const scratch = await provider.beginScratch({ jobId: `j${process.pid}neon`, serverMajor: 10, declare });
+  const scratch = await provider.beginScratch({ maker: MAKER, serverMajor: 10, declare });
   try {
     assert.deepEqual(declared, [scratch.resource]);
     assert.deepEqual(await query(scratch.connection, "select 1 as one"), [{ one: 1 }]);
   } finally {
     await scratch.end();
   }
-  assert.equal(await provider.undo(scratch.resource), true);
+  assert.equal(await provider.undo(scratch.resource, MAKER), "absent");
 });
 
 test("a role that the database does not know is said so, without its password", needsServer, async () => {

@@ -7,8 +7,11 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { isLifeboatError } from "../../src/core/errors.ts";
 import type { Progress } from "../../src/ports/progress.ts";
+import { testMaker } from "../support/maker.ts";
 import { asked, journal, providerOf } from "../support/neon-provider.ts";
 import { startFakeNeon } from "../support/neon-sandbox.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 /** A port that nothing listens on. */
 async function closedPort(): Promise<number> {
@@ -146,18 +149,19 @@ test("a branch of a restore whose operation hangs is declared first, and can be 
   const provider = providerOf(neon.sandbox, { patience: { operationMs: 200, busyMs: 200 } });
   const { declared, declare } = journal();
   neon.sandbox.faults.next({ ...CREATE, effect: { kind: "stuck" } });
-  await assert.rejects(provider.history.branch({ name: "lifeboat-scratch-j1", target: { kind: "latest" }, declare }), (error) =>
-    isLifeboatError(error, "PROVIDER_BUSY"),
+  await assert.rejects(
+    provider.history.branch({ name: provider.history.scratchName(MAKER), target: { kind: "latest" }, maker: MAKER, declare }),
+    (error) => isLifeboatError(error, "PROVIDER_BUSY"),
   );
   assert.deepEqual(
     declared.map(({ kind, locator }) => [kind, locator.name]),
-    [["neon-branch", "lifeboat-scratch-j1"]],
+    [["neon-branch", provider.history.scratchName(MAKER)]],
   );
   neon.sandbox.faults.clear();
   const [resource] = declared;
   assert.ok(resource);
-  assert.equal(await provider.undo(resource), true);
-  assert.equal(await provider.undo(resource), true);
+  assert.equal(await provider.undo(resource, MAKER), "removed");
+  assert.equal(await provider.undo(resource, MAKER), "absent");
   assert.equal((await neon.expect(200, "GET", "/branches")).branches.length, 1);
 });
 

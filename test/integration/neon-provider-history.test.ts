@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLifeboatError } from "../../src/core/errors.ts";
+import { testMaker } from "../support/maker.ts";
 import { asked, DAY_MS, journal, providerOf } from "../support/neon-provider.ts";
 import { startFakeNeon } from "../support/neon-sandbox.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const HOUR_MS = 3_600_000;
 type Named = { readonly id: string; readonly name: string };
@@ -65,7 +68,7 @@ test("R12 where there is no room, nothing is made, nothing is removed, and the l
   const posts = asked(neon.sandbox, "POST", /./);
   const { declared, declare } = journal();
   await assert.rejects(
-    history.branch({ name: "restore-x", target: { kind: "latest" }, declare }),
+    history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare }),
     (error) => isLifeboatError(error, "PROVIDER_LIMIT") && error.details.limit === "branches",
   );
   assert.deepEqual(declared, []);
@@ -119,6 +122,7 @@ test("R7 a restore to a time is declared first, then a branch with a compute, fr
   const restored = await history.branch({
     name: "restore-2026-11-21-0455",
     target: { kind: "time", at },
+    maker: MAKER,
     async declare(resource) {
       assert.equal(asked(sandbox, "POST", /./), 0);
       await declare(resource);
@@ -144,7 +148,8 @@ test("R7 both edges of the window can be restored, and a second outside is refus
   const window = await history.window();
   assert.ok(window && window.latest.getTime() - window.earliest.getTime() === DAY_MS);
   const { declare, declared } = journal();
-  const at = async (name: string, instant: Date) => (await history.branch({ name, target: { kind: "time", at: instant }, declare })).id;
+  const at = async (name: string, instant: Date) =>
+    (await history.branch({ name, target: { kind: "time", at: instant }, maker: MAKER, declare })).id;
   await at("late", window.latest);
   await at("early", window.earliest);
   for (const [edge, ms] of [
@@ -169,10 +174,10 @@ test("R7 scratch made of a snapshot expires too, and where Neon will not have th
   const target = { kind: "snapshot", id, form: "snapshot" } as const;
   const expiresAt = new Date(neon.sandbox.now().getTime() + HOUR_MS);
   const { declare } = journal();
-  const one = await history.branch({ name: "one", target, expiresAt, declare });
+  const one = await history.branch({ name: "one", target, expiresAt, maker: MAKER, declare });
   assert.ok((await neon.expect(200, "GET", `/branches/${one.id}`)).branch.expires_at);
   neon.sandbox.faults.next({ method: "PATCH", effect: { kind: "status", status: 422, message: "a restored branch cannot expire" } });
-  const two = await history.branch({ name: "two", target, expiresAt, declare });
+  const two = await history.branch({ name: "two", target, expiresAt, maker: MAKER, declare });
   assert.match(two.warnings.join("\n"), /does not let two expire by itself/);
 });
 
@@ -180,10 +185,10 @@ test("R7 a point that only Neon knows to be outside is RECOVERY_TARGET_OUTSIDE_W
   await using neon = await startFakeNeon();
   const { history } = providerOf(neon.sandbox);
   const { declare } = journal();
-  await assert.rejects(history.branch({ name: "x", target: { kind: "lsn", lsn: "FF/FFFFFFF0" }, declare }), (error) =>
+  await assert.rejects(history.branch({ name: "x", target: { kind: "lsn", lsn: "FF/FFFFFFF0" }, maker: MAKER, declare }), (error) =>
     isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW"),
   );
-  await assert.rejects(history.branch({ name: "x", target: { kind: "lsn", lsn: "nonsense" }, declare }), (error) =>
+  await assert.rejects(history.branch({ name: "x", target: { kind: "lsn", lsn: "nonsense" }, maker: MAKER, declare }), (error) =>
     isLifeboatError(error, "USAGE"),
   );
   assert.equal(await history.find("x"), undefined);
@@ -193,7 +198,13 @@ test("R7 scratch carries the instant at which Neon removes it by itself", async 
   await using neon = await startFakeNeon();
   const { history } = providerOf(neon.sandbox);
   const expiresAt = new Date(neon.sandbox.now().getTime() + HOUR_MS);
-  const scratch = await history.branch({ name: "lifeboat-scratch-j", target: { kind: "latest" }, expiresAt, declare: journal().declare });
+  const scratch = await history.branch({
+    name: "lifeboat-scratch-j",
+    target: { kind: "latest" },
+    expiresAt,
+    maker: MAKER,
+    declare: journal().declare,
+  });
   const { branch } = await neon.expect(200, "GET", `/branches/${scratch.id}`);
   assert.equal(Date.parse(branch.expires_at), Math.floor(expiresAt.getTime() / 1000) * 1000);
 });
@@ -202,7 +213,7 @@ test("a branch that cannot be finished is removed again, and the first cause is 
   await using neon = await startFakeNeon();
   neon.sandbox.faults.next({ path: /\/connection_uri$/, effect: { kind: "status", status: 412, message: "no such role" } });
   const { history } = providerOf(neon.sandbox);
-  await assert.rejects(history.branch({ name: "x", target: { kind: "latest" }, declare: journal().declare }), (error) =>
+  await assert.rejects(history.branch({ name: "x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare }), (error) =>
     /no such role/.test(String(error)),
   );
   assert.equal(await history.find("x"), undefined);
@@ -212,23 +223,28 @@ test("undo leaves alone what cannot be the branch of the crashed job", async () 
   await using neon = await startFakeNeon();
   const provider = providerOf(neon.sandbox);
   const { declared, declare } = journal();
-  await provider.history.branch({ name: "x", target: { kind: "latest" }, declare });
+  await provider.history.branch({ name: "x", target: { kind: "latest" }, maker: MAKER, declare });
   const [resource] = declared;
   assert.ok(resource);
   const forged = (changes: Record<string, string>) => ({ ...resource, locator: { ...resource.locator, ...changes } });
-  assert.equal(await provider.undo(forged({ projectId: "another" })), false);
+  assert.equal(await provider.undo(forged({ projectId: "another" }), MAKER), "elsewhere");
   await assert.rejects(
-    provider.undo(forged({ name: "production" })),
+    provider.undo(forged({ name: "production" }), MAKER),
     (error) => isLifeboatError(error, "PROVIDER_REFUSED") && /is production/.test(error.message),
   );
   const later = new Date(neon.sandbox.now().getTime() + HOUR_MS).toISOString();
-  await assert.rejects(provider.undo(forged({ notBefore: later })), (error) => /older than the job/.test(String(error)));
-  await assert.rejects(provider.undo(forged({ notBefore: "" })), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
-  assert.equal(await provider.undo({ kind: "something-else", locator: {} }), false);
-  // Scratch is known by its name alone, also where a clock is wrong.
-  const scratch = await provider.history.branch({ name: "lifeboat-scratch-j", target: { kind: "latest" }, declare });
-  assert.equal(await provider.undo({ ...scratch.resource, locator: { ...scratch.resource.locator, notBefore: later } }), true);
-  assert.equal(await provider.undo(resource), true);
+  await assert.rejects(provider.undo(forged({ notBefore: later }), MAKER), (error) => /older than the job/.test(String(error)));
+  await assert.rejects(provider.undo(forged({ notBefore: "" }), MAKER), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
+  assert.equal(await provider.undo({ kind: "something-else", locator: {} }, MAKER), "elsewhere");
+  for (const other of [testMaker(MAKER.jobId, { secret: "another" }), { ...MAKER, unended: false }])
+    await assert.rejects(provider.undo(resource, other), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
+  // Scratch is known by its name alone, also where a clock is wrong, and where nothing is known of the job.
+  const name = provider.history.scratchName(MAKER);
+  const scratch = await provider.history.branch({ name, target: { kind: "latest" }, maker: MAKER, declare });
+  const found = { ...scratch.resource, locator: { ...scratch.resource.locator, notBefore: later } };
+  await assert.rejects(provider.undo(found, testMaker(MAKER.jobId, { secret: "another" })), /does not carry the proof of the job/);
+  assert.equal(await provider.undo(found, { ...MAKER, unended: false }), "removed");
+  assert.equal(await provider.undo(resource, MAKER), "removed");
   assert.equal(await provider.history.find("x"), undefined);
 });
 
@@ -240,6 +256,7 @@ for (const form of ["branch", "snapshot"] as const) {
     const restored = await history.branch({
       name: "restore-x",
       target: { kind: "snapshot", id: point.id, form },
+      maker: MAKER,
       declare: journal().declare,
     });
     const { branch } = await neon.expect(200, "GET", `/branches/${restored.id}`);
@@ -256,7 +273,7 @@ test("R8 a point that is gone is BRANCH_UNKNOWN", async () => {
   const { history } = providerOf(neon.sandbox);
   for (const form of ["branch", "snapshot"] as const) {
     const target = { kind: "snapshot", id: "br-gone-a-1", form } as const;
-    await assert.rejects(history.branch({ name: "x", target, declare: journal().declare }), (error) =>
+    await assert.rejects(history.branch({ name: "x", target, maker: MAKER, declare: journal().declare }), (error) =>
       isLifeboatError(error, "BRANCH_UNKNOWN"),
     );
   }
@@ -359,7 +376,7 @@ test("R8 promote gives the branch production's name, default and protection, and
   const { settings, history, connection } = providerOf(sandbox, { wishes: { protect: true } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
   const old = await history.find("production");
-  const restored = await history.branch({ name: "restore-x", target: { kind: "latest" }, declare: journal().declare });
+  const restored = await history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
   const wish = { branch: "restore-x", name: "production", keepAs: "rollback-20261121" };
   const result = await history.promote(wish);
   assert.equal(result.kept.id, old?.id);
@@ -385,7 +402,7 @@ test("R8 a promotion that broke off anywhere goes on to the same end", async () 
       for (const drift of (await provider.settings.read()).drift) await provider.settings.apply(drift);
       const label = `${branch ?? "default"}-${step}`;
       const old = await history.find((await provider.settings.read()).settings.branch as string);
-      const made = await history.branch({ name: `restore-${label}`, target: { kind: "latest" }, declare: journal().declare });
+      const made = await history.branch({ name: `restore-${label}`, target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
       const wish = { branch: `restore-${label}`, name: branch ?? `production-${label}`, keepAs: `rollback-${label}` };
       const broken = sandbox.faults.next({
         path: /\/(branches\/[^/]+|branches\/[^/]+\/set_as_default)$/,
@@ -418,6 +435,7 @@ test("R8 a restored snapshot is promoted by Neon's own act: the connection strin
   const restored = await history.branch({
     name: "restore-x",
     target: { kind: "snapshot", id: point.id, form: "snapshot" },
+    maker: MAKER,
     declare: journal().declare,
   });
   neon.sandbox.faults.next({ method: "POST", path: /finalize_restore$/, effect: { kind: "dropAfter" } });
@@ -430,7 +448,7 @@ test("R8 a restored snapshot is promoted by Neon's own act: the connection strin
 test("R8 promotion under another name says what to change in the configuration", async () => {
   await using neon = await startFakeNeon();
   const { history } = providerOf(neon.sandbox);
-  await history.branch({ name: "restore-x", target: { kind: "latest" }, declare: journal().declare });
+  await history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
   const result = await history.promote({ branch: "restore-x", name: "production-20261121", keepAs: "rollback-20261121" });
   assert.match(result.warnings.join("\n"), /set `branch: production-20261121`/);
   await assert.rejects(history.promote({ branch: "nobody", name: "a", keepAs: "b" }), (error) => isLifeboatError(error, "BRANCH_UNKNOWN"));

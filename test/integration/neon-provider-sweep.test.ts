@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fault } from "../../src/sandbox/neon/faults.ts";
+import { testMaker } from "../support/maker.ts";
 import { journal, type NeonProvider, providerOf } from "../support/neon-provider.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const HOUR_MS = 3_600_000;
 
@@ -23,7 +26,7 @@ const FLOWS: Readonly<Record<string, Flow>> = {
   "a point by branch": { run: (_, { snapshots }) => snapshots.create({ name: "backup-x", form: "branch" }) },
   "a point by snapshot": { run: (_, { snapshots }) => snapshots.create({ name: "backup-x", form: "snapshot" }) },
   "a restore into a branch": {
-    run: (neon, { history }) => history.branch({ name: "restore-x", target: aMinuteAgo(neon), declare: journal().declare }),
+    run: (neon, { history }) => history.branch({ name: "restore-x", target: aMinuteAgo(neon), maker: MAKER, declare: journal().declare }),
   },
   "a restore of a snapshot into a branch": {
     prepare: point("snapshot"),
@@ -32,6 +35,7 @@ const FLOWS: Readonly<Record<string, Flow>> = {
         name: "restore-x",
         target: { kind: "snapshot", id, form: "snapshot" },
         expiresAt: new Date(neon.sandbox.now().getTime() + HOUR_MS),
+        maker: MAKER,
         declare: journal().declare,
       }),
   },
@@ -42,14 +46,14 @@ const FLOWS: Readonly<Record<string, Flow>> = {
   },
   "a promotion": {
     prepare: async (_, { history }) =>
-      (await history.branch({ name: "restore-x", target: { kind: "latest" }, declare: journal().declare })).id,
+      (await history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare })).id,
     run: (_, { history }, branch) => history.promote({ branch, name: "production", keepAs: "rollback-x" }),
   },
   "a promotion of a restored snapshot": {
     prepare: async (neon, provider) => {
       const id = await point("snapshot")(neon, provider);
       const target = { kind: "snapshot", id, form: "snapshot" } as const;
-      return (await provider.history.branch({ name: "restore-x", target, declare: journal().declare })).id;
+      return (await provider.history.branch({ name: "restore-x", target, maker: MAKER, declare: journal().declare })).id;
     },
     run: (_, { history }, branch) => history.promote({ branch, name: "production", keepAs: "rollback-x" }),
   },

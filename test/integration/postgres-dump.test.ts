@@ -170,7 +170,8 @@ test("a restored database takes the name of another, with its owner, settings an
   );
   const finished = `${name}_new`;
   const server = connectionFromParts({ ...partsOf(old), database: "postgres" });
-  const made = await engine.createDatabase(server, finished);
+  const mark = "lifeboat job 1";
+  const made = await engine.createDatabase(server, finished, { mark });
   await query(made, "create table came (id int)");
   await engine.takeName(server, finished, name);
   const [row] = await query(
@@ -181,6 +182,6 @@ test("a restored database takes the name of another, with its owner, settings an
   );
   assert.deepEqual(row, { gone: true, came: true, mem: "7MB", path: '"$user", "odd, one", public', open: false, left: 0 });
   assert.deepEqual((await engine.stateOf(engine.resolveTarget(server, name))).occupants, ["public.came"]);
-  await engine.dropDatabase(server, name);
-  assert.equal((await engine.stateOf(engine.resolveTarget(server, name))).exists, false);
+  await assert.rejects(engine.dropDatabase(server, name, { mark }), /left as it is: .* holds public.came/);
+  assert.equal((await engine.stateOf(engine.resolveTarget(server, name))).exists, true);
 });

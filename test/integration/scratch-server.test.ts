@@ -101,7 +101,8 @@ test("R57 H5 a database that holds subscriptions is dropped, and its publisher i
   );
   const server = (await sharedCluster()).connection("postgres");
   await assert.rejects(query(server, `drop database ${name}`), /subscription/);
-  await engine.dropDatabase(server, name);
+  await query(server, `comment on database ${name} is 'the mark'`);
+  assert.equal(await engine.dropDatabase(server, name, { mark: "the mark" }), "removed");
   assert.deepEqual(await query(server, `select 1 from pg_database where datname = '${name}'`), []);
   assert.deepEqual(calls, []);
 });

@@ -9,6 +9,7 @@ import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { readSegment } from "../../src/engines/postgres/log/segments.ts";
 import type { RecoveryOrder } from "../../src/ports/physical.ts";
+import { testMaker } from "./maker.ts";
 import { postgresBin, query, testCluster } from "./postgres.ts";
 
 export interface Origin {
@@ -103,7 +104,7 @@ export async function orderFor(t: TestContext, directory: string, more: Partial<
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return {
     directory,
-    jobId: "job1",
+    maker: testMaker("job1"),
     serverMajor: Number.parseInt(readFileSync(join((await origin()).cluster.data, "PG_VERSION"), "utf8"), 10),
     base: facts,
     parts: partsOfBase(base, facts),

@@ -7,6 +7,7 @@ import { bringOver } from "../../operations/bring-over.ts";
 import { holdersOf, placesOf } from "../../operations/holders.ts";
 import { discardFlaws, recoverJobs } from "../../operations/recover.ts";
 import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
+import { resourceInWords } from "../../operations/undo.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
@@ -62,7 +63,7 @@ export const jobsCommand = defineCommand({
 
 export const jobsRecover = defineCommand({
   description:
-    "Cleans up after jobs whose process died, as every start of a job does by itself. It also looks at the providers for scratch clusters that no job is responsible for: those that jobs of this repository made are removed, others are named.",
+    "Cleans up after jobs whose process died, as every start of a job does by itself. It also looks at the providers for scratch clusters that no job is responsible for: those that carry the proof of a job of this writer are removed, others are named. Nothing is removed because a journal in the storage says so: every resource carries the mark of the job that made it, and what does not is named and left.",
   arguments: {},
   options: {},
   json: true,
@@ -73,10 +74,11 @@ export const jobsRecover = defineCommand({
       const brought = await bringOver(workshop);
       const strays = await recoverStrays(workshop, watch);
       const lines = [
-        ...recovered.map(
-          ({ job, verb, source, left }) =>
-            `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : `${left.length} things are still there`}`,
-        ),
+        ...recovered.flatMap(({ job, verb, source, removed, left }) => [
+          `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
+          ...removed.map((one) => `  removed: ${resourceInWords(one)}`),
+          ...left.map((one) => `  still there: ${resourceInWords(one)}: ${one.why}`),
+        ]),
         ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
         ...brought.map(
           ({ name, left }) => `${name}: ${left === undefined ? "brought into the repository" : `left on this machine, because ${left}`}`,

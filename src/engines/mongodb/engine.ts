@@ -125,9 +125,7 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
       return await createDatabase(server, name, { ...work, several });
     },
 
-    async dropDatabase(server, name, work = {}) {
-      await dropDatabase(server, name, work);
-    },
+    dropDatabase,
 
     async takeName(server, finished, name, work = {}) {
       await takeName(server, finished, name, work);

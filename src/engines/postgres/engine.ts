@@ -128,12 +128,12 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       return await createDatabase(directConnection(server), name, { ...rest, like: statement });
     },
 
-    async dropDatabase(server, name, work = {}) {
-      await dropDatabase(directConnection(server), name, work);
+    async dropDatabase(server, name, dropping) {
+      return await dropDatabase(directConnection(server), name, dropping);
     },
 
-    async dropLoader(server, jobId, work = {}) {
-      await dropLoader(directConnection(server), jobId, work);
+    async dropLoader(server, jobId, dropping) {
+      return await dropLoader(directConnection(server), jobId, dropping);
     },
 
     async takeName(server, finished, name, work = {}) {

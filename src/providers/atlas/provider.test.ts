@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { testMaker } from "../../../test/support/maker.ts";
 import { isLifeboatError, type LifeboatError } from "../../core/errors.ts";
 import type { Provider } from "../../ports/provider.ts";
 import { ACCOUNT, type Answer, clusterBody, failure, GROUP, HASTE, realClock, type Seen, serve } from "./api/testing.ts";
 import type { AtlasOptions } from "./options.ts";
 import { createAtlasProvider } from "./provider.ts";
+
+const MAKER = testMaker("0123456789abcd");
 
 const PASSWORD = "p@ss/w:rd%";
 
@@ -98,7 +101,10 @@ test("R16 a sharded cluster is refused clearly before anything is made, and its 
   const { history, snapshots } = provider;
   const target = { kind: "time", at: new Date() } as const;
   const declare = async (): Promise<void> => assert.fail("nothing is declared");
-  assert.equal((await failureOf(history?.branch({ name: "x", target, declare }) ?? Promise.resolve())).code, "CAPABILITY_MISSING");
+  assert.equal(
+    (await failureOf(history?.branch({ name: "x", target, maker: MAKER, declare }) ?? Promise.resolve())).code,
+    "CAPABILITY_MISSING",
+  );
   assert.equal((await failureOf(history?.inPlace({ target, keepAs: "x" }) ?? Promise.resolve())).code, "CAPABILITY_MISSING");
   assert.equal((await failureOf(provider.checkScratch(8))).code, "CAPABILITY_MISSING");
   assert.deepEqual(

@@ -31,8 +31,8 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
     settings: settingsControl(ground),
     snapshots: snapshotControl(ground),
     history: historyControl(ground),
-    strays: (work) => strayClusters(ground, work),
-    undo: async (resource, work) =>
-      resource.kind === CLUSTER_KIND ? await undoCluster(ground, resource.locator, work) : await scratch.undo(resource, work),
+    strays: (makerOf, work) => strayClusters(ground, makerOf, work),
+    undo: async (resource, maker, work) =>
+      resource.kind === CLUSTER_KIND ? await undoCluster(ground, resource.locator, maker, work) : await scratch.undo(resource, maker, work),
   };
 }

@@ -1,20 +1,21 @@
 // A cluster that must not be left behind: how it is written down, and how what a crash left of it is found and deleted.
 import { LifeboatError } from "../../core/errors.ts";
-import { isId, makeId } from "../../core/ids.ts";
+import { isId } from "../../core/ids.ts";
 import type { Work } from "../../ports/connection.ts";
-import type { Resource } from "../../ports/resource.ts";
+import type { FoundScratch } from "../../ports/provider.ts";
+import type { Maker, Resource, Undone } from "../../ports/resource.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import { type Ground, isSource } from "./ground.ts";
 import { deleteUntilGone } from "./states.ts";
 
 export const CLUSTER_KIND = "atlas-cluster";
-/** Key of the tag on every cluster of our making. */
+/** Key of the tag on every cluster of our making: it holds the job and its proof, and is given in the request that makes the cluster. */
 export const TAG = "lifeboat";
 
 const SCRATCH_PREFIX = "lifeboat-";
 
 /** Twenty-three characters, which Atlas wants to be unique: the job's id is in them. */
-export const scratchName = (jobId: string): string => `${SCRATCH_PREFIX}${jobId}`;
+export const scratchName = ({ jobId }: Pick<Maker, "jobId">): string => `${SCRATCH_PREFIX}${jobId}`;
 
 /** The job of a scratch cluster, by its name; undefined: it is none. */
 export function jobOfScratch(name: string): string | undefined {
@@ -22,53 +23,51 @@ export function jobOfScratch(name: string): string | undefined {
   return isId(id) ? id : undefined;
 }
 
-/** To be declared when it is known that no cluster has the name: whatever has it later, with this tag, is ours. */
-export function clusterResource({ options, clock }: Ground, name: string): Resource {
-  const tag = jobOfScratch(name) ?? makeId(clock.now(), clock.randomBytes(8));
-  return { kind: CLUSTER_KIND, locator: { groupId: options.groupId, name, tag } };
-}
+/** Value of the tag. */
+export const tagOf = ({ options }: Ground, maker: Maker, name: string): string =>
+  `${maker.jobId} ${maker.prove(CLUSTER_KIND, options.groupId, name)}`;
 
-/** The same, of a scratch cluster that is found rather than made. */
-export const foundResource = (groupId: string, { name }: AtlasCluster, tag: string): Resource => ({
+/** To be declared when it is known that no cluster has the name. */
+export const clusterResource = ({ options }: Ground, name: string): Resource => ({
   kind: CLUSTER_KIND,
-  locator: { groupId, name, tag },
+  locator: { groupId: options.groupId, name },
 });
 
 /**
- * True when it is gone, or was never made; it is waited for. False for another project's. PROVIDER_REFUSED for a cluster that
- * cannot be the one that was declared: the source, a protected one, or one without the tag that was declared.
+ * Deletes it, and waits until it is gone. PROVIDER_REFUSED for a cluster that is not proven to be the one that the job made and did
+ * not finish: the source, a protected one, or one without the job's own tag. Elsewhere: another project's.
  */
-export async function undoCluster(ground: Ground, locator: Resource["locator"], work?: Work): Promise<boolean> {
+export async function undoCluster(ground: Ground, { groupId, name = "" }: Resource["locator"], maker: Maker, work?: Work): Promise<Undone> {
   const { api, options } = ground;
-  const { groupId, name = "" } = locator;
-  if (groupId !== options.groupId) return false;
+  if (groupId !== options.groupId) return "elsewhere";
   const cluster = await api.cluster(name, work);
-  if (cluster === undefined) return true;
-  const why = whyNotOurs(ground, cluster, locator);
+  if (cluster === undefined) return "absent";
+  const why = whyNotOurs(ground, cluster, maker);
   if (why !== undefined) {
     throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is left as it is: ${why}`, {
-      hint: `look at it in Atlas: it costs money for as long as it exists`,
+      hint: `look at it, since it is billed for as long as it exists; when it can go, run \`atlas clusters delete ${name} --projectId ${groupId}\``,
     });
   }
   await deleteUntilGone(ground, cluster, work);
-  return true;
+  return "removed";
 }
 
-function whyNotOurs(ground: Ground, cluster: AtlasCluster, { name = "", tag = "" }: Resource["locator"]): string | undefined {
+function whyNotOurs(ground: Ground, cluster: AtlasCluster, maker: Maker): string | undefined {
+  const { name } = cluster;
   if (isSource(ground, cluster)) return "it is production";
-  if (cluster.terminationProtection) return "somebody has protected it from termination";
-  if (cluster.tags[TAG] !== undefined && cluster.tags[TAG] !== tag) return "another job has made it";
-  if (jobOfScratch(name) !== undefined) return undefined; // nobody else gives such a name
-  if (cluster.tags[TAG] === undefined) return "it does not have the tag of the job that is cleaned up";
-  return undefined; // the tag was drawn by lot for this one cluster: no clock, of ours or Atlas's, says it better
+  if (cluster.terminationProtection) return "it is protected from termination";
+  if (cluster.tags[TAG] !== tagOf(ground, maker, name)) return "it does not carry the tag of the job that is cleaned up";
+  // A cluster that is not scratch is there to stay once its job has ended: only this machine's memory tells that it has not.
+  if (name !== scratchName(maker) && !maker.unended) return `whether job ${maker.jobId} finished it is not known here`;
+  return undefined;
 }
 
 /** Scratch clusters of any job that the project has now. */
-export async function strayClusters({ api, options }: Ground, work?: Work): Promise<{ jobId: string; resource: Resource }[]> {
-  return (await api.clusters(work)).flatMap((cluster) => {
-    const jobId = jobOfScratch(cluster.name);
-    return jobId === undefined || cluster.name === options.cluster || cluster.state === "DELETING"
-      ? []
-      : [{ jobId, resource: foundResource(options.groupId, cluster, jobId) }];
+export async function strayClusters(ground: Ground, makerOf: (jobId: string) => Maker, work?: Work): Promise<FoundScratch[]> {
+  const { api, options } = ground;
+  return (await api.clusters(work)).flatMap(({ name, state, tags }) => {
+    const jobId = jobOfScratch(name);
+    if (jobId === undefined || name === options.cluster || state === "DELETING") return [];
+    return [{ jobId, resource: clusterResource(ground, name), own: tags[TAG] === tagOf(ground, makerOf(jobId), name) }];
   });
 }

@@ -13,7 +13,7 @@ import { ROLES } from "./states.ts";
  */
 export async function requireMayDelete({ api, clock }: Ground, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
   if ((await api.compliance(work)) !== "unknown") return;
-  const nobody = scratchName(makeId(clock.now(), clock.randomBytes(8)));
+  const nobody = scratchName({ jobId: makeId(clock.now(), clock.randomBytes(8)) });
   try {
     await api.deleteCluster({ name: nobody, kind }, work);
   } catch (error) {

@@ -1,17 +1,18 @@
 // A cluster of our own making: declared, created, waited for; and gone again when anything goes wrong on the way.
 import { LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
-import type { Resource } from "../../ports/resource.ts";
+import type { Maker, Resource } from "../../ports/resource.ts";
 import { sleep } from "./api/patience.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import type { Ground } from "./ground.ts";
-import { clusterResource, jobOfScratch, TAG, undoCluster } from "./resource.ts";
+import { clusterResource, jobOfScratch, TAG, tagOf, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
 import { scratchSize } from "./sizes.ts";
 import { untilIdle } from "./states.ts";
 
 export interface MakeRequest extends Work {
   readonly name: string;
+  readonly maker: Maker;
   /** Whose data it is to hold: cloud, region, version, disk and key provider are as there. */
   readonly like: AtlasCluster;
   /** A server version that it must not be older than. */
@@ -40,7 +41,7 @@ export async function requireFreeName({ api }: Ground, name: string, work?: Work
  * cause. What `use` gives stays until somebody undoes the resource.
  */
 export async function withNewCluster<T>(ground: Ground, request: MakeRequest, use: (made: MadeCluster) => Promise<T>): Promise<T> {
-  const { name, like } = request;
+  const { name, like, maker } = request;
   const wish = wishOf(ground, request); // refuses before anything is declared
   await requireFreeName(ground, name, request);
   if (jobOfScratch(name) !== undefined) await requireMayDelete(ground, wish.tier === "FLEX" ? "flex" : "dedicated", request);
@@ -48,11 +49,11 @@ export async function withNewCluster<T>(ground: Ground, request: MakeRequest, us
   await request.declare(resource);
   try {
     request.signal?.throwIfAborted();
-    await ground.api.createCluster({ ...wish, name, tags: { [TAG]: resource.locator.tag ?? "", "lifeboat-source": like.name } }, request);
+    await ground.api.createCluster({ ...wish, name, tags: { [TAG]: tagOf(ground, maker, name), "lifeboat-source": like.name } }, request);
     const cluster = await untilIdle(ground, name, `the cluster ${name} (${wish.tier}) is being created`, request);
     return await use({ cluster, resource });
   } catch (error) {
-    await removeAgain(ground, resource);
+    await removeAgain(ground, resource, maker);
     throw error;
   }
 }
@@ -81,7 +82,7 @@ const majorOf = (version: string | undefined): string | undefined => /^\d+\.\d+/
 const LATE_LOOKS = 4;
 
 /** Without the job's signal: also when the job was cancelled. The journal has it, should this fail too: the first cause is reported. */
-export async function removeAgain(ground: Ground, resource: Resource): Promise<void> {
+export async function removeAgain(ground: Ground, resource: Resource, maker: Maker): Promise<void> {
   const { patience, api } = ground;
   const signal = AbortSignal.timeout(patience.deleteMs + patience.outageMs);
   try {
@@ -89,7 +90,7 @@ export async function removeAgain(ground: Ground, resource: Resource): Promise<v
       if ((await api.cluster(resource.locator.name ?? "", { signal })) !== undefined) break;
       await sleep(patience.retryMs * 4, signal);
     }
-    await undoCluster(ground, resource.locator, { signal });
+    await undoCluster(ground, resource.locator, maker, { signal });
   } catch {
     // Told by whoever cleans the journal up.
   }

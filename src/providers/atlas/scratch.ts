@@ -4,7 +4,7 @@ import { connectionFromUrl } from "../../engines/mongodb/connect/url.ts";
 import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/server.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
-import type { Resource } from "../../ports/resource.ts";
+import type { Maker, Resource, Undone } from "../../ports/resource.ts";
 import { awake, connectionOf } from "./access.ts";
 import { type Ground, requireReplicaSet, sourceCluster } from "./ground.ts";
 import { scratchName, undoCluster } from "./resource.ts";
@@ -14,8 +14,7 @@ import { wishOf, withNewCluster } from "./scratch-cluster.ts";
 export interface ScratchPlace {
   check(serverMajor: number, work?: Work): Promise<string>;
   begin(request: ScratchRequest): Promise<Scratch>;
-  /** False: no resource of this kind, or of another server. */
-  undo(resource: Resource, work?: Work): Promise<boolean>;
+  undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone>;
 }
 
 /** CONFIG_INVALID when the address of the scratch server cannot be read. */
@@ -36,7 +35,8 @@ export function scratchPlace(ground: Ground): ScratchPlace {
       url === undefined
         ? await beginScratchCluster(ground, request)
         : await beginScratchOnServer(url, await source({ signal: request.signal, progress: request.progress }), request),
-    undo: async ({ kind, locator }, work) => kind === SERVER_KIND && (await undoScratchOnServer(url, locator, work)),
+    undo: async ({ kind, locator }, maker, work) =>
+      kind === SERVER_KIND ? await undoScratchOnServer(url, locator, maker, work) : "elsewhere",
   };
 }
 
@@ -48,23 +48,29 @@ async function describeScratch(ground: Ground, serverMajor: number, work?: Work)
   return `a scratch cluster of Atlas (${tier}, ${cloud} ${region}), which is made for the drill, billed while it lasts, and deleted after it`;
 }
 
-async function beginScratchCluster(ground: Ground, { jobId, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
+async function beginScratchCluster(ground: Ground, { maker, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
   const like = await scratchLike(ground, work);
-  return await withNewCluster(ground, { name: scratchName(jobId), like, serverMajor, declare, ...work }, async ({ cluster, resource }) => {
-    const own = connectionFromUrl(connectionOf({ ...ground, options: { ...ground.options, database: undefined } }, cluster).url);
-    await awake(ground, own, work);
-    let ended: Promise<void> | undefined;
-    return {
-      connection: own,
-      description: `an Atlas cluster of size ${cluster.tier} (${cluster.cloud} ${cluster.region}, MongoDB ${cluster.version ?? "of unknown version"}) made for this job; ${like.name} is ${like.tier}`,
-      resource,
-      ownServer: true,
-      end() {
-        ended ??= undoCluster(ground, resource.locator, { signal: AbortSignal.timeout(ground.patience.deleteMs) }).then(() => undefined);
-        return ended;
-      },
-    };
-  });
+  return await withNewCluster(
+    ground,
+    { name: scratchName(maker), maker, like, serverMajor, declare, ...work },
+    async ({ cluster, resource }) => {
+      const own = connectionFromUrl(connectionOf({ ...ground, options: { ...ground.options, database: undefined } }, cluster).url);
+      await awake(ground, own, work);
+      let ended: Promise<void> | undefined;
+      return {
+        connection: own,
+        description: `an Atlas cluster of size ${cluster.tier} (${cluster.cloud} ${cluster.region}, MongoDB ${cluster.version ?? "of unknown version"}) made for this job; ${like.name} is ${like.tier}`,
+        resource,
+        ownServer: true,
+        end() {
+          ended ??= undoCluster(ground, resource.locator, maker, { signal: AbortSignal.timeout(ground.patience.deleteMs) }).then(
+            () => undefined,
+          );
+          return ended;
+        },
+      };
+    },
+  );
 }
 
 async function scratchLike(ground: Ground, work?: Work) {

@@ -15,6 +15,7 @@ export function snapshotControl(ground: Ground): SnapshotControl {
   const { api, patience } = ground;
   return {
     forms: ["snapshot"],
+    marked: [],
     async list(work) {
       const known = new Set(work?.known);
       const cluster = await sourceCluster(ground, work);

@@ -19,9 +19,9 @@ export function createMongodbProvider(options: MongodbProviderOptions): Provider
     checkScratch: (serverMajor, work) =>
       url === undefined ? checkScratchProgram(options, serverMajor, work) : checkScratchServer(url, source, serverMajor, work),
     beginScratch: (request) => (url === undefined ? beginScratchServer(options, request) : beginScratchOnServer(url, source, request)),
-    async undo({ kind, locator }, work) {
-      if (kind === SERVER_KIND) return await undoScratchOnServer(url, locator, work);
-      return kind === MONGOD_KIND ? await undoScratchServer(locator) : false;
+    async undo({ kind, locator }, maker, work) {
+      if (kind === SERVER_KIND) return await undoScratchOnServer(url, locator, maker, work);
+      return kind === MONGOD_KIND ? await undoScratchServer(locator, maker) : "elsewhere";
     },
   };
 }

@@ -31,7 +31,9 @@ export function createNeonProvider(options: NeonOptions): Provider {
     settings: settingsControl(ground),
     snapshots: snapshotControl(ground),
     history: historyControl(ground),
-    undo: async (resource, work) =>
-      resource.kind === BRANCH_KIND ? await undoBranch(ground, resource.locator, work) : ((await scratch.undo(resource, work)) ?? false),
+    undo: async (resource, maker, work) =>
+      resource.kind === BRANCH_KIND
+        ? await undoBranch(ground, resource.locator, maker, work)
+        : ((await scratch.undo(resource, maker, work)) ?? "elsewhere"),
   };
 }

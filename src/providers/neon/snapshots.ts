@@ -18,6 +18,7 @@ export function snapshotControl(ground: Ground): SnapshotControl {
 
   return {
     forms: ["branch", "snapshot"],
+    marked: ["branch"],
     async list(work) {
       const known = new Set(work?.known);
       const [branches, snapshots] = await Promise.all([api.branches(work), api.snapshots(work)]);
@@ -56,10 +57,10 @@ export function snapshotControl(ground: Ground): SnapshotControl {
 
 /** Kept by us until our own policy lets it go, so without an expiry of Neon's: a branch that expires can have no children. */
 async function byBranch(ground: Ground, scene: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
-  const { name } = request;
+  const { name, mark } = request;
   refuseTaken(name, scene.branches, "branch");
   await requireRoom(ground, ["branches"], `the branch ${name}`, request);
-  const wish = { name, parentId: scene.production.id, at: undefined, compute: false };
+  const wish = { name, parentId: scene.production.id, at: undefined, compute: false, mark };
   const branch = await ground.api.createBranch(wish, request);
   return fromBranch(branch, [...scene.branches, branch]);
 }
@@ -115,6 +116,7 @@ function fromBranch(branch: NeonBranch, branches: readonly NeonBranch[]): Provid
     time: branch.parentTime ?? branch.createdAt,
     expiresAt: branch.expiresAt,
     scheduled: false,
+    mark: branch.mark,
     pinned: whyPinned(branch, branches),
   };
 }

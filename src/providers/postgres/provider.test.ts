@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { testMaker } from "../../../test/support/maker.ts";
 import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../../../test/support/postgres.ts";
 import { isLifeboatError } from "../../core/errors.ts";
+import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { Resource } from "../../ports/resource.ts";
 import { createPostgresProvider } from "./provider.ts";
 
@@ -15,7 +17,11 @@ function request(serverMajor = 10) {
   const declared: Resource[] = [];
   return {
     declared,
-    request: { jobId: `j${process.pid}x${jobs++}`, serverMajor, declare: async (resource: Resource) => void declared.push(resource) },
+    request: {
+      maker: testMaker(`j${process.pid}x${jobs++}`),
+      serverMajor,
+      declare: async (resource: Resource) => void declared.push(resource),
+    },
   };
 }
 
@@ -35,13 +41,13 @@ test("a scratch cluster is declared before it is made, empty, described, and gon
     },
   });
   assert.deepEqual(declared, [scratch.resource]);
-  assert.match(scratch.resource.locator.directory ?? "", new RegExp(asked.jobId));
+  assert.match(scratch.resource.locator.directory ?? "", new RegExp(asked.maker.jobId));
   assert.match(scratch.description, /throw-away .* fsync off: times may be better/);
   assert.deepEqual(await query(scratch.connection, "select current_database()::text as d"), [{ d: "scratch" }]);
   await scratch.end();
   await scratch.end();
   assert.ok(!existsSync(scratch.resource.locator.directory ?? "/"));
-  assert.equal(await provider.undo(scratch.resource), true);
+  assert.equal(await provider.undo(scratch.resource, asked.maker), "absent");
 });
 
 test("without a server that is new enough, the package to install is named and nothing is declared", needsServer, async (t) => {
@@ -67,7 +73,7 @@ test("on a given server, scratch is a database of the job's own, dropped even wh
   const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch(asked);
-  const name = `lifeboat_scratch_${asked.jobId}`;
+  const name = `lifeboat_scratch_${asked.maker.jobId}`;
   assert.deepEqual(declared, [scratch.resource]);
   assert.ok((await databases()).includes(name));
   assert.ok(!JSON.stringify(scratch.resource).includes(new URL(server.url.replace("@/", "@h/")).password));
@@ -104,15 +110,33 @@ test("a source that is down does not keep a drill from its scratch server", need
   await scratch.end();
 });
 
+test("R56 what a crash left before its mark goes when it is empty, and is left when it holds anything", needsServer, async () => {
+  const source = await freshDatabase();
+  const server = (await sharedCluster()).connection("postgres");
+  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const { maker } = request().request;
+  const database = `lifeboat_scratch_${maker.jobId}`;
+  const resource = { kind: "scratch-database", locator: { server: connectionFromUrl(server.url).label, database } };
+  const made = await freshDatabase(database);
+  await query(made, "create table mine (id int)");
+  await assert.rejects(provider.undo(resource, maker), /carries no mark of Lifeboat's and holds public.mine/);
+  await query(made, "drop table mine");
+  assert.equal(await provider.undo(resource, maker), "removed");
+  assert.equal(await provider.undo(resource, maker), "absent");
+});
+
 test("what a crash left on a scratch server is dropped by the locator, and nothing else ever is", needsServer, async () => {
   const source = await freshDatabase("precious");
   const server = (await sharedCluster()).connection("postgres");
   const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
-  const { resource } = await provider.beginScratch(request().request);
+  const { request: asked } = request();
+  const { resource } = await provider.beginScratch(asked);
+  const { maker } = asked;
   const forged = { ...resource, locator: { ...resource.locator, database: "precious" } };
-  await assert.rejects(provider.undo(forged), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  assert.equal(await createPostgresProvider({ url: source.url }).undo(resource), false);
-  assert.equal(await provider.undo(resource), true);
+  await assert.rejects(provider.undo(forged, maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+  assert.equal(await createPostgresProvider({ url: source.url }).undo(resource, maker), "elsewhere");
+  await assert.rejects(provider.undo(resource, testMaker(maker.jobId, { secret: "another" })), /does not carry the mark of the job/);
+  assert.equal(await provider.undo(resource, maker), "removed");
   const left = await databases();
   assert.ok(left.includes("precious") && !left.includes(resource.locator.database));
 });

@@ -15,6 +15,6 @@ export function createPostgresProvider(options: PostgresProviderOptions): Provid
     connection: async () => source,
     checkScratch: scratch.check,
     beginScratch: scratch.begin,
-    undo: async (resource, work) => (await scratch.undo(resource, work)) ?? false,
+    undo: async (resource, maker, work) => (await scratch.undo(resource, maker, work)) ?? "elsewhere",
   };
 }

@@ -50,6 +50,7 @@ export async function createBranch(realm: Realm, call: Call): Promise<Answer> {
     expiresAt,
     ttlSeconds: expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000),
     initSource,
+    annotations: annotationsOf(call.body),
     catalog: parent.protected ? await repassword(realm, line, catalog, mintPassword) : catalog,
     schedule: [],
     scheduledUpTo: now,
@@ -78,6 +79,13 @@ export async function createBranch(realm: Realm, call: Call): Promise<Answer> {
       ...(writer === undefined ? {} : { connection_uris: connectionViews(branch, writer) }),
     },
   };
+}
+
+function annotationsOf(body: Json): Branch["annotations"] {
+  const given = optional(body, "annotation_value", "object");
+  if (given === undefined) return undefined;
+  if (!Object.values(given).every((value) => typeof value === "string")) throw invalid("annotation_value must hold strings");
+  return given as Record<string, string>;
 }
 
 /** Leaves the tables of a new branch, and nothing in them. */

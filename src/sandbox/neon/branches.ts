@@ -62,7 +62,8 @@ export function listBranches(realm: Realm, call: Call): Answer {
   });
   const { items, cursor, more } = page(call.query, sorted, (branch) => branch.id, { usual: 10_000, most: 10_000 });
   const pagination = { ...(more ? { next: cursor } : {}), sort_by: sortBy, sort_order: order };
-  return { status: 200, body: { branches: items.map((branch) => branchView(realm, project, branch)), annotations: {}, pagination } };
+  const annotations = Object.fromEntries(items.filter((branch) => branch.annotations).map((branch) => [branch.id, annotationView(branch)]));
+  return { status: 200, body: { branches: items.map((branch) => branchView(realm, project, branch)), annotations, pagination } };
 }
 
 function matching(project: Project, call: Call): Branch[] {
@@ -78,14 +79,15 @@ export async function getBranch(realm: Realm, call: Call): Promise<Answer> {
   const project = realm.project(call);
   const branch = realm.branch(project, call.params.branch);
   branch.sizeBytes = (await realm.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
-  const annotation = {
-    object: { type: "console/branch", id: branch.id },
-    value: {},
-    created_at: branch.createdAt,
-    updated_at: branch.updatedAt,
-  };
-  return { status: 200, body: { branch: branchView(realm, project, branch), annotation } };
+  return { status: 200, body: { branch: branchView(realm, project, branch), annotation: annotationView(branch) } };
 }
+
+const annotationView = ({ id, annotations, createdAt }: Branch): object => ({
+  object: { type: "console/branch", id },
+  value: annotations ?? {},
+  created_at: createdAt,
+  updated_at: createdAt,
+});
 
 export function defaultOf(project: Project): Branch {
   const found = [...project.branches.values()].find((branch) => branch.default);

@@ -76,6 +76,8 @@ export interface Branch {
   ttlSeconds?: number | undefined;
   lastResetAt?: Date | undefined;
   readonly initSource: string;
+  /** Given when it was made; nothing changes them later. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   restoreStatus?: "restored" | "finalized" | undefined;
   /** Snapshot it was restored from, and the branch it was to replace. */
   restoredFrom?: string | undefined;

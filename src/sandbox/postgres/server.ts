@@ -65,7 +65,7 @@ export async function openSession(url: string): Promise<PostgresSession> {
 
 /** Removes what a sandbox left whose process was killed. False when another host has to do it. */
 export async function removePostgresSandbox(directory: string, jobId: string): Promise<boolean> {
-  return await undoCluster({ directory, jobId, host: hostname() });
+  return (await undoCluster({ directory, jobId, host: hostname() })) !== "elsewhere";
 }
 
 /** The same error, with what to install for both the server and its client programs. */

@@ -3,12 +3,12 @@
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import { type Maker, markOf, type Resource, type Undone } from "../../../ports/resource.ts";
 import { type MongoSession, openMongo, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, flawOfDatabaseName, serverOf, withDatabase } from "../connect/url.ts";
 import { ownDatabase, type SourceScope } from "../scope.ts";
 import { assertNotSource } from "../target/identity.ts";
-import { clearMark, readMark, setMark } from "../target/mark.ts";
+import { clearMark, markFilling, markWithin, readMark, setMark } from "../target/mark.ts";
 import { occupantsOf } from "../target/target.ts";
 
 export const SERVER_KIND = "mongodb-scratch";
@@ -24,14 +24,14 @@ export interface ScratchSource extends SourceScope {
  * (SOURCE_WRITE_REFUSED), one that is older than the data, and for several databases one that holds any (SCRATCH_FAILED).
  */
 export async function beginScratchOnServer(url: string, source: ScratchSource, request: ScratchRequest): Promise<Scratch> {
-  const { jobId, serverMajor, signal, declare } = request;
+  const { maker, serverMajor, signal, declare } = request;
   const named = connectionFromUrl(url);
   const server = withDatabase(named, undefined);
-  const name = nameFor(jobId);
+  const name = nameFor(maker.jobId);
   const several = source.several === true;
   const resource: Resource = {
     kind: SERVER_KIND,
-    locator: { server: server.label, jobId, ...(several ? {} : { database: name }) },
+    locator: { server: server.label, ...(several ? {} : { database: name }) },
   };
   await refuseSource(source, several ? server : named, signal);
   const major = await withMongo(server, { signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
@@ -45,7 +45,9 @@ export async function beginScratchOnServer(url: string, source: ScratchSource, r
     const [occupant] = await occupantsOf(session, several ? {} : { database: name });
     if (occupant !== undefined) throw occupied(server, occupant, several);
     await declare(resource);
-    if (several) await setMark(session, "scratch", [jobId]);
+    const mark = markFor(maker, server, several ? undefined : name);
+    if (several) await setMark(session, "scratch", mark);
+    else await markFilling(session, name, mark);
     return session.hello.serverMajor;
   });
   let ending: Promise<void> | undefined;
@@ -56,7 +58,7 @@ export async function beginScratchOnServer(url: string, source: ScratchSource, r
     ownServer: false,
     end() {
       // Without the job's signal: what was made is removed also when the job was cancelled.
-      ending ??= remove(server, jobId, several);
+      ending ??= remove(server, maker, several).then(() => undefined);
       return ending;
     },
   };
@@ -83,17 +85,20 @@ export async function checkScratchServer(url: string, source: ScratchSource, ser
   });
 }
 
-/** The clean-up after a crash. False when the configuration now names another server: only that one holds what is to go. */
-export async function undoScratchOnServer(url: string | undefined, locator: Resource["locator"], work: Work = {}): Promise<boolean> {
-  const { server: label, database, jobId = "" } = locator;
-  if (url === undefined) return false;
+/** The clean-up after a crash. Elsewhere: the configuration now names another server, and only that one holds what is to go. */
+export async function undoScratchOnServer(
+  url: string | undefined,
+  { server: label, database }: Resource["locator"],
+  maker: Maker,
+  work: Work = {},
+): Promise<Undone> {
+  if (url === undefined) return "elsewhere";
   const server = withDatabase(connectionFromUrl(url), undefined);
-  if (server.label !== label) return false;
-  if (database !== undefined && database !== nameFor(jobId)) {
-    throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${jobId}; it is left as it is`);
+  if (server.label !== label) return "elsewhere";
+  if (database !== undefined && database !== nameFor(maker.jobId)) {
+    throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${maker.jobId}; it is left as it is`);
   }
-  await remove(server, jobId, database === undefined, work.signal);
-  return true;
+  return await remove(server, maker, database === undefined, work.signal);
 }
 
 function occupied(server: Connection, occupant: string, several: boolean): LifeboatError {
@@ -126,14 +131,28 @@ function nameFor(jobId: string): string {
   return name;
 }
 
-async function remove(server: Connection, jobId: string, several: boolean, signal?: AbortSignal): Promise<void> {
-  await withMongo(server, { signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
-    if (!several) return await drop(session, nameFor(jobId));
+const markFor = (maker: Maker, server: Connection, database: string | undefined): string =>
+  markOf(maker, SERVER_KIND, server.label, database ?? "");
+
+async function remove(server: Connection, maker: Maker, several: boolean, signal?: AbortSignal): Promise<Undone> {
+  return await withMongo(server, { signal, otherwise: "SCRATCH_FAILED" }, async (session) => {
+    const name = nameFor(maker.jobId);
+    const mark = markFor(maker, server, several ? undefined : name);
+    const found = several ? (await readMark(session, "scratch"))?.mark : await markWithin(session, name);
+    const [occupant] = found === undefined && !several ? await occupantsOf(session, { database: name }) : [];
+    if (found === undefined && occupant === undefined) return "absent";
+    if (found !== mark) {
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `${several ? serverOf(server) : name} does not carry the mark of job ${maker.jobId}; it is left as it is`,
+      );
+    }
     // As long as the job's mark is there, so is nothing but the job's: the server was empty when it was set.
-    if ((await readMark(session, "scratch"))?.[0] !== jobId) return;
-    for (const name of await session.databases()) await drop(session, name);
+    for (const each of several ? await session.databases() : [name]) await drop(session, each);
+    if (!several) return "removed";
     await clearMark(session, "filling");
     await clearMark(session, "scratch");
+    return "removed";
   });
 }
 

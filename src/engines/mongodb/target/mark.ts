@@ -1,12 +1,13 @@
-// Marks of what is being filled, so that exactly this can go again after a crash, and nothing that somebody made meanwhile.
+// Marks of what is being filled, so that exactly this can go again after a crash, and nothing that was made since by others.
 //
 // A single database has its mark within: who drops it and uses its name otherwise is rid of the mark too. Of several at once, which
-// keep their names, a database of our own says which they are. Either is written before anything comes to be.
+// keep their names, a database of our own says which they are. Either is written before anything comes to be, and names the job that
+// wrote it, with its proof: a clean-up drops by nothing else.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { flawOfDatabaseName } from "../connect/url.ts";
-import { isOwnDatabase, MARK_COLLECTION, MARK_DATABASE } from "../scope.ts";
+import { MARK_COLLECTION, MARK_DATABASE } from "../scope.ts";
 
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
@@ -15,8 +16,8 @@ const NOT_FOUND = 26;
 type MarkKind = "filling" | "scratch";
 
 /** Marks one database as being filled. */
-export async function markFilling(session: MongoSession, database: string): Promise<void> {
-  await session.command(database, { insert: MARK_COLLECTION, documents: [{ _id: "filling" }], writeConcern: MAJORITY });
+export async function markFilling(session: MongoSession, database: string, mark: string): Promise<void> {
+  await session.command(database, { insert: MARK_COLLECTION, documents: [{ _id: "filling", mark }], writeConcern: MAJORITY });
 }
 
 /** From now on it is as any other. */
@@ -28,16 +29,16 @@ export async function endFilling(session: MongoSession, database: string): Promi
   }
 }
 
-/** Whether it is still being filled, or has a name that only a job gives. */
-export async function isBeingFilled(session: MongoSession, database: string): Promise<boolean> {
-  if (isOwnDatabase(database)) return true;
+/** The mark within a database; undefined when it has none, and is no longer being filled, or never was. */
+export async function markWithin(session: MongoSession, database: string): Promise<string | undefined> {
   const reply = await session.command(database, { find: MARK_COLLECTION, limit: 1, singleBatch: true });
-  return (reply.cursor.firstBatch as unknown[]).length > 0;
+  const [found] = reply.cursor.firstBatch as { mark?: unknown }[];
+  return found && String(found.mark ?? "");
 }
 
-/** RESTORE_TARGET_NOT_EMPTY when there is such a mark already. */
-export async function setMark(session: MongoSession, kind: MarkKind, words: readonly string[]): Promise<void> {
-  const documents = [{ _id: kind, words: [...words] }];
+/** RESTORE_TARGET_NOT_EMPTY when there is such a mark already. `words`: the databases that are being filled. */
+export async function setMark(session: MongoSession, kind: MarkKind, mark: string, words: readonly string[] = []): Promise<void> {
+  const documents = [{ _id: kind, mark, words: [...words] }];
   const reply = await session.command(MARK_DATABASE, { insert: kind, documents, writeConcern: MAJORITY });
   const [refused] = (reply.writeErrors ?? []) as { errmsg: string }[];
   if (refused === undefined) return;
@@ -46,17 +47,16 @@ export async function setMark(session: MongoSession, kind: MarkKind, words: read
   });
 }
 
-/** What the mark says; undefined when there is none. */
-export async function readMark(session: MongoSession, kind: MarkKind): Promise<readonly string[] | undefined> {
+/** What the mark says, and the databases that it names; undefined when there is none. */
+export async function readMark(
+  session: MongoSession,
+  kind: MarkKind,
+): Promise<{ readonly mark: string; readonly databases: readonly string[] } | undefined> {
   const reply = await session.command(MARK_DATABASE, { find: kind, limit: 1, singleBatch: true });
-  const [mark] = reply.cursor.firstBatch as { words?: unknown }[];
-  if (mark === undefined) return undefined;
-  return Array.isArray(mark.words) ? mark.words.map(String) : [];
-}
-
-/** Databases that a restore is filling; none when there is no mark. */
-export async function databasesBeingFilled(session: MongoSession): Promise<readonly string[]> {
-  return ((await readMark(session, "filling")) ?? []).filter((name) => flawOfDatabaseName(name) === undefined);
+  const [found] = reply.cursor.firstBatch as { mark?: unknown; words?: unknown }[];
+  if (found === undefined) return undefined;
+  const names = Array.isArray(found.words) ? found.words.map(String) : [];
+  return { mark: String(found.mark ?? ""), databases: names.filter((name) => flawOfDatabaseName(name) === undefined) };
 }
 
 /** Takes the mark away, if there is one. */

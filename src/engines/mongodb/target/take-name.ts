@@ -16,7 +16,7 @@ import { readRaw } from "../dump/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
 import { insertRaw } from "../load/raw-insert.ts";
 import { bucketsOf } from "../scope.ts";
-import { clearMark, endFilling } from "./mark.ts";
+import { clearMark, endFilling, readMark } from "./mark.ts";
 
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
@@ -29,7 +29,11 @@ const NOT_FOUND = 26;
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
   await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
-    if (finished === name) return name === "" ? clearMark(session, "filling") : endFilling(session, name);
+    if (finished === name) {
+      // The marks within first: as long as the one on the server is there, a clean-up finds them.
+      for (const each of name === "" ? ((await readMark(session, "filling"))?.databases ?? []) : [name]) await endFilling(session, each);
+      return name === "" ? clearMark(session, "filling") : undefined;
+    }
     if (session.hello.topology === "sharded") {
       throw new LifeboatError("CAPABILITY_MISSING", `a sharded cluster cannot give the database ${finished} the name ${name}`, {
         hint: `restore into a name where nothing is; ${finished} holds the restored data, checked`,

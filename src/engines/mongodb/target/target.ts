@@ -3,12 +3,13 @@ import { createReadStream } from "node:fs";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
+import type { Undone } from "../../../ports/resource.ts";
 import { isOplog } from "../archive/prelude.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
 import { chooserOf, databasesOf, isBuckets, isServerCollection, type Namespace, type Scope, type SourceScope, scopeOf } from "../scope.ts";
-import { clearMark, databasesBeingFilled, isBeingFilled, markFilling, setMark } from "./mark.ts";
+import { clearMark, markFilling, markWithin, readMark, setMark } from "./mark.ts";
 
 const NAMED = 5;
 const MAJORITY = { w: "majority", wtimeout: 60_000 };
@@ -55,6 +56,8 @@ export async function occupantsOf(session: MongoSession, scope: Scope): Promise<
 }
 
 export interface CreateOptions extends Work {
+  /** Absent: nothing marks it, and no clean-up drops it. */
+  readonly mark?: string | undefined;
   /** The archive that will be loaded. */
   readonly like?: string | undefined;
   /** Chosen collections of it. */
@@ -73,12 +76,14 @@ export interface CreateOptions extends Work {
 export async function createDatabase(server: Connection, name: string, options: CreateOptions): Promise<Connection> {
   const databases = options.like === undefined ? [] : await databasesOfArchive(options.like, options.tables);
   const several = options.several ?? databases.length > 1;
+  const { mark = "" } = options;
   const whole = withDatabase(server, undefined);
   if (several && options.ownServer) return whole;
   if (several && name === "") {
     await withMongo(whole, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
       await assertEmpty(session, { databases });
-      await setMark(session, "filling", databases);
+      await setMark(session, "filling", mark, databases);
+      for (const each of databases) await markFilling(session, each, mark);
     });
     return whole;
   }
@@ -86,7 +91,7 @@ export async function createDatabase(server: Connection, name: string, options: 
   const connection = withDatabase(server, name);
   await withMongo(connection, { signal: options.signal, otherwise: "LOAD_FAILED" }, async (session) => {
     await assertEmpty(session, { database: name });
-    await markFilling(session, name);
+    await markFilling(session, name, mark);
   });
   return connection;
 }
@@ -153,17 +158,23 @@ function databasesOfCollections(collections: readonly Namespace[], tables: reado
 }
 
 /**
- * Drops it, while it is being filled: what somebody else has put under that name since stays. One that is not there is no error. Of ""
- * the databases that a restore of several was filling, and their mark.
+ * Drops it, as long as the mark in it is this one. Of "" those of the databases that the mark on the server names, and then that mark.
+ * A database without a mark is absent: it was finished, or another has the name since. One with another mark: SCRATCH_FAILED.
  */
-export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
+export async function dropDatabase(server: Connection, name: string, { mark, signal }: Work & { readonly mark: string }): Promise<Undone> {
   const flaw = name === "" ? undefined : flawOfDatabaseName(name);
   if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
-  await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
-    for (const each of name === "" ? await databasesBeingFilled(session) : [name]) {
-      if (name !== "" && !(await isBeingFilled(session, each))) continue;
-      await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
+  return await withMongo(withDatabase(server, undefined), { signal, otherwise: "LOAD_FAILED" }, async (session) => {
+    const several = name === "" ? await readMark(session, "filling") : undefined;
+    const found = name === "" ? several?.mark : await markWithin(session, name);
+    if (found === undefined) return "absent";
+    if (found !== mark) {
+      const what = name === "" ? `what is being filled on ${server.label}` : `the database ${name}`;
+      throw new LifeboatError("SCRATCH_FAILED", `${what} is left as it is: its mark is not that of the job that is cleaned up`);
     }
+    for (const each of several?.databases ?? [name])
+      if ((await markWithin(session, each)) === mark) await session.command(each, { dropDatabase: 1, writeConcern: MAJORITY });
     if (name === "") await clearMark(session, "filling");
+    return "removed";
   });
 }

@@ -114,16 +114,16 @@ test("after starter and supervisor are killed, the locator is enough to end and 
   process.kill(started.parent, "SIGKILL");
   await until(async () => (await isGone(started.supervisor)) && (await isGone(started.parent)));
   assert.ok(existsSync(started.directory));
-  assert.equal(await undoCluster({ ...locatorOf(started), host: "another-host" }), false);
+  assert.equal(await undoCluster({ ...locatorOf(started), host: "another-host" }), "elsewhere");
   assert.ok(existsSync(started.directory));
-  assert.equal(await undoCluster(locatorOf(started)), true);
+  assert.equal(await undoCluster(locatorOf(started)), "removed");
   assert.ok(!existsSync(started.directory) && (await isGone(started.server)));
-  assert.equal(await undoCluster(locatorOf(started)), true);
+  assert.equal(await undoCluster(locatorOf(started)), "absent");
 });
 
 test("a clean-up while everything still runs ends server and supervisor", needsServer, async () => {
   const started = await startElsewhere();
-  assert.equal(await undoCluster(locatorOf(started)), true);
+  assert.equal(await undoCluster(locatorOf(started)), "removed");
   assert.ok(!existsSync(started.directory) && (await isGone(started.server)) && (await isGone(started.supervisor)));
   process.kill(started.parent, "SIGKILL");
 });
@@ -167,6 +167,14 @@ test("a clean-up touches no directory that is not this job's, and no process tha
   await assert.rejects(undoCluster(locator), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
   await writeNote(directory, { lifeboat: "cluster", jobId: "other", host: hostname() });
   await assert.rejects(undoCluster(locator), (error) => isLifeboatError(error, "SCRATCH_FAILED") && /job other/.test(error.message));
+  const proven = { ...locator, proof: "p" };
+  for (const note of [{ jobId: "mine" }, { jobId: "mine", proof: "q" }]) {
+    await writeNote(directory, { lifeboat: "cluster", host: hostname(), ...note });
+    await assert.rejects(
+      undoCluster(proven),
+      (error) => isLifeboatError(error, "SCRATCH_FAILED") && /the proof of that job/.test(error.message),
+    );
+  }
   assert.equal(readFileSync(join(directory, "precious"), "utf8"), "x");
 
   const bystander = spawn("sleep", ["1000"], { stdio: "ignore" });
@@ -176,13 +184,13 @@ test("a clean-up touches no directory that is not this job's, and no process tha
   mkdirSync(join(directory, "data"));
   writeFileSync(join(directory, "data", "postmaster.pid"), `${pid}\n`);
   assert.equal((await readNote(directory))?.jobId, "mine");
-  assert.equal(await undoCluster(locator), true);
+  assert.equal(await undoCluster(locator), "removed");
   assert.ok(!existsSync(directory) && !(await isGone(pid)));
 });
 
 test("a crash between making the directory and its note is cleaned up too", async (t) => {
   const directory = join(folder(t), "lifeboat-unborn-1");
   mkdirSync(directory);
-  assert.equal(await undoCluster({ directory, jobId: "unborn", host: hostname() }), true);
+  assert.equal(await undoCluster({ directory, jobId: "unborn", host: hostname() }), "removed");
   assert.ok(!existsSync(directory));
 });

@@ -29,6 +29,8 @@ export interface ClusterOptions {
   /** Where `initdb`, `postgres` and `pg_controldata` are. */
   readonly bin: string;
   readonly jobId: string;
+  /** Goes into its note: a clean-up that a journal asks for removes the directory by nothing else. */
+  readonly proof?: string | undefined;
   /** False: nothing survives a crash of the machine, and everything is faster. */
   readonly durable: boolean;
   /** Added to, or in place of, the settings that `durable` chooses. */
@@ -94,7 +96,7 @@ const PEACE_TIMEOUT_MS = 320_000;
 
 /** Makes and starts a cluster. Throws SCRATCH_FAILED, or the abort's reason; then nothing is left of it that is not to be kept. */
 export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
-  const { directory, jobId, signal, existing } = options;
+  const { directory, jobId, proof, signal, existing } = options;
   const keep = options.keep ?? false;
   signal?.throwIfAborted();
   if (!isAbsolute(directory)) throw new LifeboatError("SCRATCH_FAILED", `the directory of a cluster must be absolute, not ${directory}`);
@@ -103,8 +105,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
   const data = existing?.data ?? inside;
   const user = existing ? await ownerOf(data, options.user) : await serverUser(options.user);
   const support = options.foreign && (await requireCell(options.foreign.isolation, user));
-  await makeDirectory(options, user !== undefined);
-  await writeNote(directory, noteOf({ directory, jobId, host, data }));
+  if (!(await makeDirectory(options, user !== undefined))) await writeNote(directory, noteOf({ directory, jobId, host, proof, data }));
   const password = existing ? undefined : randomBytes(24).toString("base64url");
   const supervisor = startSupervisor();
   const closed = new Promise<void>((resolve) => supervisor.once("close", () => resolve()));
@@ -119,7 +120,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
     // Kept data would be shut down in peace first; the clean-up is quicker.
     if (!keep) await endSupervisor(STOP_TIMEOUT_MS);
     // Nothing to do when the supervisor did its work; everything when it was killed.
-    await undoCluster({ directory, jobId, host });
+    await undoCluster({ directory, jobId, host, proof });
     if (keep) await endSupervisor(STOP_TIMEOUT_MS);
   };
   const shutDown = async (): Promise<void> => {
@@ -179,16 +180,17 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** Others may pass through it, to reach the server's own part of it, but not look. */
-async function makeDirectory({ directory, existing, jobId }: ClusterOptions, forAnother: boolean): Promise<void> {
+/** Others may pass through it, to reach the server's own part of it, but not look. Returns whether it is there already, with its note. */
+async function makeDirectory({ directory, existing, jobId, proof }: ClusterOptions, forAnother: boolean): Promise<boolean> {
   if (existing && (await stat(directory).catch(() => undefined))?.isDirectory()) {
     const note = await readNote(directory);
-    if (note === undefined || note.jobId === jobId) return;
+    if (note === undefined || (note.jobId === jobId && note.proof === proof)) return note !== undefined;
     throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}`);
   }
   await mkdir(directory, { mode: forAnother ? 0o711 : 0o700 }).catch((cause) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for a cluster cannot be made: ${cause.message}`, { cause });
   });
+  return false;
 }
 
 type Chosen = Pick<SupervisorOrder, "host" | "data" | "keep" | "uid" | "gid" | "cell"> & { readonly password: string | undefined };

@@ -88,7 +88,7 @@ test("a kept cluster whose starter is killed is shut down in peace and stays", n
   while ((await startTimeOf(supervisor)) !== undefined) await sleep(20);
   assert.equal(await state(join(directory, "data")), "shut down");
   assert.equal(JSON.parse(readFileSync(join(directory, "lifeboat.json"), "utf8")).supervisor, undefined);
-  assert.equal(await undoCluster({ directory, jobId: "k", host: hostname() }), true);
+  assert.equal(await undoCluster({ directory, jobId: "k", host: hostname() }), "removed");
   assert.ok(!existsSync(directory));
 });
 

@@ -1,6 +1,7 @@
 // Where a cluster of ours keeps its files, and the note that lets a later process find and end what a crash left.
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, open, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { ProcessMark } from "../../../process/marks.ts";
@@ -10,12 +11,25 @@ export interface ClusterNote {
   readonly lifeboat: "cluster";
   readonly jobId: string;
   readonly host: string;
+  /** What only that job can have written here; absent: of a server that no journal knows. */
+  readonly proof?: string | undefined;
   /** The process that ends the cluster when its starter dies; absent until it runs. */
   readonly supervisor?: ProcessMark | undefined;
   /** The first process of the server's cell, whose end is the end of all that runs in it; absent where there is no cell. */
   readonly cell?: ProcessMark | undefined;
   /** Where its data is, when that is not here: a clean-up ends the server over it, and leaves it where it is. */
   readonly data?: string | undefined;
+  /** What else goes with it when it is not finished, and nothing beyond. */
+  readonly unfinished?: UnfinishedData | undefined;
+}
+
+/** Data that lies outside of the directory with the note, for as long as it is not finished. */
+export interface UnfinishedData {
+  readonly tablespaces: string;
+  /** The data directory was there before, and empty: it is emptied, and stays. */
+  readonly existed: boolean;
+  /** Device and inode of the data directory once it is there: another one in its place is not the job's. */
+  readonly identity?: string | undefined;
 }
 
 export const PORT = 5432;
@@ -54,13 +68,14 @@ export function layoutOf(directory: string): Layout {
   };
 }
 
+interface Noted extends Pick<ClusterNote, "jobId" | "host" | "proof" | "unfinished"> {
+  readonly directory: string;
+  readonly data: string;
+}
+
 /** The note of a cluster: of its data only when that lies elsewhere. */
-export function noteOf(
-  { directory, jobId, host, data }: { readonly directory: string; readonly jobId: string; readonly host: string; readonly data: string },
-  supervisor?: ProcessMark,
-  cell?: ProcessMark,
-): ClusterNote {
-  return { lifeboat: "cluster", jobId, host, supervisor, cell, data: data === layoutOf(directory).data ? undefined : data };
+export function noteOf({ directory, jobId, host, proof, data, unfinished }: Noted): ClusterNote {
+  return { lifeboat: "cluster", jobId, host, proof, data: data === layoutOf(directory).data ? undefined : data, unfinished };
 }
 
 /** Replaces the note in one act: a crash leaves the old one or the new one. */
@@ -70,12 +85,51 @@ export async function writeNote(directory: string, note: ClusterNote): Promise<v
   await rename(`${path}.new`, path);
 }
 
-/** The note, or undefined when the directory has none. Throws SCRATCH_FAILED when what lies there is no note of ours. */
+/** Changes the note that is there; SCRATCH_FAILED when there is none. */
+export async function changeNote(directory: string, change: Partial<ClusterNote>): Promise<void> {
+  const note = await readNote(directory);
+  if (note === undefined) throw new LifeboatError("SCRATCH_FAILED", `${directory} has lost its note`);
+  await writeNote(directory, { ...note, ...change });
+}
+
+/** Removes the directory with all that is in it. The note goes last: until then, a clean-up that is interrupted is taken up again. */
+export async function removeNoted(directory: string): Promise<void> {
+  const { note } = layoutOf(directory);
+  for (const name of await readdir(directory).catch(noEntry)) {
+    const path = join(directory, name);
+    if (path !== note) await rm(path, { recursive: true, force: true, maxRetries: 5 });
+  }
+  await rm(note, { force: true });
+  await rmdir(directory).catch(noEntry);
+}
+
+function noEntry(error: NodeJS.ErrnoException): never[] {
+  if (error.code === "ENOENT") return [];
+  throw error;
+}
+
+/** Whether it is a directory of our own user's, and not a link to one. Undefined: nothing is there at all. */
+export async function isOwnDirectory(path: string): Promise<boolean | undefined> {
+  const facts = await lstat(path).catch(() => undefined);
+  return facts === undefined ? undefined : facts.isDirectory() && facts.uid === process.geteuid?.();
+}
+
+/**
+ * The note, or undefined when the directory has none. Throws SCRATCH_FAILED when what lies there is not a note of ours: a note counts
+ * only as a file of our own user's, in a directory of our own user's.
+ */
 export async function readNote(directory: string): Promise<ClusterNote | undefined> {
   const { note: path } = layoutOf(directory);
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const facts = await file.stat();
+      const own = facts.isFile() && facts.uid === process.geteuid?.() && (facts.mode & 0o022) === 0;
+      text = own && (await isOwnDirectory(directory)) ? await file.readFile("utf8") : "";
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { markProcess } from "../../../process/marks.ts";
 import { runProgram } from "../../../process/run.ts";
-import { layoutOf, noteOf, SUPERUSER, writeNote } from "./layout.ts";
+import { changeNote, layoutOf, removeNoted, SUPERUSER } from "./layout.ts";
 import type { SupervisorAnswer, SupervisorOrder } from "./protocol.ts";
 import { endServer, type Server, startServer } from "./server.ts";
 
@@ -29,11 +29,11 @@ async function supervise(order: SupervisorOrder): Promise<number> {
   let server: Server | undefined;
   try {
     const self = await markProcess(process.pid);
-    await writeNote(order.directory, noteOf(order, self));
+    await changeNote(order.directory, { supervisor: self });
     await makePlace(order);
     if (order.create) await createCluster(order, order.create);
     server = await startServer(order, parentGone.signal, async (pid) => {
-      if (order.cell) await writeNote(order.directory, noteOf(order, self, await markProcess(pid)));
+      if (order.cell) await changeNote(order.directory, { cell: await markProcess(pid) });
     });
     answer({ ready: true, pid: server.pid });
     const ended = await Promise.race([server.closed, aborted(parentGone.signal)]);
@@ -92,8 +92,8 @@ async function createCluster(order: SupervisorOrder, create: NonNullable<Supervi
 async function remove(order: SupervisorOrder): Promise<void> {
   const { socket } = layoutOf(order.directory);
   await rm(socket, { recursive: true, force: true, maxRetries: 5 });
-  if (order.keep) await writeNote(order.directory, noteOf(order));
-  else await rm(order.directory, { recursive: true, force: true, maxRetries: 5 });
+  if (order.keep) await changeNote(order.directory, { supervisor: undefined, cell: undefined });
+  else await removeNoted(order.directory);
 }
 
 async function own(order: SupervisorOrder, path: string): Promise<void> {

@@ -1,40 +1,47 @@
 // Ends and removes what is left of a cluster after a crash, from nothing but its locator.
-import { lstat, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Undone } from "../../../ports/resource.ts";
 import { commandOf, endProcess, IN_PEACE, isAlive, markProcess, type ProcessMark } from "../../../process/marks.ts";
-import { type ClusterNote, layoutOf, readNote } from "./layout.ts";
+import { type ClusterNote, isOwnDirectory, layoutOf, readNote, removeNoted } from "./layout.ts";
 import { postmasterFile } from "./postmaster-file.ts";
 
 export interface ClusterLocator {
   readonly directory: string;
   readonly jobId: string;
   readonly host: string;
+  /** What its note must hold. */
+  readonly proof?: string | undefined;
 }
 
 /**
- * Returns whether the cluster is gone for certain: true also when there was nothing left, false when it belongs to another host.
- * Data that lies outside the directory is left there, without a server over it.
- * Touches only a directory whose note names this very job, and only processes that are proven to be its own.
- * Throws SCRATCH_FAILED when the directory is somebody else's, or something cannot be removed.
+ * Removes the cluster. Data that lies outside the directory is left there, without a server over it.
+ * Touches only a directory whose note names this very job and holds its proof, and only processes that are proven to be its own.
+ * Throws SCRATCH_FAILED for every other directory, or when something cannot be removed.
  */
-export async function undoCluster(locator: ClusterLocator): Promise<boolean> {
+export async function undoCluster(locator: ClusterLocator): Promise<Undone> {
   const { directory, jobId } = locator;
-  if (locator.host !== hostname()) return false;
+  if (locator.host !== hostname()) return "elsewhere";
   const layout = layoutOf(directory);
-  const facts = await lstat(directory).catch(() => undefined);
-  if (facts === undefined) return true;
-  if (!facts.isDirectory()) throw new LifeboatError("SCRATCH_FAILED", `${directory} is not a directory; it is left as it is`);
+  const own = await isOwnDirectory(directory);
+  if (own === undefined) return "absent";
+  if (!own) throw new LifeboatError("SCRATCH_FAILED", `${directory} is not a directory of this user; it is left as it is`);
   const note = await readNote(directory);
-  if (note === undefined) return await removeUnborn(directory, jobId);
-  if (note.jobId !== jobId) {
-    throw new LifeboatError("SCRATCH_FAILED", `${directory} belongs to job ${note.jobId}, not to ${jobId}; it is left as it is`);
-  }
+  if (note === undefined) return await removeUnborn(directory, basename(directory).includes(jobId));
+  assertNoteOf(note, locator);
   await endProcessesOf(note, note.data ?? layout.data);
   await rm(layout.socket, { recursive: true, force: true, maxRetries: 5 });
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  return true;
+  await removeNoted(directory);
+  return "removed";
+}
+
+/** SCRATCH_FAILED unless the note is that of the job, and only the job can have written it. */
+export function assertNoteOf(note: ClusterNote, { directory, jobId, proof }: Omit<ClusterLocator, "host">): void {
+  if (note.jobId === jobId && note.proof === proof) return;
+  const why = note.jobId === jobId ? "its note does not hold the proof of that job" : `it belongs to job ${note.jobId}`;
+  throw new LifeboatError("SCRATCH_FAILED", `${directory} is not what job ${jobId} made (${why}); it is left as it is`);
 }
 
 /** Ends supervisor and server of a cluster, whose note this is. */
@@ -46,16 +53,16 @@ export async function endProcessesOf(note: ClusterNote, data: string): Promise<v
   await endServerOf(data, note.cell);
 }
 
-/** A crash between making the directory and writing its note leaves it empty. */
-async function removeUnborn(directory: string, jobId: string): Promise<boolean> {
-  if (!basename(directory).includes(jobId)) {
+/** A crash between making the directory and writing its note leaves it empty: of a name that a job gives, it goes. */
+export async function removeUnborn(directory: string, hasOurName: boolean): Promise<Undone> {
+  if (!hasOurName || !(await isOwnDirectory(directory))) {
     throw new LifeboatError("SCRATCH_FAILED", `${directory} holds no cluster of ours; it is left as it is`);
   }
   await rm(`${layoutOf(directory).note}.new`, { force: true });
   await rmdir(directory).catch((cause) => {
     throw new LifeboatError("SCRATCH_FAILED", `${directory} holds files that are not ours; it is left as it is`, { cause });
   });
-  return true;
+  return "removed";
 }
 
 /** Ends a server of ours that nobody looks after any more; `inPeace` lets it write out what is in memory. */

@@ -56,7 +56,10 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const wanted = await choose(client, kept, options);
     await refuseMissingExtensions(client, wanted.entries);
     const loader = apart
-      ? await makeLoader(client, options.jobId ?? randomBytes(8).toString("hex"), { rowsOnly: options.dataOnly === true, signal })
+      ? await makeLoader(client, options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" }, {
+          rowsOnly: options.dataOnly === true,
+          signal,
+        })
       : undefined;
     const ownership = options.dataOnly
       ? { owners: false, made: [], without: new Set<number>(), notRestored: [] }

@@ -4,8 +4,9 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
+import type { Undone } from "../../../ports/resource.ts";
 import { type Client, openClient } from "../connect/client.ts";
-import { quoteName as quote } from "../connect/quote.ts";
+import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromParts, partsOf, withDatabase } from "../connect/url.ts";
 import { withServer } from "./target.ts";
@@ -36,7 +37,11 @@ export interface Loader {
  * Makes the role and logs in as it once. LOADER_REFUSED, and nothing is left, when the server does not let it in. `rowsOnly`: triggers and
  * the checking of keys are off in its sessions.
  */
-export async function makeLoader(client: Client, jobId: string, options: Work & { readonly rowsOnly: boolean }): Promise<Loader> {
+export async function makeLoader(
+  client: Client,
+  { jobId, mark }: { readonly jobId: string; readonly mark: string },
+  options: Work & { readonly rowsOnly: boolean },
+): Promise<Loader> {
   const name = loaderName(jobId);
   const password = randomBytes(24).toString("base64url");
   const { database } = partsOf(client.connection);
@@ -45,6 +50,7 @@ export async function makeLoader(client: Client, jobId: string, options: Work & 
   await client.query("begin");
   try {
     await client.query(`create role ${name} ${attributes} password '${verifierOf(password)}' valid until '${until}'`);
+    await client.query(`comment on role ${name} is ${quoteText(mark)}`);
     await client.query(`grant connect, create, temporary on database ${quote(database)} to ${name}`);
     if (options.rowsOnly) await client.query(`alter role ${name} in database ${quote(database)} set session_replication_role = 'replica'`);
     await client.query("commit");
@@ -86,11 +92,25 @@ function verifierOf(password: string): string {
 
 /**
  * Removes the role of this job from the server, whatever a crash left it with: sessions are ended, privileges revoked, and what it owns is
- * kept and given to ORPHANS_OWNER. A role that is not there is no error. Databases of the job itself are dropped before.
+ * kept and given to ORPHANS_OWNER. SCRATCH_FAILED for a role that does not carry the mark. Databases of the job itself are dropped before.
  */
-export async function dropLoader(server: Connection, jobId: string, work: Work = {}): Promise<void> {
+export async function dropLoader(server: Connection, jobId: string, work: Work & { readonly mark: string }): Promise<Undone> {
   const name = loaderName(jobId);
-  await withServer(server, [], work, async (client) => {
+  return await withServer(server, [], work, async (client) => {
+    const [role] = await client.query<{ comment: string | null }>(
+      "select pg_catalog.shobj_description(oid, 'pg_authid') as comment from pg_catalog.pg_roles where rolname = $1",
+      [name],
+    );
+    if (role === undefined) return "absent";
+    if (role.comment !== work.mark) {
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `the role ${name} is left as it is: it does not carry the mark of the job that is cleaned up`,
+        {
+          hint: `look at what it owns; when it can go, run \`dropuser ${name}\` on its server`,
+        },
+      );
+    }
     const places = await client.query<{ name: string }>(
       `select distinct d.datname::pg_catalog.text as name from pg_catalog.pg_shdepend s join pg_catalog.pg_roles r on r.oid = s.refobjid
        join pg_catalog.pg_database d on d.oid = s.dbid
@@ -107,6 +127,7 @@ export async function dropLoader(server: Connection, jobId: string, work: Work =
       }
     }
     await removeLoader(client, name);
+    return "removed";
   });
 }
 

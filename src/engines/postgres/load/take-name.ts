@@ -1,52 +1,63 @@
 // Gives a restored database its final name, in the place of one that has it.
-import { LifeboatError } from "../../../core/errors.ts";
+import { asLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { withServer } from "./target.ts";
+import { markDatabase } from "./own-database.ts";
+import { dropWhole, replacedName, withServer } from "./target.ts";
 
 /**
- * Renames in one transaction: at every instant one database has the name, the old or the new. Owner, privileges, settings and connection
- * limit of a replaced one are given to its successor first. A crash before the end leaves the replaced one as `<finished>_old`.
+ * Everything in one transaction: at every instant one database has the name, the old or the new, and takes connections. Owner,
+ * privileges, settings, comment and connection limit of a replaced one are given to its successor; the mark of the job goes with the
+ * name that it belongs to. A crash after the end leaves the replaced one as `<finished>_old`.
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
-  await withServer(server, [finished, name], work, async (client) => {
-    const statements = await client.query<{ sql: string }>(SUCCESSION, [name, finished]);
-    for (const { sql } of statements) await client.query(sql);
-    for (const statement of await settingsOf(client, finished, name)) await client.query(statement);
-    const replaces = await exists(client, name);
-    const old = `${finished}_old`;
-    try {
-      // Nobody may come in between the end of the sessions and the renaming.
-      if (replaces) await client.query(`alter database ${quote(name)} with allow_connections false`);
-      await endSessions(client, [finished, name]);
-      const away = replaces ? `alter database ${quote(name)} rename to ${quote(old)};` : "";
-      await client.query(`begin; ${away} alter database ${quote(finished)} rename to ${quote(name)}; commit`);
-    } catch (error) {
-      await client.query("rollback").catch(() => {
-        // The connection is gone, and the transaction with it; why is what `error` says.
+  if (finished === name) return await withServer(server, [name], work, async (client) => markDatabase(client, name, undefined));
+  await withServer(server, [finished, name], work, (client) =>
+    withServer(server, [finished, name], work, async (other) => {
+      const succession = await client.query<{ sql: string }>(SUCCESSION, [name, finished]);
+      const settings = await settingsOf(client, finished, name);
+      const replaces = await exists(client, name);
+      const old = replacedName(finished);
+      const statements = [
+        ...succession.map(({ sql }) => sql),
+        ...settings,
+        ...(replaces ? [`alter database ${quote(name)} rename to ${quote(old)}`] : []),
+        `alter database ${quote(finished)} rename to ${quote(name)}`,
+      ];
+      const renamed = client.query(`begin; ${statements.join("; ")}; commit`);
+      try {
+        await withoutSessions(other, [finished, name], renamed);
+      } catch (error) {
+        await client.query("rollback").catch(() => {
+          // The connection is gone, and the transaction with it; why is what `error` says.
+        });
+        if (sqlStateOf(error) !== "42501") throw error;
+        throw new LifeboatError("SOURCE_PERMISSION", `the user of ${server.label} may not rename the database ${name}`, { cause: error });
+      }
+      if (!replaces) return;
+      await dropWhole(client, server, old, work).catch((cause: unknown) => {
+        const { code, message } = asLifeboatError(cause);
+        throw new LifeboatError(code, `${name} is the restored database now; the replaced one is still there as ${old}: ${message}`, {
+          cause,
+        });
       });
-      if (replaces && (await exists(client, name))) await client.query(`alter database ${quote(name)} with allow_connections true`);
-      if (sqlStateOf(error) !== "42501") throw error;
-      throw new LifeboatError("SOURCE_PERMISSION", `the user of ${server.label} may not rename the database ${name}`, { cause: error });
-    }
-    if (replaces)
-      await client.query(`drop database if exists ${quote(old)}${client.serverVersionNumber >= 130_000 ? " with (force)" : ""}`);
-  });
+    }),
+  );
 }
 
-/** Statements that give `$2` what `$1` has; none when there is no `$1`. */
+/** Statements that give `$2` what `$1` has. Of a job's own database the comment is its mark, which goes in any case. */
 const SUCCESSION = `
 with old as (select * from pg_catalog.pg_database where datname = $1),
 granted as (select a.* from old, pg_catalog.aclexplode(old.datacl) a)
 select sql from (
-  select 1 as place, pg_catalog.format('alter database %I owner to %s', $2::pg_catalog.text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(datdba))) as sql from old
+  select 1 as place, pg_catalog.format('comment on database %I is %L', $2::pg_catalog.text,
+    (select pg_catalog.shobj_description(oid, 'pg_database') from old)) as sql
   union all
   select 2, pg_catalog.format('alter database %I connection limit %s', $2::pg_catalog.text, datconnlimit) from old where datconnlimit >= 0
   union all
-  select 3, pg_catalog.format('comment on database %I is %L', $2::pg_catalog.text, pg_catalog.shobj_description(oid, 'pg_database'))
-  from old where pg_catalog.shobj_description(oid, 'pg_database') is not null
+  select 3, pg_catalog.format('alter database %I owner to %s', $2::pg_catalog.text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(datdba))) from old
   union all
   select 4, pg_catalog.format('revoke all on database %I from public', $2::pg_catalog.text) from old where datacl is not null
   union all
@@ -79,16 +90,31 @@ async function exists(client: Client, name: string): Promise<boolean> {
   return (await client.query("select 1 from pg_catalog.pg_database where datname = $1", [name])).length > 0;
 }
 
-const ENDING_ATTEMPTS = 50;
-const ENDING_PAUSE_MS = 100;
+const ENDING_PAUSE_MS = 50;
 
-async function endSessions(client: Client, names: readonly string[]): Promise<void> {
-  for (let attempt = 0; attempt < ENDING_ATTEMPTS; attempt++) {
-    const rows = await client.query(
-      "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = any ($1)",
-      [names],
-    );
-    if (rows.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, ENDING_PAUSE_MS));
+/**
+ * Ends the sessions of these databases, by another connection, while the server waits with the renaming for them to go. It lets no new
+ * one in meanwhile: a session that begins waits for the lock of the renaming, and then finds the database of that name.
+ */
+async function withoutSessions(other: Client, names: readonly string[], renamed: Promise<unknown>): Promise<void> {
+  let over = false;
+  const end = renamed.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  void end.then(() => {
+    over = true;
+  });
+  let refusal: { readonly error: unknown } | undefined;
+  while (!over && refusal === undefined) {
+    await other
+      .query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = any ($1)", [names])
+      .catch((error: unknown) => {
+        refusal = { error };
+      });
+    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, ENDING_PAUSE_MS))]);
   }
+  const failed = await end;
+  // A session that may not be ended is why the renaming gave up; where it went after all, nothing was in the way.
+  if (failed !== undefined) throw refusal?.error ?? failed.error;
 }

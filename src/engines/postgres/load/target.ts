@@ -2,11 +2,13 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
+import type { Undone } from "../../../ports/resource.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromUrl, looksLikePostgresUrl, partsOf, withDatabase } from "../connect/url.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
+import { commentOf, dropForced, dropOwnDatabase, markDatabase } from "./own-database.ts";
 
 const NAMED = 5;
 
@@ -43,6 +45,8 @@ export async function occupantsOf(client: Client): Promise<readonly string[]> {
 }
 
 export interface CreateOptions extends Work {
+  /** Put on it at once: see own-database.ts. */
+  readonly mark?: string | undefined;
   /** The archive's own statement for its database, whose encoding and locale the new one shall have. */
   readonly like?: string | undefined;
 }
@@ -94,6 +98,7 @@ export async function createDatabase(server: Connection, name: string, options: 
       const encoding = /ENCODING = '[A-Za-z0-9_]+'/.exec(traits)?.[0] ?? "ENCODING = 'UTF8'";
       await client.query(`create database ${quote(name)} template template0 ${encoding} lc_collate = 'C' lc_ctype = 'C'`);
     }
+    if (options.mark !== undefined) await markDatabase(client, name, options.mark);
   });
   return withDatabase(server, name);
 }
@@ -101,14 +106,27 @@ export async function createDatabase(server: Connection, name: string, options: 
 /** Invalid parameter, wrong object type, syntax of a newer server, feature not supported. */
 const LOCALE_STATES = new Set(["22023", "42809", "42601", "0A000"]);
 
-/** Drops the database with its sessions and subscriptions; no publisher is called. One that is not there is no error. */
-export async function dropDatabase(server: Connection, name: string, work: Work): Promise<void> {
-  await withServer(server, [name], work, async (client) => {
-    await dropSubscriptions(client, server, name, work);
-    if (client.serverVersionNumber < 130_000)
-      await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = $1", [name]);
-    await client.query(`drop database if exists ${quote(name)}${client.serverVersionNumber >= 130_000 ? " with (force)" : ""}`);
+/** As `dropOwnDatabase`, subscriptions and all; no publisher is called. */
+export async function dropDatabase(server: Connection, name: string, options: Work & { readonly mark: string }): Promise<Undone> {
+  return await withServer(server, [name], options, async (client) => {
+    const undone = await dropOwnDatabase(client, name, {
+      ...options,
+      occupants: () => occupantsIn(withDatabase(server, name), options),
+      before: () => dropSubscriptions(client, server, name, options),
+    });
+    // What a restore replaced holds a user's data: it goes only where the restore itself has come to its end.
+    const replaced = replacedName(name);
+    if ((await commentOf(client, replaced)) === undefined) return undone;
+    throw new LifeboatError("SCRATCH_FAILED", `the database ${replaced} is what the restore replaced, and it is kept`, {
+      hint: `when the restored one is right, run \`dropdb ${replaced}\` on its server; else give ${replaced} its name back`,
+    });
   });
+}
+
+/** Whatever it holds, with its sessions and subscriptions: only for what is known to be the job's. */
+export async function dropWhole(client: Client, server: Connection, name: string, work: Work): Promise<void> {
+  await dropSubscriptions(client, server, name, work);
+  await dropForced(client, name);
 }
 
 /**
@@ -132,6 +150,18 @@ async function dropSubscriptions(client: Client, server: Connection, database: s
     await inside.close();
   }
 }
+
+export async function occupantsIn(connection: Connection, work: Work): Promise<readonly string[]> {
+  const client = await openClient(connection, { signal: work.signal });
+  try {
+    return await occupantsOf(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Name of what a restore replaces, for as long as it is there. */
+export const replacedName = (finished: string): string => `${finished}_old`;
 
 /** Acts through a database of the server that is none of `not`: one cannot rename or drop the database one is connected to. */
 export async function withServer<T>(

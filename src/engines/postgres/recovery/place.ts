@@ -6,12 +6,22 @@ import { hostname, tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { BaseFacts } from "../../../core/log.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { runProgram } from "../../../process/run.ts";
 import { type ServerUser, serverUser } from "../../../process/server-user.ts";
-import { layoutOf, noteOf, readNote, writeNote } from "../cluster/layout.ts";
-import { endProcessesOf, undoCluster } from "../cluster/undo.ts";
+import {
+  type ClusterNote,
+  changeNote,
+  isOwnDirectory,
+  layoutOf,
+  noteOf,
+  readNote,
+  removeNoted,
+  type UnfinishedData,
+  writeNote,
+} from "../cluster/layout.ts";
+import { assertNoteOf, endProcessesOf, removeUnborn, undoCluster } from "../cluster/undo.ts";
 
 export const RECOVERY_KIND = "recovery";
 
@@ -23,6 +33,9 @@ export interface RecoveryPlace {
   readonly tablespaces: string;
   /** Who runs the server and owns the data; undefined: we do. */
   readonly owner: ServerUser | undefined;
+  /** The directory was there before, and empty. */
+  readonly existed: boolean;
+  readonly maker: Maker;
   readonly resource: Resource;
 }
 
@@ -31,7 +44,7 @@ const RESERVE_BYTES = 256 * 1024 * 1024;
 
 interface Wish {
   readonly directory: string;
-  readonly jobId: string;
+  readonly maker: Maker;
   readonly throwAway: boolean;
   readonly sizeBytes?: number | undefined;
   readonly base: BaseFacts;
@@ -41,7 +54,7 @@ interface Wish {
  * Looks, and touches nothing: RESTORE_TARGET_NOT_EMPTY when anything is there, RESTORE_TARGET_INVALID when it cannot be
  * made or its server could not reach it, DISK_FULL.
  */
-export async function planPlace({ directory, jobId, throwAway, sizeBytes, base }: Wish): Promise<RecoveryPlace> {
+export async function planPlace({ directory, maker, throwAway, sizeBytes, base }: Wish): Promise<RecoveryPlace> {
   if (!isAbsolute(directory)) throw invalid(`the directory to restore into must be absolute, not ${directory}`);
   const parent = dirname(directory);
   const there = await occupantsOf(directory);
@@ -64,58 +77,66 @@ export async function planPlace({ directory, jobId, throwAway, sizeBytes, base }
     () => true,
     () => false,
   );
-  const work = beside ? workBeside(directory) : join(tmpdir(), `lifeboat-${jobId}.lifeboat`);
-  const locator = { directory, work, tablespaces, jobId, host: hostname(), existed: there === undefined ? "no" : "yes" };
-  return { directory, work, tablespaces, owner, resource: { kind: RECOVERY_KIND, locator } };
+  const work = beside ? workBeside(directory) : join(tmpdir(), `lifeboat-${maker.jobId}${SUFFIX}`);
+  // Where to look for the note, and no more: what goes is what the note says.
+  const locator = { directory, work, host: hostname() };
+  return { directory, work, tablespaces, owner, existed: there !== undefined, maker, resource: { kind: RECOVERY_KIND, locator } };
 }
 
-const workBeside = (directory: string): string => `${directory}.lifeboat`;
+const SUFFIX = ".lifeboat";
+const workBeside = (directory: string): string => `${directory}${SUFFIX}`;
 
-/** Makes work and data directory. The note first: what carries it beside itself is ours. */
+/** What the note in a work directory holds. */
+export const proofOf = (maker: Maker, work: string): string => maker.prove(RECOVERY_KIND, work);
+
+/** Makes work and data directory. The note first: what it names is ours. */
 export async function beginPlace(place: RecoveryPlace): Promise<void> {
-  const { directory, work } = place;
-  const { jobId = "", host = "", existed } = place.resource.locator;
+  const { directory, work, tablespaces, existed, maker } = place;
   await mkdir(work, { mode: place.owner === undefined ? 0o700 : 0o711 }).catch((cause) => {
     throw invalid(`${work}, a directory that is needed during the restore, cannot be made: ${cause.message}`, cause);
   });
-  await writeNote(work, noteOf({ directory: work, jobId, host, data: directory }));
-  if (existed === "no") {
+  const { jobId } = maker;
+  const unfinished = { tablespaces, existed };
+  await writeNote(work, noteOf({ directory: work, jobId, host: hostname(), proof: proofOf(maker, work), data: directory, unfinished }));
+  if (!existed) {
     await mkdir(directory, { mode: 0o700 }).catch((cause) => {
       throw invalid(`${directory} cannot be made: ${cause.message}`, cause);
     });
   }
+  await changeNote(work, { unfinished: { ...unfinished, identity: await identityOf(directory) } });
+}
+
+/** Of a directory; undefined when it is not there, or is a link or a file. */
+async function identityOf(directory: string): Promise<string | undefined> {
+  const facts = await lstat(directory).catch(() => undefined);
+  return facts?.isDirectory() ? `${facts.dev}:${facts.ino}` : undefined;
 }
 
 /**
- * Removes what a recovery left that never came to its end; true also when nothing is there. False: another host has to.
- * Without its note beside it, a directory is finished, or somebody else's: it is left as it is.
+ * Removes what a recovery left that never came to its end: exactly what the note of this job in the work directory names. Without the
+ * note, a directory is finished, or another's: it is left as it is.
  */
-export async function undoPlace(resource: Resource): Promise<boolean> {
-  const { directory = "", work = "", tablespaces = "", jobId = "", host = "", existed } = resource.locator;
-  if (host !== hostname()) return false;
+export async function undoPlace({ locator: { work = "", host = "" } }: Resource, maker: Maker): Promise<Undone> {
+  if (host !== hostname()) return "elsewhere";
   const note = await readNote(work);
-  if (note?.jobId === jobId && note.data === directory) {
-    await endProcessesOf(note, directory);
-    // The note goes last: until then, a clean-up that is interrupted is taken up again.
-    await rm(tablespaces, { recursive: true, force: true, maxRetries: 5 });
-    if (existed === "yes") for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
-    else await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  }
-  if (note === undefined) return await removeRemains(work);
-  return await undoCluster({ directory: work, jobId, host });
+  if (note === undefined) return (await isOwnDirectory(work)) === undefined ? "absent" : await removeUnborn(work, work.endsWith(SUFFIX));
+  const locator = { directory: work, jobId: maker.jobId, host, proof: proofOf(maker, work) };
+  assertNoteOf(note, locator);
+  if (note.data !== undefined && note.unfinished !== undefined) await removeData(note, note.data, note.unfinished);
+  return await undoCluster(locator);
 }
 
-/** What may lie in a work directory. Without a note, only one that holds nothing else was ours. */
-const OURS = new Set(["lifeboat.json.new", "cell", "conf", "s", "log", "server.log", "tablespaces"]);
-
-/** A crash just before the note was written, or while everything was being removed. */
-async function removeRemains(work: string): Promise<boolean> {
-  const names = await readdir(work).catch(() => undefined);
-  if (names === undefined) return true;
-  if (!names.every((name) => OURS.has(name)))
-    throw new LifeboatError("SCRATCH_FAILED", `${work} holds files that are not ours; it is left as it is`);
-  await rm(work, { recursive: true, force: true, maxRetries: 5 });
-  return true;
+async function removeData(note: ClusterNote, data: string, { tablespaces, existed, identity }: UnfinishedData): Promise<void> {
+  await endProcessesOf(note, data);
+  const there = await identityOf(data);
+  // Made just before the crash, and its identity not noted any more: it is empty then.
+  const unnoted = identity === undefined && there !== undefined && (await readdir(data)).length === 0;
+  if (there !== identity && !unnoted && (await isOwnDirectory(data)) !== undefined)
+    throw new LifeboatError("SCRATCH_FAILED", `${data} is not the directory that job ${note.jobId} made; it is left as it is`);
+  if ((await identityOf(tablespaces)) !== undefined) await rm(tablespaces, { recursive: true, force: true, maxRetries: 5 });
+  if (there === undefined) return;
+  if (existed) for (const name of await readdir(data)) await rm(join(data, name), { recursive: true, force: true });
+  else await rm(data, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** The recovery is over and its data is to stay: from here on nothing of ours is there any more. */
@@ -123,8 +144,10 @@ export async function finishPlace(place: RecoveryPlace): Promise<void> {
   // Its name in the directory above is all that the server did not flush itself.
   const parent = await open(dirname(place.directory));
   await parent.sync().finally(() => parent.close());
+  // From this line on the note names nothing but its own directory.
+  await changeNote(place.work, { unfinished: undefined });
   await rm(layoutOf(place.work).socket, { recursive: true, force: true });
-  await rm(place.work, { recursive: true, force: true, maxRetries: 5 });
+  await removeNoted(place.work);
 }
 
 /** Its facts when it is there and empty; undefined when it is not there. */

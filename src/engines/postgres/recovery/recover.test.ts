@@ -1,19 +1,32 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chownSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { testMaker } from "../../../../test/support/maker.ts";
 import { postgresBin, query, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
 import { orderFor, origin, partsOfBase, place, walked } from "../../../../test/support/recovery-origin.ts";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
 import { beginCluster } from "../cluster/cluster.ts";
 import { readControlFile } from "../cluster/control-file.ts";
-import { writeNote } from "../cluster/layout.ts";
+import { layoutOf, noteOf, writeNote } from "../cluster/layout.ts";
 import { recordAt } from "../log/segments.ts";
-import { undoPlace } from "./place.ts";
+import { proofOf, undoPlace } from "./place.ts";
 import { recover } from "./recover.ts";
 
 const skip = skipWithoutPostgres();
@@ -200,28 +213,81 @@ test("R57 a tablespace that the log makes at a path of the origin is never touch
   assert.notEqual(production(), before);
 });
 
-test("a clean-up removes only what carries the note of its own job", async (t) => {
+test("R56 a clean-up removes exactly what the note of its own job names, and nothing that a journal names", async (t) => {
+  const maker = testMaker("j");
   const directory = join(place, "finished");
-  mkdirSync(directory);
-  t.after(() => rmSync(directory, { recursive: true }));
-  writeFileSync(join(directory, "PG_VERSION"), "15");
   const work = `${directory}.lifeboat`;
-  const resource = {
-    kind: "recovery",
-    locator: { directory, work, tablespaces: `${directory}-tablespaces`, jobId: "j", host: hostname(), existed: "no" },
-  };
-  assert.equal(await undoPlace({ ...resource, locator: { ...resource.locator, host: "elsewhere" } }), false);
-  assert.equal(await undoPlace(resource), true);
-  assert.ok(existsSync(directory), "without a note it is finished");
+  const outside = join(place, "outside");
+  const spaces = `${directory}-tablespaces`;
+  for (const path of [directory, outside, spaces]) mkdirSync(path);
+  t.after(() => {
+    for (const path of [directory, outside, spaces, work]) rmSync(path, { recursive: true, force: true });
+  });
+  for (const path of [directory, outside, spaces]) writeFileSync(join(path, "PG_VERSION"), "15");
+  const resource = { kind: "recovery", locator: { directory, work, tablespaces: outside, host: hostname(), existed: "no" } };
+  const left = (path: string): boolean => existsSync(join(path, "PG_VERSION"));
+  assert.equal(await undoPlace({ ...resource, locator: { ...resource.locator, host: "elsewhere" } }, maker), "elsewhere");
+  assert.equal(await undoPlace(resource, maker), "absent");
+  assert.ok(left(directory), "without a note it is finished");
   mkdirSync(work);
-  assert.deepEqual([await undoPlace(resource), existsSync(work), existsSync(directory)], [true, false, true], "before its note was there");
+  assert.deepEqual([await undoPlace(resource, maker), existsSync(work), left(directory)], ["removed", false, true], "before its note");
+
+  const refused = () => assert.rejects(undoPlace(resource, maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
+  mkdirSync(join(work, "log"), { recursive: true });
+  writeFileSync(join(work, "log", "mine"), "x");
+  await refused(); // without a note, whatever its parts are called
+  const facts = { identity: "", existed: false, tablespaces: spaces };
+  const { dev, ino } = statSync(directory);
+  const note = { directory: work, jobId: "j", host: hostname(), data: directory, unfinished: { ...facts, identity: `${dev}:${ino}` } };
+  const proof = proofOf(maker, work);
+  for (const changed of [
+    { ...note, jobId: "other", proof },
+    note,
+    { ...note, proof: proofOf(testMaker("j", { secret: "another" }), work) },
+  ]) {
+    await writeNote(work, noteOf(changed));
+    await refused();
+  }
+  await writeNote(work, noteOf({ ...note, proof, unfinished: { ...note.unfinished, identity: "1:2" } }));
+  await refused(); // another directory has taken its place
+  await writeNote(work, noteOf({ ...note, proof }));
+  if (process.getuid?.() === 0) {
+    chownSync(layoutOf(work).note, 1, 1);
+    await refused(); // another user's note says nothing
+    await writeNote(work, noteOf({ ...note, proof }));
+  }
+  renameSync(work, `${work}-real`);
+  symlinkSync(`${work}-real`, work);
+  await refused();
+  rmSync(work);
+  renameSync(`${work}-real`, work);
+  assert.ok([directory, outside, spaces].every(left));
+  assert.equal(await undoPlace(resource, maker), "removed");
+  assert.deepEqual([directory, spaces, work].map(existsSync), [false, false, false]);
+  assert.ok(left(outside), "what only the journal names is never touched");
+});
+
+test("R56 a link in the place of a directory of a recovery is not followed", async (t) => {
+  const maker = testMaker("j");
+  const directory = join(place, "linked");
+  const work = `${directory}.lifeboat`;
+  const outside = join(place, "outside");
+  t.after(() => {
+    for (const path of [directory, outside, `${directory}-tablespaces`, work]) rmSync(path, { recursive: true, force: true });
+  });
+  mkdirSync(outside);
   mkdirSync(work);
-  writeFileSync(join(work, "mine"), "x");
-  await assert.rejects(undoPlace(resource), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  await writeNote(work, { lifeboat: "cluster", jobId: "other", host: hostname(), data: directory });
-  await assert.rejects(undoPlace(resource), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  assert.ok(existsSync(directory));
-  await writeNote(work, { lifeboat: "cluster", jobId: "j", host: hostname(), data: directory });
-  assert.equal(await undoPlace({ ...resource, locator: { ...resource.locator, existed: "yes" } }), true);
-  assert.deepEqual([readdirSync(directory), existsSync(work)], [[], false]);
+  writeFileSync(join(outside, "mine"), "x");
+  const { dev, ino } = statSync(outside);
+  for (const existed of [true, false]) {
+    const unfinished = { tablespaces: `${directory}-tablespaces`, existed, identity: `${dev}:${ino}` };
+    await writeNote(
+      work,
+      noteOf({ directory: work, jobId: "j", host: hostname(), data: directory, proof: proofOf(maker, work), unfinished }),
+    );
+    for (const link of [directory, `${directory}-tablespaces`]) if (!existsSync(link)) symlinkSync(outside, link);
+    const resource = { kind: "recovery", locator: { directory, work, host: hostname() } };
+    await assert.rejects(undoPlace(resource, maker), /is not the directory that job j made/);
+    assert.equal(readFileSync(join(outside, "mine"), "utf8"), "x");
+  }
 });

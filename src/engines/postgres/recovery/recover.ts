@@ -12,7 +12,7 @@ import { findTools } from "../tools/find.ts";
 import { openFeeder } from "./feeder.ts";
 import { disableSubscriptions, quietConfiguration } from "./hand-over.ts";
 import { nextSteps } from "./next.ts";
-import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
+import { beginPlace, finishPlace, planPlace, proofOf, type RecoveryPlace, undoPlace } from "./place.ts";
 import { type Reached, readReached } from "./reached.ts";
 import { recoverySettings } from "./settings.ts";
 import { ownFile, unpack } from "./unpack.ts";
@@ -48,7 +48,7 @@ export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promi
     const { cluster, reached } = await step("replay", () => replay(order, place, bin, isolation));
     return await asRecovered(order, place, bin, cluster, reached, isolation);
   } catch (error) {
-    await undoPlace(place.resource);
+    await undoPlace(place.resource, order.maker);
     throw error;
   }
 }
@@ -72,7 +72,7 @@ async function replay(
   bin: string,
   isolation: Isolation,
 ): Promise<{ cluster: Cluster; reached: Reached }> {
-  const { base, jobId, throwAway, progress } = order;
+  const { base, maker, throwAway, progress } = order;
   const ending = new AbortController();
   const signal = order.signal === undefined ? ending.signal : AbortSignal.any([order.signal, ending.signal]);
   const signalFile = join(place.directory, "recovery.signal");
@@ -110,7 +110,8 @@ async function replay(
     const cluster = await beginCluster({
       directory: place.work,
       bin,
-      jobId,
+      jobId: maker.jobId,
+      proof: proofOf(maker, place.work),
       durable: !throwAway,
       // Also what is thrown away: the note beside it must outlive everything else.
       keep: true,
@@ -194,7 +195,7 @@ async function asRecovered(
     },
     next: async (options) => [...(await nextSteps(place, bin, options)), ...quieted],
     async remove() {
-      await undoPlace(place.resource);
+      await undoPlace(place.resource, order.maker);
     },
   };
 }

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
 import { serverUser } from "../../../process/server-user.ts";
 import { beginCluster } from "../cluster/cluster.ts";
 import { isolationInWords, requireCell } from "../cluster/isolation.ts";
@@ -18,17 +18,18 @@ const DATABASE = "scratch";
 
 /** TOOL_MISSING, TOOL_TOO_OLD or ISOLATION_MISSING, saying what to do, before anything is made; SCRATCH_FAILED when it cannot be made. */
 export async function beginScratchCluster(options: ScratchSurroundings, request: ScratchRequest): Promise<Scratch> {
-  const { jobId, serverMajor, signal, declare } = request;
+  const { maker, serverMajor, signal, declare } = request;
+  const { jobId } = maker;
   const { directory: bin, major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal });
   const isolation = options.scratch?.isolation ?? "required";
   await requireCell(isolation, await serverUser(options.scratch?.user));
   const parent = resolve(options.scratch?.directory ?? tmpdir());
   const directory = join(parent, `lifeboat-${jobId}-${randomBytes(3).toString("hex")}`);
-  const resource: Resource = { kind: CLUSTER_KIND, locator: { directory, jobId, host: hostname() } };
+  const resource: Resource = { kind: CLUSTER_KIND, locator: { directory, host: hostname() } };
   await declare(resource);
   const { settings, user } = options.scratch ?? {};
-  const foreign = { isolation };
-  const cluster = await beginCluster({ directory, bin, jobId, durable: false, settings, user, foreign, signal });
+  const [foreign, proof] = [{ isolation }, proofOf(maker, directory)];
+  const cluster = await beginCluster({ directory, bin, jobId, proof, durable: false, settings, user, foreign, signal });
   try {
     const client = await openClient(cluster.connection("postgres"), { signal });
     try {
@@ -59,8 +60,9 @@ export async function checkScratchCluster(options: ScratchSurroundings, serverMa
   return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(directory ?? tmpdir())}, ${isolationInWords(isolation)}`;
 }
 
-/** The clean-up after a crash. False when only another host can do it. */
-export async function undoScratchCluster(locator: Resource["locator"]): Promise<boolean> {
-  const { directory = "", jobId = "", host = "" } = locator;
-  return await undoCluster({ directory, jobId, host });
+const proofOf = (maker: Maker, directory: string): string => maker.prove(CLUSTER_KIND, directory);
+
+/** The clean-up after a crash. */
+export async function undoScratchCluster({ directory = "", host = "" }: Resource["locator"], maker: Maker): Promise<Undone> {
+  return await undoCluster({ directory, jobId: maker.jobId, host, proof: proofOf(maker, directory) });
 }

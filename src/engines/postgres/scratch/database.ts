@@ -2,11 +2,12 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import { loaderMark, type Maker, markOf, type Resource, type Undone } from "../../../ports/resource.ts";
 import { openClient } from "../connect/client.ts";
 import { assertNotSource } from "../connect/identity.ts";
 import { connectionFromUrl, withDatabase } from "../connect/url.ts";
 import { dropLoader } from "../load/loader-role.ts";
+import { markDatabase } from "../load/own-database.ts";
 import { dropDatabase } from "../load/target.ts";
 import type { ScratchOptions } from "./options.ts";
 
@@ -24,11 +25,11 @@ export async function beginScratchDatabase(
   source: Connection,
   request: ScratchRequest,
 ): Promise<Scratch> {
-  const { jobId, serverMajor, signal, declare } = request;
+  const { maker, serverMajor, signal, declare } = request;
   requireConsent(options);
   const server = connectionFromUrl(url);
-  const name = nameFor(jobId);
-  const resource: Resource = { kind: DATABASE_KIND, locator: { server: server.label, database: name, jobId } };
+  const name = nameFor(maker.jobId);
+  const resource: Resource = { kind: DATABASE_KIND, locator: { server: server.label, database: name } };
   await refuseSource(source, server, signal);
   const client = await openClient(server, { signal });
   let major: number;
@@ -44,6 +45,7 @@ export async function beginScratchDatabase(
     await client.query(`create database ${name} template template0`).catch((cause) => {
       throw new LifeboatError("SCRATCH_FAILED", `the database ${name} cannot be made on ${server.label}: ${cause.message}`, { cause });
     });
+    await markDatabase(client, name, markFor(maker, server, name));
   } finally {
     await client.close();
   }
@@ -56,7 +58,7 @@ export async function beginScratchDatabase(
     isolation: "none",
     end() {
       // Without the job's signal: what was made is removed also when the job was cancelled.
-      ending ??= drop(server, jobId);
+      ending ??= drop(server, maker).then(() => undefined);
       return ending;
     },
   };
@@ -88,17 +90,20 @@ export async function checkScratchServer(options: ScratchOptions, url: string, w
   }
 }
 
-/** The clean-up after a crash. False when the configuration now names another server: only that one holds the database. */
-export async function undoScratchDatabase(url: string | undefined, locator: Resource["locator"], work: Work = {}): Promise<boolean> {
-  const { server: label, database = "", jobId = "" } = locator;
-  if (url === undefined) return false;
+/** The clean-up after a crash. Elsewhere: the configuration now names another server, and only that one holds the database. */
+export async function undoScratchDatabase(
+  url: string | undefined,
+  { server: label, database = "" }: Resource["locator"],
+  maker: Maker,
+  work: Work = {},
+): Promise<Undone> {
+  if (url === undefined) return "elsewhere";
   const server = connectionFromUrl(url);
-  if (server.label !== label) return false;
-  if (database !== nameFor(jobId)) {
-    throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${jobId}; it is left as it is`);
+  if (server.label !== label) return "elsewhere";
+  if (database !== nameFor(maker.jobId)) {
+    throw new LifeboatError("SCRATCH_FAILED", `${database} is not the scratch database of job ${maker.jobId}; it is left as it is`);
   }
-  await drop(server, jobId, work.signal);
-  return true;
+  return await drop(server, maker, work.signal);
 }
 
 /** A source that is down cannot be written to, and must not keep a drill from running. */
@@ -119,8 +124,12 @@ function nameFor(jobId: string): string {
   return name;
 }
 
+const markFor = (maker: Maker, server: Connection, name: string): string => markOf(maker, DATABASE_KIND, server.label, name);
+
 /** First the database, then the role that loaded it: a role goes when it owns nothing any more. */
-async function drop(server: Connection, jobId: string, signal?: AbortSignal): Promise<void> {
-  await dropDatabase(server, nameFor(jobId), { signal });
-  await dropLoader(server, jobId, { signal });
+async function drop(server: Connection, maker: Maker, signal?: AbortSignal): Promise<Undone> {
+  const name = nameFor(maker.jobId);
+  const undone = await dropDatabase(server, name, { mark: markFor(maker, server, name), signal });
+  const role = await dropLoader(server, maker.jobId, { mark: loaderMark(maker), signal });
+  return undone === "removed" ? undone : role;
 }

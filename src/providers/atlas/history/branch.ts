@@ -11,14 +11,14 @@ import { originOf } from "./target.ts";
 
 /** Everything that can be refused is refused before it is declared; what was made is gone again when a later step fails. */
 export async function branchAt(ground: Ground, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
-  const { name, target, declare, signal, progress } = request;
+  const { name, target, maker, declare, signal, progress } = request;
   const work = { signal, progress };
   const source = await sourceCluster(ground, work);
   requireReplicaSet(source, "restore it to another cluster");
   await requireFreeName(ground, name, work);
   const origin = await originOf(ground, source, target, work);
   connectionOf(ground, source); // a missing secret is told before a cluster is paid for
-  return await withNewCluster(ground, { name, like: source, declare, ...work }, async ({ resource }) => {
+  return await withNewCluster(ground, { name, maker, like: source, declare, ...work }, async ({ resource }) => {
     const restored = await restoreOnto(ground, source, origin, name, work);
     const connection = connectionOf(ground, restored);
     await awake(ground, connection, work);

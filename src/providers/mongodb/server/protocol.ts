@@ -3,8 +3,6 @@
 export interface ServerOrder {
   readonly directory: string;
   readonly program: string;
-  readonly jobId: string;
-  readonly host: string;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   readonly startTimeoutMs: number;

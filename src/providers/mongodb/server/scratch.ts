@@ -8,10 +8,10 @@ import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { connectionFromUrl } from "../../../engines/mongodb/connect/url.ts";
 import { order, startSupervisor } from "../../../engines/postgres/cluster/ask-supervisor.ts";
 import { layoutOf, noteOf, readNote, writeNote } from "../../../engines/postgres/cluster/layout.ts";
-import { endProcessesOf, undoCluster } from "../../../engines/postgres/cluster/undo.ts";
+import { assertNoteOf, endProcessesOf, undoCluster } from "../../../engines/postgres/cluster/undo.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
 import { commandOf, endProcess, isAlive, markProcess, type ProcessMark } from "../../../process/marks.ts";
 import { type ServerUser, serverUser } from "../../../process/server-user.ts";
 import type { MongodbProviderOptions } from "../options.ts";
@@ -26,18 +26,19 @@ const USERS = ["mongodb", "mongod"];
 
 /** TOOL_MISSING or TOOL_TOO_OLD before anything is made; SCRATCH_FAILED when it cannot be started. Nothing is left when it throws. */
 export async function beginScratchServer(options: MongodbProviderOptions, request: ScratchRequest): Promise<Scratch> {
-  const { jobId, serverMajor, signal, declare } = request;
+  const { maker, serverMajor, signal, declare } = request;
+  const { jobId } = maker;
   const { path: program, version } = await requireMongod(options.tools, serverMajor, signal);
   const directory = join(parentOf(options), `lifeboat-${jobId}-${randomBytes(3).toString("hex")}`);
   const host = hostname();
-  const resource: Resource = { kind: MONGOD_KIND, locator: { directory, jobId, host } };
+  const resource: Resource = { kind: MONGOD_KIND, locator: { directory, host } };
   const user = await userFor(options.scratch?.user);
   await declare(resource);
   // Others may pass through it, to reach the server's own part of it, but not look.
   await mkdir(directory, { mode: user === undefined ? 0o700 : 0o711 }).catch((cause: Error) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} cannot be made: ${cause.message}`, { cause });
   });
-  await writeNote(directory, noteOf({ directory, jobId, host, data: layoutOf(directory).data }));
+  await writeNote(directory, noteOf({ directory, jobId, host, proof: proofOf(maker, directory), data: layoutOf(directory).data }));
   const supervisor = startSupervisor(new URL(import.meta.url.endsWith(".ts") ? "./supervisor.ts" : "./supervisor.js", import.meta.url));
   const closed = new Promise<void>((resolve) => supervisor.once("close", () => resolve()));
   const end = async (): Promise<void> => {
@@ -47,10 +48,10 @@ export async function beginScratchServer(options: MongodbProviderOptions, reques
     await Promise.race([closed, sleep(STOP_TIMEOUT_MS, undefined, { signal: waiting.signal }).catch(() => {})]);
     waiting.abort();
     // Nothing to do when the supervisor did its work; everything when it was killed.
-    await undoScratchServer(resource.locator);
+    await undoScratchServer(resource.locator, maker);
   };
   try {
-    const message: ServerOrder = { directory, program, jobId, host, ...user, startTimeoutMs: START_TIMEOUT_MS };
+    const message: ServerOrder = { directory, program, ...user, startTimeoutMs: START_TIMEOUT_MS };
     const answer = await Promise.race([order(supervisor, message), whenAborted(signal)]);
     if (!answer.ready)
       throw new LifeboatError("SCRATCH_FAILED", `a throw-away server cannot be started with ${program}: ${answer.message}`);
@@ -77,21 +78,22 @@ export async function checkScratchProgram(options: MongodbProviderOptions, serve
   return `a throw-away MongoDB ${version} server can be started in ${parentOf(options)}`;
 }
 
+const proofOf = (maker: Maker, directory: string): string => maker.prove(MONGOD_KIND, directory);
+
 /**
- * The clean-up after a crash. False when only another host can do it. Touches only a directory whose note names this very job, and only
- * processes that are proven to be its own.
+ * The clean-up after a crash. Touches only a directory whose note names this very job and holds its proof, and only processes that are
+ * proven to be its own.
  */
-export async function undoScratchServer(locator: Resource["locator"]): Promise<boolean> {
-  const { directory = "", jobId = "", host = "" } = locator;
-  if (host === hostname()) {
-    const note = await readNote(directory);
-    if (note?.jobId === jobId) {
-      const { data } = layoutOf(directory);
-      await endProcessesOf(note, data);
-      await endMongod(data);
-    }
+export async function undoScratchServer({ directory = "", host = "" }: Resource["locator"], maker: Maker): Promise<Undone> {
+  const locator = { directory, jobId: maker.jobId, host, proof: proofOf(maker, directory) };
+  const note = host === hostname() ? await readNote(directory) : undefined;
+  if (note !== undefined) {
+    assertNoteOf(note, locator);
+    const { data } = layoutOf(directory);
+    await endProcessesOf(note, data);
+    await endMongod(data);
   }
-  return await undoCluster({ directory, jobId, host });
+  return await undoCluster(locator);
 }
 
 /** A server whose supervisor was killed, where the system does not end it too. Its number stands in its lock file. */

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { layoutOf, noteOf, writeNote } from "../../../engines/postgres/cluster/layout.ts";
+import { changeNote, layoutOf, removeNoted } from "../../../engines/postgres/cluster/layout.ts";
 import { type Child, startChild } from "../../../process/child.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { markProcess } from "../../../process/marks.ts";
@@ -32,7 +32,7 @@ async function supervise(order: ServerOrder): Promise<number> {
   const { data, socket } = layoutOf(directory);
   let server: Child | undefined;
   try {
-    await writeNote(directory, noteOf({ ...order, data }, await markProcess(process.pid)));
+    await changeNote(directory, { supervisor: await markProcess(process.pid) });
     for (const path of [data, socket]) {
       // Not recursive: something already in that place must not be taken over.
       await mkdir(path, { mode: 0o700 });
@@ -47,7 +47,8 @@ async function supervise(order: ServerOrder): Promise<number> {
   } finally {
     // Its data is thrown away: it need not write out what is in memory.
     await server?.kill();
-    for (const path of [socket, directory]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
+    await rm(socket, { recursive: true, force: true, maxRetries: 5 });
+    await removeNoted(directory);
   }
 }
 

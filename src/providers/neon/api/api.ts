@@ -12,6 +12,8 @@ export interface BranchWish {
   readonly at: NeonPoint;
   readonly compute: boolean;
   readonly expiresAt?: Date | undefined;
+  /** Kept with it as an annotation. */
+  readonly mark?: string | undefined;
 }
 
 export interface NeonApi {

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonApi } from "./api.ts";
 import { orGone } from "./gone.ts";
-import { need, readBranch } from "./read.ts";
+import { ANNOTATION, need, readBranch } from "./read.ts";
 import type { Session } from "./session.ts";
 import type { NeonBranch, NeonPoint, NeonScheduleItem } from "./types.ts";
 
@@ -42,7 +42,10 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
           doing: `list the branches of ${project}`,
           send: (raw, common) =>
             raw.listProjectBranches({ ...common, path: inProject, query: { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) } }),
-          read: (data) => ({ branches: need(data.branches, "branches").map(readBranch), next: data.pagination?.next }),
+          read: (data) => ({
+            branches: need(data.branches, "branches").map((branch) => readBranch(branch, data.annotations?.[branch.id])),
+            next: data.pagination?.next,
+          }),
         },
         work,
       );
@@ -66,7 +69,7 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
         {
           doing: `show the branch ${id}`,
           send: (raw, common) => raw.getProjectBranch({ ...common, path: onBranch(id) }),
-          read: (data) => readBranch(need(data.branch, "branch")),
+          read: (data) => readBranch(need(data.branch, "branch"), data.annotation),
         },
         work,
       ),
@@ -75,7 +78,7 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
   return {
     branches,
     branch,
-    async createBranch({ name, parentId, at, compute, expiresAt }, work) {
+    async createBranch({ name, parentId, at, compute, expiresAt, mark }, work) {
       const wish = {
         name,
         parent_id: parentId,
@@ -89,7 +92,11 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
             raw.createProjectBranch({
               ...common,
               path: inProject,
-              body: { branch: wish, ...(compute ? { endpoints: [{ type: "read_write" as const }] } : {}) },
+              body: {
+                branch: wish,
+                ...(compute ? { endpoints: [{ type: "read_write" as const }] } : {}),
+                ...(mark === undefined ? {} : { annotation_value: { [ANNOTATION]: mark } }),
+              },
             }),
           read: (data) => readBranch(need(data.branch, "branch")),
           look: () => byName(name, work),

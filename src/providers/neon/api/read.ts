@@ -1,5 +1,5 @@
 // Makes our objects of Neon's. A field that is missing where it must be is an answer that cannot be trusted: PROVIDER_FAILED.
-import type { Branch, Endpoint, Operation, Project, Snapshot } from "@neon/sdk/raw";
+import type { AnnotationData, Branch, Endpoint, Operation, Project, Snapshot } from "@neon/sdk/raw";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { NeonBranch, NeonCompute, NeonOperation, NeonProject, NeonSnapshot } from "./types.ts";
 
@@ -29,10 +29,14 @@ export function readProject(project: Project): NeonProject {
   };
 }
 
-export function readBranch(branch: Branch): NeonBranch {
+/** Key of our annotation on a branch. */
+export const ANNOTATION = "lifeboat";
+
+export function readBranch(branch: Branch, annotation?: AnnotationData): NeonBranch {
   return {
     id: need(branch.id, "branch id"),
     name: need(branch.name, "branch name"),
+    mark: annotation?.value?.[ANNOTATION] || undefined,
     parentId: branch.parent_id || undefined,
     parentTime: instant(branch.parent_timestamp, "parent timestamp"),
     isDefault: branch.default === true,

@@ -29,7 +29,10 @@ export function snapshotCalls({ project, ask, change, make }: Session): Snapshot
       {
         doing: `list the branches of ${project}`,
         send: (raw, common) => raw.listProjectBranches({ ...common, path: inProject, query: { limit: 10_000 } }),
-        read: (data) => need(data.branches, "branches").map(readBranch).find(matches),
+        read: (data) =>
+          need(data.branches, "branches")
+            .map((branch) => readBranch(branch))
+            .find(matches),
       },
       work,
     );

@@ -16,6 +16,8 @@ export interface NeonProject {
 export interface NeonBranch {
   readonly id: string;
   readonly name: string;
+  /** What it was made with as `mark`; undefined where the answer shows no annotations. */
+  readonly mark?: string | undefined;
   /** Undefined: a root branch. */
   readonly parentId?: string | undefined;
   /** The instant of the parent's data that it began with, where the API tells it. */

@@ -2,11 +2,11 @@
 import { isLifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Branch, BranchRequest } from "../../../ports/control.ts";
-import type { Resource } from "../../../ports/resource.ts";
+import type { Maker, Resource } from "../../../ports/resource.ts";
 import { connectionTo } from "../access.ts";
 import type { NeonBranch } from "../api/types.ts";
 import { type Ground, isRoot, lookAround, type Scene } from "../ground.ts";
-import { branchResource, undoBranch } from "../resource.ts";
+import { branchMark, branchResource, undoBranch } from "../resource.ts";
 import { type LimitName, requireRoom } from "../room.ts";
 import { refuseTaken } from "../snapshots.ts";
 import { type Origin, originOf, translateRefusal } from "./target.ts";
@@ -25,7 +25,7 @@ export async function branchAt(ground: Ground, request: BranchRequest): Promise<
     const connection = await connectionTo(ground, made, { mayAddCompute: true }, request);
     return { id: made.id, name, connection, warnings: [...warningsFor(origin, scene, made), ...warnings], resource };
   } catch (error) {
-    await removeAgain(ground, resource);
+    await removeAgain(ground, resource, request.maker);
     throw error;
   }
 }
@@ -38,10 +38,10 @@ interface Made {
 }
 
 async function make(ground: Ground, scene: Scene, origin: Origin, request: BranchRequest): Promise<Made> {
-  const { name, expiresAt } = request;
+  const { name, expiresAt, maker } = request;
   const { api } = ground;
   if (origin.kind === "history") {
-    const wish = { name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt };
+    const wish = { name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt, mark: branchMark(ground, maker, name) };
     return { made: await api.createBranch(wish, request), warnings: [] };
   }
   const made = await api.restoreSnapshot(origin.snapshot.id, { name, targetId: scene.production.id }, request);
@@ -68,7 +68,7 @@ function warningsFor(origin: Origin, { production }: Scene, made: NeonBranch): s
 }
 
 /** Without the job's signal: also when the job was cancelled. The journal has it, should this fail too: the first cause is reported. */
-async function removeAgain(ground: Ground, resource: Resource): Promise<void> {
+async function removeAgain(ground: Ground, resource: Resource, maker: Maker): Promise<void> {
   const work: Work = { signal: AbortSignal.timeout(60_000) };
-  await undoBranch(ground, resource.locator, work).catch(() => false);
+  await undoBranch(ground, resource.locator, maker, work).catch(() => undefined);
 }

@@ -17,7 +17,7 @@ export function historyControl(ground: Ground): HistoryControl {
   return {
     place: "branch",
     positions: true,
-    scratchName,
+    scratchName: (maker) => scratchName(ground, maker),
     async window(work) {
       const [project, { production }] = await Promise.all([api.project(work), lookAround(ground, work)]);
       return windowOf(project, production, clock.now());

@@ -1,0 +1,144 @@
+// kill -9 at every statement of the last step of `restore --replace`: the connection falls silent at the Nth statement, before or after
+// the server has done what it says, the program hangs there, and is killed.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { partsOf } from "../../src/engines/postgres/connect/url.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, type World } from "../support/program.ts";
+import { type Gate, type Silence, statementGate } from "../support/statement-gate.ts";
+
+const skip = skipWithoutPostgres();
+/** The first statement of the step that gives a restored database the name of another. */
+const FIRST = /aclexplode/;
+const RESTORED = 10;
+const REPLACED = 3;
+
+interface Place {
+  readonly world: World;
+  readonly gate: Gate;
+  readonly target: Connection;
+  readonly name: string;
+}
+
+async function begin(t: TestContext): Promise<Place> {
+  const source = await freshDatabase();
+  await query(source, `create table public.t (id int primary key); insert into t select generate_series(1, ${RESTORED})`);
+  const gate = await statementGate(source);
+  t.after(() => gate.close());
+  const world = await beginWorld(t, { sources: { shop: gate.connection } });
+  await world.expect(0, "backup", "shop");
+  const target = await freshDatabase();
+  return { world, gate, target, name: partsOf(target).database };
+}
+
+async function refill({ target, name }: Place): Promise<void> {
+  const server = (await sharedCluster()).connection("postgres");
+  await query(server, `drop database "${name}" with (force)`);
+  await freshDatabase(name);
+  await query(target, `create table public.t (id int primary key); insert into t select generate_series(1, ${REPLACED})`);
+  await query(target, `comment on database "${name}" is 'the shop'; alter database "${name}" set work_mem to '7MB'`);
+}
+
+async function databases(): Promise<{ readonly name: string; readonly open: boolean; readonly comment: string | null }[]> {
+  return await query(
+    (await sharedCluster()).connection("postgres"),
+    "select datname::text as name, datallowconn as open, shobj_description(oid, 'pg_database') as comment from pg_database where datname <> 'template0' order by 1",
+  );
+}
+
+const rows = async (database: Connection): Promise<unknown> => (await query(database, "select count(*)::int as n from public.t"))[0]?.n;
+
+/** What was struck, or undefined when the command ended before. */
+async function killedAt({ world, gate, name }: Place, n: number, silence: Silence): Promise<string | undefined> {
+  const planned = gate.fallSilent(FIRST, n, silence);
+  const running = world.start("restore", "shop", "--into", name, "--replace", "--yes", "shop");
+  let over = false;
+  void running.ended.then(() => {
+    over = true;
+  });
+  while (!over && planned.struck() === undefined) await sleep(5);
+  if (!over) {
+    await sleep(silence === "stallAfter" ? 500 : 0); // the server does it, and only the answer is missing
+    running.kill("SIGKILL");
+  }
+  const { signal, exit, stderr } = await running.ended;
+  gate.open();
+  if (signal === "SIGKILL") return planned.struck();
+  assert.equal(exit, 0, stderr);
+  return undefined;
+}
+
+for (const silence of ["stallBefore", "stallAfter"] as const) {
+  test(`R56 kill -9 at every statement of a replacement leaves one database of the name, open, and nothing lost (${silence})`, {
+    skip,
+  }, async (t) => {
+    const place = await begin(t);
+    const { world, target, name } = place;
+    const seen = { before: 0, after: 0 };
+    for (let n = 1; ; n++) {
+      await refill(place);
+      const struck = await killedAt(place, n, silence);
+      const context = `${silence} ${n}: ${struck?.slice(0, 80) ?? "not killed"}`;
+      const ran = await world.run("jobs", "recover");
+      const there = await databases();
+      assert.equal(there.filter((one) => one.name === name).length, 1, context);
+      assert.ok(
+        there.every(({ open }) => open),
+        `${context}: every database takes connections`,
+      );
+      const found = await rows(target);
+      const [row] = await query(
+        target,
+        "select current_setting('work_mem') as mem, shobj_description(oid, 'pg_database') as comment from pg_database where datname = current_database()",
+      );
+      assert.deepEqual(row, { mem: "7MB", comment: "the shop" }, context);
+      const ours = there.filter((one) => one.name.startsWith("lifeboat"));
+      const [old] = ours;
+      if (old === undefined) {
+        assert.equal(ran.exit, 0, `${context}: ${ran.stdout}${ran.stderr}`);
+        assert.equal(found, struck === undefined || /drop database/.test(struck) ? RESTORED : REPLACED, context);
+        if (found === REPLACED) assert.match(ran.stdout, /cleaned up\n\s+removed: database lifeboat_/, context);
+      } else {
+        // Replaced, and what it replaced is still there: that is said, and it goes when its owner drops it.
+        assert.deepEqual([found, ours.length, ran.exit], [RESTORED, 1, 3], context);
+        assert.match(old.name, /^lifeboat_\w+_old$/, context);
+        assert.equal(await rows((await sharedCluster()).connection(old.name)), REPLACED, context);
+        assert.doesNotMatch(ran.stdout + ran.stderr, /cleaned up/, context);
+        assert.match(
+          ran.stdout,
+          new RegExp(`${old.name} is what the restore replaced, and it is kept; next: .*dropdb ${old.name}`),
+          context,
+        );
+        await query((await sharedCluster()).connection("postgres"), `drop database "${old.name}"`);
+        await world.expect(0, "jobs", "recover");
+      }
+      await world.assertNothingLeft();
+      if (struck === undefined) break;
+      seen[found === REPLACED ? "before" : "after"]++;
+    }
+    t.diagnostic(JSON.stringify(seen));
+    assert.ok(seen.before >= 4 && seen.after >= 1, JSON.stringify(seen));
+  });
+}
+
+test("R56 a replacement succeeds while sessions come and go without a pause, and closes the database at no time", { skip }, async (t) => {
+  const place = await begin(t);
+  const { world, target, name } = place;
+  await refill(place);
+  let over = false;
+  const closed: unknown[] = [];
+  const client = async (): Promise<void> => {
+    while (!over) await query(target, "select pg_sleep(0.02)").catch((error: unknown) => closed.push(String(error)));
+  };
+  const clients = Promise.all(Array.from({ length: 8 }, client));
+  await world.expect(0, "restore", "shop", "--into", name, "--replace", "--yes", "shop");
+  over = true;
+  await clients;
+  assert.equal(await rows(target), RESTORED);
+  assert.deepEqual(
+    closed.filter((message) => /not currently accepting connections/.test(String(message))),
+    [],
+  );
+});
