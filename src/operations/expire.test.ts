@@ -12,6 +12,8 @@ import { listLeases } from "../repository/lease-files.ts";
 import { acquireLease } from "../repository/leases.ts";
 import { mark } from "../repository/marks.ts";
 import { expire, planExpire } from "./expire.ts";
+import { runJob } from "./job.ts";
+import { RESOURCE } from "./undo.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 const DAY_MS = 86_400_000;
@@ -114,4 +116,27 @@ test("a removal that the storage refuses leaves the point whole; one it breaks o
   for await (const { name } of workshop.repository.storage.list("sources/shop/backups/")) objects.push(name);
   assert.equal(objects.length, 8, `${objects}`);
   assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+});
+
+test("R33 a removal that had not begun when its process died does not begin once the point is on hold", async (t) => {
+  for (const held of [true, false]) {
+    const { workshop, places, left, clock } = await fiveBackups(t);
+    const [first] = places;
+    assert.ok(first);
+    const dying = runJob(
+      workshop,
+      { verb: "expire", source: "shop", exclusive: true },
+      watch,
+      async (job) => {
+        await job.claim(first.id);
+        await job.declare(RESOURCE.removal("shop", first.folder, first.id));
+        if (held) await mark(workshop.repository, "shop", first.id, { hold: { by: "ann", at: clock.now() } });
+        throw new LifeboatError("STORAGE_TIMEOUT", "no answer");
+      },
+      () => ({}),
+    );
+    await assert.rejects(dying, (error) => isLifeboatError(error, "STORAGE_TIMEOUT"));
+    assert.deepEqual(await left(), held ? [0, 1, 2, 3, 4] : [1, 2, 3, 4]);
+    assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  }
 });

@@ -21,10 +21,10 @@
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Connection } from "../ports/connection.ts";
 import { loaderMark, type Maker, markOf, type Resource, type Undone } from "../ports/resource.ts";
-import { removeBackup, removeUnfinished } from "../repository/backups.ts";
+import { readManifest, removeBackup, removeUnfinished } from "../repository/backups.ts";
 import type { Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
-import { removeMarks } from "../repository/marks.ts";
+import { readMarks, removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 import type { Source, Workshop } from "./workshop.ts";
@@ -77,6 +77,9 @@ const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
     return removed ? "removed" : "absent";
   },
   async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
+    const { hold } = await readMarks(repository, source, id);
+    // Whole, and put on hold since: the removal had not begun, and does not begin now.
+    if (hold !== undefined && (await readManifest(repository, { source, folder })) !== undefined) return "absent";
     await removeBackup(repository, { source, folder }, clock);
     await removeMarks(repository, source, id);
     return "removed";
