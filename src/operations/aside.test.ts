@@ -85,7 +85,7 @@ const work = (workshop: Workshop, during: (n: number) => void = () => undefined)
     () => ({}),
   );
 
-test("H3 R33 a job that only reads goes on wherever the repository begins to refuse, with one whole journal aside", async (t) => {
+test("R33 a job that only reads goes on wherever the repository begins to refuse, with one whole journal aside", async (t) => {
   for (const from of [0, 1, 2, 3]) {
     const { workshop, state, own, real } = await workshopFor(t);
     if (from === 0) state.refuses = () => true;
@@ -128,7 +128,7 @@ test("R33 a job that writes refuses with the storage's own word, and leaves no p
   assert.equal(state.opened, 0);
 });
 
-test("H3 R33 what a job left that was filed aside is cleaned up by a later start, and its lease waits there until then", async (t) => {
+test("R33 what a job left that was filed aside is cleaned up by a later start, and its lease waits there until then", async (t) => {
   const { workshop, state, undone, own } = await workshopFor(t);
   state.refuses = () => true;
   state.undo = async () => {

@@ -80,7 +80,7 @@ test("a damaged manifest is named, and hides no other backup; one that is being 
   assert.ok(unreadable[0]?.message.includes(nameOf(1)), unreadable[0]?.message);
 });
 
-test("R56 H8 a repository id that is a path makes the catalog touch no file of others", async (t) => {
+test("R56 a repository id that is a path makes the catalog touch no file of others", async (t) => {
   const repository = await temporaryRepository(t);
   const directory = await temporaryDirectory(t);
   const state = join(directory, "state");

@@ -16,7 +16,7 @@ const DAMAGE: readonly (readonly [what: string, harm: (file: string) => void])[]
   ["gone", (file) => rmSync(file)],
 ];
 
-test("H1 H2 R33 R56 a restore to a point needs that point alone: all else may be damaged, empty or gone", { skip }, async (t) => {
+test("R33 R56 a restore to a point needs that point alone: all else may be damaged, empty or gone", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(
     source,

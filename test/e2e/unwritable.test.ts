@@ -92,7 +92,7 @@ async function assertRefused(world: Place, point: string, code: RegExp): Promise
 const points = async (world: World): Promise<string[]> =>
   ((await world.expect(0, "list", "shop", "--json")).json().points as { id: string }[]).map(({ id }) => id);
 
-test("H3 R33 a full repository: what reads works, expire makes room, and evidence comes over afterwards", { skip }, async (t) => {
+test("R33 a full repository: what reads works, expire makes room, and evidence comes over afterwards", { skip }, async (t) => {
   const { world, s3 } = await inBucket(t);
   const [first = "", , newest = ""] = await points(world);
   const before = world.objects("");
@@ -118,7 +118,7 @@ test("H3 R33 a full repository: what reads works, expire makes room, and evidenc
   await world.assertNothingLeft();
 });
 
-test("H3 R33 a read-only bucket: what reads works, expire removes nothing and says so", { skip }, async (t) => {
+test("R33 a read-only bucket: what reads works, expire removes nothing and says so", { skip }, async (t) => {
   const { world, s3 } = await inBucket(t);
   const all = await points(world);
   const denied = { kind: "status", status: 403, code: "AccessDenied" } as const;
@@ -160,7 +160,7 @@ test("R33 credentials that may only add: backups and holds work again and again,
   await world.assertNothingLeft();
 });
 
-test("H3 R33 a repository on a read-only, and on a full, file system of its own", { skip }, async (t) => {
+test("R33 a repository on a read-only, and on a full, file system of its own", { skip }, async (t) => {
   const world = await beginWorld(t, { sources: { shop: await smallSource() }, yaml: SHORT, source: "policy: short" });
   const mount = (...options: string[]): void => void execFileSync("mount", [...options, world.repository], { stdio: "ignore" });
   try {
@@ -216,7 +216,7 @@ const databases = async (): Promise<string[]> =>
     ({ d }) => d,
   );
 
-test("H3 R33 a restore killed while the repository is full leaves nothing after the next start", { skip }, async (t) => {
+test("R33 a restore killed while the repository is full leaves nothing after the next start", { skip }, async (t) => {
   const { world, s3 } = await inBucket(t);
   s3.faults.capacityBytes = s3.store.usedBytes;
   const before = await databases();

@@ -153,7 +153,7 @@ test("R57 rows restored into tables that exist run their checks without a superu
   assert.deepEqual(await loaders(), []);
 });
 
-test("R57 C5 a drill runs nothing of the source's as a superuser, fires no event trigger, and passes", { skip }, async (t) => {
+test("R57 a drill runs nothing of the source's as a superuser, fires no event trigger, and passes", { skip }, async (t) => {
   const pit = await trap(t);
   const source = await ownedBy(newRole(), hostileSql(pit.directory));
   await query(source, "create event trigger watch on ddl_command_end execute function public.on_ddl()");

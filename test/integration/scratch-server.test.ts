@@ -24,7 +24,7 @@ const CONSENT = "scratch: { isolation: none }\n";
 const scratchOption = async (): Promise<string> =>
   `scratch: { url: ${JSON.stringify((await sharedCluster()).connection("postgres").url)} }`;
 
-test("R57 H5 H6 a drill on a scratch server takes no subscription, foreign server or dblink along, and leaves nothing", {
+test("R57 a drill on a scratch server takes no subscription, foreign server or dblink along, and leaves nothing", {
   skip,
 }, async (t) => {
   const source = await freshDatabase();
@@ -83,7 +83,7 @@ test("R57 code that misses what was left out of a scratch server makes a drill i
   assert.deepEqual(await leftovers(), []);
 });
 
-test("R57 H5 a database that holds subscriptions is dropped, and its publisher is never called", { skip }, async (t) => {
+test("R57 a database that holds subscriptions is dropped, and its publisher is never called", { skip }, async (t) => {
   const engine = openPostgresEngine();
   const calls: string[] = [];
   const publisher = createServer((socket) => {
