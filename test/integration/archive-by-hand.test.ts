@@ -119,7 +119,7 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
       ...user,
       cwd: place,
       encoding: "utf8",
-      env: { ...programEnvironment(shop), PGHOST: join(place, "socket"), PGPORT: "5432" },
+      env: { ...programEnvironment(shop), PGOPTIONS: "", PGHOST: join(place, "socket"), PGPORT: "5432" },
     });
   const rows = ask("select n from orders order by n");
   assert.deepEqual(rows.stdout.trim().split("\n"), ["1", "2"], `${rows.stderr}\n${readFileSync(join(place, "server.log"), "utf8")}`);
