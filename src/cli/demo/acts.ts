@@ -90,7 +90,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   stage.command(`export DATABASE_URL=postgres://…   ${paint.dim("# the only secret, and it stays out of the configuration")}`);
   await play("init", initCommand, { options: { repository: "backups", source: SOURCE } });
   stage.say("Into lifeboat.yaml go what is promised, and what every restored shop is to be asked:");
-  stage.show(`\n${paint.dim(await completeConfiguration(around.cwd, SOURCE, OBJECTIVE))}\n\n`);
+  stage.show(`\n${paint.dim(await completeConfiguration(around.cwd, SOURCE, OBJECTIVE, server.isolation))}\n\n`);
   const checked = await play("check", checkCommand);
   if (checked.status !== EXIT.done) return { status: checked.status, summary };
 

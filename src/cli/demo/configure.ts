@@ -5,7 +5,12 @@ import { parseDocument } from "yaml";
 import { CHECKS } from "./shop.ts";
 
 /** Completes `lifeboat.yaml` in the folder. Returns the lines that a user would have typed. */
-export async function completeConfiguration(folder: string, source: string, objectives: Readonly<Record<string, string>>): Promise<string> {
+export async function completeConfiguration(
+  folder: string,
+  source: string,
+  objectives: Readonly<Record<string, string>>,
+  isolation: "required" | "none",
+): Promise<string> {
   const file = join(folder, "lifeboat.yaml");
   const document = parseDocument(await readFile(file, "utf8"));
   const flow = (value: unknown) => document.createNode(value, { flow: true });
@@ -13,7 +18,7 @@ export async function completeConfiguration(folder: string, source: string, obje
   document.setIn(["sources", source, "objectives"], flow(objectives));
   document.setIn(["sources", source, "checks"], checks);
   document.set("tools", { spoolDirectory: "work", stateDirectory: "work" });
-  document.set("scratch", { directory: "." });
+  document.set("scratch", { directory: ".", ...(isolation === "none" ? { isolation } : {}) });
   const text = document.toString({ lineWidth: 0 });
   await writeFile(file, text);
   const lines = text.split("\n");

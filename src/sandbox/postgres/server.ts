@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beginCluster } from "../../engines/postgres/cluster/cluster.ts";
+import { type Isolation, requireCell } from "../../engines/postgres/cluster/isolation.ts";
 import { undoCluster } from "../../engines/postgres/cluster/undo.ts";
 import { openClient } from "../../engines/postgres/connect/client.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
@@ -26,6 +27,8 @@ export interface PostgresSession {
 export interface PostgresSandbox {
   /** As `15.18`. */
   readonly version: string;
+  /** What the demonstration's configuration can ask for here: its data is our own, so that a machine without cells shows it too. */
+  readonly isolation: Isolation;
   /** The superuser's address of a database; holds a password. */
   url(database: string): string;
   open(database: string): Promise<PostgresSession>;
@@ -43,13 +46,25 @@ export async function startPostgresSandbox(options: PostgresSandboxOptions): Pro
   await needed(() => findTools("client", { configured: bin, minimumMajor: server.major, signal }));
   // Not flushed to the disk, for nobody will miss it; otherwise as people run theirs.
   const settings = { autovacuum: "on" };
+  const isolation = await isolationHere();
   const cluster = await beginCluster({ directory, bin: server.directory, jobId, durable: false, settings, signal });
   return {
     version: server.programs.postgres.version,
+    isolation,
     url: (database) => cluster.connection(database).url,
     open: (database) => openSession(cluster.connection(database).url),
     stop: () => cluster.stop(),
   };
+}
+
+async function isolationHere(): Promise<Isolation> {
+  try {
+    await requireCell("required");
+    return "required";
+  } catch (error) {
+    if (isLifeboatError(error, "ISOLATION_MISSING")) return "none";
+    throw error;
+  }
 }
 
 /** A connection of an application's own, to any address. */
