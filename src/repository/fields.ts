@@ -31,5 +31,15 @@ export const omission = z.looseObject({ kind: word, object: prose, reason: prose
 export const step = z.looseObject({ name: word, startedAt: instant, ms: maybe(z.number()) });
 export const hold = z.looseObject({ by: word, at: instant, reason: maybe(prose) });
 
+/** What belongs to each name, whatever the names are: `z.record` drops one that is called `__proto__`, and so may a source's table be. */
+export const named = <T>(item: z.ZodMiniType<T>) =>
+  z.custom<Readonly<Record<string, T>>>(
+    (value) =>
+      typeof value === "object" &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Object.values(value).every((one) => item.safeParse(one).success),
+    "is not a valid list of names",
+  );
 /** Where a resource is found again. */
 export const locator = z.record(z.string().check(z.maxLength(SHORT)), prose);

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { LifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
-import { count, maybe, omission, prose, type Schema, word } from "./fields.ts";
+import { count, maybe, named, omission, prose, type Schema, word } from "./fields.ts";
 
 const tableFacts = z.looseObject({ rows: z.number(), digest: z.nullable(prose) });
 
@@ -10,9 +10,9 @@ const tableFacts = z.looseObject({ rows: z.number(), digest: z.nullable(prose) }
 export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
   algorithm: word,
   scope: z.looseObject({ kind: z.enum(["full", "data", "schema", "tables"]), tables: maybe(z.array(z.string())) }),
-  tables: z.record(z.string(), tableFacts),
-  sequences: z.record(z.string(), z.string()),
-  schema: z.record(z.string(), z.string()),
+  tables: named(tableFacts),
+  sequences: named(z.string()),
+  schema: named(z.string()),
   largeObjects: maybe(z.looseObject({ count, digest: z.nullable(z.string()) })),
   outside: z.array(omission),
   unhashed: z.array(omission),

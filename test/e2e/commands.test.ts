@@ -6,11 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { beginWorld, editConfig } from "../support/program.ts";
+import { beginWorld, editConfig, PROGRAM } from "../support/program.ts";
 import { temporaryDirectory } from "../support/repository.ts";
 
 const skip = skipWithoutPostgres();
-const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
 
 async function shop() {
   const source = await freshDatabase();

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, write
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { beginWorld, editConfig, type World } from "../support/program.ts";
+import { beginWorld, editConfig, PROGRAM, type World } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -245,7 +245,7 @@ test("R56 the commands of docs/format.md check a signature with openssl alone", 
   assert.match(commands, /openssl pkeyutl -verify/);
   cpSync(join(world.directory, "writer.pem"), join(place, "lifeboat-writer.pem"));
   const script = `set -e\nlifeboat() { "$PROGRAM" "$@"; }\n${commands}`;
-  const env = { ...world.env, PROGRAM: join(import.meta.dirname, "../../bin/lifeboat") };
+  const env = { ...world.env, PROGRAM };
   const run = () => spawnSync("sh", ["-c", script], { cwd: place, env, encoding: "utf8" });
   const sound = run();
   assert.equal(sound.status, 0, sound.stderr);

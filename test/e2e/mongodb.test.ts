@@ -7,9 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beginMongoWorld, changeOneField, type MongoWorld } from "../support/mongo-world.ts";
-import { beginWorld, type World } from "../support/program.ts";
-
-const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
+import { beginWorld, PROGRAM, type World } from "../support/program.ts";
 
 interface Shop extends World {
   readonly server: MongoWorld;

@@ -11,8 +11,8 @@ import { MongoClient } from "mongodb";
 import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
 import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { PROGRAM } from "../support/program.ts";
 
-const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
 const skip = skipWithoutPostgres();
 
 interface Running {

@@ -4,8 +4,9 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { leftOf, plain, root, start, temporaryFolder, until } from "../support/demo.ts";
+import { leftOf, plain, start, temporaryFolder, until } from "../support/demo.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
+import { PROGRAM } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -38,7 +39,7 @@ test("R31 R33 the demonstration's JSON counts what was lost to the last order, a
   assert.ok(!existsSync(join(told.kept, "server")), "the server is gone");
 
   // What is kept works, without the shop: the backup proves itself once more.
-  const drill = spawn(join(root, "bin/lifeboat"), ["drill", "shop", "--json"], {
+  const drill = spawn(PROGRAM, ["drill", "shop", "--json"], {
     cwd: told.kept,
     env: { ...plain, TMPDIR: folder, DATABASE_URL: "postgres://shop@localhost:1/shop" },
     stdio: ["ignore", "pipe", "inherit"],

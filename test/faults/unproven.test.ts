@@ -106,7 +106,9 @@ for (const [what, tail] of [
     writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
     const verified = await world.run("verify", id, "--json");
     assert.equal(verified.exit, 30, verified.stderr);
-    const restored = await world.run("restore", "shop", "--to", id, "--into", "forged", "--json");
+    const refused = await world.run("restore", "shop", "--to", id, "--into", "forged", "--json");
+    assert.deepEqual([refused.exit, refused.code], [30, "POINT_UNSIGNED"], refused.stderr);
+    const restored = await world.run("restore", "shop", "--to", id, "--into", "forged", "--unsigned", "--json");
     assert.deepEqual([restored.exit, restored.code], [30, "INTEGRITY"], restored.stderr);
     await world.assertNothingLeft();
   });

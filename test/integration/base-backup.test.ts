@@ -93,7 +93,7 @@ test("R25 a base backup under write load, with tablespaces, comes back by hand, 
     [...base.tablespaces.map(({ oid }) => [`tablespace-${oid}`, "tar"]), ["base", "tar"], ["manifest", "backup-manifest"]],
   );
   assert.equal(base.tablespaces.length, 2);
-  assert.ok(manifest.notIncluded.some(({ kind, object }) => kind === "unlogged tables" && object === "scratch_pad"));
+  assert.ok(manifest.notIncluded.some(({ kind, object }) => kind === "unlogged tables" && object === "public.scratch_pad"));
 
   const folder = folderOf(world, manifest.id);
   const hand = await temporaryDirectory(t);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { PROGRAM } from "./program.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 const TIMEOUT_MS = 240_000;
@@ -29,7 +30,7 @@ export interface Run {
 export const { FORCE_COLOR: _, NO_COLOR: __, ...plain } = process.env;
 
 export function start(folder: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Run {
-  const child = spawn(join(root, "bin/lifeboat"), ["demo", ...args], {
+  const child = spawn(PROGRAM, ["demo", ...args], {
     // A user's own settings must not lead the demonstration to the user's own repository.
     env: { ...plain, TMPDIR: folder, LIFEBOAT_REPOSITORY: "file:///nowhere", ...env },
     stdio: ["ignore", "pipe", "pipe"],

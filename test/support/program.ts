@@ -13,7 +13,8 @@ import { generateWriter } from "../../src/repository/trust.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 
-const PROGRAM = join(import.meta.dirname, "../../bin/lifeboat");
+/** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
+export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");
 /** No run of these tests takes so long; a program that hangs is killed and seen as such. */
 const HUNG_MS = 120_000;
 
