@@ -48,7 +48,6 @@ const { metafile } = await build({
   format: "esm",
   target: "node24",
   external: EXTERNAL,
-  keepNames: true,
   legalComments: "none",
   metafile: true,
   logLevel: "warning",
