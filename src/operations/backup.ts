@@ -8,7 +8,7 @@ import { fingerprintBytes } from "../repository/whole.ts";
 import { type BackupRequest, type BackupResult, beginDraft, checkRequest, commitDraft } from "./backup-frame.ts";
 import { storeBase } from "./base-backup.ts";
 import { type Job, runJob } from "./job.ts";
-import { advancing } from "./road.ts";
+import { advancing } from "./recovery/load.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export type { BackupRequest, BackupResult } from "./backup-frame.ts";

@@ -3,7 +3,7 @@ import { LifeboatError } from "../core/errors.ts";
 import type { ContentsEntry } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
 import type { PointEntry } from "./points.ts";
-import { entryPlace, partOf } from "./road.ts";
+import { entryPlace, partOf } from "./recovery/load.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 /** Decrypts only as much as the table of contents needs. The bytes are not verified: `verify` does that. */

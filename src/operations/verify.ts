@@ -10,7 +10,7 @@ import { baseOf } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import { originOf } from "./points.ts";
 import type { FiledAside } from "./records.ts";
-import { entryPlace } from "./road.ts";
+import { entryPlace } from "./recovery/load.ts";
 import { checkLog, logToVerify } from "./verify-log.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backup } from "../../src/operations/backup.ts";
-import { drill } from "../../src/operations/drill.ts";
 import { setHold } from "../../src/operations/hold.ts";
 import { providerStatus } from "../../src/operations/provider-status.ts";
+import { drill } from "../../src/operations/recovery/drill.ts";
 import { snapshot } from "../../src/operations/snapshot.ts";
 import { findAnyPoint } from "../../src/operations/snapshots.ts";
 import { dateOf, dayOf, type Habit, isFirst, isSunday, survivors } from "../support/almanac.ts";

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import type { PointEntry } from "../../src/operations/points.ts";
-import { readFingerprint } from "../../src/operations/road.ts";
+import { readFingerprint } from "../../src/operations/recovery/load.ts";
 import type { Workshop } from "../../src/operations/workshop.ts";
 import { generateIdentity, type OpenKey, type SealKey } from "../../src/repository/seal/keys.ts";
 import { sealFrame } from "../../src/repository/seal/seal.ts";

@@ -2,7 +2,7 @@
 import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
-import { drill } from "../../operations/drill.ts";
+import { drill } from "../../operations/recovery/drill.ts";
 import { defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { combinedJson, renderCombined } from "../render/combined.ts";

@@ -4,7 +4,7 @@ import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { shown } from "../../core/visible.ts";
-import { instantForAll, planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recover-all.ts";
+import { instantForAll, planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recovery/recover.ts";
 import { defineCommand } from "../command.ts";
 import { errorJson } from "../fatal.ts";
 import { connectionJson, handOver } from "../hand-over.ts";

@@ -2,11 +2,11 @@
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { shown } from "../../core/visible.ts";
-import { planBranchRestore } from "../../operations/branch-plan.ts";
-import { assertNotDoneAlready, type BranchRestored, branchRestore } from "../../operations/branch-restore.ts";
-import { type PastTarget, pastTargetOf } from "../../operations/history-target.ts";
+import { type PastTarget, pastTargetOf } from "../../operations/recovery/history.ts";
+import { planBranchRestore } from "../../operations/recovery/provider-plan.ts";
+import { assertNotDoneAlready, type BranchRestored, branchRestore } from "../../operations/recovery/provider-restore.ts";
+import { planTablesRestore, tablesRestore } from "../../operations/recovery/provider-tables.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
-import { planTablesRestore, tablesRestore } from "../../operations/tables-restore.ts";
 import type { Source, Watch, Workshop } from "../../operations/workshop.ts";
 import type { CommandContext } from "../command.ts";
 import { connectionJson, type HandedOver, handOver } from "../hand-over.ts";

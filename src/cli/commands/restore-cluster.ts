@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { shown } from "../../core/visible.ts";
-import { type PhysicalRequest, planPhysical, restorePhysical } from "../../operations/point-in-time.ts";
+import { type PhysicalRequest, planPhysical, restorePhysical } from "../../operations/recovery/cluster-restore.ts";
 import type { Source, Watch, Workshop } from "../../operations/workshop.ts";
 import type { CommandContext } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";

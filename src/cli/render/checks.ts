@@ -3,7 +3,7 @@ import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { type Check, exitOfVerdict, judge } from "../../core/verdict.ts";
 import { shown } from "../../core/visible.ts";
-import type { Finding } from "../../operations/drill.ts";
+import type { Finding } from "../../operations/recovery/drill.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 

@@ -1,11 +1,11 @@
 // What proves that a database with the data of a past instant is good: read in full, compared where there is something to
 // compare with, asked the probes. What had nothing to be measured against is not proven, and the report says what to configure.
-import type { Fingerprint } from "../core/fingerprint.ts";
-import type { Check } from "../core/verdict.ts";
-import { counted, wordsOf } from "../core/words.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { Job } from "./job.ts";
-import type { Source, Watch } from "./workshop.ts";
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import type { Check } from "../../core/verdict.ts";
+import { counted, wordsOf } from "../../core/words.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Job } from "../job.ts";
+import type { Source, Watch } from "../workshop.ts";
 
 export interface ProofOptions {
   /** What the data must equal, where it was recorded. */

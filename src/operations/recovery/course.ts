@@ -1,17 +1,17 @@
 // What a recovery target means where backups and a log archive are: which base, which log, and the exact record to stop at.
 
-import { parseDuration } from "../core/duration.ts";
-import { LifeboatError } from "../core/errors.ts";
-import type { LogSegment, Micros, RecoveryWindow } from "../core/log.ts";
-import { parseLsn } from "../core/lsn.ts";
-import { dateOfMicros, microsOf, parseMicros } from "../core/micros.ts";
-import { type LogTarget, locate, planFrom } from "../core/recovery-plan.ts";
-import { readLogBytes } from "../repository/log.ts";
-import { placeOf } from "../repository/log-place.ts";
-import { fileNameOf, logEngineOf, readSegmentBytes } from "./log-intake.ts";
-import { logOf, type SourceLog } from "./log-view.ts";
-import { findPoint, type PointEntry } from "./points.ts";
-import type { Source, Workshop } from "./workshop.ts";
+import { parseDuration } from "../../core/duration.ts";
+import { LifeboatError } from "../../core/errors.ts";
+import type { LogSegment, Micros, RecoveryWindow } from "../../core/log.ts";
+import { parseLsn } from "../../core/lsn.ts";
+import { dateOfMicros, microsOf, parseMicros } from "../../core/micros.ts";
+import { type LogTarget, locate, planFrom } from "../../core/recovery-plan.ts";
+import { readLogBytes } from "../../repository/log.ts";
+import { placeOf } from "../../repository/log-place.ts";
+import { fileNameOf, logEngineOf, readSegmentBytes } from "../log-intake.ts";
+import { logOf, type SourceLog } from "../log-view.ts";
+import { findPoint, type PointEntry } from "../points.ts";
+import type { Source, Workshop } from "../workshop.ts";
 
 export interface RecoveryCourse {
   readonly base: PointEntry;

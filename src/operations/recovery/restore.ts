@@ -1,19 +1,19 @@
 // Restore: a restore point becomes a database that people use. It is filled under a name of its own and takes the wanted
 // name only when it is complete and checked, so that no failure leaves half a database, or harms the one it replaces.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { judgeObjective } from "../core/objectives.ts";
-import type { Plan, PlanCode, PlanStep } from "../core/plan.ts";
-import { judge } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { RestoreTarget } from "../ports/engine.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { judgeObjective } from "../../core/objectives.ts";
+import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
+import { judge } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { RestoreTarget } from "../../ports/engine.ts";
+import { contentsOf } from "../contents.ts";
+import { type Job, runJob } from "../job.ts";
+import { originOf } from "../points.ts";
+import { databaseMark, RESOURCE } from "../undo.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, measuredSeconds } from "./conclude.ts";
-import { contentsOf } from "./contents.ts";
+import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./copy.ts";
 import type { Finding } from "./drill.ts";
-import { type Job, runJob } from "./job.ts";
-import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
-import { originOf } from "./points.ts";
-import { databaseMark, RESOURCE } from "./undo.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface RestoreRequest {
   readonly to: string;

@@ -1,22 +1,22 @@
 // Point in time for engines whose log is replayed onto dumps: the newest dump before the instant is brought back on the road that every
 // restore takes, then the log that is proven to follow it is applied, up to exactly the instant, and everything is read again.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { dateOfMicros } from "../core/micros.ts";
-import { achievedRpoSeconds } from "../core/objectives.ts";
-import { isDamaged, isWhole, newest } from "../core/restore-point.ts";
-import { type Check, judge } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { LogReplay } from "../ports/log.ts";
-import type { Evidence } from "../repository/evidence.ts";
-import { contentsOf } from "./contents.ts";
-import type { Job } from "./job.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import { achievedRpoSeconds } from "../../core/objectives.ts";
+import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
+import { type Check, judge } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { LogReplay } from "../../ports/log.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+import { contentsOf } from "../contents.ts";
+import type { Job } from "../job.ts";
+import { readSegmentBytes } from "../log-intake.ts";
+import { logOf } from "../log-view.ts";
+import { pointsOf, type Target, targetOf } from "../points.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+import { courseFrom, parseLogTarget, pointOf, type RecoveryCourse } from "./course.ts";
+import { type Arrival, bringBack, type RoadOptions } from "./load.ts";
 import { fetchFrom } from "./log-fetch.ts";
-import { readSegmentBytes } from "./log-intake.ts";
-import { logOf } from "./log-view.ts";
-import { pointsOf, type Target, targetOf } from "./points.ts";
-import { courseFrom, parseLogTarget, pointOf, type RecoveryCourse } from "./recovery-target.ts";
-import { type Arrival, bringBack, type RoadOptions } from "./road.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 /** A restore point, and the log that is replayed onto it. */
 export interface Destination extends Target {

@@ -1,21 +1,21 @@
 // The one road from a restore point to a database with rows in it. A drill and a restore differ only in where it ends.
 import { setTimeout } from "node:timers/promises";
-import { LifeboatError } from "../core/errors.ts";
-import type { Fingerprint, Omission } from "../core/fingerprint.ts";
-import type { Manifest, ManifestPart } from "../core/manifest.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { Isolation, LoadResult, SettleOptions } from "../ports/engine.ts";
-import { loaderMark } from "../ports/resource.ts";
-import { readPart } from "../repository/backups.ts";
-import { gatherFingerprint } from "../repository/gather-fingerprint.ts";
-import { partName } from "../repository/layout.ts";
-import type { OpenKey } from "../repository/seal/keys.ts";
-import { emptySpool, fillSpool, planSpool } from "../repository/spool.ts";
-import { assertHoldable } from "../repository/whole.ts";
-import type { Job } from "./job.ts";
-import type { PointEntry } from "./points.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { LifeboatError } from "../../core/errors.ts";
+import type { Fingerprint, Omission } from "../../core/fingerprint.ts";
+import type { Manifest, ManifestPart } from "../../core/manifest.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Isolation, LoadResult, SettleOptions } from "../../ports/engine.ts";
+import { loaderMark } from "../../ports/resource.ts";
+import { readPart } from "../../repository/backups.ts";
+import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
+import { partName } from "../../repository/layout.ts";
+import type { OpenKey } from "../../repository/seal/keys.ts";
+import { emptySpool, fillSpool, planSpool } from "../../repository/spool.ts";
+import { assertHoldable } from "../../repository/whole.ts";
+import type { Job } from "../job.ts";
+import type { PointEntry } from "../points.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 
 export interface RoadOptions {
   readonly tables?: readonly string[] | undefined;

@@ -1,11 +1,11 @@
 // What a restore within the provider would do, under which names, and what stands against it. Nothing is touched.
-import { type ErrorCode, LifeboatError } from "../core/errors.ts";
-import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
-import type { Plan, PlanRefusal, PlanStep } from "../core/plan.ts";
-import { wordsOf } from "../core/words.ts";
-import type { PastTarget } from "./history-target.ts";
-import { historyControl } from "./look.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { type ErrorCode, LifeboatError } from "../../core/errors.ts";
+import { NAME_PATTERNS, renderName, validateName } from "../../core/names.ts";
+import type { Plan, PlanRefusal, PlanStep } from "../../core/plan.ts";
+import { wordsOf } from "../../core/words.ts";
+import { historyControl } from "../look.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+import type { PastTarget } from "./history.ts";
 
 export interface BranchRestoreRequest {
   /** Name of the new branch or cluster. Default: `restore-YYYY-MM-DD-HHMM`. */

@@ -1,18 +1,18 @@
 // A drill within the provider: a scratch branch or cluster at the target, read in full, compared, asked, timed, and gone again.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { Fingerprint } from "../core/fingerprint.ts";
-import { achievedRpoSeconds, judgeObjective } from "../core/objectives.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { Evidence } from "../repository/evidence.ts";
-import { changeSnapshotRecord } from "../repository/snapshots.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import { achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+import { changeSnapshotRecord } from "../../repository/snapshots.ts";
+import { type Job, runJob } from "../job.ts";
+import { historyControl, inScratchBranch } from "../look.ts";
+import { ignoreUnwritable } from "../records.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
-import { expectedOf, type PastTarget } from "./history-target.ts";
-import { type Job, runJob } from "./job.ts";
-import { historyControl, inScratchBranch } from "./look.ts";
-import { prove } from "./proof.ts";
-import { ignoreUnwritable } from "./records.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { expectedOf, type PastTarget } from "./history.ts";
+import { prove } from "./prove.ts";
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
 export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch): Promise<Finding> {

@@ -1,20 +1,20 @@
 // A restore within the provider: a past instant becomes a place of its own, goes over one that is there, or production itself goes back.
-import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { judgeObjective } from "../core/objectives.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import { listSnapshotRecords } from "../repository/snapshots.ts";
-import { type BranchRestoreRequest, type Course, keptWord, plot } from "./branch-plan.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { judgeObjective } from "../../core/objectives.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import { listSnapshotRecords } from "../../repository/snapshots.ts";
+import { type Job, runJob } from "../job.ts";
+import { historyControl } from "../look.ts";
+import { isUnwritable } from "../records.ts";
+import { recoverJobs, tidy } from "../recover.ts";
+import { RESOURCE } from "../undo.ts";
+import { recordKept } from "../undo-provider.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { expectedOf, type PastTarget } from "./history-target.ts";
-import { type Job, runJob } from "./job.ts";
-import { historyControl } from "./look.ts";
-import { prove } from "./proof.ts";
-import { isUnwritable } from "./records.ts";
-import { recoverJobs, tidy } from "./recover.ts";
-import { RESOURCE } from "./undo.ts";
-import { recordKept } from "./undo-provider.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { expectedOf, type PastTarget } from "./history.ts";
+import { prove } from "./prove.ts";
+import { type BranchRestoreRequest, type Course, keptWord, plot } from "./provider-plan.ts";
 
 export interface BranchRestored extends Finding {
   readonly connection: Connection;

@@ -1,15 +1,15 @@
 // Every source brought back to one instant, beside production: nothing that is there is touched. The restores are those of `restore`.
-import { asLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { Plan } from "../core/plan.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { Progress } from "../ports/progress.ts";
-import { planBranchRestore } from "./branch-plan.ts";
-import { branchRestore } from "./branch-restore.ts";
+import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Plan } from "../../core/plan.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Progress } from "../../ports/progress.ts";
+import { parseInstant } from "../points.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 import type { Finding } from "./conclude.ts";
-import { pastTargetOf } from "./history-target.ts";
-import { parseInstant } from "./points.ts";
+import { pastTargetOf } from "./history.ts";
+import { planBranchRestore } from "./provider-plan.ts";
+import { branchRestore } from "./provider-restore.ts";
 import { planRestore, restore } from "./restore.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface RecoveredSource {
   readonly source: string;

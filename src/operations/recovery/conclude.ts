@@ -1,12 +1,12 @@
 // The end of a drill or a restore: the verdict from the checks, and the evidence filed.
-import type { Achieved, Objective } from "../core/objectives.ts";
-import { type Check, judge } from "../core/verdict.ts";
-import { type Evidence, type Filed, fileEvidence } from "../repository/evidence.ts";
-import { thisOwner } from "../repository/owner.ts";
-import type { Job } from "./job.ts";
-import type { FiledAside } from "./records.ts";
-import { renderReport } from "./report.ts";
-import type { Source, Workshop } from "./workshop.ts";
+import type { Achieved, Objective } from "../../core/objectives.ts";
+import { type Check, judge } from "../../core/verdict.ts";
+import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
+import { thisOwner } from "../../repository/owner.ts";
+import type { Job } from "../job.ts";
+import type { FiledAside } from "../records.ts";
+import { renderReport } from "../report.ts";
+import type { Source, Workshop } from "../workshop.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];

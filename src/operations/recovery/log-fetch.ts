@@ -1,11 +1,11 @@
 // The files of the log that a recovering server may have: exactly those of the plan, each proven while it is read.
-import { isLifeboatError } from "../core/errors.ts";
-import { markLogDamage, readLogBytes } from "../repository/log.ts";
-import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
-import type { OpenKey } from "../repository/seal/keys.ts";
-import { assertHoldable } from "../repository/whole.ts";
-import type { RecoveryCourse } from "./recovery-target.ts";
-import type { Workshop } from "./workshop.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import { markLogDamage, readLogBytes } from "../../repository/log.ts";
+import { historyPlace, type LogPlace, placeOf } from "../../repository/log-place.ts";
+import type { OpenKey } from "../../repository/seal/keys.ts";
+import { assertHoldable } from "../../repository/whole.ts";
+import type { Workshop } from "../workshop.ts";
+import type { RecoveryCourse } from "./course.ts";
 
 /** Damage that is found is remembered beside the segment: from then on no window counts on it. */
 export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenKey) {

@@ -1,18 +1,18 @@
 // Chosen tables, brought back by the provider into the running source: beside the live ones under names of their own, or over them.
-import { LifeboatError } from "../core/errors.ts";
-import { restoredSuffix } from "../core/names.ts";
-import { judgeObjective } from "../core/objectives.ts";
-import type { Plan, PlanRefusal } from "../core/plan.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Connection } from "../ports/connection.ts";
-import type { Probe } from "../ports/engine.ts";
-import { noted } from "./branch-plan.ts";
+import { LifeboatError } from "../../core/errors.ts";
+import { restoredSuffix } from "../../core/names.ts";
+import { judgeObjective } from "../../core/objectives.ts";
+import type { Plan, PlanRefusal } from "../../core/plan.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Probe } from "../../ports/engine.ts";
+import { runJob } from "../job.ts";
+import { historyControl } from "../look.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { expectedOf, type PastTarget } from "./history-target.ts";
-import { runJob } from "./job.ts";
-import { historyControl } from "./look.ts";
-import { readings } from "./proof.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { expectedOf, type PastTarget } from "./history.ts";
+import { readings } from "./prove.ts";
+import { noted } from "./provider-plan.ts";
 
 export interface TablesRestoreRequest {
   readonly tables: readonly string[];

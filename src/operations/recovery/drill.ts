@@ -1,20 +1,20 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { judgeObjective } from "../core/objectives.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Scratch } from "../ports/provider.ts";
-import type { Evidence } from "../repository/evidence.ts";
-import { mark } from "../repository/marks.ts";
-import { branchDrill } from "./branch-drill.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { judgeObjective } from "../../core/objectives.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Scratch } from "../../ports/provider.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+import { mark } from "../../repository/marks.ts";
+import { type Job, runJob } from "../job.ts";
+import { originOf } from "../points.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+import { drillPhysical } from "./cluster-restore.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { pastTargetOf } from "./history-target.ts";
-import { type Job, runJob } from "./job.ts";
-import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./log-replay.ts";
-import { physicalCourse } from "./physical-road.ts";
-import { drillPhysical } from "./point-in-time.ts";
-import { originOf } from "./points.ts";
-import type { Place } from "./road.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./copy.ts";
+import { pastTargetOf } from "./history.ts";
+import type { Place } from "./load.ts";
+import { branchDrill } from "./provider-drill.ts";
+import { physicalCourse } from "./resolve.ts";
 
 export type { Finding } from "./conclude.ts";
 

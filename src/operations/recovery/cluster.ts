@@ -1,15 +1,15 @@
 // The road of a physical restore: base backup out of the repository, its log replayed to the exact position, everything read.
-import { isLifeboatError } from "../core/errors.ts";
-import { dateOfMicros } from "../core/micros.ts";
-import type { Check } from "../core/verdict.ts";
-import type { Recovered } from "../ports/physical.ts";
-import { readPart } from "../repository/backups.ts";
-import type { Job } from "./job.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import type { Check } from "../../core/verdict.ts";
+import type { Recovered } from "../../ports/physical.ts";
+import { readPart } from "../../repository/backups.ts";
+import type { Job } from "../job.ts";
+import { physicalOf } from "../log-intake.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+import type { RecoveryCourse } from "./course.ts";
+import { entryPlace, thaw } from "./load.ts";
 import { fetchFrom } from "./log-fetch.ts";
-import { physicalOf } from "./log-intake.ts";
-import type { RecoveryCourse } from "./recovery-target.ts";
-import { entryPlace, thaw } from "./road.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ReplayPlace {
   readonly directory: string;

@@ -1,14 +1,14 @@
 // What a recovery target means to a provider that has a history of its own, and whether it can be reached.
-import { formatDuration } from "../core/duration.ts";
-import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import type { Fingerprint } from "../core/fingerprint.ts";
-import type { HistoryControl, HistoryTarget } from "../ports/control.ts";
-import type { Evidence } from "../repository/evidence.ts";
-import { readSnapshotFingerprint } from "../repository/snapshots.ts";
-import { historyControl } from "./look.ts";
-import { findPoint, parseInstant, pointsOf } from "./points.ts";
-import { findSnapshot, type SnapshotEntry } from "./snapshots.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { formatDuration } from "../../core/duration.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import type { HistoryControl, HistoryTarget } from "../../ports/control.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+import { readSnapshotFingerprint } from "../../repository/snapshots.ts";
+import { historyControl } from "../look.ts";
+import { findPoint, parseInstant, pointsOf } from "../points.ts";
+import { findSnapshot, type SnapshotEntry } from "../snapshots.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
 
 export interface PastTarget {
   readonly target: HistoryTarget;

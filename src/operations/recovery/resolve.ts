@@ -1,12 +1,12 @@
 // Which road a drill takes where there are both: dumps, and base backups with a log. The one that reaches the target exactly;
 // for `latest`, the one that reaches further.
-import { isLifeboatError } from "../core/errors.ts";
-import { dateOfMicros } from "../core/micros.ts";
-import { isDamaged, isWhole, newest } from "../core/restore-point.ts";
-import { logOf } from "./log-view.ts";
-import { findPoint, pointsOf } from "./points.ts";
-import { courseTo, parseLogTarget, type RecoveryCourse } from "./recovery-target.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
+import { logOf } from "../log-view.ts";
+import { findPoint, pointsOf } from "../points.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+import { courseTo, parseLogTarget, type RecoveryCourse } from "./course.ts";
 
 /** Undefined: a dump is the better way, or the only one. */
 export async function physicalCourse(
