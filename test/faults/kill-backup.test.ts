@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertOnlyWhole, beginAnew, bucket, every, killedAt, smallSource, worldOnS3 } from "../support/kill.ts";
+import { every } from "../support/every.ts";
+import { assertOnlyWhole, beginAnew, bucket, killedAt, smallSource, worldOnS3 } from "../support/kill.ts";
 import { forget } from "../support/planted.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 

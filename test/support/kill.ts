@@ -35,9 +35,6 @@ export async function smallSource(): Promise<Connection> {
   return source;
 }
 
-/** LIFEBOAT_TEST_EVERY=1 strikes everywhere; without it a run strikes at some of these moments, evenly. */
-export const every = (some: number): number => (process.env.LIFEBOAT_TEST_EVERY === "1" ? 1 : some);
-
 /** The Nth request of these operations. Between two that change the storage, only this machine changes. */
 interface Moment {
   readonly n: number;
