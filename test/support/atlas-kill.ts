@@ -4,6 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { type AtlasSandbox, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
+import { every } from "./every.ts";
 import { beginWorld, type World } from "./program.ts";
 
 /** Far more requests than any command makes at this speed: reaching it means that one never ends. */
@@ -72,7 +73,7 @@ export async function atEveryRequest(
   silence: Silence,
   args: readonly string[],
   look: (context: string, killed: boolean) => Promise<void>,
-  step = 1,
+  step = silence === "stallAfter" ? 1 : every(3),
 ): Promise<number> {
   let times = 0;
   for (let n = 1; ; n += step) {

@@ -22,9 +22,12 @@ export const OPERATIONS = [
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** One thing going wrong for the next `times` requests of an operation (any operation and once, unless told). */
+/** Operations that change what is stored. */
+export const CHANGES: readonly Operation[] = OPERATIONS.filter((name) => !/^(Get|Head|List)/.test(name));
+
+/** One fault of the next `times` requests of these operations. Default: one request of any operation. */
 export interface Fault {
-  readonly operation?: Operation;
+  readonly operation?: Operation | readonly Operation[];
   readonly times?: number;
   readonly effect:
     | { readonly kind: "latency"; readonly ms: number }
@@ -53,14 +56,15 @@ export interface Faults {
 }
 
 export function makeFaults(): Faults & { take(operation: Operation): Fault["effect"] | undefined } {
-  let queued: { operation: Operation | undefined; left: number; effect: Fault["effect"] }[] = [];
+  let queued: { operations: readonly Operation[]; left: number; effect: Fault["effect"] }[] = [];
   return {
     capacityBytes: Number.POSITIVE_INFINITY,
     refuseChecksums: false,
     conditionalWrites: "honour",
     seen: new Map(),
     next(fault) {
-      queued.push({ operation: fault.operation, left: fault.times ?? 1, effect: fault.effect });
+      const { operation = OPERATIONS, times = 1, effect } = fault;
+      queued.push({ operations: [operation].flat(), left: times, effect });
     },
     clear() {
       queued = [];
@@ -70,7 +74,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
     },
     take(operation) {
       this.seen.set(operation, (this.seen.get(operation) ?? 0) + 1);
-      const found = queued.find((each) => each.left > 0 && (each.operation === undefined || each.operation === operation));
+      const found = queued.find((each) => each.left > 0 && each.operations.includes(operation));
       if (found === undefined) return undefined;
       found.left--;
       return found.effect;

@@ -67,7 +67,8 @@ const withSettings = (environment: Record<string, string>): Record<string, strin
 /** pg_restore tells no SQLSTATE: only its words can be looked at, here at the edge. */
 const FATAL: readonly (readonly [RegExp, ErrorCode, string, string])[] = [
   [
-    /No space left on device|disk full/i,
+    // A write that meets the end of the disk is said to be short before one is said to fail.
+    /No space left on device|disk full|Disk quota exceeded|wrote only \d+ of \d+ bytes/i,
     "DISK_FULL",
     "the server ran out of disk space while loading into",
     "free space on the server's disk, then restore again",
