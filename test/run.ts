@@ -18,7 +18,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
-  tests: ["src/**/*.test.ts", "tools/**/*.test.ts", "test/*.test.ts", "test/{support,contract,integration,e2e}/**/*.test.ts"],
+  tests: [
+    "src/!(sandbox)/**/*.test.ts",
+    "src/*.test.ts",
+    "tools/**/*.test.ts",
+    "test/*.test.ts",
+    "test/{support,contract,integration,e2e}/**/*.test.ts",
+  ],
+  emulators: ["src/sandbox/**/*.test.ts", "test/emulators/**/*.test.ts"],
   attacks: ["test/attacks/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
   peers: ["test/peers/**/*.test.ts"],
@@ -37,7 +44,7 @@ const args = process.argv.slice(2);
 const at = args.indexOf("--campaign");
 const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
-const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "attacks", "faults"]);
+const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "emulators", "attacks", "faults"]);
 const suite = SUITES[campaign];
 if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
 const words = args.filter((word) => !word.startsWith("-"));

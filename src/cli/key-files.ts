@@ -1,5 +1,7 @@
 // Files with keys: made once, private, never overwritten; read to learn whose key it is. An identity opens backups, a writer key signs them.
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, relative } from "node:path";
+import { parseDocument } from "yaml";
 import { readSecretFile } from "../config/secret-file.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { generateIdentity, parseIdentityFile, recipientOf } from "../repository/seal/keys.ts";
@@ -63,4 +65,13 @@ function read(file: string): string {
     const why = cause.message.replace("the secret's file", "the identity file");
     throw new LifeboatError("KEY_MISSING", existsSync(file) ? why : `there is no identity file ${file}`, { cause: cause.cause });
   }
+}
+
+/** Names a writer key in the configuration, which keeps its comments. */
+export function nameWriter(configFile: string, keyFile: string, trusted: readonly string[]): void {
+  const document = parseDocument(readFileSync(configFile, "utf8"));
+  const short = relative(dirname(configFile), keyFile);
+  document.setIn(["repository", "signing", "keyFile"], short.startsWith("..") ? keyFile : short);
+  document.setIn(["repository", "signing", "trusted"], document.createNode(trusted, { flow: true }));
+  writeFileSync(configFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
 }

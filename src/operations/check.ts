@@ -57,7 +57,7 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
         return {
           outcome: "inconclusive",
           message: `this machine has no writer key, so it can restore and not back up; ${others}`,
-          next: "run `lifeboat key writer FILE`, and name the file with repository.signing.keyFile",
+          next: "run `lifeboat init`, which makes one and names it in the configuration",
         };
       return `this machine signs what it writes; ${others}`;
     }),

@@ -89,7 +89,7 @@ export function signerOf({ keys }: Trust, bytes: Uint8Array, signature: Uint8Arr
 export function requireWriter({ writer }: Trust): Writer {
   if (writer !== undefined) return writer;
   throw new LifeboatError("KEY_MISSING", "this machine has no writer key, and nothing unsigned is written", {
-    hint: "run `lifeboat key writer FILE`, then name the file with repository.signing.keyFile",
+    hint: "run `lifeboat init`, which makes one and names it in the configuration, or name an existing one with repository.signing.keyFile",
   });
 }
 

@@ -3,14 +3,14 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openStorage, trustIn } from "../../compose.ts";
-import { loadConfig } from "../../config/load.ts";
+import { type Config, loadConfig } from "../../config/load.ts";
 import { listOf } from "../../config/option.ts";
 import { oneOf, text } from "../../config/types.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/open.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { makeIdentityFile, makeWriterFile, recipientsOfFile, writerOfFile } from "../key-files.ts";
+import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";
 import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
 
@@ -44,7 +44,7 @@ type Context = CommandContext<Record<string, never>, typeof options>;
 
 export const initCommand = defineCommand({
   description:
-    "Writes a configuration, makes the identity that opens backups and the key that signs them, and makes the repository. Asks on a terminal; elsewhere it takes everything from its options. With a configuration there already, it only makes the repository.",
+    "Writes a configuration, makes the identity that opens backups and the key that signs them, and makes the repository. Asks on a terminal; elsewhere it takes everything from its options. With a configuration there already, it makes the repository, and the key that signs when the configuration names none.",
   arguments: {},
   options,
   json: true,
@@ -55,7 +55,9 @@ export const initCommand = defineCommand({
   ],
   async run(context) {
     const made = existsSync(context.configFile) ? undefined : await writeConfiguration(context as unknown as Context);
-    const config = loadConfig({ file: context.configFile, env: context.env, cwd: context.cwd });
+    const load = () => loadConfig({ file: context.configFile, env: context.env, cwd: context.cwd });
+    const writerFile = made?.writerFile ?? addWriter(context as unknown as Context, load());
+    const config = load();
     const storage = await openStorage(config, { create: true });
     try {
       const { recipients } = config.repository.encryption;
@@ -70,7 +72,7 @@ export const initCommand = defineCommand({
       configuration: context.configFile,
       repository: storage.url,
       identityFile: made?.identityFile ?? null,
-      writerFile: made?.writerFile ?? null,
+      writerFile: writerFile ?? null,
       recipients: config.repository.encryption.recipients,
     };
     context.emit(value, () => {
@@ -82,7 +84,7 @@ export const initCommand = defineCommand({
             ["configuration", context.configFile],
             ["repository", storage.url],
             ["identity", made?.identityFile],
-            ["writer key", made?.writerFile],
+            ["writer key", writerFile],
             ["recipient", value.recipients.join("\n")],
           ],
           paint,
@@ -101,6 +103,21 @@ export const initCommand = defineCommand({
     return EXIT.done;
   },
 });
+
+/** A key for a configuration that names none: what is not signed counts for nothing. */
+function addWriter({ configFile, options, cwd }: Context, { repository: { signing } }: Config): string | undefined {
+  if (signing.key !== undefined || signing.keyFile !== undefined) return undefined;
+  const file = writerFileOf(configFile, options.writerKey, cwd);
+  const publicKey = publicKeyIn(file);
+  nameWriter(configFile, file, [...new Set([...signing.trusted, publicKey])]);
+  return file;
+}
+
+const writerFileOf = (configFile: string, given: string | undefined, cwd: string): string =>
+  resolve(cwd, given ?? resolve(dirname(configFile), "lifeboat-writer.pem"));
+
+/** Makes the key when it is not there. */
+const publicKeyIn = (file: string): string => (existsSync(file) ? writerOfFile(file).publicKey.text : makeWriterFile(file));
 
 interface Made {
   readonly identityFile: string | undefined;
@@ -144,8 +161,8 @@ async function writeConfiguration(context: Context): Promise<Made> {
       : identityMade
         ? [await makeIdentityFile(identityFile, context.clock.now())]
         : await recipientsOfFile(identityFile);
-  const writerFile = resolve(context.cwd, given.writerKey ?? resolve(dirname(configFile), "lifeboat-writer.pem"));
-  const publicKey = existsSync(writerFile) ? writerOfFile(writerFile).publicKey.text : makeWriterFile(writerFile);
+  const writerFile = writerFileOf(configFile, given.writerKey, context.cwd);
+  const publicKey = publicKeyIn(writerFile);
   const content = configuration({
     writerFile: short(writerFile, dirname(configFile)),
     publicKey,

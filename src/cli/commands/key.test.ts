@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -53,4 +53,19 @@ test("R56 a key that others can read is refused with the command that fixes it, 
   const missing = lifeboat(cwd, "key", "show", "nothing.txt");
   assert.equal(missing.status, 12);
   assert.match(missing.stderr, /error KEY_MISSING {2}there is no identity file/);
+});
+
+test("R56 init gives a configuration that names no writer key one, and keeps its comments", (t) => {
+  const cwd = folder(t);
+  lifeboat(cwd, "key", "new", "id.txt");
+  const [recipient] = (JSON.parse(lifeboat(cwd, "key", "show", "id.txt", "--json").stdout) as { recipients: string[] }).recipients;
+  const config = `# ours\nversion: 1\nrepository: { url: "file://${cwd}/backups", encryption: { recipients: [${recipient}] } }\nsources:\n  shop: { provider: postgres, url: postgres://u@127.0.0.1:1/shop }\n`;
+  writeFileSync(join(cwd, "lifeboat.yaml"), config);
+  const made = lifeboat(cwd, "init", "--json");
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal((JSON.parse(made.stdout) as { writerFile: string }).writerFile, join(cwd, "lifeboat-writer.pem"));
+  const written = readFileSync(join(cwd, "lifeboat.yaml"), "utf8");
+  assert.match(written, /^# ours\n/);
+  assert.match(written, /keyFile: lifeboat-writer.pem/);
+  assert.equal(lifeboat(cwd, "list").status, 0);
 });

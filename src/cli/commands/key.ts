@@ -1,14 +1,13 @@
 // `key new`, `key writer`, `key show`, `key rotate`: the identity that opens backups, and the key that signs what is written.
-import { readFileSync, writeFileSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
-import { parseDocument } from "yaml";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { flag, path } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
 import { resignRepository } from "../../operations/rotate-key.ts";
 import { pemOf, requireWriter } from "../../repository/trust.ts";
 import { defineCommand } from "../command.ts";
-import { makeIdentityFile, makeWriterFile, recipientsOfFile, writerOfFile } from "../key-files.ts";
+import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { withWorkshop } from "../session.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
@@ -114,7 +113,7 @@ export const keyRotate = defineCommand({
       const publicKey = makeWriterFile(target);
       const resigned = options.distrust ? await resignRepository(workshop, writerOfFile(target), watch) : undefined;
       const trusted = [...new Set([...signing.trusted, old.text, publicKey])].filter((key) => !options.distrust || key !== old.text);
-      pointTo(configFile, target, trusted);
+      nameWriter(configFile, target, trusted);
       const unknown = resigned?.unknown ?? [];
       context.emit({ file: target, publicKey, trusted, signed: resigned?.count ?? 0, unknown }, () =>
         [
@@ -129,12 +128,3 @@ export const keyRotate = defineCommand({
     });
   },
 });
-
-/** The configuration as it is, comments and all, with the new key in it. */
-function pointTo(configFile: string, keyFile: string, trusted: readonly string[]): void {
-  const document = parseDocument(readFileSync(configFile, "utf8"));
-  const short = relative(dirname(configFile), keyFile);
-  document.setIn(["repository", "signing", "keyFile"], short.startsWith("..") ? keyFile : short);
-  document.setIn(["repository", "signing", "trusted"], document.createNode(trusted));
-  writeFileSync(configFile, document.toString({ lineWidth: 0 }));
-}
