@@ -44,6 +44,15 @@ export function judge(checks: readonly Check[], need: Check["kind"] = "data"): J
   return { verdict: "pass", reasons: [`all ${checks.length} checks passed`] };
 }
 
+/**
+ * Whether a copy may be said to hold what it was made from: some of it was found right, and nothing of it wrong. A failed probe or a
+ * missed objective says nothing against the copy.
+ */
+export function isSoundCopy(checks: readonly Check[]): boolean {
+  const own = checks.filter(({ kind }) => kind !== "probe" && kind !== "objective");
+  return own.some(({ outcome }) => outcome === "pass") && own.every(({ outcome }) => outcome !== "fail");
+}
+
 const reason = (check: Check): string => `${check.name}: ${check.message}`;
 
 /** The exit status of a command whose result is a verdict. */

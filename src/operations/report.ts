@@ -1,6 +1,6 @@
 // Evidence as a page for people: Markdown, complete, readable without Lifeboat.
 import { formatDuration } from "../core/duration.ts";
-import type { Check } from "../core/verdict.ts";
+import { type Check, isSoundCopy } from "../core/verdict.ts";
 import { visible } from "../core/visible.ts";
 import type { Evidence } from "../repository/evidence.ts";
 
@@ -39,7 +39,7 @@ export function renderReport(evidence: Omit<Evidence, "report">): string {
     "| | |",
     "|---|---|",
     `| evidence | ${plain(evidence.id)} |`,
-    `| restore point | ${plain(point.name)} (${plain(point.id)}), data of ${plain(point.snapshotAt)} |`,
+    `| restore point | ${plain(point.name)} (${plain(point.id)}), ${isSoundCopy(evidence.checks) ? `data of ${plain(point.snapshotAt)}` : "whose data was not proven"} |`,
     `| restored into | ${plain(evidence.target)} |`,
     `| begun, ended | ${plain(evidence.startedAt)}, ${plain(evidence.endedAt)} |`,
     `| by | ${plain(`${who.user}@${who.host}`)}, Lifeboat ${plain(who.lifeboat)} |`,

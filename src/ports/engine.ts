@@ -45,6 +45,8 @@ export interface Dump {
 export interface LoadOptions extends Work {
   /** Chosen tables (with what belongs to them), as the user wrote them; absent: everything. */
   readonly tables?: readonly string[] | undefined;
+  /** Log is replayed onto what is loaded, and may hold chosen tables that came about after the backup. */
+  readonly logFollows?: boolean | undefined;
   readonly dataOnly?: boolean | undefined;
   /** Drop what the archive would create before creating it. */
   readonly replace?: boolean | undefined;
@@ -120,7 +122,7 @@ export type Probe =
 /** What a live database equals at one instant. */
 export interface FingerprintAt {
   readonly fingerprint: Fingerprint;
-  /** Position in the source's log: all before it, and it, is in; nothing after. */
+  /** Position in the source's log: all before it is in, and nothing from it on. */
   readonly position: string;
   readonly at: Date;
 }
@@ -254,6 +256,8 @@ export interface CreateDatabaseOptions extends Work {
 
 export interface CompareOptions {
   readonly tables?: readonly string[] | undefined;
+  /** As for the load: that no chosen table was there to be compared is no doubt. */
+  readonly logFollows?: boolean | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly ignoreOwners?: boolean | undefined;
   /** Left out of the copy on purpose: that they are missing is no difference. */

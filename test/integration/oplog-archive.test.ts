@@ -7,12 +7,12 @@ import type { Moment, MongoWorld } from "../support/mongo-world.ts";
 import { mongoWorld, written } from "../support/oplog.ts";
 import { beginWorld, type World } from "../support/program.ts";
 
-async function beginProtected(t: TestContext): Promise<{ readonly source: MongoWorld; readonly world: World }> {
+async function beginProtected(t: TestContext, scratch?: string): Promise<{ readonly source: MongoWorld; readonly world: World }> {
   const source = await mongoWorld(t, { noopEveryMs: 500 });
   await written(source, 20);
   const world = await beginWorld(t, {
     sources: {},
-    mongo: { shop: { url: source.url("shop") } },
+    mongo: { shop: { url: source.url("shop"), scratch } },
     source: "policy: pitr, objectives: { rpo: 10s }, archive: { partialEvery: 1s }",
     yaml: "policies: { pitr: { window: 7d } }\n",
   });
@@ -68,5 +68,59 @@ test("R28 a restore to an instant between two backups holds exactly what was the
     [],
   );
   assert.ok(window.earliest < last.wall.toISOString());
+  await world.assertNothingLeft();
+});
+
+test("R28 a backup and the log after it: chosen collections alone, and a load that fails", async (t) => {
+  const elsewhere = await mongoWorld(t);
+  const { source, world } = await beginProtected(t, elsewhere.url());
+  await source.db().collection("written").createIndex({ n: 1 });
+  const backedUp = await source.db().collection("written").countDocuments();
+  await world.expect(0, "backup", "shop");
+  const archiving = world.start("archive", "shop");
+  const born = source.db().collection<{ _id: number; n: number }>("born later");
+  await born.createIndex({ n: 1 });
+  await born.insertMany([1, 2, 3].map((n) => ({ _id: n, n })));
+  const last = (await written(source, 5)).at(-1);
+  assert.ok(last);
+  await reaches(world, last.wall);
+  archiving.kill("SIGTERM");
+  await archiving.ended;
+  const held = await fingerprintOf(source.db());
+
+  await t.test("R28 a collection that came about after the backup is restored alone; one that never was is named", async () => {
+    const chosen = (tables: string, into: string) => ["restore", "shop", "--tables", tables, "--into", into, "--json"];
+    const alone = (await world.expect(0, ...chosen("born later", "alone"))).json();
+    assert.equal(alone.verdict, "pass");
+    assert.deepEqual({ ...(await fingerprintOf(source.db("alone"))) }, { "born later": held["born later"] });
+    const unknown = await world.run(...chosen("born latre", "none"));
+    assert.equal(unknown.code, "TABLE_UNKNOWN");
+    assert.match(unknown.message ?? "", /neither the backup nor the log/);
+    assert.deepEqual(await source.db("none").collections(), []);
+  });
+
+  await t.test("R28 a restore to an instant whose load failed claims no replay, instant or loss, nor takes the name", async () => {
+    const asWanted = ["--to", last.wall.toISOString(), "--json"];
+    for (const [server, args] of [
+      [source, ["restore", "shop", "--into", "wanted", ...asWanted]],
+      [elsewhere, ["drill", "shop", ...asWanted]],
+    ] as const) {
+      server.sandbox.faults.next({ command: "createIndexes", times: 9, effect: { kind: "error", code: 67 } });
+      const found = (await world.expect(1, ...args)).json();
+      server.sandbox.faults.clear();
+      assert.equal(found.verdict, "fail");
+      assert.equal(found.achieved.rpoSeconds, undefined);
+      assert.notEqual(found.point.snapshotAt, last.wall.toISOString());
+      const told = JSON.stringify(found);
+      assert.match(told, /the log was not replayed/);
+      assert.doesNotMatch(told, /replayed to|"name":"replay"/);
+      if (args[0] === "drill") continue;
+      assert.match(told, /wanted was not made/);
+      const { databases } = await source.client.db("admin").command({ listDatabases: 1, nameOnly: true });
+      const names: string[] = databases.map(({ name }: { name: string }) => name);
+      assert.ok(!names.includes("wanted") && names.includes(`lifeboat_${found.id}`), names.join());
+      assert.equal(await source.db(`lifeboat_${found.id}`).collection("written").countDocuments(), backedUp);
+    }
+  });
   await world.assertNothingLeft();
 });

@@ -1,7 +1,7 @@
 // Checks and findings as text: failures and doubts one by one, what passed in short.
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
-import { type Check, exitOfVerdict, judge } from "../../core/verdict.ts";
+import { type Check, exitOfVerdict, isSoundCopy, judge } from "../../core/verdict.ts";
 import { shown } from "../../core/visible.ts";
 import type { Finding } from "../../operations/recovery/drill.ts";
 import type { Paint } from "./paint.ts";
@@ -24,15 +24,18 @@ const seconds = (value: number | undefined): string => (value === undefined ? "n
 
 export function renderFinding(finding: Finding, place: string, paint: Paint): string {
   const { evidence, filed, aside } = shown(finding);
-  const { objective, achieved, steps, point } = evidence;
+  const { objective, achieved, steps, point, checks } = evidence;
   const promise = (value: number | undefined): string => (value === undefined ? "" : ` (objective ${formatDuration(value * 1000)})`);
   return [
     `${paint.verdict(evidence.verdict)}  ${evidence.verb} of ${paint.bold(evidence.source)}`,
     renderFacts(
       [
-        ["restore point", `${point.name} (${point.id}), data of ${point.snapshotAt}`],
+        [
+          "restore point",
+          `${point.name} (${point.id}), ${isSoundCopy(checks) ? `data of ${point.snapshotAt}` : "whose data was not proven"}`,
+        ],
         ["into", evidence.target],
-        ["steps", steps.map(({ name, ms }) => `${name} ${formatDuration(ms ?? 0)}`).join(", ")],
+        ["steps", steps.map(({ name, ms }) => `${name} ${ms === undefined ? "not ended" : formatDuration(ms)}`).join(", ")],
         ["RTO achieved", `${seconds(achieved.rtoSeconds)}${promise(objective.rtoSeconds)}`],
         ["RPO achieved", `${seconds(achieved.rpoSeconds)}${promise(objective.rpoSeconds)}`],
         ["evidence", `${aside?.directory ?? place}/${filed}`],
@@ -40,7 +43,7 @@ export function renderFinding(finding: Finding, place: string, paint: Paint): st
       ],
       paint,
     ),
-    renderChecks(evidence.checks, paint),
+    renderChecks(checks, paint),
   ].join("\n");
 }
 

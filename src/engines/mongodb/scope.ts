@@ -4,7 +4,7 @@
 // is all of a user's databases, or the chosen ones, and collections are called with theirs: `shop.users`. A database's name has no
 // dot, a collection's may: the first dot divides.
 import { LifeboatError } from "../../core/errors.ts";
-import { isId } from "../../core/ids.ts";
+import { ID_LENGTH, isId } from "../../core/ids.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { Connection } from "../../ports/connection.ts";
 import { databaseOf, isServerDatabase } from "./connect/url.ts";
@@ -46,7 +46,7 @@ export function scopeOf(connection: Connection, source: SourceScope = {}, tables
 }
 
 /** The one database that every pattern names literally; undefined when there is none such. */
-function oneDatabaseOf(patterns: readonly string[]): string | undefined {
+export function oneDatabaseOf(patterns: readonly string[]): string | undefined {
   const names = new Set(patterns.map((pattern) => splitNamespace(pattern)).map(({ db, collection }) => (collection === "" ? "*" : db)));
   const [name] = names;
   return names.size === 1 && name !== undefined && !/[*?]/.test(name) ? name : undefined;
@@ -144,11 +144,11 @@ export const isServerCollection = (collection: string): boolean =>
 /** A database that a job of ours makes for its own use. */
 export const ownDatabase = (jobId: string): string => OWN_PREFIX + jobId;
 
-/** Whether it is one of those that we make and remove beside a user's: of a job, or a mark of work under way. */
+/** Whether it is one of those that we make beside a user's: of a job (of several databases, one each), or a mark of work under way. */
 export function isOwnDatabase(name: string): boolean {
   if (!name.startsWith(OWN_PREFIX)) return false;
   const rest = name.slice(OWN_PREFIX.length);
-  return isId(rest) || name === MARK_DATABASE;
+  return isId(rest) || (isId(rest.slice(0, ID_LENGTH)) && rest[ID_LENGTH] === "_") || name === MARK_DATABASE;
 }
 
 /** Holds what says that a server of several databases is being filled; gone when it is filled. */

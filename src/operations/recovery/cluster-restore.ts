@@ -140,18 +140,9 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
-          const { objective, achieved } = measure(workshop, source, course, job);
-          const unmeasured = { rtoSeconds: undefined, rpoSeconds: achieved.rpoSeconds };
-          const checks = [broken(error)];
-          const finding = await file(workshop, source, course, {
-            verb,
-            job,
-            target,
-            checks,
-            objective,
-            achieved: unmeasured,
-            throwAway: true,
-          });
+          const { objective } = measure(workshop, source, course, job);
+          const failed = { verb, job, target, checks: [broken(error)], objective, achieved: {}, throwAway: true } as const;
+          const finding = await file(workshop, source, course, failed, "not reached");
           await remember(job, course, finding);
         }
         throw error;
@@ -188,13 +179,27 @@ function measure(workshop: Workshop, source: Source, course: RecoveryCourse, job
 
 type Filing = Omit<Parameters<typeof conclude>[2], "point" | "remarks"> & { readonly throwAway: boolean };
 
-function file(workshop: Workshop, source: Source, course: RecoveryCourse, { throwAway, ...filing }: Filing): Promise<Finding> {
+function file(
+  workshop: Workshop,
+  source: Source,
+  course: RecoveryCourse,
+  { throwAway, ...filing }: Filing,
+  end: "reached" | "not reached" = "reached",
+): Promise<Finding> {
   const { base, chain, expectedEnd } = course;
-  const road = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
+  const reached = end === "reached";
+  const road = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${reached ? "" : "not "}replayed to ${expectedEnd}`;
   const lost = base.manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
   const speed = throwAway && filing.verb === "restore" ? ["the scratch server runs with fsync off"] : [];
-  return conclude(workshop, source, { ...filing, point: pointOf(course), remarks: [road, ...speed, ...lost, ...course.log.log.flaws] });
+  return conclude(workshop, source, {
+    ...filing,
+    point: reached ? pointOf(course) : baseOf(course),
+    remarks: [road, ...speed, ...lost, ...course.log.log.flaws],
+  });
 }
+
+/** All that may be named when nothing was reached. */
+const baseOf = ({ base: { point, manifest } }: RecoveryCourse) => ({ id: point.id, name: point.name, snapshotAt: manifest.snapshotAt });
 
 const broken = ({ code, message }: LifeboatError): Check => ({
   name: "restore",

@@ -4,7 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { achievedRpoSeconds } from "../../core/objectives.ts";
 import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
-import { type Check, judge } from "../../core/verdict.ts";
+import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { LogReplay } from "../../ports/log.ts";
 import type { Evidence } from "../../repository/evidence.ts";
@@ -85,6 +85,11 @@ async function courseWithin(
   }
 }
 
+export interface Brought extends Arrival {
+  /** What the copy is of: the destination, or its backup alone where the log was not replayed. */
+  readonly reached: Destination;
+}
+
 /** Brings the point back, and replays the log that belongs to the destination. */
 export async function bringTo(
   workshop: Workshop,
@@ -93,13 +98,18 @@ export async function bringTo(
   job: Job,
   watch: Watch,
   options: RoadOptions,
-): Promise<Arrival> {
+): Promise<Brought> {
   const { entry, course } = destination;
   const { log } = source.engine;
-  if (course === undefined || log === undefined) return bringBack(workshop, source, entry, job, watch, options);
-  const arrival = await bringBack(workshop, source, entry, job, watch, { ...options, probes: false });
+  if (course === undefined || log === undefined) {
+    return { ...(await bringBack(workshop, source, entry, job, watch, options)), reached: destination };
+  }
+  const arrival = await bringBack(workshop, source, entry, job, watch, { ...options, logFollows: true, probes: false });
   // Onto what is not what was backed up, nothing is replayed: the verdict is settled, and it is the backup's.
-  if (judge(arrival.checks).verdict === "fail") return { ...arrival, checks: [...arrival.checks, ...((await arrival.release?.()) ?? [])] };
+  if (judge(arrival.checks).verdict === "fail") {
+    const released = (await arrival.release?.()) ?? [];
+    return { ...arrival, checks: [...arrival.checks, ...released], reached: notReplayed(destination) };
+  }
   const { connection } = arrival;
   const replayed = await replayLog(workshop, source, log, course, arrival, job, watch, options.tables);
   const checks = await job.step("read", async () => {
@@ -107,7 +117,15 @@ export async function bringTo(
     const read = await readAgain(source, course, connection, options.tables, work);
     return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(course.at), work))];
   });
-  return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks] };
+  return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks], reached: destination };
+}
+
+/** What may be said of a destination when its log was not replayed: the backup it begins with. */
+export function notReplayed(destination: Destination): Destination {
+  const { course, entry } = destination;
+  if (course === undefined) return destination;
+  const remark = `the log was not replayed: ${course.wanted} was not reached, only backup ${entry.point.id} of ${entry.manifest.snapshotAt}`;
+  return { ...destination, course: undefined, remarks: [remark, ...course.log.log.flaws] };
 }
 
 async function replayLog(
@@ -205,9 +223,12 @@ async function readAgain(
 export const pointIn = ({ entry, course }: Destination): Evidence["point"] =>
   course === undefined ? { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt } : pointOf(course);
 
-/** How much of the past is lost, in seconds: an instant that is reached exactly loses nothing. Undefined where no instant was asked for. */
-export function lossOf({ entry, named, instant, course }: Destination, now: Date): number | undefined {
-  if (named) return undefined;
+/**
+ * How much of the past is lost, in seconds: an instant that is reached exactly loses nothing. Undefined where no instant was asked for,
+ * and of a copy that failed.
+ */
+export function lossOf({ entry, named, instant, course }: Destination, now: Date, checks: readonly Check[]): number | undefined {
+  if (named || !isSoundCopy(checks)) return undefined;
   if (course === undefined) return achievedRpoSeconds(entry.point.time, instant);
   return course.wanted === "latest" ? achievedRpoSeconds(dateOfMicros(course.at), now) : 0;
 }

@@ -1,6 +1,6 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { judgeObjective } from "../../core/objectives.ts";
+import { type Achieved, judgeObjective } from "../../core/objectives.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Scratch } from "../../ports/provider.ts";
 import type { Evidence } from "../../repository/evidence.ts";
@@ -10,7 +10,7 @@ import { originOf } from "../points.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
 import { drillPhysical } from "./cluster-restore.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./copy.ts";
+import { bringTo, type Destination, destinationOf, lossOf, notReplayed, pointIn } from "./copy.ts";
 import { pastTargetOf } from "./history.ts";
 import type { Place } from "./load.ts";
 import { branchDrill } from "./provider-drill.ts";
@@ -36,33 +36,35 @@ export async function drill(
   const target = await destinationOf(workshop, source, to, watch, { orOlder: true, unsigned });
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
-  const rpoSeconds = lossOf(target, workshop.clock.now());
+  const begunAt = workshop.clock.now();
   return runJob(
     workshop,
     { verb: "drill", source: source.name, point: point.id, aside: true },
     watch,
     async (job) => {
-      const file = (place: string, checks: readonly Check[], rtoSeconds: number | undefined, remarks: readonly string[]) =>
+      const file = (reached: Destination, place: string, checks: readonly Check[], achieved: Achieved, remarks: readonly string[]) =>
         conclude(workshop, source, {
           verb: "drill",
           job,
-          point: pointIn(target),
+          point: pointIn(reached),
           target: place,
           checks,
           objective,
-          achieved: { rtoSeconds, rpoSeconds },
-          remarks: [...target.remarks, ...remarks],
+          achieved,
+          remarks: [...reached.remarks, ...remarks],
         });
       try {
         const { place, arrival, rtoSeconds } = await rehearse(workshop, source, target, job, watch);
-        const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, { rtoSeconds, rpoSeconds })];
+        const { reached } = arrival;
+        const achieved = { rtoSeconds, rpoSeconds: lossOf(reached, begunAt, arrival.checks) };
+        const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, achieved)];
         const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
-        const finding = await file(place, checks, rtoSeconds, remarks);
+        const finding = await file(reached, place, checks, achieved, remarks);
         await remember(job, source.name, point.id, finding.evidence);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
-          const finding = await file("scratch", [broken(error)], undefined, []);
+          const finding = await file(notReplayed(target), "scratch", [broken(error)], {}, []);
           await remember(job, source.name, point.id, finding.evidence);
         }
         throw error;

@@ -23,6 +23,8 @@ export interface RoadOptions {
   readonly replace?: boolean | undefined;
   /** What the backup holds may run with the rights of the target's user, a superuser's too. */
   readonly asSuperuser?: boolean | undefined;
+  /** Log is replayed onto it: chosen tables may come about in that. */
+  readonly logFollows?: boolean | undefined;
   /** False: they are asked later, when the data is that of the instant that was asked for. */
   readonly probes?: boolean | undefined;
   /** Makes the place to load into; runs after the bytes have been proven, so that a damaged backup touches nothing. */
@@ -89,9 +91,10 @@ export async function bringBack(
     );
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
-    const { tables, dataOnly, replace, asSuperuser } = options;
+    const { tables, logFollows, dataOnly, replace, asSuperuser } = options;
     const loading = {
       tables,
+      logFollows,
       dataOnly,
       replace,
       asSuperuser,
@@ -110,7 +113,14 @@ export async function bringBack(
         ...(isolation === undefined ? (leftOut ?? []).map(missed) : []),
         ...doubted(loaded, [
           ...loaded.problems.map(problem),
-          ...source.engine.compare(expected, actual, { tables, dataOnly, ignoreOwners, leftOut, held: loaded.release !== undefined }),
+          ...source.engine.compare(expected, actual, {
+            tables,
+            dataOnly,
+            ignoreOwners,
+            leftOut,
+            logFollows,
+            held: loaded.release !== undefined,
+          }),
         ]),
         ...(await oneInstant(source, manifest, connection, spool.path, { ...loading, held: loaded.held })),
         ...(options.probes === false

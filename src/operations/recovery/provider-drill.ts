@@ -1,8 +1,8 @@
 // A drill within the provider: a scratch branch or cluster at the target, read in full, compared, asked, timed, and gone again.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
-import { achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
-import type { Check } from "../../core/verdict.ts";
+import { type Achieved, achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
+import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { changeSnapshotRecord } from "../../repository/snapshots.ts";
@@ -17,14 +17,14 @@ import { prove } from "./prove.ts";
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
 export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch): Promise<Finding> {
   const objective = past.instant ? source.objective : { rtoSeconds: source.objective.rtoSeconds };
-  const rpoSeconds = rpoOf(workshop, past);
+  const lossSeconds = rpoOf(workshop, past);
   return runJob(
     workshop,
     { verb: "drill", source: source.name, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
       const measured = await measureSource(source, past, job, watch);
-      const file = (target: string, checks: readonly Check[], rtoSeconds?: number) =>
+      const file = (target: string, checks: readonly Check[], achieved: Achieved) =>
         conclude(workshop, source, {
           verb: "drill",
           job,
@@ -32,17 +32,18 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
           target,
           checks,
           objective,
-          achieved: { rtoSeconds, rpoSeconds },
+          achieved,
           remarks: measured.remarks,
         });
       try {
         const { target, checks, rtoSeconds } = await rehearse(workshop, source, measured, job, watch);
-        const finding = await file(target, [...checks, ...judgeObjective(objective, { rtoSeconds, rpoSeconds })], rtoSeconds);
+        const achieved = { rtoSeconds, rpoSeconds: isSoundCopy(checks) ? lossSeconds : undefined };
+        const finding = await file(target, [...checks, ...judgeObjective(objective, achieved)], achieved);
         await remember(workshop, past, finding.evidence);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG")
-          await file(`scratch ${historyControl(source).place}`, [broken(error)]);
+          await file(`scratch ${historyControl(source).place}`, [broken(error)], {});
         throw error;
       }
     },

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../core/errors.ts";
 import { restoredSuffix } from "../../core/names.ts";
 import { judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanRefusal } from "../../core/plan.ts";
-import type { Check } from "../../core/verdict.ts";
+import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Probe } from "../../ports/engine.ts";
 import { runJob } from "../job.ts";
@@ -103,7 +103,7 @@ export async function tablesRestore(
         return [...readings(actual, compared.length + probed.length > 0, source), ...compared, ...probed];
       });
       const objective = { rtoSeconds: source.objective.rtoSeconds };
-      const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant ? 0 : undefined };
+      const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant && isSoundCopy(checks) ? 0 : undefined };
       const remarks = [...past.remarks, ...warnings];
       const finding = await conclude(workshop, source, {
         verb: "restore",

@@ -156,29 +156,32 @@ export async function restore(workshop: Workshop, source: Source, request: Resto
       });
       if (loader !== undefined) await job.strike(loader);
       const remarks = [
-        ...target.remarks,
+        ...arrival.reached.remarks,
         ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`),
         ...(asSuperuser === true ? ["what the backup holds was allowed to run with the rights of the target's user (--as-superuser)"] : []),
       ];
+      let { label } = place.connection;
       if (fresh !== undefined) {
-        const { verdict } = judge(arrival.checks);
-        // What differs from the backup never takes the place of a database somebody still has; it stays aside to be looked at.
-        if (course.occupants.length > 0 && verdict === "fail") {
-          await finish(source, place, fresh, job);
-          remarks.push(`${place.database} was left as it is; the restored one is ${fresh}`);
+        if (judge(arrival.checks).verdict === "fail") {
+          const aside = await job.step("set aside", () => setAside(source, place, fresh, job));
+          const before = course.occupants.length > 0 ? "was left as it is" : "was not made";
+          remarks.push(
+            `${place.database || "what was asked for"} ${before}; what was restored is ${aside.words}, to be looked at or dropped`,
+          );
+          ({ label } = aside);
         } else await job.step("name", () => source.engine.takeName(place.server, fresh, place.database, { signal: job.signal }));
         await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
       }
       const achieved = {
         rtoSeconds: measuredSeconds(job),
-        rpoSeconds: lossOf(target, new Date(job.record.startedAt)),
+        rpoSeconds: lossOf(arrival.reached, new Date(job.record.startedAt), arrival.checks),
       };
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       return conclude(workshop, source, {
         verb: "restore",
         job,
-        point: pointIn(target),
-        target: place.connection.label,
+        point: pointIn(arrival.reached),
+        target: label,
         checks: [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, achieved)],
         objective,
         achieved,
@@ -268,6 +271,24 @@ async function refuseOccupied(source: Source, place: RestoreTarget, signal: Abor
 /** It stays under the name that it has, and no clean-up touches it any more. */
 async function finish(source: Source, place: RestoreTarget, name: string, job: Job): Promise<void> {
   await source.engine.takeName(place.server, name, name, { signal: job.signal });
+}
+
+/**
+ * What failed never takes the wanted name. It keeps a name of the job's own, where it can be looked at and no clean-up touches it; where
+ * the wanted name was filled at once, it is moved out of it.
+ */
+async function setAside(
+  source: Source,
+  place: RestoreTarget,
+  fresh: string,
+  job: Job,
+): Promise<{ readonly words: string; readonly label: string }> {
+  const { engine } = source;
+  const aside = `lifeboat_${job.id}`;
+  const work = { signal: job.signal };
+  await engine.takeName(place.server, fresh, aside, work);
+  const { label } = engine.resolveTarget(place.server, aside).connection;
+  return { words: fresh === "" ? `in databases whose names begin with ${aside}` : aside, label };
 }
 
 async function beginDatabase(

@@ -36,6 +36,8 @@ export interface LoadPlan {
 
 export interface PlanOptions extends SourceScope {
   readonly tables?: readonly string[] | undefined;
+  /** Chosen collections may come about when the log is replayed. */
+  readonly logFollows?: boolean | undefined;
   readonly serverVersion: string;
 }
 
@@ -44,7 +46,7 @@ export function planLoad(prelude: Prelude, target: Connection, options: PlanOpti
   const all = prelude.collections.map((entry, index) => ({ entry, index })).filter(({ entry }) => !isOplog(entry));
   const users = all.filter(({ entry }) => !isServers(entry));
   const scope = sourceScope([...new Set(users.map(({ entry }) => entry.db))], options.several);
-  if (options.tables !== undefined)
+  if (options.tables !== undefined && options.logFollows !== true)
     assertChosen(
       options.tables,
       users.map(({ entry }) => tableName(scope, entry)),

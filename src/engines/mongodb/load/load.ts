@@ -35,7 +35,12 @@ export async function loadArchive(
   const prelude = await readPrelude(createReadStream(archiveFile));
   const session = await openMongo(target, { signal, poolSize: INSERTS_AT_ONCE + 2 });
   try {
-    const { items, notRestored } = planLoad(prelude, target, { ...source, tables: options.tables, serverVersion: session.hello.version });
+    const { items, notRestored } = planLoad(prelude, target, {
+      ...source,
+      tables: options.tables,
+      logFollows: options.logFollows,
+      serverVersion: session.hello.version,
+    });
     const problems = new Problems();
     const loading =
       options.dataOnly === true ? await filling(session, items, options, problems) : await making(session, items, options, problems);

@@ -6,7 +6,8 @@ import { compareLsn, maxLsn } from "../../../core/lsn.ts";
 import type { Replayed, ReplayOrder } from "../../../ports/log.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { databaseOf } from "../connect/url.ts";
-import { isServerCollection, type SourceScope, splitNamespace } from "../scope.ts";
+import { listSource } from "../dump/collections.ts";
+import { assertChosen, isServerCollection, type SourceScope, scopeOf, splitNamespace } from "../scope.ts";
 import { DefinitionReplay } from "./definitions.ts";
 import { DocumentReplay } from "./documents.ts";
 import { type Entry, readEntry } from "./entry.ts";
@@ -28,8 +29,17 @@ export function replay(order: ReplayOrder, source: SourceScope): Promise<Replaye
     }
     await applier.end();
     await applier.release();
+    await assertAllThere(session, order, source);
     return { reachedLsn: reached, entries: applier.entries, applied: applier.applied };
   });
+}
+
+/** TABLE_UNKNOWN for a pattern that chose nothing, neither of the backup nor of what the log made after it. */
+async function assertAllThere(session: MongoSession, { target, tables }: ReplayOrder, source: SourceScope): Promise<void> {
+  if (tables === undefined) return;
+  const { collections } = await listSource(session, scopeOf(target, source, tables), () => true);
+  const names = collections.map(({ table }) => table);
+  assertChosen(tables, names, "what was restored: neither the backup nor the log up to that instant has it");
 }
 
 /** Applies what lies between the order's edges; returns the position that was reached. */

@@ -10,7 +10,7 @@ import { readMetadata, writeMetadata } from "../archive/metadata.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { serverCodeOf } from "../connect/translate.ts";
-import { withDatabase } from "../connect/url.ts";
+import { flawOfDatabaseName, withDatabase } from "../connect/url.ts";
 import { listSource, type SourceCollection } from "../dump/collections.ts";
 import { readRaw } from "../dump/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
@@ -23,9 +23,9 @@ const NOT_FOUND = 26;
 
 /**
  * With the name that it has already, it is only let go: no clean-up of ours touches it any more. Else
- * afterwards `name` holds what `finished` held and nothing else, and `finished` is gone. Sessions stay; users and roles of a replaced
- * database are its own and stay. A cluster with shards cannot move collections between databases: CAPABILITY_MISSING, before anything
- * is touched.
+ * afterwards `name` holds what `finished` held and nothing else, and `finished` is gone. Of "", the databases that the mark on the
+ * server names are each moved to a name that begins with `name`. Sessions stay; users and roles of a replaced database are its own and
+ * stay. A cluster with shards cannot move collections between databases: CAPABILITY_MISSING, before anything is touched.
  */
 export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
   await withMongo(withDatabase(server, undefined), { signal: work.signal, otherwise: "LOAD_FAILED" }, async (session) => {
@@ -39,24 +39,35 @@ export async function takeName(server: Connection, finished: string, name: strin
         hint: `restore into a name where nothing is; ${finished} holds the restored data, checked`,
       });
     }
-    const everything = () => true;
-    const fresh = (await listSource(session, { database: finished }, everything)).collections;
-    const old = (await listSource(session, { database: name }, everything)).collections;
-    const of = (type: SourceCollection["type"]): readonly SourceCollection[] => fresh.filter((one) => one.type === type);
-    for (const one of of("collection")) await move(session, one, name, old);
-    for (const one of of("timeseries")) await copySeries(session, one, name, old);
-    for (const one of of("view")) {
-      await drop(session, name, one.collection);
-      await create(session, name, one);
-    }
-    const kept = new Set(fresh.map(({ collection }) => collection));
-    // Views first: what they show may be among the rest.
-    const gone = old
-      .filter(({ collection }) => !kept.has(collection))
-      .sort((a, b) => Number(b.type === "view") - Number(a.type === "view"));
-    for (const { collection } of gone) await drop(session, name, collection);
-    await session.command(finished, { dropDatabase: 1, writeConcern: MAJORITY });
+    if (finished !== "") return await moveAll(session, finished, name);
+    const several = (await readMark(session, "filling"))?.databases ?? [];
+    for (const [index, each] of several.entries()) await moveAll(session, each, besideName(name, each, index));
+    await clearMark(session, "filling");
   });
+}
+
+/** `lifeboat_…_shop`, or with a number where that is too long for a database's name. */
+function besideName(name: string, database: string, index: number): string {
+  const full = `${name}_${database}`;
+  return flawOfDatabaseName(full) === undefined ? full : `${name}_${index + 1}`;
+}
+
+async function moveAll(session: MongoSession, finished: string, name: string): Promise<void> {
+  const everything = () => true;
+  const fresh = (await listSource(session, { database: finished }, everything)).collections;
+  const old = (await listSource(session, { database: name }, everything)).collections;
+  const of = (type: SourceCollection["type"]): readonly SourceCollection[] => fresh.filter((one) => one.type === type);
+  for (const one of of("collection")) await move(session, one, name, old);
+  for (const one of of("timeseries")) await copySeries(session, one, name, old);
+  for (const one of of("view")) {
+    await drop(session, name, one.collection);
+    await create(session, name, one);
+  }
+  const kept = new Set(fresh.map(({ collection }) => collection));
+  // Views first: what they show may be among the rest.
+  const gone = old.filter(({ collection }) => !kept.has(collection)).sort((a, b) => Number(b.type === "view") - Number(a.type === "view"));
+  for (const { collection } of gone) await drop(session, name, collection);
+  await session.command(finished, { dropDatabase: 1, writeConcern: MAJORITY });
 }
 
 /** One step: at every instant the name has the old collection or the new one. What is no collection makes way first. */

@@ -8,7 +8,17 @@ import { isOplog } from "../archive/prelude.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
-import { chooserOf, databasesOf, isBuckets, isServerCollection, type Namespace, type Scope, type SourceScope, scopeOf } from "../scope.ts";
+import {
+  chooserOf,
+  databasesOf,
+  isBuckets,
+  isServerCollection,
+  type Namespace,
+  oneDatabaseOf,
+  type Scope,
+  type SourceScope,
+  scopeOf,
+} from "../scope.ts";
 import { clearMark, markFilling, markWithin, readMark, setMark } from "./mark.ts";
 
 const NAMED = 5;
@@ -154,7 +164,10 @@ function databasesOfCollections(collections: readonly Namespace[], tables: reado
   const names = [...new Set(all.map(({ db }) => db))].sort();
   if (tables === undefined || names.length < 2) return names;
   const chosen = chooserOf({ databases: names }, tables);
-  return [...new Set(all.filter(chosen).map(({ db }) => db))].sort();
+  const found = [...new Set(all.filter(chosen).map(({ db }) => db))].sort();
+  // A collection that came about after the backup lies in the database that its name says.
+  const named = found.length === 0 ? oneDatabaseOf(tables) : undefined;
+  return named === undefined ? found : [named];
 }
 
 /**
