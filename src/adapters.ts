@@ -30,6 +30,8 @@ export interface ProviderAdapter {
   readonly pointsBy: SnapshotRule["by"];
   /** How one made by us is made where nobody says. */
   readonly form: "branch" | "snapshot";
+  /** CONFIG_INVALID for text that is not an address of such a server; connects to nothing. Absent: it is not reached by one. */
+  readAddress?(url: string): Promise<void>;
   /** Loads the adapter's code, which only who uses it should wait for; what it gives makes the provider when first used. */
   load(): Promise<{ makeProvider(wiring: Wiring): Provider; makeEngine(wiring: Wiring): Engine }>;
 }
@@ -40,6 +42,9 @@ const AT_OURSELVES = { managed: false, archives: true, pointsBy: "snapshot", for
 export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapter>> = {
   postgres: {
     ...AT_OURSELVES,
+    async readAddress(url) {
+      (await import("./engines/postgres/connect/url.ts")).connectionFromUrl(url);
+    },
     async load() {
       const { createPostgresProvider } = await import("./providers/postgres/provider.ts");
       const makeProvider = ({ config, source }: Wiring) => createPostgresProvider({ url: source.url ?? "", ...scratchOf(config, source) });
@@ -72,10 +77,17 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
   },
   mongodb: {
     ...AT_OURSELVES,
+    async readAddress(url) {
+      (await import("./engines/mongodb/connect/url.ts")).connectionFromUrl(url);
+    },
     async load() {
       const { createMongodbProvider } = await import("./providers/mongodb/provider.ts");
       const makeProvider = ({ config: { scratch, tools }, source }: Wiring) =>
-        createMongodbProvider({ url: source.url ?? "", scratch: { ...scratch, url: source.scratch.url }, tools: tools.mongodb });
+        createMongodbProvider({
+          url: source.url ?? "",
+          scratch: lazily({ directory: scratch.directory, user: scratch.user }, { url: () => source.scratch.url }),
+          tools: tools.mongodb,
+        });
       return { makeProvider, ...(await mongodbEngine()) };
     },
   },
@@ -88,20 +100,23 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
     async load() {
       const { createAtlasProvider } = await import("./providers/atlas/provider.ts");
       const makeProvider = ({ name, source, clock, snapshots, windowMs, encryptionProvider }: Wiring) =>
-        createAtlasProvider({
-          groupId: source.groupId ?? "",
-          cluster: source.cluster ?? "",
-          credentials: atlasCredentials(name, source),
-          apiHost: source.apiHost,
-          user: source.user,
-          password: source.password,
-          database: source.database,
-          scratchTier: source.scratchTier,
-          scratch: { url: source.scratch.url },
-          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
-          clock,
-          patience: isHere(source.apiHost) ? AT_ONCE : undefined,
-        });
+        createAtlasProvider(
+          lazily(
+            {
+              groupId: source.groupId ?? "",
+              cluster: source.cluster ?? "",
+              credentials: atlasCredentials(name, source),
+              apiHost: source.apiHost,
+              database: source.database,
+              scratchTier: source.scratchTier,
+              scratch: lazily({}, { url: () => source.scratch.url }),
+              wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
+              clock,
+              patience: isHere(source.apiHost) ? AT_ONCE : undefined,
+            },
+            { user: () => source.user, password: () => source.password },
+          ),
+        );
       return { makeProvider, ...(await mongodbEngine()) };
     },
   },
@@ -136,10 +151,16 @@ function namesNoDatabase(source: SourceConfig): boolean {
   return !/^[^:]+:\/\/[^/]+\/[^?]/.test(url);
 }
 
-const scratchOf = ({ scratch, tools }: Config, source: SourceConfig) => ({
-  scratch: { url: source.scratch.url, directory: scratch.directory, user: scratch.user, isolation: scratch.isolation },
+const scratchOf = ({ scratch: { directory, user, isolation }, tools }: Config, source: SourceConfig) => ({
+  scratch: lazily({ directory, user, isolation }, { url: () => source.scratch.url }),
   tools: tools.postgres,
 });
+
+/** Adds values that are read when they are needed: a command that does without one must not ask for its variable. */
+function lazily<T extends object, L>(values: T, later: { readonly [K in keyof L]: () => L[K] }): T & L {
+  for (const key in later) Object.defineProperty(values, key, { get: later[key], enumerable: true });
+  return values as T & L;
+}
 
 function needed(source: string, value: string | undefined, what: string, where: string): string {
   if (value !== undefined) return value;

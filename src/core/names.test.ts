@@ -28,6 +28,14 @@ test("R5 a taken name gets the first free number, whatever the case", () => {
   assert.equal(renderName("backup-{date}", { at, taken: ["BACKUP-2026-11-21", "backup-2026-11-21-3"] }), "backup-2026-11-21-2");
 });
 
+test("R5 where only the first characters tell names apart, numbers lie within them", () => {
+  const at = new Date("2026-11-21T10:30:00Z");
+  const taken: string[] = [];
+  for (let i = 0; i < 12; i++) taken.push(renderName(NAME_PATTERNS.restore, { at, taken, distinctLength: 23 }));
+  assert.equal(taken[0], "restore-2026-11-21-1030");
+  assert.equal(new Set(taken.map((name) => name.slice(0, 23))).size, taken.length);
+});
+
 test("features become slugs", () => {
   assert.equal(slug("feature/Größe v1.5!"), "feature-grosse-v1.5");
   assert.equal(slug("  --Crème brûlée--  "), "creme-brulee");

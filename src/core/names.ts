@@ -37,23 +37,27 @@ export interface NameFacts {
   readonly feature?: string | undefined;
   /** Names in use; compared without regard to case, since some places ignore it. */
   readonly taken?: Iterable<string> | undefined;
+  /** How many first characters tell two names apart. Default: all. */
+  readonly distinctLength?: number | undefined;
 }
 
 /**
- * The pattern's name for these facts; when that is taken, the first free of `-2`, `-3`, … after it. The same facts
+ * The pattern's name for these facts; when that is taken, the first free of `-2`, `-3`, … after it (or within what tells names apart). The same facts
  * give the same name. NAME_INVALID when the pattern is wrong or needs a feature that was not given.
  */
 export function renderName(pattern: string, facts: NameFacts): string {
   validatePattern(pattern);
-  const taken = new Set([...(facts.taken ?? [])].map((name) => name.toLowerCase()));
+  const longest = Math.min(NAME_MAX, facts.distinctLength ?? NAME_MAX);
+  const beginning = (name: string): string => name.slice(0, longest).toLowerCase();
+  const taken = new Set([...(facts.taken ?? [])].map(beginning));
   const name = pattern.replace(/\{(\w+)\}/g, (_, key: string) => {
     const shape = INSTANTS[key];
     return shape === undefined ? slugOf(facts.feature, pattern) : renderInstant(shape, facts.at);
   });
   for (let count = 1; ; count++) {
     const suffix = count === 1 ? "" : `-${count}`;
-    const candidate = name.slice(0, NAME_MAX - suffix.length) + suffix;
-    if (!taken.has(candidate.toLowerCase())) return validateName(candidate);
+    const candidate = name.slice(0, (count === 1 ? NAME_MAX : longest) - suffix.length) + suffix;
+    if (!taken.has(beginning(candidate))) return validateName(candidate);
   }
 }
 

@@ -1,13 +1,12 @@
 // What providers hold of sources: their points, and the window in which any instant can be reached. For `list`.
 import { asLifeboatError } from "../core/errors.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
+import type { HistoryWindow } from "../ports/control.ts";
 import { snapshotsOf } from "./snapshots.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
-export interface ContinuousWindow {
+export interface ContinuousWindow extends HistoryWindow {
   readonly source: string;
-  readonly earliest: Date;
-  readonly latest: Date;
 }
 
 export interface AtProviders {

@@ -97,7 +97,7 @@ export async function runJob<T>(
   } catch (error) {
     const first = records.lost.aborted ? records.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
     if (records.lost.aborted) throw first; // whoever took the lease cleans up: two must not
-    await closeFailed(workshop, records, first).catch(async (later) => {
+    await closeFailed(workshop, records, first, watch).catch(async (later) => {
       await records.forsake();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
       watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
@@ -106,9 +106,10 @@ export async function runJob<T>(
   }
 }
 
-async function closeFailed(workshop: Workshop, records: JobRecords, error: unknown): Promise<void> {
+async function closeFailed(workshop: Workshop, records: JobRecords, error: unknown, watch: Watch): Promise<void> {
   const { journal } = records;
-  const { left } = await undo(workshop, journal, records.maker);
+  const { left, says } = await undo(workshop, journal, records.maker);
+  for (const sentence of says) watch.progress.note(sentence);
   await journal.end({ error });
   if (left.length === 0) workshop.repository.memory.jobEnded(journal.record.id);
   if (left.length === 0) return records.release();

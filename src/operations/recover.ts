@@ -21,6 +21,8 @@ export interface Recovered {
   readonly removed: readonly Resource[];
   /** What of it could not be removed from here, and why; it is tried again at the next start. */
   readonly left: readonly Left[];
+  /** What production is now, where the job had begun to change it; in sentences. */
+  readonly says: readonly string[];
 }
 
 /** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, frees its lease, and says so. */
@@ -38,7 +40,15 @@ export async function recoverJobs(workshop: Workshop, progress: Progress): Promi
         // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
         const { job, verb, source, acquiredAt, journal } = found.record;
         const why = asLifeboatError(error).message;
-        recovered.push({ job, verb, source, startedAt: acquiredAt, removed: [], left: [{ kind: "job", locator: { journal }, why }] });
+        recovered.push({
+          job,
+          verb,
+          source,
+          startedAt: acquiredAt,
+          removed: [],
+          left: [{ kind: "job", locator: { journal }, why }],
+          says: [],
+        });
         progress.note(`could not clean up after job ${job} (${verb} of ${source}): ${why}; the next start tries again`);
       }
     }
@@ -90,13 +100,14 @@ async function recoverOne(workshop: Workshop, place: Repository, found: FoundLea
   if (lease === undefined) return undefined; // another process is at it
   try {
     const journal = await Journal.reopen(place, clock, name);
-    const { removed, left } = journal === undefined ? { removed: [], left: [] } : await close(workshop, place, journal);
+    const { removed, left, says } = journal === undefined ? { removed: [], left: [], says: [] } : await close(workshop, place, journal);
     if (left.length === 0) await lease.release();
     const who = `job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`;
     progress.note(left.length === 0 ? `cleaned up after ${who}` : `could not clean up everything after ${who}`);
     for (const one of removed) progress.note(`  removed: ${resourceInWords(one)}`);
     for (const one of left) progress.note(`  still there: ${resourceInWords(one)}: ${one.why}`);
-    return { job, verb, source, startedAt: acquiredAt, removed, left };
+    for (const sentence of says) progress.note(`  ${sentence}`);
+    return { job, verb, source, startedAt: acquiredAt, removed, left, says };
   } finally {
     await lease.forsake(); // unless it is released: it is tried again
   }
@@ -107,7 +118,7 @@ async function close(workshop: Workshop, place: Repository, journal: Journal): P
   const { trust, memory } = place;
   const { id, state } = journal.record;
   const { signedBy } = journal;
-  const leave = (why: string): Undoing => ({ removed: [], left: [{ kind: "job", locator: { journal: journal.name }, why }] });
+  const leave = (why: string): Undoing => ({ removed: [], left: [{ kind: "job", locator: { journal: journal.name }, why }], says: [] });
   if (signedBy === undefined) {
     return leave("no trusted key has signed its journal, so nothing in it is acted upon; next: remove journal and lease from the storage");
   }

@@ -1,9 +1,10 @@
 // Snapshot: a point that the provider holds, made for a rule of the policy, before a deployment, or by hand.
+import { formatInstant } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import { NAME_PATTERNS, renderName, validateName } from "../core/names.ts";
 import { expectedExpiry } from "../core/retention.ts";
 import { expireSnapshots } from "../core/snapshot-retention.ts";
-import type { SnapshotControl } from "../ports/control.ts";
+import type { ProviderSnapshot, SnapshotControl } from "../ports/control.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { addSnapshotRecord, type SnapshotRecord, storeSnapshotFingerprint } from "../repository/snapshots.ts";
 import { holdNow } from "./backup-frame.ts";
@@ -32,6 +33,8 @@ export interface SnapshotRequest {
 export interface SnapshotResult {
   readonly record: SnapshotRecord;
   readonly durationMs: number;
+  /** When its provider removes it, whatever the policy says. Absent: never. */
+  readonly providerEndsAt?: string | undefined;
 }
 
 /** Makes one. CAPABILITY_MISSING, PROVIDER_LIMIT (nothing was made), and what the provider throws. Whatever fails, none is left. */
@@ -56,6 +59,8 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
       const made = await job.step("snapshot", () =>
         control.create({ name, form, mark: pointMark(job.maker, source.name, name), keep: keepOf(source, request), ...work }),
       );
+      const note = endAtProvider(made, keepOf(source, request));
+      if (note !== undefined) watch.progress.note(note);
       const fingerprint = request.fingerprint ? await takeFingerprint(workshop, source, job, made, watch) : undefined;
       const facts = {
         id: made.id,
@@ -74,10 +79,17 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
         return addSnapshotRecord(workshop.repository, facts); // before this line the clean-up removes it, after it it stays
       });
       await job.strike(resource);
-      return { record, durationMs: Math.round(workshop.clock.monotonicMs() - beganMs) };
+      return { record, durationMs: Math.round(workshop.clock.monotonicMs() - beganMs), providerEndsAt: made.expiresAt?.toISOString() };
     },
     ({ record }) => ({ point: record.id, name: record.name }),
   );
+}
+
+/** What keeping "forever" or on hold becomes at a provider that keeps nothing without an end; undefined: it stays. */
+function endAtProvider({ name, expiresAt }: ProviderSnapshot, keep: "held" | "forever" | undefined): string | undefined {
+  if (keep === undefined || expiresAt === undefined) return undefined;
+  const wanted = keep === "held" ? "on hold" : "to be kept forever";
+  return `${name} is ${wanted}; its provider keeps nothing without an end and removes it on ${formatInstant(expiresAt)}`;
 }
 
 export function snapshotsControl(source: Source): SnapshotControl {

@@ -77,20 +77,25 @@ export async function endSnapshotRemoval(
 /** When the restore had happened before its job died, what it set aside is recorded and waits to be accepted. */
 export async function adoptKept(
   workshop: Workshop,
-  { source = "", job = "", name = "", former = "" }: Locator,
+  { source = "", job = "", name = "", former = "", startedAt = "" }: Locator,
   maker: Maker,
+  say: (sentence: string) => void,
 ): Promise<Undone> {
   const history = workshop.sources.get(source)?.provider.history;
   if (history === undefined) return "elsewhere";
   // A provider may name what it set aside in a step of its own: then it is known by being what was production.
   const found = (await history.find(name)) ?? (former === "" ? undefined : await history.find(former));
-  if (found === undefined || found.production) return "absent";
+  const isSetAside = found !== undefined && !found.production;
+  say((await history.productionAfter?.(new Date(startedAt))) ?? `production of ${source} was ${isSetAside ? "" : "not "}set back`);
+  if (!isSetAside) return "absent";
   requireUnended(
     maker,
     `production of ${source} may have been set back, and ${found.name} may be the state before`,
     `look at production of ${source}; remove ${found.name} at the provider when it is right`,
   );
   await recordKept(workshop, source, found, { job, verb: "restore" });
+  const { place } = history;
+  say(`the state before is kept as ${found.form ?? place} ${found.name}, until \`lifeboat accept ${job}\``);
   return "absent"; // nothing is removed: it stays
 }
 

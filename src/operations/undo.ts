@@ -22,7 +22,7 @@ import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Connection } from "../ports/connection.ts";
 import { loaderMark, type Maker, markOf, type Resource, type Undone } from "../ports/resource.ts";
 import { readManifest, removeBackup, removeUnfinished } from "../repository/backups.ts";
-import type { Journal } from "../repository/journal.ts";
+import type { JobRecord, Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
 import { readMarks, removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
@@ -67,7 +67,13 @@ export const RESOURCE = {
 /** What a database that is being filled carries. */
 export const databaseMark = (maker: Maker, server: string, name: string): string => markOf(maker, "database", server, name);
 
-type Undo = (workshop: Workshop, locator: Readonly<Record<string, string>>, maker: Maker) => Promise<Undone>;
+type Undo = (
+  workshop: Workshop,
+  locator: Readonly<Record<string, string>>,
+  maker: Maker,
+  /** Told to the user: what a half-done act upon production has left. */
+  say: (sentence: string) => void,
+) => Promise<Undone>;
 
 /** What lies in the repository itself. */
 const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
@@ -133,16 +139,19 @@ export interface Undoing {
   readonly removed: readonly Resource[];
   /** Could not be undone here, or is not proven to be the job's; told again at the next start. */
   readonly left: readonly Left[];
+  /** In sentences: what production is now, where the job had begun to change it. */
+  readonly says: readonly string[];
 }
 
 /** Undoes, newest first, what the journal of a job of this writer still lists, and strikes out what is gone. */
 export async function undo(workshop: Workshop, journal: Journal, maker: Maker): Promise<Undoing> {
   const removed: Resource[] = [];
   const left: Left[] = [];
+  const says: string[] = [];
   for (const { kind, locator } of journal.open().reverse()) {
     const resource = { kind, locator };
     try {
-      const undone = await undoOne(workshop, journal.record.source, resource, maker);
+      const undone = await undoOne(workshop, journal.record, resource, maker, (sentence) => says.push(sentence));
       if (undone === "elsewhere") left.push({ ...resource, why: "only the machine, or the address, that it was made with can reach it" });
       else await journal.strike(resource);
       if (undone === "removed") removed.push(resource);
@@ -150,7 +159,7 @@ export async function undo(workshop: Workshop, journal: Journal, maker: Maker): 
       left.push({ ...resource, why: reasonOf(error) });
     }
   }
-  return { removed, left };
+  return { removed, left, says };
 }
 
 /** Of a job of another trusted writer: what lies in the repository itself. Its journal is not written, and so stays that writer's. */
@@ -163,17 +172,23 @@ export async function undoForeign(workshop: Workshop, journal: Journal): Promise
     try {
       if (IN_REPOSITORY[kind] === undefined)
         left.push({ ...resource, why: "another writer made it: run `lifeboat jobs recover` with its key" });
-      else if ((await IN_REPOSITORY[kind](workshop, locator, none)) === "removed") removed.push(resource);
+      else if ((await IN_REPOSITORY[kind](workshop, locator, none, () => {})) === "removed") removed.push(resource);
     } catch (error) {
       left.push({ ...resource, why: reasonOf(error) });
     }
   }
-  return { removed, left };
+  return { removed, left, says: [] };
 }
 
-async function undoOne(workshop: Workshop, source: string, resource: Resource, maker: Maker): Promise<Undone> {
+async function undoOne(
+  workshop: Workshop,
+  { source, startedAt }: Pick<JobRecord, "source" | "startedAt">,
+  resource: Resource,
+  maker: Maker,
+  say: (sentence: string) => void,
+): Promise<Undone> {
   const act = IN_REPOSITORY[resource.kind] ?? OUTSIDE[resource.kind];
-  if (act !== undefined) return await act(workshop, resource.locator, maker);
+  if (act !== undefined) return await act(workshop, { startedAt, ...resource.locator }, maker, say);
   return (await workshop.sources.get(source)?.provider.undo(resource, maker)) ?? "elsewhere";
 }
 

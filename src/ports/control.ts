@@ -109,6 +109,7 @@ export interface ExportedSnapshot {
 export type HistoryTarget =
   | { readonly kind: "latest" }
   | { readonly kind: "time"; readonly at: Date }
+  /** What lies before the position in the log, and nothing from it on. */
   | { readonly kind: "lsn"; readonly lsn: string }
   | { readonly kind: "snapshot"; readonly id: string; readonly form: "branch" | "snapshot" };
 
@@ -129,6 +130,8 @@ export interface BranchRequest extends Work {
   readonly expiresAt?: Date | undefined;
   /** Called, and awaited, before it comes to be. */
   readonly declare: (resource: Resource) => Promise<void>;
+  /** Called when the provider refused it: what was declared never came to be, and what has its name is not the job's. */
+  readonly withdraw?: ((resource: Resource) => Promise<void>) | undefined;
 }
 
 /** Chosen tables, brought back by the provider into the running source. */
@@ -138,6 +141,13 @@ export interface TablesRequest extends Work {
   /** Overwrite what is there; otherwise they come back beside it, their names with `suffix`. */
   readonly replace: boolean;
   readonly suffix: string;
+}
+
+export interface HistoryWindow {
+  readonly earliest: Date;
+  readonly latest: Date;
+  /** Instants within, edges excluded, that cannot be reached. `to` absent: none after `from` can yet. */
+  readonly gaps?: readonly { readonly from: Date; readonly to?: Date | undefined }[] | undefined;
 }
 
 /** Restores within the provider. Without it, a restore loads a backup. */
@@ -152,8 +162,12 @@ export interface HistoryControl {
   readonly interruption?: string | undefined;
   /** Name of a scratch place, which carries the job's id. */
   scratchName(maker: Maker): string;
+  /** How many first characters tell the names of two places apart, whatever their case. Absent: all. */
+  readonly distinctLength?: number | undefined;
+  /** Name of the place that keeps another one from being given this name. Absent: what `find` finds does. */
+  inTheWayOf?(name: string, work?: Work): Promise<string | undefined>;
   /** Both edges, asked now. Undefined: history is off. */
-  window(work?: Work): Promise<{ readonly earliest: Date; readonly latest: Date } | undefined>;
+  window(work?: Work): Promise<HistoryWindow | undefined>;
   /** What would stand against it, in a sentence each: no room for a branch, history lost. Nothing is changed. */
   obstacles(request: { readonly target: HistoryTarget; readonly inPlace: boolean }, work?: Work): Promise<readonly string[]>;
   /** RECOVERY_TARGET_OUTSIDE_WINDOW, PROVIDER_LIMIT. */
@@ -164,6 +178,11 @@ export interface HistoryControl {
     readonly kept: { readonly id: string; readonly name: string; readonly form?: "branch" | "snapshot" | undefined };
     readonly warnings: readonly string[];
   }>;
+  /**
+   * After `inPlace` was broken off: what production is now, in one sentence, as far as the provider tells. `since`: restores that were
+   * asked for earlier are not meant. Absent: what was set aside, or was not, says it.
+   */
+  productionAfter?(since: Date, work?: Work): Promise<string>;
   /**
    * Restores over a place that is there and is not production: all that it holds is lost. Absent: only new places are restored
    * into.

@@ -98,6 +98,8 @@ test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to
     await shop.expect(0, "backup", "sessions", "--kind", "snapshot", "--name", "before", "--reason", "by hand", "--json")
   ).json();
   assert.equal(made.form, "snapshot");
+  // Kept by us until somebody says otherwise: at Atlas nothing stays forever.
+  assert.ok(Date.parse(made.providerEndsAt) > Date.now() + 3_600 * 86_400_000);
   const list = (await shop.expect(0, "list", "sessions", "--json")).json();
   const point = list.points.find(({ name }: Named) => name === "before");
   assert.deepEqual([point.kind, point.reason], ["snapshot", "by hand"]);
@@ -145,11 +147,52 @@ test("R16 restoring in place is refused until somebody is sure, says that produc
   const back = (await shop.expect(0, "restore", "sessions", "--to", good, "--in-place", "--yes", "sessions", "--json")).json();
   assert.equal(await shop.users(), 100);
   assert.match(back.kept.name, /^rollback-\d{8}$/);
+  const { windows, gaps } = (await shop.expect(0, "list", "--json")).json();
+  const inGap = new Date(Date.parse(gaps[0].from) + 1_000).toISOString();
+  assert.equal(gaps[0].to, null);
+  assert.ok(windows[0].latest <= gaps[0].from);
+  const none = await shop.run("restore", "sessions", "--to", inGap, "--into", "never", "--json");
+  assert.equal(none.code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
+  assert.match((await shop.run("list")).stdout, /nothing after .* can be reached/);
   const kept = (await shop.expect(0, "expire", "--json"))
     .json()
     .sources[0].keep.find(({ point }: { point: Named }) => point.name === back.kept.name);
   assert.match(kept.reasons.join(), /nobody has accepted/);
   await shop.expect(0, "accept", back.id);
+});
+
+test("R16 after a kill during a restore in place, jobs recover says what state production is in", async (t) => {
+  const shop = await shopAtAtlas(t, { delays: { restoreMs: 20_000_000 } });
+  await shop.expect(0, "backup", "sessions", "--kind", "snapshot", "--name", "base");
+  const running = shop.start("restore", "sessions", "--to", "base", "--in-place", "--yes", "sessions");
+  const { seen } = shop.atlas.faults;
+  while (!seen.some(({ method, path }) => method === "GET" && /restoreJobs\/[0-9a-f]{24}$/.test(path))) await sleep(20);
+  running.kill("SIGKILL");
+  await running.ended;
+  const { recovered } = (await shop.run("jobs", "recover", "--json")).json();
+  const [{ says, left }] = recovered;
+  assert.deepEqual(left, []);
+  assert.match(
+    says.join("; "),
+    /is still being set back and cannot be reached: restore .*; the state before is kept as snapshot rollback-/,
+  );
+});
+
+test("R16 R41 two sources in one project are recovered to one instant at once: their clusters' names differ where Atlas looks", async (t) => {
+  const shop = await shopAtAtlas(t, {
+    clusters: [{ name: "one" }, { name: "two" }],
+    source: "policy: p, checks: [{ collection: users, rows: { min: 1 } }]",
+  });
+  editConfig(shop, (text) => text.replace(/^ {2}sessions: .*$/m, (line) => `${line}\n${line.replace("sessions:", "carts:")}`));
+  const good = await aSecond();
+  const { sources } = (await shop.expect(0, "recover", "--to", good, "--json")).json();
+  assert.deepEqual(
+    sources.map(({ verdict }: { verdict: string }) => verdict),
+    ["pass", "pass"],
+  );
+  const names: string[] = sources.map(({ place }: { place: Named }) => place.name);
+  assert.equal(new Set(names.map((name) => name.slice(0, 23))).size, 2, names.join());
+  await shop.assertNothingLeft();
 });
 
 test("R16 a drill that is killed leaves a cluster that jobs recover deletes; one of a job unknown here is named, and no health", async (t) => {

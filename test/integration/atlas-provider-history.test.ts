@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Resource } from "../../src/ports/resource.ts";
 import {
   asked,
   atlasSandbox,
@@ -48,7 +50,7 @@ test("R16 any second comes back as a cluster of its own, with what was there bef
   assert.equal(await undo(branch.resource, MAKER), "absent", "what is gone is gone");
 });
 
-test("R16 a position in the oplog comes back exactly: that operation and nothing after it", async (t) => {
+test("R16 a position in the oplog comes back exactly: what lies before it, and nothing from it on", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history } = providerOf(sandbox);
   await write(sandbox, [1]);
@@ -66,7 +68,15 @@ test("R16 a position in the oplog comes back exactly: that operation and nothing
       .collection("orders")
       .insertOne({ _id: 3 as never }),
   );
-  const lsn = `${seconds.toString(16)}/${increment.toString(16)}`.toUpperCase();
+  const lsnOf = (i: number): string => `${seconds.toString(16)}/${i.toString(16)}`.toUpperCase();
+  const before = await history.branch({
+    name: "before-exact",
+    target: { kind: "lsn", lsn: lsnOf(increment) },
+    maker: MAKER,
+    declare: journal().declare,
+  });
+  assert.deepEqual(await values(before.connection), [1]);
+  const lsn = lsnOf(increment + 1);
   const branch = await history.branch({ name: "restore-exact", target: { kind: "lsn", lsn }, maker: MAKER, declare: journal().declare });
   assert.deepEqual(await values(branch.connection), [1, 2]);
   assert.deepEqual((await history.find("restore-exact"))?.production, false);
@@ -270,4 +280,69 @@ test("R16 patterns of collections are looked up in the snapshot before the secon
   assert.equal(unknown.code, "TABLE_UNKNOWN");
   const nameless = await failureOf(history.tables({ target, tables: ["users"], replace: true, suffix: "" }));
   assert.match(nameless.hint, /DATABASE\.users/);
+});
+
+test("R16 a name that begins as another cluster's for 23 characters is refused before anything is declared", async (t) => {
+  const sandbox = await atlasSandbox(t, { clusters: [{ name: "restore-2026-11-21-1030" }] });
+  const { history } = providerOf(sandbox);
+  const target = { kind: "latest" } as const;
+  assert.equal(await history.inTheWayOf?.("Restore-2026-11-21-1030-2"), "restore-2026-11-21-1030");
+  for (const [name, code, said] of [
+    ["restore-2026-11-21-1030-2", "PROVIDER_REFUSED", /first 23 characters/],
+    ["restore-of-the-orders1-x", "NAME_INVALID", /first 23/],
+  ] as const) {
+    const { declared, declare } = journal();
+    const error = await failureOf(history.branch({ name, target, maker: MAKER, declare }));
+    assert.equal(error.code, code);
+    assert.match(`${error.message} ${error.hint}`, said);
+    assert.deepEqual(declared, []);
+  }
+});
+
+test("R16 a creation that is refused because another took the name meanwhile is withdrawn: nothing is left to clean up", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const [ours, theirs] = [providerOf(sandbox), providerOf(sandbox)];
+  const target = { kind: "latest" } as const;
+  const withdrawn: Resource[] = [];
+  const declare = async (): Promise<void> => {
+    await theirs.history.branch({ name: "restore-same", target, maker: testMaker("0000000000000z"), declare: journal().declare });
+  };
+  const error = await failureOf(
+    ours.history.branch({ name: "restore-same", target, maker: MAKER, declare, withdraw: async (one) => void withdrawn.push(one) }),
+  );
+  assert.equal(error.code, "PROVIDER_REFUSED");
+  assert.deepEqual(
+    withdrawn.map(({ locator }) => locator.name),
+    ["restore-same"],
+  );
+  assert.ok(clusterNames(sandbox).includes("restore-same"), "the other's is left as it is");
+});
+
+test("R16 a wrong database password is found before a cluster is made, by the plan too", async (t) => {
+  const sandbox = await atlasSandbox(t);
+  const provider = providerOf(sandbox, { password: "wrong" });
+  const target = { kind: "latest" } as const;
+  const { declared, declare } = journal();
+  const scratch = () => provider.beginScratch({ maker: MAKER, serverMajor: 8, declare });
+  for (const act of [() => provider.history.branch({ name: "restore-x", target, maker: MAKER, declare }), scratch])
+    assert.equal((await failureOf(act())).code, "SOURCE_AUTH");
+  assert.match((await provider.history.obstacles({ target, inPlace: false })).join(), /refused the login/);
+  assert.deepEqual([declared, asked(sandbox, "POST", /clusters$/)], [[], 0]);
+});
+
+test("R16 after a restore in place was broken off, what production is now is told from what Atlas says of it", async (t) => {
+  const sandbox = await atlasSandbox(t, { delays: { restoreMs: 3_600_000 } });
+  const provider = providerOf(sandbox);
+  const since = sandbox.now();
+  const good = await write(sandbox, [1]);
+  const production = () => provider.history.productionAfter?.(since);
+  assert.match((await production()) ?? "", /was not set back/);
+  const stop = new AbortController();
+  const restoring = provider.history.inPlace({ target: { kind: "time", at: good }, keepAs: "rollback-1", signal: stop.signal });
+  while (asked(sandbox, "POST", /restoreJobs$/) === 0) await sleep(10);
+  stop.abort(new Error("killed"));
+  await assert.rejects(restoring);
+  assert.match((await production()) ?? "", /still being set back and cannot be reached/);
+  await sandbox.advance(3_600_000);
+  assert.match((await production()) ?? "", /was set back: .* ended at/);
 });

@@ -74,10 +74,11 @@ export const jobsRecover = defineCommand({
       const brought = await bringOver(workshop);
       const strays = await recoverStrays(workshop, watch);
       const lines = [
-        ...recovered.flatMap(({ job, verb, source, removed, left }) => [
+        ...recovered.flatMap(({ job, verb, source, removed, left, says }) => [
           `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
           ...removed.map((one) => `  removed: ${resourceInWords(one)}`),
           ...left.map((one) => `  still there: ${resourceInWords(one)}: ${one.why}`),
+          ...says.map((sentence) => `  ${sentence}`),
         ]),
         ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
         ...brought.map(

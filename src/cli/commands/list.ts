@@ -13,7 +13,7 @@ import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
 import { renderFingerprint } from "../render/backup.ts";
 import { renderByHand, renderCluster, renderPosition } from "../render/base.ts";
-import { logWindowLines, logWindowsJson } from "../render/log.ts";
+import { logGapsJson, logWindowLines, logWindowsJson } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderSnapshotEntry, snapshotEntryJson } from "../render/snapshot.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
@@ -42,13 +42,19 @@ export const listCommand = defineCommand({
       if (!context.json) for (const { code, message } of flaws) context.stderr.write(`${code}: ${visible(message)}\n`);
       if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${visible(message)}\n`);
       context.emit(
-        { points: points.map(pointJson), windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)], flaws, unasked },
+        {
+          points: points.map(pointJson),
+          windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)],
+          gaps: [...windows.flatMap(gapsJson), ...logs.flatMap(logGapsJson)],
+          flaws,
+          unasked,
+        },
         () =>
           [
             points.length === 0
               ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
               : table(shown(points), context),
-            ...shown(windows).map(windowLine),
+            ...shown(windows).flatMap(windowLines),
             ...logs.flatMap(logWindowLines),
           ].join("\n"),
       );
@@ -64,8 +70,16 @@ const windowJson = ({ source, earliest, latest }: ContinuousWindow) => ({
   latest: latest.toISOString(),
 });
 
-const windowLine = ({ source, earliest, latest }: ContinuousWindow): string =>
-  `${source}: any instant from ${earliest.toISOString()} to ${latest.toISOString()}`;
+/** What a restore refuses although it lies within a window, or right behind one. */
+const gapsJson = ({ source, gaps = [] }: ContinuousWindow) =>
+  gaps.map(({ from, to }) => ({ source, from: from.toISOString(), to: to?.toISOString() ?? null }));
+
+const windowLines = (window: ContinuousWindow): string[] => [
+  `${window.source}: any instant from ${window.earliest.toISOString()} to ${window.latest.toISOString()}`,
+  ...gapsJson(window).map(({ source, from, to }) =>
+    to === null ? `${source}: nothing after ${from} can be reached` : `${source}: nothing between ${from} and ${to} can be reached`,
+  ),
+];
 
 const proven = (point: RestorePoint, paint: Paint): string => {
   if (point.unsigned) return paint.red("unsigned");

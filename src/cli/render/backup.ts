@@ -57,7 +57,7 @@ export function renderFingerprint(engine: string, { tables, rows, algorithm, dig
   return `${counted(tables, words.table)}, ${counted(rows, words.row)}, ${algorithm}:${digest.slice(0, 16)}`;
 }
 
-export const snapshotJson = ({ record, durationMs }: SnapshotResult) => ({
+export const snapshotJson = ({ record, durationMs, providerEndsAt }: SnapshotResult) => ({
   id: record.id,
   name: record.name,
   source: record.source,
@@ -67,11 +67,12 @@ export const snapshotJson = ({ record, durationMs }: SnapshotResult) => ({
   tiers: record.rule === undefined ? [] : [record.rule],
   hold: record.hold !== undefined,
   expiresAt: record.expiresAt ?? null,
+  providerEndsAt: providerEndsAt ?? null,
   durationMs,
 });
 
 export function renderSnapshot(made: SnapshotResult, paint: Paint): string {
-  const { record, durationMs } = shown(made);
+  const { record, durationMs, providerEndsAt } = shown(made);
   const held = record.hold && `held by ${record.hold.by} until \`lifeboat release ${record.name}\``;
   return [
     `${paint.green("✓")} ${record.form} ${paint.bold(record.name)} of ${record.source} is made`,
@@ -83,6 +84,7 @@ export function renderSnapshot(made: SnapshotResult, paint: Paint): string {
         ["reason", record.reason],
         ["note", record.note],
         ["expires", held ?? record.expiresAt ?? "by the policy's rule for points made by hand"],
+        ["at the provider", providerEndsAt && `removed on ${providerEndsAt} at the latest: it keeps nothing forever`],
       ],
       paint,
     ),

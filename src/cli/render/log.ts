@@ -30,6 +30,9 @@ export function renderLog(log: LogStatus, paint: Paint): string {
 export const logWindowsJson = ({ source, stretches }: LogWindows) =>
   stretches.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
 
+export const logGapsJson = ({ source, flaws }: LogWindows) =>
+  flaws.map(({ from, to, message }) => ({ source, from: from ?? null, to: to ?? null, message }));
+
 export const logWindowLines = (windows: LogWindows): string[] => {
   const { source, stretches, flaws } = shown(windows);
   return [

@@ -51,7 +51,7 @@ export const policy = section({
   keepManual: {
     type: keep,
     default: "forever",
-    help: "How long backups made by hand are kept.",
+    help: "How long backups made by hand are kept. Atlas keeps no snapshot `forever`: there it becomes ten years, and the command says so.",
     example: "90d",
   },
 });

@@ -17,6 +17,8 @@ export interface BranchRestoreRequest {
   /** Restore over the place named by `into`: all that it holds is lost. */
   readonly replace?: boolean | undefined;
   readonly yes?: string | undefined;
+  /** Names that others of the same run have chosen: added to, so that none is chosen twice. */
+  readonly taken?: string[] | undefined;
 }
 
 export interface Course {
@@ -87,7 +89,11 @@ export async function plot(
   const at = workshop.clock.now();
   const over = !inPlace && request.into !== undefined && (await isToBeReplaced(workshop, source, request.into, request, watch));
   const keepAs = inPlace ? await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch, keptWord(source)) : "";
-  const into = over ? (request.into ?? "") : inPlace ? "" : await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch);
+  const into = over
+    ? (request.into ?? "")
+    : inPlace
+      ? ""
+      : await freeBranchName(source, NAME_PATTERNS.restore, request.into, at, watch, "branch", request.taken);
   const refusals: PlanRefusal[] = [];
   for (const message of await history.obstacles({ target: past.target, inPlace }, watch)) refusals.push({ code: codeOf(message), message });
   const wiped = inPlace
@@ -139,10 +145,14 @@ async function assertNobodysProduction(
   }
 }
 
-const nameTaken = (source: Source, name: string): LifeboatError =>
-  new LifeboatError("USAGE", `${source.name} has a ${historyControl(source).place} named ${name} already`, {
+function nameTaken(source: Source, name: string, occupant = name): LifeboatError {
+  const { place, distinctLength } = historyControl(source);
+  const why =
+    occupant === name ? "" : `, and names of ${place}s must differ within their first ${distinctLength} characters, unlike ${name}`;
+  return new LifeboatError("USAGE", `${source.name} has a ${place} named ${occupant} already${why}`, {
     hint: "give another name, or none",
   });
+}
 
 /** The port tells obstacles in sentences; want of room is the one that scripts must tell from the others. */
 const codeOf = (message: string): ErrorCode => (/\b(room|limit)\b/i.test(message) ? "PROVIDER_LIMIT" : "PROVIDER_REFUSED");
@@ -155,21 +165,24 @@ export async function freeBranchName(
   at: Date,
   watch: Watch,
   form: "branch" | "snapshot" = "branch",
+  taken: string[] = [],
 ): Promise<string> {
   const history = historyControl(source);
-  const isFree = async (name: string): Promise<boolean> => {
+  const { distinctLength } = form === "branch" ? history : {};
+  const occupantOf = async (name: string): Promise<string | undefined> => {
+    if (form === "branch" && history.inTheWayOf !== undefined) return await history.inTheWayOf(name, watch);
     const found = await history.find(name, watch);
-    return found === undefined || (form === "branch" && found.form === "snapshot");
+    return form === "branch" && found?.form === "snapshot" ? undefined : found?.name;
   };
   if (wanted !== undefined) {
     validateName(wanted);
-    if (await isFree(wanted)) return wanted;
-    throw nameTaken(source, wanted);
+    const occupant = await occupantOf(wanted);
+    if (occupant === undefined) return wanted;
+    throw nameTaken(source, wanted, occupant);
   }
-  const taken: string[] = [];
   for (;;) {
-    const name = renderName(pattern, { at, taken });
-    if (await isFree(name)) return name;
-    taken.push(name);
+    const name = renderName(pattern, { at, taken, distinctLength });
+    taken.push(name); // at once: another restore of this run may be choosing too
+    if ((await occupantOf(name)) === undefined) return name;
   }
 }

@@ -1,7 +1,7 @@
 // A restore within the provider: a past instant becomes a place of its own, goes over one that is there, or production itself goes back.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { judgeObjective } from "../../core/objectives.ts";
-import type { Check } from "../../core/verdict.ts";
+import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import { listSnapshotRecords } from "../../repository/snapshots.ts";
 import { type Job, runJob } from "../job.ts";
@@ -83,7 +83,7 @@ export async function branchRestore(
         });
       await made.settle();
       const objective = { rtoSeconds: source.objective.rtoSeconds };
-      const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant ? 0 : undefined };
+      const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant && isSoundCopy(checks) ? 0 : undefined };
       const warnings = [...past.remarks, ...made.warnings, ...adviceOf(source, past, request)];
       const finding = await conclude(workshop, source, {
         verb: "restore",
@@ -133,7 +133,14 @@ async function branchOff(source: Source, past: PastTarget, { into }: Course, job
   const work = { signal: job.signal, progress: watch.progress };
   const history = historyControl(source);
   const branch = await job.step("create", () =>
-    history.branch({ name: into, target: past.target, maker: job.maker, declare: (resource) => job.declare(resource), ...work }),
+    history.branch({
+      name: into,
+      target: past.target,
+      maker: job.maker,
+      declare: (resource) => job.declare(resource),
+      withdraw: (resource) => job.strike(resource),
+      ...work,
+    }),
   );
   const { connection, warnings, id, name } = branch;
   return { connection, warnings, branch: { id, name }, settle: () => job.strike(branch.resource) };

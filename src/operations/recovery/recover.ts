@@ -35,13 +35,14 @@ export function instantForAll(workshop: Workshop, to: string): string {
 /** What it would do, source by source. */
 export async function planRecoverAll(workshop: Workshop, to: string, watch: Watch): Promise<Plan[]> {
   const plans: Plan[] = [];
+  const taken = chosenNames();
   for (const source of workshop.sources.values()) {
     try {
       const past = await pastTargetOf(workshop, source, to, watch);
       plans.push(
         past === undefined
           ? await planRestore(workshop, source, { to, into: await besides(source, watch) }, watch)
-          : await planBranchRestore(workshop, source, past, {}, watch),
+          : await planBranchRestore(workshop, source, past, { taken: taken(source) }, watch),
       );
     } catch (error) {
       watch.signal.throwIfAborted();
@@ -54,11 +55,12 @@ export async function planRecoverAll(workshop: Workshop, to: string, watch: Watc
 
 /** All at once; one that fails keeps no other from coming back. */
 export function recoverAll(workshop: Workshop, to: string, watch: Watch): Promise<RecoveredSource[]> {
+  const taken = chosenNames();
   return Promise.all(
     [...workshop.sources.values()].map(async (source): Promise<RecoveredSource> => {
       const own = { signal: watch.signal, progress: named(source.name, watch.progress) };
       try {
-        return await recoverOne(workshop, source, to, own);
+        return await recoverOne(workshop, source, to, taken(source), own);
       } catch (error) {
         watch.signal.throwIfAborted();
         return { source: source.name, warnings: [], error: asLifeboatError(error) };
@@ -67,15 +69,27 @@ export function recoverAll(workshop: Workshop, to: string, watch: Watch): Promis
   );
 }
 
-async function recoverOne(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<RecoveredSource> {
+/** Sources of one provider may share a project, where names must differ. */
+function chosenNames(): (source: Source) => string[] {
+  const chosen = new Map<string, string[]>();
+  return ({ providerName }) => {
+    const names = chosen.get(providerName) ?? [];
+    chosen.set(providerName, names);
+    return names;
+  };
+}
+
+async function recoverOne(workshop: Workshop, source: Source, to: string, taken: string[], watch: Watch): Promise<RecoveredSource> {
   const past = await pastTargetOf(workshop, source, to, watch);
   if (past === undefined) {
     const into = await besides(source, watch);
     const finding = await restore(workshop, source, { to, into }, watch);
     const { connection } = source.engine.resolveTarget(await source.provider.connection(watch), into);
-    return { source: source.name, finding, connection, place: { what: "database", name: into }, warnings: finding.evidence.remarks };
+    const named = finding.evidence.target === connection.label; // one that failed never takes the name
+    const place = named ? { connection, place: { what: "database", name: into } } : {};
+    return { source: source.name, finding, ...place, warnings: finding.evidence.remarks };
   }
-  const finding = await branchRestore(workshop, source, past, {}, watch);
+  const finding = await branchRestore(workshop, source, past, { taken }, watch);
   const { connection, branch, warnings } = finding;
   const what = source.provider.history?.place ?? "branch";
   return { source: source.name, finding, connection, place: branch && { what, name: branch.name }, warnings };

@@ -41,6 +41,23 @@ export function connectionOf({ options }: Ground, cluster: AtlasCluster): Connec
   });
 }
 
+const LOGIN_MS = 10_000;
+
+/**
+ * A missing secret or a wrong password is told before a cluster is paid for, or production is emptied: users belong to the project. A
+ * source that does not answer tells nothing, for that may be why it is restored. SECRET_MISSING, SOURCE_AUTH.
+ */
+export async function requireLogin(ground: Ground, cluster: AtlasCluster, work?: Work): Promise<void> {
+  const connection = connectionOf(ground, cluster);
+  try {
+    const session = await openMongo(connection, { signal: work?.signal, connectTimeoutMs: LOGIN_MS, poolSize: 1 });
+    await session.close();
+  } catch (error) {
+    work?.signal?.throwIfAborted();
+    if (!isLifeboatError(error) || error.code === "SOURCE_AUTH") throw error;
+  }
+}
+
 const PAUSE_MS = 1_000;
 const QUIET_MS = 5_000;
 

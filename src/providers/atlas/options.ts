@@ -32,14 +32,17 @@ export interface AtlasOptions {
   readonly credentials: AtlasAuth;
   /** Absent: https://cloud.mongodb.com. */
   readonly apiHost?: string | undefined;
-  /** A database user: users belong to the project, so one reaches scratch clusters too, unless it is bound to chosen ones. */
+  /**
+   * A database user: users belong to the project, so one reaches scratch clusters too, unless it is bound to chosen ones. Read when a
+   * cluster's data is needed.
+   */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   /** Absent: all of a user's databases. */
   readonly database?: string | undefined;
   /** Size of scratch clusters, as `M10`; absent: the smallest that takes the source's disk. */
   readonly scratchTier?: string | undefined;
-  /** A server to load backups into for a drill, instead of a scratch cluster. */
+  /** A server to load backups into for a drill, instead of a scratch cluster. Read when it is needed. */
   readonly scratch?: { readonly url?: string | undefined } | undefined;
   readonly wishes: AtlasWishes;
   readonly clock: Clock;

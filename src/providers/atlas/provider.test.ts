@@ -127,7 +127,7 @@ test("a compliance policy that this key may not see is unknown, not absent, and 
   assert.ok(state?.warnings.some((warning) => /no complete snapshot yet/.test(warning)));
 });
 
-test("what cannot be right is refused before anything is asked", () => {
+test("what cannot be right is refused before anything is asked", async () => {
   const options: AtlasOptions = {
     groupId: GROUP,
     cluster: "shop",
@@ -138,5 +138,5 @@ test("what cannot be right is refused before anything is asked", () => {
   const invalid = (error: unknown): boolean => isLifeboatError(error, "CONFIG_INVALID");
   assert.throws(() => createAtlasProvider({ ...options, groupId: "x" }), invalid);
   assert.throws(() => createAtlasProvider({ ...options, cluster: "" }), invalid);
-  assert.throws(() => createAtlasProvider({ ...options, scratch: { url: "postgres://x" } }), invalid);
+  await assert.rejects(createAtlasProvider({ ...options, scratch: { url: "postgres://x" } }).checkScratch(8), invalid);
 });

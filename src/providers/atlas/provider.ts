@@ -14,13 +14,12 @@ import { snapshotControl } from "./snapshots.ts";
 
 /** CONFIG_INVALID when project, cluster, credentials or an address cannot be right. Asks nothing of Atlas yet. */
 export function createAtlasProvider(options: AtlasOptions): Provider {
-  const { groupId, cluster, credentials: auth, apiHost, clock, password } = options;
+  const { groupId, cluster, credentials: auth, apiHost, clock } = options;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9-]*$/.test(cluster)) {
     throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is no name of an Atlas cluster: letters, digits and dashes`);
   }
   const patience = { ...PATIENCE, ...options.patience };
-  const secrets = password === undefined ? [] : [password];
-  const ground: Ground = { options, api: openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets }), clock, patience };
+  const ground: Ground = { options, api: openAtlasApi({ groupId, auth, apiHost, patience, clock }), clock, patience };
   const scratch = scratchPlace(ground);
   return {
     name: "atlas",

@@ -17,6 +17,15 @@ const SCRATCH_PREFIX = "lifeboat-";
 /** Twenty-three characters, which Atlas wants to be unique: the job's id is in them. */
 export const scratchName = ({ jobId }: Pick<Maker, "jobId">): string => `${SCRATCH_PREFIX}${jobId}`;
 
+/** Atlas makes host names of so much of a cluster's name: no two clusters of a project may begin alike. */
+export const DISTINCT_LENGTH = 23;
+
+/** Name of the cluster that keeps another one from being given this name; undefined: none. */
+export function inTheWayOf(clusters: readonly Pick<AtlasCluster, "name">[], name: string): string | undefined {
+  const beginning = (text: string): string => text.slice(0, DISTINCT_LENGTH).toLowerCase();
+  return clusters.find((one) => beginning(one.name) === beginning(name))?.name;
+}
+
 /** The job of a scratch cluster, by its name; undefined: it is none. */
 export function jobOfScratch(name: string): string | undefined {
   const id = name.startsWith(SCRATCH_PREFIX) ? name.slice(SCRATCH_PREFIX.length) : "";

@@ -1,11 +1,11 @@
 // A cluster of our own making: declared, created, waited for; and gone again when anything goes wrong on the way.
-import { LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
 import { sleep } from "./api/patience.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import type { Ground } from "./ground.ts";
-import { clusterResource, jobOfScratch, TAG, tagOf, undoCluster } from "./resource.ts";
+import { clusterResource, DISTINCT_LENGTH, inTheWayOf, jobOfScratch, TAG, tagOf, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
 import { scratchSize } from "./sizes.ts";
 import { untilIdle } from "./states.ts";
@@ -18,6 +18,7 @@ export interface MakeRequest extends Work {
   /** A server version that it must not be older than. */
   readonly serverMajor?: number | undefined;
   readonly declare: (resource: Resource) => Promise<void>;
+  readonly withdraw?: ((resource: Resource) => Promise<void>) | undefined;
 }
 
 export interface MadeCluster {
@@ -27,13 +28,18 @@ export interface MadeCluster {
 
 /** NAME_INVALID for what Atlas takes as no name; PROVIDER_REFUSED for one that is taken. */
 export async function requireFreeName({ api }: Ground, name: string, work?: Work): Promise<void> {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9-]{0,63}$/.test(name)) {
-    throw new LifeboatError("NAME_INVALID", `"${name}" is no name for an Atlas cluster`, {
-      hint: "use letters, digits and dashes, at most 64; start with a letter or digit",
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9-]{0,63}$/.test(name) || name[DISTINCT_LENGTH - 1] === "-") {
+    throw new LifeboatError("NAME_INVALID", `"${name}" is not a valid name of an Atlas cluster`, {
+      hint: `use letters, digits and dashes, at most 64; begin with a letter or digit, and let the first ${DISTINCT_LENGTH} not end with a dash`,
     });
   }
-  if ((await api.cluster(name, work)) === undefined) return;
-  throw new LifeboatError("PROVIDER_REFUSED", `there is a cluster ${name} already`, { hint: "choose another name" });
+  const other = inTheWayOf(await api.clusters(work), name);
+  if (other === undefined) return;
+  const why =
+    other === name
+      ? ""
+      : `: Atlas tells clusters apart by the first ${DISTINCT_LENGTH} characters of their names, and ${name} begins alike`;
+  throw new LifeboatError("PROVIDER_REFUSED", `there is a cluster ${other} already${why}`, { hint: "choose another name" });
 }
 
 /**
@@ -53,7 +59,8 @@ export async function withNewCluster<T>(ground: Ground, request: MakeRequest, us
     const cluster = await untilIdle(ground, name, `the cluster ${name} (${wish.tier}) is being created`, request);
     return await use({ cluster, resource });
   } catch (error) {
-    await removeAgain(ground, resource, maker);
+    if (await isAnothers(ground, error, { name, maker })) await request.withdraw?.(resource);
+    else await removeAgain(ground, resource, maker);
     throw error;
   }
 }
@@ -77,6 +84,14 @@ export function wishOf({ options }: Ground, { like, serverMajor = 0 }: Pick<Make
 }
 
 const majorOf = (version: string | undefined): string | undefined => /^\d+\.\d+/.exec(version ?? "")?.[0];
+
+/** The creation was refused because somebody else's cluster has the name: nothing of the job's came to be. */
+async function isAnothers(ground: Ground, error: unknown, { name, maker }: Pick<MakeRequest, "name" | "maker">): Promise<boolean> {
+  if (!isLifeboatError(error, "PROVIDER_REFUSED")) return false;
+  const signal = AbortSignal.timeout(ground.patience.outageMs);
+  const found = await ground.api.cluster(name, { signal }).catch(() => undefined);
+  return found !== undefined && found.tags[TAG] !== tagOf(ground, maker, name);
+}
 
 /** Looks after a creation whose answer never came: it may still show. */
 const LATE_LOOKS = 4;

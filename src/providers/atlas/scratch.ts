@@ -5,7 +5,7 @@ import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnSer
 import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
-import { awake, connectionOf } from "./access.ts";
+import { awake, connectionOf, requireLogin } from "./access.ts";
 import { type Ground, requireReplicaSet, sourceCluster } from "./ground.ts";
 import { scratchName, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
@@ -17,26 +17,32 @@ export interface ScratchPlace {
   undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone>;
 }
 
-/** CONFIG_INVALID when the address of the scratch server cannot be read. */
 export function scratchPlace(ground: Ground): ScratchPlace {
   const { options } = ground;
-  const url = options.scratch?.url;
-  if (url !== undefined) connectionFromUrl(url);
+  const scratchUrl = (): string | undefined => {
+    const url = options.scratch?.url;
+    if (url !== undefined) connectionFromUrl(url); // CONFIG_INVALID, before anything is asked
+    return url;
+  };
   const source = async (work: Work) => ({
     connection: connectionOf(ground, await sourceCluster(ground, work)),
     several: options.database === undefined,
   });
   return {
-    check: async (serverMajor, work = {}) =>
-      url === undefined
+    async check(serverMajor, work = {}) {
+      const url = scratchUrl();
+      return url === undefined
         ? await describeScratch(ground, serverMajor, work)
-        : await checkScratchServer(url, await source(work), serverMajor, work),
-    begin: async (request) =>
-      url === undefined
+        : await checkScratchServer(url, await source(work), serverMajor, work);
+    },
+    async begin(request) {
+      const url = scratchUrl();
+      return url === undefined
         ? await beginScratchCluster(ground, request)
-        : await beginScratchOnServer(url, await source({ signal: request.signal, progress: request.progress }), request),
+        : await beginScratchOnServer(url, await source({ signal: request.signal, progress: request.progress }), request);
+    },
     undo: async ({ kind, locator }, maker, work) =>
-      kind === SERVER_KIND ? await undoScratchOnServer(url, locator, maker, work) : "elsewhere",
+      kind === SERVER_KIND ? await undoScratchOnServer(scratchUrl(), locator, maker, work) : "elsewhere",
   };
 }
 
@@ -50,6 +56,7 @@ async function describeScratch(ground: Ground, serverMajor: number, work?: Work)
 
 async function beginScratchCluster(ground: Ground, { maker, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
   const like = await scratchLike(ground, work);
+  await requireLogin(ground, like, work);
   return await withNewCluster(
     ground,
     { name: scratchName(maker), maker, like, serverMajor, declare, ...work },

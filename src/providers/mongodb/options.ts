@@ -9,7 +9,7 @@ export interface MongodbProviderOptions {
 }
 
 export interface ScratchOptions {
-  /** A server to restore backups into for a drill; absent: a `mongod` of this machine. May hold a password. */
+  /** A server to restore backups into for a drill; absent: a `mongod` of this machine. May hold a password. Read when it is needed. */
   readonly url?: string | undefined;
   /** Where throw-away servers keep their data; absent: the system's directory for temporary files. */
   readonly directory?: string | undefined;

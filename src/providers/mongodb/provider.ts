@@ -10,17 +10,28 @@ import { beginScratchServer, checkScratchProgram, MONGOD_KIND, undoScratchServer
 export function createMongodbProvider(options: MongodbProviderOptions): Provider {
   const connection = connectionFromUrl(options.url);
   const source = { connection, several: databaseOf(connection) === undefined };
-  const url = options.scratch?.url;
-  if (url !== undefined) connectionFromUrl(url);
+  const scratchUrl = (): string | undefined => options.scratch?.url;
   return {
     name: "mongodb",
-    capabilities: { scratch: url !== undefined || findMongod(options.tools) !== undefined, physical: false },
+    capabilities: {
+      get scratch() {
+        return scratchUrl() !== undefined || findMongod(options.tools) !== undefined;
+      },
+      physical: false,
+    },
     connection: async () => connection,
-    checkScratch: (serverMajor, work) =>
-      url === undefined ? checkScratchProgram(options, serverMajor, work) : checkScratchServer(url, source, serverMajor, work),
-    beginScratch: (request) => (url === undefined ? beginScratchServer(options, request) : beginScratchOnServer(url, source, request)),
+    async checkScratch(serverMajor, work) {
+      const url = scratchUrl();
+      return url === undefined
+        ? await checkScratchProgram(options, serverMajor, work)
+        : await checkScratchServer(url, source, serverMajor, work);
+    },
+    async beginScratch(request) {
+      const url = scratchUrl();
+      return url === undefined ? await beginScratchServer(options, request) : await beginScratchOnServer(url, source, request);
+    },
     async undo({ kind, locator }, maker, work) {
-      if (kind === SERVER_KIND) return await undoScratchOnServer(url, locator, maker, work);
+      if (kind === SERVER_KIND) return await undoScratchOnServer(scratchUrl(), locator, maker, work);
       return kind === MONGOD_KIND ? await undoScratchServer(locator, maker) : "elsewhere";
     },
   };

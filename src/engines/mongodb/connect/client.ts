@@ -1,4 +1,5 @@
 // One client of the official driver: deadlines, a name that the server's operators see, and errors in our words.
+import { lookup } from "node:dns/promises";
 import { type Document, MongoClient, type MongoClientOptions, type RunCommandOptions } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
@@ -57,12 +58,13 @@ export async function openMongo(connection: Connection, options: OpenOptions = {
   const command: MongoSession["command"] = async (database, document, commandOptions) => {
     signal?.throwIfAborted();
     try {
-      return await client.db(database).command(document, commandOptions);
+      return await orAborted(client.db(database).command(document, commandOptions), signal);
     } catch (error) {
       throw translate(error);
     }
   };
   try {
+    await orAborted(requireKnownHost(connection), signal);
     const hello = await readHello(command);
     if (hello.serverMajor < 4 || (hello.serverMajor === 4 && hello.serverMinor < 4)) throw tooOld(connection, hello.version);
     return { connection, client, hello, command, translate, close, databases: () => listDatabases(command) };
@@ -87,6 +89,38 @@ export async function withMongo<T>(connection: Connection, options: WorkOptions,
   } finally {
     await session.close();
   }
+}
+
+/** Rejects as soon as the signal aborts: a server that is silent does not even let go of a connection that is being made. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const end = (): void => reject(signal.reason);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+}
+
+/** The driver goes on looking for servers whose names nobody knows, until its time is over: that is told at once. */
+async function requireKnownHost(connection: Connection): Promise<void> {
+  const { srv, hosts } = parseMongoUrl(connection.url);
+  if (srv) return; // looked up by the driver, which fails at once
+  const names = hosts.map((host) => host.replace(/:\d+$/, "")).filter((host) => !/[%[]/.test(host));
+  if (names.length < hosts.length) return;
+  const failures = await Promise.all(
+    names.map((name) =>
+      lookup(name).then(
+        () => undefined,
+        (error: NodeJS.ErrnoException) => (error.code === "ENOTFOUND" ? error : undefined),
+      ),
+    ),
+  );
+  const [first] = failures;
+  if (first !== undefined && failures.every((error) => error !== undefined)) throw translateMongoError(first, connection);
 }
 
 function makeClient(connection: Connection, options: OpenOptions): MongoClient {

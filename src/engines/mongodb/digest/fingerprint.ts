@@ -8,7 +8,7 @@ import { readingLanes } from "../dump/lanes.ts";
 import { LargeReplies } from "../dump/large-replies.ts";
 import { type ReadingOptions, readCollection } from "../dump/read-collection.ts";
 import { instantOf, type Survey, survey } from "../dump/survey.ts";
-import { positionOf } from "../oplog/position.ts";
+import { after, positionOf } from "../oplog/position.ts";
 import type { Scope } from "../scope.ts";
 import { canonicalDefinitions } from "./definitions.ts";
 import { DigestSum, FINGERPRINT_ALGORITHM } from "./sum.ts";
@@ -74,7 +74,8 @@ export async function fingerprintSourceAt(
     const found = await look(mongo, wanted, options);
     if (found.snapshot === undefined) return undefined;
     const fingerprint = await print(mongo, wanted, found, options);
-    return { fingerprint, position: positionOf(found.snapshot), at: instantOf(found.snapshot) };
+    // A snapshot holds the entry at its own instant; a position means what lies before it.
+    return { fingerprint, position: positionOf(after(found.snapshot)), at: instantOf(found.snapshot) };
   });
 }
 

@@ -14,25 +14,28 @@ export interface ScratchPlace {
   undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone | undefined>;
 }
 
-/** CONFIG_INVALID when the address cannot be read. `source` is asked only where scratch might be the source itself. */
+/** `source` is asked only where scratch might be the source itself. The server's address is read when scratch is needed: CONFIG_INVALID. */
 export function scratchPlace(options: ScratchSurroundings, source: (work: Work) => Promise<Connection>): ScratchPlace {
-  const url = options.scratch?.url;
-  if (url !== undefined) connectionFromUrl(url);
+  const urlOf = (): string | undefined => {
+    const url = options.scratch?.url;
+    if (url !== undefined) connectionFromUrl(url);
+    return url;
+  };
   return {
-    check: (serverMajor, work) =>
-      url === undefined ? checkScratchCluster(options, serverMajor, work) : checkScratchServer(options.scratch ?? {}, url, work),
-    begin: async (request) =>
-      url === undefined
-        ? await beginScratchCluster(options, request)
-        : await beginScratchDatabase(
-            options.scratch ?? {},
-            url,
-            await source({ signal: request.signal, progress: request.progress }),
-            request,
-          ),
+    async check(serverMajor, work) {
+      const url = urlOf();
+      if (url === undefined) return await checkScratchCluster(options, serverMajor, work);
+      return await checkScratchServer(options.scratch ?? {}, url, work);
+    },
+    async begin(request) {
+      const url = urlOf();
+      if (url === undefined) return await beginScratchCluster(options, request);
+      const own = await source({ signal: request.signal, progress: request.progress });
+      return await beginScratchDatabase(options.scratch ?? {}, url, own, request);
+    },
     async undo({ kind, locator }, maker, work) {
       if (kind === CLUSTER_KIND) return await undoScratchCluster(locator, maker);
-      if (kind === DATABASE_KIND) return await undoScratchDatabase(url, locator, maker, work);
+      if (kind === DATABASE_KIND) return await undoScratchDatabase(urlOf(), locator, maker, work);
       return undefined;
     },
   };

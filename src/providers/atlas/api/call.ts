@@ -5,7 +5,7 @@ import type { Work } from "../../../ports/connection.ts";
 import type { Credential } from "./auth/auth.ts";
 import { exchange, type Reply, type Request } from "./http.ts";
 import { type Patience, pauseMs, retryAfterMs, sleep } from "./patience.ts";
-import { type Asked, type Failure, hadNoEffect, isBusy, passes, translateFailure } from "./translate.ts";
+import { type Asked, type Failure, hadNoEffect, isBusy, isUnknownHost, passes, translateFailure } from "./translate.ts";
 
 export interface Caller {
   readonly credential: Credential;
@@ -29,6 +29,9 @@ export interface Call<R> extends Asked {
 /** After a lost answer, Atlas gets a moment more to show what it made. */
 const LOST_PAUSES = 4;
 
+/** All the tries of one call to a host that no name service knows. */
+const NAME_MS = 3_000;
+
 /** Throws PROVIDER_*, or the signal's reason. */
 export async function call<R>(caller: Caller, { request, read, look, ...asked }: Call<R>, work: Work = {}): Promise<R> {
   const { patience, clock, credential, redact } = caller;
@@ -48,7 +51,8 @@ export async function call<R>(caller: Caller, { request, read, look, ...asked }:
 
     const lost = mayExist && look !== undefined ? patience.retryMs * LOST_PAUSES : 0;
     const pause = Math.max(nextPauseMs(caller, reply, attempt), lost);
-    const budgetMs = isBusy(failure) ? patience.busyMs : patience.outageMs;
+    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, patience.outageMs) : patience.outageMs;
+    const budgetMs = isBusy(failure) ? patience.busyMs : outageMs;
     const goOn = passes(failure) && clock.monotonicMs() - startedMs + pause <= budgetMs;
     if (goOn) {
       if (!noted && pause >= 1000) work.progress?.note(`${error.message}; trying again`);

@@ -53,6 +53,9 @@ export function hadNoEffect(failure: Failure): boolean {
   return status === 429 || isUnderWay(failure);
 }
 
+/** The name service knows no such host: that hardly passes by itself, and is told within seconds. */
+export const isUnknownHost = ({ status, message }: Failure): boolean => status === undefined && message.includes("ENOTFOUND");
+
 /** Whether a repetition can help: something that passes by itself. */
 export const passes = (failure: Failure): boolean =>
   failure.status === undefined ||
@@ -90,6 +93,10 @@ type Described = readonly [ErrorCode, string, ErrorOptions?];
 
 function describe(failure: Failure, { doing, endpoint, credential }: Asked): Described {
   const { status, code = "", message } = failure;
+  if (isUnknownHost(failure)) {
+    const hint = "check apiHost of the source (or the variable ATLAS_API_HOST), and that this machine can look names up";
+    return ["PROVIDER_UNREACHABLE", `the host of Atlas's API is not known, when asked to ${doing}: ${message}`, { hint }];
+  }
   if (status === undefined) return ["PROVIDER_UNREACHABLE", `Atlas did not answer when asked to ${doing}: ${message}`];
   const said = `Atlas would not ${doing}: ${message}${code && !message.includes(code) ? ` (${code})` : ""}`;
   const role: ErrorOptions = { hint: `give the ${credential} the role "${endpoint.role}" in the project, then run it again` };

@@ -1,7 +1,7 @@
 // A past instant as a cluster of its own, beside production.
 import type { Branch, BranchRequest } from "../../../ports/control.ts";
 import type { Resource } from "../../../ports/resource.ts";
-import { awake, connectionOf } from "../access.ts";
+import { awake, connectionOf, requireLogin } from "../access.ts";
 import type { AtlasCluster } from "../api/types.ts";
 import { type Ground, requireReplicaSet, sourceCluster } from "../ground.ts";
 import { jobOfScratch } from "../resource.ts";
@@ -11,14 +11,14 @@ import { originOf } from "./target.ts";
 
 /** Everything that can be refused is refused before it is declared; what was made is gone again when a later step fails. */
 export async function branchAt(ground: Ground, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
-  const { name, target, maker, declare, signal, progress } = request;
+  const { name, target, maker, declare, withdraw, signal, progress } = request;
   const work = { signal, progress };
   const source = await sourceCluster(ground, work);
   requireReplicaSet(source, "restore it to another cluster");
   await requireFreeName(ground, name, work);
   const origin = await originOf(ground, source, target, work);
-  connectionOf(ground, source); // a missing secret is told before a cluster is paid for
-  return await withNewCluster(ground, { name, maker, like: source, declare, ...work }, async ({ resource }) => {
+  await requireLogin(ground, source, work);
+  return await withNewCluster(ground, { name, maker, like: source, declare, withdraw, ...work }, async ({ resource }) => {
     const restored = await restoreOnto(ground, source, origin, name, work);
     const connection = connectionOf(ground, restored);
     await awake(ground, connection, work);

@@ -2,14 +2,14 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
-import { connectionOf } from "../access.ts";
+import { requireLogin } from "../access.ts";
 import { type Ground, isSource, requireReplicaSet, sourceCluster } from "../ground.ts";
-import { scratchName, TAG } from "../resource.ts";
+import { DISTINCT_LENGTH, inTheWayOf, scratchName, TAG } from "../resource.ts";
 import { wishOf } from "../scratch-cluster.ts";
 import { fromSnapshot } from "../snapshots.ts";
 import { deleteUntilGone } from "../states.ts";
 import { branchAt } from "./branch.ts";
-import { INTERRUPTION, restoreInPlace, restoreOver, whyNotInPlace } from "./in-place.ts";
+import { INTERRUPTION, productionAfter, restoreInPlace, restoreOver, whyNotInPlace } from "./in-place.ts";
 import { restoreTables } from "./tables.ts";
 import { originOf, windowFor } from "./target.ts";
 
@@ -21,13 +21,15 @@ export function historyControl(ground: Ground): HistoryControl {
     positions: true,
     interruption: INTERRUPTION,
     scratchName,
+    distinctLength: DISTINCT_LENGTH,
+    inTheWayOf: async (name, work) => inTheWayOf(await api.clusters(work), name),
     async window(work) {
-      const window = await windowFor(ground, await sourceCluster(ground, work), work);
-      return window && { earliest: window.earliest, latest: window.latest };
+      return await windowFor(ground, await sourceCluster(ground, work), work);
     },
     obstacles: ({ target, inPlace }, work) => obstacles(ground, target, inPlace, work),
     branch: (request) => branchAt(ground, request),
     inPlace: ({ target, keepAs, ...work }) => restoreInPlace(ground, target, keepAs, work),
+    productionAfter: (since, work) => productionAfter(ground, since, work),
     over: ({ name, target, ...work }) => restoreOver(ground, name, target, work),
     tables: (request) => restoreTables(ground, request),
     async find(nameOrId, work) {
@@ -70,6 +72,7 @@ const OBSTACLES: ReadonlySet<string> = new Set([
   "PROVIDER_REFUSED",
   "PROVIDER_LIMIT",
   "SECRET_MISSING",
+  "SOURCE_AUTH",
 ]);
 
 async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
@@ -87,7 +90,7 @@ async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean
   if (why !== undefined) found.push(why);
   await attempt(() => requireReplicaSet(source, "restore it as a whole"));
   await attempt(() => originOf(ground, source, target, work));
-  await attempt(() => connectionOf(ground, source));
+  await attempt(() => requireLogin(ground, source, work));
   if (!inPlace) await attempt(() => wishOf(ground, { like: source }));
   return found;
 }

@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Branch, HistoryTarget } from "../../../ports/control.ts";
-import { awake, connectionOf } from "../access.ts";
+import { awake, connectionOf, requireLogin } from "../access.ts";
 import type { AtlasCluster, AtlasRestoreJob, AtlasSnapshot } from "../api/types.ts";
 import { type Ground, isSource, requireDedicated, requireReplicaSet, sourceCluster } from "../ground.ts";
 import { requireFreeSnapshotName, takeSnapshot } from "../snapshots.ts";
@@ -34,7 +34,7 @@ export async function restoreInPlace(ground: Ground, target: HistoryTarget, keep
   if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", why);
   await requireFreeSnapshotName(ground, source, keepAs, work);
   await originOf(ground, source, target, work); // refused now, not after a snapshot was taken for it
-  connectionOf(ground, source);
+  await requireLogin(ground, source, work);
   work.progress?.note(`taking the snapshot ${keepAs} first: it keeps what ${source.name} is now`);
   const kept = await takeSnapshot(ground, source, { name: keepAs, keep: "forever" }, work);
   const restored = await setBack(ground, source, target, kept, work);
@@ -45,6 +45,7 @@ export async function restoreInPlace(ground: Ground, target: HistoryTarget, keep
     kept: { id: kept.id, name: keepAs, form: "snapshot" },
     warnings: [
       `the state before is the snapshot ${keepAs}, as of ${(kept.createdAt ?? kept.requestedAt).toISOString()}: what was written after that and before the restore is lost`,
+      ...(kept.expiresAt === undefined ? [] : [`Atlas keeps no snapshot forever: it removes ${keepAs} on ${kept.expiresAt.toISOString()}`]),
       `until the next snapshot of ${source.name} has completed, no second after the restore can be brought back: take one with \`lifeboat backup SOURCE --kind snapshot\``,
       "search indexes are built anew by Atlas",
     ],
@@ -85,6 +86,27 @@ async function setBack(
   }
 }
 
+/** The newest restore over production that was asked for since, and how far it is: Atlas carries it on by itself. */
+export async function productionAfter(ground: Ground, since: Date, work?: Work): Promise<string> {
+  const { api, options } = ground;
+  const source = await sourceCluster(ground, work);
+  const { name } = source;
+  const ours = (await api.restoreJobs(name, work))
+    .filter(({ target, targetGroupId = options.groupId }) => target === name && targetGroupId === options.groupId)
+    .filter(({ requestedAt }) => requestedAt.getTime() >= since.getTime() - SKEW_MS)
+    .sort((a, b) => a.requestedAt.getTime() - b.requestedAt.getTime());
+  const job = ours.at(-1);
+  if (job === undefined) return `production (${name}) was not set back: Atlas was not asked to restore it`;
+  const restore = `restore ${job.id}, which Atlas began at ${job.requestedAt.toISOString()}`;
+  if (job.failed) return `production (${name}) is empty or incomplete: ${restore}, failed`;
+  if (job.cancelled || job.expired) return `production (${name}) may be incomplete: ${restore}, was cancelled`;
+  if (job.finishedAt !== undefined) return `production (${name}) was set back: ${restore}, ended at ${job.finishedAt.toISOString()}`;
+  return `production (${name}) is still being set back and cannot be reached: ${restore}, goes on`;
+}
+
+/** An object's id tells its second only, and clocks differ. */
+const SKEW_MS = 5_000;
+
 const UNTOUCHED: ReadonlySet<string> = new Set([
   "PROVIDER_REFUSED",
   "RECOVERY_TARGET_OUTSIDE_WINDOW",
@@ -119,7 +141,7 @@ export async function restoreOver(ground: Ground, name: string, target: HistoryT
     throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);
   }
   const origin = await originOf(ground, source, target, work);
-  connectionOf(ground, place);
+  await requireLogin(ground, place, work);
   const restored = await restoreOnto(ground, source, origin, name, work);
   const connection = connectionOf(ground, restored);
   await awake(ground, connection, work);

@@ -54,9 +54,13 @@ function positionOrigin(cluster: AtlasCluster, lsn: string, window: Window | und
   if (at.getTime() + 999 < window.earliest.getTime()) assertWithin(cluster, window, at);
   const gap = gapAt(window, at);
   if (gap !== undefined) throw inGap(cluster, `position ${lsn}`, window);
-  const remarks = [`it holds every operation up to the oplog's position ${lsn}, and that one too`];
-  return { what: { oplog }, at, remarks, soon: at > window.latest };
+  const remarks = [`it holds every operation before the oplog's position ${lsn}, and none from it on`];
+  return { what: beforePosition(oplog), at, remarks, soon: at > window.latest };
 }
+
+/** Atlas restores through the operation that it is told, and everywhere in Lifeboat a position means what lies before it. */
+const beforePosition = ({ seconds, increment }: { readonly seconds: number; readonly increment: number }): RestoreWhat =>
+  increment === 1 ? { seconds } : { oplog: { seconds, increment: increment - 1 } };
 
 async function snapshotOrigin(ground: Ground, cluster: AtlasCluster, id: string, work?: Work): Promise<Origin> {
   const snapshot = await ground.api.snapshot(cluster, id, work);

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { Work } from "../../../ports/connection.ts";
 import { type Patience, pauseMs, retryAfterMs, sleep } from "./patience.ts";
-import { type Failure, hadNoEffect, isBusy, passes, translateFailure } from "./translate.ts";
+import { type Failure, hadNoEffect, isBusy, isUnknownHost, passes, translateFailure } from "./translate.ts";
 
 /** What the SDK gives for a request. */
 export interface Answer<D> {
@@ -35,6 +35,9 @@ export interface Call<D, R> {
 /** After a lost answer, Neon gets a moment more to show what it made. */
 const LOST_PAUSES = 4;
 
+/** All the tries of one call to a host that no name service knows. */
+const NAME_MS = 3_000;
+
 /** Throws PROVIDER_*, or the signal's reason. */
 export async function call<D, R>(caller: Caller, { doing, send, read, look }: Call<D, R>, work: Work = {}): Promise<R> {
   const { patience, clock, redact } = caller;
@@ -50,7 +53,8 @@ export async function call<D, R>(caller: Caller, { doing, send, read, look }: Ca
     if (!hadNoEffect(failure) && passes(failure)) mayExist = true;
 
     const pause = Math.max(nextPauseMs(caller, failure, answer.response, attempt), mayExist && look ? patience.retryMs * LOST_PAUSES : 0);
-    const budgetMs = isBusy(failure) ? patience.busyMs : patience.outageMs;
+    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, patience.outageMs) : patience.outageMs;
+    const budgetMs = isBusy(failure) ? patience.busyMs : outageMs;
     const goOn = passes(failure) && clock.monotonicMs() - startedMs + pause <= budgetMs;
     if (goOn) {
       if (!noted && pause >= 1000) work.progress?.note(`${error.message}; trying again`);

@@ -33,6 +33,9 @@ export function hadNoEffect({ status, message }: Failure): boolean {
   return status === 423 || status === 429 || status === 503 || (status === 422 && NOT_READY.test(message));
 }
 
+/** The name service knows no such host: that hardly passes by itself, and is told within seconds. */
+export const isUnknownHost = ({ status, message }: Failure): boolean => status === undefined && message.includes("ENOTFOUND");
+
 /** Whether a repetition can help: something that passes by itself. */
 export const passes = (failure: Failure): boolean =>
   failure.status === undefined || failure.status >= 500 || failure.status < 300 || failure.status === 408 || hadNoEffect(failure);
@@ -56,6 +59,10 @@ type Described = readonly [ErrorCode, string, ErrorOptions?];
 
 function describe(failure: Failure, doing: string): Described {
   const { status, code = "", message } = failure;
+  if (isUnknownHost(failure)) {
+    const hint = "check apiHost of the source (or the variable NEON_API_HOST), and that this machine can look names up";
+    return ["PROVIDER_UNREACHABLE", `the host of Neon's API is not known, when asked to ${doing}: ${message}`, { hint }];
+  }
   if (status === undefined) return ["PROVIDER_UNREACHABLE", `Neon did not answer when asked to ${doing}: ${message}`];
   const said = `Neon would not ${doing}: ${message}${code && !message.includes(code) ? ` (${code})` : ""}`;
   if (status === 401) return ["PROVIDER_AUTH", `Neon does not accept the API key, when asked to ${doing}`];
