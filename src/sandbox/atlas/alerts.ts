@@ -1,4 +1,4 @@
-// Alert configurations: kept and shown; nothing is ever sent.
+// Alert configurations: kept and shown; nothing is ever sent, so there is no alert either.
 import { iso, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { missing } from "./errors.ts";
@@ -6,6 +6,13 @@ import { page } from "./paging.ts";
 import { type Answer, type Call, GONE, ok, type Realm } from "./realm.ts";
 
 type Alert = Record<string, unknown>;
+
+/** None is ever raised. */
+export const listRaised = (_realm: Realm, call: Call): Answer => ok(page(call.url, [], (alert) => alert));
+
+export function getRaised(_realm: Realm, { params: { alertId = "" } }: Call): Answer {
+  throw missing("ALERT_NOT_FOUND", `No alert with ID ${alertId} exists.`, alertId);
+}
 
 export function listAlerts(realm: Realm, call: Call): Answer {
   return ok(page(call.url, [...realm.world.alertConfigs.values()], (alert) => alert));

@@ -24,8 +24,8 @@ export const ASSUMPTIONS: readonly Assumption[] = [
   { about: "a body without a versioned Content-Type", here: "415 UNSUPPORTED_MEDIA_TYPE", because: UNPUBLISHED },
   {
     about: "versions older than the newest form of an endpoint",
-    here: "410 VERSION_GONE, although the real one still answers some of them",
-    because: "the sandbox speaks the newest form only; the answer's form is as users report it",
+    here: "clusters, schedules and processes as Atlas's command line still asks for them; else 410 VERSION_GONE, although the real one still answers some",
+    because: "what else is asked for in an old form is not known; the answer's form is as users report it",
   },
   { about: "a bearer token that is unknown or expired", here: "401 UNAUTHORIZED", because: "the code is not published" },
   {

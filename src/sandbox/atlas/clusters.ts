@@ -4,6 +4,7 @@ import { isFree, KNOWN, readSettings } from "./cluster-settings.ts";
 import { clusterView } from "./cluster-view.ts";
 import { beginBackup, beginCreation, beginDeletion, beginUpdate, changeContinuous, endBackup, makeCluster } from "./cluster-work.ts";
 import { conflict, invalidAttribute, refused } from "./errors.ts";
+import { fromOlder, isOlder, toOlder } from "./older.ts";
 import { flag, page } from "./paging.ts";
 import { type Answer, type Call, ok, type Realm } from "./realm.ts";
 import { abandonRestores } from "./restore-work.ts";
@@ -14,25 +15,33 @@ const LONGEST_NAME = 64;
 /** Host names are made of so much of a cluster's name. */
 const UNIQUE_LENGTH = 23;
 
+function viewOf(realm: Realm, { version }: Call, cluster: Cluster): object {
+  const view = clusterView(realm, cluster);
+  return isOlder(version) ? toOlder({ ...view }) : view;
+}
+
+const ofToday = (call: Call): Call => (isOlder(call.version) ? { ...call, body: fromOlder(call.body) } : call);
+
 export function listClusters(realm: Realm, call: Call): Answer {
   const withRetired = flag(call.url.searchParams, "includeDeletedWithRetainedBackups", false);
   const dedicated = [...realm.world.clusters.values()].filter((cluster) => cluster.kind !== "flex");
   const all = withRetired ? [...dedicated, ...realm.world.retired.values()] : dedicated;
-  return ok(page(call.url, all, (cluster) => clusterView(realm, cluster)));
+  return ok(page(call.url, all, (cluster) => viewOf(realm, call, cluster)));
 }
 
 export function getCluster(realm: Realm, call: Call): Answer {
-  return ok(clusterView(realm, realm.cluster(call)));
+  return ok(viewOf(realm, call, realm.cluster(call)));
 }
 
-export function createCluster(realm: Realm, call: Call): Answer {
+export function createCluster(realm: Realm, asked: Call): Answer {
+  const call = ofToday(asked);
   onlyKnown(call.body, KNOWN);
   const name = readName(realm.world, call.body);
   const settings = readSettings(call.body, realm.world, () => realm.mint());
   if (settings.paused) throw invalidAttribute("paused");
   const cluster = makeCluster(realm, name, isFree(settings) ? "free" : "dedicated", settings);
   beginCreation(realm, cluster);
-  return { status: 201, body: clusterView(realm, cluster) };
+  return { status: 201, body: viewOf(realm, call, cluster) };
 }
 
 /** The first 23 characters are what tells clusters of a project apart, and must not end with a hyphen. */
@@ -54,7 +63,8 @@ export function readName(world: World, body: Call["body"]): string {
   return name;
 }
 
-export function updateCluster(realm: Realm, call: Call): Answer {
+export function updateCluster(realm: Realm, asked: Call): Answer {
+  const call = ofToday(asked);
   const cluster = realm.cluster(call);
   onlyKnown(call.body, KNOWN);
   if (call.body.name !== undefined && call.body.name !== cluster.name) throw invalidAttribute("name");
@@ -66,12 +76,12 @@ export function updateCluster(realm: Realm, call: Call): Answer {
   if (cluster.kind === "free" && after.paused) throw refused("TENANT_CLUSTER_UPDATE_UNSUPPORTED", "Free clusters cannot be paused.");
   cluster.settings = after;
   const changed = JSON.stringify(before) !== JSON.stringify(after);
-  if (!changed) return ok(clusterView(realm, cluster));
+  if (!changed) return ok(viewOf(realm, call, cluster));
   realm.tell("CLUSTER_UPDATE_SUBMITTED", cluster.name);
   followBackup(realm, cluster, before);
   if (before.paused !== after.paused) changePause(realm, cluster, after.paused);
   else beginUpdate(realm, cluster, realm.durations.updateMs);
-  return ok(clusterView(realm, cluster));
+  return ok(viewOf(realm, call, cluster));
 }
 
 function requireChangeable(cluster: Cluster, body: Call["body"]): void {
@@ -145,4 +155,10 @@ export function requireDeletable(realm: Realm, cluster: Cluster): void {
 export function getStatus(realm: Realm, call: Call): Answer {
   realm.cluster(call);
   return ok({ changeStatus: "APPLIED" });
+}
+
+/** Whether all shards grow together, or each by itself: of a replica set it is one and the same. */
+export function getAutoScaling(realm: Realm, call: Call): Answer {
+  realm.cluster(call);
+  return ok({ autoScalingMode: "CLUSTER_WIDE_SCALING" });
 }

@@ -13,6 +13,8 @@ export interface Call {
   /** The request's own address, whole. */
   readonly url: URL;
   readonly body: Json;
+  /** The version that answers, as `2024-08-05`. */
+  readonly version: string;
   /** Bodies of a few requests are lists. */
   readonly list?: readonly unknown[] | undefined;
 }

@@ -1,8 +1,8 @@
 // Which handler answers which request, and in which versions. One table.
 import { addAccess, getAccess, getAccessStatus, listAccess, removeAccess } from "./access-list.ts";
 import { getGroup, getRateLimit, getSystemStatus, listAllClusters, listGroups, listOrganizations, listRateLimits } from "./account.ts";
-import { createAlert, deleteAlert, getAlert, listAlerts, updateAlert } from "./alerts.ts";
-import { createCluster, deleteCluster, getCluster, getStatus, listClusters, updateCluster } from "./clusters.ts";
+import { createAlert, deleteAlert, getAlert, getRaised, listAlerts, listRaised, updateAlert } from "./alerts.ts";
+import { createCluster, deleteCluster, getAutoScaling, getCluster, getStatus, listClusters, updateCluster } from "./clusters.ts";
 import {
   createCollectionRestore,
   getCollectionRestore,
@@ -46,13 +46,14 @@ import {
 
 type Handler = (realm: Realm, call: Call) => Answer | Promise<Answer>;
 
-/** Versions whose form the sandbox does not speak any more are answered as those that the real one has taken away. */
+/** Versions whose form the sandbox does not speak are answered as those that the real one has taken away. */
 const V = {
   first: { dates: ["2023-01-01"] },
-  read: { dates: ["2024-08-05"], gone: ["2023-01-01", "2023-02-01"] },
-  write: { dates: ["2024-08-05", "2024-10-23"], gone: ["2023-01-01", "2023-02-01"] },
+  read: { dates: ["2023-01-01", "2023-02-01", "2024-08-05"] },
+  write: { dates: ["2023-01-01", "2023-02-01", "2024-08-05", "2024-10-23"] },
   end: { dates: ["2023-01-01", "2023-02-01"] },
-  schedule: { dates: ["2024-08-05"], gone: ["2023-01-01"] },
+  since2024: { dates: ["2024-08-05"] },
+  schedule: { dates: ["2023-01-01", "2024-08-05"] },
   buckets: { dates: ["2024-05-30"], gone: ["2023-01-01"] },
   compliance: { dates: ["2023-10-01"], gone: ["2023-01-01"] },
   flex: { dates: ["2024-11-13"] },
@@ -77,6 +78,8 @@ const TABLE: readonly (readonly [string, string, Handler, Versions])[] = [
   ["GET", `${G}/accessList/:entryValue`, getAccess, V.first],
   ["GET", `${G}/accessList/:entryValue/status`, getAccessStatus, V.first],
   ["DELETE", `${G}/accessList/:entryValue`, removeAccess, V.first],
+  ["GET", `${G}/alerts`, listRaised, V.first],
+  ["GET", `${G}/alerts/:alertId`, getRaised, V.first],
   ["GET", `${G}/alertConfigs`, listAlerts, V.first],
   ["POST", `${G}/alertConfigs`, createAlert, V.first],
   ["GET", `${G}/alertConfigs/:alertConfigId`, getAlert, V.first],
@@ -101,6 +104,7 @@ const TABLE: readonly (readonly [string, string, Handler, Versions])[] = [
   ["PATCH", C, updateCluster, V.write],
   ["DELETE", C, deleteCluster, V.end],
   ["GET", `${C}/status`, getStatus, V.first],
+  ["GET", `${C}/autoScalingConfiguration`, getAutoScaling, V.since2024],
   ["GET", `${C}/processArgs`, getProcessArgs, V.schedule],
   ["PATCH", `${C}/processArgs`, updateProcessArgs, V.schedule],
   ["GET", `${C}/backup/schedule`, getSchedule, V.schedule],

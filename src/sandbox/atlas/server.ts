@@ -54,7 +54,7 @@ export async function serve(realm: Realm, gate: Gate, turn: Turn, raw: IncomingM
       await runDue(realm);
       if (params.groupId !== undefined) realm.requireGroup(params.groupId);
       const list = Array.isArray(body) ? body : undefined;
-      return handler(realm, { params, url, body: list === undefined ? ((body ?? {}) as Json) : {}, list });
+      return handler(realm, { params, url, version, body: list === undefined ? ((body ?? {}) as Json) : {}, list });
     });
     send(seen, response, effects, url, { ...answer, body: answer.body, type: mediaType(version), headers: limits });
   } catch (error) {

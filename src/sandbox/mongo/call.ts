@@ -25,6 +25,8 @@ export interface World {
   readonly setId: Document | undefined;
   readonly version: string;
   readonly processId: Document;
+  /** It does not say which process it is. */
+  readonly anonymous: boolean;
   readonly snapshotReads: boolean;
   /** How old a snapshot may be. */
   readonly historyMs: number;

@@ -35,6 +35,8 @@ export interface MongoSandboxOptions {
   readonly state?: MongoState | undefined;
   /** False: as a server that has no snapshot reads. */
   readonly snapshotReads?: boolean | undefined;
+  /** True: it does not say which process it is (no `topologyVersion`), as FerretDB and old servers. */
+  readonly anonymous?: boolean | undefined;
   /** How old a snapshot read may be; 300 s unless told. `stateAt` reaches back to the start in any case. */
   readonly historyMs?: number | undefined;
   /** How long every answer takes at least. */
@@ -114,6 +116,7 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     setId: replicaSet === false ? undefined : new ObjectId(),
     version,
     processId: new ObjectId(),
+    anonymous: options.anonymous ?? false,
     snapshotReads: options.snapshotReads ?? true,
     historyMs,
     startedAt: clock(),

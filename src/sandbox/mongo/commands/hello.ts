@@ -17,7 +17,7 @@ async function hello(call: Call): Promise<Document> {
   return {
     helloOk: true,
     ...primary,
-    topologyVersion: { processId: world.processId, counter: Long.fromNumber(6) },
+    ...(world.anonymous ? {} : { topologyVersion: { processId: world.processId, counter: Long.fromNumber(6) } }),
     ...(world.setName === undefined ? {} : setFields(call, me)),
     maxBsonObjectSize: MAX_DOCUMENT_BYTES,
     maxMessageSizeBytes: MAX_MESSAGE_BYTES,
