@@ -152,6 +152,10 @@ export async function openStorage(config: Config, options: { readonly create?: b
   });
 }
 
+/** CONFIG_INVALID for text that the provider cannot read as the address of a server. Connects to nothing. */
+export const assertAddress = async (provider: SourceConfig["provider"], url: string): Promise<void> =>
+  await PROVIDERS[provider].readAddress?.(url);
+
 /** Whose signatures count. KEY_INVALID, SECRET_MISSING. */
 export function trustIn({ repository: { signing } }: Config): Trust {
   return trustOf(signing.trusted.map(parseTrustedKey), writerOf(signing));

@@ -1,4 +1,6 @@
 // What most commands begin with: the configuration wired into a workshop, and everything closed again at the end.
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { type Composed, compose } from "../compose.ts";
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -16,11 +18,31 @@ export async function withWorkshop<T>(
     env: context.env,
     signal: context.signal,
   });
+  const over = new AbortController();
   try {
-    return await run(workshop, { signal: context.signal, progress: context.progress });
+    return await Promise.race([
+      run(workshop, { signal: context.signal, progress: context.progress }),
+      overdue(context.signal, over.signal),
+    ]);
   } finally {
+    over.abort();
     await workshop.close();
   }
+}
+
+/** How long a command that was told to stop may take to clean up after itself. */
+const ENDING_MS = 8_500;
+
+/**
+ * Throws when a command has not ended so long after it was told to: a server or storage that is away must not hold it. Ending now is no
+ * worse than a crash: the journal has what was begun, and the next start cleans up.
+ */
+async function overdue(signal: AbortSignal, over: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, "abort", { signal: over });
+  await setTimeout(ENDING_MS, undefined, { signal: over });
+  throw new LifeboatError("CANCELLED", `${asLifeboatError(signal.reason).message}, before everything was cleaned up`, {
+    hint: "run `lifeboat jobs recover` when its servers answer again; the next start does the same",
+  });
 }
 
 /** The source of that name; SOURCE_UNKNOWN with the nearest one. */

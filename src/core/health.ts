@@ -90,6 +90,8 @@ export interface HealthFacts {
   readonly log?: readonly HealthReason[] | undefined;
   /** What the provider's settings say against it. */
   readonly provider?: readonly HealthReason[] | undefined;
+  /** The provider, which may hold points of it, could not be asked: what is not in the repository is not known. */
+  readonly unasked?: boolean | undefined;
   /** What the leases of its jobs say against it. */
   readonly jobs?: readonly HealthReason[] | undefined;
   /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
@@ -131,7 +133,7 @@ function* reachability({ reachable }: HealthFacts): Iterable<HealthReason> {
   else if (!reachable) yield { code: "SOURCE_UNREACHABLE", message: "the source cannot be reached" };
 }
 
-function* backups({ points, lastAttempt, objective, policy, window, lastDrill, now }: HealthFacts): Iterable<HealthReason> {
+function* backups({ points, lastAttempt, objective, policy, window, unasked, lastDrill, now }: HealthFacts): Iterable<HealthReason> {
   const latest = newest(points.filter(isWhole));
   if (lastAttempt?.outcome === "failed" && (latest === undefined || lastAttempt.endedAt > latest.endedAt)) {
     const why = lastAttempt.message === undefined ? "" : `: ${lastAttempt.message}`;
@@ -141,13 +143,18 @@ function* backups({ points, lastAttempt, objective, policy, window, lastDrill, n
     yield* exposed(points, objective, now, window);
     return;
   }
+  // There may be newer ones where nobody could ask: that this is not known is told, and nothing more can be.
+  const isKnown = unasked !== true || policy.tiers.length > 0;
   if (latest === undefined) {
+    if (!isKnown) return;
     const parts = points.length > 0 ? ", only of parts of it" : "";
     yield { code: "NO_BACKUP", message: `there is no restore point of the whole database${parts}` };
     return;
   }
-  yield* overdue(latest, policy, now, window !== undefined);
-  yield* exposed(points, objective, now, window);
+  if (isKnown) {
+    yield* overdue(latest, policy, now, window !== undefined);
+    yield* exposed(points, objective, now, window);
+  }
   if (latest.damagedAt !== undefined && isDamaged(latest)) {
     yield { code: "BACKUP_DAMAGED", message: `the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}` };
   }

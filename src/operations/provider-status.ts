@@ -10,6 +10,8 @@ import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ProviderStatus {
   readonly state?: ProviderState | undefined;
+  /** Why the provider could not be asked: what it holds is not known, and not none. */
+  readonly notAsked?: string | undefined;
   readonly reasons: readonly HealthReason[];
   /** Points that the provider holds, without those that a restore set aside; their sizes speak of what changed, not of the data. */
   readonly points: readonly RestorePoint[];
@@ -44,7 +46,7 @@ export async function providerStatus(workshop: Workshop, source: Source, watch: 
     watch.signal.throwIfAborted();
     const isLate = deadline.aborted && !isLifeboatError(error);
     const notAsked = isLate ? `the provider's API did not answer within ${ASK_MS / 1000} s` : asLifeboatError(error).message;
-    return { reasons: [...providerReasons({ ...none, notAsked })], points: [] };
+    return { notAsked, reasons: [...providerReasons({ ...none, notAsked })], points: [] };
   }
 }
 

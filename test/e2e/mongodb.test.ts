@@ -1,7 +1,7 @@
 // The real program against a MongoDB that a team hosts itself: dumps, verification, drills, restores, retention.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -210,5 +210,68 @@ test("R52 init writes a MongoDB source when the variable holds the address of on
     assert.equal(made.status, 0, made.stderr);
     assert.match(readFileSync(file, "utf8"), wanted);
     assert.doesNotMatch(made.stdout, /postgres/);
+    // A check of a source of several databases that named none could only be inconclusive.
+    const checks = readFileSync(file, "utf8").match(/collection: [^,]*/g) ?? [];
+    assert.ok(checks.length > 0 && checks.every((check) => check.includes(".") === (name === "atlas")), checks.join());
   }
+  for (const url of ["mongodb:/127.0.0.1/shop", "mongodb://u:s3cret@h:x/shop", "postgres://u:s3cret@h:x/shop", "shop"]) {
+    const args = ["--config", "bad.yaml", "init", "--repository", "bad", "--source", "shop", "--url-variable", "MONGO_URL", "--json"];
+    const env = { PATH: process.env.PATH ?? "", HOME: directory, MONGO_URL: url };
+    const refused = spawnSync(PROGRAM, args, { cwd: directory, env, encoding: "utf8" });
+    assert.equal(refused.status, 2, url);
+    assert.match(refused.stderr, /CONFIG_INVALID.*the variable MONGO_URL does not hold an address/);
+    assert.doesNotMatch(refused.stderr, /s3cret/);
+    assert.ok(!existsSync(join(directory, "bad.yaml")));
+  }
+});
+
+test("R52 a variable of the configuration that a command does not need is not asked for", async (t) => {
+  const server = await beginMongoWorld();
+  t.after(() => server[Symbol.asyncDispose]());
+  await fill(server);
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: server.url("shop"), scratch: `\${SCRATCH_URL}` } } });
+  await world.expect(0, "backup", "shop");
+  await world.expect(0, "restore", "shop", "--into", "copy");
+  const drilled = await world.run("drill", "shop", "--json");
+  assert.equal(drilled.code, "SECRET_MISSING");
+  assert.match(drilled.message ?? "", /SCRATCH_URL/);
+});
+
+test("an unknown host name is told within seconds, and what could not be asked is unknown, not none", async (t) => {
+  const nowhere = { apiHost: "https://nowhere.invalid", clientId: "mdb_sa_id_x", clientSecret: "s", groupId: "a".repeat(24), cluster: "c" };
+  const env = { ATLAS_USER: "u", ATLAS_PASSWORD: "p" };
+  const mongo = { far: { url: "mongodb://nowhere.invalid/shop" } };
+  const world = await beginWorld(t, { sources: {}, mongo, atlas: { away: nowhere }, env });
+  const { stdout } = await world.run("status", "away");
+  assert.match(stdout, /restore points\s+unknown, because the provider could not be asked/);
+  assert.match(stdout, /the host of Atlas's API is not known/);
+  assert.doesNotMatch(stdout, /NO_BACKUP|restore points\s+none|there is no restore point/);
+  const far = await world.run("backup", "far", "--json");
+  assert.equal(far.code, "SOURCE_UNREACHABLE");
+  assert.match(far.message ?? "", /the host name is not known/);
+});
+
+test("SIGTERM ends a command whose server has fallen silent, and what it had begun is cleaned up afterwards", async (t) => {
+  const shop = await shopOf(t);
+  await shop.expect(0, "backup", "shop");
+  const { faults } = shop.server.sandbox;
+  for (const args of [
+    ["restore", "shop", "--into", "copy"],
+    ["backup", "shop"],
+    ["archive", "shop"],
+  ]) {
+    const silence = faults.next({ command: args[0] === "restore" ? "createIndexes" : /find|aggregate/, effect: { kind: "stallBefore" } });
+    const running = shop.start(...args);
+    await silence.strikes;
+    faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stallBefore" } });
+    running.kill("SIGTERM");
+    const ended = await Promise.race([running.ended, sleep(20_000)]);
+    assert.ok(ended, `${args[0]} goes on`);
+    assert.ok(ended.exit === 130 || args[0] === "archive", ended.stderr);
+    faults.clear();
+    const { recovered } = (await shop.expect(0, "jobs", "recover", "--json")).json();
+    assert.ok(recovered.every(({ left }: { left: unknown[] }) => left.length === 0));
+  }
+  assert.deepEqual(await databasesOf(shop.server), ["shop"]);
+  await shop.assertNothingLeft();
 });

@@ -189,3 +189,18 @@ test("R28 a source that is down does not keep a drill from its scratch server", 
   const scratch = await provider.beginScratch(request().request);
   await scratch.end();
 });
+
+test("R28 a scratch server that does not say which process it is is told from the source by what the source holds", async () => {
+  const anonymous = { anonymous: true, replicaSet: false } as const;
+  await using source = await beginMongoWorld(anonymous);
+  await using server = await beginMongoWorld(anonymous);
+  const provider = (scratch: string) => createMongodbProvider({ url: source.url("shop"), scratch: { url: scratch } });
+  const refused = (error: unknown): boolean => isLifeboatError(error, "SOURCE_WRITE_REFUSED");
+  await assert.rejects(provider(server.url()).checkScratch(8), refused, "of an empty source nothing is known");
+  await source.db("shop").collection("users").insertOne({ n: 1 });
+  assert.match(await provider(server.url()).checkScratch(8), /databases can be made/);
+  await (await provider(server.url()).beginScratch(request().request)).end();
+  await assert.rejects(provider(source.url()).checkScratch(8), refused);
+  await server.db("shop").collection("users").insertOne({ n: 1 });
+  await assert.rejects(provider(server.url()).checkScratch(8), refused, "a copy cannot be told from the source");
+});

@@ -30,10 +30,10 @@ const SQL_CHECKS = [
   "{ table: orders, newest: created_at, within: 1d }",
   '{ sql: "select count(*) > 0 from projects" }',
 ];
-const COLLECTION_CHECKS = [
-  "{ collection: users, rows: { min: 1 } }",
-  "{ collection: orders, newest: createdAt, within: 1d }",
-  `{ collection: projects, aggregate: '[{ "$count": "n" }, { "$project": { "ok": { "$gt": ["$n", 0] } } }]' }`,
+const collectionChecks = (database = ""): string[] => [
+  `{ collection: ${database}users, rows: { min: 1 } }`,
+  `{ collection: ${database}orders, newest: createdAt, within: 1d }`,
+  `{ collection: ${database}projects, aggregate: '[{ "$count": "n" }, { "$project": { "ok": { "$gt": ["$n", 0] } } }]' }`,
 ];
 const DUMPS = ["backups:", '  - { tier: daily, cron: "0 2 * * *", keep: 30d }', '  - { tier: weekly, cron: "0 2 * * 0", keep: 90d }'];
 
@@ -49,7 +49,7 @@ const TEMPLATES: Readonly<Record<InitProvider, Template>> = {
   mongodb: {
     byUrl: true,
     place: (variable) => [`url: \${${variable}}`],
-    checks: COLLECTION_CHECKS,
+    checks: collectionChecks(),
     policy: DUMPS,
     objectives: "{ rto: 1h, rpo: 24h }",
     next: (variable) => `export ${variable}=mongodb://…/DATABASE`,
@@ -64,9 +64,10 @@ const TEMPLATES: Readonly<Record<InitProvider, Template>> = {
   },
   atlas: {
     byUrl: false,
-    // Keys and the database user come from the environment by themselves.
+    // Keys and the database user come from the environment by themselves. Without \`database\` the source is all of the cluster's
+    // databases, and a check that names none could not be asked of any.
     place: () => [`groupId: \${ATLAS_GROUP_ID}`, `cluster: \${ATLAS_CLUSTER}`],
-    checks: COLLECTION_CHECKS,
+    checks: collectionChecks("shop."),
     policy: [
       "window: 48h",
       "protect: true",

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openStorage, trustIn } from "../../compose.ts";
+import { assertAddress, openStorage, trustIn } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { listOf } from "../../config/option.ts";
 import { oneOf, text } from "../../config/types.ts";
@@ -150,6 +150,7 @@ async function writeConfiguration(context: Context): Promise<Made> {
       : "DATABASE_URL");
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
   const provider = given.provider ?? guessProvider(context.env, variable);
+  await refuseBadAddress(provider, variable, context.env[variable]);
   const identityFile =
     given.recipients === undefined
       ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt"))
@@ -173,6 +174,19 @@ async function writeConfiguration(context: Context): Promise<Made> {
   });
   writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
   return { identityFile, identityMade, writerFile, variable, provider };
+}
+
+/** Before anything is written. The message holds nothing of the address, which may hold a password. */
+async function refuseBadAddress(provider: InitProvider, variable: string, url: string | undefined): Promise<void> {
+  if (url === undefined || url === "" || !isByUrl(provider)) return;
+  try {
+    await assertAddress(provider, url);
+  } catch (error) {
+    if (!isLifeboatError(error, "CONFIG_INVALID")) throw error;
+    throw new LifeboatError("CONFIG_INVALID", `the variable ${variable} does not hold an address: ${error.message}`, {
+      hint: `${nextOf(provider, variable)}; or name another variable with --url-variable`,
+    });
+  }
 }
 
 const short = (file: string, folder: string): string => {

@@ -65,17 +65,22 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
 function human(status: SourceStatus, paint: Paint): string {
   const { source, verdict, reasons, earliest, latest, lastDrill, exposureMs, unreachableBecause, provider, log } = shown(status);
   const { rtoSeconds, rpoSeconds } = source.objective;
+  const known = latest && earliest ? `${formatInstant(earliest.time)} to ${formatInstant(latest.time)}` : undefined;
+  const notAsked = provider?.notAsked === undefined ? undefined : "unknown, because the provider could not be asked";
   return [
     `${paint.verdict(verdict)}  ${paint.bold(source.name)} (${source.providerName})`,
     ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
     ...(unreachableBecause === undefined ? [] : [`  ${unreachableBecause}`]),
     renderFacts(
       [
-        ["  restore points", earliest && latest ? `${formatInstant(earliest.time)} to ${formatInstant(latest.time)}` : "none"],
+        [
+          "  restore points",
+          notAsked === undefined ? (known ?? "none") : known === undefined ? notAsked : `${known}; at the provider: ${notAsked}`,
+        ],
         [
           "  exposure",
           exposureMs === undefined
-            ? "everything: there is no restore point"
+            ? (notAsked ?? "everything: there is no restore point")
             : `${formatDuration(exposureMs)} (objective ${formatDuration(rpoSeconds * 1000)})`,
         ],
         [

@@ -7,7 +7,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import { type MongoSession, withMongo } from "../connect/client.ts";
 import type { HelloFacts } from "../connect/hello.ts";
-import { covers, type Scope, type SourceScope, scopeOf } from "../scope.ts";
+import { covers, databasesOf, isServerCollection, type Scope, type SourceScope, scopeOf } from "../scope.ts";
 
 interface ServerFacts {
   readonly hello: HelloFacts;
@@ -35,8 +35,10 @@ export async function assertNotSource(source: Connection, target: Connection, ch
   const options = { signal: work.signal };
   const why = await withMongo(source, options, (from) =>
     withMongo(target, options, async (to) => {
-      if (!overlap(scopeOf(source, chosen), scopeOf(target, chosen))) return undefined;
-      return sameness(await factsOf(from), await factsOf(to));
+      const scope = scopeOf(source, chosen);
+      if (!overlap(scope, scopeOf(target, chosen))) return undefined;
+      const why = sameness(await factsOf(from), await factsOf(to));
+      return why === UNKNOWN && isAnonymous(from, to) && (await lacksWhatIsThere(from, to, scope)) ? undefined : why;
     }),
   );
   if (why === undefined) return;
@@ -55,15 +57,46 @@ function overlap(source: Scope, target: Scope): boolean {
   return names === undefined || names.some((name) => covers(lower(source), name));
 }
 
+const UNKNOWN = "it cannot be told from";
+const LOOKED_AT = 20;
+
+/** A router is not meant: what it shows lies on several servers, and one of those lacks a part of it. */
+const isAnonymous = (...sessions: readonly MongoSession[]): boolean =>
+  sessions.some(({ hello }) => hello.processId === undefined) && sessions.every(({ hello }) => hello.topology !== "sharded");
+
+/**
+ * Servers that do not say which process they are (FerretDB, and what else speaks the protocol) are told apart by their data: a
+ * collection that the source has, before and after, and the other has not, cannot lie in both. Both must be where writes go, for a
+ * member that lags behind lacks things too.
+ */
+async function lacksWhatIsThere(from: MongoSession, to: MongoSession, scope: Scope): Promise<boolean> {
+  if (!from.hello.writable || !to.hello.writable) return false;
+  for (const db of databasesOf(scope, scope.database === undefined ? await from.databases() : [])) {
+    for (const collection of (await collectionsIn(from, db)).slice(0, LOOKED_AT)) {
+      const isThere = await has(to, db, collection).catch(() => true); // what may not be looked at may be there
+      if (!isThere && (await has(from, db, collection))) return true;
+    }
+  }
+  return false;
+}
+
+const collectionsIn = async ({ client }: MongoSession, db: string): Promise<string[]> =>
+  (await client.db(db).listCollections({}, { nameOnly: true }).toArray())
+    .map(({ name }) => name)
+    .filter((name) => !isServerCollection(name));
+
+const has = async (session: MongoSession, db: string, collection: string): Promise<boolean> =>
+  (await collectionsIn(session, db)).includes(collection);
+
 /** Why the two are, or may be, the same server, in words that go before the source's name; undefined when they are not. */
 function sameness(from: ServerFacts, to: ServerFacts): string | undefined {
   const [a, b] = [from.hello, to.hello];
-  if (a.processId === undefined || b.processId === undefined) return "it cannot be told from";
+  if (a.processId === undefined || b.processId === undefined) return UNKNOWN;
   if (a.processId === b.processId) return "it is";
   if (a.topology === "sharded" || b.topology === "sharded") {
     if (from.clusterId !== undefined && to.clusterId !== undefined) return from.clusterId === to.clusterId ? "it is" : undefined;
     // A router in front of a set, and a member of that set: seen from outside, nothing tells that they are not one.
-    return "it cannot be told from";
+    return UNKNOWN;
   }
   if (a.setName !== b.setName) return undefined;
   // Two servers of no set at all, each its own process.
@@ -71,7 +104,7 @@ function sameness(from: ServerFacts, to: ServerFacts): string | undefined {
   if (from.setId !== undefined && to.setId !== undefined) return from.setId === to.setId ? "it is, or is a copy of," : undefined;
   if (a.hosts.some((host) => b.hosts.includes(host))) return "it is";
   // A set has one primary: two that take writes are of two sets, whatever they are called.
-  return a.writable && b.writable ? undefined : "it cannot be told from";
+  return a.writable && b.writable ? undefined : UNKNOWN;
 }
 
 async function factsOf(session: MongoSession): Promise<ServerFacts> {
