@@ -27,6 +27,11 @@ export interface Fingerprint {
   readonly schema: Readonly<Record<string, string>>;
   /** Large objects: how many, and an order-free digest of ids and bytes. */
   readonly largeObjects?: { readonly count: number; readonly digest: string | null } | undefined;
+  /**
+   * Content of what belongs to extensions, by kind and name: `table public.settings` → `40 rows -1182…`, `sequence public.s` → `2,true`. A
+   * dump leaves it to the extension. Absent: not looked at.
+   */
+  readonly extensionContent?: Readonly<Record<string, string>> | undefined;
   /** Content that the fingerprint does not cover, by nature: generated columns, materialized views, foreign tables … */
   readonly outside: readonly Omission[];
   /** Content that it should cover and could not. Any entry makes a comparison inconclusive. */

@@ -14,6 +14,7 @@ export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
   sequences: named(z.string()),
   schema: named(z.string()),
   largeObjects: maybe(z.looseObject({ count, digest: z.nullable(z.string()) })),
+  extensionContent: maybe(named(z.string())),
   outside: z.array(omission),
   unhashed: z.array(omission),
 });

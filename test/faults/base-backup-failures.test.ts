@@ -1,6 +1,6 @@
 // What can go wrong while a cluster is copied: each a clear message, and nothing left in the repository or on the server.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +12,8 @@ import type { Connection } from "../../src/ports/connection.ts";
 import type { BaseDump } from "../../src/ports/physical.ts";
 import type { Storage } from "../../src/ports/storage.ts";
 import { type BaseWorld, baseWorld, copyableCluster, quiet, tablespaceDirectory, throughProxy } from "../support/base-world.ts";
-import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { freshDatabase, postgresBin, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { temporaryDirectory } from "../support/repository.ts";
 
 const skip = skipWithoutPostgres();
 const says = (code: ErrorCode, words: RegExp) => (error: unknown) => {
@@ -206,6 +207,31 @@ test("R25 a server that cannot compress as asked sends its archives plain, and o
       ["manifest", false],
     ],
   );
+  assert.equal((parts[0]?.sizeBytes ?? 1) % 512, 0);
+});
+
+/** As the programs before version 15: without the filling behind the manifest, the archive's last file. */
+const UNPADDED = `
+const { spawnSync } = require("node:child_process");
+const { stdout, stderr, status } = spawnSync("REAL", process.argv.slice(2), { maxBuffer: 2 ** 30 });
+const at = stdout.lastIndexOf("backup_manifest\\0");
+if (at > 0) {
+  const sizeBytes = Number.parseInt(stdout.toString("latin1", at + 124, at + 135), 8);
+  require("node:fs").writeSync(1, Buffer.concat([stdout.subarray(0, at + 512 + sizeBytes), Buffer.alloc(1024)]));
+}
+process.stderr.write(stderr);
+process.exitCode = status;
+`;
+
+test("R25 a base backup by a pg_basebackup before 15, which forgets the filling behind its manifest, is whole", { skip }, async (t) => {
+  const cluster = await copyableCluster(t);
+  const shop = await freshDatabase("shop", cluster);
+  await query(shop, "create table t as select i from generate_series(1, 1000) i");
+  const bin = await temporaryDirectory(t);
+  for (const name of ["pg_dump", "pg_restore"]) symlinkSync(join(postgresBin(), name), join(bin, name));
+  const program = join(bin, "pg_basebackup");
+  writeFileSync(program, `#!${process.execPath}\n${UNPADDED.replace("REAL", join(postgresBin(), "pg_basebackup"))}`, { mode: 0o755 });
+  const parts = await drain(await beginBase(shop, { label: "test", byProgram: true, bin }));
   assert.equal((parts[0]?.sizeBytes ?? 1) % 512, 0);
 });
 

@@ -19,6 +19,8 @@ export interface Origin {
   readonly facts: BaseFacts;
   /** Positions before which row 1, 2 … was written. */
   readonly marks: readonly { readonly lsn: string }[];
+  /** The instant before the database `crm`, with its 600 clients, was dropped; nothing was committed in between. */
+  readonly beforeDrop: string;
 }
 
 let shared: Promise<Origin> | undefined;
@@ -51,6 +53,8 @@ async function makeOrigin(): Promise<Origin> {
   chmodSync(space, 0o700);
   await query(to, `create tablespace far location '${space}'`);
   await query(to, "create table t (n int); create table far_t (n int) tablespace far; insert into far_t select generate_series(1, 100)");
+  await query(to, "create database crm");
+  await query(cluster.connection("crm"), "create table clients (n int); insert into clients select generate_series(1, 500)");
   const base = join(place, "base");
   const { host, port, user, password } = partsOf(to);
   execFileSync(join(postgresBin(), "pg_basebackup"), ["-D", base, "-Ft", "-X", "fetch", "-c", "fast"], {
@@ -78,9 +82,16 @@ async function makeOrigin(): Promise<Origin> {
     await query(to, `insert into t values (${row}); insert into far_t values (${1000 + row})`);
     if (row % 2 === 0) await query(to, "select pg_switch_wal()");
   }
+  await query(cluster.connection("crm"), "insert into clients select generate_series(501, 600)");
+  const [at] = await query<{ now: string }>(
+    to,
+    `select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
+  );
+  await query(to, "drop database crm");
+  await query(to, "create table later (n int); select pg_switch_wal()");
   const [last] = await query<{ name: string }>(to, "select pg_walfile_name(pg_current_wal_lsn() - 1) as name");
   while (!existsSync(join(archive, last?.name ?? ""))) await query(to, "select pg_sleep(0.05)");
-  return { cluster, archive, base, facts, marks };
+  return { cluster, archive, base, facts, marks, beforeDrop: at?.now ?? "" };
 }
 
 export const origin = (): Promise<Origin> => {

@@ -133,7 +133,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     },
 
     async dropLoader(server, jobId, dropping) {
-      return await dropLoader(directConnection(server), jobId, dropping);
+      return await dropLoader(directConnection(server), jobId, { ...dropping, live: true });
     },
 
     async takeName(server, finished, name, work = {}) {

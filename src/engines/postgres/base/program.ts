@@ -12,6 +12,7 @@ import { baseFailure } from "./failure.ts";
 import { readBackupManifest } from "./manifest.ts";
 import type { BackupSource, Section, Stretch } from "./session.ts";
 import { TarReader } from "./tar.ts";
+import { TAR_BLOCK_BYTES } from "./tar-header.ts";
 
 export interface ProgramOptions {
   readonly label: string;
@@ -72,7 +73,9 @@ class ProgramSource implements BackupSource {
       return;
     }
     const tar = new TarReader();
+    let sizeBytes = 0;
     for await (const chunk of this.#child.stdout) {
+      sizeBytes += chunk.length;
       for (const event of tar.feed(chunk)) {
         if (event.kind === "data" && event.entry.path === MANIFEST) this.#manifest.push(Uint8Array.from(event.bytes));
       }
@@ -80,6 +83,9 @@ class ProgramSource implements BackupSource {
     }
     // The archive ends only when the program did, well: bytes that are missing because it died are the consequence.
     await this.#child.success((message) => baseFailure(new Error(message), this.#connection) as Error);
+    // Before version 15 the program forgets the filling behind the manifest, its last file: only zeros follow, so they may come last.
+    const over = sizeBytes % TAR_BLOCK_BYTES;
+    if (over > 0) yield new Uint8Array(TAR_BLOCK_BYTES - over);
   }
 
   async finish(): Promise<Stretch> {

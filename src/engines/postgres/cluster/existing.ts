@@ -60,7 +60,16 @@ export async function sizesOf(bin: string, data: string, least: Settings, signal
     const ours = Number(least[setting] ?? 0);
     if (there > ours || setting in least) sizes[setting] = String(Math.max(there, ours));
   }
-  return sizes;
+  return { ...sizes, ...segmentSizes(Number(control.get("Bytes per WAL segment")), least) };
+}
+
+const USUAL_SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** A server refuses to start unless two of its segments fit into what it keeps of the log, and the usual sizes are for the usual segments. */
+function segmentSizes(segmentBytes: number, least: Settings): Settings {
+  if (!(segmentBytes > USUAL_SEGMENT_BYTES)) return {};
+  const two = `${(2 * segmentBytes) / 1024 / 1024}MB`;
+  return { min_wal_size: two, ...("max_wal_size" in least ? {} : { max_wal_size: `${(64 * segmentBytes) / 1024 / 1024}MB` }) };
 }
 
 /**

@@ -4,7 +4,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { clientOptions, PINNED } from "./settings.ts";
 import { type SslMode, sslModeOf, tlsOptions } from "./tls.ts";
-import { passedOver, translateError } from "./translate.ts";
+import { passedOver, translateError, translateLogin } from "./translate.ts";
 import { type ConnectionParts, partsOf } from "./url.ts";
 
 export interface ClientOptions {
@@ -96,10 +96,10 @@ async function connectByMode(connection: Connection, parts: ConnectionParts, opt
     } catch (error) {
       options.signal?.throwIfAborted();
       failure ??= error;
-      if (!mayTryOtherMode(error)) throw translateError(error, connection);
+      if (!mayTryOtherMode(error)) throw translateLogin(error, connection);
     }
   }
-  throw translateError(failure, connection);
+  throw translateLogin(failure, connection);
 }
 
 /** Only what TLS itself decides is worth a second attempt; a wrong password or a silent host is not. */

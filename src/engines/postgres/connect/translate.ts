@@ -76,6 +76,15 @@ export function translateError(error: unknown, connection: Connection): unknown 
   return error;
 }
 
+/** The same for a login: a database that is closed to everybody, or half dropped, is refused with a state that elsewhere means many things. */
+export function translateLogin(error: unknown, connection: Connection): unknown {
+  if (!(error instanceof Error) || sqlStateOf(error) !== "55000") return translateError(error, connection);
+  return new LifeboatError("SOURCE_UNREACHABLE", `no session can be opened to ${connection.label}: ${error.message}`, {
+    cause: error,
+    details: { sqlState: "55000" },
+  });
+}
+
 /** Names an SQLSTATE if the error, or its cause, came from the server. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;

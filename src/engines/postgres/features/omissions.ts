@@ -34,7 +34,7 @@ const RULES: readonly Rule[] = [
   },
   {
     kind: "tablespaces",
-    reason: "tablespaces belong to the cluster; tables are restored into the default one",
+    reason: "tablespaces belong to the cluster; where a server lacks them, tables are restored into its default one",
     sql: "select pg_catalog.quote_ident(spcname) as object from pg_catalog.pg_tablespace where spcname !~ '^pg_' order by 1",
   },
   {
@@ -44,16 +44,8 @@ const RULES: readonly Rule[] = [
       where not datistemplate and datname not in ('postgres', pg_catalog.current_database()) order by 1`,
   },
   {
-    kind: "database settings",
-    reason:
-      "ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET belong to the database itself, which a restore into another one does not touch",
-    sql: `select coalesce(pg_catalog.quote_ident(r.rolname) || ': ', '') || pg_catalog.split_part(c, '=', 1) as object
-      from pg_catalog.pg_db_role_setting s cross join lateral pg_catalog.unnest(s.setconfig) c left join pg_catalog.pg_roles r on r.oid = s.setrole
-      where s.setdatabase = ${HERE} order by 1`,
-  },
-  {
-    kind: "database privileges",
-    reason: "owner, privileges, comment and locale of the database itself are those of the database restored into",
+    kind: "database owner",
+    reason: "owner, comment and tablespace of the database itself are those of the database restored into",
     sql: "select pg_catalog.quote_ident(pg_catalog.current_database()) as object",
   },
   {
@@ -109,9 +101,10 @@ const RULES: readonly Rule[] = [
   },
   {
     kind: "extension tables",
-    reason: "their content comes from the extension itself; changed rows in them are not in the backup",
+    reason:
+      "a dump leaves their content to the extension: rows of yours in them are not in the backup, and a drill that misses any is inconclusive",
     in: ["full", "data"],
-    sql: relations(`c.relkind = 'r' and ${MEMBER}
+    sql: relations(`c.relkind in ('r', 'S') and ${MEMBER}
       and not exists (select from pg_catalog.pg_extension x where c.oid = any (x.extconfig))`),
   },
   {

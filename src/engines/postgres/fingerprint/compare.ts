@@ -8,7 +8,13 @@ import { matchesPattern, parsePattern } from "./scope.ts";
 /** At most so many checks of one sort are named one by one; one more says how many are left. */
 const NAMED = { passed: 50, failed: 100 };
 
-const OWNERSHIP = /^(owner|acl|default privileges|user mapping) /;
+const OWNERSHIP = /^(owner|acl|maintain|default privileges|user mapping) /;
+/** What a role that does not exist cannot be given. */
+const OF_ROLES = /^(role setting |database privileges of )/;
+/** Of the database itself: who uses it may miss them, and its data is all there. */
+const OF_DATABASE = /^(database setting |database privileges|role setting )/;
+/** Facts that a source of an older version, or an older backup, does not tell. */
+const NEWER = /^(maintain |database setting |database privileges|role setting )/;
 /** A dump does not record an extension's version: a restore takes the one that the server offers. */
 const ADVISORY = /^extension version /;
 
@@ -26,6 +32,7 @@ export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, 
     ...(source.scope.kind === "schema" ? [] : [...compareTables(source, copy, options), ...compareSequences(source, copy, options)]),
     ...(source.scope.kind === "schema" || options.tables !== undefined ? [] : compareLargeObjects(source, copy)),
     ...(source.scope.kind === "data" || partial ? [] : compareSchema(source.schema, copy.schema, options)),
+    ...(partial ? [] : compareExtensionContent(source.extensionContent, copy.extensionContent, options)),
   ];
 }
 
@@ -165,30 +172,43 @@ function bounded(checks: readonly Check[], limit: number, what: string): Check[]
  */
 const LOGGED_AHEAD = 32n;
 
-/** Whether the copy's state is the source's as a replay of the log gives it. `cache` values more may lie in one session. */
-function isAhead(before: string | undefined, after: string | undefined, definition: string | undefined): boolean {
+/** By how many values the copy's sequence is ahead of the source's; undefined where it would give a value that the source's has given. */
+function stepsAhead(before: string | undefined, after: string | undefined, definition: string | undefined): bigint | undefined {
   const state = /^(-?\d+),(true|false)$/;
   const [, was, wasCalled] = state.exec(before ?? "") ?? [];
   const [, is, isCalled] = state.exec(after ?? "") ?? [];
   const increment = BigInt(/ by (-?\d+)/.exec(definition ?? "")?.[1] ?? 1);
-  if (was === undefined || is === undefined || isCalled !== "true" || increment === 0n) return false;
-  const cache = BigInt(/ cache (\d+)/.exec(definition ?? "")?.[1] ?? 1);
+  if (was === undefined || is === undefined || isCalled !== "true" || increment === 0n) return undefined;
   const steps = (BigInt(is) - BigInt(was)) / increment + (wasCalled === "true" ? 0n : 1n);
-  return steps >= 0n && steps <= LOGGED_AHEAD + cache;
+  return steps >= 0n ? steps : undefined;
 }
 
-function compareSequences(expected: Fingerprint, actual: Fingerprint, { replayed = false, leftOut = [] }: CompareOptions): Check[] {
-  const isLeftOut = definitionsOf(leftOut);
+/** Whether the copy's state is what the restore may give it: `cache` values more may lie in one session, and a live one only goes on. */
+function mayBe(
+  before: string | undefined,
+  after: string | undefined,
+  definition: string | undefined,
+  { replayed = false, dataOnly = false, tables }: CompareOptions,
+): boolean {
+  const live = dataOnly || tables !== undefined;
+  const steps = replayed || live ? stepsAhead(before, after, definition) : undefined;
+  const cache = BigInt(/ cache (\d+)/.exec(definition ?? "")?.[1] ?? 1);
+  return steps !== undefined && (live || steps <= LOGGED_AHEAD + cache);
+}
+
+function compareSequences(expected: Fingerprint, actual: Fingerprint, options: CompareOptions): Check[] {
+  const isLeftOut = definitionsOf(options.leftOut ?? []);
   const unread = new Set([...expected.unhashed, ...actual.unhashed].filter(({ kind }) => kind === "sequence").map(({ object }) => object));
   const differing = differingKeys(expected.sequences, actual.sequences).filter(
     (name) => !unread.has(name) && !(actual.sequences[name] === undefined && isLeftOut(`sequence ${name}`)),
   );
   const names = differing.filter(
-    (name) => !replayed || !isAhead(expected.sequences[name], actual.sequences[name], expected.schema[`sequence ${name}`]),
+    (name) => !mayBe(expected.sequences[name], actual.sequences[name], expected.schema[`sequence ${name}`], options),
   );
   const equal = Object.keys(expected.sequences).length;
   if (names.length === 0) {
-    const later = differing.length === 0 ? "" : `; ${differing.length} of them up to ${LOGGED_AHEAD} values later, as the log has it`;
+    const why = options.replayed !== true ? "later: a live one only goes on" : `up to ${LOGGED_AHEAD} values later, as the log has it`;
+    const later = differing.length === 0 ? "" : `; ${differing.length} of them ${why}`;
     const message = `all ${equal} sequences continue where the source's do${later}`;
     return equal === 0 ? [] : [{ name: "sequences", kind: "data", outcome: "pass", message }];
   }
@@ -220,6 +240,28 @@ function compareLargeObjects(expected: Fingerprint, actual: Fingerprint): Check[
   return after.count === 0 ? [] : [{ ...check, outcome: "pass", message: `all ${after.count} large objects are equal` }];
 }
 
+/** Of two versions of an extension it may differ for good reasons: what the source has there is then not proven, and not disproven. */
+function compareExtensionContent(expected: Facts = {}, actual: Facts = {}, { leftOut = [] }: CompareOptions): Check[] {
+  const isLeftOut = definitionsOf(leftOut);
+  const checks = Object.entries(expected)
+    .filter(([key, content]) => actual[key] !== content && !isLeftOut(key) && !(actual[key] === undefined && NOTHING.test(content)))
+    .map(([key, content]): Check => {
+      const message = "it belongs to an extension, to which a dump leaves its content: what the source has there is not in the copy";
+      return {
+        name: `content of ${key}`,
+        kind: "data",
+        outcome: "inconclusive",
+        message,
+        expected: content,
+        actual: actual[key] ?? "missing",
+      };
+    });
+  return bounded(checks, NAMED.failed, "content of extensions that differs");
+}
+
+/** An empty table, or a sequence that has given no value. */
+const NOTHING = /^0 rows |,false$/;
+
 const differingKeys = (expected: Facts, actual: Facts): string[] =>
   [...new Set([...Object.keys(expected), ...Object.keys(actual)])].filter((key) => expected[key] !== actual[key]).sort();
 
@@ -227,7 +269,10 @@ function compareSchema(expected: Facts, actual: Facts, options: CompareOptions):
   const isLeftOut = definitionsOf(options.leftOut ?? []);
   // Only what is missing can have been left out; what is there and differs, differs.
   const excusedKeys = new Set(Object.keys(expected).filter((key) => actual[key] === undefined && isLeftOut(key)));
-  const counted = (key: string) => !(options.ignoreOwners === true && OWNERSHIP.test(key)) && !excusedKeys.has(key);
+  const counted = (key: string) =>
+    !(options.ignoreOwners === true && (OWNERSHIP.test(key) || OF_ROLES.test(key))) &&
+    !excusedKeys.has(key) &&
+    !(expected[key] === undefined && NEWER.test(key));
   const size = Object.keys(expected).filter(counted).length;
   if (size === 0) {
     return [{ name: "definitions", kind: "schema", outcome: "inconclusive", message: "the source's fingerprint holds no definition" }];
@@ -239,6 +284,10 @@ function compareSchema(expected: Facts, actual: Facts, options: CompareOptions):
       if (ADVISORY.test(key) && before !== undefined && after !== undefined) {
         const message = "the server offers another version of the extension than the source has";
         return { name: key, kind: "schema", outcome: "inconclusive", message, expected: before, actual: after };
+      }
+      if (OF_DATABASE.test(key)) {
+        const message = `the database itself ${after === undefined ? "lacks it" : "has another"}: set it by hand, as the source has it`;
+        return { name: key, kind: "schema", outcome: "inconclusive", message };
       }
       const message =
         after === undefined ? "it is missing" : before === undefined ? "the source has no such object" : "its definition differs";

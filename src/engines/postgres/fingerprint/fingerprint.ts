@@ -84,6 +84,7 @@ async function fingerprintSnapshot(
   const objects = scope.kind === "full" || scope.kind === "data" ? await hashLargeObjects(control, rowAlgorithm) : undefined;
   const rows = withData ? await hashRows(snapshot, of("r"), rowAlgorithm, options) : { tables: {}, unhashed: [] };
   const sequences = withData ? await sequenceStates(control, of("S"), options) : { states: {}, unhashed: [] };
+  const members = scope.kind === "full" ? await extensionContent(snapshot, relations, rowAlgorithm, options) : undefined;
   const missing: Omission[] = unmatched.map((object) => ({ kind: "table", object, reason: "no table has this name" }));
   return {
     algorithm: await algorithmName(control, rowAlgorithm),
@@ -92,9 +93,26 @@ async function fingerprintSnapshot(
     sequences: sequences.states,
     schema,
     largeObjects: objects?.largeObjects,
-    outside: withData ? outsideOf(relations) : [],
+    ...(members === undefined ? {} : { extensionContent: members.content }),
+    outside: [...(withData ? outsideOf(relations) : []), ...(members?.unread ?? [])],
     unhashed: [...missing, ...rows.unhashed, ...sequences.unhashed, ...(objects?.unhashed ?? [])],
   };
+}
+
+/** What belongs to extensions is compared only where it can be read: a dump does not ask for that. */
+async function extensionContent(
+  snapshot: SharedSnapshot,
+  relations: readonly Relation[],
+  algorithm: RowAlgorithm,
+  { signal }: FingerprintOptions,
+): Promise<{ readonly content: Record<string, string>; readonly unread: Omission[] }> {
+  const of = (kind: string): Relation[] => relations.filter((relation) => relation.extension !== null && relation.kind === kind);
+  const rows = await hashRows(snapshot, of("r"), algorithm, { signal });
+  const { states, unhashed } = await readSequences(snapshot.control, of("S"));
+  const tables = Object.entries(rows.tables).map(([name, { rows: n, digest }]) => [`table ${name}`, `${n} rows ${digest}`]);
+  const sequences = Object.entries(states).map(([name, state]) => [`sequence ${name}`, state]);
+  const unread = [...rows.unhashed, ...unhashed].map(({ kind, object, reason }) => ({ kind: `extension ${kind}`, object, reason }));
+  return { content: Object.fromEntries([...tables, ...sequences]), unread };
 }
 
 async function sequenceStates(asker: Asker, sequences: readonly Relation[], options: FingerprintOptions) {

@@ -25,11 +25,6 @@ const RULES: readonly Rule[] = [
     objects: whole((r) => r.kind === "m"),
   },
   { kind: "foreign table", reason: "its rows live on another server", objects: whole((r) => r.kind === "f") },
-  {
-    kind: "extension table",
-    reason: "it belongs to an extension, which brings its own content",
-    objects: whole((r) => r.kind === "r" && r.extension !== null),
-  },
 ];
 
 export function outsideOf(relations: readonly Relation[]): Omission[] {

@@ -2,20 +2,24 @@
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
+import type { WalkedArchive } from "../archive/walker.ts";
 import type { Client } from "../connect/client.ts";
 import { openClient } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
-import { truncateTables } from "./clear.ts";
+import { foreignKeysOf } from "./foreign-keys.ts";
 import { ensureOrphansOwner, type Loader, ORPHANS_OWNER, removeLoader } from "./loader-role.ts";
 import { ownerStatements, runAll } from "./owners.ts";
 import { rightsToFill, rightsToRead } from "./rights.ts";
-import { type ServerFacts, setupOf, stagesOf } from "./stages.ts";
+import { fillTables, tablesOf } from "./rows-in.ts";
+import { LARGE_OBJECTS, type ServerFacts, setupOf, stagesOf } from "./stages.ts";
 
 export interface LoaderLoad {
   /** The administrator's. */
   readonly client: Client;
   readonly target: Connection;
   readonly loader: Loader;
+  readonly archiveFile: string;
+  readonly walked: WalkedArchive;
   readonly entries: readonly TocEntry[];
   readonly options: LoadOptions;
   /** Each object gets the owner that the archive names. */
@@ -29,7 +33,7 @@ export interface LoaderLoad {
 /** In the arguments of a run: with as many workers as are worth it. */
 export const JOBS = "--jobs";
 
-const DEFINITIONS = ["--no-owner", "--no-privileges", "--no-data-for-failed-tables"];
+const DEFINITIONS = ["--no-owner", "--no-privileges"];
 
 /** Definitions, rows, indexes and owners. `release` takes the loader's rights away; until then it may read what was restored. */
 export async function loadAsLoader(load: LoaderLoad): Promise<Pick<LoadResult, "problems" | "reader" | "release">> {
@@ -91,18 +95,6 @@ export async function loadAsLoader(load: LoaderLoad): Promise<Pick<LoadResult, "
   };
 }
 
-async function emptyTables(loader: Loader, entries: readonly TocEntry[], { signal }: LoadOptions): Promise<void> {
-  const client = await openClient(loader.connection, { signal });
-  try {
-    await truncateTables(
-      client,
-      entries.filter(({ kind }) => kind === "TABLE DATA"),
-    );
-  } finally {
-    await client.close();
-  }
-}
-
 async function release(target: Connection, loader: Loader): Promise<string[]> {
   const client = await openClient(target);
   try {
@@ -113,24 +105,25 @@ async function release(target: Connection, loader: Loader): Promise<string[]> {
   }
 }
 
-/** Rows only, into tables that exist: the loader may read and fill them, and nothing else. */
+/** Rows only, into tables that exist: the loader may read and fill them, and read what their keys refer to; nothing else. */
 export async function loadRowsAsLoader(load: LoaderLoad): Promise<Pick<LoadResult, "problems" | "reader" | "release">> {
   const { client, target, loader, entries, options } = load;
-  const problems = await runAll(client, await rightsToFill(client, loader, entries));
-  if (options.replace === true) await emptyTables(loader, entries, options);
+  const keys = await foreignKeysOf(client, tablesOf(entries));
   const always = await firingTriggers(client, entries);
-  problems.push(
-    ...(await runAll(
-      client,
-      always.map(({ table, name }) => `alter table ${table} disable trigger ${name}`),
-    )),
-  );
-  const some = entries.filter(({ kind }) => kind !== "BLOB" && kind !== "BLOB METADATA" && kind !== "BLOBS");
-  const largeObjects = entries.filter((entry) => !some.includes(entry));
+  const problems = await runAll(client, [
+    ...(await rightsToFill(client, loader, entries)),
+    ...[...new Set(keys.flatMap(({ refers, to }) => [refers, to]))].map((table) => `grant select on ${table} to ${loader.name}`),
+  ]);
+  const largeObjects = entries.filter(({ kind }) => LARGE_OBJECTS.has(kind));
+  const others = async (): Promise<void> => {
+    if (largeObjects.length > 0) await load.run(target, largeObjects, ["--data-only", "--single-transaction"]);
+  };
+  const filler = await openClient(loader.connection, { signal: options.signal });
   try {
-    problems.push(...(await load.run(loader.connection, some, ["--data-only", JOBS])));
-    if (largeObjects.length > 0) problems.push(...(await load.run(target, largeObjects, ["--data-only"])));
+    for (const { table, name } of always) await client.query(`alter table ${table} disable trigger ${name}`);
+    await fillTables({ ...load, client: filler, keys, others });
   } finally {
+    await filler.close();
     if (always.length > 0) problems.push(...(await restoreTriggers(target, always)));
   }
   await runAll(client, await rightsToRead(client, loader, entries));

@@ -7,24 +7,6 @@ import { sqlStateOf } from "../connect/translate.ts";
 
 const LOCK_TIMEOUT = "set local lock_timeout = '60s'";
 
-/** Drops the chosen tables that exist; what other objects depend on them is named and nothing is dropped. */
-export async function dropTables(client: Client, tables: readonly TocEntry[]): Promise<void> {
-  const names = await existing(client, tables);
-  if (names.length === 0) return;
-  await inTransaction(client, "replaced", async () => {
-    await client.query(`drop table if exists ${names.join(", ")}`);
-  });
-}
-
-/** Takes the rows out of the tables, all at once, so that keys between them do not matter. */
-export async function truncateTables(client: Client, tables: readonly TocEntry[]): Promise<void> {
-  const names = await existing(client, tables);
-  if (names.length === 0) return;
-  await inTransaction(client, "replaced", async () => {
-    await client.query(`truncate ${names.join(", ")}`);
-  });
-}
-
 /** Qualified and quoted names of those that the database holds. */
 export async function existing(client: Client, tables: readonly TocEntry[]): Promise<string[]> {
   const rows = await client.query<{ schema: string; name: string }>(
@@ -35,7 +17,8 @@ export async function existing(client: Client, tables: readonly TocEntry[]): Pro
   return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);
 }
 
-async function inTransaction(client: Client, done: string, act: () => Promise<void>): Promise<void> {
+/** `done`: what could not be done to the database, as `replaced`. LOAD_FAILED, and nothing is changed. */
+export async function inTransaction(client: Client, done: string, act: () => Promise<void>): Promise<void> {
   await client.query("begin");
   try {
     await client.query(LOCK_TIMEOUT);
@@ -47,7 +30,8 @@ async function inTransaction(client: Client, done: string, act: () => Promise<vo
     });
     const state = sqlStateOf(error);
     if (state === undefined || error instanceof LifeboatError) throw error;
-    const detail = (error as { detail?: string }).detail;
+    // Elsewhere a detail may be a row.
+    const detail = NAMES_OBJECTS.has(state) ? (error as { detail?: string }).detail : undefined;
     const message = error instanceof Error ? error.message : String(error);
     throw new LifeboatError(
       "LOAD_FAILED",
@@ -60,6 +44,7 @@ async function inTransaction(client: Client, done: string, act: () => Promise<vo
   }
 }
 
+const NAMES_OBJECTS = new Set(["2BP01", "0A000"]);
 const HINTS: Readonly<Record<string, string>> = {
   "55P03": "nothing was changed; end the sessions that use this database, then restore again",
   "53200": "nothing was changed; raise max_locks_per_transaction on the server, or restore into a new database instead",

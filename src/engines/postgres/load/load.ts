@@ -15,15 +15,21 @@ import { quoteName as quote } from "../connect/quote.ts";
 import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
 import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-loader.ts";
-import { dropTables, existing, truncateTables } from "./clear.ts";
+import { type Keeper, setTablesAside } from "./before.ts";
+import { existing } from "./clear.ts";
+import { restoreProperties, rolesOfProperties } from "./database-properties.ts";
+import { foreignKeysOf } from "./foreign-keys.ts";
 import { foundationsThere } from "./foundations.ts";
+import { allOrNothing } from "./in-place.ts";
 import { setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
 import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
+import { fillTables, type RowsLoad, tablesOf } from "./rows-in.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
 import { referencedTable, selectTables } from "./selection.ts";
+import { LARGE_OBJECTS } from "./stages.ts";
 import { occupantsOf } from "./target.ts";
 
 export interface LoadMeans {
@@ -34,6 +40,8 @@ export interface LoadMeans {
 interface Wanted {
   readonly entries: readonly TocEntry[];
   readonly tables: readonly TocEntry[];
+  /** Of the entries, what the tables stand on and the database lacks. */
+  readonly foundations: readonly TocEntry[];
   readonly notRestored: readonly Omission[];
 }
 
@@ -55,49 +63,82 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const { kept, leftOut, uncertain } = setAside(walked.contents.entries, options.isolation, apart);
     const wanted = await choose(client, kept, options);
     await refuseMissingExtensions(client, wanted.entries);
-    const loader = apart
-      ? await makeLoader(client, options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" }, {
-          rowsOnly: options.dataOnly === true,
-          signal,
-        })
-      : undefined;
+    const keeper = options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" };
+    const loader = apart ? await makeLoader(client, keeper, { rowsOnly: options.dataOnly === true, signal }) : undefined;
     const ownership = options.dataOnly
       ? { owners: false, made: [], without: new Set<number>(), notRestored: [] }
-      : await decideOwnership(client, wanted.entries, options.owners, options.createRoles === true);
+      : await decideOwnership(client, wanted.entries, options.owners, options.createRoles === true ? rolesOfProperties(kept) : undefined);
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
-    // Emptying a table rebuilds its indexes, and plans that: the loader does it itself.
-    if (loader === undefined || options.dataOnly !== true) await makeRoom(client, wanted.tables, entries, options);
-    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options };
+    const live = await tablesBefore(client, wanted.tables, options);
+    await makeRoom(client, wanted.tables, keeper, options);
+    const tablespaces = await absentTablespaces(client, entries);
+    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces };
     const run: LoaderLoad["run"] = (as, some, more, other) =>
       restoreList(as, { ...list, ordered: some, restore: more.map((one) => (one === JOBS ? `--jobs=${jobs()}` : one)), signal: other });
     const orphans = loader !== undefined && !ownership.owners && options.isolation === undefined && options.dataOnly !== true;
     const notRestored = [
       ...wanted.notRestored,
+      ...tablespaces.map((object) => ({ kind: "tablespace", object, reason: NO_TABLESPACES })),
       ...ownership.notRestored.map((one) =>
         orphans && one.kind === "owner" ? { ...one, reason: `${one.reason}; ${KEPT_BY_ORPHANS}` } : one,
       ),
       ...leftOut,
     ];
-    if (loader !== undefined) {
-      const load = { client, target, loader, entries, options, owners: ownership.owners, madeRoles: ownership.made, run };
-      const loaded = await (options.dataOnly === true ? loadRowsAsLoader(load) : loadAsLoader(load));
-      return { ...loaded, notRestored, leftOut, uncertain, loadedAs: loader.name };
-    }
-    const restore = [
-      ...(ownership.owners ? [] : ["--no-owner", "--no-privileges"]),
-      ...(options.dataOnly ? ["--data-only"] : ["--no-data-for-failed-tables"]),
-      // Only a superuser may switch off the triggers that check keys; others load tables in the order of their keys, one by one.
-      ...(options.dataOnly && superuser ? ["--disable-triggers"] : []),
-      options.dataOnly && !superuser ? "--jobs=1" : JOBS,
-    ];
-    const ordered = options.dataOnly && !superuser ? inKeyOrder(entries, walked.contents.entries) : entries;
-    return { problems: await run(target, ordered, restore), notRestored, leftOut, uncertain };
+    const { owners, made: madeRoles } = ownership;
+    const load = { client, target, archiveFile, walked, entries, options, owners, madeRoles, run };
+    const bring = async (): Promise<Pick<LoadResult, "problems" | "reader" | "release">> => {
+      if (loader !== undefined) return await (options.dataOnly === true ? loadRowsAsLoader : loadAsLoader)({ ...load, loader });
+      if (options.dataOnly !== true)
+        return { problems: await run(target, entries, [...(owners ? [] : ["--no-owner", "--no-privileges"]), JOBS]) };
+      await fillDirectly({ ...load, superuser }, (some) => run(target, some, ["--data-only", "--single-transaction"]));
+      return { problems: [] };
+    };
+    const loaded = live === undefined ? await bring() : await allOrNothing({ client, target, keeper, ...wanted, before: live }, bring);
+    const whole = options.tables === undefined && options.dataOnly !== true;
+    const properties = whole ? await restoreProperties(client, walked.contents.entries) : [];
+    return {
+      ...loaded,
+      notRestored: [...notRestored, ...properties],
+      leftOut,
+      uncertain,
+      ...(loader !== undefined && { loadedAs: loader.name }),
+    };
   } finally {
     await client.close();
   }
 }
 
+/** Rows only, with the connection's own rights: a superuser's fire no trigger; others fill tables in the order of the keys that triggers check. */
+async function fillDirectly(
+  load: Omit<RowsLoad, "keys" | "others"> & { readonly superuser: boolean },
+  restore: (entries: readonly TocEntry[]) => Promise<unknown>,
+): Promise<void> {
+  const { client, walked, entries, superuser } = load;
+  const largeObjects = entries.filter(({ kind }) => LARGE_OBJECTS.has(kind));
+  const others = async (): Promise<void> => {
+    if (largeObjects.length > 0) await restore(largeObjects);
+  };
+  if (!superuser) return await fillTables({ ...load, entries: inKeyOrder(entries, walked.contents.entries), others });
+  const keys = await foreignKeysOf(client, tablesOf(entries));
+  await client.query("set session_replication_role = 'replica'");
+  await fillTables({ ...load, keys, others });
+}
+
 const KEPT_BY_ORPHANS = `everything belongs to the role ${ORPHANS_OWNER}: \`reassign owned by ${ORPHANS_OWNER} to ROLE\` gives it away`;
+
+const NO_TABLESPACES = "the server has none of this name: all tables and indexes are in the database's own tablespace";
+
+/** Tablespaces of the entries that the server lacks. */
+async function absentTablespaces(client: Client, entries: readonly TocEntry[]): Promise<string[]> {
+  const named = [...new Set(entries.map(({ tablespace }) => tablespace))].filter((name) => name !== "");
+  if (named.length === 0) return [];
+  const rows = await client.query<{ name: string }>(
+    "select spcname::pg_catalog.text as name from pg_catalog.pg_tablespace where spcname = any ($1)",
+    [named],
+  );
+  const there = new Set(rows.map(({ name }) => name));
+  return named.filter((name) => !there.has(name));
+}
 
 async function walkWhole(archiveFile: string, signal: AbortSignal | undefined): Promise<WalkedArchive> {
   try {
@@ -112,7 +153,7 @@ async function choose(client: Client, all: readonly TocEntry[], options: LoadOpt
   if (options.tables === undefined) {
     const entries = options.dataOnly ? all.filter(isData) : all.filter((entry) => !(entry.kind === "SCHEMA" && entry.name === "public"));
     await createLooseSchemas(client, all, entries, options);
-    return { entries, tables: all.filter((entry) => entry.kind === "TABLE DATA"), notRestored: [] };
+    return { entries, tables: tablesOf(all), foundations: [], notRestored: [] };
   }
   const selection = selectTables(all, options.tables);
   if (options.dataOnly) return { ...selection, entries: selection.entries.filter(isData) };
@@ -135,7 +176,8 @@ async function choose(client: Client, all: readonly TocEntry[], options: LoadOpt
   }
   const entries = all.filter((entry) => chosen.has(entry));
   await createLooseSchemas(client, all, entries, options);
-  return { entries, tables: selection.tables, notRestored };
+  const foundations = selection.foundations.filter((entry) => chosen.has(entry));
+  return { entries, tables: selection.tables, foundations, notRestored };
 }
 
 /** Such an archive is loaded into tables that exist; to take it for a whole one would drop them on `replace`. */
@@ -172,14 +214,16 @@ async function danglingKeys(client: Client, entries: readonly TocEntry[], tables
   return keys.filter((key) => lost.has(referencedTable(key) ?? ""));
 }
 
-async function makeRoom(client: Client, tables: readonly TocEntry[], entries: readonly TocEntry[], options: LoadOptions): Promise<void> {
-  if (options.replace !== true) return;
-  if (options.dataOnly)
-    return await truncateTables(
-      client,
-      entries.filter((entry) => entry.kind === "TABLE DATA"),
-    );
-  if (options.tables !== undefined) return await dropTables(client, tables);
+/** Names of the chosen tables that are there, in a database that is in use; undefined for any other load. */
+async function tablesBefore(client: Client, tables: readonly TocEntry[], options: LoadOptions): Promise<string[] | undefined> {
+  if (options.tables === undefined || options.dataOnly === true || options.isolation !== undefined) return undefined;
+  return (await occupantsOf(client)).length === 0 ? undefined : await existing(client, tables);
+}
+
+async function makeRoom(client: Client, tables: readonly TocEntry[], keeper: Keeper, options: LoadOptions): Promise<void> {
+  // Rows are replaced by the transaction that brings the new ones.
+  if (options.replace !== true || options.dataOnly === true) return;
+  if (options.tables !== undefined) return await setTablesAside(client, tables, keeper);
   // A whole database is replaced by another one that takes its name, never emptied: until then the old one is there.
   const occupants = await occupantsOf(client);
   if (occupants.length > 0) {
@@ -197,6 +241,8 @@ interface RestoreList {
   readonly program: string;
   readonly client: Client;
   readonly options: LoadOptions;
+  /** Tablespaces that the server lacks: pg_restore would go on from its error about each, and leave the table's rows out. */
+  readonly without: readonly string[];
   /** Beside the load's own. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -214,7 +260,7 @@ async function restoreList(target: Connection, list: RestoreList): Promise<strin
       program: list.program,
       target,
       archiveFile,
-      arguments: [...list.restore, `--use-list=${file}`],
+      arguments: [...list.restore, ...(list.without.length > 0 ? ["--no-tablespaces"] : []), `--use-list=${file}`],
       entries: ordered,
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
       onDone: rows.done,

@@ -9,6 +9,7 @@ import { type Client, openClient } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromParts, partsOf, withDatabase } from "../connect/url.ts";
+import { putTablesBack } from "./before.ts";
 import { withServer } from "./target.ts";
 
 /** What loaders are called: their privileges are no part of a database's definitions. */
@@ -90,18 +91,25 @@ function verifierOf(password: string): string {
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString("base64")}$${stored.toString("base64")}:${keyed("Server Key").toString("base64")}`;
 }
 
+export interface DropLoaderOptions extends Work {
+  readonly mark: string;
+  /** The load was into a database that stays: tables that it replaced, and had not come to the end of, are put back. */
+  readonly live?: boolean | undefined;
+}
+
 /**
  * Removes the role of this job from the server, whatever a crash left it with: sessions are ended, privileges revoked, and what it owns is
  * kept and given to ORPHANS_OWNER. SCRATCH_FAILED for a role that does not carry the mark. Databases of the job itself are dropped before.
  */
-export async function dropLoader(server: Connection, jobId: string, work: Work & { readonly mark: string }): Promise<Undone> {
+export async function dropLoader(server: Connection, jobId: string, work: DropLoaderOptions): Promise<Undone> {
   const name = loaderName(jobId);
   return await withServer(server, [], work, async (client) => {
     const [role] = await client.query<{ comment: string | null }>(
       "select pg_catalog.shobj_description(oid, 'pg_authid') as comment from pg_catalog.pg_roles where rolname = $1",
       [name],
     );
-    if (role === undefined) return "absent";
+    if (role === undefined)
+      return work.live === true && (await putBackIn(await databasesOf(client), server, jobId, work)) ? "removed" : "absent";
     if (role.comment !== work.mark) {
       throw new LifeboatError(
         "SCRATCH_FAILED",
@@ -113,13 +121,15 @@ export async function dropLoader(server: Connection, jobId: string, work: Work &
     }
     const places = await client.query<{ name: string }>(
       `select distinct d.datname::pg_catalog.text as name from pg_catalog.pg_shdepend s join pg_catalog.pg_roles r on r.oid = s.refobjid
-       join pg_catalog.pg_database d on d.oid = s.dbid
+       join pg_catalog.pg_database d on d.oid = s.dbid or (s.classid = 'pg_catalog.pg_database'::pg_catalog.regclass and d.oid = s.objid)
        where s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass and r.rolname = $1`,
       [name],
     );
+    const names = places.map((place) => place.name);
     await client.query("select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where usename = $1", [name]);
-    for (const place of places) {
-      const inside = await openClient(withDatabase(server, place.name), { signal: work.signal });
+    if (work.live === true) await putBackIn(names, server, jobId, work);
+    for (const place of names) {
+      const inside = await openClient(withDatabase(server, place), { signal: work.signal });
       try {
         await quietly(inside, () => disown(inside, name));
       } finally {
@@ -129,6 +139,28 @@ export async function dropLoader(server: Connection, jobId: string, work: Work &
     await removeLoader(client, name);
     return "removed";
   });
+}
+
+async function putBackIn(databases: readonly string[], server: Connection, jobId: string, work: DropLoaderOptions): Promise<boolean> {
+  let any = false;
+  for (const database of databases) {
+    const inside = await openClient(withDatabase(server, database), { signal: work.signal });
+    try {
+      any = (await putTablesBack(inside, { jobId, mark: work.mark })) || any;
+    } finally {
+      await inside.close();
+    }
+  }
+  return any;
+}
+
+/** Those that this session's role may connect to. */
+async function databasesOf(client: Client): Promise<string[]> {
+  const rows = await client.query<{ name: string }>(
+    `select datname::pg_catalog.text as name from pg_catalog.pg_database
+     where datallowconn and datconnlimit <> -2 and pg_catalog.has_database_privilege(oid, 'connect') order by 1`,
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** As `dropLoader`, through the database that was loaded: the end of a load that went well. */

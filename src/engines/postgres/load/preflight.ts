@@ -74,22 +74,23 @@ export interface Ownership {
 
 /**
  * Decides about owners and privileges. Asked for explicitly, a missing role is LOAD_FAILED; by default they are restored
- * when every role exists and the user may act for it, and otherwise left out and named.
+ * when every role exists and the user may act for it, and otherwise left out and named. `created`: roles that are missing are made, and
+ * these beside those of the entries.
  */
 export async function decideOwnership(
   client: Client,
   entries: readonly TocEntry[],
   owners: boolean | undefined,
-  createRoles: boolean,
+  created: readonly string[] | undefined,
 ): Promise<Ownership> {
-  const roles = rolesOf(entries);
+  const roles = [...new Set([...rolesOf(entries), ...(created ?? [])])];
   const rows = await client.query<{ name: string; mine: boolean }>(
     `select rolname::pg_catalog.text as name, pg_catalog.pg_has_role(rolname, 'member') as mine from pg_catalog.pg_roles where rolname = any ($1)`,
     [roles],
   );
   const known = new Set(rows.map((row) => row.name));
   const missing = roles.filter((role) => !known.has(role));
-  if (createRoles) {
+  if (created !== undefined) {
     for (const role of missing) await client.query(`create role ${quoteName(role)} nologin`);
     return { owners: owners ?? true, made: missing, without: new Set(), notRestored: [] };
   }

@@ -25,7 +25,7 @@ export async function rightsToFill(client: Client, { name }: Loader, entries: re
     ),
     ...of("tablespace").map((tablespace) => `grant create on tablespace ${quote(tablespace)} to ${name}`),
     ...of("referred").map((table) => `grant select, references on ${table} to ${name}`),
-    ...granting("select, insert, truncate", filled, name),
+    ...granting("select, insert, delete, truncate", filled, name),
     ...granting("select, update", set, name),
   ];
 }
@@ -38,7 +38,18 @@ export async function rightsToRead(client: Client, { name }: Loader, entries: re
   return [
     ...(await foreignSchemas(client, name)).map((schema) => `grant usage on schema ${quote(schema)} to ${name}`),
     ...granting("select", readable, name),
+    ...(await membersOfExtensions(client)).map((member) => `grant select on ${member} to ${name}`),
   ];
+}
+
+/** Tables and sequences that extensions brought. */
+async function membersOfExtensions(client: Client): Promise<string[]> {
+  const rows = await client.query<{ schema: string; name: string }>(
+    `select n.nspname::pg_catalog.text as schema, c.relname::pg_catalog.text as name
+     from pg_catalog.pg_depend d join pg_catalog.pg_class c on c.oid = d.objid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype = 'e' and c.relkind in ('r', 'p', 'S') and n.nspname !~ '^pg_'`,
+  );
+  return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);
 }
 
 /** A user's schemas that the loader does not own; types and functions of extensions lie in them too. */

@@ -44,8 +44,7 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     refuseFatal(problems, target);
     if (status === 0 && signal === null) return problems;
     // pg_restore counts the errors it went on from and then ends with 1; without that count it gave up on the way.
-    if (status === 1 && listener.ignoredErrors > 0)
-      return problems.length > 0 ? problems : [`pg_restore met ${listener.ignoredErrors} errors`];
+    if (status === 1 && listener.ignoredErrors > 0) return listener.accountedFor();
     await child.success(
       (message) =>
         new LifeboatError("LOAD_FAILED", `the backup could not be loaded into ${target.label}: ${problems.at(-1) ?? lastLine(message)}`),
@@ -100,6 +99,8 @@ const MAX_LINE_CHARACTERS = 16 * 1024;
 export class RestoreListener {
   readonly problems: string[] = [];
   ignoredErrors = 0;
+  #harmlessErrors = 0;
+  #lastWords = "";
   readonly #byId: ReadonlyMap<number, TocEntry>;
   readonly #dataByName: ReadonlyMap<string, number>;
   readonly #onDone: (dumpId: number) => void;
@@ -129,6 +130,12 @@ export class RestoreListener {
     this.#finishSerial();
   }
 
+  /** What went wrong, quoted, where pg_restore went on from errors: those that lose nothing are none. */
+  accountedFor(): string[] {
+    if (this.problems.length > 0 || this.ignoredErrors <= this.#harmlessErrors) return this.problems;
+    return [`pg_restore met ${this.ignoredErrors} errors, and said last: ${this.#lastWords}`];
+  }
+
   #line(line: string): void {
     const message = /^pg_restore: (?:\[[^\]]*\] )?(.*)$/.exec(line)?.[1];
     if (message === undefined) return;
@@ -141,6 +148,8 @@ export class RestoreListener {
     const ignored = /errors ignored on restore: (\d+)/.exec(message);
     if (ignored) this.ignoredErrors = Number(ignored[1]);
     const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
+    if (error !== undefined && HARMLESS.test(error)) this.#harmlessErrors++;
+    if (message.startsWith("error: ") || message.startsWith("warning: ")) this.#lastWords = message;
     if (error === undefined || HARMLESS.test(error) || this.problems.length >= MAX_PROBLEMS) return;
     const words = error.replace(/^ERROR: +/, "");
     this.problems.push(this.#place === "" || words.startsWith("COPY failed") ? words : `${this.#place}: ${words}`);

@@ -8,5 +8,19 @@ const QUOTED =
 export const bare = (sql: string): string =>
   sql.replaceAll(QUOTED, (text) => (text.startsWith('"') ? '""' : text.startsWith("--") ? "--" : "''"));
 
+/** The statements of a text, without the semicolons between them. */
+export function statementsOf(sql: string): string[] {
+  const statements: string[] = [];
+  let begin = 0;
+  const add = (end: number): void => {
+    const statement = sql.slice(begin, end).trim();
+    if (statement !== "") statements.push(statement);
+    begin = end + 1;
+  };
+  for (const { 0: text, index } of sql.matchAll(new RegExp(`${QUOTED.source}|;`, "g"))) if (text === ";") add(index);
+  add(sql.length);
+  return statements;
+}
+
 /** Whether it is one statement, with nothing behind it and no comment in it. */
 export const isSingle = (sql: string): boolean => /^[^;]*;?\s*$/.test(bare(sql)) && !/--|\/\*/.test(bare(sql));

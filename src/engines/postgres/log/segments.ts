@@ -1,6 +1,7 @@
 // Reads log segments: what a segment holds, whether it follows another one, and where in it an instant or a position lies.
 import type { CommitMark, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn, formatLsn } from "../../../core/lsn.ts";
+import { ERASES, NEITHER } from "./drop-database.ts";
 import { readHistory } from "./history.ts";
 import { formatMicros, parseMicros } from "./micros.ts";
 import { logFileKind, segmentNames } from "./names.ts";
@@ -51,8 +52,9 @@ export function readSegment(name: string, bytes: Uint8Array, before?: SegmentFac
 }
 
 /**
- * The first commit or abort record stamped later than the instant, among those that end in the segment and begin at or after
- * `from`. INTEGRITY as for `readSegment`, as far as it had to read.
+ * Where replay to the instant stops: before the first commit or abort record stamped later, among those that end in the segment and
+ * begin at or after `from`; or already before a DROP DATABASE that no transaction of the instant's past comes after, because its replay
+ * removes the files at once, and its transaction ends later. INTEGRITY as for `readSegment`, as far as it had to read.
  */
 export function firstCommitAfter(
   name: string,
@@ -64,10 +66,19 @@ export function firstCommitAfter(
   const segment = openSegment(name, bytes, before);
   const instant = parseMicros(at);
   const earliest = from === undefined ? Number.NEGATIVE_INFINITY : segment.offset(from);
+  let closing: readonly [at: number, previousEnd: number] | undefined;
+  let erasing: readonly [at: number, previousEnd: number] | undefined;
   let found: CommitMark | undefined;
-  segment.walk((begin, previousEnd, micros) => {
-    if (!(micros > instant) || begin < earliest) return false;
-    found = segment.mark(begin, previousEnd, micros);
+  segment.walk((begin, previousEnd, micros, effect) => {
+    if (begin < earliest) return false;
+    if (effect !== NEITHER) closing ??= [begin, previousEnd];
+    if (effect === ERASES) erasing ??= closing;
+    if (micros <= instant) {
+      closing = undefined;
+      erasing = undefined;
+    }
+    if (!(micros > instant)) return false;
+    found = segment.mark(...(erasing ?? ([begin, previousEnd] as const)), micros);
     return true;
   });
   return found;

@@ -3,6 +3,7 @@
 //
 // A segment holds up to a quarter of a million records: the loop works on numbers and allocates nothing per record.
 import { CRC_BEGIN, finishCrc, updateCrc } from "./crc32c.ts";
+import { effectOnDatabases } from "./drop-database.ts";
 import {
   CONTINUES,
   continuedBytes,
@@ -43,8 +44,11 @@ export interface WalkStart {
   readonly open: OpenRecord | undefined;
 }
 
-/** Told of every complete record. `micros`: the time it is stamped with if it ends a transaction, else NaN. True stops the walk. */
-export type Visit = (at: number, previousEnd: number, micros: number) => boolean;
+/**
+ * Told of every complete record. `micros`: the time it is stamped with if it ends a transaction, else NaN. `effect`: what its replay does
+ * at once to a whole database (drop-database.ts). True stops the walk.
+ */
+export type Visit = (at: number, previousEnd: number, micros: number, effect: 0 | 1 | 2) => boolean;
 
 export interface WalkEnd {
   /** `full`: up to the segment's end. `stopped`: by the visitor. `fault`: nothing readable follows. */
@@ -207,7 +211,7 @@ export class Walk {
       micros = transactionTime(header, headerAt);
       if (Number.isNaN(micros)) return this.#fail(at, "the time of the transaction that ends there cannot be read");
     }
-    if (this.#visit(at, this.#end, micros)) {
+    if (this.#visit(at, this.#end, micros, effectOnDatabases(resourceManager, info, this.#expect.magic, header, headerAt))) {
       this.#stopped = true;
       return -1;
     }

@@ -15,7 +15,7 @@ export async function disableSubscriptions(cluster: Cluster): Promise<readonly s
     cluster,
     "postgres",
     `select d.datname::pg_catalog.text as database, s.subname::pg_catalog.text as name from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
-     where s.subenabled and d.datallowconn order by 1, 2`,
+     where s.subenabled and d.datallowconn and d.datconnlimit <> -2 order by 1, 2`,
   );
   for (const { database, name } of enabled) await ask(cluster, database, `alter subscription ${quote(name)} disable`);
   return enabled.map(

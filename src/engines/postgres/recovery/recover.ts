@@ -7,6 +7,7 @@ import { beginCluster, type Cluster } from "../cluster/cluster.ts";
 import { type Isolation, isolationInWords, requireCell } from "../cluster/isolation.ts";
 import { layoutOf } from "../cluster/layout.ts";
 import { openClient } from "../connect/client.ts";
+import { quoteName } from "../connect/quote.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
 import { openFeeder } from "./feeder.ts";
@@ -171,9 +172,11 @@ async function asRecovered(
   reached: Reached,
   isolation: Isolation,
 ): Promise<Recovered> {
-  const databases = await databasesOf(cluster, order.signal);
+  const { usable: databases, dropped } = await databasesOf(cluster, order.signal);
   let stopping: Promise<void> | undefined;
-  const quieted: string[] = [];
+  const quieted = dropped.map(
+    (name) => `${name} was being dropped at that instant and its files are gone: \`drop database ${quoteName(name)}\``,
+  );
   return {
     reachedLsn: reached.lsn,
     newTimeline: reached.newTimeline,
@@ -200,14 +203,24 @@ async function asRecovered(
   };
 }
 
-/** Those that take connections, without templates. */
-async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<string[]> {
+interface Databases {
+  /** Those that take connections, without templates. */
+  readonly usable: string[];
+  /** Their files are gone, or going: nobody can connect any more. */
+  readonly dropped: string[];
+}
+
+/** A connection limit that the server itself gives a database before it removes the files. */
+const BEING_DROPPED = -2;
+
+async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<Databases> {
   const client = await openClient(cluster.connection("postgres"), { signal });
   try {
-    const rows = await client.query<{ name: string }>(
-      "select datname::pg_catalog.text as name from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
+    const rows = await client.query<{ name: string; limit: number }>(
+      "select datname::pg_catalog.text as name, datconnlimit as limit from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
     );
-    return rows.map(({ name }) => name);
+    const names = (dropped: boolean): string[] => rows.filter(({ limit }) => (limit === BEING_DROPPED) === dropped).map(({ name }) => name);
+    return { usable: names(false), dropped: names(true) };
   } finally {
     await client.close();
   }

@@ -12,15 +12,20 @@ export const role = (oid: string): string =>
 
 /**
  * Privileges as sorted text, defaults spelled out; the grantor only where it is not the owner. Those of a role that loads go with it. `type` is acldefault's
- * letter, or null where no defaults apply.
+ * letter, or null where no defaults apply. MAINTAIN, which an older server does not have, is a fact of its own (`maintainers`).
  */
 export function aclText(acl: string, owner: string, type: string | null): string {
   const items = type === null ? acl : `coalesce(${acl}, pg_catalog.acldefault('${type}'::pg_catalog."char", ${owner}))`;
   return `coalesce((select pg_catalog.string_agg(item, ',' order by item collate pg_catalog."C") from (
     select ${role("e.grantee")} || '=' || e.privilege_type || case when e.is_grantable then '*' else '' end
       || case when e.grantor <> ${owner} then ' by ' || ${role("e.grantor")} else '' end as item
-    from pg_catalog.aclexplode(${items}) e where e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_') items), 'nobody')`;
+    from pg_catalog.aclexplode(${items}) e where (e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_') and e.privilege_type <> 'MAINTAIN') items), 'nobody')`;
 }
+
+/** Who has MAINTAIN (PostgreSQL 17) beside the owner; null for nobody, and on older servers. */
+export const maintainers = (acl: string, owner: string): string =>
+  `(select pg_catalog.string_agg(${role("e.grantee")}, ',' order by ${role("e.grantee")} collate pg_catalog."C") from pg_catalog.aclexplode(${acl}) e
+    where e.privilege_type = 'MAINTAIN' and e.grantee <> ${owner} and (e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_'))`;
 
 /** Options of foreign objects, sorted; whatever may be a secret shows only that it is there. */
 export const foreignOptions = (options: string): string =>

@@ -53,8 +53,12 @@ export const OBJECT_QUERIES: readonly string[] = [
       || pg_catalog.pg_get_constraintdef(k.oid), ' ; ' order by k.conname collate pg_catalog."C") from pg_catalog.pg_constraint k where k.contypid = t.oid and k.contype <> 'n')) as code
    ${inSchema("pg_type", "t", "typnamespace")} and t.typtype in ('b', 'd', 'e', 'r', 'p')
      and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid)`,
-  `select 'collation ' || ${name("c", "collname")} as key, pg_catalog.concat_ws(' ', c.collprovider, c.collisdeterministic, c.collencoding, c.collcollate, c.collctype,
-      coalesce(${ifAny("c", "colliculocale")}, ${ifAny("c", "colllocale")}), ${ifAny("c", "collicurules")}) as fact, null as code
+  // One that was copied from "C" is of every encoding, and comes back as one of its own. Before version 15, ICU's locale stood with the others.
+  `select 'collation ' || ${name("c", "collname")} as key, pg_catalog.concat_ws(' ', c.collprovider, c.collisdeterministic,
+      case when c.collcollate not in ('C', 'POSIX') and c.collprovider <> 'i' then c.collencoding end,
+      case c.collprovider when 'i' then null else pg_catalog.concat_ws(' ', c.collcollate, c.collctype) end,
+      coalesce(${ifAny("c", "colliculocale")}, ${ifAny("c", "colllocale")}, case c.collprovider when 'i' then c.collcollate::pg_catalog.text end),
+      ${ifAny("c", "collicurules")}) as fact, null as code
    ${inSchema("pg_collation", "c", "collnamespace")}`,
   `select 'conversion ' || ${name("c", "conname")} as key, pg_catalog.concat_ws(' ', pg_catalog.pg_encoding_to_char(c.conforencoding),
       pg_catalog.pg_encoding_to_char(c.contoencoding), c.conproc, c.condefault) as fact, null as code ${inSchema("pg_conversion", "c", "connamespace")}`,

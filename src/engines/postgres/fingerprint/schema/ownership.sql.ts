@@ -13,7 +13,7 @@ interface Owned {
 }
 
 const OWNED: readonly Owned[] = [
-  { catalog: "pg_namespace", owner: "nspowner", acl: "nspacl", letter: "n", where: USER_SCHEMA_OF("o") },
+  { catalog: "pg_namespace", owner: "nspowner", acl: "nspacl", letter: "n", where: `${USER_SCHEMA_OF("o")} and o.nspname <> 'public'` },
   {
     catalog: "pg_proc",
     owner: "proowner",
@@ -66,7 +66,37 @@ function ownedQueries(owned: Owned): string[] {
   return queries;
 }
 
-export const OWNERSHIP_QUERIES: readonly string[] = OWNED.flatMap(ownedQueries);
+/** Whom a server gives the schema `public` to: its first superuser, and since version 15 the owner of each database. */
+const FIRST_OWNER = "o.nspowner in (10, 6171)";
+
+/** The owner of `public` is told only where it was given away, and what an owner may do in it not at all. */
+const PUBLIC_SCHEMA = [
+  `select 'owner schema public' as key, case when ${FIRST_OWNER} then 'the first' else ${role("o.nspowner")} end as fact, null as code
+   from pg_catalog.pg_namespace o where o.nspname = 'public'`,
+  `select 'acl schema public' as key, ${aclText("a.others", "o.nspowner", null)} as fact, null as code
+   from pg_catalog.pg_namespace o cross join lateral (
+     select pg_catalog.array_agg(item) as others from pg_catalog.unnest(coalesce(o.nspacl, pg_catalog.acldefault('n', o.nspowner))) item
+     where pg_catalog.split_part(item::pg_catalog.text, '=', 1) <> pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(o.nspowner))
+   ) a where o.nspname = 'public'`,
+];
+
+/** Settings and privileges of the database itself. A value may be a secret: only its digest is kept. */
+const DATABASE = [
+  `select case s.setrole when 0 then 'database setting ' else 'role setting ' || ${role("s.setrole")} || ' ' end || pg_catalog.split_part(c, '=', 1) as key,
+     pg_catalog.md5(pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)) as fact, null as code
+   from pg_catalog.pg_db_role_setting s join pg_catalog.pg_database d on d.oid = s.setdatabase cross join lateral pg_catalog.unnest(s.setconfig) c
+   where d.datname = pg_catalog.current_database() and pg_catalog.pg_get_userbyid(s.setrole) !~ '^lifeboat_load_'`,
+  `select 'database privileges' as key, coalesce(pg_catalog.string_agg(e.privilege_type, ',' order by e.privilege_type), 'nobody') as fact, null as code
+   from pg_catalog.pg_database d left join lateral pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) e on e.grantee = 0
+   where d.datname = pg_catalog.current_database()`,
+  `select 'database privileges of ' || ${role("e.grantee")} as key,
+     pg_catalog.string_agg(e.privilege_type || case when e.is_grantable then '*' else '' end, ',' order by e.privilege_type) as fact, null as code
+   from pg_catalog.pg_database d cross join lateral pg_catalog.aclexplode(d.datacl) e
+   where d.datname = pg_catalog.current_database() and e.grantee not in (0, d.datdba) and pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_'
+   group by e.grantee`,
+];
+
+export const OWNERSHIP_QUERIES: readonly string[] = [...OWNED.flatMap(ownedQueries), ...PUBLIC_SCHEMA, ...DATABASE];
 
 /** `$1` is null, or the OIDs of the chosen relations. Objects of initdb and members of extensions are not dumped with their comments. */
 const described = (catalog: string, text: string, word: string) => `

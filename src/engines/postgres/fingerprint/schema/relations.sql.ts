@@ -1,6 +1,6 @@
 // Tables and everything that hangs on them, as catalog queries. Each gives `key`, `fact` (text as it is), `code` (expressions, to be normalised).
 // `$1` is null, or the OIDs of the chosen relations.
-import { aclText, foreignOptions, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
+import { aclText, foreignOptions, maintainers, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
 
 const CHOSEN = "($1::bigint[] is null or c.oid = any($1::bigint[]::pg_catalog.oid[]))";
 
@@ -96,6 +96,8 @@ export const RELATION_QUERIES: readonly string[] = [
   `${REL} select 'acl ' || c.word || ' ' || c.full_name as key,
     case c.relkind when 'S' then ${aclText("c.relacl", "c.relowner", "s")} else ${aclText("c.relacl", "c.relowner", "r")} end as fact, null as code
   from rel c where c.relkind <> 'c'`,
+  `${REL} select 'maintain ' || c.word || ' ' || c.full_name as key, m.who as fact, null as code
+  from rel c cross join lateral (select ${maintainers("c.relacl", "c.relowner")} as who) m where m.who is not null`,
   `${REL} select 'acl column ' || c.full_name || '.' || pg_catalog.quote_ident(a.attname) as key, ${aclText("a.attacl", "c.relowner", null)} as fact, null as code
   from rel c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where pg_catalog.cardinality(a.attacl) > 0`,

@@ -1,0 +1,92 @@
+// Rows into tables that exist, in one transaction: all of them or none, with their foreign keys checked before anybody sees them.
+import { open } from "node:fs/promises";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { LoadOptions } from "../../../ports/engine.ts";
+import type { TocEntry } from "../archive/contents.ts";
+import { rowsAt } from "../archive/rows.ts";
+import type { WalkedArchive } from "../archive/walker.ts";
+import type { Client } from "../connect/client.ts";
+import { quoteName as quote } from "../connect/quote.ts";
+import { inTransaction } from "./clear.ts";
+import { copyIn } from "./copy-in.ts";
+import { type ForeignKey, referredFromOutside, violations } from "./foreign-keys.ts";
+import { advanceSequences, findSequences } from "./live-sequences.ts";
+import { isSingle } from "./statement.ts";
+
+export interface RowsLoad {
+  /** Of the role that fills the tables. */
+  readonly client: Client;
+  readonly archiveFile: string;
+  readonly walked: WalkedArchive;
+  /** In the order in which they are filled. */
+  readonly entries: readonly TocEntry[];
+  /** Keys that no trigger checks here; absent: triggers do. */
+  readonly keys?: readonly ForeignKey[] | undefined;
+  /** Everything beside tables and sequences: done when the rows are in and found good, before they are committed. */
+  readonly others?: (() => Promise<void>) | undefined;
+  readonly options: LoadOptions;
+}
+
+/** Throws LOAD_FAILED, DISK_FULL or the abort's reason; then nothing has changed. */
+export async function fillTables(load: RowsLoad): Promise<void> {
+  const { client, archiveFile, walked, entries, keys, options } = load;
+  const tables = tablesOf(entries);
+  const sequences = await findSequences(client, entries);
+  const file = await open(archiveFile, "r");
+  try {
+    await inTransaction(client, "filled", async () => {
+      await emptyTables(client, tables, keys, options.replace === true);
+      for (const table of tables) {
+        const blockAt = walked.blocks.get(table.dumpId);
+        if (blockAt === undefined || !/^COPY /.test(table.copyStatement) || !isSingle(table.copyStatement))
+          throw new LifeboatError("LOAD_FAILED", `the backup does not hold the rows of ${quotedName(table)} as COPY writes them`);
+        await copyIn(client, table.copyStatement, advancing(rowsAt(file, blockAt, walked.contents.header.intSize), options));
+      }
+      const [first, ...more] = await violations(client, keys ?? []);
+      if (first !== undefined) {
+        const others = more.length > 0 ? ` and ${more.length} more foreign keys are violated` : "";
+        throw new LifeboatError("LOAD_FAILED", `${client.connection.label} was left as it was: ${first}${others}`, {
+          hint: "restore the tables on the other side of the key together with these, or into a new database",
+          details: { violations: [first, ...more] },
+        });
+      }
+      await load.others?.();
+      await advanceSequences(client, sequences);
+    });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+export const tablesOf = (entries: readonly TocEntry[]): TocEntry[] => entries.filter(({ kind }) => kind === "TABLE DATA");
+
+/** Where nothing is truncated, others may read until the rows are committed; they change nothing in the meantime. */
+async function emptyTables(
+  client: Client,
+  tables: readonly TocEntry[],
+  keys: readonly ForeignKey[] | undefined,
+  replace: boolean,
+): Promise<void> {
+  if (tables.length === 0 || (!replace && keys === undefined)) return;
+  const referred = referredFromOutside(keys ?? []);
+  const only = (some: readonly TocEntry[]): string => some.map((table) => `only ${quotedName(table)}`).join(", ");
+  const [deleted, truncated] = [tables.filter((_, place) => referred.has(place)), tables.filter((_, place) => !referred.has(place))];
+  const truncates = replace && truncated.length > 0;
+  await client.query(`lock table ${only(tables)} in ${truncates ? "access exclusive" : "exclusive"} mode`);
+  if (!replace) return;
+  for (const table of deleted) await client.query(`delete from only ${quotedName(table)}`);
+  if (truncates) await client.query(`truncate ${only(truncated)}`);
+}
+
+const quotedName = ({ schema, name }: TocEntry): string => `${quote(schema)}.${quote(name)}`;
+
+async function* advancing(rows: AsyncIterable<Uint8Array>, { progress, signal }: LoadOptions): AsyncGenerator<Uint8Array> {
+  for await (const chunk of rows) {
+    signal?.throwIfAborted();
+    progress?.advance(chunk.length);
+    yield chunk;
+  }
+}

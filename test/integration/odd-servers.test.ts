@@ -1,0 +1,97 @@
+// What a server may be set up with: tablespaces that another lacks, tables given to extensions, settings of databases.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
+import { tablespaceDirectory } from "../support/base-world.ts";
+import { freshDatabase, openApplication, query, sharedCluster, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+test("R22 tables of a tablespace that the other server lacks come back whole, in the default one, and it is said", { skip }, async (t) => {
+  const cluster = await testCluster();
+  t.after(() => cluster.stop());
+  const shop = await freshDatabase("shop", cluster);
+  await query(shop, `create tablespace hot location '${await tablespaceDirectory(t)}'`);
+  await query(
+    shop,
+    "create table public.hot (i int primary key using index tablespace hot, v text) tablespace hot; insert into public.hot select g, 'x' from generate_series(1, 30) g; create index on public.hot (v) tablespace hot",
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, reasons, remarks } = (await world.expect(0, "drill", "shop", "--json")).json();
+  assert.equal(verdict, "pass", JSON.stringify(reasons));
+  assert.match(remarks.join("\n"), /hot was not restored: the server has none of this name/);
+});
+
+test("R33 rows and sequences that were given to an extension make a drill inconclusive, and are named", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create extension hstore; create table public.settings (k text primary key); insert into public.settings select 'k' || g from generate_series(1, 40) g;
+     create sequence public.licence; select nextval('public.licence'); create table public.normal (i int); insert into public.normal values (1);
+     create table public.unused (i int); alter extension hstore add table public.settings; alter extension hstore add sequence public.licence;
+     alter extension hstore add table public.unused`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, checks } = (await world.expect(3, "drill", "shop", "--json")).json();
+  assert.equal(verdict, "inconclusive");
+  const open = checks.filter(({ outcome }: { outcome: string }) => outcome === "inconclusive").map(({ name }: { name: string }) => name);
+  assert.deepEqual(open, ["content of table public.settings", "content of sequence public.licence"]);
+});
+
+/** A role of this file's cluster that can log in. */
+async function roleIn(cluster: Cluster, name: string): Promise<void> {
+  await query(cluster.connection("postgres"), `create role ${name} login password 'x'`);
+}
+const loginAs = (cluster: Cluster, user: string, database: string) =>
+  connectionFromParts({ ...partsOf(cluster.connection(database)), user, password: "x" });
+
+async function beginSettings(t: TestContext) {
+  const cluster = await sharedCluster();
+  for (const role of ["app", "stranger"]) await roleIn(cluster, role);
+  const shop = await freshDatabase("shop");
+  await query(
+    shop,
+    `create schema app; create table app.t (i int primary key); insert into app.t select generate_series(1, 30);
+     alter database shop set search_path = app, "odd; path'", public; alter database shop set timezone = 'Asia/Tokyo'; alter database shop connection limit 7;
+     alter database shop set my.secret = 'of the "shop"; drop'; alter role app in database shop set work_mem = '99MB';
+     grant connect on database shop to app; revoke connect on database shop from public; grant usage on schema app to app; grant select on app.t to app`,
+  );
+  return { cluster, shop, world: await beginWorld(t, { sources: { shop } }) };
+}
+
+test("R60 settings of the database, of roles in it and who may connect come back with it, and a drill proves them", { skip }, async (t) => {
+  const { cluster, world } = await beginSettings(t);
+  await world.expect(0, "backup", "shop");
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
+  await world.expect(0, "restore", "shop", "--into", "shop_new");
+  const application = await openApplication(loginAs(cluster, "app", "shop_new"));
+  const [row] = await application.query(
+    "select count(*)::int as n, current_setting('work_mem') as mem, current_setting('timezone') as zone, current_setting('my.secret') as own from t",
+  );
+  await application.close();
+  assert.deepEqual(row, { n: 30, mem: "99MB", zone: "Asia/Tokyo", own: `of the "shop"; drop` });
+  await assert.rejects(query(loginAs(cluster, "stranger", "shop_new"), "select 1"), /permission denied for database/);
+  const [limit] = await query(cluster.connection("postgres"), "select datconnlimit as n from pg_database where datname = 'shop_new'");
+  assert.deepEqual(limit, { n: 7 });
+});
+
+test("R60 what only a superuser may set, and what a copy must not have, is named and makes the verdict inconclusive", {
+  skip,
+}, async (t) => {
+  const shop = await freshDatabase("strict");
+  await query(
+    shop,
+    "create table public.t (i int); insert into public.t values (1); alter database strict set default_transaction_read_only = on; alter database strict set log_min_duration_statement = 1",
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, reasons, remarks } = (await world.expect(3, "restore", "shop", "--into", "strict_new", "--json")).json();
+  assert.equal(verdict, "inconclusive");
+  assert.match(JSON.stringify(reasons), /database setting default_transaction_read_only.*database setting log_min_duration_statement/);
+  assert.match(remarks.join("\n"), /log_min_duration_statement was not restored: it is not for a copy/);
+});
