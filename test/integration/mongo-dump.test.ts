@@ -130,7 +130,7 @@ test("R28 a dump under writing is of exactly one instant, the one that it names"
   assert.deepEqual({ ...(await printed(past)).tables }, { ...fingerprint.tables });
 });
 
-test("R28 a live fingerprint at one instant names the position up to which everything is in it", async () => {
+test("R28 a live fingerprint at one instant names the position before which everything is in it", async () => {
   await using world = await beginMongoWorld();
   await small(world);
   const writer = beginWriter(world);
@@ -140,7 +140,7 @@ test("R28 a live fingerprint at one instant names the position up to which every
   await mongo.close();
   await writer.end();
   const [t, i] = (found?.position ?? "").split("/").map((hex) => Number.parseInt(hex, 16)) as [number, number];
-  await using past = await beginMongoWorld({ state: world.sandbox.stateAt({ t, i }, "through") });
+  await using past = await beginMongoWorld({ state: world.sandbox.stateAt({ t, i }, "before") });
   assert.deepEqual({ ...(await printed(past)).tables }, { ...found?.fingerprint.tables });
 });
 

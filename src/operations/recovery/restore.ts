@@ -4,16 +4,16 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
 import { judge } from "../../core/verdict.ts";
-import type { Connection } from "../../ports/connection.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
 import { contentsOf } from "../contents.ts";
-import { type Job, runJob } from "../job.ts";
+import { runJob } from "../job.ts";
 import { originOf } from "../points.ts";
-import { databaseMark, RESOURCE } from "../undo.ts";
+import { RESOURCE } from "../undo.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, measuredSeconds } from "./conclude.ts";
 import { bringTo, type Destination, destinationOf, lossOf, pointIn } from "./copy.ts";
 import type { Finding } from "./drill.ts";
+import { beginDatabase, finish, setAside } from "./fresh.ts";
 
 export interface RestoreRequest {
   readonly to: string;
@@ -259,56 +259,4 @@ function refusalOf(source: Source, request: RestoreRequest, { place, occupants, 
   return new LifeboatError("CONFIRMATION_NEEDED", `${place.connection.label} holds ${shown}, and would be replaced`, {
     hint: `repeat the command with --yes ${source.name} when you are sure`,
   });
-}
-
-/** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
-async function refuseOccupied(source: Source, place: RestoreTarget, signal: AbortSignal): Promise<void> {
-  const [first] = (await source.engine.stateOf(place, { signal })).occupants;
-  if (first === undefined) return;
-  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} was empty when the restore began, and now holds ${first}`);
-}
-
-/** It stays under the name that it has, and no clean-up touches it any more. */
-async function finish(source: Source, place: RestoreTarget, name: string, job: Job): Promise<void> {
-  await source.engine.takeName(place.server, name, name, { signal: job.signal });
-}
-
-/**
- * What failed never takes the wanted name. It keeps a name of the job's own, where it can be looked at and no clean-up touches it; where
- * the wanted name was filled at once, it is moved out of it.
- */
-async function setAside(
-  source: Source,
-  place: RestoreTarget,
-  fresh: string,
-  job: Job,
-): Promise<{ readonly words: string; readonly label: string }> {
-  const { engine } = source;
-  const aside = `lifeboat_${job.id}`;
-  const work = { signal: job.signal };
-  await engine.takeName(place.server, fresh, aside, work);
-  const { label } = engine.resolveTarget(place.server, aside).connection;
-  return { words: fresh === "" ? `in databases whose names begin with ${aside}` : aside, label };
-}
-
-async function beginDatabase(
-  source: Source,
-  place: RestoreTarget,
-  fresh: string,
-  archiveFile: string,
-  tables: readonly string[] | undefined,
-  job: Job,
-): Promise<Connection> {
-  if (fresh === place.database) await refuseOccupied(source, place, job.signal);
-  await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
-  try {
-    const mark = databaseMark(job.maker, place.server.label, fresh);
-    return await source.engine.createDatabase(place.server, fresh, { mark, like: archiveFile, tables, signal: job.signal });
-  } catch (error) {
-    if (!isLifeboatError(error, "SOURCE_PERMISSION") || !source.engine.renamesDatabases) throw error;
-    throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {
-      cause: error,
-      hint: "grant CREATEDB to this role, or give --into the URL of a server where it has it",
-    });
-  }
 }

@@ -1,0 +1,60 @@
+// The database that a restore fills: made under a name that is not the wanted one (or, where an engine renames none, in a wanted one that
+// is empty), and at the end let go, or set aside when what came back is not what was backed up.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { RestoreTarget } from "../../ports/engine.ts";
+import type { Job } from "../job.ts";
+import { databaseMark, RESOURCE } from "../undo.ts";
+import type { Source } from "../workshop.ts";
+
+/** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
+async function refuseOccupied(source: Source, place: RestoreTarget, signal: AbortSignal): Promise<void> {
+  const [first] = (await source.engine.stateOf(place, { signal })).occupants;
+  if (first === undefined) return;
+  throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} was empty when the restore began, and now holds ${first}`);
+}
+
+/** It stays under the name that it has, and no clean-up touches it any more. */
+export async function finish(source: Source, place: RestoreTarget, name: string, job: Job): Promise<void> {
+  await source.engine.takeName(place.server, name, name, { signal: job.signal });
+}
+
+/**
+ * What failed never takes the wanted name. It keeps a name of the job's own, where it can be looked at and no clean-up touches it; where
+ * the wanted name was filled at once, it is moved out of it.
+ */
+export async function setAside(
+  source: Source,
+  place: RestoreTarget,
+  fresh: string,
+  job: Job,
+): Promise<{ readonly words: string; readonly label: string }> {
+  const { engine } = source;
+  const aside = `lifeboat_${job.id}`;
+  const work = { signal: job.signal };
+  await engine.takeName(place.server, fresh, aside, work);
+  const { label } = engine.resolveTarget(place.server, aside).connection;
+  return { words: fresh === "" ? `in databases whose names begin with ${aside}` : aside, label };
+}
+
+export async function beginDatabase(
+  source: Source,
+  place: RestoreTarget,
+  fresh: string,
+  archiveFile: string,
+  tables: readonly string[] | undefined,
+  job: Job,
+): Promise<Connection> {
+  if (fresh === place.database) await refuseOccupied(source, place, job.signal);
+  await job.declare(RESOURCE.database(source.name, place.server.label, fresh));
+  try {
+    const mark = databaseMark(job.maker, place.server.label, fresh);
+    return await source.engine.createDatabase(place.server, fresh, { mark, like: archiveFile, tables, signal: job.signal });
+  } catch (error) {
+    if (!isLifeboatError(error, "SOURCE_PERMISSION") || !source.engine.renamesDatabases) throw error;
+    throw new LifeboatError("SOURCE_PERMISSION", `${error.message}; a restore fills a database of its own and then gives it the name`, {
+      cause: error,
+      hint: "grant CREATEDB to this role, or give --into the URL of a server where it has it",
+    });
+  }
+}
