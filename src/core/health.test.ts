@@ -28,8 +28,27 @@ test("R33 a source is green only when everything is known and well", () => {
   assert.deepEqual(judgeSource(well), { verdict: "pass", reasons: [] });
 });
 
+const nextYear = pointAt("2027-12-30T02:00:05Z", { id: "ahead", verifiedAt });
+
 const cases: readonly [string, Partial<HealthFacts>, readonly string[], RegExp][] = [
   ["a source that does not answer", { reachable: false }, ["SOURCE_UNREACHABLE"], /cannot be reached/],
+  ["a point dated in the future", { points: [...well.points, nextYear] }, ["DATED_IN_FUTURE"], /\(ahead\) is dated 2027-12-30 02:00 UTC/],
+  [
+    "nothing new but a point dated in the future",
+    { points: [...older, nextYear] },
+    ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "DATED_IN_FUTURE"],
+    /the newest backup is of 2026-11-24/,
+  ],
+  ["a point that a good clock dates", { points: withNewest({ time: new Date(now.getTime() + 60_000) }) }, [], /^$/],
+  ["a slow machine, by another clock", { points: [...well.points, nextYear], present: nextYear.time, objective: {} }, [], /^$/],
+  [
+    "a window that ends in the future",
+    { points: older, window: { earliest: ago(DAY), latest: nextYear.time }, policy: { tiers: [] } },
+    ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "DATED_IN_FUTURE"],
+    /window ends on 2027-12-30/,
+  ],
+  ["a drill of the future", { lastDrill: { verdict: "pass", endedAt: nextYear.time } }, ["DRILL_MISSING"], /no drill/],
+  ["clocks that differ", { clocks: [{ code: "CLOCK_OFF", message: "they are 2h apart" }] }, ["CLOCK_OFF"], /2h apart/],
   ["a source that nobody asked", { reachable: undefined }, ["SOURCE_NOT_ASKED"], /not checked/],
   ["no backup at all", { points: [] }, ["NO_BACKUP"], /no restore point of the whole database$/],
   ["backups of parts only", { points: [pointAt(now, { kind: "schema", verifiedAt })] }, ["NO_BACKUP"], /only of parts/],

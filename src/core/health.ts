@@ -1,7 +1,7 @@
 // Whether a source is protected right now, for `status`, badges and alerts. What is not known is never green.
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { Objective } from "./objectives.ts";
-import { exposureMs, isDamaged, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
+import { exposureMs, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint, untilNow } from "./restore-point.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { suspicionOf } from "./suspicion.ts";
 import { missedSlot } from "./tiers.ts";
@@ -32,6 +32,7 @@ export const HEALTH_CODES = {
   LEASE_SILENT: "inconclusive",
   JOB_ABANDONED: "inconclusive",
   CLOCK_OFF: "inconclusive",
+  DATED_IN_FUTURE: "fail",
   POINT_MISSING: "fail",
   POINT_CHANGED: "fail",
   POINT_INCOMPLETE: "fail",
@@ -80,6 +81,10 @@ export interface HealthFacts {
   readonly objective: Objective;
   readonly policy: RetentionPolicy;
   readonly now: Date;
+  /** The latest of the clocks that were asked; default: `now`. What is later than it is dated in the future. */
+  readonly present?: Date | undefined;
+  /** What the clocks of the storage and of the database say against this machine's. */
+  readonly clocks?: readonly HealthReason[] | undefined;
   /** Whether the source answered just now; undefined: nobody asked, which is not green. */
   readonly reachable?: boolean | undefined;
   /** Any instant in it can be reached, by the provider's history or a log archive. */
@@ -113,13 +118,16 @@ export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
 
 /** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
 export function judgeSource(facts: HealthFacts): Health {
+  const counted = untilPresent(facts);
   const reasons = [
     ...reachability(facts),
-    ...backups(facts),
+    ...backups(counted),
+    ...datedInFuture(facts),
     ...(facts.stored ?? []),
     ...(facts.log ?? []),
     ...(facts.provider ?? []),
-    ...drills(facts),
+    ...drills(counted),
+    ...(facts.clocks ?? []),
     ...(facts.jobs ?? []),
   ];
   const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
@@ -128,19 +136,46 @@ export function judgeSource(facts: HealthFacts): Health {
   return { verdict, reasons: [...failures, ...unclear] };
 }
 
+/** What is dated in the future proves nothing: neither that there is a fresh backup, nor that a drill was done lately. */
+function untilPresent(facts: HealthFacts): HealthFacts {
+  const { points, window, lastDrill, now, present = now } = facts;
+  return {
+    ...facts,
+    points: untilNow(points, present),
+    window: window !== undefined && isInFuture(window.latest, present) ? undefined : window,
+    lastDrill: lastDrill !== undefined && isInFuture(lastDrill.endedAt, present) ? undefined : lastDrill,
+  };
+}
+
+function* datedInFuture({ points, window, now, present = now }: HealthFacts): Iterable<HealthReason> {
+  const found = points.filter(({ time }) => isInFuture(time, present));
+  const [first] = found;
+  if (first !== undefined) {
+    const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
+    const message = `restore point ${first.name} (${first.id})${more} is dated ${formatInstant(first.time)}, in the future: it counts for nothing; check the clocks, then \`lifeboat expire ${first.source} --future\` removes it`;
+    yield { code: "DATED_IN_FUTURE", message };
+  }
+  if (window === undefined || !isInFuture(window.latest, present)) return;
+  yield {
+    code: "DATED_IN_FUTURE",
+    message: `the recovery window ends on ${formatInstant(window.latest)}, in the future: check the clocks`,
+  };
+}
+
 function* reachability({ reachable }: HealthFacts): Iterable<HealthReason> {
   if (reachable === undefined) yield { code: "SOURCE_NOT_ASKED", message: "whether the source can be reached was not checked" };
   else if (!reachable) yield { code: "SOURCE_UNREACHABLE", message: "the source cannot be reached" };
 }
 
-function* backups({ points, lastAttempt, objective, policy, window, unasked, lastDrill, now }: HealthFacts): Iterable<HealthReason> {
+function* backups(facts: HealthFacts): Iterable<HealthReason> {
+  const { points, lastAttempt, objective, policy, window, unasked, lastDrill, now, present = now } = facts;
   const latest = newest(points.filter(isWhole));
   if (lastAttempt?.outcome === "failed" && (latest === undefined || lastAttempt.endedAt > latest.endedAt)) {
     const why = lastAttempt.message === undefined ? "" : `: ${lastAttempt.message}`;
     yield { code: "LAST_BACKUP_FAILED", message: `the last backup failed on ${formatInstant(lastAttempt.endedAt)}${why}` };
   }
   if (latest === undefined && window !== undefined && policy.tiers.length === 0) {
-    yield* exposed(points, objective, now, window);
+    yield* exposed(points, objective, present, window);
     return;
   }
   // There may be newer ones where nobody could ask: that this is not known is told, and nothing more can be.
@@ -153,7 +188,7 @@ function* backups({ points, lastAttempt, objective, policy, window, unasked, las
   }
   if (isKnown) {
     yield* overdue(latest, policy, now, window !== undefined);
-    yield* exposed(points, objective, now, window);
+    yield* exposed(points, objective, present, window);
   }
   if (latest.damagedAt !== undefined && isDamaged(latest)) {
     yield { code: "BACKUP_DAMAGED", message: `the newest backup ${latest.id} was found damaged on ${formatInstant(latest.damagedAt)}` };

@@ -85,6 +85,16 @@ const wasFoundDamaged = (point: RestorePoint): boolean =>
 /** A verify or drill passed, and none has failed since. */
 export const isVerified = (point: RestorePoint): boolean => point.verifiedAt !== undefined && !isDamaged(point);
 
+/** Clocks that differ by less than this agree. */
+export const CLOCK_SKEW_MS = 300_000;
+
+/** Whether the instant is later than the present, whatever clocks of good machines differ by: a clock was wrong when it was written. */
+export const isInFuture = (at: Date, present: Date): boolean => at.getTime() - present.getTime() > CLOCK_SKEW_MS;
+
+/** The points that count: one dated in the future says nothing about what is there now, or is due. */
+export const untilNow = (points: readonly RestorePoint[], present: Date): RestorePoint[] =>
+  points.filter(({ time }) => !isInFuture(time, present));
+
 /** Oldest first; ids settle equal instants, so that every order of input gives the same order. */
 export const byTime = (a: RestorePoint, b: RestorePoint): number =>
   a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
@@ -97,12 +107,14 @@ export function newest(points: readonly RestorePoint[]): RestorePoint | undefine
 
 /**
  * Milliseconds of work that would be lost if the source vanished at `now`: since the newest whole restore point that is
- * not damaged, or since the end of the recovery window. Undefined when there is neither. What lies in the future (clocks
- * differ) counts as now.
+ * not damaged, or since the end of the recovery window. Undefined when there is neither. What lies a little in the future
+ * (clocks differ) counts as now; what lies further ahead does not count.
  */
 export function exposureMs(points: readonly RestorePoint[], now: Date, windowLatest?: Date): number | undefined {
-  const latest = newest(points.filter((point) => isWhole(point) && !isDamaged(point)));
-  const ends = [latest?.time, windowLatest].flatMap((at) => (at === undefined ? [] : [now.getTime() - at.getTime()]));
+  const latest = newest(points.filter((point) => isWhole(point) && !isDamaged(point) && !isInFuture(point.time, now)));
+  const ends = [latest?.time, windowLatest].flatMap((at) =>
+    at === undefined || isInFuture(at, now) ? [] : [now.getTime() - at.getTime()],
+  );
   return ends.length === 0 ? undefined : Math.max(0, Math.min(...ends));
 }
 

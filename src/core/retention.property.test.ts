@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { pointAt } from "../../test/support/points.ts";
-import { isVerified, type PointKind, type RestorePoint } from "./restore-point.ts";
+import { isDamaged, isVerified, type PointKind, type RestorePoint } from "./restore-point.ts";
 import { type Expiry, expire, type RetentionPolicy } from "./retention.ts";
 import { tiersDue } from "./tiers.ts";
 
@@ -112,8 +112,8 @@ const policies: fc.Arbitrary<RetentionPolicy> = fc.record({
   keepManualMs: fc.option(keepMs, { nil: undefined, freq: 6 }),
 });
 const now = fc.integer({ min: NOW_MAX - 300 * DAY, max: NOW_MAX }).map((ms) => new Date(ms));
-/** A grace so long that only the other reasons block. */
-const unhurried = { graceMs: 5000 * DAY };
+/** A grace so long that only the other reasons block; however much goes at once. */
+const unhurried = { graceMs: 5000 * DAY, most: true };
 const ids = (decisions: Expiry["keep"]): string[] => decisions.map(({ point }) => point.id);
 
 test("every point is either kept or removed, with reasons, oldest first, whatever the order they are given in", () => {
@@ -238,3 +238,43 @@ test("only kept points move, and only to colder classes", () => {
     }),
   );
 });
+
+test("R24 more than half of the restore points never go at once unless told, and what would go is named", () => {
+  let withheldOnce = 0;
+  fc.assert(
+    fc.property(points, policies, now, (list, by, at) => {
+      const told = expire(list, by, at, unhurried);
+      const untold = expire(list, by, at, { ...unhurried, most: false });
+      if (told.remove.length <= list.length / 2) return assert.deepEqual(untold, told);
+      withheldOnce++;
+      assert.deepEqual([untold.remove, untold.transitions, untold.withheld], [[], [], told.remove]);
+      assert.deepEqual(ids(untold.keep).sort(), list.map(({ id }) => id).sort());
+      assert.match(untold.blocked.join(), /more than half/);
+    }),
+    { numRuns: 300 },
+  );
+  assert.ok(withheldOnce > 10, `only ${withheldOnce} such lists`);
+});
+
+test("R24 a point dated in the future changes nothing about the others, and goes only when told", () => {
+  const ahead = fc.integer({ min: HOUR, max: 900 * DAY });
+  fc.assert(
+    fc.property(points, policies, now, ahead, (list, by, at, ms) => {
+      const future = pointAt(new Date(at.getTime() + ms), { id: "future", verifiedAt: at, tiers: ["daily", "weekly"] });
+      const past = list.filter(({ time }) => time <= at);
+      const without = expire(past, by, at, unhurried);
+      const { keep, ...rest } = expire([...past, future], by, at, unhurried);
+      assert.deepEqual({ keep: keep.slice(0, -1), ...rest }, without);
+      assert.deepEqual(keep.at(-1)?.point, future);
+      assert.match(keep.at(-1)?.reasons.join() ?? "", /dated .*, in the future/);
+      const told = expire([...past, future], by, at, { ...unhurried, future: true });
+      const sound = without.blocked.length === 0 && past.some((point) => isSoundWhole(point));
+      assert.equal(ids(told.remove).includes("future"), sound);
+      const held = { ...future, hold: { by: "ann", at } };
+      assert.ok(!ids(expire([...past, held], by, at, { ...unhurried, future: true }).remove).includes("future"));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const isSoundWhole = (point: RestorePoint): boolean => ["full", "base", "snapshot"].includes(point.kind) && !isDamaged(point);

@@ -49,7 +49,7 @@ test("a manual backup follows its own expiry, else the rule for manual ones, els
   const old = pointAt("2020-01-01T10:00:00Z", { id: "old", tiers: [] });
   assert.deepEqual(removed(run([own, old])), ["own"]);
   assert.match(reasonsFor(run([own, old]), "old"), /rule for manual backups keeps it for ever/);
-  const ruled = run([own, old], {}, { ...policy, keepManualMs: 7 * DAY });
+  const ruled = run([own, old], { most: true }, { ...policy, keepManualMs: 7 * DAY });
   assert.deepEqual(removed(ruled), ["old", "own"]);
   assert.equal(reasonsFor(ruled, "old"), "the rule for manual backups (7d) kept it until 2020-01-08 10:00 UTC");
 });
@@ -246,7 +246,7 @@ test("decisions do not depend on the machine's time zone, across both changes of
     for (let day = 0; day < 280; day++) {
       const time = new Date(start + day * 86400000 + 7205000);
       made.push(pointAt(time, { tiers: time.getUTCDay() === 0 ? ["daily", "weekly"] : ["daily"] }));
-      if (day % 20 === 0) out.push(expire(made, ${JSON.stringify(policy)}, new Date(time.getTime() + 3600000)));
+      if (day % 20 === 0) out.push(expire(made, ${JSON.stringify(policy)}, new Date(time.getTime() + 3600000), { most: true }));
     }
     console.log(JSON.stringify([out, new Date(start).getTimezoneOffset() - new Date("2026-07-01").getTimezoneOffset()]));`;
   const inZone = (TZ: string) =>
@@ -264,4 +264,19 @@ test("decisions do not depend on the machine's time zone, across both changes of
     assert.notEqual(change, 0, `${zone} must change its clocks here, else this proves nothing`);
     assert.deepEqual(there, decisions, zone);
   }
+});
+
+test("R24 a clock that is ahead of another one's removes nothing; a point of that time does not count afterwards", () => {
+  const days = [5, 4, 3, 2, 1].map((ago) => pointAt(new Date(NOW.getTime() - ago * DAY), { id: `day-${ago}`, tiers: [], expiresAt: NOW }));
+  const clock = "this machine's clock says 2027-12-30 12:00 UTC, the database's 2026-11-25 12:00 UTC";
+  const doubted = expire([...days, fresh], { tiers: [] }, NOW, { most: true, doubts: [clock] });
+  assert.deepEqual(removed(doubted), []);
+  assert.match(reasonsFor(doubted, "day-5"), /nothing is removed while this machine's clock says/);
+  const later = new Date(NOW.getTime() + 400 * DAY);
+  const made = pointAt(later, { id: "of-2027", verifiedAt: later });
+  const ahead = expire([...days, made], nightly, new Date(later.getTime() + HOUR));
+  assert.deepEqual([removed(ahead), ahead.withheld?.length, ahead.keep.length], [[], 5, 6]);
+  const back = expire([...days, fresh, made], nightly, NOW, { future: true, most: true });
+  assert.deepEqual(removed(back), ["day-5", "day-4", "day-3", "day-2", "day-1", "of-2027"]);
+  assert.match(reasonsFor(back, "fresh"), /newest restore point/);
 });

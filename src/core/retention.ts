@@ -1,7 +1,7 @@
 // Which restore points are kept and which expire, as a pure function that gives its reasons. Nothing here removes anything.
 import { formatDuration, formatInstant, type Keep } from "./duration.ts";
 import { LifeboatError } from "./errors.ts";
-import { byTime, isDamaged, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
+import { byTime, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
 import { isColder, STORAGE_CLASSES, warmestClass } from "./storage-class.ts";
 import { suspicionOf } from "./suspicion.ts";
 import { missedSlot, type StandIn, standIns, type Tier } from "./tiers.ts";
@@ -19,6 +19,14 @@ export interface ExpireOptions {
   readonly graceMs?: number | undefined;
   /** Classes of the storage, warmest first; empty: it has none, and nothing moves. */
   readonly storageClasses?: readonly string[] | undefined;
+  /** More reasons why nothing may be removed, as the end of a sentence: `nothing is removed while …`. */
+  readonly doubts?: readonly string[] | undefined;
+  /** The latest of the clocks that were asked; default: `now`. A point that is later than it is dated in the future. */
+  readonly present?: Date | undefined;
+  /** More than half of the points may go at once. */
+  readonly most?: boolean | undefined;
+  /** Points dated in the future go too. */
+  readonly future?: boolean | undefined;
   /** By point: another ground for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
   readonly grounds?: ReadonlyMap<string, Pick<Ground, "until" | "says">> | undefined;
 }
@@ -45,6 +53,8 @@ export interface Expiry {
   readonly transitions: readonly Transition[];
   /** Why nothing at all may be removed at present; empty when nothing stands against it. */
   readonly blocked: readonly string[];
+  /** What would be removed, were it not most of what is there. They are in `keep` as well. Absent: that is not what blocks. */
+  readonly withheld?: readonly Decision[];
 }
 
 /** One ground on which the policy keeps a point, or kept it: until an instant, or for ever. */
@@ -64,13 +74,39 @@ interface Ground {
  *
  * Never removed: points on hold; the newest one and the newest whole one; the newest verified one, and the newest whole
  * one of these; and anything while the newest whole backup is missing, failed, damaged or suspiciously small.
+ *
+ * A clock that was wrong can make everything look expired. So a point dated in the future counts for nothing here and is
+ * left alone (unless `future`), and more than half of what is there never goes at once (unless `most`).
  */
 export function expire(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions = {}): Expiry {
   if (new Set(points.map((point) => point.source)).size > 1) {
     throw new LifeboatError("BUG", "retention was asked about several sources at once");
   }
-  const sorted = points.toSorted(byTime);
-  const blocked = blockers(sorted, policy, now, options);
+  const { present = now } = options;
+  const sorted = points.filter(({ time }) => !isInFuture(time, present)).sort(byTime);
+  const blocked = [...blockers(sorted, policy, now, options), ...(options.doubts ?? [])];
+  const expiry = decide(sorted, policy, now, { ...options, blocked });
+  const ahead = points.filter(({ time }) => isInFuture(time, present)).sort(byTime);
+  const mayGo = options.future === true && expiry.blocked.length === 0 && sorted.some((point) => isWhole(point) && !isDamaged(point));
+  const gone = mayGo ? ahead.filter(({ hold }) => hold === undefined) : [];
+  const dated = (point: RestorePoint): Decision => ({ point, reasons: [...heldBy(point), datedInFuture(point)] });
+  return {
+    ...expiry,
+    keep: [...expiry.keep, ...ahead.filter((point) => !gone.includes(point)).map(dated)],
+    remove: [...expiry.remove, ...gone.map(dated)],
+  };
+}
+
+const datedInFuture = ({ time }: RestorePoint): string => `it is dated ${formatInstant(time)}, in the future, and counts for nothing`;
+
+/** Decides about points of which none is dated in the future. `blocked`: why nothing may be removed. */
+function decide(
+  sorted: readonly RestorePoint[],
+  policy: RetentionPolicy,
+  now: Date,
+  options: ExpireOptions & Pick<Expiry, "blocked">,
+): Expiry {
+  const { blocked } = options;
   const protections = protectedPoints(sorted);
   const stand = standIns(policy.tiers, sorted);
   const keep: Decision[] = [];
@@ -88,7 +124,9 @@ export function expire(points: readonly RestorePoint[], policy: RetentionPolicy,
     const transition = blocked.length > 0 ? undefined : colder(point, holding, options.storageClasses ?? STORAGE_CLASSES);
     if (transition !== undefined) transitions.push(transition);
   }
-  return { keep, remove, transitions, blocked };
+  if (options.most === true || remove.length <= keep.length) return { keep, remove, transitions, blocked };
+  const why = `${remove.length} of ${sorted.length} restore points would go at once, more than half`;
+  return { ...decide(sorted, policy, now, { ...options, blocked: [why] }), withheld: remove };
 }
 
 /** When a backup made for these tiers is expected to expire: its last tier's end; undefined for never. Manual: no tiers. */
@@ -128,11 +166,7 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
   const add = (point: RestorePoint | undefined, reason: string): void => {
     if (point !== undefined) reasons.set(point, [...(reasons.get(point) ?? []), reason]);
   };
-  for (const point of points) {
-    if (point.hold === undefined) continue;
-    const { by, at, reason } = point.hold;
-    add(point, `${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`);
-  }
+  for (const point of points) for (const reason of heldBy(point)) add(point, reason);
   const latest = newest(points);
   const latestWhole = newest(points.filter(isWhole));
   add(latest, "it is the newest restore point");
@@ -144,6 +178,12 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
   add(verified, "it is the newest verified restore point");
   if (verifiedWhole !== verified) add(verifiedWhole, "it is the newest verified restore point of the whole database");
   return reasons;
+}
+
+function heldBy({ hold }: RestorePoint): string[] {
+  if (hold === undefined) return [];
+  const { by, at, reason } = hold;
+  return [`${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`];
 }
 
 /** Every ground the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */

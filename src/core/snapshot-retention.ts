@@ -19,7 +19,8 @@ export interface HeldPoint {
   readonly kept?: { readonly job: string; readonly acceptedAt?: Date | undefined } | undefined;
 }
 
-export interface SnapshotExpireOptions extends Pick<ExpireOptions, "graceMs" | "lastAttemptFailed"> {
+export interface SnapshotExpireOptions
+  extends Pick<ExpireOptions, "graceMs" | "lastAttemptFailed" | "doubts" | "present" | "most" | "future"> {
   /** The last attempt found no room: then what has expired is what makes room, and nothing missing keeps it. */
   readonly noRoom?: boolean | undefined;
 }
@@ -35,7 +36,7 @@ export function expireSnapshots(
   options: SnapshotExpireOptions = {},
 ): Omit<Expiry, "transitions"> {
   const regular = held.filter(({ ours, scheduled, kept }) => ours && scheduled !== true && kept === undefined);
-  const { graceMs, lastAttemptFailed, noRoom = false } = options;
+  const { graceMs, lastAttemptFailed, noRoom = false, ...others } = options;
   const decided = expire(
     // Sizes of snapshots say nothing about what is in them: a later one may hold only what has changed.
     regular.map(({ point, ownExpiresAt = point.expiresAt }) => ({
@@ -45,6 +46,7 @@ export function expireSnapshots(
     policy,
     now,
     {
+      ...others,
       graceMs: noRoom ? Number.POSITIVE_INFINITY : graceMs,
       lastAttemptFailed: lastAttemptFailed === true && !noRoom,
       storageClasses: [],
@@ -69,7 +71,12 @@ export function expireSnapshots(
   }
   const inTime = (a: Decision, b: Decision): number =>
     a.point.time.getTime() - b.point.time.getTime() || (a.point.id < b.point.id ? -1 : 1);
-  return { keep: keep.sort(inTime), remove: remove.sort(inTime), blocked: decided.blocked };
+  return {
+    keep: keep.sort(inTime),
+    remove: remove.sort(inTime),
+    blocked: decided.blocked,
+    ...(decided.withheld && { withheld: decided.withheld.map(own) }),
+  };
 }
 
 /** The branch that a restore set aside. `keep` marks a decision to keep. */

@@ -9,7 +9,7 @@ import type { Duty, Rights } from "../ports/engine.ts";
 import type { Storage } from "../ports/storage.ts";
 import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";
-import { clockReason } from "./holders.ts";
+import { clockReason } from "./clocks.ts";
 import { providerStatus } from "./provider-status.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
@@ -35,7 +35,7 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
       return `${storage.url} can be written, raced for, read and cleaned`;
     }),
     await finding("clock", async () => {
-      const [off] = clockReason(await storage.now({ signal }), workshop.clock.now());
+      const [off] = clockReason("storage", await storage.now({ signal }), workshop.clock.now());
       if (off === undefined) return "this machine's clock and the storage's agree";
       return { outcome: "inconclusive", ...off, next: "set this machine's clock, or the storage's, by a time server" };
     }),
@@ -87,8 +87,10 @@ async function exercise(storage: Storage, name: string, signal: AbortSignal): Pr
 export async function checkSource(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
   const name = `source ${source.name}`;
   let facts: DatabaseFacts | undefined;
+  let askedAt = workshop.clock.now();
   const reached = await finding(name, async () => {
     facts = await source.engine.inspect(await source.provider.connection(watch), watch);
+    askedAt = workshop.clock.now();
     const { database, serverVersion, user, tables, sizeBytes, tool } = facts;
     const as = user === "" ? "without a login" : `as ${user}`;
     const amount = counted(tables, wordsOf(source.engine.name).table);
@@ -101,6 +103,7 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     reached,
     ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
+    ...clockOf(facts, askedAt).map((reason) => ({ ...reason, name, outcome: "inconclusive" as const, next: SET_CLOCK })),
     ...(await checkRights(source, watch)),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
@@ -111,6 +114,10 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     }),
   ];
 }
+
+const SET_CLOCK = "set this machine's clock, or the server's, by a time server";
+
+const clockOf = ({ now }: DatabaseFacts, here: Date) => (now === undefined ? [] : clockReason("database", now, here));
 
 /** The role that the source is read as may do what is configured; what it may do beyond that is a remark. */
 async function checkRights(source: Source, watch: Watch): Promise<Finding[]> {

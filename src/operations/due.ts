@@ -1,7 +1,9 @@
 // Due: makes what the policy says is to be there by now and is not, and nothing else. Safe to run as often as one likes.
 import { asLifeboatError, type LifeboatError } from "../core/errors.ts";
+import { type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { tiersDue } from "../core/tiers.ts";
 import { backup } from "./backup.ts";
+import { presentOf } from "./clocks.ts";
 import { pointsOf } from "./points.ts";
 import { snapshot } from "./snapshot.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "./snapshots.ts";
@@ -31,11 +33,18 @@ export interface DueResult {
 /** What is due, in words; nothing is made. */
 export async function dueOf(workshop: Workshop, source: Source, watch: Watch) {
   const now = workshop.clock.now();
-  const points = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const present = presentOf({ here: now, storage: await workshop.repository.storage.now({ signal: watch.signal }) });
+  // A point dated in the future must not keep those from being made that are due until then.
+  const made = (of: readonly { readonly point: RestorePoint }[]) =>
+    untilNow(
+      of.map(({ point }) => point),
+      present,
+    );
+  const points = made(await pointsOf(workshop, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
   const tiers = tiersDue(source.policy.tiers, points, now);
   if (rules.length === 0 || source.managed !== true) return { tiers, rules: [] };
-  const held = (await snapshotsOf(workshop, source, watch)).filter(isScheduled).map(({ point }) => point);
+  const held = made((await snapshotsOf(workshop, source, watch)).filter(isScheduled));
   const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
   return { tiers, rules: rules.filter(({ name }) => due.has(name)) };
 }

@@ -17,6 +17,7 @@ import { RESOURCE } from "./undo.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 const DAY_MS = 86_400_000;
+const most = { most: true };
 const watch = { signal: new AbortController().signal, progress: silentProgress };
 
 /** Five daily backups made by hand, kept for two days each; the newest is of an hour ago. */
@@ -55,13 +56,13 @@ async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage =
 
 test("expire removes what the plan names, with all its objects, and nothing else", async (t) => {
   const { workshop, source, storage, left } = await fiveBackups(t);
-  const plan = await planExpire(workshop, source, watch);
+  const plan = await planExpire(workshop, source, watch, most);
   assert.deepEqual(
     plan.remove.map(({ point }) => point.name),
     ["day-4", "day-3", "day-2"],
   );
   assert.deepEqual(await left(), [0, 1, 2, 3, 4], "a plan does nothing");
-  await expire(workshop, source, watch);
+  await expire(workshop, source, watch, most);
   assert.deepEqual(await left(), [3, 4]);
   const objects = [];
   for await (const { name } of storage.list("sources/")) objects.push(name);
@@ -80,14 +81,14 @@ test("a restore point that a job is using, or that somebody put on hold, stays",
     clock,
   );
   await mark(workshop.repository, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
-  const result = await expire(workshop, source, watch);
+  const result = await expire(workshop, source, watch, most);
   assert.deepEqual(
     result.refused.map(({ point }) => point.id),
     [first.id],
   );
   assert.deepEqual(await left(), [0, 1, 3, 4]);
   await lease.release();
-  await expire(workshop, source, watch);
+  await expire(workshop, source, watch, most);
   assert.deepEqual(await left(), [1, 3, 4]);
 });
 
@@ -101,17 +102,17 @@ test("a removal that the storage refuses leaves the point whole; one it breaks o
     },
   });
   const { workshop, source, left, clock } = await fiveBackups(t, wrap);
-  const refused = await expire(workshop, source, watch);
+  const refused = await expire(workshop, source, watch, most);
   assert.equal(refused.refused.length, 3);
   assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
 
   failing = "data.zst.age";
-  await assert.rejects(expire(workshop, source, watch), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
+  await assert.rejects(expire(workshop, source, watch, most), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
   assert.deepEqual(await left(), [1, 2, 3, 4], "it is no backup any more");
   assert.equal((await listLeases(workshop.repository)).leases.length, 1, "and what is left of it is not forgotten");
   failing = "";
   clock.advance(10 * 60_000);
-  await expire(workshop, source, watch);
+  await expire(workshop, source, watch, most);
   const objects = [];
   for await (const { name } of workshop.repository.storage.list("sources/shop/backups/")) objects.push(name);
   assert.equal(objects.length, 8, `${objects}`);
@@ -138,5 +139,33 @@ test("R33 a removal that had not begun when its process died does not begin once
     await assert.rejects(dying, (error) => isLifeboatError(error, "STORAGE_TIMEOUT"));
     assert.deepEqual(await left(), held ? [0, 1, 2, 3, 4] : [1, 2, 3, 4]);
     assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  }
+});
+
+test("R24 more than half goes only when told; without, nothing goes and what would is named", async (t) => {
+  const { workshop, source, left } = await fiveBackups(t);
+  const result = await expire(workshop, source, watch);
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
+  assert.deepEqual(
+    result.withheld?.map(({ point }) => point.name),
+    ["day-4", "day-3", "day-2"],
+  );
+  assert.match(result.blocked.join(), /3 of 5 restore points would go at once/);
+});
+
+test("R24 nothing is removed while this machine's clock is ahead of the storage's or of the database's", async (t) => {
+  for (const other of ["storage", "database"]) {
+    const { workshop, source, left, clock } = await fiveBackups(t);
+    const truth = clock.now();
+    const told = (): Date => truth;
+    const database = other === "database" ? truth : undefined;
+    const asked = { ...source, provider: { connection: async () => ({}) }, engine: { inspect: async () => ({ now: database }) } };
+    const storage = { ...workshop.repository.storage, ...(other === "storage" && { now: async () => told() }) };
+    const ahead = { ...workshop, repository: { ...workshop.repository, storage } };
+    assert.equal((await planExpire(ahead, asked as unknown as Source, watch, most)).blocked.length, 0);
+    clock.advance(3_600_000);
+    const { blocked } = await expire(ahead, asked as unknown as Source, watch, most);
+    assert.match(blocked.join(), new RegExp(`this machine's clock says .*, the ${other}'s `));
+    assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
   }
 });

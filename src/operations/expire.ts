@@ -2,11 +2,12 @@
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthCode } from "../core/health.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
-import { type Decision, expire as decide, type Expiry } from "../core/retention.ts";
+import { type Decision, expire as decide, type ExpireOptions, type Expiry } from "../core/retention.ts";
 import { isRefusal } from "../ports/storage.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
 import { backupsFolder, manifestName, partName } from "../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
+import { clockDoubts, presentOf, readClocks } from "./clocks.ts";
 import { refuseInUse } from "./holders.ts";
 import { type Job, runJob } from "./job.ts";
 import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
@@ -36,8 +37,11 @@ export interface ExpireResult extends Expiry {
  */
 const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABLE", "POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK"]);
 
+/** What is removed only when the user says so. */
+export type ExpireRequest = Pick<ExpireOptions, "most" | "future">;
+
 /** What `expire` would do now. */
-export async function planExpire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
+export async function planExpire(workshop: Workshop, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   const entries = await pointsOf(workshop, source.name);
   const flaw = workshop.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
   if (flaw !== undefined) {
@@ -49,10 +53,13 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
   const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
   const { storageClasses } = workshop.repository.storage.capabilities;
   const log = await logOf(workshop, source.name, watch.signal, entries);
-  const grounds = baseGrounds(log, points, source, workshop.clock.now());
-  const options = { lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
-  const backups = decide(points, source.policy, workshop.clock.now(), options);
-  const snapshots = await planSnapshotExpiry(workshop, source, watch);
+  const clocks = await readClocks(workshop, source, watch);
+  const now = clocks.here;
+  const by = { ...request, doubts: clockDoubts(clocks), present: presentOf(clocks) };
+  const grounds = baseGrounds(log, points, source, now);
+  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
+  const backups = decide(points, source.policy, now, options);
+  const snapshots = await planSnapshotExpiry(workshop, source, by, watch);
   const removing = new Set(backups.remove.map(({ point }) => point.id));
   const archived = log.log.segments.length + log.log.orphans.length > 0;
   return {
@@ -61,20 +68,21 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
     log: archived ? await planLogExpiry(workshop, source, log, { removing, blocked: backups.blocked }) : undefined,
     keep: [...backups.keep, ...snapshots.keep],
     remove: [...backups.remove, ...snapshots.remove],
+    withheld: [...(backups.withheld ?? []), ...(snapshots.withheld ?? [])],
     transitions: backups.transitions,
-    blocked: [...backups.blocked, ...snapshots.blocked],
+    blocked: [...new Set([...backups.blocked, ...snapshots.blocked])],
     refused: [],
   };
 }
 
 /** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
-export async function expire(workshop: Workshop, source: Source, watch: Watch): Promise<ExpireResult> {
+export async function expire(workshop: Workshop, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   return runJob(
     workshop,
     { verb: "expire", source: source.name, exclusive: true, aside: true },
     watch,
     async (job) => {
-      const plan = await job.step("decide", () => planExpire(workshop, source, watch));
+      const plan = await job.step("decide", () => planExpire(workshop, source, watch, request));
       const folders = new Map((await pointsOf(workshop, source.name)).map(({ point, folder }) => [point.id, folder]));
       const held = await snapshotsOf(workshop, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];

@@ -1,10 +1,11 @@
 // Who is at work: the leases of the repository, and those that jobs of this machine hold in its own place.
-import { formatDuration, formatInstant } from "../core/duration.ts";
+import { formatInstant } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import { isId } from "../core/ids.ts";
 import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../repository/lease-files.ts";
 import type { Repository } from "../repository/repository.ts";
+import { CLOCK_LIMIT_MS, clockReason } from "./clocks.ts";
 import type { Workshop } from "./workshop.ts";
 
 export interface Holder extends FoundLease {
@@ -20,9 +21,6 @@ export interface Holders {
   /** The present of the repository's storage. */
   readonly at: Date;
 }
-
-/** From here on a clock that differs is named: certificates, signatures of requests and schedules go by it. */
-const CLOCK_LIMIT_MS = 30_000;
 
 export async function holdersOf(workshop: Workshop, signal?: AbortSignal): Promise<Holders> {
   const holders: Holder[] = [];
@@ -56,18 +54,10 @@ export async function refuseInUse(workshop: Workshop, point: string, ownJob: str
 export function reasonsOf({ holders, flaws, at }: Holders, source: string, now: Date, sources: Iterable<string>): HealthReason[] {
   const known = [...sources];
   return [
-    ...clockReason(at, now),
+    ...clockReason("storage", at, now),
     ...flaws.filter(({ name }) => concerns(name, source, known)).map(({ message }) => ({ code: "LEASE_INVALID", message }) as const),
     ...holders.filter(({ record }) => record.source === source).flatMap((holder) => reasonsOfHolder(holder, at)),
   ];
-}
-
-/** Own clock against the storage's; empty where they agree. */
-export function clockReason(storage: Date, here: Date): HealthReason[] {
-  const offMs = here.getTime() - storage.getTime();
-  if (Math.abs(offMs) <= CLOCK_LIMIT_MS) return [];
-  const message = `this machine's clock says ${formatInstant(here)}, the storage's ${formatInstant(storage)}: they are ${formatDuration(Math.abs(offMs))} apart`;
-  return [{ code: "CLOCK_OFF", message }];
 }
 
 function reasonsOfHolder({ record, renewedAt, silent, abandoned }: Holder, at: Date): HealthReason[] {

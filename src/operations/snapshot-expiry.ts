@@ -13,10 +13,10 @@ import type { Source, Watch, Workshop } from "./workshop.ts";
 const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** What is to go and to stay at the provider, with reasons; nothing where it holds nothing. */
-export async function planSnapshotExpiry(workshop: Workshop, source: Source, watch: Watch) {
+export async function planSnapshotExpiry(workshop: Workshop, source: Source, by: SnapshotExpireOptions, watch: Watch) {
   const entries = await snapshotsOf(workshop, source, watch);
   const options = await attemptOptions(workshop, source.name, entries, watch.signal);
-  return expireSnapshots(entries, snapshotRetention(source), workshop.clock.now(), options);
+  return expireSnapshots(entries, snapshotRetention(source), workshop.clock.now(), { ...by, ...options });
 }
 
 /** How the last attempt at a snapshot ended, where it was later than the newest one. */

@@ -2,9 +2,10 @@
 import { isLifeboatError } from "../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../core/health.ts";
 import { dateOfMicros } from "../core/micros.ts";
-import { byTime, exposureMs, newest, type RestorePoint } from "../core/restore-point.ts";
+import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
+import { ask, clockReason, presentOf, REACH_MS } from "./clocks.ts";
 import { type Holders, holdersOf, placesOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
@@ -24,27 +25,27 @@ export interface SourceStatus extends Health {
   readonly provider?: ProviderStatus | undefined;
 }
 
-const REACH_MS = 10_000;
 /** How far back an attempt is looked for when there is no backup at all. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** Judges one source. `known`: the leases, where they were read just now. */
 export async function statusOf(workshop: Workshop, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
   const { clock } = workshop;
-  const reach = reachProblem(source, watch.signal);
+  const reach = reachOf(workshop, source, watch);
   const entries = await pointsOf(workshop, source.name);
   const own = entries.map(({ point }) => point);
   const stored: HealthReason[] = [...repositoryFlaws(workshop), ...workshop.catalog.flaws(source.name)];
   const holders = known ?? (await holdersOf(workshop, watch.signal));
   const jobs = reasonsOf(holders, source.name, clock.now(), workshop.sources.keys());
-  const [unreachableBecause, log, provider, lastDrill, attempt] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, attempt] = await Promise.all([
     reach,
     logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
-    lastDrillOf(workshop, source.name, stored, watch.signal),
+    lastDrillOf(workshop, source.name, clock.now(), stored, watch.signal),
     lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
+  const present = presentOf({ here: now, storage: holders.at, database: serverNow });
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);
   const window = provider?.state?.window ?? windowOf(log);
   const health = judgeSource({
@@ -61,15 +62,17 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     objective: source.objective,
     policy: source.policy,
     now,
+    present,
+    clocks: serverNow && clockReason("database", serverNow, askedAt),
     reachable: unreachableBecause === undefined,
   });
   return {
     ...health,
     source,
     earliest: points[0],
-    latest: newest(points),
+    latest: newest(untilNow(points, present)),
     lastDrill,
-    exposureMs: exposureMs(points, now, window?.latest),
+    exposureMs: exposureMs(points, present, window?.latest),
     log,
     provider,
     unreachableBecause,
@@ -82,9 +85,15 @@ function* repositoryFlaws({ repository: { flaw, memory } }: Workshop): Iterable<
 }
 
 /** Of the drills whose evidence lies in the repository and on this machine, the last. */
-async function lastDrillOf(workshop: Workshop, source: string, flaws: HealthReason[], signal: AbortSignal): Promise<Evidence | undefined> {
+async function lastDrillOf(
+  workshop: Workshop,
+  source: string,
+  until: Date,
+  flaws: HealthReason[],
+  signal: AbortSignal,
+): Promise<Evidence | undefined> {
   const places = await placesOf(workshop);
-  const found = await Promise.all(places.map((place) => lastEvidence(place, source, "drill", signal, (flaw) => flaws.push(flaw))));
+  const found = await Promise.all(places.map((place) => lastEvidence(place, source, "drill", until, signal, (flaw) => flaws.push(flaw))));
   return found.reduce((last, one) => (last !== undefined && (one === undefined || one.endedAt < last.endedAt) ? last : one), undefined);
 }
 
@@ -94,14 +103,21 @@ function windowOf(log: LogStatus | undefined): { readonly earliest: Date; readon
   return { earliest: dateOfMicros(log.window.earliest), latest: dateOfMicros(log.window.latest) };
 }
 
-async function reachProblem(source: Source, signal: AbortSignal): Promise<string | undefined> {
+interface Reach {
+  readonly unreachableBecause?: string | undefined;
+  /** The database's clock, and ours when it told it. */
+  readonly serverNow?: Date | undefined;
+  readonly askedAt: Date;
+}
+
+async function reachOf({ clock }: Workshop, source: Source, watch: Watch): Promise<Reach> {
   try {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)]);
-    await source.engine.inspect(await source.provider.connection({ signal: limited }), { signal: limited });
-    return undefined;
+    const { now } = await ask(source, watch);
+    return { serverNow: now, askedAt: clock.now() };
   } catch (error) {
-    signal.throwIfAborted();
-    return isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
+    watch.signal.throwIfAborted();
+    const why = isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
+    return { unreachableBecause: why, askedAt: clock.now() };
   }
 }
 
@@ -119,10 +135,12 @@ export async function lastAttempt(
     if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
     return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
   }
-  const latest = newest(points);
+  // What is dated in the future is no attempt after which others could not have failed.
+  const latest = newest(untilNow(points, now));
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
   for await (const job of jobsSince(repository, since, signal)) {
     if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
+    if (isInFuture(new Date(job.startedAt), now)) continue;
     const outcome = job.state === "done" ? "done" : "failed";
     return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
   }

@@ -26,4 +26,6 @@ export interface DatabaseFacts {
   readonly warnings: readonly string[];
   /** A value equal for two connections exactly when they reach the same database of the same cluster. */
   readonly identity: string;
+  /** The server's clock when it was asked. Absent: it tells no time. */
+  readonly now?: Date | undefined;
 }

@@ -5,6 +5,7 @@ import * as z from "zod/mini";
 import { isLifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Achieved, Objective } from "../core/objectives.ts";
+import { isInFuture } from "../core/restore-point.ts";
 import type { Check, Verdict } from "../core/verdict.ts";
 import { digest, format, id, instant, list, maybe, prose, type Schema, segment, step, word } from "./fields.ts";
 import type { JobStep } from "./journal.ts";
@@ -91,12 +92,13 @@ export async function fileEvidence(repository: Repository, evidence: Omit<Eviden
 
 /**
  * The newest evidence of a source that a trusted key has signed, or undefined. What cannot be read, or is not signed, is named with
- * `onFlaw` and passed over.
+ * `onFlaw` and passed over. So is what was filed later than `until`: a clock was wrong, and it must not hide what was found since.
  */
 export async function lastEvidence(
   repository: Repository,
   source: string,
   verb: Evidence["verb"],
+  until: Date,
   signal?: AbortSignal,
   onFlaw: (flaw: HealthReason) => void = () => {},
 ): Promise<Evidence | undefined> {
@@ -109,6 +111,7 @@ export async function lastEvidence(
       if (found === undefined || (found.signedBy !== undefined && found.value.verb !== verb)) continue;
       if (found.value.id !== id || found.value.source !== source)
         onFlaw({ code: "OBJECT_UNREADABLE", message: `${name} is the evidence of another job` });
+      else if (isInFuture(new Date(found.value.endedAt), until)) continue;
       else if (found.signedBy === undefined) onFlaw({ code: "EVIDENCE_UNSIGNED", message: `${name} is not signed by a trusted key` });
       else return found.value;
     } catch (error) {

@@ -17,7 +17,7 @@ import { createRepository } from "../../src/repository/open.ts";
 import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
-import { type DrivenClock, drivenClock } from "./repository.ts";
+import { type DrivenClock, drivenClock, onClock } from "./repository.ts";
 
 export const DAY_MS = 86_400_000;
 export const HOUR_MS = 3_600_000;
@@ -79,8 +79,9 @@ export async function practise(
   const storage = await openStorage(config, { create: true });
   await createRepository(storage, config.repository.encryption.recipients, clock, trustIn(config));
   await storage.close();
-  const workshop = await compose(config, { clock, lifeboat: "test", env });
-  t.after(() => workshop.close());
+  const composed = await compose(config, { clock, lifeboat: "test", env });
+  t.after(() => composed.close());
+  const workshop = { ...composed, repository: { ...composed.repository, storage: onClock(composed.repository.storage, clock) } };
   const [found] = workshop.sources.values();
   if (found === undefined) throw new Error(`${example} names no source`);
   const source = neon === undefined ? underClock(found, clock) : found;
@@ -112,6 +113,7 @@ function underClock(source: Source, clock: DrivenClock): Source {
     ...source,
     engine: {
       ...engine,
+      inspect: async (connection, work) => ({ ...(await engine.inspect(connection, work)), now: clock.now() }),
       async beginDump(connection, options) {
         const dump = await engine.beginDump(connection, options);
         return { ...dump, snapshotAt: clock.now() };

@@ -18,6 +18,7 @@ const NO_TLS_CHECK = ["tlsInsecure", "tlsAllowInvalidCertificates", "tlsAllowInv
 export async function databaseFacts(session: MongoSession, scope: Scope): Promise<DatabaseFacts> {
   const { hello, connection } = session;
   const sizes = await sizesOf(session, scope);
+  const { localTime } = await session.command("admin", { hello: 1 });
   return {
     serverVersion: hello.version,
     serverMajor: hello.serverMajor,
@@ -28,6 +29,7 @@ export async function databaseFacts(session: MongoSession, scope: Scope): Promis
     tool: `mongodb driver ${DRIVER_VERSION}`,
     warnings: [...topologyWarnings(session), ...(await oplogWarnings(session)), ...tlsWarnings(session), ...absent(scope, sizes.present)],
     identity: await identityOf(session, scope),
+    ...(localTime instanceof Date ? { now: localTime } : {}),
   };
 }
 

@@ -13,7 +13,8 @@ select pg_catalog.current_setting('server_version') as version, pg_catalog.curre
   pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text as encoding,
   (select rolsuper or rolbypassrls from pg_catalog.pg_roles where rolname = current_user) as sees_all,
   (select pg_catalog.count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
-  pg_catalog.pg_is_in_recovery() as standby
+  pg_catalog.pg_is_in_recovery() as standby,
+  extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.text as now
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()`;
 
 interface Facts extends Record<string, unknown> {
@@ -26,6 +27,7 @@ interface Facts extends Record<string, unknown> {
   readonly sees_all: boolean;
   readonly row_security: boolean;
   readonly standby: boolean;
+  readonly now: string;
 }
 
 const NAMED = 5;
@@ -54,5 +56,6 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
     tool,
     warnings,
     identity: await clusterIdentity(client),
+    now: new Date(Number(facts.now) * 1000),
   };
 }
