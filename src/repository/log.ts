@@ -65,7 +65,7 @@ export async function storeSegment(
 }
 
 /** What lies behind the last complete record is cut off: the same state is then always the same bytes. */
-function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
+export function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
   const filledBytes = Math.max(0, Number(parseLsn(segment.endLsn) - parseLsn(segment.startLsn)));
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes.subarray(0, filledBytes));

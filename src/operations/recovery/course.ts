@@ -6,8 +6,7 @@ import type { LogSegment, Micros, RecoveryWindow } from "../../core/log.ts";
 import { parseLsn } from "../../core/lsn.ts";
 import { dateOfMicros, microsOf, parseMicros } from "../../core/micros.ts";
 import { type LogTarget, locate, planFrom } from "../../core/recovery-plan.ts";
-import { readLogBytes } from "../../repository/log.ts";
-import { placeOf } from "../../repository/log-place.ts";
+import { readSegment } from "../../repository/log-segment.ts";
 import { fileNameOf, logEngineOf, readSegmentBytes } from "../log-intake.ts";
 import { logOf, type SourceLog } from "../log-view.ts";
 import { findPoint, type PointEntry } from "../points.ts";
@@ -67,7 +66,7 @@ export async function courseFrom(
   let foundIn: LogSegment | undefined;
   for (const { segment, before } of located.candidates) {
     const key = await workshop.openKey();
-    const stored = readLogBytes(workshop.repository.storage, placeOf(segment), segment, key, signal);
+    const stored = readSegment(workshop.repository, segment, key, signal);
     const bytes = await readSegmentBytes(stored, segment);
     const name = fileNameOf(segment);
     stop =

@@ -2,6 +2,7 @@
 import { isLifeboatError } from "../../core/errors.ts";
 import { markLogDamage, readLogBytes } from "../../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../../repository/log-place.ts";
+import { readSegment } from "../../repository/log-segment.ts";
 import type { OpenKey } from "../../repository/seal/keys.ts";
 import { assertHoldable } from "../../repository/whole.ts";
 import type { Workshop } from "../workshop.ts";
@@ -9,7 +10,7 @@ import type { RecoveryCourse } from "./course.ts";
 
 /** Damage that is found is remembered beside the segment: from then on no window counts on it. */
 export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenKey) {
-  const { storage } = workshop.repository;
+  const { repository } = workshop;
   const { source } = course.base;
   const segments = new Map(course.chain.map((segment) => [segment.name, segment]));
   const histories = new Map(course.log.log.historyRecords.map((record) => [record.name, record]));
@@ -23,12 +24,16 @@ export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenK
     }
   };
   return async (name: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> => {
-    const segment = segments.get(name);
-    const history = histories.get(name);
     // A partial segment is the last of its chain, and is asked for by the name that it will have when it is full.
-    const place = segment ? placeOf(segment) : history && historyPlace(source, history.timeline);
-    const facts = segment ?? history;
-    if (facts !== undefined) assertHoldable(history === facts ? "history file" : "log segment", facts.plain.sizeBytes);
-    return place && facts && reading(place, readLogBytes(storage, place, facts, key, signal));
+    const segment = segments.get(name);
+    if (segment !== undefined) {
+      assertHoldable("log segment", segment.plain.sizeBytes);
+      return reading(placeOf(segment), readSegment(repository, segment, key, signal));
+    }
+    const history = histories.get(name);
+    if (history === undefined) return undefined;
+    assertHoldable("history file", history.plain.sizeBytes);
+    const place = historyPlace(source, history.timeline);
+    return reading(place, readLogBytes(repository.storage, place, history, key, signal));
   };
 }

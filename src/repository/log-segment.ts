@@ -1,0 +1,65 @@
+// Reading a segment that a plan names, while the log archive goes on. A partial segment is replaced by fuller ones, and in the end by
+// the whole one; each of them begins with what was planned, so that is taken from the one that is there.
+import { createHash } from "node:crypto";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { LogSegment } from "../core/log.ts";
+import { stemOf } from "../core/log-chain.ts";
+import { logName } from "./layout.ts";
+import { filledPart, readLogBytes, readSegmentRecord } from "./log.ts";
+import { placeOf } from "./log-place.ts";
+import type { Repository } from "./repository.ts";
+import type { OpenKey } from "./seal/keys.ts";
+import { readWhole } from "./whole.ts";
+
+/** How often a segment may be replaced while it is being looked for. */
+const ATTEMPTS = 10;
+
+/** The plain bytes of the segment. They are proven only once this has ended without throwing. OBJECT_MISSING, INTEGRITY. */
+export async function* readSegment(
+  repository: Repository,
+  segment: LogSegment,
+  key: OpenKey,
+  signal?: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  if (segment.partial) yield await readPartial(repository, segment, key, signal);
+  else yield* readLogBytes(repository.storage, placeOf(segment), segment, key, signal);
+}
+
+async function readPartial(repository: Repository, planned: LogSegment, key: OpenKey, signal?: AbortSignal): Promise<Uint8Array> {
+  let found = planned;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const chunks = readLogBytes(repository.storage, placeOf(found), found, key, signal);
+      const bytes = await readWhole("log segment", chunks, found.plain.sizeBytes);
+      return found === planned ? bytes : asPlanned(planned, bytes);
+    } catch (error) {
+      if (!isLifeboatError(error, "OBJECT_MISSING") || attempt === ATTEMPTS) throw error;
+      const fuller = await fullerThan(repository, planned, signal);
+      if (fuller === undefined) throw error;
+      found = fuller;
+    }
+  }
+}
+
+/** What replaced the partial segment. It was stored before that one was removed: of all there are, one is there. */
+async function fullerThan(repository: Repository, partial: LogSegment, signal?: AbortSignal): Promise<LogSegment | undefined> {
+  const { source, timeline, name } = partial;
+  const prefix = logName(source, timeline, `${name}.partial-`, "json").slice(0, -".json".length);
+  const stems: string[] = [];
+  for await (const object of repository.storage.list(prefix, { signal })) {
+    if (object.name.endsWith(".json")) stems.push(`${name}.partial-${object.name.slice(prefix.length, -".json".length)}`);
+  }
+  const fuller = stems.filter((stem) => /-[0-9a-f]{8}$/.test(stem) && stem > stemOf(partial)).reverse();
+  for (const stem of [...fuller, name]) {
+    const record = await readSegmentRecord(repository, { source, timeline, stem }, signal);
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+/** The beginning of the bytes, as they were when the plan was made. */
+function asPlanned(planned: LogSegment, bytes: Uint8Array): Uint8Array {
+  const part = filledPart(planned, bytes);
+  if (createHash("sha256").update(part).digest("hex") === planned.plain.sha256) return part;
+  throw new LifeboatError("INTEGRITY", `what replaced the partial log segment ${planned.name} does not begin as it did`);
+}
