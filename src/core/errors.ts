@@ -24,14 +24,17 @@ interface CodeFacts {
   readonly retryable: boolean;
   /** What to do next, with a command the user can run. */
   readonly hint: string;
+  /** What was asked for is at fault, or the user took it back: it says nothing against the source, the repository or what is in it. */
+  readonly ofRequest?: true;
 }
 
 const code = (exit: ExitStatus, hint: string, retryable = false): CodeFacts => ({ exit, retryable, hint });
+const ofRequest = (exit: ExitStatus, hint: string): CodeFacts => ({ ...code(exit, hint), ofRequest: true });
 
 /** Every error code. Codes are stable: scripts and alerts match on them. */
 export const ERROR_CODES = {
   // usage and configuration
-  USAGE: code(EXIT.usage, "run `lifeboat --help`, or `lifeboat COMMAND --help`"),
+  USAGE: ofRequest(EXIT.usage, "run `lifeboat --help`, or `lifeboat COMMAND --help`"),
   CONFIG_MISSING: code(EXIT.usage, "run `lifeboat init` here, or name the file with --config FILE"),
   CONFIG_INVALID: code(EXIT.usage, "mend the place shown, then run `lifeboat check`"),
   SECRET_MISSING: code(
@@ -39,16 +42,16 @@ export const ERROR_CODES = {
     "set the variable in the environment of this command, or write the value to a file with mode 0600 and name it",
   ),
   SECRET_EXPOSED: code(EXIT.usage, "run `chmod 600 FILE`; if others may have read it, make a new secret"),
-  SOURCE_UNKNOWN: code(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
-  POINT_UNKNOWN: code(EXIT.usage, "run `lifeboat list` to see every restore point"),
-  POINT_AMBIGUOUS: code(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),
-  POINT_UNSIGNED: code(
+  SOURCE_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
+  POINT_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat list` to see every restore point"),
+  POINT_AMBIGUOUS: ofRequest(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),
+  POINT_UNSIGNED: ofRequest(
     EXIT.integrity,
     "take another restore point, or add the key of whoever signed it to repository.signing.trusted; `--unsigned` restores it as it is",
   ),
   CAPABILITY_MISSING: code(EXIT.usage, "run `lifeboat check SOURCE` to see what this source can do"),
-  CONFIRMATION_NEEDED: code(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
-  NAME_INVALID: code(EXIT.usage, "use letters, digits, dots, dashes and underscores; start with a letter or digit"),
+  CONFIRMATION_NEEDED: ofRequest(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
+  NAME_INVALID: ofRequest(EXIT.usage, "use letters, digits, dots, dashes and underscores; start with a letter or digit"),
   // tools and servers
   TOOL_MISSING: code(
     EXIT.usage,
@@ -81,15 +84,15 @@ export const ERROR_CODES = {
     EXIT.failed,
     "let roles named lifeboat_load_… log in (pg_hba.conf), or repeat the restore with --as-superuser if you trust the source's code",
   ),
-  RESTORE_TARGET_NOT_EMPTY: code(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
-  RESTORE_TARGET_INVALID: code(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
-  RECOVERY_TARGET_OUTSIDE_WINDOW: code(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
+  RESTORE_TARGET_NOT_EMPTY: ofRequest(EXIT.usage, "restore into a new name, or add --replace --yes SOURCE to overwrite this database"),
+  RESTORE_TARGET_INVALID: ofRequest(EXIT.usage, "give --into a new database name, or the URL of an empty database"),
+  RECOVERY_TARGET_OUTSIDE_WINDOW: ofRequest(EXIT.usage, "run `lifeboat list SOURCE` to see what can be reached"),
   RECOVERY_SHORT: code(EXIT.integrity, "do not use the restored database; run `lifeboat verify` on the base backup and its log"),
   LOG_INVALID: code(EXIT.integrity, "run `lifeboat status SOURCE` to see what can be reached; a new base backup begins a new window"),
   ARCHIVE_BLOCKED: code(EXIT.failed, "change the setting named on the source, then run `lifeboat archive SOURCE` again"),
   NO_RESTORE_POINT: code(EXIT.failed, "run `lifeboat backup SOURCE` first"),
   BACKUP_EMPTY: code(EXIT.inconclusive, "check that the source and its tables are the ones you meant"),
-  TABLE_UNKNOWN: code(EXIT.usage, "run `lifeboat show POINT` to see the tables of a backup; quote names with capitals or odd letters"),
+  TABLE_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat show POINT` to see the tables of a backup; quote names with capitals or odd letters"),
   // keys and integrity
   WRONG_KEY: code(
     EXIT.wrongKey,
@@ -130,11 +133,11 @@ export const ERROR_CODES = {
   ),
   PROVIDER_REFUSED: code(EXIT.failed, "read the provider's message above"),
   PROVIDER_FAILED: code(EXIT.failed, "read the provider's message above, then run it again", true),
-  BRANCH_UNKNOWN: code(EXIT.usage, "run `lifeboat list SOURCE` to see branches and snapshots"),
+  BRANCH_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat list SOURCE` to see branches and snapshots"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over after this one fell silent; run it again", true),
-  JOB_UNKNOWN: code(EXIT.usage, "run `lifeboat jobs` to see them"),
+  JOB_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat jobs` to see them"),
   SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be made here", true),
   OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill: the slowest is where to start"),
   INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above: what could not be checked is named"),
@@ -142,7 +145,7 @@ export const ERROR_CODES = {
   APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
   OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` says what was done"),
   TOO_MANY_FILES: code(EXIT.failed, "run `ulimit -n 4096` in this shell, then run it again", true),
-  CANCELLED: code(EXIT.cancelled, "nothing was kept; run it again when you like"),
+  CANCELLED: ofRequest(EXIT.cancelled, "nothing was kept; run it again when you like"),
   BUG: code(EXIT.bug, "this is a mistake in Lifeboat; please report it with the output of --json"),
 } as const satisfies Record<string, CodeFacts>;
 
@@ -183,6 +186,14 @@ export class LifeboatError extends Error {
 export function isLifeboatError(error: unknown, errorCode?: ErrorCode): error is LifeboatError {
   return error instanceof LifeboatError && (errorCode === undefined || error.code === errorCode);
 }
+
+/** Whether an error of this code says nothing against what it met: the request was at fault, or was taken back. */
+export function isOfRequest(errorCode: string): boolean {
+  return Object.entries(ERROR_CODES).some(([name, facts]) => name === errorCode && facts.ofRequest === true);
+}
+
+/** Whether an error belongs in evidence: not a mistake of ours or of whoever asked. */
+export const belongsInEvidence = ({ code: errorCode }: LifeboatError): boolean => errorCode !== "BUG" && !isOfRequest(errorCode);
 
 /** Whether the limit of open files is behind it. Node's loader of modules gives this failure no code: its words are looked at as well. */
 export function lacksHandles(error: unknown): boolean {

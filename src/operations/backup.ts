@@ -1,4 +1,5 @@
 // Backup: one snapshot of the source becomes sealed parts, a fingerprint of the same snapshot, and, last of all, a manifest.
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
 import type { BackupKind, Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Tier } from "../core/tiers.ts";
@@ -53,7 +54,9 @@ async function storeDump(
   const connection = await source.provider.connection({ signal: job.signal });
   const tables = request.tables ?? (request.kind === "tables" ? source.tables : undefined);
   const dump = await job.step("snapshot", () =>
-    source.engine.beginDump(connection, { kind: request.kind, tables, signal: job.signal, progress: watch.progress }),
+    source.engine
+      .beginDump(connection, { kind: request.kind, tables, signal: job.signal, progress: watch.progress })
+      .catch((error: unknown) => Promise.reject(request.tables === undefined ? configured(error, source) : error)),
   );
   try {
     const draft = await beginDraft(workshop, source, request, { ...making, at: dump.snapshotAt });
@@ -67,6 +70,12 @@ async function storeDump(
   } finally {
     await dump.end();
   }
+}
+
+/** Nobody asked for these tables just now: that they are not there is a failure of the backup. */
+function configured(error: unknown, source: Source): unknown {
+  if (!isLifeboatError(error, "TABLE_UNKNOWN")) return error;
+  return new LifeboatError("CONFIG_INVALID", `sources.${source.name}.tables: ${error.message}`, { cause: error });
 }
 
 async function storeParts(

@@ -3,7 +3,7 @@
 import { parseDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { resolveId } from "../core/ids.ts";
-import { isDamaged, isWhole } from "../core/restore-point.ts";
+import { isDamaged, isInFuture, isWhole } from "../core/restore-point.ts";
 import type { Check } from "../core/verdict.ts";
 import { listStoredSources, readManifest } from "../repository/backups.ts";
 import type { CatalogEntry } from "../repository/catalog.ts";
@@ -96,6 +96,7 @@ export async function targetOf(
     const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
     return { entry, named: true, instant: entry.point.time, remarks };
   }
+  if (isInFuture(instant, now)) throw new LifeboatError("RECOVERY_TARGET_OUTSIDE_WINDOW", `${instant.toISOString()} is in the future`);
   if (points.length === 0) throw nothingOf(workshop, source);
   // A base backup is no database to load: it has a road of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");

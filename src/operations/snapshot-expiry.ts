@@ -1,5 +1,5 @@
 // Expiry of points at the provider: decided by core/snapshot-retention.ts, carried out here.
-import { LifeboatError } from "../core/errors.ts";
+import { isOfRequest, LifeboatError } from "../core/errors.ts";
 import { expireSnapshots, type SnapshotExpireOptions } from "../core/snapshot-retention.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
 import { readSnapshotRecord, removeSnapshotRecord } from "../repository/snapshots.ts";
@@ -34,7 +34,10 @@ async function attemptOptions(
 }
 
 async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Promise<JobRecord | undefined> {
-  for await (const job of jobs) if (job.verb === "snapshot" && job.source === source && job.state !== "running") return job;
+  for await (const job of jobs) {
+    if (job.verb !== "snapshot" || job.source !== source || job.state === "running") continue;
+    if (job.error === undefined || !isOfRequest(job.error.code)) return job;
+  }
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 // Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
-import { isLifeboatError } from "../core/errors.ts";
+import { isLifeboatError, isOfRequest } from "../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../core/health.ts";
 import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../core/restore-point.ts";
@@ -121,7 +121,10 @@ async function reachOf({ clock }: Workshop, source: Source, watch: Watch): Promi
   }
 }
 
-/** How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. */
+/**
+ * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. One that the
+ * user took back, or that was asked for something that is not there, was no attempt.
+ */
 export async function lastAttempt(
   workshop: Workshop,
   source: string,
@@ -140,7 +143,7 @@ export async function lastAttempt(
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
   for await (const job of jobsSince(repository, since, signal)) {
     if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
-    if (isInFuture(new Date(job.startedAt), now)) continue;
+    if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
     const outcome = job.state === "done" ? "done" : "failed";
     return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
   }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { isLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, type LifeboatError, belongsInEvidence } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
@@ -139,7 +139,7 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
         await remember(job, course, finding);
         return finding;
       } catch (error) {
-        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
+        if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
           const { objective } = measure(workshop, source, course, job);
           const failed = { verb, job, target, checks: [broken(error)], objective, achieved: {}, throwAway: true } as const;
           const finding = await file(workshop, source, course, failed, "not reached");

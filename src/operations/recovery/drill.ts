@@ -1,5 +1,5 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
-import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { belongsInEvidence, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type Achieved, judgeObjective } from "../../core/objectives.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Scratch } from "../../ports/provider.ts";
@@ -63,7 +63,7 @@ export async function drill(
         await remember(job, source.name, point.id, finding.evidence);
         return finding;
       } catch (error) {
-        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG") {
+        if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
           const finding = await file(notReplayed(target), "scratch", [broken(error)], {}, []);
           await remember(job, source.name, point.id, finding.evidence);
         }

@@ -1,5 +1,5 @@
 // A drill within the provider: a scratch branch or cluster at the target, read in full, compared, asked, timed, and gone again.
-import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, LifeboatError, belongsInEvidence } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import { type Achieved, achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
@@ -42,7 +42,7 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
         await remember(workshop, past, finding.evidence);
         return finding;
       } catch (error) {
-        if (!job.signal.aborted && isLifeboatError(error) && error.code !== "BUG")
+        if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error))
           await file(`scratch ${historyControl(source).place}`, [broken(error)], {});
         throw error;
       }
