@@ -8,6 +8,7 @@ import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import type { SourceConfig } from "./config/tables/root.ts";
 import { combinedObjectiveOf } from "./core/combined.ts";
+import type { DrillPlan } from "./core/drill-schedule.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "./core/errors.ts";
 import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf, type Promised } from "./core/objectives.ts";
@@ -217,9 +218,20 @@ async function wireSource(config: Config, name: string, clock: Clock, archives: 
     windowMs,
     archive: adapter.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
     snapshotPolicy: snapshots,
+    drills: drillsOf(config, name),
+    baseCron: adapter.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
     probes: source.checks.map(probeOf),
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
+}
+
+/** How often a base backup is made where the policy does not say. */
+const WEEKLY = "0 3 * * 0";
+
+function drillsOf({ drills }: Config, source: string): DrillPlan[] {
+  return Object.entries(drills).flatMap(([name, { sources, cron, to, name: pattern }]) =>
+    cron !== undefined && sources.includes(source) ? [{ name, cron, to, pattern }] : [],
+  );
 }
 
 /** A question about a collection is one about a table: only a pipeline needs to know that it is run in a collection. */

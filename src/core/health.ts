@@ -1,4 +1,6 @@
 // Whether a source is protected right now, for `status`, badges and alerts. What is not known is never green.
+
+import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { Objective } from "./objectives.ts";
 import { exposureMs, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint, untilNow } from "./restore-point.ts";
@@ -99,6 +101,10 @@ export interface HealthFacts {
   readonly unasked?: boolean | undefined;
   /** What the leases of its jobs say against it. */
   readonly jobs?: readonly HealthReason[] | undefined;
+  /** A drill of the configuration that was to be done by now. */
+  readonly overdueDrill?: DueDrill | undefined;
+  /** The configuration says when drills are due: no other age is asked for. */
+  readonly scheduledDrills?: boolean | undefined;
   /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
   readonly drillMaxAgeMs?: number | undefined;
 }
@@ -231,7 +237,15 @@ function* exposed(
   yield { code: "EXPOSURE_ABOVE_RPO", message };
 }
 
-function* drills({ lastDrill, now, drillMaxAgeMs = DRILL_MAX_AGE_MS }: HealthFacts): Iterable<HealthReason> {
+function* drills(facts: HealthFacts): Iterable<HealthReason> {
+  const { lastDrill, now, overdueDrill, scheduledDrills = false, drillMaxAgeMs = DRILL_MAX_AGE_MS } = facts;
+  if (overdueDrill !== undefined && lastDrill !== undefined) {
+    const { plan, slot } = overdueDrill;
+    yield {
+      code: "DRILL_OVERDUE",
+      message: `drill ${plan.name} was due on ${formatInstant(slot)}, and was not done; \`lifeboat drill --due\` does it`,
+    };
+  }
   if (lastDrill === undefined) {
     yield { code: "DRILL_MISSING", message: "no drill was ever done, so nothing proves that it can be restored" };
     return;
@@ -239,7 +253,7 @@ function* drills({ lastDrill, now, drillMaxAgeMs = DRILL_MAX_AGE_MS }: HealthFac
   const on = formatInstant(lastDrill.endedAt);
   if (lastDrill.verdict === "fail") yield { code: "DRILL_FAILED", message: `the last drill failed on ${on}` };
   if (lastDrill.verdict === "inconclusive") yield { code: "DRILL_INCONCLUSIVE", message: `the last drill proved nothing on ${on}` };
-  if (now.getTime() - lastDrill.endedAt.getTime() > drillMaxAgeMs) {
+  if (!scheduledDrills && now.getTime() - lastDrill.endedAt.getTime() > drillMaxAgeMs) {
     yield { code: "DRILL_OVERDUE", message: `the last drill was on ${on}, more than ${formatDuration(drillMaxAgeMs)} ago` };
   }
 }

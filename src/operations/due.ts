@@ -1,6 +1,8 @@
 // Due: makes what the policy says is to be there by now and is not, and nothing else. Safe to run as often as one likes.
+
+import { previousSlot } from "../core/cron.ts";
 import { asLifeboatError, type LifeboatError } from "../core/errors.ts";
-import { type RestorePoint, untilNow } from "../core/restore-point.ts";
+import { isDamaged, type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { tiersDue } from "../core/tiers.ts";
 import { backup } from "./backup.ts";
 import { presentOf } from "./clocks.ts";
@@ -43,10 +45,18 @@ export async function dueOf(workshop: Workshop, source: Source, watch: Watch) {
   const points = made(await pointsOf(workshop, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
   const tiers = tiersDue(source.policy.tiers, points, now);
-  if (rules.length === 0 || source.managed !== true) return { tiers, rules: [] };
+  const base = isBaseDue(source, points, now);
+  if (rules.length === 0 || source.managed !== true) return { tiers, base, rules: [] };
   const held = made((await snapshotsOf(workshop, source, watch)).filter(isScheduled));
   const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
-  return { tiers, rules: rules.filter(({ name }) => due.has(name)) };
+  return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
+}
+
+/** A base backup is the beginning of every way to an instant: the older the newest one, the longer the replay. */
+function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[], now: Date): boolean {
+  if (engine.physical === undefined || baseCron === undefined) return false;
+  const slot = previousSlot(baseCron, now);
+  return slot !== undefined && !points.some((point) => point.kind === "base" && !isDamaged(point) && point.time >= slot);
 }
 
 /** Makes them, source by source. */
@@ -63,13 +73,19 @@ export async function makeDue(workshop: Workshop, sources: Iterable<Source>, req
   };
   for (const source of sources) {
     await attempt(source, "what is due", async () => {
-      const { tiers, rules } = await dueOf(workshop, source, watch);
+      const { tiers, base, rules } = await dueOf(workshop, source, watch);
       const { reason, note, fingerprint } = request;
       if (tiers.length > 0) {
         await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
           const kind = source.tables === undefined ? "full" : "tables";
           const { manifest } = await backup(workshop, source, { kind, tiers, reason, note }, watch);
           made.push({ source: source.name, kind, id: manifest.id, name: manifest.name, tiers });
+        });
+      }
+      if (base) {
+        await attempt(source, "base backup", async () => {
+          const { manifest } = await backup(workshop, source, { kind: "base", reason, note }, watch);
+          made.push({ source: source.name, kind: "base", id: manifest.id, name: manifest.name, tiers: [] });
         });
       }
       for (const rule of rules) {

@@ -1,4 +1,5 @@
 // Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
+import { overdueDrill } from "../core/drill-schedule.ts";
 import { isLifeboatError, isOfRequest } from "../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../core/health.ts";
 import { dateOfMicros } from "../core/micros.ts";
@@ -10,6 +11,7 @@ import { type Holders, holdersOf, placesOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
+import { drillsDone } from "./recovery/drills-due.ts";
 import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SourceStatus extends Health {
@@ -37,11 +39,12 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
   const stored: HealthReason[] = [...repositoryFlaws(workshop), ...workshop.catalog.flaws(source.name)];
   const holders = known ?? (await holdersOf(workshop, watch.signal));
   const jobs = reasonsOf(holders, source.name, clock.now(), workshop.sources.keys());
-  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, attempt] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt] = await Promise.all([
     reach,
     logStatus(workshop, source, entries, watch),
     providerStatus(workshop, source, watch),
     lastDrillOf(workshop, source.name, clock.now(), stored, watch.signal),
+    drillsDone(workshop, source, watch),
     lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
@@ -57,6 +60,8 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     provider: provider?.reasons,
     unasked: provider?.notAsked !== undefined,
     jobs,
+    overdueDrill: overdueDrill(source.drills ?? [], drills, now),
+    scheduledDrills: (source.drills ?? []).length > 0,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
     lastAttempt: attempt,
     objective: source.objective,

@@ -1,4 +1,5 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
+import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
@@ -27,6 +28,10 @@ export interface Source {
   readonly windowMs?: number | undefined;
   readonly archive?: ArchiveOptions | undefined;
   readonly snapshotPolicy?: SnapshotPolicy | undefined;
+  /** Drills of the configuration that have a schedule and restore this source. */
+  readonly drills?: readonly DrillPlan[] | undefined;
+  /** When base backups are due, where any instant is to be reachable and the engine makes them. */
+  readonly baseCron?: string | undefined;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;

@@ -31,6 +31,8 @@ export interface Evidence {
   readonly reasons: readonly string[];
   readonly objective: Objective;
   readonly achieved: Achieved;
+  /** The drill of the configuration that it was done for, and what this run of it is called; absent: a person asked for it. */
+  readonly plan?: { readonly name: string; readonly run: string } | undefined;
   /** Anything a reader must know to weigh the figures. */
   readonly remarks: readonly string[];
   /** SHA-256 of the report beside it. */
@@ -66,6 +68,7 @@ export const evidenceSchema: Schema<Evidence> = z.looseObject({
   reasons: list(prose),
   objective: seconds,
   achieved: seconds,
+  plan: maybe(z.looseObject({ name: word, run: word })),
   remarks: list(prose),
   report: digest,
 });
@@ -90,18 +93,24 @@ export async function fileEvidence(repository: Repository, evidence: Omit<Eviden
   return { evidence: whole, filed: name };
 }
 
+/** The newest of `evidenceOf`, or undefined. */
+export async function lastEvidence(...wanted: Parameters<typeof evidenceOf>): Promise<Evidence | undefined> {
+  for await (const evidence of evidenceOf(...wanted)) return evidence;
+  return undefined;
+}
+
 /**
- * The newest evidence of a source that a trusted key has signed, or undefined. What cannot be read, or is not signed, is named with
+ * Evidence of a source, newest first, that a trusted key has signed. What cannot be read, or is not signed, is named with
  * `onFlaw` and passed over. So is what was filed later than `until`: a clock was wrong, and it must not hide what was found since.
  */
-export async function lastEvidence(
+export async function* evidenceOf(
   repository: Repository,
   source: string,
   verb: Evidence["verb"],
   until: Date,
   signal?: AbortSignal,
   onFlaw: (flaw: HealthReason) => void = () => {},
-): Promise<Evidence | undefined> {
+): AsyncIterable<Evidence> {
   const ids: string[] = [];
   for await (const id of repository.storage.listFolders(evidenceFolder(source), { signal })) ids.push(id);
   for (const id of ids.sort().reverse()) {
@@ -113,11 +122,10 @@ export async function lastEvidence(
         onFlaw({ code: "OBJECT_UNREADABLE", message: `${name} is the evidence of another job` });
       else if (isInFuture(new Date(found.value.endedAt), until)) continue;
       else if (found.signedBy === undefined) onFlaw({ code: "EVIDENCE_UNSIGNED", message: `${name} is not signed by a trusted key` });
-      else return found.value;
+      else yield found.value;
     } catch (error) {
       if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "FORMAT_UNKNOWN")) throw error;
       onFlaw({ code: "OBJECT_UNREADABLE", message: error.message });
     }
   }
-  return undefined;
 }

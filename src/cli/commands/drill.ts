@@ -1,9 +1,10 @@
-// lifeboat drill [SOURCE]
+// lifeboat drill [SOURCE], lifeboat drill --due
 import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
-import { EXIT, type ExitStatus } from "../../core/errors.ts";
-import { drill } from "../../operations/recovery/drill.ts";
-import { defineCommand } from "../command.ts";
+import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { drill, type Finding } from "../../operations/recovery/drill.ts";
+import { dueDrills } from "../../operations/recovery/drills-due.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { combinedJson, renderCombined } from "../render/combined.ts";
 import { eachSource, withWorkshop } from "../session.ts";
@@ -15,9 +16,12 @@ export const drillCommand = defineCommand({
   options: {
     to: {
       type: text,
-      default: "latest",
       value: "TARGET",
-      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point.",
+      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point. Default: `latest`.",
+    },
+    due: {
+      type: flag,
+      help: "Run what `drills` of the configuration says is due, of this source or of all, each to its own target. Nothing due is success.",
     },
     unsigned: {
       type: flag,
@@ -25,12 +29,13 @@ export const drillCommand = defineCommand({
     },
   },
   json: true,
-  examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d"],
+  examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d", "lifeboat drill --due"],
   async run(context) {
+    if (context.options.due) return runDue(context);
     return withWorkshop(context, async (workshop, watch) => {
       let worst: ExitStatus = EXIT.done;
       const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
-        const finding = await drill(workshop, source, context.options.to, watch, context.options);
+        const finding = await drill(workshop, source, context.options.to ?? "latest", watch, context.options);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
         return finding;
@@ -54,3 +59,31 @@ export const drillCommand = defineCommand({
     });
   },
 });
+
+type DrillContext = Pick<CommandContext, "config" | "clock" | "env" | "signal" | "progress" | "emit" | "paint"> & {
+  readonly args: { readonly source?: string | undefined };
+  readonly options: { readonly to?: string | undefined; readonly unsigned?: boolean | undefined };
+};
+
+/** Each due drill in its turn. A source whose drill cannot be done keeps no other from its own. */
+async function runDue(context: DrillContext): Promise<ExitStatus> {
+  const { to, unsigned } = context.options;
+  if (to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
+  return withWorkshop(context, async (workshop, watch) => {
+    const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
+      const findings: Finding[] = [];
+      for (const { plan } of await dueDrills(workshop, source, watch)) {
+        findings.push(await drill(workshop, source, plan.to, watch, { unsigned, plan }));
+      }
+      return findings;
+    });
+    const findings = outcomes.results.flat();
+    const place = workshop.repository.storage.url;
+    context.emit({ drills: findings.map(findingJson), combined: null }, () =>
+      findings.length === 0 ? "no drill is due" : findings.map((finding) => renderFinding(finding, place, context.paint)).join("\n\n"),
+    );
+    outcomes.settle();
+    const statuses = findings.map(exitOfFinding);
+    return statuses.includes(EXIT.failed) ? EXIT.failed : (statuses.find((status) => status !== EXIT.done) ?? EXIT.done);
+  });
+}

@@ -28,6 +28,11 @@ export const policy = section({
     help: "How far back any instant can be restored: at the provider, or by base backups and the log archive.",
     example: "30d",
   },
+  base: {
+    type: cron,
+    help: "When base backups of a PostgreSQL that you host yourself are due, in UTC, where `window` is set. Default: every Sunday at 03:00; the first one at once.",
+    example: '"0 3 * * 0"',
+  },
   protect: { type: flag, help: "Keep the production branch protected; at Atlas, the cluster against being terminated." },
   encryptionProvider: {
     type: oneOf(["aws", "azure", "gcp"]),

@@ -5,7 +5,11 @@ import { cron, namePattern } from "../types-time.ts";
 
 export const drill = section({
   sources: { type: listOf(text), required: true, help: "Sources that this drill restores.", example: "[shop]" },
-  cron: { type: cron, help: "When it is due, in UTC; `0#1` is the first Sunday.", example: '"0 6 * * 0#1"' },
+  cron: {
+    type: cron,
+    help: "When it is due, in UTC; `0#1` is the first Sunday. `lifeboat drill --due`, from cron, runs it; `status` says when it is overdue.",
+    example: '"0 6 * * 0#1"',
+  },
   to: { type: text, default: "latest", help: "Recovery target: `latest`, a time, a restore point, or so long ago.", example: '"-7d"' },
   name: { type: namePattern, help: "Name pattern of its runs.", example: '"drill-{month}"' },
 });

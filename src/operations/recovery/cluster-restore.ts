@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { isLifeboatError, type LifeboatError, belongsInEvidence } from "../../core/errors.ts";
+import type { DrillPlan } from "../../core/drill-schedule.ts";
+import { belongsInEvidence, isLifeboatError, type LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
@@ -119,7 +120,13 @@ export async function restorePhysical(
 }
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
-export async function drillPhysical(workshop: Workshop, source: Source, course: RecoveryCourse, watch: Watch): Promise<Finding> {
+export async function drillPhysical(
+  workshop: Workshop,
+  source: Source,
+  course: RecoveryCourse,
+  watch: Watch,
+  plan?: DrillPlan,
+): Promise<Finding> {
   return runJob(
     workshop,
     { verb: "drill", source: source.name, point: course.base.point.id, aside: true },
@@ -135,13 +142,22 @@ export async function drillPhysical(workshop: Workshop, source: Source, course: 
         await job.cleanUp(() => recovered.remove());
         await job.strike(recovered.resource);
         const all = [...checks, ...judgeObjective(objective, achieved)];
-        const finding = await file(workshop, source, course, { verb, job, target, checks: all, objective, achieved, throwAway: true });
+        const finding = await file(workshop, source, course, {
+          verb,
+          job,
+          target,
+          checks: all,
+          objective,
+          achieved,
+          throwAway: true,
+          plan,
+        });
         await remember(job, course, finding);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
           const { objective } = measure(workshop, source, course, job);
-          const failed = { verb, job, target, checks: [broken(error)], objective, achieved: {}, throwAway: true } as const;
+          const failed = { verb, job, target, checks: [broken(error)], objective, achieved: {}, throwAway: true, plan } as const;
           const finding = await file(workshop, source, course, failed, "not reached");
           await remember(job, course, finding);
         }

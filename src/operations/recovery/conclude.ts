@@ -1,4 +1,6 @@
 // The end of a drill or a restore: the verdict from the checks, and the evidence filed.
+import type { DrillPlan } from "../../core/drill-schedule.ts";
+import { NAME_PATTERNS, renderName } from "../../core/names.ts";
 import type { Achieved, Objective } from "../../core/objectives.ts";
 import { type Check, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
@@ -18,6 +20,8 @@ export interface Conclusion {
   readonly objective: Objective;
   readonly achieved: Achieved;
   readonly remarks: readonly string[];
+  /** The drill of the configuration that this one was done for. */
+  readonly plan?: DrillPlan | undefined;
 }
 
 export interface Finding extends Filed {
@@ -35,7 +39,7 @@ export function measuredSeconds(job: Job): number {
 }
 
 export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<Finding> {
-  const { job, point, verb, target, checks, objective, achieved, remarks } = conclusion;
+  const { job, point, verb, target, checks, objective, achieved, remarks, plan } = conclusion;
   const { verdict, reasons } = judge(checks);
   const { user, host } = thisOwner();
   const found: Omit<Evidence, "report"> = {
@@ -55,6 +59,9 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
     objective,
     achieved,
     remarks,
+    ...(plan && {
+      plan: { name: plan.name, run: renderName(plan.pattern ?? NAME_PATTERNS.drill, { at: new Date(job.record.startedAt) }) },
+    }),
   };
   return job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };

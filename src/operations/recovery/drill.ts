@@ -1,4 +1,5 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
+import type { DrillPlan } from "../../core/drill-schedule.ts";
 import { belongsInEvidence, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type Achieved, judgeObjective } from "../../core/objectives.ts";
 import type { Check } from "../../core/verdict.ts";
@@ -27,12 +28,12 @@ export async function drill(
   source: Source,
   to: string,
   watch: Watch,
-  { unsigned }: { readonly unsigned?: boolean | undefined } = {},
+  { unsigned, plan }: { readonly unsigned?: boolean | undefined; readonly plan?: DrillPlan | undefined } = {},
 ): Promise<Finding> {
   const past = await pastTargetOf(workshop, source, to, watch);
-  if (past !== undefined) return branchDrill(workshop, source, past, watch);
+  if (past !== undefined) return branchDrill(workshop, source, past, watch, plan);
   const course = await physicalCourse(workshop, source, to, watch, { unsigned });
-  if (course !== undefined) return drillPhysical(workshop, source, course, watch);
+  if (course !== undefined) return drillPhysical(workshop, source, course, watch, plan);
   const target = await destinationOf(workshop, source, to, watch, { orOlder: true, unsigned });
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
@@ -52,6 +53,7 @@ export async function drill(
           objective,
           achieved,
           remarks: [...reached.remarks, ...remarks],
+          plan,
         });
       try {
         const { place, arrival, rtoSeconds } = await rehearse(workshop, source, target, job, watch);

@@ -1,5 +1,7 @@
 // A drill within the provider: a scratch branch or cluster at the target, read in full, compared, asked, timed, and gone again.
-import { isLifeboatError, LifeboatError, belongsInEvidence } from "../../core/errors.ts";
+
+import type { DrillPlan } from "../../core/drill-schedule.ts";
+import { belongsInEvidence, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import { type Achieved, achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
@@ -15,7 +17,7 @@ import { expectedOf, type PastTarget } from "./history.ts";
 import { prove } from "./prove.ts";
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
-export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch): Promise<Finding> {
+export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch, plan?: DrillPlan): Promise<Finding> {
   const objective = past.instant ? source.objective : { rtoSeconds: source.objective.rtoSeconds };
   const lossSeconds = rpoOf(workshop, past);
   return runJob(
@@ -34,6 +36,7 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
           objective,
           achieved,
           remarks: measured.remarks,
+          plan,
         });
       try {
         const { target, checks, rtoSeconds } = await rehearse(workshop, source, measured, job, watch);

@@ -1,0 +1,25 @@
+// The drills of the configuration that are due: safe to ask as often as one likes, from a line of cron.
+import { type DoneDrill, type DueDrill, drillsCountFrom, drillsDue } from "../../core/drill-schedule.ts";
+import { evidenceOf } from "../../repository/evidence.ts";
+import { placesOf } from "../holders.ts";
+import type { Source, Watch, Workshop } from "../workshop.ts";
+
+export async function dueDrills(workshop: Workshop, source: Source, watch: Pick<Watch, "signal">): Promise<DueDrill[]> {
+  return drillsDue(source.drills ?? [], await drillsDone(workshop, source, watch), workshop.clock.now());
+}
+
+/** The drills of the source that its plans may count: those since the oldest slot that is still to be served. */
+export async function drillsDone(workshop: Workshop, source: Source, { signal }: Pick<Watch, "signal">): Promise<DoneDrill[]> {
+  const now = workshop.clock.now();
+  const since = drillsCountFrom(source.drills ?? [], now);
+  if (since === undefined) return [];
+  const done: DoneDrill[] = [];
+  for (const place of await placesOf(workshop)) {
+    for await (const { plan, startedAt } of evidenceOf(place, source.name, "drill", now, signal)) {
+      const at = new Date(startedAt);
+      if (at < since) break;
+      done.push({ plan: plan?.name, at });
+    }
+  }
+  return done;
+}
