@@ -101,7 +101,7 @@ const WRONG: readonly (readonly [title: string, from: string, to: string, said: 
     "several databases beside the URL's own",
     "consistency: oplog",
     "databases: [a]",
-    /:13:\d+: sources.legacy.databases: .*names the database shop already/,
+    /:13:\d+: sources.legacy.databases: .*names a database already/,
   ],
   [
     "a query of SQL in MongoDB",

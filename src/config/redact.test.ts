@@ -27,3 +27,11 @@ test("a line of the file is shown without the values of keys that name secrets",
   assert.equal(maskLine("  passphraseFile: /etc/x"), "  passphraseFile: /etc/x");
   assert.equal(maskLine("  passphrase: ${PASS}"), "  passphrase: ${PASS}");
 });
+
+test("of a password that is not percent-encoded every piece is a secret, and a line of the file shows none", () => {
+  assert.deepEqual(redact("s3cr3t on app:12", secretsOf("postgres://app:12/s3cr3t@h/shop")), "*** on app:12");
+  assert.equal(redact("at postgres://app:a/b@c?d@h/x now", []), "at postgres://app:***@h/x now");
+  for (const url of ["postgres://app:a/s3cr3t@h/x", "postgre:/app:s3cr3t@h/x", "app:s3 cr3t@h", '"postgres://app:s3 cr3t@h"'])
+    assert.doesNotMatch(maskLine(`    url: ${url}`), /s3|cr3t/, url);
+  assert.equal(maskLine("  url: ${URL_SHOP}"), "  url: ${URL_SHOP}");
+});

@@ -9,17 +9,21 @@ export function redact(text: string, secrets: Iterable<string>): string {
   const longestFirst = [...secrets].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);
   const struck = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, STARS), text);
   return struck
-    .replace(/(:\/\/[^:@/\s"']*:)[^@/\s"']+(?=@)/g, `$1${STARS}`)
+    .replace(/(:\/\/[^:@/\s"']*:)[^\s"']+(?=@)/g, `$1${STARS}`)
     .replace(/([?&](?:password|sslpassword)=)[^&\s"']+/gi, `$1${STARS}`)
     .replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
 }
 
 /** What of a secret value must not be seen: the password where it is a connection string, else all of it. */
 export function secretsOf(value: string): string[] {
-  const password = /^[a-z0-9+]+:\/\/[^:@/]*:([^/]+)@/i.exec(value)?.[1];
+  const password = /^[a-z0-9+]+:\/\/[^:@/]*:(.+)@/is.exec(value)?.[1];
   const parameter = /[?&](?:ssl)?password=([^&]+)/i.exec(value)?.[1];
   if (!value.includes("://")) return [value];
-  return [password, parameter].flatMap((secret) => (secret === undefined ? [] : [secret, decoded(secret)]));
+  // One that is not percent-encoded may be read in pieces, and each of them is a part of it.
+  const pieces = password?.split(/[/?#@]/) ?? [];
+  return [...new Set([password, parameter, ...(pieces.length > 1 ? pieces : [])])].flatMap((secret) =>
+    secret === undefined || secret === "" ? [] : [secret, decoded(secret)],
+  );
 }
 
 function decoded(text: string): string {
@@ -32,7 +36,8 @@ function decoded(text: string): string {
 
 /** A line of a configuration file fit to be shown: values of keys that name secrets are struck out. */
 export function maskLine(line: string): string {
-  return redact(line, []).replace(
+  const masked = redact(line, []).replace(/(\b(?:url|[a-z]+Url)["']?\s*:\s+)(?!["']?\$\{).*@/, `$1${STARS}@`);
+  return masked.replace(
     /(\b\w*(?:pass|pasw|pwd|secret|token|accessKey|apiKey|privateKey)\w*["']?\s*:\s+)(?!["']?\$\{)([^,}\s#][^,}#]*)/gi,
     (whole, key: string) => (/file/i.test(key) ? whole : `${key}${STARS}`),
   );

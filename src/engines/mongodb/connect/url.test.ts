@@ -70,3 +70,32 @@ test("names that some server could not take are no names", () => {
   assert.equal(flawOfDatabaseName("shop-2026_x"), undefined);
   for (const wrong of ["", "a.b", "a b", "a/b", "$x", "Admin", "x".repeat(64), "a\0"]) assert.ok(flawOfDatabaseName(wrong), wrong);
 });
+
+const UNWRITTEN = [
+  "12/s3cr3t",
+  "12?s3cr3t",
+  "12?s3=cr3t",
+  "12/s3?cr3t",
+  "p@12/s3cr3t",
+  "p@h?s3cr3t",
+  "12/s3@cr3t",
+  "%zs3cr3t",
+  "12#s3cr3t",
+];
+
+test("no part of a password that is not percent-encoded is in a message or a label", () => {
+  for (const password of UNWRITTEN) {
+    for (const rest of ["h/shop", "h:27017/shop?a=b"]) {
+      const url = `mongodb://app:${password}@${rest}`;
+      assert.throws(
+        () => parseMongoUrl(url),
+        (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3|cr3t/.test(`${error.message} ${error.cause}`),
+        url,
+      );
+    }
+  }
+  assert.throws(
+    () => parseMongoUrl("mongodb://app:pw@h/shop?s3cr3t"),
+    (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3cr3t/.test(error.message),
+  );
+});

@@ -1,6 +1,7 @@
 // Reads and writes MongoDB's addresses: `mongodb://` with one host or several, and `mongodb+srv://`.
 //
 // The general URL parser refuses several hosts; the driver's own puts the whole address, password included, into its errors.
+import { hasStrayLogin, STRAY_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
@@ -43,6 +44,7 @@ export function parseMongoUrl(url: string): MongoUrl {
   const match = FORM.exec(url);
   if (!match) throw invalid("it must look like mongodb://user:password@host:27017/database, odd letters written as %XX");
   const [, srv, credentials, authority = "", path = "", query = ""] = match;
+  if (hasStrayLogin(path, query)) throw invalid(STRAY_LOGIN);
   const hosts = authority.split(",");
   if (hosts.some((host) => host === "")) throw invalid("one of its hosts is empty");
   for (const host of hosts) checkHost(host, srv !== undefined);
@@ -52,12 +54,10 @@ export function parseMongoUrl(url: string): MongoUrl {
     .filter((pair) => pair !== "")
     .map((pair): readonly [string, string] => {
       const equals = pair.indexOf("=");
-      if (equals < 1) throw invalid(`its option ${decode(equals < 0 ? pair : pair.slice(0, equals))} has no value`);
+      if (equals < 1) throw invalid("one of its options has no value");
       return [decode(pair.slice(0, equals)), decode(pair.slice(equals + 1))];
     });
   const [user, password] = credentials === undefined ? [] : splitOnce(credentials, ":");
-  // What follows an unwritten-out / of a password would be read, and shown, as a database.
-  if (path.includes("@")) throw invalid("it holds an @ or / that is part of a name or password: write them as %40 and %2F");
   const database = decode(path);
   const flaw = database === "" ? undefined : flawOfDatabaseName(database);
   if (flaw !== undefined) {

@@ -1,5 +1,6 @@
 // The database that a backup is loaded into: what it holds, how it is made and dropped.
 import { createReadStream } from "node:fs";
+import { asGiven } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
@@ -34,9 +35,10 @@ export function resolveTarget(source: Connection | undefined, into: string): Res
     return { server: withDatabase(connection, undefined), database: databaseOf(connection) ?? "", connection };
   }
   const flaw = flawOfDatabaseName(into);
-  if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is no name for a database to restore into: ${flaw}`);
+  if (flaw !== undefined)
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is not a valid name for a database to restore into: ${flaw}`);
   if (source === undefined)
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is a name on the source's server, and that is not known`);
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is a name on the source's server, and that is not known`);
   return { server: withDatabase(source, undefined), database: into, connection: withDatabase(source, into) };
 }
 

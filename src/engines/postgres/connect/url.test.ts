@@ -97,3 +97,32 @@ test("a pooled Neon host is replaced by its direct one, and no other host is tou
   );
   assert.deepEqual(kept, { host: "a.x.neon.tech", port: 1, user: "u", password: PASSWORD, database: "d", parameters: { a: "b" } });
 });
+
+const UNWRITTEN = [
+  "12/s3cr3t",
+  "12?s3cr3t",
+  "12?s3=cr3t",
+  "12/s3?cr3t",
+  "p@12/s3cr3t",
+  "p@h?s3cr3t",
+  "12/s3@cr3t",
+  "%zs3cr3t",
+  "12#s3cr3t",
+];
+
+test("no part of a password that is not percent-encoded is in a message or a label", () => {
+  for (const password of UNWRITTEN) {
+    for (const rest of ["h/shop", "h:5432/shop?a=b"]) {
+      const url = `postgres://app:${password}@${rest}`;
+      assert.throws(
+        () => parsePostgresUrl(url),
+        (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3|cr3t/.test(`${error.message} ${error.cause}`),
+        url,
+      );
+    }
+  }
+  assert.throws(
+    () => parsePostgresUrl("postgres://app:pw@h/shop?s3cr3t"),
+    (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3cr3t/.test(error.message),
+  );
+});

@@ -2,6 +2,7 @@
 //
 // The general URL parser cannot do it: it refuses `postgres://user@/db?host=/run/postgresql`.
 import { userInfo } from "node:os";
+import { hasStrayLogin, STRAY_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
@@ -30,11 +31,12 @@ export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.e
   const match = FORM.exec(url);
   if (!match) throw invalid("it must look like postgres://user:password@host:5432/database");
   const [, credentials, authority = "", path = "", query = ""] = match;
+  if (hasStrayLogin(path, query)) throw invalid(STRAY_LOGIN);
   const parameters: Record<string, string> = {};
   for (const pair of query.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
-    if (equals < 1) throw invalid(`its parameter ${decode(pair)} has no value`);
+    if (equals < 1) throw invalid("one of its parameters has no value");
     parameters[decode(pair.slice(0, equals))] = decode(pair.slice(equals + 1));
   }
   const [user, password] = credentials === undefined ? [] : splitOnce(credentials, ":");
@@ -107,11 +109,11 @@ function toPort(text: string): number {
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
-  } catch (cause) {
-    throw invalid("it holds a % that is not followed by two hexadecimal digits; write a literal % as %25", cause);
+  } catch {
+    throw invalid("it holds a % that is not followed by two hexadecimal digits; write a literal % as %25");
   }
 }
 
-function invalid(why: string, cause?: unknown): LifeboatError {
-  return new LifeboatError("CONFIG_INVALID", `the address of a PostgreSQL database cannot be read: ${why}`, { cause });
+function invalid(why: string): LifeboatError {
+  return new LifeboatError("CONFIG_INVALID", `the address of a PostgreSQL database cannot be read: ${why}`);
 }

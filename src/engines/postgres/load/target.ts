@@ -1,4 +1,6 @@
 // The database that a backup is loaded into: what it holds, how it is made, emptied and dropped.
+
+import { asGiven } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { RestoreTarget } from "../../../ports/engine.ts";
@@ -58,10 +60,10 @@ export function resolveTarget(source: Connection | undefined, into: string): Res
     return { server: withDatabase(connection, "postgres"), database: partsOf(connection).database, connection };
   }
   if (into.trim() === "" || into.includes("\0") || Buffer.byteLength(into) > MAX_NAME_BYTES || into.startsWith("template")) {
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is no name for a database to restore into`);
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is not a valid name for a database to restore into`);
   }
   if (source === undefined)
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `"${into}" is a name on the source's server, and that is not known`);
+    throw new LifeboatError("RESTORE_TARGET_INVALID", `${asGiven(into)} is a name on the source's server, and that is not known`);
   return { server: source, database: into, connection: withDatabase(source, into) };
 }
 
