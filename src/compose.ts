@@ -149,6 +149,7 @@ export async function openStorage(config: Config, options: { readonly create?: b
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined,
     serverSideEncryption: place.serverSideEncryption ?? storage.serverSideEncryption,
     kmsKeyId: place.kmsKeyId ?? storage.kmsKeyId,
+    objectLock: place.objectLock ?? (storage.objectLockMs === undefined ? undefined : { mode: storage.objectLockMode }),
     spoolDirectory: config.tools.spoolDirectory,
   });
 }

@@ -34,6 +34,7 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
       await exercise(storage, name, signal).finally(() => storage.delete(name));
       return `${storage.url} can be written, raced for, read and cleaned`;
     }),
+    ...lockFinding(workshop),
     await finding("clock", async () => {
       const [off] = clockReason("storage", await storage.now({ signal }), workshop.clock.now());
       if (off === undefined) return "this machine's clock and the storage's agree";
@@ -68,6 +69,15 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
         return { outcome: "fail", message: "the identity at hand belongs to none of the recipients: it could not open a new backup" };
       return "the identity at hand opens what is sealed";
     }),
+  ];
+}
+
+/** Backups that are to be locked cannot be stored where nothing can be. */
+function lockFinding({ lockMs, repository: { storage } }: Workshop): Finding[] {
+  if (lockMs === undefined || storage.capabilities.objectLock) return [];
+  const message = `repository.storage.objectLock is set, and ${storage.url} cannot lock: every backup would be refused`;
+  return [
+    { name: "object lock", outcome: "fail", message, next: "remove objectLock, or use a bucket with object lock", code: "STORAGE_REFUSED" },
   ];
 }
 

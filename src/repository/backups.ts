@@ -120,11 +120,21 @@ export async function* listBackupFolders(storage: Storage, source: string): Asyn
   }
 }
 
-/** Sources that have anything in this repository, whether the configuration still names them or not. */
+/**
+ * Sources that have anything in this repository, whether the configuration still names them or not. A bucket with versions may list
+ * folders of which nothing is left: they are looked into.
+ */
 export async function listStoredSources(storage: Storage): Promise<string[]> {
   const sources: string[] = [];
-  for await (const source of storage.listFolders(sourcesFolder)) sources.push(source);
+  for await (const source of storage.listFolders(sourcesFolder)) {
+    if (await holdsAnything(storage, `${sourcesFolder}${source}/`)) sources.push(source);
+  }
   return sources;
+}
+
+async function holdsAnything(storage: Storage, prefix: string): Promise<boolean> {
+  for await (const _ of storage.list(prefix)) return true;
+  return false;
 }
 
 /**

@@ -10,3 +10,14 @@ storageContract(
   },
   { largeBytes: 24 * 1024 * 1024 },
 );
+
+// As MinIO's buckets with versions: folders stay in the lists when all that was in them is gone.
+storageContract(
+  "S3 sandbox with versions",
+  async () => {
+    const { sandbox, open, stop } = await startSandboxedS3({ pageSize: 3 });
+    sandbox.faults.ghostFolders = true;
+    return { open: () => open(), close: stop };
+  },
+  { largeBytes: 9 * 1024 * 1024 },
+);

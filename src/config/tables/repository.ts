@@ -66,8 +66,13 @@ export const storage = section(
     objectLock: {
       type: duration,
       as: "objectLockMs",
-      help: "Nobody can delete or replace a backup before this long has passed. The bucket must have object lock on.",
+      help: "Nobody can delete or replace a backup before this long has passed. The bucket must have object lock on; a folder cannot lock.",
       example: "30d",
+    },
+    objectLockMode: {
+      type: oneOf(["COMPLIANCE", "GOVERNANCE"]),
+      default: "COMPLIANCE",
+      help: "Who can lift such a lock: nobody at all, or who has the bucket's permission to bypass it.",
     },
     region: { type: text, env: "AWS_REGION", help: "Region of the bucket, where the address does not say it.", example: "eu-central-1" },
     endpoint: {
@@ -97,7 +102,7 @@ export const repository = section({
     type: repositoryUrl,
     required: true,
     env: "LIFEBOAT_REPOSITORY",
-    help: "Place of the repository: a folder, or a bucket with an optional prefix.",
+    help: "Place of the repository: a folder, or a bucket with an optional prefix. An address of a bucket can say `region`, `endpoint`, `pathStyle`, `sse`, `kmsKeyId` and `objectLock` (the mode) itself, as `?region=eu-central-1&sse=AES256`; that goes before `storage`.",
     example: "file:///var/lib/lifeboat",
   },
   encryption: { type: encryption, default: {}, help: "Who can open the backups." },

@@ -51,6 +51,8 @@ export interface Faults {
   refuseChecksums: false | { readonly status: number; readonly code: string };
   /** `refuse`: 501; `ignore`: does as if the condition were not there, as old servers do. */
   conditionalWrites: "honour" | "refuse" | "ignore";
+  /** Lists folders whose objects were all removed, as servers do that keep versions (MinIO). */
+  ghostFolders: boolean;
   /** Requests seen so far, by operation. */
   readonly seen: Map<Operation, number>;
 }
@@ -61,6 +63,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
     capacityBytes: Number.POSITIVE_INFINITY,
     refuseChecksums: false,
     conditionalWrites: "honour",
+    ghostFolders: false,
     seen: new Map(),
     next(fault) {
       const { operation = OPERATIONS, times = 1, effect } = fault;
@@ -71,6 +74,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
       this.capacityBytes = Number.POSITIVE_INFINITY;
       this.refuseChecksums = false;
       this.conditionalWrites = "honour";
+      this.ghostFolders = false;
     },
     take(operation) {
       this.seen.set(operation, (this.seen.get(operation) ?? 0) + 1);

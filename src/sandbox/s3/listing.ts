@@ -12,10 +12,12 @@ export function listObjects(server: Server, request: S3Request): Answer {
   const after = token === null ? (request.query.get("start-after") ?? "") : Buffer.from(token, "base64url").toString();
   const contents: { key: string; folder: boolean }[] = [];
   let truncated = false;
-  for (const key of server.store.sortedKeys(prefix)) {
+  const { store, faults } = server;
+  for (const key of store.sortedKeys(prefix, faults.ghostFolders && delimiter !== "" ? store.removed : [])) {
     const cut = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
     const folder = cut >= 0;
     const entry = folder ? key.slice(0, cut + delimiter.length) : key;
+    if (!folder && !store.objects.has(key)) continue; // of an object itself the marker is not listed
     if (Buffer.compare(Buffer.from(entry), Buffer.from(after)) <= 0 || contents.at(-1)?.key === entry) continue;
     if (contents.length === max) {
       truncated = true;

@@ -47,6 +47,8 @@ export interface Upload {
 export class ObjectStore {
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, Upload>();
+  /** Keys that were removed, of which a server with versions keeps a marker. */
+  readonly removed = new Set<string>();
   readonly #directory: string;
   readonly #now: () => number;
   usedBytes = 0;
@@ -70,8 +72,8 @@ export class ObjectStore {
   }
 
   /** Keys in the order S3 lists them: by the bytes of their UTF-8. */
-  sortedKeys(prefix: string): string[] {
-    return [...this.objects.keys()]
+  sortedKeys(prefix: string, removed: Iterable<string> = []): string[] {
+    return [...new Set([...this.objects.keys(), ...removed])]
       .filter((key) => key.startsWith(prefix))
       .sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
   }
@@ -102,6 +104,7 @@ export class ObjectStore {
     if (current === undefined) return;
     this.#assertUnlocked(current);
     this.objects.delete(key);
+    this.removed.add(key);
     this.#forget(current, new Set());
   }
 
