@@ -24,6 +24,8 @@ export interface ProviderAdapter {
   readonly managed: boolean;
   /** The log of its sources can be archived into the repository. */
   readonly archives: boolean;
+  /** Drills of its backups run on a server made on this machine, where none is named. */
+  readonly scratchHere: boolean;
   /** How far back any instant is to be reachable when the policy does not say (R1, R14). */
   readonly windowMs?: number;
   /** How a point of the policy is made where its rule does not say. */
@@ -37,7 +39,7 @@ export interface ProviderAdapter {
 }
 
 const HOUR_MS = 3_600_000;
-const AT_OURSELVES = { managed: false, archives: true, pointsBy: "snapshot", form: "snapshot" } as const;
+const AT_OURSELVES = { managed: false, archives: true, scratchHere: true, pointsBy: "snapshot", form: "snapshot" } as const;
 
 export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapter>> = {
   postgres: {
@@ -54,6 +56,7 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
   neon: {
     managed: true,
     archives: false,
+    scratchHere: true,
     windowMs: 30 * 24 * HOUR_MS,
     pointsBy: "branch",
     form: "branch",
@@ -94,6 +97,7 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
   atlas: {
     managed: true,
     archives: false,
+    scratchHere: false,
     windowMs: 48 * HOUR_MS,
     pointsBy: "provider",
     form: "snapshot",

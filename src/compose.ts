@@ -1,7 +1,7 @@
 // The one place where a configuration becomes wired objects. Nothing else knows which adapter stands behind a port.
 import { existsSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROVIDERS, type ProviderAdapter, type Wiring } from "./adapters.ts";
 import type { Config } from "./config/load.ts";
@@ -219,6 +219,7 @@ async function wireSource(config: Config, name: string, clock: Clock, archives: 
     windowMs,
     archive: adapter.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
     snapshotPolicy: snapshots,
+    scratchDirectory: adapter.scratchHere && source.scratch.url === undefined ? (config.scratch.directory ?? tmpdir()) : undefined,
     drills: drillsOf(config, name),
     baseCron: adapter.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
     probes: source.checks.map(probeOf),

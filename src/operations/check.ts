@@ -1,8 +1,8 @@
 // Check: configuration, tools, keys and access are in order, found out before they are needed. It leaves nothing behind.
 
-import { formatBytes } from "../core/duration.ts";
+import { formatBytes, formatDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { HEALTH_CODES } from "../core/health.ts";
+import { HEALTH_CODES, type HealthCode } from "../core/health.ts";
 import { counted, wordsOf } from "../core/words.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Duty, Rights } from "../ports/engine.ts";
@@ -115,6 +115,7 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
     ...clockOf(facts, askedAt).map((reason) => ({ ...reason, name, outcome: "inconclusive" as const, next: SET_CLOCK })),
     ...(await checkRights(source, watch)),
+    ...(await checkLog(source, watch)),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
       const freeBytes = await freeBytesIn(workshop.spoolDirectory);
@@ -122,29 +123,72 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
       if (freeBytes > sizeBytes) return message;
       return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
     }),
+    ...(await checkScratchRoom(source, sizeBytes)),
   ];
+}
+
+/** A scratch server made here holds the whole database. */
+async function checkScratchRoom({ name, scratchDirectory }: Source, sizeBytes: number): Promise<Finding[]> {
+  if (scratchDirectory === undefined) return [];
+  const room = await finding(`room for scratch of ${name}`, async () => {
+    const freeBytes = await freeBytesIn(scratchDirectory);
+    const message = `${formatBytes(freeBytes)} are free where a drill makes its server; the database has ${formatBytes(sizeBytes)}`;
+    if (freeBytes > sizeBytes) return message;
+    return { outcome: "inconclusive", message, next: "set scratch.directory to a larger place" };
+  });
+  return [room];
 }
 
 const SET_CLOCK = "set this machine's clock, or the server's, by a time server";
 
 const clockOf = ({ now }: DatabaseFacts, here: Date) => (now === undefined ? [] : clockReason("database", now, here));
 
+const archivesLog = ({ engine, archive, windowMs }: Source): boolean =>
+  engine.physical !== undefined && archive !== undefined && windowMs !== undefined;
+
+/** What keeps the log from being archived at all; anything else that the server says of it is a remark. */
+const UNARCHIVABLE: ReadonlySet<string> = new Set(["WAL_LEVEL_MINIMAL", "NO_WAL_SENDERS", "NO_SLOTS_LEFT", "SLOT_LOST"]);
+
+/** Where a window is wanted, the server must let its WAL be received. */
+async function checkLog(source: Source, watch: Watch): Promise<Finding[]> {
+  const { engine, provider, archive, windowMs } = source;
+  if (!archivesLog(source) || archive === undefined) return [];
+  const name = `log of ${source.name}`;
+  const failures: Finding[] = [];
+  const said = await finding(name, async () => {
+    const state = await engine.physical?.logState(await provider.connection(watch), archive.slot, watch);
+    const warnings = state?.warnings.filter(({ code }) => code !== "REPLICATION_MISSING" && code !== "SLOT_IDLE") ?? [];
+    for (const { code, message } of warnings) {
+      if (UNARCHIVABLE.has(code)) failures.push({ name, outcome: "fail", code, message });
+    }
+    const remarks = warnings.map(({ message }) => `; ${message}`).join("");
+    return `wal_level is ${state?.walLevel}, and WAL can be received for the window of ${formatDuration(windowMs ?? 0)}${remarks}`;
+  });
+  return failures.length > 0 ? failures : [said];
+}
+
 /** The role that the source is read as may do what is configured; what it may do beyond that is a remark. */
 async function checkRights(source: Source, watch: Watch): Promise<Finding[]> {
   const { engine, provider } = source;
   if (engine.rights === undefined) return [];
   const name = `rights of ${source.name}`;
-  const archives = engine.physical !== undefined && source.archive !== undefined && source.windowMs !== undefined;
-  const duties: readonly Duty[] = archives ? ["backup", "archive"] : ["backup"];
+  const duties: readonly Duty[] = archivesLog(source) ? ["backup", "archive"] : ["backup"];
   let missing: Rights["missing"] = [];
+  let without: Rights["without"];
   const said = await finding(name, async () => {
     const rights = await engine.rights?.(await provider.connection(watch), duties, watch);
     missing = rights?.missing ?? [];
+    without = rights?.without;
     const remark = rights?.excess.map((text) => `; ${text}: docs/postgres-role.md names the least role`).join("") ?? "";
     return `${rights?.role} may do what is configured${remark}`;
   });
-  if (missing.length === 0) return [said];
-  return missing.map(({ what, grant }) => ({ name, outcome: "fail", message: what, next: grant, code: "SOURCE_PERMISSION" }));
+  const beside: Finding[] =
+    without === undefined ? [] : [{ name: `restore beside ${source.name}`, outcome: "pass", message: without.what, next: without.grant }];
+  if (missing.length === 0) return [said, ...beside];
+  const lacks = missing.map(
+    ({ what, grant }): Finding => ({ name, outcome: "fail", message: what, next: grant, code: "SOURCE_PERMISSION" }),
+  );
+  return [...lacks, ...beside];
 }
 
 /** What a provider with settings of its own says of them, against the policy. */
@@ -152,11 +196,18 @@ async function checkSettings(workshop: Workshop, source: Source, watch: Watch): 
   const provider = await providerStatus(workshop, source, watch);
   if (provider === undefined) return [];
   const name = `settings of ${source.name}`;
-  const next = `run \`lifeboat plan ${source.name}\``;
+  const plan = `run \`lifeboat plan ${source.name}\``;
+  const nextOf: Partial<Record<HealthCode, string>> = { SNAPSHOT_OVERDUE: `run \`lifeboat backup ${source.name} --due\`` };
   const reasons = provider.reasons.map(({ code, message }): Finding => {
     const outcome = HEALTH_CODES[code];
     // Some say the command themselves.
-    return { name, outcome, message, code, ...(code === "PROVIDER_NOT_ASKED" || message.includes("`lifeboat") ? {} : { next }) };
+    return {
+      name,
+      outcome,
+      message,
+      code,
+      ...(code === "PROVIDER_NOT_ASKED" || message.includes("`lifeboat") ? {} : { next: nextOf[code] ?? plan }),
+    };
   });
   const warnings = (provider.state?.warnings ?? []).map((message): Finding => ({ name, outcome: "inconclusive", message }));
   if (reasons.length + warnings.length > 0) return [...reasons, ...warnings];

@@ -28,6 +28,8 @@ export interface Source {
   readonly windowMs?: number | undefined;
   readonly archive?: ArchiveOptions | undefined;
   readonly snapshotPolicy?: SnapshotPolicy | undefined;
+  /** Where a drill makes a server on this machine; absent: it makes none here. */
+  readonly scratchDirectory?: string | undefined;
   /** Drills of the configuration that have a schedule and restore this source. */
   readonly drills?: readonly DrillPlan[] | undefined;
   /** When base backups are due, where any instant is to be reachable and the engine makes them. */

@@ -137,6 +137,8 @@ export interface Rights {
   readonly missing: readonly { readonly what: string; readonly grant: string }[];
   /** What the role may do beyond all duties, as sentences: never a reason to fail. */
   readonly excess: readonly string[];
+  /** What a restore beside the source, on its own server, asks for and the role lacks: never a reason to fail. */
+  readonly without?: Rights["missing"][number] | undefined;
 }
 
 export interface Engine {

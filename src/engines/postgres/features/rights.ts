@@ -14,7 +14,7 @@ const READ = `pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.
 const NAMED = "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)";
 
 const QUERY = `
-select current_user::pg_catalog.text as role, r.rolsuper as superuser, r.rolreplication as replicates,
+select current_user::pg_catalog.text as role, r.rolsuper as superuser, r.rolreplication as replicates, r.rolcreatedb as creates,
   (select pg_catalog.json_agg(pg_catalog.quote_ident(n.nspname)) from (select distinct n.nspname from ${READ}
     and not (pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'))) n) as schemas,
   (select pg_catalog.json_agg(${NAMED}) from ${READ}
@@ -30,6 +30,7 @@ interface Row extends Record<string, unknown> {
   readonly role: string;
   readonly superuser: boolean;
   readonly replicates: boolean;
+  readonly creates: boolean;
   readonly schemas: readonly string[] | null;
   readonly unreadable: readonly string[] | null;
   readonly hidden: readonly string[] | null;
@@ -46,8 +47,14 @@ export async function rightsOf(client: Client, duties: readonly Duty[]): Promise
     missing.push({ what: "it may not copy the cluster or receive its WAL", grant: `ALTER ROLE ${readableName(row.role)} REPLICATION;` });
   }
   const excess = row.superuser ? [`${row.role} is a superuser, and nothing that is configured requires one`] : [];
-  return { role: row.role, missing, excess };
+  return { role: row.role, missing, excess, ...(row.superuser || row.creates ? {} : { without: withoutDatabases(row.role) }) };
 }
+
+/** No duty asks for it: who only backs up does well without. */
+const withoutDatabases = (role: string): Missing => ({
+  what: `${role} may not create databases: on this server a restore takes a role that may, or the address of an empty database`,
+  grant: `ALTER ROLE ${readableName(role)} CREATEDB;`,
+});
 
 function readingRights({ role, schemas, unreadable, hidden, objects }: Row, major: number): Missing[] {
   const name = readableName(role);
