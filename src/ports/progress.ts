@@ -5,6 +5,8 @@ export interface Progress {
   step(name: string, options?: { readonly totalBytes?: number | undefined }): void;
   /** More work of the present step is done. */
   advance(sizeBytes: number): void;
+  /** The present step has come to work that no bytes measure (indexes being built), until it advances again. */
+  phase?(name: string): void;
   /** A sentence the user should see, now. */
   note(message: string): void;
 }

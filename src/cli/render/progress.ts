@@ -22,7 +22,7 @@ export interface ProgressOptions {
 const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const LIVE_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 10_000;
-/** The rate is that of the last seconds, so that a stall shows. */
+/** The rate is that of the last seconds. */
 const RATE_WINDOW_MS = 5_000;
 
 export function makeProgress(options: ProgressOptions): EndedProgress {
@@ -36,6 +36,8 @@ class Step {
   readonly #totalBytes: number | undefined;
   readonly #startedMs: number;
   #doneBytes = 0;
+  #advancedMs: number;
+  #phase: string | undefined;
   /** Bytes done at past instants, oldest first. */
   #samples: { readonly atMs: number; readonly doneBytes: number }[];
 
@@ -43,22 +45,32 @@ class Step {
     this.name = visible(name);
     this.#totalBytes = totalBytes;
     this.#startedMs = nowMs;
+    this.#advancedMs = nowMs;
     this.#samples = [{ atMs: nowMs, doneBytes: 0 }];
   }
 
-  advance(sizeBytes: number): void {
+  advance(sizeBytes: number, nowMs: number): void {
     this.#doneBytes += sizeBytes;
+    this.#advancedMs = nowMs;
+    this.#phase = undefined;
+  }
+
+  enter(phase: string, nowMs: number): void {
+    this.#phase = visible(phase);
+    this.#advancedMs = nowMs;
   }
 
   elapsedMs(nowMs: number): number {
     return nowMs - this.#startedMs;
   }
 
-  /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`; empty before any byte. */
+  /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`, or `3.4 GB, indexes for 12 s`; empty before anything is known. */
   describe(nowMs: number): string {
     this.#samples.push({ atMs: nowMs, doneBytes: this.#doneBytes });
     while (this.#samples.length > 2 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= RATE_WINDOW_MS) this.#samples.shift();
-    if (this.#doneBytes === 0) return "";
+    const working = `${this.#phase ?? "working"} for ${formatDuration(nowMs - this.#advancedMs)}`;
+    if (this.#doneBytes === 0) return this.#phase === undefined ? "" : working;
+    if (this.#phase !== undefined) return `${formatBytes(this.#doneBytes)}, ${working}`;
     const since = this.#samples[0];
     const windowMs = nowMs - (since?.atMs ?? nowMs);
     const windowBytes = this.#doneBytes - (since?.doneBytes ?? 0);
@@ -67,8 +79,10 @@ class Step {
     const bounded = total !== undefined && total > 0 && this.#doneBytes <= total;
     const facts = [bounded ? `${formatBytes(this.#doneBytes)} of ${formatBytes(total)}` : formatBytes(this.#doneBytes)];
     if (windowMs >= 500) {
-      facts.push(windowBytes > 0 ? formatRate(windowBytes, windowMs) : "stalled");
-      if (bounded && windowBytes > 0) facts.push(`${formatDuration(((total - this.#doneBytes) * windowMs) / windowBytes)} left`);
+      facts.push(windowBytes > 0 ? formatRate(windowBytes, windowMs) : working);
+      const leftMs = bounded && windowBytes > 0 ? ((total - this.#doneBytes) * windowMs) / windowBytes : 0;
+      // All bytes may be through, and work go on.
+      if (leftMs >= 1000) facts.push(`${formatDuration(leftMs)} left`);
     }
     return facts.join(", ");
   }
@@ -106,7 +120,8 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedPro
       timer ??= setInterval(draw, LIVE_EVERY_MS).unref();
       draw();
     },
-    advance: (sizeBytes) => step?.advance(sizeBytes),
+    advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
+    phase: (name) => step?.enter(name, monotonicMs()),
     note(message) {
       if (step !== undefined) clear();
       output.write(`${paint.yellow("!")} ${visible(message)}\n`);
@@ -137,7 +152,8 @@ function plainProgress({ output, monotonicMs }: ProgressOptions): EndedProgress 
         if (step !== undefined && facts) output.write(`${step.name}: ${facts}\n`);
       }, PLAIN_EVERY_MS).unref();
     },
-    advance: (sizeBytes) => step?.advance(sizeBytes),
+    advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
+    phase: (name) => step?.enter(name, monotonicMs()),
     note: (message) => output.write(`note: ${visible(message)}\n`),
     end() {
       close();

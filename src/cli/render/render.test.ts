@@ -69,7 +69,7 @@ test("the live line never grows wider than the terminal, and ends as a plain lin
   assert.ok(output.text.endsWith("500 B of 1.0 kB (1.0 s)\n"));
 });
 
-test("rate and time left come from what was done lately, and a stall is called one", () => {
+test("rate and time left come from what was done lately; work without bytes is told as work", () => {
   const output = recording();
   let nowMs = 0;
   const wide = { ...output, columns: 100, write: (text: string) => output.write(text) };
@@ -83,7 +83,16 @@ test("rate and time left come from what was done lately, and a stall is called o
   progress.note("two");
   nowMs = 8000;
   progress.note("three");
-  assert.match(output.text, /1\.0 MB of 4\.0 MB, stalled/);
+  assert.match(output.text, /1\.0 MB of 4\.0 MB, working for 7\.0 s/);
+  progress.advance(3_000_000);
+  nowMs = 9000;
+  progress.note("four");
+  assert.match(output.text, /dump {2}4\.0 MB of 4\.0 MB, [^,]*\/s\n?/);
+  progress.phase?.("indexes");
+  nowMs = 21_000;
+  progress.note("five");
+  assert.match(output.text, /dump {2}4\.0 MB, indexes for 12\.0 s/);
+  assert.doesNotMatch(output.text, /stalled|\b0 ms left/);
   progress.end();
 });
 

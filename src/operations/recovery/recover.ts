@@ -105,5 +105,6 @@ async function besides(source: Source, watch: Watch): Promise<string> {
 const named = (source: string, progress: Progress): Progress => ({
   step: (name, options) => progress.step(`${source}: ${name}`, options),
   advance: (sizeBytes) => progress.advance(sizeBytes),
+  phase: (name) => progress.phase?.(name),
   note: (message) => progress.note(`${source}: ${message}`),
 });

@@ -84,6 +84,7 @@ async function making(session: MongoSession, items: readonly LoadItem[], options
   return {
     withRows: made.map(({ item }) => item),
     async finish() {
+      options.progress?.phase?.("indexes");
       const slots = new Slots(INDEXES_AT_ONCE);
       for (const { item, definition } of made) await slots.begin(() => makeIndexes(session, item, definition, problems));
       await slots.end();

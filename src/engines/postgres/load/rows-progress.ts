@@ -11,6 +11,9 @@ export interface RowsProgress {
   end(): Promise<void>;
 }
 
+/** What is built from rows that are there: it takes long, and no byte of the archive tells how long. */
+const BUILT: ReadonlySet<string> = new Set(["INDEX", "CONSTRAINT", "FK CONSTRAINT", "MATERIALIZED VIEW DATA"]);
+const BUILDING = "indexes and constraints";
 const POLL_MS = 500;
 const RUNNING = `
 select n.nspname || '.' || c.relname as name, p.bytes_processed::pg_catalog.text as bytes
@@ -34,6 +37,9 @@ export function watchRows(
     seen.set(name, bytes);
     progress.advance(bytes - before);
   };
+  const waiting = new Set(names.keys());
+  const building = entries.some(({ kind }) => BUILT.has(kind));
+  if (building && waiting.size === 0) progress.phase?.(BUILDING);
   const limits = new Map([...names].map(([dumpId, name]) => [name, sizes.get(dumpId) ?? 0]));
   const poll = async (): Promise<void> => {
     const rows = await client.query<{ name: string; bytes: string }>(RUNNING);
@@ -53,6 +59,7 @@ export function watchRows(
     done(dumpId) {
       const name = names.get(dumpId);
       if (name !== undefined) reach(name, sizes.get(dumpId) ?? 0);
+      if (waiting.delete(dumpId) && waiting.size === 0 && building) progress.phase?.(BUILDING);
     },
     async end() {
       clearInterval(timer);
