@@ -64,6 +64,19 @@ class Step {
     return nowMs - this.#startedMs;
   }
 
+  /** An estimate that proves too small is no longer told. */
+  #knownTotal(): number | undefined {
+    const total = this.#totalBytes;
+    return total !== undefined && total > 0 && this.#doneBytes <= total ? total : undefined;
+  }
+
+  /** `1.2 GB of 3.4 GB`; empty before any byte. */
+  amount(): string {
+    if (this.#doneBytes === 0) return "";
+    const total = this.#knownTotal();
+    return total === undefined ? formatBytes(this.#doneBytes) : `${formatBytes(this.#doneBytes)} of ${formatBytes(total)}`;
+  }
+
   /** `1.2 GB of 3.4 GB, 148 MB/s, 15 s left`, or `3.4 GB, indexes for 12 s`; empty before anything is known. */
   describe(nowMs: number): string {
     this.#samples.push({ atMs: nowMs, doneBytes: this.#doneBytes });
@@ -74,13 +87,11 @@ class Step {
     const since = this.#samples[0];
     const windowMs = nowMs - (since?.atMs ?? nowMs);
     const windowBytes = this.#doneBytes - (since?.doneBytes ?? 0);
-    const total = this.#totalBytes;
-    // An estimate that proves too small is no longer told.
-    const bounded = total !== undefined && total > 0 && this.#doneBytes <= total;
-    const facts = [bounded ? `${formatBytes(this.#doneBytes)} of ${formatBytes(total)}` : formatBytes(this.#doneBytes)];
+    const total = this.#knownTotal();
+    const facts = [this.amount()];
     if (windowMs >= 500) {
       facts.push(windowBytes > 0 ? formatRate(windowBytes, windowMs) : working);
-      const leftMs = bounded && windowBytes > 0 ? ((total - this.#doneBytes) * windowMs) / windowBytes : 0;
+      const leftMs = total !== undefined && windowBytes > 0 ? ((total - this.#doneBytes) * windowMs) / windowBytes : 0;
       // All bytes may be through, and work go on.
       if (leftMs >= 1000) facts.push(`${formatDuration(leftMs)} left`);
     }
@@ -89,8 +100,8 @@ class Step {
 }
 
 function finished(step: Step, nowMs: number): string {
-  const facts = step.describe(nowMs).split(", ")[0];
-  return `${step.name}${facts ? `, ${facts}` : ""} (${formatDuration(step.elapsedMs(nowMs))})`;
+  const amount = step.amount();
+  return `${step.name}${amount ? `, ${amount}` : ""} (${formatDuration(step.elapsedMs(nowMs))})`;
 }
 
 function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedProgress {

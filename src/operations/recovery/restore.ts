@@ -4,6 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
 import { judge } from "../../core/verdict.ts";
+import { wordsOf } from "../../core/words.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
 import { contentsOf } from "../contents.ts";
 import { runJob } from "../job.ts";
@@ -55,6 +56,7 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
   const rights = request.asSuperuser === true ? "; its code runs with the target's user's rights (--as-superuser)" : "";
   const steps: PlanStep[] = [
     { what: `fetch and prove ${point.name} (${point.id})`, effect: "none", reason: `it holds the data of ${point.time.toISOString()}` },
+    ...removalStep(source, request, course),
     inPlace
       ? { what: `load into ${place.connection.label}`, effect: "change", reason: (dataOnly ? "data only" : "chosen tables only") + rights }
       : {
@@ -81,6 +83,18 @@ export async function planRestore(workshop: Workshop, source: Source, request: R
     ...(code.length > 0 && { code }),
   };
 }
+
+/** What goes before rows are loaded into a database as it stands. */
+function removalStep(source: Source, { tables, replace }: RestoreRequest, { place, inPlace, dataOnly }: Course): PlanStep[] {
+  if (!inPlace || replace !== true) return [];
+  const what = tables === undefined ? `every ${tableOf(source)} that the restore point holds` : chosen(source, tables);
+  const act = dataOnly ? `remove all present rows of ${what} in` : `drop ${what}, with all present rows, from`;
+  return [{ what: `${act} ${place.connection.label}`, effect: "remove", reason: "--replace" }];
+}
+
+const tableOf = ({ engine }: Source): string => wordsOf(engine.name).table;
+const chosen = (source: Source, tables: readonly string[]): string =>
+  `${tableOf(source)}${tables.length === 1 ? "" : "s"} ${tables.join(", ")}`;
 
 const NAMED = 3;
 
@@ -246,17 +260,23 @@ async function fitOf(
   }
 }
 
-function refusalOf(source: Source, request: RestoreRequest, { place, occupants, dataOnly, misfit }: Course): LifeboatError | undefined {
+function refusalOf(source: Source, request: RestoreRequest, course: Course): LifeboatError | undefined {
+  const { place, occupants, dataOnly, inPlace, misfit } = course;
   if (misfit !== undefined) return misfit;
   if (occupants.length === 0 || (dataOnly && !request.replace)) return undefined;
   const shown = occupants.slice(0, 3).join(", ") + (occupants.length > 3 ? ` and ${occupants.length - 3} more` : "");
   if (!request.replace) {
+    const effect = !inPlace
+      ? "overwrite this database"
+      : `replace ${request.tables === undefined ? "the rows" : chosen(source, request.tables)} and nothing else in it`;
     return new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} is not empty: it holds ${shown}`, {
-      hint: `restore into a new name, or add --replace --yes ${source.name} to overwrite this database`,
+      hint: `restore into a new name, or add --replace --yes ${source.name} to ${effect}`,
     });
   }
   if (request.yes === source.name) return undefined;
-  return new LifeboatError("CONFIRMATION_NEEDED", `${place.connection.label} holds ${shown}, and would be replaced`, {
+  const [removal] = removalStep(source, request, course);
+  const loss = removal === undefined ? "and would be replaced" : `and the restore would ${removal.what}`;
+  return new LifeboatError("CONFIRMATION_NEEDED", `${place.connection.label} holds ${shown}, ${loss}`, {
     hint: `repeat the command with --yes ${source.name} when you are sure`,
   });
 }
