@@ -46,6 +46,8 @@ export interface CommandContext<A extends CliArguments = CliArguments, O extends
   readonly paint: Paint;
   /** Live line, plain lines or nothing; ended by `emit` and at the end of the command. */
   readonly progress: Progress;
+  /** Every command that there is. */
+  readonly commands: readonly CommandEntry[];
   readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -64,6 +66,18 @@ export interface CommandDefinition<A extends CliArguments = CliArguments, O exte
   readonly examples?: readonly string[];
   run(context: CommandContext<A, O>): Promise<ExitStatus>;
 }
+
+/** A command as the list of them names it. */
+export interface CommandEntry {
+  /** As typed; two words for a command of a command: `key new`. */
+  readonly name: string;
+  readonly group: string;
+  readonly summary: string;
+  load(): Promise<CommandDefinition>;
+}
+
+/** `someName` → `some-name`. */
+export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Ties the types of the tables to `run`. */
 export function defineCommand<const A extends CliArguments, const O extends CliOptions>(

@@ -1,7 +1,9 @@
 // What a failed command says, and the status it ends with. An error that is expected has no stack; one that is not says it is a bug.
 import { redact } from "../config/redact.ts";
 import { asLifeboatError, type ExitStatus, isLifeboatError, LifeboatError, lacksHandles } from "../core/errors.ts";
+import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visible, visibleJson } from "../core/visible.ts";
+import { fold } from "./render/fold.ts";
 import type { Paint } from "./render/paint.ts";
 
 interface PlacedProblem {
@@ -16,14 +18,18 @@ export interface FatalOptions {
   readonly json: boolean;
   readonly paint: Paint;
   readonly secrets: Iterable<string>;
+  /** What hints call by name. */
+  readonly names?: HintNames | undefined;
+  /** Of the terminal; absent: there is none. */
+  readonly columns?: number | undefined;
   /** The command was told to stop: what came of that is not the first cause. */
   readonly cancelled?: unknown;
 }
 
 /** The text for standard error, and the exit status. */
 export function describeFailure(thrown: unknown, options: FatalOptions): { readonly text: string; readonly exit: ExitStatus } {
-  const error = firstCause(thrown, options.cancelled);
-  const text = options.json ? `${visibleJson(errorJson(error))}\n` : harmless(human(error, options.paint));
+  const error = named(firstCause(thrown, options.cancelled), options.names ?? {});
+  const text = options.json ? `${visibleJson(errorJson(error))}\n` : harmless(fold(human(error, options.paint), options.columns));
   return { text: redact(text, options.secrets), exit: error.exit };
 }
 
@@ -32,6 +38,14 @@ function firstCause(thrown: unknown, cancelled: unknown): LifeboatError {
   if (cancelled === undefined || error.code === "CANCELLED") return error;
   const first = asLifeboatError(cancelled);
   return new LifeboatError(first.code, first.message, { cause: error, details: first.details, hint: first.hint });
+}
+
+/** The same error with the real names in its commands. */
+function named(error: LifeboatError, names: HintNames): LifeboatError {
+  const { code, details, cause } = error;
+  const copy = new LifeboatError(code, withNames(error.message, names), { cause, details, hint: withNames(error.hint, names) });
+  copy.stack = error.stack ?? "";
+  return copy;
 }
 
 /** The fields of an error under `--json`; fields are only ever added. */

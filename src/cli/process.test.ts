@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { listOf } from "../config/option.ts";
 import { flag, oneOf, text } from "../config/types.ts";
 import { EXIT, LifeboatError } from "../core/errors.ts";
+import type { CommandEntry } from "./command.ts";
 import { type CommandDefinition, defineCommand } from "./command.ts";
-import type { CommandEntry } from "./commands/index.ts";
 import type { Output } from "./output.ts";
 import { run } from "./process.ts";
 

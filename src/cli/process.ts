@@ -3,14 +3,16 @@ import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { chmodHint } from "../config/secret-file.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
+import type { HintNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
-import type { CommandContext } from "./command.ts";
-import type { CommandEntry } from "./commands/index.ts";
+import type { CommandContext, CommandEntry } from "./command.ts";
+import { COMMANDS } from "./commands/index.ts";
 import { describeFailure } from "./fatal.ts";
 import { flush, harmlessOutput, type Output, outputOf } from "./output.ts";
 import { type Invocation, parseArguments } from "./program.ts";
+import { fold } from "./render/fold.ts";
 import { makePaint, wantsColour } from "./render/paint.ts";
 import { type EndedProgress, makeProgress } from "./render/progress.ts";
 import { readVersion } from "./version.ts";
@@ -71,6 +73,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   const errorPaint = makePaint(wantsColour(around.stderr.isTerminal, around.env));
   let config: Config | undefined;
   let progress: EndedProgress | undefined;
+  let invocation: Invocation | undefined;
   try {
     const parsed = await parseArguments({
       argv,
@@ -83,6 +86,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       around.stdout.write(parsed.answer);
       return EXIT.done;
     }
+    invocation = parsed;
     const { globals } = parsed;
     progress = makeProgress({
       output: around.stderr,
@@ -106,11 +110,20 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       json: wantsJson(argv),
       paint: errorPaint,
       secrets: config?.secrets ?? [],
+      names: namesOf(invocation, config),
+      columns: around.stderr.isTerminal ? around.stderr.columns : undefined,
       cancelled: around.signal.aborted ? around.signal.reason : undefined,
     });
     around.stderr.write(text);
     return exit;
   }
+}
+
+/** The source named, or the only one there is. */
+function namesOf(invocation: Invocation | undefined, config: Config | undefined): HintNames {
+  const source = invocation?.args.source;
+  const [only, ...others] = Object.keys(config?.sources ?? {});
+  return { command: invocation?.command, source: typeof source === "string" ? source : others.length === 0 ? only : undefined };
 }
 
 function makeContext(invocation: Invocation, around: Surroundings, progress: EndedProgress, config: () => Config): CommandContext {
@@ -124,13 +137,16 @@ function makeContext(invocation: Invocation, around: Surroundings, progress: End
     configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
     emit(value, human) {
       progress.end();
-      const text = globals.json ? visibleJson(value) : harmless(typeof human === "string" ? human : human());
+      const text = globals.json
+        ? visibleJson(value)
+        : harmless(fold(typeof human === "string" ? human : human(), around.stdout.isTerminal ? around.stdout.columns : undefined));
       around.stdout.write(text.endsWith("\n") || text === "" ? text : `${text}\n`);
     },
     stdout: around.stdout,
     stderr: harmlessOutput(around.stderr),
     paint: makePaint(wantsColour(around.stdout.isTerminal, around.env)),
     progress,
+    commands: around.commands ?? COMMANDS,
     ask: makeAsk(around.interactive && !globals.json, around.signal),
     env: around.env,
     cwd: around.cwd,

@@ -2,11 +2,22 @@
 import { Command, CommanderError, Option as CommanderOption } from "commander";
 import type { Values } from "../config/option.ts";
 import { LifeboatError } from "../core/errors.ts";
-import type { CliArgument, CliArguments, CliOption, CliOptions, CommandDefinition } from "./command.ts";
-import { COMMANDS, type CommandEntry } from "./commands/index.ts";
+import { didYouMean } from "../core/suggest.ts";
+import {
+  type CliArgument,
+  type CliArguments,
+  type CliOption,
+  type CliOptions,
+  type CommandDefinition,
+  type CommandEntry,
+  kebab,
+} from "./command.ts";
+import { COMMANDS } from "./commands/index.ts";
 import { readCliValue } from "./values.ts";
 
 export interface Invocation {
+  /** As typed: `key new`. */
+  readonly command: string;
   readonly definition: CommandDefinition;
   readonly args: Values<CliArguments>;
   readonly options: Values<CliOptions>;
@@ -41,6 +52,7 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
     command.action(() => {
       const globals = program.opts<{ config?: string; quiet?: boolean }>();
       invocation = {
+        command: entry.name,
         definition,
         args: readArguments(command, definition.arguments),
         options: readOptions(command, definition.options, request.env),
@@ -53,7 +65,9 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
     });
   }
   try {
-    await program.parseAsync(helpLast(request.argv), { from: "user" });
+    const argv = helpLast(request.argv);
+    refuseUnknown(argv, entries);
+    await program.parseAsync(argv, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { answer };
@@ -69,8 +83,16 @@ function helpLast(argv: readonly string[]): string[] {
   return argv[0] === "help" && rest.length > 0 ? [...rest, "--help"] : [...argv];
 }
 
-/** The definitions that these arguments may need: the command named and those below it. */
-async function loadWanted(argv: readonly string[], entries: readonly CommandEntry[]): Promise<[CommandEntry, CommandDefinition][]> {
+/** Help of a command that there is not is no help. USAGE with the nearest one. */
+function refuseUnknown(argv: readonly string[], entries: readonly CommandEntry[]): void {
+  const [first] = wordsOf(argv);
+  const names = [...new Set(entries.map(({ name }) => name.split(" ")[0] ?? ""))];
+  if (first === undefined || first === "help" || names.includes(first)) return;
+  throw new LifeboatError("USAGE", `unknown command "${first}"${didYouMean(first, names)}`);
+}
+
+/** What is not an option: the command, and what may belong to its name. */
+function wordsOf(argv: readonly string[]): string[] {
   const words: string[] = [];
   for (let index = 0; index < argv.length && words.length < 3; index++) {
     const word = argv[index] ?? "";
@@ -78,6 +100,12 @@ async function loadWanted(argv: readonly string[], entries: readonly CommandEntr
     if (word === "--config") index += 1;
     else if (!word.startsWith("-")) words.push(word);
   }
+  return words;
+}
+
+/** The definitions that these arguments may need: the command named and those below it. */
+async function loadWanted(argv: readonly string[], entries: readonly CommandEntry[]): Promise<[CommandEntry, CommandDefinition][]> {
+  const words = wordsOf(argv);
   if (words[0] === "help") words.shift();
   const names = new Set([words[0], words.slice(0, 2).join(" ")]);
   const wanted = entries.filter((entry) => names.has(entry.name));
@@ -149,9 +177,6 @@ function describeCommand(command: Command, definition: CommandDefinition): void 
     command.addHelpText("after", `\nExamples:\n${definition.examples.map((line) => `  ${line}`).join("\n")}`);
 }
 
-/** `someName` → `some-name`. */
-export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
 const isFlag = (option: CliOption): boolean => option.type.word === "true or false";
 
 export function argumentFlags(key: string, argument: CliArgument): string {
@@ -163,12 +188,21 @@ export function optionFlags(key: string, option: CliOption): string {
   return isFlag(option) ? `--${kebab(key)}` : `--${kebab(key)} <${option.value ?? option.type.word}>`;
 }
 
+/** The words that an option may be, as the end of its help; empty where it may be anything. */
+export function wordsOfOption({ type }: CliOption): string {
+  const words = type.shape === "scalar" ? type.json.enum : undefined;
+  return Array.isArray(words) ? ` One of ${words.join(", ")}.` : "";
+}
+
 function commanderOption(key: string, option: CliOption): CommanderOption {
   const extra = [
     option.env,
     option.default === undefined || option.default === false ? undefined : `default ${String(option.default)}`,
   ].filter(Boolean);
-  const made = new CommanderOption(optionFlags(key, option), `${option.help}${extra.length > 0 ? ` (${extra.join("; ")})` : ""}`);
+  const made = new CommanderOption(
+    optionFlags(key, option),
+    `${option.help}${extra.length > 0 ? ` (${extra.join("; ")})` : ""}${wordsOfOption(option)}`,
+  );
   return option.type.shape === "list" ? made.argParser((value, before: string[] | undefined) => [...(before ?? []), value]) : made;
 }
 

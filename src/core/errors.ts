@@ -34,7 +34,7 @@ const ofRequest = (exit: ExitStatus, hint: string): CodeFacts => ({ ...code(exit
 /** Every error code. Codes are stable: scripts and alerts match on them. */
 export const ERROR_CODES = {
   // usage and configuration
-  USAGE: ofRequest(EXIT.usage, "run `lifeboat --help`, or `lifeboat COMMAND --help`"),
+  USAGE: ofRequest(EXIT.usage, "run `lifeboat COMMAND --help`"),
   CONFIG_MISSING: code(EXIT.usage, "run `lifeboat init` here, or name the file with --config FILE"),
   CONFIG_INVALID: code(EXIT.usage, "mend the place shown, then run `lifeboat check`"),
   SECRET_MISSING: code(

@@ -47,6 +47,7 @@ export function expireSnapshots(
     now,
     {
       ...others,
+      most: noRoom || options.most === true,
       graceMs: noRoom ? Number.POSITIVE_INFINITY : graceMs,
       lastAttemptFailed: lastAttemptFailed === true && !noRoom,
       storageClasses: [],

@@ -73,6 +73,11 @@ export async function beginDraft(
     : workshop.storageClass;
   const entries = await workshop.catalog.entries(source.name);
   const taken = entries.map(({ point }) => point.name);
+  if (request.name !== undefined && taken.includes(request.name)) {
+    throw new LifeboatError("USAGE", `${source.name} has a restore point named ${request.name} already`, {
+      hint: "give another --name, or none",
+    });
+  }
   const name = request.name ?? renderName(patternOf(source, request, tiers), { at, feature: request.preDeploy, taken });
   const resource = RESOURCE.backup(source.name, place.folder);
   await job.declare(resource);

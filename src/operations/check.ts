@@ -3,6 +3,7 @@
 import { formatBytes, formatDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { HEALTH_CODES, type HealthCode } from "../core/health.ts";
+import { namesIn } from "../core/hints.ts";
 import { counted, wordsOf } from "../core/words.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Duty, Rights } from "../ports/engine.ts";
@@ -107,9 +108,9 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     return `${database} on server ${serverVersion} ${as}: ${amount}, ${formatBytes(sizeBytes)}; ${tool}`;
   });
   const settings = await checkSettings(workshop, source, watch);
-  if (facts === undefined) return [reached, ...settings];
+  if (facts === undefined) return namesIn([reached, ...settings], { source: source.name });
   const { serverMajor, sizeBytes, warnings } = facts;
-  return [
+  const findings: Finding[] = [
     reached,
     ...settings,
     ...warnings.map((message) => ({ name, outcome: "inconclusive" as const, message })),
@@ -125,6 +126,7 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     }),
     ...(await checkScratchRoom(source, sizeBytes)),
   ];
+  return namesIn(findings, { source: source.name });
 }
 
 /** A scratch server made here holds the whole database. */

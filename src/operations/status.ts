@@ -2,6 +2,7 @@
 import { overdueDrill } from "../core/drill-schedule.ts";
 import { isLifeboatError, isOfRequest } from "../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../core/health.ts";
+import { namesIn } from "../core/hints.ts";
 import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
@@ -73,6 +74,7 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
   });
   return {
     ...health,
+    reasons: namesIn(health.reasons, { source: source.name }),
     source,
     earliest: points[0],
     latest: newest(untilNow(points, present)),

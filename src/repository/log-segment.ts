@@ -43,6 +43,18 @@ async function readPartial(repository: Repository, planned: LogSegment, key: Ope
 
 /** What replaced the partial segment. It was stored before that one was removed: of all there are, one is there. */
 async function fullerThan(repository: Repository, partial: LogSegment, signal?: AbortSignal): Promise<LogSegment | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const { found, seen } = await lookFuller(repository, partial, signal);
+    // What was listed may be replaced before it is read, and what came in after the listing is in the next one.
+    if (found !== undefined || attempt === ATTEMPTS || (!seen && attempt > 1)) return found;
+  }
+}
+
+async function lookFuller(
+  repository: Repository,
+  partial: LogSegment,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly found?: LogSegment | undefined; readonly seen: boolean }> {
   const { source, timeline, name } = partial;
   const prefix = logName(source, timeline, `${name}.partial-`, "json").slice(0, -".json".length);
   const stems: string[] = [];
@@ -52,9 +64,9 @@ async function fullerThan(repository: Repository, partial: LogSegment, signal?: 
   const fuller = stems.filter((stem) => /-[0-9a-f]{8}$/.test(stem) && stem > stemOf(partial)).reverse();
   for (const stem of [...fuller, name]) {
     const record = await readSegmentRecord(repository, { source, timeline, stem }, signal);
-    if (record !== undefined) return record;
+    if (record !== undefined) return { found: record, seen: true };
   }
-  return undefined;
+  return { seen: fuller.length > 0 };
 }
 
 /** The beginning of the bytes, as they were when the plan was made. */

@@ -1,7 +1,7 @@
 // docs/commands.md, from the tables of the commands.
-import type { CommandDefinition } from "../../src/cli/command.ts";
-import { COMMANDS, type CommandEntry } from "../../src/cli/commands/index.ts";
-import { argumentFlags, optionFlags } from "../../src/cli/program.ts";
+import type { CommandDefinition, CommandEntry } from "../../src/cli/command.ts";
+import { COMMANDS } from "../../src/cli/commands/index.ts";
+import { argumentFlags, optionFlags, wordsOfOption } from "../../src/cli/program.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Commands
@@ -42,7 +42,7 @@ function describe(entry: CommandEntry, definition: CommandDefinition): string {
     ...options.map(([key, option]) => [
       `\`${optionFlags(key, option)}\``,
       [
-        option.help,
+        `${option.help}${wordsOfOption(option)}`,
         option.default === undefined || option.default === false ? "" : `Default: \`${String(option.default)}\`.`,
         option.env === undefined ? "" : `Environment: \`${option.env}\`.`,
         option.example === undefined ? "" : `Example: \`${option.example}\``,

@@ -1,13 +1,5 @@
 // Every command: name, summary, and where to load it from when it is used. Help and the documentation list them in this order.
-import type { CommandDefinition } from "../command.ts";
-
-export interface CommandEntry {
-  /** As typed; two words for a command of a command: `key new`. */
-  readonly name: string;
-  readonly group: string;
-  readonly summary: string;
-  load(): Promise<CommandDefinition>;
-}
+import type { CommandEntry } from "../command.ts";
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
@@ -165,6 +157,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Keys:",
     summary: "Print the public half of a key file",
     load: async () => (await import("./key.ts")).keyShow,
+  },
+  {
+    name: "completion",
+    group: "Trying it:",
+    summary: "Print the completion of commands and options for a shell",
+    load: async () => (await import("./completion.ts")).completionCommand,
   },
   {
     name: "sandbox",

@@ -1,5 +1,5 @@
 // lifeboat jobs, lifeboat jobs recover
-import { integer } from "../../config/types.ts";
+import { flag, integer, text } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
@@ -17,25 +17,34 @@ export const jobsCommand = defineCommand({
   description:
     "The newest jobs: what ran, how it ended, how long each took. A job whose process died is `abandoned` until the next start, or `jobs recover`, cleans up after it.",
   arguments: {},
-  options: { limit: { type: integer(1), default: 20, value: "N", help: "How many." } },
+  options: {
+    source: { type: text, value: "NAME", help: "Only those of this source." },
+    failed: { type: flag, help: "Only those that failed, or whose process died." },
+    limit: { type: integer(1), default: 20, value: "N", help: "How many." },
+  },
   json: true,
+  examples: ["lifeboat jobs --source shop --failed"],
   async run(context) {
     return withWorkshop(context, async (workshop) => {
       const { holders, flaws } = await holdersOf(workshop, context.signal);
       const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
+      const { source, failed, limit } = context.options;
+      const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
+      const isWanted = (job: JobRecord): boolean =>
+        (source === undefined || job.source === source) && (!failed || ["failed", "abandoned"].includes(stateOf(job)));
       const jobs: JobRecord[] = [];
       for (const place of await placesOf(workshop)) {
         let taken = 0;
         for await (const job of jobsSince(place, new Date(0), context.signal)) {
+          if (!isWanted(job)) continue;
           jobs.push(job);
-          if (++taken === context.options.limit) break;
+          if (++taken === limit) break;
         }
       }
-      jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(context.options.limit);
-      const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
+      jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(limit);
       const messages = flaws.map(({ message }) => message);
       context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
-        if (jobs.length === 0) return ["no jobs yet", ...shown(messages)].join("\n");
+        if (jobs.length === 0) return [source === undefined && !failed ? "no jobs yet" : "no such jobs", ...shown(messages)].join("\n");
         const rows = shown(jobs).map((job) => [
           job.id,
           job.verb,

@@ -1,5 +1,5 @@
 // lifeboat list [SOURCE], lifeboat show POINT
-import { flag, text } from "../../config/types.ts";
+import { flag, integer, text } from "../../config/types.ts";
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { HEALTH_CODES } from "../../core/health.ts";
@@ -22,7 +22,7 @@ import { sourceNamed, withWorkshop } from "../session.ts";
 export const listCommand = defineCommand({
   description: "Every restore point, oldest first, and what is known of each: how large, until when, held by whom, proven when.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
-  options: {},
+  options: { limit: { type: integer(1), value: "N", help: "Only the newest of each source, so many." } },
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
@@ -31,7 +31,8 @@ export const listCommand = defineCommand({
       const entries = await pointsOf(workshop, source, { unsigned: true });
       const stored = entries.map(({ point }) => point);
       const { snapshots, windows, unasked } = await atProviders(workshop, source, watch);
-      const points = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
+      const all = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
+      const points = newestOf(all, context.options.limit);
       const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
       const { flaw } = workshop.repository;
       const flaws = [
@@ -63,6 +64,12 @@ export const listCommand = defineCommand({
     });
   },
 });
+
+/** Of each source its newest ones, in the order that they are given in: oldest first. */
+function newestOf(points: readonly RestorePoint[], limit: number | undefined): readonly RestorePoint[] {
+  if (limit === undefined) return points;
+  return points.filter(({ source }, at) => points[at + limit]?.source !== source);
+}
 
 const windowJson = ({ source, earliest, latest }: ContinuousWindow) => ({
   source,

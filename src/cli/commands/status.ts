@@ -1,5 +1,5 @@
 // lifeboat status [SOURCE]
-import { text } from "../../config/types.ts";
+import { flag, text } from "../../config/types.ts";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
@@ -16,7 +16,7 @@ export const statusCommand = defineCommand({
   description:
     "Whether each source is protected right now. It is green only when the source answers, the newest backup is recent enough for the objective and proven, and a drill has passed. Anything unknown is inconclusive (exit status 3); anything wrong is exit status 4.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
-  options: {},
+  options: { short: { type: flag, help: "One line for each source." } },
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
@@ -25,7 +25,11 @@ export const statusCommand = defineCommand({
       const all = await Promise.all(sources.map((source) => statusOf(workshop, source, watch, holders)));
       const verdicts = all.map(({ verdict }) => verdict);
       const verdict = verdicts.includes("fail") ? "fail" : verdicts.includes("inconclusive") ? "inconclusive" : "pass";
-      context.emit({ verdict, sources: all.map(json) }, () => all.map((status) => human(status, context.paint)).join("\n\n"));
+      context.emit({ verdict, sources: all.map(json) }, () =>
+        context.options.short
+          ? all.map((status) => oneLine(status, context.paint)).join("\n")
+          : all.map((status) => human(status, context.paint)).join("\n\n"),
+      );
       return { pass: EXIT.done, fail: EXIT.unhealthy, inconclusive: EXIT.inconclusive }[verdict];
     });
   },
@@ -60,6 +64,12 @@ function json({ source, verdict, reasons, earliest, latest, lastDrill, exposureM
     exposureSeconds: exposureMs === undefined ? null : Math.round(exposureMs / 1000),
     objective: source.objective,
   };
+}
+
+function oneLine(status: SourceStatus, paint: Paint): string {
+  const { source, verdict, reasons, exposureMs } = shown(status);
+  const exposure = exposureMs === undefined ? "no restore point" : `exposure ${formatDuration(exposureMs)}`;
+  return [`${paint.verdict(verdict)}  ${paint.bold(source.name)}`, exposure, ...reasons.map(({ code }) => code)].join("  ");
 }
 
 function human(status: SourceStatus, paint: Paint): string {

@@ -79,6 +79,7 @@ async function run(
     stderr: context.stderr,
     paint: stage.paint,
     progress,
+    commands: context.commands,
     ask: makeAsk(false, context.signal),
     env,
     cwd,

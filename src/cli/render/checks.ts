@@ -60,6 +60,7 @@ export const findingJson = ({ evidence, filed, aside }: Finding) => ({
   achieved: evidence.achieved,
   objective: evidence.objective,
   remarks: evidence.remarks,
+  plan: evidence.plan ?? null,
   evidence: filed,
   aside: aside ?? null,
 });
