@@ -79,8 +79,8 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
 
 /** `help key new` as `key new --help`: commander's own help knows one word only. */
 function helpLast(argv: readonly string[]): string[] {
-  const rest = argv.slice(1);
-  return argv[0] === "help" && rest.length > 0 ? [...rest, "--help"] : [...argv];
+  const [first, second] = wordsOf(argv);
+  return first === "help" && second !== undefined ? [...argv.toSpliced(argv.indexOf("help"), 1), "--help"] : [...argv];
 }
 
 /** Help of a command that there is not is no help. USAGE with the nearest one. */

@@ -19,7 +19,7 @@ function decide(some: readonly LogBase[], log = segments, windowMs = 7 * DAY_MS)
   const { stretches } = viewLog(some, { segments: log, ...none });
   const grounds = windowGrounds(stretches, some, windowMs);
   const points = some.map(({ id, facts }) => pointAt(dateOfMicros(facts.endedAt), { id, kind: "base", tiers: [] }));
-  const { keep, remove } = expire(points, { tiers: [] }, now, { grounds });
+  const { keep, remove } = expire(points, { tiers: [] }, now, { grounds, most: true });
   return { kept: keep.map(({ point }) => point.id), removed: remove.map(({ point }) => point.id), grounds, remove };
 }
 

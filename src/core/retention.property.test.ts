@@ -218,7 +218,8 @@ test("nothing is removed or moved while the newest backup is missing, failed or 
       const tiny = pointAt(new Date(last + HOUR), { id: "tiny", sizeBytes: 1, sourceBytes: 1 });
       const afterwards = new Date(last + 400 * DAY);
       const cases = [expire(list, by, at, { ...unhurried, lastAttemptFailed: true }), expire(list, by, afterwards)];
-      if (list.some((point) => point.kind === "full")) cases.push(expire([...list, tiny], by, new Date(Math.max(at.getTime(), last + HOUR)), unhurried));
+      if (list.some((point) => point.kind === "full"))
+        cases.push(expire([...list, tiny], by, new Date(Math.max(at.getTime(), last + HOUR)), unhurried));
       for (const expiry of cases) assert.deepEqual([expiry.remove, expiry.transitions], [[], []]);
     }),
   );
@@ -246,7 +247,7 @@ test("R24 more than half of the restore points never go at once unless told, and
       const list = all.filter(({ time }) => time <= at);
       const told = expire(list, by, at, unhurried);
       const untold = expire(list, by, at, { ...unhurried, most: false });
-      if (told.remove.length <= list.length / 2) return assert.deepEqual(untold, told);
+      if (told.remove.length <= Math.max(2, list.length / 2)) return assert.deepEqual(untold, told);
       withheldOnce++;
       assert.deepEqual([untold.remove, untold.transitions, untold.withheld], [[], [], told.remove]);
       assert.deepEqual(ids(untold.keep).sort(), list.map(({ id }) => id).sort());

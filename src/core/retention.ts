@@ -25,6 +25,8 @@ export interface ExpireOptions {
   readonly present?: Date | undefined;
   /** More than half of the points may go at once. */
   readonly most?: boolean | undefined;
+  /** By point: why it would not go although it may, as a sentence. It is no removal that counts. */
+  readonly pinned?: ReadonlyMap<string, string> | undefined;
   /** Points dated in the future go too. */
   readonly future?: boolean | undefined;
   /** By point: another ground for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
@@ -76,7 +78,7 @@ interface Ground {
  * one of these; and anything while the newest whole backup is missing, failed, damaged or suspiciously small.
  *
  * A clock that was wrong can make everything look expired. So a point dated in the future counts for nothing here and is
- * left alone (unless `future`), and more than half of what is there never goes at once (unless `most`).
+ * left alone (unless `future`), and more than half of what is there never goes at once (unless `most`, or it is but a few).
  */
 export function expire(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions = {}): Expiry {
   if (new Set(points.map((point) => point.source)).size > 1) {
@@ -99,6 +101,9 @@ export function expire(points: readonly RestorePoint[], policy: RetentionPolicy,
 
 const datedInFuture = ({ time }: RestorePoint): string => `it is dated ${formatInstant(time)}, in the future, and counts for nothing`;
 
+/** So many may always go at once. */
+const FEW = 2;
+
 /** Decides about points of which none is dated in the future. `blocked`: why nothing may be removed. */
 function decide(
   sorted: readonly RestorePoint[],
@@ -117,14 +122,16 @@ function decide(
     const holding = grounds.filter((ground) => isActive(ground, now));
     const reasons = [...(protections.get(point) ?? []), ...holding.map(holds)];
     const expired = holding.length > 0 ? [] : grounds.map(held);
+    const pinned = options.pinned?.get(point.id);
     if (reasons.length > 0) keep.push({ point, reasons: [...reasons, ...expired] });
+    else if (pinned !== undefined) keep.push({ point, reasons: [...expired, pinned] });
     else if (blocked.length > 0) keep.push({ point, reasons: [...expired, ...blocked.map((why) => `nothing is removed while ${why}`)] });
     else remove.push({ point, reasons: expired });
     // While something is wrong, older points may be needed soon: they stay where they can be read at once.
     const transition = blocked.length > 0 ? undefined : colder(point, holding, options.storageClasses ?? STORAGE_CLASSES);
     if (transition !== undefined) transitions.push(transition);
   }
-  if (options.most === true || remove.length <= keep.length) return { keep, remove, transitions, blocked };
+  if (options.most === true || remove.length <= Math.max(FEW, keep.length)) return { keep, remove, transitions, blocked };
   const why = `${remove.length} of ${sorted.length} restore points would go at once, more than half`;
   return { ...decide(sorted, policy, now, { ...options, blocked: [why] }), withheld: remove };
 }

@@ -47,6 +47,7 @@ export function expireSnapshots(
     now,
     {
       ...others,
+      pinned: new Map(regular.flatMap(({ point, pinned }) => (pinned === undefined ? [] : [[point.id, keptBy(pinned)]]))),
       most: noRoom || options.most === true,
       graceMs: noRoom ? Number.POSITIVE_INFINITY : graceMs,
       lastAttemptFailed: lastAttemptFailed === true && !noRoom,
@@ -63,7 +64,7 @@ export function expireSnapshots(
   ]) {
     const pinned = byId.get(decision.point.id)?.pinned;
     if ("keep" in decision) keep.push(decision);
-    else if (pinned !== undefined) keep.push({ ...decision, reasons: [...decision.reasons, `the provider keeps it: ${pinned}`] });
+    else if (pinned !== undefined) keep.push({ ...decision, reasons: [...decision.reasons, keptBy(pinned)] });
     else remove.push(decision);
   }
   for (const { point, scheduled, ours } of held) {
@@ -79,6 +80,8 @@ export function expireSnapshots(
     ...(decided.withheld && { withheld: decided.withheld.map(own) }),
   };
 }
+
+const keptBy = (pinned: string): string => `the provider keeps it: ${pinned}`;
 
 /** The branch that a restore set aside. `keep` marks a decision to keep. */
 function ofKept({ point, kept }: HeldPoint, now: Date): Decision & { readonly keep?: true } {

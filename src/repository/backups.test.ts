@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { manifestFor, temporaryRepository } from "../../test/support/repository.ts";
-import { isLifeboatError } from "../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { commitManifest, listBackupFolders, readManifest, readPart, removeBackup, removeUnfinished, storePart } from "./backups.ts";
 import { putJson } from "./json-object.ts";
 import { backupFolderName, manifestName, partName } from "./layout.ts";
@@ -77,6 +77,21 @@ test("a backup that was committed before the crash stays", async (t) => {
   const folders = [];
   for await (const folder of listBackupFolders(storage, "shop")) folders.push(folder);
   assert.deepEqual(folders, []);
+});
+
+test("R20 parts that a lock keeps do not keep the clean-up from ending, and never become a backup", async (t) => {
+  const { repository, storage, manifest } = await made(t);
+  const locked: typeof storage = {
+    ...storage,
+    async delete(name, options) {
+      if (name.includes("data")) throw new LifeboatError("STORAGE_REFUSED", `${name} is locked until 2027`);
+      await storage.delete(name, options);
+    },
+  };
+  const refusing = { ...repository, storage: locked };
+  for (let n = 0; n < 2; n++) assert.equal(await removeUnfinished(refusing, place, at), true);
+  assert.equal(await readManifest(repository, place), undefined);
+  await assert.rejects(commitManifest(repository, place, manifest), (error) => isLifeboatError(error, "STORAGE_CONFLICT"));
 });
 
 test("a damaged or foreign manifest is an integrity error that names it", async (t) => {

@@ -166,7 +166,8 @@ export async function removeBackup(repository: Repository, place: BackupPlace, c
 
 /**
  * Removes what a backup that never came to be has left. When its manifest is there after all (the crash came after the
- * commit), the backup is whole and stays: returns false.
+ * commit), the backup is whole and stays: returns false. Parts that are locked stay until somebody removes them, and so does what says
+ * that they are no backup: a lock must not keep the next backup from being made.
  */
 export async function removeUnfinished({ storage }: Repository, place: BackupPlace, now: Date): Promise<boolean> {
   const name = manifestName(place.source, place.folder);
@@ -178,7 +179,16 @@ export async function removeUnfinished({ storage }: Repository, place: BackupPla
   }
   const folder = backupFolder(place.source, place.folder);
   await storage.sweep(folder, now);
-  for await (const object of storage.list(folder)) if (object.name !== name) await storage.delete(object.name);
-  await storage.delete(name);
+  let locked = false;
+  for await (const object of storage.list(folder)) {
+    if (object.name === name) continue;
+    try {
+      await storage.delete(object.name);
+    } catch (error) {
+      if (!isLifeboatError(error, "STORAGE_REFUSED")) throw error;
+      locked = true;
+    }
+  }
+  if (!locked) await storage.delete(name);
   return true;
 }

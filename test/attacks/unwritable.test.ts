@@ -147,7 +147,7 @@ test("R33 credentials that may only add: backups and holds work again and again,
   await world.expect(0, "hold", all[0] ?? "");
   await world.expect(0, "drill", "shop");
   const removals = world.objects("sources/shop/").filter((key) => key.includes("removals"));
-  const expired = await world.expect(3, "expire", "shop");
+  const expired = await world.expect(3, "expire", "shop", "--most");
   assert.match(expired.stdout, /nothing can be removed from here/);
   assert.deepEqual(
     world.objects("sources/shop/").filter((key) => key.includes("removals")),

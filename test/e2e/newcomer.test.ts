@@ -1,10 +1,12 @@
 // What somebody meets who types it for the first time: mistakes that must not alarm, schedules that must run, plans that must say it all.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { startS3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { copyableCluster } from "../support/base-world.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig, type World } from "../support/program.ts";
+import { temporaryDirectory } from "../support/repository.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -33,7 +35,7 @@ test("R36 a typing error, Ctrl-C and a refused target are no failed backup and n
   stopped.child.stderr?.once("data", () => stopped.kill("SIGINT"));
   assert.equal((await stopped.ended).exit, 130);
   assert.deepEqual(await codesOf(world), []);
-  assert.match((await world.expect(0, "status", "--short")).stdout, /^pass {2}shop {2}exposure [^\n]*\n$/);
+  assert.match((await world.expect(0, "status", "--short")).stdout, /^. pass {2}shop {2}exposure [^\n]*\n$/);
   assert.deepEqual((await world.expect(0, "expire", "--json")).json().sources[0].blocked, []);
   assert.match((await world.expect(0, "jobs", "--failed", "--source", "shop", "--limit", "9")).stdout, /TABLE_UNKNOWN[\s\S]*|CANCELLED/);
   assert.equal((await world.expect(0, "jobs", "--failed", "--source", "none", "--json")).json().jobs.length, 0);
@@ -76,7 +78,7 @@ test("R25 check fails a server whose WAL cannot be received although a window as
   const cluster = await copyableCluster(t, { wal_level: "minimal", max_wal_senders: "0" });
   const source = await shop(cluster);
   await query(source, "create role reader login password 'r'; grant pg_read_all_data to reader");
-  const url = source.url.replace(/\/\/[^/@]*@/, "//reader:r@");
+  const { url } = connectionFromParts({ ...partsOf(source), user: "reader", password: "r" });
   const world = await beginWorld(t, {
     sources: { shop: { url, label: "" } },
     source: "policy: p",
@@ -93,7 +95,7 @@ test("R25 check fails a server whose WAL cannot be received although a window as
 test("R22 a plan that replaces says which present rows go, and a hint for one table speaks of that table", { skip }, async (t) => {
   const source = await shop();
   const world = await beginWorld(t, { sources: { shop: source } });
-  const database = new URL(source.url).pathname.slice(1);
+  const { database } = partsOf(source);
   await world.expect(0, "backup", "shop");
   const into = ["restore", "shop", "--into", database, "--plan", "--json"];
   const removals = async (...more: string[]): Promise<string[]> =>
@@ -165,4 +167,27 @@ test("R52 help, hints and lists answer with what was meant", { skip }, async (t)
     ["two", "three"],
   );
   assert.match((await world.expect(0, "completion", "bash")).stdout, /complete -o default -F _lifeboat lifeboat/);
+});
+
+test("R20 an S3 server that is killed in mid-upload fails the backup by name; the next start cleans up and the next backup is whole", {
+  skip,
+}, async (t) => {
+  const directory = await temporaryDirectory(t);
+  let s3 = await startS3Sandbox({ directory });
+  t.after(() => s3.stop());
+  const source = await shop();
+  await query(source, "create table wide as select i, repeat(md5(i::text), 40) || random() as t from generate_series(1, 30000) i");
+  const world = await beginWorld(t, { sources: { shop: source }, s3 });
+  s3.faults.next({ operation: "UploadPart", times: 2, effect: { kind: "stall" } });
+  const backup = world.start("backup", "shop", "--json");
+  while (s3.store.uploads.size === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  const { endpoint, accessKeyId, secretAccessKey } = s3;
+  await s3.stop();
+  const ran = await backup.ended;
+  assert.deepEqual([ran.exit, ran.code], [1, "STORAGE_UNREACHABLE"], ran.stderr);
+  s3 = await startS3Sandbox({ directory, port: Number(new URL(endpoint).port), accessKeyId, secretAccessKey });
+  assert.deepEqual((await world.expect(0, "list", "--json")).json().points, []);
+  await world.expect(0, "backup", "shop");
+  await world.expect(0, "drill", "shop");
+  assert.deepEqual([...s3.store.uploads.keys(), ...[...s3.store.objects.keys()].filter((key) => key.startsWith("repo/leases/"))], []);
 });
