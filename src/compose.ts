@@ -69,6 +69,7 @@ export async function compose(config: Config, { clock, lifeboat, env, signal }: 
       spoolDirectory: tools.spoolDirectory,
       storageClass: config.repository.storage.class,
       lockMs: config.repository.storage.objectLockMs,
+      timeZone: config.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
       lifeboat,
       combinedObjective: combinedObjectiveOf(
         config.objectives,

@@ -4,6 +4,7 @@ import { validateCron } from "../core/cron.ts";
 import { parseDuration, parseKeep } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import { validatePattern } from "../core/names.ts";
+import { isTimeZone } from "../core/time-zone.ts";
 import { Mismatch, type Scalar, type Type } from "./option.ts";
 
 const make = <T>(word: string, json: Scalar["json"], read: (raw: string, absolute: (path: string) => string) => T): Type<T> => ({
@@ -42,6 +43,12 @@ export const keep = make("duration or `forever`", { pattern: `^(${DURATION}|fore
 
 /** Five fields of cron, in UTC; `0#1` is the first Sunday. */
 export const cron = make("cron schedule", {}, reading(validateCron));
+
+/** A zone by its IANA name. */
+export const timeZone = make("time zone", {}, (raw) => {
+  if (!isTimeZone(raw)) throw new Mismatch(`must be the name of a time zone, such as Europe/Berlin or UTC, not "${raw}"`);
+  return raw;
+});
 
 /** A pattern of names, as `backup-{date}`. */
 export const namePattern = make("name pattern", {}, reading(validatePattern));

@@ -54,6 +54,19 @@ export function parseDuration(text: string): number {
   return totalMs;
 }
 
+/** A duration as it is spoken: `5m`, `1h 30m`, `5 minutes`, `an hour`, `1 hour and 30 minutes`; undefined for anything else. */
+export function spokenDuration(text: string): number | undefined {
+  const words = text.trim().replace(/^an? (?=[a-z])/i, "1 ");
+  if (!/^\d+ ?[a-z]+(?:(?:,? and |, ?| )?\d+ ?[a-z]+)*$/i.test(words)) return undefined;
+  const parts = [...words.matchAll(/(\d+) ?([a-z]+)/gi)].map(([, count, word = ""]) => ({ count, units: unitsMeant(word) }));
+  if (parts.some(({ units }) => units.length !== 1)) return undefined;
+  try {
+    return parseDuration(parts.map(({ count, units }) => `${count}${units[0]}`).join(""));
+  } catch {
+    return undefined; // units out of order, or more than a clock holds
+  }
+}
+
 /** A keep: a duration longer than nothing, or `forever`. Throws USAGE. */
 export function parseKeep(text: string): Keep {
   const word = text.trim();

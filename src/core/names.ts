@@ -77,6 +77,17 @@ function renderInstant(shape: string, at: Date): string {
 /** What is hung on the name of a table that is brought back beside the live one: `_restored_202611211030`, UTC. */
 export const restoredSuffix = (at: Date): string => `_restored_${renderInstant("YYYYMMDDhhmm", at)}`;
 
+/** Longest name of a database, in bytes: PostgreSQL's. */
+const DATABASE_NAME_BYTES = 63;
+
+/** The name under which a replaced database is kept: `shop_before_20261121103000`, UTC. A long name is cut, so that the server takes it. */
+export function beforeName(database: string, at: Date): string {
+  const suffix = `_before_${renderInstant("YYYYMMDDhhmmss", at)}`;
+  const letters = [...database];
+  while (new TextEncoder().encode(letters.join("") + suffix).length > DATABASE_NAME_BYTES) letters.pop();
+  return letters.join("") + suffix;
+}
+
 /**
  * Lower-case letters, digits, dots and underscores of a text, the rest as single dashes: `feature/Größe v1.5` becomes
  * `feature-grosse-v1.5`. Empty when nothing of the text can be kept.

@@ -1,5 +1,7 @@
 // What would be done, before it is done: the same words on the command line, in the API and in an approval.
 import type { ErrorCode } from "./errors.ts";
+import type { Micros } from "./log.ts";
+import { type Asked, askedInWords, inWords, type Understood } from "./recovery-target.ts";
 import { shown } from "./visible.ts";
 
 export type PlanEffect = "create" | "change" | "remove" | "none";
@@ -25,9 +27,23 @@ export interface PlanCode {
   readonly names: readonly string[];
 }
 
+/** How the data is reached. */
+export interface PlanRoute {
+  /** The provider's history, a base backup and its WAL, or a stored backup. */
+  readonly kind: "provider" | "cluster" | "copy";
+  readonly what: string;
+  /** Why by that, where there are several. */
+  readonly why: string;
+  /** The instant whose data comes; absent: only the provider knows. */
+  readonly at?: Micros | undefined;
+}
+
 export interface Plan {
   readonly verb: string;
   readonly source: string;
+  /** What was asked for, as it was understood. */
+  readonly to?: Asked | undefined;
+  readonly route?: (PlanRoute & { readonly holds?: Understood | undefined }) | undefined;
   readonly steps: readonly PlanStep[];
   readonly refusals: readonly PlanRefusal[];
   /** Code of somewhere else that it would run. Absent: not asked, or none. */
@@ -43,6 +59,12 @@ export const hasEffect = (plan: Plan): boolean => plan.refusals.length === 0 && 
 export function renderPlan(given: Plan): string {
   const plan = shown(given);
   const lines = [`${plan.verb} ${plan.source}:`];
+  if (plan.to !== undefined) lines.push(`  to ${askedInWords(plan.to)}`);
+  if (plan.route !== undefined) {
+    const { what, why, holds } = plan.route;
+    lines.push(`  by ${what}: ${why}`);
+    if (holds !== undefined) lines.push(`  data of ${inWords(holds)}`);
+  }
   if (plan.steps.length === 0) lines.push("  nothing to do");
   for (const step of plan.steps) lines.push(`  ${SIGNS[step.effect]} ${step.what} (${step.reason})`);
   for (const { kind, count, names } of plan.code ?? []) {

@@ -1,16 +1,10 @@
 // What a recovery needs: which base backup, which log, and where replay has to stop. The exact record is found by walking
 // one segment's bytes, which is the engine's; so this is in two steps, `locate` and, once the record is known, `planFrom`.
 import { LifeboatError } from "./errors.ts";
-import type { CommitMark, LogFlaw, LogSegment, Micros } from "./log.ts";
+import type { CommitMark, LogFlaw, LogSegment } from "./log.ts";
 import type { LogBase, Stretch } from "./log-window.ts";
 import { compareLsn, formatLsn, maxLsn, parseLsn } from "./lsn.ts";
-
-export type LogTarget =
-  | { readonly kind: "latest" }
-  /** Replay stops before the first commit or abort record, in log order, that is stamped later. */
-  | { readonly kind: "time"; readonly at: Micros }
-  /** Replay stops before the first record that begins there or after it. */
-  | { readonly kind: "lsn"; readonly lsn: string };
+import { type LogTarget, targetInWords } from "./recovery-target.ts";
 
 /** Where the stop is to be looked for. */
 export interface Located {
@@ -109,7 +103,7 @@ function outside(source: string, stretches: readonly Stretch[], target: LogTarge
           : [stretch.bases[0]?.facts.endLsn ?? stretch.endLsn, stretch.endLsn].map((lsn) => formatLsn(parseLsn(lsn)));
       return from === to ? `to exactly ${from}` : `from ${from} to ${to}`;
     });
-  const wanted = target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : "latest";
+  const wanted = targetInWords(target);
   const inside =
     target.kind === "time" ? flaws.find(({ from, to }) => (from ?? "") <= wanted && (to === undefined || wanted <= to)) : undefined;
   const why = inside === undefined ? "" : `: ${inside.message}`;

@@ -1,8 +1,14 @@
-// Accept: somebody says that a restore or promotion is good. Only from then on does what it replaced grow old.
+// Accept: an operator says that a restore or promotion is good. What it replaced at a provider expires from then on; a database that was
+// kept is dropped.
 import { LifeboatError } from "../core/errors.ts";
+import { isId, timeOfId } from "../core/ids.ts";
+import { jobsSince } from "../repository/journal.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { changeSnapshotRecord, listSnapshotRecords, type SnapshotRecord } from "../repository/snapshots.ts";
+import { placesOf } from "./holders.ts";
 import { runJob } from "./job.ts";
+import { makerOf } from "./maker.ts";
+import { databaseMark, serverOf } from "./undo.ts";
 import type { Watch, Workshop } from "./workshop.ts";
 
 /** How long what a restore replaced is kept after it was accepted (R8). */
@@ -13,14 +19,24 @@ export interface Accepted {
   readonly source: string;
   readonly kept: { readonly id: string; readonly name: string };
   readonly acceptedAt: Date;
-  readonly expiresAt: Date;
+  /** When it is removed; absent: it is gone. */
+  readonly expiresAt?: Date | undefined;
 }
 
-/** Accepts what the job did, by its id or the beginning of it. Doing it twice changes nothing. JOB_UNKNOWN, POINT_AMBIGUOUS. */
-export async function accept(workshop: Workshop, wanted: string, watch: Watch): Promise<Accepted> {
-  const record = await findKept(workshop, wanted, watch);
+export interface AcceptRequest {
+  /** The job's id or the beginning of it. */
+  readonly job: string;
+  /** The source's name, typed by somebody who is sure: a database that was kept is dropped at once. */
+  readonly yes?: string | undefined;
+}
+
+/** Accepts what the job did. Doing it twice changes nothing. JOB_UNKNOWN, POINT_AMBIGUOUS; CONFIRMATION_NEEDED before a database is dropped. */
+export async function accept(workshop: Workshop, request: AcceptRequest, watch: Watch): Promise<Accepted> {
+  const database = await findKeptDatabase(workshop, request.job, watch);
+  if (database !== undefined) return dropKept(workshop, database, request, watch);
+  const record = await findKept(workshop, request.job, watch);
   const { source, id, name, kept } = record;
-  const job = kept?.job ?? wanted;
+  const job = kept?.job ?? request.job;
   const acceptedAt = kept?.acceptedAt === undefined ? workshop.clock.now() : new Date(kept.acceptedAt);
   const expiresAt = new Date(acceptedAt.getTime() + KEEP_ACCEPTED_MS);
   if (kept?.acceptedAt === undefined) {
@@ -40,6 +56,64 @@ export async function accept(workshop: Workshop, wanted: string, watch: Watch): 
     );
   }
   return { job, source, kept: { id, name }, acceptedAt, expiresAt };
+}
+
+interface KeptDatabase {
+  readonly job: string;
+  readonly source: string;
+  readonly server: string;
+  readonly name: string;
+}
+
+/** How far back a job is looked for of which only the beginning of the id is known. */
+const LOOK_BACK_MS = 400 * 86_400_000;
+
+/** The journal says where to look; that it is what the job replaced, the mark upon it says. */
+async function findKeptDatabase(workshop: Workshop, wanted: string, { signal }: Watch): Promise<KeptDatabase | undefined> {
+  const typed = wanted.toLowerCase();
+  const found: KeptDatabase[] = [];
+  for (const place of await placesOf(workshop)) {
+    const since = isId(typed) ? new Date(timeOfId(typed).getTime() - 1000) : new Date(workshop.clock.now().getTime() - LOOK_BACK_MS);
+    for await (const { id, source, resources } of jobsSince(place, since, signal)) {
+      const kept = typed !== "" && id.startsWith(typed) ? resources.find(({ kind }) => kind === "kept-database") : undefined;
+      if (kept !== undefined) found.push({ job: id, source, server: kept.locator.server ?? "", name: kept.locator.name ?? "" });
+    }
+  }
+  if (found.length > 1) throw new LifeboatError("POINT_AMBIGUOUS", `${found.length} jobs begin with ${wanted}`);
+  return found[0];
+}
+
+async function dropKept(workshop: Workshop, database: KeptDatabase, { yes }: AcceptRequest, watch: Watch): Promise<Accepted> {
+  const { job, source, server, name } = database;
+  const found = workshop.sources.get(source);
+  const connection = found && (await serverOf(workshop, found, server, name));
+  if (found === undefined || connection === undefined) {
+    throw new LifeboatError("CAPABILITY_MISSING", `${name} was kept on ${server}, which is not the server of a source here`, {
+      hint: `when it can go, run \`dropdb ${name}\` on its server`,
+    });
+  }
+  const { exists, occupants } = await found.engine.stateOf(found.engine.resolveTarget(connection, name), watch);
+  const accepted = { job, source, kept: { id: name, name }, acceptedAt: workshop.clock.now() };
+  if (!exists) return accepted;
+  if (yes !== source) {
+    throw new LifeboatError("CONFIRMATION_NEEDED", `database ${name}, which holds ${occupants.slice(0, 3).join(", ")}, would be dropped`, {
+      hint: `run \`lifeboat accept ${job} --yes ${source}\` when you are sure`,
+    });
+  }
+  const place = (await placesOf(workshop)).find(({ trust }) => trust.writer !== undefined) ?? workshop.repository;
+  const mark = databaseMark(
+    makerOf(() => place, job),
+    server,
+    name,
+  );
+  await runJob(
+    workshop,
+    { verb: "accept", source, aside: true },
+    watch,
+    (run) => run.step("drop", () => found.engine.dropDatabase(connection, name, { mark, signal: run.signal })),
+    () => ({ accepted: job, dropped: name }),
+  );
+  return accepted;
 }
 
 async function findKept(workshop: Workshop, wanted: string, watch: Watch): Promise<SnapshotRecord> {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { drivenClock, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
+import { LATEST, parseRecoveryTarget } from "../core/recovery-target.ts";
 import type { BranchRequest, HistoryControl, HistoryTarget } from "../ports/control.ts";
 import type { Engine } from "../ports/engine.ts";
 import { silentProgress } from "../ports/progress.ts";
@@ -137,23 +138,25 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
     objective: { rtoSeconds: 1800, rpoSeconds: 300 },
   };
   const workshop = {
-    ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), lifeboat: "0" },
+    ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: "UTC", lifeboat: "0" },
     catalog: { entries: async () => [], flaws: () => [], close() {} },
   } as unknown as Workshop;
   const to = async (text: string) => {
-    const past = await pastTargetOf(workshop, source, text, watch);
+    const past = await pastTargetOf(workshop, source, read(text), watch);
     assert.ok(past !== undefined);
     return past;
   };
   return { workshop, source, clusters, asked, done, to, storage: repository.storage };
 }
 
+const read = (text: string) => parseRecoveryTarget(text, { now: new Date(NOW), timeZone: "UTC" });
+
 const rejectsWith = (code: string, said: RegExp) => (error: unknown) =>
   isLifeboatError(error) && error.code === code && said.test(error.message);
 
 test("R16 R32 a drill of the present restores to the very position at which the source was read, and proves it equal", async (t) => {
   const { workshop, source, clusters, asked } = await place(t);
-  const { evidence } = await drill(workshop, source, "latest", watch);
+  const { evidence } = await drill(workshop, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["pass", [{ kind: "lsn", lsn: POSITION }]], JSON.stringify(evidence.reasons));
   assert.deepEqual([...clusters.keys()], ["production", "staging"], "no cluster is left");
   assert.ok(evidence.steps.some(({ name, ms }) => name === "fingerprint" && ms === 5_000));
@@ -162,12 +165,12 @@ test("R16 R32 a drill of the present restores to the very position at which the 
 
 test("R33 one row that differs fails such a drill", async (t) => {
   const { workshop, source } = await place(t, { brings: { users: ["ann", "bop"] } });
-  assert.equal((await drill(workshop, source, "latest", watch)).evidence.verdict, "fail");
+  assert.equal((await drill(workshop, source, LATEST, watch)).evidence.verdict, "fail");
 });
 
 test("R33 where the server gives no view of one instant, nothing is compared, nothing is proven, and the evidence says why", async (t) => {
   const { workshop, source, asked } = await place(t, { oneInstant: false });
-  const { evidence } = await drill(workshop, source, "latest", watch);
+  const { evidence } = await drill(workshop, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["inconclusive", [{ kind: "latest" }]]);
   assert.match(evidence.remarks.join(), /no view of one instant/);
 });
@@ -182,7 +185,7 @@ test("R16 an instant finer than the provider's is rounded down, and plan and evi
   assert.deepEqual(asked, [{ kind: "time", at: new Date("2026-11-21T11:30:00Z") }]);
   assert.match(evidence.remarks.join(), /rounded down/);
   await assert.rejects(
-    pastTargetOf(workshop, source, "2026-11-20T11:59:59Z", watch),
+    pastTargetOf(workshop, source, read("2026-11-20T11:59:59Z"), watch),
     rejectsWith("RECOVERY_TARGET_OUTSIDE_WINDOW", /from 2026-11-20T12/),
   );
 });
@@ -216,9 +219,9 @@ test("R16 the latest state of a source whose provider keeps no history is that o
   const { workshop, source } = await place(t);
   const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
   const free = { ...source, provider: { ...source.provider, history } } as Source;
-  assert.equal((await pastTargetOf(workshop, free, "latest", watch))?.target.kind, "latest"); // which says why it cannot be had
+  assert.equal((await pastTargetOf(workshop, free, LATEST, watch))?.target.kind, "latest"); // which says why it cannot be had
   const backed = { ...workshop, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Workshop;
-  assert.equal(await pastTargetOf(backed, free, "latest", watch), undefined);
+  assert.equal(await pastTargetOf(backed, free, LATEST, watch), undefined);
 });
 
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {

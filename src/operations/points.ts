@@ -1,9 +1,12 @@
 // Finding the restore point that a user means.
 
-import { parseDuration } from "../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { resolveId } from "../core/ids.ts";
-import { isDamaged, isInFuture, isWhole } from "../core/restore-point.ts";
+
+import { dateOfMicros } from "../core/micros.ts";
+import { type RecoveryTarget, UNDERSTOOD_TARGETS } from "../core/recovery-target.ts";
+import { isDamaged, isWhole } from "../core/restore-point.ts";
+
 import type { Check } from "../core/verdict.ts";
 import { listStoredSources, readManifest } from "../repository/backups.ts";
 import type { CatalogEntry } from "../repository/catalog.ts";
@@ -73,41 +76,47 @@ export interface Target {
   readonly entry: PointEntry;
   /** Somebody named this very point, rather than an instant. */
   readonly named: boolean;
+  readonly asked: RecoveryTarget;
   /** The instant that was asked for; for a named point, its own. */
   readonly instant: Date;
+  /** The point holds the data of exactly that instant; of `latest`, the newest there is. */
+  readonly exact: boolean;
   readonly remarks: readonly string[];
 }
 
 /**
- * What a recovery target means: `latest`, a point's name or id, or an instant (the newest point at or before it).
- * Without a log archive an instant between two points cannot be reached exactly; the older point is taken and said so.
+ * The restore point that a recovery target means where there is no log: the one named, the newest, or the newest at or before an instant,
+ * which is then seldom reached exactly. CAPABILITY_MISSING for a position in the log.
  */
 export async function targetOf(
   workshop: Workshop,
   source: string,
-  target: string,
+  target: RecoveryTarget,
   options: { readonly unsigned?: boolean | undefined } = {},
 ): Promise<Target> {
   const now = workshop.clock.now();
   const points = await pointsOf(workshop, source);
-  const instant = target === "latest" ? now : parseInstant(target, now);
-  if (instant === undefined) {
-    const entry = await findPoint(workshop, target, source, options);
+  if (target.kind === "lsn")
+    throw new LifeboatError("CAPABILITY_MISSING", `${source} has no log archive, so no position in its log can be reached`);
+  const instant = target.kind === "time" ? dateOfMicros(target.at) : now;
+  if (target.kind === "point") {
+    const entry = await findPoint(workshop, target.name, source, options);
     const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
-    return { entry, named: true, instant: entry.point.time, remarks };
+    return { entry, asked: target, named: true, instant: entry.point.time, exact: true, remarks };
   }
-  if (isInFuture(instant, now)) throw new LifeboatError("RECOVERY_TARGET_OUTSIDE_WINDOW", `${instant.toISOString()} is in the future`);
   if (points.length === 0) throw nothingOf(workshop, source);
   // A base backup is no database to load: it has a road of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
-  const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target === "latest" ? usable.at(-1) : undefined);
+  const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target.kind === "latest" ? usable.at(-1) : undefined);
   if (found !== undefined) {
-    const exact = target === "latest" || found.point.time.getTime() === instant.getTime();
+    const exact = target.kind === "latest" || found.point.time.getTime() === instant.getTime();
     const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
     return {
       entry: await confirm(workshop, found),
+      asked: target,
       named: false,
       instant,
+      exact,
       remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source).map(({ message }) => message)],
     };
   }
@@ -150,10 +159,15 @@ function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[],
   } catch (cause) {
     const names = source === undefined ? [...workshop.sources.keys()] : [source];
     const flaw = names.flatMap((name) => workshop.catalog.flaws(name))[0]?.message;
-    if (flaw === undefined || !isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
+    if (!isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
+    if (flaw === undefined) throw unknownPoint(cause);
     throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
   }
 }
+
+/** Who meant a time reads how times are written. */
+const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
+  new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`; understood are ${UNDERSTOOD_TARGETS}` });
 
 /** The storage has the last word: a catalog may be older than a removal. */
 async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntry> {
@@ -162,14 +176,4 @@ async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntr
     throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
   if (found.signedBy === undefined && entry.point.unsigned === undefined) throw unsignedPoint(entry);
   return { ...entry, manifest: found.value, digest: found.digest };
-}
-
-/** An ISO instant (UTC unless it says otherwise), or `-7d`: so long ago. Undefined when the text is neither. */
-export function parseInstant(text: string, now: Date): Date | undefined {
-  if (/^-\d/.test(text)) return new Date(now.getTime() - parseDuration(text.slice(1)));
-  if (!/^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) return undefined;
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) ? text : text.length > 10 ? `${text}Z` : `${text}T00:00:00Z`;
-  const at = new Date(zoned.replace(" ", "T"));
-  if (Number.isNaN(at.getTime())) throw new LifeboatError("USAGE", `${text} is no instant`);
-  return at;
 }

@@ -8,6 +8,7 @@
 // | backup, removal                       | it lies in the repository itself: any trusted key's journal will do               |
 // | database, scratch-database            | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)  |
 // |                                       | or the mark within it is the job's (MongoDB); neither is there once it is finished |
+// | kept-database                         | never: it is named, until `accept` drops it by its mark, or somebody gives it back its name |
 // | loader                                | the role has the job's name, and its comment is the job's mark                    |
 // | mongodb-scratch                       | the mark on the scratch server is the job's                                       |
 // | postgres-cluster, mongod, recovery    | the note in the directory is ours and holds the job's proof; what it names, goes   |
@@ -37,6 +38,8 @@ export const RESOURCE = {
   removal: (source: string, folder: string, id: string): Resource => ({ kind: "removal", locator: { source, folder, id } }),
   /** A database being filled under a name of its own: dropped. `server` is the label of where it is; addresses may hold passwords. */
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
+  /** What a restore replaced, under the name that it is kept by: never dropped by a clean-up, only by `accept`. */
+  keptDatabase: (source: string, server: string, name: string): Resource => ({ kind: "kept-database", locator: { source, server, name } }),
   /** The role of a load: removed, and what it owns given away. Its name carries the job's id. */
   loader: (source: string, server: string): Resource => ({ kind: "loader", locator: { source, server } }),
   /** A point being made at the provider: gone unless its record was written. */
@@ -101,6 +104,16 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
     if (found === undefined || connection === undefined) return "elsewhere";
     return await found.engine.dropDatabase(connection, name, { mark: databaseMark(maker, server, name) });
   },
+  async "kept-database"(workshop, { source = "", server = "", name = "" }, { jobId }) {
+    const found = workshop.sources.get(source);
+    const connection = found && (await serverOf(workshop, found, server, name));
+    if (found === undefined || connection === undefined) return "elsewhere";
+    const { exists } = await found.engine.stateOf(found.engine.resolveTarget(connection, name));
+    if (!exists) return "absent";
+    throw new LifeboatError("SCRATCH_FAILED", `the database ${name} is what the restore replaced, and it is kept`, {
+      hint: `when the restored one is right, run \`lifeboat accept ${jobId}\`, which drops it; else give it back its name`,
+    });
+  },
   async loader(workshop, { source = "", server = "" }, maker) {
     const found = workshop.sources.get(source);
     const connection = found && (await serverOf(workshop, found, server, ""));
@@ -122,7 +135,7 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
 };
 
 /** Undefined: neither this run was given that server's address, nor is it the source's. */
-async function serverOf({ servers }: Workshop, found: Source, server: string, name: string): Promise<Connection | undefined> {
+export async function serverOf({ servers }: Workshop, found: Source, server: string, name: string): Promise<Connection | undefined> {
   const known = servers.get(server);
   if (known !== undefined) return known;
   const own = await found.provider.connection();

@@ -2,6 +2,7 @@
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
+import type { Present } from "../core/recovery-target.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection } from "../ports/connection.ts";
@@ -90,6 +91,8 @@ export interface Workshop {
   readonly storageClass?: string | undefined;
   /** How long new backups are locked against deletion. */
   readonly lockMs?: number | undefined;
+  /** Zone of times that are given without one. */
+  readonly timeZone: string;
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
   close(): Promise<void>;
@@ -100,3 +103,6 @@ export interface Watch {
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
+
+/** What words about time are relative to, now. */
+export const presentOf = ({ clock, timeZone }: Pick<Workshop, "clock" | "timeZone">): Present => ({ now: clock.now(), timeZone });

@@ -235,14 +235,19 @@ export interface Engine {
   /**
    * Gives a finished database its final name, and takes its mark away; one that has the name already is only declared finished. A
    * database that has the name already is replaced in one short step, its owner, privileges and settings carried over; sessions of
-   * the replaced one are ended. Nothing else is touched.
+   * the replaced one are ended. Nothing else is touched. True: what was replaced held something, and is kept as `keep` says.
    */
-  takeName(server: Connection, finished: string, name: string, work?: Work): Promise<void>;
+  takeName(server: Connection, finished: string, name: string, options?: TakeNameOptions): Promise<boolean>;
 }
 
 export interface FingerprintWork extends Work {
   /** Reads the rows: `LoadResult.reader`. */
   readonly reader?: Connection | undefined;
+}
+
+export interface TakeNameOptions extends Work {
+  /** Of engines that rename databases: what a replaced one is called from then on, and the mark by which `dropDatabase` knows it. */
+  readonly keep?: { readonly name: string; readonly mark: string } | undefined;
 }
 
 export interface CreateDatabaseOptions extends Work {

@@ -2,6 +2,7 @@
 // arithmetic says, no more and no fewer.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LATEST } from "../../src/core/recovery-target.ts";
 import { backup } from "../../src/operations/backup.ts";
 import { setHold } from "../../src/operations/hold.ts";
 import { providerStatus } from "../../src/operations/provider-status.ts";
@@ -36,7 +37,7 @@ test("R5 R12 policy A: thirty nightly branches and no more, and a drill every qu
     await night();
     assert.deepEqual(await names(), survivors([daily(30)], FIRST, day), dateOf(day));
     if (/-(01|04|07|10)-01$/.test(dateOf(day))) {
-      const { evidence } = await drill(workshop, source, "latest", watch);
+      const { evidence } = await drill(workshop, source, LATEST, watch);
       assert.equal(evidence.verdict, "pass", evidence.reasons.join("; "));
       drills++;
     }

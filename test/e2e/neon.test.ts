@@ -159,6 +159,18 @@ test("R7 restore to a moment before the accident makes a branch with exactly the
   assert.doesNotMatch(ran.stdout, new RegExp(new URL(url).password), "the password is not printed");
   assert.equal((await idsOf({ url, label: "restored" })).length, 100);
   assert.equal((await shop.ids()).length, 3, "production is as it was");
+
+  const branches = await shop.branches();
+  const homeless = await shop.run("restore", "shop", "--to", good, "--tables", "users", "--json");
+  assert.deepEqual([homeless.exit, homeless.code], [2, "USAGE"]);
+  assert.match(homeless.message ?? "", /--into is missing: which database shall users go into/);
+  const chosen = (await shop.expect(0, "restore", "shop", "--to", good, "--tables", "users", "--into", "users_then", "--json")).json();
+  assert.deepEqual([chosen.verdict, chosen.holds.at], ["pass", good.replace("Z", "000Z")]);
+  const then = new URL(shop.production.url);
+  then.pathname = "/users_then";
+  assert.equal((await idsOf({ url: then.href, label: "users_then" })).length, 100, "chosen tables come from the history too");
+  assert.deepEqual([await shop.branches(), (await shop.ids()).length], [branches, 3], "the scratch branch is gone");
+
   const wanted = new Date(Date.parse("2020-01-01")).toISOString();
   const refused = await shop.run("restore", "shop", "--to", wanted, "--json");
   assert.deepEqual([refused.exit, refused.code], [2, "RECOVERY_TARGET_OUTSIDE_WINDOW"]);

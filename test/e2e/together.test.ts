@@ -47,9 +47,12 @@ test("R29 R41 a drill of all is judged as one, and recover brings every source b
   await sleep(1_050);
   await ours.deleteMany({});
   await theirs.deleteMany({});
-  const plan = (await world.expect(0, "recover", "--to", good, "--plan", "--json")).json();
+  const unsure = (await world.expect(2, "recover", "--to", good, "--plan", "--json")).json();
+  const refusals = unsure.plans.flatMap((one: { refusals: { code: string }[] }) => one.refusals.map(({ code }) => code));
+  assert.deepEqual(refusals, ["RECOVERY_TARGET_OUTSIDE_WINDOW"], "the dump is older than the instant, and nobody said that it will do");
+  const plan = (await world.expect(0, "recover", "--to", good, "--nearest", "--plan", "--json")).json();
   assert.deepEqual(plan.plans.map(({ source }: One) => source).sort(), ["legacy", "sessions"]);
-  const ran = await world.run("recover", "--to", good, "--json", "--show-password");
+  const ran = await world.run("recover", "--to", good, "--nearest", "--json", "--show-password");
   const { sources, combined: together } = ran.json();
   const bySource = new Map<string, { verdict: string; place: Named; connection: { url: string } }>(
     sources.map((one: One) => [one.source, one]),

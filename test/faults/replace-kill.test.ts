@@ -94,24 +94,28 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
         "select current_setting('work_mem') as mem, shobj_description(oid, 'pg_database') as comment from pg_database where datname = current_database()",
       );
       assert.deepEqual(row, { mem: "7MB", comment: "the shop" }, context);
-      const ours = there.filter((one) => one.name.startsWith("lifeboat"));
-      const [old] = ours;
-      if (old === undefined) {
-        assert.equal(ran.exit, 0, `${context}: ${ran.stdout}${ran.stderr}`);
-        assert.equal(found, struck === undefined || /drop database/.test(struck) ? RESTORED : REPLACED, context);
-        if (found === REPLACED) assert.match(ran.stdout, /cleaned up\n\s+removed: database lifeboat_/, context);
+      const old = there.find((one) => one.name.startsWith(`${name}_before_`));
+      assert.deepEqual(
+        there.filter((one) => one.name.startsWith("lifeboat")),
+        [],
+        context,
+      );
+      if (found === REPLACED) {
+        assert.deepEqual([old, ran.exit], [undefined, 0], `${context}: ${ran.stdout}${ran.stderr}`);
+        assert.match(ran.stdout, /cleaned up\n\s+removed: database lifeboat_/, context);
       } else {
-        // Replaced, and what it replaced is still there: that is said, and it goes when its owner drops it.
-        assert.deepEqual([found, ours.length, ran.exit], [RESTORED, 1, 3], context);
-        assert.match(old.name, /^lifeboat_\w+_old$/, context);
+        // Replaced, and what it replaced is still there, under its new name: it is dropped when the restore is accepted.
+        assert.ok(old, context);
         assert.equal(await rows((await sharedCluster()).connection(old.name)), REPLACED, context);
-        assert.doesNotMatch(ran.stdout + ran.stderr, /cleaned up/, context);
-        assert.match(
-          ran.stdout,
-          new RegExp(`${old.name} is what the restore replaced, and it is kept; next: .*dropdb ${old.name}`),
-          context,
-        );
-        await query((await sharedCluster()).connection("postgres"), `drop database "${old.name}"`);
+        const [last] = (await world.expect(0, "jobs", "--json")).json().jobs.filter(({ verb }: { verb: string }) => verb === "restore");
+        assert.equal(ran.exit, struck === undefined ? 0 : 3, `${context}: ${ran.stdout}${ran.stderr}`);
+        if (struck !== undefined) {
+          const kept = new RegExp(`${old.name} is what the restore replaced, and it is kept; next: .*lifeboat accept ${last.id}`);
+          assert.match(ran.stdout, kept, context);
+        }
+        assert.equal((await world.expect(2, "accept", last.id, "--json")).code, "CONFIRMATION_NEEDED", context);
+        await world.expect(0, "accept", last.id, "--yes", "shop");
+        assert.ok(!(await databases()).some((one) => one.name === old.name), context);
         await world.expect(0, "jobs", "recover");
       }
       await world.assertNothingLeft();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { isLifeboatError } from "../../src/core/errors.ts";
+import { microsOf } from "../../src/core/micros.ts";
 import { accept, KEEP_ACCEPTED_MS } from "../../src/operations/accept.ts";
 import { apply, planApply } from "../../src/operations/apply.ts";
 import { atProviders } from "../../src/operations/at-providers.ts";
@@ -184,7 +185,7 @@ test("R8 R9 what a restore in place set aside goes seven days after acceptance, 
   await forward(here, HOUR_MS);
   await query(production, "delete from users");
   await forward(here, HOUR_MS);
-  const past = await pastTargetOf(workshop, source, good.toISOString(), watch);
+  const past = await pastTargetOf(workshop, source, { kind: "time", at: microsOf(good) }, watch);
   assert.ok(past);
   const { evidence, kept } = await branchRestore(workshop, source, past, { inPlace: true, yes: "shop" }, watch);
   assert.equal(kept?.name, "rollback-20260901");
@@ -195,9 +196,14 @@ test("R8 R9 what a restore in place set aside goes seven days after acceptance, 
   };
   await forward(here, 60 * DAY_MS);
   assert.equal(await gone(), false, "two months later nobody has accepted it");
-  const { expiresAt } = await accept(workshop, evidence.id, watch);
+  const { expiresAt } = await accept(workshop, { job: evidence.id }, watch);
+  assert.ok(expiresAt);
   assert.equal(expiresAt.getTime(), clock.now().getTime() + KEEP_ACCEPTED_MS);
-  assert.equal((await accept(workshop, evidence.id, watch)).expiresAt.getTime(), expiresAt.getTime(), "accepting twice changes nothing");
+  assert.equal(
+    (await accept(workshop, { job: evidence.id }, watch)).expiresAt?.getTime(),
+    expiresAt.getTime(),
+    "accepting twice changes nothing",
+  );
   await forward(here, KEEP_ACCEPTED_MS - HOUR_MS);
   assert.equal(await gone(), false);
   await forward(here, 2 * HOUR_MS);

@@ -259,6 +259,16 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   assert.deepEqual(await query(await sibling("occupied"), "select count(*)::int as n, to_regclass('public.precious') as p from public.t"), [
     { n: 2000, p: null },
   ]);
+  // What was replaced is kept until the restore is accepted.
+  const { name } = done.kept;
+  assert.match(name, /^occupied_before_\d{14}$/);
+  assert.deepEqual(await query(await sibling(name), "select id from precious"), [{ id: 7 }]);
+  const unsure = await world.expect(2, "accept", done.id, "--json");
+  assert.deepEqual([unsure.code, unsure.message?.includes("precious")], ["CONFIRMATION_NEEDED", true]);
+  await world.expect(0, "accept", done.id.slice(0, 10), "--yes", "shop");
+  const server = (await sharedCluster()).connection("postgres");
+  assert.deepEqual(await query(server, `select datname from pg_database where datname = '${name}'`), []);
+  assert.equal((await world.expect(0, "accept", done.id, "--json")).json().expiresAt, null, "a second time changes nothing");
   await world.assertNothingLeft();
   await assertNothingOnServer();
 });

@@ -2,23 +2,22 @@
 import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { LATEST, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { drill, type Finding } from "../../operations/recovery/drill.ts";
 import { dueDrills } from "../../operations/recovery/drills-due.ts";
+import { presentOf } from "../../operations/workshop.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { combinedJson, renderCombined } from "../render/combined.ts";
 import { eachSource, withWorkshop } from "../session.ts";
+import { recoveryTarget } from "../target-option.ts";
 
 export const drillCommand = defineCommand({
   description:
     "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source. Without a source, every one is drilled, one after another, and what was achieved together (the times added up, the greatest loss) is judged against the combined objective.",
   arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
   options: {
-    to: {
-      type: text,
-      value: "TARGET",
-      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point. Default: `latest`.",
-    },
+    to: recoveryTarget,
     due: {
       type: flag,
       help: "Run what `drills` of the configuration says is due, of this source or of all, each to its own target. Nothing due is success.",
@@ -29,13 +28,15 @@ export const drillCommand = defineCommand({
     },
   },
   json: true,
-  examples: ["lifeboat drill shop", "lifeboat drill shop --to=-7d", "lifeboat drill --due"],
+  examples: ["lifeboat drill shop", "lifeboat drill shop --to 7d", "lifeboat drill --due"],
   async run(context) {
     if (context.options.due) return runDue(context);
     return withWorkshop(context, async (workshop, watch) => {
       let worst: ExitStatus = EXIT.done;
+      const { to: words } = context.options;
+      const to = words === undefined ? LATEST : parseRecoveryTarget(words, presentOf(workshop));
       const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
-        const finding = await drill(workshop, source, context.options.to ?? "latest", watch, context.options);
+        const finding = await drill(workshop, source, to, watch, context.options);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
         return finding;
@@ -73,7 +74,7 @@ async function runDue(context: DrillContext): Promise<ExitStatus> {
     const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
       const findings: Finding[] = [];
       for (const { plan } of await dueDrills(workshop, source, watch)) {
-        findings.push(await drill(workshop, source, plan.to, watch, { unsigned, plan }));
+        findings.push(await drill(workshop, source, parseRecoveryTarget(plan.to, presentOf(workshop)), watch, { unsigned, plan }));
       }
       return findings;
     });

@@ -1,7 +1,7 @@
 // lifeboat promote BRANCH, lifeboat accept JOB
 import { flag, path, text } from "../../config/types.ts";
 import { formatInstant } from "../../core/duration.ts";
-import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { accept } from "../../operations/accept.ts";
@@ -78,15 +78,22 @@ export const promoteCommand = defineCommand({
 });
 
 export const acceptCommand = defineCommand({
-  description: "Says that what a restore or promotion did is good. What it replaced is deleted by `expire` 7 days later, and never before.",
+  description:
+    "Says that what a restore or promotion did is good. A branch, cluster or snapshot that it set aside is deleted by `expire` 7 days later, and never before. A database that it replaced, and that was kept as `NAME_before_…`, is dropped at once, after asking.",
   arguments: { job: { type: text, required: true, help: "Id of the job that restored or promoted, or its beginning." } },
-  options: {},
+  options: { yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." } },
   json: true,
   async run(context) {
     return withWorkshop(context, async (workshop, watch) => {
-      const { job, source, kept, acceptedAt, expiresAt } = await accept(workshop, context.args.job, watch);
-      const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt.toISOString() };
-      context.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} is kept until ${formatInstant(expiresAt)}`);
+      const request = { job: context.args.job, yes: context.options.yes };
+      const { job, source, kept, acceptedAt, expiresAt } = await accept(workshop, request, watch).catch(async (error: unknown) => {
+        if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !context.ask.possible) throw error;
+        const yes = await context.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" });
+        return accept(workshop, { ...request, yes }, watch);
+      });
+      const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
+      const then = expiresAt === undefined ? "is dropped" : `is kept until ${formatInstant(expiresAt)}`;
+      context.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} ${then}`);
       return EXIT.done;
     });
   },

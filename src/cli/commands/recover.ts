@@ -3,8 +3,10 @@ import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
+import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";
-import { instantForAll, planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recovery/recover.ts";
+import { planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recovery/recover.ts";
+import { presentOf } from "../../operations/workshop.ts";
 import { defineCommand } from "../command.ts";
 import { errorJson } from "../fatal.ts";
 import { connectionJson, handOver } from "../hand-over.ts";
@@ -19,22 +21,33 @@ export const recoverCommand = defineCommand({
     "Restores every source to one instant, all at once and beside production, which is not touched: a new branch at Neon, a new cluster at Atlas, a database named after the source's with `_recovered` elsewhere. Each is proven as by `restore`; what was achieved together (the time of the slowest, the greatest loss) is judged against the combined objective. One that fails keeps no other from coming back.",
   arguments: {},
   options: {
-    to: { type: text, required: true, value: "TIME", help: "The instant: a time, so long ago (`--to=-5m`), or `latest`." },
+    to: {
+      type: text,
+      required: true,
+      value: "TIME",
+      help: 'The instant, the same for all: a time (2026-11-28T14:25:00Z, 14:25, "yesterday 14:25"), how long ago (5m, "5 minutes ago"), or `latest`.',
+    },
+    nearest: {
+      type: flag,
+      help: "Where the instant cannot be reached exactly, restore the nearest backup before it. Without it, that source is refused.",
+    },
     plan: { type: flag, help: "Say what would be done, and do nothing." },
     showPassword: { type: flag, help: "Print the connection strings with their passwords." },
   },
   json: true,
-  examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to=-5m"],
+  examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to 5m"],
   async run(context) {
     const { options, paint } = context;
     return withWorkshop(context, async (workshop, watch) => {
-      const to = instantForAll(workshop, options.to);
+      const target = parseRecoveryTarget(options.to, presentOf(workshop));
+      const request = { to: target, nearest: options.nearest };
+      const to = askedOf(target, presentOf(workshop));
       if (options.plan) {
-        const plans = await planRecoverAll(workshop, to, watch);
+        const plans = await planRecoverAll(workshop, request, watch);
         context.emit({ to, plans }, () => plans.map(renderPlan).join("\n"));
         return plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done;
       }
-      const sources = await recoverAll(workshop, to, watch);
+      const sources = await recoverAll(workshop, request, watch);
       const back = sources.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
       const parts = back.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
       const missing = sources.filter(({ finding }) => finding === undefined).map(({ source }) => source);

@@ -1,26 +1,31 @@
 // lifeboat restore SOURCE --to TARGET --into NAME|URL
+import { once } from "node:events";
 import { listOf } from "../../config/option.ts";
 import { flag, path, text } from "../../config/types.ts";
-import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { EXIT } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
-import { isPhysicalPlace } from "../../operations/recovery/cluster-restore.ts";
+import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { shown } from "../../core/visible.ts";
+import type { Finding } from "../../operations/recovery/conclude.ts";
 import { planRestore, restore } from "../../operations/recovery/restore.ts";
+import { presentOf } from "../../operations/workshop.ts";
+import type { Recovered } from "../../ports/physical.ts";
 import { defineCommand } from "../command.ts";
+import { handOver } from "../hand-over.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
+import { renderRestored, restoredJson } from "../render/restore.ts";
 import { sourceNamed, withWorkshop } from "../session.ts";
-import { restoreWithinProvider } from "./restore-branch.ts";
-import { restoreCluster } from "./restore-cluster.ts";
+import { recoveryTarget } from "../target-option.ts";
 
 export const restoreCommand = defineCommand({
   description:
     "Proves the stored bytes, fills a database under a name of its own, compares it with the fingerprint taken at the source, and only then gives it the name you want. A database that holds anything is refused without --replace and --yes, and is replaced in the last second only.",
   arguments: { source: { type: text, required: true, help: "Name of the source." } },
   options: {
-    to: {
-      type: text,
-      default: "latest",
-      value: "TARGET",
-      help: "Recovery target: `latest`, an instant (to the microsecond), so long ago (`-7d`), a position in the log (LSN), or a restore point.",
+    to: recoveryTarget,
+    nearest: {
+      type: flag,
+      help: "Where the target cannot be reached exactly, restore the nearest backup before it. Without it, that is refused.",
     },
     into: {
       type: text,
@@ -59,34 +64,44 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan",
     "lifeboat restore shop --into shop --replace --yes shop",
     "lifeboat restore shop --to 2026-11-20T14:29:59.250Z --into /var/lib/postgresql/restored",
-    "lifeboat restore shop --to=-5m --into scratch",
+    "lifeboat restore shop --to 5m --into scratch",
+    "lifeboat restore shop --to '10m before 14:30' --tables orders --into shop_before",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
     "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",
   ],
   async run(context) {
-    const { options } = context;
+    const { options, paint } = context;
     return withWorkshop(context, async (workshop, watch) => {
       const source = sourceNamed(workshop, context.args.source);
-      const within = await restoreWithinProvider(context, workshop, source, options, watch);
-      if (within !== undefined) return within;
-      const { into } = options;
-      if (into === undefined) throw new LifeboatError("USAGE", "--into is needed: where shall it be restored to?");
-      if (isPhysicalPlace(into) && source.engine.physical === undefined) {
-        throw new LifeboatError("RESTORE_TARGET_INVALID", `${into} takes a whole PostgreSQL server, and ${source.name} is none`, {
-          hint: "give --into the name of a new database, or the URL of a server",
-        });
-      }
-      if (isPhysicalPlace(into)) return restoreCluster(context, workshop, source, { ...options, into }, watch);
-      const request = { ...options, into };
+      const request = { ...options, to: parseRecoveryTarget(options.to ?? "latest", presentOf(workshop)) };
       if (options.plan) {
         const plan = await planRestore(workshop, source, request, watch);
         context.emit(plan, () => renderPlan(plan));
         return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
       }
-      const finding = await restore(workshop, source, request, watch);
-      context.emit(findingJson(finding), () => renderFinding(finding, workshop.repository.storage.url, context.paint));
-      return exitOfFinding(finding);
+      const place = workshop.repository.storage.url;
+      const onScratch = async (recovered: Recovered, found: Finding): Promise<void> => {
+        const databases = recovered.databases.map((name) => ({ name, url: recovered.connection(name).url }));
+        const lines = shown(databases).map(({ url }) => `  psql '${url}'`);
+        context.emit({ ...findingJson(found), databases }, () =>
+          [renderFinding(found, place, paint), "connect with:", ...lines, "Ctrl-C ends and removes it"].join("\n"),
+        );
+        await untilAborted(watch.signal);
+      };
+      const restored = await restore(workshop, source, { ...request, onScratch }, watch);
+      const handed = restored.connection && (await handOver(restored.connection, options));
+      // A scratch server was told of while it was there.
+      if (options.into !== "scratch" || restored.branch !== undefined)
+        context.emit(restoredJson(restored, source, handed), () => renderRestored(restored, source, handed, place, paint));
+      return exitOfFinding(restored);
     });
   },
 });
+
+/** A scratch server is there for as long as somebody wants it. */
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const awake = setInterval(() => {}, 60_000);
+  if (!signal.aborted) await once(signal, "abort");
+  clearInterval(awake);
+}

@@ -1,6 +1,7 @@
 // Checks and findings as text: failures and doubts one by one, what passed in short.
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { askedInWords, inWords } from "../../core/recovery-target.ts";
 import { type Check, exitOfVerdict, isSoundCopy, judge } from "../../core/verdict.ts";
 import { shown } from "../../core/visible.ts";
 import type { Finding } from "../../operations/recovery/drill.ts";
@@ -23,17 +24,16 @@ export function renderChecks(found: readonly Check[], paint: Paint): string {
 const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
 
 export function renderFinding(finding: Finding, place: string, paint: Paint): string {
-  const { evidence, filed, aside } = shown(finding);
+  const { evidence, filed, aside, to, holds } = shown(finding);
   const { objective, achieved, steps, point, checks } = evidence;
   const promise = (value: number | undefined): string => (value === undefined ? "" : ` (objective ${formatDuration(value * 1000)})`);
   return [
     `${paint.verdict(evidence.verdict)}  ${evidence.verb} of ${paint.bold(evidence.source)}`,
     renderFacts(
       [
-        [
-          "restore point",
-          `${point.name} (${point.id}), ${isSoundCopy(checks) ? `data of ${point.snapshotAt}` : "whose data was not proven"}`,
-        ],
+        ["asked for", askedInWords(to)],
+        ["restore point", `${point.name} (${point.id})${isSoundCopy(checks) ? "" : ", whose data was not proven"}`],
+        ["data of", holds && inWords(holds)],
         ["into", evidence.target],
         ["steps", steps.map(({ name, ms }) => `${name} ${ms === undefined ? "not ended" : formatDuration(ms)}`).join(", ")],
         ["RTO achieved", `${seconds(achieved.rtoSeconds)}${promise(objective.rtoSeconds)}`],
@@ -43,15 +43,17 @@ export function renderFinding(finding: Finding, place: string, paint: Paint): st
       ],
       paint,
     ),
-    renderChecks(checks, paint),
+    renderChecks(evidence.checks, paint),
   ].join("\n");
 }
 
 /** The JSON of `drill` and `restore`. */
-export const findingJson = ({ evidence, filed, aside }: Finding) => ({
+export const findingJson = ({ evidence, filed, aside, to, holds }: Finding) => ({
   id: evidence.id,
   source: evidence.source,
+  to,
   point: evidence.point,
+  holds: holds ?? null,
   target: evidence.target,
   verdict: evidence.verdict,
   reasons: evidence.reasons,

@@ -1,6 +1,7 @@
 // The whole configuration: the options of the first level.
 import { named, section, type Type, type Values } from "../option.ts";
 import { exactly } from "../types.ts";
+import { timeZone } from "../types-time.ts";
 import { policy } from "./policies.ts";
 import { repository } from "./repository.ts";
 import { drill, scratch, tools } from "./rest.ts";
@@ -17,6 +18,11 @@ const table = {
     help: "What is promised for all sources brought back together; a drill of all measures against it. Default: 30m and 5m.",
   },
   drills: { type: named(drill), default: {}, help: "Timed restores into scratch, by name." },
+  timeZone: {
+    type: timeZone,
+    help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",
+    example: "Europe/Berlin",
+  },
   tools: { type: tools, default: {}, help: "Programs and folders of this machine." },
   scratch: { type: scratch, default: {}, help: "Throw-away servers that drills restore into." },
 } as const;

@@ -129,6 +129,7 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
 
     async takeName(server, finished, name, work = {}) {
       await takeName(server, finished, name, work);
+      return false; // it moved collection by collection: nothing of what was there is left
     },
   };
 }

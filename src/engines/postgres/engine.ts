@@ -136,8 +136,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
       return await dropLoader(directConnection(server), jobId, { ...dropping, live: true });
     },
 
-    async takeName(server, finished, name, work = {}) {
-      await takeName(directConnection(server), finished, name, work);
+    async takeName(server, finished, name, options = {}) {
+      return await takeName(directConnection(server), finished, name, options);
     },
   };
 }

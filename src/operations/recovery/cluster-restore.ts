@@ -1,24 +1,24 @@
 // Point-in-time restore and drill: any instant that the log proves, of a whole cluster, into a directory or a scratch server.
-import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { DrillPlan } from "../../core/drill-schedule.ts";
 import { belongsInEvidence, isLifeboatError, type LifeboatError } from "../../core/errors.ts";
-import { dateOfMicros } from "../../core/micros.ts";
-import { achievedRpoSeconds, judgeObjective } from "../../core/objectives.ts";
+import { judgeObjective } from "../../core/objectives.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
+import { askedOf, type RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { mark } from "../../repository/marks.ts";
 import { type Job, runJob } from "../job.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
+import { presentOf, type Source, type Watch, type Workshop } from "../workshop.ts";
 import { replay } from "./cluster.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { courseTo, pointOf, type RecoveryCourse } from "./course.ts";
+import { scratchDirectory } from "./recovered-copy.ts";
+import { lossBy, tell, toldIn } from "./resolve.ts";
 
 export interface PhysicalRequest {
-  readonly to: string;
+  readonly to: RecoveryTarget;
   /** A directory, or `scratch`. */
   readonly into: string;
   /** Leave the server of a directory running. */
@@ -64,10 +64,12 @@ export async function planPhysical(workshop: Workshop, source: Source, request: 
       },
       { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
     ];
-    return { verb: "restore", source: source.name, steps, refusals: await occupied(request.into) };
+    const told = { asked: request.to, told: tell(request.to, { kind: "cluster", course }) };
+    return { verb: "restore", source: source.name, ...toldIn(workshop, told), steps, refusals: await occupied(request.into) };
   } catch (error) {
     if (!isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") && !isLifeboatError(error, "NO_RESTORE_POINT")) throw error;
-    return { verb: "restore", source: source.name, steps: [], refusals: [{ code: error.code, message: error.message }] };
+    const to = askedOf(request.to, presentOf(workshop));
+    return { verb: "restore", source: source.name, to, steps: [], refusals: [{ code: error.code, message: error.message }] };
   }
 }
 
@@ -100,7 +102,7 @@ export async function restorePhysical(
     async (job) => {
       const directory = throwAway ? scratchDirectory(workshop, job) : resolve(request.into);
       const { recovered, checks } = await replay(workshop, source, course, { directory, throwAway }, job, watch);
-      const { achieved } = measure(workshop, source, course, job);
+      const { achieved } = measure(source, course, job, checks);
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const target = throwAway ? `a scratch server on this machine, ${recovered.isolation}` : directory;
       const finding = await finish(job, recovered, async () => {
@@ -138,26 +140,26 @@ export async function drillPhysical(
         const place = { directory: scratchDirectory(workshop, job), throwAway: true };
         const { recovered, checks } = await replay(workshop, source, course, place, job, watch);
         target = `${target}, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
-        const { objective, achieved } = measure(workshop, source, course, job);
+        const { objective, achieved } = measure(source, course, job, checks);
         await job.cleanUp(() => recovered.remove());
         await job.strike(recovered.resource);
         const all = [...checks, ...judgeObjective(objective, achieved)];
-        const finding = await file(workshop, source, course, {
-          verb,
-          job,
-          target,
-          checks: all,
-          objective,
-          achieved,
-          throwAway: true,
-          plan,
-        });
+        const filing = { verb, job, target, checks: all, objective, achieved, throwAway: true, plan } as const;
+        const finding = await file(workshop, source, course, filing);
         await remember(job, course, finding);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
-          const { objective } = measure(workshop, source, course, job);
-          const failed = { verb, job, target, checks: [broken(error)], objective, achieved: {}, throwAway: true, plan } as const;
+          const failed = {
+            verb,
+            job,
+            target,
+            checks: [broken(error)],
+            ...objectiveOf(source, course),
+            achieved: {},
+            throwAway: true,
+            plan,
+          } as const;
           const finding = await file(workshop, source, course, failed, "not reached");
           await remember(job, course, finding);
         }
@@ -167,9 +169,6 @@ export async function drillPhysical(
     ({ evidence }) => ({ verdict: evidence.verdict, point: course.base.point.id }),
   );
 }
-
-const scratchDirectory = (workshop: Workshop, job: Job): string =>
-  join(resolve(workshop.spoolDirectory ?? tmpdir()), `lifeboat-${job.id}-${randomBytes(3).toString("hex")}`);
 
 /** Runs what comes after the restore; when it fails, the restored server goes. */
 async function finish(job: Job, recovered: Recovered, run: () => Promise<Finding>): Promise<Finding> {
@@ -182,18 +181,16 @@ async function finish(job: Job, recovered: Recovered, run: () => Promise<Finding
   }
 }
 
-/** `latest` loses what came after the last commit that is proven; an instant that is reached exactly loses nothing. */
-function measure(workshop: Workshop, source: Source, course: RecoveryCourse, job: Job) {
-  const { named, wanted, window } = course;
-  const rtoSeconds = measuredSeconds(job);
-  if (named) return { objective: { rtoSeconds: source.objective.rtoSeconds }, achieved: { rtoSeconds, rpoSeconds: undefined } };
-  const lostUntil = new Date(job.record.startedAt);
-  const rpoSeconds =
-    wanted !== "latest" ? 0 : achievedRpoSeconds(window === undefined ? workshop.clock.now() : dateOfMicros(window.latest), lostUntil);
-  return { objective: source.objective, achieved: { rtoSeconds, rpoSeconds } };
+const objectiveOf = (source: Source, { named }: RecoveryCourse) => ({
+  objective: named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective,
+});
+
+function measure(source: Source, course: RecoveryCourse, job: Job, checks: readonly Check[]) {
+  const rpoSeconds = lossBy({ kind: "cluster", course }, new Date(job.record.startedAt), checks);
+  return { ...objectiveOf(source, course), achieved: { rtoSeconds: measuredSeconds(job), rpoSeconds } };
 }
 
-type Filing = Omit<Parameters<typeof conclude>[2], "point" | "remarks"> & { readonly throwAway: boolean };
+type Filing = Omit<Parameters<typeof conclude>[2], "asked" | "point" | "remarks"> & { readonly throwAway: boolean };
 
 function file(
   workshop: Workshop,
@@ -202,16 +199,25 @@ function file(
   { throwAway, ...filing }: Filing,
   end: "reached" | "not reached" = "reached",
 ): Promise<Finding> {
-  const { base, chain, expectedEnd } = course;
-  const reached = end === "reached";
-  const road = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${reached ? "" : "not "}replayed to ${expectedEnd}`;
-  const lost = base.manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
   const speed = throwAway && filing.verb === "restore" ? ["the scratch server runs with fsync off"] : [];
+  const [road, ...rest] = replayRemarks(course, end);
   return conclude(workshop, source, {
     ...filing,
-    point: reached ? pointOf(course) : baseOf(course),
-    remarks: [road, ...speed, ...lost, ...course.log.log.flaws],
+    asked: course.asked,
+    point: end === "reached" ? pointOf(course) : baseOf(course),
+    remarks: [road, ...speed, ...rest].filter((one) => one !== undefined),
   });
+}
+
+/** How it was reached, what the base backup lacks, and what is wrong with the log. */
+export function replayRemarks(
+  { base, chain, expectedEnd, log }: RecoveryCourse,
+  end: "reached" | "not reached" = "reached",
+): readonly string[] {
+  const replayed = end === "reached" ? "replayed" : "not replayed";
+  const road = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${replayed} to ${expectedEnd}`;
+  const lost = base.manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
+  return [road, ...lost, ...log.log.flaws];
 }
 
 /** All that may be named when nothing was reached. */

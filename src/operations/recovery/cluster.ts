@@ -14,6 +14,8 @@ import { fetchFrom } from "./log-fetch.ts";
 export interface ReplayPlace {
   readonly directory: string;
   readonly throwAway: boolean;
+  /** False: what is read of it is read, compared and asked elsewhere. */
+  readonly read?: boolean | undefined;
 }
 
 export interface Replayed {
@@ -48,8 +50,10 @@ export async function replay(
       };
     }
   };
+  const { directory, throwAway, read = true } = place;
   const recovered = await physicalOf(source).recover({
-    ...place,
+    directory,
+    throwAway,
     maker: job.maker,
     serverMajor: Number.parseInt(manifest.server.version, 10),
     base: facts,
@@ -65,8 +69,13 @@ export async function replay(
     progress: watch.progress,
   });
   try {
-    const checks = await job.step("verify", () => examine(source, course, recovered, job, watch));
-    return { recovered, checks };
+    const reached = reachedBy(course, recovered);
+    if (!read) return { recovered, checks: reached };
+    const checks = await job.step("verify", async () => [
+      ...(await readAll(source, recovered, job, watch)),
+      ...(await ask(source, course, recovered, job, watch)),
+    ]);
+    return { recovered, checks: [...reached, ...checks] };
   } catch (error) {
     await recovered.remove();
     await job.strike(recovered.resource);
@@ -76,10 +85,10 @@ export async function replay(
 
 const rank = (name: string): number => (name === "manifest" ? 0 : name === "base" ? 2 : 1);
 
-async function examine(source: Source, course: RecoveryCourse, recovered: Recovered, job: Job, watch: Watch): Promise<Check[]> {
+function reachedBy(course: RecoveryCourse, recovered: Recovered): Check[] {
   const { base, stopsAt, wanted } = course;
   const before = stopsAt === undefined ? "the end of what is proven" : `just before ${stopsAt}`;
-  const checks: Check[] = [
+  return [
     {
       name: `base backup ${base.point.name}`,
       kind: "integrity",
@@ -95,8 +104,12 @@ async function examine(source: Source, course: RecoveryCourse, recovered: Recove
       actual: recovered.reachedLsn,
     },
   ];
-  const read = await readAll(source, recovered, job, watch);
-  return [...checks, ...read, ...(await ask(source, course, recovered, job, watch))];
+}
+
+/** The source's own database, by the name it has at the source. */
+export async function databaseOf(source: Source, signal: AbortSignal): Promise<string> {
+  const own = await source.provider.connection({ signal });
+  return source.engine.resolveTarget(own, own.url).database;
 }
 
 /** Every row of every database is read. That they are the right ones follows from the log; that they can be read, from this. */
@@ -132,8 +145,7 @@ async function readAll(source: Source, recovered: Recovered, job: Job, watch: Wa
 
 async function ask(source: Source, course: RecoveryCourse, recovered: Recovered, job: Job, watch: Watch): Promise<readonly Check[]> {
   if (source.probes.length === 0) return [];
-  const own = await source.provider.connection({ signal: job.signal });
-  const { database } = source.engine.resolveTarget(own, own.url);
+  const database = await databaseOf(source, job.signal);
   if (!recovered.databases.includes(database)) {
     return [{ name: "probes", kind: "probe", outcome: "fail", message: `the restored cluster has no database ${database} to ask them of` }];
   }

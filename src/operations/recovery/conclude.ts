@@ -1,18 +1,21 @@
 // The end of a drill or a restore: the verdict from the checks, and the evidence filed.
 import type { DrillPlan } from "../../core/drill-schedule.ts";
+import { microsOf } from "../../core/micros.ts";
 import { NAME_PATTERNS, renderName } from "../../core/names.ts";
 import type { Achieved, Objective } from "../../core/objectives.ts";
-import { type Check, judge } from "../../core/verdict.ts";
+import { type Asked, askedOf, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
+import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import type { Job } from "../job.ts";
 import type { FiledAside } from "../records.ts";
 import { renderReport } from "../report.ts";
-import type { Source, Workshop } from "../workshop.ts";
+import { presentOf, type Source, type Workshop } from "../workshop.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];
   readonly job: Job;
+  readonly asked: RecoveryTarget;
   /** What was brought back: a restore point, or an instant of the history. */
   readonly point: Evidence["point"];
   readonly target: string;
@@ -25,6 +28,10 @@ export interface Conclusion {
 }
 
 export interface Finding extends Filed {
+  /** What was asked for, as it was understood. */
+  readonly to: Asked;
+  /** The instant whose data came; absent: only the provider knows, or it was not proven. */
+  readonly holds?: Understood | undefined;
   /** Set when the evidence lies on this machine, and not in the repository. */
   readonly aside?: FiledAside | undefined;
 }
@@ -39,7 +46,7 @@ export function measuredSeconds(job: Job): number {
 }
 
 export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<Finding> {
-  const { job, point, verb, target, checks, objective, achieved, remarks, plan } = conclusion;
+  const { job, asked, point, verb, target, checks, objective, achieved, remarks, plan } = conclusion;
   const { verdict, reasons } = judge(checks);
   const { user, host } = thisOwner();
   const found: Omit<Evidence, "report"> = {
@@ -65,6 +72,9 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
   };
   return job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
-    return { ...(await fileEvidence(place, told, renderReport(told))), aside };
+    const present = presentOf(workshop);
+    const isKnown = isSoundCopy(checks) && !(asked.kind === "lsn" && point.id === "history");
+    const holds = isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined;
+    return { ...(await fileEvidence(place, told, renderReport(told))), aside, to: askedOf(asked, present), holds };
   });
 }

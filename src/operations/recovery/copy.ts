@@ -1,8 +1,9 @@
 // Point in time for engines whose log is replayed onto dumps: the newest dump before the instant is brought back on the road that every
 // restore takes, then the log that is proven to follow it is applied, up to exactly the instant, and everything is read again.
-import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { achievedRpoSeconds } from "../../core/objectives.ts";
+import type { LogTarget } from "../../core/recovery-target.ts";
 import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
 import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
@@ -12,56 +13,31 @@ import { contentsOf } from "../contents.ts";
 import type { Job } from "../job.ts";
 import { readSegmentBytes } from "../log-intake.ts";
 import { logOf } from "../log-view.ts";
-import { pointsOf, type Target, targetOf } from "../points.ts";
+import { pointsOf, type Target } from "../points.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
-import { courseFrom, parseLogTarget, pointOf, type RecoveryCourse } from "./course.ts";
-import { type Arrival, bringBack, type RoadOptions } from "./load.ts";
+import { courseFrom, pointOf, type RecoveryCourse } from "./course.ts";
+import { type Arrival, bringBack, type RoadOptions, storedSupply } from "./load.ts";
 import { fetchFrom } from "./log-fetch.ts";
 
 /** A restore point, and the log that is replayed onto it. */
-export interface Destination extends Target {
+export interface StoredCopy extends Target {
   /** Absent: the point as it is. */
   readonly course?: RecoveryCourse | undefined;
 }
 
-export interface DestinationOptions {
-  /** Where the instant itself cannot be reached, an older point is second best, and says so. */
-  readonly orOlder?: boolean | undefined;
-  /** Log says what happened to whole documents and definitions: it cannot be replayed for rows alone. */
-  readonly dataOnly?: boolean | undefined;
-  /** A restore point that no trusted key has signed will do, when it is named. */
-  readonly unsigned?: boolean | undefined;
-}
-
 /**
- * What a recovery target means: an instant of the recovery window where log is archived, else a restore point. `latest` is whichever
- * reaches further. RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, and whatever `targetOf` throws.
+ * The newest backup before the target, and the log that is replayed onto it. Undefined where none is archived, and for `latest` where a
+ * backup reaches further. RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT.
  */
-export async function destinationOf(
+export async function copyWithLog(
   workshop: Workshop,
   source: Source,
-  to: string,
-  watch: Watch,
-  options: DestinationOptions = {},
-): Promise<Destination> {
-  const course = source.engine.log === undefined ? undefined : await courseWithin(workshop, source, to, watch, options);
-  if (course === undefined) return targetOf(workshop, source.name, to, options);
-  const { base, chain, expectedEnd, at, log } = course;
-  const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
-  return { entry: base, named: false, instant: dateOfMicros(at), remarks: [road, ...log.log.flaws], course };
-}
-
-async function courseWithin(
-  workshop: Workshop,
-  source: Source,
-  to: string,
-  watch: Watch,
-  { orOlder = false, dataOnly = false }: DestinationOptions,
-): Promise<RecoveryCourse | undefined> {
-  const target = parseLogTarget(to, workshop.clock.now());
-  if (target === undefined) return undefined; // a restore point, by its name
+  target: LogTarget,
+  signal: AbortSignal,
+): Promise<StoredCopy | undefined> {
+  if (source.engine.log === undefined) return undefined;
   const points = await pointsOf(workshop, source.name);
-  const log = await logOf(workshop, source.name, watch.signal, points);
+  const log = await logOf(workshop, source.name, signal, points);
   if (target.kind !== "lsn" && (log.log.segments.length === 0 || log.bases.length === 0)) return undefined; // no window at all
   if (log.bases.length === 0) {
     throw new LifeboatError("NO_RESTORE_POINT", `${source.name} has no full backup that its log could be replayed onto`);
@@ -69,46 +45,40 @@ async function courseWithin(
   if (target.kind === "latest") {
     const dump = newest(points.map(({ point }) => point).filter((point) => isWhole(point) && !isDamaged(point)));
     const furthest = log.stretches[0]?.latest;
-    if (dataOnly || furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
+    if (furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
   }
-  if (dataOnly) {
-    throw new LifeboatError("USAGE", "log cannot be replayed for rows alone: --data-only restores a backup as it is", {
-      hint: `name one of \`lifeboat list ${source.name}\` with --to, or restore without --data-only`,
-    });
-  }
-  try {
-    return await courseFrom(workshop, source, target, log, watch.signal);
-  } catch (error) {
-    const outside = isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") || isLifeboatError(error, "NO_RESTORE_POINT");
-    if (outside && orOlder && target.kind !== "lsn") return undefined;
-    throw error;
-  }
+  const course = await courseFrom(workshop, source, target, log, signal);
+  const { base, chain, expectedEnd, at } = course;
+  const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
+  const remarks = [road, ...log.log.flaws];
+  return { entry: base, asked: target, named: false, instant: dateOfMicros(at), exact: true, remarks, course };
 }
 
 export interface Brought extends Arrival {
-  /** What the copy is of: the destination, or its backup alone where the log was not replayed. */
-  readonly reached: Destination;
+  /** What it is a copy of: what was asked for, or the backup alone where the log was not replayed. */
+  readonly reached: StoredCopy;
 }
 
-/** Brings the point back, and replays the log that belongs to the destination. */
+/** Brings the point back, and replays the log that belongs to it. */
 export async function bringTo(
   workshop: Workshop,
   source: Source,
-  destination: Destination,
+  copy: StoredCopy,
   job: Job,
   watch: Watch,
   options: RoadOptions,
 ): Promise<Brought> {
-  const { entry, course } = destination;
+  const { entry, course } = copy;
   const { log } = source.engine;
+  const supply = storedSupply(workshop, entry, watch);
   if (course === undefined || log === undefined) {
-    return { ...(await bringBack(workshop, source, entry, job, watch, options)), reached: destination };
+    return { ...(await bringBack(workshop, source, supply, job, watch, options)), reached: copy };
   }
-  const arrival = await bringBack(workshop, source, entry, job, watch, { ...options, logFollows: true, probes: false });
+  const arrival = await bringBack(workshop, source, supply, job, watch, { ...options, logFollows: true, probes: false });
   // Onto what is not what was backed up, nothing is replayed: the verdict is settled, and it is the backup's.
   if (judge(arrival.checks).verdict === "fail") {
     const released = (await arrival.release?.()) ?? [];
-    return { ...arrival, checks: [...arrival.checks, ...released], reached: notReplayed(destination) };
+    return { ...arrival, checks: [...arrival.checks, ...released], reached: notReplayed(copy) };
   }
   const { connection } = arrival;
   const replayed = await replayLog(workshop, source, log, course, arrival, job, watch, options.tables);
@@ -117,15 +87,15 @@ export async function bringTo(
     const read = await readAgain(source, course, connection, options.tables, work);
     return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(course.at), work))];
   });
-  return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks], reached: destination };
+  return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks], reached: copy };
 }
 
-/** What may be said of a destination when its log was not replayed: the backup it begins with. */
-export function notReplayed(destination: Destination): Destination {
-  const { course, entry } = destination;
-  if (course === undefined) return destination;
+/** What may be said of a copy when its log was not replayed: the backup it begins with. */
+export function notReplayed(copy: StoredCopy): StoredCopy {
+  const { course, entry } = copy;
+  if (course === undefined) return copy;
   const remark = `the log was not replayed: ${course.wanted} was not reached, only backup ${entry.point.id} of ${entry.manifest.snapshotAt}`;
-  return { ...destination, course: undefined, remarks: [remark, ...course.log.log.flaws] };
+  return { ...copy, course: undefined, remarks: [remark, ...course.log.log.flaws] };
 }
 
 async function replayLog(
@@ -220,14 +190,14 @@ async function readAgain(
 }
 
 /** What was brought back, as evidence names it. */
-export const pointIn = ({ entry, course }: Destination): Evidence["point"] =>
+export const pointIn = ({ entry, course }: StoredCopy): Evidence["point"] =>
   course === undefined ? { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt } : pointOf(course);
 
 /**
  * How much of the past is lost, in seconds: an instant that is reached exactly loses nothing. Undefined where no instant was asked for,
  * and of a copy that failed.
  */
-export function lossOf({ entry, named, instant, course }: Destination, now: Date, checks: readonly Check[]): number | undefined {
+export function lossOf({ entry, named, instant, course }: StoredCopy, now: Date, checks: readonly Check[]): number | undefined {
   if (named || !isSoundCopy(checks)) return undefined;
   if (course === undefined) return achievedRpoSeconds(entry.point.time, instant);
   return course.wanted === "latest" ? achievedRpoSeconds(dateOfMicros(course.at), now) : 0;

@@ -1,11 +1,11 @@
 // What a recovery target means where backups and a log archive are: which base, which log, and the exact record to stop at.
 
-import { parseDuration } from "../../core/duration.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { LogSegment, Micros, RecoveryWindow } from "../../core/log.ts";
 import { parseLsn } from "../../core/lsn.ts";
-import { dateOfMicros, microsOf, parseMicros } from "../../core/micros.ts";
-import { type LogTarget, locate, planFrom } from "../../core/recovery-plan.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import { locate, planFrom } from "../../core/recovery-plan.ts";
+import { type LogTarget, type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import { readSegment } from "../../repository/log-segment.ts";
 import { fileNameOf, logEngineOf, readSegmentBytes } from "../log-intake.ts";
 import { logOf, type SourceLog } from "../log-view.ts";
@@ -13,6 +13,7 @@ import { findPoint, type PointEntry } from "../points.ts";
 import type { Source, Workshop } from "../workshop.ts";
 
 export interface RecoveryCourse {
+  readonly asked: RecoveryTarget;
   readonly base: PointEntry;
   /** Log to replay, in order; empty: only the log that the base holds itself. */
   readonly chain: readonly LogSegment[];
@@ -31,23 +32,11 @@ export interface RecoveryCourse {
   readonly log: SourceLog;
 }
 
-const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
-
-/** `latest`, an instant to the microsecond, so long ago (`-5m`), or a position; undefined for anything else: a restore point. */
-export function parseLogTarget(text: string, now: Date): LogTarget | undefined {
-  if (text === "latest") return { kind: "latest" };
-  if (LSN.test(text)) return { kind: "lsn", lsn: text.toUpperCase() };
-  if (/^-\d/.test(text)) return { kind: "time", at: microsOf(new Date(now.getTime() - parseDuration(text.slice(1)))) };
-  const at = parseMicros(text);
-  return at === undefined ? undefined : { kind: "time", at };
-}
-
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
-export async function courseTo(workshop: Workshop, source: Source, to: string, signal: AbortSignal): Promise<RecoveryCourse> {
+export async function courseTo(workshop: Workshop, source: Source, target: RecoveryTarget, signal: AbortSignal): Promise<RecoveryCourse> {
   logEngineOf(source);
-  const target = parseLogTarget(to, workshop.clock.now());
   const log = await logOf(workshop, source.name, signal);
-  if (target === undefined) return { ...(await baseAlone(workshop, source, to)), window: log.window, log };
+  if (target.kind === "point") return { ...(await baseAlone(workshop, source, target.name)), asked: target, window: log.window, log };
   return courseFrom(workshop, source, target, log, signal);
 }
 
@@ -85,9 +74,9 @@ export async function courseFrom(
   const { chain, timeline, expectedEnd } = plan;
   const at = target.kind === "time" ? target.at : (latestBefore(chain, plan.stopBefore) ?? plan.base.facts.endedAt);
   return {
-    ...{ base, chain, timeline, expectedEnd, at, window, log },
+    ...{ asked: target, base, chain, timeline, expectedEnd, at, window, log },
     stopBefore: atEndOfSegment(plan.stopBefore, base.manifest.base?.segmentBytes) && chain.length === 0 ? undefined : plan.stopBefore,
-    wanted: target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : "latest",
+    wanted: targetInWords(target),
     stopsAt: stop && `${stop.lsn}${stop.at === undefined ? "" : `, a transaction that ended at ${stop.at}`}`,
     named: false,
   };

@@ -2,6 +2,7 @@
 import type { DrillPlan } from "../../core/drill-schedule.ts";
 import { belongsInEvidence, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type Achieved, judgeObjective } from "../../core/objectives.ts";
+import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Scratch } from "../../ports/provider.ts";
 import type { Evidence } from "../../repository/evidence.ts";
@@ -11,11 +12,10 @@ import { originOf } from "../points.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
 import { drillPhysical } from "./cluster-restore.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { bringTo, type Destination, destinationOf, lossOf, notReplayed, pointIn } from "./copy.ts";
-import { pastTargetOf } from "./history.ts";
+import { bringTo, lossOf, notReplayed, pointIn, type StoredCopy } from "./copy.ts";
 import type { Place } from "./load.ts";
 import { branchDrill } from "./provider-drill.ts";
-import { physicalCourse } from "./resolve.ts";
+import { resolve } from "./resolve.ts";
 
 export type { Finding } from "./conclude.ts";
 
@@ -26,15 +26,15 @@ export type { Finding } from "./conclude.ts";
 export async function drill(
   workshop: Workshop,
   source: Source,
-  to: string,
+  to: RecoveryTarget,
   watch: Watch,
   { unsigned, plan }: { readonly unsigned?: boolean | undefined; readonly plan?: DrillPlan | undefined } = {},
 ): Promise<Finding> {
-  const past = await pastTargetOf(workshop, source, to, watch);
-  if (past !== undefined) return branchDrill(workshop, source, past, watch, plan);
-  const course = await physicalCourse(workshop, source, to, watch, { unsigned });
-  if (course !== undefined) return drillPhysical(workshop, source, course, watch, plan);
-  const target = await destinationOf(workshop, source, to, watch, { orOlder: true, unsigned });
+  // What is reached less exactly than asked is no reason not to drill: how much would be lost is what a drill measures.
+  const { route } = await resolve(workshop, source, to, watch, { unsigned });
+  if (route.kind === "provider") return branchDrill(workshop, source, route.past, watch, plan);
+  if (route.kind === "cluster") return drillPhysical(workshop, source, route.course, watch, plan);
+  const target = route.copy;
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
   const begunAt = workshop.clock.now();
@@ -43,10 +43,11 @@ export async function drill(
     { verb: "drill", source: source.name, point: point.id, aside: true },
     watch,
     async (job) => {
-      const file = (reached: Destination, place: string, checks: readonly Check[], achieved: Achieved, remarks: readonly string[]) =>
+      const file = (reached: StoredCopy, place: string, checks: readonly Check[], achieved: Achieved, remarks: readonly string[]) =>
         conclude(workshop, source, {
           verb: "drill",
           job,
+          asked: to,
           point: pointIn(reached),
           target: place,
           checks,
@@ -77,7 +78,7 @@ export async function drill(
 }
 
 /** The restore itself. Scratch is gone when this returns or throws. */
-async function rehearse(workshop: Workshop, source: Source, target: Destination, job: Job, watch: Watch) {
+async function rehearse(workshop: Workshop, source: Source, target: StoredCopy, job: Job, watch: Watch) {
   let scratch: Scratch | undefined;
   try {
     const begin = async (archiveFile: string): Promise<Place> => {
@@ -115,7 +116,7 @@ const broken = ({ code, message }: LifeboatError): Check => ({
 const DAMAGE: ReadonlySet<string> = new Set(["INTEGRITY", "OBJECT_MISSING"]);
 const FAILED: ReadonlySet<string> = new Set(["LOAD_FAILED", "LOG_INVALID", "RECOVERY_SHORT"]);
 
-async function beginScratch(source: Source, target: Destination, job: Job, watch: Watch): Promise<Scratch> {
+async function beginScratch(source: Source, target: StoredCopy, job: Job, watch: Watch): Promise<Scratch> {
   const { provider } = source;
   const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
   if (!provider.capabilities.scratch) {

@@ -1,17 +1,37 @@
 // The database that a restore fills: made under a name that is not the wanted one (or, where an engine renames none, in a wanted one that
 // is empty), and at the end let go, or set aside when what came back is not what was backed up.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { beforeName } from "../../core/names.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
 import type { Job } from "../job.ts";
 import { databaseMark, RESOURCE } from "../undo.ts";
 import type { Source } from "../workshop.ts";
+import type { Course } from "./database-plan.ts";
 
 /** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
 async function refuseOccupied(source: Source, place: RestoreTarget, signal: AbortSignal): Promise<void> {
   const [first] = (await source.engine.stateOf(place, { signal })).occupants;
   if (first === undefined) return;
   throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} was empty when the restore began, and now holds ${first}`);
+}
+
+/** Gives the database its name. What had the name, and held anything, is kept under another: this says which. */
+export async function takeName(
+  source: Source,
+  { place, exists }: Pick<Course, "place" | "exists">,
+  fresh: string,
+  job: Job,
+  at: Date,
+): Promise<string | undefined> {
+  const { server, database } = place;
+  const name = beforeName(database, at);
+  const resource = RESOURCE.keptDatabase(source.name, server.label, name);
+  const keep = exists && source.engine.renamesDatabases ? { name, mark: databaseMark(job.maker, server.label, name) } : undefined;
+  if (keep) await job.declare(resource);
+  const kept = await job.step("name", () => source.engine.takeName(server, fresh, database, { keep, signal: job.signal }));
+  if (keep) await job.strike(resource);
+  return kept ? name : undefined;
 }
 
 /** It stays under the name that it has, and no clean-up touches it any more. */

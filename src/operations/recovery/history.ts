@@ -2,15 +2,18 @@
 import { formatDuration } from "../../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import type { HistoryControl, HistoryTarget } from "../../ports/control.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../../repository/snapshots.ts";
 import { historyControl } from "../look.ts";
-import { findPoint, parseInstant, pointsOf } from "../points.ts";
+import { findPoint, pointsOf } from "../points.ts";
 import { findSnapshot, type SnapshotEntry } from "../snapshots.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
 
 export interface PastTarget {
+  readonly asked: RecoveryTarget;
   readonly target: HistoryTarget;
   /** As evidence names it. */
   readonly point: Evidence["point"];
@@ -25,16 +28,19 @@ export interface PastTarget {
   readonly remarks: readonly string[];
 }
 
-const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
-
 /**
  * The target within the provider's history; undefined when it means something else (a backup in the repository).
  * RECOVERY_TARGET_OUTSIDE_WINDOW with both edges.
  */
-export async function pastTargetOf(workshop: Workshop, source: Source, to: string, watch: Watch): Promise<PastTarget | undefined> {
+export async function pastTargetOf(
+  workshop: Workshop,
+  source: Source,
+  asked: RecoveryTarget,
+  watch: Watch,
+): Promise<PastTarget | undefined> {
   if (source.managed !== true || source.provider.history === undefined) return undefined;
   const now = workshop.clock.now();
-  if (to === "latest") {
+  if (asked.kind === "latest") {
     const history = historyControl(source);
     const window = await history.window(watch);
     // A provider that keeps nothing of it (a free cluster): then the newest backup is the latest state that can be had.
@@ -42,27 +48,27 @@ export async function pastTargetOf(workshop: Workshop, source: Source, to: strin
       if ((await history.obstacles({ target: { kind: "latest" }, inPlace: false }, watch)).length > 0) return undefined;
     }
     const at = window?.latest ?? now;
-    return { target: { kind: "latest" }, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
+    return { asked, target: asked, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
   }
-  if (LSN.test(to)) {
+  if (asked.kind === "lsn") {
     if (!source.provider.history.positions)
       throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} restores to instants, not to positions in the log`);
-    const point = { id: "history", name: `position ${to}`, snapshotAt: to };
-    return { target: { kind: "lsn", lsn: to }, point, at: now, instant: false, remarks: [] };
+    const point = { id: "history", name: `position ${asked.lsn}`, snapshotAt: now.toISOString() };
+    return { asked, target: asked, point, at: now, instant: false, remarks: [] };
   }
-  const wanted = parseInstant(to, now);
-  if (wanted !== undefined) {
-    const { at, remarks } = roundedDown(source.provider.history, wanted);
+  if (asked.kind === "time") {
+    const { at, remarks } = roundedDown(source.provider.history, dateOfMicros(asked.at));
     await assertWithin(source, at, watch);
-    return { target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
+    return { asked, target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
   }
   // The repository first: a copy in it must be found when the provider is away.
-  if (await isBackup(workshop, source.name, to)) return undefined;
-  const entry = await findSnapshot(workshop, to, [source], watch);
+  if (await isBackup(workshop, source.name, asked.name)) return undefined;
+  const entry = await findSnapshot(workshop, asked.name, [source], watch);
   if (entry === undefined) return undefined;
   const { id, form } = entry.snapshot;
   const { name, time } = entry.point;
   return {
+    asked,
     target: { kind: "snapshot", id, form },
     point: { id, name, snapshotAt: time.toISOString() },
     at: time,

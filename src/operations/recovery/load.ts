@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../core/fingerprint.ts";
-import type { Manifest, ManifestPart } from "../../core/manifest.ts";
+import type { Consistency, Manifest, ManifestPart } from "../../core/manifest.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Isolation, LoadResult, SettleOptions } from "../../ports/engine.ts";
@@ -11,7 +11,7 @@ import { readPart } from "../../repository/backups.ts";
 import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
 import { partName } from "../../repository/layout.ts";
 import type { OpenKey } from "../../repository/seal/keys.ts";
-import { emptySpool, fillSpool, planSpool } from "../../repository/spool.ts";
+import { emptySpool, fillSpool, planSpool, type SpoolPlace } from "../../repository/spool.ts";
 import { assertHoldable } from "../../repository/whole.ts";
 import type { Job } from "../job.ts";
 import type { PointEntry } from "../points.ts";
@@ -61,34 +61,37 @@ export function partOf(manifest: Manifest, name: string): ManifestPart {
   return part;
 }
 
-/** Fetches and proves the bytes, makes the place, loads, and compares what arrived with what was taken. */
+/** Where the bytes of a load come from: a backup that is stored, or a copy that was recovered just now. */
+export interface Supply {
+  /** The instant whose data it is, which probes count back from. */
+  readonly at: Date;
+  /** Writes the archive into the spool, every byte proven, and says what the data in it must equal. */
+  fill(spool: SpoolPlace, job: Job): Promise<Filled>;
+}
+
+export interface Filled {
+  readonly sizeBytes: number;
+  readonly consistency: Consistency;
+  readonly expected: Fingerprint;
+  /** What was found on the way. */
+  readonly checks: readonly Check[];
+  /** What the archive lacks of the copy that it was made from. */
+  readonly notIncluded?: readonly Omission[] | undefined;
+}
+
+/** Has the spool filled, makes the place, loads, and compares what arrived with what was taken. */
 export async function bringBack(
   workshop: Workshop,
   source: Source,
-  entry: PointEntry,
+  supply: Supply,
   job: Job,
   watch: Watch,
   options: RoadOptions,
 ): Promise<Arrival> {
-  const { manifest } = entry;
-  const key = await workshop.openKey();
-  await thaw(workshop, entry, job, watch);
-  const data = partOf(manifest, "data");
   const spool = planSpool(job.maker, workshop.spoolDirectory);
   await job.declare(spool.resource);
   try {
-    const expected = await job.step(
-      "fetch",
-      async () => {
-        await fillSpool(
-          spool,
-          advancing(readPart(workshop.repository.storage, entryPlace(entry), data, key, job.signal), watch),
-          data.plain.sizeBytes,
-        );
-        return readFingerprint(workshop, entry, key, job.signal);
-      },
-      { totalBytes: data.plain.sizeBytes },
-    );
+    const { sizeBytes, consistency, expected, checks: found, notIncluded = [] } = await supply.fill(spool, job);
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
     const { tables, logFollows, dataOnly, replace, asSuperuser } = options;
@@ -103,13 +106,14 @@ export async function bringBack(
       createRoles: ownServer,
       ...work,
     };
-    const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: data.plain.sizeBytes });
+    const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: sizeBytes });
     const checks = await job.step("verify", async () => {
       const scope = tables === undefined ? expected.scope : { kind: "tables" as const, tables: [...tables] };
       const { reader, leftOut } = loaded;
       const actual = await source.engine.fingerprint(connection, scope, { ...work, reader });
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
+        ...found,
         ...(isolation === undefined ? (leftOut ?? []).map(missed) : []),
         ...doubted(loaded, [
           ...loaded.problems.map(problem),
@@ -122,17 +126,15 @@ export async function bringBack(
             held: loaded.release !== undefined,
           }),
         ]),
-        ...(await oneInstant(source, manifest, connection, spool.path, { ...loading, held: loaded.held })),
-        ...(options.probes === false
-          ? []
-          : await source.engine.probe(reader ?? connection, source.probes, new Date(manifest.snapshotAt), work)),
+        ...(await oneInstant(source, consistency, connection, spool.path, { ...loading, held: loaded.held })),
+        ...(options.probes === false ? [] : await source.engine.probe(reader ?? connection, source.probes, supply.at, work)),
         ...(options.probes === false ? [] : await released(loaded)),
       ];
     });
     return {
       connection,
       checks,
-      notRestored: loaded.notRestored,
+      notRestored: [...notIncluded, ...loaded.notRestored],
       loadedAs: loaded.loadedAs,
       ...(options.probes === false ? { release: () => released(loaded), held: loaded.held } : {}),
     };
@@ -145,7 +147,7 @@ export async function bringBack(
 /** What was read while it changed is compared as it was read; then what changed is applied, or it cannot be had. */
 async function oneInstant(
   source: Source,
-  { consistency = "snapshot" }: Manifest,
+  consistency: Consistency,
   connection: Connection,
   archiveFile: string,
   loading: SettleOptions,
@@ -155,6 +157,28 @@ async function oneInstant(
   const message = "the server gave no snapshot: what changed while the backup was made may be in it in part";
   return [{ name: "one instant", kind: "data", outcome: "inconclusive", message }];
 }
+
+/** The bytes of a stored backup. */
+export const storedSupply = (workshop: Workshop, entry: PointEntry, watch: Watch): Supply => ({
+  at: new Date(entry.manifest.snapshotAt),
+  async fill(spool, job) {
+    const key = await workshop.openKey();
+    await thaw(workshop, entry, job, watch);
+    const { manifest } = entry;
+    const data = partOf(manifest, "data");
+    const { sizeBytes } = data.plain;
+    const expected = await job.step(
+      "fetch",
+      async () => {
+        const bytes = readPart(workshop.repository.storage, entryPlace(entry), data, key, job.signal);
+        await fillSpool(spool, advancing(bytes, watch), sizeBytes);
+        return readFingerprint(workshop, entry, key, job.signal);
+      },
+      { totalBytes: sizeBytes },
+    );
+    return { sizeBytes, consistency: manifest.consistency ?? "snapshot", expected, checks: [] };
+  },
+});
 
 export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder });
 

@@ -30,6 +30,7 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
         conclude(workshop, source, {
           verb: "drill",
           job,
+          asked: past.asked,
           point: measured.point,
           target,
           checks,

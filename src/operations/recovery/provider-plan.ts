@@ -6,6 +6,7 @@ import { wordsOf } from "../../core/words.ts";
 import { historyControl } from "../look.ts";
 import type { Source, Watch, Workshop } from "../workshop.ts";
 import type { PastTarget } from "./history.ts";
+import { toldIn, toldOf } from "./resolve.ts";
 
 export interface BranchRestoreRequest {
   /** Name of the new branch or cluster. Default: `restore-YYYY-MM-DD-HHMM`. */
@@ -48,7 +49,7 @@ export async function planBranchRestore(
     reason: "a restore counts when it is proven",
   };
   const steps = [...past.remarks.map(noted), ...changes(source, past, request, course), proof];
-  return { verb: "restore", source: source.name, steps, refusals: course.refusals };
+  return { verb: "restore", source: source.name, ...toldIn(workshop, toldOf(past)), steps, refusals: course.refusals };
 }
 
 export const noted = (remark: string): PlanStep => ({ what: "round the instant down", effect: "none", reason: remark });

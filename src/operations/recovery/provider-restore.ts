@@ -88,6 +88,7 @@ export async function branchRestore(
       const finding = await conclude(workshop, source, {
         verb: "restore",
         job,
+        asked: past.asked,
         point: past.point,
         target: made.connection.label,
         checks: [...checks, ...judgeObjective(objective, achieved)],

@@ -13,6 +13,7 @@ import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history.ts";
 import { readings } from "./prove.ts";
 import { noted } from "./provider-plan.ts";
+import { toldIn, toldOf } from "./resolve.ts";
 
 export interface TablesRestoreRequest {
   readonly tables: readonly string[];
@@ -43,6 +44,7 @@ export async function planTablesRestore(
   return {
     verb: "restore",
     source: source.name,
+    ...toldIn(workshop, toldOf(past)),
     steps: [
       ...past.remarks.map(noted),
       { what, effect: request.replace ? "remove" : "create", reason: `it holds the data of ${past.point.snapshotAt}` },
@@ -108,6 +110,7 @@ export async function tablesRestore(
       const finding = await conclude(workshop, source, {
         verb: "restore",
         job,
+        asked: past.asked,
         point: past.point,
         target: `${restored.join(", ")} at ${connection.label}`,
         checks: [...checks, ...judgeObjective(objective, achieved)],

@@ -1,15 +1,16 @@
 // Every source brought back to one instant, beside production: nothing that is there is touched. The restores are those of `restore`.
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Plan } from "../../core/plan.ts";
+import { askedOf, type RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Progress } from "../../ports/progress.ts";
-import { parseInstant } from "../points.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
+import { presentOf, type Source, type Watch, type Workshop } from "../workshop.ts";
 import type { Finding } from "./conclude.ts";
-import { pastTargetOf } from "./history.ts";
+import { planDatabaseRestore } from "./database-plan.ts";
+import { databaseRestore } from "./database-restore.ts";
 import { planBranchRestore } from "./provider-plan.ts";
 import { branchRestore } from "./provider-restore.ts";
-import { planRestore, restore } from "./restore.ts";
+import { resolve } from "./resolve.ts";
 
 export interface RecoveredSource {
   readonly source: string;
@@ -22,45 +23,53 @@ export interface RecoveredSource {
   readonly error?: LifeboatError | undefined;
 }
 
-/** `latest`, or one instant for all: so long ago means the same for each. USAGE for anything else. */
-export function instantForAll(workshop: Workshop, to: string): string {
-  if (to === "latest") return to;
-  const at = parseInstant(to, workshop.clock.now());
-  if (at !== undefined) return at.toISOString();
-  throw new LifeboatError("USAGE", `${to} is no instant, and a restore point is one source's own`, {
-    hint: "give a time, so long ago (--to=-5m), or latest",
+/** `latest`, or one instant for all. USAGE for anything else. */
+export function assertForAll({ kind }: RecoveryTarget): void {
+  if (kind === "latest" || kind === "time") return;
+  throw new LifeboatError("USAGE", "a position and a restore point are one source's own: every source is brought back to one instant", {
+    hint: "give a time, how long ago (--to 5m), or latest",
   });
 }
 
+export interface RecoverRequest {
+  readonly to: RecoveryTarget;
+  /** Where the instant cannot be reached exactly, the nearest before it will do. */
+  readonly nearest?: boolean | undefined;
+}
+
 /** What it would do, source by source. */
-export async function planRecoverAll(workshop: Workshop, to: string, watch: Watch): Promise<Plan[]> {
+export async function planRecoverAll(workshop: Workshop, request: RecoverRequest, watch: Watch): Promise<Plan[]> {
+  assertForAll(request.to);
   const plans: Plan[] = [];
   const taken = chosenNames();
   for (const source of workshop.sources.values()) {
     try {
-      const past = await pastTargetOf(workshop, source, to, watch);
-      plans.push(
-        past === undefined
-          ? await planRestore(workshop, source, { to, into: await besides(source, watch) }, watch)
-          : await planBranchRestore(workshop, source, past, { taken: taken(source) }, watch),
-      );
+      const resolved = await resolve(workshop, source, request.to, watch);
+      const { route } = resolved;
+      if (route.kind === "provider") plans.push(await planBranchRestore(workshop, source, route.past, { taken: taken(source) }, watch));
+      else {
+        const into = await besides(source, watch);
+        plans.push(await planDatabaseRestore(workshop, source, { into, nearest: request.nearest }, resolved, watch));
+      }
     } catch (error) {
       watch.signal.throwIfAborted();
       const { code, message } = asLifeboatError(error);
-      plans.push({ verb: "restore", source: source.name, steps: [], refusals: [{ code, message }] });
+      const to = askedOf(request.to, presentOf(workshop));
+      plans.push({ verb: "restore", source: source.name, to, steps: [], refusals: [{ code, message }] });
     }
   }
   return plans;
 }
 
 /** All at once; one that fails keeps no other from coming back. */
-export function recoverAll(workshop: Workshop, to: string, watch: Watch): Promise<RecoveredSource[]> {
+export function recoverAll(workshop: Workshop, request: RecoverRequest, watch: Watch): Promise<RecoveredSource[]> {
+  assertForAll(request.to);
   const taken = chosenNames();
   return Promise.all(
     [...workshop.sources.values()].map(async (source): Promise<RecoveredSource> => {
       const own = { signal: watch.signal, progress: named(source.name, watch.progress) };
       try {
-        return await recoverOne(workshop, source, to, taken(source), own);
+        return await recoverOne(workshop, source, request, taken(source), own);
       } catch (error) {
         watch.signal.throwIfAborted();
         return { source: source.name, warnings: [], error: asLifeboatError(error) };
@@ -79,26 +88,37 @@ function chosenNames(): (source: Source) => string[] {
   };
 }
 
-async function recoverOne(workshop: Workshop, source: Source, to: string, taken: string[], watch: Watch): Promise<RecoveredSource> {
-  const past = await pastTargetOf(workshop, source, to, watch);
-  if (past === undefined) {
+async function recoverOne(
+  workshop: Workshop,
+  source: Source,
+  { to, nearest }: RecoverRequest,
+  taken: string[],
+  watch: Watch,
+): Promise<RecoveredSource> {
+  const resolved = await resolve(workshop, source, to, watch);
+  const { route } = resolved;
+  if (route.kind !== "provider") {
     const into = await besides(source, watch);
-    const finding = await restore(workshop, source, { to, into }, watch);
-    const { connection } = source.engine.resolveTarget(await source.provider.connection(watch), into);
-    const named = finding.evidence.target === connection.label; // one that failed never takes the name
-    const place = named ? { connection, place: { what: "database", name: into } } : {};
-    return { source: source.name, finding, ...place, warnings: finding.evidence.remarks };
+    const finding = await databaseRestore(workshop, source, { into, nearest }, resolved, watch);
+    const { connection, evidence } = finding;
+    const place = connection && { connection, place: { what: "database", name: into } }; // one that failed never takes the name
+    return { source: source.name, finding, ...place, warnings: evidence.remarks };
   }
-  const finding = await branchRestore(workshop, source, past, { taken }, watch);
+  const finding = await branchRestore(workshop, source, route.past, { taken }, watch);
   const { connection, branch, warnings } = finding;
   const what = source.provider.history?.place ?? "branch";
   return { source: source.name, finding, connection, place: branch && { what, name: branch.name }, warnings };
 }
 
-/** A name beside the source's own. */
+/** A name beside the source's own that no database has: a recovery can be run again, and again. */
 async function besides(source: Source, watch: Watch): Promise<string> {
-  const { database } = await source.engine.inspect(await source.provider.connection(watch), watch);
-  return `${database}_recovered`;
+  const own = await source.provider.connection(watch);
+  const { database } = await source.engine.inspect(own, watch);
+  for (let count = 1; ; count++) {
+    const name = `${database}_recovered${count === 1 ? "" : `_${count}`}`;
+    const { exists } = await source.engine.stateOf(source.engine.resolveTarget(own, name), watch);
+    if (!exists) return name;
+  }
 }
 
 /** Several at once share one line of progress: each says whose it is. */

@@ -1,29 +1,36 @@
 // Gives a restored database its final name, in the place of one that has it.
-import { asLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { Connection, Work } from "../../../ports/connection.ts";
+import { LifeboatError } from "../../../core/errors.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import type { TakeNameOptions } from "../../../ports/engine.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
-import { markDatabase } from "./own-database.ts";
-import { dropWhole, replacedName, withServer } from "./target.ts";
+import { withDatabase } from "../connect/url.ts";
+import { commentOf, markDatabase } from "./own-database.ts";
+import { dropWhole, occupantsIn, withServer } from "./target.ts";
 
 /**
  * Everything in one transaction: at every instant one database has the name, the old or the new, and takes connections. Owner,
  * privileges, settings, comment and connection limit of a replaced one are given to its successor; the mark of the job goes with the
- * name that it belongs to. A crash after the end leaves the replaced one as `<finished>_old`.
+ * name that it belongs to. The replaced one stays, under the name and with the mark to keep it by; where it held nothing, it goes.
  */
-export async function takeName(server: Connection, finished: string, name: string, work: Work): Promise<void> {
-  if (finished === name) return await withServer(server, [name], work, async (client) => markDatabase(client, name, undefined));
-  await withServer(server, [finished, name], work, (client) =>
-    withServer(server, [finished, name], work, async (other) => {
+export async function takeName(server: Connection, finished: string, name: string, options: TakeNameOptions): Promise<boolean> {
+  if (finished === name) {
+    await withServer(server, [name], options, async (client) => markDatabase(client, name, undefined));
+    return false;
+  }
+  const { keep = { name: `${finished}_old`, mark: "" } } = options;
+  return await withServer(server, [finished, name], options, (client) =>
+    withServer(server, [finished, name], options, async (other) => {
       const succession = await client.query<{ sql: string }>(SUCCESSION, [name, finished]);
       const settings = await settingsOf(client, finished, name);
-      const replaces = await exists(client, name);
-      const old = replacedName(finished);
+      const replaces = (await commentOf(client, name)) !== undefined;
       const statements = [
         ...succession.map(({ sql }) => sql),
         ...settings,
-        ...(replaces ? [`alter database ${quote(name)} rename to ${quote(old)}`] : []),
+        ...(replaces
+          ? [`comment on database ${quote(name)} is ${quoteText(keep.mark)}`, `alter database ${quote(name)} rename to ${quote(keep.name)}`]
+          : []),
         `alter database ${quote(finished)} rename to ${quote(name)}`,
       ];
       const renamed = client.query(`begin; ${statements.join("; ")}; commit`);
@@ -36,13 +43,14 @@ export async function takeName(server: Connection, finished: string, name: strin
         if (sqlStateOf(error) !== "42501") throw error;
         throw new LifeboatError("SOURCE_PERMISSION", `the user of ${server.label} may not rename the database ${name}`, { cause: error });
       }
-      if (!replaces) return;
-      await dropWhole(client, server, old, work).catch((cause: unknown) => {
-        const { code, message } = asLifeboatError(cause);
-        throw new LifeboatError(code, `${name} is the restored database now; the replaced one is still there as ${old}: ${message}`, {
-          cause,
-        });
-      });
+      if (!replaces) return false;
+      // It is out of reach under its old name: what it holds now is all that it will ever hold.
+      const held = await occupantsIn(withDatabase(server, keep.name), options).catch(() => undefined);
+      if (held === undefined || held.length > 0) return true;
+      return await dropWhole(client, server, keep.name, options).then(
+        () => false,
+        () => true,
+      );
     }),
   );
 }
@@ -84,10 +92,6 @@ async function settingsOf(client: Client, finished: string, name: string): Promi
     const who = role === null ? `database ${quote(finished)}` : `role ${quote(role)} in database ${quote(finished)}`;
     return `alter ${who} set ${key.split(".").map(quote).join(".")} to ${values.join(", ")}`;
   });
-}
-
-async function exists(client: Client, name: string): Promise<boolean> {
-  return (await client.query("select 1 from pg_catalog.pg_database where datname = $1", [name])).length > 0;
 }
 
 const ENDING_PAUSE_MS = 50;

@@ -10,7 +10,7 @@ import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { connectionFromUrl, looksLikePostgresUrl, partsOf, withDatabase } from "../connect/url.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";
-import { commentOf, dropForced, dropOwnDatabase, markDatabase } from "./own-database.ts";
+import { dropForced, dropOwnDatabase, markDatabase } from "./own-database.ts";
 
 const NAMED = 5;
 
@@ -111,16 +111,10 @@ const LOCALE_STATES = new Set(["22023", "42809", "42601", "0A000"]);
 /** As `dropOwnDatabase`, subscriptions and all; no publisher is called. */
 export async function dropDatabase(server: Connection, name: string, options: Work & { readonly mark: string }): Promise<Undone> {
   return await withServer(server, [name], options, async (client) => {
-    const undone = await dropOwnDatabase(client, name, {
+    return await dropOwnDatabase(client, name, {
       ...options,
       occupants: () => occupantsIn(withDatabase(server, name), options),
       before: () => dropSubscriptions(client, server, name, options),
-    });
-    // What a restore replaced holds a user's data: it goes only where the restore itself has come to its end.
-    const replaced = replacedName(name);
-    if ((await commentOf(client, replaced)) === undefined) return undone;
-    throw new LifeboatError("SCRATCH_FAILED", `the database ${replaced} is what the restore replaced, and it is kept`, {
-      hint: `when the restored one is right, run \`dropdb ${replaced}\` on its server; else give ${replaced} its name back`,
     });
   });
 }
@@ -161,9 +155,6 @@ export async function occupantsIn(connection: Connection, work: Work): Promise<r
     await client.close();
   }
 }
-
-/** Name of what a restore replaces, for as long as it is there. */
-export const replacedName = (finished: string): string => `${finished}_old`;
 
 /** Acts through a database of the server that is none of `not`: one cannot rename or drop the database one is connected to. */
 export async function withServer<T>(

@@ -11,15 +11,10 @@ export type Origin =
   | { readonly kind: "history"; readonly branch: NeonBranch; readonly at: NeonPoint }
   | { readonly kind: "snapshot"; readonly snapshot: NeonSnapshot };
 
-const LSN = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
-
-/** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges; BRANCH_UNKNOWN for a point that is not there; USAGE for an LSN that is none. */
+/** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges; BRANCH_UNKNOWN for a point that is not there. */
 export async function originOf(ground: Ground, { branches, production }: Scene, target: HistoryTarget, work?: Work): Promise<Origin> {
   if (target.kind === "latest") return { kind: "history", branch: production, at: undefined };
   if (target.kind === "snapshot") return await pointOrigin(ground, branches, target, work);
-  if (target.kind === "lsn" && !LSN.test(target.lsn)) {
-    throw new LifeboatError("USAGE", `"${target.lsn}" is no position in the log`, { hint: "write it as 0/1A2B3C4" });
-  }
   const window = windowOf(await ground.api.project(work), production, ground.clock.now());
   const wanted = target.kind === "lsn" ? target.lsn : target.at.toISOString();
   if (window === undefined) throw outside(production, wanted, whyNoHistory(production));
