@@ -6,7 +6,7 @@ import { asSourceError } from "./failure.ts";
 import { hashLargeObjects } from "./large-objects.ts";
 import { outsideOf } from "./outside.ts";
 import { listRelations, type Relation } from "./relations.ts";
-import { hashRows } from "./rows.ts";
+import { hashRows, withoutHashPartitions } from "./rows.ts";
 import { schemaMap } from "./schema-map.ts";
 import { relationsOfScope, visibleRelations } from "./scope.ts";
 import { readSequences } from "./sequences.ts";
@@ -82,7 +82,9 @@ async function fingerprintSnapshot(
 
   const schema = scope.kind === "data" ? {} : await schemaMap(control, scope.kind === "tables" ? relations.map((r) => r.oid) : null);
   const objects = scope.kind === "full" || scope.kind === "data" ? await hashLargeObjects(control, rowAlgorithm) : undefined;
-  const rows = withData ? await hashRows(snapshot, of("r"), rowAlgorithm, options) : { tables: {}, unhashed: [] };
+  const rows = withData
+    ? withoutHashPartitions(await hashRows(snapshot, of("r"), rowAlgorithm, options), own)
+    : { tables: {}, unhashed: [] };
   const sequences = withData ? await sequenceStates(control, of("S"), options) : { states: {}, unhashed: [] };
   const members = scope.kind === "full" ? await extensionContent(snapshot, relations, rowAlgorithm, options) : undefined;
   const missing: Omission[] = unmatched.map((object) => ({ kind: "table", object, reason: "no table has this name" }));

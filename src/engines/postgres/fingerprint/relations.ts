@@ -19,13 +19,21 @@ export interface Relation {
   /** Columns that a restore computes anew. */
   readonly generated: readonly string[];
   readonly extension: string | null;
+  /** The highest table above it that is partitioned by hash: which of its partitions a row lies in may differ in a copy (enums hash by OID). */
+  readonly hashedInto: number | null;
 }
 
 /** Schemas that hold nothing of a user's. */
 export const USER_SCHEMA = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'";
 
 const QUERY = `
-with recursive base(oid, base) as (
+with recursive hashed(oid, root) as (
+  select i.inhrelid, i.inhparent from pg_catalog.pg_inherits i join pg_catalog.pg_partitioned_table p on p.partrelid = i.inhparent and p.partstrat = 'h'
+  union
+  select i.inhrelid, h.root from pg_catalog.pg_inherits i join hashed h on h.oid = i.inhparent
+), roots as (
+  select oid, root from hashed h where not exists (select from hashed up where up.oid = h.root)
+), base(oid, base) as (
   select t.oid, t.oid from pg_catalog.pg_type t where t.typtype <> 'd'
   union all
   select t.oid, b.base from pg_catalog.pg_type t join base b on t.typbasetype = b.oid where t.typtype = 'd'
@@ -50,11 +58,12 @@ select c.oid::bigint::pg_catalog.text as oid, pg_catalog.quote_ident(n.nspname) 
   case when c.relkind = 'r' then coalesce(pg_catalog.pg_relation_size(c.oid), 0) else 0 end::pg_catalog.text as main_size,
   case when c.relkind = 'r' then coalesce(pg_catalog.pg_table_size(c.oid), 0) else 0 end::pg_catalog.text as size,
   pg_catalog.current_setting('block_size')::int as block_size,
-  cols.stored, cols.generated, x.extname as extension
+  cols.stored, cols.generated, x.extname as extension, roots.root::bigint::pg_catalog.text as root
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_am am on am.oid = c.relam
 left join cols on cols.attrelid = c.oid
+left join roots on roots.oid = c.oid
 left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
 left join pg_catalog.pg_extension x on x.oid = d.refobjid
 where c.relkind in ('r', 'p', 'f', 'm', 'v', 'S') and c.relpersistence <> 't' and ${USER_SCHEMA}
@@ -75,5 +84,6 @@ export async function listRelations(ask: Asker["ask"]): Promise<Relation[]> {
     columns: ((row.stored ?? []) as [string, number, string][]).map(([name, typeOid, output]) => ({ name, typeOid, output })),
     generated: (row.generated ?? []) as string[],
     extension: (row.extension as string | null) ?? null,
+    hashedInto: row.root === null || row.root === undefined ? null : Number(row.root),
   }));
 }

