@@ -50,19 +50,25 @@ export const IN_PEACE: readonly (readonly [NodeJS.Signals, number])[] = [
   ["SIGKILL", 5_000],
 ];
 
+/** A signal is repeated as often: the first process of a cell that is still being made does not hear it. */
+export const SIGNAL_AGAIN_MS = 1_000;
+
 /** Sends the signals in turn, each with its time to work, until the process is gone. Returns whether it is. */
 export async function endProcess(mark: ProcessMark, signals: readonly (readonly [NodeJS.Signals, number])[]): Promise<boolean> {
   for (const [signal, waitMs] of signals) {
-    if (!(await isAlive(mark))) return true;
-    try {
-      process.kill(mark.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
     for (let waitedMs = 0; waitedMs < waitMs; waitedMs += 20) {
       if (!(await isAlive(mark))) return true;
+      if (waitedMs % SIGNAL_AGAIN_MS === 0) send(mark.pid, signal);
       await sleep(20);
     }
   }
   return !(await isAlive(mark));
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }

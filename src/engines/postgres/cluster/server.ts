@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { placesOfProgram, startInCell } from "../../../process/cell.ts";
 import { type Child, startChild } from "../../../process/child.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
-import { IN_PEACE } from "../../../process/marks.ts";
+import { IN_PEACE, SIGNAL_AGAIN_MS } from "../../../process/marks.ts";
 import { layoutOf, PORT } from "./layout.ts";
 import { postmasterFile } from "./postmaster-file.ts";
 import type { SupervisorOrder } from "./protocol.ts";
@@ -99,12 +99,15 @@ async function untilReady(server: Started, order: SupervisorOrder, given: AbortS
 
 /** Immediate shutdown, for data that is thrown away: the server answers SIGQUIT by ending all of its processes. Else in peace. */
 export async function endServer(server: Server, inPeace: boolean): Promise<void> {
+  const closed = server.closed.then(() => true);
   for (const [signal, waitMs] of inPeace ? IN_PEACE : IN_PEACE.slice(1)) {
-    try {
-      process.kill(server.pid, signal);
-    } catch {
-      // Gone already.
+    for (let waitedMs = 0; waitedMs < waitMs; waitedMs += SIGNAL_AGAIN_MS) {
+      try {
+        process.kill(server.pid, signal);
+      } catch {
+        // Gone already.
+      }
+      if (await Promise.race([closed, sleep(SIGNAL_AGAIN_MS, false, { ref: false })])) return;
     }
-    if (await Promise.race([server.closed.then(() => true), sleep(waitMs, false, { ref: false })])) return;
   }
 }
