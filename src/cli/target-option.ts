@@ -4,5 +4,5 @@ import { text } from "../config/types.ts";
 export const recoveryTarget = {
   type: text,
   value: "TARGET",
-  help: 'Recovery target: `latest`; a time (2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25, "yesterday 14:25"; without a zone, in `timeZone` of the configuration or of this machine); how long ago (5m, "5 minutes ago"); "10m before 14:30"; a position in the log (LSN); or the name or id of a restore point. Default: `latest`.',
+  help: 'Recovery target: `latest`; a time (2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25, "yesterday 14:25"; without a zone, in `timeZone` of the configuration or of this machine); how long ago (5m, "5 minutes ago"); "10m before 14:30"; a position in the log (LSN, or seconds and increment of an oplog: everything before it); or the name or id of a restore point. Default: `latest`.',
 } as const;

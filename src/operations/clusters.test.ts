@@ -165,7 +165,8 @@ test("R16 R32 a drill of the present restores to the very position at which the 
 
 test("R33 one row that differs fails such a drill", async (t) => {
   const { workshop, source } = await place(t, { brings: { users: ["ann", "bop"] } });
-  assert.equal((await drill(workshop, source, LATEST, watch)).evidence.verdict, "fail");
+  const { verdict, achieved } = (await drill(workshop, source, LATEST, watch)).evidence;
+  assert.deepEqual([verdict, achieved.rpoSeconds], ["fail", undefined], "of a copy that failed no loss is claimed");
 });
 
 test("R33 where the server gives no view of one instant, nothing is compared, nothing is proven, and the evidence says why", async (t) => {

@@ -109,12 +109,18 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
   await world.assertNothingLeft();
 });
 
-test("R33 a failing probe fails the drill with status 1, and status says so", { skip }, async (t) => {
-  const world = await beginWorld(t, { sources: { shop: await shop() }, source: "checks: [{ table: users, rows: { min: 101 } }]" });
+test("R33 a failing probe fails drill and restore with status 1; status says so, and the wanted name is not taken", { skip }, async (t) => {
+  const source = await shop();
+  const world = await beginWorld(t, { sources: { shop: source }, source: "checks: [{ table: users, rows: { min: 101 } }]" });
   await world.expect(0, "backup", "shop");
   const drilled = (await world.expect(1, "drill", "shop", "--json")).json();
   assert.equal(drilled.verdict, "fail");
   assert.match(drilled.reasons.join(), /users/);
+  const restored = (await world.expect(1, "restore", "shop", "--into", "wanted_name", "--json")).json();
+  assert.match(restored.remarks.join(), /wanted_name was not made; what was restored is lifeboat_/);
+  const names = `'wanted_name', 'lifeboat_${restored.id}'`;
+  const there = await query(source, `select datname from pg_catalog.pg_database where datname in (${names})`);
+  assert.deepEqual(there, [{ datname: `lifeboat_${restored.id}` }]);
   assert.equal((await world.expect(4, "status", "--json")).json().verdict, "fail");
   editConfig(world, (text) => text.replace("min: 101", "min: 100"));
   await world.expect(0, "drill", "shop");

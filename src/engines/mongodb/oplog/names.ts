@@ -1,7 +1,7 @@
 // Where what the log says of the source's collections belongs in the restored databases.
 import type { Connection } from "../../../ports/connection.ts";
 import { databaseOf, isServerDatabase } from "../connect/url.ts";
-import { chooserOf, isOwnDatabase, type Namespace, type SourceScope, splitNamespace } from "../scope.ts";
+import { chooserOf, isOwnDatabase, type Namespace, oneDatabaseOf, type SourceScope, splitNamespace } from "../scope.ts";
 
 /** What the server makes on the way to something else, and renames or drops at the end. */
 const PASSING = /^tmp(\.agg_out\.|\.mr\.|.{5}\.(create|renameCollection|convertToCapped))/;
@@ -30,7 +30,9 @@ export function namesFor(
   { databases: chosen, several = held.length !== 1 }: SourceScope,
 ): Names {
   const into = databaseOf(target);
-  const databases = several && into === undefined && tables === undefined ? (chosen ?? []) : held;
+  // Chosen collections that go into one database may be of one that came about after the dump.
+  const one = several && into !== undefined && tables !== undefined ? oneDatabaseOf(tables) : undefined;
+  const databases = one !== undefined ? [one] : several && into === undefined && tables === undefined ? (chosen ?? []) : held;
   const wanted = databases.length === 0 ? undefined : new Set(databases);
   const [only] = held;
   const chooses = chooserOf(several || only === undefined ? {} : { database: only }, tables);
