@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { chmodHint } from "../config/secret-file.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
-import type { HintNames } from "../core/hints.ts";
+import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
@@ -95,7 +95,8 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       mode: globals.quiet || globals.json ? "silent" : around.stderr.isTerminal && around.env.TERM !== "dumb" ? "live" : "plain",
     });
     const told = progress;
-    const context = makeContext(parsed, around, progress, () => {
+    const names = (): HintNames => namesOf(parsed, config);
+    const context = makeContext(parsed, around, progress, names, () => {
       if (config !== undefined) return config;
       config = loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
       if (config.exposed) told.note(`${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
@@ -126,7 +127,13 @@ function namesOf(invocation: Invocation | undefined, config: Config | undefined)
   return { command: invocation?.command, source: typeof source === "string" ? source : others.length === 0 ? only : undefined };
 }
 
-function makeContext(invocation: Invocation, around: Surroundings, progress: EndedProgress, config: () => Config): CommandContext {
+function makeContext(
+  invocation: Invocation,
+  around: Surroundings,
+  progress: EndedProgress,
+  names: () => HintNames,
+  config: () => Config,
+): CommandContext {
   const { globals } = invocation;
   return {
     args: invocation.args,
@@ -137,9 +144,9 @@ function makeContext(invocation: Invocation, around: Surroundings, progress: End
     configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
     emit(value, human) {
       progress.end();
-      const text = globals.json
-        ? visibleJson(value)
-        : harmless(fold(typeof human === "string" ? human : human(), around.stdout.isTerminal ? around.stdout.columns : undefined));
+      const columns = around.stdout.isTerminal ? around.stdout.columns : undefined;
+      const told = (): string => withNames(typeof human === "string" ? human : human(), names());
+      const text = globals.json ? visibleJson(value) : harmless(fold(told(), columns));
       around.stdout.write(text.endsWith("\n") || text === "" ? text : `${text}\n`);
     },
     stdout: around.stdout,

@@ -25,9 +25,9 @@ export async function ask(source: Source, { signal }: Pick<Watch, "signal">): Pr
   return source.engine.inspect(await source.provider.connection({ signal: limited }), { signal: limited });
 }
 
-/** Asks all of them. A database that does not answer is left out. */
+/** Asks all of them. A database that does not answer is left out; so is one that its provider would have to wake for it. */
 export async function readClocks(workshop: Workshop, source: Source, watch: Watch): Promise<Clocks> {
-  const facts = await ask(source, watch).catch(() => undefined);
+  const facts = source.managed === true ? undefined : await ask(source, watch).catch(() => undefined);
   watch.signal.throwIfAborted();
   const here = workshop.clock.now();
   return { here, database: facts?.now, storage: await workshop.repository.storage.now({ signal: watch.signal }) };
