@@ -312,6 +312,8 @@ test("misuse is told before anything is done: options that mean nothing beside e
   assert.ok(
     check.findings.some(({ name, code }: { name: string; code?: string }) => name === "settings of shop" && code === "WINDOW_SHORT"),
   );
+  const without = check.findings.find(({ code }: { code?: string }) => code === "SNAPSHOT_OVERDUE");
+  assert.equal(without.next, "run `lifeboat backup shop --due`", "a project without points has one command to run");
   shop.env.KEY_SHOP = "wrong";
   const refused = await shop.run("backup", "shop", "--json");
   assert.deepEqual([refused.exit, refused.code], [1, "PROVIDER_AUTH"]);
