@@ -220,7 +220,9 @@ async function wireSource(config: Config, name: string, clock: Clock, archives: 
     windowMs,
     archive: adapter.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
     snapshotPolicy: snapshots,
-    scratchDirectory: adapter.scratchHere && source.scratch.url === undefined ? (config.scratch.directory ?? tmpdir()) : undefined,
+    get scratchDirectory() {
+      return adapter.scratchHere && source.scratch.url === undefined ? (config.scratch.directory ?? tmpdir()) : undefined;
+    },
     drills: drillsOf(config, name),
     baseCron: adapter.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
     probes: source.checks.map(probeOf),
