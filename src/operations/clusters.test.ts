@@ -22,8 +22,7 @@ import { recoverStrays, straysOf } from "./strays.ts";
 import type { Source, Workshop } from "./workshop.ts";
 
 const NOW = "2026-11-21T12:00:00.500Z";
-const STRANGER = "0dka1v00000000";
-const POSITION = "6920A1F3/1";
+const [STRANGER, POSITION] = ["0dka1v00000000", "6920A1F3/1"] as const;
 type Rows = Readonly<Record<string, readonly string[]>>;
 const LIVE: Rows = { users: ["ann", "bob"] };
 
@@ -166,7 +165,7 @@ test("R16 R32 a drill of the present restores to the very position at which the 
 test("R33 one row that differs fails such a drill", async (t) => {
   const { workshop, source } = await place(t, { brings: { users: ["ann", "bop"] } });
   const { verdict, achieved } = (await drill(workshop, source, LATEST, watch)).evidence;
-  assert.deepEqual([verdict, achieved.rpoSeconds], ["fail", undefined], "of a copy that failed no loss is claimed");
+  assert.deepEqual([verdict, achieved.rpoSeconds], ["fail", undefined]);
 });
 
 test("R33 where the server gives no view of one instant, nothing is compared, nothing is proven, and the evidence says why", async (t) => {
