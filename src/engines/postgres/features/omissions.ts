@@ -114,6 +114,19 @@ const RULES: readonly Rule[] = [
     sql: "select pg_catalog.quote_ident(extname) as object from pg_catalog.pg_extension where extname <> 'plpgsql' order by 1",
   },
   {
+    kind: "extended statistics",
+    reason: "a backup of chosen tables does not hold them: create them again after a restore (CREATE STATISTICS)",
+    in: ["tables"],
+    sql: `select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.stxname) as object from pg_catalog.pg_statistic_ext s
+      join pg_catalog.pg_namespace n on n.oid = s.stxnamespace where ${USER} order by 1`,
+  },
+  {
+    kind: "large objects",
+    reason: "a schema backup holds definitions only: neither large objects nor their owners and comments",
+    in: ["schema"],
+    sql: "select m.oid::pg_catalog.text as object from pg_catalog.pg_largeobject_metadata m order by m.oid limit 21",
+  },
+  {
     kind: "invalid indexes",
     reason: "an index that was left invalid (a CREATE INDEX CONCURRENTLY that failed) is not dumped: rebuild or drop it",
     in: ["full", "schema", "tables"],

@@ -1,5 +1,5 @@
-// Which definitions of a fingerprint are of objects that a load left out on purpose.
-import type { Omission } from "../../../core/fingerprint.ts";
+// Which definitions of a fingerprint a copy need not have: of what a load left out on purpose, or the kind of backup does not hold.
+import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 
 /** Whether a definition of the fingerprint is of something that was left out. */
 export function definitionsOf(leftOut: readonly Omission[]): (key: string) => boolean {
@@ -30,4 +30,19 @@ function testOf(kind: string, object: string): (key: string) => boolean {
     `^${BEFORE}(?:column|acl column|(?:foreign )?table column|view column) ${name}\\..+$|^${BEFORE}[a-z ]+ .* on ${name}$`,
   );
   return (key) => own.test(key) || within.test(key);
+}
+
+/** Definitions that a backup of this kind does not hold, though they belong to what it is about. */
+const NOT_HELD: Readonly<Partial<Record<Fingerprint["scope"]["kind"], RegExp>>> = {
+  schema: /^(owner|acl|comment|security label) large object /,
+  // pg_dump leaves extended statistics to backups of the whole schema.
+  tables: /^(?:owner |comment )?statistics /,
+};
+
+/** The source's definitions, without those that its kind of backup does not hold and the copy lacks. */
+export function held({ schema, scope }: Fingerprint, copy: Fingerprint): Fingerprint["schema"] {
+  const without = NOT_HELD[scope.kind];
+  return without === undefined
+    ? schema
+    : Object.fromEntries(Object.entries(schema).filter(([key]) => key in copy.schema || !without.test(key)));
 }

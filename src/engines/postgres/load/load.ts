@@ -25,6 +25,7 @@ import { setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
 import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
+import { rolesInRows } from "./role-values.ts";
 import { fillTables, type RowsLoad, tablesOf } from "./rows-in.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
@@ -63,11 +64,20 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const { kept, leftOut, uncertain } = setAside(walked.contents.entries, options.isolation, apart);
     const wanted = await choose(client, kept, options);
     await refuseMissingExtensions(client, wanted.entries);
+    if (options.dataOnly === true && options.isolation !== undefined && (await existing(client, wanted.tables)).length === 0)
+      throw new LifeboatError("RESTORE_TARGET_INVALID", "a data backup holds rows alone, and scratch has no tables to put them into", {
+        hint: "drill a full backup; to prove this one, restore a schema backup into a new database and then this one with --data-only",
+      });
     const keeper = options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" };
     const loader = apart ? await makeLoader(client, keeper, { rowsOnly: options.dataOnly === true, signal }) : undefined;
     const ownership = options.dataOnly
       ? { owners: false, made: [], without: new Set<number>(), notRestored: [] }
-      : await decideOwnership(client, wanted.entries, options.owners, options.createRoles === true ? rolesOfProperties(kept) : undefined);
+      : await decideOwnership(
+          client,
+          wanted.entries,
+          options.owners,
+          options.createRoles === true ? [...rolesOfProperties(kept), ...(await rolesInRows(archiveFile, walked))] : undefined,
+        );
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
     const live = await tablesBefore(client, wanted.tables, options);
     await makeRoom(client, wanted.tables, keeper, options);

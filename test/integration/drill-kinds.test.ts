@@ -1,0 +1,47 @@
+// A drill of each kind of backup knows what that kind holds: a good one can turn green, whatever the source has in it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+test("R30 what only a superuser may own, and values that name roles, leave a drill green", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create role "an Owner"; create table public.log (tag text); create table public.t (i int primary key, who regrole, what regclass);
+     insert into public.t values (1, '"an Owner"', 'public.log'), (2, 'pg_monitor', 'pg_class'), (3, null, null), (4, '-', '-'); insert into public.log values ('x');
+     create function public.log_ddl() returns event_trigger language plpgsql as $$ begin insert into public.log values (tg_tag); end $$;
+     create event trigger et on ddl_command_end execute function public.log_ddl();
+     create extension file_fdw; create foreign data wrapper mine handler file_fdw_handler validator file_fdw_validator;
+     create publication everything for all tables;
+     create subscription sb connection 'host=127.0.0.1 port=1 dbname=nope' publication p with (create_slot = false, connect = false, slot_name = none);
+     create view public.v_roles as select rolname from pg_authid`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, reasons } = (await world.run("drill", "shop", "--json")).json();
+  assert.equal(verdict, "pass", JSON.stringify(reasons));
+});
+
+test("R30 a drill of schema, data or chosen tables asks for what that kind of backup holds, and no more", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create table public.a (id int generated always as identity primary key, b int, c text); insert into public.a (b, c) select g, 'c' || g from generate_series(1, 50) g;
+     create statistics public.of_a on b, c from public.a; create table public.other (id int references public.a); insert into public.other values (1);
+     do $$ begin execute format('comment on large object %s is %L', lo_from_bytea(0, 'large'), 'a picture'); end $$`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  const ids: Record<string, string> = {};
+  for (const [kind, args] of Object.entries({ schema: ["--kind", "schema"], data: ["--kind", "data"], tables: ["--tables", "public.a"] }))
+    ids[kind] = (await world.expect(0, "backup", "shop", ...args, "--json")).json().id;
+  const tables = (await world.expect(0, "drill", "shop", "--to", ids.tables ?? "", "--json")).json();
+  assert.equal(tables.verdict, "pass", JSON.stringify(tables.reasons));
+  // Definitions alone prove no data, and rows alone have nowhere to go: neither is a failure of the backup.
+  const schema = (await world.expect(3, "drill", "shop", "--to", ids.schema ?? "", "--json")).json();
+  assert.ok(schema.checks.some(({ name, outcome }: { name: string; outcome: string }) => name === "definitions" && outcome === "pass"));
+  const data = await world.expect(2, "drill", "shop", "--to", ids.data ?? "", "--json");
+  assert.match(data.message ?? "", /a data backup holds rows alone/);
+});
