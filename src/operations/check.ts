@@ -130,15 +130,18 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
 }
 
 /** A scratch server made here holds the whole database. */
-async function checkScratchRoom({ name, scratchDirectory }: Source, sizeBytes: number): Promise<Finding[]> {
-  if (scratchDirectory === undefined) return [];
-  const room = await finding(`room for scratch of ${name}`, async () => {
+async function checkScratchRoom(source: Source, sizeBytes: number): Promise<Finding[]> {
+  let elsewhere = false;
+  const room = await finding(`room for scratch of ${source.name}`, async () => {
+    const { scratchDirectory } = source;
+    elsewhere = scratchDirectory === undefined;
+    if (scratchDirectory === undefined) return "none is needed here";
     const freeBytes = await freeBytesIn(scratchDirectory);
     const message = `${formatBytes(freeBytes)} are free where a drill makes its server; the database has ${formatBytes(sizeBytes)}`;
     if (freeBytes > sizeBytes) return message;
     return { outcome: "inconclusive", message, next: "set scratch.directory to a larger place" };
   });
-  return [room];
+  return elsewhere ? [] : [room];
 }
 
 const SET_CLOCK = "set this machine's clock, or the server's, by a time server";
