@@ -176,11 +176,19 @@ test("R20 an S3 server that is killed in mid-upload fails the backup by name; th
   let s3 = await startS3Sandbox({ directory });
   t.after(() => s3.stop());
   const source = await shop();
-  await query(source, "create table wide as select i, repeat(md5(i::text), 40) || random() as t from generate_series(1, 30000) i");
+  await query(
+    source,
+    "create table wide as select i, gen_random_uuid()::text || gen_random_uuid()::text as t from generate_series(1, 400000) i",
+  );
   const world = await beginWorld(t, { sources: { shop: source }, s3 });
   s3.faults.next({ operation: "UploadPart", times: 2, effect: { kind: "stall" } });
   const backup = world.start("backup", "shop", "--json");
-  while (s3.store.uploads.size === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  let over = false;
+  void backup.ended.finally(() => (over = true));
+  while (s3.store.uploads.size === 0) {
+    assert.ok(!over, "it takes several parts");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   const { endpoint, accessKeyId, secretAccessKey } = s3;
   await s3.stop();
   const ran = await backup.ended;
