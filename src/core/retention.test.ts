@@ -266,7 +266,7 @@ test("decisions do not depend on the machine's time zone, across both changes of
   }
 });
 
-test("R24 a clock that is ahead of another one's removes nothing; a point of that time does not count afterwards", () => {
+test("R24 a clock that is ahead removes nothing, and a point of its time does not count afterwards", () => {
   const days = [5, 4, 3, 2, 1].map((ago) => pointAt(new Date(NOW.getTime() - ago * DAY), { id: `day-${ago}`, tiers: [], expiresAt: NOW }));
   const clock = "this machine's clock says 2027-12-30 12:00 UTC, the database's 2026-11-25 12:00 UTC";
   const doubted = expire([...days, fresh], { tiers: [] }, NOW, { most: true, doubts: [clock] });

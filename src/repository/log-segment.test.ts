@@ -64,7 +64,7 @@ test("R25 the archive may replace a partial segment again and again while it is 
   assert.ok(filledBytes >= MIB);
 });
 
-test("R25 what replaced a partial segment and does not begin as it did is not taken, and one that is gone is missing", async (t) => {
+test("R25 what does not begin as the partial segment it replaced is not taken; one that is gone is missing", async (t) => {
   const repository = await temporaryRepository(t);
   const planned = await store(repository, partialTo(65_536), bytesTo(65_536));
   await store(repository, partialTo(131_072), bytesTo(131_072, 2));

@@ -60,7 +60,7 @@ test("R30 drills of the configuration are run when they are due, and status says
   assert.equal((await world.run("drill", "--due", "--to", "latest", "--json")).code, "USAGE");
 });
 
-test("R25 base backups are made when they are due where a window is wanted, and check knows what they ask for", { skip }, async (t) => {
+test("R25 base backups are made when they are due where a window is wanted, and check says what they need", { skip }, async (t) => {
   const cluster = await copyableCluster(t);
   const source = await shop(cluster);
   const world = await beginWorld(t, { sources: { shop: source }, source: "policy: p", yaml: "policies: { p: { window: 7d } }\n" });
@@ -114,7 +114,7 @@ test("R22 a plan that replaces says which present rows go, and a hint for one ta
   assert.match(JSON.parse(refused.stderr).error.hint, /--replace --yes shop to replace table orders and nothing else in it/);
 });
 
-test("R24 a lock of the configuration holds in a bucket; versions, missing conditions and a folder that cannot lock are told", {
+test("R20 a configured lock holds in a bucket; ghost folders count for nothing, missing conditions are told", {
   skip,
 }, async (t) => {
   const s3 = await startS3Sandbox();
@@ -169,7 +169,7 @@ test("R52 help, hints and lists answer with what was meant", { skip }, async (t)
   assert.match((await world.expect(0, "completion", "bash")).stdout, /complete -o default -F _lifeboat lifeboat/);
 });
 
-test("R20 an S3 server that is killed in mid-upload fails the backup by name; the next start cleans up and the next backup is whole", {
+test("R20 an S3 server killed in mid-upload fails the backup by name, and the next backup is whole", {
   skip,
 }, async (t) => {
   const directory = await temporaryDirectory(t);
