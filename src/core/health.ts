@@ -184,7 +184,7 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
     yield* exposed(points, objective, present, window);
     return;
   }
-  // There may be newer ones where nobody could ask: that this is not known is told, and nothing more can be.
+  // The provider may hold newer points and could not be asked: PROVIDER_NOT_ASKED says so, and nothing more is known.
   const isKnown = unasked !== true || policy.tiers.length > 0;
   if (latest === undefined) {
     if (!isKnown) return;

@@ -33,7 +33,7 @@ export interface SnapshotRequest {
 export interface SnapshotResult {
   readonly record: SnapshotRecord;
   readonly durationMs: number;
-  /** When its provider removes it, whatever the policy says. Absent: never. */
+  /** When its provider removes it at the latest, regardless of the policy. Absent: never. */
   readonly providerEndsAt?: string | undefined;
 }
 

@@ -162,7 +162,7 @@ export interface HistoryControl {
   readonly interruption?: string | undefined;
   /** Name of a scratch place, which carries the job's id. */
   scratchName(maker: Maker): string;
-  /** How many first characters tell the names of two places apart, whatever their case. Absent: all. */
+  /** How many first characters tell the names of two places apart, in upper or lower case. Absent: all. */
   readonly distinctLength?: number | undefined;
   /** Name of the place that keeps another one from being given this name. Absent: what `find` finds does. */
   inTheWayOf?(name: string, work?: Work): Promise<string | undefined>;

@@ -85,7 +85,7 @@ export function wishOf({ options }: Ground, { like, serverMajor = 0 }: Pick<Make
 
 const majorOf = (version: string | undefined): string | undefined => /^\d+\.\d+/.exec(version ?? "")?.[0];
 
-/** The creation was refused because somebody else's cluster has the name: nothing of the job's came to be. */
+/** The creation was refused because another cluster has the name: the job made nothing. */
 async function isAnothers(ground: Ground, error: unknown, { name, maker }: Pick<MakeRequest, "name" | "maker">): Promise<boolean> {
   if (!isLifeboatError(error, "PROVIDER_REFUSED")) return false;
   const signal = AbortSignal.timeout(ground.patience.outageMs);

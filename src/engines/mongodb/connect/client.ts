@@ -105,7 +105,7 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): 
   }
 }
 
-/** The driver goes on looking for servers whose names nobody knows, until its time is over: that is told at once. */
+/** The driver keeps looking up unknown host names until its time is over; here such a name is an error at once. */
 async function requireKnownHost(connection: Connection): Promise<void> {
   const { srv, hosts } = parseMongoUrl(connection.url);
   if (srv) return; // looked up by the driver, which fails at once

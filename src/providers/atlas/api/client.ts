@@ -28,12 +28,10 @@ export interface AtlasApiOptions {
   readonly apiHost?: string | undefined;
   readonly patience: Patience;
   readonly clock: Clock;
-  /** Further texts that must never be printed. */
-  readonly secrets?: readonly string[] | undefined;
 }
 
 /** CONFIG_INVALID when project, credentials or host cannot be right. Asks nothing yet. */
-export function openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets = [] }: AtlasApiOptions): AtlasApi {
+export function openAtlasApi({ groupId, auth, apiHost, patience, clock }: AtlasApiOptions): AtlasApi {
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
   }
@@ -41,7 +39,10 @@ export function openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets 
   const host = validateHost(apiHost ?? DEFAULT_HOST);
   const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: patience.requestMs }) : openDigest(auth);
   const redact = (text: string): string =>
-    [...credential.secrets(), ...secrets].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+    credential
+      .secrets()
+      .filter((one) => one !== "")
+      .reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
   const caller: Caller = { credential, patience, clock, redact };
   const session = openSession(host, groupId, caller);
   return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
