@@ -25,6 +25,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
     "test/*.test.ts",
     "test/{support,contract,integration,e2e}/**/*.test.ts",
   ],
+  journeys: ["test/journeys/**/*.test.ts"],
   emulators: ["src/sandbox/**/*.test.ts", "test/emulators/**/*.test.ts"],
   attacks: ["test/attacks/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
@@ -44,7 +45,7 @@ const args = process.argv.slice(2);
 const at = args.indexOf("--campaign");
 const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
-const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "emulators", "attacks", "faults"]);
+const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "journeys", "emulators", "attacks", "faults"]);
 const suite = SUITES[campaign];
 if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
 const words = args.filter((word) => !word.startsWith("-"));
@@ -57,7 +58,7 @@ if (files.length === 0) fail("no test file matches: nothing would be checked");
 const temporary = mkdtempSync(join(roomyPlace(), "lb-"));
 chmodSync(temporary, 0o711);
 const tap = join(temporary, "results.tap");
-const built = files.some((file) => file.startsWith("test/")) ? buildProgram() : undefined;
+const built = files.some((file) => /^test\/.+\//.test(file)) ? buildProgram() : undefined;
 const run = spawnSync(
   process.execPath,
   [
@@ -90,7 +91,10 @@ function buildProgram() {
   mkdirSync(place);
   symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
   const build = spawnSync(process.execPath, [join(root, "tools/build.ts"), place], { stdio: "inherit" });
-  if (build.status !== 0) fail("the program could not be built");
+  if (build.status !== 0) {
+    rmSync(temporary, { recursive: true, force: true });
+    fail("the program could not be built");
+  }
   const program = join(place, "lifeboat");
   const node = `"${process.execPath}" --max-semi-space-size=1 --disable-warning=ExperimentalWarning`;
   writeFileSync(program, `#!/bin/sh\nNODE_COMPILE_CACHE="${join(place, "compiled")}" exec ${node} "${join(place, "dist/bin.js")}" "$@"\n`, {

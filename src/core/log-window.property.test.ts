@@ -51,7 +51,7 @@ const worlds: fc.Arbitrary<World> = fc
       bases: bases.map(({ start, length }, index) => {
         const end = lsn((start + length) / 100);
         const before = all.filter((mark) => compareLsn(mark.lsn, end) < 0).map((mark) => mark.at);
-        const latest = before.sort().at(-1) ?? at(0);
+        const latest = before.sort().at(-1) ?? at(-13); // earlier than every commit
         const timeline = switchAt !== null && start / 100 >= switchAt ? 2 : 1;
         return baseOf(`b${index}`, start / 100, (start + length) / 100, 0, { endedAt: `${latest.slice(0, 26)}Z`, timeline });
       }),

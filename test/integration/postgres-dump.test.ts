@@ -178,9 +178,9 @@ test("a restored database takes the name of another, with its owner, settings an
     old,
     `select to_regclass('gone') is null as gone, to_regclass('came') is not null as came, current_setting('work_mem') as mem,
     current_setting('search_path') as path, has_database_privilege('pg_monitor', current_database(), 'connect') as open,
-    (select count(*)::int from pg_database where datname like '${name}_%') as left`,
+    (select count(*)::int from pg_database where datname = '${finished}_old') as kept`,
   );
-  assert.deepEqual(row, { gone: true, came: true, mem: "7MB", path: '"$user", "odd, one", public', open: false, left: 1 });
+  assert.deepEqual(row, { gone: true, came: true, mem: "7MB", path: '"$user", "odd, one", public', open: false, kept: 1 });
   assert.deepEqual((await engine.stateOf(engine.resolveTarget(server, name))).occupants, ["public.came"]);
   await assert.rejects(engine.dropDatabase(server, name, { mark }), /left as it is: .* holds public.came/);
   assert.equal((await engine.stateOf(engine.resolveTarget(server, name))).exists, true);

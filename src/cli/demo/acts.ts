@@ -126,7 +126,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   if (drilled.status !== EXIT.done) return { status: drilled.status, summary };
 
   nextAct();
-  const options = { to: accident.toISOString(), into: RECOVERED };
+  const options = { to: accident.toISOString(), into: RECOVERED, nearest: true } as const;
   const restored = await play("restore", restoreCommand, { args: { source: SOURCE }, options });
   if (restored.status !== EXIT.done) return { status: restored.status, summary };
   const recovered = await server.open(RECOVERED);
