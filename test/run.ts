@@ -46,7 +46,7 @@ const args = process.argv.slice(2);
 const at = args.indexOf("--campaign");
 const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
-const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "recovery", "journeys", "emulators", "attacks", "faults"]);
+const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "recovery", "journeys", "emulators", "attacks", "faults", "calendar"]);
 const suite = SUITES[campaign];
 if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
 const words = args.filter((word) => !word.startsWith("-"));
