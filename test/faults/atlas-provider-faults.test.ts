@@ -172,7 +172,7 @@ test("R16 a creation whose answer never comes leaves no cluster, although it was
   const good = await write(sandbox, [1]);
   const { history } = providerOf(sandbox, { patience: { ...HASTY, requestMs: 200, outageMs: 100 } });
   sandbox.faults.next({ method: "POST", path: /\/clusters$/, effect: { kind: "stallAfter" } });
-  sandbox.faults.next({ method: "GET", path: /clusters\/restore-x$/, skip: 1, times: 3, effect: { kind: "status", status: 400 } });
+  sandbox.faults.next({ method: "GET", path: /clusters\/restore-x$/, times: 1, effect: { kind: "status", status: 400 } });
   await failureOf(history.branch({ name: "restore-x", target: { kind: "time", at: good }, maker: MAKER, declare: journal().declare }));
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
@@ -294,7 +294,7 @@ test("R16 a position of just now is waited for, until Atlas's copy of the oplog 
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
   const { history } = providerOf(sandbox, { patience: { lagMs: 1_500 } });
   const branch = await history.branch({ name: "restore-now", target, maker: MAKER, declare: journal().declare, progress });
-  assert.deepEqual(await values(branch.connection), [1, 2]);
+  assert.deepEqual(await values(branch.connection), [1], "a position holds what was before it");
   assert.ok(
     notes.some((note) => /copy of the oplog/.test(note)),
     notes.join("; "),

@@ -19,7 +19,12 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
     throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is no name of an Atlas cluster: letters, digits and dashes`);
   }
   const patience = { ...PATIENCE, ...options.patience };
-  const ground: Ground = { options, api: openAtlasApi({ groupId, auth, apiHost, patience, clock }), clock, patience };
+  const ground: Ground = {
+    options,
+    api: openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets: () => passwordOf(options) }),
+    clock,
+    patience,
+  };
   const scratch = scratchPlace(ground);
   return {
     name: "atlas",
@@ -34,4 +39,13 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
     undo: async (resource, maker, work) =>
       resource.kind === CLUSTER_KIND ? await undoCluster(ground, resource.locator, maker, work) : await scratch.undo(resource, maker, work),
   };
+}
+
+/** Of the database user. One that cannot be read here cannot be in a text either. */
+function passwordOf(options: AtlasOptions): readonly string[] {
+  try {
+    return options.password === undefined ? [] : [options.password];
+  } catch {
+    return [];
+  }
 }

@@ -28,10 +28,12 @@ export interface AtlasApiOptions {
   readonly apiHost?: string | undefined;
   readonly patience: Patience;
   readonly clock: Clock;
+  /** Further texts that must never be printed. Asked when there is something to print. */
+  readonly secrets?: (() => readonly string[]) | undefined;
 }
 
 /** CONFIG_INVALID when project, credentials or host cannot be right. Asks nothing yet. */
-export function openAtlasApi({ groupId, auth, apiHost, patience, clock }: AtlasApiOptions): AtlasApi {
+export function openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets = () => [] }: AtlasApiOptions): AtlasApi {
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
   }
@@ -39,10 +41,7 @@ export function openAtlasApi({ groupId, auth, apiHost, patience, clock }: AtlasA
   const host = validateHost(apiHost ?? DEFAULT_HOST);
   const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: patience.requestMs }) : openDigest(auth);
   const redact = (text: string): string =>
-    credential
-      .secrets()
-      .filter((one) => one !== "")
-      .reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+    [...credential.secrets(), ...secrets()].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
   const caller: Caller = { credential, patience, clock, redact };
   const session = openSession(host, groupId, caller);
   return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
