@@ -16,9 +16,9 @@ const TOO_MANY = 250;
 
 export type WorldOnS3 = World & { readonly s3: S3Sandbox };
 
-export async function worldOnS3(t: TestContext, source: Connection, yaml = "", more?: string): Promise<WorldOnS3> {
+export async function worldOnS3(t: TestContext, source: Connection, yaml = "", more?: string, behindMs = 3_600_000): Promise<WorldOnS3> {
   // An hour behind: what a killed process left is old at once.
-  const { sandbox, stop } = await startSandboxedS3({ minPartBytes: 5 * 1024 ** 2, clock: () => Date.now() - 3_600_000 });
+  const { sandbox, stop } = await startSandboxedS3({ minPartBytes: 5 * 1024 ** 2, clock: () => Date.now() - behindMs });
   t.after(stop);
   return {
     ...(await beginWorld(t, { sources: { shop: source }, s3: sandbox, yaml, ...(more === undefined ? {} : { source: more }) })),
