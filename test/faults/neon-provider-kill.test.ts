@@ -10,7 +10,8 @@ import { testMaker } from "../support/maker.ts";
 import { HASTE, providerOf } from "../support/neon-provider.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
 
-const MAKER = testMaker("0123456789abcd");
+const JOB = ["0123456789abcd", { secret: "of both processes" }] as const;
+const MAKER = testMaker(...JOB);
 
 const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
 
@@ -20,9 +21,11 @@ function beginChild(sandbox: NeonSandbox, work: string) {
   const options = { projectId, apiKey, apiHost, branch, wishes: { protect: false, rules: [] }, patience: { ...HASTE, requestMs: 60_000 } };
   const script = `
     import { writeSync } from "node:fs";
+    import { testMaker } from ${module("../support/maker.ts")};
     import { createNeonProvider } from ${module("../../src/providers/neon/provider.ts")};
     const clock = { now: () => new Date(${sandbox.now().getTime()}), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) };
     const { history } = createNeonProvider({ ...${JSON.stringify(options)}, clock });
+    const maker = testMaker(...${JSON.stringify(JOB)});
     const declare = async (resource) => void writeSync(1, JSON.stringify(resource) + "\\n");
     await ${work};
     writeSync(1, '"done"\\n');`;
@@ -80,7 +83,7 @@ async function killEverywhere(
 
 const branchTo = (target: HistoryTarget): string => {
   const text = target.kind === "time" ? `{ kind: "time", at: new Date(${target.at.getTime()}) }` : JSON.stringify(target);
-  return `history.branch({ name: "restore-x", target: ${text}, declare })`;
+  return `history.branch({ name: "restore-x", target: ${text}, maker, declare })`;
 };
 
 async function cleanUp(neon: SandboxedNeon, declared: Resource[], label: string): Promise<void> {
