@@ -12,8 +12,12 @@ const [folder] = process.argv.slice(2);
 const outdir = join(folder ?? root, "dist");
 
 /** Files that the program starts by their path: as processes, or as threads. They lie where the sources have them. */
-const STARTED = ["engines/postgres/cluster/supervisor", "engines/postgres/recovery/unpack-thread", "providers/mongodb/server/supervisor"];
-const OPTIONAL = ["sandbox/neon/fleet/keeper"];
+const STARTED = [
+  "engines/postgres/cluster/supervisor",
+  "engines/postgres/recovery/unpack-thread",
+  "providers/mongodb/server/supervisor",
+  "sandbox/neon/fleet/keeper",
+];
 /** The driver's own insides are asked for raw commands: it must be the one package that the whole program has. */
 const EXTERNAL = ["mongodb", "bson", "pg-native"];
 
@@ -39,7 +43,7 @@ const { metafile } = await build({
   entryPoints: [
     { in: "src/bin.ts", out: "bin" },
     { in: "src/index.ts", out: "index" },
-    ...[...STARTED, ...OPTIONAL].map((path) => ({ in: `src/${path}.ts`, out: path })),
+    ...STARTED.map((path) => ({ in: `src/${path}.ts`, out: path })),
   ],
   outdir,
   bundle: true,
@@ -65,7 +69,7 @@ else {
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 }
 
-/** The licences of the packages that are part of the bundle, each once. Fails for a package that brings none. */
+/** The licences of the packages that are part of the bundle, each once. Fails for a package that declares none; not every one brings the text. */
 function licences(inputs: readonly string[]): string {
   const packages = new Set(inputs.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []));
   return [...packages]
@@ -75,6 +79,7 @@ function licences(inputs: readonly string[]): string {
       const texts = globSync("{LICENSE,LICENCE,license,licence}*", { cwd: join(root, path) }).map((file) =>
         readFileSync(join(root, path, file), "utf8").trim(),
       );
+      if (typeof license !== "string") throw new Error(`${name} ${version} declares no licence, and may not be part of the bundle`);
       return [`${name} ${version}: ${license}`, ...texts].join("\n\n");
     })
     .join(`\n\n${"-".repeat(80)}\n\n`);

@@ -1,6 +1,19 @@
 // Files with keys: made once, private, never overwritten; read to learn whose key it is. An identity opens backups, a writer key signs them.
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
-import { dirname, relative } from "node:path";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, isAbsolute, relative } from "node:path";
 import { parseDocument } from "yaml";
 import { readSecretFile } from "../config/secret-file.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
@@ -67,11 +80,42 @@ function read(file: string): string {
   }
 }
 
+/** A path as a configuration in that folder writes it: short for what lies in the folder, whole for everything else. */
+export function pathFrom(folder: string, file: string): string {
+  const path = relative(folder, file);
+  return path.startsWith("..") || isAbsolute(path) ? file : path;
+}
+
 /** Names a writer key in the configuration, which keeps its comments. */
 export function nameWriter(configFile: string, keyFile: string, trusted: readonly string[]): void {
   const document = parseDocument(readFileSync(configFile, "utf8"));
-  const short = relative(dirname(configFile), keyFile);
-  document.setIn(["repository", "signing", "keyFile"], short.startsWith("..") ? keyFile : short);
+  document.setIn(["repository", "signing", "keyFile"], pathFrom(dirname(configFile), keyFile));
   document.setIn(["repository", "signing", "trusted"], document.createNode(trusted, { flow: true }));
-  writeFileSync(configFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+  replaceFile(configFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+}
+
+/** The old text or the new one, whatever happens meanwhile. Where a link leads to the file, the file is replaced and the link stays. */
+function replaceFile(file: string, text: string): void {
+  const target = realpathSync(file);
+  const fresh = `${target}.${process.pid}.new`;
+  const { mode, uid, gid } = statSync(target);
+  try {
+    const descriptor = openSync(fresh, "wx", 0o600);
+    try {
+      writeSync(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (process.getuid?.() === 0) chownSync(fresh, uid, gid);
+    chmodSync(fresh, mode & 0o777);
+    renameSync(fresh, target);
+  } catch (cause) {
+    rmSync(fresh, { force: true });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new LifeboatError("USAGE", `the configuration ${file} cannot be changed (${code}); it is as it was`, {
+      cause,
+      hint: "name the key's file with repository.signing.keyFile and its public key, which `lifeboat key show FILE` prints, with repository.signing.trusted",
+    });
+  }
 }

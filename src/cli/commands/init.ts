@@ -1,6 +1,6 @@
 // lifeboat init
 import { existsSync, writeFileSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { assertAddress, openStorage, trustIn } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
@@ -10,7 +10,7 @@ import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/open.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerOfFile } from "../key-files.ts";
+import { makeIdentityFile, makeWriterFile, nameWriter, pathFrom, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";
 import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
 
@@ -165,12 +165,12 @@ async function writeConfiguration(context: Context): Promise<Made> {
   const writerFile = writerFileOf(configFile, given.writerKey, context.cwd);
   const publicKey = publicKeyIn(writerFile);
   const content = configuration({
-    writerFile: short(writerFile, dirname(configFile)),
+    writerFile: pathFrom(dirname(configFile), writerFile),
     publicKey,
     url: repositoryUrl(place, context.cwd),
     source: sourceYaml(source, provider, variable),
     recipients,
-    identityFile: identityFile && short(identityFile, dirname(configFile)),
+    identityFile: identityFile && pathFrom(dirname(configFile), identityFile),
   });
   writeFileSync(configFile, content, { flag: "wx", mode: 0o644 });
   return { identityFile, identityMade, writerFile, variable, provider };
@@ -188,11 +188,6 @@ async function refuseBadAddress(provider: InitProvider, variable: string, url: s
     });
   }
 }
-
-const short = (file: string, folder: string): string => {
-  const path = relative(folder, file);
-  return path.startsWith("..") || isAbsolute(path) ? file : path;
-};
 
 const repositoryUrl = (place: string, cwd: string): string =>
   /^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(resolve(cwd, place)).href;

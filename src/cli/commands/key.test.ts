@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -68,4 +79,21 @@ test("R56 init gives a configuration that names no writer key one, and keeps its
   assert.match(written, /^# ours\n/);
   assert.match(written, /keyFile: lifeboat-writer.pem/);
   assert.equal(lifeboat(cwd, "list").status, 0);
+});
+
+test("R56 init changes a configuration behind a link in one act, with its mode, and leaves nothing beside it", (t) => {
+  const cwd = folder(t);
+  lifeboat(cwd, "key", "new", "id.txt");
+  const [recipient] = (JSON.parse(lifeboat(cwd, "key", "show", "id.txt", "--json").stdout) as { recipients: string[] }).recipients;
+  const config = `version: 1\nrepository: { url: "file://${cwd}/backups", encryption: { recipients: [${recipient}] } }\nsources:\n  shop: { provider: postgres, url: postgres://u@127.0.0.1:1/shop }\n`;
+  const etc = join(cwd, "etc");
+  mkdirSync(etc);
+  const place = join(etc, "lifeboat.yaml");
+  writeFileSync(place, config, { mode: 0o640 });
+  symlinkSync(place, join(cwd, "lifeboat.yaml"));
+  const made = lifeboat(cwd, "init");
+  assert.equal(made.status, 0, made.stderr);
+  assert.ok(lstatSync(join(cwd, "lifeboat.yaml")).isSymbolicLink(), "the link is still one");
+  assert.equal(statSync(place).mode & 0o777, 0o640);
+  assert.deepEqual(readdirSync(etc), ["lifeboat.yaml"], "nothing lies beside it");
 });
