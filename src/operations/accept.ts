@@ -32,9 +32,14 @@ export interface AcceptRequest {
 
 /** Accepts what the job did. Doing it twice changes nothing. JOB_UNKNOWN, POINT_AMBIGUOUS; CONFIRMATION_NEEDED before a database is dropped. */
 export async function accept(workshop: Workshop, request: AcceptRequest, watch: Watch): Promise<Accepted> {
-  const database = await findKeptDatabase(workshop, request.job, watch);
-  if (database !== undefined) return dropKept(workshop, database, request, watch);
-  const record = await findKept(workshop, request.job, watch);
+  // Few files of their own say what is kept at a provider; a database is found by reading journals.
+  const records = await keptRecords(workshop, watch);
+  const record = recordOf(records, request.job);
+  if (record === undefined) {
+    const database = await findKeptDatabase(workshop, request.job, watch);
+    if (database === undefined) throw unknownJob(records, request.job);
+    return dropKept(workshop, database, request, watch);
+  }
   const { source, id, name, kept } = record;
   const job = kept?.job ?? request.job;
   const acceptedAt = kept?.acceptedAt === undefined ? workshop.clock.now() : new Date(kept.acceptedAt);
@@ -116,19 +121,25 @@ async function dropKept(workshop: Workshop, database: KeptDatabase, { yes }: Acc
   return accepted;
 }
 
-async function findKept(workshop: Workshop, wanted: string, watch: Watch): Promise<SnapshotRecord> {
+/** What is kept at providers, accepted or not. */
+async function keptRecords(workshop: Workshop, { signal }: Watch): Promise<SnapshotRecord[]> {
   const all: SnapshotRecord[] = [];
   for (const source of workshop.sources.keys()) {
-    const records = await listSnapshotRecords(workshop.repository, source, watch.signal);
+    const records = await listSnapshotRecords(workshop.repository, source, signal);
     all.push(...[...records.values()].filter(({ kept }) => kept !== undefined));
   }
-  const found = all.filter(({ kept }) => kept?.job.startsWith(wanted.toLowerCase()));
-  const [record, ...others] = found;
-  if (record === undefined || wanted === "") {
-    const waiting = all.filter(({ kept }) => kept?.acceptedAt === undefined).map(({ kept }) => kept?.job);
-    const there = waiting.length === 0 ? "no job waits to be accepted" : `these wait to be accepted: ${waiting.join(", ")}`;
-    throw new LifeboatError("JOB_UNKNOWN", `no restore or promotion that replaced anything is called ${wanted} (${there})`);
-  }
-  if (others.length > 0) throw new LifeboatError("POINT_AMBIGUOUS", `${found.length} jobs begin with ${wanted}`);
-  return record;
+  return all;
+}
+
+function recordOf(records: readonly SnapshotRecord[], wanted: string): SnapshotRecord | undefined {
+  if (wanted === "") return undefined;
+  const found = records.filter(({ kept }) => kept?.job.startsWith(wanted.toLowerCase()));
+  if (found.length > 1) throw new LifeboatError("POINT_AMBIGUOUS", `${found.length} jobs begin with ${wanted}`);
+  return found[0];
+}
+
+function unknownJob(records: readonly SnapshotRecord[], wanted: string): LifeboatError {
+  const waiting = records.filter(({ kept }) => kept?.acceptedAt === undefined).map(({ kept }) => kept?.job);
+  const there = waiting.length === 0 ? "no job waits to be accepted" : `these wait to be accepted: ${waiting.join(", ")}`;
+  return new LifeboatError("JOB_UNKNOWN", `no restore or promotion that replaced anything is called ${wanted} (${there})`);
 }

@@ -34,7 +34,7 @@ export async function readClocks(workshop: Workshop, source: Source, watch: Watc
 }
 
 /** The latest of them: what is later than this is in the future by every clock. */
-export function presentOf({ here, storage, database }: Clocks): Date {
+export function latestOf({ here, storage, database }: Clocks): Date {
   return new Date(Math.max(here.getTime(), storage.getTime(), database?.getTime() ?? 0));
 }
 

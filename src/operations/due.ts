@@ -5,7 +5,7 @@ import { asLifeboatError, type LifeboatError } from "../core/errors.ts";
 import { isDamaged, type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { tiersDue } from "../core/tiers.ts";
 import { backup } from "./backup.ts";
-import { presentOf } from "./clocks.ts";
+import { latestOf } from "./clocks.ts";
 import { pointsOf } from "./points.ts";
 import { snapshot } from "./snapshot.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "./snapshots.ts";
@@ -35,7 +35,7 @@ export interface DueResult {
 /** What is due, in words; nothing is made. */
 export async function dueOf(workshop: Workshop, source: Source, watch: Watch) {
   const now = workshop.clock.now();
-  const present = presentOf({ here: now, storage: await workshop.repository.storage.now({ signal: watch.signal }) });
+  const present = latestOf({ here: now, storage: await workshop.repository.storage.now({ signal: watch.signal }) });
   // A point dated in the future must not keep those from being made that are due until then.
   const made = (of: readonly { readonly point: RestorePoint }[]) =>
     untilNow(

@@ -7,7 +7,7 @@ import { isRefusal } from "../ports/storage.ts";
 import { type BackupPlace, removeBackup } from "../repository/backups.ts";
 import { backupsFolder, manifestName, partName } from "../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
-import { clockDoubts, presentOf, readClocks } from "./clocks.ts";
+import { clockDoubts, latestOf, readClocks } from "./clocks.ts";
 import { refuseInUse } from "./holders.ts";
 import { type Job, runJob } from "./job.ts";
 import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
@@ -55,7 +55,7 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
   const log = await logOf(workshop, source.name, watch.signal, entries);
   const clocks = await readClocks(workshop, source, watch);
   const now = clocks.here;
-  const by = { ...request, doubts: clockDoubts(clocks), present: presentOf(clocks) };
+  const by = { ...request, doubts: clockDoubts(clocks), present: latestOf(clocks) };
   const grounds = baseGrounds(log, points, source, now);
   const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
   const backups = decide(points, source.policy, now, options);

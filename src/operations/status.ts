@@ -7,7 +7,7 @@ import { dateOfMicros } from "../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
-import { ask, clockReason, presentOf, REACH_MS } from "./clocks.ts";
+import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
 import { type Holders, holdersOf, placesOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
@@ -49,7 +49,7 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
     lastAttempt(workshop, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
-  const present = presentOf({ here: now, storage: holders.at, database: serverNow });
+  const present = latestOf({ here: now, storage: holders.at, database: serverNow });
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);
   const window = provider?.state?.window ?? windowOf(log);
   const health = judgeSource({

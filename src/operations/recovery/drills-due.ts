@@ -11,15 +11,20 @@ export async function dueDrills(workshop: Workshop, source: Source, watch: Pick<
 /** The drills of the source that its plans may count: those since the oldest slot that is still to be served. */
 export async function drillsDone(workshop: Workshop, source: Source, { signal }: Pick<Watch, "signal">): Promise<DoneDrill[]> {
   const now = workshop.clock.now();
-  const since = drillsCountFrom(source.drills ?? [], now);
+  const plans = source.drills ?? [];
+  const since = drillsCountFrom(plans, now);
   if (since === undefined) return [];
-  const done: DoneDrill[] = [];
+  const all: DoneDrill[] = [];
   for (const place of await placesOf(workshop)) {
+    const done: DoneDrill[] = [];
     for await (const { plan, startedAt } of evidenceOf(place, source.name, "drill", now, signal)) {
       const at = new Date(startedAt);
       if (at < since) break;
       done.push({ plan: plan?.name, at });
+      // A plan that was done since its newest slot was done since every older one.
+      if (drillsDue(plans, done, now).length === 0) break;
     }
+    all.push(...done);
   }
-  return done;
+  return all;
 }
