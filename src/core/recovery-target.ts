@@ -57,7 +57,7 @@ export function parseRecoveryTarget(text: string, present: Present): RecoveryTar
   });
 }
 
-const refused = (message: string): LifeboatError => new LifeboatError("USAGE", message, { hint: `understood are ${UNDERSTOOD_TARGETS}` });
+const refused = (message: string): LifeboatError => new LifeboatError("USAGE", message, { hint: `give ${UNDERSTOOD_TARGETS}` });
 
 function instantIn(words: string, present: Present): Micros | undefined {
   const [, lead, anchor] = /^(.+) before (.+)$/i.exec(words) ?? [];

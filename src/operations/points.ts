@@ -167,7 +167,7 @@ function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[],
 
 /** Who meant a time reads how times are written. */
 const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
-  new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`; understood are ${UNDERSTOOD_TARGETS}` });
+  new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`, then give ${UNDERSTOOD_TARGETS}` });
 
 /** The storage has the last word: a catalog may be older than a removal. */
 async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntry> {

@@ -57,7 +57,7 @@ async function beginSettings(t: TestContext) {
     shop,
     `create schema app; create table app.t (i int primary key); insert into app.t select generate_series(1, 30);
      alter database shop set search_path = app, "odd; path'", public; alter database shop set timezone = 'Asia/Tokyo'; alter database shop connection limit 7;
-     alter database shop set my.secret = 'of the "shop"; drop'; alter role app in database shop set work_mem = '99MB';
+     alter database shop set my.secret = 'of the "shop"; drop'; alter database shop set my.folder = 'C:\\'; alter role app in database shop set work_mem = '99MB';
      grant connect on database shop to app; revoke connect on database shop from public; grant usage on schema app to app; grant select on app.t to app`,
   );
   return { cluster, shop, world: await beginWorld(t, { sources: { shop } }) };
@@ -71,10 +71,10 @@ test("R60 settings of the database, of roles in it and who may connect come back
   await world.expect(0, "restore", "shop", "--into", "shop_new");
   const application = await openApplication(loginAs(cluster, "app", "shop_new"));
   const [row] = await application.query(
-    "select count(*)::int as n, current_setting('work_mem') as mem, current_setting('timezone') as zone, current_setting('my.secret') as own from t",
+    "select count(*)::int as n, current_setting('work_mem') as mem, current_setting('timezone') as zone, current_setting('my.secret') as own, current_setting('my.folder') as folder from t",
   );
   await application.close();
-  assert.deepEqual(row, { n: 30, mem: "99MB", zone: "Asia/Tokyo", own: `of the "shop"; drop` });
+  assert.deepEqual(row, { n: 30, mem: "99MB", zone: "Asia/Tokyo", own: `of the "shop"; drop`, folder: "C:\\" });
   await assert.rejects(query(loginAs(cluster, "stranger", "shop_new"), "select 1"), /permission denied for database/);
   const [limit] = await query(cluster.connection("postgres"), "select datconnlimit as n from pg_database where datname = 'shop_new'");
   assert.deepEqual(limit, { n: 7 });

@@ -9,7 +9,8 @@ import { partsOf } from "../connect/url.ts";
 import { statementsOf } from "./statement.ts";
 
 const NAME = `"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*`;
-const VALUE = `(?:E?'(?:[^'\\\\]|''|\\\\.)*'|[A-Za-z0-9_.+-]+)`;
+/** As the server reads it: in a constant without E a backslash is a letter like any other. */
+const VALUE = `(?:E'(?:[^'\\\\]|''|\\\\.)*'|'(?:[^']|'')*'|[A-Za-z0-9_.+-]+)`;
 const SETTING = new RegExp(
   `^ALTER (?:DATABASE (?:${NAME})|ROLE (${NAME}) IN DATABASE (?:${NAME})) SET ((?:${NAME})(?:\\.(?:${NAME}))*) TO (${VALUE}(?:, ${VALUE})*)$`,
   "s",
