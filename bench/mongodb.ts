@@ -24,7 +24,7 @@ const BATCH = 10_000;
 
 export async function benchMongodb({ lifeboat, documents, rounds }: MongodbBench): Promise<Readonly<Record<string, Measured>>> {
   const folder = mkdtempSync(join(tmpdir(), "lifeboat-bench-mongodb-"));
-  const server = spawn(process.execPath, [resolve(import.meta.dirname, "../src/sandbox/mongo/main.ts")], {
+  const server = spawn(process.execPath, [resolve(import.meta.dirname, "../packages/sandbox/mongo/main.ts")], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   try {

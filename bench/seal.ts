@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { generateIdentity } from "../src/repository/seal/keys.ts";
-import { seal } from "../src/repository/seal/seal.ts";
-import { unseal } from "../src/repository/seal/unseal.ts";
+import { generateIdentity } from "../src/seal/keys.ts";
+import { seal } from "../src/seal/seal.ts";
+import { unseal } from "../src/seal/unseal.ts";
 
 const ROUNDS = 3;
 

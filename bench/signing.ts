@@ -7,8 +7,8 @@ import { systemClock } from "../src/cli/clock.ts";
 import type { Storage } from "../src/ports/storage.ts";
 import { storeSegment } from "../src/repository/log.ts";
 import { createRepository } from "../src/repository/open.ts";
-import { generateIdentity } from "../src/repository/seal/keys.ts";
 import { generateWriter, parseWriter, type Trust, trustOf } from "../src/repository/trust.ts";
+import { generateIdentity } from "../src/seal/keys.ts";
 import { openLocalStorage } from "../src/storage/local/local.ts";
 
 export interface SigningCost {

@@ -2,7 +2,7 @@
 import type { Config } from "./config/load.ts";
 import type { SourceConfig } from "./config/tables/root.ts";
 import { LifeboatError } from "./core/errors.ts";
-import type { SnapshotPolicy, SnapshotRule } from "./operations/workshop.ts";
+import type { SnapshotPolicy, SnapshotRule } from "./operations/context.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Engine } from "./ports/engine.ts";
 import type { Provider } from "./ports/provider.ts";
@@ -71,7 +71,7 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
           database: source.database,
           role: source.role,
           plan: source.plan,
-          wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, names: [snapshots.preDeploy.name] },
+          desired: { windowMs, protect: snapshots.protect, rules: snapshots.rules, names: [snapshots.preDeploy.name] },
           clock,
           ...scratchOf(config, source),
         });
@@ -114,9 +114,9 @@ export const PROVIDERS: Readonly<Record<SourceConfig["provider"], ProviderAdapte
               database: source.database,
               scratchTier: source.scratchTier,
               scratch: lazily({}, { url: () => source.scratch.url }),
-              wishes: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
+              desired: { windowMs, protect: snapshots.protect, rules: snapshots.rules, encryptionProvider },
               clock,
-              patience: isHere(source.apiHost) ? AT_ONCE : undefined,
+              timeouts: isHere(source.apiHost) ? AT_ONCE : undefined,
             },
             { user: () => source.user, password: () => source.password },
           ),

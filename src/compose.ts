@@ -13,8 +13,8 @@ import { asLifeboatError, isLifeboatError, LifeboatError } from "./core/errors.t
 import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf, type Promised } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
+import type { ArchiveOptions, Aside, Context, SnapshotPolicy, Source } from "./operations/context.ts";
 import type { PointEntry } from "./operations/points.ts";
-import type { ArchiveOptions, Aside, SnapshotPolicy, Source, Workshop } from "./operations/workshop.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Probe } from "./ports/engine.ts";
 import type { Provider } from "./ports/provider.ts";
@@ -25,8 +25,8 @@ import { backupFolder } from "./repository/layout.ts";
 import { openForgetful, openMemory } from "./repository/memory.ts";
 import { openRepository } from "./repository/open.ts";
 import type { Repository } from "./repository/repository.ts";
-import { type OpenKey, parseIdentityFile, type SealKey } from "./repository/seal/keys.ts";
 import { generateWriter, parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
+import { type OpenKey, parseIdentityFile, type SealKey } from "./seal/keys.ts";
 import { parseStorageUrl } from "./storage/url.ts";
 
 export interface Surroundings {
@@ -37,7 +37,7 @@ export interface Surroundings {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Composed extends Workshop {
+export interface Composed extends Context {
   /** What is promised for all sources brought back together. */
   readonly combinedObjective: Promised;
   /** Sources that have anything in the repository. */

@@ -11,6 +11,7 @@ export { type Check, judge, type Verdict } from "./core/verdict.ts";
 export { type Accepted, accept } from "./operations/accept.ts";
 export { type Applied, apply, planApply, type SettingsPlan } from "./operations/apply.ts";
 export { type BackupRequest, type BackupResult, backup } from "./operations/backup.ts";
+export type { Context, Source, Watch } from "./operations/context.ts";
 export { type DueResult, makeDue } from "./operations/due.ts";
 export { expire, planExpire } from "./operations/expire.ts";
 export { setHold } from "./operations/hold.ts";
@@ -26,7 +27,6 @@ export { type SnapshotRequest, type SnapshotResult, snapshot } from "./operation
 export { findAnyPoint, type SnapshotEntry, snapshotsOf } from "./operations/snapshots.ts";
 export { statusOf } from "./operations/status.ts";
 export { type Verification, verify } from "./operations/verify.ts";
-export type { Source, Watch, Workshop } from "./operations/workshop.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Engine } from "./ports/engine.ts";
 export { type Progress, silentProgress } from "./ports/progress.ts";

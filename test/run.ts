@@ -18,16 +18,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
-  tests: [
-    "src/!(sandbox)/**/*.test.ts",
-    "src/*.test.ts",
-    "tools/**/*.test.ts",
-    "test/*.test.ts",
-    "test/{support,contract,integration,e2e}/**/*.test.ts",
-  ],
+  tests: ["src/**/*.test.ts", "tools/**/*.test.ts", "test/*.test.ts", "test/{support,contract,integration,e2e}/**/*.test.ts"],
   recovery: ["test/recovery/**/*.test.ts"],
   journeys: ["test/journeys/**/*.test.ts"],
-  emulators: ["src/sandbox/**/*.test.ts", "test/emulators/**/*.test.ts"],
+  emulators: ["packages/sandbox/**/*.test.ts", "test/emulators/**/*.test.ts"],
   attacks: ["test/attacks/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
   peers: ["test/peers/**/*.test.ts"],

@@ -13,10 +13,10 @@ const outdir = join(folder ?? root, "dist");
 
 /** Files that the program starts by their path: as processes, or as threads. They lie where the sources have them. */
 const STARTED = [
-  "engines/postgres/cluster/supervisor",
-  "engines/postgres/recovery/unpack-thread",
-  "providers/mongodb/server/supervisor",
-  "sandbox/neon/fleet/keeper",
+  "src/engines/postgres/cluster/supervisor",
+  "src/engines/postgres/recovery/unpack-thread",
+  "src/providers/mongodb/server/supervisor",
+  "packages/sandbox/neon/fleet/keeper",
 ];
 /** The driver's own insides are asked for raw commands: it must be the one package that the whole program has. */
 const EXTERNAL = ["mongodb", "bson", "pg-native"];
@@ -25,10 +25,10 @@ const EXTERNAL = ["mongodb", "bson", "pg-native"];
 const placeOfSources: Plugin = {
   name: "place of sources",
   setup({ onLoad }) {
-    onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, ({ path }) => {
+    onLoad({ filter: /[/\\](src|packages)[/\\].*\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, "utf8");
       if (!text.includes("import.meta.url")) return undefined;
-      const place = relative(join(root, "src"), path).replaceAll("\\", "/").replace(/\.ts$/, ".js");
+      const place = placeIn(relative(root, path).replaceAll("\\", "/").replace(/\.ts$/, ".js"));
       return {
         loader: "ts",
         contents: text.replaceAll("import.meta.url", `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`),
@@ -43,7 +43,7 @@ const { metafile } = await build({
   entryPoints: [
     { in: "src/bin.ts", out: "bin" },
     { in: "src/index.ts", out: "index" },
-    ...STARTED.map((path) => ({ in: `src/${path}.ts`, out: path })),
+    ...STARTED.map((path) => ({ in: `${path}.ts`, out: placeIn(path) })),
   ],
   outdir,
   bundle: true,
@@ -67,6 +67,11 @@ else {
     stdio: "inherit",
   });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+}
+
+/** Where a source file lies in dist. */
+function placeIn(path: string): string {
+  return path.replace(/^src\//, "");
 }
 
 /** The licences of the packages that are part of the bundle, each once. Fails for a package that declares none; not every one brings the text. */

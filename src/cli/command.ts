@@ -28,7 +28,7 @@ export type CliOptions = Readonly<Record<string, CliOption & { readonly type: Ty
 // biome-ignore lint/suspicious/noExplicitAny: tables hold values of every type
 export type CliArguments = Readonly<Record<string, CliArgument & { readonly type: Type<any> }>>;
 
-export interface CommandContext<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {
+export interface CommandCall<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {
   readonly args: Values<A>;
   readonly options: Values<O>;
   /** `--json` was given. */
@@ -64,7 +64,7 @@ export interface CommandDefinition<A extends CliArguments = CliArguments, O exte
   /** Whether `--json` is offered. */
   readonly json: boolean;
   readonly examples?: readonly string[];
-  run(context: CommandContext<A, O>): Promise<ExitStatus>;
+  run(call: CommandCall<A, O>): Promise<ExitStatus>;
 }
 
 /** A command as the list of them names it. */

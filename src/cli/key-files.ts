@@ -17,8 +17,8 @@ import { dirname, isAbsolute, relative } from "node:path";
 import { parseDocument } from "yaml";
 import { readSecretFile } from "../config/secret-file.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
-import { generateIdentity, parseIdentityFile, recipientOf } from "../repository/seal/keys.ts";
 import { generateWriter, parseWriter, type Writer } from "../repository/trust.ts";
+import { generateIdentity, parseIdentityFile, recipientOf } from "../seal/keys.ts";
 
 /** Makes an identity in a new file, in the form of age-keygen. Returns its recipient. USAGE when the file exists or cannot be made. */
 export async function makeIdentityFile(file: string, createdAt: Date): Promise<string> {

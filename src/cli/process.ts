@@ -1,4 +1,4 @@
-// One run of the command line: context, signals, result, failure, exit status.
+// One run of the command line: call, signals, result, failure, exit status.
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { chmodHint } from "../config/secret-file.ts";
@@ -7,7 +7,7 @@ import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
-import type { CommandContext, CommandEntry } from "./command.ts";
+import type { CommandCall, CommandEntry } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { describeFailure } from "./fatal.ts";
 import { flush, harmlessOutput, type Output, outputOf } from "./output.ts";
@@ -96,13 +96,13 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
     });
     const told = progress;
     const names = (): HintNames => namesOf(parsed, config);
-    const context = makeContext(parsed, around, progress, names, () => {
+    const call = makeContext(parsed, around, progress, names, () => {
       if (config !== undefined) return config;
       config = loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
       if (config.exposed) told.note(`${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
       return config;
     });
-    const exit = await parsed.definition.run(context);
+    const exit = await parsed.definition.run(call);
     progress.end();
     return exit;
   } catch (error) {
@@ -133,7 +133,7 @@ function makeContext(
   progress: EndedProgress,
   names: () => HintNames,
   config: () => Config,
-): CommandContext {
+): CommandCall {
   const { globals } = invocation;
   return {
     args: invocation.args,

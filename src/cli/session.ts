@@ -1,32 +1,29 @@
-// What most commands begin with: the configuration wired into a workshop, and everything closed again at the end.
+// What most commands begin with: the configuration wired into a context, and everything closed again at the end.
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { type Composed, compose } from "../compose.ts";
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
-import type { Source, Watch } from "../operations/workshop.ts";
-import type { CommandContext } from "./command.ts";
+import type { Source, Watch } from "../operations/context.ts";
+import type { CommandCall } from "./command.ts";
 import { readVersion } from "./version.ts";
 
-export async function withWorkshop<T>(
-  context: Pick<CommandContext, "config" | "clock" | "env" | "signal" | "progress">,
-  run: (workshop: Composed, watch: Watch) => Promise<T>,
+export async function withContext<T>(
+  call: Pick<CommandCall, "config" | "clock" | "env" | "signal" | "progress">,
+  run: (context: Composed, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  const workshop = await compose(context.config(), {
-    clock: context.clock,
+  const context = await compose(call.config(), {
+    clock: call.clock,
     lifeboat: readVersion(),
-    env: context.env,
-    signal: context.signal,
+    env: call.env,
+    signal: call.signal,
   });
   const over = new AbortController();
   try {
-    return await Promise.race([
-      run(workshop, { signal: context.signal, progress: context.progress }),
-      overdue(context.signal, over.signal),
-    ]);
+    return await Promise.race([run(context, { signal: call.signal, progress: call.progress }), overdue(call.signal, over.signal)]);
   } finally {
     over.abort();
-    await workshop.close();
+    await context.close();
   }
 }
 
@@ -46,16 +43,16 @@ async function overdue(signal: AbortSignal, over: AbortSignal): Promise<never> {
 }
 
 /** The source of that name; SOURCE_UNKNOWN with the nearest one. */
-export function sourceNamed(workshop: Composed, name: string): Source {
-  const source = workshop.sources.get(name);
+export function sourceNamed(context: Composed, name: string): Source {
+  const source = context.sources.get(name);
   if (source !== undefined) return source;
-  const names = [...workshop.sources.keys()];
+  const names = [...context.sources.keys()];
   throw new LifeboatError("SOURCE_UNKNOWN", `no source is called "${name}" (there are ${names.join(", ")})${didYouMean(name, names)}`);
 }
 
 /** The source named, or all of them. */
-export function sourcesNamed(workshop: Composed, name: string | undefined): Source[] {
-  return name === undefined ? [...workshop.sources.values()] : [sourceNamed(workshop, name)];
+export function sourcesNamed(context: Composed, name: string | undefined): Source[] {
+  return name === undefined ? [...context.sources.values()] : [sourceNamed(context, name)];
 }
 
 export interface Outcomes<T> {
@@ -68,7 +65,7 @@ export interface Outcomes<T> {
 
 /** Acts on the source named, or on each: one that fails keeps no other from its turn, and is noted when it happens. */
 export async function eachSource<T>(
-  workshop: Composed,
+  context: Composed,
   name: string | undefined,
   watch: Watch,
   act: (source: Source) => Promise<T>,
@@ -76,7 +73,7 @@ export async function eachSource<T>(
   const results: T[] = [];
   const failures: unknown[] = [];
   const failed: string[] = [];
-  const sources = sourcesNamed(workshop, name);
+  const sources = sourcesNamed(context, name);
   for (const source of sources) {
     try {
       results.push(await act(source));

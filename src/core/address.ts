@@ -7,10 +7,10 @@ const OF_LOGINS = /^(?:user|password|sslpassword|options|application_?name|authM
  * Whether an @ stands behind the servers of an address, where nothing of a login belongs: a /, ? or @ of the password was not written as %XX,
  * and the part that follows it would be read, and shown, as a database or a parameter.
  */
-export const hasStrayLogin = (path: string, query: string): boolean =>
+export const hasUnencodedLogin = (path: string, query: string): boolean =>
   path.includes("@") || query.split(/[&;]/).some((pair) => pair.includes("@") && !OF_LOGINS.test(pair));
 
-export const STRAY_LOGIN = "it holds an @, / or ? that is part of a name or password: write them as %40, %2F and %3F";
+export const UNENCODED_LOGIN = "it holds an @, / or ? that is part of a name or password: write them as %40, %2F and %3F";
 
 /** What was given where a name was expected, for a message: what may be a mistyped address is not repeated. */
 export const asGiven = (text: string): string => (/@|:\/|\/\//.test(text) ? "what looks like an address" : JSON.stringify(text));

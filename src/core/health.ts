@@ -29,7 +29,7 @@ export const HEALTH_CODES = {
   LOG_BEHIND: "fail",
   SLOT_INACTIVE: "fail",
   SLOT_LOST: "fail",
-  STRAY_SCRATCH: "fail",
+  ORPHANED_SCRATCH: "fail",
   LEASE_INVALID: "inconclusive",
   LEASE_SILENT: "inconclusive",
   JOB_ABANDONED: "inconclusive",

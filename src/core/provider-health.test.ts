@@ -14,13 +14,13 @@ test("a provider that has what the policy wants gives no reason", () => {
 });
 
 test("R16 scratch that no job is responsible for is named, and is no health", () => {
-  const reasons = [...providerReasons({ ...well, strays: ["lifeboat-00dka1v0000000"] })];
+  const reasons = [...providerReasons({ ...well, orphans: ["lifeboat-00dka1v0000000"] })];
   assert.deepEqual(
     reasons.map(({ code }) => code),
-    ["STRAY_SCRATCH"],
+    ["ORPHANED_SCRATCH"],
   );
   assert.match(reasons[0]?.message ?? "", /lifeboat-00dka1v0000000 .*jobs recover/);
-  assert.equal(HEALTH_CODES.STRAY_SCRATCH, "fail");
+  assert.equal(HEALTH_CODES.ORPHANED_SCRATCH, "fail");
 });
 
 test("a history that is off is said once, not also as drift", () => {

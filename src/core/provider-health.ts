@@ -20,7 +20,7 @@ export interface ProviderFacts {
     readonly since?: Date | undefined;
   }[];
   /** Names of scratch places that no job is responsible for. */
-  readonly strays?: readonly string[] | undefined;
+  readonly orphans?: readonly string[] | undefined;
   readonly now: Date;
 }
 
@@ -41,8 +41,8 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
     else yield { code: CODES[setting] ?? "DRIFT", message };
   }
   yield* overdue(facts);
-  for (const name of facts.strays ?? []) {
-    yield { code: "STRAY_SCRATCH", message: `scratch ${name} is still there and costs money: run \`lifeboat jobs recover\`` };
+  for (const name of facts.orphans ?? []) {
+    yield { code: "ORPHANED_SCRATCH", message: `scratch ${name} is still there and costs money: run \`lifeboat jobs recover\`` };
   }
   for (const { name, used, max } of limits) {
     if (max === undefined || max <= 0 || used / max < LIMIT_NEAR_SHARE) continue;

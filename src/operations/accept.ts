@@ -5,11 +5,11 @@ import { isId, timeOfId } from "../core/ids.ts";
 import { jobsSince } from "../repository/journal.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { changeSnapshotRecord, listSnapshotRecords, type SnapshotRecord } from "../repository/snapshots.ts";
+import type { Context, Watch } from "./context.ts";
 import { placesOf } from "./holders.ts";
 import { runJob } from "./job.ts";
 import { makerOf } from "./maker.ts";
 import { databaseMark, serverOf } from "./undo.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 /** How long what a restore replaced is kept after it was accepted (R8). */
 export const KEEP_ACCEPTED_MS = 7 * 86_400_000;
@@ -31,27 +31,27 @@ export interface AcceptRequest {
 }
 
 /** Accepts what the job did. Doing it twice changes nothing. JOB_UNKNOWN, POINT_AMBIGUOUS; CONFIRMATION_NEEDED before a database is dropped. */
-export async function accept(workshop: Workshop, request: AcceptRequest, watch: Watch): Promise<Accepted> {
+export async function accept(context: Context, request: AcceptRequest, watch: Watch): Promise<Accepted> {
   // Few files of their own say what is kept at a provider; a database is found by reading journals.
-  const records = await keptRecords(workshop, watch);
+  const records = await keptRecords(context, watch);
   const record = recordOf(records, request.job);
   if (record === undefined) {
-    const database = await findKeptDatabase(workshop, request.job, watch);
+    const database = await findKeptDatabase(context, request.job, watch);
     if (database === undefined) throw unknownJob(records, request.job);
-    return dropKept(workshop, database, request, watch);
+    return dropKept(context, database, request, watch);
   }
   const { source, id, name, kept } = record;
   const job = kept?.job ?? request.job;
-  const acceptedAt = kept?.acceptedAt === undefined ? workshop.clock.now() : new Date(kept.acceptedAt);
+  const acceptedAt = kept?.acceptedAt === undefined ? context.clock.now() : new Date(kept.acceptedAt);
   const expiresAt = new Date(acceptedAt.getTime() + KEEP_ACCEPTED_MS);
   if (kept?.acceptedAt === undefined) {
     await runJob(
-      workshop,
+      context,
       { verb: "accept", source },
       watch,
       (run) =>
         run.step("mark", () =>
-          changeSnapshotRecord(workshop.repository, source, id, {
+          changeSnapshotRecord(context.repository, source, id, {
             kept: { job, acceptedAt: acceptedAt.toISOString() },
             expiresAt: expiresAt.toISOString(),
             note: `accepted by ${thisOwner().user}@${thisOwner().host}`,
@@ -74,11 +74,11 @@ interface KeptDatabase {
 const LOOK_BACK_MS = 400 * 86_400_000;
 
 /** The journal says where to look; that it is what the job replaced, the mark upon it says. */
-async function findKeptDatabase(workshop: Workshop, wanted: string, { signal }: Watch): Promise<KeptDatabase | undefined> {
+async function findKeptDatabase(context: Context, wanted: string, { signal }: Watch): Promise<KeptDatabase | undefined> {
   const typed = wanted.toLowerCase();
   const found: KeptDatabase[] = [];
-  for (const place of await placesOf(workshop)) {
-    const since = isId(typed) ? new Date(timeOfId(typed).getTime() - 1000) : new Date(workshop.clock.now().getTime() - LOOK_BACK_MS);
+  for (const place of await placesOf(context)) {
+    const since = isId(typed) ? new Date(timeOfId(typed).getTime() - 1000) : new Date(context.clock.now().getTime() - LOOK_BACK_MS);
     for await (const { id, source, resources } of jobsSince(place, since, signal)) {
       const kept = typed !== "" && id.startsWith(typed) ? resources.find(({ kind }) => kind === "kept-database") : undefined;
       if (kept !== undefined) found.push({ job: id, source, server: kept.locator.server ?? "", name: kept.locator.name ?? "" });
@@ -88,31 +88,31 @@ async function findKeptDatabase(workshop: Workshop, wanted: string, { signal }: 
   return found[0];
 }
 
-async function dropKept(workshop: Workshop, database: KeptDatabase, { yes }: AcceptRequest, watch: Watch): Promise<Accepted> {
+async function dropKept(context: Context, database: KeptDatabase, { yes }: AcceptRequest, watch: Watch): Promise<Accepted> {
   const { job, source, server, name } = database;
-  const found = workshop.sources.get(source);
-  const connection = found && (await serverOf(workshop, found, server, name));
+  const found = context.sources.get(source);
+  const connection = found && (await serverOf(context, found, server, name));
   if (found === undefined || connection === undefined) {
     throw new LifeboatError("CAPABILITY_MISSING", `${name} was kept on ${server}, which is not the server of a source here`, {
       hint: `when it can go, run \`dropdb ${name}\` on its server`,
     });
   }
   const { exists, occupants } = await found.engine.stateOf(found.engine.resolveTarget(connection, name), watch);
-  const accepted = { job, source, kept: { id: name, name }, acceptedAt: workshop.clock.now() };
+  const accepted = { job, source, kept: { id: name, name }, acceptedAt: context.clock.now() };
   if (!exists) return accepted;
   if (yes !== source) {
     throw new LifeboatError("CONFIRMATION_NEEDED", `database ${name}, which holds ${occupants.slice(0, 3).join(", ")}, would be dropped`, {
       hint: `run \`lifeboat accept ${job} --yes ${source}\` when you are sure`,
     });
   }
-  const place = (await placesOf(workshop)).find(({ trust }) => trust.writer !== undefined) ?? workshop.repository;
+  const place = (await placesOf(context)).find(({ trust }) => trust.writer !== undefined) ?? context.repository;
   const mark = databaseMark(
     makerOf(() => place, job),
     server,
     name,
   );
   await runJob(
-    workshop,
+    context,
     { verb: "accept", source, aside: true },
     watch,
     (run) => run.step("drop", () => found.engine.dropDatabase(connection, name, { mark, signal: run.signal })),
@@ -122,10 +122,10 @@ async function dropKept(workshop: Workshop, database: KeptDatabase, { yes }: Acc
 }
 
 /** What is kept at providers, accepted or not. */
-async function keptRecords(workshop: Workshop, { signal }: Watch): Promise<SnapshotRecord[]> {
+async function keptRecords(context: Context, { signal }: Watch): Promise<SnapshotRecord[]> {
   const all: SnapshotRecord[] = [];
-  for (const source of workshop.sources.keys()) {
-    const records = await listSnapshotRecords(workshop.repository, source, signal);
+  for (const source of context.sources.keys()) {
+    const records = await listSnapshotRecords(context.repository, source, signal);
     all.push(...[...records.values()].filter(({ kept }) => kept !== undefined));
   }
   return all;

@@ -2,8 +2,8 @@
 // neither here, nor by another machine that comes to look.
 import type { HealthReason } from "../core/health.ts";
 import { acknowledgeLog, acknowledgeMarks, acknowledgePoints } from "../repository/acknowledge.ts";
+import type { Context, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Acknowledged {
   readonly source: string;
@@ -19,8 +19,8 @@ const ACKNOWLEDGED: ReadonlySet<HealthReason["code"]> = new Set<HealthReason["co
 ]);
 
 /** Writes down, signed, what is missed of the source now. Nothing missed: an empty list, and nothing is written. */
-export async function acknowledge(workshop: Workshop, source: string, reason: string, watch: Watch): Promise<Acknowledged> {
-  const { repository, catalog, clock } = workshop;
+export async function acknowledge(context: Context, source: string, reason: string, watch: Watch): Promise<Acknowledged> {
+  const { repository, catalog, clock } = context;
   const look = async () => {
     const entries = await catalog.entries(source, watch.signal);
     const log = await catalog.log(source, watch.signal);
@@ -29,7 +29,7 @@ export async function acknowledge(workshop: Workshop, source: string, reason: st
   };
   if ((await look()).reasons.length === 0) return { source, reasons: [] };
   return runJob(
-    workshop,
+    context,
     { verb: "acknowledge", source, exclusive: true },
     watch,
     async (job) => {

@@ -2,8 +2,8 @@
 import { LifeboatError } from "../core/errors.ts";
 import type { Plan, PlanStep } from "../core/plan.ts";
 import type { Drift, ProviderState, SettingsControl } from "../ports/control.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SettingsPlan {
   readonly source: string;
@@ -31,7 +31,7 @@ export const hasSettings = (source: Source): boolean => source.managed === true 
 
 /** The drift of the settings, and what `apply` would do about it. Changes nothing. */
 export async function planApply(
-  _workshop: Workshop,
+  _context: Context,
   source: Source,
   request: { readonly yes?: string | undefined },
   watch: Watch,
@@ -53,13 +53,13 @@ const lowered = (state: ProviderState): Drift[] => state.drift.filter(({ lowers,
 
 /** Carries it out. CONFIRMATION_NEEDED when that would lower protection and nobody said --yes. With nothing to do, nothing is done. */
 export async function apply(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: { readonly yes?: string | undefined },
   watch: Watch,
 ): Promise<Applied> {
   const control = settingsControl(source);
-  const { plan, state } = await planApply(workshop, source, request, watch);
+  const { plan, state } = await planApply(context, source, request, watch);
   const [refusal] = plan.refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, `${source.name}: ${refusal.message}`, {
@@ -69,7 +69,7 @@ export async function apply(
   const blocked = state.drift.filter((drift) => drift.blocked !== undefined);
   if (plan.steps.length === 0) return { source: source.name, applied: [], blocked, state };
   return runJob(
-    workshop,
+    context,
     { verb: "apply", source: source.name, exclusive: true },
     watch,
     async (job) => {

@@ -11,10 +11,10 @@ import type { LogSegment } from "../core/log.ts";
 import { compareLsn } from "../core/lsn.ts";
 import type { LogFile, LogReceiver } from "../ports/log.ts";
 import { jobsFolder, LEASES, logFolder } from "../repository/layout.ts";
+import type { ArchiveOptions, Context, Source, Watch } from "./context.ts";
 import { type Job, runJob } from "./job.ts";
 import { logEngineOf, type TakenIn, takeIn } from "./log-intake.ts";
 import { logOf } from "./log-view.ts";
-import type { ArchiveOptions, Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ArchiveResult {
   /** Whole segments and history files stored by this run. */
@@ -46,7 +46,7 @@ interface Line {
  * Archives until told to stop, which is its normal end. One at a time on a source: LEASE_HELD. Ends by itself only for what
  * trying again cannot mend: ARCHIVE_BLOCKED, LOG_INVALID, INTEGRITY, SOURCE_AUTH, SOURCE_PERMISSION, TOOL_*.
  */
-export async function archive(workshop: Workshop, source: Source, watch: Watch): Promise<ArchiveResult> {
+export async function archive(context: Context, source: Source, watch: Watch): Promise<ArchiveResult> {
   logEngineOf(source);
   const line: Line = { options: optionsOf(source), stop: watch.signal, stored: 0 };
   await privateDirectory(line.options.directory);
@@ -58,7 +58,7 @@ export async function archive(workshop: Workshop, source: Source, watch: Watch):
   try {
     for (;;) {
       try {
-        return await session(workshop, source, line, { ...watch, signal: work.signal });
+        return await session(context, source, line, { ...watch, signal: work.signal });
       } catch (error) {
         line.job = undefined;
         if (!canWait(error, line) || watch.signal.aborted) throw error;
@@ -92,17 +92,17 @@ function canWait(error: unknown, { receiver }: Line): boolean {
 }
 
 /** One job: as long as its lease lasts. */
-async function session(workshop: Workshop, source: Source, line: Line, watch: Watch): Promise<ArchiveResult> {
+async function session(context: Context, source: Source, line: Line, watch: Watch): Promise<ArchiveResult> {
   return runJob(
-    workshop,
+    context,
     { verb: "archive", source: source.name, exclusive: true },
     watch,
     async (job) => {
       line.job = job;
       return job.step("archive", async () => {
-        if (line.files === undefined) await sweepRemains(workshop, source, job, watch);
-        line.files ??= await openLine(workshop, source, line, watch);
-        await storeFiles(workshop, source, line, job, watch);
+        if (line.files === undefined) await sweepRemains(context, source, job, watch);
+        line.files ??= await openLine(context, source, line, watch);
+        await storeFiles(context, source, line, job, watch);
         return resultOf(line);
       });
     },
@@ -121,8 +121,8 @@ async function privateDirectory(directory: string): Promise<void> {
  * Removes what a killed archive left half written in the storage. Under the log nothing else writes while we hold the lease, except an
  * archive_command, which PostgreSQL runs again. Journals and leases are everyone's: theirs only when nothing has touched them for long.
  */
-async function sweepRemains(workshop: Workshop, source: Source, job: Job, watch: Watch): Promise<void> {
-  const { repository, clock } = workshop;
+async function sweepRemains(context: Context, source: Source, job: Job, watch: Watch): Promise<void> {
+  const { repository, clock } = context;
   const now = clock.now();
   const long = new Date(now.getTime() - LONG_MS);
   try {
@@ -140,12 +140,12 @@ async function sweepRemains(workshop: Workshop, source: Source, job: Job, watch:
   }
 }
 
-async function openLine(workshop: Workshop, source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {
+async function openLine(context: Context, source: Source, line: Line, watch: Watch): Promise<AsyncIterator<LogFile>> {
   const { slot, directory, partialEveryMs, maxBehindBytes } = line.options;
   const connection = await source.provider.connection({ signal: line.stop });
   const engine = logEngineOf(source);
   const slotless = engine.startOfSegment !== undefined;
-  const { last, wantedFrom } = slotless ? await whereToGoOn(workshop, source, line.stop) : {};
+  const { last, wantedFrom } = slotless ? await whereToGoOn(context, source, line.stop) : {};
   line.last ??= last;
   line.receiver = await engine.openReceiver(connection, {
     directory,
@@ -164,14 +164,14 @@ async function openLine(workshop: Workshop, source: Source, line: Line, watch: W
 }
 
 /** No slot remembers it: after the newest segment that is stored, or from the newest backup on. */
-async function whereToGoOn(workshop: Workshop, source: Source, signal: AbortSignal) {
-  const { log, bases } = await logOf(workshop, source.name, signal);
+async function whereToGoOn(context: Context, source: Source, signal: AbortSignal) {
+  const { log, bases } = await logOf(context, source.name, signal);
   const whole = log.segments.filter(({ partial }) => !partial);
   const last = whole.reduce<LogSegment | undefined>((a, b) => (a === undefined || compareLsn(a.nextLsn, b.nextLsn) < 0 ? b : a), undefined);
   return { last, wantedFrom: bases.at(-1)?.facts.startLsn };
 }
 
-async function storeFiles(workshop: Workshop, source: Source, line: Line, job: Job, watch: Watch): Promise<void> {
+async function storeFiles(context: Context, source: Source, line: Line, job: Job, watch: Watch): Promise<void> {
   for (;;) {
     if (line.inHand === undefined) {
       const next = await line.files?.next();
@@ -181,7 +181,7 @@ async function storeFiles(workshop: Workshop, source: Source, line: Line, job: J
     const file = line.inHand;
     const bytes = await file.read();
     const taken = await persistently(
-      () => takeIn(workshop, source, file.name, bytes, { last: line.last, signal: job.signal }),
+      () => takeIn(context, source, file.name, bytes, { last: line.last, signal: job.signal }),
       job.signal,
       watch,
     );
@@ -221,7 +221,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
  * The archive_command form: one file, named by its path. It returns only when the file is stored; the same file again is
  * fine. No lease and no journal: PostgreSQL asks for one file at a time, and begins again wherever it was interrupted.
  */
-export async function archiveFile(workshop: Workshop, source: Source, path: string, watch: Watch): Promise<TakenIn> {
+export async function archiveFile(context: Context, source: Source, path: string, watch: Watch): Promise<TakenIn> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path, { signal: watch.signal });
@@ -232,11 +232,11 @@ export async function archiveFile(workshop: Workshop, source: Source, path: stri
       hint: `write archive_command = 'lifeboat --config FILE archive ${source.name} --segment %p' and let the server's user read FILE`,
     });
   }
-  return takeIn(workshop, source, basename(path), bytes, { signal: watch.signal });
+  return takeIn(context, source, basename(path), bytes, { signal: watch.signal });
 }
 
 /** Gives the slot up: the server keeps no log for us any more. LEASE_HELD while an archive runs; CAPABILITY_MISSING without slots. */
-export async function stopArchive(workshop: Workshop, source: Source, watch: Watch): Promise<{ readonly slot: string }> {
+export async function stopArchive(context: Context, source: Source, watch: Watch): Promise<{ readonly slot: string }> {
   const { slot } = optionsOf(source);
   if (logEngineOf(source).startOfSegment !== undefined) {
     throw new LifeboatError("CAPABILITY_MISSING", `the server of ${source.name} keeps nothing for an archive: there is no slot to drop`, {
@@ -244,7 +244,7 @@ export async function stopArchive(workshop: Workshop, source: Source, watch: Wat
     });
   }
   await runJob(
-    workshop,
+    context,
     { verb: "archive", source: source.name, exclusive: true },
     watch,
     (job) =>

@@ -15,8 +15,8 @@ import { openForgetful } from "../repository/memory.ts";
 import { createRepository } from "../repository/open.ts";
 import type { Repository } from "../repository/repository.ts";
 import { bringOver } from "./bring-over.ts";
+import type { Context, Source } from "./context.ts";
 import { runJob } from "./job.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 const branch: Resource = { kind: "branch", locator: { name: "drill-1" } };
 const watch = { signal: new AbortController().signal, progress: silentProgress };
@@ -24,7 +24,7 @@ const order = { verb: "drill", source: "shop", aside: true } as const;
 const refusal = new LifeboatError("STORAGE_FULL", "no space is left");
 
 /** A repository that refuses writes while `state.refuses` says so, and a place aside. */
-async function workshopFor(_t: TestContext) {
+async function contextFor(_t: TestContext) {
   const clock = drivenClock();
   const real = memoryStorage(clock);
   const state = { refuses: (_name: string): boolean => false, opened: 0, undo: async (): Promise<boolean> => true };
@@ -57,8 +57,8 @@ async function workshopFor(_t: TestContext) {
   } as unknown as Provider;
   const source = { name: "shop", provider } as Source;
   const sources = new Map([["shop", source]]);
-  const workshop = { repository, aside, clock, sources, servers: new Map(), lifeboat: "0" } as unknown as Workshop;
-  return { workshop, state, undone, real, own };
+  const context = { repository, aside, clock, sources, servers: new Map(), lifeboat: "0" } as unknown as Context;
+  return { context, state, undone, real, own };
 }
 
 async function journals(place: Repository): Promise<JobRecord[]> {
@@ -67,9 +67,9 @@ async function journals(place: Repository): Promise<JobRecord[]> {
   return found;
 }
 
-const work = (workshop: Workshop, during: (n: number) => void = () => undefined) =>
+const work = (context: Context, during: (n: number) => void = () => undefined) =>
   runJob(
-    workshop,
+    context,
     order,
     watch,
     async (job) => {
@@ -87,9 +87,9 @@ const work = (workshop: Workshop, during: (n: number) => void = () => undefined)
 
 test("R33 a job that only reads goes on wherever the repository begins to refuse, with one whole journal aside", async (t) => {
   for (const from of [0, 1, 2, 3]) {
-    const { workshop, state, own, real } = await workshopFor(t);
+    const { context, state, own, real } = await contextFor(t);
     if (from === 0) state.refuses = () => true;
-    const aside = await work(workshop, (n) => {
+    const aside = await work(context, (n) => {
       if (n === from) state.refuses = () => true;
     });
     assert.equal(aside?.directory, "/aside", `from ${from}`);
@@ -97,16 +97,16 @@ test("R33 a job that only reads goes on wherever the repository begins to refuse
     const [job, ...more] = await journals(own);
     assert.deepEqual([job?.state, job?.steps.length, more], ["done", 1, []], `from ${from}`);
     assert.ok((await readMarks(own, "shop", "01k00000000001")).verifiedAt, `from ${from}`);
-    for (const place of [own, workshop.repository]) assert.deepEqual((await listLeases(place)).leases, [], `from ${from}`);
+    for (const place of [own, context.repository]) assert.deepEqual((await listLeases(place)).leases, [], `from ${from}`);
     state.refuses = () => false;
-    const brought = await bringOver(workshop);
+    const brought = await bringOver(context);
     assert.deepEqual(
       brought.flatMap(({ left }) => left ?? []),
       [],
       `from ${from}`,
     );
-    assert.equal((await journals(workshop.repository)).filter(({ state: ended }) => ended === "done").length, 1, `from ${from}`);
-    assert.ok((await readMarks(workshop.repository, "shop", "01k00000000001")).verifiedAt, `from ${from}`);
+    assert.equal((await journals(context.repository)).filter(({ state: ended }) => ended === "done").length, 1, `from ${from}`);
+    assert.ok((await readMarks(context.repository, "shop", "01k00000000001")).verifiedAt, `from ${from}`);
     const names = [];
     for await (const { name } of own.storage.list("")) names.push(name);
     assert.deepEqual(names, [], `from ${from}: nothing is left aside`);
@@ -115,10 +115,10 @@ test("R33 a job that only reads goes on wherever the repository begins to refuse
 });
 
 test("R33 a job that writes refuses with the storage's own word, and leaves no place aside", async (t) => {
-  const { workshop, state } = await workshopFor(t);
+  const { context, state } = await contextFor(t);
   state.refuses = () => true;
   const run = runJob(
-    workshop,
+    context,
     { verb: "backup", source: "shop" },
     watch,
     async () => undefined,
@@ -129,13 +129,13 @@ test("R33 a job that writes refuses with the storage's own word, and leaves no p
 });
 
 test("R33 what a job left that was filed aside is cleaned up by a later start, and its lease waits there until then", async (t) => {
-  const { workshop, state, undone, own } = await workshopFor(t);
+  const { context, state, undone, own } = await contextFor(t);
   state.refuses = () => true;
   state.undo = async () => {
     throw new LifeboatError("SOURCE_UNREACHABLE", "no answer");
   };
   const failing = runJob(
-    workshop,
+    context,
     order,
     watch,
     async (job) => {
@@ -147,23 +147,23 @@ test("R33 what a job left that was filed aside is cleaned up by a later start, a
   await assert.rejects(failing, (error) => isLifeboatError(error, "LOAD_FAILED"));
   assert.equal((await listLeases(own)).leases.length, 1);
   state.undo = async () => true;
-  await work(workshop);
+  await work(context);
   assert.deepEqual(undone, [branch]);
   assert.deepEqual((await listLeases(own)).leases, []);
 });
 
 test("R33 a clean-up that fails, or takes long, keeps no job from its work", async (t) => {
-  const { workshop, real } = await workshopFor(t);
+  const { context, real } = await contextFor(t);
   const notes: string[] = [];
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
-  const onList = (list: Storage["list"]): Workshop => {
+  const onList = (list: Storage["list"]): Context => {
     const storage: Storage = {
       ...real,
       list: (prefix, options) => (prefix.startsWith("leases/") ? list(prefix, options) : real.list(prefix, options)),
     };
-    return { ...workshop, repository: { ...workshop.repository, storage } };
+    return { ...context, repository: { ...context.repository, storage } };
   };
-  const run = (on: Workshop) =>
+  const run = (on: Context) =>
     runJob(
       on,
       order,

@@ -2,8 +2,8 @@
 import { asLifeboatError } from "../core/errors.ts";
 import type { RestorePoint } from "../core/restore-point.ts";
 import type { HistoryWindow } from "../ports/control.ts";
+import type { Context, Watch } from "./context.ts";
 import { snapshotsOf } from "./snapshots.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface ContinuousWindow extends HistoryWindow {
   readonly source: string;
@@ -19,16 +19,16 @@ export interface AtProviders {
 const ASK_MS = 30_000;
 
 /** One source's, or all. */
-export async function atProviders(workshop: Workshop, source: string | undefined, watch: Watch): Promise<AtProviders> {
+export async function atProviders(context: Context, source: string | undefined, watch: Watch): Promise<AtProviders> {
   const snapshots: RestorePoint[] = [];
   const windows: ContinuousWindow[] = [];
   const unasked: { source: string; code: string; message: string }[] = [];
   const work = { signal: AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]) };
-  const asked = [...workshop.sources.values()].filter((one) => one.managed === true && (source === undefined || one.name === source));
+  const asked = [...context.sources.values()].filter((one) => one.managed === true && (source === undefined || one.name === source));
   await Promise.all(
     asked.map(async (one) => {
       try {
-        snapshots.push(...(await snapshotsOf(workshop, one, work)).map(({ point }) => point));
+        snapshots.push(...(await snapshotsOf(context, one, work)).map(({ point }) => point));
         const window = await one.provider.history?.window(work);
         if (window !== undefined) windows.push({ source: one.name, ...window });
       } catch (error) {

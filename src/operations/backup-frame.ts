@@ -13,9 +13,9 @@ import type { CatalogEntry } from "../repository/catalog.ts";
 import { backupFolderName } from "../repository/layout.ts";
 import { mark } from "../repository/marks.ts";
 import { thisOwner } from "../repository/owner.ts";
+import type { Context, Source } from "./context.ts";
 import type { Job } from "./job.ts";
 import { RESOURCE } from "./undo.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 export interface BackupRequest {
   readonly kind: BackupKind;
@@ -58,20 +58,20 @@ export function checkRequest(source: Source, request: BackupRequest): Tier[] {
 
 /** `at`: the instant that names it, as near to its data's as is known beforehand. Declared with the job when this returns. */
 export async function beginDraft(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: BackupRequest,
   order: { readonly job: Job; readonly tiers: readonly Tier[]; readonly startedAt: Date; readonly at: Date },
 ): Promise<Draft> {
   const { job, tiers, startedAt, at } = order;
-  const { clock } = workshop;
+  const { clock } = context;
   const id = makeId(startedAt, clock.randomBytes(ID_RANDOM_BYTES));
   const place: BackupPlace = { source: source.name, folder: backupFolderName(at, request.kind, id) };
-  const lockUntil = workshop.lockMs === undefined ? undefined : new Date(clock.now().getTime() + workshop.lockMs);
+  const lockUntil = context.lockMs === undefined ? undefined : new Date(clock.now().getTime() + context.lockMs);
   const storageClass = tiers.every((tier) => tier.storageClass !== undefined)
-    ? (warmestClass(tiers) ?? workshop.storageClass)
-    : workshop.storageClass;
-  const entries = await workshop.catalog.entries(source.name);
+    ? (warmestClass(tiers) ?? context.storageClass)
+    : context.storageClass;
+  const entries = await context.catalog.entries(source.name);
   const taken = entries.map(({ point }) => point.name);
   if (request.name !== undefined && taken.includes(request.name)) {
     throw new LifeboatError("USAGE", `${source.name} has a restore point named ${request.name} already`, {
@@ -101,7 +101,7 @@ export interface Made extends Pick<Manifest, "tables" | "parts" | "fingerprint" 
 
 /** The act in which it comes into being. */
 export async function commitDraft(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: BackupRequest,
   draft: Draft,
@@ -122,17 +122,17 @@ export async function commitDraft(
     tables: made.tables,
     startedAt: draft.startedAt.toISOString(),
     snapshotAt: snapshotAt.toISOString(),
-    endedAt: workshop.clock.now().toISOString(),
+    endedAt: context.clock.now().toISOString(),
     tiers: tiers.map(({ tier }) => tier),
     expiresAt: expiryOf(source, request, tiers, snapshotAt)?.toISOString(),
     storageClass: draft.storing.storageClass,
     reason: request.reason,
     note: request.note,
-    madeBy: { user: thisOwner().user, host: thisOwner().host, job: job.id, lifeboat: workshop.lifeboat },
+    madeBy: { user: thisOwner().user, host: thisOwner().host, job: job.id, lifeboat: context.lifeboat },
     server: { version: facts.serverVersion, tool: facts.tool },
     sourceBytes: facts.sizeBytes,
     parts: made.parts,
-    recipients: "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"],
+    recipients: "recipients" in context.sealKey ? context.sealKey.recipients : ["passphrase"],
     base: made.base,
     log: made.log,
     consistency: made.consistency,
@@ -143,19 +143,19 @@ export async function commitDraft(
     const { hold, preDeploy, reason } = request;
     if (hold || preDeploy !== undefined) {
       const why = reason ?? (preDeploy === undefined ? undefined : `before the deployment of ${preDeploy}`);
-      await mark(workshop.repository, source.name, id, { hold: holdNow(workshop, why), preDeploy });
+      await mark(context.repository, source.name, id, { hold: holdNow(context, why), preDeploy });
     }
     await job.assertAlive();
     // Last: a crash before this line leaves garbage, never a false backup.
-    await commitManifest(workshop.repository, draft.place, manifest, draft.storing.lockUntil);
+    await commitManifest(context.repository, draft.place, manifest, draft.storing.lockUntil);
   });
   await job.strike(draft.resource);
   return manifest;
 }
 
-export const holdNow = (workshop: Workshop, reason: string | undefined) => ({
+export const holdNow = (context: Context, reason: string | undefined) => ({
   by: `${thisOwner().user}@${thisOwner().host}`,
-  at: workshop.clock.now(),
+  at: context.clock.now(),
   reason,
 });
 

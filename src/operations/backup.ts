@@ -8,28 +8,28 @@ import { storePart } from "../repository/backups.ts";
 import { fingerprintBytes } from "../repository/whole.ts";
 import { type BackupRequest, type BackupResult, beginDraft, checkRequest, commitDraft } from "./backup-frame.ts";
 import { storeBase } from "./base-backup.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { type Job, runJob } from "./job.ts";
 import { advancing } from "./recovery/load.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export type { BackupRequest, BackupResult } from "./backup-frame.ts";
 
 /** Makes a backup. Two at once on one source: LEASE_HELD. Whatever fails, no restore point is left and nothing else. */
-export async function backup(workshop: Workshop, source: Source, request: BackupRequest, watch: Watch): Promise<BackupResult> {
+export async function backup(context: Context, source: Source, request: BackupRequest, watch: Watch): Promise<BackupResult> {
   const tiers = checkRequest(source, request);
-  const beganMs = workshop.clock.monotonicMs();
+  const beganMs = context.clock.monotonicMs();
   return runJob(
-    workshop,
+    context,
     { verb: "backup", source: source.name, exclusive: true },
     watch,
     async (job) => {
-      const making = { job, tiers, startedAt: workshop.clock.now() };
+      const making = { job, tiers, startedAt: context.clock.now() };
       const { kind } = request;
       const made =
         kind === "base"
-          ? await storeBase(workshop, source, request, making, watch)
-          : await storeDump(workshop, source, { ...request, kind }, making, watch);
-      return { ...made, durationMs: Math.round(workshop.clock.monotonicMs() - beganMs) };
+          ? await storeBase(context, source, request, making, watch)
+          : await storeDump(context, source, { ...request, kind }, making, watch);
+      return { ...made, durationMs: Math.round(context.clock.monotonicMs() - beganMs) };
     },
     ({ manifest }) => ({ point: manifest.id }),
   );
@@ -44,7 +44,7 @@ interface Making {
 type DumpRequest = BackupRequest & { readonly kind: Exclude<BackupKind, "base"> };
 
 async function storeDump(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: DumpRequest,
   making: Making,
@@ -59,14 +59,14 @@ async function storeDump(
       .catch((error: unknown) => Promise.reject(request.tables === undefined ? configured(error, source) : error)),
   );
   try {
-    const draft = await beginDraft(workshop, source, request, { ...making, at: dump.snapshotAt });
+    const draft = await beginDraft(context, source, request, { ...making, at: dump.snapshotAt });
     const store = (part: Parameters<typeof storePart>[2]) =>
-      storePart(workshop.repository.storage, draft.place, part, workshop.sealKey, draft.storing);
+      storePart(context.repository.storage, draft.place, part, context.sealKey, draft.storing);
     const { fingerprint, parts } = await storeParts(dump, job, watch, store);
     const { facts, snapshotAt, notIncluded, consistency } = dump;
     const log = dump.logSpan?.();
     const made = { facts, snapshotAt, notIncluded, consistency, log, parts, tables, fingerprint: summaryOf(fingerprint, parts) };
-    return { manifest: await commitDraft(workshop, source, request, draft, job, made), warnings: facts.warnings };
+    return { manifest: await commitDraft(context, source, request, draft, job, made), warnings: facts.warnings };
   } finally {
     await dump.end();
   }

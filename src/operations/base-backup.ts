@@ -5,8 +5,8 @@ import type { Tier } from "../core/tiers.ts";
 import type { PhysicalEngine } from "../ports/physical.ts";
 import { storePart } from "../repository/backups.ts";
 import { type BackupRequest, type BackupResult, beginDraft, commitDraft } from "./backup-frame.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import type { Job } from "./job.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface BaseMaking {
   readonly job: Job;
@@ -16,7 +16,7 @@ export interface BaseMaking {
 
 /** Stores every archive as it comes and commits only what the engine has checked against the server's own manifest. */
 export async function storeBase(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: BackupRequest,
   making: BaseMaking,
@@ -31,13 +31,13 @@ export async function storeBase(
   );
   try {
     // The data's own instant is its end, which is not known yet.
-    const draft = await beginDraft(workshop, source, request, { ...making, at: making.startedAt });
+    const draft = await beginDraft(context, source, request, { ...making, at: making.startedAt });
     const parts: ManifestPart[] = [];
     await job.step(
       "copy",
       async () => {
         for await (const part of dump.parts) {
-          parts.push(await storePart(workshop.repository.storage, draft.place, part, workshop.sealKey, draft.storing));
+          parts.push(await storePart(context.repository.storage, draft.place, part, context.sealKey, draft.storing));
         }
       },
       { totalBytes: dump.facts.sizeBytes },
@@ -45,7 +45,7 @@ export async function storeBase(
     const base = dump.ended();
     const { facts, notIncluded } = dump;
     const made = { facts, snapshotAt: new Date(base.endedAt), notIncluded, parts, base };
-    return { manifest: await commitDraft(workshop, source, request, draft, job, made), warnings: facts.warnings };
+    return { manifest: await commitDraft(context, source, request, draft, job, made), warnings: facts.warnings };
   } finally {
     await dump.end();
   }

@@ -7,7 +7,7 @@ import { mark, readMarks } from "../repository/marks.ts";
 import { readAll } from "../repository/read-all.ts";
 import type { Repository } from "../repository/repository.ts";
 import { getSigned, objectOfSignature } from "../repository/signed.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Context } from "./context.ts";
 
 export interface BroughtOver {
   /** Name of the object. */
@@ -21,7 +21,7 @@ const JOURNAL = /^jobs\/.+\.json$/;
 const MARKS = /^sources\/([^/]+)\/marks\/([^/]+)\.json$/;
 
 /** Only what a key signed that the repository trusts counts there: what a machine without a writer key filed, stays. */
-export async function bringOver({ repository, aside }: Workshop): Promise<BroughtOver[]> {
+export async function bringOver({ repository, aside }: Context): Promise<BroughtOver[]> {
   const place = await aside?.find();
   if (place === undefined) return [];
   const names: string[] = [];

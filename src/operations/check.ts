@@ -8,11 +8,11 @@ import { counted, wordsOf } from "../core/words.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
 import type { Duty, Rights } from "../ports/engine.ts";
 import type { Storage } from "../ports/storage.ts";
-import { keyFits } from "../repository/seal/keys.ts";
 import { freeBytesIn } from "../repository/spool.ts";
+import { keyFits } from "../seal/keys.ts";
 import { clockReason } from "./clocks.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { providerStatus } from "./provider-status.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface Finding {
   readonly name: string;
@@ -26,23 +26,23 @@ export interface Finding {
 const PROBE_BYTES = new TextEncoder().encode("lifeboat check\n");
 
 /** The repository can be written, raced for, read and cleaned; the key at hand opens what is sealed. */
-export async function checkRepository(workshop: Workshop, watch: Watch): Promise<Finding[]> {
-  const { storage, identity } = workshop.repository;
+export async function checkRepository(context: Context, watch: Watch): Promise<Finding[]> {
+  const { storage, identity } = context.repository;
   const { signal } = watch;
   return [
     await finding("repository", async () => {
-      const name = `leases/check-${Buffer.from(workshop.clock.randomBytes(8)).toString("hex")}.txt`;
+      const name = `leases/check-${Buffer.from(context.clock.randomBytes(8)).toString("hex")}.txt`;
       await exercise(storage, name, signal).finally(() => storage.delete(name));
       return `${storage.url} can be written, raced for, read and cleaned`;
     }),
-    ...lockFinding(workshop),
+    ...lockFinding(context),
     await finding("clock", async () => {
-      const [off] = clockReason("storage", await storage.now({ signal }), workshop.clock.now());
+      const [off] = clockReason("storage", await storage.now({ signal }), context.clock.now());
       if (off === undefined) return "this machine's clock and the storage's agree";
       return { outcome: "inconclusive", ...off, next: "set this machine's clock, or the storage's, by a time server" };
     }),
     await finding("recipients", async () => {
-      const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];
+      const ours = "recipients" in context.sealKey ? context.sealKey.recipients : ["passphrase"];
       const known = new Set(identity.recipients);
       const strange = ours.filter((recipient) => !known.has(recipient));
       return strange.length === 0
@@ -50,8 +50,8 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
         : `${ours.length} can open new backups; ${strange.length} of them joined after the repository was made, so they cannot open the older ones`;
     }),
     await finding("writer key", async () => {
-      const { keys, writer } = workshop.repository.trust;
-      const { flaw } = workshop.repository;
+      const { keys, writer } = context.repository.trust;
+      const { flaw } = context.repository;
       const others = `${counted(keys.length, "key")} trusted`;
       if (flaw !== undefined)
         return { outcome: "fail", message: flaw, next: "add the public key of the machine that made it to repository.signing.trusted" };
@@ -64,8 +64,8 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
       return `this machine signs what it writes; ${others}`;
     }),
     await finding("key", async () => {
-      const key = await workshop.openKey();
-      const ours = "recipients" in workshop.sealKey ? workshop.sealKey.recipients : ["passphrase"];
+      const key = await context.openKey();
+      const ours = "recipients" in context.sealKey ? context.sealKey.recipients : ["passphrase"];
       if (!(await keyFits(key, ours)))
         return { outcome: "fail", message: "the identity at hand belongs to none of the recipients: it could not open a new backup" };
       return "the identity at hand opens what is sealed";
@@ -74,7 +74,7 @@ export async function checkRepository(workshop: Workshop, watch: Watch): Promise
 }
 
 /** Backups that are to be locked cannot be stored where nothing can be. */
-function lockFinding({ lockMs, repository: { storage } }: Workshop): Finding[] {
+function lockFinding({ lockMs, repository: { storage } }: Context): Finding[] {
   if (lockMs === undefined || storage.capabilities.objectLock) return [];
   const message = `repository.storage.objectLock is set, and ${storage.url} cannot lock: every backup would be refused`;
   return [
@@ -95,19 +95,19 @@ async function exercise(storage: Storage, name: string, signal: AbortSignal): Pr
 }
 
 /** The source answers, its data can be read, its tools are here, and a drill of it has a place and room. */
-export async function checkSource(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
+export async function checkSource(context: Context, source: Source, watch: Watch): Promise<Finding[]> {
   const name = `source ${source.name}`;
   let facts: DatabaseFacts | undefined;
-  let askedAt = workshop.clock.now();
+  let askedAt = context.clock.now();
   const reached = await finding(name, async () => {
     facts = await source.engine.inspect(await source.provider.connection(watch), watch);
-    askedAt = workshop.clock.now();
+    askedAt = context.clock.now();
     const { database, serverVersion, user, tables, sizeBytes, tool } = facts;
     const as = user === "" ? "without a login" : `as ${user}`;
     const amount = counted(tables, wordsOf(source.engine.name).table);
     return `${database} on server ${serverVersion} ${as}: ${amount}, ${formatBytes(sizeBytes)}; ${tool}`;
   });
-  const settings = await checkSettings(workshop, source, watch);
+  const settings = await checkSettings(context, source, watch);
   if (facts === undefined) return namesIn([reached, ...settings], { source: source.name });
   const { serverMajor, sizeBytes, warnings } = facts;
   const findings: Finding[] = [
@@ -119,7 +119,7 @@ export async function checkSource(workshop: Workshop, source: Source, watch: Wat
     ...(await checkLog(source, watch)),
     await finding(`scratch of ${source.name}`, () => source.provider.checkScratch(serverMajor, watch)),
     await finding(`spool for ${source.name}`, async () => {
-      const freeBytes = await freeBytesIn(workshop.spoolDirectory);
+      const freeBytes = await freeBytesIn(context.spoolDirectory);
       const message = `${formatBytes(freeBytes)} are free where a restore puts its bytes; the database has ${formatBytes(sizeBytes)}`;
       if (freeBytes > sizeBytes) return message;
       return { outcome: "inconclusive", message, next: "set tools.spoolDirectory to a larger place, should a restore not fit" };
@@ -197,8 +197,8 @@ async function checkRights(source: Source, watch: Watch): Promise<Finding[]> {
 }
 
 /** What a provider with settings of its own says of them, against the policy. */
-async function checkSettings(workshop: Workshop, source: Source, watch: Watch): Promise<Finding[]> {
-  const provider = await providerStatus(workshop, source, watch);
+async function checkSettings(context: Context, source: Source, watch: Watch): Promise<Finding[]> {
+  const provider = await providerStatus(context, source, watch);
   if (provider === undefined) return [];
   const name = `settings of ${source.name}`;
   const plan = `run \`lifeboat plan ${source.name}\``;

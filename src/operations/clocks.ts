@@ -4,7 +4,7 @@ import { formatDuration, formatInstant } from "../core/duration.ts";
 import type { HealthReason } from "../core/health.ts";
 import { isInFuture } from "../core/restore-point.ts";
 import type { DatabaseFacts } from "../ports/connection.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
+import type { Context, Source, Watch } from "./context.ts";
 
 /** From here on a clock that differs is named: certificates, signatures of requests and schedules go by it. */
 export const CLOCK_LIMIT_MS = 30_000;
@@ -26,11 +26,11 @@ export async function ask(source: Source, { signal }: Pick<Watch, "signal">): Pr
 }
 
 /** Asks all of them. A database that does not answer is left out; so is one that its provider would have to wake for it. */
-export async function readClocks(workshop: Workshop, source: Source, watch: Watch): Promise<Clocks> {
+export async function readClocks(context: Context, source: Source, watch: Watch): Promise<Clocks> {
   const facts = source.managed === true ? undefined : await ask(source, watch).catch(() => undefined);
   watch.signal.throwIfAborted();
-  const here = workshop.clock.now();
-  return { here, database: facts?.now, storage: await workshop.repository.storage.now({ signal: watch.signal }) };
+  const here = context.clock.now();
+  return { here, database: facts?.now, storage: await context.repository.storage.now({ signal: watch.signal }) };
 }
 
 /** The latest of them: what is later than this is in the future by every clock. */

@@ -10,16 +10,16 @@ import type { Engine } from "../ports/engine.ts";
 import { silentProgress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
 import { listSnapshotRecords } from "../repository/snapshots.ts";
+import type { Context, Source } from "./context.ts";
 import { exportSnapshot } from "./export.ts";
 import { runJob } from "./job.ts";
+import { orphansOf, recoverOrphans } from "./orphans.ts";
 import { promote } from "./promote.ts";
 import { drill } from "./recovery/drill.ts";
 import { pastTargetOf } from "./recovery/history.ts";
 import { planBranchRestore } from "./recovery/provider-plan.ts";
 import { branchRestore } from "./recovery/provider-restore.ts";
 import { planTablesRestore, tablesRestore } from "./recovery/provider-tables.ts";
-import { recoverStrays, straysOf } from "./strays.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 const NOW = "2026-11-21T12:00:00.500Z";
 const [STRANGER, POSITION] = ["0dka1v00000000", "6920A1F3/1"] as const;
@@ -100,7 +100,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
     connection: async () => connectionOf("production"),
     history,
     snapshots,
-    async strays() {
+    async orphans() {
       const names = [...clusters.keys()].filter((name) => name.startsWith("lifeboat-"));
       return names.map((name) => {
         const jobId = name.slice("lifeboat-".length);
@@ -136,16 +136,16 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
     ...{ name: "sessions", providerName: "clouds", provider, managed: true, engine, probes: [], policy: { tiers: [] } },
     objective: { rtoSeconds: 1800, rpoSeconds: 300 },
   };
-  const workshop = {
+  const context = {
     ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: "UTC", lifeboat: "0" },
     catalog: { entries: async () => [], flaws: () => [], close() {} },
-  } as unknown as Workshop;
+  } as unknown as Context;
   const to = async (text: string) => {
-    const past = await pastTargetOf(workshop, source, read(text), watch);
+    const past = await pastTargetOf(context, source, read(text), watch);
     assert.ok(past !== undefined);
     return past;
   };
-  return { workshop, source, clusters, asked, done, to, storage: repository.storage };
+  return { context, source, clusters, asked, done, to, storage: repository.storage };
 }
 
 const read = (text: string) => parseRecoveryTarget(text, { now: new Date(NOW), timeZone: "UTC" });
@@ -154,8 +154,8 @@ const rejectsWith = (code: string, said: RegExp) => (error: unknown) =>
   isLifeboatError(error) && error.code === code && said.test(error.message);
 
 test("R16 R32 a drill of the present restores to the very position at which the source was read, and proves it equal", async (t) => {
-  const { workshop, source, clusters, asked } = await place(t);
-  const { evidence } = await drill(workshop, source, LATEST, watch);
+  const { context, source, clusters, asked } = await place(t);
+  const { evidence } = await drill(context, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["pass", [{ kind: "lsn", lsn: POSITION }]], JSON.stringify(evidence.reasons));
   assert.deepEqual([...clusters.keys()], ["production", "staging"], "no cluster is left");
   assert.ok(evidence.steps.some(({ name, ms }) => name === "fingerprint" && ms === 5_000));
@@ -163,37 +163,37 @@ test("R16 R32 a drill of the present restores to the very position at which the 
 });
 
 test("R33 one row that differs fails such a drill", async (t) => {
-  const { workshop, source } = await place(t, { brings: { users: ["ann", "bop"] } });
-  const { verdict, achieved } = (await drill(workshop, source, LATEST, watch)).evidence;
+  const { context, source } = await place(t, { brings: { users: ["ann", "bop"] } });
+  const { verdict, achieved } = (await drill(context, source, LATEST, watch)).evidence;
   assert.deepEqual([verdict, achieved.rpoSeconds], ["fail", undefined]);
 });
 
 test("R33 where the server gives no view of one instant, nothing is compared, nothing is proven, and the evidence says why", async (t) => {
-  const { workshop, source, asked } = await place(t, { oneInstant: false });
-  const { evidence } = await drill(workshop, source, LATEST, watch);
+  const { context, source, asked } = await place(t, { oneInstant: false });
+  const { evidence } = await drill(context, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["inconclusive", [{ kind: "latest" }]]);
   assert.match(evidence.remarks.join(), /no view of one instant/);
 });
 
 test("R16 an instant finer than the provider's is rounded down, and plan and evidence say so", async (t) => {
-  const { workshop, source, asked, to } = await place(t);
+  const { context, source, asked, to } = await place(t);
   const past = await to("2026-11-21T11:30:00.750Z");
-  const plan = await planBranchRestore(workshop, source, past, {}, watch);
+  const plan = await planBranchRestore(context, source, past, {}, watch);
   assert.match(JSON.stringify(plan.steps), /asked for 2026-11-21T11:30:00.750Z.*so it is 2026-11-21T11:30:00.000Z, rounded down/);
   assert.match(plan.steps[1]?.what ?? "", /^create cluster restore-2026-11-21-1200/);
-  const { evidence } = await branchRestore(workshop, source, past, {}, watch);
+  const { evidence } = await branchRestore(context, source, past, {}, watch);
   assert.deepEqual(asked, [{ kind: "time", at: new Date("2026-11-21T11:30:00Z") }]);
   assert.match(evidence.remarks.join(), /rounded down/);
   await assert.rejects(
-    pastTargetOf(workshop, source, read("2026-11-20T11:59:59Z"), watch),
+    pastTargetOf(context, source, read("2026-11-20T11:59:59Z"), watch),
     rejectsWith("RECOVERY_TARGET_OUTSIDE_WINDOW", /from 2026-11-20T12/),
   );
 });
 
 test("R16 a cluster that is there is restored over only when somebody is sure, and production only in place", async (t) => {
-  const { workshop, source, clusters, to } = await place(t);
+  const { context, source, clusters, to } = await place(t);
   const past = await to("latest");
-  const attempt = (request: Parameters<typeof branchRestore>[3]) => branchRestore(workshop, source, past, request, watch);
+  const attempt = (request: Parameters<typeof branchRestore>[3]) => branchRestore(context, source, past, request, watch);
   await assert.rejects(attempt({ into: "staging" }), rejectsWith("USAGE", /has a cluster named staging already/));
   await assert.rejects(attempt({ into: "production", replace: true, yes: "sessions" }), rejectsWith("USAGE", /is production of sessions/));
   await assert.rejects(
@@ -206,71 +206,71 @@ test("R16 a cluster that is there is restored over only when somebody is sure, a
 });
 
 test("R16 a cluster that is production of another source is not restored over, however sure somebody is", async (t) => {
-  const { workshop, source, clusters, to } = await place(t);
+  const { context, source, clusters, to } = await place(t);
   const find = async () => ({ id: "staging", name: "staging", production: true, createdAt: new Date(NOW) });
   const other = { ...source, name: "crm", provider: { ...source.provider, history: { ...source.provider.history, find } } } as Source;
-  const two = { ...workshop, sources: new Map([...workshop.sources, ["crm", other]]) };
+  const two = { ...context, sources: new Map([...context.sources, ["crm", other]]) };
   const restored = branchRestore(two, source, await to("latest"), { into: "staging", replace: true, yes: "sessions" }, watch);
   await assert.rejects(restored, rejectsWith("USAGE", /cluster staging is production of crm/));
   assert.deepEqual(clusters.get("staging"), {});
 });
 
 test("R16 the latest state of a source whose provider keeps no history is that of its newest backup, where it has one", async (t) => {
-  const { workshop, source } = await place(t);
+  const { context, source } = await place(t);
   const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
   const free = { ...source, provider: { ...source.provider, history } } as Source;
-  assert.equal((await pastTargetOf(workshop, free, LATEST, watch))?.target.kind, "latest"); // which says why it cannot be had
-  const backed = { ...workshop, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Workshop;
+  assert.equal((await pastTargetOf(context, free, LATEST, watch))?.target.kind, "latest"); // which says why it cannot be had
+  const backed = { ...context, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Context;
   assert.equal(await pastTargetOf(backed, free, LATEST, watch), undefined);
 });
 
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {
-  const { workshop, source, to } = await place(t);
+  const { context, source, to } = await place(t);
   const past = await to("2026-11-21T11:30:00Z");
-  const plan = await planBranchRestore(workshop, source, past, { inPlace: true }, watch);
+  const plan = await planBranchRestore(context, source, past, { inPlace: true }, watch);
   assert.match(plan.steps[0]?.what ?? "", /as snapshot rollback-20261121/);
   assert.match(plan.steps[1]?.reason ?? "", /cannot be reached meanwhile/);
   await assert.rejects(
-    branchRestore(workshop, source, past, { inPlace: true }, watch),
+    branchRestore(context, source, past, { inPlace: true }, watch),
     rejectsWith("CONFIRMATION_NEEDED", /cannot be reached meanwhile/),
   );
-  const { kept, evidence } = await branchRestore(workshop, source, past, { inPlace: true, yes: "sessions" }, watch);
-  const record = (await listSnapshotRecords(workshop.repository, "sessions")).get("snap-1");
+  const { kept, evidence } = await branchRestore(context, source, past, { inPlace: true, yes: "sessions" }, watch);
+  const record = (await listSnapshotRecords(context.repository, "sessions")).get("snap-1");
   assert.deepEqual([kept?.name, record?.form, record?.kept], ["rollback-20261121", "snapshot", { job: evidence.id }]);
 });
 
 test("a provider whose places have no names to exchange promotes none, and says what to do instead", async (t) => {
-  const { workshop, source } = await place(t);
+  const { context, source } = await place(t);
   await assert.rejects(
-    promote(workshop, source, { branch: "staging", yes: "sessions" }, watch),
+    promote(context, source, { branch: "staging", yes: "sessions" }, watch),
     (error) => isLifeboatError(error, "CAPABILITY_MISSING") && /point the application at the restored cluster/.test(error.hint),
   );
 });
 
 test("R10 chosen collections come back beside the live ones, or over them when somebody is sure", async (t) => {
-  const { workshop, source, clusters, to } = await place(t, { brings: { users: ["ann", "bob", "eve"] } });
+  const { context, source, clusters, to } = await place(t, { brings: { users: ["ann", "bob", "eve"] } });
   const past = await to("2026-11-21T11:30:00Z");
-  const plan = await planTablesRestore(workshop, source, past, { tables: ["users"] }, watch);
+  const plan = await planTablesRestore(context, source, past, { tables: ["users"] }, watch);
   assert.match(plan.steps[0]?.what ?? "", /beside the live ones, as users_restored_202611211200/);
-  const { restored, evidence } = await tablesRestore(workshop, source, past, { tables: ["users"] }, watch);
+  const { restored, evidence } = await tablesRestore(context, source, past, { tables: ["users"] }, watch);
   assert.deepEqual(restored, ["users_restored_202611211200"]);
   assert.deepEqual(Object.keys(clusters.get("production") ?? {}), ["users", "users_restored_202611211200"]);
   assert.equal(evidence.verdict, "inconclusive", "with nothing to measure it against");
   const request = { tables: ["users"], replace: true };
   await assert.rejects(
-    tablesRestore(workshop, source, past, request, watch),
+    tablesRestore(context, source, past, request, watch),
     rejectsWith("CONFIRMATION_NEEDED", /users of sessions would be overwritten/),
   );
-  await tablesRestore(workshop, source, past, { ...request, yes: "sessions" }, watch);
+  await tablesRestore(context, source, past, { ...request, yes: "sessions" }, watch);
   assert.equal(clusters.get("production")?.users?.length, 3);
 });
 
 test("R16 a scratch cluster whose job is gone is removed; one of a running job is let be; one without its proof is named only", async (t) => {
-  const { workshop, source, clusters, done } = await place(t);
+  const { context, source, clusters, done } = await place(t);
   clusters.set(`lifeboat-${STRANGER}`, {});
   const run = (use: () => Promise<unknown>) =>
     runJob(
-      workshop,
+      context,
       { verb: "drill", source: "sessions" },
       watch,
       async (job) => {
@@ -282,19 +282,19 @@ test("R16 a scratch cluster whose job is gone is removed; one of a running job i
     );
   const id = await run(async () =>
     assert.deepEqual(
-      (await straysOf(workshop, source, watch)).map(({ job }) => job),
+      (await orphansOf(context, source, watch)).map(({ job }) => job),
       [STRANGER],
     ),
   );
-  const outcomes = await recoverStrays(workshop, watch);
+  const outcomes = await recoverOrphans(context, watch);
   assert.deepEqual(Object.fromEntries(outcomes.map(({ job, outcome }) => [job, outcome])), { [STRANGER]: "unknown", [id]: "removed" });
   assert.match(outcomes.find(({ outcome }) => outcome === "unknown")?.message ?? "", /lifeboat-0dka1v00000000 .*remove it at the provider/);
   assert.deepEqual(done, [`undo lifeboat-${id}`]);
 });
 
 test("R18 a snapshot is exported to the bucket named, and a job says so", async (t) => {
-  const { workshop, source } = await place(t);
-  const done = await exportSnapshot(workshop, source, { point: "nightly", bucket: "offline" }, watch);
+  const { context, source } = await place(t);
+  const done = await exportSnapshot(context, source, { point: "nightly", bucket: "offline" }, watch);
   assert.deepEqual([done.bucket, done.prefix, done.point.id], ["offline", "exported/snap-0", "snap-0"]);
-  await assert.rejects(exportSnapshot(workshop, source, { point: "none", bucket: "offline" }, watch), rejectsWith("POINT_UNKNOWN", /none/));
+  await assert.rejects(exportSnapshot(context, source, { point: "none", bucket: "offline" }, watch), rejectsWith("POINT_UNKNOWN", /none/));
 });

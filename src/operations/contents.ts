@@ -2,13 +2,13 @@
 import { LifeboatError } from "../core/errors.ts";
 import type { ContentsEntry } from "../ports/engine.ts";
 import { readPart } from "../repository/backups.ts";
+import type { Context, Source } from "./context.ts";
 import type { PointEntry } from "./points.ts";
 import { entryPlace, partOf } from "./recovery/load.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 /** Decrypts only as much as the table of contents needs. The bytes are not verified: `verify` does that. */
 export async function contentsOf(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   entry: PointEntry,
   signal: AbortSignal,
@@ -17,5 +17,5 @@ export async function contentsOf(
     throw new LifeboatError("USAGE", `${entry.point.name} is a base backup: it holds the files of a whole server, and no list of tables`);
   }
   const part = partOf(entry.manifest, "data");
-  return source.engine.contents(readPart(workshop.repository.storage, entryPlace(entry), part, await workshop.openKey(), signal));
+  return source.engine.contents(readPart(context.repository.storage, entryPlace(entry), part, await context.openKey(), signal));
 }

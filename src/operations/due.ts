@@ -6,10 +6,10 @@ import { isDamaged, type RestorePoint, untilNow } from "../core/restore-point.ts
 import { tiersDue } from "../core/tiers.ts";
 import { backup } from "./backup.ts";
 import { latestOf } from "./clocks.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { pointsOf } from "./points.ts";
 import { snapshot } from "./snapshot.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "./snapshots.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface DueRequest {
   readonly reason?: string | undefined;
@@ -33,21 +33,21 @@ export interface DueResult {
 }
 
 /** What is due, in words; nothing is made. */
-export async function dueOf(workshop: Workshop, source: Source, watch: Watch) {
-  const now = workshop.clock.now();
-  const present = latestOf({ here: now, storage: await workshop.repository.storage.now({ signal: watch.signal }) });
+export async function dueOf(context: Context, source: Source, watch: Watch) {
+  const now = context.clock.now();
+  const present = latestOf({ here: now, storage: await context.repository.storage.now({ signal: watch.signal }) });
   // A point dated in the future must not keep those from being made that are due until then.
   const made = (of: readonly { readonly point: RestorePoint }[]) =>
     untilNow(
       of.map(({ point }) => point),
       present,
     );
-  const points = made(await pointsOf(workshop, source.name));
+  const points = made(await pointsOf(context, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
   const tiers = tiersDue(source.policy.tiers, points, now);
   const base = isBaseDue(source, points, now);
   if (rules.length === 0 || source.managed !== true) return { tiers, base, rules: [] };
-  const held = made((await snapshotsOf(workshop, source, watch)).filter(isScheduled));
+  const held = made((await snapshotsOf(context, source, watch)).filter(isScheduled));
   const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
   return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
 }
@@ -60,7 +60,7 @@ function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[]
 }
 
 /** Makes them, source by source. */
-export async function makeDue(workshop: Workshop, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
+export async function makeDue(context: Context, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
   const made: DueMade[] = [];
   const failed: { source: string; what: string; error: LifeboatError }[] = [];
   const attempt = async (source: Source, what: string, act: () => Promise<void>): Promise<void> => {
@@ -73,24 +73,24 @@ export async function makeDue(workshop: Workshop, sources: Iterable<Source>, req
   };
   for (const source of sources) {
     await attempt(source, "what is due", async () => {
-      const { tiers, base, rules } = await dueOf(workshop, source, watch);
+      const { tiers, base, rules } = await dueOf(context, source, watch);
       const { reason, note, fingerprint } = request;
       if (tiers.length > 0) {
         await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
           const kind = source.tables === undefined ? "full" : "tables";
-          const { manifest } = await backup(workshop, source, { kind, tiers, reason, note }, watch);
+          const { manifest } = await backup(context, source, { kind, tiers, reason, note }, watch);
           made.push({ source: source.name, kind, id: manifest.id, name: manifest.name, tiers });
         });
       }
       if (base) {
         await attempt(source, "base backup", async () => {
-          const { manifest } = await backup(workshop, source, { kind: "base", reason, note }, watch);
+          const { manifest } = await backup(context, source, { kind: "base", reason, note }, watch);
           made.push({ source: source.name, kind: "base", id: manifest.id, name: manifest.name, tiers: [] });
         });
       }
       for (const rule of rules) {
         await attempt(source, `snapshot ${rule.name}`, async () => {
-          const { record } = await snapshot(workshop, source, { rule, reason, note, fingerprint }, watch);
+          const { record } = await snapshot(context, source, { rule, reason, note, fingerprint }, watch);
           made.push({ source: source.name, kind: "snapshot", id: record.id, name: record.name, tiers: [rule.name] });
         });
       }

@@ -8,6 +8,7 @@ import { type BackupPlace, removeBackup } from "../repository/backups.ts";
 import { backupsFolder, manifestName, partName } from "../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../repository/marks.ts";
 import { clockDoubts, latestOf, readClocks } from "./clocks.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { refuseInUse } from "./holders.ts";
 import { type Job, runJob } from "./job.ts";
 import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
@@ -17,7 +18,6 @@ import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
 import { snapshotsOf } from "./snapshots.ts";
 import { lastAttempt } from "./status.ts";
 import { RESOURCE } from "./undo.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ExpireResult extends Expiry {
   readonly source: string;
@@ -41,31 +41,31 @@ const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABL
 export type ExpireRequest = Pick<ExpireOptions, "most" | "future">;
 
 /** What `expire` would do now. */
-export async function planExpire(workshop: Workshop, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
-  const entries = await pointsOf(workshop, source.name);
-  const flaw = workshop.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
+export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
+  const entries = await pointsOf(context, source.name);
+  const flaw = context.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
   if (flaw !== undefined) {
     throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while this stands: ${flaw.message}`, {
       hint: `put back what is missing; or, when it is lost for good, run \`lifeboat acknowledge ${source.name}\``,
     });
   }
   const points = entries.map(({ point }) => point);
-  const attempt = await lastAttempt(workshop, source.name, points, watch.signal);
-  const { storageClasses } = workshop.repository.storage.capabilities;
-  const log = await logOf(workshop, source.name, watch.signal, entries);
-  const clocks = await readClocks(workshop, source, watch);
+  const attempt = await lastAttempt(context, source.name, points, watch.signal);
+  const { storageClasses } = context.repository.storage.capabilities;
+  const log = await logOf(context, source.name, watch.signal, entries);
+  const clocks = await readClocks(context, source, watch);
   const now = clocks.here;
   const by = { ...request, doubts: clockDoubts(clocks), present: latestOf(clocks) };
   const grounds = baseGrounds(log, points, source, now);
   const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
   const backups = decide(points, source.policy, now, options);
-  const snapshots = await planSnapshotExpiry(workshop, source, by, watch);
+  const snapshots = await planSnapshotExpiry(context, source, by, watch);
   const removing = new Set(backups.remove.map(({ point }) => point.id));
   const archived = log.log.segments.length + log.log.orphans.length > 0;
   return {
     source: source.name,
     applied: false,
-    log: archived ? await planLogExpiry(workshop, source, log, { removing, blocked: backups.blocked }) : undefined,
+    log: archived ? await planLogExpiry(context, source, log, { removing, blocked: backups.blocked }) : undefined,
     keep: [...backups.keep, ...snapshots.keep],
     remove: [...backups.remove, ...snapshots.remove],
     withheld: [...(backups.withheld ?? []), ...(snapshots.withheld ?? [])],
@@ -76,15 +76,15 @@ export async function planExpire(workshop: Workshop, source: Source, watch: Watc
 }
 
 /** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
-export async function expire(workshop: Workshop, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
+export async function expire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   return runJob(
-    workshop,
+    context,
     { verb: "expire", source: source.name, exclusive: true, aside: true },
     watch,
     async (job) => {
-      const plan = await job.step("decide", () => planExpire(workshop, source, watch, request));
-      const folders = new Map((await pointsOf(workshop, source.name)).map(({ point, folder }) => [point.id, folder]));
-      const held = await snapshotsOf(workshop, source, { signal: job.signal });
+      const plan = await job.step("decide", () => planExpire(context, source, watch, request));
+      const folders = new Map((await pointsOf(context, source.name)).map(({ point, folder }) => [point.id, folder]));
+      const held = await snapshotsOf(context, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];
       const withheld: Decision[] = [];
       const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
@@ -101,7 +101,7 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch, r
           refused.push({ point, message: asLifeboatError(error).message });
         }
       };
-      const powerless = await powerlessness(workshop, source, plan);
+      const powerless = await powerlessness(context, source, plan);
       await job.step("remove", async () => {
         for (const { point } of plan.remove) {
           if (powerless !== undefined && point.kind !== "snapshot") {
@@ -109,17 +109,17 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch, r
             continue;
           }
           const snapshot = held.find((entry) => entry.point.id === point.id);
-          if (point.kind !== "snapshot") await attempt(point, (place) => remove(workshop, job, point, place));
-          else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(workshop, source, job, snapshot));
+          if (point.kind !== "snapshot") await attempt(point, (place) => remove(context, job, point, place));
+          else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(context, source, job, snapshot));
         }
       });
       // After the bases that needed it: planned anew, for one of them may have been refused.
       const log =
         plan.log === undefined || powerless !== undefined
           ? plan.log && { ...plan.log, refused: powerless }
-          : await job.step("remove log", () => removeLog(workshop, source, plan.blocked, job, watch));
+          : await job.step("remove log", () => removeLog(context, source, plan.blocked, job, watch));
       await job.step("move", async () => {
-        for (const { point, to } of plan.transitions) await attempt(point, (place) => move(workshop, job, point, to, place));
+        for (const { point, to } of plan.transitions) await attempt(point, (place) => move(context, job, point, to, place));
       });
       const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
       return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, powerless, log };
@@ -129,7 +129,7 @@ export async function expire(workshop: Workshop, source: Source, watch: Watch, r
 }
 
 /** Asked before anything is begun: a removal is written down first, and that would say what did not happen. */
-async function powerlessness({ repository: { storage } }: Workshop, source: Source, plan: ExpireResult): Promise<string | undefined> {
+async function powerlessness({ repository: { storage } }: Context, source: Source, plan: ExpireResult): Promise<string | undefined> {
   const gone = (plan.log?.remove.length ?? 0) + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
   if (gone === 0) return undefined;
   try {
@@ -145,25 +145,25 @@ async function powerlessness({ repository: { storage } }: Workshop, source: Sour
 const isForbidden = (error: unknown): error is LifeboatError =>
   isLifeboatError(error, "PROVIDER_REFUSED") && /compliance policy/i.test(`${error.message} ${JSON.stringify(error.details)}`);
 
-async function remove(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+async function remove(context: Context, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
   await job.claim(point.id);
   try {
-    await refuseInUse(workshop, point.id, job.id);
-    await refuseHeld(workshop, point);
-    await removeClaimed(workshop, job, point, place);
+    await refuseInUse(context, point.id, job.id);
+    await refuseHeld(context, point);
+    await removeClaimed(context, job, point, place);
   } finally {
     await job.claim(undefined).catch(() => undefined); // the first cause counts, and a claim that stands makes holds careful
   }
 }
 
-async function removeClaimed(workshop: Workshop, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
-  const { storage } = workshop.repository;
+async function removeClaimed(context: Context, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+  const { storage } = context.repository;
   const resource = RESOURCE.removal(place.source, place.folder, point.id);
   await job.assertAlive();
   await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
   try {
-    await removeBackup(workshop.repository, place, workshop.clock, "expired");
-    await removeMarks(workshop.repository, place.source, point.id);
+    await removeBackup(context.repository, place, context.clock, "expired");
+    await removeMarks(context.repository, place.source, point.id);
   } catch (error) {
     if ((await storage.head(manifestName(place.source, place.folder))) === undefined) throw new Unfinished(error);
     await job.strike(resource); // refused: it is whole, and stays
@@ -179,14 +179,14 @@ class Unfinished extends Error {
   }
 }
 
-async function move(workshop: Workshop, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
-  const { storage } = workshop.repository;
+async function move(context: Context, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
+  const { storage } = context.repository;
   await storage.setStorageClass(partName(place.source, place.folder, "data"), storageClass, { signal: job.signal });
-  await mark(workshop.repository, place.source, point.id, { storageClass });
+  await mark(context.repository, place.source, point.id, { storageClass });
 }
 
 /** Put on hold since it was decided. */
-async function refuseHeld(workshop: Workshop, point: RestorePoint): Promise<void> {
-  const { hold } = await readMarks(workshop.repository, point.source, point.id);
+async function refuseHeld(context: Context, point: RestorePoint): Promise<void> {
+  const { hold } = await readMarks(context.repository, point.source, point.id);
   if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);
 }

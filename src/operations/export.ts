@@ -1,10 +1,10 @@
 // Export: a snapshot that the provider holds, copied to an object storage of the user's, for keeping it elsewhere.
 import { LifeboatError } from "../core/errors.ts";
 import type { ExportedSnapshot } from "../ports/control.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
 import { snapshotsControl } from "./snapshot.ts";
 import { findAnyPoint } from "./snapshots.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ExportRequest {
   /** Name or id of the snapshot. */
@@ -20,7 +20,7 @@ export interface Exported extends ExportedSnapshot {
 }
 
 /** CAPABILITY_MISSING, POINT_UNKNOWN, and what the provider throws: PROVIDER_NOT_FOUND for a bucket that it does not know. */
-export async function exportSnapshot(workshop: Workshop, source: Source, request: ExportRequest, watch: Watch): Promise<Exported> {
+export async function exportSnapshot(context: Context, source: Source, request: ExportRequest, watch: Watch): Promise<Exported> {
   const control = snapshotsControl(source);
   if (control.export === undefined) {
     throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} exports no snapshots`, {
@@ -28,7 +28,7 @@ export async function exportSnapshot(workshop: Workshop, source: Source, request
     });
   }
   const send = control.export.bind(control);
-  const found = await findAnyPoint(workshop, request.point, source.name, watch);
+  const found = await findAnyPoint(context, request.point, source.name, watch);
   if (found.kind === "backup") {
     throw new LifeboatError("USAGE", `${found.entry.point.name} of ${source.name} is a backup in the repository already, not a snapshot`, {
       hint: `run \`lifeboat list ${source.name}\` to see the snapshots`,
@@ -36,7 +36,7 @@ export async function exportSnapshot(workshop: Workshop, source: Source, request
   }
   const { snapshot, point } = found.entry;
   return runJob(
-    workshop,
+    context,
     { verb: "export", source: source.name, exclusive: true, point: point.id },
     watch,
     async (job) => {

@@ -14,10 +14,10 @@ import { openCatalog } from "../repository/catalog.ts";
 import { backupFolderName, partName } from "../repository/layout.ts";
 import { readMarks } from "../repository/marks.ts";
 import { createRepository } from "../repository/open.ts";
+import type { Context, Source } from "./context.ts";
 import { expire } from "./expire.ts";
 import { setHold } from "./hold.ts";
 import { findAnyPoint } from "./snapshots.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 const DAY_MS = 86_400_000;
 const watch = { signal: new AbortController().signal, progress: silentProgress };
@@ -77,24 +77,24 @@ async function world(directory: string) {
     ids.push(id);
   }
   const source = { name: "shop", policy: { tiers: [], keepManualMs: 2 * DAY_MS } } as unknown as Source;
-  const workshopOn = (seen: Storage): Workshop & { close(): Promise<void> } => {
+  const contextOn = (seen: Storage): Context & { close(): Promise<void> } => {
     const own = { ...repository, storage: seen };
     const catalog = openCatalog(own, directory);
     return {
       ...{ repository: own, catalog, clock, sources: new Map([["shop", source]]), servers: new Map(), lifeboat: "0" },
       close: async () => catalog.close(),
-    } as unknown as Workshop & { close(): Promise<void> };
+    } as unknown as Context & { close(): Promise<void> };
   };
-  return { repository, source, id: ids[0] ?? "", workshopOn };
+  return { repository, source, id: ids[0] ?? "", contextOn };
 }
 
 /** Runs both by the schedule. Fails when a confirmed hold did not keep its point, or half of one is left. */
 async function race(directory: string, schedule: readonly Actor[]) {
-  const { repository, source, id, workshopOn } = await world(directory);
+  const { repository, source, id, contextOn } = await world(directory);
   const { storage } = repository;
   const turns = new Turns(schedule);
-  const expirer = workshopOn(inTurn(storage, turns.turn("expire")));
-  const holder = workshopOn(inTurn(storage, turns.turn("hold")));
+  const expirer = contextOn(inTurn(storage, turns.turn("expire")));
+  const holder = contextOn(inTurn(storage, turns.turn("hold")));
   const holding = async (): Promise<string> => {
     const found = await findAnyPoint(holder, id);
     await setHold(holder, found, true, "legal", watch);

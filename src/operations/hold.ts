@@ -9,10 +9,10 @@ import { readManifest } from "../repository/backups.ts";
 import { mark, removeMarks } from "../repository/marks.ts";
 import { changeSnapshotRecord } from "../repository/snapshots.ts";
 import { holdNow } from "./backup-frame.ts";
+import type { Context, Watch } from "./context.ts";
 import { holdersOf } from "./holders.ts";
 import { runJob } from "./job.ts";
 import { type AnyPoint, type SnapshotEntry, snapshotsOf } from "./snapshots.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface HoldResult {
   readonly held: boolean;
@@ -24,21 +24,21 @@ export interface HoldResult {
 
 /** Puts the point on hold, or releases it. Doing either twice changes nothing more. A point of somebody else: USAGE. */
 export async function setHold(
-  workshop: Workshop,
+  context: Context,
   found: AnyPoint,
   held: boolean,
   reason: string | undefined,
   watch: Watch,
 ): Promise<HoldResult> {
   const { source, point } = found.entry;
-  const { hold, expiresAt, note } = held ? { hold: holdNow(workshop, reason) } : releaseOf(workshop, found);
+  const { hold, expiresAt, note } = held ? { hold: holdNow(context, reason) } : releaseOf(context, found);
   const change = async (): Promise<void> => {
-    if (found.kind === "backup") return mark(workshop.repository, source, point.id, { hold, ...(expiresAt && { expiresAt }) });
+    if (found.kind === "backup") return mark(context.repository, source, point.id, { hold, ...(expiresAt && { expiresAt }) });
     const record = {
       hold: hold && { by: hold.by, at: hold.at.toISOString(), reason: hold.reason },
       ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
     };
-    if (await changeSnapshotRecord(workshop.repository, source, point.id, record)) return;
+    if (await changeSnapshotRecord(context.repository, source, point.id, record)) return;
     const { scheduled = false } = found.entry;
     const why = scheduled
       ? `the provider's own schedule made ${point.name} of ${source}, and removes it${point.expiresAt === undefined ? "" : ` on ${formatInstant(point.expiresAt)}`}: a hold of ours would not keep it`
@@ -49,14 +49,14 @@ export async function setHold(
   };
   let kept: string | undefined;
   await runJob(
-    workshop,
+    context,
     { verb: held ? "hold" : "release", source, point: point.id },
     watch,
     async (job) => {
       await job.step("mark", change);
-      if (held) await job.step("confirm", () => confirm(workshop, found, watch));
+      if (held) await job.step("confirm", () => confirm(context, found, watch));
       if (held && found.kind === "snapshot" && found.entry.snapshot.expiresAt !== undefined) {
-        kept = await job.step("keep", () => keepAtProvider(workshop, found.entry, { signal: job.signal, progress: watch.progress }));
+        kept = await job.step("keep", () => keepAtProvider(context, found.entry, { signal: job.signal, progress: watch.progress }));
       }
     },
     () => ({ point: point.id }),
@@ -68,9 +68,9 @@ export async function setHold(
  * The mark may have come too late: expire claims a point before it looks for marks, and a hold looks for claims after it has marked,
  * so that at least one of the two sees the other. LEASE_HELD: it is being removed. POINT_UNKNOWN: it is gone.
  */
-async function confirm(workshop: Workshop, found: AnyPoint, watch: Watch): Promise<void> {
+async function confirm(context: Context, found: AnyPoint, watch: Watch): Promise<void> {
   const { source, point } = found.entry;
-  const { holders } = await holdersOf(workshop, watch.signal);
+  const { holders } = await holdersOf(context, watch.signal);
   const remover = holders.find(({ record, abandoned }) => record.verb === "expire" && record.point === point.id && !abandoned);
   if (remover !== undefined) {
     const { job, owner } = remover.record;
@@ -82,25 +82,25 @@ async function confirm(workshop: Workshop, found: AnyPoint, watch: Watch): Promi
       },
     );
   }
-  if (await isThere(workshop, found, watch)) return;
-  if (found.kind === "backup") await removeMarks(workshop.repository, source, point.id);
+  if (await isThere(context, found, watch)) return;
+  if (found.kind === "backup") await removeMarks(context.repository, source, point.id);
   throw new LifeboatError("POINT_UNKNOWN", `${point.name} of ${source} was removed before the hold was there`);
 }
 
-async function isThere(workshop: Workshop, found: AnyPoint, watch: Watch): Promise<boolean> {
+async function isThere(context: Context, found: AnyPoint, watch: Watch): Promise<boolean> {
   const { source, point } = found.entry;
   if (found.kind === "backup") {
-    return (await readManifest(workshop.repository, { source, folder: found.entry.folder }, watch.signal)) !== undefined;
+    return (await readManifest(context.repository, { source, folder: found.entry.folder }, watch.signal)) !== undefined;
   }
-  const configured = workshop.sources.get(source);
+  const configured = context.sources.get(source);
   if (configured === undefined) return true;
-  return (await snapshotsOf(workshop, configured, watch)).some((entry) => entry.point.id === point.id);
+  return (await snapshotsOf(context, configured, watch)).some((entry) => entry.point.id === point.id);
 }
 
 /** The provider's own expiry would end a hold of ours: moved, or said. Undefined: nothing is to be said. */
-async function keepAtProvider(workshop: Workshop, { source, snapshot }: SnapshotEntry, work: Work): Promise<string | undefined> {
+async function keepAtProvider(context: Context, { source, snapshot }: SnapshotEntry, work: Work): Promise<string | undefined> {
   const expiry = (at: Date | undefined): string => (at === undefined ? "at a time of its own" : `on ${formatInstant(at)}`);
-  const control = workshop.sources.get(source)?.provider.snapshots;
+  const control = context.sources.get(source)?.provider.snapshots;
   if (control?.keep === undefined) return `the provider removes it ${expiry(snapshot.expiresAt)} all the same: it lets nobody move that`;
   try {
     const { expiresAt } = await control.keep(snapshot, work);
@@ -111,12 +111,12 @@ async function keepAtProvider(workshop: Workshop, { source, snapshot }: Snapshot
   }
 }
 
-function releaseOf(workshop: Workshop, { entry }: AnyPoint): { hold?: Hold; expiresAt?: Date; note?: string } {
+function releaseOf(context: Context, { entry }: AnyPoint): { hold?: Hold; expiresAt?: Date; note?: string } {
   const { point } = entry;
   // Only the first release begins the keep; later ones end a hold that somebody put there meanwhile.
   if (point.preDeploy === undefined || point.hold === undefined || point.expiresAt !== undefined) return {};
-  const keepMs = workshop.sources.get(entry.source)?.snapshotPolicy?.preDeploy.keepMs ?? "forever";
-  if (keepMs !== "forever") return { expiresAt: new Date(workshop.clock.now().getTime() + keepMs) };
+  const keepMs = context.sources.get(entry.source)?.snapshotPolicy?.preDeploy.keepMs ?? "forever";
+  if (keepMs !== "forever") return { expiresAt: new Date(context.clock.now().getTime() + keepMs) };
   const reason = `the policy keeps it for ever; the deployment of ${point.preDeploy} succeeded`;
   return { hold: { ...point.hold, reason }, note: "the policy keeps points taken before a deployment for ever: it stays on hold" };
 }

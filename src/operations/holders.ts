@@ -6,7 +6,7 @@ import { isId } from "../core/ids.ts";
 import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../repository/lease-files.ts";
 import type { Repository } from "../repository/repository.ts";
 import { CLOCK_LIMIT_MS, clockReason } from "./clocks.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Context } from "./context.ts";
 
 export interface Holder extends FoundLease {
   /** Its job is over, whatever its journal says: what it left waits to be cleaned up. */
@@ -22,11 +22,11 @@ export interface Holders {
   readonly at: Date;
 }
 
-export async function holdersOf(workshop: Workshop, signal?: AbortSignal): Promise<Holders> {
+export async function holdersOf(context: Context, signal?: AbortSignal): Promise<Holders> {
   const holders: Holder[] = [];
   const flaws: LeaseFlaw[] = [];
   let present: Date | undefined;
-  for (const place of await placesOf(workshop)) {
+  for (const place of await placesOf(context)) {
     const found = await listLeases(place, signal);
     present ??= found.at;
     flaws.push(...found.flaws);
@@ -34,18 +34,18 @@ export async function holdersOf(workshop: Workshop, signal?: AbortSignal): Promi
       holders.push({ ...lease, abandoned: isAbandoned(place, lease, found.at), silent: isSilent(lease.renewedAt, found.at) });
     }
   }
-  return { holders, flaws, at: present ?? workshop.clock.now() };
+  return { holders, flaws, at: present ?? context.clock.now() };
 }
 
 /** Where records of jobs lie: the repository, and this machine's own place where anything was ever filed there. */
-export async function placesOf({ repository, aside }: Workshop): Promise<Repository[]> {
+export async function placesOf({ repository, aside }: Context): Promise<Repository[]> {
   const own = await aside?.find();
   return own === undefined ? [repository] : [repository, own];
 }
 
 /** Throws LEASE_HELD while a job that lives is using the restore point. One that died uses nothing any more. */
-export async function refuseInUse(workshop: Workshop, point: string, ownJob: string): Promise<void> {
-  const { holders } = await holdersOf(workshop);
+export async function refuseInUse(context: Context, point: string, ownJob: string): Promise<void> {
+  const { holders } = await holdersOf(context);
   const user = holders.find(({ record, abandoned }) => record.point === point && record.job !== ownJob && !abandoned);
   if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
 }

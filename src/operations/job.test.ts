@@ -9,37 +9,37 @@ import { type JobRecord, jobsSince } from "../repository/journal.ts";
 import { putJson } from "../repository/json-object.ts";
 import { leaseName } from "../repository/layout.ts";
 import { LEASE_TERM_MS, listLeases } from "../repository/lease-files.ts";
+import type { Context, Source } from "./context.ts";
 import { runJob } from "./job.ts";
 import { recoverJobs } from "./recover.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 const branch: Resource = { kind: "branch", locator: { name: "drill-1" } };
 
-/** A workshop whose provider remembers what it undid. */
-async function workshopFor(t: Parameters<typeof temporaryRepository>[0]) {
+/** A context whose provider remembers what it undid. */
+async function contextFor(t: Parameters<typeof temporaryRepository>[0]) {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const undone: Resource[] = [];
   const state = { undo: async (resource: Resource) => undone.push({ kind: resource.kind, locator: resource.locator }) > 0 };
   const provider = { name: "postgres", undo: (resource: Resource) => state.undo(resource) } as unknown as Provider;
   const source = { name: "shop", provider } as Source;
-  const workshop = { repository, clock, sources: new Map([["shop", source]]), servers: new Map(), lifeboat: "0" } as unknown as Workshop;
-  return { workshop, clock, undone, state, storage: repository.storage };
+  const context = { repository, clock, sources: new Map([["shop", source]]), servers: new Map(), lifeboat: "0" } as unknown as Context;
+  return { context, clock, undone, state, storage: repository.storage };
 }
 
 const watch = { signal: new AbortController().signal, progress: silentProgress };
 const order = { verb: "drill", source: "shop" };
 
-async function journals(workshop: Workshop): Promise<JobRecord[]> {
+async function journals(context: Context): Promise<JobRecord[]> {
   const found: JobRecord[] = [];
-  for await (const job of jobsSince(workshop.repository, new Date(0))) found.push(job);
+  for await (const job of jobsSince(context.repository, new Date(0))) found.push(job);
   return found;
 }
 
 test("R31 a job keeps each step's time, frees its lease, and journals its result", async (t) => {
-  const { workshop, clock } = await workshopFor(t);
+  const { context, clock } = await contextFor(t);
   const value = await runJob(
-    workshop,
+    context,
     order,
     watch,
     async (job) => {
@@ -50,7 +50,7 @@ test("R31 a job keeps each step's time, frees its lease, and journals its result
     (n) => ({ n }),
   );
   assert.equal(value, 7);
-  const [job] = await journals(workshop);
+  const [job] = await journals(context);
   assert.equal(job?.state, "done");
   assert.deepEqual(
     job?.steps.map(({ name, ms }) => [name, ms]),
@@ -60,15 +60,15 @@ test("R31 a job keeps each step's time, frees its lease, and journals its result
     ],
   );
   assert.deepEqual(job?.result, { n: 7 });
-  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  assert.deepEqual((await listLeases(context.repository)).leases, []);
 });
 
 test("a job that fails undoes what it declared and not what it struck out, and tells the first cause", async (t) => {
-  const { workshop, undone } = await workshopFor(t);
+  const { context, undone } = await contextFor(t);
   const first = new LifeboatError("DUMP_FAILED", "pg_dump died");
   const other: Resource = { kind: "branch", locator: { name: "gone" } };
   const run = runJob(
-    workshop,
+    context,
     order,
     watch,
     async (job) => {
@@ -81,21 +81,21 @@ test("a job that fails undoes what it declared and not what it struck out, and t
   );
   await assert.rejects(run, (error) => error === first);
   assert.deepEqual(undone, [branch]);
-  const [job] = await journals(workshop);
+  const [job] = await journals(context);
   assert.equal(job?.state, "failed");
   assert.deepEqual(job?.error, { code: "DUMP_FAILED", message: "pg_dump died" });
-  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  assert.deepEqual((await listLeases(context.repository)).leases, []);
 });
 
 test("what cannot be undone keeps its lease, so that a later start tries again", async (t) => {
-  const { workshop, undone, state, clock } = await workshopFor(t);
+  const { context, undone, state, clock } = await contextFor(t);
   const works = state.undo;
   state.undo = async () => {
     throw new LifeboatError("SOURCE_UNREACHABLE", "no answer");
   };
   const notes: string[] = [];
   const run = runJob(
-    workshop,
+    context,
     order,
     { ...watch, progress: { ...silentProgress, note: (text) => notes.push(text) } },
     async (job) => {
@@ -106,34 +106,34 @@ test("what cannot be undone keeps its lease, so that a later start tries again",
   );
   await assert.rejects(run, (error) => isLifeboatError(error, "LOAD_FAILED"));
   assert.match(notes.join("\n"), /still there: branch/);
-  assert.equal((await listLeases(workshop.repository)).leases.length, 1);
+  assert.equal((await listLeases(context.repository)).leases.length, 1);
   state.undo = works;
   clock.advance(LEASE_TERM_MS * 3);
-  const recovered = await recoverJobs(workshop, silentProgress);
+  const recovered = await recoverJobs(context, silentProgress);
   assert.deepEqual(
     recovered.map(({ left }) => left.length),
     [0],
   );
   assert.deepEqual(undone, [branch]);
-  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  assert.deepEqual((await listLeases(context.repository)).leases, []);
 });
 
 test("a job whose process died is closed as failed by the next start of any job", async (t) => {
-  const { workshop, undone, storage, clock } = await workshopFor(t);
+  const { context, undone, storage, clock } = await contextFor(t);
   // As the storage looks after kill -9: a lease of a process that is no more, and a journal that says running.
   await runJob(
-    workshop,
+    context,
     order,
     watch,
     async (job) => {
       Object.assign(job.record.owner, { startedTicks: "1" });
       await job.declare(branch);
-      const [lease] = (await listLeases(workshop.repository)).leases;
+      const [lease] = (await listLeases(context.repository)).leases;
       assert.ok(lease);
       const dead = { ...lease.record, owner: { ...lease.record.owner, startedTicks: "1" } };
       await putJson(storage, leaseName("drill-copy"), dead);
       await runJob(
-        workshop,
+        context,
         { verb: "verify", source: "shop" },
         watch,
         async () => undefined,
@@ -143,17 +143,17 @@ test("a job whose process died is closed as failed by the next start of any job"
     },
     () => ({}),
   ).catch(() => undefined); // its journal was closed by the other: the write after that is refused
-  const closed = (await journals(workshop)).find((job) => job.verb === "drill");
+  const closed = (await journals(context)).find((job) => job.verb === "drill");
   assert.equal(closed?.state, "failed");
   assert.match(closed?.error?.message ?? "", /its process ended/);
   clock.advance(1);
 });
 
 test("Ctrl-C ends a job as cancelled, cleans up, and frees the lease", async (t) => {
-  const { workshop, undone } = await workshopFor(t);
+  const { context, undone } = await contextFor(t);
   const stop = new AbortController();
   const run = runJob(
-    workshop,
+    context,
     order,
     { ...watch, signal: stop.signal },
     async (job) => {
@@ -165,5 +165,5 @@ test("Ctrl-C ends a job as cancelled, cleans up, and frees the lease", async (t)
   );
   await assert.rejects(run, (error) => isLifeboatError(error, "CANCELLED"));
   assert.deepEqual(undone, [branch]);
-  assert.deepEqual((await listLeases(workshop.repository)).leases, []);
+  assert.deepEqual((await listLeases(context.repository)).leases, []);
 });

@@ -4,10 +4,10 @@ import { ID_RANDOM_BYTES, makeId } from "../core/ids.ts";
 import type { Maker, Resource } from "../ports/resource.ts";
 import type { JobRecord } from "../repository/journal.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { Context, Watch } from "./context.ts";
 import { type FiledAside, type JobOrder, JobRecords } from "./records.ts";
 import { tidy } from "./recover.ts";
 import { resourceInWords, undo } from "./undo.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Job {
   readonly id: string;
@@ -48,16 +48,16 @@ const URGENT_MS = 10_000;
  * then its error is thrown on. What cannot be undone here keeps its lease, so that a later start finds it.
  */
 export async function runJob<T>(
-  workshop: Workshop,
+  context: Context,
   order: JobOrder,
   watch: Watch,
   run: (job: Job) => Promise<T>,
   resultOf: (value: T) => Readonly<Record<string, unknown>>,
 ): Promise<T> {
-  await tidy(workshop, watch, order.aside ? URGENT_MS : undefined);
-  const { clock } = workshop;
+  await tidy(context, watch, order.aside ? URGENT_MS : undefined);
+  const { clock } = context;
   const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
-  const records = await JobRecords.open(workshop, order, id, watch.progress);
+  const records = await JobRecords.open(context, order, id, watch.progress);
   const { journal } = records;
   const signal = AbortSignal.any([watch.signal, records.lost]);
   const job: Job = {
@@ -80,7 +80,7 @@ export async function runJob<T>(
       return records.aside;
     },
   };
-  const { memory } = workshop.repository;
+  const { memory } = context.repository;
   try {
     memory.jobBegan(id);
     await journal.write();
@@ -88,7 +88,7 @@ export async function runJob<T>(
     await journal.end({ result: resultOf(value) });
     // What is still listed could not be written down where it belongs: the next start does that.
     if (journal.open().length > 0) {
-      await records.forsake();
+      await records.abandon();
       return value;
     }
     memory.jobEnded(id);
@@ -97,8 +97,8 @@ export async function runJob<T>(
   } catch (error) {
     const first = records.lost.aborted ? records.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
     if (records.lost.aborted) throw first; // whoever took the lease cleans up: two must not
-    await closeFailed(workshop, records, first, watch).catch(async (later) => {
-      await records.forsake();
+    await closeFailed(context, records, first, watch).catch(async (later) => {
+      await records.abandon();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
       watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
     });
@@ -106,12 +106,12 @@ export async function runJob<T>(
   }
 }
 
-async function closeFailed(workshop: Workshop, records: JobRecords, error: unknown, watch: Watch): Promise<void> {
+async function closeFailed(context: Context, records: JobRecords, error: unknown, watch: Watch): Promise<void> {
   const { journal } = records;
-  const { left, says } = await undo(workshop, journal, records.maker);
+  const { left, says } = await undo(context, journal, records.maker);
   for (const sentence of says) watch.progress.note(sentence);
   await journal.end({ error });
-  if (left.length === 0) workshop.repository.memory.jobEnded(journal.record.id);
+  if (left.length === 0) context.repository.memory.jobEnded(journal.record.id);
   if (left.length === 0) return records.release();
   const names = left.map((one) => `${resourceInWords(one)} (${one.why})`);
   throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);

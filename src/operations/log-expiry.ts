@@ -8,10 +8,10 @@ import { removeLogFile } from "../repository/log.ts";
 import { type LogPlace, placeOf } from "../repository/log-place.ts";
 import { readAll } from "../repository/read-all.ts";
 import { recordLogRemoval } from "../repository/removals.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { holdersOf } from "./holders.ts";
 import type { Job } from "./job.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface LogExpiryPlan extends LogExpiry {
   readonly removeBytes: number;
@@ -44,14 +44,14 @@ const groundsFor = ({ stretches, bases }: SourceLog, { engine }: Source, windowM
 
 /** What would go of the log, once the restore points that are to go have gone. */
 export async function planLogExpiry(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   log: SourceLog,
   decided: { readonly removing: ReadonlySet<string>; readonly blocked: readonly string[] },
 ): Promise<LogExpiryPlan> {
-  const now = workshop.clock.now();
+  const now = context.clock.now();
   const grounds = source.windowMs === undefined ? undefined : groundsFor(log, source, source.windowMs, now);
-  const { holders } = await holdersOf(workshop);
+  const { holders } = await holdersOf(context);
   const inUse = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [] : (record.point ?? []))));
   const bases = log.bases.filter(({ id }) => inUse.has(id) || !decided.removing.has(id));
   const leads = (id: string): boolean => {
@@ -79,21 +79,21 @@ function leftoversOf({ log, bases }: SourceLog, { keep }: LogExpiry): LogPlace[]
 
 /** Removes what the repository, as it is now, does not need any more. Returns what was done. */
 export async function removeLog(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   blocked: readonly string[],
   job: Job,
   watch: Watch,
 ): Promise<LogExpiryPlan> {
-  const log = await logOf(workshop, source.name, job.signal);
-  const plan = await planLogExpiry(workshop, source, log, { removing: new Set(), blocked });
+  const log = await logOf(context, source.name, job.signal);
+  const plan = await planLogExpiry(context, source, log, { removing: new Set(), blocked });
   await job.assertAlive();
-  await recordLogRemoval(workshop.repository, source.name, endsOf(plan.remove), workshop.clock);
+  await recordLogRemoval(context.repository, source.name, endsOf(plan.remove), context.clock);
   let refused: string | undefined;
   await readAll([...plan.leftovers, ...plan.remove.map(placeOf)], async (place) => {
     if (refused !== undefined) return;
     try {
-      await removeLogFile(workshop.repository, place, job.signal); // JSON first: from that moment on nobody counts on it
+      await removeLogFile(context.repository, place, job.signal); // JSON first: from that moment on nobody counts on it
       watch.progress.advance(1);
     } catch (error) {
       job.signal.throwIfAborted();

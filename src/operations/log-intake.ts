@@ -17,7 +17,7 @@ import {
 } from "../repository/log.ts";
 import { placeOf } from "../repository/log-place.ts";
 import { readWhole } from "../repository/whole.ts";
-import type { Source, Workshop } from "./workshop.ts";
+import type { Context, Source } from "./context.ts";
 
 export interface TakenIn {
   readonly name: string;
@@ -49,7 +49,7 @@ const BACKUP_LABEL = /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/;
 
 /** Stores the file. The same again is fine; anything else under its name is LOG_INVALID, damaged bytes are INTEGRITY. */
 export async function takeIn(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   name: string,
   bytes: Uint8Array,
@@ -57,8 +57,8 @@ export async function takeIn(
 ): Promise<TakenIn> {
   const physical = logEngineOf(source);
   const { signal } = options;
-  const archivedAt = workshop.clock.now().toISOString();
-  const lockUntil = workshop.lockMs === undefined ? undefined : new Date(workshop.clock.now().getTime() + workshop.lockMs);
+  const archivedAt = context.clock.now().toISOString();
+  const lockUntil = context.lockMs === undefined ? undefined : new Date(context.clock.now().getTime() + context.lockMs);
   if (BACKUP_LABEL.test(name)) return { name, outcome: "ignored" };
   const segmentName = name.replace(/\.partial$/, "");
   const kind = physical.logFileKind(segmentName);
@@ -66,22 +66,22 @@ export async function takeIn(
   const timeline = Number.parseInt(name.slice(0, 8), 16);
   if (kind === "history") {
     const history = { source: source.name, timeline, entries: physical.readHistory(bytes), archivedAt };
-    const stored = await storeHistory(workshop.repository, workshop.sealKey, history, bytes, { lockUntil, signal });
+    const stored = await storeHistory(context.repository, context.sealKey, history, bytes, { lockUntil, signal });
     return { name, outcome: outcomeOf(stored) };
   }
-  const known = await knownAlready(workshop, source.name, timeline, name, bytes, signal);
+  const known = await knownAlready(context, source.name, timeline, name, bytes, signal);
   if (known !== undefined) return { name, outcome: "known", segment: known };
   const startsAt = physical.startOfSegment?.(segmentName);
   const before =
     startsAt === undefined
-      ? await segmentBefore(workshop, source.name, segmentName, bytes.length, options)
-      : await segmentEndingAt(workshop, source.name, startsAt, options);
+      ? await segmentBefore(context, source.name, segmentName, bytes.length, options)
+      : await segmentEndingAt(context, source.name, startsAt, options);
   const { facts, linked } = physical.readSegment(name, bytes, before);
   const previous = linked && before !== undefined ? { name: before.name, sha256: before.plain.sha256 } : undefined;
   const segment = { ...facts, source: source.name, archivedAt, previous };
-  const stored = await storeSegment(workshop.repository, workshop.sealKey, segment, bytes, { lockUntil, signal });
-  if (!facts.partial) await linkNext(workshop, source, stored.record, signal);
-  const notice = previous === undefined ? await noticeOf(workshop, source.name, stored.record, before) : undefined;
+  const stored = await storeSegment(context.repository, context.sealKey, segment, bytes, { lockUntil, signal });
+  if (!facts.partial) await linkNext(context, source, stored.record, signal);
+  const notice = previous === undefined ? await noticeOf(context, source.name, stored.record, before) : undefined;
   return { name, outcome: outcomeOf(stored), segment: stored.record, notice };
 }
 
@@ -89,20 +89,20 @@ const outcomeOf = (stored: Stored<unknown>): "stored" | "known" => (stored.exist
 
 /** A whole segment that PostgreSQL offers again is recognised by its digest, without reading its records. */
 async function knownAlready(
-  workshop: Workshop,
+  context: Context,
   source: string,
   timeline: number,
   name: string,
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<LogSegment | undefined> {
-  const record = await readSegmentRecord(workshop.repository, { source, timeline, stem: name }, signal);
+  const record = await readSegmentRecord(context.repository, { source, timeline, stem: name }, signal);
   return record?.plain.sha256 === createHash("sha256").update(bytes).digest("hex") ? record : undefined;
 }
 
 /** The whole segment just before this one, on its own timeline or on the one that it came from. */
 async function segmentBefore(
-  workshop: Workshop,
+  context: Context,
   source: string,
   name: string,
   segmentBytes: number,
@@ -111,14 +111,14 @@ async function segmentBefore(
   const timeline = Number.parseInt(name.slice(0, 8), 16);
   const start = positionOf(name, segmentBytes);
   if (start === 0n) return undefined;
-  const history = await readHistoryRecord(workshop.repository, source, timeline, signal);
+  const history = await readHistoryRecord(context.repository, source, timeline, signal);
   const parent = history === undefined ? timeline : timelineAt(history.entries, timeline, start - 1n);
   for (const line of new Set([parent, timeline])) {
     const wanted = segmentNameAt(line, start - 1n, segmentBytes);
     const found =
       last?.name === wanted && !last.partial
         ? last
-        : await readSegmentRecord(workshop.repository, { source, timeline: line, stem: wanted }, signal);
+        : await readSegmentRecord(context.repository, { source, timeline: line, stem: wanted }, signal);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -126,7 +126,7 @@ async function segmentBefore(
 
 /** Of segments that are cut at any length: the one whose end is this one's beginning. */
 async function segmentEndingAt(
-  workshop: Workshop,
+  context: Context,
   source: string,
   position: string,
   { last, signal }: IntakeOptions,
@@ -134,7 +134,7 @@ async function segmentEndingAt(
   if (last !== undefined && !last.partial && compareLsn(last.nextLsn, position) <= 0) {
     return last.nextLsn === position ? last : undefined; // nothing newer was stored than the last one
   }
-  const { segments } = await workshop.catalog.log(source, signal);
+  const { segments } = await context.catalog.log(source, signal);
   return segments.find(({ nextLsn, partial }) => !partial && nextLsn === position);
 }
 
@@ -148,14 +148,14 @@ const NO_KEY: ReadonlySet<string> = new Set(["KEY_MISSING", "KEY_INVALID", "WRON
  * A segment that arrived before the one it runs on from could not be linked then. Its records must be read again for it,
  * which takes a key; without one it stays apart, and `verify` on a machine that has the key mends it.
  */
-async function linkNext(workshop: Workshop, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
+async function linkNext(context: Context, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
   if (segment.free) return; // they come in order; what was mended by hand is linked by `verify`
   const segmentBytes = Number(parseLsn(segment.nextLsn) - parseLsn(segment.startLsn));
   const stem = segmentNameAt(segment.timeline, parseLsn(segment.nextLsn), segmentBytes);
-  const next = await readSegmentRecord(workshop.repository, { source: source.name, timeline: segment.timeline, stem }, signal);
+  const next = await readSegmentRecord(context.repository, { source: source.name, timeline: segment.timeline, stem }, signal);
   if (next === undefined || next.previous !== undefined) return;
   try {
-    await relink(workshop, source, segment, next, signal);
+    await relink(context, source, segment, next, signal);
   } catch (error) {
     if (!isLifeboatError(error) || !NO_KEY.has(error.code)) throw error;
   }
@@ -163,16 +163,16 @@ async function linkNext(workshop: Workshop, source: Source, segment: LogSegment,
 
 /** Whether the records of a stored segment run on from another one after all; if so, its JSON says so from now on. */
 export async function relink(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   before: LogSegment,
   next: LogSegment,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const key = await workshop.openKey();
-  const bytes = await readSegmentBytes(readLogBytes(workshop.repository.storage, placeOf(next), next, key, signal), next);
+  const key = await context.openKey();
+  const bytes = await readSegmentBytes(readLogBytes(context.repository.storage, placeOf(next), next, key, signal), next);
   const { linked } = logEngineOf(source).readSegment(fileNameOf(next), bytes, before);
-  if (linked) await linkSegment(workshop.repository, next, { name: before.name, sha256: before.plain.sha256 });
+  if (linked) await linkSegment(context.repository, next, { name: before.name, sha256: before.plain.sha256 });
   return linked;
 }
 
@@ -188,13 +188,13 @@ export async function readSegmentBytes(
 }
 
 async function noticeOf(
-  workshop: Workshop,
+  context: Context,
   source: string,
   segment: LogSegment,
   before: LogSegment | undefined,
 ): Promise<string | undefined> {
   if (before !== undefined) return `log segment ${segment.name} does not run on from ${before.name}: a new stretch of log begins with it`;
-  const log = await workshop.catalog.log(source);
+  const log = await context.catalog.log(source);
   if (log.segments.every(({ name }) => name === segment.name)) return undefined; // the very first one
   if (segment.free) return `the log before position ${segment.startLsn} is not in the archive: a new stretch of log begins there`;
   return `the log before ${segment.name} is not in the archive: a new stretch of log begins with it`;

@@ -4,9 +4,9 @@ import type { HealthReason } from "../core/health.ts";
 import { logReasons } from "../core/log-health.ts";
 import { dateOfMicros } from "../core/micros.ts";
 import type { LogState } from "../ports/log.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "flaws"> {
   readonly segments: number;
@@ -22,12 +22,12 @@ const ASK_MS = 10_000;
 
 /** Undefined where there is no archive and nobody wants one. What the source does not answer is left out: that it does not is a reason already. */
 export async function logStatus(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   points: readonly PointEntry[],
   watch: Watch,
 ): Promise<LogStatus | undefined> {
-  const found = await logOf(workshop, source.name, watch.signal, points);
+  const found = await logOf(context, source.name, watch.signal, points);
   const { log, bases, window, flaws, stretches } = found;
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
   // Dumps are worth having without any log; base backups are there for it.
@@ -52,7 +52,7 @@ export async function logStatus(
     rpoSeconds: source.objective.rpoSeconds,
     baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
     slot,
-    now: workshop.clock.now(),
+    now: context.clock.now(),
   });
   // A source with base backups only, and no word of a window, wants no log: that they stand alone is as it should be.
   const relevant = [...reasons].filter(({ code }) => wanted || log.segments.length > 0 || code !== "LOG_BEHIND");
@@ -94,16 +94,16 @@ export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
 
 /** For `list`: what can be reached of every source whose log is archived; sources whose provider keeps a history are its own to ask. */
 export async function logWindows(
-  workshop: Workshop,
+  context: Context,
   names: Iterable<string>,
   points: readonly PointEntry[],
   watch: Watch,
 ): Promise<LogWindows[]> {
   const found: LogWindows[] = [];
   for (const source of names) {
-    if (workshop.sources.get(source)?.managed === true) continue;
+    if (context.sources.get(source)?.managed === true) continue;
     const { stretches, flaws } = await logOf(
-      workshop,
+      context,
       source,
       watch.signal,
       points.filter((entry) => entry.source === source),

@@ -3,8 +3,8 @@ import { type LogBase, type LogView, viewLog } from "../core/log-window.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { isDamaged } from "../core/restore-point.ts";
 import type { StoredLog } from "../repository/log-catalog.ts";
+import type { Context } from "./context.ts";
 import { type PointEntry, pointsOf } from "./points.ts";
-import type { Workshop } from "./workshop.ts";
 
 export interface SourceLog extends LogView {
   readonly log: StoredLog;
@@ -16,8 +16,8 @@ export interface SourceLog extends LogView {
  * Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet.
  * @param known the source's points, where they were read just now
  */
-export async function logOf(workshop: Workshop, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
-  const [points, log] = await Promise.all([known ?? pointsOf(workshop, source), workshop.catalog.log(source, signal)]);
+export async function logOf(context: Context, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
+  const [points, log] = await Promise.all([known ?? pointsOf(context, source), context.catalog.log(source, signal)]);
   const bases = points.flatMap((entry) => {
     const facts = baseOf(entry.manifest);
     return facts === undefined || isDamaged(entry.point) ? [] : [{ id: entry.point.id, facts, entry }];

@@ -4,8 +4,8 @@ import { LifeboatError } from "../core/errors.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { Branch, HistoryControl, HistoryTarget, ProviderSnapshot } from "../ports/control.ts";
 import type { Resource } from "../ports/resource.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import type { Job } from "./job.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 /** The provider removes a scratch branch by itself after this long, whatever becomes of us. */
 export const SCRATCH_TERM_MS = 6 * 3_600_000;
@@ -20,7 +20,7 @@ export function historyControl(source: Source): HistoryControl {
 
 /** Runs `look` with a database that holds the point's data. */
 export async function lookInto<T>(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   job: Job,
   snapshot: ProviderSnapshot,
@@ -31,14 +31,14 @@ export async function lookInto<T>(
   const direct = await source.provider.snapshots?.connection(snapshot, work);
   if (direct !== undefined) return look(direct);
   const target = { kind: "snapshot", id: snapshot.id, form: snapshot.form } as const;
-  return inScratchBranch(workshop, source, job, target, watch, (branch) => look(branch.connection));
+  return inScratchBranch(context, source, job, target, watch, (branch) => look(branch.connection));
 }
 
 export type ScratchBranch = Branch & { readonly resource: Resource };
 
 /** A branch at the target that is gone when this returns or throws; its name carries the job's id, and it expires by itself. */
 export async function inScratchBranch<T>(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   job: Job,
   target: HistoryTarget,
@@ -51,7 +51,7 @@ export async function inScratchBranch<T>(
       name: history.scratchName(job.maker),
       maker: job.maker,
       target,
-      expiresAt: new Date(workshop.clock.now().getTime() + SCRATCH_TERM_MS),
+      expiresAt: new Date(context.clock.now().getTime() + SCRATCH_TERM_MS),
       declare: (resource) => job.declare(resource),
       signal: job.signal,
       progress: watch.progress,

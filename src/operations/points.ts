@@ -10,7 +10,7 @@ import { isDamaged, isWhole } from "../core/restore-point.ts";
 import type { Check } from "../core/verdict.ts";
 import { listStoredSources, readManifest } from "../repository/backups.ts";
 import type { CatalogEntry } from "../repository/catalog.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Context } from "./context.ts";
 
 export interface PointEntry extends CatalogEntry {
   readonly source: string;
@@ -21,15 +21,15 @@ export interface PointEntry extends CatalogEntry {
  * source. `unsigned`: those that nothing may depend on as well, for a list, or for a person who asks for one of them.
  */
 export async function pointsOf(
-  workshop: Workshop,
+  context: Context,
   source?: string,
   { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
 ): Promise<PointEntry[]> {
   const names =
-    source === undefined ? new Set([...workshop.sources.keys(), ...(await listStoredSources(workshop.repository.storage))]) : [source];
+    source === undefined ? new Set([...context.sources.keys(), ...(await listStoredSources(context.repository.storage))]) : [source];
   const points: PointEntry[] = [];
   for (const name of names) {
-    for (const entry of await workshop.catalog.entries(name)) {
+    for (const entry of await context.catalog.entries(name)) {
       if (unsigned || entry.point.unsigned === undefined) points.push({ ...entry, source: name });
     }
   }
@@ -38,12 +38,12 @@ export async function pointsOf(
 
 /** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS; POINT_UNSIGNED unless it may be unsigned. */
 export async function findPoint(
-  workshop: Workshop,
+  context: Context,
   wanted: string,
   source?: string,
   { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
 ): Promise<PointEntry> {
-  const points = await pointsOf(workshop, source, { unsigned: true });
+  const points = await pointsOf(context, source, { unsigned: true });
   const named = ofTrust(points.filter(({ point }) => point.name === wanted));
   if (named.length > 1) {
     throw new LifeboatError(
@@ -51,10 +51,10 @@ export async function findPoint(
       `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.point.id}`).join(", ")}`,
     );
   }
-  const id = named[0]?.point.id ?? idOf(workshop, wanted, points, source);
+  const id = named[0]?.point.id ?? idOf(context, wanted, points, source);
   const found = points.find(({ point }) => point.id === id) as PointEntry;
   if (found.point.unsigned && !unsigned) throw unsignedPoint(found);
-  return confirm(workshop, found);
+  return confirm(context, found);
 }
 
 /** A planted point of the same name must not make a name ambiguous. */
@@ -89,22 +89,22 @@ export interface Target {
  * which is then seldom reached exactly. CAPABILITY_MISSING for a position in the log.
  */
 export async function targetOf(
-  workshop: Workshop,
+  context: Context,
   source: string,
   target: RecoveryTarget,
   options: { readonly unsigned?: boolean | undefined } = {},
 ): Promise<Target> {
-  const now = workshop.clock.now();
-  const points = await pointsOf(workshop, source);
+  const now = context.clock.now();
+  const points = await pointsOf(context, source);
   if (target.kind === "lsn")
     throw new LifeboatError("CAPABILITY_MISSING", `${source} has no log archive, so no position in its log can be reached`);
   const instant = target.kind === "time" ? dateOfMicros(target.at) : now;
   if (target.kind === "point") {
-    const entry = await findPoint(workshop, target.name, source, options);
+    const entry = await findPoint(context, target.name, source, options);
     const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
     return { entry, asked: target, named: true, instant: entry.point.time, exact: true, remarks };
   }
-  if (points.length === 0) throw nothingOf(workshop, source);
+  if (points.length === 0) throw nothingOf(context, source);
   // A base backup is no database to load: it has a road of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
   const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target.kind === "latest" ? usable.at(-1) : undefined);
@@ -112,12 +112,12 @@ export async function targetOf(
     const exact = target.kind === "latest" || found.point.time.getTime() === instant.getTime();
     const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
     return {
-      entry: await confirm(workshop, found),
+      entry: await confirm(context, found),
       asked: target,
       named: false,
       instant,
       exact,
-      remarks: [...(exact ? [] : [remark]), ...workshop.catalog.flaws(source).map(({ message }) => message)],
+      remarks: [...(exact ? [] : [remark]), ...context.catalog.flaws(source).map(({ message }) => message)],
     };
   }
   const [first] = usable;
@@ -140,7 +140,7 @@ export async function targetOf(
   );
 }
 
-function nothingOf({ catalog }: Workshop, source: string): LifeboatError {
+function nothingOf({ catalog }: Context, source: string): LifeboatError {
   const flaws = catalog.flaws(source);
   const unsigned = flaws.filter(({ code }) => code === "POINT_UNSIGNED").length;
   const [other] = flaws.filter(({ code }) => code !== "POINT_UNSIGNED");
@@ -150,15 +150,15 @@ function nothingOf({ catalog }: Workshop, source: string): LifeboatError {
 }
 
 /** The id meant. When none fits and a manifest could not be read, that one may well be it: its damage is what is told. */
-function idOf(workshop: Workshop, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
+function idOf(context: Context, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
   try {
     return resolveId(
       wanted,
       points.map(({ point }) => point.id),
     );
   } catch (cause) {
-    const names = source === undefined ? [...workshop.sources.keys()] : [source];
-    const flaw = names.flatMap((name) => workshop.catalog.flaws(name))[0]?.message;
+    const names = source === undefined ? [...context.sources.keys()] : [source];
+    const flaw = names.flatMap((name) => context.catalog.flaws(name))[0]?.message;
     if (!isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
     if (flaw === undefined) throw unknownPoint(cause);
     throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
@@ -170,8 +170,8 @@ const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
   new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`, then give ${UNDERSTOOD_TARGETS}` });
 
 /** The storage has the last word: a catalog may be older than a removal. */
-async function confirm(workshop: Workshop, entry: PointEntry): Promise<PointEntry> {
-  const found = await readManifest(workshop.repository, { source: entry.source, folder: entry.folder });
+async function confirm(context: Context, entry: PointEntry): Promise<PointEntry> {
+  const found = await readManifest(context.repository, { source: entry.source, folder: entry.folder });
   if (found === undefined)
     throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
   if (found.signedBy === undefined && entry.point.unsigned === undefined) throw unsignedPoint(entry);

@@ -3,6 +3,7 @@ import { LifeboatError } from "../core/errors.ts";
 import { NAME_PATTERNS } from "../core/names.ts";
 import type { Plan, PlanRefusal } from "../core/plan.ts";
 import type { Connection } from "../ports/connection.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
 import { historyControl } from "./look.ts";
 import { recoverJobs } from "./recover.ts";
@@ -10,7 +11,6 @@ import { freeBranchName } from "./recovery/provider-plan.ts";
 import { findSnapshot } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
 import { recordKept } from "./undo-provider.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface PromoteRequest {
   /** The branch, by name or id. */
@@ -38,9 +38,9 @@ interface Course {
   readonly refusals: readonly PlanRefusal[];
 }
 
-export async function planPromote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Plan> {
+export async function planPromote(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Plan> {
   promotionOf(source);
-  const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
+  const { branch, name, keepAs, refusals } = await plot(context, source, request, watch);
   return {
     verb: "promote",
     source: source.name,
@@ -57,16 +57,16 @@ export async function planPromote(workshop: Workshop, source: Source, request: P
 }
 
 /** BRANCH_UNKNOWN, CONFIRMATION_NEEDED, and what the provider throws. */
-export async function promote(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
-  await recoverJobs(workshop, watch.progress); // a promotion that died half-way is ended first
+export async function promote(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
+  await recoverJobs(context, watch.progress); // a promotion that died half-way is ended first
   const promoting = promotionOf(source);
-  const { branch, name, keepAs, refusals } = await plot(workshop, source, request, watch);
+  const { branch, name, keepAs, refusals } = await plot(context, source, request, watch);
   const [refusal] = refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, refusal.message, { hint: `repeat the command with --yes ${source.name} when you are sure` });
   }
   return runJob(
-    workshop,
+    context,
     { verb: "promote", source: source.name, exclusive: true },
     watch,
     async (job) => {
@@ -76,7 +76,7 @@ export async function promote(workshop: Workshop, source: Source, request: Promo
       const { connection, kept, warnings } = await job.step("promote", () =>
         promoting({ branch: branch.id, name, keepAs, signal: job.signal, progress: watch.progress }),
       );
-      await recordKept(workshop, source.name, kept, { job: job.id, verb: "promote" });
+      await recordKept(context, source.name, kept, { job: job.id, verb: "promote" });
       await job.strike(resource);
       return { job: job.id, name, connection, kept, warnings };
     },
@@ -92,17 +92,17 @@ function promotionOf(source: Source) {
   });
 }
 
-async function plot(workshop: Workshop, source: Source, request: PromoteRequest, watch: Watch): Promise<Course> {
+async function plot(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Course> {
   const history = historyControl(source);
   const branch = await history.find(request.branch, watch);
   if (branch === undefined) {
-    const point = await findSnapshot(workshop, request.branch, [source], watch);
+    const point = await findSnapshot(context, request.branch, [source], watch);
     throw new LifeboatError("BRANCH_UNKNOWN", `${source.name} has no branch ${request.branch}`, {
       ...(point && { hint: `it is a snapshot: \`lifeboat restore ${source.name} --to ${request.branch}\` makes a branch of it` }),
     });
   }
   if (branch.production) throw new LifeboatError("USAGE", `branch ${branch.name} of ${source.name} is production already`);
-  const at = workshop.clock.now();
+  const at = context.clock.now();
   const name = request.name ?? source.productionName ?? (await freeBranchName(source, NAME_PATTERNS.production, undefined, at, watch));
   const keepAs = await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch);
   const refusals: PlanRefusal[] =

@@ -4,9 +4,9 @@ import type { HealthReason } from "../core/health.ts";
 import { providerReasons } from "../core/provider-health.ts";
 import { byTime, type RestorePoint } from "../core/restore-point.ts";
 import type { ProviderState } from "../ports/control.ts";
+import type { Context, Source, Watch } from "./context.ts";
+import { nameOfOrphan, orphansOf } from "./orphans.ts";
 import { isScheduled, type SnapshotEntry, snapshotsOf, tierOfRule } from "./snapshots.ts";
-import { nameOfStray, straysOf } from "./strays.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface ProviderStatus {
   readonly state?: ProviderState | undefined;
@@ -20,20 +20,20 @@ export interface ProviderStatus {
 const ASK_MS = 30_000;
 
 /** Undefined for a provider without a control plane. What cannot be learned is a reason, never an error. */
-export async function providerStatus(workshop: Workshop, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
+export async function providerStatus(context: Context, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
   if (source.managed !== true) return undefined;
-  const now = workshop.clock.now();
+  const now = context.clock.now();
   const none = { limits: [], drift: [], rules: [], now };
   const deadline = AbortSignal.timeout(ASK_MS);
   try {
     const work = { signal: AbortSignal.any([watch.signal, deadline]) };
     const state = await source.provider.settings?.read(work);
     const records: HealthReason[] = [];
-    const entries = await snapshotsOf(workshop, source, work, (flaw) => records.push(flaw));
-    const strays = (await straysOf(workshop, source, work)).map(nameOfStray);
+    const entries = await snapshotsOf(context, source, work, (flaw) => records.push(flaw));
+    const orphans = (await orphansOf(context, source, work)).map(nameOfOrphan);
     const { limits = [], drift = [], window } = state ?? {};
     const rules = rulesOf(source, entries);
-    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, strays, now });
+    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, orphans, now });
     return {
       state,
       reasons: [...records, ...reasons],

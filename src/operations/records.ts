@@ -7,8 +7,8 @@ import { isRefusal } from "../ports/storage.ts";
 import { Journal } from "../repository/journal.ts";
 import { acquireLease, type Lease } from "../repository/leases.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { Context } from "./context.ts";
 import { makerOf } from "./maker.ts";
-import type { Workshop } from "./workshop.ts";
 
 /** What a job is to be. */
 export interface JobOrder {
@@ -36,7 +36,7 @@ export class JobRecords {
   readonly journal: Journal;
   /** What the job's resources are marked with: by the key that signs where its records lie. */
   readonly maker: Maker;
-  readonly #workshop: Workshop;
+  readonly #context: Context;
   readonly #order: JobOrder;
   readonly #progress: Progress;
   readonly #leaseName: string;
@@ -45,10 +45,10 @@ export class JobRecords {
   #place: Repository;
   #aside: FiledAside | undefined;
 
-  private constructor(workshop: Workshop, order: JobOrder, id: string, progress: Progress) {
-    const { repository, clock, lifeboat } = workshop;
+  private constructor(context: Context, order: JobOrder, id: string, progress: Progress) {
+    const { repository, clock, lifeboat } = context;
     const { verb, source } = order;
-    this.#workshop = workshop;
+    this.#context = context;
     this.#order = order;
     this.#progress = progress;
     this.#place = repository;
@@ -59,10 +59,10 @@ export class JobRecords {
   }
 
   /** Takes the job's lease. LEASE_HELD, and what the storage throws. */
-  static async open(workshop: Workshop, order: JobOrder, id: string, progress: Progress): Promise<JobRecords> {
-    const records = new JobRecords(workshop, order, id, progress);
+  static async open(context: Context, order: JobOrder, id: string, progress: Progress): Promise<JobRecords> {
+    const records = new JobRecords(context, order, id, progress);
     try {
-      await records.#acquire(workshop.repository);
+      await records.#acquire(context.repository);
     } catch (error) {
       if (!order.aside || (await records.#moveAside(error)) === undefined) throw error;
       records.journal.moveTo(records.#place);
@@ -90,7 +90,7 @@ export class JobRecords {
     try {
       return await write(place, this.#aside);
     } catch (error) {
-      if (!this.#order.aside || place !== this.#workshop.repository) throw error;
+      if (!this.#order.aside || place !== this.#context.repository) throw error;
       const elsewhere = await this.#moveAside(error);
       if (elsewhere === undefined) throw error;
       return write(elsewhere, this.#aside);
@@ -99,7 +99,7 @@ export class JobRecords {
 
   /** As `Lease.use`. On a storage that was full a moment ago, the lease itself is tried for again first: others see no other. */
   async claim(point: string | undefined): Promise<void> {
-    const { repository } = this.#workshop;
+    const { repository } = this.#context;
     if (this.#aside !== undefined && !this.#leases.has(repository)) await this.#acquire(repository).catch(ignoreUnwritable); // LEASE_HELD counts
     for (const [place, lease] of this.#leases) {
       try {
@@ -118,21 +118,21 @@ export class JobRecords {
     for (const lease of this.#leases.values()) await lease.release();
   }
 
-  async forsake(): Promise<void> {
-    for (const lease of this.#leases.values()) await lease.forsake();
+  async abandon(): Promise<void> {
+    for (const lease of this.#leases.values()) await lease.abandon();
   }
 
   async #acquire(place: Repository): Promise<void> {
     const { verb, source, point, aside } = this.#order;
     const holder = { job: this.journal.record.id, journal: this.journal.name, verb, source, point };
-    const lease = await acquireLease(place, this.#leaseName, holder, this.#workshop.clock, { mayLapse: aside });
+    const lease = await acquireLease(place, this.#leaseName, holder, this.#context.clock, { mayLapse: aside });
     this.#leases.set(place, lease);
     lease.lost.addEventListener("abort", () => this.#lost.abort(lease.lost.reason), { once: true });
   }
 
   /** From now on the records lie on this machine. Undefined: the error is not about what can be written, or there is no such place. */
   async #moveAside(error: unknown): Promise<Repository | undefined> {
-    const { aside, repository } = this.#workshop;
+    const { aside, repository } = this.#context;
     if (aside === undefined || !isUnwritable(error)) return undefined;
     if (this.#aside !== undefined) return this.#place;
     let place: Repository;

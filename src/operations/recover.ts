@@ -8,10 +8,10 @@ import { Journal } from "../repository/journal.ts";
 import { type FoundLease, isAbandoned, isSilent, lifeOfJob, listLeases } from "../repository/lease-files.ts";
 import { takeOverLease } from "../repository/leases.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { Context, Watch } from "./context.ts";
 import { placesOf } from "./holders.ts";
 import { makerOf } from "./maker.ts";
 import { type Left, resourceInWords, type Undoing, undo, undoForeign } from "./undo.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Recovered {
   readonly job: string;
@@ -26,15 +26,15 @@ export interface Recovered {
 }
 
 /** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, frees its lease, and says so. */
-export async function recoverJobs(workshop: Workshop, progress: Progress): Promise<Recovered[]> {
+export async function recoverJobs(context: Context, progress: Progress): Promise<Recovered[]> {
   const recovered: Recovered[] = [];
-  for (const place of await placesOf(workshop)) {
+  for (const place of await placesOf(context)) {
     const { leases, at, leftovers } = await listLeases(place);
     for (const name of leftovers) await removeQuietly(place.storage, name);
     for (const found of leases) {
       if (!isAbandoned(place, found, at)) continue;
       try {
-        const closed = await recoverOne(workshop, place, found, progress);
+        const closed = await recoverOne(context, place, found, progress);
         if (closed) recovered.push(closed);
       } catch (error) {
         // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
@@ -57,26 +57,26 @@ export async function recoverJobs(workshop: Workshop, progress: Progress): Promi
 }
 
 /**
- * Cleans up before a job begins. What goes wrong is a note: it keeps no job from its work. With `patienceMs`, a clean-up that takes
+ * Cleans up before a job begins. What goes wrong is a note: it keeps no job from its work. With `timeoutMs`, a clean-up that takes
  * longer goes on beside the job, in silence; what it does not end, the next start does.
  */
-export async function tidy(workshop: Workshop, { signal, progress }: Watch, patienceMs?: number): Promise<void> {
+export async function tidy(context: Context, { signal, progress }: Watch, timeoutMs?: number): Promise<void> {
   let told = true;
   const notes: Progress = { ...silentProgress, note: (message) => (told ? progress.note(message) : undefined) };
-  const cleaning = recoverJobs(workshop, notes).catch((error: unknown) => {
+  const cleaning = recoverJobs(context, notes).catch((error: unknown) => {
     if (!signal.aborted) notes.note(`could not clean up after jobs that ended: ${asLifeboatError(error).message}`);
   });
-  if (patienceMs === undefined) {
+  if (timeoutMs === undefined) {
     await cleaning;
     return;
   }
-  const patience = new AbortController();
-  const over = setTimeout(patienceMs, "late", { signal: patience.signal }).catch(() => "done");
+  const timeouts = new AbortController();
+  const over = setTimeout(timeoutMs, "late", { signal: timeouts.signal }).catch(() => "done");
   if ((await Promise.race([cleaning, over])) === "late") {
     progress.note("the clean-up after jobs that ended takes long: it goes on beside this one");
     told = false;
   }
-  patience.abort();
+  timeouts.abort();
 }
 
 /** False: these credentials may not remove it, or it has a name that no storage takes. */
@@ -90,8 +90,8 @@ async function removeQuietly(storage: Storage, name: string): Promise<boolean> {
   }
 }
 
-async function recoverOne(workshop: Workshop, place: Repository, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
-  const { clock } = workshop;
+async function recoverOne(context: Context, place: Repository, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
+  const { clock } = context;
   const { job, verb, source, acquiredAt, journal: name } = found.record;
   // A lease can be forged over the journal of a job that lives: it is the journal that says who runs.
   const before = await Journal.reopen(place, clock, name);
@@ -100,7 +100,7 @@ async function recoverOne(workshop: Workshop, place: Repository, found: FoundLea
   if (lease === undefined) return undefined; // another process is at it
   try {
     const journal = await Journal.reopen(place, clock, name);
-    const { removed, left, says } = journal === undefined ? { removed: [], left: [], says: [] } : await close(workshop, place, journal);
+    const { removed, left, says } = journal === undefined ? { removed: [], left: [], says: [] } : await close(context, place, journal);
     if (left.length === 0) await lease.release();
     const who = `job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`;
     progress.note(left.length === 0 ? `cleaned up after ${who}` : `could not clean up everything after ${who}`);
@@ -109,12 +109,12 @@ async function recoverOne(workshop: Workshop, place: Repository, found: FoundLea
     for (const sentence of says) progress.note(`  ${sentence}`);
     return { job, verb, source, startedAt: acquiredAt, removed, left, says };
   } finally {
-    await lease.forsake(); // unless it is released: it is tried again
+    await lease.abandon(); // unless it is released: it is tried again
   }
 }
 
 /** As far as its signature lets it count. A journal with anything left in it keeps its signature: it is written by its own writer alone. */
-async function close(workshop: Workshop, place: Repository, journal: Journal): Promise<Undoing> {
+async function close(context: Context, place: Repository, journal: Journal): Promise<Undoing> {
   const { trust, memory } = place;
   const { id, state } = journal.record;
   const { signedBy } = journal;
@@ -128,11 +128,11 @@ async function close(workshop: Workshop, place: Repository, journal: Journal): P
   const isOwn = signedBy.text === trust.writer?.publicKey.text;
   const undoing = await (isOwn
     ? undo(
-        workshop,
+        context,
         journal,
         makerOf(() => place, id),
       )
-    : undoForeign(workshop, journal));
+    : undoForeign(context, journal));
   if (undoing.left.length > 0 && !isOwn) return undoing;
   if (!isOwn) for (const resource of journal.open()) await journal.strike(resource);
   const rest = undoing.left.length === 0 ? "what it left was removed" : "some of what it left is still there";
@@ -153,7 +153,7 @@ export interface Discarded {
  * Removes the files among the leases that are not leases and that no heartbeat has renewed for a lease's term: behind those there is
  * no job. What is younger, and what these credentials may not remove, stays.
  */
-export async function discardFlaws({ repository }: Workshop): Promise<Discarded[]> {
+export async function discardFlaws({ repository }: Context): Promise<Discarded[]> {
   const { flaws, at } = await listLeases(repository);
   const discarded: Discarded[] = [];
   for (const { name, message, writtenAt } of flaws) {

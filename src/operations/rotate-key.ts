@@ -2,15 +2,15 @@
 // trusts it; when it may be in other hands, everything that this machine knows is signed anew, and the old key can be distrusted.
 import { type Resigned, resign } from "../repository/resign.ts";
 import { trustOf, type Writer } from "../repository/trust.ts";
+import type { Context, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 /** Signs everything anew with the key. The journal of this very job is signed with it from the beginning. */
-export async function resignRepository(workshop: Workshop, writer: Writer, watch: Watch): Promise<Resigned> {
-  const { repository } = workshop;
+export async function resignRepository(context: Context, writer: Writer, watch: Watch): Promise<Resigned> {
+  const { repository } = context;
   const renewed = { ...repository, trust: trustOf(repository.trust.keys, writer) };
   return runJob(
-    { ...workshop, repository: renewed },
+    { ...context, repository: renewed },
     { verb: "rotate", source: "repository", exclusive: true },
     watch,
     (job) => job.step("sign", () => resign(renewed, writer, job.signal, () => watch.progress.advance(1))),

@@ -3,25 +3,25 @@ import { isOfRequest, LifeboatError } from "../core/errors.ts";
 import { expireSnapshots, type SnapshotExpireOptions } from "../core/snapshot-retention.ts";
 import { type JobRecord, jobsSince } from "../repository/journal.ts";
 import { readSnapshotRecord, removeSnapshotRecord } from "../repository/snapshots.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { refuseInUse } from "./holders.ts";
 import type { Job } from "./job.ts";
 import { isScheduled, type SnapshotEntry, snapshotRetention, snapshotsOf } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 /** How far back an attempt is looked for. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** What is to go and to stay at the provider, with reasons; nothing where it holds nothing. */
-export async function planSnapshotExpiry(workshop: Workshop, source: Source, by: SnapshotExpireOptions, watch: Watch) {
-  const entries = await snapshotsOf(workshop, source, watch);
-  const options = await attemptOptions(workshop, source.name, entries, watch.signal);
-  return expireSnapshots(entries, snapshotRetention(source), workshop.clock.now(), { ...by, ...options });
+export async function planSnapshotExpiry(context: Context, source: Source, by: SnapshotExpireOptions, watch: Watch) {
+  const entries = await snapshotsOf(context, source, watch);
+  const options = await attemptOptions(context, source.name, entries, watch.signal);
+  return expireSnapshots(entries, snapshotRetention(source), context.clock.now(), { ...by, ...options });
 }
 
 /** How the last attempt at a snapshot ended, where it was later than the newest one. */
 async function attemptOptions(
-  { repository, clock }: Workshop,
+  { repository, clock }: Context,
   source: string,
   entries: readonly SnapshotEntry[],
   signal: AbortSignal,
@@ -42,11 +42,11 @@ async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Pr
 }
 
 /** Removes one, and then what we know of it. A point in use, or put on hold meanwhile: LEASE_HELD. */
-export async function removeSnapshot(workshop: Workshop, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
+export async function removeSnapshot(context: Context, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
   const { id, name, form } = entry.snapshot;
   await job.claim(id);
-  await refuseInUse(workshop, id, job.id);
-  const record = await readSnapshotRecord(workshop.repository, source.name, id);
+  await refuseInUse(context, id, job.id);
+  const record = await readSnapshotRecord(context.repository, source.name, id);
   if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is not known to be ours any more");
   if (record.hold !== undefined) throw new LifeboatError("LEASE_HELD", `${record.hold.by} put it on hold meanwhile`);
   await job.assertAlive();
@@ -58,6 +58,6 @@ export async function removeSnapshot(workshop: Workshop, source: Source, job: Jo
     await job.strike(resource); // refused: it is there, and stays
     throw error;
   }
-  await removeSnapshotRecord(workshop.repository, source.name, id);
+  await removeSnapshotRecord(context.repository, source.name, id);
   await job.strike(resource);
 }

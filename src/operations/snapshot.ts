@@ -8,12 +8,12 @@ import type { ProviderSnapshot, SnapshotControl } from "../ports/control.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { addSnapshotRecord, type SnapshotRecord, storeSnapshotFingerprint } from "../repository/snapshots.ts";
 import { holdNow } from "./backup-frame.ts";
+import type { Context, SnapshotRule, Source, Watch } from "./context.ts";
 import { type Job, runJob } from "./job.ts";
 import { lookInto } from "./look.ts";
 import { type SnapshotEntry, snapshotRetention, snapshotsOf } from "./snapshots.ts";
 import { RESOURCE } from "./undo.ts";
 import { pointMark } from "./undo-provider.ts";
-import type { SnapshotRule, Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SnapshotRequest {
   readonly name?: string | undefined;
@@ -38,30 +38,30 @@ export interface SnapshotResult {
 }
 
 /** Makes one. CAPABILITY_MISSING, PROVIDER_LIMIT (nothing was made), and what the provider throws. Whatever fails, none is left. */
-export async function snapshot(workshop: Workshop, source: Source, request: SnapshotRequest, watch: Watch): Promise<SnapshotResult> {
+export async function snapshot(context: Context, source: Source, request: SnapshotRequest, watch: Watch): Promise<SnapshotResult> {
   const control = snapshotsControl(source);
   if (request.name !== undefined) validateName(request.name);
-  const beganMs = workshop.clock.monotonicMs();
+  const beganMs = context.clock.monotonicMs();
   return runJob(
-    workshop,
+    context,
     { verb: "snapshot", source: source.name, exclusive: true },
     watch,
     async (job) => {
       const work = { signal: job.signal, progress: watch.progress };
       const form = formOf(source, control, request);
       const name = await job.step("room", async () => {
-        const entries = await snapshotsOf(workshop, source, work);
-        await assertRoom(workshop, source, form, entries, watch);
-        return freeName(source, request, workshop.clock.now(), entries, watch);
+        const entries = await snapshotsOf(context, source, work);
+        await assertRoom(context, source, form, entries, watch);
+        return freeName(source, request, context.clock.now(), entries, watch);
       });
-      const resource = RESOURCE.snapshot(source.name, name, form, workshop.clock.now());
+      const resource = RESOURCE.snapshot(source.name, name, form, context.clock.now());
       await job.declare(resource);
       const made = await job.step("snapshot", () =>
         control.create({ name, form, mark: pointMark(job.maker, source.name, name), keep: keepOf(source, request), ...work }),
       );
       const note = endAtProvider(made, keepOf(source, request));
       if (note !== undefined) watch.progress.note(note);
-      const fingerprint = request.fingerprint ? await takeFingerprint(workshop, source, job, made, watch) : undefined;
+      const fingerprint = request.fingerprint ? await takeFingerprint(context, source, job, made, watch) : undefined;
       const facts = {
         id: made.id,
         source: source.name,
@@ -69,17 +69,17 @@ export async function snapshot(workshop: Workshop, source: Source, request: Snap
         name: made.name,
         createdAt: made.createdAt.toISOString(),
         time: made.time.toISOString(),
-        ...wordsOf(workshop, source, request, made.time),
+        ...wordsOf(context, source, request, made.time),
         madeBy: `${thisOwner().user}@${thisOwner().host}`,
         job: job.id,
         fingerprint,
       };
       const record = await job.step("commit", async () => {
         await job.assertAlive();
-        return addSnapshotRecord(workshop.repository, facts); // before this line the clean-up removes it, after it it stays
+        return addSnapshotRecord(context.repository, facts); // before this line the clean-up removes it, after it it stays
       });
       await job.strike(resource);
-      return { record, durationMs: Math.round(workshop.clock.monotonicMs() - beganMs), providerEndsAt: made.expiresAt?.toISOString() };
+      return { record, durationMs: Math.round(context.clock.monotonicMs() - beganMs), providerEndsAt: made.expiresAt?.toISOString() };
     },
     ({ record }) => ({ point: record.id, name: record.name }),
   );
@@ -128,10 +128,10 @@ function keepOf(source: Source, { rule, hold, preDeploy }: SnapshotRequest): "he
   return isForever ? "forever" : undefined;
 }
 
-function wordsOf(workshop: Workshop, source: Source, request: SnapshotRequest, time: Date) {
+function wordsOf(context: Context, source: Source, request: SnapshotRequest, time: Date) {
   const { rule, preDeploy, note } = request;
   const reason = request.reason ?? (preDeploy === undefined ? undefined : `before the deployment of ${preDeploy}`);
-  const held = request.hold === true || preDeploy !== undefined ? holdNow(workshop, reason) : undefined;
+  const held = request.hold === true || preDeploy !== undefined ? holdNow(context, reason) : undefined;
   const expiry =
     preDeploy === undefined ? expectedExpiry(rule === undefined ? [] : [rule.name], snapshotRetention(source), time) : undefined;
   return {
@@ -176,7 +176,7 @@ const COUNTS: Readonly<Record<"branch" | "snapshot", string>> = { branch: "branc
 
 /** PROVIDER_LIMIT with what could be done, before anything is made. Nothing is ever removed early to make room. */
 export async function assertRoom(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   form: "branch" | "snapshot",
   entries: readonly SnapshotEntry[],
@@ -185,7 +185,7 @@ export async function assertRoom(
   const { limits } = (await source.provider.settings?.read(watch)) ?? { limits: [] };
   const limit = limits.find(({ name }) => name === COUNTS[form]);
   if (limit?.max === undefined || limit.used < limit.max) return;
-  const { remove } = expireSnapshots(entries, snapshotRetention(source), workshop.clock.now(), { noRoom: true });
+  const { remove } = expireSnapshots(entries, snapshotRetention(source), context.clock.now(), { noRoom: true });
   const gone = remove.filter(({ point }) => entries.some(({ snapshot }) => snapshot.id === point.id && snapshot.form === form));
   const waiting = entries.filter(({ kept, snapshot }) => kept !== undefined && kept.acceptedAt === undefined && snapshot.form === form);
   const ways = [
@@ -207,16 +207,16 @@ export async function assertRoom(
 }
 
 async function takeFingerprint(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   job: Job,
   made: Awaited<ReturnType<SnapshotControl["create"]>>,
   watch: Watch,
 ): Promise<SnapshotRecord["fingerprint"]> {
-  const fingerprint = await lookInto(workshop, source, job, made, watch, (connection) =>
+  const fingerprint = await lookInto(context, source, job, made, watch, (connection) =>
     job.step("fingerprint", () =>
       source.engine.fingerprint(connection, { kind: "full" }, { signal: job.signal, progress: watch.progress }),
     ),
   );
-  return storeSnapshotFingerprint(workshop.repository.storage, source.name, made.id, fingerprint, workshop.sealKey, job.signal);
+  return storeSnapshotFingerprint(context.repository.storage, source.name, made.id, fingerprint, context.sealKey, job.signal);
 }

@@ -8,8 +8,8 @@ import type { Tier } from "../core/tiers.ts";
 import type { Work } from "../ports/connection.ts";
 import type { ProviderSnapshot } from "../ports/control.ts";
 import { holdOfRecord, listSnapshotRecords, type SnapshotRecord } from "../repository/snapshots.ts";
+import type { Context, SnapshotRule, Source } from "./context.ts";
 import { findPoint, type PointEntry } from "./points.ts";
-import type { SnapshotRule, Source, Workshop } from "./workshop.ts";
 
 export interface SnapshotEntry extends HeldPoint {
   readonly source: string;
@@ -19,13 +19,13 @@ export interface SnapshotEntry extends HeldPoint {
 
 /** The provider's points of a source as they are now, oldest first; none where the provider holds none. */
 export async function snapshotsOf(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   work: Work = {},
   onFlaw?: (flaw: HealthReason) => void,
 ): Promise<SnapshotEntry[]> {
   if (source.managed !== true || source.provider.snapshots === undefined) return [];
-  const records = await listSnapshotRecords(workshop.repository, source.name, work.signal, onFlaw);
+  const records = await listSnapshotRecords(context.repository, source.name, work.signal, onFlaw);
   // What a restore set aside has a name of somebody's choice: it is a point because we wrote it down.
   const known = [...records.values()].filter(({ form }) => form === "branch").map(({ id }) => id);
   const listed = await source.provider.snapshots.list({ ...work, known });
@@ -77,13 +77,13 @@ export const isScheduled = ({ kept }: SnapshotEntry): boolean => kept === undefi
 
 /** The point of that name or id, or the only one whose id begins so; undefined: none. POINT_AMBIGUOUS. */
 export async function findSnapshot(
-  workshop: Workshop,
+  context: Context,
   wanted: string,
   sources: Iterable<Source>,
   work: Work = {},
 ): Promise<SnapshotEntry | undefined> {
   const all: SnapshotEntry[] = [];
-  for (const source of sources) all.push(...(await snapshotsOf(workshop, source, work)));
+  for (const source of sources) all.push(...(await snapshotsOf(context, source, work)));
   const exact = all.filter(({ point }) => point.name === wanted || point.id === wanted);
   const found = exact.length > 0 || wanted.length < 6 ? exact : all.filter(({ point }) => point.id.startsWith(wanted));
   if (found.length > 1) {
@@ -99,18 +99,18 @@ export type AnyPoint =
 
 /** A backup in the repository or a point at a provider. The repository is asked first: it needs no provider. POINT_UNKNOWN, POINT_AMBIGUOUS. */
 export async function findAnyPoint(
-  workshop: Workshop,
+  context: Context,
   wanted: string,
   source?: string,
   work: Work & { readonly unsigned?: boolean | undefined } = {},
 ): Promise<AnyPoint> {
   try {
-    return { kind: "backup", entry: await findPoint(workshop, wanted, source, work) };
+    return { kind: "backup", entry: await findPoint(context, wanted, source, work) };
   } catch (error) {
     if (!isLifeboatError(error, "POINT_UNKNOWN")) throw error;
-    const named = source === undefined ? undefined : workshop.sources.get(source);
-    const sources = source === undefined ? [...workshop.sources.values()] : named === undefined ? [] : [named];
-    const entry = await findSnapshot(workshop, wanted, sources, work);
+    const named = source === undefined ? undefined : context.sources.get(source);
+    const sources = source === undefined ? [...context.sources.values()] : named === undefined ? [] : [named];
+    const entry = await findSnapshot(context, wanted, sources, work);
     if (entry === undefined) throw error;
     return { kind: "snapshot", entry };
   }

@@ -8,12 +8,12 @@ import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } f
 import { type Evidence, lastEvidence } from "../repository/evidence.ts";
 import { jobsSince } from "../repository/journal.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
+import type { Context, Source, Watch } from "./context.ts";
 import { type Holders, holdersOf, placesOf, reasonsOf } from "./holders.ts";
 import { type LogStatus, logStatus } from "./log-status.ts";
 import { pointsOf } from "./points.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
 import { drillsDone } from "./recovery/drills-due.ts";
-import type { Source, Watch, Workshop } from "./workshop.ts";
 
 export interface SourceStatus extends Health {
   readonly source: Source;
@@ -32,21 +32,21 @@ export interface SourceStatus extends Health {
 const LOOK_BACK_MS = 7 * 86_400_000;
 
 /** Judges one source. `known`: the leases, where they were read just now. */
-export async function statusOf(workshop: Workshop, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
-  const { clock } = workshop;
-  const reach = reachOf(workshop, source, watch);
-  const entries = await pointsOf(workshop, source.name);
+export async function statusOf(context: Context, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
+  const { clock } = context;
+  const reach = reachOf(context, source, watch);
+  const entries = await pointsOf(context, source.name);
   const own = entries.map(({ point }) => point);
-  const stored: HealthReason[] = [...repositoryFlaws(workshop), ...workshop.catalog.flaws(source.name)];
-  const holders = known ?? (await holdersOf(workshop, watch.signal));
-  const jobs = reasonsOf(holders, source.name, clock.now(), workshop.sources.keys());
+  const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name)];
+  const holders = known ?? (await holdersOf(context, watch.signal));
+  const jobs = reasonsOf(holders, source.name, clock.now(), context.sources.keys());
   const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt] = await Promise.all([
     reach,
-    logStatus(workshop, source, entries, watch),
-    providerStatus(workshop, source, watch),
-    lastDrillOf(workshop, source.name, clock.now(), stored, watch.signal),
-    drillsDone(workshop, source, watch),
-    lastAttempt(workshop, source.name, own, watch.signal, holders),
+    logStatus(context, source, entries, watch),
+    providerStatus(context, source, watch),
+    lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
+    drillsDone(context, source, watch),
+    lastAttempt(context, source.name, own, watch.signal, holders),
   ]);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
@@ -86,20 +86,20 @@ export async function statusOf(workshop: Workshop, source: Source, watch: Watch,
   };
 }
 
-function* repositoryFlaws({ repository: { flaw, memory } }: Workshop): Iterable<HealthReason> {
+function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
   if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
 }
 
 /** Of the drills whose evidence lies in the repository and on this machine, the last. */
 async function lastDrillOf(
-  workshop: Workshop,
+  context: Context,
   source: string,
   until: Date,
   flaws: HealthReason[],
   signal: AbortSignal,
 ): Promise<Evidence | undefined> {
-  const places = await placesOf(workshop);
+  const places = await placesOf(context);
   const found = await Promise.all(places.map((place) => lastEvidence(place, source, "drill", until, signal, (flaw) => flaws.push(flaw))));
   return found.reduce((last, one) => (last !== undefined && (one === undefined || one.endedAt < last.endedAt) ? last : one), undefined);
 }
@@ -117,7 +117,7 @@ interface Reach {
   readonly askedAt: Date;
 }
 
-async function reachOf({ clock }: Workshop, source: Source, watch: Watch): Promise<Reach> {
+async function reachOf({ clock }: Context, source: Source, watch: Watch): Promise<Reach> {
   try {
     const { now } = await ask(source, watch);
     return { serverNow: now, askedAt: clock.now() };
@@ -133,15 +133,15 @@ async function reachOf({ clock }: Workshop, source: Source, watch: Watch): Promi
  * user took back, or that was asked for something that is not there, was no attempt.
  */
 export async function lastAttempt(
-  workshop: Workshop,
+  context: Context,
   source: string,
   points: readonly RestorePoint[],
   signal: AbortSignal,
   known?: Holders,
 ): Promise<LastAttempt | undefined> {
-  const { repository, clock } = workshop;
+  const { repository, clock } = context;
   const now = clock.now();
-  for (const { record, abandoned } of (known ?? (await holdersOf(workshop, signal))).holders) {
+  for (const { record, abandoned } of (known ?? (await holdersOf(context, signal))).holders) {
     if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
     return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
   }

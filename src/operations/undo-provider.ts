@@ -4,7 +4,7 @@ import { LifeboatError } from "../core/errors.ts";
 import { type Maker, markOf, type Undone } from "../ports/resource.ts";
 import { thisOwner } from "../repository/owner.ts";
 import { addSnapshotRecord, listSnapshotRecords, removeSnapshotRecord } from "../repository/snapshots.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Context } from "./context.ts";
 
 type Locator = Readonly<Record<string, string>>;
 
@@ -27,7 +27,7 @@ function requireUnended({ jobId, unended }: Maker, what: string, hint: string): 
 
 /** A point whose record was never written is removed. */
 export async function undoSnapshot(
-  { sources, repository }: Workshop,
+  { sources, repository }: Context,
   { source = "", name = "", form = "", notBefore = "" }: Locator,
   maker: Maker,
 ): Promise<Undone> {
@@ -54,7 +54,7 @@ export async function undoSnapshot(
 
 /** A removal that had begun is ended. */
 export async function endSnapshotRemoval(
-  { sources, repository }: Workshop,
+  { sources, repository }: Context,
   { source = "", id = "", name = "", form: word = "" }: Locator,
   maker: Maker,
 ): Promise<Undone> {
@@ -76,12 +76,12 @@ export async function endSnapshotRemoval(
 
 /** When the restore had happened before its job died, what it set aside is recorded and waits to be accepted. */
 export async function adoptKept(
-  workshop: Workshop,
+  context: Context,
   { source = "", job = "", name = "", former = "", startedAt = "" }: Locator,
   maker: Maker,
   say: (sentence: string) => void,
 ): Promise<Undone> {
-  const history = workshop.sources.get(source)?.provider.history;
+  const history = context.sources.get(source)?.provider.history;
   if (history === undefined) return "elsewhere";
   // A provider may name what it set aside in a step of its own: then it is known by being what was production.
   const found = (await history.find(name)) ?? (former === "" ? undefined : await history.find(former));
@@ -93,7 +93,7 @@ export async function adoptKept(
     `production of ${source} may have been set back, and ${found.name} may be the state before`,
     `look at production of ${source}; remove ${found.name} at the provider when it is right`,
   );
-  await recordKept(workshop, source, found, { job, verb: "restore" });
+  await recordKept(context, source, found, { job, verb: "restore" });
   const { place } = history;
   say(`the state before is kept as ${found.form ?? place} ${found.name}, until \`lifeboat accept ${job}\``);
   return "absent"; // nothing is removed: it stays
@@ -101,11 +101,11 @@ export async function adoptKept(
 
 /** A promotion that had begun is ended: each of its steps is the same when it is taken twice. One that had not is forgotten. */
 export async function endPromotion(
-  workshop: Workshop,
+  context: Context,
   { source = "", job = "", branch = "", name = "", keepAs = "" }: Locator,
   maker: Maker,
 ): Promise<Undone> {
-  const history = workshop.sources.get(source)?.provider.history;
+  const history = context.sources.get(source)?.provider.history;
   if (history === undefined) return "elsewhere";
   if ((await history.find(keepAs)) === undefined) return "absent";
   if (history.promote === undefined) return "elsewhere";
@@ -115,13 +115,13 @@ export async function endPromotion(
     `look at the branches; \`lifeboat promote ${branch} --name ${name} --keep-as ${keepAs} --yes ${source}\` carries it on`,
   );
   const { kept } = await history.promote({ branch, name, keepAs });
-  await recordKept(workshop, source, kept, { job, verb: "promote" });
+  await recordKept(context, source, kept, { job, verb: "promote" });
   return "absent";
 }
 
 /** Until the job is accepted, nothing removes what it set aside. */
 export async function recordKept(
-  { repository, clock }: Workshop,
+  { repository, clock }: Context,
   source: string,
   kept: { readonly id: string; readonly name: string; readonly form?: "branch" | "snapshot" | undefined },
   by: { readonly job: string; readonly verb: string },

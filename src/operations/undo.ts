@@ -27,8 +27,8 @@ import type { JobRecord, Journal } from "../repository/journal.ts";
 import { idOfFolder } from "../repository/layout.ts";
 import { readMarks, removeMarks } from "../repository/marks.ts";
 import { undoSpool } from "../repository/spool.ts";
+import type { Context, Source } from "./context.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
-import type { Source, Workshop } from "./workshop.ts";
 
 /** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
 export const RESOURCE = {
@@ -71,7 +71,7 @@ export const RESOURCE = {
 export const databaseMark = (maker: Maker, server: string, name: string): string => markOf(maker, "database", server, name);
 
 type Undo = (
-  workshop: Workshop,
+  context: Context,
   locator: Readonly<Record<string, string>>,
   maker: Maker,
   /** Told to the user: what a half-done act upon production has left. */
@@ -96,17 +96,17 @@ const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
 };
 
 const OUTSIDE: Readonly<Record<string, Undo>> = {
-  async database(workshop, { source = "", server = "", name = "" }, maker) {
-    const found = workshop.sources.get(source);
+  async database(context, { source = "", server = "", name = "" }, maker) {
+    const found = context.sources.get(source);
     if (found?.engine.renamesDatabases && name !== `lifeboat_${maker.jobId}`)
       throw new LifeboatError("SCRATCH_FAILED", `the database ${name} is left as it is: its name is not one that job ${maker.jobId} gives`);
-    const connection = found && (await serverOf(workshop, found, server, name));
+    const connection = found && (await serverOf(context, found, server, name));
     if (found === undefined || connection === undefined) return "elsewhere";
     return await found.engine.dropDatabase(connection, name, { mark: databaseMark(maker, server, name) });
   },
-  async "kept-database"(workshop, { source = "", server = "", name = "" }, { jobId }) {
-    const found = workshop.sources.get(source);
-    const connection = found && (await serverOf(workshop, found, server, name));
+  async "kept-database"(context, { source = "", server = "", name = "" }, { jobId }) {
+    const found = context.sources.get(source);
+    const connection = found && (await serverOf(context, found, server, name));
     if (found === undefined || connection === undefined) return "elsewhere";
     const { exists } = await found.engine.stateOf(found.engine.resolveTarget(connection, name));
     if (!exists) return "absent";
@@ -114,9 +114,9 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
       hint: `when the restored one is right, run \`lifeboat accept ${jobId}\`, which drops it; else give it back its name`,
     });
   },
-  async loader(workshop, { source = "", server = "" }, maker) {
-    const found = workshop.sources.get(source);
-    const connection = found && (await serverOf(workshop, found, server, ""));
+  async loader(context, { source = "", server = "" }, maker) {
+    const found = context.sources.get(source);
+    const connection = found && (await serverOf(context, found, server, ""));
     if (found?.engine.dropLoader === undefined || connection === undefined) return "elsewhere";
     return await found.engine.dropLoader(connection, maker.jobId, { mark: loaderMark(maker) });
   },
@@ -131,11 +131,11 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
     const found = [...sources.values()].find(({ engine }) => engine.physical !== undefined);
     return (await found?.engine.physical?.undo({ kind: "recovery", locator }, maker)) ?? "elsewhere";
   },
-  spool: (_workshop, locator, maker) => undoSpool({ kind: "spool", locator }, maker),
+  spool: (_context, locator, maker) => undoSpool({ kind: "spool", locator }, maker),
 };
 
 /** Undefined: neither this run was given that server's address, nor is it the source's. */
-export async function serverOf({ servers }: Workshop, found: Source, server: string, name: string): Promise<Connection | undefined> {
+export async function serverOf({ servers }: Context, found: Source, server: string, name: string): Promise<Connection | undefined> {
   const known = servers.get(server);
   if (known !== undefined) return known;
   const own = await found.provider.connection();
@@ -157,14 +157,14 @@ export interface Undoing {
 }
 
 /** Undoes, newest first, what the journal of a job of this writer still lists, and strikes out what is gone. */
-export async function undo(workshop: Workshop, journal: Journal, maker: Maker): Promise<Undoing> {
+export async function undo(context: Context, journal: Journal, maker: Maker): Promise<Undoing> {
   const removed: Resource[] = [];
   const left: Left[] = [];
   const says: string[] = [];
   for (const { kind, locator } of journal.open().reverse()) {
     const resource = { kind, locator };
     try {
-      const undone = await undoOne(workshop, journal.record, resource, maker, (sentence) => says.push(sentence));
+      const undone = await undoOne(context, journal.record, resource, maker, (sentence) => says.push(sentence));
       if (undone === "elsewhere") left.push({ ...resource, why: "only the machine, or the address, that it was made with can reach it" });
       else await journal.strike(resource);
       if (undone === "removed") removed.push(resource);
@@ -176,7 +176,7 @@ export async function undo(workshop: Workshop, journal: Journal, maker: Maker): 
 }
 
 /** Of a job of another trusted writer: what lies in the repository itself. Its journal is not written, and so stays that writer's. */
-export async function undoForeign(workshop: Workshop, journal: Journal): Promise<Undoing> {
+export async function undoForeign(context: Context, journal: Journal): Promise<Undoing> {
   const removed: Resource[] = [];
   const left: Left[] = [];
   const none: Maker = { jobId: journal.record.id, prove: () => "", unended: false };
@@ -185,7 +185,7 @@ export async function undoForeign(workshop: Workshop, journal: Journal): Promise
     try {
       if (IN_REPOSITORY[kind] === undefined)
         left.push({ ...resource, why: "another writer made it: run `lifeboat jobs recover` with its key" });
-      else if ((await IN_REPOSITORY[kind](workshop, locator, none, () => {})) === "removed") removed.push(resource);
+      else if ((await IN_REPOSITORY[kind](context, locator, none, () => {})) === "removed") removed.push(resource);
     } catch (error) {
       left.push({ ...resource, why: reasonOf(error) });
     }
@@ -194,15 +194,15 @@ export async function undoForeign(workshop: Workshop, journal: Journal): Promise
 }
 
 async function undoOne(
-  workshop: Workshop,
+  context: Context,
   { source, startedAt }: Pick<JobRecord, "source" | "startedAt">,
   resource: Resource,
   maker: Maker,
   say: (sentence: string) => void,
 ): Promise<Undone> {
   const act = IN_REPOSITORY[resource.kind] ?? OUTSIDE[resource.kind];
-  if (act !== undefined) return await act(workshop, { startedAt, ...resource.locator }, maker, say);
-  return (await workshop.sources.get(source)?.provider.undo(resource, maker)) ?? "elsewhere";
+  if (act !== undefined) return await act(context, { startedAt, ...resource.locator }, maker, say);
+  return (await context.sources.get(source)?.provider.undo(resource, maker)) ?? "elsewhere";
 }
 
 function reasonOf(error: unknown): string {

@@ -8,13 +8,13 @@ import type { Check } from "../core/verdict.ts";
 import type { LogEngine } from "../ports/log.ts";
 import { clearLogDamage, markLogDamage, readLogBytes, readSegmentRecord, readStoredLog } from "../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../repository/log-place.ts";
-import type { OpenKey } from "../repository/seal/keys.ts";
-import { verifyStored } from "../repository/seal/verify-stored.ts";
+import type { OpenKey } from "../seal/keys.ts";
+import { verifyStored } from "../seal/verify-stored.ts";
+import type { Context, Watch } from "./context.ts";
 import { fileNameOf, readSegmentBytes, relink } from "./log-intake.ts";
 import { baseOf, logOf, type SourceLog } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
 import { ignoreUnwritable } from "./records.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 /** How many flaws are spelled out one by one. */
 const SHOWN = 20;
@@ -26,8 +26,8 @@ export interface LogToVerify {
 }
 
 /** The segments of every stretch that the base is the way to, and those that were found damaged before: they may be whole again. */
-export async function logToVerify(workshop: Workshop, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
-  const log = await logOf(workshop, entry.source, watch.signal);
+export async function logToVerify(context: Context, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
+  const log = await logOf(context, entry.source, watch.signal);
   const base = baseOf(entry.manifest);
   const wanted = new Map<string, LogSegment>();
   for (const stretch of log.stretches) {
@@ -41,32 +41,32 @@ export async function logToVerify(workshop: Workshop, entry: PointEntry, watch: 
 
 /** One check for the whole of the log, and one for each segment that failed. */
 export async function checkLog(
-  workshop: Workshop,
+  context: Context,
   entry: PointEntry,
   { segments, log }: LogToVerify,
   key: OpenKey | undefined,
   watch: Watch,
 ): Promise<Check[]> {
-  const engine = workshop.sources.get(entry.source)?.engine;
+  const engine = context.sources.get(entry.source)?.engine;
   const reader = engine?.log ?? engine?.physical;
   const failures: Check[] = [];
   const byName = new Map(log.log.segments.filter(({ partial }) => !partial).map((segment) => [segment.name, segment]));
   for (const segment of segments) {
     const before = segment.previous && byName.get(segment.previous.name);
     const place = placeOf(segment);
-    const problem = await problemOf(place, async () => await readSegment(workshop, segment, before, key, reader, watch));
+    const problem = await problemOf(place, async () => await readSegment(context, segment, before, key, reader, watch));
     // A partial segment that a fuller one replaced meanwhile, or one that expired, is not missing.
-    if (problem !== undefined && (await readSegmentRecord(workshop.repository, place, watch.signal)) === undefined) continue;
-    await remember(workshop, place, problem, log);
+    if (problem !== undefined && (await readSegmentRecord(context.repository, place, watch.signal)) === undefined) continue;
+    await remember(context, place, problem, log);
     if (problem !== undefined) failures.push({ name: `log segment ${segment.name}`, kind: "integrity", outcome: "fail", message: problem });
   }
   for (const history of log.log.historyRecords) {
     const place = historyPlace(entry.source, history.timeline);
-    const problem = await problemOf(place, async () => await drain(workshop, place, history, key, watch));
-    await remember(workshop, place, problem, log);
+    const problem = await problemOf(place, async () => await drain(context, place, history, key, watch));
+    await remember(context, place, problem, log);
     if (problem !== undefined) failures.push({ name: `history ${history.name}`, kind: "integrity", outcome: "fail", message: problem });
   }
-  if (key !== undefined && failures.length === 0) await mendLinks(workshop, entry.source, log, watch);
+  if (key !== undefined && failures.length === 0) await mendLinks(context, entry.source, log, watch);
   const more = failures.length - SHOWN;
   if (more > 0) failures.splice(SHOWN, more, { name: "log", kind: "integrity", outcome: "fail", message: `and ${more} more` });
   if (failures.length > 0 || segments.length === 0) return failures;
@@ -87,15 +87,15 @@ async function problemOf({ stem }: LogPlace, read: () => Promise<void>): Promise
 }
 
 async function readSegment(
-  workshop: Workshop,
+  context: Context,
   segment: LogSegment,
   before: LogSegment | undefined,
   key: OpenKey | undefined,
   reader: LogEngine | undefined,
   watch: Watch,
 ): Promise<void> {
-  if (key === undefined || reader === undefined) return drain(workshop, placeOf(segment), segment, key, watch);
-  const { storage } = workshop.repository;
+  if (key === undefined || reader === undefined) return drain(context, placeOf(segment), segment, key, watch);
+  const { storage } = context.repository;
   const bytes = await readSegmentBytes(readLogBytes(storage, placeOf(segment), segment, key, watch.signal), segment);
   watch.progress.advance(bytes.byteLength);
   const { facts, linked } = reader.readSegment(fileNameOf(segment), bytes, before);
@@ -111,28 +111,28 @@ async function readSegment(
 }
 
 async function drain(
-  workshop: Workshop,
+  context: Context,
   place: LogPlace,
   facts: Pick<LogSegment, "plain" | "stored">,
   key: OpenKey | undefined,
   watch: Watch,
 ): Promise<void> {
-  const { storage } = workshop.repository;
+  const { storage } = context.repository;
   const advance = (sizeBytes: number): void => watch.progress.advance(sizeBytes);
   if (key === undefined) await verifyStored(readStoredLog(storage, place, watch.signal), facts.stored, advance);
   else for await (const chunk of readLogBytes(storage, place, facts, key, watch.signal)) advance(chunk.byteLength);
 }
 
 /** For every later look at the window, here and elsewhere. A mark goes when the bytes are found whole again. */
-async function remember(workshop: Workshop, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
+async function remember(context: Context, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
   if (problem !== undefined)
-    await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: problem }).catch(ignoreUnwritable);
-  else if (log.damage.has(place.stem)) await clearLogDamage(workshop.repository, place).catch(ignoreUnwritable);
+    await markLogDamage(context.repository, place, { at: context.clock.now(), message: problem }).catch(ignoreUnwritable);
+  else if (log.damage.has(place.stem)) await clearLogDamage(context.repository, place).catch(ignoreUnwritable);
 }
 
 /** Segments that arrived before the one they run on from: with a key they can be linked now. */
-async function mendLinks(workshop: Workshop, sourceName: string, { log }: SourceLog, watch: Watch): Promise<void> {
-  const source = workshop.sources.get(sourceName);
+async function mendLinks(context: Context, sourceName: string, { log }: SourceLog, watch: Watch): Promise<void> {
+  const source = context.sources.get(sourceName);
   if (source === undefined || (source.engine.log ?? source.engine.physical) === undefined) return;
   const whole = new Map(
     log.segments.filter(({ partial }) => !partial).map((segment) => [`${segment.nextLsn} ${segment.systemIdentifier}`, segment]),
@@ -141,7 +141,7 @@ async function mendLinks(workshop: Workshop, sourceName: string, { log }: Source
     const before = whole.get(`${segment.startLsn} ${segment.systemIdentifier}`);
     if (segment.previous !== undefined || before === undefined || before.timeline > segment.timeline) continue;
     try {
-      await relink(workshop, source, before, segment, watch.signal);
+      await relink(context, source, before, segment, watch.signal);
     } catch (error) {
       // What cannot be read is not linked; it is named when the stretch it belongs to is verified.
       if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) ignoreUnwritable(error);

@@ -3,8 +3,9 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import { type Check, type Judgement, judge } from "../core/verdict.ts";
 import { readPart, readStored } from "../repository/backups.ts";
 import { mark } from "../repository/marks.ts";
-import type { OpenKey } from "../repository/seal/keys.ts";
-import { verifyStored } from "../repository/seal/verify-stored.ts";
+import type { OpenKey } from "../seal/keys.ts";
+import { verifyStored } from "../seal/verify-stored.ts";
+import type { Context, Watch } from "./context.ts";
 import { runJob } from "./job.ts";
 import { baseOf } from "./log-view.ts";
 import type { PointEntry } from "./points.ts";
@@ -12,7 +13,6 @@ import { originOf } from "./points.ts";
 import type { FiledAside } from "./records.ts";
 import { entryPlace } from "./recovery/load.ts";
 import { checkLog, logToVerify } from "./verify-log.ts";
-import type { Watch, Workshop } from "./workshop.ts";
 
 export interface Verification extends Judgement {
   readonly point: PointEntry;
@@ -26,27 +26,27 @@ export interface Verification extends Judgement {
 const DAMAGE = new Set(["INTEGRITY", "OBJECT_MISSING"]);
 
 /** Reads every stored byte. Damage makes the verdict fail and marks the point; without a key the seal is not opened, and that is said. */
-export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch): Promise<Verification> {
-  const key = await workshop.openKey().catch((error: unknown) => {
+export async function verify(context: Context, entry: PointEntry, watch: Watch): Promise<Verification> {
+  const key = await context.openKey().catch((error: unknown) => {
     if (isLifeboatError(error, "KEY_MISSING")) return undefined;
     throw error;
   });
   const { manifest } = entry;
   return runJob(
-    workshop,
+    context,
     { verb: "verify", source: entry.source, point: manifest.id, aside: true },
     watch,
     async (job) => {
       const inJob = { ...watch, signal: job.signal };
       const totalBytes = manifest.parts.reduce((sum, part) => sum + (key ? part.plain : part.stored).sizeBytes, 0);
-      const own = await job.step("read", () => checkParts(workshop, entry, key, inJob), { totalBytes });
-      const log = baseOf(manifest) === undefined ? undefined : await logToVerify(workshop, entry, inJob);
-      const ofLog = log === undefined ? [] : await job.step("read log", () => checkLog(workshop, entry, log, key, inJob), log);
+      const own = await job.step("read", () => checkParts(context, entry, key, inJob), { totalBytes });
+      const log = baseOf(manifest) === undefined ? undefined : await logToVerify(context, entry, inJob);
+      const ofLog = log === undefined ? [] : await job.step("read log", () => checkLog(context, entry, log, key, inJob), log);
       const checks = [...own, ...ofLog, ...originOf(entry)];
       const judgement = judge(checks, "integrity");
       // Damage to the log is the log's, marked there: the base itself is judged by its own bytes.
       const { verdict } = judge(own, "integrity");
-      const at = workshop.clock.now();
+      const at = context.clock.now();
       // Bytes that are as they were stored may still be what cannot be opened: only what was opened is verified.
       if (verdict === "pass" && key !== undefined) await job.file((place) => mark(place, entry.source, manifest.id, { verifiedAt: at }));
       if (verdict === "fail") await job.file((place) => mark(place, entry.source, manifest.id, { damagedAt: at }));
@@ -56,9 +56,9 @@ export async function verify(workshop: Workshop, entry: PointEntry, watch: Watch
   );
 }
 
-async function checkParts(workshop: Workshop, entry: PointEntry, key: OpenKey | undefined, watch: Watch): Promise<Check[]> {
+async function checkParts(context: Context, entry: PointEntry, key: OpenKey | undefined, watch: Watch): Promise<Check[]> {
   const checks: Check[] = [];
-  const { storage } = workshop.repository;
+  const { storage } = context.repository;
   const place = entryPlace(entry);
   for (const part of entry.manifest.parts) {
     const check = { name: `stored bytes of ${part.name}`, kind: "integrity" as const };

@@ -60,7 +60,7 @@ export interface Provider {
   /** Present when the provider can bring a past instant back by itself. */
   readonly history?: HistoryControl | undefined;
   /** Scratch places of any job that the provider has now, found by their names: what a lost journal would leave running. */
-  strays?(makerOf: (jobId: string) => Maker, work?: Work): Promise<readonly FoundScratch[]>;
+  orphans?(makerOf: (jobId: string) => Maker, work?: Work): Promise<readonly FoundScratch[]>;
   /**
    * Removes what a crashed job left, where it carries that job's proof. PROVIDER_REFUSED or SCRATCH_FAILED for what has the name and
    * does not carry it.

@@ -10,7 +10,7 @@ import { openAtlasApi } from "./atlas/api/client.ts";
 import { ACCOUNT, GROUP, HASTE, KEY, realClock } from "./atlas/api/testing.ts";
 import { MOST_ANSWER_BYTES } from "./bounded-fetch.ts";
 import { openNeonApi } from "./neon/api/client.ts";
-import { PATIENCE } from "./neon/api/patience.ts";
+import { TIMEOUTS } from "./neon/api/timeouts.ts";
 
 interface Server {
   readonly address: string;
@@ -31,11 +31,11 @@ async function serve(t: TestContext, listener: RequestListener): Promise<Server>
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
 }
 
-const QUICK = { ...PATIENCE, requestMs: 20_000, outageMs: 1, retryMs: 1, pollMs: 5 };
+const QUICK = { ...TIMEOUTS, requestMs: 20_000, outageMs: 1, retryMs: 1, pollMs: 5 };
 const neonAt = (address: string) =>
-  openNeonApi({ projectId: "p1", apiKey: "napi_secret", apiHost: address, patience: QUICK, clock: realClock });
+  openNeonApi({ projectId: "p1", apiKey: "napi_secret", apiHost: address, timeouts: QUICK, clock: realClock });
 const atlasAt = (address: string, auth = ACCOUNT) =>
-  openAtlasApi({ groupId: GROUP, auth, apiHost: address, patience: { ...HASTE, requestMs: 20_000 }, clock: realClock });
+  openAtlasApi({ groupId: GROUP, auth, apiHost: address, timeouts: { ...HASTE, requestMs: 20_000 }, clock: realClock });
 const failing = (asked: Promise<unknown>, words: RegExp) =>
   assert.rejects(asked, (error) => isLifeboatError(error) && error.code.startsWith("PROVIDER_") && words.test(error.message));
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { manifestFor, temporaryRepository } from "../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { generateIdentity } from "../seal/keys.ts";
 import { commitManifest, listBackupFolders, readManifest, readPart, removeBackup, removeUnfinished, storePart } from "./backups.ts";
 import { putJson } from "./json-object.ts";
 import { backupFolderName, manifestName, partName } from "./layout.ts";
-import { generateIdentity } from "./seal/keys.ts";
 
 const at = new Date("2026-11-21T03:00:00Z");
 const id = "01kabcdefg1234";

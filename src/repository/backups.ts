@@ -4,14 +4,14 @@ import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Storage } from "../ports/storage.ts";
+import type { OpenKey, SealKey } from "../seal/keys.ts";
+import { seal, sealFrame } from "../seal/seal.ts";
+import { unseal } from "../seal/unseal.ts";
 import { encodeJson, getBytes } from "./json-object.ts";
 import { backupFolder, backupFolderName, backupsFolder, idOfFolder, manifestName, partName, sourcesFolder } from "./layout.ts";
 import { manifestSchema } from "./manifest-schema.ts";
 import { recordRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";
-import type { OpenKey, SealKey } from "./seal/keys.ts";
-import { seal, sealFrame } from "./seal/seal.ts";
-import { unseal } from "./seal/unseal.ts";
 import { getSigned, putSigned, type Signed } from "./signed.ts";
 
 export interface StoreOptions {

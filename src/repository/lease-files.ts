@@ -36,7 +36,7 @@ const leaseSchema = z
     /** The holder is done, and its storage lets it remove nothing. */
     releasedAt: maybe(instant),
     /** The holder gave up, and left things to be cleaned up. */
-    forsakenAt: maybe(instant),
+    abandonedAt: maybe(instant),
     /** That the writer of this machine wrote what it says of its owner. */
     proof: maybe(z.string().check(z.maxLength(64))),
   })
@@ -139,7 +139,7 @@ export const isSilent = (writtenAt: Date, at: Date): boolean => at.getTime() - w
  */
 export function isAbandoned(repository: Repository, { record, renewedAt }: FoundLease, at: Date): boolean {
   const life = lifeOfJob(record);
-  if (life === "dead" || record.forsakenAt !== undefined) return true;
+  if (life === "dead" || record.abandonedAt !== undefined) return true;
   if (life === "alive" && isProven(repository, record)) return false;
   return isSilent(renewedAt, at);
 }

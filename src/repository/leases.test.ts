@@ -83,7 +83,7 @@ test("a holder is given up when its process is gone, and not before its term whe
   await t.test("a pid that was given to another process is not the holder", () => {
     assert.ok(given(as({ startedTicks: "1" })));
   });
-  await lease.forsake();
+  await lease.abandon();
   assert.ok(given(found), "this process does not keep it any more");
 });
 

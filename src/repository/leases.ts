@@ -31,7 +31,7 @@ export interface Lease {
   use(point: string | undefined): Promise<void>;
   release(): Promise<void>;
   /** Ends the heartbeat and leaves the lease behind, for whichever start cleans up later. */
-  forsake(): Promise<void>;
+  abandon(): Promise<void>;
 }
 
 export interface KeepOptions {
@@ -185,9 +185,9 @@ async function keep(
         await putJson(storage, object, over, { ifMatch: etag }).catch(() => undefined);
       }
     },
-    async forsake() {
+    async abandon() {
       if (!(await stop())) return;
-      const left = { ...record(), forsakenAt: clock.now().toISOString() };
+      const left = { ...record(), abandonedAt: clock.now().toISOString() };
       await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it runs out
     },
   };

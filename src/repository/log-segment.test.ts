@@ -8,10 +8,10 @@ import { isLifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import type { Storage } from "../ports/storage.ts";
+import { generateIdentity, parseIdentityFile } from "../seal/keys.ts";
 import { readSegmentRecord, storeSegment } from "./log.ts";
 import { readSegment } from "./log-segment.ts";
 import type { Repository } from "./repository.ts";
-import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
 
 const { identity, recipient } = await generateIdentity();
 const openKey = { identities: await parseIdentityFile(identity, "test") };

@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
+import type { OpenKey } from "../seal/keys.ts";
 import { logName } from "./layout.ts";
 import { filledPart, readLogBytes, readSegmentRecord } from "./log.ts";
 import { placeOf } from "./log-place.ts";
 import type { Repository } from "./repository.ts";
-import type { OpenKey } from "./seal/keys.ts";
 import { readWhole } from "./whole.ts";
 
 /** How often a segment may be replaced while it is being looked for. */

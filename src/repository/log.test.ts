@@ -8,6 +8,7 @@ import { isLifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { viewLog } from "../core/log-window.ts";
+import { generateIdentity, parseIdentityFile } from "../seal/keys.ts";
 import { openCatalog } from "./catalog.ts";
 import {
   clearLogDamage,
@@ -22,7 +23,6 @@ import {
 import { historyPlace, placeOf } from "./log-place.ts";
 import { recordLogRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";
-import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
 import { objectOfSignature } from "./signed.ts";
 
 const { identity, recipient } = await generateIdentity();

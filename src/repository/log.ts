@@ -8,6 +8,9 @@ import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import { historyName, parseLsn } from "../core/lsn.ts";
 import type { Storage } from "../ports/storage.ts";
+import type { OpenKey, SealKey } from "../seal/keys.ts";
+import { seal } from "../seal/seal.ts";
+import { unseal } from "../seal/unseal.ts";
 import type { Schema } from "./fields.ts";
 import { logName } from "./layout.ts";
 import {
@@ -22,9 +25,6 @@ import {
 } from "./log-place.ts";
 import type { ObjectType } from "./object-types.ts";
 import type { Repository } from "./repository.ts";
-import type { OpenKey, SealKey } from "./seal/keys.ts";
-import { seal } from "./seal/seal.ts";
-import { unseal } from "./seal/unseal.ts";
 import { deleteSigned, getSigned, objectOfSignature, type Prepared, prepareSigned, putSigned, type Signed } from "./signed.ts";
 
 export interface LogStoreOptions {

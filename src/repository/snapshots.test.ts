@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryRepository } from "../../test/support/repository.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
-import { generateIdentity, parseIdentityFile } from "./seal/keys.ts";
+import { generateIdentity, parseIdentityFile } from "../seal/keys.ts";
 import {
   addSnapshotRecord,
   changeSnapshotRecord,

@@ -7,14 +7,14 @@ import type { Fingerprint } from "../core/fingerprint.ts";
 import type { HealthReason } from "../core/health.ts";
 import type { Hold } from "../core/restore-point.ts";
 import type { Storage } from "../ports/storage.ts";
+import type { OpenKey, SealKey } from "../seal/keys.ts";
+import { seal } from "../seal/seal.ts";
+import { unseal } from "../seal/unseal.ts";
 import { count, facts, format, hold, id, instant, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { gatherFingerprint } from "./gather-fingerprint.ts";
 import { snapshotFingerprintName, snapshotRecordName, snapshotsFolder } from "./layout.ts";
 import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
-import type { OpenKey, SealKey } from "./seal/keys.ts";
-import { seal } from "./seal/seal.ts";
-import { unseal } from "./seal/unseal.ts";
 import { changeSigned, deleteSigned, getSigned, putSigned } from "./signed.ts";
 import { assertHoldable, fingerprintBytes } from "./whole.ts";
 

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startS3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { archiveSource, beginArchiveWorld, until } from "../support/archive.ts";
 import { freshDatabase, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
+import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();
 const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";

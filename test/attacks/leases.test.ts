@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { LEASE_TERM_MS } from "../../src/repository/lease-files.ts";
-import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
+import type { S3Sandbox } from "../support/s3/s3-sandbox.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();

@@ -1,9 +1,9 @@
 // An attacker who can write to the storage plants journals about places and points at a provider, or puts old ones back.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import type { Resource } from "../../src/ports/resource.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
-import { startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
 import { providerOf as atlasProviderOf } from "../support/atlas-provider.ts";
 import { beginNeonPlace, type NeonPlace } from "../support/neon-kill.ts";
 import { clearLeases, forget, keyOf, newJobId, plantJob, trust } from "../support/planted.ts";
@@ -118,7 +118,7 @@ async function beginAtlas(t: TestContext, clusters: readonly string[]) {
   return { atlas, world };
 }
 
-test("R56 a planted journal deletes no cluster and no snapshot at Atlas, and a stray without proof is only named", async (t) => {
+test("R56 a planted journal deletes no cluster and no snapshot at Atlas, and a orphan without proof is only named", async (t) => {
   const id = newJobId();
   const { atlas, world } = await beginAtlas(t, ["staging", `lifeboat-${id}`]);
   const scratch = atlas.world.clusters.get(`lifeboat-${id}`);
@@ -151,7 +151,7 @@ test("R56 a planted journal deletes no cluster and no snapshot at Atlas, and a s
   );
   const ran = await world.expect(3, "jobs", "recover", "--json");
   assert.deepEqual(
-    ran.json().strays.map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome]),
+    ran.json().orphans.map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome]),
     [[`lifeboat-${id}`, "unknown"]],
   );
   assert.deepEqual(names(), before);

@@ -1,7 +1,7 @@
 // Every request of a tour through the whole Atlas sandbox, and every answer, has the shape that the real API declares.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { requests } from "../../src/sandbox/atlas/router.ts";
+import { requests } from "../../packages/sandbox/atlas/router.ts";
 import { clusterBody, type SandboxedAtlas, startAtlas } from "../support/atlas-sandbox.ts";
 import { openAtlasShapes } from "../support/atlas-shapes.ts";
 

@@ -1,6 +1,6 @@
+import { startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
 import { createMongodbProvider } from "../../src/providers/mongodb/provider.ts";
 import { findMongod } from "../../src/providers/mongodb/server/find.ts";
-import { startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
 import { testMaker } from "../support/maker.ts";
 import { mongoEngineContract } from "./mongodb-engine.ts";
 

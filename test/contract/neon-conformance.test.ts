@@ -1,7 +1,7 @@
 // Every request of a tour through the whole Neon sandbox, and every answer, has the shape that the real API declares.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { requests } from "../../src/sandbox/neon/router.ts";
+import { requests } from "../../packages/sandbox/neon/router.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
 import { openNeonShapes } from "../support/neon-shapes.ts";
 

@@ -18,7 +18,7 @@ const provider = () =>
   createNeonProvider({
     projectId: projectId ?? "",
     apiKey: apiKey ?? "",
-    wishes: { protect: false, rules: [] },
+    desired: { protect: false, rules: [] },
     clock: { now: () => new Date(), monotonicMs: () => performance.now(), randomBytes },
   });
 

@@ -105,7 +105,7 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
     jobs.map(({ verb, state }: { verb: string; state: string }) => `${verb} ${state}`).filter((job: string) => /^(drill|backup)/.test(job)),
     ["drill done", "backup done"],
   );
-  assert.deepEqual((await world.expect(0, "jobs", "recover", "--json")).json(), { recovered: [], discarded: [], brought: [], strays: [] });
+  assert.deepEqual((await world.expect(0, "jobs", "recover", "--json")).json(), { recovered: [], discarded: [], brought: [], orphans: [] });
   await world.assertNothingLeft();
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Document } from "bson";
 import { MongoClient, MongoServerError } from "mongodb";
-import { startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
+import { startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
 import { beginMongoWorld } from "../support/mongo-world.ts";
 
 const _TYPED = { promoteValues: false, bsonRegExp: true } as const;

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, deserialize, Timestamp } from "bson";
 import { MongoClient, MongoServerError } from "mongodb";
-import { bytesOf } from "../../src/sandbox/mongo/raw.ts";
-import type { MongoState } from "../../src/sandbox/mongo/state.ts";
+import { bytesOf } from "../../packages/sandbox/mongo/raw.ts";
+import type { MongoState } from "../../packages/sandbox/mongo/state.ts";
 import { beginMongoWorld, type MongoWorld } from "../support/mongo-world.ts";
 
 /** Documents of a state, by namespace. */

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 
-const MAIN = new URL("../../src/sandbox/mongo/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../packages/sandbox/mongo/main.ts", import.meta.url).pathname;
 
 async function begin(...argv: string[]): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ["pipe", "pipe", "inherit"] });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, deserialize } from "bson";
 import { MongoClient, MongoServerError } from "mongodb";
-import { bytesOf } from "../../src/sandbox/mongo/raw.ts";
+import { bytesOf } from "../../packages/sandbox/mongo/raw.ts";
 import { beginMongoWorld } from "../support/mongo-world.ts";
 
 const codeOf = async (act: Promise<unknown>): Promise<number | string | undefined> =>

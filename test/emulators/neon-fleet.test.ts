@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fleet } from "../../src/sandbox/neon/fleet/fleet-types.ts";
-import { sizeOf } from "../../src/sandbox/neon/fleet/place.ts";
+import type { Fleet } from "../../packages/sandbox/neon/fleet/fleet-types.ts";
+import { sizeOf } from "../../packages/sandbox/neon/fleet/place.ts";
 import { column, commitsOf, HEAD, instant, note, notes, shop, testFleet } from "../support/fleet.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openFleet } from "../../packages/sandbox/neon/fleet/fleet.ts";
+import { startNeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
-import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
-import { startNeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import { AT_ONCE, callersOf, type SandboxedNeon, startRealNeon } from "../support/neon-sandbox.ts";
 import { openApplication, postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Fault } from "../../packages/sandbox/atlas/faults.ts";
+import type { AtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
-import type { Fault } from "../../src/sandbox/atlas/faults.ts";
-import type { AtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
 import {
   asked,
   atlasSandbox,
@@ -103,7 +103,7 @@ for (const [what, effect, code] of [
   test(`R16 ${what} at the restore is ${code}, and the cluster made for it is gone`, async (t) => {
     const sandbox = await atlasSandbox(t);
     const good = await write(sandbox, [1]);
-    const { history } = providerOf(sandbox, { patience: HASTY });
+    const { history } = providerOf(sandbox, { timeouts: HASTY });
     sandbox.faults.next({ method: "POST", path: /restoreJobs$/, effect, times: Number.POSITIVE_INFINITY });
     const { declared, declare } = journal();
     const wanted = history.branch({ name: history.scratchName(MAKER), target: { kind: "time", at: good }, maker: MAKER, declare });
@@ -115,7 +115,7 @@ for (const [what, effect, code] of [
   test(`R16 ${what} at the creation is ${code}, and no cluster is left`, async (t) => {
     const sandbox = await atlasSandbox(t);
     const good = await write(sandbox, [1]);
-    const { history } = providerOf(sandbox, { patience: HASTY });
+    const { history } = providerOf(sandbox, { timeouts: HASTY });
     sandbox.faults.next({ method: "POST", path: /\/clusters$/, effect, times: Number.POSITIVE_INFINITY });
     const wanted = history.branch({ name: "restore-x", target: { kind: "time", at: good }, maker: MAKER, declare: journal().declare });
     assert.equal((await failureOf(wanted)).code, code);
@@ -129,7 +129,7 @@ for (const work of ["createCluster", "restore"] as const) {
       const sandbox = await atlasSandbox(t);
       const good = await write(sandbox, [1]);
       const limit = { [work === "restore" ? "restoreMs" : "clusterMs"]: outcome === "hang" ? 700 : 20_000 };
-      const { history } = providerOf(sandbox, { patience: limit });
+      const { history } = providerOf(sandbox, { timeouts: limit });
       sandbox.faults.nextWork({ work, outcome });
       const wanted = history.branch({
         name: history.scratchName(MAKER),
@@ -170,14 +170,14 @@ for (const [step, method, path] of STEPS.slice(2, 6)) {
 test("R16 a creation whose answer never comes leaves no cluster, although it was made", async (t) => {
   const sandbox = await atlasSandbox(t);
   const good = await write(sandbox, [1]);
-  const { history } = providerOf(sandbox, { patience: { ...HASTY, requestMs: 200, outageMs: 100 } });
+  const { history } = providerOf(sandbox, { timeouts: { ...HASTY, requestMs: 200, outageMs: 100 } });
   sandbox.faults.next({ method: "POST", path: /\/clusters$/, effect: { kind: "stallAfter" } });
   sandbox.faults.next({ method: "GET", path: /clusters\/restore-x$/, times: 1, effect: { kind: "status", status: 400 } });
   await failureOf(history.branch({ name: "restore-x", target: { kind: "time", at: good }, maker: MAKER, declare: journal().declare }));
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
-test("R16 after a crash the declared cluster is found by what was written down, and a stray one by its name", async (t) => {
+test("R16 after a crash the declared cluster is found by what was written down, and an orphan by its name", async (t) => {
   const sandbox = await atlasSandbox(t);
   const good = await write(sandbox, [1]);
   const crashed = providerOf(sandbox);
@@ -194,12 +194,12 @@ test("R16 after a crash the declared cluster is found by what was written down, 
   const [resource] = declared;
   assert.ok(resource);
   assert.equal(await next.undo(JSON.parse(JSON.stringify(resource)), MAKER), "removed");
-  const strays = await next.strays(testMaker);
+  const orphans = await next.orphans(testMaker);
   assert.deepEqual(
-    strays.map(({ jobId }) => jobId),
+    orphans.map(({ jobId }) => jobId),
     [JOB],
   );
-  for (const stray of strays) assert.equal(await next.undo(stray.resource, MAKER), "removed");
+  for (const orphan of orphans) assert.equal(await next.undo(orphan.resource, MAKER), "removed");
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
@@ -259,7 +259,7 @@ test("R16 a restore in place that is refused leaves production and no snapshot; 
 test("R16 an outage of the API in the middle of a restore is waited out: Atlas goes on meanwhile, and so do we", async (t) => {
   const sandbox = await atlasSandbox(t);
   const good = await write(sandbox, [1]);
-  const { history } = providerOf(sandbox, { patience: { outageMs: 50, silenceMs: 10_000 } });
+  const { history } = providerOf(sandbox, { timeouts: { outageMs: 50, silenceMs: 10_000 } });
   sandbox.faults.next({ method: "GET", path: /restoreJobs\/[0-9a-f]{24}$/, times: 12, effect: { kind: "dropBefore" } });
   const notes: string[] = [];
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
@@ -292,7 +292,7 @@ test("R16 a position of just now is waited for, until Atlas's copy of the oplog 
   const target = { kind: "lsn", lsn: `${seconds.toString(16)}/${increment.toString(16)}` } as const;
   const notes: string[] = [];
   const progress = { ...silentProgress, note: (message: string) => void notes.push(message) };
-  const { history } = providerOf(sandbox, { patience: { lagMs: 1_500 } });
+  const { history } = providerOf(sandbox, { timeouts: { lagMs: 1_500 } });
   const branch = await history.branch({ name: "restore-now", target, maker: MAKER, declare: journal().declare, progress });
   assert.deepEqual(await values(branch.connection), [1], "a position holds what was before it");
   assert.ok(
@@ -303,7 +303,7 @@ test("R16 a position of just now is waited for, until Atlas's copy of the oplog 
 
 test("R16 no secret is in any error, whatever Atlas says back", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const { history, settings } = providerOf(sandbox, { patience: HASTY });
+  const { history, settings } = providerOf(sandbox, { timeouts: HASTY });
   const secrets = [sandbox.clientSecret, sandbox.password];
   for (const status of [400, 401, 403, 404, 409, 500]) {
     sandbox.faults.next({

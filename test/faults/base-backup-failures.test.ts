@@ -92,7 +92,7 @@ test("R25 a role that may not copy the cluster is told the exact statement, and 
   const weak = connectionFromParts({ ...partsOf(shop), user: "Back up", password: "p" });
   const world = await baseWorld(t, weak);
   let statement = "";
-  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), (error) => {
+  await assert.rejects(backup(world.context, world.source, { kind: "base" }, quiet), (error) => {
     assert.ok(isLifeboatError(error, "SOURCE_PERMISSION"), String(error));
     statement = /ALTER ROLE .*;/.exec(error.hint)?.[0] ?? "";
     return true;
@@ -100,7 +100,7 @@ test("R25 a role that may not copy the cluster is told the exact statement, and 
   await assertNothingLeft(world, shop);
   assert.equal(statement, 'ALTER ROLE "Back up" REPLICATION;');
   await query(shop, statement);
-  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
+  const { manifest } = await backup(world.context, world.source, { kind: "base" }, quiet);
   assert.equal(manifest.base?.superuser, partsOf(shop).user);
 });
 
@@ -119,7 +119,7 @@ test("R25 a storage that is full leaves no backup, no object, no slot and no cop
     throw new LifeboatError("STORAGE_FULL", "the disk is full");
   });
   const world = await baseWorld(t, shop, full);
-  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), says("STORAGE_FULL", /full/));
+  await assert.rejects(backup(world.context, world.source, { kind: "base" }, quiet), says("STORAGE_FULL", /full/));
   await assertNothingLeft(world, shop);
 });
 
@@ -134,7 +134,7 @@ test("R25 a server that dies in the middle leaves no backup and no object", { sk
       process.kill(sender.pid, "SIGKILL"); // the server then ends every session and recovers
     }),
   );
-  await assert.rejects(backup(world.workshop, world.source, { kind: "base" }, quiet), says("SOURCE_UNREACHABLE", /shop/));
+  await assert.rejects(backup(world.context, world.source, { kind: "base" }, quiet), says("SOURCE_UNREACHABLE", /shop/));
   const alive = (): Promise<boolean> =>
     query(shop, "select 1").then(
       () => true,
@@ -154,7 +154,7 @@ test("R25 a backup that is told to stop in the middle says why, and leaves nothi
     disturbed(500_000, async () => controller.abort(reason)),
   );
   await assert.rejects(
-    backup(world.workshop, world.source, { kind: "base" }, { ...quiet, signal: controller.signal }),
+    backup(world.context, world.source, { kind: "base" }, { ...quiet, signal: controller.signal }),
     (error) => error === reason,
   );
   await assertNothingLeft(world, shop);
@@ -240,7 +240,7 @@ test("R25 as with a server before 15, pg_basebackup fetches a whole cluster, its
 }, async (t) => {
   const { cluster, shop } = await largeSource(t);
   const world = await baseWorld(t, shop, (storage) => storage, { byProgram: true });
-  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
+  const { manifest } = await backup(world.context, world.source, { kind: "base" }, quiet);
   assert.equal(manifest.server.tool, "pg_basebackup");
   assert.deepEqual(
     manifest.parts.map(({ name, content }) => [name, content]),

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OPERATIONS } from "../../src/sandbox/s3/faults.ts";
 import { every } from "../support/every.ts";
 import { assertOnlyWhole, beginAnew, killedAt, smallSource, worldOnS3 } from "../support/kill.ts";
 import { query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { OPERATIONS } from "../support/s3/faults.ts";
 
 const skip = skipWithoutPostgres();
 

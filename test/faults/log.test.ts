@@ -6,10 +6,10 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import { startS3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { archiveSource, segmentFiles, statusOf, until } from "../support/archive.ts";
 import { freshDatabase, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
+import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();
 const pitr = {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { sizeOf } from "../../src/sandbox/neon/fleet/place.ts";
+import { sizeOf } from "../../packages/sandbox/neon/fleet/place.ts";
 import { column, HEAD, instant, note, notes, shop, testFleet } from "../support/fleet.ts";
 import { skipWithoutPostgres } from "../support/postgres.ts";
 

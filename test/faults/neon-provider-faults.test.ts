@@ -37,7 +37,7 @@ test("a project that is busy is waited for", async () => {
 test("a project that stays busy ends as PROVIDER_BUSY, with nothing made", async () => {
   await using neon = await startFakeNeon();
   neon.sandbox.faults.next({ ...CREATE, times: 1000, effect: { kind: "locked" } });
-  const { snapshots } = providerOf(neon.sandbox, { patience: { busyMs: 300 } });
+  const { snapshots } = providerOf(neon.sandbox, { timeouts: { busyMs: 300 } });
   await assert.rejects(snapshots.create({ name: "b", form: "branch" }), (error) => isLifeboatError(error, "PROVIDER_BUSY"));
   neon.sandbox.faults.clear();
   assert.equal((await neon.expect(200, "GET", "/branches")).branches.length, 1);
@@ -56,7 +56,7 @@ test("Retry-After is kept to, and told", async () => {
   assert.match(notes[0] ?? "", /no more requests for now.*trying again/);
 });
 
-test("a Retry-After beyond our patience is not slept through", async () => {
+test("a Retry-After beyond our timeouts is not slept through", async () => {
   await using neon = await startFakeNeon();
   neon.sandbox.faults.next({ path: /\/branches$/, effect: { kind: "status", status: 429, retryAfterSeconds: 3600 } });
   await assert.rejects(providerOf(neon.sandbox).snapshots.list(), (error) => isLifeboatError(error, "PROVIDER_BUSY") && error.retryable);
@@ -71,13 +71,13 @@ test("failures of Neon's own are ridden out when something is only read", async 
 
 test("failures that do not end are PROVIDER_FAILED, silence is PROVIDER_UNREACHABLE", async () => {
   await using neon = await startFakeNeon();
-  const { snapshots } = providerOf(neon.sandbox, { patience: { outageMs: 200, requestMs: 150 } });
+  const { snapshots } = providerOf(neon.sandbox, { timeouts: { outageMs: 200, requestMs: 150 } });
   neon.sandbox.faults.next({ path: /\/branches$/, times: 1000, effect: { kind: "status", status: 502, message: "bad gateway" } });
   await assert.rejects(snapshots.list(), (error) => isLifeboatError(error, "PROVIDER_FAILED") && /bad gateway/.test(error.message));
   neon.sandbox.faults.clear();
   neon.sandbox.faults.next({ path: /\/branches$/, times: 1000, effect: { kind: "stallBefore" } });
   await assert.rejects(snapshots.list(), (error) => isLifeboatError(error, "PROVIDER_UNREACHABLE") && /no answer in/.test(error.message));
-  const nobody = providerOf(neon.sandbox, { apiHost: `http://127.0.0.1:${await closedPort()}/api/v2`, patience: { outageMs: 100 } });
+  const nobody = providerOf(neon.sandbox, { apiHost: `http://127.0.0.1:${await closedPort()}/api/v2`, timeouts: { outageMs: 100 } });
   await assert.rejects(
     nobody.snapshots.list(),
     (error) => isLifeboatError(error, "PROVIDER_UNREACHABLE") && /ECONNREFUSED/.test(error.message),
@@ -88,7 +88,7 @@ for (const kind of ["dropAfter", "stallAfter"] as const) {
   test(`an answer that is lost (${kind}) after a branch was made makes no second one`, async () => {
     await using neon = await startFakeNeon();
     const lost = neon.sandbox.faults.next({ ...CREATE, effect: { kind } });
-    const { snapshots } = providerOf(neon.sandbox, { patience: { requestMs: 300 } });
+    const { snapshots } = providerOf(neon.sandbox, { timeouts: { requestMs: 300 } });
     const made = await snapshots.create({ name: "backup-2026-11-21", form: "branch" });
     assert.equal(lost.struck, 1);
     assert.equal(asked(neon.sandbox, "POST", CREATE.path), 1);
@@ -124,7 +124,7 @@ test("a 500 after the work was done is a lost answer too", async () => {
   await using neon = await startFakeNeon();
   // Made behind our back, as by the first try whose answer was a 500.
   neon.sandbox.faults.next({ ...CREATE, effect: { kind: "status", status: 500 } });
-  const { snapshots } = providerOf(neon.sandbox, { patience: { retryMs: 400 } });
+  const { snapshots } = providerOf(neon.sandbox, { timeouts: { retryMs: 400 } });
   const wish = snapshots.create({ name: "b", form: "branch" });
   while (asked(neon.sandbox, "POST", CREATE.path) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "b" } });
@@ -134,7 +134,7 @@ test("a 500 after the work was done is a lost answer too", async () => {
 test("an operation that never ends is PROVIDER_BUSY with its id", async () => {
   await using neon = await startFakeNeon();
   neon.sandbox.faults.next({ ...CREATE, effect: { kind: "stuck" } });
-  const { snapshots } = providerOf(neon.sandbox, { patience: { operationMs: 300 } });
+  const { snapshots } = providerOf(neon.sandbox, { timeouts: { operationMs: 300 } });
   await assert.rejects(
     snapshots.create({ name: "b", form: "branch" }),
     (error) =>
@@ -146,7 +146,7 @@ test("an operation that never ends is PROVIDER_BUSY with its id", async () => {
 
 test("a branch of a restore whose operation hangs is declared first, and can be undone later", async () => {
   await using neon = await startFakeNeon();
-  const provider = providerOf(neon.sandbox, { patience: { operationMs: 200, busyMs: 200 } });
+  const provider = providerOf(neon.sandbox, { timeouts: { operationMs: 200, busyMs: 200 } });
   const { declared, declare } = journal();
   neon.sandbox.faults.next({ ...CREATE, effect: { kind: "stuck" } });
   await assert.rejects(
@@ -210,8 +210,8 @@ test("other commands do not pay for Neon's client: it is loaded by the first que
     registerHooks({ resolve(specifier, context, next) { loaded.push(specifier); return next(specifier, context); } });
     const { createNeonProvider } = await import(${JSON.stringify(new URL("../../src/providers/neon/provider.ts", import.meta.url).href)});
     const clock = { now: () => new Date(), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) };
-    const options = { projectId: "p", apiKey: "k", apiHost: "http://127.0.0.1:${await closedPort()}", wishes: { protect: false, rules: [] }, clock };
-    const provider = createNeonProvider({ ...options, patience: { outageMs: 0 } });
+    const options = { projectId: "p", apiKey: "k", apiHost: "http://127.0.0.1:${await closedPort()}", desired: { protect: false, rules: [] }, clock };
+    const provider = createNeonProvider({ ...options, timeouts: { outageMs: 0 } });
     const before = loaded.some((name) => name.startsWith("@neon/"));
     await provider.history.window().catch(() => {});
     console.log(JSON.stringify([before, loaded.some((name) => name.startsWith("@neon/"))]));`;
@@ -224,7 +224,7 @@ test("an abort ends a wait at once, with its own reason", async () => {
   neon.sandbox.faults.next({ path: /\/branches$/, times: 1000, effect: { kind: "locked" } });
   const reason = new Error("enough");
   const control = new AbortController();
-  const wish = providerOf(neon.sandbox, { patience: { retryMs: 5_000 } }).snapshots.list({ signal: control.signal });
+  const wish = providerOf(neon.sandbox, { timeouts: { retryMs: 5_000 } }).snapshots.list({ signal: control.signal });
   setTimeout(() => control.abort(reason), 50);
   await assert.rejects(wish, (error) => error === reason);
   const stalled = new AbortController();

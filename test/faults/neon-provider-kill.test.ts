@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import type { HistoryTarget } from "../../src/ports/control.ts";
 import type { Resource } from "../../src/ports/resource.ts";
-import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 import { testMaker } from "../support/maker.ts";
 import { HASTE, providerOf } from "../support/neon-provider.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
@@ -18,7 +18,7 @@ const module = (path: string): string => JSON.stringify(new URL(path, import.met
 /** A process that makes a branch, writes down what it declares, and says "done" at its end. */
 function beginChild(sandbox: NeonSandbox, work: string) {
   const { projectId, apiKey, apiHost, branch } = sandbox;
-  const options = { projectId, apiKey, apiHost, branch, wishes: { protect: false, rules: [] }, patience: { ...HASTE, requestMs: 60_000 } };
+  const options = { projectId, apiKey, apiHost, branch, desired: { protect: false, rules: [] }, timeouts: { ...HASTE, requestMs: 60_000 } };
   const script = `
     import { writeSync } from "node:fs";
     import { testMaker } from ${module("../support/maker.ts")};

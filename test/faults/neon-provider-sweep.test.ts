@@ -1,7 +1,7 @@
 // Every request of every piece of work fails once, in every way: the end is the same as if nothing had failed, and nothing is there twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Fault } from "../../src/sandbox/neon/faults.ts";
+import type { Fault } from "../../packages/sandbox/neon/faults.ts";
 import { testMaker } from "../support/maker.ts";
 import { journal, type NeonProvider, providerOf } from "../support/neon-provider.ts";
 import { type SandboxedNeon, startFakeNeon } from "../support/neon-sandbox.ts";
@@ -101,7 +101,7 @@ function shapeOf({ sandbox }: SandboxedNeon): Shape {
   };
 }
 
-const WISHES = {
+const DESIRED = {
   windowMs: 7 * 24 * HOUR_MS,
   protect: true,
   rules: [{ name: "d-{date}", cron: "0 3 * * *", keepMs: 7 * 24 * HOUR_MS, by: "provider" as const }],
@@ -111,7 +111,7 @@ const WISHES = {
 async function runWith(flow: Flow, fault?: { readonly skip: number; readonly effect: Fault["effect"] }) {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { sandbox } = neon;
-  const provider = providerOf(sandbox, { wishes: WISHES, patience: { retryMs: 2, pollMs: 2 } });
+  const provider = providerOf(sandbox, { desired: DESIRED, timeouts: { retryMs: 2, pollMs: 2 } });
   const isApply = flow === FLOWS["an apply"];
   if (!isApply) for (const drift of (await provider.settings.read()).drift) await provider.settings.apply(drift);
   await sandbox.advance(2 * HOUR_MS);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { LifeboatError } from "../../src/core/errors.ts";
-import type { S3SandboxOptions } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { hasCode, text } from "../contract/storage-facts.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
+import type { S3SandboxOptions } from "../support/s3/s3-sandbox.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const MiB = 1024 ** 2;

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import { generateIdentity } from "../../src/seal/keys.ts";
 import { assertRed } from "../support/faults.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig } from "../support/program.ts";

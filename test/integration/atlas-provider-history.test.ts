@@ -20,7 +20,7 @@ const MAKER = testMaker(JOB);
 
 test("R16 any second comes back as a cluster of its own, with what was there before that second and nothing else", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const { history, undo, strays } = providerOf(sandbox);
+  const { history, undo, orphans } = providerOf(sandbox);
   await write(sandbox, [1, 2]);
   const second = await write(sandbox, [3]);
   await write(sandbox, [4]);
@@ -37,7 +37,7 @@ test("R16 any second comes back as a cluster of its own, with what was there bef
     branch.warnings.join("; "),
   );
   assert.equal(declared.length, 1);
-  assert.deepEqual(await strays(testMaker), [
+  assert.deepEqual(await orphans(testMaker), [
     {
       jobId: JOB,
       resource: branch.resource,
@@ -231,7 +231,7 @@ test("R16 scratch for a backup is a cluster of its own, which ends with the job"
   await inMongo(scratch.connection.url, (client) => client.db("x").collection("y").insertOne({ a: 1 }));
   await Promise.all([scratch.end(), scratch.end()]);
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
-  assert.deepEqual(await provider.strays(testMaker), []);
+  assert.deepEqual(await provider.orphans(testMaker), []);
 });
 
 test("without a database user the connection is refused with what to set, before any cluster is paid for", async (t) => {

@@ -87,7 +87,7 @@ test("R16 a new cluster that does not know its user yet is waited for, in words;
   assert.equal(notes.filter((note) => /to know its database user/.test(note)).length, 1);
 
   sandbox.faults.usersLate(0);
-  const strict = providerOf(sandbox, { patience: { loginMs: 1_500 }, password: "wrong" });
+  const strict = providerOf(sandbox, { timeouts: { loginMs: 1_500 }, password: "wrong" });
   const refused = await failureOf(
     strict.history.branch({
       name: "lifeboat-copy",
@@ -131,7 +131,7 @@ test("R16 a scratch cluster whose deletion is refused is named, with what it cos
 
 test("R14 a snapshot of the schedule names the rules that it was made for: a daily one is no weekly one", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const provider = providerOf(sandbox, { wishes: { rules: RULES } });
+  const provider = providerOf(sandbox, { desired: { rules: RULES } });
   for (const drift of (await provider.settings.read()).drift) await provider.settings.apply(drift);
   await sandbox.advance(9 * DAY_MS);
   const made = (await provider.snapshots.list()).filter(({ rules }) => rules !== undefined);

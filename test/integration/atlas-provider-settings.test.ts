@@ -20,7 +20,7 @@ async function applyAll({ settings }: AtlasProvider, work?: Work): Promise<strin
 
 test("R13 R14 everything that is off is turned on, in an order that Atlas takes, and a second time changes nothing", async (t) => {
   const sandbox = await atlasSandbox(t, { backup: false, keys: ["AWS"] });
-  const provider = providerOf(sandbox, { wishes: { protect: true, rules: RULES, encryptionProvider: "aws" } });
+  const provider = providerOf(sandbox, { desired: { protect: true, rules: RULES, encryptionProvider: "aws" } });
   const before = await provider.settings.read();
   assert.equal(before.settings.continuousBackupEnabled, false);
   assert.equal(before.settings.pointInTimeWindowHours, 0);
@@ -84,7 +84,7 @@ test("R13 the window is what can be reached: from the first snapshot, and no fur
 
 test("R14 the window is lengthened together with the hourly snapshots that it rests on; ids and other items stay", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const provider = providerOf(sandbox, { wishes: { windowMs: 20 * DAY_MS } });
+  const provider = providerOf(sandbox, { desired: { windowMs: 20 * DAY_MS } });
   const schedule = () => sandbox.world.clusters.get(sandbox.cluster)?.schedule;
   const before = schedule()?.items ?? [];
   const { drift } = await provider.settings.read();
@@ -108,7 +108,7 @@ test("R14 the window is lengthened together with the hourly snapshots that it re
 
 test("R14 what somebody changes by hand is drift, named with what is and what is wished", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const provider = providerOf(sandbox, { wishes: { protect: true, rules: RULES } });
+  const provider = providerOf(sandbox, { desired: { protect: true, rules: RULES } });
   await applyAll(provider);
   const cluster = sandbox.world.clusters.get(sandbox.cluster);
   assert.ok(cluster?.schedule);
@@ -130,7 +130,7 @@ test("R14 what somebody changes by hand is drift, named with what is and what is
 test("R14 a rule that Atlas cannot follow is named and blocked, and keeps no other from being applied", async (t) => {
   const sandbox = await atlasSandbox(t);
   const rules = [...RULES, { name: "odd-{date}", cron: "0 6 * * 0#1", keepMs: 30 * DAY_MS }];
-  const provider = providerOf(sandbox, { wishes: { rules } });
+  const provider = providerOf(sandbox, { desired: { rules } });
   await applyAll(provider);
   const { drift } = await provider.settings.read();
   assert.deepEqual(
@@ -145,9 +145,9 @@ test("R14 a rule that Atlas cannot follow is named and blocked, and keeps no oth
 
 test("R14 keeping snapshots shorter than now is marked as lowering protection", async (t) => {
   const sandbox = await atlasSandbox(t);
-  await applyAll(providerOf(sandbox, { wishes: { rules: RULES } }));
+  await applyAll(providerOf(sandbox, { desired: { rules: RULES } }));
   const rules = RULES.map((rule) => (rule.name.startsWith("weekly") ? { ...rule, keepMs: 35 * DAY_MS } : rule));
-  const { drift } = await providerOf(sandbox, { wishes: { rules } }).settings.read();
+  const { drift } = await providerOf(sandbox, { desired: { rules } }).settings.read();
   assert.deepEqual(
     drift.map(({ setting, lowers }) => [setting, lowers]),
     [["snapshot schedule", true]],
@@ -156,7 +156,7 @@ test("R14 keeping snapshots shorter than now is marked as lowering protection", 
 
 test("R15 a key that the project does not have blocks, and says where it is set up", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const provider = providerOf(sandbox, { wishes: { encryptionProvider: "azure" } });
+  const provider = providerOf(sandbox, { desired: { encryptionProvider: "azure" } });
   const { drift, settings } = await provider.settings.read();
   assert.equal(settings.encryptionAtRestProvider, "NONE");
   assert.deepEqual(
@@ -189,7 +189,7 @@ for (const [tier, words, blocked] of [
 ] as const) {
   test(`R13 what a ${tier} cluster cannot have is explained: nothing of it is tried, and nothing is hidden`, async (t) => {
     const sandbox = await atlasSandbox(t, { tier });
-    const provider = providerOf(sandbox, { wishes: { rules: RULES } });
+    const provider = providerOf(sandbox, { desired: { rules: RULES } });
     const { settings, drift, warnings, window } = await provider.settings.read();
     assert.equal(settings.tier, tier);
     assert.equal(window, undefined);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import type { AtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
-import type { AtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
 import { asked, atlasSandbox, DAY_MS, failureOf, JOB, journal, providerOf, values, write } from "../support/atlas-provider.ts";
 import { testMaker } from "../support/maker.ts";
 
@@ -42,7 +42,7 @@ test("R18 a snapshot on demand carries our name, is waited for with words, and i
 test("R18 how long Atlas keeps one follows the rule it is made for, or the instant that is named", async (t) => {
   const sandbox = await atlasSandbox(t);
   const rules = [{ name: "archive-{month}", cron: "0 0 1 * *", keepMs: 900 * DAY_MS, by: "snapshot" as const }];
-  const { snapshots } = providerOf(sandbox, { wishes: { rules } });
+  const { snapshots } = providerOf(sandbox, { desired: { rules } });
   const days = async (name: string, expiresAt?: Date): Promise<number> => {
     const made = await snapshots.create({ name, form: "snapshot", expiresAt });
     return Math.round(((made.expiresAt?.getTime() ?? 0) - sandbox.now().getTime()) / DAY_MS);

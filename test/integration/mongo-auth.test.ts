@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { after, before, test } from "node:test";
 import { Binary, type Document, MongoClient, type MongoClientOptions } from "mongodb";
-import { type MongoSandbox, startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
+import { type MongoSandbox, startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
 
 /** Of the second, every character that an address or SCRAM writes in another way. */
 const USERS = [

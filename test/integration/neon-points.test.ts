@@ -6,6 +6,7 @@ import { microsOf } from "../../src/core/micros.ts";
 import { accept, KEEP_ACCEPTED_MS } from "../../src/operations/accept.ts";
 import { apply, planApply } from "../../src/operations/apply.ts";
 import { atProviders } from "../../src/operations/at-providers.ts";
+import type { Source } from "../../src/operations/context.ts";
 import { makeDue } from "../../src/operations/due.ts";
 import { type ExpireResult, expire, planExpire } from "../../src/operations/expire.ts";
 import { setHold } from "../../src/operations/hold.ts";
@@ -15,7 +16,6 @@ import { branchRestore } from "../../src/operations/recovery/provider-restore.ts
 import { snapshot } from "../../src/operations/snapshot.ts";
 import { findAnyPoint, snapshotsOf } from "../../src/operations/snapshots.ts";
 import { statusOf } from "../../src/operations/status.ts";
-import type { Source } from "../../src/operations/workshop.ts";
 import { DAY_MS, HOUR_MS, type Practice, practise } from "../support/calendar.ts";
 import { type SandboxedNeon, startFakeNeon, startRealNeon } from "../support/neon-sandbox.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -43,13 +43,13 @@ const names = (decisions: ExpireResult["keep"]): string[] => decisions.map(({ po
 
 test("R12 without room nothing is made and nothing removed early; what has expired makes room, although the last attempt failed", async (t) => {
   const here = await place(t, "policy-d.yaml", { limits: { branches: 7 } });
-  const { workshop, source, watch } = here;
+  const { context, source, watch } = here;
   // Production, the first weekly, and five nights fill the seven places.
   for (let day = 0; day < 5; day++) {
     await here.night();
     await forward(here, DAY_MS);
   }
-  const { made, failed } = await makeDue(workshop, [source], {}, watch);
+  const { made, failed } = await makeDue(context, [source], {}, watch);
   assert.deepEqual(made, []);
   assert.ok(failed.length > 0);
   for (const { error } of failed) {
@@ -57,72 +57,72 @@ test("R12 without room nothing is made and nothing removed early; what has expir
     assert.match(error.message, /7 of 7 branches are in use; nothing was made, and nothing is removed early/);
     assert.match(error.hint, /by: snapshot/);
   }
-  assert.deepEqual((await expire(workshop, source, watch)).remove, [], "nothing has expired yet");
+  assert.deepEqual((await expire(context, source, watch)).remove, [], "nothing has expired yet");
   await forward(here, 3 * DAY_MS);
-  assert.equal((await makeDue(workshop, [source], {}, watch)).failed[0]?.error.code, "PROVIDER_LIMIT");
-  const { remove, refused } = await expire(workshop, source, watch);
+  assert.equal((await makeDue(context, [source], {}, watch)).failed[0]?.error.code, "PROVIDER_LIMIT");
+  const { remove, refused } = await expire(context, source, watch);
   assert.deepEqual(names(remove), ["backup-2026-09-01", "backup-2026-09-02"]);
   assert.deepEqual(refused, []);
-  const after = await makeDue(workshop, [source], {}, watch);
+  const after = await makeDue(context, [source], {}, watch);
   assert.deepEqual(after.failed, []);
 });
 
 test("R12 a branch that somebody else made is listed and never removed, nor is what the provider has pinned", async (t) => {
   const here = await place(t, "policy-e.yaml");
-  const { workshop, source, watch, neon } = here;
+  const { context, source, watch, neon } = here;
   const theirs = (await neon.expect(201, "POST", "/branches", { branch: { name: "backup-2026-01-01" }, endpoints: [] })).branch;
-  const pinned = (await snapshot(workshop, source, { name: "pinned" }, watch)).record;
+  const pinned = (await snapshot(context, source, { name: "pinned" }, watch)).record;
   await neon.expect(201, "POST", "/branches", { branch: { name: "child", parent_id: pinned.id }, endpoints: [] });
-  await snapshot(workshop, source, {}, watch);
+  await snapshot(context, source, {}, watch);
   await forward(here, 30 * DAY_MS);
-  await snapshot(workshop, source, {}, watch);
-  const { keep, remove } = await expire(workshop, source, watch);
+  await snapshot(context, source, {}, watch);
+  const { keep, remove } = await expire(context, source, watch);
   assert.deepEqual(names(remove), ["backup-20260901-000500"]);
   const reasonsOf = (name: string): string => keep.find(({ point }) => point.name === name)?.reasons.join("; ") ?? "it is not kept";
   assert.match(reasonsOf("backup-2026-01-01"), /not made by Lifeboat/);
   assert.match(reasonsOf("pinned"), /the provider keeps it: child come/);
-  await assert.rejects(setHold(workshop, await findAnyPoint(workshop, theirs.id), true, "mine", watch), /needs no hold/);
+  await assert.rejects(setHold(context, await findAnyPoint(context, theirs.id), true, "mine", watch), /needs no hold/);
 });
 
 test("R5 a name that is taken at the provider gets a number, whoever took it", async (t) => {
   const here = await place(t, "policy-d.yaml");
   await here.neon.expect(201, "POST", "/branches", { branch: { name: "backup-2026-09-01" }, endpoints: [] });
-  const { made, failed } = await makeDue(here.workshop, [here.source], {}, here.watch);
+  const { made, failed } = await makeDue(here.context, [here.source], {}, here.watch);
   assert.deepEqual(failed, []);
   assert.deepEqual(made.map(({ name }) => name).sort(), ["backup-2026-09-01-2", "weekly-2026-09-01"]);
-  await assert.rejects(snapshot(here.workshop, here.source, { name: "production" }, here.watch), /named production already/);
+  await assert.rejects(snapshot(here.context, here.source, { name: "production" }, here.watch), /named production already/);
 });
 
 test("an answer that is lost makes no second branch", async (t) => {
   const here = await place(t, "policy-e.yaml");
   here.neon.sandbox.faults.next({ method: "POST", path: /branches$/, effect: { kind: "dropAfter" } });
-  await snapshot(here.workshop, here.source, { name: "once" }, here.watch);
+  await snapshot(here.context, here.source, { name: "once" }, here.watch);
   const { branches } = await here.neon.expect(200, "GET", "/branches");
   assert.deepEqual(branches.map(({ name }: { name: string }) => name).sort(), ["once", "production"]);
 });
 
 test("a snapshot that fails leaves nothing, and the next says so in the plan of expire", async (t) => {
   const here = await place(t, "policy-e.yaml");
-  const { workshop, source, watch } = here;
-  await snapshot(workshop, source, { name: "old" }, watch);
+  const { context, source, watch } = here;
+  await snapshot(context, source, { name: "old" }, watch);
   await forward(here, 10 * DAY_MS);
-  await snapshot(workshop, source, { name: "newer" }, watch);
+  await snapshot(context, source, { name: "newer" }, watch);
   await forward(here, HOUR_MS);
   here.neon.sandbox.faults.next({ method: "POST", path: /branches$/, effect: { kind: "status", status: 422, code: "", message: "no" } });
-  await assert.rejects(snapshot(workshop, source, { name: "fails" }, watch));
-  const { remove, blocked } = await planExpire(workshop, source, watch);
+  await assert.rejects(snapshot(context, source, { name: "fails" }, watch));
+  const { remove, blocked } = await planExpire(context, source, watch);
   assert.deepEqual(remove, [], "nothing goes after a failure");
   assert.match(blocked.join(), /the last attempt to make a backup failed/);
-  await snapshot(workshop, source, { name: "succeeds" }, watch);
-  assert.deepEqual(names((await planExpire(workshop, source, watch)).remove), ["old"]);
+  await snapshot(context, source, { name: "succeeds" }, watch);
+  assert.deepEqual(names((await planExpire(context, source, watch)).remove), ["old"]);
 });
 
 test("R11 a point before a deployment stays until it is released, and seven days more; one of a failed deployment stays", async (t) => {
   const here = await place(t, "policy-b.yaml");
-  const { workshop, source, watch } = here;
-  for (const feature of ["good", "bad"]) await snapshot(workshop, source, { preDeploy: feature }, watch);
+  const { context, source, watch } = here;
+  for (const feature of ["good", "bad"]) await snapshot(context, source, { preDeploy: feature }, watch);
   await forward(here, HOUR_MS);
-  const released = await setHold(workshop, await findAnyPoint(workshop, "pre-deploy-good"), false, undefined, watch);
+  const released = await setHold(context, await findAnyPoint(context, "pre-deploy-good"), false, undefined, watch);
   assert.equal(released.expiresAt?.toISOString(), "2026-09-08T01:05:00.000Z");
   await forward(here, 6 * DAY_MS);
   await here.night();
@@ -135,39 +135,39 @@ test("R11 a point before a deployment stays until it is released, and seven days
 
 test("R1 a schedule of the provider's own is set by apply, and its snapshots are listed, judged and left alone", async (t) => {
   const here = await place(t, "policy-d.yaml");
-  const { workshop, watch, neon, clock } = here;
+  const { context, watch, neon, clock } = here;
   const rule = { name: "nightly-{date}", cron: "0 3 * * *", keepMs: 2 * DAY_MS, by: "provider" } as const;
   const wired = await practise(t, "policy-d.yaml", { clock, neon: neon.sandbox });
   const { createNeonProvider } = await import("../../src/providers/neon/provider.ts");
   const { projectId, apiKey, apiHost } = neon.sandbox;
-  const wishes = { windowMs: 7 * DAY_MS, protect: false, rules: [rule] };
+  const desired = { windowMs: 7 * DAY_MS, protect: false, rules: [rule] };
   const source: Source = {
     ...wired.source,
-    provider: createNeonProvider({ projectId, apiKey, apiHost, wishes, clock }),
+    provider: createNeonProvider({ projectId, apiKey, apiHost, desired, clock }),
     windowMs: 7 * DAY_MS,
     snapshotPolicy: { ...(wired.source.snapshotPolicy as NonNullable<Source["snapshotPolicy"]>), rules: [rule] },
   };
-  assert.equal((await apply(workshop, source, {}, watch)).applied.length, 2);
-  assert.deepEqual((await planApply(workshop, source, {}, watch)).plan.steps, []);
-  const codes = async (): Promise<string[]> => (await providerStatus(workshop, source, watch))?.reasons.map(({ code }) => code) ?? [];
+  assert.equal((await apply(context, source, {}, watch)).applied.length, 2);
+  assert.deepEqual((await planApply(context, source, {}, watch)).plan.steps, []);
+  const codes = async (): Promise<string[]> => (await providerStatus(context, source, watch))?.reasons.map(({ code }) => code) ?? [];
   assert.ok((await codes()).includes("SNAPSHOT_OVERDUE"), "none is there yet");
   await forward(here, DAY_MS);
   assert.ok(!(await codes()).includes("SNAPSHOT_OVERDUE"));
-  const [made] = await snapshotsOf(workshop, source);
+  const [made] = await snapshotsOf(context, source);
   assert.equal(made?.scheduled, true);
-  assert.match((await expire(workshop, source, watch)).keep[0]?.reasons[0] ?? "", /own schedule/);
+  assert.match((await expire(context, source, watch)).keep[0]?.reasons[0] ?? "", /own schedule/);
 });
 
 test("what cannot be asked is said: a list is incomplete, a status is not green", async (t) => {
   const here = await place(t, "policy-d.yaml");
-  const { workshop, source, watch, neon } = here;
+  const { context, source, watch, neon } = here;
   neon.sandbox.faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "status", status: 401, message: "bad key" } });
-  const { snapshots, unasked } = await atProviders(workshop, undefined, watch);
+  const { snapshots, unasked } = await atProviders(context, undefined, watch);
   assert.deepEqual([snapshots.length, unasked.map(({ source: name, code }) => [name, code])], [0, [["shop", "PROVIDER_AUTH"]]]);
-  const { reasons, verdict } = await statusOf(workshop, source, watch);
+  const { reasons, verdict } = await statusOf(context, source, watch);
   assert.ok(reasons.some(({ code }) => code === "PROVIDER_NOT_ASKED"));
   assert.notEqual(verdict, "pass");
-  await assert.rejects(expire(workshop, source, watch), (error) => isLifeboatError(error, "PROVIDER_AUTH"));
+  await assert.rejects(expire(context, source, watch), (error) => isLifeboatError(error, "PROVIDER_AUTH"));
 });
 
 test("R8 R9 what a restore in place set aside goes seven days after acceptance, and never before it", {
@@ -179,28 +179,28 @@ test("R8 R9 what a restore in place set aside goes seven days after acceptance, 
   const production = { url: neon.sandbox.url, label: "production" };
   await query(production, "create table users (id int primary key); insert into users values (1), (2)");
   const here = { ...(await practise(t, "policy-e.yaml", { clock, neon: neon.sandbox })), neon };
-  const { workshop, source, watch } = here;
+  const { context, source, watch } = here;
   await forward(here, HOUR_MS);
   const good = clock.now();
   await forward(here, HOUR_MS);
   await query(production, "delete from users");
   await forward(here, HOUR_MS);
-  const past = await pastTargetOf(workshop, source, { kind: "time", at: microsOf(good) }, watch);
+  const past = await pastTargetOf(context, source, { kind: "time", at: microsOf(good) }, watch);
   assert.ok(past);
-  const { evidence, kept } = await branchRestore(workshop, source, past, { inPlace: true, yes: "shop" }, watch);
+  const { evidence, kept } = await branchRestore(context, source, past, { inPlace: true, yes: "shop" }, watch);
   assert.equal(kept?.name, "rollback-20260901");
   assert.deepEqual(await query(production, "select count(*)::int as n from users"), [{ n: 2 }]);
   const gone = async (): Promise<boolean> => {
-    await expire(workshop, source, watch);
+    await expire(context, source, watch);
     return !(await here.names()).includes("rollback-20260901");
   };
   await forward(here, 60 * DAY_MS);
   assert.equal(await gone(), false, "two months later nobody has accepted it");
-  const { expiresAt } = await accept(workshop, { job: evidence.id }, watch);
+  const { expiresAt } = await accept(context, { job: evidence.id }, watch);
   assert.ok(expiresAt);
   assert.equal(expiresAt.getTime(), clock.now().getTime() + KEEP_ACCEPTED_MS);
   assert.equal(
-    (await accept(workshop, { job: evidence.id }, watch)).expiresAt?.getTime(),
+    (await accept(context, { job: evidence.id }, watch)).expiresAt?.getTime(),
     expiresAt.getTime(),
     "accepting twice changes nothing",
   );

@@ -12,7 +12,7 @@ import { query, skipWithoutPostgres } from "../support/postgres.ts";
 const MAKER = testMaker("0123456789abcd");
 
 const needsServer = { skip: skipWithoutPostgres() };
-const PATIENT = { patience: { coldStartMs: 60_000, requestMs: 60_000 } };
+const PATIENT = { timeouts: { coldStartMs: 60_000, requestMs: 60_000 } };
 
 const ids = async (connection: Connection): Promise<unknown[]> =>
   (await query(connection, "select id from t order by id")).map((row) => row.id);

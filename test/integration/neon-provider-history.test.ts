@@ -14,7 +14,7 @@ type Named = { readonly id: string; readonly name: string };
 test("R2 points by branch, recorded branches and Neon's snapshots are listed; production and strangers are not", async () => {
   await using neon = await startFakeNeon();
   const rules = [{ name: "nightly-{date}", cron: "0 0 * * *", keepMs: DAY_MS, by: "branch" as const }];
-  const { snapshots } = providerOf(neon.sandbox, { wishes: { rules } });
+  const { snapshots } = providerOf(neon.sandbox, { desired: { rules } });
   for (const name of ["nightly-2026-11-20", "backup-2026-11-20", "pre-deploy-cart", "dev", "before-the-flood"]) {
     await neon.expect(201, "POST", "/branches", { branch: { name } });
   }
@@ -280,7 +280,7 @@ test("R9 a restore in place keeps the connection string, keeps the state before,
   await using neon = await startFakeNeon({ plan: "launch" });
   const { sandbox } = neon;
   const rules = [{ name: "d-{date}", cron: "0 3 * * *", keepMs: 7 * DAY_MS, by: "provider" as const }];
-  const { settings, history, connection } = providerOf(sandbox, { wishes: { protect: true, rules } });
+  const { settings, history, connection } = providerOf(sandbox, { desired: { protect: true, rules } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
   await sandbox.advance(10 * HOUR_MS);
   const before = await connection();
@@ -370,7 +370,7 @@ test("R9 a branch that is no root, and a restore to now, are refused in words", 
 test("R8 promote gives the branch production's name, default and protection, and keeps the old one without them", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { sandbox } = neon;
-  const { settings, history, connection } = providerOf(sandbox, { wishes: { protect: true } });
+  const { settings, history, connection } = providerOf(sandbox, { desired: { protect: true } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
   const old = await history.find("production");
   const restored = await history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
@@ -394,7 +394,7 @@ test("R8 a promotion that broke off anywhere goes on to the same end", async () 
   const { sandbox } = neon;
   for (const branch of ["production", undefined]) {
     for (let step = 0; ; step++) {
-      const provider = providerOf(sandbox, { branch, wishes: { protect: true }, patience: { outageMs: 0 } });
+      const provider = providerOf(sandbox, { branch, desired: { protect: true }, timeouts: { outageMs: 0 } });
       const { history } = provider;
       for (const drift of (await provider.settings.read()).drift) await provider.settings.apply(drift);
       const label = `${branch ?? "default"}-${step}`;

@@ -31,7 +31,7 @@ test("R1 the window of a young branch begins with the branch, not before", async
 
 test("R1 history that is turned off is no window, and says so", async () => {
   await using neon = await startFakeNeon({ plan: "scale", project: { historySeconds: 0 } });
-  const provider = providerOf(neon.sandbox, { wishes: { windowMs: 30 * DAY_MS } });
+  const provider = providerOf(neon.sandbox, { desired: { windowMs: 30 * DAY_MS } });
   const state = await provider.settings.read();
   assert.equal(state.settings.pitr_enabled, false);
   assert.equal(state.settings.earliest_restore_time, null);
@@ -43,7 +43,7 @@ test("R1 history that is turned off is no window, and says so", async () => {
 test("R1 apply sets the window of the policy once, and the second time changes nothing", async () => {
   await using neon = await startFakeNeon({ plan: "scale" });
   const { sandbox } = neon;
-  const { settings } = providerOf(sandbox, { wishes: { windowMs: 30 * DAY_MS } });
+  const { settings } = providerOf(sandbox, { desired: { windowMs: 30 * DAY_MS } });
   const { drift } = await settings.read();
   const [history] = find(drift, "history window");
   assert.ok(history);
@@ -57,7 +57,7 @@ test("R1 apply sets the window of the policy once, and the second time changes n
 
 test("R1 a window beyond the plan is applied as far as the plan goes, and the rest says what it costs", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
-  const { settings } = providerOf(neon.sandbox, { wishes: { windowMs: 30 * DAY_MS } });
+  const { settings } = providerOf(neon.sandbox, { desired: { windowMs: 30 * DAY_MS } });
   const [possible, rest] = find((await settings.read()).drift, "history window");
   assert.ok(possible && rest);
   assert.equal(possible.blocked, undefined);
@@ -75,7 +75,7 @@ test("R1 a window beyond the plan is applied as far as the plan goes, and the re
 
 test("R1 a plan that nobody knows here is asked to do it, and its refusal is told with the limit", async () => {
   await using neon = await startFakeNeon({ plan: "free" });
-  const provider = providerOf(neon.sandbox, { plan: "enterprise", wishes: { windowMs: 30 * DAY_MS } });
+  const provider = providerOf(neon.sandbox, { plan: "enterprise", desired: { windowMs: 30 * DAY_MS } });
   const { drift, warnings } = await provider.settings.read();
   assert.match(warnings.join("\n"), /the plan enterprise is not known here/);
   const [history] = find(drift, "history window");
@@ -88,7 +88,7 @@ test("R1 a plan that nobody knows here is asked to do it, and its refusal is tol
 
 test("R1 a policy that asks for less than the plan would keep says so", async () => {
   await using neon = await startFakeNeon({ plan: "scale", project: { historySeconds: 7 * 86_400 } });
-  const { warnings, drift } = await providerOf(neon.sandbox, { wishes: { windowMs: 7 * DAY_MS } }).settings.read();
+  const { warnings, drift } = await providerOf(neon.sandbox, { desired: { windowMs: 7 * DAY_MS } }).settings.read();
   assert.match(warnings.join("\n"), /asks for a history window of 7d, and the Scale plan would keep 30d/);
   assert.deepEqual(drift, []);
 });
@@ -96,7 +96,7 @@ test("R1 a policy that asks for less than the plan would keep says so", async ()
 test("R4 a production branch that is neither default nor protected is drift, and apply mends both", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "shop" } });
-  const { settings } = providerOf(neon.sandbox, { branch: "shop", wishes: { protect: true } });
+  const { settings } = providerOf(neon.sandbox, { branch: "shop", desired: { protect: true } });
   const { drift } = await settings.read();
   assert.deepEqual(
     drift.map(({ setting }) => setting),
@@ -112,7 +112,7 @@ test("R4 a production branch that is neither default nor protected is drift, and
 
 test("R4 protection that somebody took away is found again", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
-  const { settings } = providerOf(neon.sandbox, { wishes: { protect: true } });
+  const { settings } = providerOf(neon.sandbox, { desired: { protect: true } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
   const { branch_id: id } = (await settings.read()).settings;
   await neon.expect(200, "PATCH", `/branches/${id}`, { branch: { protected: false } });
@@ -121,11 +121,11 @@ test("R4 protection that somebody took away is found again", async () => {
 
 test("R4 where the plan has no protection, or none left, the drift says why apply cannot help", async () => {
   await using free = await startFakeNeon({ plan: "free" });
-  const [drift] = (await providerOf(free.sandbox, { wishes: { protect: true } }).settings.read()).drift;
+  const [drift] = (await providerOf(free.sandbox, { desired: { protect: true } }).settings.read()).drift;
   assert.match(drift?.blocked ?? "", /the Free plan has no protected branches/);
   await using launch = await startFakeNeon({ plan: "launch" });
   for (const name of ["a", "b"]) await launch.expect(201, "POST", "/branches", { branch: { name, protected: true } });
-  const [full] = (await providerOf(launch.sandbox, { wishes: { protect: true } }).settings.read()).drift;
+  const [full] = (await providerOf(launch.sandbox, { desired: { protect: true } }).settings.read()).drift;
   assert.match(full?.blocked ?? "", /all 2 protected branches/);
 });
 
@@ -147,7 +147,7 @@ test("R5 rules by the provider become its schedule, and a second apply changes n
     { name: "backup-{date}", cron: "0 3 * * *", keepMs: 7 * DAY_MS, by: "provider" as const },
     { name: "weekly-{date}", cron: "0 0 * * 0", keepMs: 28 * DAY_MS, by: "provider" as const },
   ];
-  const { settings } = providerOf(neon.sandbox, { wishes: { rules } });
+  const { settings } = providerOf(neon.sandbox, { desired: { rules } });
   const { drift } = await settings.read();
   assert.match(drift[0]?.message ?? "", /daily at 03:00 kept 7 days, weekly on Sunday at 00:00 kept 28 days \(there is none\)/);
   for (const one of drift) await settings.apply(one);
@@ -165,7 +165,7 @@ test("R5 a schedule that somebody set by hand is not taken away unasked: without
   assert.deepEqual(without.drift, []);
   assert.match(without.warnings.join("\n"), /schedule that the policy does not name: weekly on Wednesday at 01:00/);
   const rules = [{ name: "d-{date}", cron: "0 3 * * *", keepMs: DAY_MS, by: "provider" as const }];
-  const [drift] = (await providerOf(neon.sandbox, { wishes: { rules } }).settings.read()).drift;
+  const [drift] = (await providerOf(neon.sandbox, { desired: { rules } }).settings.read()).drift;
   assert.equal(drift?.lowers, true);
   assert.match(drift?.message ?? "", /it is: weekly on Wednesday/);
 });
@@ -174,7 +174,7 @@ test("R5 rules that the provider's schedule cannot say are drift, each with its 
   await using neon = await startFakeNeon({ plan: "launch" });
   const rule = (cron: string, keepDays: number) => ({ name: "x-{date}", cron, keepMs: keepDays * DAY_MS, by: "provider" as const });
   const rules = [rule("30 3 * * *", 7), rule("0 6 * * 0#1", 7), rule("0 0 * * 0", 90)];
-  const { drift } = await providerOf(neon.sandbox, { wishes: { rules } }).settings.read();
+  const { drift } = await providerOf(neon.sandbox, { desired: { rules } }).settings.read();
   assert.equal(drift.length, 3);
   assert.match(drift[0]?.blocked ?? "", /begin on the hour/);
   assert.match(drift[1]?.blocked ?? "", /one day of the week/);
@@ -206,7 +206,7 @@ test("R12 a policy that can never fit is told what it needs, what the plan has, 
     { name: "backup-{date}", cron: "0 0 * * *", keepMs: 30 * DAY_MS, by: "branch" as const },
     { name: "weekly-{date}", cron: "0 0 * * 0", keepMs: 90 * DAY_MS, by: "branch" as const },
   ];
-  const { warnings } = await providerOf(neon.sandbox, { wishes: { rules } }).settings.read();
+  const { warnings } = await providerOf(neon.sandbox, { desired: { rules } }).settings.read();
   // 12 or 13 Sundays lie within 90 days, by the day on which this runs.
   assert.match(warnings.join("\n"), /needs 4[34] branches, and the Launch plan has 10: use `by: snapshot`/);
 });

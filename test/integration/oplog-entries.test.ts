@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Document, Long, serialize, Timestamp } from "bson";
+import type { MongoSandboxOptions } from "../../packages/sandbox/mongo/sandbox.ts";
 import { withMongo } from "../../src/engines/mongodb/connect/client.ts";
 import { readEntry } from "../../src/engines/mongodb/oplog/entry.ts";
 import { namesFor } from "../../src/engines/mongodb/oplog/names.ts";
 import { beginApplying } from "../../src/engines/mongodb/oplog/replay.ts";
-import type { MongoSandboxOptions } from "../../src/sandbox/mongo/sandbox.ts";
 import type { MongoWorld } from "../support/mongo-world.ts";
 import { connectionTo, mongoWorld } from "../support/oplog.ts";
 

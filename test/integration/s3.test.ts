@@ -9,10 +9,10 @@ import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import type { S3SandboxOptions } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { MAX_OBJECT_BYTES, MAX_PARTS, PART_SIZES, partSizeAt, peakMemoryBytes, scheduleBytes } from "../../src/storage/s3/parts.ts";
 import { hasCode, text } from "../contract/storage-facts.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
+import type { S3SandboxOptions } from "../support/s3/s3-sandbox.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const MiB = 1024 ** 2;

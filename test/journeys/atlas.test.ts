@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
+import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { beginWorld, editConfig, type World } from "../support/program.ts";
 
 /** A cluster takes the real one eight minutes. */
@@ -29,8 +29,8 @@ interface Shop extends World {
 }
 
 async function shopAtAtlas(t: TestContext, options: AtlasSandboxOptions & { readonly source?: string } = {}): Promise<Shop> {
-  const { source = "policy: p", ...wishes } = options;
-  const atlas = await startAtlasSandbox({ speed: SPEED, ...wishes });
+  const { source = "policy: p", ...desired } = options;
+  const atlas = await startAtlasSandbox({ speed: SPEED, ...desired });
   const client = new MongoClient(atlas.url, { serverSelectionTimeoutMS: 10_000 });
   t.after(async () => {
     await client.close();
@@ -203,18 +203,18 @@ test("R16 a drill that is killed leaves a cluster that jobs recover deletes; one
   while (shop.clusters().length === before.length) await sleep(20);
   running.kill("SIGKILL");
   await running.ended;
-  const { recovered, strays } = (await shop.expect(3, "jobs", "recover", "--json")).json();
+  const { recovered, orphans } = (await shop.expect(3, "jobs", "recover", "--json")).json();
   assert.deepEqual(
     recovered.map(({ verb, left }: { verb: string; left: unknown[] }) => [verb, left.length]),
     [["drill", 0]],
   );
   assert.deepEqual(
-    strays.map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome]),
+    orphans.map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome]),
     [[stranger, "unknown"]],
   );
   assert.deepEqual(shop.clusters(), before);
   const status = (await shop.expect(4, "status", "--json")).json().sources[0];
-  assert.match(status.reasons.find(({ code }: { code: string }) => code === "STRAY_SCRATCH").message, new RegExp(stranger));
+  assert.match(status.reasons.find(({ code }: { code: string }) => code === "ORPHANED_SCRATCH").message, new RegExp(stranger));
   await shop.assertNothingLeft();
 });
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
-import { startS3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { copyableCluster } from "../support/base-world.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig, type World } from "../support/program.ts";
 import { temporaryDirectory } from "../support/repository.ts";
+import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();
 

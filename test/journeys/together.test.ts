@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
+import { startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { beginMongoWorld } from "../support/mongo-world.ts";
 import { beginWorld } from "../support/program.ts";
 

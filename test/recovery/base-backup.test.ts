@@ -69,7 +69,7 @@ test("R25 a base backup under write load, with tablespaces, comes back by hand, 
   }
   const world = await baseWorld(t, shop);
   const load = writeLoad(shop);
-  const { manifest, warnings } = await backup(world.workshop, world.source, { kind: "base" }, quiet).finally(() => load.stop());
+  const { manifest, warnings } = await backup(world.context, world.source, { kind: "base" }, quiet).finally(() => load.stop());
   assert.ok((await load.stop()) > 0, "there was a load");
 
   const { base } = manifest;
@@ -116,7 +116,7 @@ test("R25 a base backup under write load, with tablespaces, comes back by hand, 
   // It also reads the log that came along, record by record.
   shell('"$4/pg_verifybackup" -q "$3"', postgresBin());
 
-  const verified = await verify(world.workshop, await findPoint(world.workshop, manifest.id), quiet);
+  const verified = await verify(world.context, await findPoint(world.context, manifest.id), quiet);
   assert.deepEqual([verified.verdict, verified.opened, verified.checks.length], ["pass", true, 4]);
 });
 
@@ -127,12 +127,12 @@ test("R25 one changed byte in any part of a base backup is found by verify, with
   await query(shop, `create tablespace other location '${directory}'`);
   await query(shop, "create table t tablespace other as select generate_series(1, 5000) as id");
   const world = await baseWorld(t, shop);
-  const { manifest } = await backup(world.workshop, world.source, { kind: "base" }, quiet);
-  const entry = await findPoint(world.workshop, manifest.id);
+  const { manifest } = await backup(world.context, world.source, { kind: "base" }, quiet);
+  const entry = await findPoint(world.context, manifest.id);
   const openKey = async () => {
     throw new LifeboatError("KEY_MISSING", "no key here");
   };
-  const keyless = { ...world.workshop, openKey };
+  const keyless = { ...world.context, openKey };
   for (const { name, stored } of manifest.parts) {
     const path = join(folderOf(world, manifest.id), `${name}.zst.age`);
     const bytes = readFileSync(path);
@@ -142,8 +142,8 @@ test("R25 one changed byte in any part of a base backup is found by verify, with
       const byte = Math.floor(changed.length * at);
       changed[byte] = (changed[byte] as number) ^ 1;
       writeFileSync(path, changed);
-      for (const [how, workshop] of Object.entries({ opened: world.workshop, unopened: keyless })) {
-        const { verdict, checks, opened } = await verify(workshop, entry, quiet);
+      for (const [how, context] of Object.entries({ opened: world.context, unopened: keyless })) {
+        const { verdict, checks, opened } = await verify(context, entry, quiet);
         assert.deepEqual([verdict, opened], ["fail", how === "opened"], `${name}, byte ${byte}, ${how}`);
         assert.deepEqual(
           checks.filter(({ outcome }) => outcome === "fail").map((check) => check.name),
@@ -153,5 +153,5 @@ test("R25 one changed byte in any part of a base backup is found by verify, with
     }
     writeFileSync(path, bytes);
   }
-  assert.equal((await verify(world.workshop, entry, quiet)).verdict, "pass");
+  assert.equal((await verify(world.context, entry, quiet)).verdict, "pass");
 });

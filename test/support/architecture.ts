@@ -9,6 +9,7 @@ const ADAPTER = ["core", "ports"];
 const EVERYTHING_BELOW = [
   "core",
   "ports",
+  "seal",
   "repository",
   "operations",
   "process",
@@ -21,12 +22,13 @@ const EVERYTHING_BELOW = [
   "config",
 ];
 
-/** What each part may import besides itself. A part is a folder of `src`, or a file that lies there directly. */
+/** What each part may import besides itself. A part is a folder of `src` or `packages`, or a file that lies there directly. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ports: ["core"],
-  repository: ["core", "ports"],
-  operations: ["core", "ports", "repository"],
+  seal: ["core", "ports"],
+  repository: ["core", "ports", "seal"],
+  operations: ["core", "ports", "seal", "repository"],
   process: ["core"],
   engines: [...ADAPTER, "process"],
   providers: [...ADAPTER, "process", "engines"],
@@ -39,8 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "adapters.ts": EVERYTHING_BELOW,
   "compose.ts": [...EVERYTHING_BELOW, "adapters.ts"],
   "index.ts": [...EVERYTHING_BELOW, "compose.ts"],
-  cli: ["core", "ports", "repository", "operations", "config", "compose.ts", "sandbox"],
-  server: ["core", "ports", "repository", "operations", "config", "compose.ts"],
+  cli: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts", "sandbox"],
+  server: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   web: [],
   "bin.ts": ["cli"],
 };
@@ -98,7 +100,7 @@ function importFault(path: string, specifier: string): string | undefined {
     return CORE_PACKAGES.includes(specifier) ? undefined : `core must be pure: it imports the package ${specifier}`;
   }
   const target = posix.join(posix.dirname(path), specifier);
-  if (!target.startsWith("src/")) return `${target} lies outside of src`;
+  if (!/^(src|packages)\//.test(target)) return `${target} lies outside of src`;
   if (/\.test\.ts$/.test(target)) return `${target} is a test`;
   const targetPart = partOf(target);
   if (targetPart === part) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { type AtlasSandbox, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
+import { type AtlasSandbox, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { every } from "./every.ts";
 import { beginWorld, type World } from "./program.ts";
 
@@ -79,9 +79,9 @@ export async function atEveryRequest(
   for (let n = 1; ; n += step) {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
-    const { recovered, strays } = (await place.expect(0, "jobs", "recover", "--json")).json();
+    const { recovered, orphans } = (await place.expect(0, "jobs", "recover", "--json")).json();
     for (const { left } of recovered) assert.deepEqual(left, [], context);
-    for (const { outcome } of strays) assert.equal(outcome, "removed", context);
+    for (const { outcome } of orphans) assert.equal(outcome, "removed", context);
     await place.assertNothingLeft();
     await look(context, killed);
     if (!killed) return times;

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { MongoClient } from "mongodb";
+import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { isLifeboatError, type LifeboatError } from "../../src/core/errors.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "../../src/ports/control.ts";
 import type { Provider } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
-import type { AtlasOptions, AtlasRule, AtlasWishes } from "../../src/providers/atlas/options.ts";
+import type { AtlasDesired, AtlasOptions, AtlasRule } from "../../src/providers/atlas/options.ts";
 import { createAtlasProvider } from "../../src/providers/atlas/provider.ts";
-import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
 
 export const DAY_MS = 86_400_000;
 
@@ -35,7 +35,7 @@ export type AtlasProvider = Provider & {
   readonly settings: SettingsControl;
   readonly snapshots: SnapshotControl & Required<Pick<SnapshotControl, "export">>;
   readonly history: HistoryControl & Required<Pick<HistoryControl, "over" | "tables">>;
-  readonly strays: NonNullable<Provider["strays"]>;
+  readonly orphans: NonNullable<Provider["orphans"]>;
 };
 
 /** Work goes on 3000 times as fast as at the real service. */
@@ -45,10 +45,10 @@ export async function atlasSandbox(t: TestContext, options: AtlasSandboxOptions 
   return sandbox;
 }
 
-type Overrides = Partial<Omit<AtlasOptions, "wishes">> & { readonly wishes?: Partial<AtlasWishes> };
+type Overrides = Partial<Omit<AtlasOptions, "desired">> & { readonly desired?: Partial<AtlasDesired> };
 
 /** The provider of the sandbox's first cluster, on the sandbox's clock. */
-export function providerOf(sandbox: AtlasSandbox, { wishes, patience, ...rest }: Overrides = {}): AtlasProvider {
+export function providerOf(sandbox: AtlasSandbox, { desired, timeouts, ...rest }: Overrides = {}): AtlasProvider {
   return createAtlasProvider({
     groupId: sandbox.groupId,
     cluster: sandbox.cluster,
@@ -58,8 +58,8 @@ export function providerOf(sandbox: AtlasSandbox, { wishes, patience, ...rest }:
     password: sandbox.password,
     clock: { now: () => sandbox.now(), monotonicMs: () => performance.now(), randomBytes },
     ...rest,
-    patience: { ...HASTE, ...patience },
-    wishes: { protect: false, rules: [], windowMs: 2 * DAY_MS, ...wishes },
+    timeouts: { ...HASTE, ...timeouts },
+    desired: { protect: false, rules: [], windowMs: 2 * DAY_MS, ...desired },
   }) as AtlasProvider;
 }
 

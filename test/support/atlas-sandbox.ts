@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../src/sandbox/atlas/sandbox.ts";
+import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 
 export const VERSIONED = "application/vnd.atlas.2025-03-12+json";
 /** A cluster is made in half a second, restored in a quarter of one. */

@@ -1,7 +1,7 @@
 // Holds requests and answers of the Atlas API against its declared shapes. A small reader of OpenAPI: as much as that file uses.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Seen } from "../../src/sandbox/atlas/faults.ts";
+import type { Seen } from "../../packages/sandbox/atlas/faults.ts";
 
 interface Schema {
   readonly $ref?: string;

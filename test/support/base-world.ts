@@ -1,4 +1,4 @@
-// A cluster that can be copied, a repository, and a workshop over both: for tests of base backups below the command line.
+// A cluster that can be copied, a repository, and a context over both: for tests of base backups below the command line.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { chown } from "node:fs/promises";
 import { createConnection, createServer, type Socket } from "node:net";
@@ -10,7 +10,7 @@ import { type BaseOptions, beginBase } from "../../src/engines/postgres/base/beg
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
-import type { Source, Watch, Workshop } from "../../src/operations/workshop.ts";
+import type { Context, Source, Watch } from "../../src/operations/context.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import type { Storage } from "../../src/ports/storage.ts";
@@ -18,7 +18,7 @@ import { serverUser } from "../../src/process/server-user.ts";
 import { openCatalog } from "../../src/repository/catalog.ts";
 import { createRepository } from "../../src/repository/open.ts";
 import type { Repository } from "../../src/repository/repository.ts";
-import { generateIdentity } from "../../src/repository/seal/keys.ts";
+import { generateIdentity } from "../../src/seal/keys.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
 import { testCluster } from "./postgres.ts";
 import { temporaryDirectory, testTrust } from "./repository.ts";
@@ -45,7 +45,7 @@ export async function tablespaceDirectory(t: TestContext): Promise<string> {
 }
 
 export interface BaseWorld {
-  readonly workshop: Workshop;
+  readonly context: Context;
   readonly source: Source;
   readonly repository: Repository;
   /** Folder of the repository, and what opens it. */
@@ -79,7 +79,7 @@ export async function baseWorld(
     policy: { tiers: [], keepManualMs: "forever" },
     probes: [],
   } as unknown as Source;
-  const workshop = {
+  const context = {
     repository,
     catalog,
     clock: systemClock,
@@ -88,8 +88,8 @@ export async function baseWorld(
     sealKey: { recipients: [recipient] },
     openKey: async () => ({ identities: [identity] }),
     lifeboat: "0",
-  } as unknown as Workshop;
-  return { workshop, source, repository, directory, identity };
+  } as unknown as Context;
+  return { context, source, repository, directory, identity };
 }
 
 /** A road to the cluster on which `change` may alter what the server sends; `sentBytes` counts from each connection's beginning. */

@@ -2,13 +2,13 @@
 // that its memory can be looked at: `node bombs.ts fingerprint|longer|window|segment|metadata`; prints one line of JSON.
 import { createHash } from "node:crypto";
 import { pathToFileURL } from "node:url";
+import type { Context } from "../../src/operations/context.ts";
 import type { PointEntry } from "../../src/operations/points.ts";
 import { readFingerprint } from "../../src/operations/recovery/load.ts";
-import type { Workshop } from "../../src/operations/workshop.ts";
-import { generateIdentity, type OpenKey, type SealKey } from "../../src/repository/seal/keys.ts";
-import { sealFrame } from "../../src/repository/seal/seal.ts";
-import { unseal } from "../../src/repository/seal/unseal.ts";
 import { readWhole } from "../../src/repository/whole.ts";
+import { generateIdentity, type OpenKey, type SealKey } from "../../src/seal/keys.ts";
+import { sealFrame } from "../../src/seal/seal.ts";
+import { unseal } from "../../src/seal/unseal.ts";
 
 export interface Blast {
   /** Code of the error, or `none`. */
@@ -69,8 +69,8 @@ async function read(kind: string, get: () => AsyncGenerator<Uint8Array>, key: Op
   if (kind === "segment") return await readWhole("log segment", unseal(get(), key, facts), facts.plain.sizeBytes);
   if (kind === "window") for await (const _ of unseal(get(), key));
   const parts = [{ name: "fingerprint", content: "fingerprint-json", ...facts }];
-  const workshop = { repository: { storage: { get } } } as unknown as Workshop;
-  return await readFingerprint(workshop, { source: "shop", folder: "f", manifest: { id: "x", parts } } as unknown as PointEntry, key);
+  const context = { repository: { storage: { get } } } as unknown as Context;
+  return await readFingerprint(context, { source: "shop", folder: "f", manifest: { id: "x", parts } } as unknown as PointEntry, key);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

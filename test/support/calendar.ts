@@ -5,18 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
+import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import { type Composed, compose, openStorage, trustIn } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import type { Source, Watch } from "../../src/operations/context.ts";
 import { makeDue } from "../../src/operations/due.ts";
 import { expire } from "../../src/operations/expire.ts";
 import { pointsOf } from "../../src/operations/points.ts";
 import { snapshotsOf } from "../../src/operations/snapshots.ts";
-import type { Source, Watch } from "../../src/operations/workshop.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import { createRepository } from "../../src/repository/open.ts";
-import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
-import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
+import { generateIdentity } from "../../src/seal/keys.ts";
 import { type DrivenClock, drivenClock, onClock } from "./repository.ts";
 
 export const DAY_MS = 86_400_000;
@@ -25,7 +25,7 @@ export const HOUR_MS = 3_600_000;
 export const EXAMPLES = join(import.meta.dirname, "../../examples");
 
 export interface Practice {
-  readonly workshop: Composed;
+  readonly context: Composed;
   readonly source: Source;
   readonly clock: DrivenClock;
   readonly watch: Watch;
@@ -81,25 +81,25 @@ export async function practise(
   await storage.close();
   const composed = await compose(config, { clock, lifeboat: "test", env });
   t.after(() => composed.close());
-  const workshop = { ...composed, repository: { ...composed.repository, storage: onClock(composed.repository.storage, clock) } };
-  const [found] = workshop.sources.values();
+  const context = { ...composed, repository: { ...composed.repository, storage: onClock(composed.repository.storage, clock) } };
+  const [found] = context.sources.values();
   if (found === undefined) throw new Error(`${example} names no source`);
   const source = neon === undefined ? underClock(found, clock) : found;
   const watch = { signal: new AbortController().signal, progress: silentProgress };
   return {
-    workshop,
+    context,
     source,
     clock,
     watch,
     async night() {
-      const { failed } = await makeDue(workshop, [source], {}, watch);
+      const { failed } = await makeDue(context, [source], {}, watch);
       for (const { error } of failed) throw error;
-      const { refused } = await expire(workshop, source, watch);
+      const { refused } = await expire(context, source, watch);
       for (const { message } of refused) throw new Error(message);
     },
     async names() {
-      const stored = (await pointsOf(workshop, source.name)).map(({ point }) => point.name);
-      const held = (await snapshotsOf(workshop, source)).map(({ point }) => point.name);
+      const stored = (await pointsOf(context, source.name)).map(({ point }) => point.name);
+      const held = (await snapshotsOf(context, source)).map(({ point }) => point.name);
       return [...stored, ...held].sort();
     },
     today: () => clock.now().toISOString().slice(0, 10),

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openFleet } from "../../packages/sandbox/neon/fleet/fleet.ts";
+import type { Fleet } from "../../packages/sandbox/neon/fleet/fleet-types.ts";
 import { baseEnvironment } from "../../src/process/environment.ts";
 import { runProgram } from "../../src/process/run.ts";
-import { openFleet } from "../../src/sandbox/neon/fleet/fleet.ts";
-import type { Fleet } from "../../src/sandbox/neon/fleet/fleet-types.ts";
 import { postgresBin } from "./postgres.ts";
 
 export interface TestFleet {

@@ -4,11 +4,11 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../../src/ports/connection.ts";
 import { objectOfSignature } from "../../src/repository/signed.ts";
-import { CHANGES, type Operation } from "../../src/sandbox/s3/faults.ts";
-import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { forget } from "./planted.ts";
 import { freshDatabase, query } from "./postgres.ts";
 import { beginWorld, type World } from "./program.ts";
+import { CHANGES, type Operation } from "./s3/faults.ts";
+import type { S3Sandbox } from "./s3/s3-sandbox.ts";
 import { startSandboxedS3 } from "./s3-sandbox.ts";
 
 /** Far more requests than any of these commands makes: reaching it means that one never ends. */

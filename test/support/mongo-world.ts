@@ -1,7 +1,7 @@
 // A MongoDB server of a test's own, damage to do to a database, and writers that know what was there after each of their writes.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, type Document, MongoClient, type Timestamp } from "mongodb";
-import { type MongoSandbox, type MongoSandboxOptions, startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
+import { type MongoSandbox, type MongoSandboxOptions, startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
 import { type CollectionFacts, fingerprintOf } from "./mongo-fingerprint.ts";
 
 export interface MongoWorld extends AsyncDisposable {

@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { startMongoSandbox } from "../../src/sandbox/mongo/sandbox.ts";
+import { startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
 
 const args = process.argv.slice(2);
 const argument = (name: string): string => args[args.indexOf(name) + 1] ?? "";

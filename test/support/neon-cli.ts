@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
+import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../node_modules/neon/dist/cli.js");
 const HUNG_MS = 60_000;

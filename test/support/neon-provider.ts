@@ -1,11 +1,11 @@
 // A provider over the Neon sandbox, impatient enough for tests.
 import { randomBytes } from "node:crypto";
+import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "../../src/ports/control.ts";
 import type { Provider } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
-import type { NeonOptions, NeonWishes } from "../../src/providers/neon/options.ts";
+import type { NeonDesired, NeonOptions } from "../../src/providers/neon/options.ts";
 import { createNeonProvider } from "../../src/providers/neon/provider.ts";
-import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
 
 export const DAY_MS = 86_400_000;
 
@@ -17,10 +17,10 @@ export type NeonProvider = Provider & {
   readonly history: HistoryControl & Required<Pick<HistoryControl, "promote">>;
 };
 
-type Overrides = Partial<Omit<NeonOptions, "wishes">> & { readonly wishes?: Partial<NeonWishes> };
+type Overrides = Partial<Omit<NeonOptions, "desired">> & { readonly desired?: Partial<NeonDesired> };
 
 /** The provider of the sandbox's project, on the sandbox's clock. */
-export function providerOf(sandbox: NeonSandbox, { wishes, patience, ...rest }: Overrides = {}): NeonProvider {
+export function providerOf(sandbox: NeonSandbox, { desired, timeouts, ...rest }: Overrides = {}): NeonProvider {
   return createNeonProvider({
     projectId: sandbox.projectId,
     apiKey: sandbox.apiKey,
@@ -28,8 +28,8 @@ export function providerOf(sandbox: NeonSandbox, { wishes, patience, ...rest }: 
     branch: sandbox.branch,
     clock: { now: () => sandbox.now(), monotonicMs: () => performance.now(), randomBytes },
     ...rest,
-    patience: { ...HASTE, ...patience },
-    wishes: { protect: false, rules: [], ...wishes },
+    timeouts: { ...HASTE, ...timeouts },
+    desired: { protect: false, rules: [], ...desired },
   }) as NeonProvider;
 }
 

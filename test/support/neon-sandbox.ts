@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Fleet } from "../../src/sandbox/neon/fleet/fleet-types.ts";
-import { type NeonSandbox, type NeonSandboxOptions, startNeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
+import type { Fleet } from "../../packages/sandbox/neon/fleet/fleet-types.ts";
+import { type NeonSandbox, type NeonSandboxOptions, startNeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import { postgresBin } from "./postgres.ts";
 
 /** No waiting. */

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { MongoSandboxOptions } from "../../packages/sandbox/mongo/sandbox.ts";
 import type { SegmentFacts } from "../../src/core/log.ts";
 import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
 import { oplogEngine } from "../../src/engines/mongodb/oplog/engine.ts";
 import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { ReceiverOptions } from "../../src/ports/log.ts";
-import type { MongoSandboxOptions } from "../../src/sandbox/mongo/sandbox.ts";
 import { until } from "./archive.ts";
 import { beginMongoWorld, latestMoment, type Moment, type MongoWorld } from "./mongo-world.ts";
 

@@ -49,7 +49,7 @@ export async function plantJob(world: World, resources: readonly Resource[], pla
     const record = { format: 1, ...words, state: "running", steps: [], resources: declared };
     if (key === undefined) await storage.put(name, encodeJson({ ...record, type: "job", repository: repository.identity.id }));
     else await putSigned({ ...repository, trust: trustOf([], parseWriter(key, "a test")) }, "job", name, record);
-    const times = { acquiredAt: at.toISOString(), expiresAt: at.toISOString(), forsakenAt: at.toISOString() };
+    const times = { acquiredAt: at.toISOString(), expiresAt: at.toISOString(), abandonedAt: at.toISOString() };
     const lease = { job: id, journal: planting.journal ?? name, verb, source, owner, ...times };
     await storage.put(`leases/${verb}-${source}-${id}.json`, encodeJson(lease));
     return id;

@@ -9,10 +9,10 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import { archiveSource, statusOf, until } from "./archive.ts";
 import { freshDatabase, openApplication, postgresBin, query, testCluster } from "./postgres.ts";
 import { beginWorld, type Running, type World } from "./program.ts";
+import type { S3Sandbox } from "./s3/s3-sandbox.ts";
 
 export interface Written {
   readonly cluster: Cluster;

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import { generateIdentity } from "../../src/repository/seal/keys.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
-import type { NeonSandbox } from "../../src/sandbox/neon/sandbox.ts";
-import type { S3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
+import { generateIdentity } from "../../src/seal/keys.ts";
+import type { S3Sandbox } from "./s3/s3-sandbox.ts";
 
 /** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
 export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");

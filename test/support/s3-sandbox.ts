@@ -1,8 +1,8 @@
 // A sandbox S3 server for a test, and storages on it.
 import type { Storage } from "../../src/ports/storage.ts";
-import { type S3Sandbox, type S3SandboxOptions, startS3Sandbox } from "../../src/sandbox/s3/s3-sandbox.ts";
 import type { S3StorageOptions } from "../../src/storage/s3/options.ts";
 import { openS3Storage } from "../../src/storage/s3/s3.ts";
+import { type S3Sandbox, type S3SandboxOptions, startS3Sandbox } from "./s3/s3-sandbox.ts";
 
 export interface SandboxedS3 extends AsyncDisposable {
   readonly sandbox: S3Sandbox;

@@ -1,6 +1,7 @@
 // docs/sandbox.md, from the sandbox's tables: what each plan allows, and what was assumed of the real service.
+
+import { LIMITS, type Limits, PLANS } from "../../packages/sandbox/neon/limits.ts";
 import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
-import { LIMITS, type Limits, PLANS } from "../../src/sandbox/neon/limits.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const hours = (seconds: number): string => (seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${seconds / 3600} h`);

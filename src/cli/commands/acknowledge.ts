@@ -4,7 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
 import { acknowledge } from "../../operations/acknowledge.ts";
 import { defineCommand } from "../command.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 
 export const acknowledgeCommand = defineCommand({
   description:
@@ -13,11 +13,11 @@ export const acknowledgeCommand = defineCommand({
   options: { reason: { type: text, required: true, value: "TEXT", help: "What became of them. It is kept." } },
   json: true,
   examples: ['lifeboat acknowledge shop --reason "folder deleted by hand, ticket 4711"'],
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const { name } = sourceNamed(workshop, context.args.source);
-      const { reasons } = await acknowledge(workshop, name, context.options.reason, watch);
-      context.emit({ source: name, acknowledged: reasons }, () =>
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const { name } = sourceNamed(context, call.args.source);
+      const { reasons } = await acknowledge(context, name, call.options.reason, watch);
+      call.emit({ source: name, acknowledged: reasons }, () =>
         reasons.length === 0
           ? `nothing of ${name} is missed`
           : ["acknowledged, and not missed any more:", ...reasons.map(({ code, message }) => `  ${code}: ${visible(message)}`)].join("\n"),

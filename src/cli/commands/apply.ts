@@ -5,11 +5,11 @@ import { text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
 import { type Applied, apply, hasSettings, planApply, type SettingsPlan } from "../../operations/apply.ts";
-import type { Source } from "../../operations/workshop.ts";
+import type { Source } from "../../operations/context.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderSettings, stateJson } from "../render/settings.ts";
-import { sourceNamed, sourcesNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, sourcesNamed, withContext } from "../session.ts";
 
 const source = { type: text, help: "Name of the source. Default: every one whose provider has settings." } as const;
 const yes = { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure that protection may be lowered." } as const;
@@ -21,11 +21,11 @@ export const planCommand = defineCommand({
   options: {},
   json: true,
   examples: ["lifeboat plan", "lifeboat plan shop --json"],
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
+  async run(call) {
+    return withContext(call, async (context, watch) => {
       const plans: SettingsPlan[] = [];
-      for (const one of settingsSources(workshop, context.args.source)) plans.push(await planApply(workshop, one, {}, watch));
-      context.emit({ sources: plans.map(planJson) }, () => plans.map((plan) => human(plan, context.paint)).join("\n\n") || NOTHING);
+      for (const one of settingsSources(context, call.args.source)) plans.push(await planApply(context, one, {}, watch));
+      call.emit({ sources: plans.map(planJson) }, () => plans.map((plan) => human(plan, call.paint)).join("\n\n") || NOTHING);
       return EXIT.done;
     });
   },
@@ -38,14 +38,11 @@ export const applyCommand = defineCommand({
   options: { yes },
   json: true,
   examples: ["lifeboat apply shop"],
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
+  async run(call) {
+    return withContext(call, async (context, watch) => {
       const results: Applied[] = [];
-      for (const one of settingsSources(workshop, context.args.source)) results.push(await apply(workshop, one, context.options, watch));
-      context.emit(
-        { sources: results.map(appliedJson) },
-        () => results.map((result) => applied(result, context.paint)).join("\n\n") || NOTHING,
-      );
+      for (const one of settingsSources(context, call.args.source)) results.push(await apply(context, one, call.options, watch));
+      call.emit({ sources: results.map(appliedJson) }, () => results.map((result) => applied(result, call.paint)).join("\n\n") || NOTHING);
       // What the plan forbids is not what the policy wants: scripts must be able to tell.
       return results.some(({ blocked }) => blocked.length > 0) ? EXIT.inconclusive : EXIT.done;
     });
@@ -55,12 +52,12 @@ export const applyCommand = defineCommand({
 const NOTHING = "no source has a provider with settings of its own";
 
 /** The source named, which must have settings, or all that have. */
-function settingsSources(workshop: Composed, name: string | undefined): Source[] {
+function settingsSources(context: Composed, name: string | undefined): Source[] {
   if (name === undefined)
-    return sourcesNamed(workshop, undefined)
+    return sourcesNamed(context, undefined)
       .filter(({ managed }) => managed === true)
       .filter(hasSettings);
-  const one = sourceNamed(workshop, name);
+  const one = sourceNamed(context, name);
   if (hasSettings(one)) return [one];
   throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${name} has no settings that a policy could ask for`);
 }

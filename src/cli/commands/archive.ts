@@ -4,7 +4,7 @@ import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
 import { archive, archiveFile, stopArchive } from "../../operations/archive.ts";
 import { defineCommand } from "../command.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 
 export const archiveCommand = defineCommand({
   description:
@@ -20,21 +20,21 @@ export const archiveCommand = defineCommand({
     "lifeboat --quiet archive shop --segment pg_wal/000000010000000000000042",
     "lifeboat archive shop --stop",
   ],
-  async run(context) {
-    const { segment, stop } = context.options;
+  async run(call) {
+    const { segment, stop } = call.options;
     if (segment !== undefined && stop) throw new LifeboatError("USAGE", "--segment and --stop are two different things: give one of them");
-    return withWorkshop(context, async (workshop, watch) => {
-      const source = sourceNamed(workshop, context.args.source);
+    return withContext(call, async (context, watch) => {
+      const source = sourceNamed(context, call.args.source);
       if (segment !== undefined) {
-        const { name, outcome, notice } = await archiveFile(workshop, source, segment, watch);
-        if (notice !== undefined && !context.json) context.stderr.write(`${visible(notice)}\n`);
-        context.emit({ source: source.name, name, outcome, notice: notice ?? null }, () => `${name}: ${outcome}`);
+        const { name, outcome, notice } = await archiveFile(context, source, segment, watch);
+        if (notice !== undefined && !call.json) call.stderr.write(`${visible(notice)}\n`);
+        call.emit({ source: source.name, name, outcome, notice: notice ?? null }, () => `${name}: ${outcome}`);
       } else if (stop) {
-        const { slot } = await stopArchive(workshop, source, watch);
-        context.emit({ source: source.name, slot, dropped: true }, () => `the replication slot ${slot} of ${source.name} is gone`);
+        const { slot } = await stopArchive(context, source, watch);
+        call.emit({ source: source.name, slot, dropped: true }, () => `the replication slot ${slot} of ${source.name} is gone`);
       } else {
-        const { files, last } = await archive(workshop, source, watch);
-        context.emit(
+        const { files, last } = await archive(context, source, watch);
+        call.emit(
           { source: source.name, files, last: last ?? null },
           () => `stopped; ${files} ${files === 1 ? "file" : "files"} of the log stored in this run`,
         );

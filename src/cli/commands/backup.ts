@@ -3,13 +3,13 @@ import { listOf } from "../../config/option.ts";
 import { flag, oneOf, path, text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { type BackupRequest, backup } from "../../operations/backup.ts";
+import type { Source } from "../../operations/context.ts";
 import { appendDeployLog } from "../../operations/deploy-log.ts";
 import { makeDue } from "../../operations/due.ts";
 import { snapshot } from "../../operations/snapshot.ts";
-import type { Source } from "../../operations/workshop.ts";
 import { defineCommand } from "../command.ts";
 import { backupJson, renderBackup, renderDue, renderSnapshot, snapshotJson } from "../render/backup.ts";
-import { sourceNamed, sourcesNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, sourcesNamed, withContext } from "../session.ts";
 
 const KINDS = ["full", "data", "schema", "tables", "base", "snapshot"] as const;
 
@@ -50,13 +50,13 @@ export const backupCommand = defineCommand({
     "lifeboat backup shop --pre-deploy checkout-v2 --deploy-log deployments.log",
     "lifeboat backup --due",
   ],
-  async run(context) {
-    const { options, args, paint } = context;
+  async run(call) {
+    const { options, args, paint } = call;
     const { reason, note, name, hold, preDeploy, fingerprint, deployLog } = options;
     if (options.due) {
       refuseBeside("--due", { kind: options.kind, tables: options.tables, name, tier: options.tier, preDeploy, hold, deployLog });
-      return withWorkshop(context, async (workshop, watch) => {
-        const result = await makeDue(workshop, sourcesNamed(workshop, args.source), { reason, note, fingerprint }, watch);
+      return withContext(call, async (context, watch) => {
+        const result = await makeDue(context, sourcesNamed(context, args.source), { reason, note, fingerprint }, watch);
         const failed = result.failed.map(({ source, what, error }) => ({
           source,
           what,
@@ -64,32 +64,32 @@ export const backupCommand = defineCommand({
           message: error.message,
           hint: error.hint,
         }));
-        context.emit({ made: result.made, failed }, () => renderDue(result, paint));
+        call.emit({ made: result.made, failed }, () => renderDue(result, paint));
         return result.failed[0]?.error.exit ?? EXIT.done;
       });
     }
     if (args.source === undefined) throw new LifeboatError("USAGE", "say which source to back up, or --due");
     const sourceName = args.source;
-    return withWorkshop(context, async (workshop, watch) => {
-      const source = sourceNamed(workshop, sourceName);
+    return withContext(call, async (context, watch) => {
+      const source = sourceNamed(context, sourceName);
       const kind = kindOf(source, options);
       if (kind === "snapshot") {
         refuseBeside("--kind snapshot", { tables: options.tables });
         const { tier } = options;
         const rule = tier === undefined ? undefined : ruleOf(source, tier);
-        const made = await snapshot(workshop, source, { name, rule, preDeploy, reason, note, hold, fingerprint }, watch);
+        const made = await snapshot(context, source, { name, rule, preDeploy, reason, note, hold, fingerprint }, watch);
         if (deployLog !== undefined) await appendDeployLog(deployLog, { ...made.record, at: new Date(made.record.createdAt) });
-        context.emit(snapshotJson(made), () => renderSnapshot(made, paint));
+        call.emit(snapshotJson(made), () => renderSnapshot(made, paint));
         return EXIT.done;
       }
       refuseBeside(`--kind ${kind}`, { fingerprint });
       const tiers = options.tier === undefined ? undefined : [options.tier];
       const request: BackupRequest = { kind, tables: options.tables, name, tiers, preDeploy, reason, note, hold };
-      const made = await backup(workshop, source, request, watch);
+      const made = await backup(context, source, request, watch);
       const { manifest } = made;
       const by = `${manifest.madeBy.user}@${manifest.madeBy.host}`;
       if (deployLog !== undefined) await appendDeployLog(deployLog, { ...manifest, madeBy: by, at: new Date(manifest.snapshotAt) });
-      context.emit(backupJson(made), () => renderBackup(made, paint));
+      call.emit(backupJson(made), () => renderBackup(made, paint));
       return EXIT.done;
     });
   },

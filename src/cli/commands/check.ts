@@ -4,7 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
 import { checkRepository, checkSource } from "../../operations/check.ts";
 import { defineCommand } from "../command.ts";
-import { sourcesNamed, withWorkshop } from "../session.ts";
+import { sourcesNamed, withContext } from "../session.ts";
 
 export const checkCommand = defineCommand({
   description:
@@ -12,17 +12,16 @@ export const checkCommand = defineCommand({
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: {},
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const findings = await checkRepository(workshop, watch);
-      for (const source of sourcesNamed(workshop, context.args.source)) findings.push(...(await checkSource(workshop, source, watch)));
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const findings = await checkRepository(context, watch);
+      for (const source of sourcesNamed(context, call.args.source)) findings.push(...(await checkSource(context, source, watch)));
       const outcomes = findings.map(({ outcome }) => outcome);
       const verdict = outcomes.includes("fail") ? "fail" : outcomes.includes("inconclusive") ? "inconclusive" : "pass";
-      context.emit({ verdict, configuration: context.configFile, findings }, () =>
+      call.emit({ verdict, configuration: call.configFile, findings }, () =>
         shown(findings)
           .map(
-            ({ name, outcome, message, next }) =>
-              `${context.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`,
+            ({ name, outcome, message, next }) => `${call.paint.verdict(outcome)}  ${name}: ${message}${next ? `\n    next: ${next}` : ""}`,
           )
           .join("\n"),
       );

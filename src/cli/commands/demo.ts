@@ -10,5 +10,5 @@ export const demoCommand = defineCommand({
   options: { keep: { type: flag, help: "Keep its folder: configuration, repository, identity and evidence." } },
   json: true,
   examples: ["lifeboat demo", "lifeboat demo --keep"],
-  run: (context) => runDemo(context as never, context.options.keep === true),
+  run: (call) => runDemo(call as never, call.options.keep === true),
 });

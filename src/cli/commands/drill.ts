@@ -3,13 +3,13 @@ import { flag, text } from "../../config/types.ts";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { LATEST, parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { presentOf } from "../../operations/context.ts";
 import { drill, type Finding } from "../../operations/recovery/drill.ts";
 import { dueDrills } from "../../operations/recovery/drills-due.ts";
-import { presentOf } from "../../operations/workshop.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import { type CommandCall, defineCommand } from "../command.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { combinedJson, renderCombined } from "../render/combined.ts";
-import { eachSource, withWorkshop } from "../session.ts";
+import { eachSource, withContext } from "../session.ts";
 import { recoveryTarget } from "../target-option.ts";
 
 export const drillCommand = defineCommand({
@@ -29,59 +29,59 @@ export const drillCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat drill shop", "lifeboat drill shop --to 7d", "lifeboat drill --due"],
-  async run(context) {
-    if (context.options.due) return runDue(context);
-    return withWorkshop(context, async (workshop, watch) => {
+  async run(call) {
+    if (call.options.due) return runDue(call);
+    return withContext(call, async (context, watch) => {
       let worst: ExitStatus = EXIT.done;
-      const { to: words } = context.options;
-      const to = words === undefined ? LATEST : parseRecoveryTarget(words, presentOf(workshop));
-      const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
-        const finding = await drill(workshop, source, to, watch, context.options);
+      const { to: words } = call.options;
+      const to = words === undefined ? LATEST : parseRecoveryTarget(words, presentOf(context));
+      const outcomes = await eachSource(context, call.args.source, watch, async (source) => {
+        const finding = await drill(context, source, to, watch, call.options);
         const status = exitOfFinding(finding);
         if (worst === EXIT.done || status === EXIT.failed) worst = status;
         return finding;
       });
       const { results: findings, failed: missing } = outcomes;
       const json = findings.map(findingJson);
-      const texts = (): string[] => findings.map((finding) => renderFinding(finding, workshop.repository.storage.url, context.paint));
-      if (context.args.source === undefined) {
+      const texts = (): string[] => findings.map((finding) => renderFinding(finding, context.repository.storage.url, call.paint));
+      if (call.args.source === undefined) {
         const parts = findings.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
-        const combined = combine(parts, workshop.combinedObjective, { order: "one after another", missing });
+        const combined = combine(parts, context.combinedObjective, { order: "one after another", missing });
         // Of one source alone it says nothing new.
         const several = parts.length + missing.length > 1;
-        context.emit({ drills: json, combined: combinedJson(combined) }, () =>
-          [...texts(), ...(several ? [renderCombined(combined, context.paint)] : [])].join("\n\n"),
+        call.emit({ drills: json, combined: combinedJson(combined) }, () =>
+          [...texts(), ...(several ? [renderCombined(combined, call.paint)] : [])].join("\n\n"),
         );
         // Each in its own time, and all of them not in theirs.
         if (several && worst === EXIT.done && combined.verdict === "fail") worst = EXIT.unhealthy;
-      } else context.emit(json[0], () => texts().join("\n\n"));
+      } else call.emit(json[0], () => texts().join("\n\n"));
       outcomes.settle();
       return worst;
     });
   },
 });
 
-type DrillContext = Pick<CommandContext, "config" | "clock" | "env" | "signal" | "progress" | "emit" | "paint"> & {
+type DrillContext = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "progress" | "emit" | "paint"> & {
   readonly args: { readonly source?: string | undefined };
   readonly options: { readonly to?: string | undefined; readonly unsigned?: boolean | undefined };
 };
 
 /** Each due drill in its turn. A source whose drill cannot be done keeps no other from its own. */
-async function runDue(context: DrillContext): Promise<ExitStatus> {
-  const { to, unsigned } = context.options;
+async function runDue(call: DrillContext): Promise<ExitStatus> {
+  const { to, unsigned } = call.options;
   if (to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
-  return withWorkshop(context, async (workshop, watch) => {
-    const outcomes = await eachSource(workshop, context.args.source, watch, async (source) => {
+  return withContext(call, async (context, watch) => {
+    const outcomes = await eachSource(context, call.args.source, watch, async (source) => {
       const findings: Finding[] = [];
-      for (const { plan } of await dueDrills(workshop, source, watch)) {
-        findings.push(await drill(workshop, source, parseRecoveryTarget(plan.to, presentOf(workshop)), watch, { unsigned, plan }));
+      for (const { plan } of await dueDrills(context, source, watch)) {
+        findings.push(await drill(context, source, parseRecoveryTarget(plan.to, presentOf(context)), watch, { unsigned, plan }));
       }
       return findings;
     });
     const findings = outcomes.results.flat();
-    const place = workshop.repository.storage.url;
-    context.emit({ drills: findings.map(findingJson), combined: null }, () =>
-      findings.length === 0 ? "no drill is due" : findings.map((finding) => renderFinding(finding, place, context.paint)).join("\n\n"),
+    const place = context.repository.storage.url;
+    call.emit({ drills: findings.map(findingJson), combined: null }, () =>
+      findings.length === 0 ? "no drill is due" : findings.map((finding) => renderFinding(finding, place, call.paint)).join("\n\n"),
     );
     outcomes.settle();
     const statuses = findings.map(exitOfFinding);

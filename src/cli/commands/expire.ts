@@ -7,7 +7,7 @@ import { shown } from "../../core/visible.ts";
 import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
-import { eachSource, withWorkshop } from "../session.ts";
+import { eachSource, withContext } from "../session.ts";
 
 export const expireCommand = defineCommand({
   description:
@@ -20,14 +20,14 @@ export const expireCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat expire --plan", "lifeboat expire shop"],
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const { most, future } = context.options;
-      const act = context.options.plan ? planExpire : expire;
-      const { results, settle } = await eachSource(workshop, context.args.source, watch, (source) =>
-        act(workshop, source, watch, { most, future }),
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const { most, future } = call.options;
+      const act = call.options.plan ? planExpire : expire;
+      const { results, settle } = await eachSource(context, call.args.source, watch, (source) =>
+        act(context, source, watch, { most, future }),
       );
-      context.emit({ sources: results.map(json) }, () => results.map((result) => human(result, context.paint)).join("\n\n"));
+      call.emit({ sources: results.map(json) }, () => results.map((result) => human(result, call.paint)).join("\n\n"));
       settle();
       const undone = results.filter(({ refused, log }) => refused.length > 0 || log?.refused !== undefined);
       if (undone.length === 0)

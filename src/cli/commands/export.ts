@@ -5,7 +5,7 @@ import { shown } from "../../core/visible.ts";
 import { exportSnapshot } from "../../operations/export.ts";
 import { defineCommand } from "../command.ts";
 import { renderFacts } from "../render/table.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 
 export const exportCommand = defineCommand({
   description:
@@ -17,12 +17,12 @@ export const exportCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat export sessions --point backup-20261121-093000 --bucket acme-offline"],
-  async run(context) {
-    const { args, options, paint } = context;
-    return withWorkshop(context, async (workshop, watch) => {
-      const done = await exportSnapshot(workshop, sourceNamed(workshop, args.source), options, watch);
+  async run(call) {
+    const { args, options, paint } = call;
+    return withContext(call, async (context, watch) => {
+      const done = await exportSnapshot(context, sourceNamed(context, args.source), options, watch);
       const { point, source, bucket, prefix, id } = shown(done);
-      context.emit(done, () =>
+      call.emit(done, () =>
         [
           `${paint.green("✓")} ${paint.bold(point.name)} of ${source} is exported`,
           renderFacts(

@@ -6,7 +6,7 @@ import { visible } from "../../core/visible.ts";
 import { setHold } from "../../operations/hold.ts";
 import { findAnyPoint } from "../../operations/snapshots.ts";
 import { defineCommand } from "../command.ts";
-import { withWorkshop } from "../session.ts";
+import { withContext } from "../session.ts";
 
 const point = { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } as const;
 
@@ -15,13 +15,13 @@ export const holdCommand = defineCommand({
   arguments: { point },
   options: { reason: { type: text, value: "TEXT", help: "Why it must stay." } },
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
-      const { note } = await setHold(workshop, found, true, context.options.reason, watch);
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const found = await findAnyPoint(context, call.args.point, undefined, watch);
+      const { note } = await setHold(context, found, true, call.options.reason, watch);
       const { source, point: held } = found.entry;
       const what = `${visible(held.name)} (${held.id}) of ${source} is on hold`;
-      context.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${visible(note)}`);
+      call.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${visible(note)}`);
       return EXIT.done;
     });
   },
@@ -33,13 +33,13 @@ export const releaseCommand = defineCommand({
   arguments: { point },
   options: {},
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const found = await findAnyPoint(workshop, context.args.point, undefined, watch);
-      const { held, expiresAt, note } = await setHold(workshop, found, false, undefined, watch);
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const found = await findAnyPoint(context, call.args.point, undefined, watch);
+      const { held, expiresAt, note } = await setHold(context, found, false, undefined, watch);
       const { source, point: released } = found.entry;
       const what = `${visible(released.name)} (${released.id}) of ${source}`;
-      context.emit({ id: released.id, held, expiresAt: expiresAt?.toISOString() ?? null }, () => {
+      call.emit({ id: released.id, held, expiresAt: expiresAt?.toISOString() ?? null }, () => {
         const until = expiresAt === undefined ? "" : `; it is kept until ${formatInstant(expiresAt)}`;
         return held ? `${what}: ${visible(note ?? "")}` : `${what} is no longer on hold${until}`;
       });

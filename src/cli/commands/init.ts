@@ -9,7 +9,7 @@ import { oneOf, text } from "../../config/types.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { createRepository } from "../../repository/open.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import { type CommandCall, defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, nameWriter, pathFrom, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";
 import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
@@ -40,7 +40,7 @@ const options = {
   recipients: { type: listOf(text), value: "AGE1,…", help: "Seal for these recipients instead, and make no identity here." },
 } as const;
 
-type Context = CommandContext<Record<string, never>, typeof options>;
+type Context = CommandCall<Record<string, never>, typeof options>;
 
 export const initCommand = defineCommand({
   description:
@@ -53,35 +53,35 @@ export const initCommand = defineCommand({
     "lifeboat init --repository /var/lib/lifeboat --source shop --url-variable DATABASE_URL",
     "lifeboat init --repository s3://acme-backups --source sessions --provider atlas",
   ],
-  async run(context) {
-    const made = existsSync(context.configFile) ? undefined : await writeConfiguration(context as unknown as Context);
-    const load = () => loadConfig({ file: context.configFile, env: context.env, cwd: context.cwd });
-    const writerFile = made?.writerFile ?? addWriter(context as unknown as Context, load());
+  async run(call) {
+    const made = existsSync(call.configFile) ? undefined : await writeConfiguration(call as unknown as Context);
+    const load = () => loadConfig({ file: call.configFile, env: call.env, cwd: call.cwd });
+    const writerFile = made?.writerFile ?? addWriter(call as unknown as Context, load());
     const config = load();
     const storage = await openStorage(config, { create: true });
     try {
       const { recipients } = config.repository.encryption;
-      await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], context.clock, trustIn(config));
+      await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], call.clock, trustIn(config));
     } catch (error) {
       if (made === undefined || !isLifeboatError(error, "REPOSITORY_EXISTS")) throw error;
-      context.progress.note(`there is a repository at ${storage.url} already; it is used as it is`);
+      call.progress.note(`there is a repository at ${storage.url} already; it is used as it is`);
     } finally {
       await storage.close();
     }
     const value = {
-      configuration: context.configFile,
+      configuration: call.configFile,
       repository: storage.url,
       identityFile: made?.identityFile ?? null,
       writerFile: writerFile ?? null,
       recipients: config.repository.encryption.recipients,
     };
-    context.emit(value, () => {
-      const { paint } = context;
+    call.emit(value, () => {
+      const { paint } = call;
       const lines = [
         `${paint.green("✓")} the repository is ready`,
         renderFacts(
           [
-            ["configuration", context.configFile],
+            ["configuration", call.configFile],
             ["repository", storage.url],
             ["identity", made?.identityFile],
             ["writer key", writerFile],
@@ -127,8 +127,8 @@ interface Made {
   readonly provider: InitProvider;
 }
 
-async function writeConfiguration(context: Context): Promise<Made> {
-  const { options: given, ask, configFile } = context;
+async function writeConfiguration(call: Context): Promise<Made> {
+  const { options: given, ask, configFile } = call;
   const place =
     given.repository ??
     (await ask.text({
@@ -138,7 +138,7 @@ async function writeConfiguration(context: Context): Promise<Made> {
     }));
   const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
   validateName(source); // before anything is written
-  const likely = given.provider ?? guessProvider(context.env, given.urlVariable ?? "DATABASE_URL");
+  const likely = given.provider ?? guessProvider(call.env, given.urlVariable ?? "DATABASE_URL");
   const variable =
     given.urlVariable ??
     (ask.possible && isByUrl(likely)
@@ -149,25 +149,25 @@ async function writeConfiguration(context: Context): Promise<Made> {
         })
       : "DATABASE_URL");
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
-  const provider = given.provider ?? guessProvider(context.env, variable);
-  await refuseBadAddress(provider, variable, context.env[variable]);
+  const provider = given.provider ?? guessProvider(call.env, variable);
+  await refuseBadAddress(provider, variable, call.env[variable]);
   const identityFile =
     given.recipients === undefined
-      ? resolve(context.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt"))
+      ? resolve(call.cwd, given.identityFile ?? resolve(dirname(configFile), "lifeboat-identity.txt"))
       : undefined;
   const identityMade = identityFile !== undefined && !existsSync(identityFile);
   const recipients =
     identityFile === undefined
       ? (given.recipients ?? [])
       : identityMade
-        ? [await makeIdentityFile(identityFile, context.clock.now())]
+        ? [await makeIdentityFile(identityFile, call.clock.now())]
         : await recipientsOfFile(identityFile);
-  const writerFile = writerFileOf(configFile, given.writerKey, context.cwd);
+  const writerFile = writerFileOf(configFile, given.writerKey, call.cwd);
   const publicKey = publicKeyIn(writerFile);
   const content = configuration({
     writerFile: pathFrom(dirname(configFile), writerFile),
     publicKey,
-    url: repositoryUrl(place, context.cwd),
+    url: repositoryUrl(place, call.cwd),
     source: sourceYaml(source, provider, variable),
     recipients,
     identityFile: identityFile && pathFrom(dirname(configFile), identityFile),

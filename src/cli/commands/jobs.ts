@@ -5,13 +5,13 @@ import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
 import { bringOver } from "../../operations/bring-over.ts";
 import { holdersOf, placesOf } from "../../operations/holders.ts";
+import { nameOfOrphan, type OrphanOutcome, recoverOrphans } from "../../operations/orphans.ts";
 import { discardFlaws, recoverJobs } from "../../operations/recover.ts";
-import { nameOfStray, recoverStrays, type StrayOutcome } from "../../operations/strays.ts";
 import { resourceInWords } from "../../operations/undo.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
-import { withWorkshop } from "../session.ts";
+import { withContext } from "../session.ts";
 
 export const jobsCommand = defineCommand({
   description:
@@ -24,18 +24,18 @@ export const jobsCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat jobs --source shop --failed"],
-  async run(context) {
-    return withWorkshop(context, async (workshop) => {
-      const { holders, flaws } = await holdersOf(workshop, context.signal);
+  async run(call) {
+    return withContext(call, async (context) => {
+      const { holders, flaws } = await holdersOf(context, call.signal);
       const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
-      const { source, failed, limit } = context.options;
+      const { source, failed, limit } = call.options;
       const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
       const isWanted = (job: JobRecord): boolean =>
         (source === undefined || job.source === source) && (!failed || ["failed", "abandoned"].includes(stateOf(job)));
       const jobs: JobRecord[] = [];
-      for (const place of await placesOf(workshop)) {
+      for (const place of await placesOf(context)) {
         let taken = 0;
-        for await (const job of jobsSince(place, new Date(0), context.signal)) {
+        for await (const job of jobsSince(place, new Date(0), call.signal)) {
           if (!isWanted(job)) continue;
           jobs.push(job);
           if (++taken === limit) break;
@@ -43,7 +43,7 @@ export const jobsCommand = defineCommand({
       }
       jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(limit);
       const messages = flaws.map(({ message }) => message);
-      context.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
+      call.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
         if (jobs.length === 0) return [source === undefined && !failed ? "no jobs yet" : "no such jobs", ...shown(messages)].join("\n");
         const rows = shown(jobs).map((job) => [
           job.id,
@@ -61,7 +61,7 @@ export const jobsCommand = defineCommand({
         const table = renderTable(
           ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title })),
           rows,
-          { paint: context.paint },
+          { paint: call.paint },
         );
         return [table, ...shown(messages)].join("\n");
       });
@@ -76,12 +76,12 @@ export const jobsRecover = defineCommand({
   arguments: {},
   options: {},
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const recovered = await recoverJobs(workshop, watch.progress);
-      const discarded = await discardFlaws(workshop);
-      const brought = await bringOver(workshop);
-      const strays = await recoverStrays(workshop, watch);
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const recovered = await recoverJobs(context, watch.progress);
+      const discarded = await discardFlaws(context);
+      const brought = await bringOver(context);
+      const orphans = await recoverOrphans(context, watch);
       const lines = [
         ...recovered.flatMap(({ job, verb, source, removed, left, says }) => [
           `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
@@ -93,21 +93,21 @@ export const jobsRecover = defineCommand({
         ...brought.map(
           ({ name, left }) => `${name}: ${left === undefined ? "brought into the repository" : `left on this machine, because ${left}`}`,
         ),
-        ...strays.map(({ source, message }) => `${source}: ${message}`),
+        ...orphans.map(({ source, message }) => `${source}: ${message}`),
       ];
-      context.emit({ recovered, discarded, brought, strays: strays.map(strayJson) }, () =>
+      call.emit({ recovered, discarded, brought, orphans: orphans.map(orphanJson) }, () =>
         lines.length === 0 ? "nothing to clean up" : shown(lines).join("\n"),
       );
       const left =
         recovered.some((one) => one.left.length > 0) ||
         discarded.some(({ removed }) => !removed) ||
-        strays.some(({ outcome }) => outcome !== "removed");
+        orphans.some(({ outcome }) => outcome !== "removed");
       return left ? EXIT.inconclusive : EXIT.done;
     });
   },
 });
 
-const strayJson = (stray: StrayOutcome) => {
-  const { source, job, outcome, message, resource } = stray;
-  return { source, job, name: nameOfStray(stray), kind: resource.kind, outcome, message };
+const orphanJson = (orphan: OrphanOutcome) => {
+  const { source, job, outcome, message, resource } = orphan;
+  return { source, job, name: nameOfOrphan(orphan), kind: resource.kind, outcome, message };
 };

@@ -8,7 +8,7 @@ import { resignRepository } from "../../operations/rotate-key.ts";
 import { pemOf, requireWriter } from "../../repository/trust.ts";
 import { defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerOfFile } from "../key-files.ts";
-import { withWorkshop } from "../session.ts";
+import { withContext } from "../session.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
 const DEFAULT_WRITER_FILE = "lifeboat-writer.pem";
@@ -98,24 +98,24 @@ export const keyRotate = defineCommand({
   options: { distrust: { type: flag, help: "Sign everything anew, and stop trusting the old key." } },
   json: true,
   examples: ["lifeboat key rotate", "lifeboat key rotate /etc/lifeboat/writer-2.pem --distrust"],
-  async run(context) {
-    const { args, options, configFile, clock, env, paint } = context;
-    const { signing } = context.config().repository;
+  async run(call) {
+    const { args, options, configFile, clock, env, paint } = call;
+    const { signing } = call.config().repository;
     if (signing.keyFile === undefined || env.LIFEBOAT_WRITER_KEY_FILE !== undefined) {
       throw new LifeboatError("USAGE", "the writer key does not come from repository.signing.keyFile, so it cannot be replaced there", {
         hint: "make a key with `lifeboat key writer FILE`, add the old public key to repository.signing.trusted, then use the new file",
       });
     }
-    return withWorkshop(context, async (workshop, watch) => {
-      const old = requireWriter(workshop.repository.trust).publicKey;
+    return withContext(call, async (context, watch) => {
+      const old = requireWriter(context.repository.trust).publicKey;
       const day = clock.now().toISOString().slice(0, 10).replaceAll("-", "");
       const target = args.file ?? resolve(dirname(configFile), `lifeboat-writer-${day}.pem`);
       const publicKey = makeWriterFile(target);
-      const resigned = options.distrust ? await resignRepository(workshop, writerOfFile(target), watch) : undefined;
+      const resigned = options.distrust ? await resignRepository(context, writerOfFile(target), watch) : undefined;
       const trusted = [...new Set([...signing.trusted, old.text, publicKey])].filter((key) => !options.distrust || key !== old.text);
       nameWriter(configFile, target, trusted);
       const unknown = resigned?.unknown ?? [];
-      context.emit({ file: target, publicKey, trusted, signed: resigned?.count ?? 0, unknown }, () =>
+      call.emit({ file: target, publicKey, trusted, signed: resigned?.count ?? 0, unknown }, () =>
         [
           `${paint.green("✓")} writer key  ${target}`,
           `  public key  ${paint.bold(publicKey)}`,

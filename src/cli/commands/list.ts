@@ -17,32 +17,32 @@ import { logGapsJson, logWindowLines, logWindowsJson } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderSnapshotEntry, snapshotEntryJson } from "../render/snapshot.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 
 export const listCommand = defineCommand({
   description: "Every restore point, oldest first, and what is known of each: how large, until when, held by whom, proven when.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: { limit: { type: integer(1), value: "N", help: "Only the newest of each source, so many." } },
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const { source } = context.args;
-      if (source !== undefined && (await workshop.storedSources()).every((stored) => stored !== source)) sourceNamed(workshop, source);
-      const entries = await pointsOf(workshop, source, { unsigned: true });
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const { source } = call.args;
+      if (source !== undefined && (await context.storedSources()).every((stored) => stored !== source)) sourceNamed(context, source);
+      const entries = await pointsOf(context, source, { unsigned: true });
       const stored = entries.map(({ point }) => point);
-      const { snapshots, windows, unasked } = await atProviders(workshop, source, watch);
+      const { snapshots, windows, unasked } = await atProviders(context, source, watch);
       const all = [...stored, ...snapshots].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : byTime(a, b)));
-      const points = newestOf(all, context.options.limit);
-      const names = source === undefined ? new Set([...workshop.sources.keys(), ...(await workshop.storedSources())]) : [source];
-      const { flaw } = workshop.repository;
+      const points = newestOf(all, call.options.limit);
+      const names = source === undefined ? new Set([...context.sources.keys(), ...(await context.storedSources())]) : [source];
+      const { flaw } = context.repository;
       const flaws = [
         ...(flaw === undefined ? [] : [{ source: null, code: "REPOSITORY_UNSIGNED" as const, message: flaw }]),
-        ...[...names].flatMap((name) => workshop.catalog.flaws(name).map((one) => ({ source: name, ...one }))),
+        ...[...names].flatMap((name) => context.catalog.flaws(name).map((one) => ({ source: name, ...one }))),
       ];
-      const logs = await logWindows(workshop, names, entries, watch);
-      if (!context.json) for (const { code, message } of flaws) context.stderr.write(`${code}: ${visible(message)}\n`);
-      if (!context.json) for (const { message } of unasked) context.stderr.write(`incomplete: ${visible(message)}\n`);
-      context.emit(
+      const logs = await logWindows(context, names, entries, watch);
+      if (!call.json) for (const { code, message } of flaws) call.stderr.write(`${code}: ${visible(message)}\n`);
+      if (!call.json) for (const { message } of unasked) call.stderr.write(`incomplete: ${visible(message)}\n`);
+      call.emit(
         {
           points: points.map(pointJson),
           windows: [...windows.map(windowJson), ...logs.flatMap(logWindowsJson)],
@@ -53,8 +53,8 @@ export const listCommand = defineCommand({
         () =>
           [
             points.length === 0
-              ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${workshop.repository.storage.url}`
-              : table(shown(points), context),
+              ? `no restore points${source === undefined ? "" : ` of ${source}`} in ${context.repository.storage.url}`
+              : table(shown(points), call),
             ...shown(windows).flatMap(windowLines),
             ...logs.flatMap(logWindowLines),
           ].join("\n"),
@@ -95,8 +95,8 @@ const proven = (point: RestorePoint, paint: Paint): string => {
   return isVerified(point) && point.verifiedAt ? paint.green(formatInstant(point.verifiedAt)) : paint.yellow("never");
 };
 
-function table(points: readonly RestorePoint[], context: { paint: Paint; stdout: { isTerminal: boolean; columns: number } }): string {
-  const { paint, stdout } = context;
+function table(points: readonly RestorePoint[], call: { paint: Paint; stdout: { isTerminal: boolean; columns: number } }): string {
+  const { paint, stdout } = call;
   const rows = points.map((point) => [
     point.id,
     point.source,
@@ -119,20 +119,20 @@ export const showCommand = defineCommand({
   arguments: { point: { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } },
   options: { contents: { type: flag, help: "List what is inside, too; needs the identity." } },
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const found = await findAnyPoint(workshop, context.args.point, undefined, { ...watch, unsigned: true });
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const found = await findAnyPoint(context, call.args.point, undefined, { ...watch, unsigned: true });
       if (found.kind === "snapshot") {
-        context.emit(snapshotEntryJson(found.entry), () => renderSnapshotEntry(found.entry, context.paint));
+        call.emit(snapshotEntryJson(found.entry), () => renderSnapshotEntry(found.entry, call.paint));
         return EXIT.done;
       }
       const { entry } = found;
-      const contents = context.options.contents
-        ? await contentsOf(workshop, sourceNamed(workshop, entry.source), entry, context.signal)
+      const contents = call.options.contents
+        ? await contentsOf(context, sourceNamed(context, entry.source), entry, call.signal)
         : undefined;
-      const path = workshop.folderOf(entry);
-      const { paint } = context;
-      context.emit({ point: pointJson(entry.point), manifest: entry.manifest, path, ...(contents && { contents }) }, () => {
+      const path = context.folderOf(entry);
+      const { paint } = call;
+      call.emit({ point: pointJson(entry.point), manifest: entry.manifest, path, ...(contents && { contents }) }, () => {
         const { manifest, point } = shown({ manifest: entry.manifest, point: entry.point });
         const facts = renderFacts(
           [

@@ -9,7 +9,7 @@ import { planPromote, promote } from "../../operations/promote.ts";
 import { defineCommand } from "../command.ts";
 import { connectionJson, handOver } from "../hand-over.ts";
 import { renderFacts } from "../render/table.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 
 export const promoteCommand = defineCommand({
   description:
@@ -34,20 +34,20 @@ export const promoteCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat promote restore-2026-11-21-0600 --yes shop", "lifeboat promote restore-2026-11-21-0600 --source shop --plan"],
-  async run(context) {
-    const { options, args, paint } = context;
-    return withWorkshop(context, async (workshop, watch) => {
-      const managed = [...workshop.sources.values()].filter((one) => one.managed === true).map(({ name }) => name);
+  async run(call) {
+    const { options, args, paint } = call;
+    return withContext(call, async (context, watch) => {
+      const managed = [...context.sources.values()].filter((one) => one.managed === true).map(({ name }) => name);
       const wanted = options.source ?? options.yes ?? (managed.length === 1 ? managed[0] : undefined);
       if (wanted === undefined) throw new LifeboatError("USAGE", "say which source the branch belongs to, with --source or --yes");
-      const source = sourceNamed(workshop, wanted);
+      const source = sourceNamed(context, wanted);
       const request = { branch: args.branch, name: options.name, keepAs: options.keepAs, yes: options.yes };
       if (options.plan) {
-        const plan = await planPromote(workshop, source, request, watch);
-        context.emit(plan, () => renderPlan(plan));
+        const plan = await planPromote(context, source, request, watch);
+        call.emit(plan, () => renderPlan(plan));
         return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
       }
-      const done = await promote(workshop, source, request, watch);
+      const done = await promote(context, source, request, watch);
       const { url, file } = await handOver(done.connection, options);
       const value = {
         job: done.job,
@@ -58,7 +58,7 @@ export const promoteCommand = defineCommand({
         ...connectionJson(done.connection, { url, file }),
       };
       const { name, kept, warnings } = shown({ name: done.name, kept: done.kept, warnings: done.warnings });
-      context.emit(value, () =>
+      call.emit(value, () =>
         [
           `${paint.green("✓")} ${paint.bold(name)} is production of ${source.name}`,
           renderFacts(
@@ -83,17 +83,17 @@ export const acceptCommand = defineCommand({
   arguments: { job: { type: text, required: true, help: "Id of the job that restored or promoted, or its beginning." } },
   options: { yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." } },
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const request = { job: context.args.job, yes: context.options.yes };
-      const { job, source, kept, acceptedAt, expiresAt } = await accept(workshop, request, watch).catch(async (error: unknown) => {
-        if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !context.ask.possible) throw error;
-        const yes = await context.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" });
-        return accept(workshop, { ...request, yes }, watch);
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const request = { job: call.args.job, yes: call.options.yes };
+      const { job, source, kept, acceptedAt, expiresAt } = await accept(context, request, watch).catch(async (error: unknown) => {
+        if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !call.ask.possible) throw error;
+        const yes = await call.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" });
+        return accept(context, { ...request, yes }, watch);
       });
       const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
       const then = expiresAt === undefined ? "is dropped" : `is kept until ${formatInstant(expiresAt)}`;
-      context.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} ${then}`);
+      call.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} ${then}`);
       return EXIT.done;
     });
   },

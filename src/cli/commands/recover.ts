@@ -5,8 +5,8 @@ import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";
+import { presentOf } from "../../operations/context.ts";
 import { planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recovery/recover.ts";
-import { presentOf } from "../../operations/workshop.ts";
 import { defineCommand } from "../command.ts";
 import { errorJson } from "../fatal.ts";
 import { connectionJson, handOver } from "../hand-over.ts";
@@ -14,7 +14,7 @@ import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { combinedJson, renderCombined } from "../render/combined.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
-import { withWorkshop } from "../session.ts";
+import { withContext } from "../session.ts";
 
 export const recoverCommand = defineCommand({
   description:
@@ -36,25 +36,25 @@ export const recoverCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to 5m"],
-  async run(context) {
-    const { options, paint } = context;
-    return withWorkshop(context, async (workshop, watch) => {
-      const target = parseRecoveryTarget(options.to, presentOf(workshop));
+  async run(call) {
+    const { options, paint } = call;
+    return withContext(call, async (context, watch) => {
+      const target = parseRecoveryTarget(options.to, presentOf(context));
       const request = { to: target, nearest: options.nearest };
-      const to = askedOf(target, presentOf(workshop));
+      const to = askedOf(target, presentOf(context));
       if (options.plan) {
-        const plans = await planRecoverAll(workshop, request, watch);
-        context.emit({ to, plans }, () => plans.map(renderPlan).join("\n"));
+        const plans = await planRecoverAll(context, request, watch);
+        call.emit({ to, plans }, () => plans.map(renderPlan).join("\n"));
         return plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done;
       }
-      const sources = await recoverAll(workshop, request, watch);
+      const sources = await recoverAll(context, request, watch);
       const back = sources.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
       const parts = back.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
       const missing = sources.filter(({ finding }) => finding === undefined).map(({ source }) => source);
-      const combined = combine(parts, workshop.combinedObjective, { order: "at once", missing });
+      const combined = combine(parts, context.combinedObjective, { order: "at once", missing });
       const json = await Promise.all(sources.map((one) => sourceJson(one, options)));
-      const texts = await Promise.all(sources.map((one) => human(one, options, workshop.repository.storage.url, paint)));
-      context.emit({ to, sources: json, combined: combinedJson(combined) }, () => [...texts, renderCombined(combined, paint)].join("\n\n"));
+      const texts = await Promise.all(sources.map((one) => human(one, options, context.repository.storage.url, paint)));
+      call.emit({ to, sources: json, combined: combinedJson(combined) }, () => [...texts, renderCombined(combined, paint)].join("\n\n"));
       return exitOf(sources, combined.verdict);
     });
   },

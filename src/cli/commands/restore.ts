@@ -6,15 +6,15 @@ import { EXIT } from "../../core/errors.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";
+import { presentOf } from "../../operations/context.ts";
 import type { Finding } from "../../operations/recovery/conclude.ts";
 import { planRestore, restore } from "../../operations/recovery/restore.ts";
-import { presentOf } from "../../operations/workshop.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
 import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
 import { renderRestored, restoredJson } from "../render/restore.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 import { recoveryTarget } from "../target-option.ts";
 
 export const restoreCommand = defineCommand({
@@ -70,30 +70,30 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
     "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",
   ],
-  async run(context) {
-    const { options, paint } = context;
-    return withWorkshop(context, async (workshop, watch) => {
-      const source = sourceNamed(workshop, context.args.source);
-      const request = { ...options, to: parseRecoveryTarget(options.to ?? "latest", presentOf(workshop)) };
+  async run(call) {
+    const { options, paint } = call;
+    return withContext(call, async (context, watch) => {
+      const source = sourceNamed(context, call.args.source);
+      const request = { ...options, to: parseRecoveryTarget(options.to ?? "latest", presentOf(context)) };
       if (options.plan) {
-        const plan = await planRestore(workshop, source, request, watch);
-        context.emit(plan, () => renderPlan(plan));
+        const plan = await planRestore(context, source, request, watch);
+        call.emit(plan, () => renderPlan(plan));
         return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
       }
-      const place = workshop.repository.storage.url;
+      const place = context.repository.storage.url;
       const onScratch = async (recovered: Recovered, found: Finding): Promise<void> => {
         const databases = recovered.databases.map((name) => ({ name, url: recovered.connection(name).url }));
         const lines = shown(databases).map(({ url }) => `  psql '${url}'`);
-        context.emit({ ...findingJson(found), databases }, () =>
+        call.emit({ ...findingJson(found), databases }, () =>
           [renderFinding(found, place, paint), "connect with:", ...lines, "Ctrl-C ends and removes it"].join("\n"),
         );
         await untilAborted(watch.signal);
       };
-      const restored = await restore(workshop, source, { ...request, onScratch }, watch);
+      const restored = await restore(context, source, { ...request, onScratch }, watch);
       const handed = restored.connection && (await handOver(restored.connection, options));
       // A scratch server was told of while it was there.
       if (options.into !== "scratch" || restored.branch !== undefined)
-        context.emit(restoredJson(restored, source, handed), () => renderRestored(restored, source, handed, place, paint));
+        call.emit(restoredJson(restored, source, handed), () => renderRestored(restored, source, handed, place, paint));
       return exitOfFinding(restored);
     });
   },

@@ -1,8 +1,8 @@
 // lifeboat sandbox
 import { once } from "node:events";
+import { PLANS } from "../../../packages/sandbox/neon/limits.ts";
 import { flag, integer, oneOf, path } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
-import { PLANS } from "../../sandbox/neon/limits.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
 import { SANDBOX_ASSUMPTIONS } from "../sandbox/assumptions.ts";

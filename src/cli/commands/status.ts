@@ -10,7 +10,7 @@ import { logJson, renderLog } from "../render/log.ts";
 import type { Paint } from "../render/paint.ts";
 import { limitJson, renderSettings } from "../render/settings.ts";
 import { renderFacts } from "../render/table.ts";
-import { sourcesNamed, withWorkshop } from "../session.ts";
+import { sourcesNamed, withContext } from "../session.ts";
 
 export const statusCommand = defineCommand({
   description:
@@ -18,17 +18,17 @@ export const statusCommand = defineCommand({
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: { short: { type: flag, help: "One line for each source." } },
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const sources = sourcesNamed(workshop, context.args.source);
-      const holders = await holdersOf(workshop, watch.signal);
-      const all = await Promise.all(sources.map((source) => statusOf(workshop, source, watch, holders)));
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const sources = sourcesNamed(context, call.args.source);
+      const holders = await holdersOf(context, watch.signal);
+      const all = await Promise.all(sources.map((source) => statusOf(context, source, watch, holders)));
       const verdicts = all.map(({ verdict }) => verdict);
       const verdict = verdicts.includes("fail") ? "fail" : verdicts.includes("inconclusive") ? "inconclusive" : "pass";
-      context.emit({ verdict, sources: all.map(json) }, () =>
-        context.options.short
-          ? all.map((status) => oneLine(status, context.paint)).join("\n")
-          : all.map((status) => human(status, context.paint)).join("\n\n"),
+      call.emit({ verdict, sources: all.map(json) }, () =>
+        call.options.short
+          ? all.map((status) => oneLine(status, call.paint)).join("\n")
+          : all.map((status) => human(status, call.paint)).join("\n\n"),
       );
       return { pass: EXIT.done, fail: EXIT.unhealthy, inconclusive: EXIT.inconclusive }[verdict];
     });

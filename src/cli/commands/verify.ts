@@ -7,7 +7,7 @@ import { findAnyPoint } from "../../operations/snapshots.ts";
 import { verify } from "../../operations/verify.ts";
 import { defineCommand } from "../command.ts";
 import { renderChecks } from "../render/checks.ts";
-import { withWorkshop } from "../session.ts";
+import { withContext } from "../session.ts";
 
 export const verifyCommand = defineCommand({
   description:
@@ -15,9 +15,9 @@ export const verifyCommand = defineCommand({
   arguments: { point: { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } },
   options: {},
   json: true,
-  async run(context) {
-    return withWorkshop(context, async (workshop, watch) => {
-      const named = await findAnyPoint(workshop, context.args.point, undefined, { ...watch, unsigned: true });
+  async run(call) {
+    return withContext(call, async (context, watch) => {
+      const named = await findAnyPoint(context, call.args.point, undefined, { ...watch, unsigned: true });
       if (named.kind === "snapshot") {
         const { source, point } = named.entry;
         throw new LifeboatError(
@@ -29,13 +29,13 @@ export const verifyCommand = defineCommand({
         );
       }
       const { entry } = named;
-      const found = await verify(workshop, entry, watch);
+      const found = await verify(context, entry, watch);
       const { verdict, reasons, checks, opened, aside } = found;
       const { id, name, source } = entry.point;
-      const { paint } = context;
+      const { paint } = call;
       const bytesOnly = verdict === "pass" && !opened;
       const extent = opened ? "opened" : "bytes only";
-      context.emit({ id, name, source, verdict, reasons, opened, extent, checks, aside: aside ?? null }, () =>
+      call.emit({ id, name, source, verdict, reasons, opened, extent, checks, aside: aside ?? null }, () =>
         [
           `${bytesOnly ? paint.yellow("? bytes only") : paint.verdict(verdict)}  ${visible(name)} (${id}) of ${source}`,
           renderChecks(checks, paint),

@@ -1,7 +1,8 @@
 // The story of the demonstration, act by act. Every command in it is the real one, run with what is printed.
+
+import type { PostgresSandbox, PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
-import type { PostgresSandbox, PostgresSession } from "../../sandbox/postgres/server.ts";
 import { backupCommand } from "../commands/backup.ts";
 import { checkCommand } from "../commands/check.ts";
 import { drillCommand } from "../commands/drill.ts";
@@ -54,8 +55,8 @@ const MORE_ORDERS = 500;
 
 /** Tells it. Ends early, with its exit status, when a command does not end well. Throws what a command throws. */
 export async function tell(around: Surroundings, props: Props): Promise<Told> {
-  const { stage, progress, context } = around;
-  const { clock, signal } = context;
+  const { stage, progress, call } = around;
+  const { clock, signal } = call;
   const { paint } = stage;
   const summary = newSummary();
   const acts = ACTS.values();

@@ -2,8 +2,8 @@
 import { chmod, lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { removePostgresSandbox } from "../../../packages/sandbox/postgres/server.ts";
 import { lifeOf, type Owner, thisOwner } from "../../repository/owner.ts";
-import { removePostgresSandbox } from "../../sandbox/postgres/server.ts";
 
 const PREFIX = "lifeboat-demo-";
 const NOTE = "demonstration.json";

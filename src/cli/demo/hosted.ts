@@ -1,20 +1,20 @@
 // The second half of the story: a shop of two databases at two providers, whose APIs and histories sandboxes on this machine
 // stand in for. One slip of the hand in both, and both come back to the same second.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { AtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
+import type { NeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
+import { openSession, type PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
 import { loadConfig } from "../../config/load.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
-import type { AtlasSandbox } from "../../sandbox/atlas/sandbox.ts";
-import type { NeonSandbox } from "../../sandbox/neon/sandbox.ts";
-import { openSession, type PostgresSession } from "../../sandbox/postgres/server.ts";
 import type { CommandDefinition } from "../command.ts";
 import { applyCommand } from "../commands/apply.ts";
 import { drillCommand } from "../commands/drill.ts";
 import { initCommand } from "../commands/init.ts";
 import { recoverCommand } from "../commands/recover.ts";
 import { renderTable } from "../render/table.ts";
-import { sourceNamed, withWorkshop } from "../session.ts";
+import { sourceNamed, withContext } from "../session.ts";
 import { configureHosted } from "./configure.ts";
 import type { Summary } from "./outcome.ts";
 import type { Given, Performed, Surroundings } from "./perform.ts";
@@ -42,8 +42,8 @@ export interface Telling {
 
 /** Tells it. Returns the exit status of the first command that did not end well. */
 export async function tellHosted({ around, props, summary, nextAct, play }: Telling): Promise<ExitStatus> {
-  const { stage, progress, context } = around;
-  const { clock, signal } = context;
+  const { stage, progress, call } = around;
+  const { clock, signal } = call;
   const { paint } = stage;
 
   nextAct();
@@ -159,10 +159,10 @@ function sideBySide({ sources }: RecoverValue, expected: Fingerprints, paint: Su
 type Fingerprints = Readonly<Record<string, Fingerprint>>;
 
 async function fingerprintsOf(world: Surroundings): Promise<Fingerprints> {
-  return inWorkshop(world, async (workshop, signal) => {
+  return inContext(world, async (context, signal) => {
     const found: Record<string, Fingerprint> = {};
     for (const name of Object.values(HOSTED)) {
-      const { engine, provider } = sourceNamed(workshop, name);
+      const { engine, provider } = sourceNamed(context, name);
       found[name] = await engine.fingerprint(await provider.connection({ signal }), { kind: "full" }, { signal });
     }
     return found;
@@ -176,10 +176,10 @@ async function differences(
   { sources }: RecoverValue,
   production: readonly string[],
 ): Promise<string[]> {
-  return inWorkshop(world, async (workshop, signal) => {
+  return inContext(world, async (context, signal) => {
     const differing: string[] = [];
     for (const { source, connection } of sources) {
-      const { engine } = sourceNamed(workshop, source);
+      const { engine } = sourceNamed(context, source);
       const wanted = expected[source];
       const url = connection?.url ?? "";
       const own = production.find((one) => url.startsWith(one.slice(0, 5)));
@@ -193,13 +193,13 @@ async function differences(
   });
 }
 
-type Workshop = Parameters<typeof sourceNamed>[0];
+type Context = Parameters<typeof sourceNamed>[0];
 
-async function inWorkshop<T>(
-  { context, cwd, env, progress }: Surroundings,
-  run: (workshop: Workshop, signal: AbortSignal) => Promise<T>,
+async function inContext<T>(
+  { call, cwd, env, progress }: Surroundings,
+  run: (context: Context, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { clock, signal } = context;
+  const { clock, signal } = call;
   const config = () => loadConfig({ file: `${cwd}/lifeboat.yaml`, env, cwd });
-  return withWorkshop({ config, clock, env, signal, progress }, (workshop) => run(workshop, signal));
+  return withContext({ config, clock, env, signal, progress }, (context) => run(context, signal));
 }

@@ -1,5 +1,5 @@
 // What the accident cost, counted order by order: confirmed to a customer, and not in the restored shop.
-import type { PostgresSession } from "../../sandbox/postgres/server.ts";
+import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
 
 export interface Loss {
   readonly orders: number;

@@ -5,7 +5,7 @@ import type { Values } from "../../config/option.ts";
 import type { ExitStatus } from "../../core/errors.ts";
 import { harmless } from "../../core/visible.ts";
 import { makeAsk } from "../ask.ts";
-import type { CliArguments, CliOptions, CommandContext, CommandDefinition } from "../command.ts";
+import type { CliArguments, CliOptions, CommandCall, CommandDefinition } from "../command.ts";
 import type { Output } from "../output.ts";
 import { makePaint, wantsColour } from "../render/paint.ts";
 import { type EndedProgress, makeProgress } from "../render/progress.ts";
@@ -14,7 +14,7 @@ import { INDENT, type Stage } from "./stage.ts";
 /** What all commands of a demonstration share. */
 export interface Surroundings {
   /** Of the `demo` command itself. */
-  readonly context: CommandContext;
+  readonly call: CommandCall;
   readonly stage: Stage;
   readonly progress: EndedProgress;
   /** Working directory, with the configuration in it. */
@@ -58,16 +58,16 @@ async function run(
   given: Given,
   print: (text: string) => void,
 ): Promise<Performed> {
-  const { context, stage, progress, cwd, env } = around;
+  const { call, stage, progress, cwd, env } = around;
   const configFile = `${cwd}/lifeboat.yaml`;
   let value: unknown;
   const stdout: Output = { write: print, isTerminal: stage.isTerminal, columns: stage.columns };
-  const beganMs = context.clock.monotonicMs();
+  const beganMs = call.clock.monotonicMs();
   const status = await definition.run({
     args: withDefaults(definition.arguments, given.args),
     options: withDefaults(definition.options, given.options),
     json: false,
-    quiet: context.quiet,
+    quiet: call.quiet,
     config: () => loadConfig({ file: configFile, env, cwd }),
     configFile,
     emit(result, human) {
@@ -76,18 +76,18 @@ async function run(
       print(harmless(typeof human === "string" ? human : human()));
     },
     stdout,
-    stderr: context.stderr,
+    stderr: call.stderr,
     paint: stage.paint,
     progress,
-    commands: context.commands,
-    ask: makeAsk(false, context.signal),
+    commands: call.commands,
+    ask: makeAsk(false, call.signal),
     env,
     cwd,
-    clock: context.clock,
-    signal: context.signal,
+    clock: call.clock,
+    signal: call.signal,
   });
   progress.end();
-  return { command, status, ms: Math.round(context.clock.monotonicMs() - beganMs), value };
+  return { command, status, ms: Math.round(call.clock.monotonicMs() - beganMs), value };
 }
 
 function withDefaults(table: CliArguments | CliOptions, given: Readonly<Record<string, string | true>> = {}): Values<CliOptions> {
@@ -109,7 +109,7 @@ function commandLine(name: string, { args = {}, options = {} }: Given): string {
 }
 
 /** On a terminal the steps as they come, indented; in a log only what somebody should know. */
-export function demoProgress({ stderr, env, clock, json, quiet }: CommandContext): EndedProgress {
+export function demoProgress({ stderr, env, clock, json, quiet }: CommandCall): EndedProgress {
   const live = stderr.isTerminal && env.TERM !== "dumb";
   // A live line begins by clearing itself: behind that it is moved under its heading.
   const output: Output = {

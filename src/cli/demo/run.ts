@@ -1,10 +1,11 @@
 // The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
+
+import { type AtlasSandbox, startAtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
+import { findSandboxPrograms } from "../../../packages/sandbox/neon/programs.ts";
+import { type NeonSandbox, startNeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
+import { type PostgresSandbox, startPostgresSandbox } from "../../../packages/sandbox/postgres/server.ts";
 import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
-import { type AtlasSandbox, startAtlasSandbox } from "../../sandbox/atlas/sandbox.ts";
-import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
-import { type NeonSandbox, startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
-import { type PostgresSandbox, startPostgresSandbox } from "../../sandbox/postgres/server.ts";
-import type { CommandContext } from "../command.ts";
+import type { CommandCall } from "../command.ts";
 import { ACTS, type Told, tell } from "./acts.ts";
 import { makeDemoFolder, sweepDemoFolders } from "./folder.ts";
 import { demoProgress, type Surroundings } from "./perform.ts";
@@ -19,11 +20,11 @@ const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_|ATLAS_)/;
 const ATLAS_SPEED = 1_000;
 
 /** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
-export async function runDemo(context: CommandContext, keep: boolean): Promise<ExitStatus> {
-  const { env, signal } = context;
-  const silent = context.json || context.quiet;
-  const progress = demoProgress(context);
-  const stage = makeStage(silent ? { ...context.stdout, write() {} } : context.stdout, context.paint, ACTS.length);
+export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitStatus> {
+  const { env, signal } = call;
+  const silent = call.json || call.quiet;
+  const progress = demoProgress(call);
+  const stage = makeStage(silent ? { ...call.stdout, write() {} } : call.stdout, call.paint, ACTS.length);
   for (const path of await sweepDemoFolders()) progress.note(`removed ${path}, which a demonstration left that was killed`);
 
   const folder = await makeDemoFolder();
@@ -44,7 +45,7 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
     stage.say("A demonstration with real databases, real data and the real commands.");
     stage.say(`Everything lies in ${folder.path}${keep ? "" : " and is removed at the end; --keep keeps it"}.`);
     const around: Surroundings = {
-      context,
+      call,
       stage,
       progress,
       cwd: folder.path,
@@ -74,8 +75,8 @@ export async function runDemo(context: CommandContext, keep: boolean): Promise<E
     throw error;
   }
   await end(keep);
-  context.emit({ ...told.summary, kept: keep ? folder.path : null }, () =>
-    stage.lay(renderSummary(told.summary, context.paint, folder.path, keep)),
+  call.emit({ ...told.summary, kept: keep ? folder.path : null }, () =>
+    stage.lay(renderSummary(told.summary, call.paint, folder.path, keep)),
   );
   return told.status;
 }

@@ -1,5 +1,5 @@
 // The shop of the demonstration: what its tables are, and two years of believable business, made by the server itself.
-import type { PostgresSession } from "../../sandbox/postgres/server.ts";
+import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
 
 export const USERS = 20_000;
 export const PROJECTS = 40_000;
@@ -41,7 +41,7 @@ const word = (words: readonly string[]): string =>
 
 const FIRST = word(["Ada", "Björn", "Chiara", "Dwayne", "Émile", "Fatima", "Grace", "Hiro", "Inés", "Jürgen", "Kofi", "Lena"]);
 const LAST = word(["Adeyemi", "Berg", "Costa", "Dubois", "Eriksson", "Fischer", "García", "Haddad", "Ivanov", "Jones", "Kim", "Lopez"]);
-const WHAT = word(["Garden", "Kitchen", "Boathouse", "Office", "Workshop", "Library", "Bakery", "Studio", "Stable", "Observatory"]);
+const WHAT = word(["Garden", "Kitchen", "Boathouse", "Office", "Context", "Library", "Bakery", "Studio", "Stable", "Observatory"]);
 const DOING = word(["renovation", "extension", "repair", "lighting", "fittings", "insulation", "repainting"]);
 const NOTE = word(["leave at the door", "gift wrap, please", "call before delivery", "second floor", "invoice to the company"]);
 

@@ -1,7 +1,7 @@
 // Customers: they keep ordering while everything else happens, and remember which orders the shop confirmed.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
 import { LifeboatError } from "../../core/errors.ts";
-import type { PostgresSession } from "../../sandbox/postgres/server.ts";
 import { PROJECTS, USERS } from "./shop.ts";
 
 export interface Writer {
@@ -21,7 +21,7 @@ const EVERY_MS = 4;
 /** An application backs off a little when its database fails. */
 const AFTER_ERROR_MS = 50;
 const POLL_MS = 10;
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 const ORDER = `insert into orders (user_id, project_id, total, note)
   values (1 + floor(random() * ${USERS}), 1 + floor(random() * ${PROJECTS}), round((5 + random() * 400)::numeric, 2), 'ordered just now')
@@ -54,7 +54,7 @@ export function startWriter(first: PostgresSession, signal: AbortSignal): Writer
     async until(holds) {
       for (let waitedMs = 0; !holds(writer); waitedMs += POLL_MS) {
         signal.throwIfAborted();
-        if (waitedMs > PATIENCE_MS)
+        if (waitedMs > TIMEOUT_MS)
           throw new LifeboatError(
             "SCRATCH_FAILED",
             `the shop did not answer its customers as it should: ${errors.at(-1) ?? "no order was confirmed"}`,

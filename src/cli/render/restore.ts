@@ -1,7 +1,7 @@
 // What a restore made, for people and as JSON: the finding, where it is, and what to do next.
 import { shown } from "../../core/visible.ts";
+import type { Source } from "../../operations/context.ts";
 import type { Restored } from "../../operations/recovery/restore.ts";
-import type { Source } from "../../operations/workshop.ts";
 import { connectionJson, type HandedOver } from "../hand-over.ts";
 import { findingJson, renderFinding } from "./checks.ts";
 import type { Paint } from "./paint.ts";

@@ -1,7 +1,7 @@
 // What every sandbox assumes of the real services, as one table: the command prints it, and docs/sandbox.md holds it.
-import { ASSUMPTIONS as ATLAS } from "../../sandbox/atlas/assumptions.ts";
-import { ASSUMPTIONS as MONGODB } from "../../sandbox/mongo/assumptions.ts";
-import { ASSUMPTIONS as NEON } from "../../sandbox/neon/assumptions.ts";
+import { ASSUMPTIONS as ATLAS } from "../../../packages/sandbox/atlas/assumptions.ts";
+import { ASSUMPTIONS as MONGODB } from "../../../packages/sandbox/mongo/assumptions.ts";
+import { ASSUMPTIONS as NEON } from "../../../packages/sandbox/neon/assumptions.ts";
 
 export interface SandboxAssumption {
   /** Which part of the sandbox it is of. */

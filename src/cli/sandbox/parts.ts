@@ -2,11 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startAtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
+import type { PLANS } from "../../../packages/sandbox/neon/limits.ts";
+import { findSandboxPrograms } from "../../../packages/sandbox/neon/programs.ts";
+import { startNeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
 import { LifeboatError } from "../../core/errors.ts";
-import { startAtlasSandbox } from "../../sandbox/atlas/sandbox.ts";
-import type { PLANS } from "../../sandbox/neon/limits.ts";
-import { findSandboxPrograms } from "../../sandbox/neon/programs.ts";
-import { startNeonSandbox } from "../../sandbox/neon/sandbox.ts";
 
 export const PARTS = ["neon", "atlas"] as const;
 export type PartName = (typeof PARTS)[number];

@@ -9,8 +9,8 @@ import { askedOf, type RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { mark } from "../../repository/marks.ts";
+import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import { type Job, runJob } from "../job.ts";
-import { presentOf, type Source, type Watch, type Workshop } from "../workshop.ts";
 import { replay } from "./cluster.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { courseTo, pointOf, type RecoveryCourse } from "./course.ts";
@@ -37,9 +37,9 @@ export const isPhysicalPlace = (into: string): boolean =>
   into === "scratch" || (into.includes("/") && !/^[a-z][a-z0-9+.-]*:\/\//i.test(into));
 
 /** What it would do, and why it would refuse. Nothing is touched. */
-export async function planPhysical(workshop: Workshop, source: Source, request: PhysicalRequest, watch: Watch): Promise<Plan> {
+export async function planPhysical(context: Context, source: Source, request: PhysicalRequest, watch: Watch): Promise<Plan> {
   try {
-    const course = await courseTo(workshop, source, request.to, watch.signal);
+    const course = await courseTo(context, source, request.to, watch.signal);
     const { base, chain, expectedEnd, stopsAt } = course;
     const bytes = base.manifest.parts.reduce((sum, part) => sum + part.stored.sizeBytes, 0);
     const logBytes = chain.reduce((sum, segment) => sum + segment.stored.sizeBytes, 0);
@@ -65,10 +65,10 @@ export async function planPhysical(workshop: Workshop, source: Source, request: 
       { what: "read every table, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
     ];
     const told = { asked: request.to, told: tell(request.to, { kind: "cluster", course }) };
-    return { verb: "restore", source: source.name, ...toldIn(workshop, told), steps, refusals: await occupied(request.into) };
+    return { verb: "restore", source: source.name, ...toldIn(context, told), steps, refusals: await occupied(request.into) };
   } catch (error) {
     if (!isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") && !isLifeboatError(error, "NO_RESTORE_POINT")) throw error;
-    const to = askedOf(request.to, presentOf(workshop));
+    const to = askedOf(request.to, presentOf(context));
     return { verb: "restore", source: source.name, to, steps: [], refusals: [{ code: error.code, message: error.message }] };
   }
 }
@@ -87,27 +87,22 @@ function logInWords(names: readonly string[], bytes: number): string {
 }
 
 /** Restores a whole cluster. Whatever fails, nothing of it is left. */
-export async function restorePhysical(
-  workshop: Workshop,
-  source: Source,
-  request: PhysicalRequest,
-  watch: Watch,
-): Promise<PhysicalFinding> {
-  const course = await courseTo(workshop, source, request.to, watch.signal);
+export async function restorePhysical(context: Context, source: Source, request: PhysicalRequest, watch: Watch): Promise<PhysicalFinding> {
+  const course = await courseTo(context, source, request.to, watch.signal);
   const throwAway = request.into === "scratch";
   return runJob(
-    workshop,
+    context,
     { verb: "restore", source: source.name, point: course.base.point.id, aside: true },
     watch,
     async (job) => {
-      const directory = throwAway ? scratchDirectory(workshop, job) : resolve(request.into);
-      const { recovered, checks } = await replay(workshop, source, course, { directory, throwAway }, job, watch);
+      const directory = throwAway ? scratchDirectory(context, job) : resolve(request.into);
+      const { recovered, checks } = await replay(context, source, course, { directory, throwAway }, job, watch);
       const { achieved } = measure(source, course, job, checks);
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const target = throwAway ? `a scratch server on this machine, ${recovered.isolation}` : directory;
       const finding = await finish(job, recovered, async () => {
         const all = [...checks, ...judgeObjective(objective, achieved)];
-        const found = await file(workshop, source, course, { verb: "restore", job, target, checks: all, objective, achieved, throwAway });
+        const found = await file(context, source, course, { verb: "restore", job, target, checks: all, objective, achieved, throwAway });
         if (throwAway) await request.onScratch?.(recovered, found);
         else await job.step("stop", () => recovered.stop());
         return found;
@@ -123,29 +118,29 @@ export async function restorePhysical(
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
 export async function drillPhysical(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   course: RecoveryCourse,
   watch: Watch,
   plan?: DrillPlan,
 ): Promise<Finding> {
   return runJob(
-    workshop,
+    context,
     { verb: "drill", source: source.name, point: course.base.point.id, aside: true },
     watch,
     async (job) => {
       const verb = "drill";
       let target = "a throw-away PostgreSQL server on this machine";
       try {
-        const place = { directory: scratchDirectory(workshop, job), throwAway: true };
-        const { recovered, checks } = await replay(workshop, source, course, place, job, watch);
+        const place = { directory: scratchDirectory(context, job), throwAway: true };
+        const { recovered, checks } = await replay(context, source, course, place, job, watch);
         target = `${target}, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
         const { objective, achieved } = measure(source, course, job, checks);
         await job.cleanUp(() => recovered.remove());
         await job.strike(recovered.resource);
         const all = [...checks, ...judgeObjective(objective, achieved)];
         const filing = { verb, job, target, checks: all, objective, achieved, throwAway: true, plan } as const;
-        const finding = await file(workshop, source, course, filing);
+        const finding = await file(context, source, course, filing);
         await remember(job, course, finding);
         return finding;
       } catch (error) {
@@ -160,7 +155,7 @@ export async function drillPhysical(
             throwAway: true,
             plan,
           } as const;
-          const finding = await file(workshop, source, course, failed, "not reached");
+          const finding = await file(context, source, course, failed, "not reached");
           await remember(job, course, finding);
         }
         throw error;
@@ -193,7 +188,7 @@ function measure(source: Source, course: RecoveryCourse, job: Job, checks: reado
 type Filing = Omit<Parameters<typeof conclude>[2], "asked" | "point" | "remarks"> & { readonly throwAway: boolean };
 
 function file(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   course: RecoveryCourse,
   { throwAway, ...filing }: Filing,
@@ -201,7 +196,7 @@ function file(
 ): Promise<Finding> {
   const speed = throwAway && filing.verb === "restore" ? ["the scratch server runs with fsync off"] : [];
   const [road, ...rest] = replayRemarks(course, end);
-  return conclude(workshop, source, {
+  return conclude(context, source, {
     ...filing,
     asked: course.asked,
     point: end === "reached" ? pointOf(course) : baseOf(course),

@@ -4,9 +4,9 @@ import { dateOfMicros } from "../../core/micros.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { readPart } from "../../repository/backups.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../job.ts";
 import { physicalOf } from "../log-intake.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import type { RecoveryCourse } from "./course.ts";
 import { entryPlace, thaw } from "./load.ts";
 import { fetchFrom } from "./log-fetch.ts";
@@ -25,7 +25,7 @@ export interface Replayed {
 
 /** Leaves the server running: the caller stops or removes it, also when what comes after fails. */
 export async function replay(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   course: RecoveryCourse,
   place: ReplayPlace,
@@ -35,8 +35,8 @@ export async function replay(
   const { manifest } = course.base;
   const { base: facts } = manifest;
   if (facts === undefined) throw new Error("a course always has a base backup");
-  const key = await workshop.openKey();
-  await thaw(workshop, course.base, job, watch);
+  const key = await context.openKey();
+  await thaw(context, course.base, job, watch);
   const sizeBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
   const logBytes = course.chain.length * facts.segmentBytes;
   const parts = async function* () {
@@ -46,7 +46,7 @@ export async function replay(
       yield {
         name: part.name,
         sizeBytes: part.plain.sizeBytes,
-        bytes: readPart(workshop.repository.storage, entryPlace(course.base), part, key, job.signal),
+        bytes: readPart(context.repository.storage, entryPlace(course.base), part, key, job.signal),
       };
     }
   };
@@ -58,7 +58,7 @@ export async function replay(
     serverMajor: Number.parseInt(manifest.server.version, 10),
     base: facts,
     parts: parts(),
-    fetchLog: fetchFrom(workshop, course, key),
+    fetchLog: fetchFrom(context, course, key),
     stopBefore: course.stopBefore,
     expectedEnd: course.expectedEnd,
     timeline: course.timeline,

@@ -7,10 +7,10 @@ import { type Asked, askedOf, type RecoveryTarget, type Understood, understood }
 import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
 import { thisOwner } from "../../repository/owner.ts";
+import { type Context, presentOf, type Source } from "../context.ts";
 import type { Job } from "../job.ts";
 import type { FiledAside } from "../records.ts";
 import { renderReport } from "../report.ts";
-import { presentOf, type Source, type Workshop } from "../workshop.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];
@@ -45,7 +45,7 @@ export function measuredSeconds(job: Job): number {
   return steps.reduce((sum, step) => sum + (step.ms ?? 0), 0) / 1000;
 }
 
-export async function conclude(workshop: Workshop, source: Source, conclusion: Conclusion): Promise<Finding> {
+export async function conclude(context: Context, source: Source, conclusion: Conclusion): Promise<Finding> {
   const { job, asked, point, verb, target, checks, objective, achieved, remarks, plan } = conclusion;
   const { verdict, reasons } = judge(checks);
   const { user, host } = thisOwner();
@@ -54,9 +54,9 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
     id: job.id,
     verb,
     source: source.name,
-    who: { user, host, lifeboat: workshop.lifeboat },
+    who: { user, host, lifeboat: context.lifeboat },
     startedAt: job.record.startedAt,
-    endedAt: workshop.clock.now().toISOString(),
+    endedAt: context.clock.now().toISOString(),
     point,
     target,
     steps: structuredClone(job.record.steps),
@@ -72,7 +72,7 @@ export async function conclude(workshop: Workshop, source: Source, conclusion: C
   };
   return job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
-    const present = presentOf(workshop);
+    const present = presentOf(context);
     const isKnown = isSoundCopy(checks) && !(asked.kind === "lsn" && point.id === "history");
     const holds = isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined;
     return { ...(await fileEvidence(place, told, renderReport(told))), aside, to: askedOf(asked, present), holds };

@@ -10,11 +10,11 @@ import type { Connection } from "../../ports/connection.ts";
 import type { LogReplay } from "../../ports/log.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { contentsOf } from "../contents.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../job.ts";
 import { readSegmentBytes } from "../log-intake.ts";
 import { logOf } from "../log-view.ts";
 import { pointsOf, type Target } from "../points.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { courseFrom, pointOf, type RecoveryCourse } from "./course.ts";
 import { type Arrival, bringBack, type RoadOptions, storedSupply } from "./load.ts";
 import { fetchFrom } from "./log-fetch.ts";
@@ -30,14 +30,14 @@ export interface StoredCopy extends Target {
  * backup reaches further. RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT.
  */
 export async function copyWithLog(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   target: LogTarget,
   signal: AbortSignal,
 ): Promise<StoredCopy | undefined> {
   if (source.engine.log === undefined) return undefined;
-  const points = await pointsOf(workshop, source.name);
-  const log = await logOf(workshop, source.name, signal, points);
+  const points = await pointsOf(context, source.name);
+  const log = await logOf(context, source.name, signal, points);
   if (target.kind !== "lsn" && (log.log.segments.length === 0 || log.bases.length === 0)) return undefined; // no window at all
   if (log.bases.length === 0) {
     throw new LifeboatError("NO_RESTORE_POINT", `${source.name} has no full backup that its log could be replayed onto`);
@@ -47,7 +47,7 @@ export async function copyWithLog(
     const furthest = log.stretches[0]?.latest;
     if (furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
   }
-  const course = await courseFrom(workshop, source, target, log, signal);
+  const course = await courseFrom(context, source, target, log, signal);
   const { base, chain, expectedEnd, at } = course;
   const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
   const remarks = [road, ...log.log.flaws];
@@ -61,7 +61,7 @@ export interface Brought extends Arrival {
 
 /** Brings the point back, and replays the log that belongs to it. */
 export async function bringTo(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   copy: StoredCopy,
   job: Job,
@@ -70,18 +70,18 @@ export async function bringTo(
 ): Promise<Brought> {
   const { entry, course } = copy;
   const { log } = source.engine;
-  const supply = storedSupply(workshop, entry, watch);
+  const supply = storedSupply(context, entry, watch);
   if (course === undefined || log === undefined) {
-    return { ...(await bringBack(workshop, source, supply, job, watch, options)), reached: copy };
+    return { ...(await bringBack(context, source, supply, job, watch, options)), reached: copy };
   }
-  const arrival = await bringBack(workshop, source, supply, job, watch, { ...options, logFollows: true, probes: false });
+  const arrival = await bringBack(context, source, supply, job, watch, { ...options, logFollows: true, probes: false });
   // Onto what is not what was backed up, nothing is replayed: the verdict is settled, and it is the backup's.
   if (judge(arrival.checks).verdict === "fail") {
     const released = (await arrival.release?.()) ?? [];
     return { ...arrival, checks: [...arrival.checks, ...released], reached: notReplayed(copy) };
   }
   const { connection } = arrival;
-  const replayed = await replayLog(workshop, source, log, course, arrival, job, watch, options.tables);
+  const replayed = await replayLog(context, source, log, course, arrival, job, watch, options.tables);
   const checks = await job.step("read", async () => {
     const work = { signal: job.signal, progress: watch.progress };
     const read = await readAgain(source, course, connection, options.tables, work);
@@ -99,7 +99,7 @@ export function notReplayed(copy: StoredCopy): StoredCopy {
 }
 
 async function replayLog(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   log: LogReplay,
   course: RecoveryCourse,
@@ -110,8 +110,8 @@ async function replayLog(
 ): Promise<Check[]> {
   const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = course;
   const from = base.manifest.log?.endLsn ?? expectedEnd;
-  const key = await workshop.openKey();
-  const fetch = fetchFrom(workshop, course, key);
+  const key = await context.openKey();
+  const fetch = fetchFrom(context, course, key);
   const segments = async function* () {
     for (const segment of chain) {
       const { name } = segment;
@@ -124,7 +124,7 @@ async function replayLog(
   const { reachedLsn, entries, applied } = await job.step(
     "replay",
     async () => {
-      const databases = await databasesOf(workshop, source, course, job.signal);
+      const databases = await databasesOf(context, source, course, job.signal);
       return log.replay({
         target,
         databases,
@@ -153,8 +153,8 @@ async function replayLog(
 }
 
 /** As they are called at the source. An archive that lists nothing is of the source's own. */
-async function databasesOf(workshop: Workshop, source: Source, { base }: RecoveryCourse, signal: AbortSignal): Promise<string[]> {
-  const named = new Set((await contentsOf(workshop, source, base, signal)).map(({ schema }) => schema));
+async function databasesOf(context: Context, source: Source, { base }: RecoveryCourse, signal: AbortSignal): Promise<string[]> {
+  const named = new Set((await contentsOf(context, source, base, signal)).map(({ schema }) => schema));
   named.delete("");
   if (named.size > 0) return [...named].sort();
   const own = await source.provider.connection({ signal });

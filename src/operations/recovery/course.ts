@@ -7,10 +7,10 @@ import { dateOfMicros } from "../../core/micros.ts";
 import { locate, planFrom } from "../../core/recovery-plan.ts";
 import { type LogTarget, type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import { readSegment } from "../../repository/log-segment.ts";
+import type { Context, Source } from "../context.ts";
 import { fileNameOf, logEngineOf, readSegmentBytes } from "../log-intake.ts";
 import { logOf, type SourceLog } from "../log-view.ts";
 import { findPoint, type PointEntry } from "../points.ts";
-import type { Source, Workshop } from "../workshop.ts";
 
 export interface RecoveryCourse {
   readonly asked: RecoveryTarget;
@@ -33,16 +33,16 @@ export interface RecoveryCourse {
 }
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
-export async function courseTo(workshop: Workshop, source: Source, target: RecoveryTarget, signal: AbortSignal): Promise<RecoveryCourse> {
+export async function courseTo(context: Context, source: Source, target: RecoveryTarget, signal: AbortSignal): Promise<RecoveryCourse> {
   logEngineOf(source);
-  const log = await logOf(workshop, source.name, signal);
-  if (target.kind === "point") return { ...(await baseAlone(workshop, source, target.name)), asked: target, window: log.window, log };
-  return courseFrom(workshop, source, target, log, signal);
+  const log = await logOf(context, source.name, signal);
+  if (target.kind === "point") return { ...(await baseAlone(context, source, target.name)), asked: target, window: log.window, log };
+  return courseFrom(context, source, target, log, signal);
 }
 
 /** The same, where the window and the target are known. */
 export async function courseFrom(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   target: LogTarget,
   log: SourceLog,
@@ -54,8 +54,8 @@ export async function courseFrom(
   let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
   let foundIn: LogSegment | undefined;
   for (const { segment, before } of located.candidates) {
-    const key = await workshop.openKey();
-    const stored = readSegment(workshop.repository, segment, key, signal);
+    const key = await context.openKey();
+    const stored = readSegment(context.repository, segment, key, signal);
     const bytes = await readSegmentBytes(stored, segment);
     const name = fileNameOf(segment);
     stop =
@@ -83,8 +83,8 @@ export async function courseFrom(
 }
 
 /** A base backup as it is: replay of the log that it holds itself, to its own end. */
-async function baseAlone(workshop: Workshop, source: Source, wanted: string) {
-  const base = await findPoint(workshop, wanted, source.name);
+async function baseAlone(context: Context, source: Source, wanted: string) {
+  const base = await findPoint(context, wanted, source.name);
   const facts = base.manifest.base;
   if (facts === undefined) {
     throw new LifeboatError(

@@ -5,8 +5,8 @@ import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
 import { contentsOf } from "../contents.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../look.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { type Resolved, type Route, toldIn } from "./resolve.ts";
 
 export interface DatabaseRequest {
@@ -41,15 +41,15 @@ export interface Course {
 
 /** What it would do, and why it would refuse. Nothing is touched. */
 export async function planDatabaseRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: DatabaseRequest,
   resolved: Resolved,
   watch: Watch,
 ): Promise<Plan> {
-  const course = await plot(workshop, source, request, resolved, watch);
+  const course = await plot(context, source, request, resolved, watch);
   const { route, place, exists, dataOnly, inPlace } = course;
-  const { code, unread = course.unread } = await codeOf(workshop, source, course, watch);
+  const { code, unread = course.unread } = await codeOf(context, source, course, watch);
   const rights = request.asSuperuser === true ? "; its code runs with the target's user's rights (--as-superuser)" : "";
   const steps: PlanStep[] = [
     ...supplySteps(source, route),
@@ -64,14 +64,14 @@ export async function planDatabaseRestore(
     ...replayStep(route),
     { what: "compare fingerprints, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
   ];
-  if (exists && !inPlace) steps.push(replacement(source, course, workshop.clock.now()));
+  if (exists && !inPlace) steps.push(replacement(source, course, context.clock.now()));
   else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
   if (unread !== undefined) {
     const reason = `its contents cannot be read now: ${unread.message}`;
     steps.unshift({ what: `find out what it holds, and whether it fits ${place.connection.label}`, effect: "none", reason });
   }
   const refusals = refusalsOf(source, request, resolved, course).map(({ code, message }) => ({ code, message }));
-  return { verb: "restore", source: source.name, ...toldIn(workshop, resolved), steps, refusals, ...(code.length > 0 && { code }) };
+  return { verb: "restore", source: source.name, ...toldIn(context, resolved), steps, refusals, ...(code.length > 0 && { code }) };
 }
 
 function replacement(source: Source, { place, occupants }: Course, at: Date): PlanStep {
@@ -129,7 +129,7 @@ const NAMED = 3;
 
 /** Code of the backup that a load runs, by kind. Of rows alone: what the tables that are there hold, which no backup tells. */
 async function codeOf(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   { route, dataOnly }: Course,
   { signal }: Watch,
@@ -138,7 +138,7 @@ async function codeOf(
   if (dataOnly || route.kind !== "copy") return { code: [] };
   const names = new Map<string, string[]>();
   try {
-    for (const entry of await contentsOf(workshop, source, route.copy.entry, signal)) {
+    for (const entry of await contentsOf(context, source, route.copy.entry, signal)) {
       const name = entry.schema === "" ? entry.name : `${entry.schema}.${entry.name}`;
       for (const kind of entry.code ?? []) {
         const list = names.get(kind) ?? [];
@@ -161,13 +161,7 @@ function replayStep(route: Route): PlanStep[] {
   return [{ what: `replay ${chain.length} log segments onto it, to ${expectedEnd}`, effect: "create", reason }];
 }
 
-export async function plot(
-  workshop: Workshop,
-  source: Source,
-  request: DatabaseRequest,
-  { route }: Resolved,
-  watch: Watch,
-): Promise<Course> {
+export async function plot(context: Context, source: Source, request: DatabaseRequest, { route }: Resolved, watch: Watch): Promise<Course> {
   // An address needs no source: who lost it, and its provider with it, restores elsewhere.
   const own = request.into.includes("://") ? undefined : await source.provider.connection({ signal: watch.signal });
   const place = source.engine.resolveTarget(own, request.into);
@@ -184,7 +178,7 @@ export async function plot(
     );
   }
   const inPlace = partial && exists;
-  const fit = await fitOf(workshop, source, route, place, { tables: request.tables, existing: inPlace }, watch);
+  const fit = await fitOf(context, source, route, place, { tables: request.tables, existing: inPlace }, watch);
   return { route, place, exists, occupants, dataOnly, inPlace, ...fit };
 }
 
@@ -192,7 +186,7 @@ const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_U
 
 /** Looks only where an engine may say no, and only into the beginning of the backup. What cannot be read is met again by the restore. */
 async function fitOf(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   route: Route,
   place: RestoreTarget,
@@ -202,7 +196,7 @@ async function fitOf(
   const { engine } = source;
   if (engine.assertFits === undefined || route.kind !== "copy") return {};
   try {
-    engine.assertFits(place, await contentsOf(workshop, source, route.copy.entry, signal), options);
+    engine.assertFits(place, await contentsOf(context, source, route.copy.entry, signal), options);
     return {};
   } catch (error) {
     signal.throwIfAborted();

@@ -4,10 +4,10 @@ import { isLifeboatError } from "../../core/errors.ts";
 import { judgeObjective } from "../../core/objectives.ts";
 import { judge } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../job.ts";
 import { originOf } from "../points.ts";
 import { RESOURCE } from "../undo.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { replayRemarks } from "./cluster-restore.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { bringTo } from "./copy.ts";
@@ -26,19 +26,19 @@ export interface DatabaseRestored extends Finding {
 
 /** Restores. A database that holds anything is refused before a byte is read, unless told to replace it. */
 export async function databaseRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   request: DatabaseRequest,
   resolved: Resolved,
   watch: Watch,
 ): Promise<DatabaseRestored> {
-  const course = await plot(workshop, source, request, resolved, watch);
+  const course = await plot(context, source, request, resolved, watch);
   const [refusal] = refusalsOf(source, request, resolved, course);
   if (refusal) throw refusal;
   const { route, place } = course;
-  workshop.servers.set(place.server.label, place.server);
+  context.servers.set(place.server.label, place.server);
   return runJob(
-    workshop,
+    context,
     { verb: "restore", source: source.name, point: jobPoint(route), aside: true },
     watch,
     async (job) => {
@@ -49,7 +49,7 @@ export async function databaseRestore(
       if (loader !== undefined) await job.declare(loader);
       const direct = !source.engine.renamesDatabases && course.occupants.length === 0;
       const fresh = course.inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
-      const { arrival, reached } = await bring(workshop, source, route, job, watch, {
+      const { arrival, reached } = await bring(context, source, route, job, watch, {
         tables,
         dataOnly,
         asSuperuser,
@@ -77,7 +77,7 @@ export async function databaseRestore(
       let named = true;
       if (fresh !== undefined) {
         named = judge(arrival.checks).verdict !== "fail";
-        if (named) kept = await takeName(source, course, fresh, job, workshop.clock.now());
+        if (named) kept = await takeName(source, course, fresh, job, context.clock.now());
         else {
           const aside = await job.step("set aside", () => setAside(source, place, fresh, job));
           const before = course.occupants.length > 0 ? "was left as it is" : "was not made";
@@ -94,7 +94,7 @@ export async function databaseRestore(
       };
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const origin = route.kind === "copy" ? originOf(route.copy.entry) : [];
-      const finding = await conclude(workshop, source, {
+      const finding = await conclude(context, source, {
         verb: "restore",
         job,
         asked: resolved.asked,
@@ -113,7 +113,7 @@ export async function databaseRestore(
 
 /** What arrived, and the route as far as it went: a backup whose log was not replayed is that backup alone. */
 async function bring(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   route: Route,
   job: Job,
@@ -121,12 +121,12 @@ async function bring(
   options: RoadOptions,
 ): Promise<{ readonly arrival: Arrival; readonly reached: Route }> {
   if (route.kind === "copy") {
-    const arrival = await bringTo(workshop, source, route.copy, job, watch, options);
+    const arrival = await bringTo(context, source, route.copy, job, watch, options);
     return { arrival, reached: { kind: "copy", copy: arrival.reached } };
   }
   const supply =
-    route.kind === "cluster" ? clusterSupply(workshop, source, route.course, watch) : providerSupply(workshop, source, route.past, watch);
-  return { arrival: await bringBack(workshop, source, supply, job, watch, options), reached: route };
+    route.kind === "cluster" ? clusterSupply(context, source, route.course, watch) : providerSupply(context, source, route.past, watch);
+  return { arrival: await bringBack(context, source, supply, job, watch, options), reached: route };
 }
 
 function routeRemarks(route: Route): readonly string[] {

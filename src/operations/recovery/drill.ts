@@ -7,9 +7,9 @@ import type { Check } from "../../core/verdict.ts";
 import type { Scratch } from "../../ports/provider.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { mark } from "../../repository/marks.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../job.ts";
 import { originOf } from "../points.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { drillPhysical } from "./cluster-restore.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { bringTo, lossOf, notReplayed, pointIn, type StoredCopy } from "./copy.ts";
@@ -24,27 +24,27 @@ export type { Finding } from "./conclude.ts";
  * too, and throws: damaged bytes and failed loads as fail, anything else (no tool, no disk) as inconclusive.
  */
 export async function drill(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   to: RecoveryTarget,
   watch: Watch,
   { unsigned, plan }: { readonly unsigned?: boolean | undefined; readonly plan?: DrillPlan | undefined } = {},
 ): Promise<Finding> {
   // What is reached less exactly than asked is no reason not to drill: how much would be lost is what a drill measures.
-  const { route } = await resolve(workshop, source, to, watch, { unsigned });
-  if (route.kind === "provider") return branchDrill(workshop, source, route.past, watch, plan);
-  if (route.kind === "cluster") return drillPhysical(workshop, source, route.course, watch, plan);
+  const { route } = await resolve(context, source, to, watch, { unsigned });
+  if (route.kind === "provider") return branchDrill(context, source, route.past, watch, plan);
+  if (route.kind === "cluster") return drillPhysical(context, source, route.course, watch, plan);
   const target = route.copy;
   const { point } = target.entry;
   const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
-  const begunAt = workshop.clock.now();
+  const begunAt = context.clock.now();
   return runJob(
-    workshop,
+    context,
     { verb: "drill", source: source.name, point: point.id, aside: true },
     watch,
     async (job) => {
       const file = (reached: StoredCopy, place: string, checks: readonly Check[], achieved: Achieved, remarks: readonly string[]) =>
-        conclude(workshop, source, {
+        conclude(context, source, {
           verb: "drill",
           job,
           asked: to,
@@ -57,7 +57,7 @@ export async function drill(
           plan,
         });
       try {
-        const { place, arrival, rtoSeconds } = await rehearse(workshop, source, target, job, watch);
+        const { place, arrival, rtoSeconds } = await rehearse(context, source, target, job, watch);
         const { reached } = arrival;
         const achieved = { rtoSeconds, rpoSeconds: lossOf(reached, begunAt, arrival.checks) };
         const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, achieved)];
@@ -78,7 +78,7 @@ export async function drill(
 }
 
 /** The restore itself. Scratch is gone when this returns or throws. */
-async function rehearse(workshop: Workshop, source: Source, target: StoredCopy, job: Job, watch: Watch) {
+async function rehearse(context: Context, source: Source, target: StoredCopy, job: Job, watch: Watch) {
   let scratch: Scratch | undefined;
   try {
     const begin = async (archiveFile: string): Promise<Place> => {
@@ -92,7 +92,7 @@ async function rehearse(workshop: Workshop, source: Source, target: StoredCopy, 
         isolation,
       };
     };
-    const arrival = await bringTo(workshop, source, target, job, watch, { begin });
+    const arrival = await bringTo(context, source, target, job, watch, { begin });
     return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
   } catch (error) {
     throw (await scratch?.fault?.()) ?? error;

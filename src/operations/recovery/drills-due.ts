@@ -1,21 +1,21 @@
 // The drills of the configuration that are due: safe to ask as often as one likes, from a line of cron.
 import { type DoneDrill, type DueDrill, drillsCountFrom, drillsDue } from "../../core/drill-schedule.ts";
 import { evidenceOf } from "../../repository/evidence.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../holders.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 
-export async function dueDrills(workshop: Workshop, source: Source, watch: Pick<Watch, "signal">): Promise<DueDrill[]> {
-  return drillsDue(source.drills ?? [], await drillsDone(workshop, source, watch), workshop.clock.now());
+export async function dueDrills(context: Context, source: Source, watch: Pick<Watch, "signal">): Promise<DueDrill[]> {
+  return drillsDue(source.drills ?? [], await drillsDone(context, source, watch), context.clock.now());
 }
 
 /** The drills of the source that its plans may count: those since the oldest slot that is still to be served. */
-export async function drillsDone(workshop: Workshop, source: Source, { signal }: Pick<Watch, "signal">): Promise<DoneDrill[]> {
-  const now = workshop.clock.now();
+export async function drillsDone(context: Context, source: Source, { signal }: Pick<Watch, "signal">): Promise<DoneDrill[]> {
+  const now = context.clock.now();
   const plans = source.drills ?? [];
   const since = drillsCountFrom(plans, now);
   if (since === undefined) return [];
   const all: DoneDrill[] = [];
-  for (const place of await placesOf(workshop)) {
+  for (const place of await placesOf(context)) {
     const done: DoneDrill[] = [];
     for await (const { plan, startedAt } of evidenceOf(place, source.name, "drill", now, signal)) {
       const at = new Date(startedAt);

@@ -7,10 +7,10 @@ import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import type { HistoryControl, HistoryTarget } from "../../ports/control.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../../repository/snapshots.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../look.ts";
 import { findPoint, pointsOf } from "../points.ts";
 import { findSnapshot, type SnapshotEntry } from "../snapshots.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 
 export interface PastTarget {
   readonly asked: RecoveryTarget;
@@ -32,19 +32,14 @@ export interface PastTarget {
  * The target within the provider's history; undefined when it means something else (a backup in the repository).
  * RECOVERY_TARGET_OUTSIDE_WINDOW with both edges.
  */
-export async function pastTargetOf(
-  workshop: Workshop,
-  source: Source,
-  asked: RecoveryTarget,
-  watch: Watch,
-): Promise<PastTarget | undefined> {
+export async function pastTargetOf(context: Context, source: Source, asked: RecoveryTarget, watch: Watch): Promise<PastTarget | undefined> {
   if (source.managed !== true || source.provider.history === undefined) return undefined;
-  const now = workshop.clock.now();
+  const now = context.clock.now();
   if (asked.kind === "latest") {
     const history = historyControl(source);
     const window = await history.window(watch);
     // A provider that keeps nothing of it (a free cluster): then the newest backup is the latest state that can be had.
-    if (window === undefined && (await pointsOf(workshop, source.name)).length > 0) {
+    if (window === undefined && (await pointsOf(context, source.name)).length > 0) {
       if ((await history.obstacles({ target: { kind: "latest" }, inPlace: false }, watch)).length > 0) return undefined;
     }
     const at = window?.latest ?? now;
@@ -62,8 +57,8 @@ export async function pastTargetOf(
     return { asked, target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
   }
   // The repository first: a copy in it must be found when the provider is away.
-  if (await isBackup(workshop, source.name, asked.name)) return undefined;
-  const entry = await findSnapshot(workshop, asked.name, [source], watch);
+  if (await isBackup(context, source.name, asked.name)) return undefined;
+  const entry = await findSnapshot(context, asked.name, [source], watch);
   if (entry === undefined) return undefined;
   const { id, form } = entry.snapshot;
   const { name, time } = entry.point;
@@ -89,9 +84,9 @@ function roundedDown({ precisionMs = 1 }: HistoryControl, wanted: Date): { reado
   };
 }
 
-async function isBackup(workshop: Workshop, source: string, wanted: string): Promise<boolean> {
+async function isBackup(context: Context, source: string, wanted: string): Promise<boolean> {
   try {
-    await findPoint(workshop, wanted, source, { unsigned: true });
+    await findPoint(context, wanted, source, { unsigned: true });
     return true;
   } catch (error) {
     if (isLifeboatError(error, "POINT_UNKNOWN")) return false;
@@ -122,7 +117,7 @@ async function assertWithin(source: Source, at: Date, watch: Watch): Promise<voi
 }
 
 /** What the data of the target must equal, where a snapshot recorded it. */
-export async function expectedOf(workshop: Workshop, { entry }: PastTarget, watch: Watch): Promise<Fingerprint | undefined> {
+export async function expectedOf(context: Context, { entry }: PastTarget, watch: Watch): Promise<Fingerprint | undefined> {
   if (entry?.record?.fingerprint === undefined) return undefined;
-  return readSnapshotFingerprint(workshop.repository.storage, entry.record, await workshop.openKey(), watch.signal);
+  return readSnapshotFingerprint(context.repository.storage, entry.record, await context.openKey(), watch.signal);
 }

@@ -10,12 +10,12 @@ import { loaderMark } from "../../ports/resource.ts";
 import { readPart } from "../../repository/backups.ts";
 import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
 import { partName } from "../../repository/layout.ts";
-import type { OpenKey } from "../../repository/seal/keys.ts";
 import { emptySpool, fillSpool, planSpool, type SpoolPlace } from "../../repository/spool.ts";
 import { assertHoldable } from "../../repository/whole.ts";
+import type { OpenKey } from "../../seal/keys.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../job.ts";
 import type { PointEntry } from "../points.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 
 export interface RoadOptions {
   readonly tables?: readonly string[] | undefined;
@@ -81,14 +81,14 @@ export interface Filled {
 
 /** Has the spool filled, makes the place, loads, and compares what arrived with what was taken. */
 export async function bringBack(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   supply: Supply,
   job: Job,
   watch: Watch,
   options: RoadOptions,
 ): Promise<Arrival> {
-  const spool = planSpool(job.maker, workshop.spoolDirectory);
+  const spool = planSpool(job.maker, context.spoolDirectory);
   await job.declare(spool.resource);
   try {
     const { sizeBytes, consistency, expected, checks: found, notIncluded = [] } = await supply.fill(spool, job);
@@ -159,20 +159,20 @@ async function oneInstant(
 }
 
 /** The bytes of a stored backup. */
-export const storedSupply = (workshop: Workshop, entry: PointEntry, watch: Watch): Supply => ({
+export const storedSupply = (context: Context, entry: PointEntry, watch: Watch): Supply => ({
   at: new Date(entry.manifest.snapshotAt),
   async fill(spool, job) {
-    const key = await workshop.openKey();
-    await thaw(workshop, entry, job, watch);
+    const key = await context.openKey();
+    await thaw(context, entry, job, watch);
     const { manifest } = entry;
     const data = partOf(manifest, "data");
     const { sizeBytes } = data.plain;
     const expected = await job.step(
       "fetch",
       async () => {
-        const bytes = readPart(workshop.repository.storage, entryPlace(entry), data, key, job.signal);
+        const bytes = readPart(context.repository.storage, entryPlace(entry), data, key, job.signal);
         await fillSpool(spool, advancing(bytes, watch), sizeBytes);
-        return readFingerprint(workshop, entry, key, job.signal);
+        return readFingerprint(context, entry, key, job.signal);
       },
       { totalBytes: sizeBytes },
     );
@@ -183,9 +183,9 @@ export const storedSupply = (workshop: Workshop, entry: PointEntry, watch: Watch
 export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder });
 
 /** The fingerprint that was taken with the backup. */
-export async function readFingerprint(workshop: Workshop, entry: PointEntry, key: OpenKey, signal?: AbortSignal): Promise<Fingerprint> {
+export async function readFingerprint(context: Context, entry: PointEntry, key: OpenKey, signal?: AbortSignal): Promise<Fingerprint> {
   const part = partOf(entry.manifest, "fingerprint");
-  return gatherFingerprint(readPart(workshop.repository.storage, entryPlace(entry), part, key, signal));
+  return gatherFingerprint(readPart(context.repository.storage, entryPlace(entry), part, key, signal));
 }
 
 /** After the last comparison: what the load has held may happen now. */
@@ -210,8 +210,8 @@ const missed = ({ kind, object, reason }: Omission): Check => ({
 });
 
 /** Archived classes are read only after a thaw; it may take hours, and the wait is shown. */
-export async function thaw(workshop: Workshop, entry: PointEntry, job: Job, watch: Watch): Promise<void> {
-  const { storage } = workshop.repository;
+export async function thaw(context: Context, entry: PointEntry, job: Job, watch: Watch): Promise<void> {
+  const { storage } = context.repository;
   const names = entry.manifest.parts.map((part) => partName(entry.source, entry.folder, part.name));
   const waiting = async (): Promise<boolean> => {
     const states = await Promise.all(names.map((name) => storage.thaw(name, THAW_DAYS, { signal: job.signal })));

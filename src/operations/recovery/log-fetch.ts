@@ -3,14 +3,14 @@ import { isLifeboatError } from "../../core/errors.ts";
 import { markLogDamage, readLogBytes } from "../../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../../repository/log-place.ts";
 import { readSegment } from "../../repository/log-segment.ts";
-import type { OpenKey } from "../../repository/seal/keys.ts";
 import { assertHoldable } from "../../repository/whole.ts";
-import type { Workshop } from "../workshop.ts";
+import type { OpenKey } from "../../seal/keys.ts";
+import type { Context } from "../context.ts";
 import type { RecoveryCourse } from "./course.ts";
 
 /** Damage that is found is remembered beside the segment: from then on no window counts on it. */
-export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenKey) {
-  const { repository } = workshop;
+export function fetchFrom(context: Context, course: RecoveryCourse, key: OpenKey) {
+  const { repository } = context;
   const { source } = course.base;
   const segments = new Map(course.chain.map((segment) => [segment.name, segment]));
   const histories = new Map(course.log.log.historyRecords.map((record) => [record.name, record]));
@@ -19,7 +19,7 @@ export function fetchFrom(workshop: Workshop, course: RecoveryCourse, key: OpenK
       yield* bytes;
     } catch (error) {
       if (isLifeboatError(error, "INTEGRITY"))
-        await markLogDamage(workshop.repository, place, { at: workshop.clock.now(), message: error.message });
+        await markLogDamage(context.repository, place, { at: context.clock.now(), message: error.message });
       throw error;
     }
   };

@@ -4,8 +4,8 @@ import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { Check } from "../../core/verdict.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
+import type { Source, Watch } from "../context.ts";
 import type { Job } from "../job.ts";
-import type { Source, Watch } from "../workshop.ts";
 
 export interface ProofOptions {
   /** What the data must equal, where it was recorded. */

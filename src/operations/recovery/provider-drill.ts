@@ -8,26 +8,26 @@ import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { changeSnapshotRecord } from "../../repository/snapshots.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../job.ts";
 import { historyControl, inScratchBranch } from "../look.ts";
 import { ignoreUnwritable } from "../records.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history.ts";
 import { prove } from "./prove.ts";
 
 /** As `drill`: the verdict is in the evidence; a drill that could not be finished files evidence too, and throws. */
-export async function branchDrill(workshop: Workshop, source: Source, past: PastTarget, watch: Watch, plan?: DrillPlan): Promise<Finding> {
+export async function branchDrill(context: Context, source: Source, past: PastTarget, watch: Watch, plan?: DrillPlan): Promise<Finding> {
   const objective = past.instant ? source.objective : { rtoSeconds: source.objective.rtoSeconds };
-  const lossSeconds = rpoOf(workshop, past);
+  const lossSeconds = rpoOf(context, past);
   return runJob(
-    workshop,
+    context,
     { verb: "drill", source: source.name, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
       const measured = await measureSource(source, past, job, watch);
       const file = (target: string, checks: readonly Check[], achieved: Achieved) =>
-        conclude(workshop, source, {
+        conclude(context, source, {
           verb: "drill",
           job,
           asked: past.asked,
@@ -40,10 +40,10 @@ export async function branchDrill(workshop: Workshop, source: Source, past: Past
           plan,
         });
       try {
-        const { target, checks, rtoSeconds } = await rehearse(workshop, source, measured, job, watch);
+        const { target, checks, rtoSeconds } = await rehearse(context, source, measured, job, watch);
         const achieved = { rtoSeconds, rpoSeconds: isSoundCopy(checks) ? lossSeconds : undefined };
         const finding = await file(target, [...checks, ...judgeObjective(objective, achieved)], achieved);
-        await remember(workshop, past, finding.evidence);
+        await remember(context, past, finding.evidence);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error))
@@ -89,17 +89,17 @@ async function measureSource(source: Source, past: PastTarget, job: Job, watch: 
 }
 
 /** Lost work if the source vanished now: since the last instant that the provider can bring back. A past instant loses nothing. */
-function rpoOf(workshop: Workshop, past: PastTarget): number | undefined {
+function rpoOf(context: Context, past: PastTarget): number | undefined {
   if (!past.instant) return undefined;
   if (past.target.kind !== "latest") return 0;
-  return past.windowLatest === undefined ? undefined : achievedRpoSeconds(past.windowLatest, workshop.clock.now());
+  return past.windowLatest === undefined ? undefined : achievedRpoSeconds(past.windowLatest, context.clock.now());
 }
 
 /** The scratch place is gone when this returns or throws. */
-async function rehearse(workshop: Workshop, source: Source, past: Measured, job: Job, watch: Watch) {
-  return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection }) => {
+async function rehearse(context: Context, source: Source, past: Measured, job: Job, watch: Watch) {
+  return inScratchBranch(context, source, job, past.target, watch, async ({ connection }) => {
     await refuseSource(source, connection, job.signal);
-    const expected = past.expected ?? (await expectedOf(workshop, past, watch));
+    const expected = past.expected ?? (await expectedOf(context, past, watch));
     const checks = await job.step("verify", () => prove(source, connection, { expected, asOf: past.at }, job, watch));
     return { target: connection.label, checks, rtoSeconds: measuredSeconds(job) };
   });
@@ -132,7 +132,7 @@ const broken = ({ code, message }: LifeboatError): Check => ({
 });
 
 /** A snapshot that was compared is proven, or found to differ; reading alone proves nothing of it. */
-async function remember(workshop: Workshop, past: PastTarget, evidence: Evidence): Promise<void> {
+async function remember(context: Context, past: PastTarget, evidence: Evidence): Promise<void> {
   const { entry } = past;
   if (entry?.record === undefined) return;
   const found = evidence.checks.filter(({ kind }) => kind !== "objective");
@@ -140,5 +140,5 @@ async function remember(workshop: Workshop, past: PastTarget, evidence: Evidence
   const proven = found.some(({ kind }) => kind === "data") && found.every(({ outcome }) => outcome === "pass");
   const at = evidence.endedAt;
   const change = differs ? { damagedAt: at } : proven ? { verifiedAt: at } : undefined;
-  if (change) await changeSnapshotRecord(workshop.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
+  if (change) await changeSnapshotRecord(context.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
 }

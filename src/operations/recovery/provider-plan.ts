@@ -3,8 +3,8 @@ import { type ErrorCode, LifeboatError } from "../../core/errors.ts";
 import { NAME_PATTERNS, renderName, validateName } from "../../core/names.ts";
 import type { Plan, PlanRefusal, PlanStep } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../look.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import type { PastTarget } from "./history.ts";
 import { toldIn, toldOf } from "./resolve.ts";
 
@@ -36,20 +36,20 @@ export const keptWord = ({ provider }: Source): "branch" | "snapshot" =>
 
 /** The plan in words. */
 export async function planBranchRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: BranchRestoreRequest,
   watch: Watch,
 ): Promise<Plan> {
-  const course = await plot(workshop, source, past, request, watch);
+  const course = await plot(context, source, past, request, watch);
   const proof: PlanStep = {
     what: `read every ${wordsOf(source.engine.name).table}, ask the probes`,
     effect: "none",
     reason: "a restore counts when it is proven",
   };
   const steps = [...past.remarks.map(noted), ...changes(source, past, request, course), proof];
-  return { verb: "restore", source: source.name, ...toldIn(workshop, toldOf(past)), steps, refusals: course.refusals };
+  return { verb: "restore", source: source.name, ...toldIn(context, toldOf(past)), steps, refusals: course.refusals };
 }
 
 export const noted = (remark: string): PlanStep => ({ what: "round the instant down", effect: "none", reason: remark });
@@ -79,7 +79,7 @@ function changes(source: Source, past: PastTarget, request: BranchRestoreRequest
 
 /** Names, and refusals. USAGE for a name that cannot be had. */
 export async function plot(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: BranchRestoreRequest,
@@ -87,8 +87,8 @@ export async function plot(
 ): Promise<Course> {
   const history = historyControl(source);
   const inPlace = request.inPlace === true;
-  const at = workshop.clock.now();
-  const over = !inPlace && request.into !== undefined && (await isToBeReplaced(workshop, source, request.into, request, watch));
+  const at = context.clock.now();
+  const over = !inPlace && request.into !== undefined && (await isToBeReplaced(context, source, request.into, request, watch));
   const keepAs = inPlace ? await freeBranchName(source, NAME_PATTERNS.rollback, request.keepAs, at, watch, keptWord(source)) : "";
   const into = over
     ? (request.into ?? "")
@@ -108,7 +108,7 @@ export async function plot(
 
 /** Whether the place is there and may be restored over. USAGE where it is and may not. */
 async function isToBeReplaced(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   name: string,
   { replace }: BranchRestoreRequest,
@@ -123,7 +123,7 @@ async function isToBeReplaced(
     });
   if (history.over === undefined) throw nameTaken(source, name);
   if (replace === true) {
-    await assertNobodysProduction(workshop, source, found, watch);
+    await assertNobodysProduction(context, source, found, watch);
     return true;
   }
   throw new LifeboatError("USAGE", `${source.name} has a ${history.place} named ${name} already`, {
@@ -133,7 +133,7 @@ async function isToBeReplaced(
 
 /** `--yes` names the source whose data comes, not the one whose data would go. One that cannot be asked is no reason to go on. */
 async function assertNobodysProduction(
-  { sources }: Workshop,
+  { sources }: Context,
   source: Source,
   found: { readonly id: string; readonly name: string },
   watch: Watch,

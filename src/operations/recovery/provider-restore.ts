@@ -4,13 +4,13 @@ import { judgeObjective } from "../../core/objectives.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import { listSnapshotRecords } from "../../repository/snapshots.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../job.ts";
 import { historyControl } from "../look.ts";
 import { isUnwritable } from "../records.ts";
 import { recoverJobs, tidy } from "../recover.ts";
 import { RESOURCE } from "../undo.ts";
 import { recordKept } from "../undo-provider.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history.ts";
 import { prove } from "./prove.ts";
@@ -29,14 +29,14 @@ export interface BranchRestored extends Finding {
  * Ends what died, before a restore in place is even thought of. CONFIRMATION_NEEDED when one of them had set production back
  * already: whoever repeats the command after a crash wishes for one restore, not for two.
  */
-export async function assertNotDoneAlready(workshop: Workshop, source: Source, watch: Watch): Promise<void> {
-  const cleaned = await recoverJobs(workshop, watch.progress).catch((error: unknown) => {
+export async function assertNotDoneAlready(context: Context, source: Source, watch: Watch): Promise<void> {
+  const cleaned = await recoverJobs(context, watch.progress).catch((error: unknown) => {
     watch.progress.note(`could not clean up after jobs that ended: ${asLifeboatError(error).message}`);
     return [];
   });
   const dead = cleaned.filter((one) => one.verb === "restore" && one.source === source.name);
   if (dead.length === 0) return;
-  const records = await listSnapshotRecords(workshop.repository, source.name, watch.signal);
+  const records = await listSnapshotRecords(context.repository, source.name, watch.signal);
   for (const { job } of dead) {
     const found = [...records.values()].find(({ kept }) => kept?.job === job);
     if (found === undefined) continue;
@@ -52,14 +52,14 @@ export async function assertNotDoneAlready(workshop: Workshop, source: Source, w
 
 /** Restores, proves what came back, and files evidence. What stands against it is refused beforehand. */
 export async function branchRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: BranchRestoreRequest,
   watch: Watch,
 ): Promise<BranchRestored> {
-  await tidy(workshop, watch); // before names are chosen and room is looked for: a dead job's remains take both
-  const course = await plot(workshop, source, past, request, watch);
+  await tidy(context, watch); // before names are chosen and room is looked for: a dead job's remains take both
+  const course = await plot(context, source, past, request, watch);
   const [refusal] = course.refusals;
   if (refusal !== undefined) {
     const hint = `repeat the command with --yes ${source.name} when you are sure`;
@@ -67,15 +67,15 @@ export async function branchRestore(
   }
   for (const remark of past.remarks) watch.progress.note(remark);
   return runJob(
-    workshop,
+    context,
     // One at a time: two at once would each take the other's work for the state to keep.
     { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
-      const made = await carryOut(workshop, source, past, request, course, job, watch);
+      const made = await carryOut(context, source, past, request, course, job, watch);
       const asOf = past.at;
       const checks = await job
-        .step("verify", async () => prove(source, made.connection, { expected: await expectedOf(workshop, past, watch), asOf }, job, watch))
+        .step("verify", async () => prove(source, made.connection, { expected: await expectedOf(context, past, watch), asOf }, job, watch))
         // Production has gone back already: what could not be looked at is told, and is no reason to forget what happened.
         .catch((error: unknown) => {
           if (!request.inPlace || job.signal.aborted) throw error;
@@ -85,7 +85,7 @@ export async function branchRestore(
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant && isSoundCopy(checks) ? 0 : undefined };
       const warnings = [...past.remarks, ...made.warnings, ...adviceOf(source, past, request)];
-      const finding = await conclude(workshop, source, {
+      const finding = await conclude(context, source, {
         verb: "restore",
         job,
         asked: past.asked,
@@ -118,7 +118,7 @@ interface Made {
 }
 
 async function carryOut(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: BranchRestoreRequest,
@@ -126,7 +126,7 @@ async function carryOut(
   job: Job,
   watch: Watch,
 ): Promise<Made> {
-  if (request.inPlace) return setBack(workshop, source, past, course, job, watch);
+  if (request.inPlace) return setBack(context, source, past, course, job, watch);
   return course.over ? goOver(source, past, course, job, watch) : branchOff(source, past, course, job, watch);
 }
 
@@ -159,7 +159,7 @@ async function goOver(source: Source, past: PastTarget, { into }: Course, job: J
   return { connection, warnings, branch: { id, name }, settle: async () => undefined };
 }
 
-async function setBack(workshop: Workshop, source: Source, past: PastTarget, { keepAs }: Course, job: Job, watch: Watch): Promise<Made> {
+async function setBack(context: Context, source: Source, past: PastTarget, { keepAs }: Course, job: Job, watch: Watch): Promise<Made> {
   const work = { signal: job.signal, progress: watch.progress };
   const former = (await source.provider.settings?.read(work))?.settings.branch_id;
   const resource = RESOURCE.kept(source.name, job.id, keepAs, typeof former === "string" ? former : "");
@@ -167,7 +167,7 @@ async function setBack(workshop: Workshop, source: Source, past: PastTarget, { k
   await job.assertAlive();
   const back = await job.step("set back", () => historyControl(source).inPlace({ target: past.target, keepAs, ...work }));
   try {
-    await recordKept(workshop, source.name, back.kept, { job: job.id, verb: "restore" });
+    await recordKept(context, source.name, back.kept, { job: job.id, verb: "restore" });
   } catch (error) {
     // Production is back. What it was is still listed in the journal: the next start that can write records it.
     if (!isUnwritable(error)) throw error;

@@ -6,9 +6,9 @@ import type { Plan, PlanRefusal } from "../../core/plan.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Probe } from "../../ports/engine.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { runJob } from "../job.ts";
 import { historyControl } from "../look.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { expectedOf, type PastTarget } from "./history.ts";
 import { readings } from "./prove.ts";
@@ -31,7 +31,7 @@ export interface TablesRestored extends Finding {
 
 /** What it would do, and what stands against it. */
 export async function planTablesRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: TablesRestoreRequest,
@@ -40,11 +40,11 @@ export async function planTablesRestore(
   const names = request.tables.join(", ");
   const what = request.replace
     ? `overwrite ${names} with ${past.point.name}`
-    : `bring ${names} back beside the live ones, as ${request.tables.map((name) => name + restoredSuffix(workshop.clock.now())).join(", ")}`;
+    : `bring ${names} back beside the live ones, as ${request.tables.map((name) => name + restoredSuffix(context.clock.now())).join(", ")}`;
   return {
     verb: "restore",
     source: source.name,
-    ...toldIn(workshop, toldOf(past)),
+    ...toldIn(context, toldOf(past)),
     steps: [
       ...past.remarks.map(noted),
       { what, effect: request.replace ? "remove" : "create", reason: `it holds the data of ${past.point.snapshotAt}` },
@@ -66,7 +66,7 @@ async function refusalsOf(source: Source, past: PastTarget, request: TablesResto
 
 /** Brings them back, and proves what came. */
 export async function tablesRestore(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   past: PastTarget,
   request: TablesRestoreRequest,
@@ -82,10 +82,10 @@ export async function tablesRestore(
     throw new LifeboatError(refusal.code, refusal.message, refusal.code === "CONFIRMATION_NEEDED" ? { hint } : {});
   }
   for (const remark of past.remarks) watch.progress.note(remark);
-  const suffix = restoredSuffix(workshop.clock.now());
+  const suffix = restoredSuffix(context.clock.now());
   const replace = request.replace === true;
   return runJob(
-    workshop,
+    context,
     { verb: "restore", source: source.name, exclusive: true, point: past.entry?.point.id, aside: true },
     watch,
     async (job) => {
@@ -97,7 +97,7 @@ export async function tablesRestore(
       const original = (name: string): string => (!replace && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name);
       const checks = await job.step("verify", async () => {
         const actual = await source.engine.fingerprint(connection, { kind: "tables", tables: [...restored] }, work);
-        const expected = await expectedOf(workshop, past, watch);
+        const expected = await expectedOf(context, past, watch);
         const compared =
           expected === undefined ? [] : restored.map((name) => equal(name, expected.tables[original(name)], actual.tables[name]));
         const probes = probesOf(source.probes, restored, original);
@@ -107,7 +107,7 @@ export async function tablesRestore(
       const objective = { rtoSeconds: source.objective.rtoSeconds };
       const achieved = { rtoSeconds: measuredSeconds(job), rpoSeconds: past.instant && isSoundCopy(checks) ? 0 : undefined };
       const remarks = [...past.remarks, ...warnings];
-      const finding = await conclude(workshop, source, {
+      const finding = await conclude(context, source, {
         verb: "restore",
         job,
         asked: past.asked,

@@ -4,7 +4,7 @@ import type { Plan } from "../../core/plan.ts";
 import { askedOf, type RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Progress } from "../../ports/progress.ts";
-import { presentOf, type Source, type Watch, type Workshop } from "../workshop.ts";
+import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import type { Finding } from "./conclude.ts";
 import { planDatabaseRestore } from "./database-plan.ts";
 import { databaseRestore } from "./database-restore.ts";
@@ -38,23 +38,23 @@ export interface RecoverRequest {
 }
 
 /** What it would do, source by source. */
-export async function planRecoverAll(workshop: Workshop, request: RecoverRequest, watch: Watch): Promise<Plan[]> {
+export async function planRecoverAll(context: Context, request: RecoverRequest, watch: Watch): Promise<Plan[]> {
   assertForAll(request.to);
   const plans: Plan[] = [];
   const taken = chosenNames();
-  for (const source of workshop.sources.values()) {
+  for (const source of context.sources.values()) {
     try {
-      const resolved = await resolve(workshop, source, request.to, watch);
+      const resolved = await resolve(context, source, request.to, watch);
       const { route } = resolved;
-      if (route.kind === "provider") plans.push(await planBranchRestore(workshop, source, route.past, { taken: taken(source) }, watch));
+      if (route.kind === "provider") plans.push(await planBranchRestore(context, source, route.past, { taken: taken(source) }, watch));
       else {
         const into = await besides(source, watch);
-        plans.push(await planDatabaseRestore(workshop, source, { into, nearest: request.nearest }, resolved, watch));
+        plans.push(await planDatabaseRestore(context, source, { into, nearest: request.nearest }, resolved, watch));
       }
     } catch (error) {
       watch.signal.throwIfAborted();
       const { code, message } = asLifeboatError(error);
-      const to = askedOf(request.to, presentOf(workshop));
+      const to = askedOf(request.to, presentOf(context));
       plans.push({ verb: "restore", source: source.name, to, steps: [], refusals: [{ code, message }] });
     }
   }
@@ -62,14 +62,14 @@ export async function planRecoverAll(workshop: Workshop, request: RecoverRequest
 }
 
 /** All at once; one that fails keeps no other from coming back. */
-export function recoverAll(workshop: Workshop, request: RecoverRequest, watch: Watch): Promise<RecoveredSource[]> {
+export function recoverAll(context: Context, request: RecoverRequest, watch: Watch): Promise<RecoveredSource[]> {
   assertForAll(request.to);
   const taken = chosenNames();
   return Promise.all(
-    [...workshop.sources.values()].map(async (source): Promise<RecoveredSource> => {
+    [...context.sources.values()].map(async (source): Promise<RecoveredSource> => {
       const own = { signal: watch.signal, progress: named(source.name, watch.progress) };
       try {
-        return await recoverOne(workshop, source, request, taken(source), own);
+        return await recoverOne(context, source, request, taken(source), own);
       } catch (error) {
         watch.signal.throwIfAborted();
         return { source: source.name, warnings: [], error: asLifeboatError(error) };
@@ -89,22 +89,22 @@ function chosenNames(): (source: Source) => string[] {
 }
 
 async function recoverOne(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   { to, nearest }: RecoverRequest,
   taken: string[],
   watch: Watch,
 ): Promise<RecoveredSource> {
-  const resolved = await resolve(workshop, source, to, watch);
+  const resolved = await resolve(context, source, to, watch);
   const { route } = resolved;
   if (route.kind !== "provider") {
     const into = await besides(source, watch);
-    const finding = await databaseRestore(workshop, source, { into, nearest }, resolved, watch);
+    const finding = await databaseRestore(context, source, { into, nearest }, resolved, watch);
     const { connection, evidence } = finding;
     const place = connection && { connection, place: { what: "database", name: into } }; // one that failed never takes the name
     return { source: source.name, finding, ...place, warnings: evidence.remarks };
   }
-  const finding = await branchRestore(workshop, source, route.past, { taken }, watch);
+  const finding = await branchRestore(context, source, route.past, { taken }, watch);
   const { connection, branch, warnings } = finding;
   const what = source.provider.history?.place ?? "branch";
   return { source: source.name, finding, connection, place: branch && { what, name: branch.name }, warnings };

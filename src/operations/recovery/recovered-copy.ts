@@ -8,20 +8,20 @@ import { dateOfMicros } from "../../core/micros.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import { fillSpool, type SpoolPlace } from "../../repository/spool.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../job.ts";
 import { inScratchBranch } from "../look.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
 import { databaseOf, replay } from "./cluster.ts";
 import type { RecoveryCourse } from "./course.ts";
 import { expectedOf, type PastTarget } from "./history.ts";
 import { advancing, type Filled, type Supply } from "./load.ts";
 
 /** Base backup and log, replayed into a scratch cluster on this machine. */
-export const clusterSupply = (workshop: Workshop, source: Source, course: RecoveryCourse, watch: Watch): Supply => ({
+export const clusterSupply = (context: Context, source: Source, course: RecoveryCourse, watch: Watch): Supply => ({
   at: dateOfMicros(course.at),
   async fill(spool, job) {
-    const place = { directory: scratchDirectory(workshop, job), throwAway: true, read: false };
-    const { recovered, checks } = await replay(workshop, source, course, place, job, watch);
+    const place = { directory: scratchDirectory(context, job), throwAway: true, read: false };
+    const { recovered, checks } = await replay(context, source, course, place, job, watch);
     const remove = async (): Promise<void> => {
       await job.cleanUp(() => recovered.remove());
       await job.strike(recovered.resource);
@@ -40,20 +40,20 @@ export const clusterSupply = (workshop: Workshop, source: Source, course: Recove
 });
 
 /** The provider's history, as a scratch branch or cluster of its own. */
-export const providerSupply = (workshop: Workshop, source: Source, past: PastTarget, watch: Watch): Supply => ({
+export const providerSupply = (context: Context, source: Source, past: PastTarget, watch: Watch): Supply => ({
   at: past.at,
   async fill(spool, job) {
-    return inScratchBranch(workshop, source, job, past.target, watch, async ({ connection }) => {
+    return inScratchBranch(context, source, job, past.target, watch, async ({ connection }) => {
       const filled = await copyOut(source, connection, [], spool, job, watch);
-      const recorded = await expectedOf(workshop, past, watch);
+      const recorded = await expectedOf(context, past, watch);
       const compared = recorded === undefined ? [] : source.engine.compare(recorded, filled.expected, { replayed: true });
       return { ...filled, checks: compared };
     });
   },
 });
 
-export const scratchDirectory = (workshop: Workshop, job: Job): string =>
-  join(resolve(workshop.spoolDirectory ?? tmpdir()), `lifeboat-${job.id}-${randomBytes(3).toString("hex")}`);
+export const scratchDirectory = (context: Context, job: Job): string =>
+  join(resolve(context.spoolDirectory ?? tmpdir()), `lifeboat-${job.id}-${randomBytes(3).toString("hex")}`);
 
 /** Bytes and fingerprint come from one snapshot of the copy, as those of a backup do. */
 async function copyOut(

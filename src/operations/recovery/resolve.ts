@@ -10,9 +10,9 @@ import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import { counted } from "../../core/words.ts";
 import type { Evidence } from "../../repository/evidence.ts";
+import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import { logOf } from "../log-view.ts";
 import { findPoint, pointsOf, targetOf } from "../points.ts";
-import { presentOf, type Source, type Watch, type Workshop } from "../workshop.ts";
 import { copyWithLog, lossOf, pointIn, type StoredCopy } from "./copy.ts";
 import { courseTo, pointOf, type RecoveryCourse } from "./course.ts";
 import { type PastTarget, pastTargetOf } from "./history.ts";
@@ -43,7 +43,7 @@ export interface ResolveOptions {
  * POINT_UNKNOWN, CAPABILITY_MISSING for a position in a log that is not archived.
  */
 export async function resolve(
-  workshop: Workshop,
+  context: Context,
   source: Source,
   asked: RecoveryTarget,
   watch: Watch,
@@ -52,7 +52,7 @@ export async function resolve(
   const misses: LifeboatError[] = [];
   for (const find of [byProvider, byCluster, byLog]) {
     try {
-      const route = await find(workshop, source, asked, watch, options);
+      const route = await find(context, source, asked, watch, options);
       if (route !== undefined) return { asked, route, told: tell(asked, route) };
     } catch (error) {
       const outside = isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") || isLifeboatError(error, "NO_RESTORE_POINT");
@@ -61,46 +61,40 @@ export async function resolve(
     }
   }
   const [miss] = misses;
-  const copy = await targetOf(workshop, source.name, asked, options).catch((error: unknown) => {
+  const copy = await targetOf(context, source.name, asked, options).catch((error: unknown) => {
     throw isLifeboatError(error, "NO_RESTORE_POINT") || isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") ? (miss ?? error) : error;
   });
   const route: Route = { kind: "copy", copy };
   return { asked, route, told: tell(asked, route), inexact: copy.exact ? undefined : tooOld(source, copy, miss) };
 }
 
-type Find = (
-  workshop: Workshop,
-  source: Source,
-  asked: RecoveryTarget,
-  watch: Watch,
-  options: ResolveOptions,
-) => Promise<Route | undefined>;
+type Find = (context: Context, source: Source, asked: RecoveryTarget, watch: Watch, options: ResolveOptions) => Promise<Route | undefined>;
 
-const byProvider: Find = async (workshop, source, asked, watch) => {
-  const past = await pastTargetOf(workshop, source, asked, watch);
+const byProvider: Find = async (context, source, asked, watch) => {
+  const past = await pastTargetOf(context, source, asked, watch);
   return past && { kind: "provider", past };
 };
 
 /** Only where there is a base backup; for `latest`, only where the WAL reaches further than the newest backup. */
-const byCluster: Find = async (workshop, source, asked, watch, options) => {
+const byCluster: Find = async (context, source, asked, watch, options) => {
   if (source.engine.physical === undefined) return undefined;
-  const points = (await pointsOf(workshop, source.name)).map(({ point }) => point);
+  const points = (await pointsOf(context, source.name)).map(({ point }) => point);
   if (!points.some(({ kind }) => kind === "base")) return undefined;
   if (asked.kind === "point") {
-    const { point } = await findPoint(workshop, asked.name, source.name, options);
+    const { point } = await findPoint(context, asked.name, source.name, options);
     if (point.kind !== "base") return undefined;
   }
   if (asked.kind === "latest") {
     const dump = newest(points.filter((point) => isWhole(point) && !isDamaged(point) && point.kind !== "base"));
-    const { window } = dump === undefined ? { window: undefined } : await logOf(workshop, source.name, watch.signal);
+    const { window } = dump === undefined ? { window: undefined } : await logOf(context, source.name, watch.signal);
     if (dump !== undefined && (window === undefined || dateOfMicros(window.latest) < dump.time)) return undefined;
   }
-  return { kind: "cluster", course: await courseTo(workshop, source, asked, watch.signal) };
+  return { kind: "cluster", course: await courseTo(context, source, asked, watch.signal) };
 };
 
-const byLog: Find = async (workshop, source, asked, watch, { dataOnly }) => {
+const byLog: Find = async (context, source, asked, watch, { dataOnly }) => {
   if (asked.kind === "point" || dataOnly === true) return undefined;
-  const copy = await copyWithLog(workshop, source, asked, watch.signal);
+  const copy = await copyWithLog(context, source, asked, watch.signal);
   return copy && { kind: "copy", copy };
 };
 
@@ -184,7 +178,7 @@ export const toldOf = (past: PastTarget): Pick<Resolved, "asked" | "told"> => ({
 });
 
 /** The same for a plan: with the instant as clocks show it. */
-export function toldIn(workshop: Workshop, { asked, told }: Pick<Resolved, "asked" | "told">): Required<Pick<Plan, "to" | "route">> {
-  const present = presentOf(workshop);
+export function toldIn(context: Context, { asked, told }: Pick<Resolved, "asked" | "told">): Required<Pick<Plan, "to" | "route">> {
+  const present = presentOf(context);
   return { to: askedOf(asked, present), route: { ...told, holds: told.at === undefined ? undefined : understood(told.at, present) } };
 }

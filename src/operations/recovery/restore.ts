@@ -4,7 +4,7 @@ import { LifeboatError } from "../../core/errors.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import type { Connection } from "../../ports/connection.ts";
-import type { Source, Watch, Workshop } from "../workshop.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { isPhysicalPlace, type PhysicalRequest, planPhysical, restorePhysical } from "./cluster-restore.ts";
 import type { Finding } from "./conclude.ts";
 import { type DatabaseRequest, planDatabaseRestore } from "./database-plan.ts";
@@ -47,30 +47,30 @@ type Destination =
   | { readonly kind: "database"; readonly resolved: Resolved; readonly request: DatabaseRequest };
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
-export async function planRestore(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
-  const to = await destinationOf(workshop, source, request, watch);
-  if (to.kind === "cluster") return planPhysical(workshop, source, to.request, watch);
-  if (to.kind === "place") return planBranchRestore(workshop, source, to.past, to.request, watch);
-  if (to.kind === "tables") return planTablesRestore(workshop, source, to.past, to.request, watch);
-  return planDatabaseRestore(workshop, source, to.request, to.resolved, watch);
+export async function planRestore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
+  const to = await destinationOf(context, source, request, watch);
+  if (to.kind === "cluster") return planPhysical(context, source, to.request, watch);
+  if (to.kind === "place") return planBranchRestore(context, source, to.past, to.request, watch);
+  if (to.kind === "tables") return planTablesRestore(context, source, to.past, to.request, watch);
+  return planDatabaseRestore(context, source, to.request, to.resolved, watch);
 }
 
 /** Restores, proves what came, and files evidence. */
-export async function restore(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Restored> {
-  if (request.inPlace === true) await assertNotDoneAlready(workshop, source, watch);
-  const to = await destinationOf(workshop, source, request, watch);
-  if (to.kind === "cluster") return { ...(await restorePhysical(workshop, source, to.request, watch)), warnings: [] };
-  if (to.kind === "place") return branchRestore(workshop, source, to.past, to.request, watch);
+export async function restore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Restored> {
+  if (request.inPlace === true) await assertNotDoneAlready(context, source, watch);
+  const to = await destinationOf(context, source, request, watch);
+  if (to.kind === "cluster") return { ...(await restorePhysical(context, source, to.request, watch)), warnings: [] };
+  if (to.kind === "place") return branchRestore(context, source, to.past, to.request, watch);
   if (to.kind === "tables") {
-    const { restored, ...finding } = await tablesRestore(workshop, source, to.past, to.request, watch);
+    const { restored, ...finding } = await tablesRestore(context, source, to.past, to.request, watch);
     return { ...finding, connection: undefined, tables: restored };
   }
-  const { kept, ...finding } = await databaseRestore(workshop, source, to.request, to.resolved, watch);
+  const { kept, ...finding } = await databaseRestore(context, source, to.request, to.resolved, watch);
   return { ...finding, kept: kept === undefined ? undefined : { id: kept, name: kept }, warnings: [] };
 }
 
 /** Where it goes, as far as the route allows. USAGE for options that mean nothing there; RESTORE_TARGET_INVALID, CAPABILITY_MISSING. */
-async function destinationOf(workshop: Workshop, source: Source, request: RestoreRequest, watch: Watch): Promise<Destination> {
+async function destinationOf(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Destination> {
   const { into, inPlace, tables, dataOnly } = request;
   if (into !== undefined && isPhysicalPlace(into) && (source.managed !== true || into.includes("/")))
     return wholeCluster(source, request, into);
@@ -78,7 +78,7 @@ async function destinationOf(workshop: Workshop, source: Source, request: Restor
   if (inPlace && (tables !== undefined || dataOnly))
     throw new LifeboatError("USAGE", "--in-place sets everything back: --tables and --data-only have no meaning beside it");
   if (into === undefined && inPlace !== true && source.managed !== true) throw homeless(source, tables);
-  const resolved = await resolve(workshop, source, request.to, watch, request);
+  const resolved = await resolve(context, source, request.to, watch, request);
   const { route, inexact } = resolved;
   if (route.kind === "provider") {
     const { past } = route;

@@ -3,16 +3,16 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { openMongo } from "../../engines/mongodb/connect/client.ts";
 import { connectionFromParts, parseMongoUrl } from "../../engines/mongodb/connect/url.ts";
 import type { Connection, Work } from "../../ports/connection.ts";
+import type { Account } from "./account.ts";
 import { isLoopback } from "./api/host.ts";
-import { sleep } from "./api/patience.ts";
+import { sleep } from "./api/timeouts.ts";
 import type { AtlasCluster } from "./api/types.ts";
-import type { Ground } from "./ground.ts";
 
 /**
  * A connection to a cluster. TLS is as Atlas's own string says, which is always on and never below the cluster's minimum.
  * SECRET_MISSING without a database user; PROVIDER_REFUSED for a cluster that is paused; PROVIDER_BUSY for one without an address yet.
  */
-export function connectionOf({ options }: Ground, cluster: AtlasCluster): Connection {
+export function connectionOf({ options }: Account, cluster: AtlasCluster): Connection {
   const { name, paused, connectionStrings } = cluster;
   if (paused) {
     throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is paused, so nothing can connect to it`, {
@@ -47,8 +47,8 @@ const LOGIN_MS = 10_000;
  * A missing secret or a wrong password is told before a cluster is paid for, or production is emptied: users belong to the project. A
  * source that does not answer tells nothing, for that may be why it is restored. SECRET_MISSING, SOURCE_AUTH.
  */
-export async function requireLogin(ground: Ground, cluster: AtlasCluster, work?: Work): Promise<void> {
-  const connection = connectionOf(ground, cluster);
+export async function requireLogin(account: Account, cluster: AtlasCluster, work?: Work): Promise<void> {
+  const connection = connectionOf(account, cluster);
   try {
     const session = await openMongo(connection, { signal: work?.signal, connectTimeoutMs: LOGIN_MS, poolSize: 1 });
     await session.close();
@@ -65,9 +65,9 @@ const QUIET_MS = 5_000;
  * Connects once, patiently, to a cluster that was just made or restored: its name takes a while to be known, a restored one elects its
  * primary anew, and users of the project reach it some seconds after it is there. SOURCE_UNREACHABLE, SOURCE_AUTH.
  */
-export async function awake({ clock, patience }: Ground, connection: Connection, work?: Work): Promise<void> {
+export async function awake({ clock, timeouts }: Account, connection: Connection, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
-  const leftMs = (): number => patience.connectMs - (clock.monotonicMs() - startedMs);
+  const leftMs = (): number => timeouts.connectMs - (clock.monotonicMs() - startedMs);
   let refusedMs: number | undefined;
   /** Whether the same attempt may succeed a little later. */
   const mayPass = (error: unknown): boolean => {
@@ -78,7 +78,7 @@ export async function awake({ clock, patience }: Ground, connection: Connection,
       refusedMs = nowMs;
       work?.progress?.note(`waiting for ${connection.label} to know its database user`);
     }
-    return nowMs - refusedMs + PAUSE_MS <= patience.loginMs;
+    return nowMs - refusedMs + PAUSE_MS <= timeouts.loginMs;
   };
   const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to answer`), QUIET_MS);
   try {

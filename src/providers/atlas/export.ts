@@ -2,16 +2,16 @@
 import { LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { ExportedSnapshot, ProviderSnapshot } from "../../ports/control.ts";
+import { type Account, requireDedicated, sourceCluster } from "./account.ts";
 import type { AtlasBucket, AtlasExport } from "./api/types.ts";
-import { type Ground, requireDedicated, sourceCluster } from "./ground.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
 export type ExportRequest = Work & { readonly snapshot: ProviderSnapshot; readonly bucket: string };
 
 /** CAPABILITY_MISSING when Atlas knows no such bucket. One that a crash left under way is taken up rather than begun twice. */
-export async function exportSnapshot(ground: Ground, { snapshot, bucket: wanted, ...work }: ExportRequest): Promise<ExportedSnapshot> {
-  const { api, patience } = ground;
-  const cluster = await sourceCluster(ground, work);
+export async function exportSnapshot(account: Account, { snapshot, bucket: wanted, ...work }: ExportRequest): Promise<ExportedSnapshot> {
+  const { api, timeouts } = account;
+  const cluster = await sourceCluster(account, work);
   requireDedicated(cluster, "export a snapshot");
   const bucket = bucketOf(await api.buckets(work), wanted);
   const running = (await api.exports(cluster.name, work)).find(
@@ -19,10 +19,10 @@ export async function exportSnapshot(ground: Ground, { snapshot, bucket: wanted,
   );
   const job = running ?? (await api.createExport(cluster.name, { snapshotId: snapshot.id, bucketId: bucket.id }, work));
   const end = await waitFor<AtlasExport | undefined>(
-    ground,
+    account,
     {
       what: `the snapshot ${snapshot.name} is being exported to ${bucket.name}`,
-      limitMs: patience.exportMs,
+      limitMs: timeouts.exportMs,
       ask: () => api.exportJob(cluster.name, job.id, work),
       done: (answer) => answer === undefined || !isUnderWay(answer.state),
       how: (answer) =>

@@ -1,8 +1,8 @@
-// What the configuration says about a source at Atlas, and what the policy wishes of it.
+// What the configuration says about a source at Atlas, and what the policy desired of it.
 import type { Keep } from "../../core/duration.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { AtlasAuth } from "./api/auth/auth.ts";
-import type { Patience } from "./api/patience.ts";
+import type { Timeouts } from "./api/timeouts.ts";
 
 /** A kind of point that is to exist: made by us as an on-demand snapshot, or by Atlas's own schedule. */
 export interface AtlasRule {
@@ -14,7 +14,7 @@ export interface AtlasRule {
   readonly by?: "branch" | "snapshot" | "provider" | undefined;
 }
 
-export interface AtlasWishes {
+export interface AtlasDesired {
   /** How far back any instant is to be reachable; absent: no wish of its own. 0: continuous backup is not asked for. */
   readonly windowMs?: number | undefined;
   /** Termination protection. */
@@ -44,8 +44,8 @@ export interface AtlasOptions {
   readonly scratchTier?: string | undefined;
   /** A server to load backups into for a drill, instead of a scratch cluster. Read when it is needed. */
   readonly scratch?: { readonly url?: string | undefined } | undefined;
-  readonly wishes: AtlasWishes;
+  readonly desired: AtlasDesired;
   readonly clock: Clock;
   /** How long to wait for what; absent: times for the real service. */
-  readonly patience?: Partial<Patience> | undefined;
+  readonly timeouts?: Partial<Timeouts> | undefined;
 }

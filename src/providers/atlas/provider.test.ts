@@ -25,9 +25,9 @@ async function providerOf(
     apiHost: service.host,
     user: "app user",
     password: PASSWORD,
-    wishes: { protect: false, rules: [] },
+    desired: { protect: false, rules: [] },
     clock: realClock,
-    patience: HASTE,
+    timeouts: HASTE,
     ...more,
   });
   return { provider, service };
@@ -132,7 +132,7 @@ test("what cannot be right is refused before anything is asked", async () => {
     groupId: GROUP,
     cluster: "shop",
     credentials: ACCOUNT,
-    wishes: { protect: false, rules: [] },
+    desired: { protect: false, rules: [] },
     clock: realClock,
   };
   const invalid = (error: unknown): boolean => isLifeboatError(error, "CONFIG_INVALID");

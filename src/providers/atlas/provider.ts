@@ -2,12 +2,12 @@
 import { LifeboatError } from "../../core/errors.ts";
 import type { Provider } from "../../ports/provider.ts";
 import { connectionOf } from "./access.ts";
+import { type Account, sourceCluster } from "./account.ts";
 import { openAtlasApi } from "./api/client.ts";
-import { PATIENCE } from "./api/patience.ts";
-import { type Ground, sourceCluster } from "./ground.ts";
+import { TIMEOUTS } from "./api/timeouts.ts";
 import { historyControl } from "./history/history.ts";
 import type { AtlasOptions } from "./options.ts";
-import { CLUSTER_KIND, strayClusters, undoCluster } from "./resource.ts";
+import { CLUSTER_KIND, orphanedClusters, undoCluster } from "./resource.ts";
 import { scratchPlace } from "./scratch.ts";
 import { settingsControl } from "./settings/settings.ts";
 import { snapshotControl } from "./snapshots.ts";
@@ -18,26 +18,28 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9-]*$/.test(cluster)) {
     throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is no name of an Atlas cluster: letters, digits and dashes`);
   }
-  const patience = { ...PATIENCE, ...options.patience };
-  const ground: Ground = {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const account: Account = {
     options,
-    api: openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets: () => passwordOf(options) }),
+    api: openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets: () => passwordOf(options) }),
     clock,
-    patience,
+    timeouts,
   };
-  const scratch = scratchPlace(ground);
+  const scratch = scratchPlace(account);
   return {
     name: "atlas",
     capabilities: { scratch: true, physical: false },
-    connection: async (work) => connectionOf(ground, await sourceCluster(ground, work)),
+    connection: async (work) => connectionOf(account, await sourceCluster(account, work)),
     checkScratch: scratch.check,
     beginScratch: scratch.begin,
-    settings: settingsControl(ground),
-    snapshots: snapshotControl(ground),
-    history: historyControl(ground),
-    strays: (makerOf, work) => strayClusters(ground, makerOf, work),
+    settings: settingsControl(account),
+    snapshots: snapshotControl(account),
+    history: historyControl(account),
+    orphans: (makerOf, work) => orphanedClusters(account, makerOf, work),
     undo: async (resource, maker, work) =>
-      resource.kind === CLUSTER_KIND ? await undoCluster(ground, resource.locator, maker, work) : await scratch.undo(resource, maker, work),
+      resource.kind === CLUSTER_KIND
+        ? await undoCluster(account, resource.locator, maker, work)
+        : await scratch.undo(resource, maker, work),
   };
 }
 

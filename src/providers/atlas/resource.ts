@@ -4,8 +4,8 @@ import { isId } from "../../core/ids.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { FoundScratch } from "../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
+import { type Account, isSource } from "./account.ts";
 import type { AtlasCluster } from "./api/types.ts";
-import { type Ground, isSource } from "./ground.ts";
 import { deleteUntilGone } from "./states.ts";
 
 export const CLUSTER_KIND = "atlas-cluster";
@@ -33,11 +33,11 @@ export function jobOfScratch(name: string): string | undefined {
 }
 
 /** Value of the tag. */
-export const tagOf = ({ options }: Ground, maker: Maker, name: string): string =>
+export const tagOf = ({ options }: Account, maker: Maker, name: string): string =>
   `${maker.jobId} ${maker.prove(CLUSTER_KIND, options.groupId, name)}`;
 
 /** To be declared when it is known that no cluster has the name. */
-export const clusterResource = ({ options }: Ground, name: string): Resource => ({
+export const clusterResource = ({ options }: Account, name: string): Resource => ({
   kind: CLUSTER_KIND,
   locator: { groupId: options.groupId, name },
 });
@@ -46,37 +46,42 @@ export const clusterResource = ({ options }: Ground, name: string): Resource => 
  * Deletes it, and waits until it is gone. PROVIDER_REFUSED for a cluster that is not proven to be the one that the job made and did
  * not finish: the source, a protected one, or one without the job's own tag. Elsewhere: another project's.
  */
-export async function undoCluster(ground: Ground, { groupId, name = "" }: Resource["locator"], maker: Maker, work?: Work): Promise<Undone> {
-  const { api, options } = ground;
+export async function undoCluster(
+  account: Account,
+  { groupId, name = "" }: Resource["locator"],
+  maker: Maker,
+  work?: Work,
+): Promise<Undone> {
+  const { api, options } = account;
   if (groupId !== options.groupId) return "elsewhere";
   const cluster = await api.cluster(name, work);
   if (cluster === undefined) return "absent";
-  const why = whyNotOurs(ground, cluster, maker);
+  const why = whyNotOurs(account, cluster, maker);
   if (why !== undefined) {
     throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is left as it is: ${why}`, {
       hint: `look at it, since it is billed for as long as it exists; when it can go, run \`atlas clusters delete ${name} --projectId ${groupId}\``,
     });
   }
-  await deleteUntilGone(ground, cluster, work);
+  await deleteUntilGone(account, cluster, work);
   return "removed";
 }
 
-function whyNotOurs(ground: Ground, cluster: AtlasCluster, maker: Maker): string | undefined {
+function whyNotOurs(account: Account, cluster: AtlasCluster, maker: Maker): string | undefined {
   const { name } = cluster;
-  if (isSource(ground, cluster)) return "it is production";
+  if (isSource(account, cluster)) return "it is production";
   if (cluster.terminationProtection) return "it is protected from termination";
-  if (cluster.tags[TAG] !== tagOf(ground, maker, name)) return "it does not carry the tag of the job that is cleaned up";
+  if (cluster.tags[TAG] !== tagOf(account, maker, name)) return "it does not carry the tag of the job that is cleaned up";
   // A cluster that is not scratch is there to stay once its job has ended: only this machine's memory tells that it has not.
   if (name !== scratchName(maker) && !maker.unended) return `whether job ${maker.jobId} finished it is not known here`;
   return undefined;
 }
 
 /** Scratch clusters of any job that the project has now. */
-export async function strayClusters(ground: Ground, makerOf: (jobId: string) => Maker, work?: Work): Promise<FoundScratch[]> {
-  const { api, options } = ground;
+export async function orphanedClusters(account: Account, makerOf: (jobId: string) => Maker, work?: Work): Promise<FoundScratch[]> {
+  const { api, options } = account;
   return (await api.clusters(work)).flatMap(({ name, state, tags }) => {
     const jobId = jobOfScratch(name);
     if (jobId === undefined || name === options.cluster || state === "DELETING") return [];
-    return [{ jobId, resource: clusterResource(ground, name), own: tags[TAG] === tagOf(ground, makerOf(jobId), name) }];
+    return [{ jobId, resource: clusterResource(account, name), own: tags[TAG] === tagOf(account, makerOf(jobId), name) }];
   });
 }

@@ -2,8 +2,8 @@
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { makeId } from "../../core/ids.ts";
 import type { Work } from "../../ports/connection.ts";
+import type { Account } from "./account.ts";
 import type { AtlasCluster } from "./api/types.ts";
-import type { Ground } from "./ground.ts";
 import { scratchName } from "./resource.ts";
 import { ROLES } from "./states.ts";
 
@@ -11,7 +11,7 @@ import { ROLES } from "./states.ts";
  * PROVIDER_AUTH when a scratch cluster would stay, and be billed, because we may not delete it. Nothing is changed: who may read the
  * compliance policy has the role; anybody else is told by the deletion of a cluster that cannot be there, for its name is made up here.
  */
-export async function requireMayDelete({ api, clock }: Ground, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
+export async function requireMayDelete({ api, clock }: Account, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
   if ((await api.compliance(work)) !== "unknown") return;
   const nobody = scratchName({ jobId: makeId(clock.now(), clock.randomBytes(8)) });
   try {

@@ -6,7 +6,7 @@ import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
 import { awake, connectionOf, requireLogin } from "./access.ts";
-import { type Ground, requireReplicaSet, sourceCluster } from "./ground.ts";
+import { type Account, requireReplicaSet, sourceCluster } from "./account.ts";
 import { scratchName, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
 import { wishOf, withNewCluster } from "./scratch-cluster.ts";
@@ -17,28 +17,28 @@ export interface ScratchPlace {
   undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone>;
 }
 
-export function scratchPlace(ground: Ground): ScratchPlace {
-  const { options } = ground;
+export function scratchPlace(account: Account): ScratchPlace {
+  const { options } = account;
   const scratchUrl = (): string | undefined => {
     const url = options.scratch?.url;
     if (url !== undefined) connectionFromUrl(url); // CONFIG_INVALID, before anything is asked
     return url;
   };
   const source = async (work: Work) => ({
-    connection: connectionOf(ground, await sourceCluster(ground, work)),
+    connection: connectionOf(account, await sourceCluster(account, work)),
     several: options.database === undefined,
   });
   return {
     async check(serverMajor, work = {}) {
       const url = scratchUrl();
       return url === undefined
-        ? await describeScratch(ground, serverMajor, work)
+        ? await describeScratch(account, serverMajor, work)
         : await checkScratchServer(url, await source(work), serverMajor, work);
     },
     async begin(request) {
       const url = scratchUrl();
       return url === undefined
-        ? await beginScratchCluster(ground, request)
+        ? await beginScratchCluster(account, request)
         : await beginScratchOnServer(url, await source({ signal: request.signal, progress: request.progress }), request);
     },
     undo: async ({ kind, locator }, maker, work) =>
@@ -47,22 +47,22 @@ export function scratchPlace(ground: Ground): ScratchPlace {
 }
 
 /** In words; makes nothing. */
-async function describeScratch(ground: Ground, serverMajor: number, work?: Work): Promise<string> {
-  const like = await scratchLike(ground, work);
-  const { tier, cloud, region } = wishOf(ground, { like, serverMajor });
-  await requireMayDelete(ground, like.kind, work);
+async function describeScratch(account: Account, serverMajor: number, work?: Work): Promise<string> {
+  const like = await scratchLike(account, work);
+  const { tier, cloud, region } = wishOf(account, { like, serverMajor });
+  await requireMayDelete(account, like.kind, work);
   return `a scratch cluster of Atlas (${tier}, ${cloud} ${region}), which is made for the drill, billed while it lasts, and deleted after it`;
 }
 
-async function beginScratchCluster(ground: Ground, { maker, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
-  const like = await scratchLike(ground, work);
-  await requireLogin(ground, like, work);
+async function beginScratchCluster(account: Account, { maker, serverMajor, declare, ...work }: ScratchRequest): Promise<Scratch> {
+  const like = await scratchLike(account, work);
+  await requireLogin(account, like, work);
   return await withNewCluster(
-    ground,
+    account,
     { name: scratchName(maker), maker, like, serverMajor, declare, ...work },
     async ({ cluster, resource }) => {
-      const own = connectionFromUrl(connectionOf({ ...ground, options: { ...ground.options, database: undefined } }, cluster).url);
-      await awake(ground, own, work);
+      const own = connectionFromUrl(connectionOf({ ...account, options: { ...account.options, database: undefined } }, cluster).url);
+      await awake(account, own, work);
       let ended: Promise<void> | undefined;
       return {
         connection: own,
@@ -70,7 +70,7 @@ async function beginScratchCluster(ground: Ground, { maker, serverMajor, declare
         resource,
         ownServer: true,
         end() {
-          ended ??= undoCluster(ground, resource.locator, maker, { signal: AbortSignal.timeout(ground.patience.deleteMs) }).then(
+          ended ??= undoCluster(account, resource.locator, maker, { signal: AbortSignal.timeout(account.timeouts.deleteMs) }).then(
             () => undefined,
           );
           return ended;
@@ -80,8 +80,8 @@ async function beginScratchCluster(ground: Ground, { maker, serverMajor, declare
   );
 }
 
-async function scratchLike(ground: Ground, work?: Work) {
-  const cluster = await sourceCluster(ground, work);
+async function scratchLike(account: Account, work?: Work) {
+  const cluster = await sourceCluster(account, work);
   requireReplicaSet(cluster, "make a scratch cluster like it");
   // A free cluster's shared machine is no place for scratch: the smallest dedicated one takes what it holds.
   return cluster.kind === "dedicated" ? cluster : { ...cluster, kind: "dedicated" as const, diskGb: undefined };

@@ -3,28 +3,28 @@ import { LifeboatError } from "../../core/errors.ts";
 import { parseName } from "../../core/names.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { ProviderSnapshot, SnapshotControl } from "../../ports/control.ts";
-import { sleep } from "./api/patience.ts";
+import { type Account, requireDedicated, sourceCluster } from "./account.ts";
+import { sleep } from "./api/timeouts.ts";
 import type { AtlasCluster, AtlasCompliance, AtlasSnapshot } from "./api/types.ts";
 import { exportSnapshot } from "./export.ts";
-import { type Ground, requireDedicated, sourceCluster } from "./ground.ts";
 import type { AtlasRule } from "./options.ts";
 import { rulesServed } from "./settings/served.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
-export function snapshotControl(ground: Ground): SnapshotControl {
-  const { api, patience } = ground;
+export function snapshotControl(account: Account): SnapshotControl {
+  const { api, timeouts } = account;
   return {
     forms: ["snapshot"],
     marked: [],
     async list(work) {
       const known = new Set(work?.known);
-      const cluster = await sourceCluster(ground, work);
+      const cluster = await sourceCluster(account, work);
       if (cluster.kind === "free") return [];
       const [snapshots, compliance] = await Promise.all([api.snapshots(cluster, work), api.compliance(work)]);
       return snapshots
         .filter((one) => one.status === "completed" || known.has(one.id))
         .map((one) => {
-          const rules = rulesServed(one, ground.options.wishes.rules);
+          const rules = rulesServed(one, account.options.desired.rules);
           return { ...fromSnapshot(one, compliance), ...(rules && { rules }) };
         });
     },
@@ -34,17 +34,17 @@ export function snapshotControl(ground: Ground): SnapshotControl {
           hint: "use `by: snapshot` in the policy, or leave `by` out to have Atlas's own schedule make them",
         });
       }
-      const cluster = await sourceCluster(ground, work);
+      const cluster = await sourceCluster(account, work);
       requireDedicated(cluster, "take a snapshot on demand");
-      await requireFreeSnapshotName(ground, cluster, name, work);
-      return fromSnapshot(await takeSnapshot(ground, cluster, { name, expiresAt, keep }, work), undefined);
+      await requireFreeSnapshotName(account, cluster, name, work);
+      return fromSnapshot(await takeSnapshot(account, cluster, { name, expiresAt, keep }, work), undefined);
     },
     async keep({ id, name }, work) {
-      const cluster = await sourceCluster(ground, work);
+      const cluster = await sourceCluster(account, work);
       requireDedicated(cluster, `keep the snapshot ${name} longer`);
       const [present, compliance] = await Promise.all([api.snapshot(cluster, id, work), api.compliance(work)]);
       if (present === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${name} of ${cluster.name} any more`);
-      const until = ground.clock.now().getTime() + FOREVER_DAYS * DAY_MS;
+      const until = account.clock.now().getTime() + FOREVER_DAYS * DAY_MS;
       // Counted from when it was taken. What lies as far off already stays: Atlas must never be told to keep it shorter.
       const days = Math.ceil((until - (present.createdAt ?? present.requestedAt).getTime()) / DAY_MS);
       const isFar = present.expiresAt === undefined || until - present.expiresAt.getTime() < FAR_DAYS * DAY_MS;
@@ -52,7 +52,7 @@ export function snapshotControl(ground: Ground): SnapshotControl {
     },
     async remove({ id, form, name }, work) {
       if (form !== "snapshot") return;
-      const cluster = await sourceCluster(ground, work);
+      const cluster = await sourceCluster(account, work);
       // Looked for by itself first: that the whole cluster is another one must not look like a snapshot that is gone.
       const snapshot = await api.snapshot(cluster, id, work);
       if (snapshot === undefined) return;
@@ -63,10 +63,10 @@ export function snapshotControl(ground: Ground): SnapshotControl {
         );
       }
       // Atlas deletes none that it is still taking. One that takes too long is left for the next clean-up.
-      if (isUnfinished(snapshot)) await untilTaken(ground, cluster, snapshot, name, work, patience.silenceMs).catch(orWhenFailed);
+      if (isUnfinished(snapshot)) await untilTaken(account, cluster, snapshot, name, work, timeouts.silenceMs).catch(orWhenFailed);
       await api.deleteSnapshot(cluster, id, work);
     },
-    export: (request) => exportSnapshot(ground, request),
+    export: (request) => exportSnapshot(account, request),
     // It must be restored first.
     connection: async () => undefined,
   };
@@ -79,7 +79,7 @@ const orWhenFailed = (error: unknown): void => {
 export const isUnfinished = ({ status }: AtlasSnapshot): boolean => status === "queued" || status === "inProgress";
 
 /** PROVIDER_REFUSED when a snapshot on demand has this name already, whatever its state. */
-export async function requireFreeSnapshotName({ api }: Ground, cluster: AtlasCluster, name: string, work?: Work): Promise<void> {
+export async function requireFreeSnapshotName({ api }: Account, cluster: AtlasCluster, name: string, work?: Work): Promise<void> {
   const taken = (await api.snapshots(cluster, work)).some((one) => one.description === name && one.status !== "failed");
   if (taken)
     throw new LifeboatError("PROVIDER_REFUSED", `there is a snapshot ${name} of ${cluster.name} already`, { hint: "choose another name" });
@@ -92,33 +92,33 @@ export interface SnapshotWish {
 }
 
 /** Complete when this returns. PROVIDER_FAILED when Atlas says that it failed; one that failed or was given up is removed again. */
-export async function takeSnapshot(ground: Ground, cluster: AtlasCluster, wish: SnapshotWish, work?: Work): Promise<AtlasSnapshot> {
-  const { api } = ground;
+export async function takeSnapshot(account: Account, cluster: AtlasCluster, wish: SnapshotWish, work?: Work): Promise<AtlasSnapshot> {
+  const { api } = account;
   const { name } = wish;
-  const retentionDays = retentionOf(ground, wish, await api.compliance(work));
+  const retentionDays = retentionOf(account, wish, await api.compliance(work));
   const begun = await api.createSnapshot(cluster, { description: name, retentionDays }, work);
   try {
-    return await untilTaken(ground, cluster, begun, name, work);
+    return await untilTaken(account, cluster, begun, name, work);
   } catch (error) {
-    await removeLater(ground, cluster, begun.id);
+    await removeLater(account, cluster, begun.id);
     throw error;
   }
 }
 
 async function untilTaken(
-  ground: Ground,
+  account: Account,
   cluster: AtlasCluster,
   begun: AtlasSnapshot,
   name: string,
   work?: Work,
-  limitMs = ground.patience.snapshotMs,
+  limitMs = account.timeouts.snapshotMs,
 ): Promise<AtlasSnapshot> {
   const end = await waitFor<AtlasSnapshot | undefined>(
-    ground,
+    account,
     {
       what: `the snapshot ${name} of ${cluster.name} is being taken`,
       limitMs,
-      ask: () => ground.api.snapshot(cluster, begun.id, work),
+      ask: () => account.api.snapshot(cluster, begun.id, work),
       done: (answer) => answer === undefined || !isUnfinished(answer),
       how: (answer) => (answer?.status === "queued" ? "Atlas has not begun with it" : undefined),
     },
@@ -132,14 +132,14 @@ async function untilTaken(
 const REMOVE_TRIES = 3;
 
 /** Without the job's signal. One that is being taken cannot be deleted: the journal has its name, and the next start removes it. */
-async function removeLater({ api, patience }: Ground, cluster: AtlasCluster, id: string): Promise<void> {
-  const signal = AbortSignal.timeout(patience.outageMs);
+async function removeLater({ api, timeouts }: Account, cluster: AtlasCluster, id: string): Promise<void> {
+  const signal = AbortSignal.timeout(timeouts.outageMs);
   for (let attempt = 0; attempt < REMOVE_TRIES; attempt++) {
     try {
       const snapshot = await api.snapshot(cluster, id, { signal });
       if (snapshot === undefined) return;
       if (!isUnfinished(snapshot)) return await api.deleteSnapshot(cluster, id, { signal });
-      await sleep(patience.pollMs, signal);
+      await sleep(timeouts.pollMs, signal);
     } catch {
       return; // the first cause is what is told
     }
@@ -159,14 +159,14 @@ const COMPLIANT_DAYS = 30;
 
 /** How many days Atlas keeps it, counted from when it is complete. */
 export function retentionOf(
-  { options, clock }: Ground,
+  { options, clock }: Account,
   { name, expiresAt, keep: kept }: SnapshotWish,
   compliance: AtlasCompliance | undefined | "unknown",
 ): number {
   if (expiresAt !== undefined) return Math.max(1, Math.ceil((expiresAt.getTime() - clock.now().getTime()) / DAY_MS));
   // Under a compliance policy too: somebody has asked for exactly this one.
   if (kept === "held") return FOREVER_DAYS;
-  const keep = ruleOf(name, options.wishes.rules)?.keepMs;
+  const keep = ruleOf(name, options.desired.rules)?.keepMs;
   const days = keep === undefined ? undefined : keep === "forever" ? FOREVER_DAYS : Math.ceil(keep / DAY_MS);
   if (compliance === undefined || compliance === "unknown")
     return kept === "forever" ? FOREVER_DAYS : Math.max(LONG_DAYS, (days ?? 0) + (days === FOREVER_DAYS ? 0 : MARGIN_DAYS));

@@ -1,19 +1,19 @@
 // Waiting for clusters: until nothing goes on at one, and until one is gone.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
+import type { Account } from "./account.ts";
 import { ENDPOINTS } from "./api/endpoints.ts";
 import type { AtlasCluster } from "./api/types.ts";
-import type { Ground } from "./ground.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
 /** Nothing goes on at it, and it can be reached. PROVIDER_FAILED when it goes away meanwhile. */
-export async function untilIdle(ground: Ground, name: string, what: string, work?: Work): Promise<AtlasCluster> {
+export async function untilIdle(account: Account, name: string, what: string, work?: Work): Promise<AtlasCluster> {
   const cluster = await waitFor<AtlasCluster | undefined>(
-    ground,
+    account,
     {
       what,
-      limitMs: ground.patience.clusterMs,
-      ask: () => ground.api.cluster(name, work),
+      limitMs: account.timeouts.clusterMs,
+      ask: () => account.api.cluster(name, work),
       done(answer) {
         if (answer === undefined || answer.state === "DELETING") throw failedWork(`the cluster ${name} was deleted while ${what}`);
         return answer.state === "IDLE" && (answer.connectionStrings.standard ?? answer.connectionStrings.srv) !== undefined;
@@ -27,24 +27,28 @@ export async function untilIdle(ground: Ground, name: string, what: string, work
 }
 
 /** Begins the deletion and waits until Atlas knows nothing of it: only then does it cost nothing. */
-export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, work?: Work): Promise<void> {
+export async function deleteUntilGone(account: Account, cluster: AtlasCluster, work?: Work): Promise<void> {
   const { name } = cluster;
   if (cluster.state !== "DELETING") {
     const ask = async (): Promise<true> => {
-      await ground.api.deleteCluster(cluster, work).catch((error: unknown) => {
-        throw whenKept(error, ground, name);
+      await account.api.deleteCluster(cluster, work).catch((error: unknown) => {
+        throw whenKept(error, account, name);
       });
       return true;
     };
     // One that Atlas is busy with, as with a restore, may not be deleted yet.
-    await waitFor(ground, { what: `the cluster ${name} is to be deleted`, limitMs: ground.patience.deleteMs, ask, done: () => true }, work);
+    await waitFor(
+      account,
+      { what: `the cluster ${name} is to be deleted`, limitMs: account.timeouts.deleteMs, ask, done: () => true },
+      work,
+    );
   }
   await waitFor<AtlasCluster | undefined>(
-    ground,
+    account,
     {
       what: `the cluster ${name} is being deleted`,
-      limitMs: ground.patience.deleteMs,
-      ask: () => ground.api.cluster(name, work),
+      limitMs: account.timeouts.deleteMs,
+      ask: () => account.api.cluster(name, work),
       // Another one of the same name, made since, is not ours to wait for.
       done: (answer) => answer === undefined || answer.id !== cluster.id,
     },
@@ -55,7 +59,7 @@ export async function deleteUntilGone(ground: Ground, cluster: AtlasCluster, wor
 export const ROLES = `scratch clusters need the roles "${ENDPOINTS.createCluster.role}" to be made and "${ENDPOINTS.deleteCluster.role}" to be deleted`;
 
 /** A refused deletion of what we made: which cluster, what it means, and what to do. Other errors as they are. */
-function whenKept(error: unknown, { options }: Ground, name: string): unknown {
+function whenKept(error: unknown, { options }: Account, name: string): unknown {
   if (!isLifeboatError(error, "PROVIDER_AUTH") && !isLifeboatError(error, "PROVIDER_REFUSED")) return error;
   const { message, code, details, hint } = error as LifeboatError;
   const role = code === "PROVIDER_AUTH" ? `${ROLES}; then run` : `${hint}; then run`;

@@ -2,8 +2,8 @@
 import { formatDuration } from "../../core/duration.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
-import { sleep } from "./api/patience.ts";
-import type { Ground } from "./ground.ts";
+import type { Account } from "./account.ts";
+import { sleep } from "./api/timeouts.ts";
 
 export interface Wait<T> {
   /** Completes "still": `the cluster x is being created`. */
@@ -24,12 +24,12 @@ const FIRST_PAUSE_MS = 250;
  * The answer that was done. PROVIDER_BUSY when it has not ended in time. Atlas goes on with its work while its API is away, so an
  * outage ends the wait only when it is long.
  */
-export async function waitFor<T>({ clock, patience }: Ground, { what, limitMs, ask, done, how }: Wait<T>, work: Work = {}): Promise<T> {
+export async function waitFor<T>({ clock, timeouts }: Account, { what, limitMs, ask, done, how }: Wait<T>, work: Work = {}): Promise<T> {
   const startedMs = clock.monotonicMs();
   let heardMs = startedMs;
   let saidMs = Number.NEGATIVE_INFINITY;
   let said: string | undefined;
-  let pauseMs = Math.min(FIRST_PAUSE_MS, patience.pollMs);
+  let pauseMs = Math.min(FIRST_PAUSE_MS, timeouts.pollMs);
   for (;;) {
     let detail: string | undefined;
     try {
@@ -40,7 +40,7 @@ export async function waitFor<T>({ clock, patience }: Ground, { what, limitMs, a
     } catch (error) {
       work.signal?.throwIfAborted();
       const away = error instanceof LifeboatError && AWAY.has(error.code) && error.details.final !== true;
-      if (!away || clock.monotonicMs() - heardMs > patience.silenceMs) throw error;
+      if (!away || clock.monotonicMs() - heardMs > timeouts.silenceMs) throw error;
       detail = "Atlas's API does not answer";
     }
     const nowMs = clock.monotonicMs();
@@ -54,7 +54,7 @@ export async function waitFor<T>({ clock, patience }: Ground, { what, limitMs, a
       saidMs = nowMs;
     }
     await sleep(pauseMs, work.signal);
-    pauseMs = Math.min(patience.pollMs, pauseMs * 1.5);
+    pauseMs = Math.min(timeouts.pollMs, pauseMs * 1.5);
   }
 }
 

@@ -5,9 +5,9 @@ import { openClient } from "../../engines/postgres/connect/client.ts";
 import { directConnection } from "../../engines/postgres/connect/pooled.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { Connection, Work } from "../../ports/connection.ts";
-import { sleep } from "./api/patience.ts";
+import type { Account } from "./account.ts";
+import { sleep } from "./api/timeouts.ts";
 import type { NeonBranch, NeonCompute } from "./api/types.ts";
-import type { Ground } from "./ground.ts";
 
 export interface AccessOptions {
   /** Adds a compute to a branch without one. A source is never given one: that it has none is for its owner to know. */
@@ -18,9 +18,14 @@ export interface AccessOptions {
  * A direct connection to a branch, with its compute started, so that nobody waits for a cold start behind a short deadline.
  * PROVIDER_NOT_FOUND where compute, database or role are missing.
  */
-export async function connectionTo(ground: Ground, branch: NeonBranch, { mayAddCompute }: AccessOptions, work?: Work): Promise<Connection> {
-  const { api, options } = ground;
-  const compute = await computeOf(ground, branch, mayAddCompute, work);
+export async function connectionTo(
+  account: Account,
+  branch: NeonBranch,
+  { mayAddCompute }: AccessOptions,
+  work?: Work,
+): Promise<Connection> {
+  const { api, options } = account;
+  const compute = await computeOf(account, branch, mayAddCompute, work);
   const databases = (await api.databases(branch.id, work)).toSorted((a, b) => a.id - b.id);
   const database = options.database === undefined ? databases[0] : databases.find(({ name }) => name === options.database);
   if (database === undefined) {
@@ -32,7 +37,7 @@ export async function connectionTo(ground: Ground, branch: NeonBranch, { mayAddC
   const role = options.role ?? database.owner;
   const uri = await api.connectionUri({ branchId: branch.id, computeId: compute.id, database: database.name, role }, work);
   const connection = directConnection(connectionFromUrl(uri));
-  await awake(connection, ground, work);
+  await awake(connection, account, work);
   return connection;
 }
 
@@ -41,9 +46,9 @@ const PAUSE_MS = 500;
 const QUIET_MS = 5_000;
 
 /** Connects once, patiently: a compute that wakes, or a host name that is new, refuses the first tries. */
-async function awake(connection: Connection, { clock, patience }: Ground, work?: Work): Promise<void> {
+async function awake(connection: Connection, { clock, timeouts }: Account, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
-  const leftMs = (): number => patience.coldStartMs - (clock.monotonicMs() - startedMs);
+  const leftMs = (): number => timeouts.coldStartMs - (clock.monotonicMs() - startedMs);
   const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to wake`), QUIET_MS);
   try {
     while (leftMs() > 0) {
@@ -60,7 +65,7 @@ async function awake(connection: Connection, { clock, patience }: Ground, work?:
   }
 }
 
-async function computeOf({ api }: Ground, branch: NeonBranch, mayAdd: boolean, work?: Work): Promise<NeonCompute> {
+async function computeOf({ api }: Account, branch: NeonBranch, mayAdd: boolean, work?: Work): Promise<NeonCompute> {
   const compute = (await api.computes(branch.id, work)).find(({ writable }) => writable);
   if (compute?.disabled) {
     throw new LifeboatError("PROVIDER_REFUSED", `the compute ${compute.id} of the branch ${branch.name} is disabled`, {

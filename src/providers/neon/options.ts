@@ -1,8 +1,8 @@
-// What the configuration says about a source at Neon, and what the policy wishes of it.
+// What the configuration says about a source at Neon, and what the policy desired of it.
 import type { Keep } from "../../core/duration.ts";
 import type { ScratchSurroundings } from "../../engines/postgres/scratch/options.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Patience } from "./api/patience.ts";
+import type { Timeouts } from "./api/timeouts.ts";
 
 /** A kind of point that is to exist: made by us as a branch or a snapshot, or by Neon's own schedule. */
 export interface NeonRule {
@@ -13,7 +13,7 @@ export interface NeonRule {
   readonly by: "branch" | "snapshot" | "provider";
 }
 
-export interface NeonWishes {
+export interface NeonDesired {
   /** How far back any instant is to be reachable; absent: no wish. */
   readonly windowMs?: number | undefined;
   readonly protect: boolean;
@@ -35,8 +35,8 @@ export interface NeonOptions extends ScratchSurroundings {
   readonly role?: string | undefined;
   /** Name of the plan, where the API does not tell it or tells it wrong: `free`, `launch`, `scale`. */
   readonly plan?: string | undefined;
-  readonly wishes: NeonWishes;
+  readonly desired: NeonDesired;
   readonly clock: Clock;
   /** How long to wait for what; absent: times for the real service. */
-  readonly patience?: Partial<Patience> | undefined;
+  readonly timeouts?: Partial<Timeouts> | undefined;
 }

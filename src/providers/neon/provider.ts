@@ -3,9 +3,9 @@ import { scratchPlace } from "../../engines/postgres/scratch/scratch.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Provider } from "../../ports/provider.ts";
 import { connectionTo } from "./access.ts";
+import { type Account, lookAround } from "./account.ts";
 import { openNeonApi } from "./api/client.ts";
-import { PATIENCE } from "./api/patience.ts";
-import { type Ground, lookAround } from "./ground.ts";
+import { TIMEOUTS } from "./api/timeouts.ts";
 import { historyControl } from "./history/history.ts";
 import type { NeonOptions } from "./options.ts";
 import { BRANCH_KIND, undoBranch } from "./resource.ts";
@@ -14,11 +14,11 @@ import { snapshotControl } from "./snapshots.ts";
 
 /** CONFIG_INVALID when project, key or an address cannot be right. Asks nothing of Neon yet. */
 export function createNeonProvider(options: NeonOptions): Provider {
-  const patience = { ...PATIENCE, ...options.patience };
-  const ground: Ground = { options, api: openNeonApi({ ...options, patience }), clock: options.clock, patience };
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const account: Account = { options, api: openNeonApi({ ...options, timeouts }), clock: options.clock, timeouts };
   const connection = async (work?: Work) => {
-    const { production } = await lookAround(ground, work);
-    return await connectionTo(ground, production, { mayAddCompute: false }, work);
+    const { production } = await lookAround(account, work);
+    return await connectionTo(account, production, { mayAddCompute: false }, work);
   };
   // A backup of a Neon source is a dump like any other: it drills on this machine, and Neon need not even be there.
   const scratch = scratchPlace(options, connection);
@@ -28,12 +28,12 @@ export function createNeonProvider(options: NeonOptions): Provider {
     connection,
     checkScratch: scratch.check,
     beginScratch: scratch.begin,
-    settings: settingsControl(ground),
-    snapshots: snapshotControl(ground),
-    history: historyControl(ground),
+    settings: settingsControl(account),
+    snapshots: snapshotControl(account),
+    history: historyControl(account),
     undo: async (resource, maker, work) =>
       resource.kind === BRANCH_KIND
-        ? await undoBranch(ground, resource.locator, maker, work)
+        ? await undoBranch(account, resource.locator, maker, work)
         : ((await scratch.undo(resource, maker, work)) ?? "elsewhere"),
   };
 }

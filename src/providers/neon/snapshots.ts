@@ -3,18 +3,18 @@ import { LifeboatError } from "../../core/errors.ts";
 import { NAME_PATTERNS, parseName } from "../../core/names.ts";
 import type { ProviderSnapshot, SnapshotControl, SnapshotRequest } from "../../ports/control.ts";
 import { connectionTo } from "./access.ts";
+import { type Account, childrenOf, isProduction, isRoot, lookAround, type Scene } from "./account.ts";
 import type { NeonBranch, NeonSnapshot } from "./api/types.ts";
-import { childrenOf, type Ground, isProduction, isRoot, lookAround, type Scene } from "./ground.ts";
 import { requireRoom } from "./room.ts";
 
 /** Patterns under which branches count as backups, beside those of the policy. */
 const OWN_PATTERNS = [NAME_PATTERNS.daily, NAME_PATTERNS.weekly, NAME_PATTERNS.manual, NAME_PATTERNS.preDeploy, NAME_PATTERNS.drill];
 
-export function snapshotControl(ground: Ground): SnapshotControl {
-  const { api, options } = ground;
-  const patterns = [...new Set([...options.wishes.rules.map(({ name }) => name), ...(options.wishes.names ?? []), ...OWN_PATTERNS])];
+export function snapshotControl(account: Account): SnapshotControl {
+  const { api, options } = account;
+  const patterns = [...new Set([...options.desired.rules.map(({ name }) => name), ...(options.desired.names ?? []), ...OWN_PATTERNS])];
   const isPoint = (branch: NeonBranch): boolean =>
-    !isProduction(ground, branch) && !branch.isDefault && patterns.some((pattern) => parseName(pattern, branch.name) !== undefined);
+    !isProduction(account, branch) && !branch.isDefault && patterns.some((pattern) => parseName(pattern, branch.name) !== undefined);
 
   return {
     forms: ["branch", "snapshot"],
@@ -28,8 +28,8 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       ];
     },
     async create(request) {
-      const scene = await lookAround(ground, request);
-      return request.form === "branch" ? await byBranch(ground, scene, request) : await bySnapshot(ground, scene, request);
+      const scene = await lookAround(account, request);
+      return request.form === "branch" ? await byBranch(account, scene, request) : await bySnapshot(account, scene, request);
     },
     async remove({ id, form, name }, work) {
       // Looked for in the list: an answer of 404 could as well mean that the whole project is not the one that was meant.
@@ -42,7 +42,7 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       if (branch.name !== name) {
         throw new LifeboatError("PROVIDER_REFUSED", `the branch ${id} is called ${branch.name} now, not ${name}; it is left as it is`);
       }
-      await removeBranch(ground, branch, work);
+      await removeBranch(account, branch, work);
     },
     async connection({ id, form }, work) {
       if (form === "snapshot") return undefined;
@@ -50,31 +50,31 @@ export function snapshotControl(ground: Ground): SnapshotControl {
       if (branch === undefined) return undefined;
       // A compute is never added to a point: it could be written to, and would no longer be what it was.
       const hasCompute = (await api.computes(id, work)).some(({ writable, disabled }) => writable && !disabled);
-      return hasCompute ? await connectionTo(ground, branch, { mayAddCompute: false }, work) : undefined;
+      return hasCompute ? await connectionTo(account, branch, { mayAddCompute: false }, work) : undefined;
     },
   };
 }
 
 /** Kept by us until our own policy lets it go, so without an expiry of Neon's: a branch that expires can have no children. */
-async function byBranch(ground: Ground, scene: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
+async function byBranch(account: Account, scene: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
   const { name, mark } = request;
   refuseTaken(name, scene.branches, "branch");
-  await requireRoom(ground, ["branches"], `the branch ${name}`, request);
+  await requireRoom(account, ["branches"], `the branch ${name}`, request);
   const wish = { name, parentId: scene.production.id, at: undefined, compute: false, mark };
-  const branch = await ground.api.createBranch(wish, request);
+  const branch = await account.api.createBranch(wish, request);
   return fromBranch(branch, [...scene.branches, branch]);
 }
 
-async function bySnapshot(ground: Ground, { production }: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
+async function bySnapshot(account: Account, { production }: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
   const { name, expiresAt } = request;
   if (!isRoot(production)) {
     throw new LifeboatError("PROVIDER_REFUSED", `Neon takes no snapshot of ${production.name}, because it is not a root branch`, {
       hint: "use `by: branch` in the policy",
     });
   }
-  refuseTaken(name, await ground.api.snapshots(request), "snapshot");
-  await requireRoom(ground, ["snapshots"], `the snapshot ${name}`, request);
-  return fromSnapshot(await ground.api.createSnapshot(production.id, { name, expiresAt }, request));
+  refuseTaken(name, await account.api.snapshots(request), "snapshot");
+  await requireRoom(account, ["snapshots"], `the snapshot ${name}`, request);
+  return fromSnapshot(await account.api.createSnapshot(production.id, { name, expiresAt }, request));
 }
 
 export function refuseTaken(name: string, things: readonly { readonly name: string }[], what: string): void {
@@ -84,11 +84,11 @@ export function refuseTaken(name: string, things: readonly { readonly name: stri
 }
 
 /** Deletes a branch that Neon lets go; PROVIDER_REFUSED, saying why, for one that it keeps or that is production. */
-export async function removeBranch(ground: Ground, branch: NeonBranch, work?: Parameters<SnapshotControl["list"]>[0]): Promise<void> {
-  const [branches, snapshots] = await Promise.all([ground.api.branches(work), ground.api.snapshots(work)]);
-  const why = isProduction(ground, branch) ? "it is production" : (whyPinned(branch, branches) ?? whyCarries(branch, snapshots));
+export async function removeBranch(account: Account, branch: NeonBranch, work?: Parameters<SnapshotControl["list"]>[0]): Promise<void> {
+  const [branches, snapshots] = await Promise.all([account.api.branches(work), account.api.snapshots(work)]);
+  const why = isProduction(account, branch) ? "it is production" : (whyPinned(branch, branches) ?? whyCarries(branch, snapshots));
   if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", `the branch ${branch.name} cannot be removed: ${why}`);
-  await ground.api.deleteBranch(branch.id, work);
+  await account.api.deleteBranch(branch.id, work);
 }
 
 export function whyPinned(branch: NeonBranch, branches: readonly NeonBranch[]): string | undefined {

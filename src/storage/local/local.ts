@@ -30,7 +30,7 @@ export interface LocalStorageOptions {
 export function openLocalStorage(options: LocalStorageOptions): Storage {
   const directory = resolve(options.directory);
   const callMs = options.callTimeoutMs ?? 60_000;
-  const patience = { callMs, syncMs: options.syncTimeoutMs ?? 600_000 };
+  const timeouts = { callMs, syncMs: options.syncTimeoutMs ?? 600_000 };
   const lock = openReplaceLock(callMs);
 
   /** One operation with its deadline, its cancellation and its errors in our words. */
@@ -80,7 +80,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
       if (putOptions.lockUntil !== undefined) {
         throw new LifeboatError("STORAGE_REFUSED", `${name} cannot be locked: a directory has no object lock`);
       }
-      return putObject(directory, lock, patience, name, body, putOptions);
+      return putObject(directory, lock, timeouts, name, body, putOptions);
     },
 
     async *get(name, getOptions = {}) {

@@ -11,7 +11,7 @@ import { errnoOf, translated } from "./errors.ts";
 import type { ReplaceLock } from "./lock.ts";
 import { factsAt, findRoot, infoOf, makeFolder, PRIVATE_FOLDER, pathOf, type Root, syncFolder } from "./root.ts";
 
-export interface Patience {
+export interface Timeouts {
   /** Longest wait for one call of the file system. */
   readonly callMs: number;
   /** Longest wait for a file's data to reach the disk. */
@@ -24,13 +24,13 @@ const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]; // file
 export async function putObject(
   directory: string,
   lock: ReplaceLock,
-  patience: Patience,
+  timeouts: Timeouts,
   name: string,
   body: AsyncIterable<Uint8Array> | Uint8Array,
   options: PutOptions,
 ): Promise<ObjectInfo> {
   const doing = `writing ${name} in ${directory}`;
-  const call = <T>(promise: Promise<T>): Promise<T> => within(promise, patience.callMs, () => doing);
+  const call = <T>(promise: Promise<T>): Promise<T> => within(promise, timeouts.callMs, () => doing);
   throwIfCancelled(options.signal);
   try {
     const root = await call(findRoot(directory));
@@ -38,8 +38,8 @@ export async function putObject(
     await refuseEarly(root, name, options, call);
     const aside = join(root.path, PRIVATE_FOLDER, asideName(name));
     try {
-      await writeAside(aside, body, options.signal, patience, doing);
-      return await commit({ root, name, aside, options, lock, patience, doing });
+      await writeAside(aside, body, options.signal, timeouts, doing);
+      return await commit({ root, name, aside, options, lock, timeouts, doing });
     } catch (error) {
       // A kill before this line leaves a file in .tmp for `sweep`, never an object.
       await within(unlink(aside), CLOSE_MS, () => doing).catch(() => undefined); // the first cause is what matters
@@ -73,10 +73,10 @@ async function writeAside(
   path: string,
   body: AsyncIterable<Uint8Array> | Uint8Array,
   signal: AbortSignal | undefined,
-  patience: Patience,
+  timeouts: Timeouts,
   doing: string,
 ): Promise<void> {
-  const call = <T>(promise: Promise<T>, ms = patience.callMs): Promise<T> =>
+  const call = <T>(promise: Promise<T>, ms = timeouts.callMs): Promise<T> =>
     orCancelled(
       within(promise, ms, () => doing),
       signal,
@@ -87,7 +87,7 @@ async function writeAside(
   try {
     for await (const chunk of drawBody(body, signal)) await writeAll(file, chunk, call);
     await call(stamp(file));
-    await call(file.sync(), patience.syncMs);
+    await call(file.sync(), timeouts.syncMs);
   } catch (error) {
     // Closing waits for a write that is stuck; the first cause does not.
     await within(file.close(), CLOSE_MS, () => doing).catch(() => undefined);
@@ -118,13 +118,13 @@ interface Commit {
   readonly aside: string;
   readonly options: PutOptions;
   readonly lock: ReplaceLock;
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
   readonly doing: string;
 }
 
 /** Gives the complete file its name. Before: nothing of it is visible. After: all of it is, and stays through a power cut. */
 async function commit(work: Commit): Promise<ObjectInfo> {
-  const { root, name, aside, options, lock, patience, doing } = work;
+  const { root, name, aside, options, lock, timeouts, doing } = work;
   const path = await pathOf(root, name);
   const facts = await factsAt(aside);
   if (facts === undefined) throw new LifeboatError("STORAGE_FAILED", `${doing}: the unfinished file was removed meanwhile`);
@@ -132,7 +132,7 @@ async function commit(work: Commit): Promise<ObjectInfo> {
     options.ifAbsent === true &&
     (await within(
       inFolderOf(path, () => linkNew(aside, path, name)),
-      patience.callMs,
+      timeouts.callMs,
       () => doing,
     ));
   if (!linked) {
@@ -141,9 +141,9 @@ async function commit(work: Commit): Promise<ObjectInfo> {
       assertCondition(name, current === undefined ? undefined : infoOf(name, current).etag, options);
       await inFolderOf(path, () => rename(aside, path));
     };
-    await lock.during(root, () => within(replace(), patience.callMs, () => doing), options.signal);
+    await lock.during(root, () => within(replace(), timeouts.callMs, () => doing), options.signal);
   }
-  await within(syncFolder(dirname(path)), patience.syncMs, () => doing).catch((error: unknown) => {
+  await within(syncFolder(dirname(path)), timeouts.syncMs, () => doing).catch((error: unknown) => {
     if (errnoOf(error) !== "ENOENT") throw error; // stored, and already removed again by somebody else
   });
   const named = await factsAt(path); // its name was the last change to it

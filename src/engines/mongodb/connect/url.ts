@@ -1,7 +1,7 @@
 // Reads and writes MongoDB's addresses: `mongodb://` with one host or several, and `mongodb+srv://`.
 //
 // The general URL parser refuses several hosts; the driver's own puts the whole address, password included, into its errors.
-import { hasStrayLogin, STRAY_LOGIN } from "../../../core/address.ts";
+import { hasUnencodedLogin, UNENCODED_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
@@ -44,7 +44,7 @@ export function parseMongoUrl(url: string): MongoUrl {
   const match = FORM.exec(url);
   if (!match) throw invalid("it must look like mongodb://user:password@host:27017/database, odd letters written as %XX");
   const [, srv, credentials, authority = "", path = "", query = ""] = match;
-  if (hasStrayLogin(path, query)) throw invalid(STRAY_LOGIN);
+  if (hasUnencodedLogin(path, query)) throw invalid(UNENCODED_LOGIN);
   const hosts = authority.split(",");
   if (hosts.some((host) => host === "")) throw invalid("one of its hosts is empty");
   for (const host of hosts) checkHost(host, srv !== undefined);

@@ -2,7 +2,7 @@
 //
 // The general URL parser cannot do it: it refuses `postgres://user@/db?host=/run/postgresql`.
 import { userInfo } from "node:os";
-import { hasStrayLogin, STRAY_LOGIN } from "../../../core/address.ts";
+import { hasUnencodedLogin, UNENCODED_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
@@ -31,7 +31,7 @@ export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.e
   const match = FORM.exec(url);
   if (!match) throw invalid("it must look like postgres://user:password@host:5432/database");
   const [, credentials, authority = "", path = "", query = ""] = match;
-  if (hasStrayLogin(path, query)) throw invalid(STRAY_LOGIN);
+  if (hasUnencodedLogin(path, query)) throw invalid(UNENCODED_LOGIN);
   const parameters: Record<string, string> = {};
   for (const pair of query.split("&")) {
     if (pair === "") continue;

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
 export interface Watchdog {
-  /** For everything that goes through `within`: the caller's own signal, or the end of patience (SOURCE_UNREACHABLE). */
+  /** For everything that goes through `within`: the caller's own signal, or the end of timeouts (SOURCE_UNREACHABLE). */
   readonly signal: AbortSignal;
   /** Aborts the signal when the work takes longer. */
   within<T>(limitMs: number, work: () => Promise<T>): Promise<T>;

@@ -4,12 +4,12 @@ import type { Clock } from "../../../ports/clock.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Credential } from "./auth/auth.ts";
 import { exchange, type Reply, type Request } from "./http.ts";
-import { type Patience, pauseMs, retryAfterMs, sleep } from "./patience.ts";
+import { pauseMs, retryAfterMs, sleep, type Timeouts } from "./timeouts.ts";
 import { type Asked, type Failure, hadNoEffect, isBusy, isUnknownHost, passes, translateFailure } from "./translate.ts";
 
 export interface Caller {
   readonly credential: Credential;
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
   readonly clock: Clock;
   /** Takes secrets out of a text. */
   redact(text: string): string;
@@ -34,14 +34,14 @@ const NAME_MS = 3_000;
 
 /** Throws PROVIDER_*, or the signal's reason. */
 export async function call<R>(caller: Caller, { request, read, look, ...asked }: Call<R>, work: Work = {}): Promise<R> {
-  const { patience, clock, credential, redact } = caller;
+  const { timeouts, clock, credential, redact } = caller;
   const startedMs = clock.monotonicMs();
   let mayExist = false;
   let noted = false;
   for (let attempt = 1; ; attempt++) {
     work.signal?.throwIfAborted();
     // What makes something is not broken off half-way: it would come to be after everybody has stopped looking for it.
-    const reply = await exchange(credential, request, patience.requestMs, look === undefined ? work.signal : undefined);
+    const reply = await exchange(credential, request, timeouts.requestMs, look === undefined ? work.signal : undefined);
     work.signal?.throwIfAborted();
     const outcome = outcomeOf(reply, read);
     if ("result" in outcome) return outcome.result;
@@ -49,10 +49,10 @@ export async function call<R>(caller: Caller, { request, read, look, ...asked }:
     const error = translateFailure(failure, asked, redact);
     if (!hadNoEffect(failure) && passes(failure)) mayExist = true;
 
-    const lost = mayExist && look !== undefined ? patience.retryMs * LOST_PAUSES : 0;
+    const lost = mayExist && look !== undefined ? timeouts.retryMs * LOST_PAUSES : 0;
     const pause = Math.max(nextPauseMs(caller, reply, attempt), lost);
-    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, patience.outageMs) : patience.outageMs;
-    const budgetMs = isBusy(failure) ? patience.busyMs : outageMs;
+    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, timeouts.outageMs) : timeouts.outageMs;
+    const budgetMs = isBusy(failure) ? timeouts.busyMs : outageMs;
     const goOn = passes(failure) && clock.monotonicMs() - startedMs + pause <= budgetMs;
     if (goOn) {
       if (!noted && pause >= 1000) work.progress?.note(`${error.message}; trying again`);
@@ -108,8 +108,8 @@ function fieldsOf(detail: unknown): string[] {
   return fields.map(({ field, description }: { field?: unknown; description?: unknown }) => `${String(field)}: ${String(description)}`);
 }
 
-function nextPauseMs({ patience, clock }: Caller, { retryAfter, status }: Reply, attempt: number): number {
+function nextPauseMs({ timeouts, clock }: Caller, { retryAfter, status }: Reply, attempt: number): number {
   const asked = retryAfterMs(retryAfter, clock.now());
   if (asked !== undefined && status !== undefined) return asked;
-  return pauseMs(patience, attempt, clock.randomBytes(1)[0] ?? 0);
+  return pauseMs(timeouts, attempt, clock.randomBytes(1)[0] ?? 0);
 }

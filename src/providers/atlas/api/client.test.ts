@@ -91,7 +91,7 @@ for (const [status, errorCode, code] of CASES) {
       t,
       api(() => failure(status, errorCode, "the reason")),
     );
-    const error = await failureOf(clientOf(service, { patience: { outageMs: 0, busyMs: 0 } }).updateSchedule(SHOP, { windowDays: 2 }));
+    const error = await failureOf(clientOf(service, { timeouts: { outageMs: 0, busyMs: 0 } }).updateSchedule(SHOP, { windowDays: 2 }));
     assert.equal(error.code, code);
     assert.deepEqual([error.details.status, error.details.errorCode], [status, errorCode]);
     assert.match(error.message, /the reason|does not accept/);
@@ -119,7 +119,7 @@ test("a right that is missing is told with the role that has it", async (t) => {
   assert.match(error.hint, /"Project Backup Creator"/);
 });
 
-test("as long as Retry-After asks for is waited, and a wait beyond all patience is not begun", async (t) => {
+test("as long as Retry-After asks for is waited, and a wait beyond all timeouts is not begun", async (t) => {
   const service = await serve(
     t,
     api(() => failure(429, "RATE_LIMITED", "slow down", { "retry-after": "3600" })),
@@ -210,7 +210,7 @@ test("a request that nobody answers ends with its deadline, and at once when it 
     t,
     api(() => "stall"),
   );
-  const error = await failureOf(clientOf(service, { patience: { requestMs: 50, outageMs: 0 } }).cluster("shop"));
+  const error = await failureOf(clientOf(service, { timeouts: { requestMs: 50, outageMs: 0 } }).cluster("shop"));
   assert.equal(error.code, "PROVIDER_UNREACHABLE");
   const stop = new AbortController();
   const asked = clientOf(service).cluster("shop", { signal: stop.signal });
@@ -224,7 +224,7 @@ test("what is asked of Atlas follows no redirection to another place", async (t)
     t,
     api(() => ({ status: 302, headers: { location: `${thief.host}/api/atlas/v2/x` }, body: {} })),
   );
-  const error = await failureOf(clientOf(service, { patience: { outageMs: 0 } }).cluster("shop"));
+  const error = await failureOf(clientOf(service, { timeouts: { outageMs: 0 } }).cluster("shop"));
   assert.equal(error.code, "PROVIDER_FAILED");
   assert.equal(thief.seen.length, 0);
 });
@@ -256,7 +256,7 @@ test("that a cluster is gone and that the project is not there are two things", 
         t,
         api(() => answer),
       ),
-      { patience: { outageMs: 0 } },
+      { timeouts: { outageMs: 0 } },
     );
   assert.equal(await (await of(failure(404, "CLUSTER_NOT_FOUND"))).cluster("shop"), undefined);
   assert.equal((await failureOf((await of(failure(404, "GROUP_NOT_FOUND"))).cluster("shop"))).code, "PROVIDER_NOT_FOUND");
@@ -264,7 +264,7 @@ test("that a cluster is gone and that the project is not there are two things", 
 });
 
 test("what cannot be right is refused before anything is asked", () => {
-  const open = (change: object) => openAtlasApi({ groupId: GROUP, auth: ACCOUNT, patience: HASTE, clock: realClock, ...change });
+  const open = (change: object) => openAtlasApi({ groupId: GROUP, auth: ACCOUNT, timeouts: HASTE, clock: realClock, ...change });
   const invalid = (error: unknown): boolean => isLifeboatError(error, "CONFIG_INVALID") && !error.message.includes("se cret");
   assert.throws(() => open({ groupId: "shop" }), invalid);
   assert.throws(() => open({ apiHost: "http://cloud.example.org" }), invalid);

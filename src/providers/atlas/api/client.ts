@@ -13,9 +13,9 @@ import type { Caller } from "./call.ts";
 import { type ClusterCalls, clusterCalls } from "./clusters.ts";
 import { type ExportCalls, exportCalls } from "./exports.ts";
 import { DEFAULT_HOST, validateHost } from "./host.ts";
-import type { Patience } from "./patience.ts";
 import { type RestoreCalls, restoreCalls } from "./restores.ts";
 import { openSession } from "./session.ts";
+import type { Timeouts } from "./timeouts.ts";
 
 export interface AtlasApi extends ClusterCalls, BackupCalls, RestoreCalls, ExportCalls {
   /** Takes secrets out of a text. */
@@ -26,23 +26,23 @@ export interface AtlasApiOptions {
   readonly groupId: string;
   readonly auth: AtlasAuth;
   readonly apiHost?: string | undefined;
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
   readonly clock: Clock;
   /** Further texts that must never be printed. Asked when there is something to print. */
   readonly secrets?: (() => readonly string[]) | undefined;
 }
 
 /** CONFIG_INVALID when project, credentials or host cannot be right. Asks nothing yet. */
-export function openAtlasApi({ groupId, auth, apiHost, patience, clock, secrets = () => [] }: AtlasApiOptions): AtlasApi {
+export function openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets = () => [] }: AtlasApiOptions): AtlasApi {
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
   }
   validateAuth(auth);
   const host = validateHost(apiHost ?? DEFAULT_HOST);
-  const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: patience.requestMs }) : openDigest(auth);
+  const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: timeouts.requestMs }) : openDigest(auth);
   const redact = (text: string): string =>
     [...credential.secrets(), ...secrets()].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
-  const caller: Caller = { credential, patience, clock, redact };
+  const caller: Caller = { credential, timeouts, clock, redact };
   const session = openSession(host, groupId, caller);
   return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
 }

@@ -6,13 +6,13 @@ import type { TestContext } from "node:test";
 import type { Clock } from "../../../ports/clock.ts";
 import type { AtlasAuth } from "./auth/auth.ts";
 import { type AtlasApi, openAtlasApi } from "./client.ts";
-import { PATIENCE, type Patience } from "./patience.ts";
+import { TIMEOUTS, type Timeouts } from "./timeouts.ts";
 
 export const GROUP = "0123456789abcdef01234567";
 export const ACCOUNT = { clientId: "mdb_sa_id_1", clientSecret: "mdb_sa_sk_%&/=secret" };
 export const KEY = { publicKey: "abcdefgh", privateKey: "11111111-2222-3333-4444-555555555555" };
-export const HASTE: Patience = {
-  ...PATIENCE,
+export const HASTE: Timeouts = {
+  ...TIMEOUTS,
   requestMs: 2_000,
   busyMs: 500,
   outageMs: 500,
@@ -87,16 +87,16 @@ export const realClock: Clock = { now: () => new Date(), monotonicMs: () => perf
 
 interface Overrides {
   readonly auth?: AtlasAuth;
-  readonly patience?: Partial<Patience>;
+  readonly timeouts?: Partial<Timeouts>;
   readonly clock?: Partial<Clock>;
 }
 
-export function clientOf({ host }: Service, { auth = ACCOUNT, patience, clock }: Overrides = {}): AtlasApi {
+export function clientOf({ host }: Service, { auth = ACCOUNT, timeouts, clock }: Overrides = {}): AtlasApi {
   return openAtlasApi({
     groupId: GROUP,
     auth,
     apiHost: host,
-    patience: { ...HASTE, ...patience },
+    timeouts: { ...HASTE, ...timeouts },
     clock: { ...realClock, ...clock },
   });
 }

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
 import { requireLogin } from "../access.ts";
-import { type Ground, isSource, requireReplicaSet, sourceCluster } from "../ground.ts";
+import { type Account, isSource, requireReplicaSet, sourceCluster } from "../account.ts";
 import { DISTINCT_LENGTH, inTheWayOf, scratchName, TAG } from "../resource.ts";
 import { wishOf } from "../scratch-cluster.ts";
 import { fromSnapshot } from "../snapshots.ts";
@@ -13,8 +13,8 @@ import { INTERRUPTION, productionAfter, restoreInPlace, restoreOver, whyNotInPla
 import { restoreTables } from "./tables.ts";
 import { originOf, windowFor } from "./target.ts";
 
-export function historyControl(ground: Ground): HistoryControl {
-  const { api } = ground;
+export function historyControl(account: Account): HistoryControl {
+  const { api } = account;
   return {
     place: "cluster",
     precisionMs: 1000,
@@ -24,22 +24,22 @@ export function historyControl(ground: Ground): HistoryControl {
     distinctLength: DISTINCT_LENGTH,
     inTheWayOf: async (name, work) => inTheWayOf(await api.clusters(work), name),
     async window(work) {
-      return await windowFor(ground, await sourceCluster(ground, work), work);
+      return await windowFor(account, await sourceCluster(account, work), work);
     },
-    obstacles: ({ target, inPlace }, work) => obstacles(ground, target, inPlace, work),
-    branch: (request) => branchAt(ground, request),
-    inPlace: ({ target, keepAs, ...work }) => restoreInPlace(ground, target, keepAs, work),
-    productionAfter: (since, work) => productionAfter(ground, since, work),
-    over: ({ name, target, ...work }) => restoreOver(ground, name, target, work),
-    tables: (request) => restoreTables(ground, request),
+    obstacles: ({ target, inPlace }, work) => obstacles(account, target, inPlace, work),
+    branch: (request) => branchAt(account, request),
+    inPlace: ({ target, keepAs, ...work }) => restoreInPlace(account, target, keepAs, work),
+    productionAfter: (since, work) => productionAfter(account, since, work),
+    over: ({ name, target, ...work }) => restoreOver(account, name, target, work),
+    tables: (request) => restoreTables(account, request),
     async find(nameOrId, work) {
       const clusters = await api.clusters(work);
       const cluster = clusters.find(({ id }) => id === nameOrId) ?? clusters.find(({ name }) => name === nameOrId);
       if (cluster !== undefined) {
         const { id, name, createdAt = new Date(0) } = cluster;
-        return { id, name, createdAt, production: isSource(ground, cluster) };
+        return { id, name, createdAt, production: isSource(account, cluster) };
       }
-      const source = clusters.find((one) => isSource(ground, one));
+      const source = clusters.find((one) => isSource(account, one));
       if (source === undefined || source.kind !== "dedicated") return undefined;
       const snapshot = (await api.snapshots(source, work)).find(
         ({ onDemand, description, status, id }) => onDemand && status !== "failed" && (description === nameOrId || id === nameOrId),
@@ -51,7 +51,7 @@ export function historyControl(ground: Ground): HistoryControl {
     async remove(id, work) {
       const cluster = (await api.clusters(work)).find((one) => one.id === id);
       if (cluster === undefined) return;
-      const why = isSource(ground, cluster)
+      const why = isSource(account, cluster)
         ? "it is production"
         : cluster.tags[TAG] === undefined
           ? "Lifeboat has not made it"
@@ -59,7 +59,7 @@ export function historyControl(ground: Ground): HistoryControl {
             ? "it is protected from termination"
             : undefined;
       if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${cluster.name} cannot be removed: ${why}`);
-      await deleteUntilGone(ground, cluster, work);
+      await deleteUntilGone(account, cluster, work);
     },
   };
 }
@@ -75,8 +75,8 @@ const OBSTACLES: ReadonlySet<string> = new Set([
   "SOURCE_AUTH",
 ]);
 
-async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
-  const source = await sourceCluster(ground, work);
+async function obstacles(account: Account, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
+  const source = await sourceCluster(account, work);
   const found: string[] = [];
   const attempt = async (look: () => unknown): Promise<void> => {
     try {
@@ -89,8 +89,8 @@ async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean
   const why = inPlace ? whyNotInPlace(source, target) : undefined;
   if (why !== undefined) found.push(why);
   await attempt(() => requireReplicaSet(source, "restore it as a whole"));
-  await attempt(() => originOf(ground, source, target, work));
-  await attempt(() => requireLogin(ground, source, work));
-  if (!inPlace) await attempt(() => wishOf(ground, { like: source }));
+  await attempt(() => originOf(account, source, target, work));
+  await attempt(() => requireLogin(account, source, work));
+  if (!inPlace) await attempt(() => wishOf(account, { like: source }));
   return found;
 }

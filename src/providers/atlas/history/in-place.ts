@@ -3,8 +3,8 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Branch, HistoryTarget } from "../../../ports/control.ts";
 import { awake, connectionOf, requireLogin } from "../access.ts";
+import { type Account, isSource, requireDedicated, requireReplicaSet, sourceCluster } from "../account.ts";
 import type { AtlasCluster, AtlasRestoreJob, AtlasSnapshot } from "../api/types.ts";
-import { type Ground, isSource, requireDedicated, requireReplicaSet, sourceCluster } from "../ground.ts";
 import { requireFreeSnapshotName, takeSnapshot } from "../snapshots.ts";
 import { beginRestore, endRestore, restoreOnto } from "./restore.ts";
 import { originOf } from "./target.ts";
@@ -26,20 +26,20 @@ export function whyNotInPlace(cluster: AtlasCluster, target: HistoryTarget): str
 }
 
 /** Checked before anything is changed. Once the restore has begun, Atlas carries it on whatever becomes of us. */
-export async function restoreInPlace(ground: Ground, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
-  const source = await sourceCluster(ground, work);
+export async function restoreInPlace(account: Account, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
+  const source = await sourceCluster(account, work);
   requireReplicaSet(source, "restore it in place");
   requireDedicated(source, "take a snapshot");
   const why = whyNotInPlace(source, target);
   if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", why);
-  await requireFreeSnapshotName(ground, source, keepAs, work);
-  await originOf(ground, source, target, work); // refused now, not after a snapshot was taken for it
-  await requireLogin(ground, source, work);
+  await requireFreeSnapshotName(account, source, keepAs, work);
+  await originOf(account, source, target, work); // refused now, not after a snapshot was taken for it
+  await requireLogin(account, source, work);
   work.progress?.note(`taking the snapshot ${keepAs} first: it keeps what ${source.name} is now`);
-  const kept = await takeSnapshot(ground, source, { name: keepAs, keep: "forever" }, work);
-  const restored = await setBack(ground, source, target, kept, work);
-  const connection = connectionOf(ground, restored);
-  await awake(ground, connection, work);
+  const kept = await takeSnapshot(account, source, { name: keepAs, keep: "forever" }, work);
+  const restored = await setBack(account, source, target, kept, work);
+  const connection = connectionOf(account, restored);
+  await awake(account, connection, work);
   return {
     connection,
     kept: { id: kept.id, name: keepAs, form: "snapshot" },
@@ -53,7 +53,7 @@ export async function restoreInPlace(ground: Ground, target: HistoryTarget, keep
 }
 
 async function setBack(
-  ground: Ground,
+  account: Account,
   source: AtlasCluster,
   target: HistoryTarget,
   kept: AtlasSnapshot,
@@ -61,15 +61,15 @@ async function setBack(
 ): Promise<AtlasCluster> {
   let job: AtlasRestoreJob;
   try {
-    job = await beginRestore(ground, source, await originOf(ground, source, target, work), source.name, work);
+    job = await beginRestore(account, source, await originOf(account, source, target, work), source.name, work);
   } catch (error) {
     // Refused, so production is what it was, and the snapshot was taken for nothing. When nobody knows, it stays.
     const untouched = error instanceof LifeboatError && UNTOUCHED.has(error.code);
-    if (untouched) await ground.api.deleteSnapshot(source, kept.id, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
+    if (untouched) await account.api.deleteSnapshot(source, kept.id, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
     throw error;
   }
   try {
-    return await endRestore(ground, source, job, source.name, work);
+    return await endRestore(account, source, job, source.name, work);
   } catch (error) {
     if (!(error instanceof LifeboatError)) {
       work.progress?.note(
@@ -87,9 +87,9 @@ async function setBack(
 }
 
 /** The newest restore over production that was asked for since, and how far it is: Atlas carries it on by itself. */
-export async function productionAfter(ground: Ground, since: Date, work?: Work): Promise<string> {
-  const { api, options } = ground;
-  const source = await sourceCluster(ground, work);
+export async function productionAfter(account: Account, since: Date, work?: Work): Promise<string> {
+  const { api, options } = account;
+  const source = await sourceCluster(account, work);
   const { name } = source;
   const ours = (await api.restoreJobs(name, work))
     .filter(({ target, targetGroupId = options.groupId }) => target === name && targetGroupId === options.groupId)
@@ -116,15 +116,15 @@ const UNTOUCHED: ReadonlySet<string> = new Set([
 ]);
 
 /** A cluster that is there and is not production. Everything that it holds is lost. */
-export async function restoreOver(ground: Ground, name: string, target: HistoryTarget, work: Work): Promise<Branch> {
-  const source = await sourceCluster(ground, work);
+export async function restoreOver(account: Account, name: string, target: HistoryTarget, work: Work): Promise<Branch> {
+  const source = await sourceCluster(account, work);
   requireReplicaSet(source, "restore it to another cluster");
-  if (isSource(ground, { name })) {
+  if (isSource(account, { name })) {
     throw new LifeboatError("SOURCE_WRITE_REFUSED", `${name} is production`, {
       hint: "restore it with --in-place, or name another cluster",
     });
   }
-  const place = await ground.api.cluster(name, work);
+  const place = await account.api.cluster(name, work);
   if (place === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `the project has no cluster ${name}`);
   requireReplicaSet(place, "restore over it");
   if (place.terminationProtection) {
@@ -140,11 +140,11 @@ export async function restoreOver(ground: Ground, name: string, target: HistoryT
   if (place.kind === "free" || (place.kind === "flex" && source.kind !== "flex")) {
     throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);
   }
-  const origin = await originOf(ground, source, target, work);
-  await requireLogin(ground, place, work);
-  const restored = await restoreOnto(ground, source, origin, name, work);
-  const connection = connectionOf(ground, restored);
-  await awake(ground, connection, work);
+  const origin = await originOf(account, source, target, work);
+  await requireLogin(account, place, work);
+  const restored = await restoreOnto(account, source, origin, name, work);
+  const connection = connectionOf(account, restored);
+  await awake(account, connection, work);
   const history = place.pitEnabled ? [`${name} has a gap in its own history until its next snapshot has completed`] : [];
   return { id: restored.id, name, connection, warnings: [...origin.remarks, ...history] };
 }

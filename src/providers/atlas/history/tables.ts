@@ -3,8 +3,8 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { TablesRequest } from "../../../ports/control.ts";
+import { type Account, requireDedicated, requireReplicaSet, sourceCluster } from "../account.ts";
 import type { AtlasCluster, AtlasCollectionRestore } from "../api/types.ts";
-import { type Ground, requireDedicated, requireReplicaSet, sourceCluster } from "../ground.ts";
 import { failedWork, waitFor } from "../waiting.ts";
 import { type Origin, originOf, snapshotBefore, wishFor } from "./target.ts";
 
@@ -16,13 +16,16 @@ export interface RestoredTables {
   readonly warnings: readonly string[];
 }
 
-export async function restoreTables(ground: Ground, { target, tables, replace, suffix, ...work }: TablesRequest): Promise<RestoredTables> {
-  const { api, options } = ground;
-  const source = await sourceCluster(ground, work);
+export async function restoreTables(
+  account: Account,
+  { target, tables, replace, suffix, ...work }: TablesRequest,
+): Promise<RestoredTables> {
+  const { api, options } = account;
+  const source = await sourceCluster(account, work);
   requireReplicaSet(source, "restore collections of it");
   requireDedicated(source, "restore collections");
-  const origin = await originOf(ground, source, target, work);
-  const namespaces = await namespacesOf(ground, source, origin, tables, work);
+  const origin = await originOf(account, source, target, work);
+  const namespaces = await namespacesOf(account, source, origin, tables, work);
   if (namespaces.length > MOST_COLLECTIONS) {
     throw new LifeboatError(
       "PROVIDER_LIMIT",
@@ -30,8 +33,8 @@ export async function restoreTables(ground: Ground, { target, tables, replace, s
     );
   }
   const wish = { source: source.name, what: origin.what, target: source.name, namespaces, ...(replace ? {} : { suffix }) };
-  const job = await wishFor(ground, source, origin, () => api.createCollectionRestore(wish, work), work);
-  const end = await ended(ground, source, job, work);
+  const job = await wishFor(account, source, origin, () => api.createCollectionRestore(wish, work), work);
+  const end = await ended(account, source, job, work);
   const results = await api.restoredCollections(source.name, end.id, work);
   const nameOf = (namespace: string): string =>
     options.database !== undefined && namespace.startsWith(`${options.database}.`)
@@ -63,13 +66,13 @@ const indexWarnings = (results: readonly { readonly state: string; readonly sour
 
 const ENDS: ReadonlySet<string> = new Set(["SUCCESSFUL", "FAILED", "CANCELED"]);
 
-async function ended(ground: Ground, { name }: AtlasCluster, job: AtlasCollectionRestore, work?: Work): Promise<AtlasCollectionRestore> {
+async function ended(account: Account, { name }: AtlasCluster, job: AtlasCollectionRestore, work?: Work): Promise<AtlasCollectionRestore> {
   const end = await waitFor<AtlasCollectionRestore | undefined>(
-    ground,
+    account,
     {
       what: `collections of ${name} are being restored`,
-      limitMs: ground.patience.restoreMs,
-      ask: () => ground.api.collectionRestore(name, job.id, work),
+      limitMs: account.timeouts.restoreMs,
+      ask: () => account.api.collectionRestore(name, job.id, work),
       done: (answer) => answer === undefined || ENDS.has(answer.state),
       how: (answer) => (answer?.total ? `${answer.restored ?? 0} of ${answer.total} documents` : undefined),
     },
@@ -81,20 +84,20 @@ async function ended(ground: Ground, { name }: AtlasCluster, job: AtlasCollectio
 
 /** Full names. Patterns are looked up in the snapshot that the restore begins with. TABLE_UNKNOWN, USAGE. */
 async function namespacesOf(
-  ground: Ground,
+  account: Account,
   source: AtlasCluster,
   origin: Origin,
   tables: readonly string[],
   work?: Work,
 ): Promise<string[]> {
-  const { database } = ground.options;
+  const { database } = account.options;
   const full = tables.map((table) => {
     if (database !== undefined) return `${database}.${table}`;
     if (/^[^.]+\../.test(table)) return table;
     throw new LifeboatError("USAGE", `"${table}" does not say which database it is of`, { hint: `write it as DATABASE.${table}` });
   });
   if (!full.some(isPattern)) return [...new Set(full)];
-  const there = await collectionsAt(ground, source, origin, work);
+  const there = await collectionsAt(account, source, origin, work);
   const chosen = full.flatMap((one) => {
     const found = isPattern(one) ? there.filter((name) => matcherOf(one).test(name)) : [one];
     if (found.length > 0) return found;
@@ -114,7 +117,7 @@ const matcherOf = (pattern: string): RegExp =>
     "s",
   );
 
-async function collectionsAt({ api, options }: Ground, source: AtlasCluster, { what, at }: Origin, work?: Work): Promise<string[]> {
+async function collectionsAt({ api, options }: Account, source: AtlasCluster, { what, at }: Origin, work?: Work): Promise<string[]> {
   const id = "snapshotId" in what ? what.snapshotId : snapshotBefore(await api.snapshots(source, work), at)?.id;
   if (id === undefined)
     throw new LifeboatError("RECOVERY_TARGET_OUTSIDE_WINDOW", `there is no snapshot of ${source.name} before ${at.toISOString()}`);

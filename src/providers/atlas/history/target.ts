@@ -3,9 +3,9 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { parseLsn } from "../../../core/lsn.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
-import { sleep } from "../api/patience.ts";
+import { type Account, KIND_WORDS } from "../account.ts";
+import { sleep } from "../api/timeouts.ts";
 import type { AtlasCluster, AtlasSnapshot, RestoreWhat } from "../api/types.ts";
-import { type Ground, KIND_WORDS } from "../ground.ts";
 import { completed, gapAt, type Window, windowOf } from "../settings/window.ts";
 
 export interface Origin {
@@ -22,9 +22,9 @@ export interface Origin {
 const FIRST_SECOND = 1_199_145_600;
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges; BRANCH_UNKNOWN for a snapshot that is not there; USAGE for a position that is none. */
-export async function originOf(ground: Ground, cluster: AtlasCluster, target: HistoryTarget, work?: Work): Promise<Origin> {
-  if (target.kind === "snapshot") return await snapshotOrigin(ground, cluster, target.id, work);
-  const window = await windowFor(ground, cluster, work);
+export async function originOf(account: Account, cluster: AtlasCluster, target: HistoryTarget, work?: Work): Promise<Origin> {
+  if (target.kind === "snapshot") return await snapshotOrigin(account, cluster, target.id, work);
+  const window = await windowFor(account, cluster, work);
   if (target.kind === "latest") {
     if (window === undefined) throw outside(cluster, "its latest second", whyNoHistory(cluster));
     const at = window.latest;
@@ -62,8 +62,8 @@ function positionOrigin(cluster: AtlasCluster, lsn: string, window: Window | und
 const beforePosition = ({ seconds, increment }: { readonly seconds: number; readonly increment: number }): RestoreWhat =>
   increment === 1 ? { seconds } : { oplog: { seconds, increment: increment - 1 } };
 
-async function snapshotOrigin(ground: Ground, cluster: AtlasCluster, id: string, work?: Work): Promise<Origin> {
-  const snapshot = await ground.api.snapshot(cluster, id, work);
+async function snapshotOrigin(account: Account, cluster: AtlasCluster, id: string, work?: Work): Promise<Origin> {
+  const snapshot = await account.api.snapshot(cluster, id, work);
   if (snapshot === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${id} of ${cluster.name} at Atlas any more`);
   if (snapshot.status !== "completed") {
     throw new LifeboatError("PROVIDER_BUSY", `the snapshot ${id} of ${cluster.name} is not complete (${snapshot.status})`);
@@ -75,7 +75,7 @@ export const timeOf = ({ createdAt, requestedAt }: AtlasSnapshot): Date => creat
 
 /** Asked anew: schedule, snapshots and restores of the cluster. */
 export async function windowFor(
-  { api, options, clock, patience }: Ground,
+  { api, options, clock, timeouts }: Account,
   cluster: AtlasCluster,
   work?: Work,
 ): Promise<Window | undefined> {
@@ -85,7 +85,7 @@ export async function windowFor(
     api.snapshots(cluster, work),
     api.restoreJobs(cluster.name, work),
   ]);
-  return windowOf({ groupId: options.groupId, cluster, schedule, snapshots, restores }, clock.now(), patience.lagMs);
+  return windowOf({ groupId: options.groupId, cluster, schedule, snapshots, restores }, clock.now(), timeouts.lagMs);
 }
 
 /** The newest complete snapshot that is no newer than an instant. */
@@ -129,8 +129,14 @@ const ABOUT_TIME = /PIT|POINT_IN_TIME|OPTIME|OPLOG|RESTORE_TIME|RESTORE_WINDOW/;
  * What Atlas begins with this wish. Its own refusal of a point is RECOVERY_TARGET_OUTSIDE_WINDOW, where our reckoning of the window was
  * more generous than its own; one of just now is asked for again, for as long as a copy of the oplog may lag.
  */
-export async function wishFor<T>(ground: Ground, cluster: AtlasCluster, origin: Origin, begin: () => Promise<T>, work?: Work): Promise<T> {
-  const { clock, patience } = ground;
+export async function wishFor<T>(
+  account: Account,
+  cluster: AtlasCluster,
+  origin: Origin,
+  begin: () => Promise<T>,
+  work?: Work,
+): Promise<T> {
+  const { clock, timeouts } = account;
   const startedMs = clock.monotonicMs();
   for (let noted = false; ; noted = true) {
     try {
@@ -138,9 +144,9 @@ export async function wishFor<T>(ground: Ground, cluster: AtlasCluster, origin: 
     } catch (error) {
       const refused = refusalOf(cluster, origin, error);
       if (refused === undefined) throw error;
-      if (origin.soon !== true || clock.monotonicMs() - startedMs > patience.lagMs + patience.busyMs) throw refused;
+      if (origin.soon !== true || clock.monotonicMs() - startedMs > timeouts.lagMs + timeouts.busyMs) throw refused;
       if (!noted) work?.progress?.note("waiting until Atlas's copy of the oplog has come so far");
-      await sleep(patience.pollMs, work?.signal);
+      await sleep(timeouts.pollMs, work?.signal);
     }
   }
 }

@@ -1,12 +1,12 @@
 // Where the cluster differs from the policy, and why apply cannot mend it where it cannot.
 import { formatDuration } from "../../../core/duration.ts";
 import type { Drift } from "../../../ports/control.ts";
+import { KIND_WORDS } from "../account.ts";
 import type { AtlasCluster, AtlasPolicyItem, AtlasSchedule } from "../api/types.ts";
-import { KIND_WORDS } from "../ground.ts";
 import type { AtlasOptions } from "../options.ts";
-import { describeItems, describeTime, inOrder, lowers, sameItems, withWishes } from "./schedule.ts";
+import { desiredSchedule, wantedWindowDays, wantsPit } from "./desired.ts";
+import { describeItems, describeTime, inOrder, lowers, sameItems, withDesired } from "./schedule.ts";
 import type { Survey } from "./survey.ts";
-import { scheduleWishes, wantedWindowDays, wantsPit } from "./wishes.ts";
 
 export const SETTINGS = {
   backup: "cloud backup",
@@ -100,16 +100,16 @@ const daysKept = ({ unit, value }: AtlasPolicyItem): number => value * { days: 1
 
 /** What the schedule is to be: the policy's items in the present one, kept as long as window and Atlas's order ask for. */
 export function wantedItems(schedule: Pick<AtlasSchedule, "items" | "windowDays"> | undefined, options: AtlasOptions): AtlasPolicyItem[] {
-  const { items } = scheduleWishes(options);
+  const { items } = desiredSchedule(options);
   const present = schedule?.items ?? [];
-  const merged = withWishes(present, items);
+  const merged = withDesired(present, items);
   const days = wantsPit(options) ? Math.max(schedule?.windowDays ?? 0, wantedWindowDays(options) ?? 0) : 0;
   return [...(days > 0 && merged.some(({ frequency }) => frequency === "hourly") ? windowItems(merged, days).items : merged)];
 }
 
 /** One drift for what Atlas's schedule can say, and one for each rule that it cannot. */
 function scheduleDrift({ cluster, schedule }: Survey, options: AtlasOptions): Drift[] {
-  const { items, at, impossible } = scheduleWishes(options);
+  const { items, at, impossible } = desiredSchedule(options);
   const setting = SETTINGS.schedule;
   const present = schedule?.items ?? [];
   const drifts: Drift[] = impossible.map(({ rule, why }) => ({
@@ -132,8 +132,8 @@ function scheduleDrift({ cluster, schedule }: Survey, options: AtlasOptions): Dr
   return [{ setting, wanted, actual, message, ...(lowers(present, target) ? { lowers: true } : {}) }, ...drifts];
 }
 
-function protectionDrift({ name, kind, terminationProtection }: AtlasCluster, { wishes }: AtlasOptions): Drift[] {
-  if (!wishes.protect || terminationProtection) return [];
+function protectionDrift({ name, kind, terminationProtection }: AtlasCluster, { desired }: AtlasOptions): Drift[] {
+  if (!desired.protect || terminationProtection) return [];
   const message = `protect the cluster ${name} from termination (it is not protected)`;
   const drift: Drift = { setting: SETTINGS.protection, wanted: "protected", actual: "not protected", message };
   return [kind === "free" ? { ...drift, blocked: "Atlas protects no free (M0) cluster from termination" } : drift];
@@ -141,9 +141,9 @@ function protectionDrift({ name, kind, terminationProtection }: AtlasCluster, { 
 
 const KEY_NAMES = { aws: "AWS", azure: "AZURE", gcp: "GCP" } as const;
 
-function encryptionDrift({ cluster, keys }: Survey, { wishes }: AtlasOptions): Drift[] {
-  if (wishes.encryptionProvider === undefined) return [];
-  const wanted = KEY_NAMES[wishes.encryptionProvider];
+function encryptionDrift({ cluster, keys }: Survey, { desired }: AtlasOptions): Drift[] {
+  if (desired.encryptionProvider === undefined) return [];
+  const wanted = KEY_NAMES[desired.encryptionProvider];
   const actual = cluster.encryption ?? "NONE";
   if (actual === wanted) return [];
   const is = actual === "NONE" ? "it is encrypted by Atlas's own" : `it is ${actual}`;

@@ -5,8 +5,8 @@ import { parseDuration } from "../../../core/duration.ts";
 import { daysOf } from "../api/read.ts";
 import type { AtlasPolicyItem } from "../api/types.ts";
 import type { AtlasRule } from "../options.ts";
-import { describeItems, inOrder, lowers, sameItems, translateRule, withWishes } from "./schedule.ts";
-import { scheduleWishes } from "./wishes.ts";
+import { desiredSchedule } from "./desired.ts";
+import { describeItems, inOrder, lowers, sameItems, translateRule, withDesired } from "./schedule.ts";
 
 const rule = (cron: string, keep = "30d", name = "backup-{date}"): AtlasRule => ({ name, cron, keepMs: parseDuration(keep) });
 const item = (text: string, id?: string): AtlasPolicyItem => {
@@ -65,11 +65,11 @@ test("R14 what is kept for ever, and what is to be a branch, is nothing for Atla
 });
 
 test("R14 all of a day's snapshots are taken at one time: a rule with another is named", () => {
-  const wishes = {
+  const desired = {
     protect: false,
     rules: [rule("0 2 * * *"), rule("0 3 * * 0", "12w", "weekly-{date}"), rule("0 2 1 * *", "1y", "monthly")],
   };
-  const { items, at, impossible } = scheduleWishes({ wishes });
+  const { items, at, impossible } = desiredSchedule({ desired });
   assert.equal(describeItems(items), "daily kept 30 days, monthly on day 1 kept 12 months");
   assert.deepEqual(at, { hour: 2, minute: 0 });
   assert.deepEqual(
@@ -80,7 +80,7 @@ test("R14 all of a day's snapshots are taken at one time: a rule with another is
 
 test("R14 a wish takes the place of what is there and keeps its id; what the policy does not name stays", () => {
   const wished = [item("daily 1 30 days"), item("weekly 7 12 weeks"), item("monthly 1 12 months")];
-  const merged = withWishes(DEFAULT, wished);
+  const merged = withDesired(DEFAULT, wished);
   assert.equal(
     describeItems(merged),
     "every 6 hours kept 7 days, daily kept 30 days, weekly on Sunday kept 12 weeks, monthly on day 1 kept 12 months, yearly in Dec kept 1 year",
@@ -89,26 +89,26 @@ test("R14 a wish takes the place of what is there and keeps its id; what the pol
     merged.map(({ id }) => id),
     ["id0", "id1", "id2", "id3", "id4"],
   );
-  assert.ok(sameItems(withWishes(merged, wished), merged), "and nothing is left to do");
+  assert.ok(sameItems(withDesired(merged, wished), merged), "and nothing is left to do");
   assert.equal(lowers(DEFAULT, merged), false);
 });
 
 test("R14 what is rarer is kept longer where Atlas asks for it", () => {
-  const merged = withWishes(DEFAULT, [item("daily 1 60 days")]);
+  const merged = withDesired(DEFAULT, [item("daily 1 60 days")]);
   assert.match(describeItems(merged), /daily kept 60 days, weekly on Saturday kept 60 days, monthly on the last day kept 12 months/);
 });
 
 test("R14 keeping something shorter, or taking it no more, is told as lowering protection", () => {
-  assert.equal(lowers(DEFAULT, withWishes(DEFAULT, [item("monthly 40 6 months")])), true);
+  assert.equal(lowers(DEFAULT, withDesired(DEFAULT, [item("monthly 40 6 months")])), true);
   assert.equal(
     lowers(
       [item("weekly 1 4 weeks", "a"), item("weekly 5 4 weeks", "b")],
-      withWishes([item("weekly 1 4 weeks", "a"), item("weekly 5 4 weeks", "b")], [item("weekly 1 4 weeks")]),
+      withDesired([item("weekly 1 4 weeks", "a"), item("weekly 5 4 weeks", "b")], [item("weekly 1 4 weeks")]),
     ),
     true,
   );
-  assert.equal(lowers(DEFAULT, withWishes(DEFAULT, [item("hourly 12 7 days")])), true);
-  assert.equal(lowers(DEFAULT, withWishes(DEFAULT, [item("weekly 7 4 weeks")])), false);
+  assert.equal(lowers(DEFAULT, withDesired(DEFAULT, [item("hourly 12 7 days")])), true);
+  assert.equal(lowers(DEFAULT, withDesired(DEFAULT, [item("weekly 7 4 weeks")])), false);
 });
 
 test("R14 whatever is wished for, no item is kept shorter than a more frequent one, and no wish is shortened", () => {

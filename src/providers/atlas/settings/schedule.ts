@@ -107,22 +107,22 @@ export const keyOf = ({ frequency, interval }: Pick<AtlasPolicyItem, "frequency"
   SINGLE.has(frequency) ? frequency : `${frequency} ${interval}`;
 
 /**
- * The policy with the wishes in it. Items keep their ids: one of the same kind is changed, else one of the same frequency is moved
+ * The policy with the desired in it. Items keep their ids: one of the same kind is changed, else one of the same frequency is moved
  * to the wished day, else a new one is added. Other frequencies stay, but are kept longer where Atlas asks for it.
  */
-export function withWishes(present: readonly AtlasPolicyItem[], wishes: readonly AtlasPolicyItem[]): AtlasPolicyItem[] {
+export function withDesired(present: readonly AtlasPolicyItem[], desired: readonly AtlasPolicyItem[]): AtlasPolicyItem[] {
   const left = [...present];
   const take = (matches: (item: AtlasPolicyItem) => boolean): AtlasPolicyItem | undefined => {
     const at = left.findIndex(matches);
     return at < 0 ? undefined : left.splice(at, 1)[0];
   };
-  const exact = wishes.map((wish) => ({ wish, before: take((item) => keyOf(item) === keyOf(wish)) }));
+  const exact = desired.map((wish) => ({ wish, before: take((item) => keyOf(item) === keyOf(wish)) }));
   const placed = exact.map(({ wish, before }) => {
     const { id } = before ?? take(({ frequency }) => frequency === wish.frequency) ?? {};
     return id === undefined ? wish : { ...wish, id };
   });
   // What is of a wished frequency and not wished for goes; what the policy does not speak of stays.
-  const wished = new Set(wishes.map(({ frequency }) => frequency));
+  const wished = new Set(desired.map(({ frequency }) => frequency));
   return inOrder([...placed, ...left.filter(({ frequency }) => !wished.has(frequency))]);
 }
 

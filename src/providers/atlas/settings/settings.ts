@@ -2,22 +2,22 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Drift, ProviderState, SettingsControl } from "../../../ports/control.ts";
+import { type Account, sourceCluster } from "../account.ts";
 import type { ClusterChange } from "../api/clusters.ts";
 import { daysOf } from "../api/read.ts";
 import type { AtlasCluster, AtlasPolicyItem, AtlasSchedule } from "../api/types.ts";
-import { type Ground, sourceCluster } from "../ground.ts";
 import { untilIdle } from "../states.ts";
+import { desiredSchedule, wantedWindowDays } from "./desired.ts";
 import { driftOf, OLDEST_TLS, SETTINGS, wantedItems, windowItems } from "./drift.ts";
 import { describeItems, sameItems } from "./schedule.ts";
 import { type Survey, survey } from "./survey.ts";
 import { warningsOf } from "./warnings.ts";
-import { scheduleWishes, wantedWindowDays } from "./wishes.ts";
 
-export function settingsControl(ground: Ground): SettingsControl {
-  const { options } = ground;
+export function settingsControl(account: Account): SettingsControl {
+  const { options } = account;
   return {
     async read(work) {
-      const seen = await survey(ground, work);
+      const seen = await survey(account, work);
       const { window, limits } = seen;
       return {
         settings: settingsOf(seen),
@@ -31,54 +31,54 @@ export function settingsControl(ground: Ground): SettingsControl {
       if (drift.blocked !== undefined) throw new LifeboatError("PROVIDER_LIMIT", `${drift.message}: ${drift.blocked}`);
       const mend = MEND[drift.setting];
       if (mend === undefined) throw new LifeboatError("BUG", `nobody knows how to mend the setting ${drift.setting}`);
-      await mend(ground, drift, await sourceCluster(ground, work), work);
+      await mend(account, drift, await sourceCluster(account, work), work);
     },
   };
 }
 
-type Mend = (ground: Ground, drift: Drift, cluster: AtlasCluster, work: Work | undefined) => Promise<void>;
+type Mend = (account: Account, drift: Drift, cluster: AtlasCluster, work: Work | undefined) => Promise<void>;
 
 /** Each looks first and does nothing where nothing is left to do. */
 const MEND: Readonly<Record<string, Mend>> = {
-  async [SETTINGS.backup](ground, _, cluster, work) {
-    if (!cluster.backupEnabled) await change(ground, cluster, { backupEnabled: true }, work);
+  async [SETTINGS.backup](account, _, cluster, work) {
+    if (!cluster.backupEnabled) await change(account, cluster, { backupEnabled: true }, work);
   },
-  async [SETTINGS.pit](ground, _, cluster, work) {
-    if (!cluster.pitEnabled) await change(ground, cluster, { backupEnabled: true, pitEnabled: true }, work);
+  async [SETTINGS.pit](account, _, cluster, work) {
+    if (!cluster.pitEnabled) await change(account, cluster, { backupEnabled: true, pitEnabled: true }, work);
   },
-  async [SETTINGS.window](ground, _, cluster, work) {
-    const schedule = await neededSchedule(ground, cluster, work);
-    const windowDays = wantedWindowDays(ground.options) ?? 0;
+  async [SETTINGS.window](account, _, cluster, work) {
+    const schedule = await neededSchedule(account, cluster, work);
+    const windowDays = wantedWindowDays(account.options) ?? 0;
     if (schedule.windowDays >= windowDays) return;
     const { items } = windowItems(schedule.items, windowDays, cluster.tier.includes("NVME"));
     const policy = sameItems(items, schedule.items) ? {} : { policyId: schedule.policyId, items };
-    await ground.api.updateSchedule(cluster, { ...policy, windowDays }, work);
+    await account.api.updateSchedule(cluster, { ...policy, windowDays }, work);
   },
-  async [SETTINGS.schedule](ground, _, cluster, work) {
-    const schedule = await neededSchedule(ground, cluster, work);
-    const items = wantedItems(schedule, ground.options);
-    const { at } = scheduleWishes(ground.options);
+  async [SETTINGS.schedule](account, _, cluster, work) {
+    const schedule = await neededSchedule(account, cluster, work);
+    const items = wantedItems(schedule, account.options);
+    const { at } = desiredSchedule(account.options);
     const isThere = sameItems(items, schedule.items) && (at === undefined || (schedule.hour === at.hour && schedule.minute === at.minute));
-    if (!isThere) await ground.api.updateSchedule(cluster, { policyId: schedule.policyId, items, ...at }, work);
+    if (!isThere) await account.api.updateSchedule(cluster, { policyId: schedule.policyId, items, ...at }, work);
   },
-  async [SETTINGS.protection](ground, _, cluster, work) {
-    if (!cluster.terminationProtection) await change(ground, cluster, { terminationProtection: true }, work);
+  async [SETTINGS.protection](account, _, cluster, work) {
+    if (!cluster.terminationProtection) await change(account, cluster, { terminationProtection: true }, work);
   },
-  async [SETTINGS.encryption](ground, { wanted }, cluster, work) {
-    if (cluster.encryption !== wanted) await change(ground, cluster, { encryption: wanted }, work);
+  async [SETTINGS.encryption](account, { wanted }, cluster, work) {
+    if (cluster.encryption !== wanted) await change(account, cluster, { encryption: wanted }, work);
   },
-  async [SETTINGS.tls](ground, _, cluster, work) {
-    if (cluster.minimumTls !== OLDEST_TLS) await change(ground, cluster, { minimumTls: OLDEST_TLS }, work);
+  async [SETTINGS.tls](account, _, cluster, work) {
+    if (cluster.minimumTls !== OLDEST_TLS) await change(account, cluster, { minimumTls: OLDEST_TLS }, work);
   },
 };
 
 /** Until the cluster has taken it: a second change meanwhile would be refused. */
-async function change(ground: Ground, cluster: AtlasCluster, wish: ClusterChange, work?: Work): Promise<void> {
-  await ground.api.updateCluster(cluster, wish, work);
-  await untilIdle(ground, cluster.name, `the cluster ${cluster.name} is being changed`, work);
+async function change(account: Account, cluster: AtlasCluster, wish: ClusterChange, work?: Work): Promise<void> {
+  await account.api.updateCluster(cluster, wish, work);
+  await untilIdle(account, cluster.name, `the cluster ${cluster.name} is being changed`, work);
 }
 
-async function neededSchedule({ api }: Ground, cluster: AtlasCluster, work?: Work): Promise<AtlasSchedule> {
+async function neededSchedule({ api }: Account, cluster: AtlasCluster, work?: Work): Promise<AtlasSchedule> {
   const schedule = await api.schedule(cluster, work);
   if (schedule !== undefined) return schedule;
   throw new LifeboatError("PROVIDER_REFUSED", `${cluster.name} has no backup schedule, because its cloud backup is off`, {

@@ -2,11 +2,11 @@
 import { formatInstant } from "../../../core/duration.ts";
 import type { AtlasOptions } from "../options.ts";
 import { isUnfinished } from "../snapshots.ts";
+import { desiredSchedule, wantsPit } from "./desired.ts";
 import { limitsNear } from "./limits.ts";
 import { describeItems } from "./schedule.ts";
 import type { Survey } from "./survey.ts";
 import { completed } from "./window.ts";
-import { scheduleWishes, wantsPit } from "./wishes.ts";
 
 export function warningsOf(survey: Survey, options: AtlasOptions): string[] {
   return [
@@ -55,7 +55,7 @@ function windowWarnings({ cluster, window, snapshots, schedule }: Survey): strin
 
 function scheduleWarnings({ schedule }: Survey, options: AtlasOptions): string[] {
   if (schedule === undefined) return [];
-  const wished = new Set(scheduleWishes(options).items.map(({ frequency }) => frequency));
+  const wished = new Set(desiredSchedule(options).items.map(({ frequency }) => frequency));
   // Hourly ones belong to continuous backup: Atlas asks for them.
   if (wantsPit(options)) wished.add("hourly");
   const others = schedule.items.filter(({ frequency }) => !wished.has(frequency) && frequency !== "ondemand");

@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { Work } from "../../../ports/connection.ts";
-import { type Patience, pauseMs, retryAfterMs, sleep } from "./patience.ts";
+import { pauseMs, retryAfterMs, sleep, type Timeouts } from "./timeouts.ts";
 import { type Failure, hadNoEffect, isBusy, isUnknownHost, passes, translateFailure } from "./translate.ts";
 
 /** What the SDK gives for a request. */
@@ -13,7 +13,7 @@ export interface Answer<D> {
 }
 
 export interface Caller {
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
   readonly clock: Clock;
   /** Takes secrets out of a text. */
   redact(text: string): string;
@@ -40,7 +40,7 @@ const NAME_MS = 3_000;
 
 /** Throws PROVIDER_*, or the signal's reason. */
 export async function call<D, R>(caller: Caller, { doing, send, read, look }: Call<D, R>, work: Work = {}): Promise<R> {
-  const { patience, clock, redact } = caller;
+  const { timeouts, clock, redact } = caller;
   const startedMs = clock.monotonicMs();
   let mayExist = false;
   let noted = false;
@@ -52,9 +52,9 @@ export async function call<D, R>(caller: Caller, { doing, send, read, look }: Ca
     const error = translateFailure(failure, doing, redact);
     if (!hadNoEffect(failure) && passes(failure)) mayExist = true;
 
-    const pause = Math.max(nextPauseMs(caller, failure, answer.response, attempt), mayExist && look ? patience.retryMs * LOST_PAUSES : 0);
-    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, patience.outageMs) : patience.outageMs;
-    const budgetMs = isBusy(failure) ? patience.busyMs : outageMs;
+    const pause = Math.max(nextPauseMs(caller, failure, answer.response, attempt), mayExist && look ? timeouts.retryMs * LOST_PAUSES : 0);
+    const outageMs = isUnknownHost(failure) ? Math.min(NAME_MS, timeouts.outageMs) : timeouts.outageMs;
+    const budgetMs = isBusy(failure) ? timeouts.busyMs : outageMs;
     const goOn = passes(failure) && clock.monotonicMs() - startedMs + pause <= budgetMs;
     if (goOn) {
       if (!noted && pause >= 1000) work.progress?.note(`${error.message}; trying again`);
@@ -80,18 +80,18 @@ async function lookFor<R>(look: () => Promise<R | undefined>, error: LifeboatErr
 }
 
 async function attemptOnce<D>(
-  { patience }: Caller,
+  { timeouts }: Caller,
   send: (signal: AbortSignal) => Promise<Answer<D>>,
   signal: AbortSignal | undefined,
 ): Promise<Answer<D>> {
   signal?.throwIfAborted();
-  const deadline = AbortSignal.timeout(patience.requestMs);
+  const deadline = AbortSignal.timeout(timeouts.requestMs);
   const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
   try {
     const answer = await send(both);
     signal?.throwIfAborted();
     if (answer.error !== undefined && deadline.aborted && answer.response === undefined) {
-      return { error: new Error(`no answer in ${Math.round(patience.requestMs / 1000)} s`) };
+      return { error: new Error(`no answer in ${Math.round(timeouts.requestMs / 1000)} s`) };
     }
     return answer;
   } catch (error) {
@@ -119,8 +119,8 @@ function outcomeOf<D, R>({ error, response, data }: Answer<D>, read: (data: D) =
   return { failure: { status, code, message: response?.ok ? "the answer broke off, or cannot be read" : (text ?? "no reason was given") } };
 }
 
-function nextPauseMs({ patience, clock }: Caller, failure: Failure, response: Response | undefined, attempt: number): number {
+function nextPauseMs({ timeouts, clock }: Caller, failure: Failure, response: Response | undefined, attempt: number): number {
   const asked = retryAfterMs(response?.headers.get("retry-after"), clock.now());
   if (asked !== undefined && failure.status !== undefined) return asked;
-  return pauseMs(patience, attempt, clock.randomBytes(1)[0] ?? 0);
+  return pauseMs(timeouts, attempt, clock.randomBytes(1)[0] ?? 0);
 }

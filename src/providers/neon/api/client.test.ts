@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { openNeonApi } from "./client.ts";
-import { PATIENCE } from "./patience.ts";
+import { TIMEOUTS } from "./timeouts.ts";
 
 const KEY = "napi_0123456789";
 
@@ -22,7 +22,7 @@ async function apiOver(t: TestContext, listener: RequestListener, host?: (port: 
     projectId: "p1",
     apiKey: KEY,
     apiHost: host?.(port) ?? `http://127.0.0.1:${port}/api/v2/`,
-    patience: { ...PATIENCE, requestMs: 2_000, outageMs: 100, retryMs: 5, pollMs: 5 },
+    timeouts: { ...TIMEOUTS, requestMs: 2_000, outageMs: 100, retryMs: 5, pollMs: 5 },
     clock: { now: () => new Date("2026-11-21T06:00:00Z"), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) },
   });
 }

@@ -5,17 +5,17 @@ import type { NeonApi } from "./api.ts";
 import { branchCalls } from "./branches.ts";
 import type { Caller } from "./call.ts";
 import { computeCalls } from "./computes.ts";
-import type { Patience } from "./patience.ts";
 import { projectCalls } from "./project.ts";
 import { DEFAULT_HOST, loadSdk, validateHost } from "./sdk.ts";
 import { openSession } from "./session.ts";
 import { snapshotCalls } from "./snapshots.ts";
+import type { Timeouts } from "./timeouts.ts";
 
 export interface NeonApiOptions {
   readonly projectId: string;
   readonly apiKey: string;
   readonly apiHost?: string | undefined;
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
   readonly clock: Clock;
 }
 
@@ -30,7 +30,7 @@ export function openNeonApi(options: NeonApiOptions): NeonApi {
     throw new LifeboatError("CONFIG_INVALID", "the Neon API key is empty, or holds spaces or odd characters");
   const host = validateHost(options.apiHost ?? DEFAULT_HOST);
   const caller: Caller = {
-    patience: options.patience,
+    timeouts: options.timeouts,
     clock,
     redact: (text) => text.replaceAll(apiKey, "***"),
   };

@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Caller } from "./call.ts";
-import { sleep } from "./patience.ts";
+import { sleep } from "./timeouts.ts";
 import type { NeonOperation } from "./types.ts";
 
 const DONE: ReadonlySet<string> = new Set(["finished", "skipped"]);
@@ -25,19 +25,19 @@ export async function awaitOperations(
   ask: (id: string) => Promise<NeonOperation>,
   work: Work = {},
 ): Promise<void> {
-  const { patience, clock } = caller;
+  const { timeouts, clock } = caller;
   const startedMs = clock.monotonicMs();
   let noted = false;
-  let pauseMs = Math.min(FIRST_POLL_MS, patience.pollMs);
+  let pauseMs = Math.min(FIRST_POLL_MS, timeouts.pollMs);
   for (let operation of operations) {
     while (isUnfinished(operation)) {
-      if (clock.monotonicMs() - startedMs > patience.operationMs) throw late(operation, patience.operationMs);
+      if (clock.monotonicMs() - startedMs > timeouts.operationMs) throw late(operation, timeouts.operationMs);
       if (!noted && clock.monotonicMs() - startedMs > QUIET_MS) {
         work.progress?.note(`waiting for Neon's operation ${operation.id} (${operation.action})`);
         noted = true;
       }
       await sleep(pauseMs, work.signal);
-      pauseMs = Math.min(patience.pollMs, pauseMs * 1.5);
+      pauseMs = Math.min(timeouts.pollMs, pauseMs * 1.5);
       operation = await ask(operation.id);
     }
     if (FAILED.has(operation.status)) throw failed(caller, operation);

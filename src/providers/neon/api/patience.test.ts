@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PATIENCE, pauseMs, retryAfterMs } from "./patience.ts";
+import { pauseMs, retryAfterMs, TIMEOUTS } from "./timeouts.ts";
 
 const NOW = new Date("2026-11-21T06:00:00Z");
 
@@ -13,8 +13,8 @@ test("Retry-After is read as seconds and as a date, and nothing else", () => {
 
 test("pauses double, stay between half and all of their ceiling, and end at ten seconds", () => {
   for (const chance of [0, 128, 255]) {
-    assert.ok(pauseMs(PATIENCE, 1, chance) >= 125 && pauseMs(PATIENCE, 1, chance) <= 250);
-    assert.ok(pauseMs(PATIENCE, 3, chance) >= 500 && pauseMs(PATIENCE, 3, chance) <= 1000);
-    assert.ok(pauseMs(PATIENCE, 40, chance) <= 10_000);
+    assert.ok(pauseMs(TIMEOUTS, 1, chance) >= 125 && pauseMs(TIMEOUTS, 1, chance) <= 250);
+    assert.ok(pauseMs(TIMEOUTS, 3, chance) >= 500 && pauseMs(TIMEOUTS, 3, chance) <= 1000);
+    assert.ok(pauseMs(TIMEOUTS, 40, chance) <= 10_000);
   }
 });

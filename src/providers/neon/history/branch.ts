@@ -4,28 +4,28 @@ import type { Work } from "../../../ports/connection.ts";
 import type { Branch, BranchRequest } from "../../../ports/control.ts";
 import type { Maker, Resource } from "../../../ports/resource.ts";
 import { connectionTo } from "../access.ts";
+import { type Account, isRoot, lookAround, type Scene } from "../account.ts";
 import type { NeonBranch } from "../api/types.ts";
-import { type Ground, isRoot, lookAround, type Scene } from "../ground.ts";
 import { branchMark, branchResource, undoBranch } from "../resource.ts";
 import { type LimitName, requireRoom } from "../room.ts";
 import { refuseTaken } from "../snapshots.ts";
 import { type Origin, originOf, translateRefusal } from "./target.ts";
 
 /** Everything that can be refused is refused before it is declared; what was made is removed again when a later step fails. */
-export async function branchAt(ground: Ground, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
+export async function branchAt(account: Account, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
   const { name, target } = request;
-  const scene = await lookAround(ground, request);
+  const scene = await lookAround(account, request);
   refuseTaken(name, scene.branches, "branch");
-  const origin = await originOf(ground, scene, target, request);
-  await requireRoom(ground, roomNeeded(origin), `the branch ${name}`, request);
-  const resource = branchResource(ground, name);
+  const origin = await originOf(account, scene, target, request);
+  await requireRoom(account, roomNeeded(origin), `the branch ${name}`, request);
+  const resource = branchResource(account, name);
   await request.declare(resource);
   try {
-    const { made, warnings } = await translateRefusal(scene.production, target, make(ground, scene, origin, request));
-    const connection = await connectionTo(ground, made, { mayAddCompute: true }, request);
+    const { made, warnings } = await translateRefusal(scene.production, target, make(account, scene, origin, request));
+    const connection = await connectionTo(account, made, { mayAddCompute: true }, request);
     return { id: made.id, name, connection, warnings: [...warningsFor(origin, scene, made), ...warnings], resource };
   } catch (error) {
-    await removeAgain(ground, resource, request.maker);
+    await removeAgain(account, resource, request.maker);
     throw error;
   }
 }
@@ -37,11 +37,11 @@ interface Made {
   readonly warnings: readonly string[];
 }
 
-async function make(ground: Ground, scene: Scene, origin: Origin, request: BranchRequest): Promise<Made> {
+async function make(account: Account, scene: Scene, origin: Origin, request: BranchRequest): Promise<Made> {
   const { name, expiresAt, maker } = request;
-  const { api } = ground;
+  const { api } = account;
   if (origin.kind === "history") {
-    const wish = { name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt, mark: branchMark(ground, maker, name) };
+    const wish = { name, parentId: origin.branch.id, at: origin.at, compute: true, expiresAt, mark: branchMark(account, maker, name) };
     return { made: await api.createBranch(wish, request), warnings: [] };
   }
   const made = await api.restoreSnapshot(origin.snapshot.id, { name, targetId: scene.production.id }, request);
@@ -68,7 +68,7 @@ function warningsFor(origin: Origin, { production }: Scene, made: NeonBranch): s
 }
 
 /** Without the job's signal: also when the job was cancelled. The journal has it, should this fail too: the first cause is reported. */
-async function removeAgain(ground: Ground, resource: Resource, maker: Maker): Promise<void> {
+async function removeAgain(account: Account, resource: Resource, maker: Maker): Promise<void> {
   const work: Work = { signal: AbortSignal.timeout(60_000) };
-  await undoBranch(ground, resource.locator, maker, work).catch(() => undefined);
+  await undoBranch(account, resource.locator, maker, work).catch(() => undefined);
 }

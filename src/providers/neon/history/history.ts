@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
-import { type Ground, isProduction, lookAround } from "../ground.ts";
+import { type Account, isProduction, lookAround } from "../account.ts";
 import { scratchName } from "../resource.ts";
 import { missingRoom } from "../room.ts";
 import { windowOf } from "../settings/window.ts";
@@ -12,44 +12,44 @@ import { restoreInPlace, whyNotInPlace } from "./in-place.ts";
 import { promote } from "./promote.ts";
 import { originOf } from "./target.ts";
 
-export function historyControl(ground: Ground): HistoryControl {
-  const { api, clock } = ground;
+export function historyControl(account: Account): HistoryControl {
+  const { api, clock } = account;
   return {
     place: "branch",
     positions: true,
-    scratchName: (maker) => scratchName(ground, maker),
+    scratchName: (maker) => scratchName(account, maker),
     async window(work) {
-      const [project, { production }] = await Promise.all([api.project(work), lookAround(ground, work)]);
+      const [project, { production }] = await Promise.all([api.project(work), lookAround(account, work)]);
       return windowOf(project, production, clock.now());
     },
-    obstacles: ({ target, inPlace }, work) => obstacles(ground, target, inPlace, work),
-    branch: (request) => branchAt(ground, request),
-    inPlace: ({ target, keepAs, ...work }) => restoreInPlace(ground, target, keepAs, work),
-    promote: ({ branch, name, keepAs, ...work }) => promote(ground, { branch, name, keepAs }, work),
+    obstacles: ({ target, inPlace }, work) => obstacles(account, target, inPlace, work),
+    branch: (request) => branchAt(account, request),
+    inPlace: ({ target, keepAs, ...work }) => restoreInPlace(account, target, keepAs, work),
+    promote: ({ branch, name, keepAs, ...work }) => promote(account, { branch, name, keepAs }, work),
     async find(nameOrId, work) {
       const branches = await api.branches(work);
       const branch = branches.find(({ id }) => id === nameOrId) ?? branches.find(({ name }) => name === nameOrId);
       if (branch === undefined) return undefined;
-      return { id: branch.id, name: branch.name, production: isProduction(ground, branch), createdAt: branch.createdAt };
+      return { id: branch.id, name: branch.name, production: isProduction(account, branch), createdAt: branch.createdAt };
     },
     async remove(id, work) {
       const branch = (await api.branches(work)).find((candidate) => candidate.id === id);
-      if (branch !== undefined) await removeBranch(ground, branch, work);
+      if (branch !== undefined) await removeBranch(account, branch, work);
     },
   };
 }
 
 const OBSTACLES: ReadonlySet<string> = new Set(["RECOVERY_TARGET_OUTSIDE_WINDOW", "BRANCH_UNKNOWN", "USAGE"]);
 
-async function obstacles(ground: Ground, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
-  const scene = await lookAround(ground, work);
+async function obstacles(account: Account, target: HistoryTarget, inPlace: boolean, work?: Work): Promise<string[]> {
+  const scene = await lookAround(account, work);
   const found: string[] = [];
   const why = inPlace ? whyNotInPlace(scene.production, target) : undefined;
   if (why !== undefined) found.push(why);
   try {
-    const origin = await originOf(ground, scene, target, work);
+    const origin = await originOf(account, scene, target, work);
     const needed = inPlace ? (["branches", "root branches"] as const) : roomNeeded(origin);
-    found.push(...(await missingRoom(ground, needed, work)).map(({ why }) => `there is no room: ${why}`));
+    found.push(...(await missingRoom(account, needed, work)).map(({ why }) => `there is no room: ${why}`));
   } catch (error) {
     if (!(error instanceof LifeboatError) || !OBSTACLES.has(error.code)) throw error;
     found.push(error.message);

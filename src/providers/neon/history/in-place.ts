@@ -3,8 +3,8 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
 import { connectionTo } from "../access.ts";
+import { type Account, childrenOf, isFromSnapshot, isRoot, lookAround, type Scene } from "../account.ts";
 import type { NeonBranch, NeonScheduleItem } from "../api/types.ts";
-import { childrenOf, type Ground, isFromSnapshot, isRoot, lookAround, type Scene } from "../ground.ts";
 import { requireRoom } from "../room.ts";
 import { refuseTaken } from "../snapshots.ts";
 import { type Origin, originOf, translateRefusal } from "./target.ts";
@@ -16,23 +16,23 @@ export interface Replaced {
 }
 
 /** Checked before anything is changed: room, target, that Neon can do it at all. */
-export async function restoreInPlace(ground: Ground, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
-  const { api } = ground;
-  const scene = await lookAround(ground, work);
+export async function restoreInPlace(account: Account, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
+  const { api } = account;
+  const scene = await lookAround(account, work);
   const { production } = scene;
   refuseTaken(keepAs, scene.branches, "branch");
   const why = whyNotInPlace(production, target);
   if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", why);
-  const origin = await originOf(ground, scene, target, work);
-  await requireRoom(ground, ["branches", "root branches"], `the branch ${keepAs}, which keeps the present state`, work);
-  const before = await connectionTo(ground, production, { mayAddCompute: false }, work);
+  const origin = await originOf(account, scene, target, work);
+  await requireRoom(account, ["branches", "root branches"], `the branch ${keepAs}, which keeps the present state`, work);
+  const before = await connectionTo(account, production, { mayAddCompute: false }, work);
   const schedule = isRoot(production) ? await api.schedule(production.id, work) : [];
 
-  await translateRefusal(production, target, replace(ground, scene, origin, keepAs, work));
+  await translateRefusal(production, target, replace(account, scene, origin, keepAs, work));
 
-  const { now, kept } = await recognise(ground, production, keepAs, work);
-  const mended = await putRight(ground, { before: production, now, kept, schedule }, work);
-  const connection = await connectionTo(ground, now, { mayAddCompute: true }, work);
+  const { now, kept } = await recognise(account, production, keepAs, work);
+  const mended = await putRight(account, { before: production, now, kept, schedule }, work);
+  const connection = await connectionTo(account, now, { mayAddCompute: true }, work);
   return {
     connection,
     kept: { id: kept.id, name: kept.name },
@@ -46,8 +46,8 @@ export function whyNotInPlace(production: NeonBranch, target: HistoryTarget): st
   return `${production.name} is not a root branch, and Neon restores only those in place: restore into a new branch, then promote that one`;
 }
 
-async function replace(ground: Ground, { production }: Scene, origin: Origin, keepAs: string, work: Work): Promise<void> {
-  const { api } = ground;
+async function replace(account: Account, { production }: Scene, origin: Origin, keepAs: string, work: Work): Promise<void> {
+  const { api } = account;
   if (origin.kind === "history") {
     await api.restoreBranch(production.id, { sourceId: origin.branch.id, at: origin.at, keepAs }, work);
     return;
@@ -58,8 +58,8 @@ async function replace(ground: Ground, { production }: Scene, origin: Origin, ke
 }
 
 /** Ids change with a restore: production is whoever has its name now. */
-async function recognise(ground: Ground, before: NeonBranch, keepAs: string, work: Work): Promise<{ now: NeonBranch; kept: NeonBranch }> {
-  const branches = await ground.api.branches(work);
+async function recognise(account: Account, before: NeonBranch, keepAs: string, work: Work): Promise<{ now: NeonBranch; kept: NeonBranch }> {
+  const branches = await account.api.branches(work);
   const now = branches.find(({ name }) => name === before.name);
   const kept = branches.find(({ name }) => name === keepAs);
   if (now !== undefined && kept !== undefined) return { now, kept };
@@ -77,7 +77,7 @@ interface Change {
 }
 
 /** What production was, it is to be again; what is only kept must not stay in the way. Returns what could not be put right. */
-async function putRight({ api }: Ground, { before, now, kept, schedule }: Change, work: Work): Promise<string[]> {
+async function putRight({ api }: Account, { before, now, kept, schedule }: Change, work: Work): Promise<string[]> {
   const problems: string[] = [];
   const attempt = async (what: string, action: () => Promise<void>): Promise<void> => {
     try {

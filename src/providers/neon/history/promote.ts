@@ -2,8 +2,8 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import { connectionTo } from "../access.ts";
+import { type Account, childrenOf, isFromSnapshot, isProduction, isRoot, noProduction } from "../account.ts";
 import type { NeonBranch } from "../api/types.ts";
-import { childrenOf, type Ground, isFromSnapshot, isProduction, isRoot, noProduction } from "../ground.ts";
 import { changed, type Replaced } from "./in-place.ts";
 
 export interface Promotion {
@@ -25,9 +25,9 @@ interface Cast {
  * Each step is the same when it is taken twice, and what was done is recognised: after a crash the same command goes on where it
  * stopped. The project is never without a default branch; production is for a moment without its name.
  */
-export async function promote(ground: Ground, wish: Promotion, work: Work): Promise<Replaced> {
-  const { api, options } = ground;
-  const { branches, chosen, old } = await castOf(ground, wish, work);
+export async function promote(account: Account, wish: Promotion, work: Work): Promise<Replaced> {
+  const { api, options } = account;
+  const { branches, chosen, old } = await castOf(account, wish, work);
   for (const name of [wish.name, wish.keepAs]) {
     const holder = branches.find((branch) => branch.name === name);
     if (holder !== undefined && holder.id !== chosen.id && holder.id !== old.id) {
@@ -37,15 +37,15 @@ export async function promote(ground: Ground, wish: Promotion, work: Work): Prom
   // A branch that expires can be neither default nor protected, and must not vanish as production.
   if (chosen.expiresAt !== undefined) await api.updateBranch(chosen.id, { expiresAt: null }, work);
   if (chosen.restoreStatus === "restored" && chosen.restoredFor === old.id)
-    return await finalize(ground, wish, { branches, chosen, old }, work);
-  const connection = await connectionTo(ground, chosen, { mayAddCompute: true }, work);
+    return await finalize(account, wish, { branches, chosen, old }, work);
+  const connection = await connectionTo(account, chosen, { mayAddCompute: true }, work);
   const schedule = isRoot(old) ? await api.schedule(old.id, work) : [];
   if (old.name !== wish.keepAs) await api.updateBranch(old.id, { name: wish.keepAs }, work);
   if (chosen.name !== wish.name) await api.updateBranch(chosen.id, { name: wish.name }, work);
   // Last: whoever follows the default goes over in one step.
   if (!chosen.isDefault) await api.setDefault(chosen.id, work);
 
-  const wasProtected = old.isProtected || chosen.isProtected || options.wishes.protect;
+  const wasProtected = old.isProtected || chosen.isProtected || options.desired.protect;
   const problems: string[] = [];
   // First the old one: small plans have few places for protected branches.
   if (old.isProtected) await api.updateBranch(old.id, { protected: false }, work);
@@ -63,42 +63,42 @@ export async function promote(ground: Ground, wish: Promotion, work: Work): Prom
   return {
     connection,
     kept: { id: old.id, name: wish.keepAs },
-    warnings: [...warningsFor(ground, wish, chosen, old), ...problems, NEW_ADDRESS],
+    warnings: [...warningsFor(account, wish, chosen, old), ...problems, NEW_ADDRESS],
   };
 }
 
 /** A restored snapshot takes production's place by Neon's own act: computes, and with them the connection string, move to it. */
-async function finalize(ground: Ground, { name, keepAs }: Promotion, { chosen, old }: Cast, work: Work): Promise<Replaced> {
-  const { api } = ground;
-  const before = await connectionTo(ground, old, { mayAddCompute: false }, work);
+async function finalize(account: Account, { name, keepAs }: Promotion, { chosen, old }: Cast, work: Work): Promise<Replaced> {
+  const { api } = account;
+  const before = await connectionTo(account, old, { mayAddCompute: false }, work);
   // A branch has one compute that writes: production's is the one to stay.
   for (const { id, writable } of await api.computes(chosen.id, work)) if (writable) await api.deleteCompute(id, work);
   await api.finalizeRestore(chosen.id, { keepAs }, work);
   const now = await api.branch(chosen.id, work);
   if (now === undefined) throw new LifeboatError("PROVIDER_FAILED", `Neon reported the restore as done, but ${chosen.id} is gone`);
   if (now.name !== name) await api.updateBranch(now.id, { name }, work);
-  const connection = await connectionTo(ground, now, { mayAddCompute: true }, work);
-  const warnings = warningsFor(ground, { branch: name, name, keepAs }, now, old);
+  const connection = await connectionTo(account, now, { mayAddCompute: true }, work);
+  const warnings = warningsFor(account, { branch: name, name, keepAs }, now, old);
   return { connection, kept: { id: old.id, name: keepAs }, warnings: [...warnings, ...changed(before, connection)] };
 }
 
 /** Who is to be promoted, and whom it replaces: production, or what an interrupted promotion made of it already. */
-async function castOf(ground: Ground, { branch, name, keepAs }: Promotion, work: Work): Promise<Cast> {
-  const branches = await ground.api.branches(work);
+async function castOf(account: Account, { branch, name, keepAs }: Promotion, work: Work): Promise<Cast> {
+  const branches = await account.api.branches(work);
   const kept = branches.find((one) => one.name === keepAs);
   const chosen =
     branches.find((one) => one.id === branch) ??
     branches.find((one) => one.name === branch) ??
     (kept === undefined ? undefined : branches.find((one) => hasBegun(one, kept, name)));
   if (chosen === undefined) {
-    throw new LifeboatError("BRANCH_UNKNOWN", `there is no branch ${branch} in the project ${ground.options.projectId}`);
+    throw new LifeboatError("BRANCH_UNKNOWN", `there is no branch ${branch} in the project ${account.options.projectId}`);
   }
-  const production = branches.find((one) => isProduction(ground, one) && one.id !== chosen.id);
+  const production = branches.find((one) => isProduction(account, one) && one.id !== chosen.id);
   const begun = kept !== undefined && (kept.isDefault || chosen.isDefault) ? kept : undefined;
   const old = production ?? begun;
   if (old === undefined) {
-    if (isProduction(ground, chosen)) throw new LifeboatError("PROVIDER_REFUSED", `${chosen.name} is production already`);
-    throw noProduction(ground, branches);
+    if (isProduction(account, chosen)) throw new LifeboatError("PROVIDER_REFUSED", `${chosen.name} is production already`);
+    throw noProduction(account, branches);
   }
   if (childrenOf(chosen, branches).some(({ id }) => id === old.id)) {
     throw new LifeboatError("PROVIDER_REFUSED", `production comes from ${chosen.name}, which cannot take its place`);
@@ -110,7 +110,7 @@ async function castOf(ground: Ground, { branch, name, keepAs }: Promotion, work:
 const hasBegun = (one: NeonBranch, kept: NeonBranch, name: string): boolean =>
   one.name === name ? one.isDefault || kept.isDefault : one.isDefault && one.restoredFor === kept.id;
 
-function warningsFor({ options }: Ground, { name, keepAs }: Promotion, chosen: NeonBranch, old: NeonBranch): string[] {
+function warningsFor({ options }: Account, { name, keepAs }: Promotion, chosen: NeonBranch, old: NeonBranch): string[] {
   const warnings: string[] = [];
   if (options.branch !== undefined && options.branch !== name) {
     warnings.push(`the configuration names the branch ${options.branch}: set \`branch: ${name}\` for this source`);

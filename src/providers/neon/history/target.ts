@@ -2,8 +2,8 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
+import { type Account, isFromSnapshot, type Scene } from "../account.ts";
 import type { NeonBranch, NeonPoint, NeonSnapshot } from "../api/types.ts";
-import { type Ground, isFromSnapshot, type Scene } from "../ground.ts";
 import { windowOf } from "../settings/window.ts";
 
 /** Where the data comes from. */
@@ -12,10 +12,10 @@ export type Origin =
   | { readonly kind: "snapshot"; readonly snapshot: NeonSnapshot };
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges; BRANCH_UNKNOWN for a point that is not there. */
-export async function originOf(ground: Ground, { branches, production }: Scene, target: HistoryTarget, work?: Work): Promise<Origin> {
+export async function originOf(account: Account, { branches, production }: Scene, target: HistoryTarget, work?: Work): Promise<Origin> {
   if (target.kind === "latest") return { kind: "history", branch: production, at: undefined };
-  if (target.kind === "snapshot") return await pointOrigin(ground, branches, target, work);
-  const window = windowOf(await ground.api.project(work), production, ground.clock.now());
+  if (target.kind === "snapshot") return await pointOrigin(account, branches, target, work);
+  const window = windowOf(await account.api.project(work), production, account.clock.now());
   const wanted = target.kind === "lsn" ? target.lsn : target.at.toISOString();
   if (window === undefined) throw outside(production, wanted, whyNoHistory(production));
   if (target.kind === "lsn") return { kind: "history", branch: production, at: { lsn: target.lsn } };
@@ -26,7 +26,7 @@ export async function originOf(ground: Ground, { branches, production }: Scene, 
 }
 
 async function pointOrigin(
-  { api }: Ground,
+  { api }: Account,
   branches: readonly NeonBranch[],
   { id, form }: HistoryTarget & { kind: "snapshot" },
   work?: Work,

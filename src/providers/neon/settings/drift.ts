@@ -1,8 +1,8 @@
 // Where the project differs from the policy, and why apply cannot mend it where it cannot.
 import { formatDuration } from "../../../core/duration.ts";
 import type { Drift } from "../../../ports/control.ts";
+import { isRoot } from "../account.ts";
 import type { NeonBranch, NeonScheduleItem } from "../api/types.ts";
-import { isRoot } from "../ground.ts";
 import type { NeonOptions } from "../options.ts";
 import { costOfHistory, titleOf } from "../plans.ts";
 import { roomFor } from "./limits.ts";
@@ -44,9 +44,9 @@ function missingBranch({ branches, project }: Survey, { branch = "" }: NeonOptio
 }
 
 /** A wish beyond the plan becomes two: the part that apply can do, and the rest with its price. */
-function historyDrift({ project, plan }: Survey, { wishes }: NeonOptions): Drift[] {
+function historyDrift({ project, plan }: Survey, { desired }: NeonOptions): Drift[] {
   const actualMs = project.historySeconds * 1000;
-  const wantedMs = wishes.windowMs;
+  const wantedMs = desired.windowMs;
   if (wantedMs === undefined || actualMs >= wantedMs) return [];
   const setting = SETTINGS.history;
   const actual = actualMs === 0 ? "off" : formatDuration(actualMs);
@@ -86,8 +86,8 @@ function defaultDrift({ branches }: Survey, production: NeonBranch): Drift[] {
   ];
 }
 
-function protectionDrift({ plan, limits }: Survey, production: NeonBranch, { wishes }: NeonOptions): Drift[] {
-  if (!wishes.protect || production.isProtected) return [];
+function protectionDrift({ plan, limits }: Survey, production: NeonBranch, { desired }: NeonOptions): Drift[] {
+  if (!desired.protect || production.isProtected) return [];
   const drift: Drift = {
     setting: SETTINGS.protection,
     wanted: "protected",
@@ -104,8 +104,8 @@ function protectionDrift({ plan, limits }: Survey, production: NeonBranch, { wis
 }
 
 /** One drift for what Neon's schedule can say, and one for each rule that it cannot. */
-function scheduleDrift({ schedule, plan }: Survey, production: NeonBranch, { wishes }: NeonOptions): Drift[] {
-  const rules = wishes.rules.filter(({ by }) => by === "provider");
+function scheduleDrift({ schedule, plan }: Survey, production: NeonBranch, { desired }: NeonOptions): Drift[] {
+  const rules = desired.rules.filter(({ by }) => by === "provider");
   if (rules.length === 0) return [];
   const setting = SETTINGS.schedule;
   const actual = describeSchedule(schedule);
@@ -142,8 +142,8 @@ function whyNoSchedule(production: NeonBranch, plan: Survey["plan"]): string | u
 }
 
 /** The items that the policy asks Neon to carry out. */
-export function wantedSchedule({ wishes }: NeonOptions): NeonScheduleItem[] {
-  return wishes.rules
+export function wantedSchedule({ desired }: NeonOptions): NeonScheduleItem[] {
+  return desired.rules
     .filter(({ by }) => by === "provider")
     .map(translateRule)
     .flatMap((translated) => ("item" in translated ? [translated.item] : []));

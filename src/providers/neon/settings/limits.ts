@@ -1,7 +1,7 @@
 // Use against limits: what the API says of this project first, the table of plans after it.
 import type { Limit } from "../../../ports/control.ts";
+import { isRoot } from "../account.ts";
 import type { NeonBranch, NeonProject, NeonSnapshot } from "../api/types.ts";
-import { isRoot } from "../ground.ts";
 import type { Plan } from "../plans.ts";
 
 export interface LimitFacts {

@@ -4,18 +4,18 @@ import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Drift, ProviderState, SettingsControl } from "../../../ports/control.ts";
-import { type Ground, isRoot, lookAround } from "../ground.ts";
+import { type Account, isRoot, lookAround } from "../account.ts";
 import { driftOf, SETTINGS, wantedSchedule } from "./drift.ts";
 import { describeSchedule } from "./schedule.ts";
 import { type Survey, survey } from "./survey.ts";
 import { warningsOf } from "./warnings.ts";
 import { type Window, windowOf } from "./window.ts";
 
-export function settingsControl(ground: Ground): SettingsControl {
-  const { options, clock } = ground;
+export function settingsControl(account: Account): SettingsControl {
+  const { options, clock } = account;
   return {
     async read(work) {
-      const seen = await survey(ground, work);
+      const seen = await survey(account, work);
       const now = clock.now();
       const window = seen.production === undefined ? undefined : windowOf(seen.project, seen.production, now);
       return {
@@ -23,45 +23,45 @@ export function settingsControl(ground: Ground): SettingsControl {
         window,
         limits: seen.limits,
         drift: driftOf(seen, options),
-        warnings: warningsOf(seen, options.wishes, now),
+        warnings: warningsOf(seen, options.desired, now),
       };
     },
     async apply(drift, work) {
       if (drift.blocked !== undefined) throw new LifeboatError("PROVIDER_LIMIT", `${drift.message}: ${drift.blocked}`);
       const mend = MEND[drift.setting];
       if (mend === undefined) throw new LifeboatError("BUG", `nobody knows how to mend the setting ${drift.setting}`);
-      await mend(ground, drift, work);
+      await mend(account, drift, work);
     },
   };
 }
 
-type Mend = (ground: Ground, drift: Drift, work: Work | undefined) => Promise<void>;
+type Mend = (account: Account, drift: Drift, work: Work | undefined) => Promise<void>;
 
 /** Each looks first and does nothing where nothing is left to do. */
 const MEND: Readonly<Record<string, Mend>> = {
   async [SETTINGS.history]({ api, options }, { wanted }, work) {
     // The words are rounded; the wish itself is not.
-    const wishMs = options.wishes.windowMs ?? 0;
+    const wishMs = options.desired.windowMs ?? 0;
     const seconds = Math.ceil((wanted === formatDuration(wishMs) ? wishMs : parseDuration(wanted)) / 1000);
     if ((await api.project(work)).historySeconds < seconds) await api.setHistory(seconds, work);
   },
-  async [SETTINGS.isDefault](ground, _, work) {
-    const { production } = await lookAround(ground, work);
-    if (!production.isDefault) await ground.api.setDefault(production.id, work);
+  async [SETTINGS.isDefault](account, _, work) {
+    const { production } = await lookAround(account, work);
+    if (!production.isDefault) await account.api.setDefault(production.id, work);
   },
-  async [SETTINGS.protection](ground, _, work) {
-    const { production } = await lookAround(ground, work);
-    if (!production.isProtected) await ground.api.updateBranch(production.id, { protected: true }, work);
+  async [SETTINGS.protection](account, _, work) {
+    const { production } = await lookAround(account, work);
+    if (!production.isProtected) await account.api.updateBranch(production.id, { protected: true }, work);
   },
-  async [SETTINGS.schedule](ground, { wanted }, work) {
-    const { production } = await lookAround(ground, work);
-    const items = wantedSchedule(ground.options);
+  async [SETTINGS.schedule](account, { wanted }, work) {
+    const { production } = await lookAround(account, work);
+    const items = wantedSchedule(account.options);
     if (describeSchedule(items) !== wanted) {
       throw new LifeboatError("PROVIDER_REFUSED", "the policy's snapshot schedule has changed since it was compared", {
         hint: "run `lifeboat plan SOURCE` again",
       });
     }
-    await ground.api.setSchedule(production.id, items, work);
+    await account.api.setSchedule(production.id, items, work);
   },
 };
 

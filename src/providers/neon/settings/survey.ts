@@ -1,8 +1,8 @@
 // Everything that settings are judged by, asked anew.
 import type { Work } from "../../../ports/connection.ts";
 import type { Limit } from "../../../ports/control.ts";
+import { type Account, isProduction, isRoot } from "../account.ts";
 import type { NeonBranch, NeonProject, NeonScheduleItem, NeonSnapshot } from "../api/types.ts";
-import { type Ground, isProduction, isRoot } from "../ground.ts";
 import { type Plan, planOf } from "../plans.ts";
 import { limitsOf } from "./limits.ts";
 
@@ -19,12 +19,12 @@ export interface Survey {
   readonly limits: readonly Limit[];
 }
 
-export async function survey(ground: Ground, work?: Work): Promise<Survey> {
-  const { api, options } = ground;
+export async function survey(account: Account, work?: Work): Promise<Survey> {
+  const { api, options } = account;
   const [project, branches, snapshots] = await Promise.all([api.project(work), api.branches(work), api.snapshots(work)]);
   const planName = options.plan ?? project.subscription ?? (await api.ownPlan(work));
   const plan = planOf(planName);
-  const production = branches.find((branch) => isProduction(ground, branch));
+  const production = branches.find((branch) => isProduction(account, branch));
   // Only root branches have a schedule, and only on plans that have schedules at all.
   const hasSchedule = production !== undefined && isRoot(production) && plan?.scheduledSnapshots !== false;
   const schedule = hasSchedule ? await api.schedule(production.id, work) : [];

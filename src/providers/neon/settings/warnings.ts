@@ -1,9 +1,9 @@
 // True things that a user should know and that are no drift.
 import { slotsBetween } from "../../../core/cron.ts";
 import { formatDuration } from "../../../core/duration.ts";
+import { childrenOf, isFromSnapshot, isRoot } from "../account.ts";
 import type { NeonBranch } from "../api/types.ts";
-import { childrenOf, isFromSnapshot, isRoot } from "../ground.ts";
-import type { NeonRule, NeonWishes } from "../options.ts";
+import type { NeonDesired, NeonRule } from "../options.ts";
 import { EXTRA_BRANCH_MONTH_USD, titleOf } from "../plans.ts";
 import { nearLimits } from "./limits.ts";
 import { describeSchedule } from "./schedule.ts";
@@ -11,15 +11,15 @@ import type { Survey } from "./survey.ts";
 
 const YEAR_MS = 365 * 86_400_000;
 
-export function warningsOf(survey: Survey, wishes: NeonWishes, now: Date): string[] {
+export function warningsOf(survey: Survey, desired: NeonDesired, now: Date): string[] {
   const { production, branches } = survey;
   return [
     ...planWarnings(survey),
-    ...shortWish(survey, wishes),
+    ...shortWish(survey, desired),
     ...nearLimits(survey.limits),
     ...(production === undefined ? [] : branchWarnings(production, branches)),
-    ...appetite(survey, wishes.rules, now),
-    ...foreignSchedule(survey, wishes),
+    ...appetite(survey, desired.rules, now),
+    ...foreignSchedule(survey, desired),
   ];
 }
 
@@ -37,7 +37,7 @@ function planWarnings({ plan, planName, branches }: Survey): string[] {
 }
 
 /** R1: a policy that asks for less than what the plan allows says so. */
-function shortWish({ plan }: Survey, { windowMs }: NeonWishes): string[] {
+function shortWish({ plan }: Survey, { windowMs }: NeonDesired): string[] {
   if (plan === undefined || windowMs === undefined || windowMs >= plan.historyMaxSeconds * 1000) return [];
   const most = formatDuration(plan.historyMaxSeconds * 1000);
   return [`the policy asks for a history window of ${formatDuration(windowMs)}, and the ${titleOf(plan)} plan would keep ${most}`];
@@ -86,7 +86,7 @@ function appetite({ limits, plan }: Survey, rules: readonly NeonRule[], now: Dat
   return warnings;
 }
 
-function foreignSchedule({ schedule }: Survey, wishes: NeonWishes): string[] {
-  if (schedule.length === 0 || wishes.rules.some(({ by }) => by === "provider")) return [];
+function foreignSchedule({ schedule }: Survey, desired: NeonDesired): string[] {
+  if (schedule.length === 0 || desired.rules.some(({ by }) => by === "provider")) return [];
   return [`Neon takes snapshots by a schedule that the policy does not name: ${describeSchedule(schedule)}`];
 }

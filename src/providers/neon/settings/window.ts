@@ -1,7 +1,7 @@
 // The recovery window of a branch: which instants Neon can bring back.
 
+import { isFromSnapshot } from "../account.ts";
 import type { NeonBranch, NeonProject } from "../api/types.ts";
-import { isFromSnapshot } from "../ground.ts";
 
 export interface Window {
   readonly earliest: Date;

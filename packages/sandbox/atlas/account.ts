@@ -1,0 +1,80 @@
+// The organization and its one project, and what a client looks at to see whether it may come in.
+import { iso } from "./body.ts";
+import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { missing } from "./errors.ts";
+import { page } from "./paging.ts";
+import type { RateLimit } from "./rate-limits.ts";
+import type { Cluster } from "./state.ts";
+
+export function getSystemStatus(emulator: Emulator): Answer {
+  const apiKey = {
+    accessList: [],
+    id: emulator.world.orgId,
+    publicKey: "sandboxx",
+    roles: [{ orgId: emulator.world.orgId, roleName: "ORG_OWNER" }],
+  };
+  return ok({ apiKey, appName: "MongoDB Atlas", build: "sandbox", links: [], throttling: false });
+}
+
+export function listOrganizations(emulator: Emulator, call: Call): Answer {
+  const { orgId, orgName } = emulator.world;
+  const asked = call.url.searchParams.get("name");
+  const all = asked === null || orgName.startsWith(asked) ? [orgName] : [];
+  return ok(page(call.url, all, (name) => ({ id: orgId, isDeleted: false, links: [], name, skipDefaultAlertsSettings: false })));
+}
+
+function group(emulator: Emulator): object {
+  const { groupId, groupName, orgId, clusters, createdAt } = emulator.world;
+  return {
+    clusterCount: clusters.size,
+    created: iso(createdAt),
+    id: groupId,
+    links: [{ href: `${emulator.origin}/api/atlas/v2/groups/${groupId}`, rel: "self" }],
+    name: groupName,
+    orgId,
+    regionUsageRestrictions: "COMMERCIAL_FEDRAMP_REGIONS_ONLY",
+    tags: [],
+    withDefaultAlertsSettings: true,
+  };
+}
+
+export const getGroup = (emulator: Emulator): Answer => ok(group(emulator));
+export const listGroups = (emulator: Emulator, call: Call): Answer => ok(page(call.url, [emulator], group));
+
+/** Every cluster of every project, in short. */
+export function listAllClusters(emulator: Emulator, call: Call): Answer {
+  const { groupId, groupName, orgId, orgName, clusters } = emulator.world;
+  const short = (cluster: Cluster): object => ({
+    alertCount: 0,
+    authEnabled: true,
+    availability: cluster.data === undefined ? "unavailable" : "available",
+    backupEnabled: cluster.settings.backupEnabled,
+    clusterId: cluster.id,
+    dataSizeBytes: 0,
+    name: cluster.name,
+    nodeCount: 3,
+    sslEnabled: false,
+    type: "REPLICA_SET",
+    versions: [cluster.settings.mongoDBVersion],
+  });
+  const all = { clusters: [...clusters.values()].map(short), groupId, groupName, orgId, orgName, planType: "Atlas", tags: [] };
+  return ok(page(call.url, [all], (each) => each));
+}
+
+const limitView = (limit: RateLimit): object => ({
+  capacity: { defaultValue: limit.capacity, value: limit.capacity },
+  endpointSetId: limit.id,
+  endpointSetName: limit.name,
+  endpoints: [],
+  refillDurationSeconds: { defaultValue: limit.refillDurationSeconds, value: limit.refillDurationSeconds },
+  refillRate: { defaultValue: limit.refillRate, value: limit.refillRate },
+  scope: "GROUP",
+});
+
+export const listRateLimits = (emulator: Emulator, call: Call): Answer => ok(page(call.url, emulator.buckets.limits, limitView));
+
+export function getRateLimit(emulator: Emulator, call: Call): Answer {
+  const found = emulator.buckets.limits.find((limit) => limit.id === call.params.endpointSetId);
+  if (found === undefined) throw missing("RATE_LIMIT_NOT_FOUND", "There is no such set of endpoints.", call.params.endpointSetId);
+  return ok(limitView(found));
+}

@@ -1,0 +1,193 @@
+// The Atlas Administration API v2 on loopback in front of servers that speak MongoDB's protocol: for tests, the demonstration, and
+// trying a policy before it meets production.
+//
+// It knows one organization with one project. What was chosen where nobody outside knows is in assumptions.ts.
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { MongoSandbox } from "../mongo/sandbox.ts";
+import { type Credentials, Gate, mintCredentials } from "./auth.ts";
+import { runDue } from "./clockwork.ts";
+import { dataFactory } from "./data.ts";
+import { DURATIONS, type Durations } from "./durations.ts";
+import { Emulator } from "./emulator.ts";
+import { FaultList, type Faults } from "./faults.ts";
+import { addCluster, type ClusterWish } from "./first-clusters.ts";
+import { mintId, mintPrivateKey } from "./ids.ts";
+import { Buckets, type RateLimitFigures } from "./rate-limits.ts";
+import { serve } from "./server.ts";
+import type { StateName, World } from "./state.ts";
+import { Timekeeper } from "./time.ts";
+import { beginTurns } from "./turns.ts";
+
+export interface AtlasSandboxOptions {
+  readonly port?: number | undefined;
+  /** The clock of everything the API and the data say; the machine's unless told. After a jump call `tick`, or use `advance`. */
+  readonly clock?: { now(): Date } | undefined;
+  /** How many times as fast as at the real service work goes on: 100 unless told, so a cluster is made in five seconds. */
+  readonly speed?: number | undefined;
+  /** Durations to be changed, in simulated milliseconds. */
+  readonly delays?: Partial<Durations> | undefined;
+  /** What it begins with; one M10 cluster with continuous backup unless told. */
+  readonly clusters?: readonly ClusterWish[] | undefined;
+  /** Of that one cluster. */
+  readonly tier?: string | undefined;
+  readonly backup?: boolean | undefined;
+  readonly pit?: boolean | undefined;
+  /** Users of the project's databases, for every cluster; one unless told. */
+  readonly users?: readonly { readonly user: string; readonly password: string }[] | undefined;
+  /** Addresses and blocks that API calls may come from; all unless told. */
+  readonly apiAccessList?: readonly string[] | undefined;
+  /** Figures of the token buckets `clusters`, `backup`, `events`, `default`. */
+  readonly rateLimits?: Readonly<Record<string, RateLimitFigures>> | undefined;
+  /** Providers whose keys the project has: `AWS`, `AZURE`, `GCP`. */
+  readonly keys?: readonly string[] | undefined;
+  /** Where directories lie that stand for export buckets; a temporary one, which is removed, unless told. */
+  readonly bucketRoot?: string | undefined;
+  /** How often the data's log gets an entry that changes nothing; 0: never. */
+  readonly noopEveryMs?: number | undefined;
+}
+
+export interface AtlasSandbox extends Credentials {
+  /** Without a path, as `https://cloud.mongodb.com`. */
+  readonly apiHost: string;
+  readonly orgId: string;
+  readonly groupId: string;
+  /** Name of the first cluster. */
+  readonly cluster: string;
+  /** Connection string of the first cluster's data, with user and password. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  readonly faults: Faults;
+  /** What it holds, for tests to look at. */
+  readonly world: World;
+  now(): Date;
+  /** Puts the clock forward and does everything that became due, in order. */
+  advance(ms: number): Promise<void>;
+  /** Does what became due: after the test's own clock has jumped. */
+  tick(): Promise<void>;
+  /** Clusters that there are. `server` is undefined before it is ready, and while it is being restored. */
+  clusters(): readonly { readonly name: string; readonly stateName: StateName; readonly server: MongoSandbox | undefined }[];
+  /** The directory that stands for the export buckets. */
+  bucketRoot(): Promise<string>;
+  /** Support agrees that the Backup Compliance Policy may be disabled. */
+  allowComplianceRemoval(): void;
+  close(): Promise<void>;
+}
+
+const SPEED = 100;
+
+export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Promise<AtlasSandbox> {
+  const { clock } = options;
+  const time = new Timekeeper(options.speed ?? SPEED, clock && (() => clock.now().getTime()));
+  const users = options.users ?? [{ user: "sandbox", password: mintPrivateKey() }];
+  const world = makeWorld(time.now(), options.keys ?? []);
+  const buckets = bucketDirectory(options.bucketRoot);
+  const faults = new FaultList(async (name) => {
+    const data = emulator.anyCluster(name).data;
+    await data?.shut();
+    return async () => data?.open();
+  });
+  const emulator = new Emulator({
+    world,
+    time,
+    durations: { ...DURATIONS, ...options.delays },
+    faults,
+    buckets: new Buckets(() => time.elapsedMs(), options.rateLimits),
+    data: dataFactory({ users, clock: () => time.clock(), noopEveryMs: options.noopEveryMs, strange: () => faults.lateLogins }),
+    bucketRoot: buckets.open,
+  });
+  const credentials = mintCredentials(time.now());
+  const gate = new Gate(credentials, () => time.clock(), options.apiAccessList);
+  const turns = beginTurns(() => runDue(emulator));
+  const http = createServer((request, response) => {
+    request.on("error", () => response.destroy()); // the client went away
+    void serve(emulator, gate, turns.take, request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
+  });
+  http.requestTimeout = 0;
+  const stop = async (): Promise<void> => {
+    const closed = new Promise<void>((resolve) => http.close(() => resolve()));
+    http.closeAllConnections();
+    await closed;
+    for (const cluster of world.clusters.values()) await cluster.data?.close();
+    await buckets.remove();
+  };
+  try {
+    const requested = options.clusters ?? [{ tier: options.tier, backup: options.backup, pit: options.pit }];
+    for (const request of requested) await addCluster(emulator, request);
+    await new Promise<void>((resolve, reject) => http.once("error", reject).listen(options.port ?? 0, "127.0.0.1", resolve));
+  } catch (error) {
+    turns.stop();
+    await stop();
+    throw error;
+  }
+  emulator.origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const [first] = world.clusters.values();
+  const [who] = users;
+  const as = who === undefined ? "" : `${encodeURIComponent(who.user)}:${encodeURIComponent(who.password)}@`;
+  return {
+    ...credentials,
+    apiHost: emulator.origin,
+    orgId: world.orgId,
+    groupId: world.groupId,
+    cluster: first?.name ?? "",
+    url: first?.data === undefined ? "" : `mongodb://${as}${first.data.host}/?authSource=admin&replicaSet=${first.replicaSetName}`,
+    user: who?.user ?? "",
+    password: who?.password ?? "",
+    faults,
+    world,
+    now: () => time.clock(),
+    advance: (ms) => turns.due(() => time.advance(ms)),
+    tick: () => turns.due(),
+    clusters: () => [...world.clusters.values()].map(({ name, stateName, data }) => ({ name, stateName, server: data?.present })),
+    bucketRoot: buckets.open,
+    allowComplianceRemoval() {
+      if (world.compliance !== undefined) world.compliance.deletable = true;
+    },
+    async close() {
+      const failure = await turns.end();
+      await stop();
+      if (failure !== undefined) throw failure;
+    },
+  };
+}
+
+function makeWorld(now: Date, keys: readonly string[]): World {
+  const enabled = (provider: string): Record<string, unknown> => ({ enabled: keys.includes(provider), valid: keys.includes(provider) });
+  return {
+    groupId: mintId(now),
+    groupName: "sandbox",
+    orgId: mintId(now),
+    orgName: "Sandbox",
+    createdAt: now,
+    clusters: new Map(),
+    retired: new Map(),
+    events: [],
+    accessList: new Map(),
+    buckets: new Map(),
+    alertConfigs: new Map(),
+    encryption: { awsKms: enabled("AWS"), azureKeyVault: enabled("AZURE"), googleCloudKms: enabled("GCP") },
+    compliance: undefined,
+  };
+}
+
+/** Made when it is needed; removed when it is ours. */
+function bucketDirectory(given: string | undefined): { open(): Promise<string>; remove(): Promise<void> } {
+  let made: Promise<string> | undefined;
+  const open = (): Promise<string> => {
+    if (given !== undefined) return Promise.resolve(given);
+    made ??= mkdtemp(join(tmpdir(), "lifeboat-atlas-"));
+    return made;
+  };
+  return {
+    open,
+    async remove() {
+      if (made !== undefined) await rm(await made, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,126 @@
+// What belongs to the account: the user with the plan's limits, organizations, keys, regions, consumption.
+
+import { type Answer, type Call, type Emulator, optional, required } from "./emulator.ts";
+import { NeonFault, notFound } from "./errors.ts";
+import { mintKey } from "./ids.ts";
+import type { ApiKey, World } from "./state.ts";
+
+const EMAIL = "sandbox@example.com";
+const REGIONS = [
+  { region_id: "aws-us-east-2", name: "AWS US East 2 (Ohio)", default: true, geo_lat: "40.0946354", geo_long: "-82.7541337" },
+  { region_id: "aws-eu-central-1", name: "AWS Europe Central 1 (Frankfurt)", default: false, geo_lat: "50.1109221", geo_long: "8.6821267" },
+];
+
+export function addKey(world: World, name: string, now: Date, projectId?: string, key = mintKey()): ApiKey {
+  const made: ApiKey = { id: world.nextNumber++, key, name, createdAt: now, projectId };
+  world.keys.set(key, made);
+  return made;
+}
+
+export function getUser(emulator: Emulator): Answer {
+  const { plan, limits, account } = emulator.world;
+  return {
+    status: 200,
+    body: {
+      active_seconds_limit: 0,
+      auth_accounts: [{ email: EMAIL, image: "", login: "sandbox", name: "sandbox", provider: "github" }],
+      email: EMAIL,
+      id: account.id,
+      image: "",
+      login: "sandbox",
+      name: "Sandbox",
+      last_name: "",
+      projects_limit: limits.projects,
+      branches_limit: limits.branches,
+      max_autoscaling_limit: plan === "free" ? 2 : 16,
+      plan: `${plan}_v3`,
+    },
+  };
+}
+
+export function getAuth(emulator: Emulator, call: Call): Answer {
+  return { status: 200, body: { account_id: emulator.world.account.orgId, auth_method: "api_key_user", auth_data: String(call.key.id) } };
+}
+
+export function listOrganizations(emulator: Emulator, call: Call): Answer {
+  refuseProjectKey(call);
+  const { account, plan } = emulator.world;
+  const at = new Date(0);
+  const organization = {
+    id: account.orgId,
+    name: "Sandbox",
+    handle: "sandbox",
+    plan: `${plan}_v3`,
+    created_at: at,
+    updated_at: at,
+    managed_by: "console",
+  };
+  return { status: 200, body: { organizations: [organization] } };
+}
+
+export const listRegions = (): Answer => ({ status: 200, body: { regions: REGIONS } });
+
+export function listKeys(emulator: Emulator, call: Call): Answer {
+  refuseProjectKey(call);
+  const creator = { id: emulator.world.account.id, name: "sandbox", image: "" };
+  const keys = [...emulator.world.keys.values()].map((key) => ({
+    id: key.id,
+    name: key.name,
+    created_at: key.createdAt,
+    created_by: creator,
+    last_used_at: key.lastUsedAt,
+    last_used_from_addr: "127.0.0.1",
+  }));
+  return { status: 200, body: keys };
+}
+
+/** The secret is in this answer and in no other. */
+export function createKey(emulator: Emulator, call: Call): Answer {
+  refuseProjectKey(call);
+  const projectId = call.params.org === undefined ? undefined : optional(call.body, "project_id", "string");
+  if (projectId !== undefined && !emulator.world.projects.has(projectId)) throw notFound("project");
+  const made = addKey(emulator.world, required(call.body, "key_name", "string"), emulator.time.now(), projectId);
+  return {
+    status: 200,
+    body: {
+      id: made.id,
+      key: made.key,
+      name: made.name,
+      created_at: made.createdAt,
+      created_by: emulator.world.account.id,
+      ...(projectId === undefined ? {} : { project_id: projectId }),
+    },
+  };
+}
+
+export function revokeKey(emulator: Emulator, call: Call): Answer {
+  refuseProjectKey(call);
+  const found = [...emulator.world.keys.values()].find((key) => String(key.id) === call.params.key);
+  if (found === undefined) throw notFound("key");
+  emulator.world.keys.delete(found.key);
+  return {
+    status: 200,
+    body: {
+      id: found.id,
+      name: found.name,
+      created_at: found.createdAt,
+      created_by: emulator.world.account.id,
+      last_used_at: found.lastUsedAt,
+      last_used_from_addr: "127.0.0.1",
+      revoked: true,
+    },
+  };
+}
+
+/** Nothing is metered here, and the free plan has no history of it. */
+export function consumption(emulator: Emulator, call: Call): Answer {
+  if (emulator.world.plan === "free") throw new NeonFault(403, "", "consumption history is not available on the free plan");
+  for (const key of ["from", "to", "granularity", "org_id", "metrics"]) {
+    if (!call.query.has(key)) throw new NeonFault(400, "", `${key} is required`);
+  }
+  return { status: 200, body: call.params.kind === "branches" ? { branches: [] } : { projects: [] } };
+}
+
+function refuseProjectKey(call: Call): void {
+  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+}

@@ -1,0 +1,205 @@
+// Projects: made, listed, changed, deleted for a while, recovered.
+import { branchView, connectionViews } from "./branch-view.ts";
+import { checkName } from "./branches.ts";
+import { databaseView, firstCatalog, firstSql, roleView } from "./catalog.ts";
+import { addEndpoint, checkEndpoint, endpointViews } from "./computes.ts";
+import { type Answer, type Call, type Emulator, type Json, optional, part } from "./emulator.ts";
+import { invalid, limitReached, NeonFault, notFound } from "./errors.ts";
+import { mintId, mintProjectId } from "./ids.ts";
+import { mutate, operationViews, queue } from "./operations.ts";
+import { page } from "./paging.ts";
+import { commonView, projectView } from "./project-view.ts";
+import { type Branch, databasesOf, endpointsOf, type Project, rolesOf } from "./state.ts";
+
+const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
+
+export interface ProjectRequest {
+  readonly name?: string | undefined;
+  readonly branchName?: string | undefined;
+  readonly roleName?: string | undefined;
+  readonly databaseName?: string | undefined;
+  readonly historySeconds?: number | undefined;
+  readonly pgVersion?: number | undefined;
+  readonly regionId?: string | undefined;
+  readonly settings?: Json | undefined;
+  readonly endpointSettings?: Json | undefined;
+}
+
+/** A project with one branch, one role, one database and one compute. No server is started. */
+export async function addProject(emulator: Emulator, requested: ProjectRequest): Promise<Project> {
+  const { limits, projects } = emulator.world;
+  if (projects.size >= limits.projects) throw limitReached("PROJECTS_LIMIT_EXCEEDED", `projects limit exceeded, limit: ${limits.projects}`);
+  const historySeconds = requested.historySeconds ?? limits.defaultHistorySeconds;
+  checkHistory(emulator, historySeconds);
+  const now = emulator.time.now();
+  const id = mintProjectId();
+  const project: Project = {
+    id,
+    name: requested.name ?? id,
+    regionId: requested.regionId ?? "us-east-2",
+    pgVersion: requested.pgVersion ?? 17,
+    historySeconds,
+    settings: { ...requested.settings },
+    endpointSettings: { ...requested.endpointSettings },
+    createdAt: now,
+    updatedAt: now,
+    branches: new Map(),
+    endpoints: new Map(),
+    snapshots: new Map(),
+    operations: [],
+    gone: new Set(),
+    busy: false,
+  };
+  const catalog = firstCatalog(emulator, requested.roleName ?? "neondb_owner", requested.databaseName ?? "neondb");
+  const line = await emulator.fleet.createLine({ sql: firstSql(catalog) });
+  const branch: Branch = {
+    id: mintId("br"),
+    name: requested.branchName ?? "main",
+    parentId: undefined,
+    line,
+    default: true,
+    protected: false,
+    original: true,
+    createdAt: now,
+    updatedAt: now,
+    initSource: "parent-data",
+    catalog,
+    schedule: [],
+    scheduledUpTo: now,
+    sizeBytes: 0,
+  };
+  checkName(project, branch.name);
+  project.branches.set(branch.id, branch);
+  await addEndpoint(emulator, project, branch, { type: "read_write" });
+  projects.set(id, project);
+  return project;
+}
+
+function checkHistory(emulator: Emulator, seconds: number): void {
+  const max = emulator.world.limits.maxHistorySeconds;
+  if (!Number.isInteger(seconds) || seconds < 0) throw invalid("history_retention_seconds must be a whole number of seconds");
+  if (seconds <= max) return;
+  throw invalid(
+    `requested history retention seconds exceeds allowed maximum; requested_history_retention_seconds:"${seconds}", max:"${max}"`,
+  );
+}
+
+export function listProjects(emulator: Emulator, call: Call): Answer {
+  const search = call.query.get("search") ?? "";
+  const recoverable = call.query.get("recoverable") === "true";
+  const org = call.query.get("org_id");
+  const all = [...emulator.world.projects.values()].filter(
+    (project) =>
+      (project.deletedAt !== undefined) === recoverable &&
+      (project.name.includes(search) || project.id.includes(search)) &&
+      (org === null || org === emulator.world.account.orgId) &&
+      (call.key.projectId === undefined || call.key.projectId === project.id),
+  );
+  const { items, cursor } = page(call.query, all, (project) => project.id, { usual: 10, most: 400 });
+  const projects = items.map((project) => ({
+    ...commonView(emulator, project),
+    active_time: 0,
+    ...(project.deletedAt === undefined
+      ? {}
+      : { deleted_at: project.deletedAt, recoverable_until: new Date(project.deletedAt.getTime() + RECOVERABLE_MS) }),
+  }));
+  return {
+    status: 200,
+    body: { projects, applications: {}, integrations: {}, ...(cursor === undefined ? {} : { pagination: { cursor } }) },
+  };
+}
+
+export const listShared = (): Answer => ({ status: 200, body: { projects: [] } });
+
+export async function getProject(emulator: Emulator, call: Call): Promise<Answer> {
+  const project = emulator.project(call);
+  for (const branch of project.branches.values()) {
+    // One whose server sleeps has the size it had.
+    if (emulator.fleet.isRunning(branch.line)) branch.sizeBytes = (await emulator.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
+  }
+  return { status: 200, body: { project: projectView(emulator, project) } };
+}
+
+export async function createProject(emulator: Emulator, call: Call): Promise<Answer> {
+  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+  const wanted = part(call.body, "project");
+  const first = optional(wanted, "branch", "object") ?? {};
+  const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
+  if (endpointSettings !== undefined) checkEndpoint(emulator, {} as Project, undefined, { ...endpointSettings, type: "read_write" });
+  const project = await addProject(emulator, {
+    name: optional(wanted, "name", "string"),
+    branchName: optional(first, "name", "string"),
+    roleName: optional(first, "role_name", "string"),
+    databaseName: optional(first, "database_name", "string"),
+    historySeconds: optional(wanted, "history_retention_seconds", "number"),
+    pgVersion: optional(wanted, "pg_version", "number"),
+    regionId: optional(wanted, "region_id", "string"),
+    settings: optional(wanted, "settings", "object"),
+    endpointSettings,
+  });
+  return mutate(emulator, project, () => {
+    const branch = [...project.branches.values()][0] as Branch;
+    const endpoints = endpointsOf(project, branch);
+    const operations = queue(
+      emulator,
+      project,
+      [
+        { action: "create_timeline", branchId: branch.id },
+        { action: "start_compute", branchId: branch.id, endpointId: endpoints[0]?.id },
+      ],
+      call.stuck,
+    );
+    return {
+      status: 201,
+      body: {
+        project: projectView(emulator, project),
+        connection_uris: endpoints.flatMap((endpoint) => connectionViews(branch, endpoint)),
+        roles: rolesOf(branch).map((role) => roleView(branch, role, true)),
+        databases: databasesOf(branch).map((database) => databaseView(branch, database)),
+        operations: operationViews(emulator, project, operations),
+        branch: branchView(emulator, project, branch),
+        endpoints: endpointViews(emulator, project, endpoints),
+      },
+    };
+  });
+}
+
+export function updateProject(emulator: Emulator, call: Call): Answer {
+  const project = emulator.project(call);
+  const wanted = part(call.body, "project");
+  const historySeconds = optional(wanted, "history_retention_seconds", "number") ?? project.historySeconds;
+  checkHistory(emulator, historySeconds);
+  const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
+  if (endpointSettings !== undefined) checkEndpoint(emulator, project, undefined, { ...endpointSettings, type: "read_write" });
+  Object.assign(project, {
+    name: optional(wanted, "name", "string") ?? project.name,
+    historySeconds,
+    settings: { ...project.settings, ...optional(wanted, "settings", "object") },
+    endpointSettings: { ...project.endpointSettings, ...endpointSettings },
+    updatedAt: emulator.time.now(),
+  });
+  const [branch] = project.branches.values();
+  const operations = queue(emulator, project, [{ action: "apply_config", branchId: branch?.id }], call.stuck);
+  return { status: 200, body: { project: projectView(emulator, project), operations: operationViews(emulator, project, operations) } };
+}
+
+export async function deleteProject(emulator: Emulator, call: Call): Promise<Answer> {
+  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key cannot delete the project");
+  const project = emulator.project(call);
+  project.deletedAt = emulator.time.now();
+  for (const branch of project.branches.values()) await emulator.fleet.stop(branch.line);
+  return { status: 200, body: { project: projectView(emulator, project) } };
+}
+
+export function recoverProject(emulator: Emulator, call: Call): Answer {
+  const project = emulator.world.projects.get(call.params.project ?? "");
+  if (project?.deletedAt === undefined) throw notFound("project");
+  project.deletedAt = undefined;
+  return {
+    status: 200,
+    body: {
+      project: projectView(emulator, project),
+      branches: [...project.branches.values()].map((branch) => branchView(emulator, project, branch)),
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// Size and SHA-256 of bytes as they pass, and the judgement against what a manifest promised.
+import { createHash } from "node:crypto";
+import type { ByteFacts } from "../core/byte-facts.ts";
+import { LifeboatError } from "../core/errors.ts";
+
+/** Adds up size and SHA-256 of everything that passes. `facts` is undefined until the bytes have ended. */
+export class Meter {
+  facts: ByteFacts | undefined;
+  readonly #hash = createHash("sha256");
+  #sizeBytes = 0;
+
+  async *measure(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of bytes) {
+      this.#hash.update(chunk);
+      this.#sizeBytes += chunk.length;
+      yield chunk;
+    }
+    this.facts = { sizeBytes: this.#sizeBytes, sha256: this.#hash.digest("hex") };
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+}
+
+/** What is being measured, for messages. */
+export type Side = "stored" | "plain";
+
+/**
+ * Passes bytes on and ends only if they were exactly the expected ones; otherwise throws INTEGRITY,
+ * as soon as they are too many, or at their end.
+ */
+export async function* verified(bytes: AsyncIterable<Uint8Array>, expected: ByteFacts, side: Side): AsyncGenerator<Uint8Array, void> {
+  const meter = new Meter();
+  for await (const chunk of meter.measure(bytes)) {
+    if (meter.sizeBytes > expected.sizeBytes) {
+      throw new LifeboatError("INTEGRITY", `the ${side} data goes on after byte ${expected.sizeBytes}, where the manifest says it ends`, {
+        details: { side, expectedBytes: expected.sizeBytes },
+      });
+    }
+    yield chunk;
+  }
+  if (meter.facts !== undefined) compareFacts(meter.facts, expected, side);
+}
+
+/** Throws INTEGRITY unless both are equal. */
+export function compareFacts(actual: ByteFacts, expected: ByteFacts, side: Side): void {
+  const details = { side, expected, actual };
+  if (actual.sizeBytes !== expected.sizeBytes) {
+    const how = actual.sizeBytes < expected.sizeBytes ? "ends early, at" : "goes on to";
+    throw new LifeboatError("INTEGRITY", `the ${side} data ${how} byte ${actual.sizeBytes} of ${expected.sizeBytes}`, { details });
+  }
+  if (actual.sha256 !== expected.sha256) {
+    throw new LifeboatError(
+      "INTEGRITY",
+      `the ${side} data differs from what was written: SHA-256 of its ${actual.sizeBytes} bytes is ${actual.sha256}, not ${expected.sha256}`,
+      { details },
+    );
+  }
+}
