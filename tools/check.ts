@@ -1,7 +1,8 @@
-// Everything a change must pass: format and lint, types, unused code, generated documents, tests (the architecture's among them).
+// Everything a change must pass: format and lint, types, unused code, generated documents, prose, tests (the architecture's among them).
 // `--no-tests` leaves the tests out, for those who have just run them.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { proseIsPlain } from "./prose.ts";
 import { staleDocuments } from "./stale.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -15,6 +16,7 @@ const steps: readonly (readonly [string, () => boolean | Promise<boolean>])[] = 
   ["types", node(at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.json"))],
   ["unused code", node(at("node_modules/knip/bin/knip.js"), "--no-progress")],
   ["generated documents", documents],
+  ["prose", proseIsPlain],
   ...(process.argv.includes("--no-tests") ? [] : [["tests", node(at("test/run.ts"))] as const]),
 ];
 
