@@ -14,7 +14,7 @@ import { NAME_PATTERNS } from "./core/names.ts";
 import { objectiveOf, type Promised } from "./core/objectives.ts";
 import type { RetentionPolicy } from "./core/retention.ts";
 import type { ArchiveOptions, Aside, Context, SnapshotPolicy, Source } from "./operations/context.ts";
-import type { PointEntry } from "./operations/points.ts";
+import type { PointEntry } from "./operations/points/points.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Probe } from "./ports/engine.ts";
 import type { Provider } from "./ports/provider.ts";

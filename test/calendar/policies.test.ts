@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LATEST } from "../../src/core/recovery-target.ts";
-import { backup } from "../../src/operations/backup.ts";
-import { setHold } from "../../src/operations/hold.ts";
-import { providerStatus } from "../../src/operations/provider-status.ts";
+import { backup } from "../../src/operations/backup/backup.ts";
+import { snapshot } from "../../src/operations/backup/snapshot.ts";
+import { findAnyPoint } from "../../src/operations/points/snapshots.ts";
 import { drill } from "../../src/operations/recovery/drill.ts";
-import { snapshot } from "../../src/operations/snapshot.ts";
-import { findAnyPoint } from "../../src/operations/snapshots.ts";
+import { setHold } from "../../src/operations/retention/hold.ts";
+import { providerStatus } from "../../src/operations/watch/provider-status.ts";
 import { dateOf, dayOf, type Habit, isFirst, isSunday, survivors } from "../support/almanac.ts";
 import { DAY_MS, HOUR_MS, practise } from "../support/calendar.ts";
 import { startFakeNeon, startRealNeon } from "../support/neon-sandbox.ts";

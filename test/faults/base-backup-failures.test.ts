@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../src/core/errors.ts";
 import { beginBase } from "../../src/engines/postgres/base/begin.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
-import { backup } from "../../src/operations/backup.ts";
+import { backup } from "../../src/operations/backup/backup.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { BaseDump } from "../../src/ports/physical.ts";
 import type { Storage } from "../../src/ports/storage.ts";

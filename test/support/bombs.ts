@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import type { Context } from "../../src/operations/context.ts";
-import type { PointEntry } from "../../src/operations/points.ts";
+import type { PointEntry } from "../../src/operations/points/points.ts";
 import { readFingerprint } from "../../src/operations/recovery/load.ts";
 import { readWhole } from "../../src/repository/whole.ts";
 import { generateIdentity, type OpenKey, type SealKey } from "../../src/seal/keys.ts";

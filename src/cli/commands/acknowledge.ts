@@ -2,7 +2,7 @@
 import { text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
-import { acknowledge } from "../../operations/acknowledge.ts";
+import { acknowledge } from "../../operations/retention/acknowledge.ts";
 import { defineCommand } from "../command.ts";
 import { sourceNamed, withContext } from "../session.ts";
 

@@ -2,7 +2,7 @@
 import { flag, text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
-import { archive, archiveFile, stopArchive } from "../../operations/archive.ts";
+import { archive, archiveFile, stopArchive } from "../../operations/archive/archive.ts";
 import { defineCommand } from "../command.ts";
 import { sourceNamed, withContext } from "../session.ts";
 

@@ -2,11 +2,11 @@
 import { listOf } from "../../config/option.ts";
 import { flag, oneOf, path, text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
-import { type BackupRequest, backup } from "../../operations/backup.ts";
+import { type BackupRequest, backup } from "../../operations/backup/backup.ts";
+import { appendDeployLog } from "../../operations/backup/deploy-log.ts";
+import { makeDue } from "../../operations/backup/due.ts";
+import { snapshot } from "../../operations/backup/snapshot.ts";
 import type { Source } from "../../operations/context.ts";
-import { appendDeployLog } from "../../operations/deploy-log.ts";
-import { makeDue } from "../../operations/due.ts";
-import { snapshot } from "../../operations/snapshot.ts";
 import { defineCommand } from "../command.ts";
 import { backupJson, renderBackup, renderDue, renderSnapshot, snapshotJson } from "../render/backup.ts";
 import { sourceNamed, sourcesNamed, withContext } from "../session.ts";

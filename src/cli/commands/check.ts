@@ -2,7 +2,7 @@
 import { text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
-import { checkRepository, checkSource } from "../../operations/check.ts";
+import { checkRepository, checkSource } from "../../operations/watch/check.ts";
 import { defineCommand } from "../command.ts";
 import { sourcesNamed, withContext } from "../session.ts";
 

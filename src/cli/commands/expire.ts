@@ -4,7 +4,7 @@ import { formatBytes } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { pointJson } from "../../core/restore-point.ts";
 import { shown } from "../../core/visible.ts";
-import { type ExpireResult, expire, planExpire } from "../../operations/expire.ts";
+import { type ExpireResult, expire, planExpire } from "../../operations/retention/expire.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
 import { eachSource, withContext } from "../session.ts";

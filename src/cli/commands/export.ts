@@ -2,7 +2,7 @@
 import { text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
 import { shown } from "../../core/visible.ts";
-import { exportSnapshot } from "../../operations/export.ts";
+import { exportSnapshot } from "../../operations/backup/export.ts";
 import { defineCommand } from "../command.ts";
 import { renderFacts } from "../render/table.ts";
 import { sourceNamed, withContext } from "../session.ts";

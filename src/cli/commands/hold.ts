@@ -3,8 +3,8 @@ import { text } from "../../config/types.ts";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
-import { setHold } from "../../operations/hold.ts";
-import { findAnyPoint } from "../../operations/snapshots.ts";
+import { findAnyPoint } from "../../operations/points/snapshots.ts";
+import { setHold } from "../../operations/retention/hold.ts";
 import { defineCommand } from "../command.ts";
 import { withContext } from "../session.ts";
 

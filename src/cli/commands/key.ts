@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { flag, path } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { visible } from "../../core/visible.ts";
-import { resignRepository } from "../../operations/rotate-key.ts";
+import { resignRepository } from "../../operations/settings/rotate-key.ts";
 import { pemOf, requireWriter } from "../../repository/trust.ts";
 import { defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerOfFile } from "../key-files.ts";

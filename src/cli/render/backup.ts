@@ -3,9 +3,9 @@ import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts"
 import type { Manifest } from "../../core/manifest.ts";
 import { shown } from "../../core/visible.ts";
 import { counted, wordsOf } from "../../core/words.ts";
-import type { BackupResult } from "../../operations/backup.ts";
-import type { DueResult } from "../../operations/due.ts";
-import type { SnapshotResult } from "../../operations/snapshot.ts";
+import type { BackupResult } from "../../operations/backup/backup.ts";
+import type { DueResult } from "../../operations/backup/due.ts";
+import type { SnapshotResult } from "../../operations/backup/snapshot.ts";
 import { renderPosition } from "./base.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";

@@ -1,7 +1,7 @@
 // The log archive for people and for machines: the window with both its edges, and what is behind it.
 import { formatBytes } from "../../core/duration.ts";
 import { shown } from "../../core/visible.ts";
-import type { LogStatus, LogWindows } from "../../operations/log-status.ts";
+import type { LogStatus, LogWindows } from "../../operations/archive/log-status.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 

@@ -2,7 +2,7 @@
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { pointJson } from "../../core/restore-point.ts";
 import { shown } from "../../core/visible.ts";
-import type { SnapshotEntry } from "../../operations/snapshots.ts";
+import type { SnapshotEntry } from "../../operations/points/snapshots.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 

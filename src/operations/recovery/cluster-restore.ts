@@ -10,7 +10,7 @@ import type { Check } from "../../core/verdict.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { mark } from "../../repository/marks.ts";
 import { type Context, presentOf, type Source, type Watch } from "../context.ts";
-import { type Job, runJob } from "../job.ts";
+import { type Job, runJob } from "../jobs/job.ts";
 import { replay } from "./cluster.ts";
 import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
 import { courseTo, pointOf, type RecoveryCourse } from "./course.ts";

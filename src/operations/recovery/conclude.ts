@@ -8,9 +8,9 @@ import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
-import type { Job } from "../job.ts";
-import type { FiledAside } from "../records.ts";
-import { renderReport } from "../report.ts";
+import type { Job } from "../jobs/job.ts";
+import type { FiledAside } from "../jobs/records.ts";
+import { renderReport } from "./report.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];

@@ -7,10 +7,10 @@ import { dateOfMicros } from "../../core/micros.ts";
 import { locate, planFrom } from "../../core/recovery-plan.ts";
 import { type LogTarget, type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import { readSegment } from "../../repository/log-segment.ts";
+import { fileNameOf, logEngineOf, readSegmentBytes } from "../archive/log-intake.ts";
+import { logOf, type SourceLog } from "../archive/log-view.ts";
 import type { Context, Source } from "../context.ts";
-import { fileNameOf, logEngineOf, readSegmentBytes } from "../log-intake.ts";
-import { logOf, type SourceLog } from "../log-view.ts";
-import { findPoint, type PointEntry } from "../points.ts";
+import { findPoint, type PointEntry } from "../points/points.ts";
 
 export interface RecoveryCourse {
   readonly asked: RecoveryTarget;

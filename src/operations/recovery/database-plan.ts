@@ -4,9 +4,9 @@ import { beforeName } from "../../core/names.ts";
 import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
-import { contentsOf } from "../contents.ts";
+import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { historyControl } from "../look.ts";
+import { historyControl } from "../points/look.ts";
 import { type Resolved, type Route, toldIn } from "./resolve.ts";
 
 export interface DatabaseRequest {

@@ -2,7 +2,7 @@
 import { type DoneDrill, type DueDrill, drillsCountFrom, drillsDue } from "../../core/drill-schedule.ts";
 import { evidenceOf } from "../../repository/evidence.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { placesOf } from "../holders.ts";
+import { placesOf } from "../jobs/holders.ts";
 
 export async function dueDrills(context: Context, source: Source, watch: Pick<Watch, "signal">): Promise<DueDrill[]> {
   return drillsDue(source.drills ?? [], await drillsDone(context, source, watch), context.clock.now());

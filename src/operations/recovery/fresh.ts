@@ -5,8 +5,8 @@ import { beforeName } from "../../core/names.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { RestoreTarget } from "../../ports/engine.ts";
 import type { Source } from "../context.ts";
-import type { Job } from "../job.ts";
-import { databaseMark, RESOURCE } from "../undo.ts";
+import type { Job } from "../jobs/job.ts";
+import { databaseMark, RESOURCE } from "../jobs/undo.ts";
 import type { Course } from "./database-plan.ts";
 
 /** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */

@@ -8,9 +8,9 @@ import type { HistoryControl, HistoryTarget } from "../../ports/control.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { readSnapshotFingerprint } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { historyControl } from "../look.ts";
-import { findPoint, pointsOf } from "../points.ts";
-import { findSnapshot, type SnapshotEntry } from "../snapshots.ts";
+import { historyControl } from "../points/look.ts";
+import { findPoint, pointsOf } from "../points/points.ts";
+import { findSnapshot, type SnapshotEntry } from "../points/snapshots.ts";
 
 export interface PastTarget {
   readonly asked: RecoveryTarget;

@@ -14,8 +14,8 @@ import { emptySpool, fillSpool, planSpool, type SpoolPlace } from "../../reposit
 import { assertHoldable } from "../../repository/whole.ts";
 import type { OpenKey } from "../../seal/keys.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import type { Job } from "../job.ts";
-import type { PointEntry } from "../points.ts";
+import type { Job } from "../jobs/job.ts";
+import type { PointEntry } from "../points/points.ts";
 
 export interface RoadOptions {
   readonly tables?: readonly string[] | undefined;

@@ -5,7 +5,7 @@ import type { Check } from "../../core/verdict.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Source, Watch } from "../context.ts";
-import type { Job } from "../job.ts";
+import type { Job } from "../jobs/job.ts";
 
 export interface ProofOptions {
   /** What the data must equal, where it was recorded. */

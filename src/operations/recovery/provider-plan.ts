@@ -4,7 +4,7 @@ import { NAME_PATTERNS, renderName, validateName } from "../../core/names.ts";
 import type { Plan, PlanRefusal, PlanStep } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { historyControl } from "../look.ts";
+import { historyControl } from "../points/look.ts";
 import type { PastTarget } from "./history.ts";
 import { toldIn, toldOf } from "./resolve.ts";
 

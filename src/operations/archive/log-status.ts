@@ -1,0 +1,116 @@
+// What `status` says of the log archive: the window, what keeps instants from being reached, and the slot at the source.
+import { asLifeboatError } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
+import { logReasons } from "../../core/log-health.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import type { LogState } from "../../ports/log.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import type { PointEntry } from "../points/points.ts";
+import { logOf, type SourceLog } from "./log-view.ts";
+
+export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "flaws"> {
+  readonly segments: number;
+  readonly bases: number;
+  readonly sizeBytes: number;
+  readonly reasons: readonly HealthReason[];
+  /** True things that are no alarm: settings that endanger the source. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  readonly slot?: (NonNullable<LogState["slot"]> & { readonly name: string }) | undefined;
+}
+
+const ASK_MS = 10_000;
+
+/** Undefined where there is no archive and nobody wants one. What the source does not answer is left out: that it does not is a reason already. */
+export async function logStatus(
+  context: Context,
+  source: Source,
+  points: readonly PointEntry[],
+  watch: Watch,
+): Promise<LogStatus | undefined> {
+  const found = await logOf(context, source.name, watch.signal, points);
+  const { log, bases, window, flaws, stretches } = found;
+  const wanted = source.archive !== undefined && source.windowMs !== undefined;
+  // Dumps are worth having without any log; base backups are there for it.
+  const forLog = bases.filter(({ facts }) => facts.segmentBytes !== undefined);
+  const { doubts } = log;
+  if (!wanted && log.segments.length === 0 && forLog.length === 0 && doubts.length === 0) return undefined;
+  const state = log.segments.length > 0 || wanted ? await stateOf(source, watch) : undefined;
+  const slot = state?.slot === undefined || source.archive === undefined ? undefined : { name: source.archive.slot, ...state.slot };
+  const firsts = [
+    ...log.segments.map(({ archivedAt }) => archivedAt),
+    ...bases.map(({ facts }) => dateOfMicros(facts.endedAt).toISOString()),
+  ];
+  const since = firsts.reduce<string | undefined>((first, one) => (first === undefined || one < first ? one : first), undefined);
+  const reasons = logReasons({
+    window,
+    flaws,
+    unreadable: log.flaws,
+    segments: log.segments.length,
+    bases: bases.length,
+    since: since === undefined ? undefined : new Date(since),
+    windowMs: wanted ? source.windowMs : undefined,
+    rpoSeconds: source.objective.rpoSeconds,
+    baseCalled: source.engine.physical === undefined ? "full backup" : "base backup",
+    slot,
+    now: context.clock.now(),
+  });
+  // A source with base backups only, and no word of a window, wants no log: that they stand alone is as it should be.
+  const relevant = [...reasons].filter(({ code }) => wanted || log.segments.length > 0 || code !== "LOG_BEHIND");
+  return {
+    stretches,
+    window,
+    flaws,
+    segments: log.segments.length,
+    bases: bases.length,
+    sizeBytes: log.sizeBytes,
+    reasons: [...doubts, ...relevant],
+    warnings: warningsOf(source, state),
+    slot,
+  };
+}
+
+/** Of a log that a slot keeps, they matter while there is one. */
+function warningsOf({ engine }: Source, state: LogState | undefined): LogStatus["warnings"] {
+  if (engine.log === undefined && state?.slot?.exists !== true) return [];
+  return (state?.warnings ?? []).filter(({ code }) => code !== "SLOT_IDLE" && code !== "SLOT_LOST");
+}
+
+async function stateOf(source: Source, watch: Watch): Promise<LogState | undefined> {
+  const reader = source.engine.log ?? source.engine.physical;
+  if (source.archive === undefined || reader === undefined) return undefined;
+  const signal = AbortSignal.any([watch.signal, AbortSignal.timeout(ASK_MS)]);
+  try {
+    return await reader.logState(await source.provider.connection({ signal }), source.archive.slot, { signal });
+  } catch (error) {
+    watch.signal.throwIfAborted();
+    if (asLifeboatError(error).code === "BUG" && !signal.aborted) throw error;
+    return undefined; // the source does not answer, which status says of itself
+  }
+}
+
+export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
+  readonly source: string;
+}
+
+/** For `list`: what can be reached of every source whose log is archived; sources whose provider keeps a history are its own to ask. */
+export async function logWindows(
+  context: Context,
+  names: Iterable<string>,
+  points: readonly PointEntry[],
+  watch: Watch,
+): Promise<LogWindows[]> {
+  const found: LogWindows[] = [];
+  for (const source of names) {
+    if (context.sources.get(source)?.managed === true) continue;
+    const { stretches, flaws } = await logOf(
+      context,
+      source,
+      watch.signal,
+      points.filter((entry) => entry.source === source),
+    );
+    // A dump that no log follows is a restore point like any other.
+    const reached = stretches.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+    if (reached.length > 0) found.push({ source, stretches: reached, flaws });
+  }
+  return found;
+}

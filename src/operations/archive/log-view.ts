@@ -1,0 +1,31 @@
+// What the log archive and the backups that it can be replayed onto reach together, as the repository has them now.
+import { type LogBase, type LogView, viewLog } from "../../core/log-window.ts";
+import type { Manifest } from "../../core/manifest.ts";
+import { isDamaged } from "../../core/restore-point.ts";
+import type { StoredLog } from "../../repository/log-catalog.ts";
+import type { Context } from "../context.ts";
+import { type PointEntry, pointsOf } from "../points/points.ts";
+
+export interface SourceLog extends LogView {
+  readonly log: StoredLog;
+  /** Base backups, and dumps of which the log says where they lie in it, that are not known to be damaged; oldest first. */
+  readonly bases: readonly (LogBase & { readonly entry: PointEntry })[];
+}
+
+/**
+ * Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet.
+ * @param known the source's points, where they were read just now
+ */
+export async function logOf(context: Context, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
+  const [points, log] = await Promise.all([known ?? pointsOf(context, source), context.catalog.log(source, signal)]);
+  const bases = points.flatMap((entry) => {
+    const facts = baseOf(entry.manifest);
+    return facts === undefined || isDamaged(entry.point) ? [] : [{ id: entry.point.id, facts, entry }];
+  });
+  return { ...viewLog(bases, log), log, bases };
+}
+
+/** What log can be replayed onto: all of the data, of one instant or with what it takes to become so. */
+export function baseOf({ base, kind, log, consistency }: Manifest): LogBase["facts"] | undefined {
+  return base ?? (kind === "full" && consistency !== "none" ? log : undefined);
+}

@@ -1,0 +1,21 @@
+// The contents of a backup, read from its beginning: what a restore could bring back, without restoring it.
+import { LifeboatError } from "../../core/errors.ts";
+import type { ContentsEntry } from "../../ports/engine.ts";
+import { readPart } from "../../repository/backups.ts";
+import type { Context, Source } from "../context.ts";
+import type { PointEntry } from "../points/points.ts";
+import { entryPlace, partOf } from "../recovery/load.ts";
+
+/** Decrypts only as much as the table of contents needs. The bytes are not verified: `verify` does that. */
+export async function contentsOf(
+  context: Context,
+  source: Source,
+  entry: PointEntry,
+  signal: AbortSignal,
+): Promise<readonly ContentsEntry[]> {
+  if (entry.manifest.kind === "base") {
+    throw new LifeboatError("USAGE", `${entry.point.name} is a base backup: it holds the files of a whole server, and no list of tables`);
+  }
+  const part = partOf(entry.manifest, "data");
+  return source.engine.contents(readPart(context.repository.storage, entryPlace(entry), part, await context.openKey(), signal));
+}

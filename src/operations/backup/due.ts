@@ -1,0 +1,100 @@
+// Due: makes what the policy says is to be there by now and is not, and nothing else. Safe to run as often as one likes.
+
+import { previousSlot } from "../../core/cron.ts";
+import { asLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import { isDamaged, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { tiersDue } from "../../core/tiers.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { pointsOf } from "../points/points.ts";
+import { isScheduled, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
+import { latestOf } from "../watch/clocks.ts";
+import { backup } from "./backup.ts";
+import { snapshot } from "./snapshot.ts";
+
+export interface DueRequest {
+  readonly reason?: string | undefined;
+  readonly note?: string | undefined;
+  readonly fingerprint?: boolean | undefined;
+}
+
+export interface DueMade {
+  readonly source: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly name: string;
+  /** Tiers or rules that it was made for. */
+  readonly tiers: readonly string[];
+}
+
+export interface DueResult {
+  readonly made: readonly DueMade[];
+  /** One that fails keeps no other from being made. */
+  readonly failed: readonly { readonly source: string; readonly what: string; readonly error: LifeboatError }[];
+}
+
+/** What is due, in words; nothing is made. */
+export async function dueOf(context: Context, source: Source, watch: Watch) {
+  const now = context.clock.now();
+  const present = latestOf({ here: now, storage: await context.repository.storage.now({ signal: watch.signal }) });
+  // A point dated in the future must not keep those from being made that are due until then.
+  const made = (of: readonly { readonly point: RestorePoint }[]) =>
+    untilNow(
+      of.map(({ point }) => point),
+      present,
+    );
+  const points = made(await pointsOf(context, source.name));
+  const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
+  const tiers = tiersDue(source.policy.tiers, points, now);
+  const base = isBaseDue(source, points, now);
+  if (rules.length === 0 || source.managed !== true) return { tiers, base, rules: [] };
+  const held = made((await snapshotsOf(context, source, watch)).filter(isScheduled));
+  const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
+  return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
+}
+
+/** A base backup is the beginning of every way to an instant: the older the newest one, the longer the replay. */
+function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[], now: Date): boolean {
+  if (engine.physical === undefined || baseCron === undefined) return false;
+  const slot = previousSlot(baseCron, now);
+  return slot !== undefined && !points.some((point) => point.kind === "base" && !isDamaged(point) && point.time >= slot);
+}
+
+/** Makes them, source by source. */
+export async function makeDue(context: Context, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
+  const made: DueMade[] = [];
+  const failed: { source: string; what: string; error: LifeboatError }[] = [];
+  const attempt = async (source: Source, what: string, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      failed.push({ source: source.name, what, error: asLifeboatError(error) });
+    }
+  };
+  for (const source of sources) {
+    await attempt(source, "what is due", async () => {
+      const { tiers, base, rules } = await dueOf(context, source, watch);
+      const { reason, note, fingerprint } = request;
+      if (tiers.length > 0) {
+        await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
+          const kind = source.tables === undefined ? "full" : "tables";
+          const { manifest } = await backup(context, source, { kind, tiers, reason, note }, watch);
+          made.push({ source: source.name, kind, id: manifest.id, name: manifest.name, tiers });
+        });
+      }
+      if (base) {
+        await attempt(source, "base backup", async () => {
+          const { manifest } = await backup(context, source, { kind: "base", reason, note }, watch);
+          made.push({ source: source.name, kind: "base", id: manifest.id, name: manifest.name, tiers: [] });
+        });
+      }
+      for (const rule of rules) {
+        await attempt(source, `snapshot ${rule.name}`, async () => {
+          const { record } = await snapshot(context, source, { rule, reason, note, fingerprint }, watch);
+          made.push({ source: source.name, kind: "snapshot", id: record.id, name: record.name, tiers: [rule.name] });
+        });
+      }
+    });
+  }
+  return { made, failed };
+}

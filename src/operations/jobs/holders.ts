@@ -1,0 +1,89 @@
+// Who is at work: the leases of the repository, and those that jobs of this machine hold in its own place.
+import { formatInstant } from "../../core/duration.ts";
+import { LifeboatError } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
+import { isId } from "../../core/ids.ts";
+import { type FoundLease, isAbandoned, isSilent, LEASE_TERM_MS, type LeaseFlaw, listLeases } from "../../repository/lease-files.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { Context } from "../context.ts";
+import { CLOCK_LIMIT_MS, clockReason } from "../watch/clocks.ts";
+
+export interface Holder extends FoundLease {
+  /** Its job is over, whatever its journal says: what it left waits to be cleaned up. */
+  readonly abandoned: boolean;
+  /** Not renewed for longer than the term. */
+  readonly silent: boolean;
+}
+
+export interface Holders {
+  readonly holders: readonly Holder[];
+  readonly flaws: readonly LeaseFlaw[];
+  /** The present of the repository's storage. */
+  readonly at: Date;
+}
+
+export async function holdersOf(context: Context, signal?: AbortSignal): Promise<Holders> {
+  const holders: Holder[] = [];
+  const flaws: LeaseFlaw[] = [];
+  let present: Date | undefined;
+  for (const place of await placesOf(context)) {
+    const found = await listLeases(place, signal);
+    present ??= found.at;
+    flaws.push(...found.flaws);
+    for (const lease of found.leases) {
+      holders.push({ ...lease, abandoned: isAbandoned(place, lease, found.at), silent: isSilent(lease.renewedAt, found.at) });
+    }
+  }
+  return { holders, flaws, at: present ?? context.clock.now() };
+}
+
+/** Where records of jobs lie: the repository, and this machine's own place where anything was ever filed there. */
+export async function placesOf({ repository, aside }: Context): Promise<Repository[]> {
+  const own = await aside?.find();
+  return own === undefined ? [repository] : [repository, own];
+}
+
+/** Throws LEASE_HELD while a job that lives is using the restore point. One that died uses nothing any more. */
+export async function refuseInUse(context: Context, point: string, ownJob: string): Promise<void> {
+  const { holders } = await holdersOf(context);
+  const user = holders.find(({ record, abandoned }) => record.point === point && record.job !== ownJob && !abandoned);
+  if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
+}
+
+/** What the leases say against a source: files that are not leases, jobs that fell silent, clocks that differ. */
+export function reasonsOf({ holders, flaws, at }: Holders, source: string, now: Date, sources: Iterable<string>): HealthReason[] {
+  const known = [...sources];
+  return [
+    ...clockReason("storage", at, now),
+    ...flaws.filter(({ name }) => concerns(name, source, known)).map(({ message }) => ({ code: "LEASE_INVALID", message }) as const),
+    ...holders.filter(({ record }) => record.source === source).flatMap((holder) => reasonsOfHolder(holder, at)),
+  ];
+}
+
+function reasonsOfHolder({ record, renewedAt, silent, abandoned }: Holder, at: Date): HealthReason[] {
+  const { job, verb, owner } = record;
+  const who = `job ${job} (${verb} on ${owner.host})`;
+  const reasons: HealthReason[] = [];
+  if (abandoned) {
+    reasons.push({ code: "JOB_ABANDONED", message: `${who} ended before it was done; \`lifeboat jobs recover\` cleans up after it` });
+  } else if (silent) {
+    const since = formatInstant(renewedAt);
+    reasons.push({ code: "LEASE_SILENT", message: `${who} lives, and has not renewed its lease since ${since}` });
+  }
+  const offMs = Date.parse(record.expiresAt) - LEASE_TERM_MS - renewedAt.getTime();
+  if (Math.abs(offMs) > CLOCK_LIMIT_MS || renewedAt.getTime() - at.getTime() > CLOCK_LIMIT_MS) {
+    const claimed = formatInstant(new Date(record.expiresAt));
+    reasons.push({
+      code: "CLOCK_OFF",
+      message: `the lease of ${who}, written on ${formatInstant(renewedAt)}, says that it expires on ${claimed}`,
+    });
+  }
+  return reasons;
+}
+
+/** By the name that a lease of the source has. A file whose name says nothing of a known source concerns them all. */
+function concerns(object: string, source: string, known: readonly string[]): boolean {
+  const name = /^leases\/[a-z]+-(.+)\.json$/.exec(object)?.[1];
+  const isOf = (one: string): boolean => name === one || (name?.startsWith(`${one}-`) === true && isId(name.slice(one.length + 1)));
+  return isOf(source) || !known.some(isOf);
+}

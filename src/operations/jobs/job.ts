@@ -1,0 +1,118 @@
+// The frame of every job: lease first, then journal, then steps; whatever happens, what was declared is undone.
+import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
+import type { Maker, Resource } from "../../ports/resource.ts";
+import type { JobRecord } from "../../repository/journal.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { Context, Watch } from "../context.ts";
+import { type FiledAside, type JobOrder, JobRecords } from "./records.ts";
+import { tidy } from "./recover.ts";
+import { resourceInWords, undo } from "./undo.ts";
+
+export interface Job {
+  readonly id: string;
+  readonly record: Readonly<JobRecord>;
+  /** What its resources are marked with. */
+  readonly maker: Maker;
+  /** Aborts when the user asks, or when the lease is lost. */
+  readonly signal: AbortSignal;
+  /** One named, timed step. `totalBytes` lets the progress show time left. */
+  step<T>(name: string, run: () => Promise<T>, options?: { readonly totalBytes?: number }): Promise<T>;
+  /** The step that removes what was made for the job: it runs even when the job was told to stop. */
+  cleanUp(run: () => Promise<void>): Promise<void>;
+  /** Before a thing that must not be left behind is made. */
+  declare(resource: Resource): Promise<void>;
+  /** After it is gone, or is meant to stay. */
+  strike(resource: Resource): Promise<void>;
+  /**
+   * Says that this job is about to remove the restore point, for a hold to see. What is read after this resolves, and says nothing
+   * against it, cannot be overtaken: a hold writes its mark first and looks for this afterwards. Undefined: it is done with it.
+   */
+  claim(point: string | undefined): Promise<void>;
+  /**
+   * Files something of the job's (evidence, a mark): in the repository, or, where that cannot be written, on this machine. `write` is
+   * told where, and why there.
+   */
+  file<T>(write: (place: Repository, aside: FiledAside | undefined) => Promise<T>): Promise<T>;
+  /** Set when the records of this job lie on this machine. */
+  readonly aside: FiledAside | undefined;
+  /** The last thing before a commit: throws LEASE_LOST if anybody took this job for dead. */
+  assertAlive(): Promise<void>;
+}
+
+/** How long a job that must not wait waits for the clean-up after others, which then goes on beside it. */
+const URGENT_MS = 10_000;
+
+/**
+ * Runs a job. Jobs that died are cleaned up first. When `run` throws, everything declared and not struck out is undone,
+ * then its error is thrown on. What cannot be undone here keeps its lease, so that a later start finds it.
+ */
+export async function runJob<T>(
+  context: Context,
+  order: JobOrder,
+  watch: Watch,
+  run: (job: Job) => Promise<T>,
+  resultOf: (value: T) => Readonly<Record<string, unknown>>,
+): Promise<T> {
+  await tidy(context, watch, order.aside ? URGENT_MS : undefined);
+  const { clock } = context;
+  const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
+  const records = await JobRecords.open(context, order, id, watch.progress);
+  const { journal } = records;
+  const signal = AbortSignal.any([watch.signal, records.lost]);
+  const job: Job = {
+    id,
+    record: journal.record,
+    maker: records.maker,
+    signal,
+    step(name, act, options) {
+      signal.throwIfAborted();
+      watch.progress.step(name, options);
+      return journal.step(name, act);
+    },
+    cleanUp: (run) => journal.step("clean up", run),
+    declare: (resource) => journal.declare(resource),
+    strike: (resource) => journal.strike(resource),
+    claim: (wanted) => records.claim(wanted),
+    assertAlive: () => records.assertHeld(),
+    file: (write) => records.file(write),
+    get aside() {
+      return records.aside;
+    },
+  };
+  const { memory } = context.repository;
+  try {
+    memory.jobBegan(id);
+    await journal.write();
+    const value = await run(job);
+    await journal.end({ result: resultOf(value) });
+    // What is still listed could not be written down where it belongs: the next start does that.
+    if (journal.open().length > 0) {
+      await records.abandon();
+      return value;
+    }
+    memory.jobEnded(id);
+    await records.release();
+    return value;
+  } catch (error) {
+    const first = records.lost.aborted ? records.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
+    if (records.lost.aborted) throw first; // whoever took the lease cleans up: two must not
+    await closeFailed(context, records, first, watch).catch(async (later) => {
+      await records.abandon();
+      // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
+      watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
+    });
+    throw first;
+  }
+}
+
+async function closeFailed(context: Context, records: JobRecords, error: unknown, watch: Watch): Promise<void> {
+  const { journal } = records;
+  const { left, says } = await undo(context, journal, records.maker);
+  for (const sentence of says) watch.progress.note(sentence);
+  await journal.end({ error });
+  if (left.length === 0) context.repository.memory.jobEnded(journal.record.id);
+  if (left.length === 0) return records.release();
+  const names = left.map((one) => `${resourceInWords(one)} (${one.why})`);
+  throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);
+}

@@ -1,0 +1,161 @@
+// Where the records of a job lie: its lease, its journal, what it files. In the repository; and where that cannot be written, because
+// it is full, read-only or these credentials may not, in a place of this machine's own, for the jobs that must work all the same.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Progress } from "../../ports/progress.ts";
+import type { Maker } from "../../ports/resource.ts";
+import { isRefusal } from "../../ports/storage.ts";
+import { Journal } from "../../repository/journal.ts";
+import { acquireLease, type Lease } from "../../repository/leases.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { Context } from "../context.ts";
+import { makerOf } from "./maker.ts";
+
+/** What a job is to be. */
+export interface JobOrder {
+  readonly verb: string;
+  readonly source: string;
+  /** Only one job of this verb at a time on this source. */
+  readonly exclusive?: boolean;
+  /** Restore point in use: expire leaves it alone as long as the job lasts. */
+  readonly point?: string | undefined;
+  /** It must work where the repository cannot be written: its records are then filed on this machine. */
+  readonly aside?: boolean | undefined;
+}
+
+/** Why and where the records of a job lie on this machine. */
+export interface FiledAside {
+  /** One sentence. */
+  readonly why: string;
+  readonly directory: string;
+}
+
+/** The storage refuses, or this machine has nothing to sign with: the repository cannot be written from here. */
+export const isUnwritable = (error: unknown): error is LifeboatError => isRefusal(error) || isLifeboatError(error, "KEY_MISSING");
+
+export class JobRecords {
+  readonly journal: Journal;
+  /** What the job's resources are marked with: by the key that signs where its records lie. */
+  readonly maker: Maker;
+  readonly #context: Context;
+  readonly #order: JobOrder;
+  readonly #progress: Progress;
+  readonly #leaseName: string;
+  readonly #leases = new Map<Repository, Lease>();
+  readonly #lost = new AbortController();
+  #place: Repository;
+  #aside: FiledAside | undefined;
+
+  private constructor(context: Context, order: JobOrder, id: string, progress: Progress) {
+    const { repository, clock, lifeboat } = context;
+    const { verb, source } = order;
+    this.#context = context;
+    this.#order = order;
+    this.#progress = progress;
+    this.#place = repository;
+    this.maker = makerOf(() => this.#place, id, { unended: true });
+    this.#leaseName = order.exclusive ? `${verb}-${source}` : `${verb}-${source}-${id}`;
+    this.journal = Journal.prepare(repository, clock, { id, verb, source, lifeboat });
+    if (order.aside) this.journal.elsewhere = (refusal) => this.#moveAside(refusal);
+  }
+
+  /** Takes the job's lease. LEASE_HELD, and what the storage throws. */
+  static async open(context: Context, order: JobOrder, id: string, progress: Progress): Promise<JobRecords> {
+    const records = new JobRecords(context, order, id, progress);
+    try {
+      await records.#acquire(context.repository);
+    } catch (error) {
+      if (!order.aside || (await records.#moveAside(error)) === undefined) throw error;
+      records.journal.moveTo(records.#place);
+    }
+    return records;
+  }
+
+  /** Aborts, with LEASE_LOST as its reason, when another process has taken a lease of the job. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Where the records lie now. */
+  get place(): Repository {
+    return this.#place;
+  }
+
+  get aside(): FiledAside | undefined {
+    return this.#aside;
+  }
+
+  /** Writes something of the job's where its records lie; when the repository refuses it, on this machine, from then on. */
+  async file<T>(write: (place: Repository, aside: FiledAside | undefined) => Promise<T>): Promise<T> {
+    const place = this.#place;
+    try {
+      return await write(place, this.#aside);
+    } catch (error) {
+      if (!this.#order.aside || place !== this.#context.repository) throw error;
+      const elsewhere = await this.#moveAside(error);
+      if (elsewhere === undefined) throw error;
+      return write(elsewhere, this.#aside);
+    }
+  }
+
+  /** As `Lease.use`. On a storage that was full a moment ago, the lease itself is tried for again first: others see no other. */
+  async claim(point: string | undefined): Promise<void> {
+    const { repository } = this.#context;
+    if (this.#aside !== undefined && !this.#leases.has(repository)) await this.#acquire(repository).catch(ignoreUnwritable); // LEASE_HELD counts
+    for (const [place, lease] of this.#leases) {
+      try {
+        await lease.use(point);
+      } catch (error) {
+        if (!this.#order.aside || place !== repository || (await this.#moveAside(error)) === undefined) throw error;
+      }
+    }
+  }
+
+  async assertHeld(): Promise<void> {
+    for (const lease of this.#leases.values()) await lease.assertHeld();
+  }
+
+  async release(): Promise<void> {
+    for (const lease of this.#leases.values()) await lease.release();
+  }
+
+  async abandon(): Promise<void> {
+    for (const lease of this.#leases.values()) await lease.abandon();
+  }
+
+  async #acquire(place: Repository): Promise<void> {
+    const { verb, source, point, aside } = this.#order;
+    const holder = { job: this.journal.record.id, journal: this.journal.name, verb, source, point };
+    const lease = await acquireLease(place, this.#leaseName, holder, this.#context.clock, { mayLapse: aside });
+    this.#leases.set(place, lease);
+    lease.lost.addEventListener("abort", () => this.#lost.abort(lease.lost.reason), { once: true });
+  }
+
+  /** From now on the records lie on this machine. Undefined: the error is not about what can be written, or there is no such place. */
+  async #moveAside(error: unknown): Promise<Repository | undefined> {
+    const { aside, repository } = this.#context;
+    if (aside === undefined || !isUnwritable(error)) return undefined;
+    if (this.#aside !== undefined) return this.#place;
+    let place: Repository;
+    try {
+      place = await aside.open();
+      await this.#acquire(place);
+    } catch (cause) {
+      if (isLifeboatError(cause, "LEASE_HELD")) throw cause;
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new LifeboatError(error.code, `${error.message}; nor can ${aside.directory} be written: ${said}`, {
+        cause,
+        hint: "make room or rights in one of the two, or name another directory with tools.stateDirectory",
+      });
+    }
+    const why = `the repository at ${repository.storage.url} cannot be written: ${error.message}`;
+    this.#place = place;
+    this.#aside = { why, directory: aside.directory };
+    this.#progress.note(`${why}; the records of this job are filed in ${aside.directory}`);
+    return place;
+  }
+}
+
+/** For what a job can do without. */
+export function ignoreUnwritable(error: unknown): void {
+  if (!isUnwritable(error)) throw error;
+}

@@ -1,0 +1,179 @@
+// Finding the restore point that a user means.
+
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { resolveId } from "../../core/ids.ts";
+
+import { dateOfMicros } from "../../core/micros.ts";
+import { type RecoveryTarget, UNDERSTOOD_TARGETS } from "../../core/recovery-target.ts";
+import { isDamaged, isWhole } from "../../core/restore-point.ts";
+
+import type { Check } from "../../core/verdict.ts";
+import { listStoredSources, readManifest } from "../../repository/backups.ts";
+import type { CatalogEntry } from "../../repository/catalog.ts";
+import type { Context } from "../context.ts";
+
+export interface PointEntry extends CatalogEntry {
+  readonly source: string;
+}
+
+/**
+ * Every restore point of a source that a trusted key has signed, or of all sources that are configured or stored. Oldest first within a
+ * source. `unsigned`: those that nothing may depend on as well, for a list, or for a person who asks for one of them.
+ */
+export async function pointsOf(
+  context: Context,
+  source?: string,
+  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
+): Promise<PointEntry[]> {
+  const names =
+    source === undefined ? new Set([...context.sources.keys(), ...(await listStoredSources(context.repository.storage))]) : [source];
+  const points: PointEntry[] = [];
+  for (const name of names) {
+    for (const entry of await context.catalog.entries(name)) {
+      if (unsigned || entry.point.unsigned === undefined) points.push({ ...entry, source: name });
+    }
+  }
+  return points;
+}
+
+/** The point whose name or id (or beginning of it) was given. POINT_UNKNOWN, POINT_AMBIGUOUS; POINT_UNSIGNED unless it may be unsigned. */
+export async function findPoint(
+  context: Context,
+  wanted: string,
+  source?: string,
+  { unsigned = false }: { readonly unsigned?: boolean | undefined } = {},
+): Promise<PointEntry> {
+  const points = await pointsOf(context, source, { unsigned: true });
+  const named = ofTrust(points.filter(({ point }) => point.name === wanted));
+  if (named.length > 1) {
+    throw new LifeboatError(
+      "POINT_AMBIGUOUS",
+      `${named.length} restore points are named ${wanted}: ${named.map((one) => `${one.source} ${one.point.id}`).join(", ")}`,
+    );
+  }
+  const id = named[0]?.point.id ?? idOf(context, wanted, points, source);
+  const found = points.find(({ point }) => point.id === id) as PointEntry;
+  if (found.point.unsigned && !unsigned) throw unsignedPoint(found);
+  return confirm(context, found);
+}
+
+/** A planted point of the same name must not make a name ambiguous. */
+function ofTrust(points: readonly PointEntry[]): readonly PointEntry[] {
+  const signed = points.filter(({ point }) => point.unsigned === undefined);
+  return signed.length > 0 ? signed : points;
+}
+
+const unsignedPoint = ({ source, point }: PointEntry): LifeboatError =>
+  new LifeboatError("POINT_UNSIGNED", `restore point ${point.name} (${point.id}) of ${source} is not signed by a trusted key`);
+
+/** Data that equals its own fingerprint proves nothing when it is not known who made the two. */
+export function originOf({ point }: PointEntry): Check[] {
+  if (point.unsigned === undefined) return [];
+  return [{ name: "origin", kind: "integrity", outcome: "inconclusive", message: "no trusted key has signed this restore point" }];
+}
+
+export interface Target {
+  readonly entry: PointEntry;
+  /** Somebody named this very point, rather than an instant. */
+  readonly named: boolean;
+  readonly asked: RecoveryTarget;
+  /** The instant that was asked for; for a named point, its own. */
+  readonly instant: Date;
+  /** The point holds the data of exactly that instant; of `latest`, the newest there is. */
+  readonly exact: boolean;
+  readonly remarks: readonly string[];
+}
+
+/**
+ * The restore point that a recovery target means where there is no log: the one named, the newest, or the newest at or before an instant,
+ * which is then seldom reached exactly. CAPABILITY_MISSING for a position in the log.
+ */
+export async function targetOf(
+  context: Context,
+  source: string,
+  target: RecoveryTarget,
+  options: { readonly unsigned?: boolean | undefined } = {},
+): Promise<Target> {
+  const now = context.clock.now();
+  const points = await pointsOf(context, source);
+  if (target.kind === "lsn")
+    throw new LifeboatError("CAPABILITY_MISSING", `${source} has no log archive, so no position in its log can be reached`);
+  const instant = target.kind === "time" ? dateOfMicros(target.at) : now;
+  if (target.kind === "point") {
+    const entry = await findPoint(context, target.name, source, options);
+    const remarks = entry.point.unsigned ? ["no trusted key has signed this restore point: who made it is not known"] : [];
+    return { entry, asked: target, named: true, instant: entry.point.time, exact: true, remarks };
+  }
+  if (points.length === 0) throw nothingOf(context, source);
+  // A base backup is no database to load: it has a road of its own.
+  const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
+  const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target.kind === "latest" ? usable.at(-1) : undefined);
+  if (found !== undefined) {
+    const exact = target.kind === "latest" || found.point.time.getTime() === instant.getTime();
+    const remark = `asked for ${instant.toISOString()}; the newest backup before it holds the data of ${found.point.time.toISOString()}`;
+    return {
+      entry: await confirm(context, found),
+      asked: target,
+      named: false,
+      instant,
+      exact,
+      remarks: [...(exact ? [] : [remark]), ...context.catalog.flaws(source).map(({ message }) => message)],
+    };
+  }
+  const [first] = usable;
+  if (first === undefined) {
+    throw new LifeboatError(
+      "NO_RESTORE_POINT",
+      `${source} has ${points.length === 1 ? "1 restore point" : `${points.length} restore points`}, but none that is whole and that no drill or verify found to differ`,
+      {
+        hint: `run \`lifeboat show POINT\` to see what was found; then \`lifeboat backup ${source}\`, or name one of \`lifeboat list ${source}\` with --to to restore a part`,
+      },
+    );
+  }
+  const earliest = first.point.time.toISOString();
+  throw new LifeboatError(
+    "RECOVERY_TARGET_OUTSIDE_WINDOW",
+    `${source} can be restored from ${earliest} on, not to ${instant.toISOString()}`,
+    {
+      details: { earliest, wanted: instant.toISOString() },
+    },
+  );
+}
+
+function nothingOf({ catalog }: Context, source: string): LifeboatError {
+  const flaws = catalog.flaws(source);
+  const unsigned = flaws.filter(({ code }) => code === "POINT_UNSIGNED").length;
+  const [other] = flaws.filter(({ code }) => code !== "POINT_UNSIGNED");
+  if (other !== undefined) return new LifeboatError("INTEGRITY", `${source} has no readable restore point: ${other.message}`);
+  if (unsigned === 0) return new LifeboatError("NO_RESTORE_POINT", `${source} has no restore point`);
+  return new LifeboatError("POINT_UNSIGNED", `no trusted key has signed any restore point of ${source}; it has ${unsigned} unsigned`);
+}
+
+/** The id meant. When none fits and a manifest could not be read, that one may well be it: its damage is what is told. */
+function idOf(context: Context, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
+  try {
+    return resolveId(
+      wanted,
+      points.map(({ point }) => point.id),
+    );
+  } catch (cause) {
+    const names = source === undefined ? [...context.sources.keys()] : [source];
+    const flaw = names.flatMap((name) => context.catalog.flaws(name))[0]?.message;
+    if (!isLifeboatError(cause, "POINT_UNKNOWN")) throw cause;
+    if (flaw === undefined) throw unknownPoint(cause);
+    throw new LifeboatError("INTEGRITY", `${cause.message}; ${flaw}`, { cause });
+  }
+}
+
+/** Who meant a time reads how times are written. */
+const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
+  new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`, then give ${UNDERSTOOD_TARGETS}` });
+
+/** The storage has the last word: a catalog may be older than a removal. */
+async function confirm(context: Context, entry: PointEntry): Promise<PointEntry> {
+  const found = await readManifest(context.repository, { source: entry.source, folder: entry.folder });
+  if (found === undefined)
+    throw new LifeboatError("POINT_UNKNOWN", `restore point ${entry.point.id} of ${entry.source} is no longer there`);
+  if (found.signedBy === undefined && entry.point.unsigned === undefined) throw unsignedPoint(entry);
+  return { ...entry, manifest: found.value, digest: found.digest };
+}

@@ -1,0 +1,63 @@
+// Evidence as a page for people: Markdown, complete, readable without Lifeboat.
+import { formatDuration } from "../../core/duration.ts";
+import { type Check, isSoundCopy } from "../../core/verdict.ts";
+import { visible } from "../../core/visible.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+
+const SECTIONS: readonly { readonly kind: Check["kind"]; readonly title: string }[] = [
+  { kind: "objective", title: "Objectives" },
+  { kind: "integrity", title: "Stored bytes" },
+  { kind: "data", title: "Data" },
+  { kind: "schema", title: "Definitions" },
+  { kind: "probe", title: "Probes" },
+];
+
+/** Text that others wrote, as Markdown that says just that: no markup, no HTML, no link, no line or cell of its own. */
+function plain(text: string): string {
+  return visible(text.replaceAll("\n", " "))
+    .replace(/[\\`*[\]<>|~$]/g, "\\$&")
+    .replaceAll("&", "&amp;")
+    .replaceAll("\\<", "&lt;")
+    .replaceAll("\\>", "&gt;")
+    .replace(/(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "\\_") // within a word it has no meaning
+    .replaceAll("://", "&#58;//")
+    .replace(/\b(www)\./gi, "$1&#46;")
+    .replace(/^(\s*)([#+=-]|\d+(?=[.)]))/, "$1\\$2");
+}
+
+const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
+const promised = (value: number | undefined): string => (value === undefined ? "none" : formatDuration(value * 1000));
+
+export function renderReport(evidence: Omit<Evidence, "report">): string {
+  const { verb, source, verdict, point, who, objective, achieved } = evidence;
+  const title = `${verb === "drill" ? "Drill" : "Restore"} of ${plain(source)}: ${verdict}`;
+  const lines = [
+    `# ${title}`,
+    "",
+    ...evidence.reasons.map((reason) => `- ${plain(reason)}`),
+    "",
+    "| | |",
+    "|---|---|",
+    `| evidence | ${plain(evidence.id)} |`,
+    `| restore point | ${plain(point.name)} (${plain(point.id)}), ${isSoundCopy(evidence.checks) ? `data of ${plain(point.snapshotAt)}` : "whose data was not proven"} |`,
+    `| restored into | ${plain(evidence.target)} |`,
+    `| begun, ended | ${plain(evidence.startedAt)}, ${plain(evidence.endedAt)} |`,
+    `| by | ${plain(`${who.user}@${who.host}`)}, Lifeboat ${plain(who.lifeboat)} |`,
+    `| RTO: achieved, objective | ${seconds(achieved.rtoSeconds)}, ${promised(objective.rtoSeconds)} |`,
+    `| RPO: achieved, objective | ${seconds(achieved.rpoSeconds)}, ${promised(objective.rpoSeconds)} |`,
+    "",
+    "## Steps",
+    "",
+    "| step | time |",
+    "|---|---:|",
+    ...evidence.steps.map(({ name, ms }) => `| ${plain(name)} | ${ms === undefined ? "not ended" : formatDuration(ms)} |`),
+  ];
+  for (const { kind, title } of SECTIONS) {
+    const checks = evidence.checks.filter((check) => check.kind === kind);
+    if (checks.length === 0) continue;
+    lines.push("", `## ${title}`, "", "| check | outcome | found |", "|---|---|---|");
+    for (const { name, outcome, message } of checks) lines.push(`| ${plain(name)} | ${outcome} | ${plain(message)} |`);
+  }
+  if (evidence.remarks.length > 0) lines.push("", "## Remarks", "", ...evidence.remarks.map((remark) => `- ${plain(remark)}`));
+  return `${lines.join("\n")}\n`;
+}

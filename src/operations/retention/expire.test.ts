@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { drivenClock, manifestFor, temporaryDirectory, temporaryRepository } from "../../../test/support/repository.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { makeId } from "../../core/ids.ts";
+import { silentProgress } from "../../ports/progress.ts";
+import type { Storage } from "../../ports/storage.ts";
+import { commitManifest, readManifest } from "../../repository/backups.ts";
+import { openCatalog } from "../../repository/catalog.ts";
+import { backupFolderName, partName } from "../../repository/layout.ts";
+import { listLeases } from "../../repository/lease-files.ts";
+import { acquireLease } from "../../repository/leases.ts";
+import { mark } from "../../repository/marks.ts";
+import type { Context, Source } from "../context.ts";
+import { runJob } from "../jobs/job.ts";
+import { RESOURCE } from "../jobs/undo.ts";
+import { expire, planExpire } from "./expire.ts";
+
+const DAY_MS = 86_400_000;
+const most = { most: true };
+const watch = { signal: new AbortController().signal, progress: silentProgress };
+
+/** Five daily backups made by hand, kept for two days each; the newest is of an hour ago. */
+async function fiveBackups(t: TestContext, wrap: (storage: Storage) => Storage = (storage) => storage) {
+  const clock = drivenClock();
+  const real = await temporaryRepository(t, clock);
+  const repository = { ...real, storage: wrap(real.storage) };
+  const places: { source: string; folder: string; id: string }[] = [];
+  for (let n = 4; n >= 0; n--) {
+    const at = new Date(clock.now().getTime() - n * DAY_MS - 3_600_000);
+    const id = makeId(at, new Uint8Array([n, n, n, n, n]));
+    const place = { source: "shop", folder: backupFolderName(at, "full", id) };
+    const instant = at.toISOString();
+    for (const part of ["data", "fingerprint"])
+      await real.storage.put(partName("shop", place.folder, part), new TextEncoder().encode("rows"));
+    await commitManifest(real, place, manifestFor({ id, name: `day-${n}`, snapshotAt: instant }));
+    places.push({ ...place, id });
+  }
+  const catalog = openCatalog(repository, await temporaryDirectory(t));
+  t.after(() => catalog.close());
+  const source = { name: "shop", policy: { tiers: [], keepManualMs: 2 * DAY_MS } } as unknown as Source;
+  const context = {
+    repository,
+    catalog,
+    clock,
+    sources: new Map([["shop", source]]),
+    servers: new Map(),
+    lifeboat: "0",
+  } as unknown as Context;
+  const left = async (): Promise<number[]> => {
+    const there = await Promise.all(places.map((place) => readManifest(real, place)));
+    return there.flatMap((manifest, n) => (manifest === undefined ? [] : [n]));
+  };
+  return { context, source, storage: real.storage, places, left, clock };
+}
+
+test("expire removes what the plan names, with all its objects, and nothing else", async (t) => {
+  const { context, source, storage, left } = await fiveBackups(t);
+  const plan = await planExpire(context, source, watch, most);
+  assert.deepEqual(
+    plan.remove.map(({ point }) => point.name),
+    ["day-4", "day-3", "day-2"],
+  );
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4], "a plan does nothing");
+  await expire(context, source, watch, most);
+  assert.deepEqual(await left(), [3, 4]);
+  const objects = [];
+  for await (const { name } of storage.list("sources/")) objects.push(name);
+  const ofBackups = objects.filter((name) => name.includes("/backups/"));
+  assert.equal(ofBackups.length, 8, `manifest, its signature, data and fingerprint of two backups: ${objects}`);
+});
+
+test("a restore point that a job is using, or that somebody put on hold, stays", async (t) => {
+  const { context, source, places, left, clock } = await fiveBackups(t);
+  const [first, second] = places;
+  assert.ok(first && second);
+  const lease = await acquireLease(
+    context.repository,
+    "restore-shop-x",
+    { job: "x", journal: "jobs/2026/11/21/x.json", verb: "restore", source: "shop", point: first.id },
+    clock,
+  );
+  await mark(context.repository, "shop", second.id, { hold: { by: "ann", at: clock.now() } });
+  const result = await expire(context, source, watch, most);
+  assert.deepEqual(
+    result.refused.map(({ point }) => point.id),
+    [first.id],
+  );
+  assert.deepEqual(await left(), [0, 1, 3, 4]);
+  await lease.release();
+  await expire(context, source, watch, most);
+  assert.deepEqual(await left(), [1, 3, 4]);
+});
+
+test("a removal that the storage refuses leaves the point whole; one it breaks off is ended by the clean-up", async (t) => {
+  let failing = "manifest.json";
+  const wrap = (storage: Storage): Storage => ({
+    ...storage,
+    delete: async (name, options) => {
+      if (failing !== "" && name.endsWith(failing)) throw new LifeboatError("STORAGE_REFUSED", `${name} is locked`);
+      await storage.delete(name, options);
+    },
+  });
+  const { context, source, left, clock } = await fiveBackups(t, wrap);
+  const refused = await expire(context, source, watch, most);
+  assert.equal(refused.refused.length, 3);
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
+
+  failing = "data.zst.age";
+  await assert.rejects(expire(context, source, watch, most), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
+  assert.deepEqual(await left(), [1, 2, 3, 4], "it is no backup any more");
+  assert.equal((await listLeases(context.repository)).leases.length, 1, "and what is left of it is not forgotten");
+  failing = "";
+  clock.advance(10 * 60_000);
+  await expire(context, source, watch, most);
+  const objects = [];
+  for await (const { name } of context.repository.storage.list("sources/shop/backups/")) objects.push(name);
+  assert.equal(objects.length, 8, `${objects}`);
+  assert.deepEqual((await listLeases(context.repository)).leases, []);
+});
+
+test("R33 a removal that had not begun when its process died does not begin once the point is on hold", async (t) => {
+  for (const held of [true, false]) {
+    const { context, places, left, clock } = await fiveBackups(t);
+    const [first] = places;
+    assert.ok(first);
+    const dying = runJob(
+      context,
+      { verb: "expire", source: "shop", exclusive: true },
+      watch,
+      async (job) => {
+        await job.claim(first.id);
+        await job.declare(RESOURCE.removal("shop", first.folder, first.id));
+        if (held) await mark(context.repository, "shop", first.id, { hold: { by: "ann", at: clock.now() } });
+        throw new LifeboatError("STORAGE_TIMEOUT", "no answer");
+      },
+      () => ({}),
+    );
+    await assert.rejects(dying, (error) => isLifeboatError(error, "STORAGE_TIMEOUT"));
+    assert.deepEqual(await left(), held ? [0, 1, 2, 3, 4] : [1, 2, 3, 4]);
+    assert.deepEqual((await listLeases(context.repository)).leases, []);
+  }
+});
+
+test("R24 more than half goes only when told; without, nothing goes and what would is named", async (t) => {
+  const { context, source, left } = await fiveBackups(t);
+  const result = await expire(context, source, watch);
+  assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
+  assert.deepEqual(
+    result.withheld?.map(({ point }) => point.name),
+    ["day-4", "day-3", "day-2"],
+  );
+  assert.match(result.blocked.join(), /3 of 5 restore points would go at once/);
+});
+
+test("R24 nothing is removed while this machine's clock is ahead of the storage's or of the database's", async (t) => {
+  for (const other of ["storage", "database"]) {
+    const { context, source, left, clock } = await fiveBackups(t);
+    const truth = clock.now();
+    const told = (): Date => truth;
+    const database = other === "database" ? truth : undefined;
+    const asked = { ...source, provider: { connection: async () => ({}) }, engine: { inspect: async () => ({ now: database }) } };
+    const storage = { ...context.repository.storage, ...(other === "storage" && { now: async () => told() }) };
+    const ahead = { ...context, repository: { ...context.repository, storage } };
+    assert.equal((await planExpire(ahead, asked as unknown as Source, watch, most)).blocked.length, 0);
+    clock.advance(3_600_000);
+    const { blocked } = await expire(ahead, asked as unknown as Source, watch, most);
+    assert.match(blocked.join(), new RegExp(`this machine's clock says .*, the ${other}'s `));
+    assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
+  }
+});

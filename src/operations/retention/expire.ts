@@ -1,0 +1,192 @@
+// Expire: the retention policy applied. What is decided, and why, is the pure function's; here it is only carried out.
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { HealthCode } from "../../core/health.ts";
+import type { RestorePoint } from "../../core/restore-point.ts";
+import { type Decision, expire as decide, type ExpireOptions, type Expiry } from "../../core/retention.ts";
+import { isRefusal } from "../../ports/storage.ts";
+import { type BackupPlace, removeBackup } from "../../repository/backups.ts";
+import { backupsFolder, manifestName, partName } from "../../repository/layout.ts";
+import { mark, readMarks, removeMarks } from "../../repository/marks.ts";
+import { logOf } from "../archive/log-view.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { refuseInUse } from "../jobs/holders.ts";
+import { type Job, runJob } from "../jobs/job.ts";
+import { RESOURCE } from "../jobs/undo.ts";
+import { pointsOf } from "../points/points.ts";
+import { snapshotsOf } from "../points/snapshots.ts";
+import { clockDoubts, latestOf, readClocks } from "../watch/clocks.ts";
+import { lastAttempt } from "../watch/status.ts";
+import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
+import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
+
+export interface ExpireResult extends Expiry {
+  readonly source: string;
+  /** Whether anything was done: false for a plan. */
+  readonly applied: boolean;
+  /** Points that should have gone, or moved, and did not: a lock or a lease holds them, or the storage refused. */
+  readonly refused: readonly { readonly point: RestorePoint; readonly message: string }[];
+  /** Why nothing can be removed from here at all: credentials that may only add, or a storage that is read-only. Nothing was tried then. */
+  readonly powerless?: string | undefined;
+  /** What becomes of the log archive; absent where there is none. */
+  readonly log?: LogExpiryPlan | undefined;
+}
+
+/**
+ * What may hide a hold, or a better restore point than those that are left. What is only unsigned counts for nothing, and cannot keep
+ * expiry from its work.
+ */
+const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABLE", "POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK"]);
+
+/** What is removed only when the user says so. */
+export type ExpireRequest = Pick<ExpireOptions, "most" | "future">;
+
+/** What `expire` would do now. */
+export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
+  const entries = await pointsOf(context, source.name);
+  const flaw = context.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
+  if (flaw !== undefined) {
+    throw new LifeboatError("INTEGRITY", `nothing of ${source.name} is removed while this stands: ${flaw.message}`, {
+      hint: `put back what is missing; or, when it is lost for good, run \`lifeboat acknowledge ${source.name}\``,
+    });
+  }
+  const points = entries.map(({ point }) => point);
+  const attempt = await lastAttempt(context, source.name, points, watch.signal);
+  const { storageClasses } = context.repository.storage.capabilities;
+  const log = await logOf(context, source.name, watch.signal, entries);
+  const clocks = await readClocks(context, source, watch);
+  const now = clocks.here;
+  const by = { ...request, doubts: clockDoubts(clocks), present: latestOf(clocks) };
+  const grounds = baseGrounds(log, points, source, now);
+  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
+  const backups = decide(points, source.policy, now, options);
+  const snapshots = await planSnapshotExpiry(context, source, by, watch);
+  const removing = new Set(backups.remove.map(({ point }) => point.id));
+  const archived = log.log.segments.length + log.log.orphans.length > 0;
+  return {
+    source: source.name,
+    applied: false,
+    log: archived ? await planLogExpiry(context, source, log, { removing, blocked: backups.blocked }) : undefined,
+    keep: [...backups.keep, ...snapshots.keep],
+    remove: [...backups.remove, ...snapshots.remove],
+    withheld: [...(backups.withheld ?? []), ...(snapshots.withheld ?? [])],
+    transitions: backups.transitions,
+    blocked: [...new Set([...backups.blocked, ...snapshots.blocked])],
+    refused: [],
+  };
+}
+
+/** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
+export async function expire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
+  return runJob(
+    context,
+    { verb: "expire", source: source.name, exclusive: true, aside: true },
+    watch,
+    async (job) => {
+      const plan = await job.step("decide", () => planExpire(context, source, watch, request));
+      const folders = new Map((await pointsOf(context, source.name)).map(({ point, folder }) => [point.id, folder]));
+      const held = await snapshotsOf(context, source, { signal: job.signal });
+      const refused: { point: RestorePoint; message: string }[] = [];
+      const withheld: Decision[] = [];
+      const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
+        try {
+          await act({ source: source.name, folder: folders.get(point.id) ?? "" });
+          watch.progress.advance(1);
+        } catch (error) {
+          job.signal.throwIfAborted();
+          if (error instanceof Unfinished) throw error.cause;
+          if (isForbidden(error)) {
+            withheld.push({ point, reasons: [`the provider keeps it: ${error.message}`] });
+            return;
+          }
+          refused.push({ point, message: asLifeboatError(error).message });
+        }
+      };
+      const powerless = await powerlessness(context, source, plan);
+      await job.step("remove", async () => {
+        for (const { point } of plan.remove) {
+          if (powerless !== undefined && point.kind !== "snapshot") {
+            refused.push({ point, message: powerless });
+            continue;
+          }
+          const snapshot = held.find((entry) => entry.point.id === point.id);
+          if (point.kind !== "snapshot") await attempt(point, (place) => remove(context, job, point, place));
+          else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(context, source, job, snapshot));
+        }
+      });
+      // After the bases that needed it: planned anew, for one of them may have been refused.
+      const log =
+        plan.log === undefined || powerless !== undefined
+          ? plan.log && { ...plan.log, refused: powerless }
+          : await job.step("remove log", () => removeLog(context, source, plan.blocked, job, watch));
+      await job.step("move", async () => {
+        for (const { point, to } of plan.transitions) await attempt(point, (place) => move(context, job, point, to, place));
+      });
+      const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
+      return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, powerless, log };
+    },
+    ({ remove: removed, refused }) => ({ removed: removed.length, refused: refused.length }),
+  );
+}
+
+/** Asked before anything is begun: a removal is written down first, and that would say what did not happen. */
+async function powerlessness({ repository: { storage } }: Context, source: Source, plan: ExpireResult): Promise<string | undefined> {
+  const gone = (plan.log?.remove.length ?? 0) + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
+  if (gone === 0) return undefined;
+  try {
+    await storage.delete(`${backupsFolder(source.name)}none`); // is never there
+    return undefined;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return `nothing can be removed from here: ${error.message}`;
+  }
+}
+
+/** A compliance policy that the owner has put above everybody, us included: what it keeps is kept rightly, and nothing has failed. */
+const isForbidden = (error: unknown): error is LifeboatError =>
+  isLifeboatError(error, "PROVIDER_REFUSED") && /compliance policy/i.test(`${error.message} ${JSON.stringify(error.details)}`);
+
+async function remove(context: Context, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+  await job.claim(point.id);
+  try {
+    await refuseInUse(context, point.id, job.id);
+    await refuseHeld(context, point);
+    await removeClaimed(context, job, point, place);
+  } finally {
+    await job.claim(undefined).catch(() => undefined); // the first cause counts, and a claim that stands makes holds careful
+  }
+}
+
+async function removeClaimed(context: Context, job: Job, point: RestorePoint, place: BackupPlace): Promise<void> {
+  const { storage } = context.repository;
+  const resource = RESOURCE.removal(place.source, place.folder, point.id);
+  await job.assertAlive();
+  await job.declare(resource); // from here on a crash ends with the point gone, never with half of it listed
+  try {
+    await removeBackup(context.repository, place, context.clock, "expired");
+    await removeMarks(context.repository, place.source, point.id);
+  } catch (error) {
+    if ((await storage.head(manifestName(place.source, place.folder))) === undefined) throw new Unfinished(error);
+    await job.strike(resource); // refused: it is whole, and stays
+    throw error;
+  }
+  await job.strike(resource);
+}
+
+/** A removal that began and could not end: the job fails, and its clean-up, now or at the next start, ends it. */
+class Unfinished extends Error {
+  constructor(cause: unknown) {
+    super("a removal began and could not end", { cause });
+  }
+}
+
+async function move(context: Context, job: Job, point: RestorePoint, storageClass: string, place: BackupPlace): Promise<void> {
+  const { storage } = context.repository;
+  await storage.setStorageClass(partName(place.source, place.folder, "data"), storageClass, { signal: job.signal });
+  await mark(context.repository, place.source, point.id, { storageClass });
+}
+
+/** Put on hold since it was decided. */
+async function refuseHeld(context: Context, point: RestorePoint): Promise<void> {
+  const { hold } = await readMarks(context.repository, point.source, point.id);
+  if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);
+}

@@ -1,0 +1,66 @@
+// What the provider says of a source right now: settings, window, limits, drift; and what follows from it for health.
+import { asLifeboatError, isLifeboatError } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
+import { providerReasons } from "../../core/provider-health.ts";
+import { byTime, type RestorePoint } from "../../core/restore-point.ts";
+import type { ProviderState } from "../../ports/control.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { nameOfOrphan, orphansOf } from "../jobs/orphans.ts";
+import { isScheduled, type SnapshotEntry, snapshotsOf, tierOfRule } from "../points/snapshots.ts";
+
+export interface ProviderStatus {
+  readonly state?: ProviderState | undefined;
+  /** Why the provider could not be asked: what it holds is not known, and not none. */
+  readonly notAsked?: string | undefined;
+  readonly reasons: readonly HealthReason[];
+  /** Points that the provider holds, without those that a restore set aside; their sizes speak of what changed, not of the data. */
+  readonly points: readonly RestorePoint[];
+}
+
+const ASK_MS = 30_000;
+
+/** Undefined for a provider without a control plane. What cannot be learned is a reason, never an error. */
+export async function providerStatus(context: Context, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
+  if (source.managed !== true) return undefined;
+  const now = context.clock.now();
+  const none = { limits: [], drift: [], rules: [], now };
+  const deadline = AbortSignal.timeout(ASK_MS);
+  try {
+    const work = { signal: AbortSignal.any([watch.signal, deadline]) };
+    const state = await source.provider.settings?.read(work);
+    const records: HealthReason[] = [];
+    const entries = await snapshotsOf(context, source, work, (flaw) => records.push(flaw));
+    const orphans = (await orphansOf(context, source, work)).map(nameOfOrphan);
+    const { limits = [], drift = [], window } = state ?? {};
+    const rules = rulesOf(source, entries);
+    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, orphans, now });
+    return {
+      state,
+      reasons: [...records, ...reasons],
+      points: entries
+        .filter(isScheduled)
+        .map(({ point }) => point)
+        .sort(byTime),
+    };
+  } catch (error) {
+    watch.signal.throwIfAborted();
+    const isLate = deadline.aborted && !isLifeboatError(error);
+    const notAsked = isLate ? `the provider's API did not answer within ${ASK_MS / 1000} s` : asLifeboatError(error).message;
+    return { notAsked, reasons: [...providerReasons({ ...none, notAsked })], points: [] };
+  }
+}
+
+function rulesOf(source: Source, entries: readonly SnapshotEntry[]) {
+  return (source.snapshotPolicy?.rules ?? []).map((rule) => {
+    const made = entries.filter(
+      (entry) => isScheduled(entry) && (rule.by === "provider" ? isMadeFor(rule.name, entry) : entry.record?.rule === rule.name),
+    );
+    const newestMs = Math.max(...made.map(({ point }) => point.time.getTime()));
+    const oldest = rule.by === "provider" ? entries.find(({ scheduled }) => scheduled)?.point.time : undefined;
+    return { tier: tierOfRule(rule), newest: made.length === 0 ? undefined : new Date(newestMs), since: oldest };
+  });
+}
+
+/** Where the provider does not tell which rule it served, each of its own serves every rule. */
+const isMadeFor = (rule: string, { scheduled, snapshot }: SnapshotEntry): boolean =>
+  scheduled === true && (snapshot.rules?.includes(rule) ?? true);

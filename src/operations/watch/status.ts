@@ -1,0 +1,158 @@
+// Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
+import { overdueDrill } from "../../core/drill-schedule.ts";
+import { isLifeboatError, isOfRequest } from "../../core/errors.ts";
+import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../../core/health.ts";
+import { namesIn } from "../../core/hints.ts";
+import { dateOfMicros } from "../../core/micros.ts";
+import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
+import { type Evidence, lastEvidence } from "../../repository/evidence.ts";
+import { jobsSince } from "../../repository/journal.ts";
+import { type LogStatus, logStatus } from "../archive/log-status.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { type Holders, holdersOf, placesOf, reasonsOf } from "../jobs/holders.ts";
+import { pointsOf } from "../points/points.ts";
+import { drillsDone } from "../recovery/drills-due.ts";
+import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
+import { type ProviderStatus, providerStatus } from "./provider-status.ts";
+
+export interface SourceStatus extends Health {
+  readonly source: Source;
+  readonly earliest?: RestorePoint | undefined;
+  readonly latest?: RestorePoint | undefined;
+  readonly lastDrill?: Evidence | undefined;
+  readonly exposureMs?: number | undefined;
+  readonly unreachableBecause?: string | undefined;
+  /** Of a source whose log is archived, or should be. */
+  readonly log?: LogStatus | undefined;
+  /** Of a provider that has a control plane of its own. */
+  readonly provider?: ProviderStatus | undefined;
+}
+
+/** How far back an attempt is looked for when there is no backup at all. */
+const LOOK_BACK_MS = 7 * 86_400_000;
+
+/** Judges one source. `known`: the leases, where they were read just now. */
+export async function statusOf(context: Context, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
+  const { clock } = context;
+  const reach = reachOf(context, source, watch);
+  const entries = await pointsOf(context, source.name);
+  const own = entries.map(({ point }) => point);
+  const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name)];
+  const holders = known ?? (await holdersOf(context, watch.signal));
+  const jobs = reasonsOf(holders, source.name, clock.now(), context.sources.keys());
+  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt] = await Promise.all([
+    reach,
+    logStatus(context, source, entries, watch),
+    providerStatus(context, source, watch),
+    lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
+    drillsDone(context, source, watch),
+    lastAttempt(context, source.name, own, watch.signal, holders),
+  ]);
+  const now = clock.now();
+  const present = latestOf({ here: now, storage: holders.at, database: serverNow });
+  const points = [...own, ...(provider?.points ?? [])].sort(byTime);
+  const window = provider?.state?.window ?? windowOf(log);
+  const health = judgeSource({
+    // Where backups are wanted in the repository, no snapshot at the provider stands in for one that is missing.
+    points: source.policy.tiers.length > 0 ? own : points,
+    window,
+    stored,
+    log: log?.reasons,
+    provider: provider?.reasons,
+    unasked: provider?.notAsked !== undefined,
+    jobs,
+    overdueDrill: overdueDrill(source.drills ?? [], drills, now),
+    scheduledDrills: (source.drills ?? []).length > 0,
+    lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
+    lastAttempt: attempt,
+    objective: source.objective,
+    policy: source.policy,
+    now,
+    present,
+    clocks: serverNow && clockReason("database", serverNow, askedAt),
+    reachable: unreachableBecause === undefined,
+  });
+  return {
+    ...health,
+    reasons: namesIn(health.reasons, { source: source.name }),
+    source,
+    earliest: points[0],
+    latest: newest(untilNow(points, present)),
+    lastDrill,
+    exposureMs: exposureMs(points, present, window?.latest),
+    log,
+    provider,
+    unreachableBecause,
+  };
+}
+
+function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {
+  if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
+  if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
+}
+
+/** Of the drills whose evidence lies in the repository and on this machine, the last. */
+async function lastDrillOf(
+  context: Context,
+  source: string,
+  until: Date,
+  flaws: HealthReason[],
+  signal: AbortSignal,
+): Promise<Evidence | undefined> {
+  const places = await placesOf(context);
+  const found = await Promise.all(places.map((place) => lastEvidence(place, source, "drill", until, signal, (flaw) => flaws.push(flaw))));
+  return found.reduce((last, one) => (last !== undefined && (one === undefined || one.endedAt < last.endedAt) ? last : one), undefined);
+}
+
+/** A base that stands alone is a restore point like any other, and no window. */
+function windowOf(log: LogStatus | undefined): { readonly earliest: Date; readonly latest: Date } | undefined {
+  if (log?.window === undefined || log.segments === 0) return undefined;
+  return { earliest: dateOfMicros(log.window.earliest), latest: dateOfMicros(log.window.latest) };
+}
+
+interface Reach {
+  readonly unreachableBecause?: string | undefined;
+  /** The database's clock, and ours when it told it. */
+  readonly serverNow?: Date | undefined;
+  readonly askedAt: Date;
+}
+
+async function reachOf({ clock }: Context, source: Source, watch: Watch): Promise<Reach> {
+  try {
+    const { now } = await ask(source, watch);
+    return { serverNow: now, askedAt: clock.now() };
+  } catch (error) {
+    watch.signal.throwIfAborted();
+    const why = isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
+    return { unreachableBecause: why, askedAt: clock.now() };
+  }
+}
+
+/**
+ * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. One that the
+ * user took back, or that was asked for something that is not there, was no attempt.
+ */
+export async function lastAttempt(
+  context: Context,
+  source: string,
+  points: readonly RestorePoint[],
+  signal: AbortSignal,
+  known?: Holders,
+): Promise<LastAttempt | undefined> {
+  const { repository, clock } = context;
+  const now = clock.now();
+  for (const { record, abandoned } of (known ?? (await holdersOf(context, signal))).holders) {
+    if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
+    return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
+  }
+  // What is dated in the future is no attempt after which others could not have failed.
+  const latest = newest(untilNow(points, now));
+  const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
+  for await (const job of jobsSince(repository, since, signal)) {
+    if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
+    if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
+    const outcome = job.state === "done" ? "done" : "failed";
+    return { outcome, endedAt: new Date(job.endedAt ?? job.startedAt), message: job.error?.message };
+  }
+  return latest && { outcome: "done", endedAt: latest.endedAt };
+}
