@@ -12,14 +12,14 @@ import type { Provider } from "../../ports/provider.ts";
 import { listSnapshotRecords } from "../../repository/snapshots.ts";
 import { exportSnapshot } from "../backup/export.ts";
 import type { Context, Source } from "../context.ts";
+import { runJob } from "../jobs/job.ts";
+import { orphansOf, recoverOrphans } from "../jobs/orphans.ts";
 import { drill } from "./drill.ts";
 import { pastTargetOf } from "./history.ts";
 import { promote } from "./promote.ts";
 import { planBranchRestore } from "./provider-plan.ts";
 import { branchRestore } from "./provider-restore.ts";
 import { planTablesRestore, tablesRestore } from "./provider-tables.ts";
-import { runJob } from "./job.ts";
-import { orphansOf, recoverOrphans } from "./orphans.ts";
 
 const NOW = "2026-11-21T12:00:00.500Z";
 const [STRANGER, POSITION] = ["0dka1v00000000", "6920A1F3/1"] as const;
