@@ -55,6 +55,9 @@ const PLANTED: readonly (readonly [title: string, files: Readonly<Record<string,
     { "packages/sandbox/a.ts": 'import { b } from "../../src/engines/mongodb/b.ts";' },
     /sandbox must not import engines/,
   ],
+  ["a command reaches into the sandbox", { "src/cli/a.ts": 'const b = await import("../../packages/sandbox/b.ts");' }, /package's name/],
+  ["a command is loaded with the sandbox", { "src/cli/a.ts": 'import { b } from "@lifeboat/sandbox";' }, /only when a command asks/],
+  ["an engine imports the sandbox", { "src/engines/a.ts": 'import type { B } from "@lifeboat/sandbox";' }, /must not import the sandbox/],
   ["a source imports a tool", { "src/cli/a.ts": 'import { b } from "../../tools/b.ts";' }, /outside of src/],
   ["a source imports a test", { "src/cli/a.ts": 'import { b } from "./b.test.ts";' }, /is a test/],
   ["a folder without a rule", { "src/extra/a.ts": 'import { b } from "../core/b.ts";' }, /no rule says/],
@@ -108,6 +111,7 @@ test("the guard of the architecture lets pass what is allowed", () => {
     "src/storage/s3/c.ts": 'import { x } from "../names.ts";\nimport { y } from "./deep/y.ts";\nimport fs from "node:fs";\n',
     "src/providers/neon/d.ts": 'import { e } from "../../engines/postgres/e.ts";\n',
     "src/compose.ts": 'switch (source.provider) { case "neon": break; }\n',
+    "src/cli/g.ts": 'import type { B } from "@lifeboat/sandbox";\nconst b = await import("@lifeboat/sandbox");\n',
     "src/operations/f.ts": "if (provider.capabilities.scratch) go();\n",
   };
   assert.deepEqual(violations(new Map(Object.entries(files))), []);

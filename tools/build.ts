@@ -16,16 +16,18 @@ const STARTED = [
   "src/engines/postgres/cluster/supervisor",
   "src/engines/postgres/recovery/unpack-thread",
   "src/providers/mongodb/server/supervisor",
-  "packages/sandbox/neon/fleet/keeper",
 ];
-/** The driver's own insides are asked for raw commands: it must be the one package that the whole program has. */
-const EXTERNAL = ["mongodb", "bson", "pg-native"];
+/**
+ * The driver's own insides are asked for raw commands: it must be the one package that the whole program has.
+ * The sandbox is not part of the product: only a checkout has it.
+ */
+const EXTERNAL = ["mongodb", "bson", "pg-native", "@lifeboat/sandbox"];
 
 /** A chunk lies at the root of dist: what a source file looks up from its own place is looked up from there. */
 const placeOfSources: Plugin = {
   name: "place of sources",
   setup({ onLoad }) {
-    onLoad({ filter: /[/\\](src|packages)[/\\].*\.ts$/ }, ({ path }) => {
+    onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, "utf8");
       if (!text.includes("import.meta.url")) return undefined;
       const place = placeIn(relative(root, path).replaceAll("\\", "/").replace(/\.ts$/, ".js"));

@@ -159,8 +159,15 @@ export interface ErrorOptions {
   readonly hint?: string;
 }
 
+/** The same in every copy of this module: the bundled program and the sandbox that it loads hold one each. */
+const BRAND = Symbol.for("lifeboat.error");
+
 /** Every error that a user is expected to meet. Its message says what happened and to what, in one sentence. */
 export class LifeboatError extends Error {
+  static override [Symbol.hasInstance](value: unknown): value is LifeboatError {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
   readonly code: ErrorCode;
   readonly details: Readonly<Record<string, unknown>>;
   readonly hint: string;
@@ -171,6 +178,10 @@ export class LifeboatError extends Error {
     this.code = errorCode;
     this.details = options.details ?? {};
     this.hint = options.hint ?? ERROR_CODES[errorCode].hint;
+  }
+
+  get [BRAND](): true {
+    return true;
   }
 
   get exit(): ExitStatus {

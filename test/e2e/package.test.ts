@@ -34,7 +34,7 @@ function folder(t: TestContext): string {
   return made;
 }
 
-test("the packed package installs elsewhere, says its version, and makes and shows a key there", (t) => {
+test("the packed package installs elsewhere, makes a key there, and says that it has no emulators", (t) => {
   const place = folder(t);
   // Built in a copy: a build in the checkout would be seen half done by whoever runs beside this test.
   const copy = join(place, "checkout");
@@ -51,9 +51,15 @@ test("the packed package installs elsewhere, says its version, and makes and sho
   const contents = must(run(place, "tar", "-tzf", tarball)).stdout.split("\n");
   assert.ok(contents.includes("package/dist/bin.js") && contents.includes("package/lifeboat.schema.json"));
   assert.deepEqual(
-    contents.filter((name) => /\.test\.|^package\/(test|tools|bench|src)\//.test(name)),
+    contents.filter((name) => /\.test\.|^package\/(test|tools|bench|src|packages)\/|sandbox\/|mingo/.test(name)),
     [],
   );
+  must(run(place, "tar", "-xzf", tarball));
+  const code = readdirSync(join(place, "package", "dist"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
+  const bundled = code.map((name) => readFileSync(join(place, "package", "dist", name), "utf8")).join("\n");
+  // The bundler names every file that it took in.
+  assert.match(bundled, /^\/\/ src\/core\/errors\.ts$/m);
+  assert.doesNotMatch(bundled, /^\/\/ (packages\/|node_modules\/mingo\/)/m);
 
   const elsewhere = join(place, "elsewhere");
   mkdirSync(elsewhere);
@@ -63,6 +69,12 @@ test("the packed package installs elsewhere, says its version, and makes and sho
   assert.equal(must(run(elsewhere, lifeboat, "--version")).stdout, `${version}\n`);
   must(run(elsewhere, lifeboat, "key", "new", "id.txt"));
   assert.match(must(run(elsewhere, lifeboat, "key", "show", "id.txt")).stdout, /^age1[a-z0-9]{58}\n$/);
+  for (const command of ["demo", "sandbox"]) {
+    const ended = run(elsewhere, lifeboat, command);
+    assert.equal(ended.status, 2, ended.stderr);
+    assert.match(ended.stderr, /TOOL_MISSING .*the published package does not contain\n {2}next: in a clone .*`npm ci && npm run demo`/);
+    assert.equal(ended.stdout, "");
+  }
 });
 
 test("under a Node that is too old the command says so, says what to do, and ends with status 2", (t) => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
+import { ASSUMPTIONS } from "../../packages/sandbox/index.ts";
 import { connectionFromUrl } from "../../src/engines/postgres/connect/url.ts";
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 import { PROGRAM } from "../support/program.ts";
@@ -140,6 +140,6 @@ test("R54 one of the two is started alone, says how to look at it, and Atlas's n
 test("R54 the sandbox prints every assumption it makes of the real service", async (t) => {
   const running = start(t, "--assumptions", "--json");
   assert.equal(await running.ended, 0);
-  assert.deepEqual(JSON.parse(running.heard().stdout), SANDBOX_ASSUMPTIONS);
-  assert.deepEqual([...new Set(SANDBOX_ASSUMPTIONS.map((row) => row.of))], ["neon", "atlas", "mongodb"]);
+  assert.deepEqual(JSON.parse(running.heard().stdout), ASSUMPTIONS);
+  assert.deepEqual([...new Set(ASSUMPTIONS.map((row) => row.of))], ["neon", "atlas", "mongodb"]);
 });

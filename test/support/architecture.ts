@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "adapters.ts": EVERYTHING_BELOW,
   "compose.ts": [...EVERYTHING_BELOW, "adapters.ts"],
   "index.ts": [...EVERYTHING_BELOW, "compose.ts"],
-  cli: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts", "sandbox"],
+  cli: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   server: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   web: [],
   "bin.ts": ["cli"],
@@ -49,6 +49,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Parts whose folders are siblings and never import each other; files directly in the part are common ground. */
 const SIBLINGS: readonly string[] = ["engines", "providers", "storage", "notify", "cutover", "queue"];
+
+/** The package of the emulators. The published package does not contain it: what the command line needs of it, it loads when it is asked to. */
+const SANDBOX = "@lifeboat/sandbox";
 
 /** Packages that core may use: pure, without clock or input. */
 const CORE_PACKAGES: readonly string[] = ["croner"];
@@ -80,6 +83,7 @@ export function violations(files: Files): string[] {
         if (specifier.startsWith(".")) targets.push(posix.join(posix.dirname(path), specifier));
         const wrong = importFault(path, specifier);
         if (wrong !== undefined) complain(wrong);
+        if (specifier === SANDBOX && loadsAtOnce(node)) complain("the sandbox is loaded only when a command asks for it");
       }
       if (partOf(path) === "core") for (const wrong of impurities(node)) complain(`core must be pure: ${wrong}`);
       if (path !== "src/compose.ts" && decidesByProvider(node)) complain("behaviour differs by capability, never by a provider's name");
@@ -94,6 +98,9 @@ const folderOf = (path: string): string => path.split("/").slice(1, 3).join("/")
 
 function importFault(path: string, specifier: string): string | undefined {
   const part = partOf(path);
+  if (specifier === SANDBOX) {
+    return part === "cli" ? undefined : `${part} must not import the sandbox`;
+  }
   if (!specifier.startsWith(".")) {
     if (part !== "core") return undefined;
     if (specifier.startsWith("node:")) return `core must be pure: it imports ${specifier}`;
@@ -102,6 +109,7 @@ function importFault(path: string, specifier: string): string | undefined {
   const target = posix.join(posix.dirname(path), specifier);
   if (!/^(src|packages)\//.test(target)) return `${target} lies outside of src`;
   if (/\.test\.ts$/.test(target)) return `${target} is a test`;
+  if (path.startsWith("src/") && target.startsWith("packages/")) return `${target} is reached by its package's name`;
   const targetPart = partOf(target);
   if (targetPart === part) {
     const [own, other] = [folderOf(path), folderOf(target)];
@@ -140,6 +148,14 @@ function specifierOf(node: Node): string | null | undefined {
     default:
       return undefined;
   }
+}
+
+/** Whether the import's module is loaded together with the importing one; types and `import()` are not. */
+function loadsAtOnce({ type, importKind, exportKind }: Node): boolean {
+  return (
+    (type.startsWith("Import") && type !== "ImportExpression" && importKind !== "type") ||
+    (type.startsWith("Export") && exportKind !== "type")
+  );
 }
 
 const CLOCKS: Readonly<Record<string, readonly string[]>> = {

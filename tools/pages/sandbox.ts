@@ -1,7 +1,5 @@
 // docs/sandbox.md, from the sandbox's tables: what each plan allows, and what was assumed of the real service.
-
-import { LIMITS, type Limits, PLANS } from "../../packages/sandbox/neon/limits.ts";
-import { SANDBOX_ASSUMPTIONS } from "../../src/cli/sandbox/assumptions.ts";
+import { ASSUMPTIONS, LIMITS, type Limits, PLANS } from "../../packages/sandbox/index.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const hours = (seconds: number): string => (seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${seconds / 3600} h`);
@@ -17,7 +15,7 @@ const ROWS: readonly (readonly [string, (limits: Limits) => string])[] = [
   ["shortest timeout for suspending", (limits) => (limits.minSuspendSeconds === undefined ? "fixed" : `${limits.minSuspendSeconds} s`)],
 ];
 
-const SERVICES: readonly (readonly [of: (typeof SANDBOX_ASSUMPTIONS)[number]["of"], title: string])[] = [
+const SERVICES: readonly (readonly [of: (typeof ASSUMPTIONS)[number]["of"], title: string])[] = [
   ["neon", "Neon"],
   ["atlas", "MongoDB Atlas"],
   ["mongodb", "MongoDB's servers"],
@@ -26,7 +24,7 @@ const SERVICES: readonly (readonly [of: (typeof SANDBOX_ASSUMPTIONS)[number]["of
 const assumptionsOf = (of: string): string =>
   table(
     ["about", "in the sandbox", "because"],
-    SANDBOX_ASSUMPTIONS.filter((row) => row.of === of).map(({ about, here, because }) => [about, here, because]),
+    ASSUMPTIONS.filter((row) => row.of === of).map(({ about, here, because }) => [about, here, because]),
   );
 
 export function sandboxPage(): string {
@@ -36,7 +34,8 @@ export function sandboxPage(): string {
     GENERATED,
     "",
     "`lifeboat sandbox` starts two services on loopback, without an account and without cost: what a backup tool meets there, it meets",
-    "here. It runs until it is told to stop, and leaves nothing.",
+    "here. It runs until it is told to stop, and leaves nothing. It is part of the source code (`packages/sandbox`), not of the published",
+    "package: run it in a clone, after `npm ci`.",
     "",
     "- **Neon's API** (version 2) in front of real PostgreSQL clusters: branches, restores to an instant or a position of the log,",
     "  snapshots, schedules, computes that sleep and wake, limits of the plans, operations that take their time. It needs PostgreSQL's",

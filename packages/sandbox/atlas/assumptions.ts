@@ -1,20 +1,11 @@
 // What the sandbox had to choose, because nobody outside knows how the real one behaves, and where it differs from it knowingly.
 // One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
 
-export interface Assumption {
-  /** What it is about. */
-  readonly about: string;
-  /** What the sandbox does. */
-  readonly here: string;
-  /** Why: what is known of the real one. */
-  readonly because: string;
-}
-
 const OLD_LIST = "the code is from an older published list and was not seen this year";
 const UNPUBLISHED = "not published";
 const NO_CODE = "refused according to the documentation; the code is not published";
 
-export const ASSUMPTIONS: readonly Assumption[] = [
+export const ASSUMPTIONS = [
   // who asks, and how
   {
     about: "no versioned Accept header",

@@ -1,18 +1,9 @@
 // Where the sandbox's MongoDB server knowingly differs from a real one, and what it had to choose.
 // One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
 
-export interface Assumption {
-  /** What it is about. */
-  readonly about: string;
-  /** What the sandbox does. */
-  readonly here: string;
-  /** Why: what is known of the real one. */
-  readonly because: string;
-}
-
 const NO_PLANNER = "there is no planner here: everything is found by looking";
 
-export const ASSUMPTIONS: readonly Assumption[] = [
+export const ASSUMPTIONS = [
   { about: "storage", here: "in memory; gone when the process ends", because: "it is for tests and for trying things out" },
   {
     about: "members",

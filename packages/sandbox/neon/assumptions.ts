@@ -1,18 +1,9 @@
 // What the sandbox had to choose, because nobody outside knows how the real one behaves, and where it differs from it knowingly.
 // One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
 
-export interface Assumption {
-  /** What it is about. */
-  readonly about: string;
-  /** What the sandbox does. */
-  readonly here: string;
-  /** Why: what is known of the real one. */
-  readonly because: string;
-}
-
 const UNKNOWN = "refused according to the documentation; status and words are not published";
 
-export const ASSUMPTIONS: readonly Assumption[] = [
+export const ASSUMPTIONS = [
   { about: "a point outside of the history window", here: "400, code empty, with the window's beginning", because: UNKNOWN },
   { about: "a point of a project whose history is off", here: "422", because: UNKNOWN },
   {

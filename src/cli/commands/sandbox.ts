@@ -1,12 +1,14 @@
 // lifeboat sandbox
 import { once } from "node:events";
-import { PLANS } from "../../../packages/sandbox/neon/limits.ts";
+import type { PlanName } from "@lifeboat/sandbox";
 import { flag, integer, oneOf, path } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
-import { SANDBOX_ASSUMPTIONS } from "../sandbox/assumptions.ts";
+import { loadSandbox } from "../sandbox/load.ts";
 import { PARTS, type PartName, type RunningPart, STARTERS } from "../sandbox/parts.ts";
+
+const PLANS = ["free", "launch", "scale"] as const satisfies readonly PlanName[];
 
 export const sandboxCommand = defineCommand({
   description:
@@ -34,10 +36,11 @@ export const sandboxCommand = defineCommand({
     "lifeboat sandbox --assumptions",
   ],
   async run({ options, emit, env, signal, progress, stdout }) {
+    const sandbox = await loadSandbox();
     if (options.assumptions === true) {
       const columns = ["of", "about", "in the sandbox", "because"].map((title) => ({ title }));
-      const rows = SANDBOX_ASSUMPTIONS.map(({ of, about, here, because }) => [of, about, here, because]);
-      emit(SANDBOX_ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
+      const rows = sandbox.ASSUMPTIONS.map(({ of, about, here, because }) => [of, about, here, because]);
+      emit(sandbox.ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
       return EXIT.done;
     }
     progress.step("starting the sandbox");
@@ -45,7 +48,7 @@ export const sandboxCommand = defineCommand({
     const settings = { plan, port, atlasPort, speed, directory, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal };
     const running = new Map<PartName, RunningPart>();
     try {
-      for (const name of PARTS) if (only === undefined || only === name) running.set(name, await STARTERS[name](settings));
+      for (const name of PARTS) if (only === undefined || only === name) running.set(name, await STARTERS[name](sandbox, settings));
       emit(Object.fromEntries([...running].map(([name, { facts }]) => [name, facts])), () =>
         [
           ...[...running.values()].map(({ howTo }) => howTo),

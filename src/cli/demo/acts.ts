@@ -1,6 +1,6 @@
 // The story of the demonstration, act by act. Every command in it is the real one, run with what is printed.
 
-import type { PostgresSandbox, PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
+import type { PostgresSandbox, PostgresSession } from "@lifeboat/sandbox";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { backupCommand } from "../commands/backup.ts";

@@ -2,8 +2,8 @@
 import { chmod, lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { removePostgresSandbox } from "../../../packages/sandbox/postgres/server.ts";
 import { lifeOf, type Owner, thisOwner } from "../../repository/owner.ts";
+import type { Sandbox } from "../sandbox/load.ts";
 
 const PREFIX = "lifeboat-demo-";
 const NOTE = "demonstration.json";
@@ -44,7 +44,7 @@ export async function makeDemoFolder(): Promise<DemoFolder> {
 }
 
 /** Removes what demonstrations of ours left that were killed on this machine. Returns the folders. */
-export async function sweepDemoFolders(): Promise<string[]> {
+export async function sweepDemoFolders({ removePostgresSandbox }: Sandbox): Promise<string[]> {
   const swept: string[] = [];
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;

@@ -1,9 +1,7 @@
 // The second half of the story: a shop of two databases at two providers, whose APIs and histories sandboxes on this machine
 // stand in for. One slip of the hand in both, and both come back to the same second.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
-import type { NeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
-import { openSession, type PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
+import type { AtlasSandbox, NeonSandbox, PostgresSession } from "@lifeboat/sandbox";
 import { loadConfig } from "../../config/load.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
@@ -28,6 +26,8 @@ const SIZE = { users: 4_000, projects: 8_000, orders: 60_000 };
 const SECONDS_BEFORE = 2;
 
 export interface HostedProps {
+  /** A connection of an application's own. */
+  openSession(url: string): Promise<PostgresSession>;
   startNeon(): Promise<NeonSandbox>;
   startAtlas(): Promise<AtlasSandbox>;
 }
@@ -50,7 +50,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
   progress.step("starting sandboxes that behave like Neon and Atlas");
   const [neon, atlas] = await Promise.all([props.startNeon(), props.startAtlas()]);
   progress.step("a shop moves in");
-  const shop = await openSession(neon.url);
+  const shop = await props.openSession(neon.url);
   const reviews = await openReviews(atlas.url);
   try {
     await openShop(shop, SIZE);

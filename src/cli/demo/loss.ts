@@ -1,5 +1,5 @@
 // What the accident cost, counted order by order: confirmed to a customer, and not in the restored shop.
-import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
+import type { PostgresSession } from "@lifeboat/sandbox";
 
 export interface Loss {
   readonly orders: number;

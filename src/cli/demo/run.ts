@@ -1,11 +1,8 @@
 // The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
-
-import { type AtlasSandbox, startAtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
-import { findSandboxPrograms } from "../../../packages/sandbox/neon/programs.ts";
-import { type NeonSandbox, startNeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
-import { type PostgresSandbox, startPostgresSandbox } from "../../../packages/sandbox/postgres/server.ts";
+import type { AtlasSandbox, NeonSandbox, PostgresSandbox } from "@lifeboat/sandbox";
 import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
 import type { CommandCall } from "../command.ts";
+import { loadSandbox } from "../sandbox/load.ts";
 import { ACTS, type Told, tell } from "./acts.ts";
 import { makeDemoFolder, sweepDemoFolders } from "./folder.ts";
 import { demoProgress, type Surroundings } from "./perform.ts";
@@ -22,10 +19,11 @@ const ATLAS_SPEED = 1_000;
 /** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
 export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitStatus> {
   const { env, signal } = call;
+  const sandbox = await loadSandbox();
   const silent = call.json || call.quiet;
   const progress = demoProgress(call);
   const stage = makeStage(silent ? { ...call.stdout, write() {} } : call.stdout, call.paint, ACTS.length);
-  for (const path of await sweepDemoFolders()) progress.note(`removed ${path}, which a demonstration left that was killed`);
+  for (const path of await sweepDemoFolders(sandbox)) progress.note(`removed ${path}, which a demonstration left that was killed`);
 
   const folder = await makeDemoFolder();
   let server: PostgresSandbox | undefined;
@@ -52,18 +50,19 @@ export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitSta
       env: Object.fromEntries(Object.entries(env).filter(([name]) => !FOREIGN.test(name))),
     };
     told = await tell(around, {
+      openSession: sandbox.openSession,
       async startServer() {
         const { id: jobId, server: directory } = folder;
-        server = await startPostgresSandbox({ directory, jobId, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal });
+        server = await sandbox.startPostgresSandbox({ directory, jobId, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal });
         return server;
       },
       async startNeon() {
-        const bin = await findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
-        neon = await startNeonSandbox({ plan: "launch", fleet: { directory: folder.neon, bin, signal } });
+        const bin = await sandbox.findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
+        neon = await sandbox.startNeonSandbox({ plan: "launch", fleet: { directory: folder.neon, bin, signal } });
         return neon;
       },
       async startAtlas() {
-        atlas = await startAtlasSandbox({ speed: ATLAS_SPEED, bucketRoot: folder.path });
+        atlas = await sandbox.startAtlasSandbox({ speed: ATLAS_SPEED, bucketRoot: folder.path });
         return atlas;
       },
       employ(made) {

@@ -1,5 +1,5 @@
 // The shop of the demonstration: what its tables are, and two years of believable business, made by the server itself.
-import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
+import type { PostgresSession } from "@lifeboat/sandbox";
 
 export const USERS = 20_000;
 export const PROJECTS = 40_000;

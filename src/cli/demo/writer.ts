@@ -1,6 +1,6 @@
 // Customers: they keep ordering while everything else happens, and remember which orders the shop confirmed.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PostgresSession } from "../../../packages/sandbox/postgres/server.ts";
+import type { PostgresSession } from "@lifeboat/sandbox";
 import { LifeboatError } from "../../core/errors.ts";
 import { PROJECTS, USERS } from "./shop.ts";
 

@@ -2,17 +2,15 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startAtlasSandbox } from "../../../packages/sandbox/atlas/sandbox.ts";
-import type { PLANS } from "../../../packages/sandbox/neon/limits.ts";
-import { findSandboxPrograms } from "../../../packages/sandbox/neon/programs.ts";
-import { startNeonSandbox } from "../../../packages/sandbox/neon/sandbox.ts";
+import type { PlanName } from "@lifeboat/sandbox";
 import { LifeboatError } from "../../core/errors.ts";
+import type { Sandbox } from "./load.ts";
 
 export const PARTS = ["neon", "atlas"] as const;
 export type PartName = (typeof PARTS)[number];
 
 export interface PartOptions {
-  readonly plan: (typeof PLANS)[number];
+  readonly plan: PlanName;
   readonly port: number;
   readonly atlasPort: number;
   /** How many times as fast as the real service Atlas's work goes on. */
@@ -33,8 +31,8 @@ export interface RunningPart {
 /** As they take on a good day. */
 const NEON_DELAYS = { schedulingMs: 100, runningMs: 300, coldStartMs: 200 };
 
-export const STARTERS: Readonly<Record<PartName, (options: PartOptions) => Promise<RunningPart>>> = {
-  async neon({ plan, port, directory, bin, signal }) {
+export const STARTERS: Readonly<Record<PartName, (sandbox: Sandbox, options: PartOptions) => Promise<RunningPart>>> = {
+  async neon({ findSandboxPrograms, startNeonSandbox }, { plan, port, directory, bin, signal }) {
     const programs = await findSandboxPrograms(bin, signal);
     const folder = directory ?? join(tmpdir(), `lifeboat-sandbox-${randomBytes(5).toString("hex")}`);
     const fleet = { directory: folder, bin: programs, signal };
@@ -43,7 +41,7 @@ export const STARTERS: Readonly<Record<PartName, (options: PartOptions) => Promi
     const facts = { apiHost, apiKey, projectId, branch, url };
     return { facts, howTo: neonHowTo(facts, plan), close: () => sandbox.close() };
   },
-  async atlas({ atlasPort, speed }) {
+  async atlas({ startAtlasSandbox }, { atlasPort, speed }) {
     const sandbox = await listening(atlasPort, () => startAtlasSandbox({ port: atlasPort, speed }));
     const { apiHost, clientId, clientSecret, publicKey, privateKey, groupId, cluster, url, user, password } = sandbox;
     const facts = { apiHost, clientId, clientSecret, publicKey, privateKey, groupId, cluster, url, user, password };

@@ -1,0 +1,16 @@
+// The emulators, loaded only when `demo` or `sandbox` runs: the published package does not contain them.
+import { LifeboatError } from "../../core/errors.ts";
+
+export type Sandbox = typeof import("@lifeboat/sandbox");
+
+/** Loads the package. TOOL_MISSING where it is not installed. */
+export async function loadSandbox(): Promise<Sandbox> {
+  try {
+    return await import("@lifeboat/sandbox");
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) throw cause;
+    throw new LifeboatError("TOOL_MISSING", "this command needs the emulators, which the published package does not contain", {
+      hint: "in a clone of Lifeboat's source code, run `npm ci && npm run demo`",
+    });
+  }
+}
