@@ -1,7 +1,7 @@
 // What a command is: its arguments and options as tables (parser, help and documentation come from them), and what it runs.
 import type { Config } from "../config/load.ts";
-import type { Option, Type, Values } from "../config/option.ts";
 import type { ExitStatus } from "../core/errors.ts";
+import type { Option, Type, Values } from "../core/option.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Ask } from "./ask.ts";

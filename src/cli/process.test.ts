@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listOf } from "../config/option.ts";
-import { flag, oneOf, text } from "../config/types.ts";
 import { EXIT, LifeboatError } from "../core/errors.ts";
+import { listOf } from "../core/option.ts";
+import { flag, oneOf, text } from "../core/option-types.ts";
 import type { CommandEntry } from "./command.ts";
 import { type CommandDefinition, defineCommand } from "./command.ts";
 import type { Output } from "./output.ts";

@@ -1,7 +1,7 @@
 // The command line as a whole: finds the command, loads that one only, parses with commander, reports misuse in our own form.
 import { Command, CommanderError, Option as CommanderOption } from "commander";
-import type { Values } from "../config/option.ts";
 import { LifeboatError } from "../core/errors.ts";
+import type { Values } from "../core/option.ts";
 import { didYouMean } from "../core/suggest.ts";
 import {
   type CliArgument,

@@ -1,5 +1,5 @@
 // The option that says what is to be brought back; `core/recovery-target.ts` reads it.
-import { text } from "../config/types.ts";
+import { text } from "../core/option-types.ts";
 
 export const recoveryTarget = {
   type: text,

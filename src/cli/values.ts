@@ -1,7 +1,7 @@
 // Values of the command line, read by the same types as those of the configuration.
 import { resolve } from "node:path";
-import { Mismatch, type Shape } from "../config/option.ts";
 import type { LifeboatError } from "../core/errors.ts";
+import { Mismatch, type Shape } from "../core/option.ts";
 
 /** What was typed, as its type reads it. Lists are written `A,B`, or given several times. `refuse` makes the error from the rest of the sentence. */
 export function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError): unknown {

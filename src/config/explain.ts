@@ -1,7 +1,7 @@
 // What zod found, as problems with places: which option, what is wrong, the nearest valid word.
 import type * as z from "zod";
+import { Mismatch, type Option, type Shape, variableOf } from "../core/option.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { Mismatch, type Option, type Shape, variableOf } from "./option.ts";
 import { nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
 import type { Path, Tree } from "./tree.ts";
 

@@ -1,6 +1,6 @@
 // Option tables → zod: structure, defaults, environment, names with units, and what could not be had as throwing getters.
 import * as z from "zod";
-import { Mismatch, type Option, type Section, type Shape, variableOf } from "./option.ts";
+import { Mismatch, type Option, type Section, type Shape, variableOf } from "../core/option.ts";
 import { Unresolved } from "./tree.ts";
 
 export interface Surroundings {

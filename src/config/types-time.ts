@@ -4,8 +4,8 @@ import { validateCron } from "../core/cron.ts";
 import { parseDuration, parseKeep } from "../core/duration.ts";
 import { LifeboatError } from "../core/errors.ts";
 import { validatePattern } from "../core/names.ts";
+import { Mismatch, type Scalar, type Type } from "../core/option.ts";
 import { isTimeZone } from "../core/time-zone.ts";
-import { Mismatch, type Scalar, type Type } from "./option.ts";
 
 const make = <T>(word: string, json: Scalar["json"], read: (raw: string, absolute: (path: string) => string) => T): Type<T> => ({
   shape: "scalar",

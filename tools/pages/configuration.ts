@@ -1,6 +1,7 @@
 // docs/configuration.md, from the option tables.
-import type { Option, OptionTable, Section, Shape } from "../../src/config/option.ts";
+
 import { root } from "../../src/config/tables/root.ts";
+import type { Option, OptionTable, Section, Shape } from "../../src/core/option.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Configuration

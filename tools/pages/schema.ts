@@ -1,6 +1,7 @@
 // lifeboat.schema.json: what editors need to complete and check the configuration, from the option tables.
-import type { Option, Section, Shape } from "../../src/config/option.ts";
+
 import { root } from "../../src/config/tables/root.ts";
+import type { Option, Section, Shape } from "../../src/core/option.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

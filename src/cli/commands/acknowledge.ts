@@ -1,6 +1,7 @@
 // lifeboat acknowledge SOURCE
-import { text } from "../../config/types.ts";
+
 import { EXIT } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { visible } from "../../core/visible.ts";
 import { acknowledge } from "../../operations/retention/acknowledge.ts";
 import { defineCommand } from "../command.ts";

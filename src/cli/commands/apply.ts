@@ -1,8 +1,8 @@
 // lifeboat plan [SOURCE], lifeboat apply [SOURCE]
 
 import type { Composed } from "../../compose.ts";
-import { text } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { shown } from "../../core/visible.ts";
 import type { Source } from "../../operations/context.ts";
 import { type Applied, apply, hasSettings, planApply, type SettingsPlan } from "../../operations/settings/apply.ts";

@@ -1,6 +1,7 @@
 // lifeboat archive SOURCE [--segment PATH | --stop]
-import { flag, text } from "../../config/types.ts";
+
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { flag, text } from "../../core/option-types.ts";
 import { visible } from "../../core/visible.ts";
 import { archive, archiveFile, stopArchive } from "../../operations/archive/archive.ts";
 import { defineCommand } from "../command.ts";

@@ -1,7 +1,8 @@
 // lifeboat backup [SOURCE]
-import { listOf } from "../../config/option.ts";
-import { flag, oneOf, path, text } from "../../config/types.ts";
+
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { listOf } from "../../core/option.ts";
+import { flag, oneOf, path, text } from "../../core/option-types.ts";
 import { type BackupRequest, backup } from "../../operations/backup/backup.ts";
 import { appendDeployLog } from "../../operations/backup/deploy-log.ts";
 import { makeDue } from "../../operations/backup/due.ts";

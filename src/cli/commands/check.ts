@@ -1,6 +1,7 @@
 // lifeboat check [SOURCE]
-import { text } from "../../config/types.ts";
+
 import { EXIT } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { shown } from "../../core/visible.ts";
 import { checkRepository, checkSource } from "../../operations/watch/check.ts";
 import { defineCommand } from "../command.ts";

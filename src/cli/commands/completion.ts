@@ -1,6 +1,7 @@
 // lifeboat completion bash|zsh|fish
-import { oneOf } from "../../config/types.ts";
+
 import { EXIT } from "../../core/errors.ts";
+import { oneOf } from "../../core/option-types.ts";
 import { defineCommand } from "../command.ts";
 import { type CompletionEntry, renderCompletion, SHELLS } from "../render/completion.ts";
 

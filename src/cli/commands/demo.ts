@@ -1,5 +1,5 @@
 // lifeboat demo
-import { flag } from "../../config/types.ts";
+import { flag } from "../../core/option-types.ts";
 import { defineCommand } from "../command.ts";
 import { runDemo } from "../demo/run.ts";
 

@@ -1,7 +1,8 @@
 // lifeboat drill [SOURCE], lifeboat drill --due
-import { flag, text } from "../../config/types.ts";
+
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { flag, text } from "../../core/option-types.ts";
 import { LATEST, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { presentOf } from "../../operations/context.ts";
 import { drill, type Finding } from "../../operations/recovery/drill.ts";

@@ -1,7 +1,8 @@
 // lifeboat expire [SOURCE] [--plan]
-import { flag, text } from "../../config/types.ts";
+
 import { formatBytes } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { flag, text } from "../../core/option-types.ts";
 import { pointJson } from "../../core/restore-point.ts";
 import { shown } from "../../core/visible.ts";
 import { type ExpireResult, expire, planExpire } from "../../operations/retention/expire.ts";

@@ -1,6 +1,7 @@
 // lifeboat export SOURCE --point SNAPSHOT --bucket NAME|ID
-import { text } from "../../config/types.ts";
+
 import { EXIT } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { shown } from "../../core/visible.ts";
 import { exportSnapshot } from "../../operations/backup/export.ts";
 import { defineCommand } from "../command.ts";

@@ -1,7 +1,8 @@
 // lifeboat hold POINT, lifeboat release POINT
-import { text } from "../../config/types.ts";
+
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { visible } from "../../core/visible.ts";
 import { findAnyPoint } from "../../operations/points/snapshots.ts";
 import { setHold } from "../../operations/retention/hold.ts";

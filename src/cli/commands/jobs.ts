@@ -1,7 +1,8 @@
 // lifeboat jobs, lifeboat jobs recover
-import { flag, integer, text } from "../../config/types.ts";
+
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { flag, integer, text } from "../../core/option-types.ts";
 import { shown } from "../../core/visible.ts";
 import { bringOver } from "../../operations/jobs/bring-over.ts";
 import { holdersOf, placesOf } from "../../operations/jobs/holders.ts";

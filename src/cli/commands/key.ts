@@ -1,8 +1,8 @@
 // `key new`, `key writer`, `key show`, `key rotate`: the identity that opens backups, and the key that signs what is written.
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { flag, path } from "../../config/types.ts";
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { flag, path } from "../../core/option-types.ts";
 import { visible } from "../../core/visible.ts";
 import { resignRepository } from "../../operations/settings/rotate-key.ts";
 import { pemOf, requireWriter } from "../../repository/trust.ts";

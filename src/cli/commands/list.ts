@@ -1,8 +1,9 @@
 // lifeboat list [SOURCE], lifeboat show POINT
-import { flag, integer, text } from "../../config/types.ts";
+
 import { formatBytes, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { HEALTH_CODES } from "../../core/health.ts";
+import { flag, integer, text } from "../../core/option-types.ts";
 import { byTime, isDamaged, isVerified, pointJson, type RestorePoint } from "../../core/restore-point.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { logWindows } from "../../operations/archive/log-status.ts";

@@ -1,7 +1,8 @@
 // lifeboat promote BRANCH, lifeboat accept JOB
-import { flag, path, text } from "../../config/types.ts";
+
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { shown, visible } from "../../core/visible.ts";
 import { accept } from "../../operations/recovery/accept.ts";

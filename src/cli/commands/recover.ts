@@ -1,7 +1,8 @@
 // lifeboat recover --to TIME
-import { flag, text } from "../../config/types.ts";
+
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { flag, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";

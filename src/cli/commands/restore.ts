@@ -1,8 +1,8 @@
 // lifeboat restore SOURCE --to TARGET --into NAME|URL
 import { once } from "node:events";
-import { listOf } from "../../config/option.ts";
-import { flag, path, text } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
+import { listOf } from "../../core/option.ts";
+import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";

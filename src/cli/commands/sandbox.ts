@@ -1,8 +1,8 @@
 // lifeboat sandbox
 import { once } from "node:events";
 import type { PlanName } from "@lifeboat/sandbox";
-import { flag, integer, oneOf, path } from "../../config/types.ts";
 import { EXIT } from "../../core/errors.ts";
+import { flag, integer, oneOf, path } from "../../core/option-types.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
 import { loadSandbox } from "../sandbox/load.ts";

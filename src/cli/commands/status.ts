@@ -1,7 +1,8 @@
 // lifeboat status [SOURCE]
-import { flag, text } from "../../config/types.ts";
+
 import { formatDuration, formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
+import { flag, text } from "../../core/option-types.ts";
 import { shown } from "../../core/visible.ts";
 import { holdersOf } from "../../operations/jobs/holders.ts";
 import { type SourceStatus, statusOf } from "../../operations/watch/status.ts";

@@ -1,6 +1,7 @@
 // lifeboat verify POINT
-import { text } from "../../config/types.ts";
+
 import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { text } from "../../core/option-types.ts";
 import { exitOfVerdict } from "../../core/verdict.ts";
 import { visible } from "../../core/visible.ts";
 import { verify } from "../../operations/backup/verify.ts";

@@ -1,8 +1,8 @@
 // Runs a real command inside the demonstration: what is printed as typed is made from the very arguments it is run with, and
 // what it prints is its own.
 import { loadConfig } from "../../config/load.ts";
-import type { Values } from "../../config/option.ts";
 import type { ExitStatus } from "../../core/errors.ts";
+import type { Values } from "../../core/option.ts";
 import { harmless } from "../../core/visible.ts";
 import { makeAsk } from "../ask.ts";
 import type { CliArguments, CliOptions, CommandCall, CommandDefinition } from "../command.ts";

@@ -1,6 +1,6 @@
 // Options of one policy: when sources are backed up, and how long backups are kept.
-import { listOf, section } from "../option.ts";
-import { flag, oneOf, text } from "../types.ts";
+import { listOf, section } from "../../core/option.ts";
+import { flag, oneOf, text } from "../../core/option-types.ts";
 import { cron, duration, keep, namePattern } from "../types-time.ts";
 
 export const tier = section({

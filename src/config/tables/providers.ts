@@ -1,5 +1,5 @@
 // What each provider needs to be reached, and which options of a source are its own: those of another are refused, for they would do nothing.
-import type { Misplaced, Rule } from "../option.ts";
+import type { Misplaced, Rule } from "../../core/option.ts";
 
 /** The providers this version knows. */
 export const PROVIDERS = ["postgres", "neon", "mongodb", "atlas"] as const;

@@ -1,6 +1,6 @@
 // Options of `repository`: where backups lie and who can open them.
-import { listOf, section } from "../option.ts";
-import { flag, oneOf, path, text } from "../types.ts";
+import { listOf, section } from "../../core/option.ts";
+import { flag, oneOf, path, text } from "../../core/option-types.ts";
 import { duration, publicKey, recipient, repositoryUrl } from "../types-time.ts";
 
 export const encryption = section(

@@ -1,6 +1,6 @@
 // Options of `drills`, `tools` and `scratch`.
-import { listOf, section } from "../option.ts";
-import { oneOf, path, text } from "../types.ts";
+import { listOf, section } from "../../core/option.ts";
+import { oneOf, path, text } from "../../core/option-types.ts";
 import { cron, namePattern } from "../types-time.ts";
 
 export const drill = section({

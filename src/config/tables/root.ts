@@ -1,6 +1,6 @@
 // The whole configuration: the options of the first level.
-import { named, section, type Type, type Values } from "../option.ts";
-import { exactly } from "../types.ts";
+import { named, section, type Type, type Values } from "../../core/option.ts";
+import { exactly } from "../../core/option-types.ts";
 import { timeZone } from "../types-time.ts";
 import { policy } from "./policies.ts";
 import { repository } from "./repository.ts";

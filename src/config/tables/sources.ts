@@ -1,6 +1,6 @@
 // Options of one source: a database under protection.
-import { listOf, section } from "../option.ts";
-import { bytes, oneOf, path, text } from "../types.ts";
+import { listOf, section } from "../../core/option.ts";
+import { bytes, oneOf, path, text } from "../../core/option-types.ts";
 import { databaseUrl, duration, durationInSeconds } from "../types-time.ts";
 import { check } from "./checks.ts";
 import { PROVIDERS, providerRule } from "./providers.ts";
