@@ -94,7 +94,7 @@ test("between the previous slot and the next there is none", () => {
   );
 });
 
-test("consecutive stretches share no slot and miss none", () => {
+test("consecutive windows share no slot and miss none", () => {
   const dayMs = 86_400_000;
   fc.assert(
     fc.property(exprs, instants, fc.nat(20 * dayMs), fc.nat(20 * dayMs), (expr, from, first, second) => {

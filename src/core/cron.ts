@@ -49,7 +49,7 @@ export function previousSlot(expr: string, at: Date): Date | undefined {
   return parse(expr).previousRuns(1, new Date(at.getTime() + 1))[0];
 }
 
-/** Every slot after `from` and up to `to`, in order: consecutive stretches share none and miss none. */
+/** Every slot after `from` and up to `to`, in order: consecutive windows share none and miss none. */
 export function slotsBetween(expr: string, from: Date, to: Date): Date[] {
   const slots: Date[] = [];
   for (let slot = nextSlot(expr, from); slot !== undefined && slot <= to; slot = nextSlot(expr, slot)) slots.push(slot);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { at, digestOf } from "../../test/support/log.ts";
 import type { LogSegment } from "./log.ts";
-import { dumpGrounds, expireLog } from "./log-retention.ts";
+import { dumpKeepReasons, expireLog } from "./log-retention.ts";
 import { type LogBase, viewLog } from "./log-window.ts";
 import { dateOfMicros } from "./micros.ts";
 
@@ -48,7 +48,7 @@ test("R28 segments of any size make one window, from the oldest dump that lies i
   assert.deepEqual(view.window, { earliest: at(12), latest: at(89.5) });
   assert.deepEqual(view.flaws, []);
   assert.deepEqual(
-    view.stretches[0]?.chain.map(({ name }) => name),
+    view.windows[0]?.chain.map(({ name }) => name),
     chain.slice(1).map(({ name }) => name),
   );
 });
@@ -73,15 +73,15 @@ test("R28 a dump that was made before any log was archived stands alone, and tha
 
 test("R28 the window keeps only the dump that leads to its beginning, and the log from there on", () => {
   const bases = [dump("a", 2), dump("b", 12), dump("c", 40)];
-  const { stretches } = viewLog(bases, picture(...chain));
+  const { windows } = viewLog(bases, picture(...chain));
   const now = dateOfMicros(at(80));
-  const grounds = dumpGrounds(stretches, 60_000, now);
-  assert.deepEqual([...grounds.keys()], ["b"]);
-  assert.deepEqual(grounds.get("b")?.until, dateOfMicros(at(100)));
-  const plan = expireLog({ segments: chain, bases, leading: new Set(grounds.keys()), blocked: [] });
+  const keepReasons = dumpKeepReasons(windows, 60_000, now);
+  assert.deepEqual([...keepReasons.keys()], ["b"]);
+  assert.deepEqual(keepReasons.get("b")?.until, dateOfMicros(at(100)));
+  const plan = expireLog({ segments: chain, bases, leading: new Set(keepReasons.keys()), blocked: [] });
   assert.deepEqual(
     plan.remove.map(({ name }) => name),
     [nameOf(0)],
   );
-  assert.deepEqual([...dumpGrounds(stretches, 3_600_000, now).keys()], ["a"]);
+  assert.deepEqual([...dumpKeepReasons(windows, 3_600_000, now).keys()], ["a"]);
 });

@@ -24,14 +24,14 @@ const flaw = (kind: LogFlaw["kind"], from: number | undefined, to: number | unde
   segment: "x",
   from: from === undefined ? undefined : at(from * DAY),
   to: to === undefined ? undefined : at(to * DAY),
-  message: "a hole",
+  message: "a gap",
 });
 
 test("R25 an archive that holds what is wanted gives no reason to worry", () => {
   assert.deepEqual(codes({}), []);
 });
 
-test("R25 a hole within the wanted window is an alarm; one that ended before it is not", () => {
+test("R25 a gap within the wanted window is an alarm; one that ended before it is not", () => {
   assert.deepEqual(codes({ flaws: [flaw("missing", 5, 6)] }), ["LOG_GAP"]);
   assert.deepEqual(codes({ flaws: [flaw("damaged", 5, 6)] }), ["LOG_DAMAGED"]);
   assert.deepEqual(codes({ flaws: [flaw("unlinked", 2, 4)] }), ["LOG_GAP"]);

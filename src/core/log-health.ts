@@ -39,13 +39,13 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
     yield { code: "LOG_BEHIND", message: `no log was archived yet, and ${formatDuration(windowMs)} of it are wanted` };
   }
   for (const message of facts.unreadable) yield { code: "LOG_DAMAGED", message };
-  yield* holes(facts);
+  yield* gaps(facts);
   yield* reach(facts);
   yield* slotReasons(facts);
 }
 
 /** Flaws that keep an instant of the wanted window from being reached. Before the first base backup nothing ever was. */
-function* holes({ flaws, windowMs, now }: LogHealthFacts): Iterable<HealthReason> {
+function* gaps({ flaws, windowMs, now }: LogHealthFacts): Iterable<HealthReason> {
   const wantedFrom = windowMs === undefined ? "" : microsOf(new Date(now.getTime() - windowMs));
   for (const { kind, from, to, message } of flaws) {
     if (to !== undefined && (to <= wantedFrom || from === undefined)) continue;

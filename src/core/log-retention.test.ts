@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { baseOf, lsn, nameOf, segmentOf } from "../../test/support/log.ts";
 import { pointAt } from "../../test/support/points.ts";
-import { expireLog, windowGrounds } from "./log-retention.ts";
+import { expireLog, windowKeepReasons } from "./log-retention.ts";
 import { type LogBase, viewLog } from "./log-window.ts";
 import { dateOfMicros } from "./micros.ts";
 import { expire } from "./retention.ts";
@@ -16,11 +16,11 @@ const none = { histories: new Map(), damage: new Map() };
 const now = new Date(Date.UTC(2026, 10, 21) + 20 * DAY_MS);
 
 function decide(some: readonly LogBase[], log = segments, windowMs = 7 * DAY_MS) {
-  const { stretches } = viewLog(some, { segments: log, ...none });
-  const grounds = windowGrounds(stretches, some, windowMs);
+  const { windows } = viewLog(some, { segments: log, ...none });
+  const keepReasons = windowKeepReasons(windows, some, windowMs);
   const points = some.map(({ id, facts }) => pointAt(dateOfMicros(facts.endedAt), { id, kind: "base", tiers: [] }));
-  const { keep, remove } = expire(points, { tiers: [] }, now, { grounds, most: true });
-  return { kept: keep.map(({ point }) => point.id), removed: remove.map(({ point }) => point.id), grounds, remove };
+  const { keep, remove } = expire(points, { tiers: [] }, now, { keepReasons, most: true });
+  return { kept: keep.map(({ point }) => point.id), removed: remove.map(({ point }) => point.id), keepReasons, remove };
 }
 
 test("R25 the window keeps the newest base that is older than it, and every later one; the others go with a reason", () => {
@@ -37,9 +37,9 @@ test("R25 a base backup that stands alone relieves no other: without log it is t
   assert.deepEqual(decide(alone).kept.slice(0, 2), ["b10", "b14"]);
 });
 
-test("R25 a base whose stretch ended before the window began is not needed, whatever comes after the hole", () => {
-  const holed = segments.filter(({ name }) => name !== nameOf(5));
-  const { removed } = decide(bases.slice(0, 5), holed);
+test("R25 a base whose window ended before the window began is not needed, whatever comes after the gap", () => {
+  const interrupted = segments.filter(({ name }) => name !== nameOf(5));
+  const { removed } = decide(bases.slice(0, 5), interrupted);
   assert.deepEqual(removed, ["b0", "b2", "b4", "b6"]);
 });
 
@@ -76,9 +76,9 @@ test("R25 log of a database cluster that has no base yet stays", () => {
 
 test("R25 every instant of the window can still be reached after everything that may go has gone", () => {
   for (let windowDays = 1; windowDays <= 20; windowDays++) {
-    const { kept, grounds } = decide(bases, segments, windowDays * DAY_MS);
+    const { kept, keepReasons } = decide(bases, segments, windowDays * DAY_MS);
     const stay = bases.filter(({ id }) => kept.includes(id));
-    const leading = new Set(stay.filter(({ id }) => isNeeded(grounds.get(id)?.until)).map(({ id }) => id));
+    const leading = new Set(stay.filter(({ id }) => isNeeded(keepReasons.get(id)?.until)).map(({ id }) => id));
     const { keep } = expireLog({ segments, bases: stay, leading, blocked: [] });
     const { window } = viewLog(stay, { segments: keep, ...none });
     const wanted = Math.max(now.getTime() - windowDays * DAY_MS, dateOfMicros(bases[0]?.facts.endedAt ?? "").getTime());

@@ -1,36 +1,31 @@
 // Which base backups and which log the policy's window needs. Pure, and with its reasons; nothing here removes anything.
 //
-// A base is needed until the next one of its stretch is old enough to be the way to every instant of the window. Log is
+// A base is needed until the next one of its window is old enough to be the way to every instant of the window. Log is
 // needed from the oldest such base on; a base that stays for another reason keeps the log of its own making, which is what
 // it takes to bring it back.
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { LogSegment } from "./log.ts";
-import type { LogBase, Stretch } from "./log-window.ts";
+import type { LogBase, LogWindow } from "./log-window.ts";
 import { compareLsn } from "./lsn.ts";
 import { dateOfMicros } from "./micros.ts";
-
-/** A ground for keeping a base, as retention knows them. */
-export interface WindowGround {
-  readonly until: Date | "forever";
-  readonly says: string;
-}
+import type { KeepReason } from "./retention.ts";
 
 /**
  * Until when the window needs each base, by restore point. Every base that is given has an entry; the newest one, and the
  * one that the newest log hangs on, are needed for ever.
  */
-export function windowGrounds(stretches: readonly Stretch[], bases: readonly LogBase[], windowMs: number): Map<string, WindowGround> {
+export function windowKeepReasons(windows: readonly LogWindow[], bases: readonly LogBase[], windowMs: number): Map<string, KeepReason> {
   const says = `the window of ${formatDuration(windowMs)}`;
   const untilMs = new Map<string, number>();
   const need = (base: LogBase, ms: number): void => void untilMs.set(base.id, Math.max(ms, untilMs.get(base.id) ?? 0));
   const newest = bases.toSorted((a, b) => (a.facts.endedAt < b.facts.endedAt ? -1 : 1)).at(-1);
-  const current = stretches.find(({ chain }) => chain.length > 0);
+  const current = windows.find(({ chain }) => chain.length > 0);
   for (const base of bases) need(base, after(base.facts.endedAt, windowMs));
-  for (const stretch of stretches) {
-    for (const [index, base] of stretch.bases.entries()) {
-      const next = stretch.bases[index + 1];
-      if (next !== undefined) need(base, Math.min(after(next.facts.endedAt, windowMs), after(stretch.latest, windowMs)));
-      else need(base, stretch === current ? Number.POSITIVE_INFINITY : after(stretch.latest, windowMs));
+  for (const window of windows) {
+    for (const [index, base] of window.bases.entries()) {
+      const next = window.bases[index + 1];
+      if (next !== undefined) need(base, Math.min(after(next.facts.endedAt, windowMs), after(window.latest, windowMs)));
+      else need(base, window === current ? Number.POSITIVE_INFINITY : after(window.latest, windowMs));
     }
   }
   if (newest !== undefined) need(newest, Number.POSITIVE_INFINITY);
@@ -41,32 +36,32 @@ export function windowGrounds(stretches: readonly Stretch[], bases: readonly Log
 
 /**
  * The same for dumps, which tiers keep for reasons of their own: the window adds only what it cannot do without, the newest dump of
- * each stretch that is the way to the window's beginning, or the oldest while the window is still growing.
+ * each window that is the way to the window's beginning, or the oldest while the window is still growing.
  */
-export function dumpGrounds(stretches: readonly Stretch[], windowMs: number, now: Date): Map<string, WindowGround> {
+export function dumpKeepReasons(windows: readonly LogWindow[], windowMs: number, now: Date): Map<string, KeepReason> {
   const says = `the window of ${formatDuration(windowMs)}`;
-  const grounds = new Map<string, WindowGround>();
-  const chained = stretches.filter(({ chain }) => chain.length > 0);
-  for (const stretch of chained) {
-    const { bases, latest } = stretch;
+  const keepReasons = new Map<string, KeepReason>();
+  const chained = windows.filter(({ chain }) => chain.length > 0);
+  for (const window of chained) {
+    const { bases, latest } = window;
     const way = Math.max(
       0,
       bases.findLastIndex(({ facts }) => after(facts.endedAt, windowMs) <= now.getTime()),
     );
     const [base, next] = [bases[way], bases[way + 1]];
     if (base === undefined) continue;
-    const ends = stretch === chained[0] ? Number.POSITIVE_INFINITY : after(latest, windowMs);
+    const ends = window === chained[0] ? Number.POSITIVE_INFINITY : after(latest, windowMs);
     const ms = next === undefined ? ends : Math.min(ends, after(next.facts.endedAt, windowMs));
-    grounds.set(base.id, { until: ms === Number.POSITIVE_INFINITY ? "forever" : new Date(ms), says });
+    keepReasons.set(base.id, { until: ms === Number.POSITIVE_INFINITY ? "forever" : new Date(ms), says });
   }
-  return grounds;
+  return keepReasons;
 }
 
 const after = (at: string, ms: number): number => dateOfMicros(at).getTime() + ms;
 
 export interface LogExpiry {
   readonly keep: readonly LogSegment[];
-  /** Oldest first, so that a crash in between leaves no hole in what stays. */
+  /** Oldest first, so that a crash in between leaves no gap in what stays. */
   readonly remove: readonly LogSegment[];
   /** One sentence each. */
   readonly reasons: readonly string[];

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { at, baseOf, lsn, nameOf, segmentOf } from "../../test/support/log.ts";
 import type { CommitMark, LogSegment } from "./log.ts";
 import type { SegmentDamage } from "./log-chain.ts";
-import { type LogBase, type Stretch, viewLog } from "./log-window.ts";
+import { type LogBase, type LogWindow, viewLog } from "./log-window.ts";
 import { compareLsn } from "./lsn.ts";
 import { locate, planFrom } from "./recovery-plan.ts";
 
@@ -76,32 +76,32 @@ function viewOf({ bases, truth }: World) {
 }
 
 /** Every instant worth asking for: each commit's, the ones beside it, and the edges. */
-function instantsOf({ truth }: World, stretch: Stretch): string[] {
+function instantsOf({ truth }: World, window: LogWindow): string[] {
   const times = truth.flatMap(({ commits }) => commits.map((mark) => mark.at));
   const beside = times.flatMap((one) => [one, at((Date.parse(one) - Date.parse(at(0))) / 1000 + 0.000001)]);
-  return [...new Set([...beside, stretch.earliest, stretch.latest])].filter((one) => one >= stretch.earliest && one <= stretch.latest);
+  return [...new Set([...beside, window.earliest, window.latest])].filter((one) => one >= window.earliest && one <= window.latest);
 }
 
 test("R25 no instant of a claimed window needs a segment that is missing, damaged, unlinked or unfinished", () => {
   let asked = 0;
   fc.assert(
     fc.property(worlds, (world) => {
-      const { stretches } = viewOf(world);
+      const { windows } = viewOf(world);
       const sound = new Map(world.truth.map((one) => [one.segment.name, one]));
-      for (const stretch of stretches) {
-        for (const instant of instantsOf(world, stretch)) {
+      for (const window of windows) {
+        for (const instant of instantsOf(world, window)) {
           asked++;
-          const located = locate("shop", [stretch], { kind: "time", at: instant });
+          const located = locate("shop", [window], { kind: "time", at: instant });
           const marks = located.candidates
             .flatMap(({ segment }) => sound.get(segment.name)?.commits ?? [])
-            .filter((mark) => compareLsn(mark.lsn, stretch.endLsn) < 0);
+            .filter((mark) => compareLsn(mark.lsn, window.endLsn) < 0);
           const stop = marks.find((mark) => mark.at > instant && compareLsn(mark.lsn, located.from) >= 0);
           const plan = planFrom(located, stop);
           // The judge knows the whole true log: where would a server that had all of it stop?
           const all = world.truth.flatMap(({ commits }) => commits).filter((mark) => compareLsn(mark.lsn, located.from) >= 0);
           const true_ = all.find((mark) => mark.at > instant);
-          if (stretch.chain.length === 0) continue;
-          if (instant < stretch.latest) assert.equal(plan.stopBefore, true_?.lsn, `stops elsewhere for ${instant}`);
+          if (window.chain.length === 0) continue;
+          if (instant < window.latest) assert.equal(plan.stopBefore, true_?.lsn, `stops elsewhere for ${instant}`);
           assert.ok(compareLsn(plan.base.facts.endLsn, plan.expectedEnd) <= 0, "the base is consistent before replay ends");
           const needed = world.truth.filter(
             ({ segment }) =>
@@ -127,8 +127,8 @@ test("R25 no instant of a claimed window needs a segment that is missing, damage
   assert.ok(asked > 1000, "the property was about something");
 });
 
-test("R25 every hole between two stored segments is named", () => {
-  let holes = 0;
+test("R25 every gap between two stored segments is named", () => {
+  let gaps = 0;
   fc.assert(
     fc.property(worlds, (world) => {
       const { flaws } = viewOf(world);
@@ -142,11 +142,11 @@ test("R25 every hole between two stored segments is named", () => {
         const torn = fate === "partial" && index >= first && index < last;
         const unlinked = fate === "unlinked" && index > first;
         if (!lost && !broken && !torn && !unlinked) continue;
-        holes++;
+        gaps++;
         const named = flaws.some((flaw) => {
           const [from = "", to = from] = flaw.segment.split(" to ");
           const within = (name: string): boolean => name.slice(8) >= from.slice(8) && name.slice(8) <= to.slice(8);
-          // What does not run on from a hole is explained by the hole.
+          // What does not run on from a gap is explained by the gap.
           return within(segment.name) || (unlinked && within(world.truth[index - 1]?.segment.name ?? ""));
         });
         assert.ok(named, `${segment.name} (${fate}) is in none of: ${flaws.map((flaw) => flaw.message).join("; ")}`);
@@ -154,5 +154,5 @@ test("R25 every hole between two stored segments is named", () => {
     }),
     { numRuns: 1500 },
   );
-  assert.ok(holes > 1000, "the property was about something");
+  assert.ok(gaps > 1000, "the property was about something");
 });

@@ -20,11 +20,11 @@ const six = (): LogSegment[] => [1, 2, 3, 4, 5, 6].map((number) => segmentOf(num
 const base = () => baseOf("b1", 1.2, 1.6, 11);
 
 test("R25 the window runs from the end of the oldest usable base backup to the last commit of the proven log", () => {
-  const { window, flaws, stretches } = view([base(), baseOf("b2", 4.1, 4.2, 41)], six());
+  const { window, flaws, windows } = view([base(), baseOf("b2", 4.1, 4.2, 41)], six());
   assert.deepEqual(window, { earliest: at(11), latest: at(60) });
   assert.deepEqual(flaws, []);
   assert.deepEqual(
-    stretches.map(({ bases, chain }) => [bases.map(({ id }) => id), chain.length]),
+    windows.map(({ bases, chain }) => [bases.map(({ id }) => id), chain.length]),
     [[["b1", "b2"], 6]],
   );
 });
@@ -46,10 +46,10 @@ test("R25 the latest commit time counts, not the last one in the log: they are n
 
 test("R25 a missing segment splits the log; it is named with the time that cannot be reached", () => {
   const segments = six().filter(({ name }) => name !== nameOf(3));
-  const { window, stretches, flaws } = view([base(), baseOf("b2", 4.6, 5.1, 51)], segments);
+  const { window, windows, flaws } = view([base(), baseOf("b2", 4.6, 5.1, 51)], segments);
   assert.deepEqual(window, { earliest: at(51), latest: at(60) });
   assert.deepEqual(
-    stretches.map(({ earliest, latest }) => [earliest, latest]),
+    windows.map(({ earliest, latest }) => [earliest, latest]),
     [
       [at(51), at(60)],
       [at(11), at(20)],
@@ -69,7 +69,7 @@ test("R25 with a missing segment and no base backup after it, nothing after it c
   assert.deepEqual([flaws[0]?.segment, flaws[0]?.from, flaws[0]?.to], [`${nameOf(3)} to ${nameOf(4)}`, at(20), undefined]);
 });
 
-test("R25 a damaged segment counts as a hole and is named as damaged", () => {
+test("R25 a damaged segment counts as a gap and is named as damaged", () => {
   const damage = new Map<string, SegmentDamage>([[nameOf(4), { kind: "damaged", says: "was found damaged on Sunday" }]]);
   const { window, flaws } = view([base()], six(), { damage });
   assert.equal(window?.latest, at(30));
@@ -89,7 +89,7 @@ test("R25 damage at the very end of the log is named too", () => {
   );
 });
 
-test("R25 a segment whose records do not run on from exactly the stored bytes begins a new stretch", () => {
+test("R25 a segment whose records do not run on from exactly the stored bytes begins a new window", () => {
   const segments = six();
   segments[3] = { ...segmentOf(4, [[0.5, 40]]), previous: { name: nameOf(3), sha256: "0".repeat(64) } };
   const { window, flaws } = view([base()], segments);
@@ -145,10 +145,10 @@ test("R25 a timeline switch is followed through its history file", () => {
     { partial: true, endLsn: lsn(7.6) },
   );
   const histories = new Map([[2, [{ timeline: 1, switchedAt: lsn(7.4) }]]]);
-  const { window, stretches, flaws } = view([base()], [...six(), old, ...switched], { histories });
+  const { window, windows, flaws } = view([base()], [...six(), old, ...switched], { histories });
   assert.deepEqual(window, { earliest: at(11), latest: at(80) });
   assert.deepEqual(
-    stretches.map(({ timeline, latest }) => [timeline, latest]),
+    windows.map(({ timeline, latest }) => [timeline, latest]),
     [
       [2, at(80)],
       [1, at(68)],
@@ -170,9 +170,9 @@ test("R25 without its history file a new timeline is not part of the window, and
 test("R25 a base backup taken on the old timeline after the switch is not on the new one's way", () => {
   const switched = [segmentOf(5, [[0.9, 55]], { timeline: 2, after: nameOf(4) }), segmentOf(6, [[0.5, 65]], { timeline: 2 })];
   const histories = new Map([[2, [{ timeline: 1, switchedAt: lsn(5.1) }]]]);
-  const { stretches } = view([baseOf("old", 5.2, 5.9, 58)], [...six(), ...switched], { histories });
+  const { windows } = view([baseOf("old", 5.2, 5.9, 58)], [...six(), ...switched], { histories });
   assert.deepEqual(
-    stretches.map(({ timeline, chain }) => [timeline, chain.length]),
+    windows.map(({ timeline, chain }) => [timeline, chain.length]),
     [[1, 2]],
   );
 });
@@ -188,23 +188,23 @@ test("R25 log of another database cluster is never part of the window, and is na
 });
 
 test("R25 a base backup whose own log is not archived stands alone and reaches one instant", () => {
-  const { window, stretches, flaws } = view([baseOf("b", 8.1, 8.2, 85)], []);
+  const { window, windows, flaws } = view([baseOf("b", 8.1, 8.2, 85)], []);
   assert.deepEqual(window, { earliest: at(85), latest: at(85) });
-  assert.deepEqual(stretches[0]?.chain, []);
+  assert.deepEqual(windows[0]?.chain, []);
   assert.deepEqual(flaws, [], "there is no archive, so nothing is missing from it");
 });
 
 test("R25 a base backup newer than the archive is not missing anything yet", () => {
-  const { window, stretches, flaws } = view([base(), baseOf("b2", 6.5, 7.2, 75)], six());
+  const { window, windows, flaws } = view([base(), baseOf("b2", 6.5, 7.2, 75)], six());
   assert.deepEqual(window, { earliest: at(11), latest: at(60) });
-  assert.deepEqual([stretches[0]?.earliest, stretches[0]?.latest], [at(75), at(75)], "it can be restored all the same");
+  assert.deepEqual([windows[0]?.earliest, windows[0]?.latest], [at(75), at(75)], "it can be restored all the same");
   assert.deepEqual(flaws, []);
 });
 
 test("R25 an archive that began during a base backup says that the base stands alone", () => {
-  const { window, stretches, flaws } = view([baseOf("b", 2.9, 3.5, 36)], six().slice(2));
+  const { window, windows, flaws } = view([baseOf("b", 2.9, 3.5, 36)], six().slice(2));
   assert.deepEqual(window, { earliest: at(36), latest: at(36) });
-  assert.equal(stretches.length, 1);
+  assert.equal(windows.length, 1);
   assert.match(flaws[0]?.message ?? "", /stands alone/);
 });
 

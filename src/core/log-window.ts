@@ -15,7 +15,7 @@ export interface LogBase {
 }
 
 /** Instants that can be reached without a gap, and what is needed for it. */
-export interface Stretch extends RecoveryWindow {
+export interface LogWindow extends RecoveryWindow {
   /** Usable bases, oldest first; at least one. */
   readonly bases: readonly LogBase[];
   /** From the segment that holds the first base's start on, each linked to the one before; only the last may be partial.
@@ -30,8 +30,8 @@ export interface Stretch extends RecoveryWindow {
 
 export interface LogView {
   /** The one that reaches furthest first. */
-  readonly stretches: readonly Stretch[];
-  /** The stretch's that the log reaches furthest in; a base that stands alone only when there is no other. Undefined without a base. */
+  readonly windows: readonly LogWindow[];
+  /** The window's that the log reaches furthest in; a base that stands alone only when there is no other. Undefined without a base. */
   readonly window: RecoveryWindow | undefined;
   /** In order of time. */
   readonly flaws: readonly LogFlaw[];
@@ -40,21 +40,21 @@ export interface LogView {
 export function viewLog(bases: readonly LogBase[], picture: LogPicture): LogView {
   const sorted = bases.toSorted((a, b) => compareText(a.facts.endedAt, b.facts.endedAt) || compareText(a.id, b.id));
   const chains = chainLog(picture);
-  const stretches: Stretch[] = [];
+  const windows: LogWindow[] = [];
   const used = new Set<LogBase>();
   for (const path of chains.paths) {
-    const stretch = stretchOf(path, sorted, picture.histories);
-    if (stretch === undefined) continue;
-    stretches.push(stretch);
-    for (const base of stretch.bases) used.add(base);
+    const window = windowOf(path, sorted, picture.histories);
+    if (window === undefined) continue;
+    windows.push(window);
+    for (const base of window.bases) used.add(base);
   }
   const alone = sorted.filter((base) => !used.has(base));
-  for (const base of alone) stretches.push(standingAlone(base));
-  stretches.sort((a, b) => compareText(b.latest, a.latest) || b.timeline - a.timeline || compareLsn(b.endLsn, a.endLsn));
+  for (const base of alone) windows.push(standingAlone(base));
+  windows.sort((a, b) => compareText(b.latest, a.latest) || b.timeline - a.timeline || compareLsn(b.endLsn, a.endLsn));
   // A base that the archive has not caught up with yet reaches further, but only one instant: it is no window.
-  const newest = stretches.find(({ chain }) => chain.length > 0) ?? stretches[0];
+  const newest = windows.find(({ chain }) => chain.length > 0) ?? windows[0];
   return {
-    stretches,
+    windows,
     window: newest && { earliest: newest.earliest, latest: newest.latest },
     flaws: flawsOf(chains, sorted, alone, picture),
   };
@@ -62,12 +62,12 @@ export function viewLog(bases: readonly LogBase[], picture: LogPicture): LogView
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const standingAlone = (base: LogBase): Stretch => {
+const standingAlone = (base: LogBase): LogWindow => {
   const { endedAt, timeline, endLsn, systemIdentifier } = base.facts;
   return { bases: [base], chain: [], timeline, endLsn, systemIdentifier, earliest: endedAt, latest: endedAt };
 };
 
-function stretchOf(path: readonly LogSegment[], bases: readonly LogBase[], histories: LogPicture["histories"]): Stretch | undefined {
+function windowOf(path: readonly LogSegment[], bases: readonly LogBase[], histories: LogPicture["histories"]): LogWindow | undefined {
   const [first] = path;
   const last = path.at(-1);
   if (first === undefined || last === undefined) return undefined;
@@ -105,7 +105,7 @@ function covers(first: LogSegment, last: LogSegment, base: LogSpan, history: Tim
 
 function flawsOf(chains: Chains, bases: readonly LogBase[], alone: readonly LogBase[], picture: LogPicture): LogFlaw[] {
   const flaws: LogFlaw[] = [];
-  for (const hole of chains.breaks) flaws.push(...flawsOfBreak(hole, chains, bases, picture));
+  for (const gap of chains.breaks) flaws.push(...flawsOfBreak(gap, chains, bases, picture));
   for (const base of alone) {
     const flaw = flawOfBase(base, chains, bases);
     if (flaw !== undefined) flaws.push(flaw);
@@ -132,8 +132,8 @@ function reachableAgain(bases: readonly LogBase[], system: string, position: str
   return after[0]?.facts.endedAt;
 }
 
-function flawsOfBreak(hole: Break, chains: Chains, bases: readonly LogBase[], { damage, histories }: LogPicture): LogFlaw[] {
-  const { before, after, damaged, history, system } = hole;
+function flawsOfBreak(gap: Break, chains: Chains, bases: readonly LogBase[], { damage, histories }: LogPicture): LogFlaw[] {
+  const { before, after, damaged, history, system } = gap;
   const lastDamaged = damaged.at(-1);
   const from = before && maxMicros(chains.reach(before), newestBaseUpTo(bases, system, before.endLsn));
   const to = reachableAgain(bases, system, after?.startLsn ?? lastDamaged?.nextLsn ?? before?.endLsn ?? "0/0");
@@ -145,7 +145,7 @@ function flawsOfBreak(hole: Break, chains: Chains, bases: readonly LogBase[], { 
     const found = damage.get(stemOf(segment));
     if (found !== undefined) add(found.kind, segment.name, `log segment ${segment.name} ${found.says}`);
   }
-  if (history !== undefined) add("missing", history, `the history of timeline ${hole.timeline} (${history}) is missing`);
+  if (history !== undefined) add("missing", history, `the history of timeline ${gap.timeline} (${history}) is missing`);
   if (after === undefined) return flaws;
   if (after.free) {
     const lost = before && lostPositions([before, ...damaged, after]);
@@ -171,12 +171,12 @@ const notRunningOn = (before: LogSegment | undefined, after: LogSegment): string
 
 /** Of segments cut at any length, in order: from where to where nothing at all is stored; undefined: they touch each other. */
 function lostPositions(segments: readonly LogSegment[]): { readonly from: string; readonly to: string } | undefined {
-  const holes: { from: string; to: string }[] = [];
+  const gaps: { from: string; to: string }[] = [];
   for (const [index, { nextLsn }] of segments.entries()) {
     const next = segments[index + 1];
-    if (next !== undefined && compareLsn(nextLsn, next.startLsn) < 0) holes.push({ from: nextLsn, to: next.startLsn });
+    if (next !== undefined && compareLsn(nextLsn, next.startLsn) < 0) gaps.push({ from: nextLsn, to: next.startLsn });
   }
-  const [first, last] = [holes[0], holes.at(-1)];
+  const [first, last] = [gaps[0], gaps.at(-1)];
   return first && last && { from: first.from, to: last.to };
 }
 

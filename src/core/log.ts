@@ -1,4 +1,4 @@
-// The log archive: what is known of each stored log segment, and which stretch of it is proven without a gap.
+// The log archive: what is known of each stored log segment, and which window of it is proven without a gap.
 import type { ByteFacts } from "./byte-facts.ts";
 
 /**
@@ -73,10 +73,10 @@ export interface BaseFacts extends LogSpan {
   readonly superuser: string;
 }
 
-/** Anything in the log archive that keeps a stretch of time from being reachable. */
+/** Anything in the log archive that makes a range of time unreachable. */
 export interface LogFlaw {
   readonly kind: "missing" | "damaged" | "unlinked" | "other-system";
-  /** Segment or stretch of segments. */
+  /** Segment or range of segments. */
   readonly segment: string;
   /** Instants that cannot be reached because of it, as far as they are known. */
   readonly from?: Micros | undefined;
@@ -85,7 +85,7 @@ export interface LogFlaw {
   readonly message: string;
 }
 
-/** A proven stretch: from the end of a base backup, through segments of which each links to the one before. */
+/** A proven window: from the end of a base backup, through segments of which each links to the one before. */
 export interface RecoveryWindow {
   readonly earliest: Micros;
   readonly latest: Micros;

@@ -7,7 +7,7 @@ import { locate, planFrom } from "./recovery-plan.ts";
 
 const segments = [1, 2, 3, 4, 5, 6].map((number) => segmentOf(number, [[0.5, number * 10]]));
 const bases = [baseOf("b1", 1.2, 1.6, 11), baseOf("b2", 4.1, 4.2, 41)];
-const { stretches } = viewLog(bases, { segments, histories: new Map(), damage: new Map() });
+const { windows } = viewLog(bases, { segments, histories: new Map(), damage: new Map() });
 
 const refusal = (run: () => unknown): { code: string; message: string } => {
   try {
@@ -20,7 +20,7 @@ const refusal = (run: () => unknown): { code: string; message: string } => {
 };
 
 test("R25 for an instant, the first segment with a later commit is walked, and the newest base before the stop is taken", () => {
-  const located = locate("shop", stretches, { kind: "time", at: at(45) });
+  const located = locate("shop", windows, { kind: "time", at: at(45) });
   assert.deepEqual(
     located.candidates.map(({ segment, before }) => [segment.name, before?.name]),
     [
@@ -34,7 +34,7 @@ test("R25 for an instant, the first segment with a later commit is walked, and t
 });
 
 test("R25 a record that runs on into the next segment needs that segment too: a server reads it before it stops", () => {
-  const located = locate("shop", stretches, { kind: "lsn", lsn: lsn(4.9) });
+  const located = locate("shop", windows, { kind: "lsn", lsn: lsn(4.9) });
   const plan = planFrom(located, { lsn: lsn(4.95), previousEnd: lsn(4.9) }, segments[4]);
   assert.deepEqual(
     plan.chain.map(({ name }) => name),
@@ -43,38 +43,38 @@ test("R25 a record that runs on into the next segment needs that segment too: a 
 });
 
 test("R25 an instant before the second base ended is reached from the first", () => {
-  const plan = planFrom(locate("shop", stretches, { kind: "time", at: at(35) }), commitAt(4.05, 40));
+  const plan = planFrom(locate("shop", windows, { kind: "time", at: at(35) }), commitAt(4.05, 40));
   assert.deepEqual([plan.base.id, plan.chain.map(({ name }) => name)], ["b1", [1, 2, 3, 4].map((number) => nameOf(number))]);
 });
 
 test("R25 both edges of the window can be reached; a microsecond outside is refused with both edges", () => {
-  const { candidates } = locate("shop", stretches, { kind: "time", at: at(11) });
+  const { candidates } = locate("shop", windows, { kind: "time", at: at(11) });
   assert.equal(candidates[0]?.segment.name, nameOf(2));
-  const last = planFrom(locate("shop", stretches, { kind: "time", at: at(60) }), undefined);
+  const last = planFrom(locate("shop", windows, { kind: "time", at: at(60) }), undefined);
   assert.deepEqual([last.stopBefore, last.expectedEnd], [undefined, lsn(7)]);
   for (const seconds of [10.999999, 60.000001]) {
-    const { code, message } = refusal(() => locate("shop", stretches, { kind: "time", at: at(seconds) }));
+    const { code, message } = refusal(() => locate("shop", windows, { kind: "time", at: at(seconds) }));
     assert.equal(code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
     assert.equal(message, `shop can be restored from ${at(11)} to ${at(60)}, not to ${at(seconds)}`);
   }
 });
 
 test("R25 a position is reached by stopping before the first record that begins there or later", () => {
-  const located = locate("shop", stretches, { kind: "lsn", lsn: lsn(5.25) });
+  const located = locate("shop", windows, { kind: "lsn", lsn: lsn(5.25) });
   assert.equal(located.candidates[0]?.segment.name, nameOf(5));
   const plan = planFrom(located, { lsn: lsn(5.3), previousEnd: lsn(5.28) });
   assert.deepEqual([plan.base.id, plan.stopBefore, plan.expectedEnd], ["b2", lsn(5.3), lsn(5.28)]);
-  const { message } = refusal(() => locate("shop", stretches, { kind: "lsn", lsn: lsn(1.5) }));
+  const { message } = refusal(() => locate("shop", windows, { kind: "lsn", lsn: lsn(1.5) }));
   assert.match(message, new RegExp(`from ${lsn(1.6)} to ${lsn(7)}, not to ${lsn(1.5)}`));
 });
 
-test("R25 an instant within a hole is refused, and the refusal names the hole", () => {
-  const holed = viewLog([...bases.slice(0, 1), baseOf("b3", 5.1, 5.2, 51)], {
+test("R25 an instant within a gap is refused, and the refusal names the gap", () => {
+  const interrupted = viewLog([...bases.slice(0, 1), baseOf("b3", 5.1, 5.2, 51)], {
     segments: segments.filter(({ name }) => name !== nameOf(3)),
     histories: new Map(),
     damage: new Map(),
   });
-  const { code, message } = refusal(() => locate("shop", holed.stretches, { kind: "time", at: at(30) }, holed.flaws));
+  const { code, message } = refusal(() => locate("shop", interrupted.windows, { kind: "time", at: at(30) }, interrupted.flaws));
   assert.equal(code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
   assert.match(
     message,
@@ -84,7 +84,7 @@ test("R25 an instant within a hole is refused, and the refusal names the hole", 
 
 test("R25 a base that stands alone is replayed to its own end and not further", () => {
   const alone = viewLog([baseOf("b", 3.1, 3.2, 31)], { segments: [], histories: new Map(), damage: new Map() });
-  const plan = planFrom(locate("shop", alone.stretches, { kind: "latest" }), undefined);
+  const plan = planFrom(locate("shop", alone.windows, { kind: "latest" }), undefined);
   assert.deepEqual([plan.base.id, plan.chain, plan.stopBefore, plan.expectedEnd], ["b", [], lsn(3.2), lsn(3.2)]);
 });
 

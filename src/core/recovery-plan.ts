@@ -2,13 +2,13 @@
 // one segment's bytes, which is the engine's; so this is in two steps, `locate` and, once the record is known, `planFrom`.
 import { LifeboatError } from "./errors.ts";
 import type { CommitMark, LogFlaw, LogSegment } from "./log.ts";
-import type { LogBase, Stretch } from "./log-window.ts";
+import type { LogBase, LogWindow } from "./log-window.ts";
 import { compareLsn, formatLsn, maxLsn, parseLsn } from "./lsn.ts";
 import { type LogTarget, targetInWords } from "./recovery-target.ts";
 
 /** Where the stop is to be looked for. */
 export interface Located {
-  readonly stretch: Stretch;
+  readonly window: LogWindow;
   readonly target: LogTarget;
   /**
    * Segments to walk, in this order, until one holds the record (`firstCommitAfter` with `from`, or `recordAt`). Each with
@@ -20,7 +20,7 @@ export interface Located {
 }
 
 export interface RecoveryPlan {
-  readonly stretch: Stretch;
+  readonly window: LogWindow;
   readonly base: LogBase;
   /** From the segment that holds the base's start to the last one needed. Empty: the base alone, which holds its own log. */
   readonly chain: readonly LogSegment[];
@@ -32,19 +32,19 @@ export interface RecoveryPlan {
 }
 
 /**
- * Finds the stretch that holds the target; where several do, the one that reaches furthest. Outside of all:
+ * Finds the window that holds the target; where several do, the one that reaches furthest. Outside of all:
  * RECOVERY_TARGET_OUTSIDE_WINDOW with the edges, or NO_RESTORE_POINT where there is no base at all.
  */
-export function locate(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
-  const [newest] = stretches;
+export function locate(source: string, windows: readonly LogWindow[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
+  const [newest] = windows;
   if (newest === undefined) {
     throw new LifeboatError("NO_RESTORE_POINT", `${source} has no backup that its log could be replayed onto, so the log reaches nothing`, {
       hint: `run \`lifeboat backup ${source} --kind base\` first (a MongoDB source: \`--kind full\`)`,
     });
   }
-  const stretch = stretches.find((one) => holds(one, target));
-  if (stretch === undefined) throw outside(source, stretches, target, flaws);
-  return { stretch, target, candidates: candidatesOf(stretch, target), from: stretch.bases[0]?.facts.endLsn ?? stretch.endLsn };
+  const window = windows.find((one) => holds(one, target));
+  if (window === undefined) throw outside(source, windows, target, flaws);
+  return { window, target, candidates: candidatesOf(window, target), from: window.bases[0]?.facts.endLsn ?? window.endLsn };
 }
 
 /**
@@ -52,33 +52,33 @@ export function locate(source: string, stretches: readonly Stretch[], target: Lo
  * record ends in. A server reads a record whole before it decides to stop, so that segment is needed too.
  */
 export function planFrom(
-  { stretch, from }: Located,
+  { window, from }: Located,
   stop: Pick<CommitMark, "lsn" | "previousEnd"> | undefined,
   foundIn?: LogSegment,
 ): RecoveryPlan {
-  const limit = stop?.lsn ?? stretch.endLsn;
-  const base = stretch.bases.findLast(({ facts }) => compareLsn(facts.endLsn, limit) <= 0);
+  const limit = stop?.lsn ?? window.endLsn;
+  const base = window.bases.findLast(({ facts }) => compareLsn(facts.endLsn, limit) <= 0);
   if (base === undefined) throw new LifeboatError("BUG", `replay would stop at ${limit}, before the base backup is consistent at ${from}`);
-  const { timeline, chain } = stretch;
+  const { timeline, chain } = window;
   if (chain.length === 0) {
     const { endLsn } = base.facts;
-    return { stretch, base, chain, timeline, stopBefore: endLsn, expectedEnd: endLsn };
+    return { window, base, chain, timeline, stopBefore: endLsn, expectedEnd: endLsn };
   }
   const until = stop && maxLsn(stop.lsn, foundIn?.startLsn ?? stop.lsn);
   const needed = chain.filter(
     ({ startLsn, nextLsn }) => compareLsn(nextLsn, base.facts.startLsn) > 0 && (until === undefined || compareLsn(startLsn, until) <= 0),
   );
-  return { stretch, base, chain: needed, timeline, stopBefore: stop?.lsn, expectedEnd: stop?.previousEnd ?? stretch.endLsn };
+  return { window, base, chain: needed, timeline, stopBefore: stop?.lsn, expectedEnd: stop?.previousEnd ?? window.endLsn };
 }
 
-function holds(stretch: Stretch, target: LogTarget): boolean {
+function holds(window: LogWindow, target: LogTarget): boolean {
   if (target.kind === "latest") return true;
-  if (target.kind === "time") return stretch.earliest <= target.at && target.at <= stretch.latest;
-  const first = stretch.bases[0]?.facts.endLsn ?? stretch.endLsn;
-  return compareLsn(first, target.lsn) <= 0 && compareLsn(target.lsn, stretch.endLsn) <= 0;
+  if (target.kind === "time") return window.earliest <= target.at && target.at <= window.latest;
+  const first = window.bases[0]?.facts.endLsn ?? window.endLsn;
+  return compareLsn(first, target.lsn) <= 0 && compareLsn(target.lsn, window.endLsn) <= 0;
 }
 
-function candidatesOf({ chain }: Stretch, target: LogTarget): Located["candidates"] {
+function candidatesOf({ chain }: LogWindow, target: LogTarget): Located["candidates"] {
   if (target.kind === "latest") return [];
   const found: { segment: LogSegment; before: LogSegment | undefined }[] = [];
   for (const [index, segment] of chain.entries()) {
@@ -91,23 +91,23 @@ function candidatesOf({ chain }: Stretch, target: LogTarget): Located["candidate
   return found;
 }
 
-function outside(source: string, stretches: readonly Stretch[], target: LogTarget, flaws: readonly LogFlaw[]): LifeboatError {
+function outside(source: string, windows: readonly LogWindow[], target: LogTarget, flaws: readonly LogFlaw[]): LifeboatError {
   // A dump that no log follows is no window; only where there is nothing else is it told of.
-  const windows = stretches.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
-  const edges = (windows.length > 0 ? windows : stretches)
+  const replayable = windows.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+  const edges = (replayable.length > 0 ? replayable : windows)
     .toSorted((a, b) => (a.earliest < b.earliest ? -1 : 1))
-    .map((stretch) => {
+    .map((window) => {
       const [from, to] =
         target.kind === "time"
-          ? [stretch.earliest, stretch.latest]
-          : [stretch.bases[0]?.facts.endLsn ?? stretch.endLsn, stretch.endLsn].map((lsn) => formatLsn(parseLsn(lsn)));
+          ? [window.earliest, window.latest]
+          : [window.bases[0]?.facts.endLsn ?? window.endLsn, window.endLsn].map((lsn) => formatLsn(parseLsn(lsn)));
       return from === to ? `to exactly ${from}` : `from ${from} to ${to}`;
     });
   const wanted = targetInWords(target);
   const inside =
     target.kind === "time" ? flaws.find(({ from, to }) => (from ?? "") <= wanted && (to === undefined || wanted <= to)) : undefined;
   const why = inside === undefined ? "" : `: ${inside.message}`;
-  const [newest] = stretches;
+  const [newest] = windows;
   return new LifeboatError(
     "RECOVERY_TARGET_OUTSIDE_WINDOW",
     `${source} can be restored ${[...new Set(edges)].join(", and ")}, not to ${wanted}${why}`,
@@ -116,7 +116,7 @@ function outside(source: string, stretches: readonly Stretch[], target: LogTarge
         wanted,
         earliest: newest?.earliest,
         latest: newest?.latest,
-        stretches: stretches.map(({ earliest, latest }) => ({ earliest, latest })),
+        windows: windows.map(({ earliest, latest }) => ({ earliest, latest })),
       },
     },
   );

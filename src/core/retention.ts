@@ -29,8 +29,8 @@ export interface ExpireOptions {
   readonly pinned?: ReadonlyMap<string, string> | undefined;
   /** Points dated in the future go too. */
   readonly future?: boolean | undefined;
-  /** By point: another ground for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
-  readonly grounds?: ReadonlyMap<string, Pick<Ground, "until" | "says">> | undefined;
+  /** By point: another reason for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
+  readonly keepReasons?: ReadonlyMap<string, KeepReason> | undefined;
 }
 
 export interface Decision {
@@ -59,8 +59,8 @@ export interface Expiry {
   readonly withheld?: readonly Decision[];
 }
 
-/** One ground on which the policy keeps a point, or kept it: until an instant, or for ever. */
-interface Ground {
+/** One reason on which the policy keeps a point, or kept it: until an instant, or for ever. */
+export interface KeepReason {
   readonly until: Date | "forever";
   readonly says: string;
   readonly tier?: Tier | undefined;
@@ -118,10 +118,10 @@ function decide(
   const remove: Decision[] = [];
   const transitions: Transition[] = [];
   for (const point of sorted) {
-    const grounds = groundsOf(point, policy, stand.get(point.id) ?? [], now, options.grounds?.get(point.id));
-    const holding = grounds.filter((ground) => isActive(ground, now));
-    const reasons = [...(protections.get(point) ?? []), ...holding.map(holds)];
-    const expired = holding.length > 0 ? [] : grounds.map(held);
+    const keepReasons = keepReasonsOf(point, policy, stand.get(point.id) ?? [], now, options.keepReasons?.get(point.id));
+    const holding = keepReasons.filter((reason) => isActive(reason, now));
+    const reasons = [...(protections.get(point) ?? []), ...holding.map(keeps)];
+    const expired = holding.length > 0 ? [] : keepReasons.map(kept);
     const pinned = options.pinned?.get(point.id);
     if (reasons.length > 0) keep.push({ point, reasons: [...reasons, ...expired] });
     else if (pinned !== undefined) keep.push({ point, reasons: [...expired, pinned] });
@@ -193,34 +193,34 @@ function heldBy({ hold }: RestorePoint): string[] {
   return [`${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`];
 }
 
-/** Every ground the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */
-function groundsOf(
+/** Every reason the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */
+function keepReasonsOf(
   point: RestorePoint,
   policy: RetentionPolicy,
   duties: readonly StandIn[],
   now: Date,
-  extra: Ground | undefined,
-): Ground[] {
+  extra: KeepReason | undefined,
+): KeepReason[] {
   const more = extra === undefined ? [] : [extra];
   // A base backup is there for the window; a dump that somebody made is theirs, whatever else it is good for.
   const forWindow = point.kind === "base" && extra !== undefined && point.expiresAt === undefined;
-  if (point.tiers.length === 0) return forWindow ? more : [manualGround(point, policy), ...more];
-  const grounds = point.tiers.map((name): Ground => {
+  if (point.tiers.length === 0) return forWindow ? more : [manualKeepReason(point, policy), ...more];
+  const keepReasons = point.tiers.map((name): KeepReason => {
     const tier = policy.tiers.find((known) => known.tier === name);
     if (tier !== undefined) return { until: after(point, tier.keepMs), says: `tier ${name}`, tier };
     const recorded = point.expiresAt === undefined ? ", which recorded no expiry" : "";
     return { until: point.expiresAt ?? "forever", says: `tier ${name}, which the policy does not have any more${recorded},` };
   });
-  grounds.push(...more);
-  if (grounds.some((ground) => isActive(ground, now))) return grounds;
-  const standing = duties.map(({ tier, slot }): Ground => {
+  keepReasons.push(...more);
+  if (keepReasons.some((reason) => isActive(reason, now))) return keepReasons;
+  const standing = duties.map(({ tier, slot }): KeepReason => {
     const says = `tier ${tier.tier}, for whose slot of ${formatInstant(slot)} no other backup was recorded,`;
     return { until: after(point, tier.keepMs), says, tier };
   });
-  return [...grounds, ...standing.filter((ground) => isActive(ground, now))];
+  return [...keepReasons, ...standing.filter((reason) => isActive(reason, now))];
 }
 
-function manualGround(point: RestorePoint, policy: RetentionPolicy): Ground {
+function manualKeepReason(point: RestorePoint, policy: RetentionPolicy): KeepReason {
   if (point.expiresAt !== undefined) return { until: point.expiresAt, says: "its own expiry" };
   const keepMs = policy.keepManualMs ?? "forever";
   const says = keepMs === "forever" ? "the rule for manual backups" : `the rule for manual backups (${formatDuration(keepMs)})`;
@@ -230,17 +230,19 @@ function manualGround(point: RestorePoint, policy: RetentionPolicy): Ground {
 const after = (point: RestorePoint, keepMs: Keep): Date | "forever" =>
   keepMs === "forever" ? keepMs : new Date(point.time.getTime() + keepMs);
 
-/** At the very instant of its end a ground holds no longer. */
-const isActive = (ground: Ground, now: Date): boolean => ground.until === "forever" || ground.until > now;
+/** At the very instant of its end a reason holds no longer. */
+const isActive = (reason: KeepReason, now: Date): boolean => reason.until === "forever" || reason.until > now;
 
-const holds = ({ until, says }: Ground): string => `${says} keeps it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
-const held = ({ until, says }: Ground): string => `${says} kept it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+const keeps = ({ until, says }: KeepReason): string =>
+  `${says} keeps it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+const kept = ({ until, says }: KeepReason): string =>
+  `${says} kept it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
 
 /** The move to the warmest class that a tier still holding the point wants, if that is colder than where it lies. */
-function colder(point: RestorePoint, holding: readonly Ground[], classes: readonly string[]): Transition | undefined {
-  const tiers = holding.flatMap((ground) => ground.tier ?? []);
+function colder(point: RestorePoint, holding: readonly KeepReason[], classes: readonly string[]): Transition | undefined {
+  const tiers = holding.flatMap((reason) => reason.tier ?? []);
   const from = point.storageClass ?? classes[0];
   const to = warmestClass(tiers, classes);
   if (tiers.length < holding.length || from === undefined || to === undefined || !isColder(to, from, classes)) return undefined;
-  return { point, from, to, reason: `${to} is the warmest class wanted by what still keeps it: ${holding.map(holds).join("; ")}` };
+  return { point, from, to, reason: `${to} is the warmest class wanted by what still keeps it: ${holding.map(keeps).join("; ")}` };
 }

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pointAt } from "../../test/support/points.ts";
 import type { RestorePoint } from "./restore-point.ts";
-import { expireSnapshots, type HeldPoint } from "./snapshot-retention.ts";
+import { expireSnapshots, type ProviderPoint } from "./snapshot-retention.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = new Date("2026-11-21T00:05:00Z");
 const NIGHTLY = { tiers: [{ tier: "backup-{date}", cron: "0 0 * * *", keepMs: 7 * DAY_MS }], keepManualMs: 3 * DAY_MS };
 
 /** A point of so many days ago, five minutes past midnight. */
-function held(daysAgo: number, change: Partial<RestorePoint> = {}, more: Partial<HeldPoint> = {}): HeldPoint {
+function held(daysAgo: number, change: Partial<RestorePoint> = {}, more: Partial<ProviderPoint> = {}): ProviderPoint {
   const at = new Date(NOW.getTime() - daysAgo * DAY_MS);
   return { point: pointAt(at, { kind: "snapshot", tiers: ["backup-{date}"], ...change }), ours: true, ...more };
 }
@@ -63,7 +63,7 @@ test("the state before a restore stays until it is accepted, then until its own 
   const kept = { job: "job1" };
   const accepted = { job: "job1", acceptedAt: new Date(NOW.getTime() - 8 * DAY_MS) };
   const past = new Date(NOW.getTime() - DAY_MS);
-  const decide = (one: HeldPoint) =>
+  const decide = (one: ProviderPoint) =>
     expireSnapshots([held(30, { tiers: [], expiresAt: new Date(NOW.getTime() + DAY_MS) }), one], NIGHTLY, NOW, { noRoom: true });
   assert.deepEqual(ages(decide(held(20, { tiers: [] }, { kept })).remove), [], "nobody accepted it");
   assert.deepEqual(ages(decide(held(20, { tiers: [], expiresAt: past }, { kept: accepted })).remove), [20]);

@@ -5,7 +5,7 @@ import type { RestorePoint } from "./restore-point.ts";
 import { type Decision, type ExpireOptions, type Expiry, expire, type RetentionPolicy } from "./retention.ts";
 
 /** A provider's point with what stands for and against its removal. */
-export interface HeldPoint {
+export interface ProviderPoint {
   readonly point: RestorePoint;
   /** Made by us; others are listed and never touched. */
   readonly ours: boolean;
@@ -30,12 +30,12 @@ export interface SnapshotExpireOptions
  * what the provider has pinned. The state before a restore goes by its own expiry, which begins with the acceptance.
  */
 export function expireSnapshots(
-  held: readonly HeldPoint[],
+  points: readonly ProviderPoint[],
   policy: RetentionPolicy,
   now: Date,
   options: SnapshotExpireOptions = {},
 ): Omit<Expiry, "transitions"> {
-  const regular = held.filter(({ ours, scheduled, kept }) => ours && scheduled !== true && kept === undefined);
+  const regular = points.filter(({ ours, scheduled, kept }) => ours && scheduled !== true && kept === undefined);
   const { graceMs, lastAttemptFailed, noRoom = false, ...others } = options;
   const decided = expire(
     // Sizes of snapshots say nothing about what is in them: a later one may hold only what has changed.
@@ -54,20 +54,20 @@ export function expireSnapshots(
       storageClasses: [],
     },
   );
-  const byId = new Map(held.map((one) => [one.point.id, one]));
+  const byId = new Map(points.map((one) => [one.point.id, one]));
   const own = (decision: Decision): Decision => ({ ...decision, point: byId.get(decision.point.id)?.point ?? decision.point });
   const keep = decided.keep.map(own);
   const remove: Decision[] = [];
   for (const decision of [
     ...decided.remove.map(own),
-    ...held.filter(({ kept, ours }) => ours && kept !== undefined).map((one) => ofKept(one, now)),
+    ...points.filter(({ kept, ours }) => ours && kept !== undefined).map((one) => ofKept(one, now)),
   ]) {
     const pinned = byId.get(decision.point.id)?.pinned;
     if ("keep" in decision) keep.push(decision);
     else if (pinned !== undefined) keep.push({ ...decision, reasons: [...decision.reasons, keptBy(pinned)] });
     else remove.push(decision);
   }
-  for (const { point, scheduled, ours } of held) {
+  for (const { point, scheduled, ours } of points) {
     if (scheduled === true) keep.push({ point, reasons: ["the provider's own schedule made it, and removes it"] });
     else if (!ours) keep.push({ point, reasons: ["it was not made by Lifeboat"] });
   }
@@ -84,7 +84,7 @@ export function expireSnapshots(
 const keptBy = (pinned: string): string => `the provider keeps it: ${pinned}`;
 
 /** The branch that a restore set aside. `keep` marks a decision to keep. */
-function ofKept({ point, kept }: HeldPoint, now: Date): Decision & { readonly keep?: true } {
+function ofKept({ point, kept }: ProviderPoint, now: Date): Decision & { readonly keep?: true } {
   if (point.hold !== undefined) {
     const { by, at, reason } = point.hold;
     return { point, keep: true, reasons: [`${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`] };

@@ -66,7 +66,7 @@ export interface Recovered {
   readonly reachedLsn: string;
   readonly newTimeline: number;
   readonly directory: string;
-  /** What was declared: to be struck out after `stop` or `remove`. */
+  /** What was declared: to be withdrawn after `stop` or `remove`. */
   readonly resource: Resource;
   /** Of the running server, while it runs; the database is the one named. */
   connection(database: string): Connection;

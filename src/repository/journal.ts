@@ -167,8 +167,8 @@ export class Journal {
     await this.write();
   }
 
-  /** Struck out after the thing is gone, or has become something that is meant to stay. */
-  async strike(resource: Resource): Promise<void> {
+  /** Withdraws a resource after it is gone, or after it has become one that stays. */
+  async withdraw(resource: Resource): Promise<void> {
     const key = JSON.stringify(resource.locator);
     const declared = this.record.resources.find((one) => one.kind === resource.kind && JSON.stringify(one.locator) === key && !one.goneAt);
     if (declared) declared.goneAt = this.#clock.now().toISOString();

@@ -16,7 +16,7 @@ import { snapshotFingerprintName, snapshotRecordName, snapshotsFolder } from "./
 import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
 import { changeSigned, deleteSigned, getSigned, putSigned } from "./signed.ts";
-import { assertHoldable, fingerprintBytes } from "./whole.ts";
+import { assertReadable, fingerprintBytes } from "./whole.ts";
 
 export interface SnapshotRecord {
   readonly format: 1;
@@ -197,7 +197,7 @@ export async function readSnapshotFingerprint(
   signal?: AbortSignal,
 ): Promise<Fingerprint | undefined> {
   if (record.fingerprint === undefined) return undefined;
-  assertHoldable("fingerprint", record.fingerprint.plain.sizeBytes);
+  assertReadable("fingerprint", record.fingerprint.plain.sizeBytes);
   const stored = storage.get(snapshotFingerprintName(record.source, record.id), { signal });
   return gatherFingerprint(unseal(stored, key, record.fingerprint));
 }

@@ -16,17 +16,17 @@ const MOST_BYTES = {
   "history file": MIB,
 } as const;
 
-export type HeldWhole = keyof typeof MOST_BYTES;
+export type WholeObject = keyof typeof MOST_BYTES;
 
 /** Throws INTEGRITY when the stated size is more than such an object can have. */
-export function assertHoldable(what: HeldWhole, sizeBytes: number): void {
+export function assertReadable(what: WholeObject, sizeBytes: number): void {
   if (sizeBytes >= 0 && sizeBytes <= MOST_BYTES[what]) return;
   throw new LifeboatError("INTEGRITY", `a ${what} of ${sizeBytes} bytes is stated, and ${MOST_BYTES[what]} is the most that is read`);
 }
 
 /** Proven bytes in one piece. Whatever the reading throws, nothing is given out. INTEGRITY when they are more, or could be too many. */
-export async function readWhole(what: HeldWhole, chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
-  assertHoldable(what, sizeBytes);
+export async function readWhole(what: WholeObject, chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
+  assertReadable(what, sizeBytes);
   const bytes = new Uint8Array(sizeBytes);
   let at = 0;
   for await (const chunk of chunks) {

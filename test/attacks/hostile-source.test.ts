@@ -52,7 +52,7 @@ async function everyCommand(world: World, shop: Connection, directory: string): 
   await world.expect(0, "backup", "shop", "--kind", "base");
   await until("the recovery window is open", async () => {
     const [status] = (await world.run("status", "--json")).json().sources;
-    return status.log?.stretches?.[0]?.latest > status.log?.stretches?.[0]?.earliest;
+    return status.log?.windows?.[0]?.latest > status.log?.windows?.[0]?.earliest;
   });
   archive.kill("SIGTERM");
   assert.equal((await archive.ended).exit, 0);

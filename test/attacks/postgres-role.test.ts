@@ -86,7 +86,7 @@ test("R57 the least role of docs/postgres-role.md backs up, checks, proves and a
   await world.expect(0, "backup", "shop", "--kind", "base");
   await until("the recovery window is open", async () => {
     const { log } = await statusOf(world);
-    return log?.stretches?.[0]?.latest > log?.stretches?.[0]?.earliest;
+    return log?.windows?.[0]?.latest > log?.windows?.[0]?.earliest;
   });
   archive.kill("SIGTERM");
   assert.equal((await archive.ended).exit, 0);

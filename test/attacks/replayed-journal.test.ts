@@ -142,18 +142,18 @@ test("R56 the old journal of a killed restore of MongoDB drops no database of th
   const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
   await world.expect(0, "backup", "shop");
   const fault = { command: "insert", db: "fresh", skip: 1, effect: { kind: "stallAfter" } } as const;
-  let struck = false;
+  let hit = false;
   const stall = (): void => {
-    struck = false;
-    void source.sandbox.faults.next(fault).strikes.then(() => {
-      struck = true;
+    hit = false;
+    void source.sandbox.faults.next(fault).firstHit.then(() => {
+      hit = true;
     });
   };
   stall();
   await replay(
     world,
     ["restore", "shop", "--into", "fresh"],
-    async () => struck,
+    async () => hit,
     async () => {
       source.sandbox.faults.clear();
       await source.db("fresh").collection("users").insertOne({ mine: true });
@@ -163,7 +163,7 @@ test("R56 the old journal of a killed restore of MongoDB drops no database of th
   await source.db("fresh").dropDatabase();
   stall();
   const first = world.start("restore", "shop", "--into", "fresh");
-  while (!struck) await sleep(20);
+  while (!hit) await sleep(20);
   const kept = keepJobs(world);
   first.kill("SIGKILL");
   await first.ended;
@@ -172,7 +172,7 @@ test("R56 the old journal of a killed restore of MongoDB drops no database of th
   assert.deepEqual(await source.db("fresh").listCollections().toArray(), []);
   stall();
   const second = world.start("restore", "shop", "--into", "fresh");
-  while (!struck) await sleep(20);
+  while (!hit) await sleep(20);
   forget(world);
   kept.putBack();
   const ran = await world.run("jobs", "recover");

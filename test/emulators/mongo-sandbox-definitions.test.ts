@@ -243,7 +243,7 @@ test("R54 a write whose answer was lost is done once when the driver asks again"
   const lost = world.sandbox.faults.next({ command: "update", effect: { kind: "dropAfter" } });
   await users.insertOne({ _id: 1 as never, n: 0 });
   await users.updateOne({ _id: 1 as never }, { $inc: { n: 1 } });
-  assert.deepEqual([lost.struck, (await users.findOne())?.n], [1, 1]);
+  assert.deepEqual([lost.hits, (await users.findOne())?.n], [1, 1]);
 });
 
 test("R54 a standalone server has no log and no snapshots, and says so", async () => {

@@ -136,7 +136,7 @@ test("R54 a server takes over the state of another, byte for byte, and forgets i
   }
 });
 
-test("R54 faults strike the commands they are meant for, and what was seen can be looked at", async () => {
+test("R54 faults hit the commands they are meant for, and what was seen can be looked at", async () => {
   await using world = await beginMongoWorld();
   const users = world.db().collection<Document>("users");
   const { faults } = world.sandbox;
@@ -148,16 +148,16 @@ test("R54 faults strike the commands they are meant for, and what was seen can b
     effect: { kind: "error", code: 11600, message: "shutting down" },
   });
   assert.equal(await codeOf(users.find({}, { batchSize: 5 }).toArray()), 11600);
-  assert.equal(refused.struck, 1);
+  assert.equal(refused.hits, 1);
   const gone = faults.next({ command: "insert", effect: { kind: "dropBefore" } });
   await assert.rejects(users.insertOne({ n: 99 }));
-  await gone.strikes;
+  await gone.firstHit;
   faults.next({ command: "insert", effect: { kind: "dropAfter" } });
   await assert.rejects(users.insertOne({ n: 100 }));
   assert.deepEqual([await users.countDocuments({ n: 99 }), await users.countDocuments({ n: 100 })], [0, 1]);
   const held = faults.next({ command: "count", effect: { kind: "stallBefore" } });
   const waiting = users.estimatedDocumentCount();
-  await held.strikes;
+  await held.firstHit;
   faults.clear();
   assert.equal(await waiting, 31);
   assert.deepEqual(

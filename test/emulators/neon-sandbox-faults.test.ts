@@ -27,7 +27,7 @@ test("R54 statuses come as often as asked for, at the requests meant, with their
   assert.deepEqual([status, headers.get("retry-after")], [429, "3"]);
   await expect(429, "POST", "/branches", {});
   await expect(201, "POST", "/branches", {});
-  assert.equal(busy.struck, 2);
+  assert.equal(busy.hits, 2);
   const seen = [];
   for (let count = 0; count < 3; count++) seen.push((await call("GET", "/users/me")).status);
   assert.deepEqual(seen, [200, 503, 200]);
@@ -67,7 +67,7 @@ test("R54 the nth request is held for ever, before or after it is done, and the 
     await expect(201, "POST", "/branches", {});
     const giveUp = new AbortController();
     const answer = send(kind, giveUp.signal);
-    await held.strikes;
+    await held.firstHit;
     if (expected === 1) while (sandbox.world.projects.get(sandbox.projectId)?.busy) await new Promise((resolve) => setTimeout(resolve, 1));
     giveUp.abort(new Error("killed"));
     await assert.rejects(answer, /killed/);

@@ -32,7 +32,7 @@ test("R25 an archiver that is killed at any moment goes on without a gap and wit
     return now.window.latest !== null && now.window.latest >= at ? now : undefined;
   });
   assert.deepEqual(status.log.flaws, []);
-  assert.equal(status.log.stretches.length, 1);
+  assert.equal(status.log.windows.length, 1);
   archive.kill("SIGTERM");
   assert.equal((await archive.ended).exit, 0);
   const verified = (await world.run("verify", "--json", (await basePoints(world))[0]?.id ?? "")).json();

@@ -67,7 +67,7 @@ for (const [what, effect] of PASSING) {
       });
       assert.deepEqual(await values(branch.connection), [1, 2], step);
       assert.equal(await undo(branch.resource, MAKER), "removed", step);
-      assert.equal(plan.struck, 1, step);
+      assert.equal(plan.hits, 1, step);
       assert.deepEqual(clusterNames(sandbox), [sandbox.cluster], step);
       assert.ok(made(sandbox, /\/clusters$/) <= 1 && made(sandbox, /restoreJobs$/) <= 1, step);
       assert.equal(sandbox.world.clusters.get(sandbox.cluster)?.restoreJobs.size, STEPS.findIndex(([name]) => name === step) + 1, step);
@@ -151,7 +151,7 @@ for (const [step, method, path] of STEPS.slice(2, 6)) {
     const { history } = providerOf(sandbox);
     const plan = sandbox.faults.next({ method, path, effect: { kind: "latency", ms: 100 } });
     const stop = new AbortController();
-    void plan.strikes.then(() => stop.abort(new Error("that is enough")));
+    void plan.firstHit.then(() => stop.abort(new Error("that is enough")));
     const target = { kind: "time", at: good } as const;
     const wanted = history.branch({
       name: history.scratchName(MAKER),

@@ -18,9 +18,9 @@ for (const [after, when] of [
     const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
     await world.expect(0, "backup", "shop");
     const fault = { command: "listCollections", db: "fresh", skip: after, effect: { kind: "stallBefore" } } as const;
-    const { strikes } = source.sandbox.faults.next(fault);
+    const { firstHit } = source.sandbox.faults.next(fault);
     const restoring = world.start("restore", "shop", "--to", "latest", "--into", "fresh", "--json");
-    await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+    await Promise.race([firstHit, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
     await source.db("fresh").collection("users").insertOne({ mine: true });
     source.sandbox.faults.clear();
     const ended = await restoring.ended;
@@ -44,9 +44,9 @@ test("R28 a database that somebody makes under the name of one that a killed res
   const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
   await world.expect(0, "backup", "shop");
   const killed = async (): Promise<void> => {
-    const { strikes } = source.sandbox.faults.next({ command: "insert", db: "fresh", skip: 1, effect: { kind: "stallAfter" } });
+    const { firstHit } = source.sandbox.faults.next({ command: "insert", db: "fresh", skip: 1, effect: { kind: "stallAfter" } });
     const restoring = world.start("restore", "shop", "--into", "fresh");
-    await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+    await Promise.race([firstHit, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
     restoring.kill("SIGKILL");
     await restoring.ended;
     source.sandbox.faults.clear();
@@ -73,9 +73,9 @@ test("R28 several databases that were loaded and could not be compared to the en
   await world.expect(0, "backup", "shop");
   const names = async (): Promise<string[]> => (await other.client.db().admin().listDatabases()).databases.map(({ name }) => name).sort();
   const before = await names();
-  const { strikes } = other.sandbox.faults.next({ command: "find", db: "second", effect: { kind: "stallBefore" } });
+  const { firstHit } = other.sandbox.faults.next({ command: "find", db: "second", effect: { kind: "stallBefore" } });
   const restoring = world.start("restore", "shop", "--into", other.url(""));
-  await Promise.race([strikes, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+  await Promise.race([firstHit, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
   assert.ok((await names()).includes("second"), "it was loaded");
   restoring.kill("SIGINT");
   assert.equal((await restoring.ended).exit, 130);

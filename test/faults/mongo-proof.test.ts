@@ -123,7 +123,7 @@ test("R33 a drill whose copy was changed in one document before it was looked at
     // Indexes are the last that a load makes; it waits there until the copy was tampered with.
     const stalled = scratch.sandbox.faults.next({ command: "createIndexes", collection: "indexed", effect: { kind: "stallBefore" } });
     const running = world.start("drill", "shop", "--json");
-    await Promise.race([stalled.strikes, running.ended.then(({ stdout, stderr }) => assert.equal(stalled.struck, 1, stdout + stderr))]);
+    await Promise.race([stalled.firstHit, running.ended.then(({ stdout, stderr }) => assert.equal(stalled.hits, 1, stdout + stderr))]);
     const [name] = await databasesOf(scratch);
     await until("the documents are loaded", async () => (await scratch.db(name).collection("plain").countDocuments()) === 200);
     await tamper(scratch.db(name), "plain");
@@ -335,7 +335,7 @@ test("R25 R28 a replica set of one's own, backed up and archived while everythin
   archiving.kill("SIGTERM");
   assert.equal((await archiving.ended).exit, 0);
   assert.equal(
-    (await statusOf(world)).log.stretches.length,
+    (await statusOf(world)).log.windows.length,
     1,
     "nothing is missing between what was archived before and after it was killed",
   );

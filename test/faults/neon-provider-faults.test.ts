@@ -30,7 +30,7 @@ test("a project that is busy is waited for", async () => {
   await using neon = await startFakeNeon();
   const locked = neon.sandbox.faults.next({ ...CREATE, times: 5, effect: { kind: "locked" } });
   const made = await providerOf(neon.sandbox).snapshots.create({ name: "backup-2026-11-21", form: "branch" });
-  assert.equal(locked.struck, 5);
+  assert.equal(locked.hits, 5);
   assert.equal(made.name, "backup-2026-11-21");
 });
 
@@ -90,7 +90,7 @@ for (const kind of ["dropAfter", "stallAfter"] as const) {
     const lost = neon.sandbox.faults.next({ ...CREATE, effect: { kind } });
     const { snapshots } = providerOf(neon.sandbox, { timeouts: { requestMs: 300 } });
     const made = await snapshots.create({ name: "backup-2026-11-21", form: "branch" });
-    assert.equal(lost.struck, 1);
+    assert.equal(lost.hits, 1);
     assert.equal(asked(neon.sandbox, "POST", CREATE.path), 1);
     const { branches } = await neon.expect(200, "GET", "/branches");
     assert.deepEqual(

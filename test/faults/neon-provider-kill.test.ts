@@ -48,7 +48,7 @@ function beginChild(sandbox: NeonSandbox, work: string) {
 const names = async (neon: SandboxedNeon): Promise<string[]> =>
   (await neon.expect(200, "GET", "/branches")).branches.map(({ name }: { name: string }) => name).toSorted();
 
-/** Every request in turn, until one run is not struck any more. */
+/** Every request in turn, until one run is no longer hit. */
 async function killEverywhere(
   work: (neon: SandboxedNeon) => Promise<string>,
   afterwards: (neon: SandboxedNeon, declared: Resource[], label: string) => Promise<void>,
@@ -61,14 +61,14 @@ async function killEverywhere(
       const script = await work(neon);
       const planned = sandbox.faults.next({ skip, effect: { kind } });
       const child = beginChild(sandbox, script);
-      await Promise.race([planned.strikes, child.closed]);
+      await Promise.race([planned.firstHit, child.closed]);
       await child.kill();
-      if (planned.struck === 0) {
+      if (planned.hits === 0) {
         assert.equal(child.said().at(-1), "done");
         assert.ok(skip > 5, "the requests of a restore were killed one by one");
         return;
       }
-      const struck = sandbox.faults.seen.findLast(({ status }) => status === undefined);
+      const hit = sandbox.faults.seen.findLast(({ status }) => status === undefined);
       sandbox.faults.clear();
       await afterwards(
         neon,
@@ -76,7 +76,7 @@ async function killEverywhere(
         `${kind} ${skip + 1}`,
       );
       // Before or after a question was answered is the same.
-      if (struck?.method === "GET") break;
+      if (hit?.method === "GET") break;
     }
   }
 }

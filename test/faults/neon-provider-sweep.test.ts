@@ -119,7 +119,7 @@ async function runWith(flow: Flow, fault?: { readonly skip: number; readonly eff
   const before = sandbox.faults.seen.length;
   const planned = fault === undefined ? undefined : sandbox.faults.next(fault);
   await flow.run(neon, provider, prepared);
-  return { requests: sandbox.faults.seen.length - before, struck: planned?.struck ?? 0, shape: shapeOf(neon) };
+  return { requests: sandbox.faults.seen.length - before, hits: planned?.hits ?? 0, shape: shapeOf(neon) };
 }
 
 for (const [name, flow] of Object.entries(FLOWS)) {
@@ -129,10 +129,10 @@ for (const [name, flow] of Object.entries(FLOWS)) {
     for (let skip = 0; skip < clean.requests; skip++) {
       for (const effect of EFFECTS) {
         const label = `${effect.kind} of request ${skip + 1}`;
-        const { struck, shape } = await runWith(flow, { skip, effect }).catch((cause: unknown) => {
+        const { hits, shape } = await runWith(flow, { skip, effect }).catch((cause: unknown) => {
           throw new Error(`${name}, ${label}: ${String(cause)}`, { cause });
         });
-        assert.equal(struck, 1, label);
+        assert.equal(hits, 1, label);
         assert.deepEqual(shape, clean.shape, label);
       }
     }

@@ -50,7 +50,7 @@ async function databases(): Promise<{ readonly name: string; readonly open: bool
 
 const rows = async (database: Connection): Promise<unknown> => (await query(database, "select count(*)::int as n from public.t"))[0]?.n;
 
-/** What was struck, or undefined when the command ended before. */
+/** What was hit, or undefined when the command ended before. */
 async function killedAt({ world, gate, name }: Place, n: number, silence: Silence): Promise<string | undefined> {
   const planned = gate.fallSilent(FIRST, n, silence);
   const running = world.start("restore", "shop", "--into", name, "--replace", "--yes", "shop");
@@ -58,14 +58,14 @@ async function killedAt({ world, gate, name }: Place, n: number, silence: Silenc
   void running.ended.then(() => {
     over = true;
   });
-  while (!over && planned.struck() === undefined) await sleep(5);
+  while (!over && planned.hit() === undefined) await sleep(5);
   if (!over) {
     await sleep(silence === "stallAfter" ? 500 : 0); // the server does it, and only the answer is missing
     running.kill("SIGKILL");
   }
   const { signal, exit, stderr } = await running.ended;
   gate.open();
-  if (signal === "SIGKILL") return planned.struck();
+  if (signal === "SIGKILL") return planned.hit();
   assert.equal(exit, 0, stderr);
   return undefined;
 }
@@ -79,8 +79,8 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
     const seen = { before: 0, after: 0 };
     for (let n = 1; ; n++) {
       await refill(place);
-      const struck = await killedAt(place, n, silence);
-      const context = `${silence} ${n}: ${struck?.slice(0, 80) ?? "not killed"}`;
+      const hit = await killedAt(place, n, silence);
+      const context = `${silence} ${n}: ${hit?.slice(0, 80) ?? "not killed"}`;
       const ran = await world.run("jobs", "recover");
       const there = await databases();
       assert.equal(there.filter((one) => one.name === name).length, 1, context);
@@ -108,8 +108,8 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
         assert.ok(old, context);
         assert.equal(await rows((await sharedCluster()).connection(old.name)), REPLACED, context);
         const [last] = (await world.expect(0, "jobs", "--json")).json().jobs.filter(({ verb }: { verb: string }) => verb === "restore");
-        assert.equal(ran.exit, struck === undefined ? 0 : 3, `${context}: ${ran.stdout}${ran.stderr}`);
-        if (struck !== undefined) {
+        assert.equal(ran.exit, hit === undefined ? 0 : 3, `${context}: ${ran.stdout}${ran.stderr}`);
+        if (hit !== undefined) {
           const kept = new RegExp(`${old.name} is what the restore replaced, and it is kept; next: .*lifeboat accept ${last.id}`);
           assert.match(ran.stdout, kept, context);
         }
@@ -119,7 +119,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
         await world.expect(0, "jobs", "recover");
       }
       await world.assertNothingLeft();
-      if (struck === undefined) break;
+      if (hit === undefined) break;
       seen[found === REPLACED ? "before" : "after"]++;
     }
     t.diagnostic(JSON.stringify(seen));

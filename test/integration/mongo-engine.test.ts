@@ -57,7 +57,7 @@ test("R27 a load that is told to stop stops at once, for the reason that was giv
   const reason = new LifeboatError("LEASE_LOST", "somebody else has it");
   const held = to.sandbox.faults.next({ command: "insert", effect: { kind: "stallBefore" } });
   const loading = engine.load(at(to, "a"), archive.file, { signal: stop.signal });
-  void held.strikes.then(() => stop.abort(reason));
+  void held.firstHit.then(() => stop.abort(reason));
   await assert.rejects(loading, (error) => error === reason);
 });
 

@@ -415,7 +415,7 @@ test("R8 a promotion that broke off anywhere goes on to the same end", async () 
       assert.deepEqual(state.drift, [], label);
       assert.equal(state.settings.branch_default, true, label);
       if (first !== undefined) {
-        assert.equal(broken.struck, 0);
+        assert.equal(broken.hits, 0);
         assert.ok(step > 3, "the steps of a promotion were broken off one by one");
         break;
       }

@@ -262,7 +262,7 @@ test("SIGTERM ends a command whose server has fallen silent, and what it had beg
   ]) {
     const silence = faults.next({ command: args[0] === "restore" ? "createIndexes" : /find|aggregate/, effect: { kind: "stallBefore" } });
     const running = shop.start(...args);
-    await silence.strikes;
+    await silence.firstHit;
     faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stallBefore" } });
     running.kill("SIGTERM");
     const ended = await Promise.race([running.ended, sleep(20_000)]);

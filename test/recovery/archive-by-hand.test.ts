@@ -140,9 +140,9 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
   const status = await statusOf(world);
   assert.deepEqual(status.log.flaws, []);
   assert.deepEqual(
-    status.log.stretches.map(({ timeline }: { timeline: number }) => timeline),
+    status.log.windows.map(({ timeline }: { timeline: number }) => timeline),
     [2, 1],
     "both timelines can be reached, each through the base backup",
   );
-  assert.ok(status.log.stretches[0].latest > status.log.stretches[1].latest);
+  assert.ok(status.log.windows[0].latest > status.log.windows[1].latest);
 });

@@ -19,7 +19,7 @@ test("R25 R2 the window grows with the log; a segment that is gone, then one tha
   await world.expect(0, "backup", "shop", "--kind", "base");
   const first = await until("there is a window", async () => {
     const status = await statusOf(world);
-    return status.log?.stretches[0]?.latest > status.log?.stretches[0]?.earliest ? status : undefined;
+    return status.log?.windows[0]?.latest > status.log?.windows[0]?.earliest ? status : undefined;
   });
   assert.ok(first.window.earliest <= first.window.latest);
   for (let round = 0; round < 6; round++) {
@@ -112,7 +112,7 @@ test("R25 archive_command: each file is stored once, in any order, whatever else
   for (const name of ready) await world.expect(0, "--quiet", "archive", "shop", "--segment", join(folder, name));
   const status = await statusOf(world);
   assert.deepEqual([status.log.segments, status.log.flaws], [ready.length, []], "those that came too early were linked afterwards");
-  assert.ok(status.log.stretches.length === 1 && status.window.latest > status.window.earliest);
+  assert.ok(status.log.windows.length === 1 && status.window.latest > status.window.earliest);
   for (const name of readdirSync(folder).filter((one) => one.endsWith(".backup")))
     await world.expect(0, "archive", "shop", "--segment", join(folder, name));
   const other = join(world.temporary, ready[0] ?? "");

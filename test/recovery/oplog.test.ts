@@ -118,7 +118,7 @@ test("R28 what happened to collections, views and indexes is replayed, each in i
   );
 });
 
-test("R28 an oplog that has rolled over begins a new stretch, and says so; one that is still there is read on without a gap", async (t) => {
+test("R28 an oplog that has rolled over begins a new window, and says so; one that is still there is read on without a gap", async (t) => {
   const source = await mongoWorld(t, { oplogBytes: 30_000 });
   const directory = await temporaryDirectory(t);
   const first = await collect(source, { directory });

@@ -55,7 +55,7 @@ export async function killedAtRequest(place: AtlasPlace, n: number, silence: Sil
   void running.ended.then(() => {
     over = true;
   });
-  while (!over && planned.every(({ struck }) => struck === 0)) await sleep(5);
+  while (!over && planned.every(({ hits }) => hits === 0)) await sleep(5);
   if (!over) {
     await sleep(silence === "stallAfter" ? 100 : 0); // what was asked for is done, and only the answer is missing
     running.kill("SIGKILL");

@@ -11,7 +11,7 @@ export type Silence = "stallBefore" | "stallAfter";
 export interface Gate {
   readonly connection: Connection;
   /** Falls silent at the Nth statement from the first on that matches; later ones are not heard either. */
-  fallSilent(from: RegExp, n: number, silence: Silence): { readonly struck: () => string | undefined };
+  fallSilent(from: RegExp, n: number, silence: Silence): { readonly hit: () => string | undefined };
   open(): void;
   close(): Promise<void>;
 }
@@ -22,7 +22,7 @@ interface Plan {
   readonly silence: Silence;
   begun: boolean;
   count: number;
-  struck?: string;
+  hit?: string;
 }
 
 /** Only for servers that are reached by a socket in a directory. */
@@ -35,10 +35,10 @@ export async function statementGate(server: Connection): Promise<Gate> {
   /** Whether the statement goes to the server, and whether its answer comes back. */
   const judge = (sql: string): { readonly forward: boolean; readonly answer: boolean } => {
     if (plan === undefined) return { forward: true, answer: true };
-    if (plan.struck !== undefined) return { forward: false, answer: false };
+    if (plan.hit !== undefined) return { forward: false, answer: false };
     plan.begun ||= plan.from.test(sql);
     if (!plan.begun || ++plan.count < plan.n) return { forward: true, answer: true };
-    plan.struck = sql;
+    plan.hit = sql;
     return { forward: plan.silence === "stallAfter", answer: false };
   };
 
@@ -82,7 +82,7 @@ export async function statementGate(server: Connection): Promise<Gate> {
     fallSilent(from, n, silence) {
       const planned: Plan = { from, n, silence, begun: false, count: 0 };
       plan = planned;
-      return { struck: () => planned.struck };
+      return { hit: () => planned.hit };
     },
     open() {
       plan = undefined;

@@ -44,10 +44,10 @@ export interface WorkFault {
 
 /** A fault that was asked for. */
 export interface Planned {
-  /** How often it has struck. */
-  readonly struck: number;
-  /** Resolves when it strikes for the first time. */
-  readonly strikes: Promise<void>;
+  /** How often it was hit. */
+  readonly hits: number;
+  /** Resolves when it is hit for the first time. */
+  readonly firstHit: Promise<void>;
 }
 
 /** A request as it was seen, for tests to look at. */
@@ -82,8 +82,8 @@ export type Effect = Fault["effect"];
 
 interface Waiting<F> {
   readonly fault: F;
-  readonly plan: { struck: number; strikes: Promise<void> };
-  readonly strike: () => void;
+  readonly plan: { hits: number; firstHit: Promise<void> };
+  readonly onFirstHit: () => void;
   skip: number;
   left: number;
 }
@@ -93,14 +93,14 @@ class Queue<F extends { readonly skip?: number; readonly times?: number }> {
 
   add(fault: F): Planned {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const plan = { struck: 0, strikes: promise };
-    this.#waiting.push({ fault, plan, strike: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
+    const plan = { hits: 0, firstHit: promise };
+    this.#waiting.push({ fault, plan, onFirstHit: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
     return plan;
   }
 
-  /** Those that strike; every one that waits for this counts it. */
+  /** Those that are hit; every one that waits for this counts it. */
   take(meant: (fault: F) => boolean): F[] {
-    return this.#waiting.filter((waiting) => meant(waiting.fault) && strikes(waiting)).map((waiting) => waiting.fault);
+    return this.#waiting.filter((waiting) => meant(waiting.fault) && hit(waiting)).map((waiting) => waiting.fault);
   }
 
   clear(): void {
@@ -108,15 +108,15 @@ class Queue<F extends { readonly skip?: number; readonly times?: number }> {
   }
 }
 
-function strikes(waiting: Waiting<unknown>): boolean {
+function hit(waiting: Waiting<unknown>): boolean {
   if (waiting.left <= 0) return false;
   if (waiting.skip > 0) {
     waiting.skip--;
     return false;
   }
   waiting.left--;
-  waiting.plan.struck++;
-  waiting.strike();
+  waiting.plan.hits++;
+  waiting.onFirstHit();
   return true;
 }
 

@@ -34,10 +34,10 @@ export interface Fault {
 
 /** A fault that was asked for. */
 export interface Planned {
-  /** How often it has struck. */
-  readonly struck: number;
-  /** Resolves when it strikes for the first time. */
-  readonly strikes: Promise<void>;
+  /** How often it was hit. */
+  readonly hits: number;
+  /** Resolves when it is hit for the first time. */
+  readonly firstHit: Promise<void>;
 }
 
 /** A request as it was seen, for tests to look at. */
@@ -66,8 +66,8 @@ export type Effect = Fault["effect"];
 
 interface Waiting {
   readonly fault: Fault;
-  readonly plan: { struck: number; strikes: Promise<void> };
-  readonly strike: () => void;
+  readonly plan: { hits: number; firstHit: Promise<void> };
+  readonly onFirstHit: () => void;
   skip: number;
   left: number;
 }
@@ -79,8 +79,8 @@ export class FaultList implements Faults {
 
   next(fault: Fault): Planned {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const plan = { struck: 0, strikes: promise };
-    this.#waiting.push({ fault, plan, strike: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
+    const plan = { hits: 0, firstHit: promise };
+    this.#waiting.push({ fault, plan, onFirstHit: resolve, skip: fault.skip ?? 0, left: fault.times ?? 1 });
     return plan;
   }
 
@@ -107,8 +107,8 @@ export class FaultList implements Faults {
         continue;
       }
       waiting.left--;
-      plan.struck++;
-      waiting.strike();
+      plan.hits++;
+      waiting.onFirstHit();
       effects.push(fault.effect);
     }
     return effects;

@@ -6,8 +6,8 @@ import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
 export function renderLog(log: LogStatus, paint: Paint): string {
-  const { window, stretches, segments, sizeBytes, slot, warnings } = shown(log);
-  const older = stretches.filter(({ earliest, latest }) => earliest !== window?.earliest || latest !== window.latest);
+  const { window, windows, segments, sizeBytes, slot, warnings } = shown(log);
+  const older = windows.filter(({ earliest, latest }) => earliest !== window?.earliest || latest !== window.latest);
   return renderFacts(
     [
       ["  any instant", window === undefined ? "none can be reached" : `${window.earliest} to ${window.latest}`],
@@ -26,28 +26,28 @@ export function renderLog(log: LogStatus, paint: Paint): string {
   );
 }
 
-/** Every stretch of time that can be reached, and each hole in it. */
-export const logWindowsJson = ({ source, stretches }: LogWindows) =>
-  stretches.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
+/** Every recovery window, and each gap in it. */
+export const logWindowsJson = ({ source, windows }: LogWindows) =>
+  windows.map(({ earliest, latest, timeline }) => ({ source, earliest, latest, timeline }));
 
 export const logGapsJson = ({ source, flaws }: LogWindows) =>
   flaws.map(({ from, to, message }) => ({ source, from: from ?? null, to: to ?? null, message }));
 
-export const logWindowLines = (windows: LogWindows): string[] => {
-  const { source, stretches, flaws } = shown(windows);
+export const logWindowLines = (log: LogWindows): string[] => {
+  const { source, windows, flaws } = shown(log);
   return [
-    ...stretches.map(
+    ...windows.map(
       ({ earliest, latest }) => `${source}: ${earliest === latest ? `exactly ${earliest}` : `any instant from ${earliest} to ${latest}`}`,
     ),
     ...flaws.map(({ message }) => `${source}: ${message}`),
   ];
 };
 
-export const logJson = ({ segments, bases, sizeBytes, stretches, flaws, slot, warnings }: LogStatus) => ({
+export const logJson = ({ segments, bases, sizeBytes, windows, flaws, slot, warnings }: LogStatus) => ({
   segments,
   bases,
   sizeBytes,
-  stretches: stretches.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
+  windows: windows.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
   flaws,
   slot: slot ?? null,
   warnings,

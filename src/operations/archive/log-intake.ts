@@ -24,7 +24,7 @@ export interface TakenIn {
   /** `ignored`: a backup label, which nothing needs. `known`: it was stored before, with the same bytes. */
   readonly outcome: "stored" | "known" | "ignored";
   readonly segment?: LogSegment | undefined;
-  /** It does not run on from what is stored before it: a new stretch begins. A sentence. */
+  /** It does not run on from what is stored before it: a new window begins. A sentence. */
   readonly notice?: string | undefined;
 }
 
@@ -193,9 +193,9 @@ async function noticeOf(
   segment: LogSegment,
   before: LogSegment | undefined,
 ): Promise<string | undefined> {
-  if (before !== undefined) return `log segment ${segment.name} does not run on from ${before.name}: a new stretch of log begins with it`;
+  if (before !== undefined) return `log segment ${segment.name} does not run on from ${before.name}: a new recovery window begins`;
   const log = await context.catalog.log(source);
   if (log.segments.every(({ name }) => name === segment.name)) return undefined; // the very first one
-  if (segment.free) return `the log before position ${segment.startLsn} is not in the archive: a new stretch of log begins there`;
-  return `the log before ${segment.name} is not in the archive: a new stretch of log begins with it`;
+  if (segment.free) return `the log before position ${segment.startLsn} is not in the archive: a new recovery window begins`;
+  return `the log before ${segment.name} is not in the archive: a new recovery window begins`;
 }

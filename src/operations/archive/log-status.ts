@@ -8,7 +8,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { PointEntry } from "../points/points.ts";
 import { logOf, type SourceLog } from "./log-view.ts";
 
-export interface LogStatus extends Pick<SourceLog, "stretches" | "window" | "flaws"> {
+export interface LogStatus extends Pick<SourceLog, "windows" | "window" | "flaws"> {
   readonly segments: number;
   readonly bases: number;
   readonly sizeBytes: number;
@@ -28,7 +28,7 @@ export async function logStatus(
   watch: Watch,
 ): Promise<LogStatus | undefined> {
   const found = await logOf(context, source.name, watch.signal, points);
-  const { log, bases, window, flaws, stretches } = found;
+  const { log, bases, window, flaws, windows } = found;
   const wanted = source.archive !== undefined && source.windowMs !== undefined;
   // Dumps are worth having without any log; base backups are there for it.
   const forLog = bases.filter(({ facts }) => facts.segmentBytes !== undefined);
@@ -57,7 +57,7 @@ export async function logStatus(
   // A source with base backups only, and no word of a window, wants no log: that they stand alone is as it should be.
   const relevant = [...reasons].filter(({ code }) => wanted || log.segments.length > 0 || code !== "LOG_BEHIND");
   return {
-    stretches,
+    windows,
     window,
     flaws,
     segments: log.segments.length,
@@ -88,7 +88,7 @@ async function stateOf(source: Source, watch: Watch): Promise<LogState | undefin
   }
 }
 
-export interface LogWindows extends Pick<SourceLog, "stretches" | "flaws"> {
+export interface LogWindows extends Pick<SourceLog, "windows" | "flaws"> {
   readonly source: string;
 }
 
@@ -102,15 +102,15 @@ export async function logWindows(
   const found: LogWindows[] = [];
   for (const source of names) {
     if (context.sources.get(source)?.managed === true) continue;
-    const { stretches, flaws } = await logOf(
+    const { windows, flaws } = await logOf(
       context,
       source,
       watch.signal,
       points.filter((entry) => entry.source === source),
     );
     // A dump that no log follows is a restore point like any other.
-    const reached = stretches.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
-    if (reached.length > 0) found.push({ source, stretches: reached, flaws });
+    const reached = windows.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
+    if (reached.length > 0) found.push({ source, windows: reached, flaws });
   }
   return found;
 }

@@ -25,14 +25,14 @@ export interface LogToVerify {
   readonly log: SourceLog;
 }
 
-/** The segments of every stretch that the base is the way to, and those that were found damaged before: they may be whole again. */
+/** The segments of every window that the base is the way to, and those that were found damaged before: they may be whole again. */
 export async function logToVerify(context: Context, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
   const log = await logOf(context, entry.source, watch.signal);
   const base = baseOf(entry.manifest);
   const wanted = new Map<string, LogSegment>();
-  for (const stretch of log.stretches) {
-    if (base === undefined || !stretch.bases.some(({ id }) => id === entry.point.id)) continue;
-    for (const segment of stretch.chain) if (compareLsn(segment.nextLsn, base.startLsn) > 0) wanted.set(stemOf(segment), segment);
+  for (const window of log.windows) {
+    if (base === undefined || !window.bases.some(({ id }) => id === entry.point.id)) continue;
+    for (const segment of window.chain) if (compareLsn(segment.nextLsn, base.startLsn) > 0) wanted.set(stemOf(segment), segment);
   }
   for (const segment of log.log.segments) if (log.log.damage.has(stemOf(segment))) wanted.set(stemOf(segment), segment);
   const segments = [...wanted.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -143,7 +143,7 @@ async function mendLinks(context: Context, sourceName: string, { log }: SourceLo
     try {
       await relink(context, source, before, segment, watch.signal);
     } catch (error) {
-      // What cannot be read is not linked; it is named when the stretch it belongs to is verified.
+      // What cannot be read is not linked; it is named when the window it belongs to is verified.
       if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) ignoreUnwritable(error);
     }
   }

@@ -149,7 +149,7 @@ export async function commitDraft(
     // Last: a crash before this line leaves garbage, never a false backup.
     await commitManifest(context.repository, draft.place, manifest, draft.storing.lockUntil);
   });
-  await job.strike(draft.resource);
+  await job.withdraw(draft.resource);
   return manifest;
 }
 

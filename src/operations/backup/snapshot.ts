@@ -78,7 +78,7 @@ export async function snapshot(context: Context, source: Source, request: Snapsh
         await job.assertAlive();
         return addSnapshotRecord(context.repository, facts); // before this line the clean-up removes it, after it it stays
       });
-      await job.strike(resource);
+      await job.withdraw(resource);
       return { record, durationMs: Math.round(context.clock.monotonicMs() - beganMs), providerEndsAt: made.expiresAt?.toISOString() };
     },
     ({ record }) => ({ point: record.id, name: record.name }),

@@ -77,7 +77,7 @@ const work = (context: Context, during: (n: number) => void = () => undefined) =
       await job.declare(branch);
       during(2);
       await job.step("load", async () => undefined);
-      await job.strike(branch);
+      await job.withdraw(branch);
       during(3);
       await job.file((place) => mark(place, "shop", "01k00000000001", { verifiedAt: new Date("2026-11-21T03:00:00Z") }));
       return job.aside;

@@ -63,7 +63,7 @@ test("R31 a job keeps each step's time, frees its lease, and journals its result
   assert.deepEqual((await listLeases(context.repository)).leases, []);
 });
 
-test("a job that fails undoes what it declared and not what it struck out, and tells the first cause", async (t) => {
+test("a job that fails undoes what it declared and not what it withdrew, and tells the first cause", async (t) => {
   const { context, undone } = await contextFor(t);
   const first = new LifeboatError("DUMP_FAILED", "pg_dump died");
   const other: Resource = { kind: "branch", locator: { name: "gone" } };
@@ -74,7 +74,7 @@ test("a job that fails undoes what it declared and not what it struck out, and t
     async (job) => {
       await job.declare(other);
       await job.declare(branch);
-      await job.strike(other);
+      await job.withdraw(other);
       throw first;
     },
     () => ({}),

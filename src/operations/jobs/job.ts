@@ -23,7 +23,7 @@ export interface Job {
   /** Before a thing that must not be left behind is made. */
   declare(resource: Resource): Promise<void>;
   /** After it is gone, or is meant to stay. */
-  strike(resource: Resource): Promise<void>;
+  withdraw(resource: Resource): Promise<void>;
   /**
    * Says that this job is about to remove the restore point, for a hold to see. What is read after this resolves, and says nothing
    * against it, cannot be overtaken: a hold writes its mark first and looks for this afterwards. Undefined: it is done with it.
@@ -44,7 +44,7 @@ export interface Job {
 const URGENT_MS = 10_000;
 
 /**
- * Runs a job. Jobs that died are cleaned up first. When `run` throws, everything declared and not struck out is undone,
+ * Runs a job. Jobs that died are cleaned up first. When `run` throws, everything declared and not withdrawn is undone,
  * then its error is thrown on. What cannot be undone here keeps its lease, so that a later start finds it.
  */
 export async function runJob<T>(
@@ -72,7 +72,7 @@ export async function runJob<T>(
     },
     cleanUp: (run) => journal.step("clean up", run),
     declare: (resource) => journal.declare(resource),
-    strike: (resource) => journal.strike(resource),
+    withdraw: (resource) => journal.withdraw(resource),
     claim: (wanted) => records.claim(wanted),
     assertAlive: () => records.assertHeld(),
     file: (write) => records.file(write),

@@ -1,4 +1,4 @@
-// Undoing what a job declared and never struck out: one table, by kind of resource.
+// Undoing what a job declared and never withdrawn: one table, by kind of resource.
 //
 // The journal says only where to look. It may be forged, or be an old one of our own that was put back, for many write to a storage.
 // So a journal counts when a trusted key signed it, and what it lists is undone by what is found on the spot:
@@ -156,7 +156,7 @@ export interface Undoing {
   readonly says: readonly string[];
 }
 
-/** Undoes, newest first, what the journal of a job of this writer still lists, and strikes out what is gone. */
+/** Undoes, newest first, what the journal of a job of this writer still lists, and withdraws what is gone. */
 export async function undo(context: Context, journal: Journal, maker: Maker): Promise<Undoing> {
   const removed: Resource[] = [];
   const left: Left[] = [];
@@ -166,7 +166,7 @@ export async function undo(context: Context, journal: Journal, maker: Maker): Pr
     try {
       const undone = await undoOne(context, journal.record, resource, maker, (sentence) => says.push(sentence));
       if (undone === "elsewhere") left.push({ ...resource, why: "only the machine, or the address, that it was made with can reach it" });
-      else await journal.strike(resource);
+      else await journal.withdraw(resource);
       if (undone === "removed") removed.push(resource);
     } catch (error) {
       left.push({ ...resource, why: reasonOf(error) });

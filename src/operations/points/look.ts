@@ -59,7 +59,7 @@ export async function inScratchBranch<T>(
   );
   const remove = async (): Promise<void> => {
     await job.cleanUp(() => history.remove(branch.id));
-    await job.strike(branch.resource);
+    await job.withdraw(branch.resource);
   };
   let value: T;
   try {

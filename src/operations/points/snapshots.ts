@@ -3,7 +3,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import type { RestorePoint } from "../../core/restore-point.ts";
 import type { RetentionPolicy } from "../../core/retention.ts";
-import type { HeldPoint } from "../../core/snapshot-retention.ts";
+import type { ProviderPoint } from "../../core/snapshot-retention.ts";
 import type { Tier } from "../../core/tiers.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { ProviderSnapshot } from "../../ports/control.ts";
@@ -11,7 +11,7 @@ import { holdOfRecord, listSnapshotRecords, type SnapshotRecord } from "../../re
 import type { Context, SnapshotRule, Source } from "../context.ts";
 import { findPoint, type PointEntry } from "./points.ts";
 
-export interface SnapshotEntry extends HeldPoint {
+export interface SnapshotEntry extends ProviderPoint {
   readonly source: string;
   readonly snapshot: ProviderSnapshot;
   readonly record?: SnapshotRecord | undefined;

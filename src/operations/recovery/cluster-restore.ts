@@ -108,7 +108,7 @@ export async function restorePhysical(context: Context, source: Source, request:
         return found;
       });
       if (throwAway) await job.cleanUp(() => recovered.remove());
-      await job.strike(recovered.resource);
+      await job.withdraw(recovered.resource);
       const next = throwAway ? [] : await recovered.next({ start: request.start ?? false });
       return { ...finding, next };
     },
@@ -137,7 +137,7 @@ export async function drillPhysical(
         target = `${target}, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
         const { objective, achieved } = measure(source, course, job, checks);
         await job.cleanUp(() => recovered.remove());
-        await job.strike(recovered.resource);
+        await job.withdraw(recovered.resource);
         const all = [...checks, ...judgeObjective(objective, achieved)];
         const filing = { verb, job, target, checks: all, objective, achieved, throwAway: true, plan } as const;
         const finding = await file(context, source, course, filing);
@@ -171,7 +171,7 @@ async function finish(job: Job, recovered: Recovered, run: () => Promise<Finding
     return await run();
   } catch (error) {
     await recovered.remove();
-    await job.strike(recovered.resource);
+    await job.withdraw(recovered.resource);
     throw error;
   }
 }

@@ -78,7 +78,7 @@ export async function replay(
     return { recovered, checks: [...reached, ...checks] };
   } catch (error) {
     await recovered.remove();
-    await job.strike(recovered.resource);
+    await job.withdraw(recovered.resource);
     throw error;
   }
 }

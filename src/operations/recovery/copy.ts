@@ -44,7 +44,7 @@ export async function copyWithLog(
   }
   if (target.kind === "latest") {
     const dump = newest(points.map(({ point }) => point).filter((point) => isWhole(point) && !isDamaged(point)));
-    const furthest = log.stretches[0]?.latest;
+    const furthest = log.windows[0]?.latest;
     if (furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
   }
   const course = await courseFrom(context, source, target, log, signal);

@@ -50,7 +50,7 @@ export async function courseFrom(
 ): Promise<RecoveryCourse> {
   const physical = logEngineOf(source);
   const { window } = log;
-  const located = locate(source.name, log.stretches, target, log.flaws);
+  const located = locate(source.name, log.windows, target, log.flaws);
   let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
   let foundIn: LogSegment | undefined;
   for (const { segment, before } of located.candidates) {

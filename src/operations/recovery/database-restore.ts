@@ -62,11 +62,11 @@ export async function databaseRestore(
         // Whatever is in there is somebody else's: no clean-up of ours may touch it.
         if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
           if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
-          await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
+          await job.withdraw(RESOURCE.database(source.name, place.server.label, fresh));
         }
         throw error;
       });
-      if (loader !== undefined) await job.strike(loader);
+      if (loader !== undefined) await job.withdraw(loader);
       const remarks = [
         ...routeRemarks(reached),
         ...arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`),
@@ -86,7 +86,7 @@ export async function databaseRestore(
           );
           ({ label } = aside);
         }
-        await job.strike(RESOURCE.database(source.name, place.server.label, fresh));
+        await job.withdraw(RESOURCE.database(source.name, place.server.label, fresh));
       }
       const achieved = {
         rtoSeconds: measuredSeconds(job),

@@ -100,7 +100,7 @@ async function rehearse(context: Context, source: Source, target: StoredCopy, jo
     const made = scratch;
     if (made !== undefined) {
       await job.cleanUp(() => made.end());
-      await job.strike(made.resource);
+      await job.withdraw(made.resource);
     }
   }
 }
@@ -134,7 +134,7 @@ async function beginScratch(source: Source, target: StoredCopy, job: Job, watch:
     await refuseSource(source, scratch, job.signal);
   } catch (error) {
     await scratch.end();
-    await job.strike(scratch.resource);
+    await job.withdraw(scratch.resource);
     throw error;
   }
   return scratch;

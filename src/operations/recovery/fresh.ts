@@ -30,7 +30,7 @@ export async function takeName(
   const keep = exists && source.engine.renamesDatabases ? { name, mark: databaseMark(job.maker, server.label, name) } : undefined;
   if (keep) await job.declare(resource);
   const kept = await job.step("name", () => source.engine.takeName(server, fresh, database, { keep, signal: job.signal }));
-  if (keep) await job.strike(resource);
+  if (keep) await job.withdraw(resource);
   return kept ? name : undefined;
 }
 

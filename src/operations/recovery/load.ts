@@ -11,7 +11,7 @@ import { readPart } from "../../repository/backups.ts";
 import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
 import { partName } from "../../repository/layout.ts";
 import { emptySpool, fillSpool, planSpool, type SpoolPlace } from "../../repository/spool.ts";
-import { assertHoldable } from "../../repository/whole.ts";
+import { assertReadable } from "../../repository/whole.ts";
 import type { OpenKey } from "../../seal/keys.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
@@ -57,7 +57,7 @@ const THAW_POLL_MS = 30_000;
 export function partOf(manifest: Manifest, name: string): ManifestPart {
   const part = manifest.parts.find((one) => one.name === name);
   if (part === undefined) throw new LifeboatError("INTEGRITY", `backup ${manifest.id} has no part named ${name}`);
-  if (name === "fingerprint") assertHoldable("fingerprint", part.plain.sizeBytes);
+  if (name === "fingerprint") assertReadable("fingerprint", part.plain.sizeBytes);
   return part;
 }
 
@@ -140,7 +140,7 @@ export async function bringBack(
     };
   } finally {
     await emptySpool(spool);
-    await job.strike(spool.resource);
+    await job.withdraw(spool.resource);
   }
 }
 

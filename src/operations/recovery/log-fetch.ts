@@ -3,7 +3,7 @@ import { isLifeboatError } from "../../core/errors.ts";
 import { markLogDamage, readLogBytes } from "../../repository/log.ts";
 import { historyPlace, type LogPlace, placeOf } from "../../repository/log-place.ts";
 import { readSegment } from "../../repository/log-segment.ts";
-import { assertHoldable } from "../../repository/whole.ts";
+import { assertReadable } from "../../repository/whole.ts";
 import type { OpenKey } from "../../seal/keys.ts";
 import type { Context } from "../context.ts";
 import type { RecoveryCourse } from "./course.ts";
@@ -27,12 +27,12 @@ export function fetchFrom(context: Context, course: RecoveryCourse, key: OpenKey
     // A partial segment is the last of its chain, and is asked for by the name that it will have when it is full.
     const segment = segments.get(name);
     if (segment !== undefined) {
-      assertHoldable("log segment", segment.plain.sizeBytes);
+      assertReadable("log segment", segment.plain.sizeBytes);
       return reading(placeOf(segment), readSegment(repository, segment, key, signal));
     }
     const history = histories.get(name);
     if (history === undefined) return undefined;
-    assertHoldable("history file", history.plain.sizeBytes);
+    assertReadable("history file", history.plain.sizeBytes);
     const place = historyPlace(source, history.timeline);
     return reading(place, readLogBytes(repository.storage, place, history, key, signal));
   };

@@ -77,7 +77,7 @@ export async function promote(context: Context, source: Source, request: Promote
         promoting({ branch: branch.id, name, keepAs, signal: job.signal, progress: watch.progress }),
       );
       await recordKept(context, source.name, kept, { job: job.id, verb: "promote" });
-      await job.strike(resource);
+      await job.withdraw(resource);
       return { job: job.id, name, connection, kept, warnings };
     },
     ({ kept }) => ({ branch: name, kept: kept.name }),

@@ -139,12 +139,12 @@ async function branchOff(source: Source, past: PastTarget, { into }: Course, job
       target: past.target,
       maker: job.maker,
       declare: (resource) => job.declare(resource),
-      withdraw: (resource) => job.strike(resource),
+      withdraw: (resource) => job.withdraw(resource),
       ...work,
     }),
   );
   const { connection, warnings, id, name } = branch;
-  return { connection, warnings, branch: { id, name }, settle: () => job.strike(branch.resource) };
+  return { connection, warnings, branch: { id, name }, settle: () => job.withdraw(branch.resource) };
 }
 
 /** What was there is lost from the first moment on: there is nothing to undo. */
@@ -174,7 +174,7 @@ async function setBack(context: Context, source: Source, past: PastTarget, { kee
     const later = `that ${back.kept.name} is kept could not be recorded (${error.message}): run \`lifeboat jobs recover\` when the repository can be written`;
     return { ...back, warnings: [...back.warnings, later], settle: async () => undefined };
   }
-  await job.strike(resource);
+  await job.withdraw(resource);
   return { ...back, settle: async () => undefined };
 }
 

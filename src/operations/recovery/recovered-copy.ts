@@ -24,7 +24,7 @@ export const clusterSupply = (context: Context, source: Source, course: Recovery
     const { recovered, checks } = await replay(context, source, course, place, job, watch);
     const remove = async (): Promise<void> => {
       await job.cleanUp(() => recovered.remove());
-      await job.strike(recovered.resource);
+      await job.withdraw(recovered.resource);
     };
     try {
       const database = await databaseOf(source, job.signal);

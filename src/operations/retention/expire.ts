@@ -16,7 +16,7 @@ import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
 import { clockDoubts, latestOf, readClocks } from "../watch/clocks.ts";
 import { lastAttempt } from "../watch/status.ts";
-import { baseGrounds, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
+import { baseKeepReasons, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
 import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
 
 export interface ExpireResult extends Expiry {
@@ -56,8 +56,8 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   const clocks = await readClocks(context, source, watch);
   const now = clocks.here;
   const by = { ...request, doubts: clockDoubts(clocks), present: latestOf(clocks) };
-  const grounds = baseGrounds(log, points, source, now);
-  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, grounds };
+  const keepReasons = baseKeepReasons(log, points, source, now);
+  const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, keepReasons };
   const backups = decide(points, source.policy, now, options);
   const snapshots = await planSnapshotExpiry(context, source, by, watch);
   const removing = new Set(backups.remove.map(({ point }) => point.id));
@@ -166,10 +166,10 @@ async function removeClaimed(context: Context, job: Job, point: RestorePoint, pl
     await removeMarks(context.repository, place.source, point.id);
   } catch (error) {
     if ((await storage.head(manifestName(place.source, place.folder))) === undefined) throw new Unfinished(error);
-    await job.strike(resource); // refused: it is whole, and stays
+    await job.withdraw(resource); // refused: it is whole, and stays
     throw error;
   }
-  await job.strike(resource);
+  await job.withdraw(resource);
 }
 
 /** A removal that began and could not end: the job fails, and its clean-up, now or at the next start, ends it. */

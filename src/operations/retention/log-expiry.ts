@@ -1,9 +1,10 @@
 // Expiry of base backups and of the log that follows them: the policy's window applied to what the repository has.
 import { asLifeboatError } from "../../core/errors.ts";
 import type { LogSegment } from "../../core/log.ts";
-import { dumpGrounds, expireLog, type LogExpiry, type WindowGround, windowGrounds } from "../../core/log-retention.ts";
+import { dumpKeepReasons, expireLog, type LogExpiry, windowKeepReasons } from "../../core/log-retention.ts";
 import { compareLsn } from "../../core/lsn.ts";
 import { isDamaged, type RestorePoint } from "../../core/restore-point.ts";
+import type { KeepReason } from "../../core/retention.ts";
 import { removeLogFile } from "../../repository/log.ts";
 import { type LogPlace, placeOf } from "../../repository/log-place.ts";
 import { readAll } from "../../repository/read-all.ts";
@@ -22,25 +23,25 @@ export interface LogExpiryPlan extends LogExpiry {
 }
 
 /** What the window says of the bases, for the decision about restore points; undefined: no window was asked for. */
-export function baseGrounds(
+export function baseKeepReasons(
   log: SourceLog,
   points: readonly RestorePoint[],
   source: Source,
   now: Date,
-): ReadonlyMap<string, WindowGround> | undefined {
+): ReadonlyMap<string, KeepReason> | undefined {
   const { windowMs } = source;
   if (windowMs === undefined || source.managed === true) return undefined;
-  const grounds = groundsFor(log, source, windowMs, now);
+  const keepReasons = keepReasonsFor(log, source, windowMs, now);
   // A damaged one is the way to nothing, but stays as long as a sound one would: it may be all there is.
   for (const point of points) {
     if (point.kind !== "base" || !isDamaged(point)) continue;
-    grounds.set(point.id, { until: new Date(point.time.getTime() + windowMs), says: "the window" });
+    keepReasons.set(point.id, { until: new Date(point.time.getTime() + windowMs), says: "the window" });
   }
-  return grounds;
+  return keepReasons;
 }
 
-const groundsFor = ({ stretches, bases }: SourceLog, { engine }: Source, windowMs: number, now: Date): Map<string, WindowGround> =>
-  engine.log === undefined ? windowGrounds(stretches, bases, windowMs) : dumpGrounds(stretches, windowMs, now);
+const keepReasonsFor = ({ windows, bases }: SourceLog, { engine }: Source, windowMs: number, now: Date): Map<string, KeepReason> =>
+  engine.log === undefined ? windowKeepReasons(windows, bases, windowMs) : dumpKeepReasons(windows, windowMs, now);
 
 /** What would go of the log, once the restore points that are to go have gone. */
 export async function planLogExpiry(
@@ -50,14 +51,16 @@ export async function planLogExpiry(
   decided: { readonly removing: ReadonlySet<string>; readonly blocked: readonly string[] },
 ): Promise<LogExpiryPlan> {
   const now = context.clock.now();
-  const grounds = source.windowMs === undefined ? undefined : groundsFor(log, source, source.windowMs, now);
+  const keepReasons = source.windowMs === undefined ? undefined : keepReasonsFor(log, source, source.windowMs, now);
   const { holders } = await holdersOf(context);
   const inUse = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [] : (record.point ?? []))));
   const bases = log.bases.filter(({ id }) => inUse.has(id) || !decided.removing.has(id));
   const leads = (id: string): boolean => {
-    const until = grounds?.get(id)?.until;
+    const until = keepReasons?.get(id)?.until;
     // Where no window has come about yet, every base may still begin one.
-    return grounds === undefined || grounds.size === 0 || inUse.has(id) || until === "forever" || (until !== undefined && until > now);
+    return (
+      keepReasons === undefined || keepReasons.size === 0 || inUse.has(id) || until === "forever" || (until !== undefined && until > now)
+    );
   };
   const leading = new Set(bases.map(({ id }) => id).filter(leads));
   const blocked = [...decided.blocked, ...log.log.flaws];

@@ -55,9 +55,9 @@ export async function removeSnapshot(context: Context, source: Source, job: Job,
   try {
     await source.provider.snapshots?.remove({ id, name, form }, { signal: job.signal });
   } catch (error) {
-    await job.strike(resource); // refused: it is there, and stays
+    await job.withdraw(resource); // refused: it is there, and stays
     throw error;
   }
   await removeSnapshotRecord(context.repository, source.name, id);
-  await job.strike(resource);
+  await job.withdraw(resource);
 }
