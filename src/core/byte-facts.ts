@@ -1,4 +1,4 @@
-// What bytes must be: how many, and their digest.
+// The size and digest that stored or plain bytes must have.
 
 export interface ByteFacts {
   readonly sizeBytes: number;

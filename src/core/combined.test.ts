@@ -7,22 +7,22 @@ const neon = { source: "shop", verdict: "pass", achieved: { rtoSeconds: 400, rpo
 const atlas = { source: "sessions", verdict: "pass", achieved: { rtoSeconds: 1300, rpoSeconds: 120 } } as const;
 const inTurn = { order: "one after another" } as const;
 
-test("R29 sources brought back one after another take the sum of their times, and lose what the worst of them loses", () => {
+test("R29 sources recovered one after another take the sum of their times and lose as much as the worst one", () => {
   const { achieved, verdict } = combine([neon, atlas], objective, inTurn);
   assert.deepEqual([achieved, verdict], [{ rtoSeconds: 1700, rpoSeconds: 120 }, "pass"]);
 });
 
-test("R29 at once they take as long as the slowest", () => {
+test("R29 sources recovered in parallel take as long as the slowest", () => {
   assert.equal(combine([neon, atlas], objective, { order: "at once" }).achieved.rtoSeconds, 1300);
 });
 
-test("R29 R33 each in its own time is not all of them in theirs", () => {
+test("R29 R33 sources that each meet their own objective can miss the combined one", () => {
   const { verdict, reasons } = combine([neon, { ...atlas, achieved: { rtoSeconds: 1700, rpoSeconds: 120 } }], objective, inTurn);
   assert.equal(verdict, "fail");
   assert.match(reasons.join(), /RTO.*35/);
 });
 
-test("R33 one that failed, proves nothing, was not measured or is missing never makes a pass", () => {
+test("R33 a source that failed, is not proven, not measured or missing never gives a pass", () => {
   assert.equal(combine([neon, { ...atlas, verdict: "fail" }], objective, inTurn).verdict, "fail");
   assert.equal(combine([neon, { ...atlas, verdict: "inconclusive" }], objective, inTurn).verdict, "inconclusive");
   assert.equal(combine([neon, { ...atlas, achieved: { rtoSeconds: 1 } }], objective, inTurn).verdict, "inconclusive");
@@ -32,7 +32,7 @@ test("R33 one that failed, proves nothing, was not measured or is missing never 
   assert.equal(combine([], objective, inTurn).verdict, "inconclusive");
 });
 
-test("R29 the combined promise is 30 minutes and 5 minutes, the configured one, or as loose as the loosest part's", () => {
+test("R29 the combined objective is 30 and 5 minutes, the configured one, or the loosest of any source", () => {
   const [fast, slow] = [
     { rtoSeconds: 900, rpoSeconds: 60 },
     { rtoSeconds: 3600, rpoSeconds: 86_400 },

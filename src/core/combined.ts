@@ -1,9 +1,9 @@
-// All sources brought back together: what was achieved as one, judged against one promise.
+// The result of recovering all sources together, judged against one combined objective.
 import { formatDuration } from "./duration.ts";
 import { type Achieved, COMBINED_OBJECTIVE, judgeObjective, type Objective, type Promised } from "./objectives.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** How one source came out. */
+/** The result of one source. */
 export interface Part {
   readonly source: string;
   readonly verdict: Verdict;
@@ -14,13 +14,13 @@ export interface Combined {
   readonly objective: Promised;
   readonly achieved: Achieved;
   readonly verdict: Verdict;
-  /** Why, worst first; never empty. */
+  /** The reasons, worst first. Never empty. */
   readonly reasons: readonly string[];
 }
 
 /**
- * What is promised for all sources together: what is configured, else R29's default, made no stricter than the loosest of the
- * sources' own promises, since the whole cannot be back before each of its parts.
+ * Returns the combined objective: the configured one, else the default of R29. It is never stricter than the loosest objective of a
+ * single source, because the whole cannot be recovered before each of its parts.
  */
 export function combinedObjectiveOf(configured: Objective, parts: readonly Promised[]): Promised {
   const loosest = (key: keyof Promised): number => Math.max(COMBINED_OBJECTIVE[key], ...parts.map((part) => part[key]));
@@ -31,9 +31,9 @@ export function combinedObjectiveOf(configured: Objective, parts: readonly Promi
 }
 
 /**
- * Judges them as one. The recovery time is the sum where they were brought back one after another, and that of the slowest where
- * it was done at once; the work lost is the most that any of them lost. What was not measured of one is not measured of all, and
- * `missing` names sources that should be there and are not.
+ * Judges the sources as one system. The recovery time is the sum when they were recovered one after another, and the slowest one when
+ * they were recovered in parallel. The data loss is the largest of any source. A figure that is missing for one source is missing for
+ * all. `missing` names the sources that should have been recovered and were not.
  */
 export function combine(
   parts: readonly Part[],

@@ -20,7 +20,7 @@ test("the first Sunday of each month is found", () => {
   ]);
 });
 
-test("a slot at the instant itself is the previous one and not the next", () => {
+test("a slot at the instant itself is the previous slot and not the next one", () => {
   const slot = at("2026-11-21T02:00:00Z");
   assert.deepEqual(previousSlot("0 2 * * *", slot), slot);
   assert.deepEqual(previousSlot("0 2 * * *", at("2026-11-21T01:59:59.999Z")), at("2026-11-20T02:00:00Z"));
@@ -29,7 +29,7 @@ test("a slot at the instant itself is the previous one and not the next", () => 
   assert.deepEqual(nextSlot("0 2 * * *", at("2026-11-21T01:59:59.999Z")), slot);
 });
 
-test("29 February, month ends and year ends come when they come", () => {
+test("slots on 29 February, at month ends and at year ends are right", () => {
   assert.deepEqual(iso([nextSlot("0 0 29 2 *", at("2025-01-01T00:00:00Z")), nextSlot("0 0 29 2 *", at("2096-03-01T00:00:00Z"))]), [
     "2028-02-29T00:00",
     "2104-02-29T00:00",
@@ -45,7 +45,7 @@ test("29 February, month ends and year ends come when they come", () => {
   ]);
 });
 
-test("what is not a schedule is refused, and says why", () => {
+test("an invalid schedule is refused with the reason", () => {
   for (const expr of [
     "",
     "* * * *",
@@ -81,7 +81,7 @@ const exprs = fc.constantFrom(
 );
 const instants = fc.date({ min: at("1999-01-01T00:00:00Z"), max: at("2110-01-01T00:00:00Z"), noInvalidDate: true });
 
-test("between the previous slot and the next there is none", () => {
+test("there is no slot between the previous and the next one", () => {
   fc.assert(
     fc.property(exprs, instants, (expr, instant) => {
       const previous = previousSlot(expr, instant);

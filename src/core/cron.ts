@@ -1,11 +1,11 @@
-// Cron expressions as pure questions: which slots lie before, after or between instants. Always UTC, so no day is 23 or 25 hours long.
+// Cron expressions: the slots before, after and between instants. Always UTC, so that no day is 23 or 25 hours long.
 import { Cron } from "croner";
 import { LifeboatError } from "./errors.ts";
 
 const HINT =
   'write five fields, minute hour day month weekday, in UTC: "0 2 * * *" is daily at 02:00, "0 6 * * 0#1" the first Sunday at 06:00';
 
-/** Parsed expressions; a configuration has a handful. Only the schedule is used: no clock, no timer. */
+/** Parsed expressions; a configuration has a handful. Only the schedule is used, without a clock or timer. */
 const parsed = new Map<string, Cron>();
 
 function parse(expr: string): Cron {
@@ -17,9 +17,9 @@ function parse(expr: string): Cron {
 }
 
 function parseNew(expr: string): Cron {
-  // A "?" means the moment of parsing, and the library would read a date as a schedule of one run.
+  // The library reads "?" as the moment of parsing, and a date as a schedule with one run.
   if (expr.includes("?")) throw invalid(expr, '"?" has no meaning here');
-  if (!expr.startsWith("@") && expr.trim().split(/\s+/).length !== 5) throw invalid(expr, "five fields are needed");
+  if (!expr.startsWith("@") && expr.trim().split(/\s+/).length !== 5) throw invalid(expr, "five fields are required");
   let cron: Cron;
   try {
     cron = new Cron(expr, { mode: "5-part", utcOffset: 0 });
@@ -33,23 +33,23 @@ function parseNew(expr: string): Cron {
 const invalid = (expr: string, why: string, cause?: unknown): LifeboatError =>
   new LifeboatError("USAGE", `"${expr}" is not a schedule: ${why}`, { cause, hint: HINT });
 
-/** The expression itself when it has slots. Else USAGE, saying why. */
+/** Returns the expression when it has slots. Throws USAGE with the reason otherwise. */
 export function validateCron(expr: string): string {
   parse(expr);
   return expr;
 }
 
-/** The earliest slot after the instant; a slot at the instant itself does not count. */
+/** Returns the earliest slot after the instant. A slot at the instant itself does not count. */
 export function nextSlot(expr: string, at: Date): Date | undefined {
   return parse(expr).nextRun(at) ?? undefined;
 }
 
-/** The latest slot at or before the instant. */
+/** Returns the latest slot at or before the instant. */
 export function previousSlot(expr: string, at: Date): Date | undefined {
   return parse(expr).previousRuns(1, new Date(at.getTime() + 1))[0];
 }
 
-/** Every slot after `from` and up to `to`, in order: consecutive windows share none and miss none. */
+/** Yields every slot after `from` and up to `to`, in order. Consecutive intervals share no slot and miss none. */
 export function slotsBetween(expr: string, from: Date, to: Date): Date[] {
   const slots: Date[] = [];
   for (let slot = nextSlot(expr, from); slot !== undefined && slot <= to; slot = nextSlot(expr, slot)) slots.push(slot);

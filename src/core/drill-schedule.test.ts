@@ -7,7 +7,7 @@ const weekly: DrillPlan = { name: "weekly", cron: "0 6 * * 0", to: "latest" };
 const at = (text: string): Date => new Date(`2026-${text}:00Z`);
 const names = (due: readonly { readonly plan: DrillPlan }[]): string[] => due.map(({ plan }) => plan.name);
 
-test("R30 a drill is due from its slot on until one was done for its plan, or by hand", () => {
+test("R30 a drill is due from its slot until it has run, by schedule or by hand", () => {
   const plans = [monthly, weekly];
   // The first Sunday of November 2026 is the 1st.
   assert.deepEqual(names(drillsDue(plans, [], at("11-01T06:00"))), ["monthly", "weekly"]);

@@ -1,19 +1,19 @@
-// Which of the configured drills are due, as a pure question: a drill is due from each slot of its schedule on, until it was done.
+// Which configured drills are due. A drill is due from each slot of its schedule until it has run.
 import { previousSlot } from "./cron.ts";
 
-/** A drill of the configuration that has a schedule, for one source. */
+/** A configured drill with a schedule, for one source. */
 export interface DrillPlan {
   readonly name: string;
   readonly cron: string;
   /** Recovery target. */
   readonly to: string;
-  /** Name pattern of its runs. */
+  /** The name pattern of its runs. */
   readonly pattern?: string | undefined;
 }
 
-/** A drill that was done, whatever it found. */
+/** A drill that ran, with any verdict. */
 export interface DoneDrill {
-  /** The plan it was done for; absent: a person did it, for none. */
+  /** The configured drill it ran for. Absent: a user started it by hand. */
   readonly plan?: string | undefined;
   readonly at: Date;
 }
@@ -23,12 +23,12 @@ export interface DueDrill {
   readonly slot: Date;
 }
 
-/** How long after its slot a drill may take before it is overdue. */
+/** How long after its slot a drill counts as overdue. */
 export const DRILL_GRACE_MS = 86_400_000;
 
 /**
- * The plans whose newest slot, at or before `at`, no drill was done for since. A drill done by hand serves every plan: what it
- * proves is no less proven.
+ * Returns the configured drills that have not run since their newest slot at or before `at`. A drill started by hand satisfies every
+ * configured one, because it proves the same.
  */
 export function drillsDue(plans: readonly DrillPlan[], done: readonly DoneDrill[], at: Date): DueDrill[] {
   return plans.flatMap((plan) => {
@@ -38,13 +38,13 @@ export function drillsDue(plans: readonly DrillPlan[], done: readonly DoneDrill[
   });
 }
 
-/** The one that has been due for longest, and for longer than the grace. */
+/** Returns the drill that has been due for the longest time, if that is longer than the grace period. */
 export function overdueDrill(plans: readonly DrillPlan[], done: readonly DoneDrill[], now: Date): DueDrill | undefined {
   const late = drillsDue(plans, done, new Date(now.getTime() - DRILL_GRACE_MS));
   return late.reduce<DueDrill | undefined>((first, one) => (first === undefined || one.slot < first.slot ? one : first), undefined);
 }
 
-/** Drills done before this instant serve no plan any more. */
+/** Returns the instant before which a drill satisfies no configured drill. */
 export function drillsCountFrom(plans: readonly DrillPlan[], now: Date): Date | undefined {
   const slots = plans.flatMap(({ cron }) => previousSlot(cron, new Date(now.getTime() - DRILL_GRACE_MS)) ?? []);
   return slots.reduce<Date | undefined>((first, slot) => (first === undefined || slot < first ? slot : first), undefined);

@@ -6,7 +6,7 @@ import { isLifeboatError } from "./errors.ts";
 
 const DAY = 86_400_000;
 
-test("durations are read as people write them, in calendar-free lengths", () => {
+test("durations are parsed with calendar-free lengths", () => {
   const known: readonly [string, number][] = [
     ["30s", 30_000],
     ["15m", 900_000],
@@ -23,7 +23,7 @@ test("durations are read as people write them, in calendar-free lengths", () => 
   for (const [text, ms] of known) assert.equal(parseDuration(text), ms, text);
 });
 
-test("a duration that is not valid is refused with what was probably meant", () => {
+test("an invalid duration is refused with the likely intent", () => {
   const wrong: readonly [string, RegExp][] = [
     ["30", /did you mean 30s, 30m, 30h or 30d\?/],
     ["30 days", /did you mean 30d\?/],
@@ -49,10 +49,10 @@ test("a duration that is not valid is refused with what was probably meant", () 
   }
 });
 
-test("a keep is a duration or forever, and never nothing", () => {
+test("a time to keep is a duration above zero, or forever", () => {
   assert.equal(parseKeep("30d"), 30 * DAY);
   assert.equal(parseKeep("forever"), "forever");
-  for (const text of ["Forever", "for ever", "always", "never"]) assert.throws(() => parseKeep(text), /did you mean forever\?/, text);
+  for (const text of ["Forever", "FOREVER", "always", "never"]) assert.throws(() => parseKeep(text), /did you mean forever\?/, text);
   assert.throws(() => parseKeep("0d"), /would keep nothing/);
   assert.throws(() => parseDuration("forever"), /not a duration/);
 });
@@ -77,7 +77,7 @@ test("every suggested duration is itself valid", () => {
   );
 });
 
-test("a compound means the sum of its parts", () => {
+test("a compound duration is the sum of its parts", () => {
   const amounts = fc.record({ d: fc.nat(400), h: fc.nat(100), m: fc.nat(100), s: fc.nat(100) });
   fc.assert(
     fc.property(amounts, ({ d, h, m, s }) => {
@@ -109,7 +109,7 @@ test("durations are shown in two units at most", () => {
   for (const [ms, text] of known) assert.equal(formatDuration(ms), text, `${ms}`);
 });
 
-test("a whole duration of up to two neighbouring units reads back as itself", () => {
+test("a formatted duration of up to two adjacent units parses back to itself", () => {
   const unit = fc.constantFrom([1000, 60_000, 60] as const, [60_000, 3_600_000, 60] as const, [3_600_000, DAY, 24] as const);
   fc.assert(
     fc.property(unit, fc.integer({ min: 1, max: 20 }), fc.nat(59), ([small, large, per], count, rest) => {
@@ -119,7 +119,7 @@ test("a whole duration of up to two neighbouring units reads back as itself", ()
   );
 });
 
-test("what is shown is never more than one part in twenty away from what is", () => {
+test("a formatted duration differs from the exact one by at most a twentieth", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 400 * DAY }), (ms) => {
       const read = [...formatDuration(ms).matchAll(/([\d.]+) ?(ms|[smhd])/g)].reduce((sum, [, amount, unit]) => {
@@ -156,6 +156,6 @@ test("a size is never shown with four digits before its unit", () => {
   );
 });
 
-test("instants are said in UTC, to the minute", () => {
+test("instants are formatted in UTC, to the minute", () => {
   assert.equal(formatInstant(new Date("2026-11-21T02:03:59Z")), "2026-11-21 02:03 UTC");
 });

@@ -1,4 +1,4 @@
-// Durations, sizes and rates: read as people write them, written as people read them.
+// Durations, sizes and rates: parsed from, and formatted for, people.
 import { LifeboatError } from "./errors.ts";
 
 const MS = {
@@ -7,20 +7,20 @@ const MS = {
   h: 3_600_000,
   d: 86_400_000,
   w: 7 * 86_400_000,
-  // Calendar-free on purpose: a keep of "1y" is the same length whenever it begins. A month is 30 days, a year 365.
+  // Calendar-free, so that "1y" has the same length from any start. A month is 30 days, a year 365.
   mo: 30 * 86_400_000,
   y: 365 * 86_400_000,
 } as const;
 
 type Unit = keyof typeof MS;
 
-/** Longest first: the order in which a compound is written. */
+/** Longest first, the order in which a compound duration is written. */
 const UNITS: readonly Unit[] = ["y", "mo", "w", "d", "h", "m", "s"];
 
-/** Durations from here on are refused: an instant must still fit a Date after it is added. */
+/** Durations of this length and above are refused, so that an instant still fits a Date after one is added. */
 const LONGEST_MS = 1000 * MS.y;
 
-/** What people write for a unit, by the unit that is meant. */
+/** The spellings of each unit. */
 const ALIASES: Readonly<Record<Unit, readonly string[]>> = {
   y: ["year", "years", "yr", "yrs"],
   mo: ["month", "months", "mon", "mth", "mths"],
@@ -31,12 +31,12 @@ const ALIASES: Readonly<Record<Unit, readonly string[]>> = {
   s: ["second", "seconds", "sec", "secs"],
 };
 
-/** How long to keep: milliseconds, or for ever. */
+/** How long to keep a restore point: milliseconds, or forever. */
 export type Keep = number | "forever";
 
 /**
- * Milliseconds of `30s`, `15m`, `1h`, `7d`, `2w`, `3mo`, `1y` or a compound as `1h30m`: whole numbers, longest unit
- * first, each unit once. d = 24 h, w = 7 d, mo = 30 d, y = 365 d. Anything else: USAGE, with what was probably meant.
+ * Parses `30s`, `15m`, `1h`, `7d`, `2w`, `3mo`, `1y`, or a compound such as `1h30m`, into milliseconds. Numbers are whole, the longest
+ * unit comes first, and each unit occurs once. d = 24 h, w = 7 d, mo = 30 d, y = 365 d. Throws USAGE with the likely intent otherwise.
  */
 export function parseDuration(text: string): number {
   const compact = text.trim().replace(/\s+(?=\d)/g, "");
@@ -54,7 +54,7 @@ export function parseDuration(text: string): number {
   return totalMs;
 }
 
-/** A duration as it is spoken: `5m`, `1h 30m`, `5 minutes`, `an hour`, `1 hour and 30 minutes`; undefined for anything else. */
+/** Parses a duration in words: `5m`, `1h 30m`, `5 minutes`, `an hour`, `1 hour and 30 minutes`. Returns undefined for anything else. */
 export function spokenDuration(text: string): number | undefined {
   const words = text.trim().replace(/^an? (?=[a-z])/i, "1 ");
   if (!/^\d+ ?[a-z]+(?:(?:,? and |, ?| )?\d+ ?[a-z]+)*$/i.test(words)) return undefined;
@@ -63,17 +63,17 @@ export function spokenDuration(text: string): number | undefined {
   try {
     return parseDuration(parts.map(({ count, units }) => `${count}${units[0]}`).join(""));
   } catch {
-    return undefined; // units out of order, or more than a clock holds
+    return undefined; // units out of order, or too long
   }
 }
 
-/** A keep: a duration longer than nothing, or `forever`. Throws USAGE. */
+/** Parses how long to keep a restore point: a duration above zero, or `forever`. Throws USAGE. */
 export function parseKeep(text: string): Keep {
   const word = text.trim();
   if (word === "forever") return "forever";
   if (/^(for ?ever|always|never|infinite|unlimited|∞)$/i.test(word)) throw wrong(text, "forever");
   const ms = parseDuration(text);
-  if (ms === 0) throw wrong(text, undefined, `a keep of "${text}" would keep nothing`);
+  if (ms === 0) throw wrong(text, undefined, `keeping for "${text}" would keep nothing`);
   return ms;
 }
 
@@ -82,7 +82,7 @@ function wrong(text: string, meant: string | undefined, what = `"${text}" is not
   return new LifeboatError("USAGE", meant === undefined ? what : `${what}; did you mean ${meant}?`, { hint });
 }
 
-/** What was probably meant, as text that parses; undefined when that is anybody's guess. */
+/** Guesses the intended duration, as text that parses. Returns undefined when there is no likely one. */
 function likely(text: string): string | undefined {
   const match = /^\s*(\d+)(?:[.,](\d+))?\s*([A-Za-z]*)\s*$/.exec(text);
   if (match === null) return undefined;
@@ -105,7 +105,7 @@ function unitsMeant(word: string): readonly Unit[] {
 const orList = (words: readonly string[]): string | undefined =>
   words.length < 2 ? words[0] : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
-/** The same units longest first, when none comes twice. */
+/** Returns the units longest first, when none occurs twice. */
 function inOrder(parts: readonly RegExpExecArray[]): string | undefined {
   const units = parts.map((part) => part[2] as Unit);
   if (new Set(units).size < units.length) return undefined;
@@ -126,14 +126,14 @@ function compound(ms: number): string {
   return text;
 }
 
-/** Pairs of units that a duration is shown in, shortest first: the smaller one's length, how many make the larger, where the pair ends. */
+/** The pairs of units that a duration is shown in, shortest first: length of the smaller unit, how many make the larger, end of the range. */
 const PAIRS = [
   { large: "m", small: "s", smallMs: MS.s, per: 60, below: 3600 },
   { large: "h", small: "m", smallMs: MS.m, per: 60, below: 1440 },
   { large: "d", small: "h", smallMs: MS.h, per: 24, below: Number.POSITIVE_INFINITY },
 ] as const;
 
-/** Short human form of milliseconds, two units at most: `350 ms`, `4.2 s`, `2m 05s`, `1h 30m`, `3d 4h`, `30d`. */
+/** Formats milliseconds with two units at most: `350 ms`, `4.2 s`, `2m 05s`, `1h 30m`, `3d 4h`, `30d`. */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return "unknown";
   if (ms < 0) return `-${formatDuration(-ms)}`;
@@ -151,7 +151,7 @@ export function formatDuration(ms: number): string {
 
 const SIZES = ["B", "kB", "MB", "GB", "TB", "PB", "EB"] as const;
 
-/** Short human form of bytes in powers of 1000, as storages bill them: `512 B`, `1.2 GB`, `340 MB`. */
+/** Formats bytes in powers of 1000, as storage services bill them: `512 B`, `1.2 GB`, `340 MB`. */
 export function formatBytes(sizeBytes: number): string {
   if (!Number.isFinite(sizeBytes)) return "unknown";
   if (sizeBytes < 0) return `-${formatBytes(-sizeBytes)}`;
@@ -166,13 +166,13 @@ export function formatBytes(sizeBytes: number): string {
   return `${value.toFixed(digits)} ${SIZES[place]}`;
 }
 
-/** Bytes over time as a rate: `148 MB/s`; `unknown` before any time has passed. */
+/** Formats a rate: `148 MB/s`, or `unknown` before any time has passed. */
 export function formatRate(sizeBytes: number, durationMs: number): string {
   const perSecond = (sizeBytes * 1000) / durationMs;
   return durationMs > 0 && Number.isFinite(perSecond) ? `${formatBytes(perSecond)}/s` : "unknown";
 }
 
-/** An instant as sentences say it, to the minute: `2026-11-21 02:00 UTC`. */
+/** Formats an instant for a sentence, to the minute: `2026-11-21 02:00 UTC`. */
 export function formatInstant(at: Date): string {
   return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }

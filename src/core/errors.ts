@@ -1,6 +1,6 @@
-// The one error class, and the table of every code it can carry: exit status, whether trying again can help, what to do next.
+// The one error class, and the table of every error code: exit status, whether a retry can help, and what to do next.
 
-/** Exit statuses of every command; the numbers are a contract with scripts. */
+/** The exit statuses of all commands. The numbers are a contract with scripts. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -20,11 +20,11 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 interface CodeFacts {
   readonly exit: ExitStatus;
-  /** Whether the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without a change by the user. */
   readonly retryable: boolean;
   /** What to do next, with a command the user can run. */
   readonly hint: string;
-  /** What was asked for is at fault, or the user took it back: it says nothing against the source, the repository or what is in it. */
+  /** The request was wrong, or the user cancelled it. The error says nothing about the health of the source or the repository. */
   readonly ofRequest?: true;
 }
 
@@ -36,18 +36,15 @@ export const ERROR_CODES = {
   // usage and configuration
   USAGE: ofRequest(EXIT.usage, "run `lifeboat COMMAND --help`"),
   CONFIG_MISSING: code(EXIT.usage, "run `lifeboat init` here, or name the file with --config FILE"),
-  CONFIG_INVALID: code(EXIT.usage, "mend the place shown, then run `lifeboat check`"),
-  SECRET_MISSING: code(
-    EXIT.usage,
-    "set the variable in the environment of this command, or write the value to a file with mode 0600 and name it",
-  ),
-  SECRET_EXPOSED: code(EXIT.usage, "run `chmod 600 FILE`; if others may have read it, make a new secret"),
+  CONFIG_INVALID: code(EXIT.usage, "fix the line shown, then run `lifeboat check`"),
+  SECRET_MISSING: code(EXIT.usage, "set the variable in the environment, or write the value to a file with mode 0600 and name it"),
+  SECRET_EXPOSED: code(EXIT.usage, "run `chmod 600 FILE`; if other users may have read it, make a new secret"),
   SOURCE_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat status` to see the sources of this configuration"),
   POINT_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat list` to see every restore point"),
   POINT_AMBIGUOUS: ofRequest(EXIT.usage, "give more characters of the id; `lifeboat list` shows them"),
   POINT_UNSIGNED: ofRequest(
     EXIT.integrity,
-    "take another restore point, or add the key of whoever signed it to repository.signing.trusted; `--unsigned` restores it as it is",
+    "choose another restore point, or add its writer's key to repository.signing.trusted; `--unsigned` restores it anyway",
   ),
   CAPABILITY_MISSING: code(EXIT.usage, "run `lifeboat check SOURCE` to see what this source can do"),
   CONFIRMATION_NEEDED: ofRequest(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
@@ -63,23 +60,23 @@ export const ERROR_CODES = {
   ),
   ISOLATION_MISSING: code(
     EXIT.usage,
-    "drill on a Linux machine with util-linux that lets namespaces be made, or accept the risk with `scratch.isolation: none` in the configuration",
+    "run drills on a Linux machine with util-linux and namespaces; `scratch.isolation: none` in the configuration accepts the risk",
   ),
-  TOOL_FAILED: code(EXIT.failed, "read the message of the program above, then run `lifeboat check`"),
+  TOOL_FAILED: code(EXIT.failed, "read the program's message above, then run `lifeboat check`"),
   SOURCE_UNREACHABLE: code(EXIT.failed, "check host, port and network, then run `lifeboat check SOURCE`", true),
   SOURCE_AUTH: code(EXIT.failed, "check user and password of the source, then run `lifeboat check SOURCE`"),
-  SOURCE_PERMISSION: code(EXIT.failed, "grant what is named, or connect as a role that has it, then run `lifeboat check SOURCE`"),
-  SOURCE_POOLED: code(EXIT.usage, "use the direct connection string: a pooled one cannot keep a snapshot open"),
-  SOURCE_CHANGED: code(EXIT.failed, "run the backup again when no table is being truncated or rewritten", true),
-  SOURCE_WRITE_REFUSED: code(EXIT.usage, "choose another place: a restore never writes to the source it came from"),
+  SOURCE_PERMISSION: code(EXIT.failed, "grant the privilege named, or connect as a role that has it, then run `lifeboat check SOURCE`"),
+  SOURCE_POOLED: code(EXIT.usage, "use the direct connection string; a pooled one cannot keep a snapshot open"),
+  SOURCE_CHANGED: code(EXIT.failed, "run the backup again while no table is being truncated or rewritten", true),
+  SOURCE_WRITE_REFUSED: code(EXIT.usage, "choose another destination; a restore never writes to the source it came from"),
   SNAPSHOT_TOO_OLD: code(
     EXIT.failed,
     "set `consistency: oplog` for the source, or raise minSnapshotHistoryWindowInSeconds on its server, then run the backup again",
   ),
   // making and reading backups
-  DUMP_FAILED: code(EXIT.failed, "read the message of the tool above; nothing was kept of this backup", true),
-  DUMP_INCOMPLETE: code(EXIT.failed, "run the backup again; nothing was kept of this one", true),
-  LOAD_FAILED: code(EXIT.failed, "read the message of the tool above; `lifeboat show POINT` names what the backup needs"),
+  DUMP_FAILED: code(EXIT.failed, "read the tool's message above; nothing of this backup was kept", true),
+  DUMP_INCOMPLETE: code(EXIT.failed, "run the backup again; nothing of this one was kept", true),
+  LOAD_FAILED: code(EXIT.failed, "read the tool's message above; `lifeboat show POINT` names what the backup requires"),
   LOADER_REFUSED: code(
     EXIT.failed,
     "let roles named lifeboat_load_… log in (pg_hba.conf), or repeat the restore with --as-superuser if you trust the source's code",
@@ -106,47 +103,47 @@ export const ERROR_CODES = {
     EXIT.wrongKey,
     "run `lifeboat key new FILE` to make a valid one; recipients start with age1, identities with AGE-SECRET-KEY-1",
   ),
-  INTEGRITY: code(EXIT.integrity, "do not trust this backup; run `lifeboat list` and take another restore point"),
+  INTEGRITY: code(EXIT.integrity, "do not trust this backup; run `lifeboat list` and choose another restore point"),
   FORMAT_UNKNOWN: code(EXIT.integrity, "a newer Lifeboat wrote this; update, or restore by hand as docs/format.md shows"),
   // storage and repository
   NO_REPOSITORY: code(EXIT.noRepository, "run `lifeboat init` to make one, or check repository.url"),
-  REPOSITORY_EXISTS: code(EXIT.usage, "use it as it is, or choose an empty place in repository.url"),
+  REPOSITORY_EXISTS: code(EXIT.usage, "use the existing repository, or choose an empty location in repository.url"),
   STORAGE_UNREACHABLE: code(EXIT.failed, "check the storage's address and network, then run `lifeboat check`", true),
   STORAGE_AUTH: code(EXIT.failed, "check the storage's credentials and policy, then run `lifeboat check`"),
   STORAGE_NOT_FOUND: code(EXIT.failed, "check the bucket or directory in repository.url; `lifeboat init` makes a new repository there"),
   STORAGE_FULL: code(EXIT.failed, "free or add space, then run it again; nothing was left behind"),
   STORAGE_TIMEOUT: code(EXIT.failed, "the storage did not answer in time; check it, then run again", true),
-  STORAGE_CONFLICT: code(EXIT.failed, "somebody else wrote the same object first; run it again", true),
+  STORAGE_CONFLICT: code(EXIT.failed, "another process wrote the same object first; run it again", true),
   STORAGE_REFUSED: code(EXIT.failed, "read the storage's message above; a retention lock or policy may hold the object"),
   STORAGE_FAILED: code(EXIT.failed, "read the storage's message above, then run it again", true),
-  OBJECT_MISSING: code(EXIT.integrity, "run `lifeboat verify POINT`, then take another restore point"),
-  OBJECT_ARCHIVED: code(EXIT.failed, "wait for the thaw that was asked for, then run it again", true),
+  OBJECT_MISSING: code(EXIT.integrity, "run `lifeboat verify POINT`, then choose another restore point"),
+  OBJECT_ARCHIVED: code(EXIT.failed, "wait until the requested restore from archive is done, then run it again", true),
   DISK_FULL: code(EXIT.failed, "free space in the directory named, or set tools.spoolDirectory to a larger one"),
   // providers
   PROVIDER_UNREACHABLE: code(EXIT.failed, "check the network and the provider's status page, then run it again", true),
-  PROVIDER_AUTH: code(EXIT.failed, "check the API key and what it may do, then run `lifeboat check SOURCE`"),
+  PROVIDER_AUTH: code(EXIT.failed, "check the API key and its permissions, then run `lifeboat check SOURCE`"),
   PROVIDER_NOT_FOUND: code(EXIT.usage, "check the project, branch and names in the configuration, then run `lifeboat check SOURCE`"),
   PROVIDER_BUSY: code(EXIT.failed, "the provider is still busy with earlier work on this project; run it again in a minute", true),
   PROVIDER_LIMIT: code(
     EXIT.failed,
-    "run `lifeboat status SOURCE` to see what is used, and `lifeboat expire SOURCE --plan` to see what can go",
+    "run `lifeboat status SOURCE` to see what is used, and `lifeboat expire SOURCE --plan` to see what can be deleted",
   ),
   PROVIDER_REFUSED: code(EXIT.failed, "read the provider's message above"),
   PROVIDER_FAILED: code(EXIT.failed, "read the provider's message above, then run it again", true),
   BRANCH_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat list SOURCE` to see branches and snapshots"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
-  LEASE_LOST: code(EXIT.failed, "another process took over after this one fell silent; run it again", true),
+  LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),
   JOB_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat jobs` to see them"),
-  SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be made here", true),
-  OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill: the slowest is where to start"),
-  INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above: what could not be checked is named"),
-  CHECK_FAILED: code(EXIT.failed, "read the checks above: what differs is named"),
+  SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be created here", true),
+  OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill; start with the slowest"),
+  INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above; they name what could not be checked"),
+  CHECK_FAILED: code(EXIT.failed, "read the checks above; they name what differs"),
   APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
-  OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` says what was done"),
+  OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` shows what was done"),
   TOO_MANY_FILES: code(EXIT.failed, "run `ulimit -n 4096` in this shell, then run it again", true),
-  CANCELLED: ofRequest(EXIT.cancelled, "nothing was kept; run it again when you like"),
-  BUG: code(EXIT.bug, "this is a mistake in Lifeboat; please report it with the output of --json"),
+  CANCELLED: ofRequest(EXIT.cancelled, "nothing was kept; run it again at any time"),
+  BUG: code(EXIT.bug, "this is a bug in Lifeboat; please report it with the output of --json"),
 } as const satisfies Record<string, CodeFacts>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -155,14 +152,14 @@ export interface ErrorOptions {
   readonly cause?: unknown;
   /** Machine-readable facts for `--json`. Never secrets. */
   readonly details?: Readonly<Record<string, unknown>>;
-  /** Replaces the table's hint where this very case has a better next step. */
+  /** Replaces the table's hint where this case has a better next step. */
   readonly hint?: string;
 }
 
-/** The same in every copy of this module: the bundled program and the sandbox that it loads hold one each. */
+/** Shared by every copy of this module: the bundled program and the sandbox that it loads have one each. */
 const BRAND = Symbol.for("lifeboat.error");
 
-/** Every error that a user is expected to meet. Its message says what happened and to what, in one sentence. */
+/** Any error that a user can run into. Its message says in one sentence what happened, and to what. */
 export class LifeboatError extends Error {
   static override [Symbol.hasInstance](value: unknown): value is LifeboatError {
     return typeof value === "object" && value !== null && BRAND in value;
@@ -193,20 +190,20 @@ export class LifeboatError extends Error {
   }
 }
 
-/** Narrows to an error of ours, optionally of one code. */
+/** Narrows to a LifeboatError, optionally with the given code. */
 export function isLifeboatError(error: unknown, errorCode?: ErrorCode): error is LifeboatError {
   return error instanceof LifeboatError && (errorCode === undefined || error.code === errorCode);
 }
 
-/** Whether an error of this code says nothing against what it met: the request was at fault, or was taken back. */
+/** Tells whether errors of this code are about the request (wrong or cancelled) and not about the source or repository. */
 export function isOfRequest(errorCode: string): boolean {
   return Object.entries(ERROR_CODES).some(([name, facts]) => name === errorCode && facts.ofRequest === true);
 }
 
-/** Whether an error belongs in evidence: not a mistake of ours or of whoever asked. */
+/** Tells whether an error belongs in evidence. A bug in Lifeboat and a wrong request do not. */
 export const belongsInEvidence = ({ code: errorCode }: LifeboatError): boolean => errorCode !== "BUG" && !isOfRequest(errorCode);
 
-/** Whether the limit of open files is behind it. Node's loader of modules gives this failure no code: its words are looked at as well. */
+/** Tells whether the limit of open files caused the error. Node's module loader sets no code for it, so the message is matched too. */
 export function lacksHandles(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause) {
     if ("code" in one && (one.code === "EMFILE" || one.code === "ENFILE")) return true;
@@ -216,8 +213,8 @@ export function lacksHandles(error: unknown): boolean {
 }
 
 /**
- * Any thrown value as an error of ours. What nobody expected is a bug and says so;
- * an abort is a cancellation unless the abort's reason is itself an error of ours (the first cause wins).
+ * Converts any thrown value into a LifeboatError. An unexpected one becomes BUG. An abort becomes CANCELLED, unless its reason is itself
+ * a LifeboatError (the first cause wins).
  */
 export function asLifeboatError(error: unknown): LifeboatError {
   if (error instanceof LifeboatError) return error;

@@ -10,7 +10,7 @@ const now = new Date("2026-11-25T12:00:00Z");
 const ago = (ms: number): Date => new Date(now.getTime() - ms);
 const verifiedAt = ago(HOUR);
 
-/** Everything known and everything well. */
+/** All facts are known and good. */
 const well: HealthFacts = {
   points: [3, 2, 1, 0].map((days) => pointAt(new Date(Date.UTC(2026, 10, 25 - days, 2, 0, 5)), { id: `p${days}`, verifiedAt })),
   lastDrill: { verdict: "pass", endedAt: ago(20 * DAY) },
@@ -24,7 +24,7 @@ const withNewest = (change: Partial<(typeof well.points)[number]>) =>
   well.points.map((point) => (point.id === "p0" ? { ...point, ...change } : point));
 const older = well.points.slice(0, -1);
 
-test("R33 a source is green only when everything is known and well", () => {
+test("R33 a source is green only when all facts are known and good", () => {
   assert.deepEqual(judgeSource(well), { verdict: "pass", reasons: [] });
 });
 
@@ -39,8 +39,8 @@ const cases: readonly [string, Partial<HealthFacts>, readonly string[], RegExp][
     ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "DATED_IN_FUTURE"],
     /the newest backup is of 2026-11-24/,
   ],
-  ["a point that a good clock dates", { points: withNewest({ time: new Date(now.getTime() + 60_000) }) }, [], /^$/],
-  ["a slow machine, by another clock", { points: [...well.points, nextYear], present: nextYear.time, objective: {} }, [], /^$/],
+  ["a point dated within clock skew", { points: withNewest({ time: new Date(now.getTime() + 60_000) }) }, [], /^$/],
+  ["a machine whose clock is behind", { points: [...well.points, nextYear], present: nextYear.time, objective: {} }, [], /^$/],
   [
     "a window that ends in the future",
     { points: older, window: { earliest: ago(DAY), latest: nextYear.time }, policy: { tiers: [] } },
@@ -49,7 +49,7 @@ const cases: readonly [string, Partial<HealthFacts>, readonly string[], RegExp][
   ],
   ["a drill of the future", { lastDrill: { verdict: "pass", endedAt: nextYear.time } }, ["DRILL_MISSING"], /no drill/],
   ["clocks that differ", { clocks: [{ code: "CLOCK_OFF", message: "they are 2h apart" }] }, ["CLOCK_OFF"], /2h apart/],
-  ["a source that nobody asked", { reachable: undefined }, ["SOURCE_NOT_ASKED"], /not checked/],
+  ["a source that was not checked", { reachable: undefined }, ["SOURCE_NOT_ASKED"], /not checked/],
   ["no backup at all", { points: [] }, ["NO_BACKUP"], /no restore point of the whole database$/],
   ["backups of parts only", { points: [pointAt(now, { kind: "schema", verifiedAt })] }, ["NO_BACKUP"], /only of parts/],
   [
@@ -128,7 +128,7 @@ test("R36 a daily dump with an RPO of 24 hours turns red at 25 hours and not bef
   assert.equal(at(25 * HOUR + 1).verdict, "fail");
 });
 
-test("R33 whatever is missing, a source without a verified backup, a passed drill and an answer is never green", () => {
+test("R33 a source without a verified backup, a passed drill and an answer is never green", () => {
   const maybe = <T>(value: T) => fc.constantFrom(value, undefined);
   const facts = fc.record({
     points: fc.subarray([...well.points, pointAt(ago(2 * HOUR), { id: "bare" })]),
@@ -152,7 +152,7 @@ test("R33 whatever is missing, a source without a verified backup, a passed dril
   );
 });
 
-test("failures come before what is unclear", () => {
+test("failures come before inconclusive findings", () => {
   const { reasons } = judgeSource({ ...well, reachable: undefined, points: older, lastDrill: undefined });
   assert.deepEqual(
     reasons.map(({ code }) => code),

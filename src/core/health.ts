@@ -1,4 +1,4 @@
-// Whether a source is protected right now, for `status`, badges and alerts. What is not known is never green.
+// Decides whether a source is protected right now, for `status`, badges and alerts. An unknown fact is never green.
 
 import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
@@ -9,7 +9,7 @@ import { suspicionOf } from "./suspicion.ts";
 import { missedSlot } from "./tiers.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Every reason a source can be red or unclear, and which of the two it makes it. Codes are stable: alerts match on them. */
+/** Every reason for a fail or inconclusive verdict, with the verdict it causes. Codes are stable: alerts match on them. */
 export const HEALTH_CODES = {
   SOURCE_UNREACHABLE: "fail",
   NO_BACKUP: "fail",
@@ -72,7 +72,7 @@ export interface LastDrill {
 export interface LastAttempt {
   readonly outcome: "done" | "failed";
   readonly endedAt: Date;
-  /** Why it failed, in one sentence. */
+  /** The reason for the failure, in one sentence. */
   readonly message?: string | undefined;
 }
 
@@ -83,35 +83,35 @@ export interface HealthFacts {
   readonly objective: Objective;
   readonly policy: RetentionPolicy;
   readonly now: Date;
-  /** The latest of the clocks that were asked; default: `now`. What is later than it is dated in the future. */
+  /** The latest of the clocks that were read. Anything later is dated in the future. Default: `now`. */
   readonly present?: Date | undefined;
-  /** What the clocks of the storage and of the database say against this machine's. */
+  /** Findings about the clocks of the storage and the database, compared with this machine's. */
   readonly clocks?: readonly HealthReason[] | undefined;
-  /** Whether the source answered just now; undefined: nobody asked, which is not green. */
+  /** Whether the source answered just now. Undefined: not checked, which is not green. */
   readonly reachable?: boolean | undefined;
-  /** Any instant in it can be reached, by the provider's history or a log archive. */
+  /** The recovery window, from the provider's history or a log archive. */
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
-  /** What is wrong with what is stored of it. */
+  /** Findings about the stored objects of the source. */
   readonly stored?: readonly HealthReason[] | undefined;
-  /** What the log archive says against it. */
+  /** Findings about the log archive. */
   readonly log?: readonly HealthReason[] | undefined;
-  /** What the provider's settings say against it. */
+  /** Findings about the provider's settings. */
   readonly provider?: readonly HealthReason[] | undefined;
-  /** The provider, which may hold points of it, could not be asked: what is not in the repository is not known. */
+  /** The provider, which may hold restore points, could not be queried. Points outside the repository are unknown. */
   readonly unasked?: boolean | undefined;
-  /** What the leases of its jobs say against it. */
+  /** Findings about the leases of its jobs. */
   readonly jobs?: readonly HealthReason[] | undefined;
-  /** A drill of the configuration that was to be done by now. */
+  /** A configured drill that is overdue. */
   readonly overdueDrill?: DueDrill | undefined;
-  /** The configuration says when drills are due: no other age is asked for. */
+  /** The configuration schedules drills, so the age of the last drill is not checked. */
   readonly scheduledDrills?: boolean | undefined;
-  /** How old the last drill may be; default 36 days: monthly on a first Sunday (35 days apart at most) and a day. */
+  /** How old the last drill may be. Default: 36 days, which is monthly on a first Sunday (at most 35 days apart) plus a day. */
   readonly drillMaxAgeMs?: number | undefined;
 }
 
 export interface Health {
   readonly verdict: Verdict;
-  /** Failures first; empty exactly when the verdict is pass. */
+  /** Failures first. Empty exactly when the verdict is pass. */
   readonly reasons: readonly HealthReason[];
 }
 
@@ -122,7 +122,7 @@ const DAY_MS = 24 * HOUR_MS;
 export const BACKUP_MAX_AGE_MS = 25 * HOUR_MS;
 export const DRILL_MAX_AGE_MS = 36 * DAY_MS;
 
-/** Judges one source. One failure makes it fail; anything unknown makes it inconclusive. */
+/** Judges one source. One failure makes the verdict fail; any unknown fact makes it inconclusive. */
 export function judgeSource(facts: HealthFacts): Health {
   const counted = untilPresent(facts);
   const reasons = [
@@ -142,7 +142,7 @@ export function judgeSource(facts: HealthFacts): Health {
   return { verdict, reasons: [...failures, ...unclear] };
 }
 
-/** What is dated in the future proves nothing: neither that there is a fresh backup, nor that a drill was done lately. */
+/** A point or drill that is dated in the future proves nothing: neither a fresh backup nor a recent drill. */
 function untilPresent(facts: HealthFacts): HealthFacts {
   const { points, window, lastDrill, now, present = now } = facts;
   return {
@@ -184,7 +184,7 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
     yield* exposed(points, objective, present, window);
     return;
   }
-  // The provider may hold newer points and could not be asked: PROVIDER_NOT_ASKED says so, and nothing more is known.
+  // The provider may hold newer points but could not be queried; PROVIDER_NOT_ASKED says so.
   const isKnown = unasked !== true || policy.tiers.length > 0;
   if (latest === undefined) {
     if (!isKnown) return;
@@ -201,7 +201,7 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
   }
   const suspicion = suspicionOf(latest, points);
   if (suspicion !== undefined) yield { code: "SIZE_SUSPICIOUS", message: suspicion };
-  // A drill from the window proves the window; no point of its own is verified by it.
+  // A drill from the recovery window proves the window; it verifies no restore point.
   const proven = window !== undefined && lastDrill?.verdict === "pass";
   if (!proven && !points.some((point) => isWhole(point) && isVerified(point))) {
     yield { code: "NEVER_VERIFIED", message: "no restore point of the whole database was ever verified" };
@@ -219,7 +219,7 @@ function* overdue(latest: RestorePoint, policy: RetentionPolicy, now: Date, cont
   }
 }
 
-/** The next backup may itself take a while: a twenty-fourth of the RPO, so that 24 hours are judged at R36's 25. */
+/** The next backup takes time itself: a twenty-fourth of the RPO, so that an RPO of 24 hours is judged at 25 hours (R36). */
 function* exposed(
   points: readonly RestorePoint[],
   { rpoSeconds }: Objective,

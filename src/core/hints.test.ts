@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ERROR_CODES } from "./errors.ts";
 import { withNames } from "./hints.ts";
 
-test("R52 a hint has the real names in its commands, and none that is not known", () => {
+test("R52 commands in a hint contain the real names, and no placeholder for unknown ones", () => {
   const names = { source: "shop", command: "key new" };
   assert.equal(withNames("run `lifeboat backup SOURCE` first", names), "run `lifeboat backup shop` first");
   assert.equal(withNames("run `lifeboat check SOURCE`", {}), "run `lifeboat check`");

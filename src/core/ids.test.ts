@@ -7,7 +7,7 @@ import { ID_LENGTH, ID_RANDOM_BYTES, isId, makeId, resolveId, timeOfId } from ".
 const instants = fc.date({ min: new Date(0), max: new Date("3084-01-01T00:00:00Z"), noInvalidDate: true });
 const chance = fc.uint8Array({ minLength: ID_RANDOM_BYTES, maxLength: 16 });
 
-test("ids are fourteen lower-case characters that sort as their instants do and tell them again", () => {
+test("ids are fourteen lower-case characters that sort by instant and contain it", () => {
   fc.assert(
     fc.property(instants, instants, chance, chance, (a, b, one, two) => {
       const [first, second] = [makeId(a, one), makeId(b, two)];
@@ -20,7 +20,7 @@ test("ids are fourteen lower-case characters that sort as their instants do and 
   );
 });
 
-test("ids of one millisecond differ by chance", () => {
+test("ids of the same millisecond differ by their random part", () => {
   const at = new Date("2026-11-21T02:00:00Z");
   const ids = new Set(Array.from({ length: 32 }, (_, i) => makeId(at, new Uint8Array([0, 0, 0, 0, i]))));
   assert.equal(ids.size, 32);
@@ -29,14 +29,14 @@ test("ids of one millisecond differ by chance", () => {
   assert.throws(() => makeId(new Date(Number.NaN), new Uint8Array(5)), /1970/);
 });
 
-test("what is not an id is not taken for one", () => {
+test("text that is not an id is not accepted as one", () => {
   const id = makeId(new Date("2026-11-21T02:00:00Z"), new Uint8Array(5));
   for (const text of ["", id.slice(1), `${id}0`, id.toUpperCase(), `${id.slice(1)}u`, `${id.slice(1)}-`]) assert.ok(!isId(text), text);
 });
 
 const ids = ["01aaaaaaaaaaaa", "01aabbbbbbbbbb", "02cccccccccccc"];
 
-test("the first characters of an id are enough, and misread ones are understood", () => {
+test("the first characters of an id are enough, and commonly misread ones are corrected", () => {
   assert.equal(resolveId("02", ids), "02cccccccccccc");
   assert.equal(resolveId(" O2C", ids), "02cccccccccccc");
   assert.equal(resolveId("olaab", ids), "01aabbbbbbbbbb");
@@ -44,7 +44,7 @@ test("the first characters of an id are enough, and misread ones are understood"
   assert.equal(resolveId("02", [...ids, ...ids]), "02cccccccccccc");
 });
 
-test("an id that is unknown or stands for several is refused, with the ones that were meant", () => {
+test("an unknown or ambiguous id is refused with the likely ones", () => {
   assert.throws(
     () => resolveId("01", ids),
     (error) => isLifeboatError(error, "POINT_AMBIGUOUS") && /2 restore points.*01aaaa.*01aabb/.test(error.message),

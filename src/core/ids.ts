@@ -1,4 +1,4 @@
-// Ids of restore points and jobs: they sort by time, are quick to type, and a few first characters are enough.
+// Ids of restore points and jobs. They sort by time, are quick to type, and can be abbreviated to their first characters.
 import { LifeboatError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -9,10 +9,10 @@ const TIME_LENGTH = 9;
 const CHANCE_LENGTH = 5;
 
 export const ID_LENGTH = TIME_LENGTH + CHANCE_LENGTH;
-/** How many random bytes an id takes. */
+/** The number of random bytes in an id. */
 export const ID_RANDOM_BYTES = CHANCE_LENGTH;
 
-/** An id of the instant (millisecond) and five or more random bytes. Ids sort as their instants do, as plain text. */
+/** Makes an id from an instant (to the millisecond) and five or more random bytes. Ids sort by instant, as plain text. */
 export function makeId(at: Date, random: Uint8Array): string {
   let time = at.getTime();
   if (!(time >= 0 && time < 32 ** TIME_LENGTH))
@@ -31,19 +31,19 @@ export function isId(text: string): boolean {
   return text.length === ID_LENGTH && [...text].every((character) => ALPHABET.includes(character));
 }
 
-/** The instant an id was made at. The text must be an id. */
+/** Returns the instant at which an id was made. The text must be an id. */
 export function timeOfId(id: string): Date {
   let time = 0;
   for (const character of id.slice(0, TIME_LENGTH)) time = time * 32 + ALPHABET.indexOf(character);
   return new Date(time);
 }
 
-/** What was typed as an id would have it: lower case, o for 0, i and l for 1. */
+/** Normalises a typed id: lower case, o to 0, i and l to 1. */
 const normalise = (typed: string): string => typed.trim().toLowerCase().replaceAll("o", "0").replace(/[il]/g, "1");
 
 /**
- * The one id that is, or begins with, what was typed.
- * POINT_UNKNOWN when none does (or nothing was typed), POINT_AMBIGUOUS when several do.
+ * Returns the one id that equals or begins with the typed text.
+ * Throws POINT_UNKNOWN when there is none (or nothing was typed), POINT_AMBIGUOUS when there are several.
  */
 export function resolveId(typed: string, ids: Iterable<string>): string {
   const prefix = normalise(typed);

@@ -1,47 +1,47 @@
-// The log archive as chains: which stored segments run on from which, followed over timelines, and where a chain breaks.
+// The log archive as chains: which stored segment continues which, across timelines, and where a chain breaks.
 //
-// A link counts only when the records were followed across the boundary from exactly the bytes that are stored now
-// (`previous` with its digest), and nothing is known against either of the two. Names alone prove nothing.
+// A link counts only when records were followed across the boundary from exactly the bytes that are stored now (`previous`
+// with its digest), and neither segment is known to be damaged. Names alone prove nothing.
 import type { LogSegment, Micros } from "./log.ts";
 import { historyName, parseLsn, type TimelineHistory, timelineAt } from "./lsn.ts";
 import { maxMicros } from "./micros.ts";
 
-/** What is known against a stored segment: its bytes are gone, or not what they were. */
+/** Known damage of a stored segment: its bytes are missing, or have changed. */
 export interface SegmentDamage {
   readonly kind: "missing" | "damaged";
-  /** End of a sentence about it: `was found damaged on …`. */
+  /** The end of a sentence about the segment: `was found damaged on …`. */
   readonly says: string;
 }
 
 export interface LogPicture {
   readonly segments: readonly LogSegment[];
-  /** By timeline: what its history file says. */
+  /** The contents of history files, by timeline. */
   readonly histories: ReadonlyMap<number, TimelineHistory>;
-  /** By `stemOf` the segment. */
+  /** Keyed by `stemOf` the segment. */
   readonly damage: ReadonlyMap<string, SegmentDamage>;
 }
 
-/** A place where the log does not run on. Either side is absent where nothing (of that database cluster) is stored. */
+/** A place where the log does not continue. Either side is absent where nothing of that database cluster is stored. */
 export interface Break {
   readonly system: string;
   readonly timeline: number;
   readonly before?: LogSegment | undefined;
   readonly after?: LogSegment | undefined;
-  /** Stored segments that lie in it and do not count. */
+  /** Stored segments inside the break, which do not count. */
   readonly damaged: readonly LogSegment[];
-  /** A history file that would be needed to follow the timelines here. */
+  /** The missing history file that is required to follow the timelines here. */
   readonly history?: string | undefined;
 }
 
 export interface Chains {
-  /** Every chain from its first segment to its last; two share a beginning where a timeline forked. */
+  /** Every chain, from its first segment to its last. Two chains share a beginning where a timeline forked. */
   readonly paths: readonly (readonly LogSegment[])[];
   readonly breaks: readonly Break[];
-  /** The greatest commit time from the beginning of the segment's chain up to it. */
+  /** Returns the latest commit time from the beginning of the segment's chain up to the segment. */
   reach(segment: LogSegment): Micros | undefined;
 }
 
-/** How a segment's files are called: a partial one carries how far it is filled. */
+/** Returns the file name stem of a segment. That of a partial one includes how far it is filled. */
 export function stemOf(segment: Pick<LogSegment, "name" | "partial" | "startLsn" | "endLsn">): string {
   if (!segment.partial) return segment.name;
   const filled = parseLsn(segment.endLsn) - parseLsn(segment.startLsn);
@@ -63,7 +63,7 @@ export function chainLog(picture: LogPicture): Chains {
     const before = segment.previous && best.get(segment.previous.name);
     if (before !== undefined && runsOn(before, segment, histories)) previous.set(segment, before);
   }
-  // Names sort by timeline first, and a link never leads to a later timeline: whatever a segment runs on from is done.
+  // Names sort by timeline first, and a link never leads to a later timeline, so a segment's predecessor is done before it.
   for (const segment of order) {
     const before = previous.get(segment);
     reached.set(segment, maxMicros(before && reached.get(before), segment.maxCommitAt));
@@ -75,7 +75,7 @@ export function chainLog(picture: LogPicture): Chains {
   };
 }
 
-/** A whole segment beats a partial one, and of two partial ones the one that is filled further. */
+/** Prefers a whole segment to a partial one, and of two partial ones the fuller. */
 function isBetter(segment: LogSegment, known: LogSegment | undefined): boolean {
   if (known === undefined) return true;
   if (segment.partial !== known.partial) return known.partial;
@@ -105,7 +105,7 @@ function pathsOf(order: readonly LogSegment[], previous: ReadonlyMap<LogSegment,
   return paths;
 }
 
-/** Segments of one cluster on one timeline, in order. */
+/** The segments of one cluster on one timeline, in order. */
 function lanesOf(segments: readonly LogSegment[]): Map<string, LogSegment[]> {
   const lanes = new Map<string, LogSegment[]>();
   for (const segment of segments) {
@@ -146,7 +146,7 @@ function breaksOf(
       if (previous.get(segment) === undefined) {
         const parent = before ?? parentOf(segment, order, histories);
         const inside = between(before, segment);
-        // The very first segment of all runs on from nothing, and nothing is missing before it.
+        // The very first segment continues nothing, and nothing is missing before it.
         if (before !== undefined || parent !== undefined || inside.length > 0) {
           const history = before === undefined && parent !== undefined && !histories.has(timeline) ? historyName(timeline) : undefined;
           breaks.push({ system, timeline, before: parent, after: segment, damaged: inside, history });
@@ -160,7 +160,7 @@ function breaksOf(
   return breaks;
 }
 
-/** What the first segment of a timeline should run on from: the last one before it on the way to that timeline. */
+/** Returns what the first segment of a timeline should continue: the last segment before it on the ancestor timeline. */
 function parentOf(first: LogSegment, order: readonly LogSegment[], histories: LogPicture["histories"]): LogSegment | undefined {
   const end = parseLsn(first.startLsn);
   const history = histories.get(first.timeline);

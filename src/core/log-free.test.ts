@@ -1,4 +1,4 @@
-// The window over segments that are cut at any length, and name the position that they begin at: MongoDB's oplog.
+// The window over segments of any length that are named by their first position, as in MongoDB's oplog.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { at, digestOf } from "../../test/support/log.ts";
@@ -43,7 +43,7 @@ const dump = (id: string, second: number): LogBase => ({
 const picture = (...segments: LogSegment[]) => ({ segments, histories: new Map(), damage: new Map() });
 const chain = [segment(0, 10), segment(10, 35, 0), segment(35, 40, 10), segment(40, 90, 35)];
 
-test("R28 segments of any size make one window, from the oldest dump that lies in them to the last entry", () => {
+test("R28 segments of any size make one window, from the oldest dump within them to the last entry", () => {
   const view = viewLog([dump("a", 12), dump("b", 40)], picture(...chain));
   assert.deepEqual(view.window, { earliest: at(12), latest: at(89.5) });
   assert.deepEqual(view.flaws, []);
@@ -65,13 +65,13 @@ test("R28 a missing segment ends the window there, and the positions between are
   );
 });
 
-test("R28 a dump that was made before any log was archived stands alone, and that is no flaw", () => {
+test("R28 a dump that was made before any log was archived reaches one instant, which is not a flaw", () => {
   const view = viewLog([dump("old", -50), dump("a", 12)], picture(...chain));
   assert.deepEqual(view.flaws, []);
   assert.deepEqual(view.window, { earliest: at(12), latest: at(89.5) });
 });
 
-test("R28 the window keeps only the dump that leads to its beginning, and the log from there on", () => {
+test("R28 the window keeps only the dump that reaches its beginning, and the log from there on", () => {
   const bases = [dump("a", 2), dump("b", 12), dump("c", 40)];
   const { windows } = viewLog(bases, picture(...chain));
   const now = dateOfMicros(at(80));

@@ -6,7 +6,7 @@ import { type LogHealthFacts, logReasons } from "./log-health.ts";
 import { dateOfMicros } from "./micros.ts";
 
 const DAY = 86_400;
-/** An archive ten days old, with everything of the last eight days, a minute behind. */
+/** An archive that is ten days old, is complete for the last eight days, and is a minute behind. */
 const sound: LogHealthFacts = {
   window: { earliest: at(2 * DAY), latest: at(10 * DAY - 60) },
   flaws: [],
@@ -27,36 +27,36 @@ const flaw = (kind: LogFlaw["kind"], from: number | undefined, to: number | unde
   message: "a gap",
 });
 
-test("R25 an archive that holds what is wanted gives no reason to worry", () => {
+test("R25 an archive that covers the configured window gives no finding", () => {
   assert.deepEqual(codes({}), []);
 });
 
-test("R25 a gap within the wanted window is an alarm; one that ended before it is not", () => {
+test("R25 a gap within the configured window is an alarm; one that ended before it is not", () => {
   assert.deepEqual(codes({ flaws: [flaw("missing", 5, 6)] }), ["LOG_GAP"]);
   assert.deepEqual(codes({ flaws: [flaw("damaged", 5, 6)] }), ["LOG_DAMAGED"]);
   assert.deepEqual(codes({ flaws: [flaw("unlinked", 2, 4)] }), ["LOG_GAP"]);
   assert.deepEqual(codes({ flaws: [flaw("missing", 1, 2.9)] }), []);
-  assert.deepEqual(codes({ flaws: [flaw("missing", 1, undefined)] }), ["LOG_GAP"], "it goes on until today");
-  assert.deepEqual(codes({ flaws: [flaw("missing", 1, 2.9)], windowMs: undefined }), ["LOG_GAP"], "nobody said how much is wanted");
+  assert.deepEqual(codes({ flaws: [flaw("missing", 1, undefined)] }), ["LOG_GAP"], "it lasts until today");
+  assert.deepEqual(codes({ flaws: [flaw("missing", 1, 2.9)], windowMs: undefined }), ["LOG_GAP"], "no window is configured");
 });
 
-test("R25 log older than the objective allows is behind", () => {
+test("R25 an archive that is older than the objective allows is behind", () => {
   assert.deepEqual(codes({ window: { earliest: at(0), latest: at(10 * DAY - 400) } }), ["LOG_BEHIND"]);
   assert.deepEqual(codes({ segments: 0, window: { earliest: at(9 * DAY), latest: at(9 * DAY) } }), ["LOG_BEHIND"]);
 });
 
-test("R25 a window that is shorter than wanted is an alarm only once the archive is old enough", () => {
+test("R25 a window shorter than configured is an alarm only once the archive is old enough", () => {
   const window = { earliest: at(5 * DAY), latest: at(10 * DAY - 60) };
   assert.deepEqual(codes({ window }), ["WINDOW_SHORT"]);
   assert.deepEqual(codes({ window, since: dateOfMicros(at(5 * DAY)) }), []);
   assert.deepEqual(codes({ window, windowMs: undefined }), []);
 });
 
-test("R25 without a base backup no log is of any use", () => {
+test("R25 without a base backup the log reaches nothing", () => {
   assert.deepEqual(codes({ bases: 0, window: undefined }), ["NO_BASE"]);
 });
 
-test("R25 a replication slot that nobody serves endangers the source, and is named with what it keeps back", () => {
+test("R25 an unread replication slot is named with the bytes that the server retains for it", () => {
   const slot = { name: "lifeboat_shop", exists: true, active: false, keptBytes: 5_000_000_000, state: "extended" };
   const [reason] = logReasons({ ...sound, slot });
   assert.equal(reason?.code, "SLOT_INACTIVE");

@@ -1,5 +1,5 @@
-// What the log archive says about protection, as reasons of health: gaps, damage, an archive that fell behind, a slot that
-// nobody serves. What does not touch the wanted window is no alarm.
+// Findings about the log archive, as reasons of health: gaps, damage, an archive that fell behind, an unread replication slot.
+// A finding outside the configured window raises no alarm.
 import { formatBytes, formatDuration } from "./duration.ts";
 import type { HealthReason } from "./health.ts";
 import type { LogFlaw, RecoveryWindow } from "./log.ts";
@@ -8,18 +8,18 @@ import { dateOfMicros, microsOf } from "./micros.ts";
 export interface LogHealthFacts {
   readonly window?: RecoveryWindow | undefined;
   readonly flaws: readonly LogFlaw[];
-  /** Stored JSONs that cannot be read, as sentences. */
+  /** JSON objects that cannot be read, as sentences. */
   readonly unreadable: readonly string[];
   readonly segments: number;
   readonly bases: number;
-  /** The first thing that was ever archived: a segment or a base backup. */
+  /** The instant of the first archived segment or base backup. */
   readonly since?: Date | undefined;
-  /** How far back any instant is to be reachable; absent: nobody said. */
+  /** The configured window: how far back any instant must be reachable. Absent: not configured. */
   readonly windowMs?: number | undefined;
   readonly rpoSeconds: number;
-  /** What the log is replayed onto, in words. */
+  /** The kind of backup that the log is replayed onto, in words. */
   readonly baseCalled?: string | undefined;
-  /** The replication slot, where the source was asked. */
+  /** The replication slot, when the source was queried. */
   readonly slot?:
     | { readonly name: string; readonly exists: boolean; readonly active: boolean; readonly keptBytes: number; readonly state: string }
     | undefined;
@@ -36,7 +36,7 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
     yield { code: "NO_BASE", message: `${what}, so no past instant can be reached` };
   }
   if (segments === 0 && windowMs !== undefined && bases > 0) {
-    yield { code: "LOG_BEHIND", message: `no log was archived yet, and ${formatDuration(windowMs)} of it are wanted` };
+    yield { code: "LOG_BEHIND", message: `no log has been archived yet (configured window: ${formatDuration(windowMs)})` };
   }
   for (const message of facts.unreadable) yield { code: "LOG_DAMAGED", message };
   yield* gaps(facts);
@@ -44,7 +44,7 @@ export function* logReasons(facts: LogHealthFacts): Iterable<HealthReason> {
   yield* slotReasons(facts);
 }
 
-/** Flaws that keep an instant of the wanted window from being reached. Before the first base backup nothing ever was. */
+/** Yields flaws that make an instant of the configured window unreachable. Instants before the first base backup do not count. */
 function* gaps({ flaws, windowMs, now }: LogHealthFacts): Iterable<HealthReason> {
   const wantedFrom = windowMs === undefined ? "" : microsOf(new Date(now.getTime() - windowMs));
   for (const { kind, from, to, message } of flaws) {
@@ -58,7 +58,7 @@ function* reach({ window, segments, windowMs, rpoSeconds, since, now }: LogHealt
   const behindMs = now.getTime() - dateOfMicros(window.latest).getTime();
   const rpoMs = rpoSeconds * 1000;
   if (behindMs > rpoMs + Math.min(rpoMs / 24, HOUR_MS)) {
-    const message = `the log reaches to ${window.latest}, ${formatDuration(behindMs)} ago, and ${formatDuration(rpoMs)} is the objective`;
+    const message = `the log archive ends at ${window.latest}, ${formatDuration(behindMs)} ago (objective: at most ${formatDuration(rpoMs)})`;
     yield { code: "LOG_BEHIND", message };
   }
   if (windowMs === undefined || since === undefined || now.getTime() - since.getTime() < windowMs) return; // still growing
@@ -66,7 +66,7 @@ function* reach({ window, segments, windowMs, rpoSeconds, since, now }: LogHealt
   if (haveMs < windowMs) {
     yield {
       code: "WINDOW_SHORT",
-      message: `any instant since ${window.earliest} can be reached (${formatDuration(haveMs)}), and ${formatDuration(windowMs)} are wanted`,
+      message: `the recovery window begins at ${window.earliest}, ${formatDuration(haveMs)} ago (configured window: ${formatDuration(windowMs)})`,
     };
   }
 }
@@ -75,11 +75,11 @@ function* slotReasons({ slot }: LogHealthFacts): Iterable<HealthReason> {
   if (slot === undefined || !slot.exists) return;
   const { name, active, keptBytes, state } = slot;
   if (state === "lost") {
-    yield { code: "SLOT_LOST", message: `the server gave up the log that the replication slot ${name} was to keep: the archive has a gap` };
+    yield { code: "SLOT_LOST", message: `the server dropped the WAL of replication slot ${name}: the archive has a gap` };
   } else if (!active) {
     yield {
       code: "SLOT_INACTIVE",
-      message: `nobody fetches the log of the replication slot ${name}, and the server keeps ${formatBytes(keptBytes)} back for it: start \`lifeboat archive\`, or drop it with --stop`,
+      message: `the WAL of replication slot ${name} is not being read; the server retains ${formatBytes(keptBytes)} for it: start \`lifeboat archive\`, or drop it with --stop`,
     };
   }
 }

@@ -23,38 +23,38 @@ function decide(some: readonly LogBase[], log = segments, windowMs = 7 * DAY_MS)
   return { kept: keep.map(({ point }) => point.id), removed: remove.map(({ point }) => point.id), keepReasons, remove };
 }
 
-test("R25 the window keeps the newest base that is older than it, and every later one; the others go with a reason", () => {
-  // Seven days before day 20 is day 13: base 12 is the way to it.
+test("R25 the window keeps its oldest required base and every later one; the others expire with a reason", () => {
+  // Seven days before day 20 is day 13, which base 12 reaches.
   const { kept, removed, remove } = decide(bases);
   assert.deepEqual(kept, ["b12", "b14", "b16", "b18"]);
   assert.deepEqual(removed, ["b0", "b2", "b4", "b6", "b8", "b10"]);
   assert.match(remove.at(-1)?.reasons.join() ?? "", /the window of 7d kept it until 2026-12-10/);
 });
 
-test("R25 a base backup that stands alone relieves no other: without log it is the way to one instant only", () => {
-  // Base 12's own log is gone, so base 10 must stay to reach day 13, through the log that goes on.
+test("R25 a base backup without log replaces no other, because it reaches one instant only", () => {
+  // Base 12's own log is gone, so base 10 must stay to reach day 13 through the later log.
   const alone = bases.map((base) => (base.id === "b12" ? baseOf("b12", 112.1, 112.2, 12.2 * DAY) : base));
   assert.deepEqual(decide(alone).kept.slice(0, 2), ["b10", "b14"]);
 });
 
-test("R25 a base whose window ended before the window began is not needed, whatever comes after the gap", () => {
+test("R25 a base whose recovery window ended before the configured window began expires", () => {
   const interrupted = segments.filter(({ name }) => name !== nameOf(5));
   const { removed } = decide(bases.slice(0, 5), interrupted);
   assert.deepEqual(removed, ["b0", "b2", "b4", "b6"]);
 });
 
-test("R25 the only base backup never goes", () => {
+test("R25 the only base backup never expires", () => {
   assert.deepEqual(decide(bases.slice(0, 1)).kept, ["b0"]);
 });
 
-test("R25 log goes only when no base that stays needs it; what leads the window keeps all later log", () => {
+test("R25 log expires only when no kept base requires it; the window's leading base keeps all later log", () => {
   const kept = bases.filter(({ id }) => ["b12", "b14", "b16", "b18"].includes(id));
   const { keep, remove, reasons } = expireLog({ segments, bases: kept, leading: new Set(["b12", "b14"]), blocked: [] });
   assert.deepEqual([remove[0]?.name, remove.at(-1)?.name, keep[0]?.name], [nameOf(0), nameOf(11), nameOf(12)]);
-  assert.match(reasons[0] ?? "", /base backup b12 .* needs it/);
+  assert.match(reasons[0] ?? "", /base backup b12 .* requires it/);
 });
 
-test("R25 a base kept for another reason keeps the log of its own making, and no more", () => {
+test("R25 a base kept for another reason keeps the log written while it was made, and no more", () => {
   const kept = [baseOf("held", 3.5, 4.5, 4 * DAY), ...bases.slice(6)];
   const { remove } = expireLog({ segments, bases: kept, leading: new Set(["b12"]), blocked: [] });
   const gone = new Set(remove.map(({ name }) => name));
@@ -64,17 +64,17 @@ test("R25 a base kept for another reason keeps the log of its own making, and no
   );
 });
 
-test("R25 without a base, or while something is wrong, no log goes", () => {
+test("R25 without a base, or while expiry is blocked, no log expires", () => {
   assert.equal(expireLog({ segments, bases: [], leading: new Set(), blocked: [] }).remove.length, 0);
   assert.equal(expireLog({ segments, bases, leading: new Set(["b18"]), blocked: ["the newest backup is damaged"] }).remove.length, 0);
 });
 
-test("R25 log of a database cluster that has no base yet stays", () => {
+test("R25 log of a database cluster without a base is kept", () => {
   const foreign = segmentOf(3, [], { systemIdentifier: "99" });
   assert.deepEqual(expireLog({ segments: [foreign], bases, leading: new Set(["b18"]), blocked: [] }).remove, []);
 });
 
-test("R25 every instant of the window can still be reached after everything that may go has gone", () => {
+test("R25 every instant of the window can still be reached after expiry", () => {
   for (let windowDays = 1; windowDays <= 20; windowDays++) {
     const { kept, keepReasons } = decide(bases, segments, windowDays * DAY_MS);
     const stay = bases.filter(({ id }) => kept.includes(id));

@@ -1,8 +1,8 @@
-// Which base backups and which log the policy's window needs. Pure, and with its reasons; nothing here removes anything.
+// Decides which base backups and log segments the policy's window requires, with reasons. It deletes nothing.
 //
-// A base is needed until the next one of its window is old enough to be the way to every instant of the window. Log is
-// needed from the oldest such base on; a base that stays for another reason keeps the log of its own making, which is what
-// it takes to bring it back.
+// A base backup is required until the next one of its recovery window is old enough to reach every instant of the policy's window.
+// Log is required from the oldest such base on. A base that is kept for another reason keeps the log that was written while it was
+// made, because it cannot be restored without it.
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { LogSegment } from "./log.ts";
 import type { LogBase, LogWindow } from "./log-window.ts";
@@ -11,8 +11,8 @@ import { dateOfMicros } from "./micros.ts";
 import type { KeepReason } from "./retention.ts";
 
 /**
- * Until when the window needs each base, by restore point. Every base that is given has an entry; the newest one, and the
- * one that the newest log hangs on, are needed for ever.
+ * Returns until when the policy's window requires each base, by restore point. Every given base has an entry. The newest base, and the
+ * base that the newest log continues, are required forever.
  */
 export function windowKeepReasons(windows: readonly LogWindow[], bases: readonly LogBase[], windowMs: number): Map<string, KeepReason> {
   const says = `the window of ${formatDuration(windowMs)}`;
@@ -35,8 +35,8 @@ export function windowKeepReasons(windows: readonly LogWindow[], bases: readonly
 }
 
 /**
- * The same for dumps, which tiers keep for reasons of their own: the window adds only what it cannot do without, the newest dump of
- * each window that is the way to the window's beginning, or the oldest while the window is still growing.
+ * Does the same for dumps, which tiers keep too. The policy's window adds only the dump that it requires: of each recovery window the
+ * newest dump that reaches the beginning of the policy's window, or the oldest dump while the recovery window is still growing.
  */
 export function dumpKeepReasons(windows: readonly LogWindow[], windowMs: number, now: Date): Map<string, KeepReason> {
   const says = `the window of ${formatDuration(windowMs)}`;
@@ -61,7 +61,7 @@ const after = (at: string, ms: number): number => dateOfMicros(at).getTime() + m
 
 export interface LogExpiry {
   readonly keep: readonly LogSegment[];
-  /** Oldest first, so that a crash in between leaves no gap in what stays. */
+  /** Oldest first, so that a crash in between leaves no gap in the rest. */
   readonly remove: readonly LogSegment[];
   /** One sentence each. */
   readonly reasons: readonly string[];
@@ -69,19 +69,19 @@ export interface LogExpiry {
 
 export interface LogExpiryFacts {
   readonly segments: readonly LogSegment[];
-  /** Every base that is there and stays. */
+  /** Every base that exists and is kept. */
   readonly bases: readonly LogBase[];
-  /** Of these, the ones that all later log belongs to: needed by the window, or in use by a restore. */
+  /** Of these, the bases whose later log is kept: required by the window, or in use by a restore. */
   readonly leading: ReadonlySet<string>;
-  /** Why nothing at all may be removed at present. */
+  /** Why nothing may be deleted at present. */
   readonly blocked: readonly string[];
 }
 
 export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts): LogExpiry {
   const all = (reason: string): LogExpiry => ({ keep: segments, remove: [], reasons: [reason] });
   if (segments.length === 0) return { keep: [], remove: [], reasons: [] };
-  if (bases.length === 0) return all("all log stays: there is no backup yet that could tell what is needed");
-  if (blocked.length > 0) return all(`all log stays while ${blocked.join(", and ")}`);
+  if (bases.length === 0) return all("all log is kept: there is no backup yet to decide what is required");
+  if (blocked.length > 0) return all(`all log is kept while ${blocked.join(", and ")}`);
   const cuts = new Map<string, LogBase>();
   for (const base of bases) {
     const { systemIdentifier: system, startLsn } = base.facts;
@@ -93,9 +93,9 @@ export function expireLog({ segments, bases, leading, blocked }: LogExpiryFacts)
   for (const segment of segments) (isNeeded(segment, bases, cuts) ? keep : remove).push(segment);
   const reasons = [...cuts.values()].map(
     ({ id, facts }) =>
-      `log from ${facts.startLsn} on stays: ${calledOf(facts)} ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} needs it`,
+      `log from ${facts.startLsn} on is kept: ${calledOf(facts)} ${id} of ${formatInstant(dateOfMicros(facts.endedAt))} requires it`,
   );
-  if (remove.length > 0) reasons.push(`${remove.length} log segments go: no backup that stays needs them`);
+  if (remove.length > 0) reasons.push(`${remove.length} log segments expire: no kept backup requires them`);
   return { keep, remove: remove.toSorted((a, b) => compareLsn(a.startLsn, b.startLsn) || a.timeline - b.timeline), reasons };
 }
 
@@ -103,11 +103,11 @@ const calledOf = ({ segmentBytes }: LogBase["facts"]): string => (segmentBytes =
 
 function isNeeded(segment: LogSegment, bases: readonly LogBase[], cuts: ReadonlyMap<string, LogBase>): boolean {
   const own = bases.filter(({ facts }) => facts.systemIdentifier === segment.systemIdentifier);
-  // Log of a cluster that has no base yet may be what the next one needs.
+  // The next base backup of a cluster without one may require this log.
   if (own.length === 0) return true;
   const cut = cuts.get(segment.systemIdentifier);
   if (cut !== undefined && compareLsn(segment.nextLsn, cut.facts.startLsn) > 0) return true;
-  // Log of its own making is what a base backup cannot be brought back without; a dump has what it takes in itself.
+  // A base backup cannot be restored without the log written while it was made; a dump can.
   return own.some(
     ({ facts }) =>
       facts.segmentBytes !== undefined && compareLsn(segment.nextLsn, facts.startLsn) > 0 && compareLsn(segment.startLsn, facts.endLsn) < 0,

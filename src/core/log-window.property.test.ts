@@ -8,17 +8,17 @@ import { type LogBase, type LogWindow, viewLog } from "./log-window.ts";
 import { compareLsn } from "./lsn.ts";
 import { locate, planFrom } from "./recovery-plan.ts";
 
-/** What becomes of a segment on its way to the archive. */
+/** What happens to a segment on its way to the archive. */
 const FATES = ["stored", "stored", "stored", "stored", "stored", "lost", "damaged", "gone", "unlinked", "partial"] as const;
 type Fate = (typeof FATES)[number];
 
 interface World {
   readonly bases: readonly LogBase[];
-  /** Every segment of the true log, in order, whatever became of it. */
+  /** Every segment of the true log, in order, including lost ones. */
   readonly truth: readonly { readonly segment: LogSegment; readonly fate: Fate; readonly commits: readonly CommitMark[] }[];
 }
 
-/** A true history with commit times that step back, then a fate for each segment, then base backups anywhere. */
+/** A true history with commit times that step back, a fate for each segment, and base backups at any position. */
 const worlds: fc.Arbitrary<World> = fc
   .record({
     lanes: fc.array(
@@ -75,14 +75,14 @@ function viewOf({ bases, truth }: World) {
   return viewLog(bases, { segments: kept.map(({ segment }) => segment), histories, damage });
 }
 
-/** Every instant worth asking for: each commit's, the ones beside it, and the edges. */
+/** The interesting instants: each commit's, the adjacent ones, and the edges. */
 function instantsOf({ truth }: World, window: LogWindow): string[] {
   const times = truth.flatMap(({ commits }) => commits.map((mark) => mark.at));
   const beside = times.flatMap((one) => [one, at((Date.parse(one) - Date.parse(at(0))) / 1000 + 0.000001)]);
   return [...new Set([...beside, window.earliest, window.latest])].filter((one) => one >= window.earliest && one <= window.latest);
 }
 
-test("R25 no instant of a claimed window needs a segment that is missing, damaged, unlinked or unfinished", () => {
+test("R25 no instant of a window requires a segment that is missing, damaged, unlinked or unfinished", () => {
   let asked = 0;
   fc.assert(
     fc.property(worlds, (world) => {
@@ -97,7 +97,7 @@ test("R25 no instant of a claimed window needs a segment that is missing, damage
             .filter((mark) => compareLsn(mark.lsn, window.endLsn) < 0);
           const stop = marks.find((mark) => mark.at > instant && compareLsn(mark.lsn, located.from) >= 0);
           const plan = planFrom(located, stop);
-          // The judge knows the whole true log: where would a server that had all of it stop?
+          // The oracle knows the whole true log: where would a server with all of it stop?
           const all = world.truth.flatMap(({ commits }) => commits).filter((mark) => compareLsn(mark.lsn, located.from) >= 0);
           const true_ = all.find((mark) => mark.at > instant);
           if (window.chain.length === 0) continue;
@@ -124,7 +124,7 @@ test("R25 no instant of a claimed window needs a segment that is missing, damage
     }),
     { numRuns: 1500 },
   );
-  assert.ok(asked > 1000, "the property was about something");
+  assert.ok(asked > 1000, "the property was exercised");
 });
 
 test("R25 every gap between two stored segments is named", () => {
@@ -146,7 +146,7 @@ test("R25 every gap between two stored segments is named", () => {
         const named = flaws.some((flaw) => {
           const [from = "", to = from] = flaw.segment.split(" to ");
           const within = (name: string): boolean => name.slice(8) >= from.slice(8) && name.slice(8) <= to.slice(8);
-          // What does not run on from a gap is explained by the gap.
+          // A segment after a gap is explained by the gap.
           return within(segment.name) || (unlinked && within(world.truth[index - 1]?.segment.name ?? ""));
         });
         assert.ok(named, `${segment.name} (${fate}) is in none of: ${flaws.map((flaw) => flaw.message).join("; ")}`);
@@ -154,5 +154,5 @@ test("R25 every gap between two stored segments is named", () => {
     }),
     { numRuns: 1500 },
   );
-  assert.ok(gaps > 1000, "the property was about something");
+  assert.ok(gaps > 1000, "the property was exercised");
 });

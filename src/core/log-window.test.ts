@@ -19,7 +19,7 @@ function view(
 const six = (): LogSegment[] => [1, 2, 3, 4, 5, 6].map((number) => segmentOf(number, [[0.5, number * 10]]));
 const base = () => baseOf("b1", 1.2, 1.6, 11);
 
-test("R25 the window runs from the end of the oldest usable base backup to the last commit of the proven log", () => {
+test("R25 the window extends from the end of the oldest usable base backup to the last proven commit", () => {
   const { window, flaws, windows } = view([base(), baseOf("b2", 4.1, 4.2, 41)], six());
   assert.deepEqual(window, { earliest: at(11), latest: at(60) });
   assert.deepEqual(flaws, []);
@@ -29,7 +29,7 @@ test("R25 the window runs from the end of the oldest usable base backup to the l
   );
 });
 
-test("R25 without a base backup there is no window, however much log there is", () => {
+test("R25 without a base backup there is no window, even with log", () => {
   assert.equal(view([], six()).window, undefined);
 });
 
@@ -89,7 +89,7 @@ test("R25 damage at the very end of the log is named too", () => {
   );
 });
 
-test("R25 a segment whose records do not run on from exactly the stored bytes begins a new window", () => {
+test("R25 a segment whose records do not continue exactly the stored bytes begins a new window", () => {
   const segments = six();
   segments[3] = { ...segmentOf(4, [[0.5, 40]]), previous: { name: nameOf(3), sha256: "0".repeat(64) } };
   const { window, flaws } = view([base()], segments);
@@ -113,7 +113,7 @@ test("R25 a partial segment extends the window as far as it is filled, and the w
   assert.equal(view([base()], [...six(), partial, whole]).window?.latest, at(79));
 });
 
-test("R25 log that goes on after a segment of which only a part is stored is not reached", () => {
+test("R25 log after a segment of which only a part is stored is not reached", () => {
   const segments = [...six(), segmentOf(7, [[0.2, 70]], { partial: true, endLsn: lsn(7.3) }), segmentOf(8, [[0.5, 80]])];
   const { window, flaws } = view([base()], segments);
   assert.equal(window?.latest, at(70));
@@ -121,7 +121,7 @@ test("R25 log that goes on after a segment of which only a part is stored is not
     flaws.map(({ kind, segment }) => [kind, segment]),
     [["missing", nameOf(7)]],
   );
-  assert.match(flaws[0]?.message ?? "", /only what came before/);
+  assert.match(flaws[0]?.message ?? "", /only the part before/);
 });
 
 test("R25 a timeline switch is followed through its history file", () => {
@@ -167,7 +167,7 @@ test("R25 without its history file a new timeline is not part of the window, and
   );
 });
 
-test("R25 a base backup taken on the old timeline after the switch is not on the new one's way", () => {
+test("R25 a base backup taken on the old timeline after the switch does not lead to the new one", () => {
   const switched = [segmentOf(5, [[0.9, 55]], { timeline: 2, after: nameOf(4) }), segmentOf(6, [[0.5, 65]], { timeline: 2 })];
   const histories = new Map([[2, [{ timeline: 1, switchedAt: lsn(5.1) }]]]);
   const { windows } = view([baseOf("old", 5.2, 5.9, 58)], [...six(), ...switched], { histories });
@@ -187,7 +187,7 @@ test("R25 log of another database cluster is never part of the window, and is na
   );
 });
 
-test("R25 a base backup whose own log is not archived stands alone and reaches one instant", () => {
+test("R25 a base backup whose own log is not archived reaches one instant", () => {
   const { window, windows, flaws } = view([baseOf("b", 8.1, 8.2, 85)], []);
   assert.deepEqual(window, { earliest: at(85), latest: at(85) });
   assert.deepEqual(windows[0]?.chain, []);
@@ -197,15 +197,15 @@ test("R25 a base backup whose own log is not archived stands alone and reaches o
 test("R25 a base backup newer than the archive is not missing anything yet", () => {
   const { window, windows, flaws } = view([base(), baseOf("b2", 6.5, 7.2, 75)], six());
   assert.deepEqual(window, { earliest: at(11), latest: at(60) });
-  assert.deepEqual([windows[0]?.earliest, windows[0]?.latest], [at(75), at(75)], "it can be restored all the same");
+  assert.deepEqual([windows[0]?.earliest, windows[0]?.latest], [at(75), at(75)], "it can be restored nevertheless");
   assert.deepEqual(flaws, []);
 });
 
-test("R25 an archive that began during a base backup says that the base stands alone", () => {
+test("R25 an archive that began during a base backup says that the base reaches one instant", () => {
   const { window, windows, flaws } = view([baseOf("b", 2.9, 3.5, 36)], six().slice(2));
   assert.deepEqual(window, { earliest: at(36), latest: at(36) });
   assert.equal(windows.length, 1);
-  assert.match(flaws[0]?.message ?? "", /stands alone/);
+  assert.match(flaws[0]?.message ?? "", /reaches one instant/);
 });
 
 test("R25 the order in which segments arrived or are listed makes no difference", () => {

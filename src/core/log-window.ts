@@ -1,37 +1,37 @@
-// The recovery window: from bases (base backups of a cluster, dumps of a database) and the log that is proven to run on from
-// them, which instants can be reached, and what keeps the others from it. Pure; `status`, restores and retention all ask here.
+// Computes the recovery windows: which instants can be reached from the bases (base backups of a cluster, dumps of a database) and the
+// log that provably continues them, and why other instants cannot. Used by `status`, restores and retention.
 
 import type { LogFlaw, LogSegment, LogSpan, Micros, RecoveryWindow } from "./log.ts";
 import { type Break, type Chains, chainLog, type LogPicture, stemOf } from "./log-chain.ts";
 import { compareLsn, parseLsn, segmentNameAt, type TimelineHistory, timelineAt } from "./lsn.ts";
 import { maxMicros } from "./micros.ts";
 
-/** A backup that log can be replayed onto, and that is not known to be damaged. */
+/** A backup that log can be replayed onto and that is not known to be damaged. */
 export interface LogBase {
-  /** Restore point. */
+  /** The id of the restore point. */
   readonly id: string;
-  /** `segmentBytes`: of a log whose segments are all of one size. */
+  /** `segmentBytes` is present for a log whose segments all have one size. */
   readonly facts: LogSpan & { readonly segmentBytes?: number | undefined };
 }
 
-/** Instants that can be reached without a gap, and what is needed for it. */
+/** A recovery window without a gap, and the backups and segments that it consists of. */
 export interface LogWindow extends RecoveryWindow {
   /** Usable bases, oldest first; at least one. */
   readonly bases: readonly LogBase[];
-  /** From the segment that holds the first base's start on, each linked to the one before; only the last may be partial.
-   *  Empty for a base that stands alone: it holds the log up to its own end, and reaches that one instant. */
+  /** From the segment that holds the first base's start, each linked to the one before; only the last may be partial.
+   *  Empty for a base without archived log, which reaches exactly one instant: its own end. */
   readonly chain: readonly LogSegment[];
-  /** Timeline at its end. */
+  /** The timeline at its end. */
   readonly timeline: number;
-  /** How far the log is proven. */
+  /** The position up to which the log is proven. */
   readonly endLsn: string;
   readonly systemIdentifier: string;
 }
 
 export interface LogView {
-  /** The one that reaches furthest first. */
+  /** The window with the latest end first. */
   readonly windows: readonly LogWindow[];
-  /** The window's that the log reaches furthest in; a base that stands alone only when there is no other. Undefined without a base. */
+  /** The window with the latest end that has log. A base without log counts only when there is no other. Undefined without a base. */
   readonly window: RecoveryWindow | undefined;
   /** In order of time. */
   readonly flaws: readonly LogFlaw[];
@@ -51,7 +51,7 @@ export function viewLog(bases: readonly LogBase[], picture: LogPicture): LogView
   const alone = sorted.filter((base) => !used.has(base));
   for (const base of alone) windows.push(standingAlone(base));
   windows.sort((a, b) => compareText(b.latest, a.latest) || b.timeline - a.timeline || compareLsn(b.endLsn, a.endLsn));
-  // A base that the archive has not caught up with yet reaches further, but only one instant: it is no window.
+  // A base that the archive has not caught up with yet is later, but reaches only one instant, which is not a window.
   const newest = windows.find(({ chain }) => chain.length > 0) ?? windows[0];
   return {
     windows,
@@ -82,7 +82,7 @@ function windowOf(path: readonly LogSegment[], bases: readonly LogBase[], histor
   return { bases: usable, chain, timeline, endLsn, systemIdentifier, earliest: oldest.facts.endedAt, latest };
 }
 
-/** Which segment of a chain holds the position; the last one for the chain's very end. */
+/** Returns the index of the segment that holds the position. The end of the chain belongs to the last segment. */
 function indexHolding(path: readonly LogSegment[], position: string): number {
   const wanted = parseLsn(position);
   let [low, high] = [0, path.length - 1];
@@ -95,7 +95,7 @@ function indexHolding(path: readonly LogSegment[], position: string): number {
   return low;
 }
 
-/** Whether the chain holds the base's own log whole, on the timeline that the base was taken on. */
+/** Tells whether the chain holds all log of the base, on the timeline of the base. */
 function covers(first: LogSegment, last: LogSegment, base: LogSpan, history: TimelineHistory): boolean {
   if (first.systemIdentifier !== base.systemIdentifier) return false;
   const [start, end] = [parseLsn(base.startLsn), parseLsn(base.endLsn)];
@@ -120,13 +120,13 @@ function flawsOf(chains: Chains, bases: readonly LogBase[], alone: readonly LogB
       kind: "other-system",
       segment: first.name,
       from,
-      message: `the log from ${first.name} on is of another server (system ${first.systemIdentifier}) than every backup it could be replayed onto`,
+      message: `the log from ${first.name} on belongs to another server (system ${first.systemIdentifier}) than every backup`,
     });
   }
   return flaws.sort((a, b) => compareText(a.from ?? "", b.from ?? "") || compareText(a.segment, b.segment));
 }
 
-/** The first instant that can be reached again after a position. */
+/** Returns the first instant after a position that can be reached again. */
 function reachableAgain(bases: readonly LogBase[], system: string, position: string): Micros | undefined {
   const after = bases.filter(({ facts }) => facts.systemIdentifier === system && compareLsn(facts.startLsn, position) >= 0);
   return after[0]?.facts.endedAt;
@@ -157,7 +157,7 @@ function flawsOfBreak(gap: Break, chains: Chains, bases: readonly LogBase[], { d
   const [firstLost, lastLost] = [lost?.first, lost?.last];
   if (lost !== undefined && firstLost !== undefined && lastLost !== undefined) {
     const filled =
-      before?.partial && lost.first === before.name ? ` (of ${before.name} there is only what came before ${before.endLsn})` : "";
+      before?.partial && lost.first === before.name ? ` (of ${before.name} only the part before ${before.endLsn} is stored)` : "";
     if (lost.count === 1) add("missing", firstLost, `log segment ${firstLost} is missing${filled}`);
     else add("missing", `${firstLost} to ${lastLost}`, `${lost.count} log segments, ${firstLost} to ${lastLost}, are missing${filled}`);
   } else if (flaws.length === 0) {
@@ -167,9 +167,9 @@ function flawsOfBreak(gap: Break, chains: Chains, bases: readonly LogBase[], { d
 }
 
 const notRunningOn = (before: LogSegment | undefined, after: LogSegment): string =>
-  `log segment ${after.name} does not run on from ${before?.name ?? "the one before it"}`;
+  `log segment ${after.name} does not continue ${before?.name ?? "the one before it"}`;
 
-/** Of segments cut at any length, in order: from where to where nothing at all is stored; undefined: they touch each other. */
+/** Returns the range that is not stored between segments of any length. Undefined: they are adjacent. */
 function lostPositions(segments: readonly LogSegment[]): { readonly from: string; readonly to: string } | undefined {
   const gaps: { from: string; to: string }[] = [];
   for (const [index, { nextLsn }] of segments.entries()) {
@@ -185,7 +185,7 @@ function newestBaseUpTo(bases: readonly LogBase[], system: string, end: string):
   return before.at(-1)?.facts.endedAt;
 }
 
-/** Segments of which nothing at all is stored between two that are; undefined when they are neighbours or only damaged ones lie between. */
+/** Returns the segments that are not stored between two stored ones. Undefined: the two are adjacent, or only damaged ones are between. */
 function lostBetween(
   before: LogSegment | undefined,
   after: LogSegment,
@@ -207,7 +207,7 @@ function lostBetween(
   return { first: nameOf(first), last: nameOf(last), count: names.length };
 }
 
-/** A base whose own log is not whole in the archive, although the archive goes on after it. */
+/** Returns the flaw of a base whose own log is incomplete in the archive although later log is there. */
 function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): LogFlaw | undefined {
   const { systemIdentifier: system, timeline, startLsn, endLsn, endedAt, segmentBytes } = base.facts;
   const later = new Set<LogSegment>();
@@ -215,14 +215,14 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
     if (segment.systemIdentifier === system && segment.timeline >= timeline && compareLsn(segment.nextLsn, startLsn) > 0)
       later.add(segment);
   }
-  if (later.size === 0) return undefined; // the archive has not come so far yet
-  // A dump is worth having without any log: one that was made before log was archived lacks nothing.
+  if (later.size === 0) return undefined; // the archive has not caught up yet
+  // A dump is complete without log, so one that was made before log was archived has no flaw.
   if (segmentBytes === undefined && !chains.paths.flat().some((segment) => isOfBefore(segment, base))) return undefined;
   const catchingUp = chains.paths.some((path) => {
     const own = path.filter((segment) => later.has(segment)).length;
     return own === later.size && path[0] !== undefined && compareLsn(path[0].startLsn, startLsn) <= 0;
   });
-  if (catchingUp) return undefined; // nor here: it ends within the base's own log
+  if (catchingUp) return undefined; // not caught up either: the archive ends within the base's own log
   const named = chains.breaks.some(
     ({ before, after }) =>
       before?.systemIdentifier === system &&
@@ -232,8 +232,8 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
   if (named) return undefined;
   const to = reachableAgain(bases, system, endLsn);
   if (segmentBytes === undefined) {
-    const from = `the log from position ${startLsn} on, which backup ${base.id} begins with`;
-    const message = `${from}, is not all stored: it stands alone${affected(endedAt, to)}`;
+    const from = `the log from position ${startLsn} on, which backup ${base.id} requires`;
+    const message = `${from}, is incomplete: the backup reaches one instant${affected(endedAt, to)}`;
     return { kind: "missing", segment: startLsn, from: endedAt, to, message };
   }
   const first = segmentNameAt(timeline, parseLsn(startLsn), segmentBytes);
@@ -244,7 +244,7 @@ function flawOfBase(base: LogBase, chains: Chains, bases: readonly LogBase[]): L
     segment: first === last ? first : `${first} to ${last}`,
     from: endedAt,
     to,
-    message: `${which}, which base backup ${base.id} begins with, is not all stored: it stands alone${affected(endedAt, to)}`,
+    message: `${which}, which base backup ${base.id} requires, is incomplete: the backup reaches one instant${affected(endedAt, to)}`,
   };
 }
 

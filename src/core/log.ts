@@ -1,48 +1,48 @@
-// The log archive: what is known of each stored log segment, and which window of it is proven without a gap.
+// The log archive: the facts of each stored log segment, and the recovery window that is proven without a gap.
 import type { ByteFacts } from "./byte-facts.ts";
 
 /**
- * An instant to the microsecond, as PostgreSQL stamps its commits: ISO 8601 UTC with exactly six digits,
- * `2026-11-21T06:00:00.123456Z`. Compares as text.
+ * An instant to the microsecond, the precision of PostgreSQL's commit timestamps: ISO 8601 UTC with exactly six digits,
+ * `2026-11-21T06:00:00.123456Z`. It compares as text.
  */
 export type Micros = string;
 
-/** A commit or abort record: where it begins, where the record before it ends, and the time it is stamped with. */
+/** A commit or abort record: its position, the end of the record before it, and its timestamp. */
 export interface CommitMark {
   readonly lsn: string;
-  /** End of the record before: what replay has reached when it stops before this one. */
+  /** The end of the record before, which is how far replay has come when it stops before this one. */
   readonly previousEnd: string;
   readonly at: Micros;
 }
 
-/** What the engine learns from reading one log segment. Positions as the engine writes them (`0/16B3740`). */
+/** The facts that the engine reads from one log segment. Positions are in the engine's notation (`0/16B3740`). */
 export interface SegmentFacts {
-  /** The engine's own name: `000000010000000000000042`. */
+  /** The engine's name of it: `000000010000000000000042`. */
   readonly name: string;
   readonly timeline: number;
-  /** First position of the segment's file, and the one after its last byte. */
+  /** The first position of the segment's file, and the position after its last byte. */
   readonly startLsn: string;
   readonly nextLsn: string;
   readonly systemIdentifier: string;
-  /** Cut at any length, and named by its first position. Absent: all segments of this log are of one size, and their names count them. */
+  /** The segment has any length and is named by its first position. Absent: all segments have one size, and their names are numbers. */
   readonly free?: true | undefined;
-  /** Complete records that end in it, all with a good checksum. */
+  /** The number of complete records that end in it, all with a valid checksum. */
   readonly records: number;
-  /** End of the last complete record; in a partial segment, how far it is valid. */
+  /** The end of the last complete record. In a partial segment: how far it is valid. */
   readonly endLsn: string;
-  /** Filled only up to `endLsn`: more of it is to come. */
+  /** Filled only up to `endLsn`; more will follow. */
   readonly partial: boolean;
-  /** First and last commit or abort record that ends in it, and the latest time among all of them (they are not monotonic). */
+  /** The first and last commit or abort record that ends in it, and the latest timestamp of all (they are not monotonic). */
   readonly firstCommit?: CommitMark | undefined;
   readonly lastCommit?: CommitMark | undefined;
   readonly maxCommitAt?: Micros | undefined;
-  /** State of a record that runs on into the next segment; opaque, for whoever reads that one. */
+  /** The state of a record that continues in the next segment. Opaque; passed to the reader of that segment. */
   readonly tail?: unknown;
 }
 
 /**
- * A segment as it is stored: the little file beside its bytes, written after them. It is the commit mark of a segment.
- * `previous` is there only when the records were followed across the boundary from exactly those bytes: a chain of digests.
+ * A stored segment, as described by the JSON file beside its bytes, which is written after them and is its commit mark. `previous` is
+ * present only when records were followed across the boundary from exactly those bytes, so that the segments form a chain of digests.
  */
 export interface LogSegment extends SegmentFacts {
   readonly format: 1;
@@ -53,39 +53,39 @@ export interface LogSegment extends SegmentFacts {
   readonly previous?: { readonly name: string; readonly sha256: string } | undefined;
 }
 
-/** Where a backup lies in the log, so that the log can be replayed onto it. It is consistent from `endLsn` on. */
+/** The position of a backup in the log, so that log can be replayed onto it. The backup is consistent from `endLsn` on. */
 export interface LogSpan {
   readonly systemIdentifier: string;
   readonly timeline: number;
   readonly startLsn: string;
   readonly endLsn: string;
-  /** The server's clock just after `endLsn`: every commit before `endLsn` was stamped earlier. */
+  /** The server's clock just after `endLsn`. Every commit before `endLsn` has an earlier timestamp. */
   readonly endedAt: Micros;
 }
 
-/** Where a base backup begins and ends in the log, and what else its recovery needs to know. */
+/** The begin and end of a base backup in the log, and the other facts that its recovery requires. */
 export interface BaseFacts extends LogSpan {
   readonly segmentBytes: number;
   readonly tablespaces: readonly { readonly oid: string; readonly location: string }[];
-  /** Whether data pages carry checksums of their own. */
+  /** Whether data pages have checksums. */
   readonly pageChecksums: boolean;
-  /** The first superuser of the cluster (its name may not be `postgres`): as whom a recovered server is entered. */
+  /** The first superuser of the cluster (its name may not be `postgres`), used to connect to a recovered server. */
   readonly superuser: string;
 }
 
-/** Anything in the log archive that makes a range of time unreachable. */
+/** A flaw in the log archive that makes a range of time unreachable. */
 export interface LogFlaw {
   readonly kind: "missing" | "damaged" | "unlinked" | "other-system";
-  /** Segment or range of segments. */
+  /** The segment or range of segments. */
   readonly segment: string;
-  /** Instants that cannot be reached because of it, as far as they are known. */
+  /** The instants that it makes unreachable, as far as they are known. */
   readonly from?: Micros | undefined;
   readonly to?: Micros | undefined;
   /** One sentence. */
   readonly message: string;
 }
 
-/** A proven window: from the end of a base backup, through segments of which each links to the one before. */
+/** The reachable instants: from the end of a base backup, through segments that each link to the one before. */
 export interface RecoveryWindow {
   readonly earliest: Micros;
   readonly latest: Micros;

@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { compareLsn, formatLsn, historyName, parseLsn, segmentNameAt, timelineAt } from "./lsn.ts";
 import { dateOfMicros, microsOf } from "./micros.ts";
 
-test("positions are compared as numbers, whatever their zeros and case", () => {
+test("positions are compared as numbers, regardless of zeros and case", () => {
   assert.equal(compareLsn("0/0A000000", "0/a000000"), 0);
   assert.ok(compareLsn("9/FFFFFFFF", "A/0") < 0);
   assert.ok(compareLsn("1/0", "0/FFFFFFFF") > 0);
   assert.equal(formatLsn(parseLsn("16/B374D848")), "16/B374D848");
-  for (const wrong of ["", "16", "16/", "x/1", "1/123456789"]) assert.throws(() => parseLsn(wrong), /no position/);
+  for (const wrong of ["", "16", "16/", "x/1", "1/123456789"]) assert.throws(() => parseLsn(wrong), /not a valid log position/);
 });
 
 test("segments are named as the server names them", () => {
@@ -28,7 +28,7 @@ test("a position belongs to the timeline that was left after it", () => {
   );
 });
 
-test("an instant of a Date is told to the microsecond, and back", () => {
+test("a Date converts to microseconds and back", () => {
   assert.equal(microsOf(new Date("2026-11-21T06:00:00.123Z")), "2026-11-21T06:00:00.123000Z");
   assert.equal(dateOfMicros("2026-11-21T06:00:00.123456Z").toISOString(), "2026-11-21T06:00:00.123Z");
 });

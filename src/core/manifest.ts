@@ -1,22 +1,22 @@
-// The manifest: what a backup is and what its bytes must be. It is written last; a backup without one does not exist.
+// The manifest describes a backup and its bytes. It is written last; without a manifest there is no backup.
 import type { ByteFacts } from "./byte-facts.ts";
 import type { Omission } from "./fingerprint.ts";
 import type { BaseFacts, LogSpan } from "./log.ts";
 
 /**
- * How far a dump is of one instant. `snapshot`: all of it was read from one snapshot. `oplog`: it holds what changed while it was
- * being read, and is of one instant once that has been applied. `none`: what changed meanwhile may be in it in part.
+ * The consistency of a dump. `snapshot`: all of it was read from one snapshot. `oplog`: it includes the changes made while it was read,
+ * and is consistent once they are applied. `none`: changes made while it was read may be in it in part.
  */
 export type Consistency = "snapshot" | "oplog" | "none";
 
 export const BACKUP_KINDS = ["full", "data", "schema", "tables", "base"] as const;
 export type BackupKind = (typeof BACKUP_KINDS)[number];
 
-/** One stored object of a backup: one public format, in one zstd frame, in one age file. */
+/** One stored object of a backup: a public format, in one zstd frame, in one age file. */
 export interface ManifestPart {
-  /** `data`, `fingerprint`; `base`, `tablespace-16400`, `manifest` of a base backup. The object's name is `<part>.zst.age` beside the manifest. */
+  /** `data`, `fingerprint`; for a base backup `base`, `tablespace-16400`, `manifest`. The object is `<part>.zst.age` beside the manifest. */
   readonly name: string;
-  /** What the plain bytes are: `pg_dump-custom`, `fingerprint-json`, `mongodump-archive`, `tar`, `backup-manifest`. */
+  /** The format of the plain bytes: `pg_dump-custom`, `fingerprint-json`, `mongodump-archive`, `tar`, `backup-manifest`. */
   readonly content: string;
   readonly plain: ByteFacts;
   readonly stored: ByteFacts;
@@ -24,44 +24,44 @@ export interface ManifestPart {
 
 export interface Manifest {
   readonly format: 1;
-  /** Restore point id: unique, sorts by time. */
+  /** The id of the restore point: unique, sorts by time. */
   readonly id: string;
-  /** Name by the policy's pattern, or the one the user gave. */
+  /** The name, from the policy's pattern or from the user. */
   readonly name: string;
   readonly source: string;
   readonly provider: string;
   readonly engine: string;
   readonly kind: BackupKind;
-  /** The newest restore point of the source when this one was made, and the SHA-256 of its manifest; absent: there was none. */
+  /** The newest restore point of the source when this one was made, and the SHA-256 of its manifest. Absent: there was none. */
   readonly previous?: { readonly id: string; readonly sha256: string } | undefined;
-  /** Chosen tables, for kind `tables`. */
+  /** The chosen tables, for kind `tables`. */
   readonly tables?: readonly string[] | undefined;
-  /** Instants, ISO 8601 UTC with milliseconds. `snapshotAt`: the state of the data is that of this instant. */
+  /** Instants in ISO 8601 UTC with milliseconds. `snapshotAt` is the instant of the data. */
   readonly startedAt: string;
   readonly snapshotAt: string;
   readonly endedAt: string;
-  /** Tiers of the policy this backup was made for; empty for a manual one. */
+  /** The tiers of the policy that this backup was made for. Empty for a manual one. */
   readonly tiers: readonly string[];
   readonly expiresAt?: string | undefined;
-  /** Class it was stored in, where one was asked for. */
+  /** The requested storage class. */
   readonly storageClass?: string | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly madeBy: { readonly user: string; readonly host: string; readonly job: string; readonly lifeboat: string };
-  /** Server and tool versions as they call themselves. */
+  /** The versions that the server and the tools report. */
   readonly server: { readonly version: string; readonly tool: string };
-  /** Size of the data at the source, in bytes, as the source measures it. */
+  /** The size of the data at the source in bytes, as the source reports it. */
   readonly sourceBytes: number;
   readonly parts: readonly ManifestPart[];
-  /** Who can open it: age recipients, or `passphrase`. */
+  /** The age recipients that can open it, or `passphrase`. */
   readonly recipients: readonly string[];
-  /** Where a base backup lies in the log; kind `base` only, which has this in place of a fingerprint. */
+  /** The position of a base backup in the log. Only kind `base` has it, in place of a fingerprint. */
   readonly base?: BaseFacts | undefined;
-  /** Where a dump lies in the log that can be replayed onto it; engines that have such a log. */
+  /** The position of a dump in the log that can be replayed onto it, for engines with such a log. */
   readonly log?: LogSpan | undefined;
-  /** Absent: `snapshot`. */
+  /** Default: `snapshot`. */
   readonly consistency?: Consistency | undefined;
-  /** Summary of the fingerprint part; `digest` is the SHA-256 of its plain bytes. Absent for kind `base`. */
+  /** A summary of the fingerprint part. `digest` is the SHA-256 of its plain bytes. Absent for kind `base`. */
   readonly fingerprint?:
     | {
         readonly algorithm: string;
@@ -71,6 +71,6 @@ export interface Manifest {
         readonly unhashed: number;
       }
     | undefined;
-  /** Everything of the source that these bytes do not bring back, each with the reason. */
+  /** The objects of the source that this backup does not restore, each with the reason. */
   readonly notIncluded: readonly Omission[];
 }

@@ -6,7 +6,7 @@ import { NAME_MAX, NAME_PATTERNS, PLACEHOLDERS, parseName, renderName, slug, val
 
 const at = new Date("2026-11-21T23:59:07.999Z");
 
-test("R5 every name that teams use by hand is rendered, in UTC", () => {
+test("R5 every default pattern is rendered, in UTC", () => {
   const names = Object.fromEntries(
     Object.entries(NAME_PATTERNS).map(([key, pattern]) => [key, renderName(pattern, { at, feature: "billing" })]),
   );
@@ -23,12 +23,12 @@ test("R5 every name that teams use by hand is rendered, in UTC", () => {
   });
 });
 
-test("R5 a taken name gets the first free number, whatever the case", () => {
+test("R5 a taken name gets the first free number, regardless of case", () => {
   assert.equal(renderName("backup-{date}", { at, taken: ["backup-2026-11-20"] }), "backup-2026-11-21");
   assert.equal(renderName("backup-{date}", { at, taken: ["BACKUP-2026-11-21", "backup-2026-11-21-3"] }), "backup-2026-11-21-2");
 });
 
-test("R5 where only the first characters tell names apart, numbers lie within them", () => {
+test("R5 where only leading characters are unique, the number is within them", () => {
   const at = new Date("2026-11-21T10:30:00Z");
   const taken: string[] = [];
   for (let i = 0; i < 12; i++) taken.push(renderName(NAME_PATTERNS.restore, { at, taken, distinctLength: 23 }));
@@ -46,8 +46,8 @@ test("features become slugs", () => {
 const refuses = (run: () => unknown, message: RegExp): void =>
   assert.throws(run, (error) => isLifeboatError(error, "NAME_INVALID") && message.test(error.message));
 
-test("what cannot make a name is refused, and says why", () => {
-  refuses(() => renderName("pre-deploy-{feature}", { at }), /needs the name of a feature/);
+test("an invalid name or pattern is refused with the reason", () => {
+  refuses(() => renderName("pre-deploy-{feature}", { at }), /requires a feature/);
   refuses(() => renderName("pre-deploy-{feature}", { at, feature: "!!" }), /no letter or digit/);
   refuses(() => validatePattern("backup-{dat}"), /\{dat\}; did you mean "date"\?/);
   refuses(() => validatePattern("backup-{date"), /contains "\{"/);
@@ -70,7 +70,7 @@ const patterns = fc
   .filter((pattern) => !/\{[^}]*$/.test(pattern));
 const features = fc.string().filter((text) => slug(text) !== "");
 
-test("R5 rendering never collides, is always valid, and depends on nothing but its arguments", () => {
+test("R5 a rendered name never collides, is always valid, and depends only on the arguments", () => {
   fc.assert(
     fc.property(patterns, instants, features, fc.integer({ min: 1, max: 12 }), (pattern, instant, feature, count) => {
       const taken: string[] = [];
@@ -85,7 +85,7 @@ test("R5 rendering never collides, is always valid, and depends on nothing but i
   );
 });
 
-test("a name made from a pattern tells its instant and its number again", () => {
+test("the instant and number of a rendered name can be parsed back", () => {
   const starts: readonly [string, (iso: string) => string][] = [
     ["backup-{date}", (iso) => `${iso.slice(0, 10)}T00:00:00.000Z`],
     ["weekly.{day}", (iso) => `${iso.slice(0, 10)}T00:00:00.000Z`],
@@ -103,7 +103,7 @@ test("a name made from a pattern tells its instant and its number again", () => 
   );
 });
 
-test("a name too long is cut, and its number stays whole", () => {
+test("a long name is truncated, but its number is not", () => {
   const pattern = "x".repeat(NAME_MAX);
   const second = renderName(pattern, { at, taken: [pattern] });
   assert.equal(second, `${"x".repeat(NAME_MAX - 2)}-2`);

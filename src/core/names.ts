@@ -1,8 +1,8 @@
-// Names of restore points and of what restores make: the policy's patterns, rendered in UTC, never colliding.
+// Names of restore points and of the objects that restores create: the policy's patterns, rendered in UTC, free of collisions.
 import { LifeboatError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** The patterns that teams use by hand today (R5); a policy may name others. */
+/** The default patterns (R5). A policy may name others. */
 export const NAME_PATTERNS = {
   daily: "backup-{date}",
   weekly: "weekly-{date}",
@@ -15,10 +15,10 @@ export const NAME_PATTERNS = {
   mainRestored: "main-restored-{day}",
 } as const;
 
-/** Longest name: short enough for every provider's branches and every file system. */
+/** The longest name, short enough for every provider's branches and every file system. */
 export const NAME_MAX = 100;
 
-/** Digits of an instant's ISO form, by placeholder; `Y`, `M`, `D`, `h`, `m`, `s` stand for year to second. */
+/** The digits of an instant, by placeholder. `Y`, `M`, `D`, `h`, `m`, `s` mean year to second. */
 const INSTANTS: Readonly<Record<string, string>> = {
   date: "YYYY-MM-DD",
   stamp: "YYYYMMDD-hhmmss",
@@ -27,23 +27,23 @@ const INSTANTS: Readonly<Record<string, string>> = {
   month: "YYYY-MM",
 };
 
-/** Every placeholder a pattern may hold. */
+/** All placeholders of a pattern. */
 export const PLACEHOLDERS: readonly string[] = [...Object.keys(INSTANTS), "feature"];
 
 export interface NameFacts {
-  /** The instant the name speaks of; its UTC calendar is used. Years 1 to 9999. */
+  /** The instant in the name, in UTC. Years 1 to 9999. */
   readonly at: Date;
-  /** What `{feature}` stands for; any text, made into a slug. */
+  /** The value of `{feature}`. Any text; it is made into a slug. */
   readonly feature?: string | undefined;
-  /** Names in use; compared without regard to case, since some places ignore it. */
+  /** The names in use. They are compared case-insensitively, because some storage ignores case. */
   readonly taken?: Iterable<string> | undefined;
-  /** How many first characters tell two names apart. Default: all. */
+  /** How many leading characters must be unique. Default: all. */
   readonly distinctLength?: number | undefined;
 }
 
 /**
- * The pattern's name for these facts; when that is taken, the first free of `-2`, `-3`, … after it (or within what tells names apart). The same facts
- * give the same name. NAME_INVALID when the pattern is wrong or needs a feature that was not given.
+ * Renders the pattern. When the name is taken, it appends the first free of `-2`, `-3`, … (within the leading characters that must be
+ * unique). The same facts give the same name. Throws NAME_INVALID when the pattern is invalid or requires a feature that was not given.
  */
 export function renderName(pattern: string, facts: NameFacts): string {
   validatePattern(pattern);
@@ -74,13 +74,13 @@ function renderInstant(shape: string, at: Date): string {
   return shape.replace(/YYYY|MM|DD|hh|mm|ss/g, (unit) => digits[unit] ?? unit);
 }
 
-/** What is hung on the name of a table that is brought back beside the live one: `_restored_202611211030`, UTC. */
+/** Returns the suffix of a table that is restored beside the live one: `_restored_202611211030`, UTC. */
 export const restoredSuffix = (at: Date): string => `_restored_${renderInstant("YYYYMMDDhhmm", at)}`;
 
-/** Longest name of a database, in bytes: PostgreSQL's. */
+/** The longest name of a PostgreSQL database, in bytes. */
 const DATABASE_NAME_BYTES = 63;
 
-/** The name under which a replaced database is kept: `shop_before_20261121103000`, UTC. A long name is cut, so that the server takes it. */
+/** Returns the name under which a replaced database is kept: `shop_before_20261121103000`, UTC. Long names are truncated to fit the server. */
 export function beforeName(database: string, at: Date): string {
   const suffix = `_before_${renderInstant("YYYYMMDDhhmmss", at)}`;
   const letters = [...database];
@@ -89,8 +89,8 @@ export function beforeName(database: string, at: Date): string {
 }
 
 /**
- * Lower-case letters, digits, dots and underscores of a text, the rest as single dashes: `feature/Größe v1.5` becomes
- * `feature-grosse-v1.5`. Empty when nothing of the text can be kept.
+ * Reduces a text to lower-case letters, digits, dots and underscores, with single dashes for the rest: `feature/Größe v1.5` becomes
+ * `feature-grosse-v1.5`. Empty when no character remains.
  */
 export function slug(text: string): string {
   return text
@@ -105,23 +105,24 @@ export function slug(text: string): string {
 }
 
 function slugOf(feature: string | undefined, pattern: string): string {
-  if (feature === undefined) throw invalid(`the name pattern "${pattern}" needs the name of a feature, and none was given`);
+  if (feature === undefined) throw invalid(`the name pattern "${pattern}" requires a feature, and none was given`);
   const text = slug(feature);
-  if (text === "") throw invalid(`"${feature}" has no letter or digit that a name could keep`);
+  if (text === "") throw invalid(`"${feature}" has no letter or digit for a name`);
   return text;
 }
 
-/** The name itself when it is valid: letters, digits, `.`, `-`, `_`, starting with a letter or digit, at most 100 characters. Else NAME_INVALID. */
+/** Returns the name when it is valid: letters, digits, `.`, `-`, `_`, a letter or digit first, at most 100 characters. Throws NAME_INVALID. */
 export function validateName(name: string): string {
   if (name === "") throw invalid("a name must not be empty");
-  if (name.length > NAME_MAX) throw invalid(`the name "${name.slice(0, 20)}…" has ${name.length} characters, and ${NAME_MAX} are allowed`);
+  if (name.length > NAME_MAX)
+    throw invalid(`the name "${name.slice(0, 20)}…" has ${name.length} characters; at most ${NAME_MAX} are allowed`);
   if (!/^[A-Za-z0-9]/.test(name)) throw invalid(`the name "${name}" starts with "${[...name][0]}"`);
   const wrong = /[^A-Za-z0-9._-]/u.exec(name);
   if (wrong !== null) throw invalid(`the name "${name}" contains "${wrong[0]}"`);
   return name;
 }
 
-/** The pattern itself when names can be made of it. Else NAME_INVALID, with the nearest placeholder. */
+/** Returns the pattern when it is valid. Throws NAME_INVALID with the nearest placeholder. */
 export function validatePattern(pattern: string): string {
   for (const [whole, key = ""] of pattern.matchAll(/\{([^{}]*)\}/g)) {
     if (!PLACEHOLDERS.includes(key)) {
@@ -130,20 +131,20 @@ export function validatePattern(pattern: string): string {
       });
     }
   }
-  // Whatever a placeholder becomes begins with a letter or digit and holds nothing else that a name may not.
+  // The value of every placeholder begins with a letter or digit and holds only characters that a name may have.
   validateName(pattern.replace(/\{\w+\}/g, "0"));
   return pattern;
 }
 
 export interface ParsedName {
-  /** The instant the name speaks of, as far as the name tells it (start of its second, minute, day or month, UTC). */
+  /** The instant in the name, to the precision of the name (start of its second, minute, day or month, UTC). */
   readonly at?: Date | undefined;
   readonly feature?: string | undefined;
-  /** 1 for the plain name, 2 for `-2` and so on. A number that ends a feature is taken for a part of the feature. */
+  /** 1 for the plain name, 2 for `-2`, and so on. A number at the end of a feature counts as part of the feature. */
   readonly count: number;
 }
 
-/** What a name made from the pattern says, or undefined when it was not made from it. Names cut at the limit are not recognised. */
+/** Parses a name by its pattern. Returns undefined when it does not match. Truncated names are not recognised. */
 export function parseName(pattern: string, name: string): ParsedName | undefined {
   validatePattern(pattern);
   const keys: string[] = [];
@@ -165,7 +166,7 @@ export function parseName(pattern: string, name: string): ParsedName | undefined
     else {
       const instant = parseInstant(text);
       if (instant === undefined) return undefined;
-      if (at === undefined || instant > at) at = instant; // of several, the most precise one
+      if (at === undefined || instant > at) at = instant; // the most precise of several
     }
   }
   return { at, feature, count };

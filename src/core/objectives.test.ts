@@ -11,7 +11,7 @@ import {
   SCENARIO_RTO_SECONDS,
 } from "./objectives.ts";
 
-test("R29 objectives default by provider, for all together and by scenario", () => {
+test("R29 objectives have defaults by provider, for all sources together, and by scenario", () => {
   const minutes = ({ rtoSeconds = 0, rpoSeconds = 0 }: Objective): number[] => [rtoSeconds / 60, rpoSeconds / 60];
   assert.deepEqual(minutes(objectiveOf("neon")), [15, 1]);
   assert.deepEqual(minutes(objectiveOf("atlas")), [30, 5]);
@@ -20,12 +20,12 @@ test("R29 objectives default by provider, for all together and by scenario", () 
   assert.deepEqual(SCENARIO_RTO_SECONDS, { pointInTime: 900, snapshot: 600, surgical: 1800, fullDisaster: 3600 });
 });
 
-test("R29 what the configuration says goes before the default, each by itself", () => {
+test("R29 each configured objective replaces its default", () => {
   assert.deepEqual(objectiveOf("neon", { rpoSeconds: 7 }), { rtoSeconds: 900, rpoSeconds: 7 });
   assert.deepEqual(objectiveOf("neon", { rtoSeconds: 0 }), { rtoSeconds: 0, rpoSeconds: 60 });
 });
 
-test("R31 an objective is met up to the very second that was promised", () => {
+test("R31 a figure that equals the objective meets it", () => {
   const outcome = (measured: number) => judgeObjective({ rtoSeconds: 900 }, { rtoSeconds: measured })[0]?.outcome;
   assert.deepEqual([0, 899, 900, 900.001].map(outcome), ["pass", "pass", "pass", "fail"]);
   const [check] = judgeObjective({ rtoSeconds: 900 }, { rtoSeconds: 1000 });
@@ -33,13 +33,13 @@ test("R31 an objective is met up to the very second that was promised", () => {
     name: "recovery time (RTO)",
     kind: "objective",
     outcome: "fail",
-    message: "it took 16m 40s, at most 15m is promised",
+    message: "16m 40s (objective: at most 15m)",
     expected: "at most 15m",
     actual: "16m 40s",
   });
 });
 
-test("R33 what was not measured is inconclusive, and what was not promised is not judged", () => {
+test("R33 an unmeasured figure is inconclusive, and a figure without an objective is not judged", () => {
   for (const rpoSeconds of [undefined, Number.NaN, -1]) {
     assert.deepEqual(
       judgeObjective({ rpoSeconds: 60 }, { rpoSeconds }).map(({ outcome }) => outcome),
@@ -65,11 +65,11 @@ test("R33 an objective passes only with a measurement within it", () => {
   );
 });
 
-test("lost work counts from the snapshot's instant to the accident", () => {
+test("data loss counts from the instant of the snapshot to the incident", () => {
   const snapshotAt = new Date("2026-11-25T02:00:00Z");
   const after = (seconds: number) => achievedRpoSeconds(snapshotAt, new Date(snapshotAt.getTime() + seconds * 1000));
   assert.equal(after(90.5), 90.5);
   assert.equal(after(0), 0);
-  assert.equal(after(-60), 0, "clocks may differ by a minute");
-  assert.equal(after(-60.001), undefined, "a snapshot that holds the accident measures nothing");
+  assert.equal(after(-60), 0, "clock skew of a minute is tolerated");
+  assert.equal(after(-60.001), undefined, "a snapshot that contains the incident measures nothing");
 });

@@ -1,14 +1,14 @@
-// What a team promises (RTO, RPO), the defaults of R29, and the judgement of what was measured.
+// Recovery objectives (RTO, RPO), the defaults of R29, and the judgement of measured figures.
 import { formatDuration } from "./duration.ts";
 import type { Check } from "./verdict.ts";
 
-/** Seconds; absent: nothing is promised. */
+/** In seconds. Absent: there is no objective. */
 export interface Objective {
   readonly rtoSeconds?: number | undefined;
   readonly rpoSeconds?: number | undefined;
 }
 
-/** Seconds; absent: it was not measured, which is never a pass. */
+/** In seconds. Absent: not measured, which is never a pass. */
 export interface Achieved {
   readonly rtoSeconds?: number | undefined;
   readonly rpoSeconds?: number | undefined;
@@ -17,10 +17,10 @@ export interface Achieved {
 const MINUTE = 60;
 const HOUR = 3600;
 
-/** For backups by dump, whoever runs the server. */
+/** For backups by dump, on any provider. */
 const DUMPS = { rtoSeconds: HOUR, rpoSeconds: 24 * HOUR } as const;
 
-/** Objectives of a source whose configuration names none, by provider. */
+/** The objectives of a source whose configuration names none, by provider. */
 export const DEFAULT_OBJECTIVES: Readonly<Record<string, Promised>> = {
   neon: { rtoSeconds: 15 * MINUTE, rpoSeconds: MINUTE },
   atlas: { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE },
@@ -28,10 +28,10 @@ export const DEFAULT_OBJECTIVES: Readonly<Record<string, Promised>> = {
   mongodb: DUMPS,
 };
 
-/** For all sources brought back together. */
+/** For all sources recovered together. */
 export const COMBINED_OBJECTIVE: Promised = { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE };
 
-/** RTO by scenario, for the runbook and for drills of that scenario. */
+/** The RTO by scenario, for the runbook and for drills of that scenario. */
 export const SCENARIO_RTO_SECONDS = {
   pointInTime: 15 * MINUTE,
   snapshot: 10 * MINUTE,
@@ -39,13 +39,13 @@ export const SCENARIO_RTO_SECONDS = {
   fullDisaster: HOUR,
 } as const;
 
-/** An objective with nothing left open. */
+/** An objective with both figures. */
 export interface Promised {
   readonly rtoSeconds: number;
   readonly rpoSeconds: number;
 }
 
-/** What the configuration says, completed by the provider's defaults; an unknown provider is judged as dumps are. */
+/** Completes the configured objective with the provider's defaults. An unknown provider gets those of dumps. */
 export function objectiveOf(provider: string, configured: Objective = {}): Promised {
   const defaults = Object.hasOwn(DEFAULT_OBJECTIVES, provider) ? DEFAULT_OBJECTIVES[provider] : undefined;
   return {
@@ -54,13 +54,13 @@ export function objectiveOf(provider: string, configured: Objective = {}): Promi
   };
 }
 
-/** How far the clocks of source and tool may differ before an instant counts as wrong. */
+/** How far the clocks of the source and this machine may differ before an instant counts as wrong. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 
 /**
- * Seconds of work lost: from the snapshot's instant (not the backup's end: what was written meanwhile is not in it) to
- * the accident, which for a drill is the moment it began. A snapshot after the accident holds the accident too and
- * measures nothing: undefined; less than a minute after, clocks differ: 0.
+ * Returns the data loss in seconds: from the instant of the snapshot (not the end of the backup, because later writes are not in it) to
+ * the incident, which for a drill is its begin. A snapshot taken after the incident contains the incident and measures nothing, so the
+ * result is undefined. Less than a minute after counts as clock skew: 0.
  */
 export function achievedRpoSeconds(snapshotAt: Date, accidentAt: Date): number | undefined {
   const lostMs = accidentAt.getTime() - snapshotAt.getTime();
@@ -68,26 +68,26 @@ export function achievedRpoSeconds(snapshotAt: Date, accidentAt: Date): number |
 }
 
 const MEASURES = [
-  { key: "rtoSeconds", name: "recovery time (RTO)", did: "it took" },
-  { key: "rpoSeconds", name: "lost work (RPO)", did: "the loss would be" },
+  { key: "rtoSeconds", name: "recovery time (RTO)" },
+  { key: "rpoSeconds", name: "data loss (RPO)" },
 ] as const;
 
-/** One check of kind `objective` for each promise: met at exactly the promise, inconclusive where nothing was measured. */
+/** Makes one check of kind `objective` for each objective. A figure equal to the objective meets it; an unmeasured one is inconclusive. */
 export function judgeObjective(objective: Objective, achieved: Achieved): Check[] {
   const checks: Check[] = [];
-  for (const { key, name, did } of MEASURES) {
-    const promised = objective[key];
-    if (promised === undefined) continue;
+  for (const { key, name } of MEASURES) {
+    const limit = objective[key];
+    if (limit === undefined) continue;
     const measured = achieved[key];
-    const expected = `at most ${formatDuration(promised * 1000)}`;
+    const expected = `at most ${formatDuration(limit * 1000)}`;
     const kind = "objective" as const;
     if (measured === undefined || !(measured >= 0)) {
-      checks.push({ name, kind, outcome: "inconclusive", message: `${expected} is promised, and nothing was measured`, expected });
+      checks.push({ name, kind, outcome: "inconclusive", message: `not measured (objective: ${expected})`, expected });
       continue;
     }
     const actual = formatDuration(measured * 1000);
-    const outcome = measured <= promised ? "pass" : "fail";
-    checks.push({ name, kind, outcome, message: `${did} ${actual}, ${expected} is promised`, expected, actual });
+    const outcome = measured <= limit ? "pass" : "fail";
+    checks.push({ name, kind, outcome, message: `${actual} (objective: ${expected})`, expected, actual });
   }
   return checks;
 }

@@ -1,4 +1,4 @@
-// The kinds of single value an option can have.
+// The types of single option values.
 import { didYouMean } from "../core/suggest.ts";
 import { Mismatch, type Scalar, type Type } from "./option.ts";
 
@@ -12,7 +12,7 @@ export const text = scalar("text", { type: "string" }, (raw) => {
   return value;
 });
 
-/** A path, absolute when loaded. */
+/** A path; absolute when loaded. */
 export const path = scalar("path", { type: "string" }, (raw, absolute) => {
   if (typeof raw !== "string" || raw.trim() === "") throw new Mismatch("must be a path");
   return absolute(raw);
@@ -24,7 +24,7 @@ export const flag = scalar("true or false", { type: "boolean" }, (raw) => {
   throw new Mismatch("must be true or false");
 });
 
-/** `true` and nothing else: for a question that cannot be asked the other way round. */
+/** Only `true`, for an option that cannot be switched off. */
 export const always = scalar("`true`", { const: true }, (raw) => {
   if (raw !== true) throw new Mismatch("must be true, or left out");
   return true as const;
@@ -41,14 +41,14 @@ export function integer(min = 0): Type<number> {
 
 const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
 
-/** An amount of bytes, as `8GB`; units are powers of 1024, as PostgreSQL's. */
+/** A size such as `8GB`. Units are powers of 1024, as in PostgreSQL. */
 export const bytes = scalar("amount of bytes", { type: "string", pattern: "^\\d+(B|KB|MB|GB|TB)$" }, (raw) => {
   const [, count, unit = ""] = /^(\d+)(B|KB|MB|GB|TB)$/.exec(String(raw)) ?? [];
-  if (count === undefined) throw new Mismatch("must be an amount of bytes, as 512MB or 8GB");
+  if (count === undefined) throw new Mismatch("must be a size such as 512MB or 8GB");
   return Number(count) * (UNITS[unit] ?? 1);
 });
 
-/** One of a few words. */
+/** One of the given words. */
 export function oneOf<const W extends string>(words: readonly W[]): Type<W> {
   return scalar(words.map((word) => `\`${word}\``).join(", "), { enum: words }, (raw) => {
     const found = words.find((word) => word === raw);
@@ -58,10 +58,10 @@ export function oneOf<const W extends string>(words: readonly W[]): Type<W> {
   });
 }
 
-/** The number of a format: this and no other. */
+/** The number of a format: exactly this one. */
 export function exactly<const N extends number>(number: N): Type<N> {
   return scalar(`\`${number}\``, { const: number }, (raw) => {
-    if (raw !== number) throw new Mismatch(`must be ${number}: this version of Lifeboat knows no other`);
+    if (raw !== number) throw new Mismatch(`must be ${number}, the only format that this version of Lifeboat supports`);
     return number;
   });
 }

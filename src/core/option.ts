@@ -1,13 +1,13 @@
-// How an option is declared, once: parser, editor schema, documentation and redaction all come from the declaration.
+// Declarations of options. Parser, editor schema, documentation and redaction are derived from them.
 
-/** A single value: how it is read, and what an editor may accept. */
+/** A single value: its parser, and the JSON schema for editors. */
 export interface Scalar {
   readonly shape: "scalar";
-  /** What the documentation calls it. */
+  /** Its name in the documentation. */
   readonly word: string;
-  /** JSON schema of the written form. */
+  /** The JSON schema of the written form. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Reads what was written; throws Mismatch. `absolute` makes a path whole: relative ones start at the file's folder. */
+  /** Parses the written form. Throws Mismatch. `absolute` resolves a path relative to the folder of the file. */
   read(raw: string | number | boolean, absolute: (path: string) => string): unknown;
 }
 
@@ -17,7 +17,7 @@ export interface List {
   readonly item: Shape;
 }
 
-/** Entries whose names the user chooses. */
+/** Entries with names that the user chooses. */
 export interface Named {
   readonly shape: "named";
   readonly word: string;
@@ -28,46 +28,46 @@ export interface Section {
   readonly shape: "section";
   readonly word: string;
   readonly table: OptionTable;
-  /** A rule over several options: what is wrong, as a sentence, or undefined. Sees what was written, not what it means; what the file names itself, and not by default, is in `keys`. */
+  /** A rule over several options. Returns what is wrong as a sentence, or undefined. It sees the written form; `keys` holds the options that the file sets. */
   readonly rule?: Rule | undefined;
 }
 
 export type Rule = (written: Readonly<Record<string, unknown>>, keys: readonly string[]) => string | Misplaced | undefined;
 
-/** What is wrong of one option of the section, or of one below it: told at its value. */
+/** What is wrong with one option of the section, or of a section below. It is reported at the option's value. */
 export interface Misplaced {
   readonly path: readonly string[];
   readonly message: string;
 }
 
-/** Which variable gives the value, by the word that another option of the section has: what speaks of one choice never serves another. */
+/** The variable that gives the value, by the value of another option of the section. */
 export interface EnvBy {
   readonly option: string;
   readonly names: Readonly<Record<string, string>>;
-  /** With one of these in the file, the variable is left alone: the file has answered the question in another way. */
+  /** When the file sets one of these options, the variable is not read. */
   readonly unless?: readonly string[];
 }
 
 export type Shape = Scalar | List | Named | Section;
 
-/** A shape, and the type of what it gives when loaded (`gives` is never set). */
+/** A shape, and the type of its loaded value (`gives` is never set). */
 export type Type<T> = Shape & { readonly gives?: T };
 
-/** Thrown by `read`: what is wrong, as the end of a sentence that begins with the option's name ("must be …"). Never repeats a secret. */
+/** Thrown by `read`. The message ends a sentence that begins with the option's name ("must be …"). It never repeats a secret. */
 export class Mismatch extends Error {}
 
 export interface Option<T = unknown> {
   readonly type: Type<T>;
-  /** One line: what it does. */
+  /** What it does, in one line. */
   readonly help: string;
-  /** The property's name when loaded, where the unit belongs into it (`rto` → `rtoMs`). */
+  /** The name of the loaded property, where it includes the unit (`rto` → `rtoMs`). */
   readonly as?: string;
   readonly required?: true;
-  /** As a user would write it. */
+  /** An example, as a user would write it. */
   readonly default?: unknown;
-  /** Environment variable that gives the value when the file says nothing. */
+  /** The environment variable that gives the value when the file does not set it. */
   readonly env?: string | EnvBy;
-  /** Struck out of every message. */
+  /** Redacted in every message. */
   readonly secret?: true;
   readonly example?: string;
 }
@@ -78,10 +78,10 @@ export type OptionTable = Readonly<Record<string, Option<any>>>;
 type ValueOf<O> = O extends { type: Type<infer T> } ? (O extends { required: true } | { default: unknown } ? T : T | undefined) : never;
 type NameOf<K, O> = O extends { as: infer A extends string } ? A : K;
 
-/** What a table's options become when loaded: defaults filled, durations in milliseconds, names with their units. */
+/** The loaded options of a table: with defaults, durations in milliseconds, and units in names. */
 export type Values<T extends OptionTable> = { readonly [K in keyof T as NameOf<K, T[K]>]: ValueOf<T[K]> };
 
-/** The variable that gives this option's value beside these others of its section; undefined: none does. */
+/** Returns the variable that gives this option's value, given the other options of its section. Undefined: none. */
 export function variableOf({ env }: Option, beside: Readonly<Record<string, unknown>>): string | undefined {
   if (env === undefined || typeof env === "string") return env;
   const word = beside[env.option];

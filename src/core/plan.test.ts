@@ -14,7 +14,7 @@ const plan: Plan = {
   refusals: [],
 };
 
-test("a plan says each effect, its object and its reason on a line", () => {
+test("a plan shows each effect, its object and its reason on one line", () => {
   assert.equal(
     renderPlan(plan),
     [
@@ -27,7 +27,7 @@ test("a plan says each effect, its object and its reason on a line", () => {
   );
 });
 
-test("a plan that is refused says why, and that nothing will be done", () => {
+test("a refused plan shows the reason, and that nothing will be done", () => {
   const refusals = [{ code: "RESTORE_TARGET_NOT_EMPTY", message: "shop_new holds public.users" }] as const;
   assert.match(
     renderPlan({ ...plan, refusals }),
@@ -35,7 +35,7 @@ test("a plan that is refused says why, and that nothing will be done", () => {
   );
 });
 
-test("an empty plan says that there is nothing to do, and only a step with an effect has one", () => {
+test("an empty plan shows that there is nothing to do, and only steps with effects count", () => {
   assert.equal(renderPlan({ ...plan, steps: [] }), "restore shop:\n  nothing to do");
   assert.ok(hasEffect(plan));
   assert.ok(!hasEffect({ ...plan, steps: plan.steps.slice(0, 1) }));

@@ -1,4 +1,4 @@
-// What would be done, before it is done: the same words on the command line, in the API and in an approval.
+// A plan: what an operation will do, before it does it. The command line, the API and an approval all show the same plan.
 import type { ErrorCode } from "./errors.ts";
 import type { Micros } from "./log.ts";
 import { type Asked, askedInWords, inWords, type Understood } from "./recovery-target.ts";
@@ -7,55 +7,55 @@ import { shown } from "./visible.ts";
 export type PlanEffect = "create" | "change" | "remove" | "none";
 
 export interface PlanStep {
-  /** What is acted on, and how: `create database shop_new`. */
+  /** The action and its object: `create database shop_new`. */
   readonly what: string;
   readonly effect: PlanEffect;
   readonly reason: string;
 }
 
-/** Why it would not be done; with any, nothing is. */
+/** A reason not to carry out the plan. With any refusal nothing is done. */
 export interface PlanRefusal {
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** Code that carrying it out would run, of one kind. */
+/** Code of one kind that the plan would run. */
 export interface PlanCode {
   readonly kind: string;
   readonly count: number;
-  /** A few of the objects that hold it. */
+  /** Some of the objects that contain it. */
   readonly names: readonly string[];
 }
 
-/** How the data is reached. */
+/** The route to the data. */
 export interface PlanRoute {
-  /** The provider's history, a base backup and its WAL, or a stored backup. */
+  /** The provider's history, a base backup with its WAL, or a stored backup. */
   readonly kind: "provider" | "cluster" | "copy";
   readonly what: string;
-  /** Why by that, where there are several. */
+  /** Why this route is taken, where there are several. */
   readonly why: string;
-  /** The instant whose data comes; absent: only the provider knows. */
+  /** The instant of the data. Absent: only the provider knows it. */
   readonly at?: Micros | undefined;
 }
 
 export interface Plan {
   readonly verb: string;
   readonly source: string;
-  /** What was asked for, as it was understood. */
+  /** The recovery target, as understood. */
   readonly to?: Asked | undefined;
   readonly route?: (PlanRoute & { readonly holds?: Understood | undefined }) | undefined;
   readonly steps: readonly PlanStep[];
   readonly refusals: readonly PlanRefusal[];
-  /** Code of somewhere else that it would run. Absent: not asked, or none. */
+  /** Foreign code that the plan would run. Absent: not examined, or none. */
   readonly code?: readonly PlanCode[] | undefined;
 }
 
 const SIGNS: Readonly<Record<PlanEffect, string>> = { create: "+", change: "~", remove: "-", none: " " };
 
-/** Whether carrying it out would change anything; a refused plan is not carried out. */
+/** Tells whether the plan changes anything. A refused plan is not carried out. */
 export const hasEffect = (plan: Plan): boolean => plan.refusals.length === 0 && plan.steps.some((step) => step.effect !== "none");
 
-/** The plan as plain text, one step a line, no colour, no newline at the end. */
+/** Renders the plan as plain text, one step per line, without colour or a final newline. */
 export function renderPlan(given: Plan): string {
   const plan = shown(given);
   const lines = [`${plan.verb} ${plan.source}:`];

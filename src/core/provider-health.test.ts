@@ -9,11 +9,11 @@ const window = { earliest: new Date(now.getTime() - 7 * DAY_MS), latest: now };
 const well: ProviderFacts = { windowMs: 7 * DAY_MS, window, limits: [], drift: [], rules: [], now };
 const codes = (change: Partial<ProviderFacts>): string[] => [...providerReasons({ ...well, ...change })].map(({ code }) => code);
 
-test("a provider that has what the policy wants gives no reason", () => {
+test("a provider that matches the policy gives no finding", () => {
   assert.deepEqual(codes({}), []);
 });
 
-test("R16 scratch that no job is responsible for is named, and is no health", () => {
+test("R16 orphaned scratch is named and is a finding", () => {
   const reasons = [...providerReasons({ ...well, orphans: ["lifeboat-00dka1v0000000"] })];
   assert.deepEqual(
     reasons.map(({ code }) => code),
@@ -23,7 +23,7 @@ test("R16 scratch that no job is responsible for is named, and is no health", ()
   assert.equal(HEALTH_CODES.ORPHANED_SCRATCH, "fail");
 });
 
-test("a history that is off is said once, not also as drift", () => {
+test("a disabled history is reported once, not also as drift", () => {
   const drift = [{ setting: "history window", message: "set the history window to 7d (it is off)" }];
   assert.deepEqual(codes({ window: undefined, drift }), ["PITR_OFF"]);
 });
@@ -38,14 +38,14 @@ test("R1 R4 a short window and a missing protection have codes of their own; wha
   assert.deepEqual(codes({ drift }), ["WINDOW_SHORT", "PROTECTION_OFF", "DRIFT", "DRIFT"]);
 });
 
-test("R3 from four fifths of a limit on it is warned of", () => {
+test("R3 use of 80 % of a limit causes a warning", () => {
   const limit = (used: number, max?: number) => ({ name: "branches", used, max });
   assert.deepEqual(codes({ limits: [limit(7, 10)] }), []);
   assert.deepEqual(codes({ limits: [limit(8, 10)] }), ["LIMIT_NEAR"]);
   assert.deepEqual(codes({ limits: [limit(900), limit(0, 0)] }), []);
 });
 
-test("a rule whose point is missing is overdue an hour after its slot", () => {
+test("a snapshot rule is overdue an hour after its slot", () => {
   const tier = { tier: "backup-{date}", cron: "0 0 * * *", keepMs: DAY_MS };
   const of = (newest?: string) => codes({ rules: [{ tier, newest: newest === undefined ? undefined : new Date(newest) }] });
   assert.deepEqual(of("2026-11-21T00:05:00Z"), []);
@@ -53,7 +53,7 @@ test("a rule whose point is missing is overdue an hour after its slot", () => {
   assert.deepEqual(of(), ["SNAPSHOT_OVERDUE"]);
 });
 
-test("a provider that could not be asked makes the verdict inconclusive, and nothing else is claimed of it", () => {
+test("a provider that could not be queried makes the verdict inconclusive, and gives no other finding", () => {
   const reasons = [...providerReasons({ ...well, notAsked: "no answer" })];
   assert.deepEqual(
     reasons.map(({ code }) => code),
@@ -65,7 +65,7 @@ test("a provider that could not be asked makes the verdict inconclusive, and not
   assert.equal(judged.verdict, "inconclusive");
 });
 
-test("a window whose drill passed needs no backup, unless the policy wants some in the repository", () => {
+test("a window with a passed drill requires no backup, unless the policy stores backups in the repository", () => {
   const base = { points: [], objective: { rpoSeconds: 60 }, now, reachable: true, window, provider: [] };
   const lastDrill = { verdict: "pass" as const, endedAt: now };
   assert.equal(judgeSource({ ...base, policy: { tiers: [] }, lastDrill }).verdict, "pass");
@@ -76,7 +76,7 @@ test("a window whose drill passed needs no backup, unless the policy wants some 
   );
 });
 
-test("R14 a rule of the provider's own schedule is missing once one was due since that schedule is known to run, not before", () => {
+test("R14 a snapshot of the provider's schedule is missing only if due since the schedule first ran", () => {
   const tier = { tier: "weekly-{date}", cron: "0 0 * * 0", keepMs: 84 * DAY_MS };
   const of = (since: string, newest?: string): string[] =>
     [

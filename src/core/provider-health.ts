@@ -1,30 +1,30 @@
-// What a provider's settings say about protection, as reasons of health. Drift that a plan's cap causes is no alarm of its own:
-// it is said, and makes the verdict inconclusive, for nobody can mend it from here.
+// Findings about a provider's settings, as reasons of health. Drift caused by a cap of the provider's plan raises no alarm; it makes the
+// verdict inconclusive, because Lifeboat cannot fix it.
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { HealthReason } from "./health.ts";
 import { missedSlot, type Tier } from "./tiers.ts";
 
 export interface ProviderFacts {
-  /** Why the provider could not be asked, in one sentence. */
+  /** Why the provider could not be queried, in one sentence. */
   readonly notAsked?: string | undefined;
-  /** How far back any instant is to be reachable. */
+  /** How far back any instant must be reachable. */
   readonly windowMs?: number | undefined;
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
   readonly limits: readonly { readonly name: string; readonly used: number; readonly max?: number | undefined }[];
   readonly drift: readonly { readonly setting: string; readonly message: string; readonly blocked?: string | undefined }[];
-  /** Rules of snapshots, and the newest point of each. */
+  /** The snapshot rules, and the newest snapshot of each. */
   readonly rules: readonly {
     readonly tier: Tier;
     readonly newest?: Date | undefined;
-    /** Since when the provider's schedule is known to run: what was not due since cannot be missing. */
+    /** When the provider's schedule was first known to run. A snapshot that was due earlier cannot be missing. */
     readonly since?: Date | undefined;
   }[];
-  /** Names of scratch places that no job is responsible for. */
+  /** The names of orphaned scratch resources. */
   readonly orphans?: readonly string[] | undefined;
   readonly now: Date;
 }
 
-/** Use of a limit from which it is warned of (R3). */
+/** The use of a limit that causes a warning (R3). */
 export const LIMIT_NEAR_SHARE = 0.8;
 
 export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
@@ -34,7 +34,7 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
     return;
   }
   const off = window === undefined && windowMs !== undefined && windowMs > 0;
-  if (off) yield { code: "PITR_OFF", message: `no past instant can be reached, and ${formatDuration(windowMs)} are wanted` };
+  if (off) yield { code: "PITR_OFF", message: `no past instant can be reached (configured window: ${formatDuration(windowMs)})` };
   for (const { setting, message, blocked } of drift) {
     if (setting === HISTORY && off) continue;
     if (blocked !== undefined) yield { code: "DRIFT", message: `${message}: ${blocked}` };
@@ -42,7 +42,7 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
   }
   yield* overdue(facts);
   for (const name of facts.orphans ?? []) {
-    yield { code: "ORPHANED_SCRATCH", message: `scratch ${name} is still there and costs money: run \`lifeboat jobs recover\`` };
+    yield { code: "ORPHANED_SCRATCH", message: `scratch ${name} is orphaned and costs money: run \`lifeboat jobs recover\`` };
   }
   for (const { name, used, max } of limits) {
     if (max === undefined || max <= 0 || used / max < LIMIT_NEAR_SHARE) continue;

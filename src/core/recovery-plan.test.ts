@@ -19,7 +19,7 @@ const refusal = (run: () => unknown): { code: string; message: string } => {
   throw new Error("it was not refused");
 };
 
-test("R25 for an instant, the first segment with a later commit is walked, and the newest base before the stop is taken", () => {
+test("R25 for an instant, the first segment with a later commit is walked, from the newest base before it", () => {
   const located = locate("shop", windows, { kind: "time", at: at(45) });
   assert.deepEqual(
     located.candidates.map(({ segment, before }) => [segment.name, before?.name]),
@@ -33,7 +33,7 @@ test("R25 for an instant, the first segment with a later commit is walked, and t
   assert.deepEqual([plan.stopBefore, plan.expectedEnd, plan.timeline], [lsn(5.5), lsn(5.5), 1]);
 });
 
-test("R25 a record that runs on into the next segment needs that segment too: a server reads it before it stops", () => {
+test("R25 a record that continues in the next segment requires that segment too", () => {
   const located = locate("shop", windows, { kind: "lsn", lsn: lsn(4.9) });
   const plan = planFrom(located, { lsn: lsn(4.95), previousEnd: lsn(4.9) }, segments[4]);
   assert.deepEqual(
@@ -47,7 +47,7 @@ test("R25 an instant before the second base ended is reached from the first", ()
   assert.deepEqual([plan.base.id, plan.chain.map(({ name }) => name)], ["b1", [1, 2, 3, 4].map((number) => nameOf(number))]);
 });
 
-test("R25 both edges of the window can be reached; a microsecond outside is refused with both edges", () => {
+test("R25 both ends of the window can be reached; a microsecond outside is refused with both ends", () => {
   const { candidates } = locate("shop", windows, { kind: "time", at: at(11) });
   assert.equal(candidates[0]?.segment.name, nameOf(2));
   const last = planFrom(locate("shop", windows, { kind: "time", at: at(60) }), undefined);
@@ -68,7 +68,7 @@ test("R25 a position is reached by stopping before the first record that begins 
   assert.match(message, new RegExp(`from ${lsn(1.6)} to ${lsn(7)}, not to ${lsn(1.5)}`));
 });
 
-test("R25 an instant within a gap is refused, and the refusal names the gap", () => {
+test("R25 an instant within a gap is refused with the name of the gap", () => {
   const interrupted = viewLog([...bases.slice(0, 1), baseOf("b3", 5.1, 5.2, 51)], {
     segments: segments.filter(({ name }) => name !== nameOf(3)),
     histories: new Map(),
@@ -82,12 +82,12 @@ test("R25 an instant within a gap is refused, and the refusal names the gap", ()
   );
 });
 
-test("R25 a base that stands alone is replayed to its own end and not further", () => {
+test("R25 a base without archived log is replayed to its own end and not further", () => {
   const alone = viewLog([baseOf("b", 3.1, 3.2, 31)], { segments: [], histories: new Map(), damage: new Map() });
   const plan = planFrom(locate("shop", alone.windows, { kind: "latest" }), undefined);
   assert.deepEqual([plan.base.id, plan.chain, plan.stopBefore, plan.expectedEnd], ["b", [], lsn(3.2), lsn(3.2)]);
 });
 
-test("R25 without any base backup there is nothing to restore from, and the refusal says what to run", () => {
+test("R25 without a base backup the target is refused with the command to run", () => {
   assert.equal(refusal(() => locate("shop", [], { kind: "latest" })).code, "NO_RESTORE_POINT");
 });

@@ -1,44 +1,44 @@
-// What a recovery needs: which base backup, which log, and where replay has to stop. The exact record is found by walking
-// one segment's bytes, which is the engine's; so this is in two steps, `locate` and, once the record is known, `planFrom`.
+// Plans a point-in-time recovery: the base backup, the log, and where replay stops. The engine finds the exact record by walking the
+// bytes of one segment, so there are two steps: `locate`, and `planFrom` once the record is known.
 import { LifeboatError } from "./errors.ts";
 import type { CommitMark, LogFlaw, LogSegment } from "./log.ts";
 import type { LogBase, LogWindow } from "./log-window.ts";
 import { compareLsn, formatLsn, maxLsn, parseLsn } from "./lsn.ts";
 import { type LogTarget, targetInWords } from "./recovery-target.ts";
 
-/** Where the stop is to be looked for. */
+/** Where to look for the record at which replay stops. */
 export interface Located {
   readonly window: LogWindow;
   readonly target: LogTarget;
   /**
-   * Segments to walk, in this order, until one holds the record (`firstCommitAfter` with `from`, or `recordAt`). Each with
-   * the one before it in the chain, whose facts the walker needs. Empty, or no record in any: replay goes to the proven end.
+   * The segments to walk, in order, until one holds the record (`firstCommitAfter` with `from`, or `recordAt`). Each comes with its
+   * predecessor in the chain, whose facts the walker requires. Empty, or no record in any: replay runs to the proven end.
    */
   readonly candidates: readonly { readonly segment: LogSegment; readonly before: LogSegment | undefined }[];
-  /** Records before it do not count: the oldest base is consistent from here on. */
+  /** The position from which the oldest base is consistent. Earlier records do not count. */
   readonly from: string;
 }
 
 export interface RecoveryPlan {
   readonly window: LogWindow;
   readonly base: LogBase;
-  /** From the segment that holds the base's start to the last one needed. Empty: the base alone, which holds its own log. */
+  /** From the segment that holds the base's start to the last one required. Empty: the base contains all of its log. */
   readonly chain: readonly LogSegment[];
   readonly timeline: number;
-  /** Replay stops before the record that begins here; absent: there is nothing after `expectedEnd`. */
+  /** Replay stops before the record that begins here. Absent: there is nothing after `expectedEnd`. */
   readonly stopBefore?: string | undefined;
-  /** What replay must have reached, to the byte. */
+  /** The exact position that replay must reach. */
   readonly expectedEnd: string;
 }
 
 /**
- * Finds the window that holds the target; where several do, the one that reaches furthest. Outside of all:
- * RECOVERY_TARGET_OUTSIDE_WINDOW with the edges, or NO_RESTORE_POINT where there is no base at all.
+ * Finds the window that contains the target; of several, the one with the latest end. Throws RECOVERY_TARGET_OUTSIDE_WINDOW with the
+ * bounds of all windows, or NO_RESTORE_POINT when there is no base.
  */
 export function locate(source: string, windows: readonly LogWindow[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
   const [newest] = windows;
   if (newest === undefined) {
-    throw new LifeboatError("NO_RESTORE_POINT", `${source} has no backup that its log could be replayed onto, so the log reaches nothing`, {
+    throw new LifeboatError("NO_RESTORE_POINT", `${source} has no backup that its log could be replayed onto`, {
       hint: `run \`lifeboat backup ${source} --kind base\` first (a MongoDB source: \`--kind full\`)`,
     });
   }
@@ -48,8 +48,8 @@ export function locate(source: string, windows: readonly LogWindow[], target: Lo
 }
 
 /**
- * The whole plan, once the record to stop before is known; undefined: to the proven end. `foundIn`: the segment that the
- * record ends in. A server reads a record whole before it decides to stop, so that segment is needed too.
+ * Completes the plan for the record to stop before. Undefined: replay to the proven end. `foundIn` is the segment in which the record
+ * ends. It is required too, because a server reads a whole record before it decides to stop.
  */
 export function planFrom(
   { window, from }: Located,
@@ -92,7 +92,7 @@ function candidatesOf({ chain }: LogWindow, target: LogTarget): Located["candida
 }
 
 function outside(source: string, windows: readonly LogWindow[], target: LogTarget, flaws: readonly LogFlaw[]): LifeboatError {
-  // A dump that no log follows is no window; only where there is nothing else is it told of.
+  // A dump without log is not a window; it is named only when there is no window.
   const replayable = windows.filter(({ chain, bases }) => chain.length > 0 || bases.some(({ facts }) => facts.segmentBytes !== undefined));
   const edges = (replayable.length > 0 ? replayable : windows)
     .toSorted((a, b) => (a.earliest < b.earliest ? -1 : 1))

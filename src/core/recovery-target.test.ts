@@ -44,11 +44,11 @@ const TIMES: Readonly<Record<string, string>> = {
   "2026-07-01 14:25": "2026-07-01T12:25:00.000000Z",
 };
 
-test("R25 a recovery target is read from the words that people use for a time", () => {
+test("R25 a recovery target is parsed from common forms of a time", () => {
   for (const [text, at] of Object.entries(TIMES)) assert.deepEqual(read(text), { kind: "time", at }, text);
 });
 
-test("R25 a recovery target is also latest, a position in the log, or a restore point", () => {
+test("R25 a recovery target is also latest, a log position, or a restore point", () => {
   assert.deepEqual(read("latest"), { kind: "latest" });
   assert.deepEqual(read("0/16b3740"), { kind: "lsn", lsn: "0/16B3740" });
   assert.deepEqual(read("692AA1F3/1"), { kind: "lsn", lsn: "692AA1F3/1" });
@@ -56,7 +56,7 @@ test("R25 a recovery target is also latest, a position in the log, or a restore 
     assert.deepEqual(read(name), { kind: "point", name });
 });
 
-test("R25 a time that no calendar shows, or that is still to come, is refused", () => {
+test("R25 a time that does not exist or is in the future is refused", () => {
   for (const text of ["2026-02-30", "2026-02-30 14:25", "2026-11-28T24:00:00Z", "2026-11-28 14:60", "25:00", "2026-13-01T00:00:00Z"])
     assert.match(refusal(text).message, /not a valid time/, text);
   for (const text of ["2026-11-29T10:00:01Z", "11:01", "2027-01-01", "today 23:59", "2026-11-29T12:00:00+01:00"])
@@ -64,7 +64,7 @@ test("R25 a time that no calendar shows, or that is still to come, is refused", 
   assert.match(refusal("14:25").message, /did you mean "yesterday 14:25"\?/);
 });
 
-test("R25 what is not understood is refused with the list of what is", () => {
+test("R25 an invalid target is refused with the list of accepted forms", () => {
   for (const text of ["", "5 mnutes ago", "28.11.2026 14:25", "yesterday", "tomorrow 14:25", "-5x", "+5m", "10m before lunch"]) {
     const { message, hint } = refusal(text);
     assert.match(
@@ -75,7 +75,7 @@ test("R25 what is not understood is refused with the list of what is", () => {
   }
 });
 
-test("R25 a local time that a clock change skips or repeats is refused, and both instants are named", () => {
+test("R25 a local time that a clock change skips or repeats is refused with both instants", () => {
   const later = { ...BERLIN, now: new Date("2026-12-01T00:00:00Z") };
   assert.match(refusal("2026-03-29 02:30", later).message, /2026-03-29 02:30:00 does not exist in Europe\/Berlin/);
   const twice = refusal("2026-10-25 02:30", later);
@@ -86,7 +86,7 @@ test("R25 a local time that a clock change skips or repeats is refused, and both
   assert.match(refusal("2026-10-04 02:15", lordHowe).message, /does not exist/, "a change of half an hour");
 });
 
-test("R25 an instant is told in UTC, in local time and as how long ago", () => {
+test("R25 an instant is shown in UTC, in local time and as a time ago", () => {
   const told = understood("2026-11-28T14:25:00.250000Z", BERLIN);
   assert.deepEqual(told, {
     at: "2026-11-28T14:25:00.250000Z",

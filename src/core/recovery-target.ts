@@ -1,4 +1,4 @@
-// What is to be brought back, read once from the words that people use. Everything after this works with the value, never with the text.
+// Recovery targets: parsed once from the user's text. All other code works with the value, never with the text.
 import { parseDuration, spokenDuration } from "./duration.ts";
 import { LifeboatError } from "./errors.ts";
 import type { Micros } from "./log.ts";
@@ -7,28 +7,28 @@ import { civilAt, instantsOf } from "./time-zone.ts";
 
 export type RecoveryTarget =
   | { readonly kind: "latest" }
-  /** Everything that was committed up to this instant, and nothing later. */
+  /** The data as committed up to this instant, and nothing later. */
   | { readonly kind: "time"; readonly at: Micros }
-  /** A position in the log: everything before it. */
+  /** A log position: the data as committed before it. */
   | { readonly kind: "lsn"; readonly lsn: string }
-  /** A restore point, by its name, its id or the beginning of its id. */
+  /** A restore point, by name, by id, or by the beginning of its id. */
   | { readonly kind: "point"; readonly name: string };
 
-/** What words about time are relative to. */
+/** The clock and time zone that words about time are relative to. */
 export interface Present {
   readonly now: Date;
-  /** IANA name of the zone that a time without a zone is in. */
+  /** The IANA name of the zone for times without a zone. */
   readonly timeZone: string;
 }
 
-/** What log can be replayed to: anything but a restore point. */
+/** A target for log replay: any target but a restore point. */
 export type LogTarget = Exclude<RecoveryTarget, { readonly kind: "point" }>;
 
 export const LATEST: RecoveryTarget = { kind: "latest" };
 
-/** For messages: every form that is understood. */
+/** All accepted forms, for messages. */
 export const UNDERSTOOD_TARGETS =
-  '`latest`; a time as in 2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25 or "yesterday 14:25"; how long ago as in 5m or "5 minutes ago"; "10m before 14:30"; a position in the log as in 0/16B3740; or a restore point of `lifeboat list`';
+  '`latest`; a time such as 2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25 or "yesterday 14:25"; a time ago such as 5m or "5 minutes ago"; "10m before 14:30"; a log position such as 0/16B3740; or a restore point of `lifeboat list`';
 
 const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
 const DAY = String.raw`(\d{4})-(\d{2})-(\d{2})`;
@@ -36,10 +36,10 @@ const CLOCK = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?`;
 const ZONE = String.raw`(?: ?(Z|[+-]\d{2}(?::?\d{2})?))?`;
 const FULL = new RegExp(`^${DAY}(?:[T ]${CLOCK}${ZONE})?$`, "i");
 const TIME_OF_DAY = new RegExp(`^(?:(today|yesterday) (?:at )?)?${CLOCK}${ZONE}$`, "i");
-/** Words that only somebody who means a time would write. */
+/** Words that can only mean a time. */
 const MEANS_TIME = /\d:\d|^[-+]|^\d.* (ago|before)\b|^(yesterday|today|tomorrow)\b/i;
 
-/** USAGE for a time that is in the future, that no calendar or clock shows, that a clock shows twice, or that is not understood. */
+/** Parses a recovery target. Throws USAGE for a time that is in the future, that does not exist, that is ambiguous, or that cannot be parsed. */
 export function parseRecoveryTarget(text: string, present: Present): RecoveryTarget {
   const words = text.trim().replace(/\s+/g, " ");
   if (words === "latest") return LATEST;
@@ -72,7 +72,7 @@ function ago(words: string, { now }: Present): Micros | undefined {
   const behind = (ms: number): Micros => earlier(microsOf(now), ms);
   if (/^-\d/.test(words)) return behind(spokenDuration(words.slice(1)) ?? parseDuration(words.slice(1)));
   const spoken = words.replace(/ ago$/i, "");
-  // An id may begin like a duration, but not with a zero; and no duration does.
+  // An id that begins like a duration begins with a zero, and no duration does.
   const ms = /^0/.test(words) ? undefined : spokenDuration(spoken);
   return ms === undefined ? undefined : behind(ms);
 }
@@ -87,7 +87,7 @@ function onDay(words: string, present: Present): Micros | undefined {
   return instantOf(`${year}-${month}-${day}`, { hour, minute, second, fraction, zone }, words, present);
 }
 
-/** Today is the day of the zone that the time is in. */
+/** Parses a time of day. Today is the current day in the zone of the time. */
 function atClock(words: string, present: Present): Micros | undefined {
   const match = TIME_OF_DAY.exec(words);
   if (match === null) return undefined;
@@ -110,7 +110,7 @@ interface Clock {
 function instantOf(day: string, { hour, minute, second, fraction, zone }: Clock, words: string, { timeZone }: Present): Micros {
   const civil = `${day}T${hour.padStart(2, "0")}:${minute}:${second}`;
   const shown = new Date(`${civil}Z`);
-  // A day or an hour too many is refused, never carried over.
+  // An invalid day or hour is refused, never carried over into the next.
   if (Number.isNaN(shown.getTime()) || shown.toISOString().slice(0, 19) !== civil)
     throw refused(`"${words}" is not a valid time: there is no ${civil.replace("T", " ")}`);
   const digits = fraction.padEnd(6, "0").slice(0, 6);
@@ -120,7 +120,7 @@ function instantOf(day: string, { hour, minute, second, fraction, zone }: Clock,
   const local = civil.replace("T", " ");
   if (first === undefined)
     throw new LifeboatError("USAGE", `${local} does not exist in ${timeZone}: the clocks were put forward over it`, {
-      hint: "give the time with its offset, as in 2026-11-28T14:25:00Z",
+      hint: "give the time with its offset, such as 2026-11-28T14:25:00Z",
     });
   if (second2 === undefined) return micros(first);
   throw new LifeboatError("USAGE", `${local} happened twice in ${timeZone}: the clocks were put back`, {
@@ -138,7 +138,7 @@ function offsetOf(zone: string, words: string): number {
   return total * (sign === "-" ? -60_000 : 60_000);
 }
 
-/** An instant as every plan and result tells it. */
+/** An instant as plans and results show it. */
 export interface Understood {
   /** ISO 8601, UTC. */
   readonly at: Micros;
@@ -167,7 +167,7 @@ function distance(seconds: number): string {
   return seconds > 0 ? `${words} ago` : `in ${words}`;
 }
 
-/** Two units at most, whole numbers: `45s`, `5m`, `3h 20m`, `12d 4h`. */
+/** Formats seconds with two units at most, in whole numbers: `45s`, `5m`, `3h 20m`, `12d 4h`. */
 function spoken(seconds: number): string {
   const units = [
     [86_400, "d"],
@@ -181,7 +181,7 @@ function spoken(seconds: number): string {
   return `${Math.floor(seconds / large)}${name}${small === undefined || rest === 0 ? "" : ` ${rest}${small[1]}`}`;
 }
 
-/** What was asked for, as plans and results tell it. */
+/** A recovery target as plans and results show it. */
 export interface Asked extends Partial<Understood> {
   readonly kind: RecoveryTarget["kind"];
   /** `latest`, an instant, a position, or a name. */
@@ -198,7 +198,7 @@ export function askedInWords({ target, at, local, timeZone, secondsAgo }: Asked)
   return inWords({ at, local, timeZone, secondsAgo });
 }
 
-/** The target in a few words: for messages, evidence and log lines. */
+/** Describes the target in a few words, for messages, evidence and log lines. */
 export function targetInWords(target: RecoveryTarget): string {
   if (target.kind === "latest") return "latest";
   return target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : target.name;

@@ -61,7 +61,7 @@ test("R2 R6 a backup is listed with its name, instants, stored size, reason, not
   });
 });
 
-test("what there is nothing to say about is null in the JSON, so every field is always there", () => {
+test("absent values are null in the JSON, so that every field is always present", () => {
   const { expiresAt: _e, storageClass: _s, reason: _r, note: _n, ...bare } = manifest;
   const json = pointJson(restorePointOf(bare));
   for (const key of ["expiresAt", "storageClass", "hold", "verifiedAt", "damagedAt", "reason", "note"] as const)
@@ -70,7 +70,7 @@ test("what there is nothing to say about is null in the JSON, so every field is 
   assert.equal(restorePointOf(manifest).storageClass, "STANDARD_IA");
 });
 
-test("the last word on a point decides whether it is verified or damaged; at the same instant, damage does", () => {
+test("the latest mark decides whether a point is verified or damaged; at the same instant, damage does", () => {
   const [early, late] = [at("2026-11-22T00:00:00Z"), at("2026-11-23T00:00:00Z")];
   const words = (verifiedAt?: Date, damagedAt?: Date) => {
     const point = pointAt("2026-11-21T02:00:00Z", { verifiedAt, damagedAt });
@@ -84,7 +84,7 @@ test("the last word on a point decides whether it is verified or damaged; at the
   assert.deepEqual(words(early, early), [false, true]);
 });
 
-test("exposure counts from the newest whole and undamaged restore point", () => {
+test("exposure counts from the newest undamaged restore point of the whole database", () => {
   const now = at("2026-11-25T12:00:00Z");
   const old = pointAt("2026-11-24T12:00:00Z");
   assert.equal(exposureMs([], now), undefined);

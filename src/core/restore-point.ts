@@ -1,9 +1,9 @@
-// Anything that can be restored, whoever holds it: a backup of ours, later a provider's snapshot.
+// A restore point: anything that can be restored, such as a backup in the repository or a provider's snapshot.
 import type { BackupKind, Manifest } from "./manifest.ts";
 
 export type PointKind = BackupKind | "snapshot";
 
-/** Somebody wants this restore point kept, whatever the policy says, until they release it. */
+/** A user's hold: the restore point is kept, regardless of the policy, until the hold is released. */
 export interface Hold {
   readonly by: string;
   readonly at: Date;
@@ -15,37 +15,37 @@ export interface RestorePoint {
   readonly source: string;
   readonly kind: PointKind;
   readonly name: string;
-  /** The instant whose state of the data it holds. */
+  /** The instant of its data. */
   readonly time: Date;
   readonly endedAt: Date;
-  /** When it was expected to expire as it was made. For a manual one it decides; for one with tiers the policy does. */
+  /** The expected expiry when it was made. It decides for a manual point; for one with tiers the policy decides. */
   readonly expiresAt?: Date | undefined;
-  /** Bytes that are stored and paid for. */
+  /** The stored size in bytes. */
   readonly sizeBytes: number;
-  /** Size of the data at the source. */
+  /** The size of the data at the source in bytes. */
   readonly sourceBytes: number;
-  /** Absent: the storage's default class, its warmest. */
+  /** Default: the warmest class of the storage. */
   readonly storageClass?: string | undefined;
-  /** Tiers of the policy it was made for; empty for a manual one. */
+  /** The tiers of the policy that it was made for. Empty for a manual one. */
   readonly tiers: readonly string[];
   readonly hold?: Hold | undefined;
-  /** The deployment that it was taken before. */
+  /** The deployment that it precedes. */
   readonly preDeploy?: string | undefined;
-  /** The last verify or drill that passed. */
+  /** The instant of the last verify or drill that passed. */
   readonly verifiedAt?: Date | undefined;
-  /** The last verify or drill that found it damaged, or not restorable. */
+  /** The instant of the last verify or drill that found it damaged or not restorable. */
   readonly damagedAt?: Date | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
-  /** Who or what made it, as `user@host`. */
+  /** Its maker, as `user@host`. */
   readonly madeBy: string;
-  /** Why it cannot be restored, as the storage's own listing shows: a part of it is missing, or has another size. */
+  /** Why it cannot be restored, according to the storage's listing: a part is missing or has another size. */
   readonly incomplete?: string | undefined;
-  /** No trusted key has signed it: it is listed, counts for nothing, and is restored only on request. */
+  /** No trusted key signed it. It is listed, does not count, and is restored only with `--unsigned`. */
   readonly unsigned?: true | undefined;
 }
 
-/** What became known of a backup after its manifest was written. */
+/** Facts about a backup that were learned after its manifest was written. */
 export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "storageClass" | "preDeploy" | "expiresAt">;
 
 export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePoint {
@@ -71,31 +71,31 @@ export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePo
   };
 }
 
-/** The kinds that bring a whole database back; the others hold a part of it. */
+/** The kinds that restore a whole database. The other kinds hold a part of it. */
 const WHOLE: ReadonlySet<PointKind> = new Set<PointKind>(["full", "base", "snapshot"]);
 
 export const isWhole = (point: RestorePoint): boolean => WHOLE.has(point.kind);
 
-/** Known not to be restorable: found damaged and not found whole since, or parts of it are not there. */
+/** Tells whether a point is known not to be restorable: found damaged and not found intact since, or incomplete. */
 export const isDamaged = (point: RestorePoint): boolean => point.incomplete !== undefined || wasFoundDamaged(point);
 
 const wasFoundDamaged = (point: RestorePoint): boolean =>
   point.damagedAt !== undefined && (point.verifiedAt === undefined || point.verifiedAt <= point.damagedAt);
 
-/** A verify or drill passed, and none has failed since. */
+/** Tells whether a verify or drill passed and none has failed since. */
 export const isVerified = (point: RestorePoint): boolean => point.verifiedAt !== undefined && !isDamaged(point);
 
-/** Clocks that differ by less than this agree. */
+/** Clock skew below this is tolerated. */
 export const CLOCK_SKEW_MS = 300_000;
 
-/** Whether the instant is later than the present, whatever clocks of good machines differ by: a clock was wrong when it was written. */
+/** Tells whether the instant is in the future by more than tolerable clock skew, which means that the writer's clock was wrong. */
 export const isInFuture = (at: Date, present: Date): boolean => at.getTime() - present.getTime() > CLOCK_SKEW_MS;
 
-/** The points that count: one dated in the future says nothing about what is there now, or is due. */
+/** Returns the points that are not dated in the future. Those prove nothing about the present. */
 export const untilNow = (points: readonly RestorePoint[], present: Date): RestorePoint[] =>
   points.filter(({ time }) => !isInFuture(time, present));
 
-/** Oldest first; ids settle equal instants, so that every order of input gives the same order. */
+/** Sorts oldest first. Equal instants are ordered by id, so that the result does not depend on the order of the input. */
 export const byTime = (a: RestorePoint, b: RestorePoint): number =>
   a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
@@ -106,9 +106,9 @@ export function newest(points: readonly RestorePoint[]): RestorePoint | undefine
 }
 
 /**
- * Milliseconds of work that would be lost if the source vanished at `now`: since the newest whole restore point that is
- * not damaged, or since the end of the recovery window. Undefined when there is neither. What lies a little in the future
- * (clocks differ) counts as now; what lies further ahead does not count.
+ * Returns the exposure in milliseconds: the data that would be lost if the source vanished at `now`, since the newest undamaged restore
+ * point of the whole database or the end of the recovery window. Undefined when there is neither. An instant in the future counts as
+ * `now` within the tolerated clock skew, and does not count beyond it.
  */
 export function exposureMs(points: readonly RestorePoint[], now: Date, windowLatest?: Date): number | undefined {
   const latest = newest(points.filter((point) => isWhole(point) && !isDamaged(point) && !isInFuture(point.time, now)));
@@ -120,7 +120,7 @@ export function exposureMs(points: readonly RestorePoint[], now: Date, windowLat
 
 const iso = (at: Date | undefined): string | null => at?.toISOString() ?? null;
 
-/** A restore point in the JSON of `list`: instants as ISO 8601 UTC, null where there is nothing to say. */
+/** Converts a restore point to the JSON of `list`: instants in ISO 8601 UTC, null for absent values. */
 export function pointJson(point: RestorePoint) {
   return {
     id: point.id,

@@ -1,4 +1,4 @@
-// Retention over years of days, against a second calculation written in day numbers, and its laws over arbitrary points.
+// Retention over years, against a second calculation in day numbers, and its laws over arbitrary points.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -18,14 +18,14 @@ const policy: RetentionPolicy = {
   ],
 };
 
-/** What must be there `age` days after a night, by nothing but that night's place in the calendar. */
+/** What must exist `age` days after a night, derived only from that night's place in the calendar. */
 function expectedClass(night: { readonly sunday: boolean; readonly first: boolean }, age: number): string | undefined {
   if (age < 30) return "STANDARD";
   if (night.sunday && age < 90) return "GLACIER";
   return night.first && age < 365 ? "DEEP_ARCHIVE" : undefined;
 }
 
-/** Lives through the days: every night at 02:00 a backup, an hour later what `expire` says is done. Returns what is left. */
+/** Simulates the days: a backup every night at 02:00, and an hour later the decisions of `expire`. Returns the rest. */
 function live(startDay: string, days: number, compareEvery: number): RestorePoint[] {
   const start = Date.parse(`${startDay}T00:00:00Z`);
   const nights = new Map<string, { readonly day: number; readonly sunday: boolean; readonly first: boolean }>();
@@ -37,7 +37,7 @@ function live(startDay: string, days: number, compareEvery: number): RestorePoin
     const tiers = tiersDue(policy.tiers, stored, began);
     const sunday = midnight.getUTCDay() === 0;
     const first = id.endsWith("-01");
-    // The very first backup serves the week and the month it finds unserved.
+    // The very first backup substitutes for its week and its month.
     nights.set(id, { day, sunday: sunday || day === 0, first: first || day === 0 });
     assert.deepEqual(tiers, ["daily", ...(sunday || day === 0 ? ["weekly"] : []), ...(first || day === 0 ? ["monthly"] : [])], id);
     stored.push(pointAt(new Date(began.getTime() + 5000), { id, tiers, verifiedAt: new Date(began.getTime() + 60_000) }));
@@ -59,16 +59,16 @@ function live(startDay: string, days: number, compareEvery: number): RestorePoin
   return stored;
 }
 
-test("R24 ninety days end with thirty dailies and the Sundays and firsts before them", () => {
+test("R24 after ninety days thirty daily backups are left, and before them the Sundays and the firsts", () => {
   // Wednesday 2026-09-02 to Monday 2026-11-30: 30 dailies; before them eight Sundays, the start, and 2026-10-01.
   assert.equal(live("2026-09-02", 90, 1).length, 30 + 8 + 1 + 1);
 });
 
-test("R24 eight hundred days over a 29 February and two year ends keep exactly what the calendar says", () => {
+test("R24 eight hundred days over a 29 February and two year ends keep exactly the expected backups", () => {
   assert.equal(live("2027-06-15", 800, 7).length, 30 + 9 + 11 - 1);
 });
 
-test("R24 a start on 29 February, on a year's last day and on a Sunday the first change nothing about the rule", () => {
+test("R24 the rule holds for a start on 29 February, on 31 December and on a Sunday the first", () => {
   for (const startDay of ["2028-02-29", "2027-12-31", "2026-11-01"]) live(startDay, 130, 1);
 });
 
@@ -77,7 +77,7 @@ test("R24 a start on 29 February, on a year's last day and on a Sunday the first
 const START = Date.UTC(2027, 11, 1);
 const NOW_MAX = START + 1000 * DAY;
 const instant = fc.integer({ min: START, max: START + 800 * DAY }).map((ms) => new Date(ms));
-/** Mostly undefined, or undefined so many times as often. */
+/** Mostly undefined, by the given weight. */
 const seldom = <T>(value: fc.Arbitrary<T>, undefinedWeight = 10): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: undefinedWeight, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 const points: fc.Arbitrary<RestorePoint[]> = fc.uniqueArray(
@@ -103,7 +103,7 @@ const keepMs = fc.oneof(
   fc.constant("forever" as const),
 );
 const policies: fc.Arbitrary<RetentionPolicy> = fc.record({
-  // Yearly schedules, so that most of these lists are not overdue and something is removed.
+  // Yearly schedules, so that most of these lists are not overdue and some points expire.
   tiers: fc.tuple(keepMs, keepMs, keepMs).map(([daily, weekly, monthly]) => [
     { tier: "daily", cron: "0 0 1 1 *", keepMs: daily },
     { tier: "weekly", cron: "0 0 * * 0", keepMs: weekly, storageClass: "GLACIER" },
@@ -112,11 +112,11 @@ const policies: fc.Arbitrary<RetentionPolicy> = fc.record({
   keepManualMs: fc.option(keepMs, { nil: undefined, freq: 6 }),
 });
 const now = fc.integer({ min: NOW_MAX - 300 * DAY, max: NOW_MAX }).map((ms) => new Date(ms));
-/** A grace so long that only the other reasons block; however much goes at once. */
+/** A grace period so long that only other reasons block, and any number may expire at once. */
 const unhurried = { graceMs: 5000 * DAY, most: true };
 const ids = (decisions: Expiry["keep"]): string[] => decisions.map(({ point }) => point.id);
 
-test("every point is either kept or removed, with reasons, oldest first, whatever the order they are given in", () => {
+test("every point is either kept or expires, with reasons, oldest first, in any order of the input", () => {
   fc.assert(
     fc.property(points, policies, now, fc.boolean(), fc.nat(), (list, by, at, lastAttemptFailed, turn) => {
       const expiry = expire(list, by, at, { ...unhurried, lastAttemptFailed });
@@ -135,7 +135,7 @@ test("every point is either kept or removed, with reasons, oldest first, whateve
   );
 });
 
-test("a held, the newest and the newest verified restore point are never removed", () => {
+test("a restore point on hold, the newest one and the newest verified one never expire", () => {
   let removals = 0;
   fc.assert(
     fc.property(points, policies, now, (list, by, at) => {
@@ -152,7 +152,7 @@ test("a held, the newest and the newest verified restore point are never removed
   assert.ok(removals > 300, `only ${removals} removals were looked at`);
 });
 
-test("what may be restored from is never all removed: where there was a whole undamaged point, one is left", () => {
+test("where there was an undamaged point of the whole database, one is left", () => {
   const usable = (point: RestorePoint): boolean =>
     ["full", "base", "snapshot"].includes(point.kind) && (!point.damagedAt || isVerified(point));
   fc.assert(
@@ -167,7 +167,7 @@ test("what may be restored from is never all removed: where there was a whole un
   );
 });
 
-test("to expire what was just expired removes nothing more", () => {
+test("a second expiry at the same instant removes nothing", () => {
   fc.assert(
     fc.property(points, policies, now, (list, by, at) => {
       const first = expire(list, by, at, unhurried);
@@ -183,7 +183,7 @@ test("to expire what was just expired removes nothing more", () => {
   );
 });
 
-test("what is removed now is removed later too, as long as nothing blocks", () => {
+test("a point that expires now also expires later, as long as nothing blocks", () => {
   fc.assert(
     fc.property(points, policies, now, fc.nat(500), (list, by, at, days) => {
       const later = expire(list, by, new Date(at.getTime() + days * DAY), unhurried);
@@ -195,7 +195,7 @@ test("what is removed now is removed later too, as long as nothing blocks", () =
   );
 });
 
-test("another hold, or a longer keep, never removes more", () => {
+test("an additional hold, or a longer time to keep, never removes more", () => {
   fc.assert(
     fc.property(points, policies, now, fc.nat(), (list, by, at, pick) => {
       const before = new Set(ids(expire(list, by, at, unhurried).remove));
@@ -211,7 +211,7 @@ test("another hold, or a longer keep, never removes more", () => {
   );
 });
 
-test("nothing is removed or moved while the newest backup is missing, failed or suspiciously small", () => {
+test("nothing expires or moves while the newest backup is missing, failed or suspiciously small", () => {
   fc.assert(
     fc.property(points, policies, now, (list, by, at) => {
       const last = list.reduce((ms, point) => Math.max(ms, point.time.getTime()), START);
@@ -240,7 +240,7 @@ test("only kept points move, and only to colder classes", () => {
   );
 });
 
-test("R24 more than half of the restore points never go at once unless told, and what would go is named", () => {
+test("R24 more than half of the restore points never expire at once without the option, and are named", () => {
   let withheldOnce = 0;
   fc.assert(
     fc.property(points, policies, now, (all, by, at) => {
@@ -258,7 +258,7 @@ test("R24 more than half of the restore points never go at once unless told, and
   assert.ok(withheldOnce > 10, `only ${withheldOnce} such lists`);
 });
 
-test("R24 a point dated in the future changes nothing about the others, and goes only when told", () => {
+test("R24 a point dated in the future does not affect the others, and expires only with the option", () => {
   const ahead = fc.integer({ min: HOUR, max: 900 * DAY });
   fc.assert(
     fc.property(points, policies, now, ahead, (list, by, at, ms) => {

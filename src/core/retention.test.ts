@@ -17,10 +17,10 @@ const policy: RetentionPolicy = {
     { tier: "monthly", cron: "0 2 1 * *", keepMs: 365 * DAY, storageClass: "DEEP_ARCHIVE" },
   ],
 };
-/** Where only one tier matters: with R24's, an old daily backup would stand in for a week or month that has no other. */
+/** For tests of a single tier. With those of R24, an old daily backup would substitute for a week or month without one. */
 const nightly: RetentionPolicy = { tiers: policy.tiers.slice(0, 1) };
 const NOW = at("2026-11-25T12:00:00Z");
-/** Keeps the schedule served, so that nothing blocks. */
+/** Satisfies the schedule, so that nothing blocks. */
 const fresh = pointAt("2026-11-25T02:00:05Z", { id: "fresh", verifiedAt: at("2026-11-25T03:00:00Z") });
 const run = (points: readonly RestorePoint[], options: ExpireOptions = {}, by = policy): Expiry =>
   expire([...points, fresh], by, NOW, options);
@@ -29,7 +29,7 @@ const reasonsFor = (expiry: Expiry, id: string): string =>
   [...expiry.keep, ...expiry.remove].find(({ point }) => point.id === id)?.reasons.join("; ") ??
   assert.fail(`nothing was decided about ${id}`);
 
-test("a tier holds a backup until its keep has passed since the snapshot, and not a moment longer", () => {
+test("a tier keeps a backup for exactly its duration after the snapshot", () => {
   const until = { id: "x" };
   assert.deepEqual(removed(run([pointAt(new Date(NOW.getTime() - 30 * DAY + 1), until)], {}, nightly)), []);
   const gone = run([pointAt(new Date(NOW.getTime() - 30 * DAY), until)], {}, nightly);
@@ -38,45 +38,45 @@ test("a tier holds a backup until its keep has passed since the snapshot, and no
   assert.match(reasonsFor(gone, "fresh"), /newest restore point; .*tier daily keeps it until 2026-12-25 02:00 UTC/);
 });
 
-test("the policy of today counts, not the expiry that was expected when the backup was made", () => {
+test("the present policy decides, not the expiry expected when the backup was made", () => {
   const early = pointAt("2026-11-01T02:00:05Z", { id: "early", expiresAt: at("2026-11-02T00:00:00Z") });
   const late = pointAt("2026-08-01T02:00:05Z", { id: "late", expiresAt: at("2027-11-02T00:00:00Z") });
   assert.deepEqual(removed(run([early, late], {}, nightly)), ["late"]);
 });
 
-test("a manual backup follows its own expiry, else the rule for manual ones, else it is kept for ever", () => {
+test("a manual backup has its own expiry, else that of the rule for manual backups, else none", () => {
   const own = pointAt("2026-11-20T10:00:00Z", { id: "own", tiers: [], expiresAt: at("2026-11-25T11:00:00Z") });
   const old = pointAt("2020-01-01T10:00:00Z", { id: "old", tiers: [] });
   assert.deepEqual(removed(run([own, old])), ["own"]);
-  assert.match(reasonsFor(run([own, old]), "old"), /rule for manual backups keeps it for ever/);
+  assert.match(reasonsFor(run([own, old]), "old"), /rule for manual backups keeps it forever/);
   const ruled = run([own, old], { most: true }, { ...policy, keepManualMs: 7 * DAY });
   assert.deepEqual(removed(ruled), ["old", "own"]);
   assert.equal(reasonsFor(ruled, "old"), "the rule for manual backups (7d) kept it until 2020-01-08 10:00 UTC");
 });
 
-test("a tier kept for ever lets go of nothing", () => {
+test("a tier with keep forever expires nothing", () => {
   const old = pointAt("1999-01-01T00:00:00Z", { id: "old", tiers: ["major"] });
   const expiry = run([old], {}, { tiers: [...policy.tiers, { tier: "major", cron: "0 0 1 1 *", keepMs: "forever" }] });
-  assert.match(reasonsFor(expiry, "old"), /tier major keeps it for ever/);
+  assert.match(reasonsFor(expiry, "old"), /tier major keeps it forever/);
 });
 
-test("renaming a tier or dropping it from the policy removes nothing before its recorded expiry", () => {
+test("renaming a tier or dropping it from the policy expires nothing before the recorded expiry", () => {
   const times = ["2026-06-01T02:00:05Z", "2026-06-01T08:00:05Z"];
   const points = times.map((time, i) => pointAt(time, { id: `p${i}`, tiers: ["nightly"], expiresAt: at("2026-12-01T00:00:00Z") }));
   assert.deepEqual(removed(run(points)), []);
-  assert.match(reasonsFor(run(points), "p0"), /tier nightly, which the policy does not have any more, keeps it until 2026-12-01/);
+  assert.match(reasonsFor(run(points), "p0"), /tier nightly, which is no longer in the policy, keeps it until 2026-12-01/);
   const unrecorded = points.map((point) => ({ ...point, expiresAt: undefined }));
-  assert.match(reasonsFor(run(unrecorded), "p0"), /recorded no expiry, keeps it for ever/);
+  assert.match(reasonsFor(run(unrecorded), "p0"), /recorded no expiry, keeps it forever/);
   const passed = points.map((point) => ({ ...point, expiresAt: at("2026-06-30T00:00:00Z") }));
   const expiry = run(passed);
-  assert.deepEqual(removed(expiry), ["p0"], "the newer one stands in for the month, and the older one has served");
+  assert.deepEqual(removed(expiry), ["p0"], "the newer one substitutes for the month, so the older one expires");
   assert.match(
     reasonsFor(expiry, "p1"),
     /tier monthly, for whose slot of 2026-06-01 02:00 UTC no other backup was recorded, keeps it until 2027-06-01/,
   );
 });
 
-test("a missed weekly backup is stood in for by the newest of its week, which is then kept as long as a weekly one", () => {
+test("the newest backup of a week substitutes for a missed weekly one and is kept as long", () => {
   const days = ["2026-10-05", "2026-10-06", "2026-10-07", "2026-10-12"];
   const points = days.map((day) => pointAt(`${day}T02:00:05Z`, { id: day }));
   const served = pointAt("2026-10-11T02:00:05Z", { id: "sunday", tiers: ["daily", "weekly"] });
@@ -89,17 +89,17 @@ test("a missed weekly backup is stood in for by the newest of its week, which is
   );
 });
 
-test("a hold keeps anything, and says whose it is", () => {
+test("a hold keeps any point and names its user", () => {
   const hold = { by: "ann@laptop", at: at("2025-01-02T03:04:05Z"), reason: "audit of 2024" };
   const expiry = run([pointAt("2025-01-01T02:00:05Z", { id: "old", hold })]);
   assert.deepEqual(removed(expiry), []);
   assert.match(
     reasonsFor(expiry, "old"),
-    /^ann@laptop holds it since 2025-01-02 03:04 UTC: audit of 2024; tier daily kept it until 2025-01-31/,
+    /^ann@laptop put it on hold on 2025-01-02 03:04 UTC: audit of 2024; tier daily kept it until 2025-01-31/,
   );
 });
 
-test("the newest restore point and the newest verified one stay, however old they are", () => {
+test("the newest restore point and the newest verified one are kept at any age", () => {
   const points = [
     pointAt("2020-01-01T00:00:00Z", {
       id: "older-verified",
@@ -122,7 +122,7 @@ test("the newest restore point and the newest verified one stay, however old the
   assert.match(reasonsFor(expiry, "newest"), /newest restore point/);
 });
 
-test("a backup of a part never takes the place of the newest whole one", () => {
+test("a backup of a part never replaces the newest one of the whole database", () => {
   const expiresAt = at("2020-02-01T00:00:00Z");
   const verifiedAt = at("2020-01-05T00:00:00Z");
   const points = [
@@ -136,7 +136,7 @@ test("a backup of a part never takes the place of the newest whole one", () => {
   assert.match(reasonsFor(expiry, "unverified"), /newest restore point of the whole database/);
 });
 
-test("a verified point that was found damaged later is not the newest verified one any more", () => {
+test("a verified point that was found damaged later is no longer the newest verified one", () => {
   const old = { tiers: [], expiresAt: at("2020-02-01T00:00:00Z") };
   const points = [
     pointAt("2020-01-01T00:00:00Z", { id: "good", ...old, verifiedAt: at("2020-01-05T00:00:00Z") }),
@@ -148,13 +148,13 @@ test("a verified point that was found damaged later is not the newest verified o
 
 const expired = pointAt("2025-01-05T02:00:05Z", { id: "expired" });
 
-test("nothing is removed, and nothing moved, while the newest backup is missing, failed, damaged or suspiciously small", () => {
+test("nothing expires or moves while the newest backup is missing, failed, damaged or suspiciously small", () => {
   const toMove = pointAt("2026-10-04T02:00:05Z", { id: "move", tiers: ["daily", "weekly"] });
   const calm = run([expired, toMove]);
   assert.deepEqual([removed(calm), calm.transitions.length, calm.blocked], [["expired"], 1, []]);
   const late = new Date(fresh.time.getTime() + 26 * HOUR);
   const cases: readonly [Expiry, RegExp][] = [
-    [run([expired, toMove], { lastAttemptFailed: true }), /last attempt to make a backup failed/],
+    [run([expired, toMove], { lastAttemptFailed: true }), /the last backup failed/],
     [
       expire([expired, toMove, fresh], policy, late),
       /backup of 2026-11-26 02:00 UTC \(tier daily\) is missing: the newest is of 2026-11-25 02:00 UTC/,
@@ -165,18 +165,18 @@ test("nothing is removed, and nothing moved, while the newest backup is missing,
   for (const [expiry, why] of cases) {
     assert.deepEqual([removed(expiry), expiry.transitions], [[], []]);
     assert.match(expiry.blocked.join(), why);
-    assert.match(reasonsFor(expiry, "expired"), /^tier daily kept it until 2025-02-04 02:00 UTC; nothing is removed while /);
+    assert.match(reasonsFor(expiry, "expired"), /^tier daily kept it until 2025-02-04 02:00 UTC; nothing is deleted while /);
     assert.match(reasonsFor(expiry, "expired"), why);
   }
 });
 
-test("a backup of a part does not stand for the whole one that is missing", () => {
+test("a backup of a part does not substitute for a missing one of the whole database", () => {
   const part = pointAt("2026-11-25T11:00:00Z", { id: "part", kind: "schema", tiers: [] });
   const old = pointAt("2026-11-23T02:00:05Z", { id: "old" });
   assert.match(expire([expired, old, part], policy, NOW).blocked.join(), /backup of 2026-11-24 02:00 UTC \(tier daily\) is missing/);
 });
 
-test("a backup of two tiers stays warm while the daily one holds it, then moves colder step by step", () => {
+test("a backup of two tiers stays warm while the daily tier keeps it, then moves to colder classes", () => {
   const point = pointAt("2026-11-01T02:00:05Z", { id: "x", tiers: ["daily", "weekly", "monthly"] }); // a Sunday and a first
   const moveAt = (days: number, storageClass?: string) => {
     const now = new Date(point.time.getTime() + days * DAY);
@@ -189,10 +189,10 @@ test("a backup of two tiers stays warm while the daily one holds it, then moves 
   assert.deepEqual(moveAt(89, "STANDARD"), ["STANDARD → GLACIER"]);
   assert.deepEqual(moveAt(90, "GLACIER"), ["GLACIER → DEEP_ARCHIVE"]);
   assert.deepEqual(moveAt(30, "DEEP_ARCHIVE"), [], "never warmer");
-  assert.deepEqual(moveAt(30, "SOMETHING_ELSE"), [], "what is not known is left alone");
+  assert.deepEqual(moveAt(30, "SOMETHING_ELSE"), [], "an unknown class is left alone");
 });
 
-test("while a recorded tier holds a backup it stands in for nothing", () => {
+test("while a recorded tier keeps a backup it substitutes for nothing", () => {
   const month = pointAt("2026-09-01T02:00:05Z", { id: "month", tiers: ["daily", "monthly"] }); // its week's Sunday is gone
   const expiry = run([month]);
   assert.deepEqual(
@@ -202,7 +202,7 @@ test("while a recorded tier holds a backup it stands in for nothing", () => {
   assert.doesNotMatch(reasonsFor(expiry, "month"), /weekly/);
 });
 
-test("a backup that an unknown tier still holds stays in its class: nobody knows which one that tier wanted", () => {
+test("a backup that an unknown tier still keeps stays in its class", () => {
   const expiresAt = at("2027-01-01T00:00:00Z");
   const points = [
     ["w", ["weekly"]],
@@ -215,13 +215,13 @@ test("a backup that an unknown tier still holds stays in its class: nobody knows
   );
 });
 
-test("a storage without classes moves nothing, and a transition says why", () => {
+test("a storage without classes moves nothing, and a transition gives its reason", () => {
   const weekly = pointAt("2026-10-04T02:00:05Z", { id: "w", tiers: ["daily", "weekly"] });
   assert.deepEqual(run([weekly], { storageClasses: [] }).transitions, []);
   assert.match(run([weekly]).transitions[0]?.reason ?? "", /GLACIER is the warmest class.*tier weekly keeps it until 2027-01-02 02:00 UTC/);
 });
 
-test("an expiry is expected when the last of the tiers ends", () => {
+test("the expected expiry is the end of the last tier", () => {
   const time = at("2028-02-29T02:00:00Z");
   assert.deepEqual(expectedExpiry(["daily", "monthly"], policy, time), at("2029-02-28T02:00:00Z"));
   assert.deepEqual(expectedExpiry(["daily"], policy, time), at("2028-03-30T02:00:00Z"));
@@ -266,12 +266,12 @@ test("decisions do not depend on the machine's time zone, across both changes of
   }
 });
 
-test("R24 a clock that is ahead removes nothing, and a point of its time does not count afterwards", () => {
+test("R24 a clock that is ahead expires nothing, and a point with its time does not count afterwards", () => {
   const days = [5, 4, 3, 2, 1].map((ago) => pointAt(new Date(NOW.getTime() - ago * DAY), { id: `day-${ago}`, tiers: [], expiresAt: NOW }));
   const clock = "this machine's clock says 2027-12-30 12:00 UTC, the database's 2026-11-25 12:00 UTC";
   const doubted = expire([...days, fresh], { tiers: [] }, NOW, { most: true, doubts: [clock] });
   assert.deepEqual(removed(doubted), []);
-  assert.match(reasonsFor(doubted, "day-5"), /nothing is removed while this machine's clock says/);
+  assert.match(reasonsFor(doubted, "day-5"), /nothing is deleted while this machine's clock says/);
   const later = new Date(NOW.getTime() + 400 * DAY);
   const made = pointAt(later, { id: "of-2027", verifiedAt: later });
   const ahead = expire([...days, made], nightly, new Date(later.getTime() + HOUR));

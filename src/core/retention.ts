@@ -1,4 +1,4 @@
-// Which restore points are kept and which expire, as a pure function that gives its reasons. Nothing here removes anything.
+// Retention as a pure function: decides which restore points are kept and which expire, with reasons. It deletes nothing.
 import { formatDuration, formatInstant, type Keep } from "./duration.ts";
 import { LifeboatError } from "./errors.ts";
 import { byTime, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint } from "./restore-point.ts";
@@ -8,34 +8,34 @@ import { missedSlot, type StandIn, standIns, type Tier } from "./tiers.ts";
 
 export interface RetentionPolicy {
   readonly tiers: readonly Tier[];
-  /** How long a manual backup without an expiry of its own is kept after its snapshot; absent: for ever. */
+  /** How long a manual backup without its own expiry is kept after its snapshot. Default: forever. */
   readonly keepManualMs?: Keep | undefined;
 }
 
 export interface ExpireOptions {
-  /** The last attempt to make a backup of this source failed. */
+  /** Whether the last backup of this source failed. */
   readonly lastAttemptFailed?: boolean | undefined;
-  /** How late after its slot a backup is missing. */
+  /** How long after its slot a backup counts as missing. */
   readonly graceMs?: number | undefined;
-  /** Classes of the storage, warmest first; empty: it has none, and nothing moves. */
+  /** The classes of the storage, warmest first. Empty: it has none, and nothing is moved. */
   readonly storageClasses?: readonly string[] | undefined;
-  /** More reasons why nothing may be removed, as the end of a sentence: `nothing is removed while …`. */
+  /** More reasons to delete nothing, as the end of a sentence: `nothing is deleted while …`. */
   readonly doubts?: readonly string[] | undefined;
-  /** The latest of the clocks that were asked; default: `now`. A point that is later than it is dated in the future. */
+  /** The latest of the clocks that were read. A later point is dated in the future. Default: `now`. */
   readonly present?: Date | undefined;
-  /** More than half of the points may go at once. */
+  /** Allows more than half of the points to expire at once. */
   readonly most?: boolean | undefined;
-  /** By point: why it would not go although it may, as a sentence. It is no removal that counts. */
+  /** By point: why it cannot be deleted although it has expired, as a sentence. */
   readonly pinned?: ReadonlyMap<string, string> | undefined;
-  /** Points dated in the future go too. */
+  /** Whether points dated in the future expire too. */
   readonly future?: boolean | undefined;
-  /** By point: another reason for keeping it. A manual point that has one, and no expiry of its own, follows it alone. */
+  /** By point: an additional reason to keep it. For a base backup without its own expiry it is the only one. */
   readonly keepReasons?: ReadonlyMap<string, KeepReason> | undefined;
 }
 
 export interface Decision {
   readonly point: RestorePoint;
-  /** Full sentences without the full stop; never empty. */
+  /** Sentences without the full stop. Never empty. */
   readonly reasons: readonly string[];
 }
 
@@ -47,19 +47,19 @@ export interface Transition {
 }
 
 export interface Expiry {
-  /** Everything that is not removed, oldest first. */
+  /** All points that are kept, oldest first. */
   readonly keep: readonly Decision[];
   /** Oldest first. */
   readonly remove: readonly Decision[];
-  /** Kept points that belong in a colder class now; never a warmer one. */
+  /** Kept points that move to a colder class. They never move to a warmer one. */
   readonly transitions: readonly Transition[];
-  /** Why nothing at all may be removed at present; empty when nothing stands against it. */
+  /** Why nothing may be deleted at present. Empty when deletion is allowed. */
   readonly blocked: readonly string[];
-  /** What would be removed, were it not most of what is there. They are in `keep` as well. Absent: that is not what blocks. */
+  /** The points that are not deleted only because they are most of all points. They are in `keep` too. Absent: not the case. */
   readonly withheld?: readonly Decision[];
 }
 
-/** One reason on which the policy keeps a point, or kept it: until an instant, or for ever. */
+/** A reason why the policy keeps, or kept, a point: until an instant, or forever. */
 export interface KeepReason {
   readonly until: Date | "forever";
   readonly says: string;
@@ -67,22 +67,22 @@ export interface KeepReason {
 }
 
 /**
- * Decides about every restore point of one source at the instant `now`.
+ * Decides about all restore points of one source at the instant `now`.
  *
- * A backup is held by each tier recorded in its manifest until its snapshot's instant plus the tier's keep *as the
- * policy says today*. When none of these holds it any more, the slots it stands in for do (tiers.ts). A tier that the
- * policy does not know any more holds until the expiry recorded when the backup was made; with none recorded, for ever:
- * renaming a tier removes nothing by accident. A manual backup follows its own expiry, else `keepManualMs`.
+ * Each tier recorded in the manifest of a backup keeps it for the tier's *current* duration after its snapshot. When no tier keeps it
+ * any longer, the slots that it substitutes for do (tiers.ts). A tier that is no longer in the policy keeps it until the expiry recorded
+ * when the backup was made, or forever without one, so that renaming a tier deletes nothing by accident. A manual backup has its own
+ * expiry, else `keepManualMs`.
  *
- * Never removed: points on hold; the newest one and the newest whole one; the newest verified one, and the newest whole
- * one of these; and anything while the newest whole backup is missing, failed, damaged or suspiciously small.
+ * Never deleted: points on hold; the newest point, and the newest of the whole database; the newest verified point, and the newest
+ * verified one of the whole database; and any point while the newest whole backup is missing, failed, damaged or suspiciously small.
  *
- * A clock that was wrong can make everything look expired. So a point dated in the future counts for nothing here and is
- * left alone (unless `future`), and more than half of what is there never goes at once (unless `most`, or it is but a few).
+ * A wrong clock can make every point look expired. So a point dated in the future does not count and is kept (unless `future`), and
+ * more than half of the points never expire at once (unless `most`, or they are few).
  */
 export function expire(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions = {}): Expiry {
   if (new Set(points.map((point) => point.source)).size > 1) {
-    throw new LifeboatError("BUG", "retention was asked about several sources at once");
+    throw new LifeboatError("BUG", "retention was called for several sources at once");
   }
   const { present = now } = options;
   const sorted = points.filter(({ time }) => !isInFuture(time, present)).sort(byTime);
@@ -99,12 +99,12 @@ export function expire(points: readonly RestorePoint[], policy: RetentionPolicy,
   };
 }
 
-const datedInFuture = ({ time }: RestorePoint): string => `it is dated ${formatInstant(time)}, in the future, and counts for nothing`;
+const datedInFuture = ({ time }: RestorePoint): string => `it is dated ${formatInstant(time)}, in the future, and does not count`;
 
-/** So many may always go at once. */
+/** This many points may always expire at once. */
 const FEW = 2;
 
-/** Decides about points of which none is dated in the future. `blocked`: why nothing may be removed. */
+/** Decides about points that are not dated in the future. `blocked`: why nothing may be deleted. */
 function decide(
   sorted: readonly RestorePoint[],
   policy: RetentionPolicy,
@@ -125,18 +125,18 @@ function decide(
     const pinned = options.pinned?.get(point.id);
     if (reasons.length > 0) keep.push({ point, reasons: [...reasons, ...expired] });
     else if (pinned !== undefined) keep.push({ point, reasons: [...expired, pinned] });
-    else if (blocked.length > 0) keep.push({ point, reasons: [...expired, ...blocked.map((why) => `nothing is removed while ${why}`)] });
+    else if (blocked.length > 0) keep.push({ point, reasons: [...expired, ...blocked.map((why) => `nothing is deleted while ${why}`)] });
     else remove.push({ point, reasons: expired });
-    // While something is wrong, older points may be needed soon: they stay where they can be read at once.
+    // While deletion is blocked, older points may be required soon, so they stay in a class that can be read at once.
     const transition = blocked.length > 0 ? undefined : colder(point, holding, options.storageClasses ?? STORAGE_CLASSES);
     if (transition !== undefined) transitions.push(transition);
   }
   if (options.most === true || remove.length <= Math.max(FEW, keep.length)) return { keep, remove, transitions, blocked };
-  const why = `${remove.length} of ${sorted.length} restore points would go at once, more than half`;
+  const why = `${remove.length} of ${sorted.length} restore points would expire at once, more than half`;
   return { ...decide(sorted, policy, now, { ...options, blocked: [why] }), withheld: remove };
 }
 
-/** When a backup made for these tiers is expected to expire: its last tier's end; undefined for never. Manual: no tiers. */
+/** Returns the expected expiry of a backup made for these tiers, the end of the last one. Undefined: never. A manual backup has no tiers. */
 export function expectedExpiry(tiers: readonly string[], policy: RetentionPolicy, snapshotAt: Date): Date | undefined {
   const keeps =
     tiers.length === 0
@@ -146,10 +146,10 @@ export function expectedExpiry(tiers: readonly string[], policy: RetentionPolicy
   return new Date(snapshotAt.getTime() + Math.max(...keeps.map(Number)));
 }
 
-/** Sentences on why nothing may be removed, or none. */
+/** Returns the reasons to delete nothing, as sentences. */
 function blockers(points: readonly RestorePoint[], policy: RetentionPolicy, now: Date, options: ExpireOptions): string[] {
   const why: string[] = [];
-  if (options.lastAttemptFailed === true) why.push("the last attempt to make a backup failed");
+  if (options.lastAttemptFailed === true) why.push("the last backup failed");
   const latest = newest(points.filter(isWhole)) ?? newest(points);
   if (latest === undefined) return why;
   const missed = missedSlot(policy.tiers, latest.time, now, options.graceMs);
@@ -167,7 +167,7 @@ function blockers(points: readonly RestorePoint[], policy: RetentionPolicy, now:
   return why;
 }
 
-/** Points that stay whatever the policy says, with the reasons. */
+/** Returns the points that are kept regardless of the policy, with the reasons. */
 function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePoint, readonly string[]> {
   const reasons = new Map<RestorePoint, string[]>();
   const add = (point: RestorePoint | undefined, reason: string): void => {
@@ -190,10 +190,10 @@ function protectedPoints(points: readonly RestorePoint[]): ReadonlyMap<RestorePo
 function heldBy({ hold }: RestorePoint): string[] {
   if (hold === undefined) return [];
   const { by, at, reason } = hold;
-  return [`${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`];
+  return [`${by} put it on hold on ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`];
 }
 
-/** Every reason the policy has or had for keeping the point; never empty. Stand-in duty counts once recorded tiers have let go. */
+/** Returns every reason why the policy keeps or kept the point. Never empty. Substitution counts once the recorded tiers have ended. */
 function keepReasonsOf(
   point: RestorePoint,
   policy: RetentionPolicy,
@@ -202,14 +202,14 @@ function keepReasonsOf(
   extra: KeepReason | undefined,
 ): KeepReason[] {
   const more = extra === undefined ? [] : [extra];
-  // A base backup is there for the window; a dump that somebody made is theirs, whatever else it is good for.
+  // A base backup serves the window. A dump made by hand follows its own rule, even when the window uses it too.
   const forWindow = point.kind === "base" && extra !== undefined && point.expiresAt === undefined;
   if (point.tiers.length === 0) return forWindow ? more : [manualKeepReason(point, policy), ...more];
   const keepReasons = point.tiers.map((name): KeepReason => {
     const tier = policy.tiers.find((known) => known.tier === name);
     if (tier !== undefined) return { until: after(point, tier.keepMs), says: `tier ${name}`, tier };
     const recorded = point.expiresAt === undefined ? ", which recorded no expiry" : "";
-    return { until: point.expiresAt ?? "forever", says: `tier ${name}, which the policy does not have any more${recorded},` };
+    return { until: point.expiresAt ?? "forever", says: `tier ${name}, which is no longer in the policy${recorded},` };
   });
   keepReasons.push(...more);
   if (keepReasons.some((reason) => isActive(reason, now))) return keepReasons;
@@ -230,19 +230,19 @@ function manualKeepReason(point: RestorePoint, policy: RetentionPolicy): KeepRea
 const after = (point: RestorePoint, keepMs: Keep): Date | "forever" =>
   keepMs === "forever" ? keepMs : new Date(point.time.getTime() + keepMs);
 
-/** At the very instant of its end a reason holds no longer. */
+/** A reason is no longer active at the instant of its end. */
 const isActive = (reason: KeepReason, now: Date): boolean => reason.until === "forever" || reason.until > now;
 
 const keeps = ({ until, says }: KeepReason): string =>
-  `${says} keeps it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+  `${says} keeps it ${until === "forever" ? "forever" : `until ${formatInstant(until)}`}`;
 const kept = ({ until, says }: KeepReason): string =>
-  `${says} kept it ${until === "forever" ? "for ever" : `until ${formatInstant(until)}`}`;
+  `${says} kept it ${until === "forever" ? "forever" : `until ${formatInstant(until)}`}`;
 
-/** The move to the warmest class that a tier still holding the point wants, if that is colder than where it lies. */
+/** Returns the move to the warmest class among the tiers that still keep the point, if it is colder than the present class. */
 function colder(point: RestorePoint, holding: readonly KeepReason[], classes: readonly string[]): Transition | undefined {
   const tiers = holding.flatMap((reason) => reason.tier ?? []);
   const from = point.storageClass ?? classes[0];
   const to = warmestClass(tiers, classes);
   if (tiers.length < holding.length || from === undefined || to === undefined || !isColder(to, from, classes)) return undefined;
-  return { point, from, to, reason: `${to} is the warmest class wanted by what still keeps it: ${holding.map(keeps).join("; ")}` };
+  return { point, from, to, reason: `${to} is the warmest class of the tiers that keep it: ${holding.map(keeps).join("; ")}` };
 }

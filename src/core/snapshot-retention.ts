@@ -1,33 +1,33 @@
-// Retention of points that a provider holds. A rule of the policy is a tier, so that backups and snapshots follow one
-// function; what differs is decided here: who may be removed at all, and what has been accepted.
+// Retention of a provider's snapshots. Rules of the policy are tiers, so backups and snapshots share one function. This file decides
+// what differs: which snapshots may be deleted at all, and the state before an accepted restore.
 import { formatInstant } from "./duration.ts";
 import type { RestorePoint } from "./restore-point.ts";
 import { type Decision, type ExpireOptions, type Expiry, expire, type RetentionPolicy } from "./retention.ts";
 
-/** A provider's point with what stands for and against its removal. */
+/** A provider's snapshot with the facts that decide about its deletion. */
 export interface ProviderPoint {
   readonly point: RestorePoint;
-  /** Made by us; others are listed and never touched. */
+  /** Made by Lifeboat. Others are listed and never changed. */
   readonly ours: boolean;
-  /** When it is to go by what we wrote down, where the provider has an expiry of its own as a last net; null: we wrote down none. */
+  /** The recorded expiry, where the provider has its own expiry as a safety net. Null: none is recorded. */
   readonly ownExpiresAt?: Date | null | undefined;
-  /** The provider's schedule made it, and removes it. */
+  /** The provider's schedule made it and deletes it. */
   readonly scheduled?: boolean | undefined;
-  /** Why the provider would not remove it now. */
+  /** Why the provider refuses to delete it now. */
   readonly pinned?: string | undefined;
-  /** The state before a restore: not a point of the schedule. `acceptedAt`: somebody said that the restore is good. */
+  /** The state before a restore, which is not part of the schedule. `acceptedAt`: when a user accepted the restore. */
   readonly kept?: { readonly job: string; readonly acceptedAt?: Date | undefined } | undefined;
 }
 
 export interface SnapshotExpireOptions
   extends Pick<ExpireOptions, "graceMs" | "lastAttemptFailed" | "doubts" | "present" | "most" | "future"> {
-  /** The last attempt found no room: then what has expired is what makes room, and nothing missing keeps it. */
+  /** The last snapshot failed because a limit was reached. Then expired snapshots are deleted even if one is missing, to make room. */
   readonly noRoom?: boolean | undefined;
 }
 
 /**
- * Decides about the provider's points of one source. Ours only: by their rules, holds and expiries, never the newest, never
- * what the provider has pinned. The state before a restore goes by its own expiry, which begins with the acceptance.
+ * Decides about the provider's snapshots of one source. Only those that Lifeboat made expire, by their rules, holds and expiries; never
+ * the newest, and never one that the provider protects. The state before a restore has its own expiry, counted from acceptance.
  */
 export function expireSnapshots(
   points: readonly ProviderPoint[],
@@ -38,7 +38,7 @@ export function expireSnapshots(
   const regular = points.filter(({ ours, scheduled, kept }) => ours && scheduled !== true && kept === undefined);
   const { graceMs, lastAttemptFailed, noRoom = false, ...others } = options;
   const decided = expire(
-    // Sizes of snapshots say nothing about what is in them: a later one may hold only what has changed.
+    // The size of a snapshot says nothing about its data, because a later one may hold only changes.
     regular.map(({ point, ownExpiresAt = point.expiresAt }) => ({
       ...{ ...point, sizeBytes: 0, sourceBytes: 0 },
       expiresAt: ownExpiresAt ?? undefined,
@@ -68,7 +68,7 @@ export function expireSnapshots(
     else remove.push(decision);
   }
   for (const { point, scheduled, ours } of points) {
-    if (scheduled === true) keep.push({ point, reasons: ["the provider's own schedule made it, and removes it"] });
+    if (scheduled === true) keep.push({ point, reasons: ["the provider's schedule made it and deletes it"] });
     else if (!ours) keep.push({ point, reasons: ["it was not made by Lifeboat"] });
   }
   const inTime = (a: Decision, b: Decision): number =>
@@ -83,16 +83,16 @@ export function expireSnapshots(
 
 const keptBy = (pinned: string): string => `the provider keeps it: ${pinned}`;
 
-/** The branch that a restore set aside. `keep` marks a decision to keep. */
+/** Decides about the state before a restore. `keep` marks a decision to keep it. */
 function ofKept({ point, kept }: ProviderPoint, now: Date): Decision & { readonly keep?: true } {
   if (point.hold !== undefined) {
     const { by, at, reason } = point.hold;
-    return { point, keep: true, reasons: [`${by} holds it since ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`] };
+    return { point, keep: true, reasons: [`${by} put it on hold on ${formatInstant(at)}${reason === undefined ? "" : `: ${reason}`}`] };
   }
   if (kept?.acceptedAt === undefined)
-    return { point, keep: true, reasons: [`it is the state before job ${kept?.job}, which nobody has accepted yet`] };
+    return { point, keep: true, reasons: [`it is the state before job ${kept?.job}, which has not been accepted yet`] };
   if (point.expiresAt === undefined || point.expiresAt > now) {
-    const until = point.expiresAt === undefined ? "for ever" : `until ${formatInstant(point.expiresAt)}`;
+    const until = point.expiresAt === undefined ? "forever" : `until ${formatInstant(point.expiresAt)}`;
     return {
       point,
       keep: true,

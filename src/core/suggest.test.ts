@@ -29,7 +29,7 @@ test("each of the four edits costs one", () => {
   assert.equal(editDistance("ca", "abc"), 3);
 });
 
-test("edit distance is zero only for equal words, the same both ways, and at most the longer word", () => {
+test("edit distance is zero only for equal words, symmetric, and at most the length of the longer word", () => {
   const word = fc.string({ unit: fc.constantFrom("a", "b", "c", "ä"), maxLength: 8 });
   fc.assert(
     fc.property(word, word, (a, b) => {
@@ -41,7 +41,7 @@ test("edit distance is zero only for equal words, the same both ways, and at mos
   );
 });
 
-test("a word with one mistake finds its original among unlike ones", () => {
+test("a word with one mistake finds its original among different ones", () => {
   const words = ["provider", "repository", "objectives", "schedule", "retention"];
   fc.assert(
     fc.property(fc.constantFrom(...words), fc.nat(), fc.constantFrom("insert", "delete", "replace", "exchange"), (word, seed, edit) => {

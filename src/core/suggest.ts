@@ -1,8 +1,8 @@
-// "Did you mean …": the nearest valid word to one that is not valid.
+// "Did you mean …": the valid word nearest to an invalid one.
 
 /**
- * Edits that turn one word into the other: insert, delete, replace, or exchange two neighbours
- * (optimal string alignment, the restricted form of Damerau and Levenshtein).
+ * Counts the edits that turn one word into the other: insert, delete, replace, or swap two adjacent characters
+ * (optimal string alignment, the restricted form of Damerau-Levenshtein).
  */
 export function editDistance(from: string, to: string): number {
   const a = [...from];
@@ -27,8 +27,8 @@ export function editDistance(from: string, to: string): number {
 const at = (row: readonly number[], index: number): number => row[index] ?? Number.POSITIVE_INFINITY;
 
 /**
- * The candidate most like the word, or undefined when none is like it: at most one edit in three characters
- * (and always one), case aside; failing that, the only candidate that the word begins. Of equals, the first listed.
+ * Returns the candidate nearest to the word: at most one edit per three characters (and always one), ignoring case; otherwise the only
+ * candidate that begins with the word. Of equals, the first listed. Undefined when none is near.
  */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = word.trim().toLowerCase();
@@ -38,7 +38,7 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   let best: { readonly candidate: string; readonly distance: number } | undefined;
   for (const candidate of list) {
     const distance = editDistance(wanted, candidate.toLowerCase());
-    // A word of one or two characters is one edit from almost everything: something of it must remain.
+    // A word of one or two characters is one edit from almost any word, so at least one character must match.
     if (distance > allowed || distance >= [...wanted].length) continue;
     if (best === undefined || distance < best.distance) best = { candidate, distance };
   }
@@ -47,7 +47,7 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return begun.length === 1 ? begun[0] : undefined;
 }
 
-/** `; did you mean "users"?`, or nothing: the end of a message about a word that is not valid. */
+/** Returns the end of a message about an invalid word: `; did you mean "users"?`, or an empty text. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const nearest = suggest(word, candidates);
   return nearest === undefined ? "" : `; did you mean "${nearest}"?`;

@@ -11,18 +11,18 @@ const series = (sizes: readonly (readonly [number, number])[]): RestorePoint[] =
 const ofLast = (points: readonly RestorePoint[]): string | undefined => suspicionOf(points.at(-1) ?? assert.fail(), points);
 const usual = Array.from({ length: 10 }, () => [1000, 10_000] as const);
 
-test("a backup below half of what was usual, stored and at the source, is suspicious", () => {
+test("a backup below half of the usual size, stored and at the source, is suspicious", () => {
   assert.match(
     ofLast(series([...usual, [499, 4999]])) ?? "",
     /suspiciously small: 499 B stored of a 5.0 kB source, where 1.0 kB of 10.0 kB were usual/,
   );
   assert.equal(ofLast(series([...usual, [500, 4999]])), undefined);
   assert.equal(ofLast(series([...usual, [499, 5000]])), undefined);
-  assert.equal(ofLast(series([...usual, [1, 10_000]])), undefined, "better compression of an equal source is no reason");
+  assert.equal(ofLast(series([...usual, [1, 10_000]])), undefined, "better compression of an equal source is not suspicious");
   assert.notEqual(ofLast(series([...usual, [0, 0]])), undefined);
 });
 
-test("without anything before it nothing is suspicious", () => {
+test("the first backup is never suspicious", () => {
   assert.equal(ofLast(series([[1, 1]])), undefined);
   assert.notEqual(
     ofLast(
@@ -45,7 +45,7 @@ test("the suspicion ends once small backups are usual, and only then", () => {
   assert.equal(after(5), undefined);
 });
 
-test("one odd backup among the earlier ones changes nothing: the median decides", () => {
+test("one odd earlier backup changes nothing, because the median decides", () => {
   const odd = [
     [100, 100],
     [1000, 1000],
@@ -84,7 +84,7 @@ test("only backups of the same kind are compared, and only earlier ones", () => 
   assert.equal(suspicionOf(first, [first, ...points.slice(1)]), undefined);
 });
 
-test("the size of a snapshot at a provider says nothing: a branch is accounted with none", () => {
+test("the size of a provider's snapshot is never suspicious", () => {
   const points = series([...usual, [0, 0]]).map((point) => ({ ...point, kind: "snapshot" as const }));
   assert.equal(ofLast(points), undefined);
 });

@@ -1,17 +1,16 @@
-// A backup far smaller than the ones before it may be of an emptied, wrong or half-visible database.
+// A backup far smaller than the ones before it may be of an emptied, wrong or partly visible database.
 import { formatBytes } from "./duration.ts";
 import { byTime, type RestorePoint } from "./restore-point.ts";
 
-/** How many earlier backups are looked at, and below which share of their median a size is suspicious. */
+/** How many earlier backups are compared, and the share of their median below which a size is suspicious. */
 const LOOK_BACK = 7;
 const SHARE = 0.5;
 
 /**
- * Why the point is suspiciously small, in one sentence, or undefined. Small means: stored bytes AND source bytes are
- * both below half the median of the up to seven points of the same kind before it. One alone has harmless reasons:
- * better compression, or a vacuum at the source. Where data was removed on purpose the suspicion ends by itself, once
- * small backups are the majority of the seven. A snapshot's size is what its provider accounts for, a branch's nothing: it
- * says nothing of the data.
+ * Returns why the point is suspiciously small, in one sentence, or undefined. Small means that stored bytes AND source bytes are below
+ * half of the median of up to seven earlier points of the same kind. One alone has harmless causes: better compression, or a vacuum of
+ * the source. After a deliberate deletion the suspicion ends once small backups are the majority of the seven. The size of a provider's
+ * snapshot says nothing about its data.
  */
 export function suspicionOf(point: RestorePoint, points: readonly RestorePoint[]): string | undefined {
   if (point.kind === "snapshot") return undefined;
@@ -26,7 +25,7 @@ export function suspicionOf(point: RestorePoint, points: readonly RestorePoint[]
   );
 }
 
-/** 0 for nothing, below which no size can be. */
+/** 0 for an empty list; no size is below it. */
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -11,7 +11,7 @@ const tiers = [daily, weekly, monthly];
 const at = (text: string): Date => new Date(text);
 // 2026-11-22 is a Sunday, 2026-11-25 a Wednesday.
 
-test("R24 a backup is made for every tier whose present slot nobody served", () => {
+test("R24 a backup is made for every tier whose present slot has none", () => {
   assert.deepEqual(tiersDue(tiers, [], at("2026-11-25T02:00:00Z")), ["daily", "weekly", "monthly"]);
   const all = pointAt("2026-11-25T02:00:10Z", { tiers: ["daily", "weekly", "monthly"] });
   assert.deepEqual(tiersDue(tiers, [all], at("2026-11-25T12:00:00Z")), []);
@@ -20,7 +20,7 @@ test("R24 a backup is made for every tier whose present slot nobody served", () 
   assert.deepEqual(tiersDue(tiers, [all], at("2026-12-01T02:00:00Z")), ["daily", "weekly", "monthly"]);
 });
 
-test("R24 a missed weekly backup is still due on Monday, and made on Monday it serves its Sunday", () => {
+test("R24 a missed weekly backup is still due on Monday, and counts for its Sunday", () => {
   const saturday = pointAt("2026-11-21T02:00:10Z", { tiers: ["daily", "weekly", "monthly"] });
   assert.deepEqual(tiersDue(tiers, [saturday], at("2026-11-23T02:00:00Z")), ["daily", "weekly"]);
   const monday = pointAt("2026-11-23T02:00:10Z", { tiers: ["daily", "weekly"] });
@@ -28,7 +28,7 @@ test("R24 a missed weekly backup is still due on Monday, and made on Monday it s
   assert.deepEqual(tiersDue(tiers, [saturday, monday], at("2026-11-29T02:00:00Z")), ["daily", "weekly"]);
 });
 
-test("a server whose clock is half a minute behind still serves the slot", () => {
+test("a snapshot of a server whose clock is half a minute behind still belongs to the slot", () => {
   const early = pointAt("2026-11-25T01:59:30Z", { tiers: ["daily"] });
   assert.deepEqual(tiersDue([daily], [early], at("2026-11-25T02:00:00Z")), []);
   assert.deepEqual(tiersDue([daily], [early], at("2026-11-25T01:59:45Z")), []);
@@ -52,14 +52,14 @@ test("R36 a daily backup is missing 25 hours after the last one, and not before"
   assert.equal(missedSlot([], newestAt, at("2036-11-25T03:00:00Z")), undefined);
 });
 
-test("a schedule of weekdays misses nothing at the weekend", () => {
+test("a schedule of weekdays has no missing backup at the weekend", () => {
   const weekdays: Tier = { tier: "weekdays", cron: "0 2 * * 1-5", keepMs: DAY };
   const friday = at("2026-11-20T02:00:00Z");
   assert.equal(missedSlot([weekdays], friday, at("2026-11-23T03:00:00Z")), undefined);
   assert.deepEqual(missedSlot([weekdays], friday, at("2026-11-23T03:00:01Z"))?.slot, at("2026-11-23T02:00:00Z"));
 });
 
-test("the newest backup of a slot that has none recorded stands in for it", () => {
+test("the newest backup of a slot without one substitutes for it", () => {
   const days = ["2026-11-15", "2026-11-16", "2026-11-17", "2026-11-22", "2026-11-23"];
   const points = days.map((day) => pointAt(`${day}T02:00:10Z`, { id: day }));
   const found = standIns([daily, weekly], points);
@@ -69,7 +69,7 @@ test("the newest backup of a slot that has none recorded stands in for it", () =
   assert.deepEqual([...standIns([daily, weekly], recorded).keys()], ["2026-11-23"]);
 });
 
-test("manual, damaged and partial backups never stand in, and a damaged one does not serve its slot", () => {
+test("manual, damaged and partial backups never substitute, and a damaged one does not fill its slot", () => {
   const time = "2026-11-17T02:00:10Z";
   const damagedAt = at("2026-11-18T00:00:00Z");
   for (const change of [{ tiers: [] }, { damagedAt }, { kind: "schema" as const }, { kind: "tables" as const }]) {

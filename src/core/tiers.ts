@@ -1,7 +1,7 @@
-// Tiers of a retention policy and their slots: which backups are due, which are missing, which stand in for one that is.
+// Tiers of a retention policy and their slots: which backups are due, which are missing, and which substitute for a missing one.
 //
-// A slot is an instant of the tier's schedule and lasts until the next one. A backup serves the slot that its snapshot
-// lies in, however late it was made: a Sunday's weekly backup that succeeded on Monday is the weekly one of that Sunday.
+// A slot begins at an instant of the tier's schedule and lasts until the next one. A backup belongs to the slot of its snapshot,
+// even when it is late: a Sunday's weekly backup that succeeded on Monday is the weekly backup of that Sunday.
 import { nextSlot, previousSlot } from "./cron.ts";
 import type { Keep } from "./duration.ts";
 import { byTime, isDamaged, isWhole, type RestorePoint } from "./restore-point.ts";
@@ -9,26 +9,26 @@ import { byTime, isDamaged, isWhole, type RestorePoint } from "./restore-point.t
 export interface Tier {
   readonly tier: string;
   readonly cron: string;
-  /** How long after its snapshot the tier holds a backup. */
+  /** How long after its snapshot the tier keeps a backup. */
   readonly keepMs: Keep;
-  /** Absent: the storage's default class, its warmest. */
+  /** Default: the warmest class of the storage. */
   readonly storageClass?: string | undefined;
-  /** Name pattern of its backups. */
+  /** The name pattern of its backups. */
   readonly name?: string | undefined;
 }
 
-/** A snapshot taken this shortly before a slot belongs to it: the server's clock may be behind the scheduler's. */
+/** A snapshot taken this shortly before a slot belongs to the slot, because the server's clock may be behind the scheduler's. */
 export const SLOT_TOLERANCE_MS = 60_000;
 
-/** How long after its slot a backup may take before it is missing (daily: R36's 25 hours). */
+/** How long after its slot a backup counts as missing (daily: the 25 hours of R36). */
 export const OVERDUE_GRACE_MS = 3_600_000;
 
-/** The slot of the tier that the point serves, or would serve. */
+/** Returns the slot of the tier that the point belongs to, or would belong to. */
 function slotOf(tier: Tier, point: RestorePoint): Date | undefined {
   return previousSlot(tier.cron, new Date(point.time.getTime() + SLOT_TOLERANCE_MS));
 }
 
-/** Tiers whose present slot no sound backup was recorded for: the ones that a backup made now is made for. */
+/** Returns the tiers without an intact backup for their present slot, which are the tiers of a backup made now. */
 export function tiersDue(tiers: readonly Tier[], points: readonly RestorePoint[], now: Date): string[] {
   return tiers
     .filter((tier) => {
@@ -45,7 +45,7 @@ export interface MissedSlot {
   readonly slot: Date;
 }
 
-/** The earliest slot after the newest backup that should have one by now, grace included; undefined when nothing is late. */
+/** Returns the earliest slot after the newest backup that should have a backup by now, grace included. Undefined: none is late. */
 export function missedSlot(tiers: readonly Tier[], newestAt: Date, now: Date, graceMs = OVERDUE_GRACE_MS): MissedSlot | undefined {
   let missed: MissedSlot | undefined;
   for (const { tier, cron } of tiers) {
@@ -56,16 +56,16 @@ export function missedSlot(tiers: readonly Tier[], newestAt: Date, now: Date, gr
   return missed;
 }
 
-/** A point that does the duty of a backup which a tier's slot should have had. */
+/** A point that substitutes for the missing backup of a tier's slot. */
 export interface StandIn {
   readonly tier: Tier;
   readonly slot: Date;
 }
 
 /**
- * Points that stand in for a tier, by id: in every slot that no sound backup was recorded for, the newest sound one
- * among those made for other tiers. So a missed weekly backup, a tier that joined the policy later and a tier that was
- * renamed are served by what there is. Manual backups never stand in: they follow their own expiry and nothing else.
+ * Returns the points that substitute for a tier's backup, by id: in every slot without an intact backup, the newest intact one made for
+ * another tier. This covers a missed weekly backup, a tier added to the policy later, and a renamed tier. Manual backups never
+ * substitute: they have only their own expiry.
  */
 export function standIns(tiers: readonly Tier[], points: readonly RestorePoint[]): ReadonlyMap<string, readonly StandIn[]> {
   const sound = points.filter((point) => point.tiers.length > 0 && !isDamaged(point)).sort(byTime);

@@ -1,8 +1,8 @@
-// What clocks show in a zone, and which instants they show it at. The zones' rules are those of the runtime.
+// Converts between instants and local times of a zone. The zone rules are those of the runtime.
 
 const FORMATS = new Map<string, Intl.DateTimeFormat>();
 
-/** RangeError for a zone that is not known. */
+/** Throws RangeError for an unknown zone. */
 function formatOf(timeZone: string): Intl.DateTimeFormat {
   const known = FORMATS.get(timeZone);
   if (known !== undefined) return known;
@@ -25,7 +25,7 @@ export function isTimeZone(name: string): boolean {
 }
 
 export interface Civil {
-  /** What clocks show, without a zone: `2026-11-28T15:25:00.000`. */
+  /** The local time, without a zone: `2026-11-28T15:25:00.000`. */
   readonly shown: string;
   /** `+01:00`. */
   readonly offset: string;
@@ -51,8 +51,7 @@ export function civilAt(at: Date, timeZone: string): Civil {
 const DAY_MS = 86_400_000;
 
 /**
- * The instants at which clocks of the zone show what `shown` says in UTC, oldest first: one, or two where clocks are put back, or none
- * where they are put forward.
+ * Returns the instants with the local time `shown`, oldest first: one, two where clocks are set back, or none where they are set forward.
  */
 export function instantsOf(shown: Date, timeZone: string): readonly Date[] {
   const offsets = [-DAY_MS, DAY_MS].map((aside) => civilAt(new Date(shown.getTime() + aside), timeZone).offsetMs);

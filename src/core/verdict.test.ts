@@ -13,12 +13,12 @@ test("R33 no checks at all prove nothing", () => {
   assert.equal(judge([]).verdict, "inconclusive");
 });
 
-test("R33 without a data check that passed there is no pass, whatever else passed", () => {
+test("R33 without a passed data check there is no pass, even if all other checks passed", () => {
   assert.equal(judge([check("schema", "pass"), check("probe", "pass"), check("integrity", "pass")]).verdict, "inconclusive");
   assert.equal(judge([check("data", "pass")]).verdict, "pass");
 });
 
-test("R33 a pass needs every check to pass; one failure fails; doubt is never green", () => {
+test("R33 a pass requires every check to pass; one failure fails; an unclear check is never green", () => {
   fc.assert(
     fc.property(fc.array(anyCheck), (made) => {
       const checks = made.map(({ kind, outcome }) => check(kind, outcome));

@@ -1,7 +1,7 @@
-// Text that others wrote (names of tables, words of servers, names in a storage), made safe to show: nothing in it drives a terminal,
-// begins a line of its own, or reverses what stands around it. What is changed is shown as an escape, so that it can be seen.
+// Makes foreign text (table names, server messages, object names) safe to print: it cannot control a terminal, begin a line, or reverse
+// the text around it. Such characters are shown as escapes.
 
-/** C0, DEL, C1, what separates lines and paragraphs, what changes the direction of writing, and annotations. */
+/** C0, DEL, C1, line and paragraph separators, bidirectional controls, and annotations. */
 const HIDDEN = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]/gu;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -10,10 +10,10 @@ function escaped(character: string): string {
   return SHORT[character] ?? (code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`);
 }
 
-/** One line of text. */
+/** Makes a text safe and one line long. */
 export const visible = (text: string): string => text.replace(HIDDEN, escaped);
 
-/** The same data with every text in it made visible, keys of objects too. Instances of classes other than errors stay as they are. */
+/** Makes every text in the data safe, including keys. Instances of classes other than errors are unchanged. */
 export function shown<T>(data: T): T {
   return copy(data) as T;
 }
@@ -32,15 +32,15 @@ function copy(value: unknown): unknown {
 
 const copyFields = (value: object): object => Object.fromEntries(Object.entries(value).map(([key, item]) => [visible(key), copy(item)]));
 
-/** What may stand in text of several lines: line ends, and the colours that the program itself writes. */
+/** The controls allowed in multi-line text: line ends, and the program's own colours. */
 const OWN = "\\n|\\x1b\\[(?:1|2|22|31|32|33|36|39)m";
 const EITHER = new RegExp(`${OWN}|${HIDDEN.source}`, "gu");
 const IS_OWN = new RegExp(`^(?:${OWN})$`);
 
-/** The last look at what goes to a terminal: what drives it, and is not one of the program's own colours, is shown as an escape. */
+/** The last filter before a terminal. Shows every control character as an escape, except line ends and the program's own colours. */
 export const harmless = (text: string): string => text.replace(EITHER, (found) => (IS_OWN.test(found) ? found : escaped(found)));
 
-/** JSON of the same value, of which no character drives a terminal that it is printed on. */
+/** Serialises a value as JSON without characters that control a terminal. */
 export function visibleJson(value: unknown): string {
   return JSON.stringify(value).replace(HIDDEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,4 +1,4 @@
-// What people call the pieces of their data: tables and rows, or collections and documents.
+// The engine's words for pieces of data: tables and rows, or collections and documents.
 
 export interface Words {
   readonly table: string;
@@ -8,8 +8,8 @@ export interface Words {
 const TABLES: Words = { table: "table", row: "row" };
 const BY_ENGINE: Readonly<Record<string, Words>> = { mongodb: { table: "collection", row: "document" } };
 
-/** By the engine's name. */
+/** Returns the words of an engine, by name. */
 export const wordsOf = (engine: string): Words => (Object.hasOwn(BY_ENGINE, engine) ? BY_ENGINE[engine] : undefined) ?? TABLES;
 
-/** `1 table`, `2 tables`. */
+/** Formats a count: `1 table`, `2 tables`. */
 export const counted = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? "" : "s"}`;

@@ -22,7 +22,7 @@ async function rows(place: NeonPlace): Promise<number> {
 async function assertKeptIsKnown(place: NeonPlace, context: string): Promise<number> {
   const others = (await place.branches()).filter((branch) => !branch.default && branch.name !== "back").map(({ name }) => name);
   const { sources } = (await place.expect(0, "expire", "--json")).json();
-  const kept = sources[0].keep.filter(({ reasons }: { reasons: string[] }) => reasons.join().includes("nobody has accepted"));
+  const kept = sources[0].keep.filter(({ reasons }: { reasons: string[] }) => reasons.join().includes("not been accepted"));
   assert.deepEqual(kept.map(({ point }: { point: { name: string } }) => point.name).sort(), others.sort(), context);
   return others.length;
 }

@@ -112,7 +112,7 @@ test("a snapshot that fails leaves nothing, and the next says so in the plan of 
   await assert.rejects(snapshot(context, source, { name: "fails" }, watch));
   const { remove, blocked } = await planExpire(context, source, watch);
   assert.deepEqual(remove, [], "nothing goes after a failure");
-  assert.match(blocked.join(), /the last attempt to make a backup failed/);
+  assert.match(blocked.join(), /the last backup failed/);
   await snapshot(context, source, { name: "succeeds" }, watch);
   assert.deepEqual(names((await planExpire(context, source, watch)).remove), ["old"]);
 });

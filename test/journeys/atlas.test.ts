@@ -157,7 +157,7 @@ test("R16 restoring in place is refused until somebody is sure, says that produc
   const kept = (await shop.expect(0, "expire", "--json"))
     .json()
     .sources[0].keep.find(({ point }: { point: Named }) => point.name === back.kept.name);
-  assert.match(kept.reasons.join(), /nobody has accepted/);
+  assert.match(kept.reasons.join(), /not been accepted/);
   await shop.expect(0, "accept", back.id);
 });
 

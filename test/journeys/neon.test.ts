@@ -193,7 +193,7 @@ test("R9 restore in place keeps the connection string and the state before; it g
   assert.ok((await shop.branches()).includes(back.kept.name));
   const expired = (await shop.expect(0, "expire", "--json")).json().sources[0];
   const kept = expired.keep.find(({ point }: { point: { name: string } }) => point.name === back.kept.name);
-  assert.match(kept.reasons.join(), /nobody has accepted/);
+  assert.match(kept.reasons.join(), /not been accepted/);
   const accepted = (await shop.expect(0, "accept", back.id, "--json")).json();
   const days = (Date.parse(accepted.expiresAt) - Date.now()) / 86_400_000;
   assert.ok(days > 6.9 && days < 7.1);

@@ -17,7 +17,7 @@ const evidence: Evidence = {
   steps: [{ name: "load", startedAt: "2026-11-21T03:00:00.000Z", ms: 12_300 }],
   checks: [
     { name: "rows of public.users", kind: "data", outcome: "fail", message: "9 rows | 10 expected" },
-    { name: "recovery time (RTO)", kind: "objective", outcome: "pass", message: "it took 12 s" },
+    { name: "recovery time (RTO)", kind: "objective", outcome: "pass", message: "12 s (objective: at most 15m)" },
   ],
   verdict: "fail",
   reasons: ["rows of public.users: 9 rows | 10 expected"],

@@ -150,7 +150,7 @@ test("R24 more than half goes only when told; without, nothing goes and what wou
     result.withheld?.map(({ point }) => point.name),
     ["day-4", "day-3", "day-2"],
   );
-  assert.match(result.blocked.join(), /3 of 5 restore points would go at once/);
+  assert.match(result.blocked.join(), /3 of 5 restore points would expire at once/);
 });
 
 test("R24 nothing is removed while this machine's clock is ahead of the storage's or of the database's", async (t) => {
