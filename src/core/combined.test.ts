@@ -7,7 +7,7 @@ const neon = { source: "shop", verdict: "pass", achieved: { rtoSeconds: 400, rpo
 const atlas = { source: "sessions", verdict: "pass", achieved: { rtoSeconds: 1300, rpoSeconds: 120 } } as const;
 const inTurn = { order: "one after another" } as const;
 
-test("R29 sources recovered one after another take the sum of their times and lose as much as the worst one", () => {
+test("R29 sources recovered one by one take the sum of their times and lose as much as the worst", () => {
   const { achieved, verdict } = combine([neon, atlas], objective, inTurn);
   assert.deepEqual([achieved, verdict], [{ rtoSeconds: 1700, rpoSeconds: 120 }, "pass"]);
 });

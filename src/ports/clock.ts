@@ -1,10 +1,10 @@
-// Time and chance as a port, so that core stays pure and tests can drive both.
+// Time and randomness as a port, so that core stays pure and tests can control both.
 
 export interface Clock {
-  /** The present instant. */
+  /** Returns the present instant. */
   now(): Date;
-  /** Milliseconds of a clock that never steps back; only differences mean something. */
+  /** Returns milliseconds of a monotonic clock. Only differences are meaningful. */
   monotonicMs(): number;
-  /** Cryptographically random bytes. */
+  /** Returns cryptographically random bytes. */
   randomBytes(sizeBytes: number): Uint8Array;
 }

@@ -1,7 +1,7 @@
-// Where a database is, what is known of it at first sight, and how work on it is watched and stopped.
+// Connections to databases, the basic facts of a database, and how work on it is observed and cancelled.
 import type { Progress } from "./progress.ts";
 
-/** Where a database is. `url` may hold a password: it is never printed, logged or put in argv; `label` is what messages say. */
+/** A connection to a database. `url` may hold a password and is never printed, logged or put in argv; messages use `label`. */
 export interface Connection {
   readonly url: string;
   readonly label: string;
@@ -12,7 +12,7 @@ export interface Work {
   readonly progress?: Progress | undefined;
 }
 
-/** What `check` and a backup's first step learn. */
+/** The facts that `check` and the first step of a backup gather. */
 export interface DatabaseFacts {
   readonly serverVersion: string;
   readonly serverMajor: number;
@@ -20,12 +20,12 @@ export interface DatabaseFacts {
   readonly user: string;
   readonly sizeBytes: number;
   readonly tables: number;
-  /** The program that will be used, with its version, as `pg_dump 15.20`. */
+  /** The program that will be used, with its version, such as `pg_dump 15.20`. */
   readonly tool: string;
-  /** Things a user should know before relying on a backup; never reasons to refuse. */
+  /** Facts that a user should know before relying on a backup. They are never reasons to refuse. */
   readonly warnings: readonly string[];
-  /** A value equal for two connections exactly when they reach the same database of the same cluster. */
+  /** A value that is equal for two connections exactly when they reach the same database of the same cluster. */
   readonly identity: string;
-  /** The server's clock when it was asked. Absent: it tells no time. */
+  /** The server's clock when it was read. Absent: the server reports no time. */
   readonly now?: Date | undefined;
 }

@@ -1,92 +1,91 @@
-// The log of an engine that has one which can be archived: receiving it, reading it, and finding an instant in it.
-// PostgreSQL's write-ahead log, and MongoDB's oplog.
+// The log of an engine, PostgreSQL's WAL or MongoDB's oplog: receiving it, reading it, and finding an instant in it.
 
 import type { CommitMark, Micros, SegmentFacts } from "../core/log.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { Resource } from "./resource.ts";
 
-/** A file of the log as the receiver hands it over: whole, or as far as it is filled now. */
+/** A file of the log as received: whole, or as far as it is filled now. */
 export interface LogFile {
-  /** As `readSegment` takes it: a partial one's ends in `.partial`. */
+  /** The name for `readSegment`. That of a partial one ends in `.partial`. */
   readonly name: string;
   readonly kind: "segment" | "partial" | "history";
-  /** The file's plain bytes at full size. */
+  /** The plain bytes of the file, at full size. */
   read(): Promise<Uint8Array>;
-  /** Called when it is safely stored: a whole one may then be forgotten here. */
+  /** Called when it is safely stored. The receiver may then delete a whole one. */
   stored(): Promise<void>;
 }
 
 export interface ReceiverOptions extends Work {
-  /** A directory that survives restarts: what was received and not yet stored lies there. */
+  /** A directory that survives restarts, for files that were received and not stored yet. */
   readonly directory: string;
-  /** Name of the replication slot; also the receiver's `application_name`, for `synchronous_standby_names`. */
+  /** The name of the replication slot and the receiver's `application_name`, for `synchronous_standby_names`. */
   readonly slot: string;
-  /** How much log the server may keep back for us before the slot is given up, so that its disk does not fill. Absent: without limit. */
+  /** How much log the server may retain before the slot is dropped, so that its disk does not fill. Default: no limit. */
   readonly maxBehindBytes?: number | undefined;
-  /** How often a segment that is not full yet is handed over. */
+  /** How often a partial segment is delivered. */
   readonly partialEveryMs: number;
-  /** The newest segment that is stored: where a log that no slot keeps for us goes on, when the directory is lost. */
+  /** The newest stored segment, from which a log without a slot continues when the directory is lost. */
   readonly last?: SegmentFacts | undefined;
-  /** Where the newest backup begins that the log could be replayed onto: nothing stored yet, log is wanted from here on. */
+  /** The begin of the newest backup that log could be replayed onto. Log is required from here on when none is stored yet. */
   readonly wantedFrom?: string | undefined;
-  /** Called, and awaited, before the slot comes to be. */
+  /** Called, and awaited, before the slot is created. */
   readonly declare?: ((resource: Resource) => Promise<void>) | undefined;
-  /** Things a user should know: a slot that keeps log back, a server that was away. */
+  /** Receives facts that a user should know: a slot that retains log, a server that was unreachable. */
   readonly onNotice: (notice: { readonly code: string; readonly message: string }) => void;
 }
 
-/** Continuous log archiving. Yields files in log order, for ever, until told to stop; then the last partial one. */
+/** Continuous log archiving. Yields files in log order until stopped, and then the last partial one. */
 export interface LogReceiver {
   files(): AsyncIterable<LogFile>;
-  /** Ends the child; what was received stays in the directory. */
+  /** Ends the child process. Received files stay in the directory. */
   end(): Promise<void>;
 }
 
-/** What the source's server says about archiving. */
+/** The state of archiving at the source's server. */
 export interface LogState {
   readonly systemIdentifier: string;
   readonly timeline: number;
-  /** Absent: segments are cut at any length. */
+  /** Absent: segments have any length. */
   readonly segmentBytes?: number | undefined;
   readonly currentLsn: string;
-  /** PostgreSQL's. */
+  /** For PostgreSQL. */
   readonly walLevel?: string | undefined;
   readonly slot?: {
     readonly exists: boolean;
     readonly active: boolean;
-    /** Log that the server keeps back for the slot. */
+    /** The log that the server retains for the slot. */
     readonly keptBytes: number;
     /** `reserved`, `extended`, `unreserved`, `lost`. */
     readonly state: string;
-    /** First position still to be had from it. */
+    /** The first position that is still available from it. */
     readonly restartLsn?: string | undefined;
     readonly limitBytes?: number | undefined;
   };
-  /** What keeps archiving from working, or endangers the source; each with the setting to change. */
+  /** What prevents archiving or endangers the source, each with the setting to change. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
 
 export interface LogEngine {
-  /** `slot`: also look at this replication slot. */
+  /** Queries the state of archiving, and of the replication slot `slot` if given. */
   logState(connection: Connection, slot?: string, work?: Work): Promise<LogState>;
   openReceiver(connection: Connection, options: ReceiverOptions): Promise<LogReceiver>;
-  /** Makes the source write one tiny commit, so that the log proves the present instant. False where that cannot be (a standby). */
+  /** Makes the source write one small commit, so that the log proves the present instant. False: not possible (a standby). */
   emitCommit(connection: Connection, work?: Work): Promise<boolean>;
-  /** Drops the slot; one that is not there, or a log that has none, is no error. */
+  /** Drops the slot. A missing slot, or a log without slots, is not an error. */
   dropSlot(connection: Connection, slot: string, work?: Work): Promise<void>;
 
-  /** Of a log whose segments are cut at any length: the first position that it covers, from the segment's name. */
+  /** For a log with segments of any length: returns the first position that a segment covers, from its name. */
   readonly startOfSegment?: ((name: string) => string) | undefined;
-  /** Whether a name is one of a segment, of a history file, or neither. */
+  /** Tells whether a name is that of a segment, a history file, or neither. */
   logFileKind(name: string): "segment" | "history" | undefined;
   /**
-   * Follows every record of a segment, checksums included. `before`: facts of the segment before it; with them,
-   * `linked` says whether the records run on from exactly there. Damaged bytes: INTEGRITY.
+   * Follows every record of a segment and verifies its checksum. With `before`, the facts of the segment before it, `linked` says whether
+   * the records continue exactly there. Throws INTEGRITY for damaged bytes.
    */
   readSegment(name: string, bytes: Uint8Array, before?: SegmentFacts): { readonly facts: SegmentFacts; readonly linked: boolean };
-  /** The first commit or abort record stamped later than the instant, among those that end in the segment and begin at or after `from`. */
+  /** Finds the first commit or abort record later than the instant that ends in the segment and begins at or after `from`. */
   firstCommitAfter(name: string, bytes: Uint8Array, before: SegmentFacts | undefined, at: Micros, from?: string): CommitMark | undefined;
-  /** Where the record that begins at or first after the position begins, and where the one before it ends; undefined: not in this segment. */
+  /** Finds the first record at or after the position, and the end of the one before. Undefined: not in this segment. */
   recordAt(
     name: string,
     bytes: Uint8Array,
@@ -95,32 +94,32 @@ export interface LogEngine {
   ): { readonly lsn: string; readonly previousEnd: string } | undefined;
   /** Compares two positions. */
   compareLsn(a: string, b: string): number;
-  /** Reads a history file: the timelines before this one, and where each was left, oldest first. */
+  /** Parses a history file: the ancestor timelines and where each was left, oldest first. */
   readHistory(bytes: Uint8Array): readonly { readonly timeline: number; readonly switchedAt: string }[];
 }
 
 /** An engine whose log is replayed onto a loaded dump, in a running server. */
 export interface LogReplay extends LogEngine {
-  /** LOG_INVALID, RECOVERY_SHORT. What is applied twice is the same as once, so a replay may begin again. */
+  /** Replays log. Idempotent, so it can be repeated. Throws LOG_INVALID, RECOVERY_SHORT. */
   replay(order: ReplayOrder): Promise<Replayed>;
 }
 
 export interface ReplayOrder extends Work {
-  /** Where the dump was loaded. */
+  /** The server where the dump was loaded. */
   readonly target: Connection;
-  /** What of the log is applied: the databases that the dump holds, as they are called at the source. */
+  /** The databases to apply, by their names at the source: those in the dump. */
   readonly databases: readonly string[];
-  /** Chosen tables, as for the load; absent: everything. */
+  /** The chosen tables, as for the load. Default: all. */
   readonly tables?: readonly string[] | undefined;
-  /** Plain bytes of the log, segment after segment. */
+  /** The plain bytes of the log, segment by segment. */
   readonly segments: AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>;
-  /** First position to apply: the end of the dump. */
+  /** The first position to apply, which is the end of the dump. */
   readonly from: string;
-  /** Replay ends before the entry that begins here; absent: applies all there is. */
+  /** Replay ends before the entry at this position. Absent: all log is applied. */
   readonly stopBefore?: string | undefined;
-  /** What must have been reached: anything else is RECOVERY_SHORT. */
+  /** The position that must be reached. Any other throws RECOVERY_SHORT. */
   readonly expectedEnd: string;
-  /** What the load of the dump holds (`LoadResult.held`): let go as the very last act, as the log says it was at the end. */
+  /** The changes that the load suspended (`LoadResult.held`). Replay ends the suspension as its last step, in the state at the end of the log. */
   readonly held?: object | undefined;
 }
 

@@ -1,4 +1,4 @@
-// Point-in-time recovery of a whole server: base backups, and replay of the log that follows them to an exact position.
+// Point-in-time recovery of a whole server: base backups, and log replay to an exact position.
 
 import type { ByteFacts } from "../core/byte-facts.ts";
 import type { Omission } from "../core/fingerprint.ts";
@@ -14,8 +14,8 @@ export interface BasePart {
   /** `tar`, or `backup-manifest`. */
   readonly content: string;
   /**
-   * Commit gate as for a dump's parts. With `plain`: the bytes are one zstd frame already, made by the server, and
-   * `plain()` says, once they have ended, what they hold.
+   * Has the commit gate of a dump's parts. With `plain`, the bytes are already one zstd frame made by the server, and `plain()` returns
+   * the facts of its content once they have ended.
    */
   readonly bytes: AsyncIterable<Uint8Array>;
   readonly plain?: (() => ByteFacts) | undefined;
@@ -26,68 +26,68 @@ export interface BaseDump {
   readonly startedAt: Date;
   readonly notIncluded: readonly Omission[];
   /**
-   * One after another from one stream: each must be read to its end before the next is asked for. The *last* part ends
-   * only after every file was checked against the server's manifest.
+   * The parts of one stream, in order: each must be read to its end before the next. The *last* part ends only after every file was
+   * checked against the server's manifest.
    */
   readonly parts: AsyncIterable<BasePart>;
-  /** Once the parts have ended. */
+  /** Returns the log range once the parts have ended. */
   ended(): BaseFacts;
   end(): Promise<void>;
 }
 
 export interface RecoveryOrder extends Work {
-  /** Data directory to make: absolute; absent or empty. */
+  /** The data directory to create: an absolute path that does not exist or is empty. */
   readonly directory: string;
   readonly maker: Maker;
   readonly serverMajor: number;
   readonly base: BaseFacts;
-  /** The plain archives of the base backup, one after another. */
+  /** The plain archives of the base backup, in order. */
   readonly parts: AsyncIterable<{ readonly name: string; readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> }>;
-  /** Gives a file of the log that the server asks for, by its exact name; undefined: it is not there. */
+  /** Returns a file of the log by its exact name. Undefined: there is none. */
   readonly fetchLog: (name: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array> | undefined>;
-  /** Replay stops before the record that begins here; absent: replays all there is. */
+  /** Replay stops before the record at this position. Absent: all log is replayed. */
   readonly stopBefore?: string | undefined;
-  /** What replay must have reached, to the byte: anything else is RECOVERY_SHORT. */
+  /** The exact position that replay must reach. Any other throws RECOVERY_SHORT. */
   readonly expectedEnd: string;
-  /** Timeline on which the target lies. */
+  /** The timeline of the target. */
   readonly timeline: number;
-  /** Goes away with the job: settings for speed, and a supervisor that ends it. */
+  /** Temporary for the job: settings for speed, and a supervisor that ends the server. */
   readonly throwAway: boolean;
-  /** Plain bytes of all parts together: whether they fit is looked at before anything is made. */
+  /** The plain size of all parts, for a check of free space before anything is created. */
   readonly sizeBytes?: number | undefined;
-  /** Called, and awaited, before the directory comes to be. */
+  /** Called, and awaited, before the directory is created. */
   readonly declare?: ((resource: Resource) => Promise<void>) | undefined;
   /** Runs and times the stages, `unpack` and `replay`. */
   readonly step?: (<T>(name: string, run: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 export interface Recovered {
-  /** Position at which replay ended and the new timeline began. */
+  /** The position at which replay ended and the new timeline began. */
   readonly reachedLsn: string;
   readonly newTimeline: number;
   readonly directory: string;
-  /** What was declared: to be withdrawn after `stop` or `remove`. */
+  /** The declared resource, to withdraw after `stop` or `remove`. */
   readonly resource: Resource;
-  /** Of the running server, while it runs; the database is the one named. */
+  /** Returns a connection to the running server and the given database. */
   connection(database: string): Connection;
   readonly databases: readonly string[];
-  /** How the server was kept from everything else, in words for evidence. */
+  /** How the server was isolated, in words for the evidence. */
   readonly isolation: string;
   /** Shuts the server down cleanly and keeps the data directory. */
   stop(): Promise<void>;
-  /** After `stop`: what a user runs to start the server, and what to see to before; starts it when asked to, if that can be. */
+  /** After `stop`: returns how a user starts the server, and what to do before. Starts it on request, if possible. */
   next(options: { readonly start: boolean }): Promise<readonly string[]>;
-  /** Ends the server and removes everything. */
+  /** Ends the server and deletes its directory. */
   remove(): Promise<void>;
 }
 
 /** An engine whose log is replayed onto a copy of the whole server. */
 export interface PhysicalEngine extends LogEngine {
-  /** Names of the segments from one position to another on a timeline, both ends included. */
+  /** Returns the names of the segments between two positions of a timeline, both included. */
   segmentNames(timeline: number, fromLsn: string, toLsn: string, segmentBytes: number): string[];
   beginBase(connection: Connection, options: Work & { readonly label: string }): Promise<BaseDump>;
-  /** Base backup, then replay to the exact position, promoted and running. INTEGRITY, RECOVERY_SHORT, TOOL_*, DISK_FULL. */
+  /** Restores a base backup, replays to the exact position, and promotes the running server. Throws INTEGRITY, RECOVERY_SHORT, TOOL_*, DISK_FULL. */
   recover(order: RecoveryOrder): Promise<Recovered>;
-  /** Removes what a crashed recovery left, where its note carries the job's proof. SCRATCH_FAILED for what is not the job's. */
+  /** Removes the remains of a crashed recovery when its note carries the job's proof. Throws SCRATCH_FAILED otherwise. */
   undo(resource: Resource, maker: Maker): Promise<Undone>;
 }

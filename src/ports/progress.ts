@@ -1,13 +1,13 @@
-// How long work tells the user where it is. A renderer turns these into a live line, plain lines or nothing.
+// Progress of long work. A renderer turns it into a live line, plain lines or nothing.
 
 export interface Progress {
-  /** A step of the job begins; `totalBytes` where it is known or well estimated. */
+  /** A step of the job begins. `totalBytes` is present where it is known or well estimated. */
   step(name: string, options?: { readonly totalBytes?: number | undefined }): void;
-  /** More work of the present step is done. */
+  /** Reports more bytes of the present step. */
   advance(sizeBytes: number): void;
-  /** The present step has come to work that no bytes measure (indexes being built), until it advances again. */
+  /** The present step does work that is not measured in bytes, such as index builds, until it advances again. */
   phase?(name: string): void;
-  /** A sentence the user should see, now. */
+  /** Shows a sentence to the user now. */
   note(message: string): void;
 }
 

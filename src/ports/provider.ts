@@ -1,4 +1,4 @@
-// The provider port: who runs a source, its control plane. What a provider can do is said by capabilities, never by its name.
+// The provider port: the control plane of the service that runs a source. Behaviour depends on capabilities, never on a provider's name.
 
 import type { LifeboatError } from "../core/errors.ts";
 import type { Connection, Work } from "./connection.ts";
@@ -7,63 +7,63 @@ import type { Isolation } from "./engine.ts";
 import type { Maker, Resource, Undone } from "./resource.ts";
 
 export interface ProviderCapabilities {
-  /** The provider can make a scratch database by itself; without it a drill needs `scratch.url` in the configuration. */
+  /** The provider can create a scratch database. Without it, drills require `scratch.url` in the configuration. */
   readonly scratch: boolean;
-  /** The source's server gives a replication connection, so that base backups and a log archive are possible. */
+  /** The source's server accepts replication connections, so base backups and a log archive are possible. */
   readonly physical: boolean;
 }
 
 export interface ScratchRequest extends Work {
   readonly maker: Maker;
-  /** Major version of the server that the data came from; a scratch server must be of it or newer. */
+  /** The major version of the source's server. A scratch server must have at least this version. */
   readonly serverMajor: number;
-  /** Called, and awaited, before the resource comes to be. */
+  /** Called, and awaited, before the resource is created. */
   readonly declare: (resource: Resource) => Promise<void>;
 }
 
-/** A database to restore into and throw away. */
+/** A temporary database to restore into. */
 export interface Scratch {
   readonly connection: Connection;
-  /** One sentence for the evidence: what kind of server this was, and how its times may differ from the real target's. */
+  /** One sentence for the evidence: the kind of server, and how its times may differ from those of the real target. */
   readonly description: string;
   readonly resource: Resource;
-  /** The whole server is scratch: databases can be made on it, and go with it. */
+  /** The whole server is scratch: databases can be created on it, and are deleted with it. */
   readonly ownServer: boolean;
-  /** What keeps the code of a restored database in; a load leaves out what needs more. Absent: there is no code in such data. */
+  /** The isolation of restored code. A load leaves out objects that require more. Absent: such data contains no code. */
   readonly isolation?: Isolation | undefined;
-  /** Why the scratch was ended under the job, where its maker did that: DISK_FULL. Errors that the job met are only its consequence. */
+  /** Why the scratch server was ended while the job used it, such as DISK_FULL. Later errors of the job are only its consequence. */
   fault?(): Promise<LifeboatError | undefined>;
-  /** Ends and removes it. Safe to call twice. */
+  /** Ends and deletes it. Safe to call twice. */
   end(): Promise<void>;
 }
 
-/** A scratch place that a provider was found to have. */
+/** A scratch place found at a provider. */
 export interface FoundScratch {
   readonly jobId: string;
   readonly resource: Resource;
-  /** It carries the proof of that job: this writer made it. */
+  /** Whether it carries the proof of that job, which means that this writer made it. */
   readonly own: boolean;
 }
 
 export interface Provider {
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
-  /** How to reach the source's data: a direct connection, never a pooled one. */
+  /** Returns a direct connection to the source's data, never a pooled one. */
   connection(work?: Work): Promise<Connection>;
-  /** Where a drill would restore to, in words, after making sure that it can: TOOL_* or SOURCE_* when it cannot. Makes nothing. */
+  /** Describes where a drill would restore to, after checking that it can. Throws TOOL_*, SOURCE_*. Creates nothing. */
   checkScratch(serverMajor: number, work?: Work): Promise<string>;
   beginScratch(request: ScratchRequest): Promise<Scratch>;
-  /** Present when the provider has settings of its own that a policy can ask for. */
+  /** Present when the provider has settings that a policy can request. */
   readonly settings?: SettingsControl | undefined;
-  /** Present when the provider holds points of its own. */
+  /** Present when the provider holds snapshots. */
   readonly snapshots?: SnapshotControl | undefined;
-  /** Present when the provider can bring a past instant back by itself. */
+  /** Present when the provider can restore a past instant. */
   readonly history?: HistoryControl | undefined;
-  /** Scratch places of any job that the provider has now, found by their names: what a lost journal would leave running. */
+  /** Lists the scratch places of all jobs at the provider, found by name, including those whose journal was lost. */
   orphans?(makerOf: (jobId: string) => Maker, work?: Work): Promise<readonly FoundScratch[]>;
   /**
-   * Removes what a crashed job left, where it carries that job's proof. PROVIDER_REFUSED or SCRATCH_FAILED for what has the name and
-   * does not carry it.
+   * Deletes the remains of a crashed job that carry the job's proof. Throws PROVIDER_REFUSED or SCRATCH_FAILED for an object with the
+   * name but without the proof.
    */
   undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone>;
 }

@@ -1,37 +1,37 @@
-// Something a job makes that must not be left behind, and by what a clean-up recognises it.
+// Resources that a job creates and must not leave behind, and how a clean-up recognises them.
 
 /**
- * Something that costs money or holds data and must be gone after the job: written in the journal before it is made,
- * withdrawn after it is gone. The kind chooses who can undo it; the locator is all that is needed to find it again.
+ * A resource that costs money or holds data and must be deleted after the job. It is declared in the journal before it is created and
+ * withdrawn after it is deleted. The kind selects the code that undoes it; the locator is sufficient to find it again.
  */
 export interface Resource {
   readonly kind: string;
   readonly locator: Readonly<Record<string, string>>;
 }
 
-/** The job that makes a resource, or that made it. */
+/** The job that creates, or created, a resource. */
 export interface Maker {
   readonly jobId: string;
   /**
-   * What only this job of this writer can have put in a place; it depends on every part. A resource is given it when it is made, and
-   * removed only where it is found: a journal says where to look, and an old one can be put back by who can write to the storage.
+   * Returns a proof that only this job of this writer can have made. It depends on every part. A resource gets it when it is created, and
+   * is deleted only where it is found. The journal only says where to look, because an attacker with write access can put back an old one.
    */
   prove(...parts: readonly string[]): string;
-  /** This machine's own memory says that the job began here and has not ended: a journal that is put back later cannot claim that. */
+  /** Whether this machine remembers that the job began here and has not ended. An old journal that is put back cannot claim that. */
   readonly unended: boolean;
 }
 
-/** What became of a resource that a clean-up looked for. What is found and must not be touched throws, and says why. */
+/** The result of undoing a resource. An undo throws with the reason when it finds a resource that it must not touch. */
 export type Undone =
   | "removed"
-  /** Nothing of it is there. */
+  /** It does not exist. */
   | "absent"
-  /** Only another machine, account or address can tell. */
+  /** It can be examined only from another machine, account or address. */
   | "elsewhere";
 
-/** The mark that a resource carries where text can be put: a comment, an annotation, a field. */
+/** The mark of a resource that can carry text: a comment, an annotation, a field. */
 export const markOf = (maker: Pick<Maker, "jobId" | "prove">, ...parts: readonly string[]): string =>
   `lifeboat ${maker.jobId} ${maker.prove(...parts)}`;
 
-/** What the role of a load carries. */
+/** The mark of the role of a load. */
 export const loaderMark = (maker: Pick<Maker, "jobId" | "prove">): string => markOf(maker, "loader");

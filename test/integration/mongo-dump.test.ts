@@ -19,7 +19,7 @@ import { beginDump, type DumpMeans } from "../../src/engines/mongodb/dump/begin.
 import { openMongoEngine } from "../../src/engines/mongodb/engine.ts";
 import { readEntry } from "../../src/engines/mongodb/oplog/entry.ts";
 import { scopeOf } from "../../src/engines/mongodb/scope.ts";
-import type { Dump, DumpOptions } from "../../src/ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../src/ports/engine.ts";
 import { fillDataset } from "../support/mongo-dataset.ts";
 import { beginMongoWorld, beginWriter, type MongoWorld } from "../support/mongo-world.ts";
 
@@ -30,7 +30,7 @@ interface Asked extends Partial<DumpOptions> {
   readonly wish?: DumpMeans["consistency"];
 }
 
-async function begin(world: MongoWorld, { database = "shop", wish, ...options }: Asked = {}): Promise<Dump> {
+async function begin(world: MongoWorld, { database = "shop", wish, ...options }: Asked = {}): Promise<DumpInProgress> {
   const connection = { url: world.url(database === "" ? undefined : database), label: "shop" };
   const mongo = await openMongo(connection);
   const scope = scopeOf(connection);
@@ -39,7 +39,7 @@ async function begin(world: MongoWorld, { database = "shop", wish, ...options }:
 }
 
 interface Made {
-  readonly dump: Dump;
+  readonly dump: DumpInProgress;
   readonly archive: Buffer;
   readonly fingerprint: Fingerprint;
 }
@@ -54,7 +54,7 @@ async function make(world: MongoWorld, asked: Asked = {}): Promise<Made> {
   }
 }
 
-async function bytesOf(dump: Dump): Promise<Buffer> {
+async function bytesOf(dump: DumpInProgress): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for (const part of dump.parts) for await (const chunk of part.bytes) chunks.push(chunk);
   return Buffer.concat(chunks);

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Fingerprint } from "../../src/core/fingerprint.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { Dump, DumpOptions, Engine } from "../../src/ports/engine.ts";
+import type { DumpInProgress, DumpOptions, Engine } from "../../src/ports/engine.ts";
 
 export interface DrainedDump {
   readonly file: string;
   readonly fingerprint: Fingerprint;
-  readonly dump: Dump;
+  readonly dump: DumpInProgress;
 }
 
 /** The file is gone after the test. */

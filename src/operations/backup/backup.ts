@@ -3,7 +3,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { BackupKind, Manifest, ManifestPart } from "../../core/manifest.ts";
 import type { Tier } from "../../core/tiers.ts";
-import type { Dump } from "../../ports/engine.ts";
+import type { DumpInProgress } from "../../ports/engine.ts";
 import { storePart } from "../../repository/backups.ts";
 import { fingerprintBytes } from "../../repository/whole.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -79,7 +79,7 @@ function configured(error: unknown, source: Source): unknown {
 }
 
 async function storeParts(
-  dump: Dump,
+  dump: DumpInProgress,
   job: Job,
   watch: Watch,
   store: (part: Parameters<typeof storePart>[2]) => Promise<ManifestPart>,

@@ -4,7 +4,7 @@ import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { LogSpan } from "../../../core/log.ts";
 import { dateOfMicros, microsOf } from "../../../core/micros.ts";
 import type { DatabaseFacts } from "../../../ports/connection.ts";
-import type { Dump, DumpOptions } from "../../../ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../../ports/engine.ts";
 import type { MongoSession } from "../connect/client.ts";
 import { fingerprintFrom } from "../digest/fingerprint.ts";
 import { after, positionOf, TIMELINE } from "../oplog/position.ts";
@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
  * The session belongs to the dump: it is closed when the dump ends, or cannot begin. Throws USAGE, TABLE_UNKNOWN, CAPABILITY_MISSING,
  * SOURCE_*. The bytes throw DUMP_FAILED, DUMP_INCOMPLETE, SNAPSHOT_TOO_OLD, SOURCE_*, and the abort's reason.
  */
-export async function beginDump(mongo: MongoSession, options: DumpOptions, means: DumpMeans): Promise<Dump> {
+export async function beginDump(mongo: MongoSession, options: DumpOptions, means: DumpMeans): Promise<DumpInProgress> {
   try {
     return await begin(mongo, options, means);
   } catch (error) {
@@ -41,7 +41,7 @@ export async function beginDump(mongo: MongoSession, options: DumpOptions, means
   }
 }
 
-async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, ...means }: DumpMeans): Promise<Dump> {
+async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, ...means }: DumpMeans): Promise<DumpInProgress> {
   const { kind, signal, progress } = options;
   if (kind === "data") throw dataRefused();
   const schemaOnly = kind === "schema";

@@ -3,7 +3,7 @@
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts } from "../../../ports/connection.ts";
-import type { Dump, DumpOptions } from "../../../ports/engine.ts";
+import type { DumpInProgress, DumpOptions } from "../../../ports/engine.ts";
 import { type Child, startChild } from "../../../process/child.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
@@ -45,7 +45,7 @@ const HASHING_SESSIONS = 2;
  * Resolves when the first bytes are ready. A session that asks for an exclusive lock just between our locks and pg_dump's would make
  * all three wait for each other: pg_dump gives up first, everything is let go, and the dump begins anew.
  */
-export async function beginDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<Dump> {
+export async function beginDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<DumpInProgress> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await attemptDump(connection, options, means);
@@ -56,7 +56,7 @@ export async function beginDump(connection: Connection, options: DumpOptions, me
   }
 }
 
-async function attemptDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<Dump> {
+async function attemptDump(connection: Connection, options: DumpOptions, means: DumpMeans): Promise<DumpInProgress> {
   const stopped = new AbortController();
   const signal = options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
   const holder = await means.open();
