@@ -1,5 +1,5 @@
 // What there is to be dumped: every collection of the scope as the server describes it, in raw BSON.
-import { serialize } from "bson";
+import { type Document, serialize } from "bson";
 import type { Omission } from "../../../core/fingerprint.ts";
 import { documentsOf } from "../archive/documents.ts";
 import { type RawDefinition, writeMetadata } from "../archive/metadata.ts";
@@ -60,9 +60,16 @@ function dataName({ type, collection }: RawDefinition, version: string): string 
   return type === "timeseries" && hasBucketCollections(version) ? bucketsOf(collection) : collection;
 }
 
-async function listDatabase(mongo: MongoSession, db: string): Promise<RawDefinition[]> {
+/** The one collection of that name, a staged one too; undefined when there is none. */
+export async function describeCollection(mongo: MongoSession, db: string, name: string): Promise<SourceCollection | undefined> {
+  const found = await listDatabase(mongo, db, { name });
+  const described = found.map((one) => ({ ...one, db, table: one.collection, data: dataName(one, mongo.hello.version) }));
+  return (await withIndexes(mongo, described))[0];
+}
+
+async function listDatabase(mongo: MongoSession, db: string, filter: Document = {}): Promise<RawDefinition[]> {
   const found: RawDefinition[] = [];
-  for await (const { documents } of readRaw(mongo, db, { listCollections: 1 })) found.push(...documentsOf(documents).map(readListed));
+  for await (const { documents } of readRaw(mongo, db, { listCollections: 1, filter })) found.push(...documentsOf(documents).map(readListed));
   return found.sort((a, b) => (a.collection < b.collection ? -1 : 1));
 }
 

@@ -9,7 +9,8 @@ import { serverCodeOf } from "../connect/translate.ts";
 import { flawOfDatabaseName } from "../connect/url.ts";
 import { MARK_COLLECTION, MARK_DATABASE } from "../scope.ts";
 
-const MAJORITY = { w: "majority", wtimeout: 60_000 };
+/** Of every change to what is restored: it is not lost with one member. */
+export const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const NOT_FOUND = 26;
 
 /** `filling`: a restore of these databases, until it is complete. `scratch`: the whole server belongs to a job, until it is empty. */

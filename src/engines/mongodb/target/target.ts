@@ -20,10 +20,9 @@ import {
   type SourceScope,
   scopeOf,
 } from "../scope.ts";
-import { clearMark, markFilling, markWithin, readMark, setMark } from "./mark.ts";
+import { clearMark, MAJORITY, markFilling, markWithin, readMark, setMark } from "./mark.ts";
 
 const NAMED = 5;
-const MAJORITY = { w: "majority", wtimeout: 60_000 };
 
 /**
  * What `--into` means: an address, or the name of a database on the source's server. The database is "" for an address that names none:
