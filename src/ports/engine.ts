@@ -48,7 +48,9 @@ export interface LoadOptions extends Work {
   /** Log will be replayed onto the loaded data, and may contain chosen tables that were created after the backup. */
   readonly logFollows?: boolean | undefined;
   readonly dataOnly?: boolean | undefined;
-  /** Drops each object of the archive before creating it. */
+  /** Loads rows alone, into tables created with the definitions of this database. Only for engines that move table by table. */
+  readonly definitionsOf?: Connection | undefined;
+  /** Drops each object of the archive before creating it. Only for engines that rename databases. */
   readonly replace?: boolean | undefined;
   /** Restores ownership and privileges too, which requires the roles. Default: true when every role in the archive exists. */
   readonly owners?: boolean | undefined;
@@ -149,7 +151,7 @@ export interface Engine {
   readonly log?: LogReplay | undefined;
   /**
    * Whether a database with data can be renamed. Otherwise a restore into an unused name loads into that name directly, and one that
-   * replaces data moves table by table.
+   * replaces data, chosen tables and rows alone included, moves table by table.
    */
   readonly renamesDatabases: boolean;
 
@@ -237,6 +239,38 @@ export interface Engine {
    * ended. Returns true when the replaced database held data and is kept as `keep` says.
    */
   takeName(server: Connection, finished: string, name: string, options?: TakeNameOptions): Promise<boolean>;
+
+  /**
+   * Throws CAPABILITY_MISSING or RESTORE_TARGET_INVALID when the contents of the target cannot be kept in a database of that name.
+   * Changes nothing. Absent: they always can.
+   */
+  assertReplaceable?(target: RestoreTarget, keep: string, work?: Work): Promise<void>;
+
+  /**
+   * Ends a `takeName` with this mark that crashed or failed: undoes it while production is unchanged, else completes it. Returns undefined
+   * when none had begun. Absent: `takeName` is atomic.
+   */
+  endReplacement?(
+    server: Connection,
+    finished: string,
+    name: string,
+    options: Work & { readonly keep: Keeping },
+  ): Promise<Replacement | undefined>;
+}
+
+/** The database in which a restore keeps what it replaces. */
+export interface Keeping {
+  readonly name: string;
+  /** The mark by which `dropDatabase` recognises it. */
+  readonly mark: string;
+  /** Replaces only the tables of the finished database; others stay. Only for engines that move table by table. */
+  readonly only?: boolean | undefined;
+}
+
+export interface Replacement {
+  readonly outcome: "done" | "undone";
+  /** The replaced database held data. */
+  readonly kept: boolean;
 }
 
 export interface FingerprintWork extends Work {
@@ -245,8 +279,8 @@ export interface FingerprintWork extends Work {
 }
 
 export interface TakeNameOptions extends Work {
-  /** For engines that rename databases: the new name of the replaced one, and the mark by which `dropDatabase` recognises it. */
-  readonly keep?: { readonly name: string; readonly mark: string } | undefined;
+  /** The database in which the replaced data is kept. */
+  readonly keep?: Keeping | undefined;
 }
 
 export interface CreateDatabaseOptions extends Work {

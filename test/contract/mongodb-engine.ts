@@ -211,18 +211,23 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       await rejectsWith(engine.load(at(named()), cut, {}), "INTEGRITY");
     });
 
-    test("R22 chosen collections take the place of those that are there, and others stay", async () => {
+    test("R22 chosen collections take the place of those that are there, which are kept, and others stay", async () => {
       const engine = openMongoEngine();
       const source = await fresh(fillSmall);
       const archive = await dump(engine, at(source));
       await removeOneDocument(client.db(source), "users");
       await client.db(source).collection("users").dropIndexes();
       await client.db(source).collection("other").insertOne({ mine: true });
-      await load(engine, at(source), archive, { tables: ["user?"], replace: true });
-      const checks = await compared(engine, archive, at(source), { tables: ["user?"] });
+      const [tables, finished, kept] = [["user?"], named(), named()];
+      const target = await engine.createDatabase(at(), finished, { like: archive.file, tables });
+      await load(engine, target, archive, { tables });
+      assert.equal(await engine.takeName(at(), finished, source, { keep: { name: kept, mark: "job 1", only: true } }), true);
+      const checks = await compared(engine, archive, at(source), { tables });
       assert.deepEqual(differing(checks), []);
       assert.ok(checks.some(({ name: check }) => check === "documents of users"));
       assert.equal(await client.db(source).collection("other").countDocuments(), 1);
+      assert.deepEqual((await engine.stateOf(engine.resolveTarget(at(), kept))).occupants, ["users"]);
+      assert.equal(await client.db(kept).collection("users").countDocuments(), 49);
     });
 
     test("R22 documents alone go into collections that are there; refused ones and missing collections are named", async () => {
@@ -234,24 +239,56 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       assert.deepEqual(differing(await compared(engine, archive, at(source), { dataOnly: true })), []);
       const again = await engine.load(at(source), archive.file, { dataOnly: true });
       assert.match(again.problems.join("\n"), /50 documents of .*users were refused: .*duplicate/i);
-      await load(engine, at(source), archive, { dataOnly: true, replace: true });
-      assert.deepEqual(differing(await compared(engine, archive, at(source), { dataOnly: true })), []);
       const elsewhere = await engine.load(at(await fresh((db) => db.createCollection("a"))), archive.file, { dataOnly: true });
       assert.match(elsewhere.problems.join("\n"), /users is not there/);
     });
 
-    test("R22 a restored database takes the name of one that is there, with all it holds and nothing of the old", async () => {
+    test("R22 documents alone replace those of a collection, whose present definition stays", async () => {
       const engine = openMongoEngine();
       const source = await fresh(fillSmall);
+      const archive = await dump(engine, at(source), { kind: "tables", tables: ["users"] });
+      await client.db(source).collection("users").dropIndexes();
+      await client.db(source).collection("users").createIndex({ n: -1 }, { name: "new" });
+      await removeOneDocument(client.db(source), "users");
+      const [finished, kept] = [named(), named()];
+      const target = await engine.createDatabase(at(), finished, { like: archive.file });
+      await load(engine, target, archive, { dataOnly: true, definitionsOf: at(source) });
+      await engine.takeName(at(), finished, source, { keep: { name: kept, mark: "job 1", only: true } });
+      assert.deepEqual(differing(await compared(engine, archive, at(source), { dataOnly: true })), []);
+      const indexes = async (db: string) => (await client.db(db).collection("users").indexes()).map(({ name: each }) => each).sort();
+      assert.deepEqual(await indexes(source), ["_id_", "new"]);
+      assert.deepEqual(await indexes(kept), ["_id_", "new"]);
+      assert.equal(await client.db(kept).collection("users").countDocuments(), 49);
+    });
+
+    test("R22 a restored database takes the name of one that is there, which is kept with all it held", async () => {
+      const engine = openMongoEngine();
+      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !ground.lacks?.includes(part)) }));
+      const archive = await dump(engine, at(source));
+      const [finished, kept] = [named(), named()];
+      await load(engine, await engine.createDatabase(at(), finished, { like: archive.file }), archive);
+      await client.db(source).collection("added").insertOne({ later: true });
+      await client.db(source).createCollection("a view of the old", { viewOn: "added", pipeline: [] });
+      const before = await dump(engine, at(source));
+      assert.equal(await engine.takeName(at(), finished, source, { keep: { name: kept, mark: "job 1" } }), true);
+      assert.deepEqual(differing(await compared(engine, archive, at(source))), []);
+      assert.deepEqual(differing(await compared(engine, before, at(kept))), []);
+      assert.equal((await engine.stateOf(engine.resolveTarget(at(), finished))).exists, false);
+      await rejectsWith(engine.dropDatabase(at(), kept, { mark: "job 2" }), "SCRATCH_FAILED");
+      assert.equal(await engine.dropDatabase(at(), kept, { mark: "job 1" }), "removed");
+    });
+
+    test("R22 what could not be kept is refused before anything is made: a name too long, a taken name", async () => {
+      const engine = openMongoEngine();
+      const [source, kept] = [await fresh(fillSmall), await fresh(fillSmall)];
+      const place = engine.resolveTarget(at(), source);
+      await engine.assertReplaceable?.(place, named());
       const archive = await dump(engine, at(source));
       const finished = named();
       await load(engine, await engine.createDatabase(at(), finished, { like: archive.file }), archive);
-      await changeOneField(client.db(source), "users");
-      await client.db(source).collection("added").insertOne({ later: true });
-      await client.db(source).createCollection("a view of the old", { viewOn: "added", pipeline: [] });
-      await engine.takeName(at(), finished, source);
-      assert.deepEqual(differing(await compared(engine, archive, at(source))), []);
-      assert.equal((await engine.stateOf(engine.resolveTarget(at(), finished))).exists, false);
+      await rejectsWith(engine.takeName(at(), finished, source, { keep: { name: kept, mark: "job 1" } }), "RESTORE_TARGET_NOT_EMPTY");
+      await client.db(source).createCollection("c".repeat(200));
+      await rejectsWith(engine.assertReplaceable?.(place, "k".repeat(60)) ?? Promise.resolve(), "RESTORE_TARGET_INVALID");
     });
 
     test("R32 collections, counts, newest documents, indexes and aggregations are asked for, and nothing empty passes", async () => {

@@ -101,6 +101,10 @@ test("R27 R22 a backup comes back under a new name, takes the place of a databas
   ).json();
   assert.equal(replaced.verdict, "pass");
   assert.equal(await shop.server.db().collection("orders").countDocuments(), 2);
+  const kept = replaced.kept.name;
+  assert.match(kept, /^shop_before_\d{14}$/);
+  assert.ok((await databasesOf(shop.server)).includes(kept));
+  await shop.expect(0, "accept", replaced.id, "--yes", "shop");
 
   await shop.expect(0, "restore", "shop", "--to", "good", "--into", "only_users", "--tables", "users");
   assert.deepEqual(

@@ -14,6 +14,7 @@ import { settleArchive } from "./oplog/settle.ts";
 import { runProbes } from "./probe/probes.ts";
 import { scopeOf } from "./scope.ts";
 import { assertNotSource } from "./target/identity.ts";
+import { assertReplaceable, endReplacement } from "./target/replace.ts";
 import { takeName } from "./target/take-name.ts";
 import { assertFits, createDatabase, dropDatabase, resolveTarget, stateOf } from "./target/target.ts";
 
@@ -127,9 +128,14 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
 
     dropDatabase,
 
-    async takeName(server, finished, name, work = {}) {
-      await takeName(server, finished, name, work);
-      return false; // it moved collection by collection: nothing of what was there is left
+    async takeName(server, finished, name, options = {}) {
+      return await takeName(server, finished, name, options);
     },
+
+    async assertReplaceable(target, keep, work = {}) {
+      await assertReplaceable(target, keep, work);
+    },
+
+    endReplacement,
   };
 }

@@ -139,11 +139,15 @@ export const MARK_COLLECTION = `${OWN_PREFIX}filling`;
  * mark. Stored functions (`system.js`) are a user's.
  */
 export const isServerCollection = (collection: string): boolean =>
-  collection === MARK_COLLECTION || isStaged(collection) || (collection.startsWith("system.") && collection !== "system.js" && !isBuckets(collection));
+  collection === MARK_COLLECTION ||
+  isStaged(collection) ||
+  (collection.startsWith("system.") && collection !== "system.js" && !isBuckets(collection));
 
 /** In a database that is being replaced: what comes or goes, under a name of the job's own. */
 export const isStaged = (collection: string): boolean =>
-  collection.startsWith(OWN_PREFIX) && /^[^.]+\.(new|old)\.\d/.test(collection) && isOwnDatabase(collection.slice(0, collection.indexOf(".")));
+  collection.startsWith(OWN_PREFIX) &&
+  /^[^.]+\.(new|old)\.\d/.test(collection) &&
+  isOwnDatabase(collection.slice(0, collection.indexOf(".")));
 
 /** A database that a job of ours makes for its own use. */
 export const ownDatabase = (jobId: string): string => OWN_PREFIX + jobId;

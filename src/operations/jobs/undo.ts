@@ -9,6 +9,8 @@
 // | database, scratch-database            | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)  |
 // |                                       | or the mark within it is the job's (MongoDB); neither is there once it is finished |
 // | kept-database                         | never: it is named, until `accept` drops it by its mark, or somebody gives it back its name |
+// | replacement                           | the record in the restored database carries the mark: undone, or carried on once    |
+// |                                       | it changed anything                                                               |
 // | loader                                | the role has the job's name, and its comment is the job's mark                    |
 // | mongodb-scratch                       | the mark on the scratch server is the job's                                       |
 // | postgres-cluster, mongod, recovery    | the note in the directory is ours and holds the job's proof; what it names, goes   |
@@ -40,6 +42,15 @@ export const RESOURCE = {
   database: (source: string, server: string, name: string): Resource => ({ kind: "database", locator: { source, server, name } }),
   /** What a restore replaced, under the name that it is kept by: never dropped by a clean-up, only by `accept`. */
   keptDatabase: (source: string, server: string, name: string): Resource => ({ kind: "kept-database", locator: { source, server, name } }),
+  /** A restored database on its way to its name, where that takes several acts: undone or ended, so that no half of it stays. */
+  replacement: (
+    source: string,
+    server: string,
+    names: { readonly fresh: string; readonly name: string; readonly keep: string },
+  ): Resource => ({
+    kind: "replacement",
+    locator: { source, server, ...names },
+  }),
   /** The role of a load: removed, and what it owns given away. Its name carries the job's id. */
   loader: (source: string, server: string): Resource => ({ kind: "loader", locator: { source, server } }),
   /** A point being made at the provider: gone unless its record was written. */
@@ -111,8 +122,29 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
     const { exists } = await found.engine.stateOf(found.engine.resolveTarget(connection, name));
     if (!exists) return "absent";
     throw new LifeboatError("SCRATCH_FAILED", `the database ${name} is what the restore replaced, and it is kept`, {
-      hint: `when the restored one is right, run \`lifeboat accept ${jobId}\`, which drops it; else give it back its name`,
+      hint: `when the restored one is right, run \`lifeboat accept ${jobId} --yes ${source}\`, which drops it; else move it back`,
     });
+  },
+  async replacement(context, { source = "", server = "", fresh = "", name = "", keep = "" }, maker, say) {
+    const found = context.sources.get(source);
+    const connection = found && (await serverOf(context, found, server, fresh));
+    if (found?.engine.endReplacement === undefined || connection === undefined) return "elsewhere";
+    const keeping = { name: keep, mark: databaseMark(maker, server, keep) };
+    try {
+      const ended = await found.engine.endReplacement(connection, fresh, name, { keep: keeping });
+      if (ended === undefined) return "absent";
+      if (ended.outcome === "undone") say(`the database ${name} is as it was before the restore`);
+      else say(`the database ${name} is what was restored${ended.kept ? `; what it held before is ${keep}` : ""}`);
+      return ended.outcome === "undone" ? "removed" : "absent";
+    } catch (error) {
+      throw new LifeboatError(
+        "SCRATCH_FAILED",
+        `the database ${name} is being replaced, and may be half replaced: ${asLifeboatError(error).message}`,
+        {
+          hint: "run `lifeboat jobs recover`, which ends it",
+        },
+      );
+    }
   },
   async loader(context, { source = "", server = "" }, maker) {
     const found = context.sources.get(source);

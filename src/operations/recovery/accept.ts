@@ -94,7 +94,7 @@ async function dropKept(context: Context, database: KeptDatabase, { yes }: Accep
   const connection = found && (await serverOf(context, found, server, name));
   if (found === undefined || connection === undefined) {
     throw new LifeboatError("CAPABILITY_MISSING", `${name} was kept on ${server}, which is not the server of a source here`, {
-      hint: `when it can go, run \`dropdb ${name}\` on its server`,
+      hint: `when it can go, drop ${name} on its server`,
     });
   }
   const { exists, occupants } = await found.engine.stateOf(found.engine.resolveTarget(connection, name), watch);

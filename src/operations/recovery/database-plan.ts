@@ -33,6 +33,8 @@ export interface Course {
   readonly dataOnly: boolean;
   /** Rows go into the database as it stands: asked for by data-only and by chosen tables of an existing database. */
   readonly inPlace: boolean;
+  /** Chosen tables, or rows alone, take the place of those that are there, by way of a database of their own. */
+  readonly only: boolean;
   /** Why what the point holds cannot go there at all. */
   readonly misfit?: LifeboatError | undefined;
   /** Why that is not known yet. */
@@ -64,7 +66,7 @@ export async function planDatabaseRestore(
     ...replayStep(route),
     { what: "compare fingerprints, ask the probes", effect: "none", reason: "a restore counts when it is proven" },
   ];
-  if (exists && !inPlace) steps.push(replacement(source, course, context.clock.now()));
+  if (exists && !inPlace) steps.push(replacement(source, request, course, context.clock.now()));
   else if (!inPlace) steps.push({ what: `name it ${place.database}`, effect: "create", reason: "--into" });
   if (unread !== undefined) {
     const reason = `its contents cannot be read now: ${unread.message}`;
@@ -74,12 +76,20 @@ export async function planDatabaseRestore(
   return { verb: "restore", source: source.name, ...toldIn(context, resolved), steps, refusals, ...(code.length > 0 && { code }) };
 }
 
-function replacement(source: Source, { place, occupants }: Course, at: Date): PlanStep {
-  const { label } = place.connection;
-  if (occupants.length === 0) return { what: `replace ${label}`, effect: "remove", reason: "it is empty" };
-  if (!source.engine.renamesDatabases) return { what: `replace ${label}: what it holds is lost`, effect: "remove", reason: "--replace" };
+function replacement(source: Source, request: DatabaseRequest, course: Course, at: Date): PlanStep {
+  const { place, occupants } = course;
+  const what = replaced(source, request, course);
+  if (occupants.length === 0) return { what: `replace ${what}`, effect: "remove", reason: "it is empty" };
   const kept = `what it holds now is kept as ${beforeName(place.database, at)} until the restore is accepted`;
-  return { what: `replace ${label}`, effect: "change", reason: `--replace; ${kept}` };
+  return { what: `replace ${what}`, effect: "change", reason: `--replace; ${kept}` };
+}
+
+/** `db.example.net/shop`, or what of it: `collection users of db.example.net/shop`. */
+function replaced(source: Source, { tables }: DatabaseRequest, { place, only, dataOnly }: Course): string {
+  const { label } = place.connection;
+  if (!only) return label;
+  const what = tables === undefined ? `each ${tableOf(source)} that the restore point holds,` : chosen(source, tables);
+  return `${dataOnly ? "the rows of " : ""}${what} of ${label}`;
 }
 
 function supplySteps(source: Source, route: Route): PlanStep[] {
@@ -177,9 +187,29 @@ export async function plot(context: Context, source: Source, request: DatabaseRe
       },
     );
   }
-  const inPlace = partial && exists;
+  const only = partial && exists && request.replace === true && !source.engine.renamesDatabases;
+  const inPlace = partial && exists && !only;
   const fit = await fitOf(context, source, route, place, { tables: request.tables, existing: inPlace }, watch);
-  return { route, place, exists, occupants, dataOnly, inPlace, ...fit };
+  const course = { route, place, exists, occupants, dataOnly, inPlace, only, ...fit };
+  const replaces = request.replace === true && occupants.length > 0 && !inPlace;
+  return replaces && fit.misfit === undefined ? { ...course, ...(await irreplaceable(context, source, place, watch)) } : course;
+}
+
+/** Why what is there could not be kept. */
+async function irreplaceable(
+  { clock }: Context,
+  { engine }: Source,
+  place: RestoreTarget,
+  { signal }: Watch,
+): Promise<Pick<Course, "misfit">> {
+  try {
+    await engine.assertReplaceable?.(place, beforeName(place.database, clock.now()), { signal });
+    return {};
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isLifeboatError(error) || !(MISFITS.has(error.code) || error.code === "CAPABILITY_MISSING")) throw error;
+    return { misfit: error };
+  }
 }
 
 const MISFITS: ReadonlySet<string> = new Set(["RESTORE_TARGET_INVALID", "TABLE_UNKNOWN"]);
@@ -211,12 +241,13 @@ export function refusalsOf(source: Source, request: DatabaseRequest, { inexact }
 }
 
 function refusalOf(source: Source, request: DatabaseRequest, course: Course): LifeboatError | undefined {
-  const { place, occupants, dataOnly, inPlace, misfit } = course;
+  const { place, occupants, dataOnly, misfit } = course;
   if (misfit !== undefined) return misfit;
   if (occupants.length === 0 || (dataOnly && !request.replace)) return undefined;
   const shown = occupants.slice(0, 3).join(", ") + (occupants.length > 3 ? ` and ${occupants.length - 3} more` : "");
   if (!request.replace) {
-    const effect = !inPlace
+    const isPart = dataOnly || request.tables !== undefined;
+    const effect = !isPart
       ? "take the place of this database"
       : `replace ${request.tables === undefined ? "the rows" : chosen(source, request.tables)} and nothing else in it`;
     return new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${place.connection.label} is not empty: it holds ${shown}`, {
@@ -225,7 +256,8 @@ function refusalOf(source: Source, request: DatabaseRequest, course: Course): Li
   }
   if (request.yes === source.name) return undefined;
   const [removal] = removalStep(source, request, course);
-  const loss = removal === undefined ? "and would be replaced" : `and the restore would ${removal.what}`;
+  const act = removal?.what ?? `replace ${replaced(source, request, course)}`;
+  const loss = removal === undefined && !course.only ? "and would be replaced" : `and the restore would ${act}`;
   return new LifeboatError("CONFIRMATION_NEEDED", `${place.connection.label} holds ${shown}, ${loss}`, {
     hint: `repeat the command with --yes ${source.name} when you are sure`,
   });

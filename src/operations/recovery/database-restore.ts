@@ -43,7 +43,7 @@ export async function databaseRestore(
     watch,
     async (job) => {
       const { tables, asSuperuser } = request;
-      const { dataOnly } = course;
+      const { dataOnly, only } = course;
       const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label);
       // Before the database: a clean-up goes backwards, and a role can go when what it owned is gone.
       if (loader !== undefined) await job.declare(loader);
@@ -52,6 +52,7 @@ export async function databaseRestore(
       const { arrival, reached } = await bring(context, source, route, job, watch, {
         tables,
         dataOnly,
+        definitionsOf: only && dataOnly ? place.connection : undefined,
         asSuperuser,
         replace: course.inPlace && request.replace,
         begin: async (archiveFile) => ({

@@ -19,19 +19,22 @@ async function refuseOccupied(source: Source, place: RestoreTarget, signal: Abor
 /** Gives the database its name. What had the name, and held anything, is kept under another: this says which. */
 export async function takeName(
   source: Source,
-  { place, exists }: Pick<Course, "place" | "exists">,
+  { place, exists, only }: Pick<Course, "place" | "exists" | "only">,
   fresh: string,
   job: Job,
   at: Date,
 ): Promise<string | undefined> {
   const { server, database } = place;
   const name = beforeName(database, at);
-  const resource = RESOURCE.keptDatabase(source.name, server.label, name);
-  const keep = exists && source.engine.renamesDatabases ? { name, mark: databaseMark(job.maker, server.label, name) } : undefined;
-  if (keep) await job.declare(resource);
-  const kept = await job.step("name", () => source.engine.takeName(server, fresh, database, { keep, signal: job.signal }));
-  if (keep) await job.withdraw(resource);
-  return kept ? name : undefined;
+  const keep = exists ? { name, mark: databaseMark(job.maker, server.label, name), only } : undefined;
+  const kept = RESOURCE.keptDatabase(source.name, server.label, name);
+  const replacement = RESOURCE.replacement(source.name, server.label, { fresh, name: database, keep: name });
+  // A clean-up goes backwards: half a replacement is ended first.
+  const resources = keep === undefined ? [] : source.engine.endReplacement === undefined ? [kept] : [kept, replacement];
+  for (const resource of resources) await job.declare(resource);
+  const isKept = await job.step("name", () => source.engine.takeName(server, fresh, database, { keep, signal: job.signal }));
+  for (const resource of resources) await job.withdraw(resource);
+  return isKept ? name : undefined;
 }
 
 /** It stays under the name that it has, and no clean-up touches it any more. */

@@ -20,6 +20,8 @@ import type { PointEntry } from "../points/points.ts";
 export interface RoadOptions {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
+  /** Rows alone, into tables that are made as they are there. */
+  readonly definitionsOf?: Connection | undefined;
   readonly replace?: boolean | undefined;
   /** What the backup holds may run with the rights of the target's user, a superuser's too. */
   readonly asSuperuser?: boolean | undefined;
@@ -94,11 +96,12 @@ export async function bringBack(
     const { sizeBytes, consistency, expected, checks: found, notIncluded = [] } = await supply.fill(spool, job);
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
-    const { tables, logFollows, dataOnly, replace, asSuperuser } = options;
+    const { tables, logFollows, dataOnly, definitionsOf, replace, asSuperuser } = options;
     const loading = {
       tables,
       logFollows,
       dataOnly,
+      definitionsOf,
       replace,
       asSuperuser,
       isolation,

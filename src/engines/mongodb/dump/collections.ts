@@ -69,7 +69,8 @@ export async function describeCollection(mongo: MongoSession, db: string, name: 
 
 async function listDatabase(mongo: MongoSession, db: string, filter: Document = {}): Promise<RawDefinition[]> {
   const found: RawDefinition[] = [];
-  for await (const { documents } of readRaw(mongo, db, { listCollections: 1, filter })) found.push(...documentsOf(documents).map(readListed));
+  for await (const { documents } of readRaw(mongo, db, { listCollections: 1, filter }))
+    found.push(...documentsOf(documents).map(readListed));
   return found.sort((a, b) => (a.collection < b.collection ? -1 : 1));
 }
 

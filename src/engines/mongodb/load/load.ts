@@ -4,8 +4,11 @@ import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
+import { readMetadata, writeMetadata } from "../archive/metadata.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, openMongo } from "../connect/client.ts";
+import { databaseOf } from "../connect/url.ts";
+import { describeCollection } from "../dump/collections.ts";
 import { ExpiryHold } from "../oplog/expiry.ts";
 import type { SourceScope } from "../scope.ts";
 import { type Definition, definitionOf } from "./definition.ts";
@@ -21,8 +24,7 @@ const INDEXES_AT_ONCE = 2;
 const MAJORITY_TIMEOUT_MS = 600_000;
 
 /**
- * RESTORE_TARGET_NOT_EMPTY before anything is touched when a collection is there already, unless it is to be replaced or only documents
- * are loaded. INTEGRITY for damaged bytes, LOAD_FAILED with the server's message, SOURCE_* when it is gone or refuses the user. What is
+ * RESTORE_TARGET_NOT_EMPTY before anything is touched when a collection is there already, unless only documents are loaded. INTEGRITY for damaged bytes, LOAD_FAILED with the server's message, SOURCE_* when it is gone or refuses the user. What is
  * there when it throws is incomplete; a restore drops it.
  */
 export async function loadArchive(
@@ -42,10 +44,12 @@ export async function loadArchive(
       serverVersion: session.hello.version,
     });
     const problems = new Problems();
-    const loading =
-      options.dataOnly === true ? await filling(session, items, options, problems) : await making(session, items, options, problems);
+    const { dataOnly = false, definitionsOf } = options;
+    const intoExisting = dataOnly && definitionsOf === undefined;
+    const made = definitionsOf === undefined ? items : await asTheyAre(session, items, databaseOf(definitionsOf), problems);
+    const loading = intoExisting ? await filling(session, items, problems) : await making(session, made, options, problems);
     const bytes = createReadStream(archiveFile, { highWaterMark: CHUNK_BYTES });
-    await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting: options.dataOnly === true });
+    await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting });
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
     const held = new ExpiryHold();
@@ -70,12 +74,10 @@ interface Loading {
 /** Everything is made anew. */
 async function making(session: MongoSession, items: readonly LoadItem[], options: LoadOptions, problems: Problems): Promise<Loading> {
   const present = await presentOf(session, items);
-  const inTheWay = items.filter((item) => present.has(wordsOf(item)));
-  const [first] = inTheWay;
-  if (first !== undefined && options.replace !== true) {
-    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${session.connection.label} already holds ${wordsOf(first)}`);
+  const inTheWay = items.find((item) => present.has(wordsOf(item)));
+  if (inTheWay !== undefined) {
+    throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${session.connection.label} already holds ${wordsOf(inTheWay)}`);
   }
-  for (const { to } of inTheWay) await session.command(to.db, { drop: to.collection });
   const made: { readonly item: LoadItem; readonly definition: Definition }[] = [];
   for (const item of items.filter(({ type }) => type !== "view")) {
     const definition = definitionOf(item.metadata);
@@ -99,20 +101,36 @@ async function making(session: MongoSession, items: readonly LoadItem[], options
   };
 }
 
-/** Only documents, into collections that are there; `replace` empties these first. */
-async function filling(session: MongoSession, items: readonly LoadItem[], options: LoadOptions, problems: Problems): Promise<Loading> {
+/** Only documents, into collections that are there. */
+async function filling(session: MongoSession, items: readonly LoadItem[], problems: Problems): Promise<Loading> {
   const present = await presentOf(session, items);
   const withRows: LoadItem[] = [];
   for (const item of items.filter(({ type }) => type !== "view")) {
-    if (!present.has(wordsOf(item))) {
-      problems.add(`collection ${wordsOf(item)} is not there, and documents without definitions need it`);
-      continue;
-    }
-    const empty = () => session.command(item.to.db, { delete: item.to.collection, deletes: [{ q: {}, limit: 0 }] });
-    if (options.replace !== true || (await attempt(problems, `${wordsOf(item)} could not be emptied`, empty))) withRows.push(item);
+    if (present.has(wordsOf(item))) withRows.push(item);
+    else problems.add(missing(wordsOf(item)));
   }
   const nothing = async (): Promise<void> => {};
   return { withRows, finish: nothing, held: [] };
+}
+
+const missing = (name: string): string => `collection ${name} is not there, and documents without definitions need it`;
+
+/** With the definitions of a live database's collections, whose documents they will replace. */
+async function asTheyAre(
+  session: MongoSession,
+  items: readonly LoadItem[],
+  database: string | undefined,
+  problems: Problems,
+): Promise<LoadItem[]> {
+  const found: LoadItem[] = [];
+  for (const item of items.filter(({ type }) => type !== "view")) {
+    const db = database ?? item.from.db;
+    const live = await describeCollection(session, db, item.to.collection);
+    if (live?.type === item.type) found.push({ ...item, metadata: readMetadata(writeMetadata(live)) });
+    else if (live === undefined) problems.add(missing(`${db}.${item.to.collection}`));
+    else problems.add(`${db}.${item.to.collection} is a ${live.type} there, and the backup holds the documents of a ${item.type}`);
+  }
+  return found;
 }
 
 /** Full names of the collections and views that the databases in question hold. */

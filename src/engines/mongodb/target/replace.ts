@@ -49,8 +49,7 @@ const NAMESPACE_BYTES = 255;
 const ATTEMPTS = 3;
 
 const comingName = ({ finished }: Plan, index: number): string => `${finished}.new.${index}`;
-const leavingName = ({ finished }: Plan, index: number, turn: number): string =>
-  `${finished}.old.${index}${turn === 1 ? "" : `.${turn}`}`;
+const leavingName = ({ finished }: Plan, index: number, turn: number): string => `${finished}.old.${index}${turn === 1 ? "" : `.${turn}`}`;
 
 /** What a server moves between databases, and renames within one. */
 const isPlain = ({ type, collection }: Pick<SourceCollection, "type" | "collection">): boolean =>
@@ -72,12 +71,18 @@ export async function assertReplaceable({ database, server, connection }: Restor
         hint: "restore into a new name",
       });
     }
-    const tooLong = (await present(session, database)).find(({ collection }) => Buffer.byteLength(`${keep}.${collection}`) > NAMESPACE_BYTES);
+    const tooLong = (await present(session, database)).find(
+      ({ collection }) => Buffer.byteLength(`${keep}.${collection}`) > NAMESPACE_BYTES,
+    );
     if (tooLong === undefined) return;
     const name = `${keep}.${tooLong.collection}`;
-    throw new LifeboatError("RESTORE_TARGET_INVALID", `${database} cannot be kept: the server's limit for ${name} is ${NAMESPACE_BYTES} bytes`, {
-      hint: "restore into a new name",
-    });
+    throw new LifeboatError(
+      "RESTORE_TARGET_INVALID",
+      `${database} cannot be kept: the server's limit for ${name} is ${NAMESPACE_BYTES} bytes`,
+      {
+        hint: "restore into a new name",
+      },
+    );
   });
 }
 
@@ -107,15 +112,17 @@ export async function replaceDatabase(session: MongoSession, finished: string, n
 export async function endReplacement(
   server: Connection,
   finished: string,
-  { mark, signal }: Work & { readonly mark: string },
+  name: string,
+  { keep, signal }: Work & { readonly keep: Keeping },
 ): Promise<Replacement | undefined> {
+  const { mark } = keep;
   return await withMongo(withDatabase(server, undefined), { signal, otherwise: "LOAD_FAILED" }, async (session) => {
     const found = await readRecord(session, finished, mark);
-    if (found === undefined) return undefined;
+    if (found === undefined || found.plan.name !== name || found.plan.keep !== keep.name) return undefined;
     const { plan, stage } = found;
     if (stage !== "staging") return { outcome: "done", kept: await carryOn(session, plan, stage) };
     for (const staged of await stagedIn(session, plan, "new")) await dropCollection(session, plan.name, staged);
-    await dropIfMarked(session, plan.keep, mark);
+    await dropIfMarked(session, keep.name, mark);
     await session.command(finished, { dropDatabase: 1, writeConcern: MAJORITY });
     return { outcome: "undone", kept: false };
   });
@@ -155,15 +162,21 @@ async function swap(session: MongoSession, plan: Plan, { name, comes }: Part, in
   const staged = comingName(plan, index);
   if (await isThere(session, db, staged)) {
     // An application may make the collection anew in between: that is kept too.
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       await leave(session, plan, name, index);
-      if ((await renameWithin(session, db, staged, name)) || attempt === ATTEMPTS) return;
+      if (await renameWithin(session, db, staged, name)) return;
     }
+    throw new LifeboatError("LOAD_FAILED", `${db}.${name} is made anew each time it is replaced`, {
+      hint: "stop what writes to it, then run `lifeboat jobs recover`",
+    });
   }
   // What cannot be renamed lies in the restored database until it has its place.
   const one = await describeCollection(session, finished, name);
   if (one === undefined) return;
-  await leave(session, plan, name, index);
+  const half = await describeCollection(session, db, name);
+  // One of which no copy was kept while staging is half of what was restored.
+  if (half === undefined || isPlain(half)) await leave(session, plan, name, index);
+  else await dropCollection(session, db, name);
   await copyInto(session, one, { db, collection: name });
   await dropCollection(session, finished, name);
 }
