@@ -53,10 +53,10 @@ async function killedAt({ world, source }: Place, n: number): Promise<boolean> {
   const begins = faults.next({ command: "update", collection: MARK_COLLECTION, effect: { kind: "latency", ms: 100 } });
   const restoring = world.start("restore", "shop", "--into", "copy", "--replace", "--yes", "shop");
   const ended = restoring.ended.then((result) => ({ result }));
-  const first = await Promise.race([begins.strikes, ended]);
+  const first = await Promise.race([begins.firstHit, ended]);
   assert.equal(first, undefined, JSON.stringify(first));
   const silence = faults.next({ command: CHANGES, skip: n, effect: { kind: "stallAfter" } });
-  const struck = (await Promise.race([silence.strikes, ended])) === undefined;
+  const struck = (await Promise.race([silence.firstHit, ended])) === undefined;
   if (struck) restoring.kill("SIGKILL");
   const { result } = await ended;
   faults.clear();

@@ -110,7 +110,7 @@ test("R22 what an application makes anew while its collection is replaced is kep
   // The first rename within the database is that of the collection which goes.
   const gone = faults.next({ command: "renameCollection", skip: 2, effect: { kind: "stallAfter" } });
   const restoring = world.start(...INTO_COPY);
-  await Promise.race([gone.strikes, restoring.ended.then(({ stderr }) => assert.fail(stderr))]);
+  await Promise.race([gone.firstHit, restoring.ended.then(({ stderr }) => assert.fail(stderr))]);
   await source.db("copy").collection("orders").insertOne({ late: true });
   faults.clear();
   const { exit, stdout, stderr } = await restoring.ended;
