@@ -14,7 +14,7 @@ import type { SourceScope } from "../scope.ts";
 import { type Definition, definitionOf } from "./definition.ts";
 import { releaseExpiry } from "./expiry.ts";
 import { type LoadItem, planLoad } from "./items.ts";
-import { attempt, inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
+import { inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
 import { Problems } from "./problems.ts";
 import { INSERTS_AT_ONCE, loadRows } from "./rows.ts";
 import { Slots } from "./slots.ts";
