@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import type { ExitStatus } from "../core/errors.ts";
 import type { Option, Type, Values } from "../core/option.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Progress } from "../ports/progress.ts";
+import type { Events } from "../ports/progress.ts";
 import type { Ask } from "./ask.ts";
 import type { Output } from "./output.ts";
 import type { Paint } from "./render/paint.ts";
@@ -44,8 +44,8 @@ export interface CommandCall<A extends CliArguments = CliArguments, O extends Cl
   readonly stderr: Output;
   /** Colours of standard output. */
   readonly paint: Paint;
-  /** Live line, plain lines or nothing; ended by `emit` and at the end of the command. */
-  readonly progress: Progress;
+  /** Where job events go: a live line, plain lines or nothing; paused by `emit` and at the end of the command. */
+  readonly events: Events;
   /** Every command that there is. */
   readonly commands: readonly CommandEntry[];
   readonly ask: Ask;

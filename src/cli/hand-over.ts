@@ -1,30 +1,24 @@
-// Handing over a connection string: without its password, unless somebody asks for it; or in a file that only its owner can read.
+// Handing over a connection string: without its password, unless the user asks for it; or in a file that only its owner can read.
 import { randomBytes } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
-import { redact } from "../config/redact.ts";
+import { withoutPassword } from "../core/address.ts";
 import { LifeboatError } from "../core/errors.ts";
-import type { Connection } from "../ports/connection.ts";
 
-export interface HandedOver {
-  /** As it may be shown. */
+interface HandedOver {
+  readonly label: string;
   readonly url: string;
-  readonly file?: string | undefined;
+  /** Where the whole address was written. */
+  readonly file: string | null;
 }
 
-/** USAGE when the file cannot be written. An older file of that name is replaced, never opened: it may have other readers. */
+/** The connection as it may be shown. USAGE when the file cannot be written. An older file of that name is replaced, never opened. */
 export async function handOver(
-  connection: Connection,
-  options: { readonly showPassword?: boolean | undefined; readonly urlFile?: string | undefined },
+  { label, url }: HandedOver,
+  { urlFile, showPassword }: { readonly showPassword?: boolean | undefined; readonly urlFile?: string | undefined },
 ): Promise<HandedOver> {
-  const { urlFile: file, showPassword } = options;
-  if (file !== undefined) await writePrivate(file, `${connection.url}\n`);
-  return { url: showPassword === true ? connection.url : redact(connection.url, []), file };
+  if (urlFile !== undefined) await writePrivate(urlFile, `${url}\n`);
+  return { label, url: showPassword === true ? url : withoutPassword(url), file: urlFile ?? null };
 }
-
-/** Fields of a result's JSON. */
-export const connectionJson = (connection: Connection, { url, file }: HandedOver) => ({
-  connection: { url, label: connection.label, file: file ?? null },
-});
 
 async function writePrivate(file: string, text: string): Promise<void> {
   const fresh = `${file}.${randomBytes(4).toString("hex")}`;

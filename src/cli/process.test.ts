@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { EXIT, LifeboatError } from "../core/errors.ts";
 import { listOf } from "../core/option.ts";
 import { flag, oneOf, text } from "../core/option-types.ts";
+import { JobProgress } from "../operations/jobs/events.ts";
 import type { CommandEntry } from "./command.ts";
 import { type CommandDefinition, defineCommand } from "./command.ts";
 import type { Output } from "./output.ts";
@@ -68,8 +69,8 @@ const failing = (error: unknown): CommandDefinition =>
     arguments: {},
     options: {},
     json: true,
-    async run({ progress }) {
-      progress.step("working");
+    async run({ events, clock }) {
+      new JobProgress(events, clock).step("working");
       throw error;
     },
   });
@@ -178,7 +179,8 @@ test("--json and --quiet leave standard error to errors", async () => {
     arguments: {},
     options: {},
     json: true,
-    async run({ progress, emit }) {
+    async run({ events, clock, emit }) {
+      const progress = new JobProgress(events, clock);
       progress.step("dump", { totalBytes: 10 });
       progress.advance(10);
       progress.note("a note");

@@ -5,6 +5,8 @@ import { chmodHint } from "../config/secret-file.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
+import { JobProgress } from "../operations/jobs/events.ts";
+import type { Events } from "../ports/progress.ts";
 import { makeAsk } from "./ask.ts";
 import { systemClock } from "./clock.ts";
 import type { CommandCall, CommandEntry } from "./command.ts";
@@ -14,7 +16,7 @@ import { flush, harmlessOutput, type Output, outputOf } from "./output.ts";
 import { type Invocation, parseArguments } from "./program.ts";
 import { fold } from "./render/fold.ts";
 import { makePaint, wantsColour } from "./render/paint.ts";
-import { type EndedProgress, makeProgress } from "./render/progress.ts";
+import { type ProgressPrinter, printProgress } from "./render/progress.ts";
 import { readVersion } from "./version.ts";
 
 export interface Surroundings {
@@ -72,7 +74,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
 export async function run(argv: readonly string[], around: Surroundings): Promise<ExitStatus> {
   const errorPaint = makePaint(wantsColour(around.stderr.isTerminal, around.env));
   let config: Config | undefined;
-  let progress: EndedProgress | undefined;
+  let progress: ProgressPrinter | undefined;
   let invocation: Invocation | undefined;
   try {
     const parsed = await parseArguments({
@@ -88,7 +90,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
     }
     invocation = parsed;
     const { globals } = parsed;
-    progress = makeProgress({
+    progress = printProgress({
       output: around.stderr,
       paint: errorPaint,
       monotonicMs: systemClock.monotonicMs,
@@ -99,14 +101,14 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
     const call = makeContext(parsed, around, progress, names, () => {
       if (config !== undefined) return config;
       config = loadConfig({ file: globals.config, env: around.env, cwd: around.cwd });
-      if (config.exposed) told.note(`${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
+      if (config.exposed) noteTo(told.events, `${config.file} holds a secret and can be read by others: ${chmodHint(config.file)}`);
       return config;
     });
     const exit = await parsed.definition.run(call);
-    progress.end();
+    progress.pause();
     return exit;
   } catch (error) {
-    progress?.end();
+    progress?.pause();
     const { text, exit } = describeFailure(error, {
       json: wantsJson(argv),
       paint: errorPaint,
@@ -120,6 +122,9 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   }
 }
 
+/** A sentence outside of any job. */
+const noteTo = (events: Events, message: string): void => new JobProgress(events, systemClock).note(message);
+
 /** The source named, or the only one there is. */
 function namesOf(invocation: Invocation | undefined, config: Config | undefined): HintNames {
   const source = invocation?.args.source;
@@ -130,7 +135,7 @@ function namesOf(invocation: Invocation | undefined, config: Config | undefined)
 function makeContext(
   invocation: Invocation,
   around: Surroundings,
-  progress: EndedProgress,
+  progress: ProgressPrinter,
   names: () => HintNames,
   config: () => Config,
 ): CommandCall {
@@ -143,7 +148,7 @@ function makeContext(
     config,
     configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
     emit(value, human) {
-      progress.end();
+      progress.pause();
       const columns = around.stdout.isTerminal ? around.stdout.columns : undefined;
       const told = (): string => withNames(typeof human === "string" ? human : human(), names());
       const text = globals.json ? visibleJson(value) : harmless(fold(told(), columns));
@@ -152,7 +157,7 @@ function makeContext(
     stdout: around.stdout,
     stderr: harmlessOutput(around.stderr),
     paint: makePaint(wantsColour(around.stdout.isTerminal, around.env)),
-    progress,
+    events: progress.events,
     commands: around.commands ?? COMMANDS,
     ask: makeAsk(around.interactive && !globals.json, around.signal),
     env: around.env,

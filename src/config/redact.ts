@@ -1,5 +1,7 @@
 // Keeps secrets out of what is printed.
 
+import { withoutPassword } from "../core/address.ts";
+
 const STARS = "***";
 /** Shorter ones would strike out ordinary words; inside of a URL they are struck out all the same. */
 const SHORTEST = 4;
@@ -8,10 +10,7 @@ const SHORTEST = 4;
 export function redact(text: string, secrets: Iterable<string>): string {
   const longestFirst = [...secrets].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);
   const struck = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, STARS), text);
-  return struck
-    .replace(/(:\/\/[^:@/\s"']*:)[^\s"']+(?=@)/g, `$1${STARS}`)
-    .replace(/([?&](?:password|sslpassword)=)[^&\s"']+/gi, `$1${STARS}`)
-    .replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
+  return withoutPassword(struck).replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
 }
 
 /** What of a secret value must not be seen: the password where it is a connection string, else all of it. */

@@ -14,3 +14,9 @@ export const UNENCODED_LOGIN = "it holds an @, / or ? that is part of a name or 
 
 /** Quotes what was given where a name was expected. Text that may be a mistyped URL is not repeated, because it may hold a password. */
 export const asGiven = (text: string): string => (/@|:\/|\/\//.test(text) ? "what looks like an address" : JSON.stringify(text));
+
+const STARS = "***";
+
+/** The text with the password of every address in it replaced by stars. */
+export const withoutPassword = (text: string): string =>
+  text.replace(/(:\/\/[^:@/\s"']*:)[^\s"']+(?=@)/g, `$1${STARS}`).replace(/([?&](?:password|sslpassword)=)[^&\s"']+/gi, `$1${STARS}`);

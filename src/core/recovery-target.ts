@@ -182,10 +182,14 @@ function spoken(seconds: number): string {
 }
 
 /** A recovery target as plans and results show it. */
-export interface Asked extends Partial<Understood> {
+export interface Asked {
   readonly kind: RecoveryTarget["kind"];
   /** `latest`, an instant, a position, or a name. */
   readonly target: string;
+  readonly at?: Understood["at"] | undefined;
+  readonly local?: string | undefined;
+  readonly timeZone?: string | undefined;
+  readonly secondsAgo?: number | undefined;
 }
 
 export function askedOf(target: RecoveryTarget, present: Present): Asked {

@@ -93,6 +93,8 @@ export interface Context {
   readonly lockMs?: number | undefined;
   /** Zone of times that are given without one. */
   readonly timeZone: string;
+  /** What is promised for all sources recovered together. */
+  readonly combinedObjective: Promised;
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
   close(): Promise<void>;
@@ -102,6 +104,8 @@ export interface Context {
 export interface Watch {
   readonly signal: AbortSignal;
   readonly progress: Progress;
+  /** The id of the next job, where the caller has given it one; undefined: the job makes its own. */
+  readonly jobId?: (() => string | undefined) | undefined;
 }
 
 /** What words about time are relative to, now. */

@@ -1,4 +1,4 @@
-// Progress of long work. A renderer turns it into a live line, plain lines or nothing.
+// Progress of long work: engines and steps report through `Progress`, and subscribers receive the stream of job events.
 
 export interface Progress {
   /** A step of the job begins. `totalBytes` is present where it is known or well estimated. */
@@ -9,6 +9,35 @@ export interface Progress {
   phase?(name: string): void;
   /** Shows a sentence to the user now. */
   note(message: string): void;
+  /** What the job made can be used now, while it waits to be stopped. */
+  ready?(result: unknown): void;
+  /** A job begins: what is reported from now on is its own. */
+  begin?(job: { readonly id: string; readonly verb: string; readonly source: string }): void;
+  /** That job has ended. Absent `code`: it is done. */
+  end?(code?: string): void;
+  /** The same stream for work on several sources at once, each with its own jobs. */
+  fork?(): Progress;
 }
 
 export const silentProgress: Progress = { step() {}, advance() {}, note() {} };
+
+/** One event of a job, in the order in which they happen. */
+export type JobEvent = {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** Null outside of a job. */
+  readonly job: string | null;
+  readonly source: string | null;
+} & (
+  | { readonly type: "begin"; readonly verb: string }
+  | { readonly type: "step"; readonly name: string; readonly totalBytes: number | null }
+  /** Of the present step, since it began. At most ten a second. */
+  | { readonly type: "advance"; readonly doneBytes: number }
+  | { readonly type: "phase"; readonly name: string }
+  | { readonly type: "note"; readonly message: string }
+  /** What the job made can be used until it is stopped: the operation's result as it is now. */
+  | { readonly type: "ready"; readonly result: unknown }
+  | { readonly type: "end"; readonly outcome: "done" | "failed"; readonly code: string | null }
+);
+
+export type Events = (event: JobEvent) => void;

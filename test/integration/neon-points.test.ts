@@ -89,7 +89,10 @@ test("R5 a name that is taken at the provider gets a number, whoever took it", a
   await here.neon.expect(201, "POST", "/branches", { branch: { name: "backup-2026-09-01" }, endpoints: [] });
   const { made, failed } = await makeDue(here.context, [here.source], {}, here.watch);
   assert.deepEqual(failed, []);
-  assert.deepEqual(made.map(({ name }) => name).sort(), ["backup-2026-09-01-2", "weekly-2026-09-01"]);
+  assert.deepEqual(made.map((one) => ("record" in one ? one.record : one.manifest).name).sort(), [
+    "backup-2026-09-01-2",
+    "weekly-2026-09-01",
+  ]);
   await assert.rejects(snapshot(here.context, here.source, { name: "production" }, here.watch), /named production already/);
 });
 

@@ -1,11 +1,8 @@
 // lifeboat acknowledge SOURCE
-
-import { EXIT } from "../../core/errors.ts";
 import { text } from "../../core/option-types.ts";
-import { visible } from "../../core/visible.ts";
-import { acknowledge } from "../../operations/retention/acknowledge.ts";
+import { acknowledge } from "../../operations/verbs/acknowledge.ts";
 import { defineCommand } from "../command.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { perform } from "../session.ts";
 
 export const acknowledgeCommand = defineCommand({
   description:
@@ -14,16 +11,10 @@ export const acknowledgeCommand = defineCommand({
   options: { reason: { type: text, required: true, value: "TEXT", help: "What became of them. It is kept." } },
   json: true,
   examples: ['lifeboat acknowledge shop --reason "folder deleted by hand, ticket 4711"'],
-  async run(call) {
-    return withContext(call, async (context, watch) => {
-      const { name } = sourceNamed(context, call.args.source);
-      const { reasons } = await acknowledge(context, name, call.options.reason, watch);
-      call.emit({ source: name, acknowledged: reasons }, () =>
-        reasons.length === 0
-          ? `nothing of ${name} is missed`
-          : ["acknowledged, and not missed any more:", ...reasons.map(({ code, message }) => `  ${code}: ${visible(message)}`)].join("\n"),
-      );
-      return EXIT.done;
-    });
-  },
+  run: (call) =>
+    perform(call, acknowledge, { ...call.args, ...call.options }, ({ source, acknowledged }) =>
+      acknowledged.length === 0
+        ? `nothing of ${source} is missed`
+        : ["acknowledged, and not missed any more:", ...acknowledged.map(({ code, message }) => `  ${code}: ${message}`)].join("\n"),
+    ),
 });

@@ -1,11 +1,8 @@
 // lifeboat archive SOURCE [--segment PATH | --stop]
-
-import { EXIT, LifeboatError } from "../../core/errors.ts";
 import { flag, text } from "../../core/option-types.ts";
-import { visible } from "../../core/visible.ts";
-import { archive, archiveFile, stopArchive } from "../../operations/archive/archive.ts";
+import { archive } from "../../operations/verbs/archive.ts";
 import { defineCommand } from "../command.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { perform } from "../session.ts";
 
 export const archiveCommand = defineCommand({
   description:
@@ -21,26 +18,10 @@ export const archiveCommand = defineCommand({
     "lifeboat --quiet archive shop --segment pg_wal/000000010000000000000042",
     "lifeboat archive shop --stop",
   ],
-  async run(call) {
-    const { segment, stop } = call.options;
-    if (segment !== undefined && stop) throw new LifeboatError("USAGE", "--segment and --stop are two different things: give one of them");
-    return withContext(call, async (context, watch) => {
-      const source = sourceNamed(context, call.args.source);
-      if (segment !== undefined) {
-        const { name, outcome, notice } = await archiveFile(context, source, segment, watch);
-        if (notice !== undefined && !call.json) call.stderr.write(`${visible(notice)}\n`);
-        call.emit({ source: source.name, name, outcome, notice: notice ?? null }, () => `${name}: ${outcome}`);
-      } else if (stop) {
-        const { slot } = await stopArchive(context, source, watch);
-        call.emit({ source: source.name, slot, dropped: true }, () => `the replication slot ${slot} of ${source.name} is gone`);
-      } else {
-        const { files, last } = await archive(context, source, watch);
-        call.emit(
-          { source: source.name, files, last: last ?? null },
-          () => `stopped; ${files} ${files === 1 ? "file" : "files"} of the log stored in this run`,
-        );
-      }
-      return EXIT.done;
-    });
-  },
+  run: (call) =>
+    perform(call, archive, { ...call.args, ...call.options }, ({ source, files, last, outcome, notice, droppedSlot }) => {
+      if (droppedSlot !== null) return `the replication slot ${droppedSlot} of ${source} is dropped`;
+      if (outcome !== null) return [...(notice === null ? [] : [notice]), `${last}: ${outcome}`].join("\n");
+      return `stopped; ${files} ${files === 1 ? "file" : "files"} of the log stored in this run`;
+    }),
 });

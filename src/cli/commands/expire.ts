@@ -1,14 +1,12 @@
 // lifeboat expire [SOURCE] [--plan]
-
+import type * as z from "zod/mini";
 import { formatBytes } from "../../core/duration.ts";
-import { EXIT } from "../../core/errors.ts";
 import { flag, text } from "../../core/option-types.ts";
-import { pointJson } from "../../core/restore-point.ts";
-import { shown } from "../../core/visible.ts";
-import { type ExpireResult, expire, planExpire } from "../../operations/retention/expire.ts";
+import { expire } from "../../operations/verbs/expire.ts";
 import { defineCommand } from "../command.ts";
+import { renderFailures } from "../render/failures.ts";
 import type { Paint } from "../render/paint.ts";
-import { eachSource, withContext } from "../session.ts";
+import { perform, performPlan } from "../session.ts";
 
 export const expireCommand = defineCommand({
   description:
@@ -21,60 +19,31 @@ export const expireCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat expire --plan", "lifeboat expire shop"],
-  async run(call) {
-    return withContext(call, async (context, watch) => {
-      const { most, future } = call.options;
-      const act = call.options.plan ? planExpire : expire;
-      const { results, settle } = await eachSource(context, call.args.source, watch, (source) =>
-        act(context, source, watch, { most, future }),
-      );
-      call.emit({ sources: results.map(json) }, () => results.map((result) => human(result, call.paint)).join("\n\n"));
-      settle();
-      const undone = results.filter(({ refused, log }) => refused.length > 0 || log?.refused !== undefined);
-      if (undone.length === 0)
-        return results.some(({ applied, withheld = [] }) => applied && withheld.length > 0) ? EXIT.inconclusive : EXIT.done;
-      // What may not be done from here has not failed: it is not done, and said so.
-      return undone.every(({ powerless }) => powerless !== undefined) ? EXIT.inconclusive : EXIT.failed;
-    });
+  run(call) {
+    const { plan, ...options } = call.options;
+    const request = { ...call.args, ...options };
+    const render = (result: Expired): string =>
+      [...result.sources.map((source) => human(source, call.paint)), ...renderFailures(result.failures, call.paint)].join("\n\n");
+    return plan ? performPlan(call, expire, request, render) : perform(call, expire, request, render);
   },
 });
 
-const json = ({ source, applied, keep, remove, withheld = [], transitions, blocked, refused, powerless, log }: ExpireResult) => ({
-  source,
-  applied,
-  keep: keep.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
-  remove: remove.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
-  withheld: withheld.map(({ point, reasons }) => ({ point: pointJson(point), reasons })),
-  transitions: transitions.map(({ point, from, to, reason }) => ({ point: pointJson(point), from, to, reason })),
-  blocked,
-  refused: refused.map(({ point, message }) => ({ id: point.id, message })),
-  powerless: powerless ?? null,
-  log: log === undefined ? null : logJson(log),
-});
+type Expired = z.infer<typeof expire.result>;
+type Log = NonNullable<Expired["sources"][number]["log"]>;
 
-const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({
-  kept: keep.length,
-  removed: remove.length,
-  removedBytes: removeBytes,
-  first: remove[0]?.name ?? null,
-  last: remove.at(-1)?.name ?? null,
-  reasons,
-  refused: refused ?? null,
-});
-
-function logLines(log: ExpireResult["log"], applied: boolean, paint: Paint): string[] {
-  if (log === undefined) return [];
-  const { keep, remove, removeBytes, reasons, refused } = log;
-  const what = remove.length === 0 ? "" : `, ${remove.length} ${applied ? "removed" : "to remove"} (${formatBytes(removeBytes)})`;
+function logLines(log: Log | null, applied: boolean, paint: Paint): string[] {
+  if (log === null) return [];
+  const { kept, removed, removedBytes, reasons, refused } = log;
+  const what = removed === 0 ? "" : `, ${removed} ${applied ? "removed" : "to remove"} (${formatBytes(removedBytes)})`;
   return [
-    `  ${paint.dim("log    ")}  ${keep.length} segments kept${what}: ${reasons.join("; ")}`,
-    ...(refused === undefined ? [] : [`  ${paint.red("refused")}  ${refused}`]),
+    `  ${paint.dim("log    ")}  ${kept} segments kept${what}: ${reasons.join("; ")}`,
+    ...(refused === null ? [] : [`  ${paint.red("refused")}  ${refused}`]),
   ];
 }
 
-function human(result: ExpireResult, paint: Paint): string {
-  const { source, applied, keep, remove, withheld = [], transitions, blocked, refused, log } = shown(result);
-  const failed = new Map(refused.map(({ point, message }) => [point.id, message]));
+function human(result: Expired["sources"][number], paint: Paint): string {
+  const { source, applied, keep, remove, withheld, transitions, blocked, refused, log } = result;
+  const failed = new Map(refused.map(({ id, message }) => [id, message]));
   const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
   const lines = [
     `${paint.bold(source)}: ${keep.length} kept, ${remove.length} ${applied ? "removed" : "to remove"}, ${transitions.length} ${applied ? "moved" : "to move"}`,

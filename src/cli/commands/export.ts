@@ -1,12 +1,9 @@
 // lifeboat export SOURCE --point SNAPSHOT --bucket NAME|ID
-
-import { EXIT } from "../../core/errors.ts";
 import { text } from "../../core/option-types.ts";
-import { shown } from "../../core/visible.ts";
-import { exportSnapshot } from "../../operations/backup/export.ts";
+import { exportOperation } from "../../operations/verbs/export.ts";
 import { defineCommand } from "../command.ts";
 import { renderFacts } from "../render/table.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { perform } from "../session.ts";
 
 export const exportCommand = defineCommand({
   description:
@@ -18,25 +15,20 @@ export const exportCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat export sessions --point backup-20261121-093000 --bucket acme-offline"],
-  async run(call) {
-    const { args, options, paint } = call;
-    return withContext(call, async (context, watch) => {
-      const done = await exportSnapshot(context, sourceNamed(context, args.source), options, watch);
-      const { point, source, bucket, prefix, id } = shown(done);
-      call.emit(done, () =>
-        [
-          `${paint.green("✓")} ${paint.bold(point.name)} of ${source} is exported`,
-          renderFacts(
-            [
-              ["bucket", bucket],
-              ["under", prefix],
-              ["export", id],
-            ],
-            paint,
-          ),
-        ].join("\n"),
-      );
-      return EXIT.done;
-    });
+  run(call) {
+    const { paint } = call;
+    return perform(call, exportOperation, { ...call.args, ...call.options }, ({ point, source, bucket, prefix, id }) =>
+      [
+        `${paint.green("✓")} ${paint.bold(point.name)} of ${source} is exported`,
+        renderFacts(
+          [
+            ["bucket", bucket],
+            ["under", prefix],
+            ["export", id],
+          ],
+          paint,
+        ),
+      ].join("\n"),
+    );
   },
 });

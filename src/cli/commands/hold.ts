@@ -1,13 +1,10 @@
 // lifeboat hold POINT, lifeboat release POINT
 
 import { formatInstant } from "../../core/duration.ts";
-import { EXIT } from "../../core/errors.ts";
 import { text } from "../../core/option-types.ts";
-import { visible } from "../../core/visible.ts";
-import { findAnyPoint } from "../../operations/points/snapshots.ts";
-import { setHold } from "../../operations/retention/hold.ts";
+import { hold, release } from "../../operations/verbs/hold.ts";
 import { defineCommand } from "../command.ts";
-import { withContext } from "../session.ts";
+import { perform } from "../session.ts";
 
 const point = { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } as const;
 
@@ -16,16 +13,10 @@ export const holdCommand = defineCommand({
   arguments: { point },
   options: { reason: { type: text, value: "TEXT", help: "Why it must stay." } },
   json: true,
-  async run(call) {
-    return withContext(call, async (context, watch) => {
-      const found = await findAnyPoint(context, call.args.point, undefined, watch);
-      const { note } = await setHold(context, found, true, call.options.reason, watch);
-      const { source, point: held } = found.entry;
-      const what = `${visible(held.name)} (${held.id}) of ${source} is on hold`;
-      call.emit({ id: held.id, held: true, note: note ?? null }, note === undefined ? what : `${what}; ${visible(note)}`);
-      return EXIT.done;
-    });
-  },
+  run: (call) =>
+    perform(call, hold, { ...call.args, ...call.options }, ({ id, name, source, note }) =>
+      [`${name} (${id}) of ${source} is on hold`, ...(note === null ? [] : [note])].join("; "),
+    ),
 });
 
 export const releaseCommand = defineCommand({
@@ -34,17 +25,10 @@ export const releaseCommand = defineCommand({
   arguments: { point },
   options: {},
   json: true,
-  async run(call) {
-    return withContext(call, async (context, watch) => {
-      const found = await findAnyPoint(context, call.args.point, undefined, watch);
-      const { held, expiresAt, note } = await setHold(context, found, false, undefined, watch);
-      const { source, point: released } = found.entry;
-      const what = `${visible(released.name)} (${released.id}) of ${source}`;
-      call.emit({ id: released.id, held, expiresAt: expiresAt?.toISOString() ?? null }, () => {
-        const until = expiresAt === undefined ? "" : `; it is kept until ${formatInstant(expiresAt)}`;
-        return held ? `${what}: ${visible(note ?? "")}` : `${what} is no longer on hold${until}`;
-      });
-      return EXIT.done;
-    });
-  },
+  run: (call) =>
+    perform(call, release, call.args, ({ id, name, source, held, expiresAt, note }) => {
+      const what = `${name} (${id}) of ${source}`;
+      if (held) return `${what}: ${note ?? "it stays on hold"}`;
+      return `${what} is no longer on hold${expiresAt === null ? "" : `; it is kept until ${formatInstant(new Date(expiresAt))}`}`;
+    }),
 });

@@ -8,6 +8,7 @@ import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { listOf } from "../../core/option.ts";
 import { oneOf, text } from "../../core/option-types.ts";
+import { JobProgress } from "../../operations/jobs/events.ts";
 import { createRepository } from "../../repository/open.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, nameWriter, pathFrom, recipientsOfFile, writerOfFile } from "../key-files.ts";
@@ -64,7 +65,7 @@ export const initCommand = defineCommand({
       await createRepository(storage, recipients.length > 0 ? recipients : ["passphrase"], call.clock, trustIn(config));
     } catch (error) {
       if (made === undefined || !isLifeboatError(error, "REPOSITORY_EXISTS")) throw error;
-      call.progress.note(`there is a repository at ${storage.url} already; it is used as it is`);
+      new JobProgress(call.events, call.clock).note(`there is a repository at ${storage.url} already; it is used as it is`);
     } finally {
       await storage.close();
     }

@@ -1,18 +1,12 @@
 // lifeboat jobs, lifeboat jobs recover
-
+import type * as z from "zod/mini";
 import { formatDuration, formatInstant } from "../../core/duration.ts";
-import { EXIT } from "../../core/errors.ts";
 import { flag, integer, text } from "../../core/option-types.ts";
-import { shown } from "../../core/visible.ts";
-import { bringOver } from "../../operations/jobs/bring-over.ts";
-import { holdersOf, placesOf } from "../../operations/jobs/holders.ts";
-import { nameOfOrphan, type OrphanOutcome, recoverOrphans } from "../../operations/jobs/orphans.ts";
-import { discardFlaws, recoverJobs } from "../../operations/jobs/recover.ts";
-import { resourceInWords } from "../../operations/jobs/undo.ts";
-import { type JobRecord, jobsSince } from "../../repository/journal.ts";
+import { jobs, recoverJobsOperation } from "../../operations/verbs/jobs.ts";
 import { defineCommand } from "../command.ts";
+import type { Paint } from "../render/paint.ts";
 import { renderTable } from "../render/table.ts";
-import { withContext } from "../session.ts";
+import { perform } from "../session.ts";
 
 export const jobsCommand = defineCommand({
   description:
@@ -25,50 +19,7 @@ export const jobsCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat jobs --source shop --failed"],
-  async run(call) {
-    return withContext(call, async (context) => {
-      const { holders, flaws } = await holdersOf(context, call.signal);
-      const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
-      const { source, failed, limit } = call.options;
-      const stateOf = (job: JobRecord): string => (job.state === "running" && dead.has(job.id) ? "abandoned" : job.state);
-      const isWanted = (job: JobRecord): boolean =>
-        (source === undefined || job.source === source) && (!failed || ["failed", "abandoned"].includes(stateOf(job)));
-      const jobs: JobRecord[] = [];
-      for (const place of await placesOf(context)) {
-        let taken = 0;
-        for await (const job of jobsSince(place, new Date(0), call.signal)) {
-          if (!isWanted(job)) continue;
-          jobs.push(job);
-          if (++taken === limit) break;
-        }
-      }
-      jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(limit);
-      const messages = flaws.map(({ message }) => message);
-      call.emit({ jobs: jobs.map((job) => ({ ...job, state: stateOf(job) })), flaws: messages }, () => {
-        if (jobs.length === 0) return [source === undefined && !failed ? "no jobs yet" : "no such jobs", ...shown(messages)].join("\n");
-        const rows = shown(jobs).map((job) => [
-          job.id,
-          job.verb,
-          job.source,
-          formatInstant(new Date(job.startedAt)),
-          job.endedAt ? formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt)) : "",
-          stateOf(job),
-          job.error
-            ? `${job.error.code}: ${job.error.message}`
-            : Object.entries(job.result ?? {})
-                .map(([key, value]) => `${key} ${value}`)
-                .join(", "),
-        ]);
-        const table = renderTable(
-          ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title })),
-          rows,
-          { paint: call.paint },
-        );
-        return [table, ...shown(messages)].join("\n");
-      });
-      return EXIT.done;
-    });
-  },
+  run: (call) => perform(call, jobs, call.options, (result) => renderJobs(result, call.paint)),
 });
 
 export const jobsRecover = defineCommand({
@@ -77,38 +28,41 @@ export const jobsRecover = defineCommand({
   arguments: {},
   options: {},
   json: true,
-  async run(call) {
-    return withContext(call, async (context, watch) => {
-      const recovered = await recoverJobs(context, watch.progress);
-      const discarded = await discardFlaws(context);
-      const brought = await bringOver(context);
-      const orphans = await recoverOrphans(context, watch);
-      const lines = [
-        ...recovered.flatMap(({ job, verb, source, removed, left, says }) => [
-          `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
-          ...removed.map((one) => `  removed: ${resourceInWords(one)}`),
-          ...left.map((one) => `  still there: ${resourceInWords(one)}: ${one.why}`),
-          ...says.map((sentence) => `  ${sentence}`),
-        ]),
-        ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
-        ...brought.map(
-          ({ name, left }) => `${name}: ${left === undefined ? "brought into the repository" : `left on this machine, because ${left}`}`,
-        ),
-        ...orphans.map(({ source, message }) => `${source}: ${message}`),
-      ];
-      call.emit({ recovered, discarded, brought, orphans: orphans.map(orphanJson) }, () =>
-        lines.length === 0 ? "nothing to clean up" : shown(lines).join("\n"),
-      );
-      const left =
-        recovered.some((one) => one.left.length > 0) ||
-        discarded.some(({ removed }) => !removed) ||
-        orphans.some(({ outcome }) => outcome !== "removed");
-      return left ? EXIT.inconclusive : EXIT.done;
-    });
-  },
+  run: (call) => perform(call, recoverJobsOperation, {}, renderRecovered),
 });
 
-const orphanJson = (orphan: OrphanOutcome) => {
-  const { source, job, outcome, message, resource } = orphan;
-  return { source, job, name: nameOfOrphan(orphan), kind: resource.kind, outcome, message };
-};
+function renderJobs({ jobs: found, flaws }: z.infer<typeof jobs.result>, paint: Paint): string {
+  if (found.length === 0) return ["no such jobs", ...flaws].join("\n");
+  const rows = found.map(({ id, verb, source, startedAt, seconds, state, error, result }) => [
+    id,
+    verb,
+    source,
+    formatInstant(new Date(startedAt)),
+    seconds === null ? "" : formatDuration(seconds * 1000),
+    state,
+    error === null
+      ? Object.entries(result)
+          .map(([key, value]) => `${key} ${value}`)
+          .join(", ")
+      : `${error.code}: ${error.message}`,
+  ]);
+  const columns = ["id", "job", "source", "begun", "took", "state", "result"].map((title) => ({ title }));
+  return [renderTable(columns, rows, { paint }), ...flaws].join("\n");
+}
+
+function renderRecovered({ recovered, discarded, brought, orphans }: z.infer<typeof recoverJobsOperation.result>): string {
+  const lines = [
+    ...recovered.flatMap(({ job, verb, source, removed, left, says }) => [
+      `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
+      ...removed.map((what) => `  removed: ${what}`),
+      ...left.map(({ what, why }) => `  still there: ${what}: ${why}`),
+      ...says.map((sentence) => `  ${sentence}`),
+    ]),
+    ...discarded.map(({ message, removed }) => `${message}: ${removed ? "removed" : "left, for a job may still be writing it"}`),
+    ...brought.map(
+      ({ name, left }) => `${name}: ${left === null ? "brought into the repository" : `left on this machine, because ${left}`}`,
+    ),
+    ...orphans.map(({ source, message }) => `${source}: ${message}`),
+  ];
+  return lines.length === 0 ? "nothing to clean up" : lines.join("\n");
+}

@@ -106,12 +106,12 @@ export const keyRotate = defineCommand({
         hint: "make a key with `lifeboat key writer FILE`, add the old public key to repository.signing.trusted, then use the new file",
       });
     }
-    return withContext(call, async (context, watch) => {
+    return withContext(call, async (context) => {
       const old = requireWriter(context.repository.trust).publicKey;
       const day = clock.now().toISOString().slice(0, 10).replaceAll("-", "");
       const target = args.file ?? resolve(dirname(configFile), `lifeboat-writer-${day}.pem`);
       const publicKey = makeWriterFile(target);
-      const resigned = options.distrust ? await resignRepository(context, writerOfFile(target), watch) : undefined;
+      const resigned = options.distrust ? await resignRepository(context, writerOfFile(target), context) : undefined;
       const trusted = [...new Set([...signing.trusted, old.text, publicKey])].filter((key) => !options.distrust || key !== old.text);
       nameWriter(configFile, target, trusted);
       const unknown = resigned?.unknown ?? [];

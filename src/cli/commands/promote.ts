@@ -1,16 +1,16 @@
 // lifeboat promote BRANCH, lifeboat accept JOB
 
 import { formatInstant } from "../../core/duration.ts";
-import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError } from "../../core/errors.ts";
 import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
-import { shown, visible } from "../../core/visible.ts";
-import { accept } from "../../operations/recovery/accept.ts";
-import { planPromote, promote } from "../../operations/recovery/promote.ts";
+import { accept } from "../../operations/verbs/accept.ts";
+import { promote } from "../../operations/verbs/promote.ts";
 import { defineCommand } from "../command.ts";
-import { connectionJson, handOver } from "../hand-over.ts";
+import { handOver } from "../hand-over.ts";
+import { renderNext } from "../render/restore.ts";
 import { renderFacts } from "../render/table.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { perform, performPlan } from "../session.ts";
 
 export const promoteCommand = defineCommand({
   description:
@@ -35,46 +35,31 @@ export const promoteCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat promote restore-2026-11-21-0600 --yes shop", "lifeboat promote restore-2026-11-21-0600 --source shop --plan"],
-  async run(call) {
-    const { options, args, paint } = call;
-    return withContext(call, async (context, watch) => {
-      const managed = [...context.sources.values()].filter((one) => one.managed === true).map(({ name }) => name);
-      const wanted = options.source ?? options.yes ?? (managed.length === 1 ? managed[0] : undefined);
-      if (wanted === undefined) throw new LifeboatError("USAGE", "say which source the branch belongs to, with --source or --yes");
-      const source = sourceNamed(context, wanted);
-      const request = { branch: args.branch, name: options.name, keepAs: options.keepAs, yes: options.yes };
-      if (options.plan) {
-        const plan = await planPromote(context, source, request, watch);
-        call.emit(plan, () => renderPlan(plan));
-        return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
-      }
-      const done = await promote(context, source, request, watch);
-      const { url, file } = await handOver(done.connection, options);
-      const value = {
-        job: done.job,
-        source: source.name,
-        branch: done.name,
-        kept: done.kept,
-        warnings: done.warnings,
-        ...connectionJson(done.connection, { url, file }),
-      };
-      const { name, kept, warnings } = shown({ name: done.name, kept: done.kept, warnings: done.warnings });
-      call.emit(value, () =>
+  run(call) {
+    const { plan, showPassword, urlFile, ...options } = call.options;
+    const { paint } = call;
+    const request = { ...call.args, ...options, credentials: showPassword || urlFile !== undefined };
+    if (plan) return performPlan(call, promote, request, renderPlan);
+    return perform(
+      call,
+      promote,
+      request,
+      ({ source, place, kept, connection, warnings, next }) =>
         [
-          `${paint.green("✓")} ${paint.bold(name)} is production of ${source.name}`,
+          `${paint.green("✓")} ${paint.bold(place.name)} is production of ${source}`,
           renderFacts(
             [
-              ["connection", url],
-              ["written to", file],
-              ["kept", `${kept.name} (${kept.id}), until 7 days after \`lifeboat accept ${done.job}\``],
+              ["connection", connection.url],
+              ["written to", connection.file ?? undefined],
+              ["kept", `${kept.name} (${kept.id})`],
               ["warnings", warnings.join("\n")],
             ],
             paint,
           ),
+          ...renderNext(next, paint),
         ].join("\n"),
-      );
-      return EXIT.done;
-    });
+      async (result) => ({ ...result, connection: await handOver(result.connection, { showPassword, urlFile }) }),
+    );
   },
 });
 
@@ -85,17 +70,16 @@ export const acceptCommand = defineCommand({
   options: { yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." } },
   json: true,
   async run(call) {
-    return withContext(call, async (context, watch) => {
-      const request = { job: call.args.job, yes: call.options.yes };
-      const { job, source, kept, acceptedAt, expiresAt } = await accept(context, request, watch).catch(async (error: unknown) => {
-        if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !call.ask.possible) throw error;
-        const yes = await call.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" });
-        return accept(context, { ...request, yes }, watch);
+    const accepted = (yes: string | undefined) =>
+      perform(call, accept, { ...call.args, yes }, ({ job, source, kept, expiresAt }) => {
+        const then = expiresAt === null ? "is dropped" : `is kept until ${formatInstant(new Date(expiresAt))}`;
+        return `job ${job} of ${source} is accepted; ${kept.name} ${then}`;
       });
-      const value = { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
-      const then = expiresAt === undefined ? "is dropped" : `is kept until ${formatInstant(expiresAt)}`;
-      call.emit(value, `job ${job} of ${source} is accepted; ${visible(kept.name)} ${then}`);
-      return EXIT.done;
-    });
+    try {
+      return await accepted(call.options.yes);
+    } catch (error) {
+      if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !call.ask.possible) throw error;
+      return accepted(await call.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" }));
+    }
   },
 });

@@ -1,21 +1,15 @@
 // lifeboat recover --to TIME
-
-import { combine } from "../../core/combined.ts";
-import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import type * as z from "zod/mini";
 import { flag, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
-import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
-import { shown } from "../../core/visible.ts";
-import { presentOf } from "../../operations/context.ts";
-import { planRecoverAll, type RecoveredSource, recoverAll } from "../../operations/recovery/recover.ts";
+import { recover } from "../../operations/verbs/recover.ts";
 import { defineCommand } from "../command.ts";
-import { errorJson } from "../fatal.ts";
-import { connectionJson, handOver } from "../hand-over.ts";
-import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
-import { combinedJson, renderCombined } from "../render/combined.ts";
+import { renderCombined } from "../render/combined.ts";
+import { renderFailures } from "../render/failures.ts";
+import { renderFinding } from "../render/finding.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
-import { withContext } from "../session.ts";
+import { perform, performPlan } from "../session.ts";
 
 export const recoverCommand = defineCommand({
   description:
@@ -37,61 +31,26 @@ export const recoverCommand = defineCommand({
   },
   json: true,
   examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to 5m"],
-  async run(call) {
-    const { options, paint } = call;
-    return withContext(call, async (context, watch) => {
-      const target = parseRecoveryTarget(options.to, presentOf(context));
-      const request = { to: target, nearest: options.nearest };
-      const to = askedOf(target, presentOf(context));
-      if (options.plan) {
-        const plans = await planRecoverAll(context, request, watch);
-        call.emit({ to, plans }, () => plans.map(renderPlan).join("\n"));
-        return plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done;
-      }
-      const sources = await recoverAll(context, request, watch);
-      const back = sources.flatMap(({ finding }) => (finding === undefined ? [] : [finding]));
-      const parts = back.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
-      const missing = sources.filter(({ finding }) => finding === undefined).map(({ source }) => source);
-      const combined = combine(parts, context.combinedObjective, { order: "at once", missing });
-      const json = await Promise.all(sources.map((one) => sourceJson(one, options)));
-      const texts = await Promise.all(sources.map((one) => human(one, options, context.repository.storage.url, paint)));
-      call.emit({ to, sources: json, combined: combinedJson(combined) }, () => [...texts, renderCombined(combined, paint)].join("\n\n"));
-      return exitOf(sources, combined.verdict);
-    });
+  run(call) {
+    const { plan, showPassword, ...options } = call.options;
+    if (plan) return performPlan(call, recover, options, ({ plans }) => plans.map(renderPlan).join("\n"));
+    return perform(call, recover, { ...options, credentials: showPassword }, (result) => human(result, call.paint));
   },
 });
 
-type Showing = { readonly showPassword?: boolean | undefined };
+type Recovered = z.infer<typeof recover.result>;
 
-async function sourceJson({ source, finding, connection, place, warnings, error }: RecoveredSource, options: Showing) {
-  if (finding === undefined) return { source, ...(error && errorJson(error)) };
-  const handed = connection && connectionJson(connection, await handOver(connection, options));
-  return { ...findingJson(finding), place: place ?? null, warnings, ...handed };
-}
-
-async function human(one: RecoveredSource, options: Showing, storage: string, paint: Paint): Promise<string> {
-  const { source, finding, place, error } = shown(one);
-  const { connection } = one;
-  if (finding === undefined)
-    return `${paint.red("error")} ${paint.bold(source)}: ${error?.code}  ${error?.message}\n  next: ${error?.hint}`;
-  const url = connection && (await handOver(connection, options)).url;
-  return [
-    renderFinding(finding, storage, paint),
-    renderFacts(
+function human({ sources, combined, failures }: Recovered, paint: Paint): string {
+  const ofSource = (found: Recovered["sources"][number]): string => {
+    const { place, connection } = found;
+    const where = renderFacts(
       [
         [place?.what ?? "place", place?.name],
-        ["connection", url],
+        ["connection", connection?.url],
       ],
       paint,
-    ),
-  ].join("\n");
-}
-
-/** The worst of them; each in its own time and all of them not in theirs is an objective missed. */
-function exitOf(sources: readonly RecoveredSource[], verdict: "pass" | "fail" | "inconclusive"): ExitStatus {
-  const [failed] = sources.flatMap(({ error }) => (error === undefined ? [] : [error]));
-  if (failed !== undefined) return failed.exit;
-  const exits = sources.flatMap(({ finding }) => (finding === undefined ? [] : [exitOfFinding(finding)]));
-  const bad = exits.find((exit) => exit === EXIT.failed) ?? exits.find((exit) => exit !== EXIT.done);
-  return bad ?? (verdict === "fail" ? EXIT.unhealthy : verdict === "inconclusive" ? EXIT.inconclusive : EXIT.done);
+    );
+    return `${renderFinding("restore", found, paint)}\n${where}`;
+  };
+  return [...sources.map(ofSource), ...renderFailures(failures, paint), renderCombined(combined, paint)].join("\n\n");
 }

@@ -1,20 +1,15 @@
 // lifeboat restore SOURCE --to TARGET --into NAME|URL
-import { once } from "node:events";
-import { EXIT } from "../../core/errors.ts";
+import type * as z from "zod/mini";
 import { listOf } from "../../core/option.ts";
 import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
-import { parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { shown } from "../../core/visible.ts";
-import { presentOf } from "../../operations/context.ts";
-import type { Finding } from "../../operations/recovery/conclude.ts";
-import { planRestore, restore } from "../../operations/recovery/restore.ts";
-import type { Recovered } from "../../ports/physical.ts";
-import { defineCommand } from "../command.ts";
+import { restore } from "../../operations/verbs/restore.ts";
+import type { Events } from "../../ports/progress.ts";
+import { type CommandCall, defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
-import { exitOfFinding, findingJson, renderFinding } from "../render/checks.ts";
-import { renderRestored, restoredJson } from "../render/restore.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { renderRestored } from "../render/restore.ts";
+import { perform, performPlan } from "../session.ts";
 import { recoveryTarget } from "../target-option.ts";
 
 export const restoreCommand = defineCommand({
@@ -71,37 +66,23 @@ export const restoreCommand = defineCommand({
     "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",
   ],
   async run(call) {
-    const { options, paint } = call;
-    return withContext(call, async (context, watch) => {
-      const source = sourceNamed(context, call.args.source);
-      const request = { ...options, to: parseRecoveryTarget(options.to ?? "latest", presentOf(context)) };
-      if (options.plan) {
-        const plan = await planRestore(context, source, request, watch);
-        call.emit(plan, () => renderPlan(plan));
-        return plan.refusals.length > 0 ? EXIT.usage : EXIT.done;
-      }
-      const place = context.repository.storage.url;
-      const onScratch = async (recovered: Recovered, found: Finding): Promise<void> => {
-        const databases = recovered.databases.map((name) => ({ name, url: recovered.connection(name).url }));
-        const lines = shown(databases).map(({ url }) => `  psql '${url}'`);
-        call.emit({ ...findingJson(found), databases }, () =>
-          [renderFinding(found, place, paint), "connect with:", ...lines, "Ctrl-C ends and removes it"].join("\n"),
-        );
-        await untilAborted(watch.signal);
-      };
-      const restored = await restore(context, source, { ...request, onScratch }, watch);
-      const handed = restored.connection && (await handOver(restored.connection, options));
-      // A scratch server was told of while it was there.
-      if (options.into !== "scratch" || restored.branch !== undefined)
-        call.emit(restoredJson(restored, source, handed), () => renderRestored(restored, source, handed, place, paint));
-      return exitOfFinding(restored);
-    });
+    const { plan, showPassword, urlFile, ...options } = call.options;
+    const request = { ...call.args, ...options, credentials: showPassword || urlFile !== undefined };
+    if (plan) return performPlan(call, restore, request, renderPlan);
+    const render = (result: Restored): string => renderRestored(result, call.paint);
+    let isReady = false;
+    const events: Events = (event) => {
+      if (event.type !== "ready") return call.events(event);
+      isReady = true;
+      const result = event.result as Restored;
+      call.emit(result, () => [render(shown(result)), "press Ctrl-C to stop and remove it"].join("\n"));
+    };
+    // A scratch server was told of while it ran.
+    const emit: CommandCall["emit"] = (...result) => (isReady ? undefined : call.emit(...result));
+    return perform({ ...call, events, emit }, restore, request, render, async (result) =>
+      result.connection === null ? result : { ...result, connection: await handOver(result.connection, { showPassword, urlFile }) },
+    );
   },
 });
 
-/** A scratch server is there for as long as somebody wants it. */
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  const awake = setInterval(() => {}, 60_000);
-  if (!signal.aborted) await once(signal, "abort");
-  clearInterval(awake);
-}
+type Restored = z.infer<typeof restore.result>;

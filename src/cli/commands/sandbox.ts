@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { PlanName } from "@lifeboat/sandbox";
 import { EXIT } from "../../core/errors.ts";
 import { flag, integer, oneOf, path } from "../../core/option-types.ts";
+import { JobProgress } from "../../operations/jobs/events.ts";
 import { defineCommand } from "../command.ts";
 import { renderTable } from "../render/table.ts";
 import { loadSandbox } from "../sandbox/load.ts";
@@ -35,7 +36,7 @@ export const sandboxCommand = defineCommand({
     "lifeboat sandbox --plan free --port 8484 --json",
     "lifeboat sandbox --assumptions",
   ],
-  async run({ options, emit, env, signal, progress, stdout }) {
+  async run({ options, emit, env, signal, events, clock, stdout }) {
     const sandbox = await loadSandbox();
     if (options.assumptions === true) {
       const columns = ["of", "about", "in the sandbox", "because"].map((title) => ({ title }));
@@ -43,7 +44,7 @@ export const sandboxCommand = defineCommand({
       emit(sandbox.ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
       return EXIT.done;
     }
-    progress.step("starting the sandbox");
+    new JobProgress(events, clock).step("starting the sandbox");
     const { only, plan = "launch", port = 0, atlasPort = 0, speed = 100, directory } = options;
     const settings = { plan, port, atlasPort, speed, directory, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal };
     const running = new Map<PartName, RunningPart>();

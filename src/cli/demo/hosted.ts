@@ -6,16 +6,17 @@ import { loadConfig } from "../../config/load.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
+import { sourceNamed } from "../../operations/sources.ts";
 import type { CommandDefinition } from "../command.ts";
 import { applyCommand } from "../commands/apply.ts";
 import { drillCommand } from "../commands/drill.ts";
 import { initCommand } from "../commands/init.ts";
 import { recoverCommand } from "../commands/recover.ts";
 import { renderTable } from "../render/table.ts";
-import { sourceNamed, withContext } from "../session.ts";
+import { withContext } from "../session.ts";
 import { configureHosted } from "./configure.ts";
 import type { Summary } from "./outcome.ts";
-import type { Given, Performed, Surroundings } from "./perform.ts";
+import { type Given, type Performed, type Surroundings, withoutNotes } from "./perform.ts";
 import { countDocuments, openReviews, REVIEWS_DATABASE, type ReviewsSession } from "./reviews.ts";
 import { countRows, openShop } from "./shop.ts";
 import { listed, spaced } from "./words.ts";
@@ -69,7 +70,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
       ATLAS_PASSWORD: atlas.password,
     };
     // What a provider is just doing is told in minutes there, and over in a moment here.
-    const quiet = { ...progress, note() {} };
+    const quiet = withoutNotes(progress, call);
     const world: Surroundings = { ...around, progress: quiet, cwd, env: { ...around.env, ...keys } };
     stage.command(`export ${Object.keys(keys).join("=… ")}=…`);
     await play(world, "init", initCommand);
@@ -196,10 +197,10 @@ async function differences(
 type Context = Parameters<typeof sourceNamed>[0];
 
 async function inContext<T>(
-  { call, cwd, env, progress }: Surroundings,
+  { call, cwd, env, progress: { events } }: Surroundings,
   run: (context: Context, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { clock, signal } = call;
   const config = () => loadConfig({ file: `${cwd}/lifeboat.yaml`, env, cwd });
-  return withContext({ config, clock, env, signal, progress }, (context) => run(context, signal));
+  return withContext({ config, clock, env, signal, events }, (context) => run(context, signal));
 }

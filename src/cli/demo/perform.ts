@@ -4,19 +4,27 @@ import { loadConfig } from "../../config/load.ts";
 import type { ExitStatus } from "../../core/errors.ts";
 import type { Values } from "../../core/option.ts";
 import { harmless } from "../../core/visible.ts";
+import { JobProgress } from "../../operations/jobs/events.ts";
+import type { Events, Progress } from "../../ports/progress.ts";
 import { makeAsk } from "../ask.ts";
 import type { CliArguments, CliOptions, CommandCall, CommandDefinition } from "../command.ts";
 import type { Output } from "../output.ts";
 import { makePaint, wantsColour } from "../render/paint.ts";
-import { type EndedProgress, makeProgress } from "../render/progress.ts";
+import { printProgress } from "../render/progress.ts";
 import { INDENT, type Stage } from "./stage.ts";
+
+export interface DemoProgress extends Pick<Progress, "step" | "note"> {
+  readonly events: Events;
+  /** Ends the live line. */
+  end(): void;
+}
 
 /** What all commands of a demonstration share. */
 export interface Surroundings {
   /** Of the `demo` command itself. */
   readonly call: CommandCall;
   readonly stage: Stage;
-  readonly progress: EndedProgress;
+  readonly progress: DemoProgress;
   /** Working directory, with the configuration in it. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -78,7 +86,7 @@ async function run(
     stdout,
     stderr: call.stderr,
     paint: stage.paint,
-    progress,
+    events: progress.events,
     commands: call.commands,
     ask: makeAsk(false, call.signal),
     env,
@@ -109,7 +117,8 @@ function commandLine(name: string, { args = {}, options = {} }: Given): string {
 }
 
 /** On a terminal the steps as they come, indented; in a log only what somebody should know. */
-export function demoProgress({ stderr, env, clock, json, quiet }: CommandCall): EndedProgress {
+export function demoProgress(call: CommandCall): DemoProgress {
+  const { stderr, env, clock, json, quiet } = call;
   const live = stderr.isTerminal && env.TERM !== "dumb";
   // A live line begins by clearing itself: behind that it is moved under its heading.
   const output: Output = {
@@ -120,6 +129,22 @@ export function demoProgress({ stderr, env, clock, json, quiet }: CommandCall): 
     },
   };
   const mode = quiet || json ? "silent" : live ? "live" : "plain";
-  const made = makeProgress({ output, paint: makePaint(wantsColour(stderr.isTerminal, env)), monotonicMs: clock.monotonicMs, mode });
-  return mode === "plain" ? { ...made, step() {}, advance() {} } : made;
+  const paint = makePaint(wantsColour(stderr.isTerminal, env));
+  const printer = printProgress({ output, paint, monotonicMs: clock.monotonicMs, mode });
+  return progressOn(mode === "plain" ? only("note", printer.events) : printer.events, call, printer.pause);
+}
+
+const only =
+  (type: "note" | "others", events: Events): Events =>
+  (event) => {
+    if ((event.type === "note") === (type === "note")) events(event);
+  };
+
+/** The same without sentences for the user. */
+export const withoutNotes = (progress: DemoProgress, call: CommandCall): DemoProgress =>
+  progressOn(only("others", progress.events), call, progress.end);
+
+function progressOn(events: Events, { clock }: CommandCall, end: () => void): DemoProgress {
+  const own = new JobProgress(events, clock);
+  return { events, end, step: (name) => own.step(name), note: (message) => own.note(message) };
 }

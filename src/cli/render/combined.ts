@@ -1,24 +1,16 @@
-// All sources together, as one line for people and as JSON.
-import type { Combined } from "../../core/combined.ts";
+// All sources together, as one line for people.
+import type * as z from "zod/mini";
 import { formatDuration } from "../../core/duration.ts";
-import { shown } from "../../core/visible.ts";
+import type { combined } from "../../operations/schemas.ts";
+import { renderSeconds } from "./finding.ts";
 import type { Paint } from "./paint.ts";
 
-/** As `combined` in the JSON of `drill` and `recover`. */
-export const combinedJson = ({ objective, achieved, verdict, reasons }: Combined) => ({
-  objective,
-  achieved: { rtoSeconds: achieved.rtoSeconds ?? null, rpoSeconds: achieved.rpoSeconds ?? null },
-  verdict,
-  reasons,
-});
-
-const seconds = (value: number | undefined): string => (value === undefined ? "not measured" : formatDuration(value * 1000));
-
-export function renderCombined(combined: Combined, paint: Paint): string {
-  const { objective, achieved, verdict, reasons } = shown(combined);
-  const { rtoSeconds, rpoSeconds } = objective;
+export function renderCombined({ objective, achieved, verdict, reasons }: z.infer<typeof combined>, paint: Paint): string {
+  const promise = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
+  const rto = `RTO ${renderSeconds(achieved.rtoSeconds)}${promise(objective.rtoSeconds)}`;
+  const rpo = `RPO ${renderSeconds(achieved.rpoSeconds)}${promise(objective.rpoSeconds)}`;
   return [
-    `${paint.verdict(verdict)}  ${paint.bold("all sources together")}: RTO ${seconds(achieved.rtoSeconds)} (objective ${seconds(rtoSeconds)}), RPO ${seconds(achieved.rpoSeconds)} (objective ${seconds(rpoSeconds)})`,
+    `${paint.verdict(verdict)}  ${paint.bold("all sources together")}: ${rto}, ${rpo}`,
     ...reasons.map((reason) => `  ${reason}`),
   ].join("\n");
 }

@@ -1,14 +1,20 @@
 // Progress of long work on standard error: a live line on a terminal, plain lines elsewhere, or nothing.
 import { formatBytes, formatDuration, formatRate } from "../../core/duration.ts";
 import { visible } from "../../core/visible.ts";
-import { type Progress, silentProgress } from "../../ports/progress.ts";
+import type { Events, Progress } from "../../ports/progress.ts";
 import type { Output } from "../output.ts";
 import type { Paint } from "./paint.ts";
 
-/** A progress that must be ended, so that what is printed next does not share its line. */
-export interface EndedProgress extends Progress {
-  /** Clears the live line. More steps may follow. */
-  end(): void;
+/** A subscriber of job events that prints them. */
+export interface ProgressPrinter {
+  readonly events: Events;
+  /** Ends the live line, so that what is printed next does not share it. More steps may follow. */
+  pause(): void;
+}
+
+/** What is drawn: one step at a time. */
+interface Drawing extends Required<Pick<Progress, "step" | "advance" | "phase" | "note">> {
+  pause(): void;
 }
 
 export interface ProgressOptions {
@@ -25,9 +31,31 @@ const PLAIN_EVERY_MS = 10_000;
 /** The rate is that of the last seconds. */
 const RATE_WINDOW_MS = 5_000;
 
-export function makeProgress(options: ProgressOptions): EndedProgress {
-  if (options.mode === "silent") return { ...silentProgress, end() {} };
-  return options.mode === "live" ? liveProgress(options) : plainProgress(options);
+export function printProgress(options: ProgressOptions): ProgressPrinter {
+  if (options.mode === "silent") return { events() {}, pause() {} };
+  const drawing = options.mode === "live" ? liveProgress(options) : plainProgress(options);
+  const doneBytes = new Map<string | null, number>();
+  return {
+    pause: drawing.pause,
+    events(event) {
+      switch (event.type) {
+        case "step":
+          doneBytes.set(event.job, 0);
+          drawing.step(event.name, { totalBytes: event.totalBytes ?? undefined });
+          break;
+        case "advance":
+          drawing.advance(event.doneBytes - (doneBytes.get(event.job) ?? 0));
+          doneBytes.set(event.job, event.doneBytes);
+          break;
+        case "phase":
+          drawing.phase(event.name);
+          break;
+        case "note":
+          drawing.note(event.message);
+          break;
+      }
+    },
+  };
 }
 
 /** What is known of the step under way. */
@@ -104,7 +132,7 @@ function finished(step: Step, nowMs: number): string {
   return `${step.name}${amount ? `, ${amount}` : ""} (${formatDuration(step.elapsedMs(nowMs))})`;
 }
 
-function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedProgress {
+function liveProgress({ output, paint, monotonicMs }: ProgressOptions): Drawing {
   let step: Step | undefined;
   let timer: NodeJS.Timeout | undefined;
   let frame = 0;
@@ -138,7 +166,7 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedPro
       output.write(`${paint.yellow("!")} ${visible(message)}\n`);
       draw();
     },
-    end() {
+    pause() {
       close();
       clearInterval(timer);
       timer = undefined;
@@ -146,7 +174,7 @@ function liveProgress({ output, paint, monotonicMs }: ProgressOptions): EndedPro
   };
 }
 
-function plainProgress({ output, monotonicMs }: ProgressOptions): EndedProgress {
+function plainProgress({ output, monotonicMs }: ProgressOptions): Drawing {
   let step: Step | undefined;
   let timer: NodeJS.Timeout | undefined;
   const close = (): void => {
@@ -166,7 +194,7 @@ function plainProgress({ output, monotonicMs }: ProgressOptions): EndedProgress 
     advance: (sizeBytes) => step?.advance(sizeBytes, monotonicMs()),
     phase: (name) => step?.enter(name, monotonicMs()),
     note: (message) => output.write(`note: ${visible(message)}\n`),
-    end() {
+    pause() {
       close();
       clearInterval(timer);
       timer = undefined;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { JobProgress } from "../../operations/jobs/events.ts";
 import type { Output } from "../output.ts";
 import { makePaint, wantsColour } from "./paint.ts";
-import { makeProgress } from "./progress.ts";
+import { type ProgressOptions, printProgress } from "./progress.ts";
 import { renderFacts, renderTable } from "./table.ts";
 
 test("colour follows NO_COLOR, then FORCE_COLOR, then the terminal", () => {
@@ -51,15 +52,21 @@ function recording(): Output & { text: string } {
   };
 }
 
+function progressOf(options: ProgressOptions) {
+  const printer = printProgress(options);
+  const clock = { now: () => new Date(0), monotonicMs: options.monotonicMs, randomBytes: () => new Uint8Array() };
+  return Object.assign(new JobProgress(printer.events, clock), { pause: printer.pause });
+}
+
 test("the live line never grows wider than the terminal, and ends as a plain line", () => {
   const output = recording();
   let nowMs = 0;
-  const progress = makeProgress({ output, paint: makePaint(false), monotonicMs: () => nowMs, mode: "live" });
+  const progress = progressOf({ output, paint: makePaint(false), monotonicMs: () => nowMs, mode: "live" });
   progress.step("a step with a name that is far too long for this terminal", { totalBytes: 1000 });
   nowMs = 1000;
   progress.advance(500);
   progress.note("a note");
-  progress.end();
+  progress.pause();
   const drawn = output.text
     .replaceAll("\r\x1b[2K", "\n")
     .split("\n")
@@ -73,7 +80,7 @@ test("rate and time left come from what was done lately; work without bytes is t
   const output = recording();
   let nowMs = 0;
   const wide = { ...output, columns: 100, write: (text: string) => output.write(text) };
-  const progress = makeProgress({ output: wide, paint: makePaint(false), monotonicMs: () => nowMs, mode: "live" });
+  const progress = progressOf({ output: wide, paint: makePaint(false), monotonicMs: () => nowMs, mode: "live" });
   progress.step("dump", { totalBytes: 4_000_000 });
   nowMs = 1000;
   progress.advance(1_000_000);
@@ -93,14 +100,14 @@ test("rate and time left come from what was done lately; work without bytes is t
   progress.note("five");
   assert.match(output.text, /dump {2}4\.0 MB, indexes for 12\.0 s/);
   assert.doesNotMatch(output.text, /stalled|\b0 ms left/);
-  progress.end();
+  progress.pause();
 });
 
 test("an estimate that proves too small is no longer told", () => {
   const output = recording();
-  const progress = makeProgress({ output, paint: makePaint(false), monotonicMs: () => 0, mode: "plain" });
+  const progress = progressOf({ output, paint: makePaint(false), monotonicMs: () => 0, mode: "plain" });
   progress.step("dump", { totalBytes: 10 });
   progress.advance(20);
-  progress.end();
+  progress.pause();
   assert.equal(output.text, "dump …\ndone: dump, 20 B (0 ms)\n");
 });

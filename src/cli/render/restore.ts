@@ -1,58 +1,34 @@
-// What a restore made, for people and as JSON: the finding, where it is, and what to do next.
-import { shown } from "../../core/visible.ts";
-import type { Source } from "../../operations/context.ts";
-import type { Restored } from "../../operations/recovery/restore.ts";
-import { connectionJson, type HandedOver } from "../hand-over.ts";
-import { findingJson, renderFinding } from "./checks.ts";
+// What a restore made: the finding, where it is, and what to do next.
+import type * as z from "zod/mini";
+import type { nextAction } from "../../operations/schemas.ts";
+import type { restore } from "../../operations/verbs/restore.ts";
+import { renderFinding } from "./finding.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
-const placeOf = (source: Source): string => (source.managed ? source.provider.history?.place : undefined) ?? "branch";
-
-export function restoredJson(restored: Restored, source: Source, handed: HandedOver | undefined): object {
-  const { branch, kept, tables, next, warnings, connection } = restored;
-  return {
-    ...findingJson(restored),
-    ...(source.managed ? { branch: branch ?? null, [placeOf(source)]: branch ?? null } : {}),
-    kept: kept ?? null,
-    ...(tables && { restored: tables }),
-    ...(next && { next }),
-    warnings,
-    ...(connection && handed && connectionJson(connection, handed)),
-  };
-}
-
-export function renderRestored(restored: Restored, source: Source, handed: HandedOver | undefined, storage: string, paint: Paint): string {
-  const { branch, kept, tables, next } = shown({
-    branch: restored.branch,
-    kept: restored.kept,
-    tables: restored.tables,
-    next: restored.next ?? [],
-  });
-  const advice = adviceOf(restored, source);
+export function renderRestored(restored: z.infer<typeof restore.result>, paint: Paint): string {
+  const { place, kept, tables, connection, databases, instructions, next } = restored;
   return [
-    renderFinding(restored, storage, paint),
+    renderFinding("restore", restored, paint),
     renderFacts(
       [
-        [placeOf(source), branch && `${branch.name} (${branch.id})`],
-        ["kept", kept && `${kept.name === kept.id ? kept.name : `${kept.name} (${kept.id})`}: the state before`],
+        [place?.what ?? "place", place === null ? undefined : named(place)],
+        ["kept", kept === null ? undefined : `${named(kept)}: the state before`],
         ["restored", tables?.join("\n")],
-        ["connection", handed?.url],
-        ["written to", handed?.file],
+        ["connection", connection?.url],
+        ["written to", connection?.file ?? undefined],
+        ["connect with", databases?.map(({ url }) => `psql '${url}'`).join("\n")],
       ],
       paint,
     ),
-    ...next,
-    ...(advice === undefined ? [] : [paint.dim(`next: ${advice}`)]),
+    ...instructions,
+    ...renderNext(next, paint),
   ].join("\n");
 }
 
-function adviceOf({ branch, kept, evidence }: Restored, source: Source): string | undefined {
-  if (branch === undefined) {
-    const then = source.managed ? "is removed 7 days later, not before" : "is dropped then";
-    return kept && `lifeboat accept ${evidence.id}   (when it is good; ${kept.name} ${then})`;
-  }
-  if (source.provider.history?.promote !== undefined)
-    return `lifeboat promote ${branch.name} --yes ${source.name}   (to make it production)`;
-  return `point the application at ${branch.name}, or set production itself back: lifeboat restore ${source.name} --to … --in-place --yes ${source.name}`;
-}
+const named = ({ id, name }: { readonly id: string | null; readonly name: string }): string =>
+  id === null || id === name ? name : `${name} (${id})`;
+
+/** What the user can do now, one action a line. */
+export const renderNext = (actions: readonly z.infer<typeof nextAction>[], paint: Paint): string[] =>
+  actions.map(({ command, text }) => paint.dim(command === null ? `next: ${text}` : `next: ${command}   (${text})`));

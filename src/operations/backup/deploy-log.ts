@@ -3,18 +3,19 @@ import { appendFile } from "node:fs/promises";
 import { LifeboatError } from "../../core/errors.ts";
 
 export interface DeployLogEntry {
-  readonly at: Date;
+  /** ISO 8601, UTC. */
+  readonly time: string;
   readonly source: string;
   readonly name: string;
   readonly id: string;
   readonly madeBy: string;
-  readonly reason?: string | undefined;
-  readonly note?: string | undefined;
+  readonly reason: string | null;
+  readonly note: string | null;
 }
 
 /** Appends `instant  source  name (id)  by  reason  note`, separated by tabs. USAGE when the file cannot be written. */
-export async function appendDeployLog(file: string, { at, source, name, id, madeBy, reason, note }: DeployLogEntry): Promise<void> {
-  const fields = [at.toISOString(), source, `${name} (${id})`, madeBy, reason ?? "-", note ?? "-"];
+export async function appendDeployLog(file: string, { time, source, name, id, madeBy, reason, note }: DeployLogEntry): Promise<void> {
+  const fields = [time, source, `${name} (${id})`, madeBy, reason ?? "-", note ?? "-"];
   const line = fields.map((field) => field.replace(/\s+/g, " ").trim()).join("\t");
   try {
     await appendFile(file, `${line}\n`); // one write, so that two at once mix lines and never halves of lines

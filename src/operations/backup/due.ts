@@ -8,8 +8,8 @@ import type { Context, Source, Watch } from "../context.ts";
 import { pointsOf } from "../points/points.ts";
 import { isScheduled, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
 import { latestOf } from "../watch/clocks.ts";
-import { backup } from "./backup.ts";
-import { snapshot } from "./snapshot.ts";
+import { type BackupResult, backup } from "./backup.ts";
+import { type SnapshotResult, snapshot } from "./snapshot.ts";
 
 export interface DueRequest {
   readonly reason?: string | undefined;
@@ -17,17 +17,8 @@ export interface DueRequest {
   readonly fingerprint?: boolean | undefined;
 }
 
-export interface DueMade {
-  readonly source: string;
-  readonly kind: string;
-  readonly id: string;
-  readonly name: string;
-  /** Tiers or rules that it was made for. */
-  readonly tiers: readonly string[];
-}
-
 export interface DueResult {
-  readonly made: readonly DueMade[];
+  readonly made: readonly (BackupResult | SnapshotResult)[];
   /** One that fails keeps no other from being made. */
   readonly failed: readonly { readonly source: string; readonly what: string; readonly error: LifeboatError }[];
 }
@@ -61,7 +52,7 @@ function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[]
 
 /** Makes them, source by source. */
 export async function makeDue(context: Context, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
-  const made: DueMade[] = [];
+  const made: (BackupResult | SnapshotResult)[] = [];
   const failed: { source: string; what: string; error: LifeboatError }[] = [];
   const attempt = async (source: Source, what: string, act: () => Promise<void>): Promise<void> => {
     try {
@@ -78,20 +69,17 @@ export async function makeDue(context: Context, sources: Iterable<Source>, reque
       if (tiers.length > 0) {
         await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
           const kind = source.tables === undefined ? "full" : "tables";
-          const { manifest } = await backup(context, source, { kind, tiers, reason, note }, watch);
-          made.push({ source: source.name, kind, id: manifest.id, name: manifest.name, tiers });
+          made.push(await backup(context, source, { kind, tiers, reason, note }, watch));
         });
       }
       if (base) {
         await attempt(source, "base backup", async () => {
-          const { manifest } = await backup(context, source, { kind: "base", reason, note }, watch);
-          made.push({ source: source.name, kind: "base", id: manifest.id, name: manifest.name, tiers: [] });
+          made.push(await backup(context, source, { kind: "base", reason, note }, watch));
         });
       }
       for (const rule of rules) {
         await attempt(source, `snapshot ${rule.name}`, async () => {
-          const { record } = await snapshot(context, source, { rule, reason, note, fingerprint }, watch);
-          made.push({ source: source.name, kind: "snapshot", id: record.id, name: record.name, tiers: [rule.name] });
+          made.push(await snapshot(context, source, { rule, reason, note, fingerprint }, watch));
         });
       }
     });

@@ -56,7 +56,7 @@ export async function runJob<T>(
 ): Promise<T> {
   await tidy(context, watch, order.aside ? URGENT_MS : undefined);
   const { clock } = context;
-  const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
+  const id = watch.jobId?.() ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
   const records = await JobRecords.open(context, order, id, watch.progress);
   const { journal } = records;
   const signal = AbortSignal.any([watch.signal, records.lost]);
@@ -82,6 +82,7 @@ export async function runJob<T>(
   };
   const { memory } = context.repository;
   try {
+    watch.progress.begin?.({ id, verb: order.verb, source: order.source });
     memory.jobBegan(id);
     await journal.write();
     const value = await run(job);
@@ -89,14 +90,16 @@ export async function runJob<T>(
     // What is still listed could not be written down where it belongs: the next start does that.
     if (journal.open().length > 0) {
       await records.abandon();
-      return value;
+    } else {
+      memory.jobEnded(id);
+      await records.release();
     }
-    memory.jobEnded(id);
-    await records.release();
+    watch.progress.end?.();
     return value;
   } catch (error) {
-    const first = records.lost.aborted ? records.lost.reason : signal.aborted ? asLifeboatError(signal.reason) : error;
-    if (records.lost.aborted) throw first; // whoever took the lease cleans up: two must not
+    const first = asLifeboatError(records.lost.aborted ? records.lost.reason : signal.aborted ? signal.reason : error);
+    watch.progress.end?.(first.code);
+    if (records.lost.aborted) throw first; // the job that took the lease cleans up: two must not
     await closeFailed(context, records, first, watch).catch(async (later) => {
       await records.abandon();
       // The storage itself may be what failed. The lease then runs out, and the next start cleans up.

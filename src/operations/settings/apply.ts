@@ -34,7 +34,7 @@ export async function planApply(
   _context: Context,
   source: Source,
   request: { readonly yes?: string | undefined },
-  watch: Watch,
+  watch: Pick<Watch, "signal">,
 ): Promise<SettingsPlan> {
   const state = await settingsControl(source).read(watch);
   const steps = state.drift.filter(({ blocked }) => blocked === undefined).map(stepOf);

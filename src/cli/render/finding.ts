@@ -1,0 +1,46 @@
+// Checks and findings as text: failures and doubts one by one, what passed in short.
+import type * as z from "zod/mini";
+import { formatDuration } from "../../core/duration.ts";
+import { askedInWords, inWords } from "../../core/recovery-target.ts";
+import { type Check, isSoundCopy } from "../../core/verdict.ts";
+import type { finding } from "../../operations/schemas.ts";
+import type { Paint } from "./paint.ts";
+import { renderFacts } from "./table.ts";
+
+const PASSES_SHOWN = 12;
+
+export function renderChecks(checks: readonly Check[], paint: Paint): string {
+  const bad = checks.filter((check) => check.outcome !== "pass");
+  const good = checks.filter((check) => check.outcome === "pass");
+  const lines = [...bad, ...good.slice(0, PASSES_SHOWN)].map(
+    ({ outcome, name, message }) => `  ${paint.verdict(outcome)}  ${name}: ${message}`,
+  );
+  if (good.length > PASSES_SHOWN) lines.push(`  ${paint.verdict("pass")}  and ${good.length - PASSES_SHOWN} more`);
+  return lines.join("\n");
+}
+
+export const renderSeconds = (value: number | null): string => (value === null ? "not measured" : formatDuration(value * 1000));
+
+const promised = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
+
+export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof finding>, paint: Paint): string {
+  const { objective, achieved, steps, point, checks, to, holds } = found;
+  return [
+    `${paint.verdict(found.verdict)}  ${verb} of ${paint.bold(found.source)}`,
+    renderFacts(
+      [
+        ["asked for", askedInWords(to)],
+        ["restore point", `${point.name} (${point.id})${isSoundCopy(checks) ? "" : ", whose data was not proven"}`],
+        ["data of", holds === null ? undefined : inWords(holds)],
+        ["into", found.target],
+        ["steps", steps.map(({ name, seconds }) => `${name} ${seconds === null ? "not ended" : renderSeconds(seconds)}`).join(", ")],
+        ["RTO achieved", `${renderSeconds(achieved.rtoSeconds)}${promised(objective.rtoSeconds)}`],
+        ["RPO achieved", `${renderSeconds(achieved.rpoSeconds)}${promised(objective.rpoSeconds)}`],
+        ["evidence", `${found.filedIn}/${found.evidence}`],
+        ["remarks", found.remarks.join("\n")],
+      ],
+      paint,
+    ),
+    renderChecks(checks, paint),
+  ].join("\n");
+}

@@ -1,0 +1,67 @@
+// What an operation is. Command line, API, worker and library are thin adapters over these: no default, decision or shape of a result
+// lies anywhere else.
+import type * as z from "zod/mini";
+import { ERROR_CODES, type ErrorCode, type ExitStatus, LifeboatError } from "../core/errors.ts";
+import type { Verdict } from "../core/verdict.ts";
+import type { Context, Watch } from "./context.ts";
+
+/** What an operator must be allowed to do. `look` changes nothing. */
+export type Access = "look" | "backup" | "restore" | "approve";
+
+/** Everything that an operation works with: the wired configuration, how it is watched and stopped, and the job's id if it is given. */
+export interface OperationContext extends Context, Watch {}
+
+export interface Operation<Request, Result, Plan = unknown> {
+  /** As in the registry, on the command line and in the API. */
+  readonly name: string;
+  /** Names and values only, no live objects. Fields that are not given have their defaults in `run`. */
+  readonly request: z.ZodMiniType<Request>;
+  /** What `--json` prints and the API returns. */
+  readonly result: z.ZodMiniType<Result>;
+  readonly access: Access;
+  /** What `run` would do; changes nothing. Absent: the operation has no plan. */
+  readonly plan?: Planning<Request, Plan>;
+  run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;
+  /** Exit status of a result. Default: 0. */
+  exit?(result: NoInfer<Result>): ExitStatus;
+}
+
+export interface Planning<Request, Plan> {
+  readonly result: z.ZodMiniType<Plan>;
+  run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Plan>>;
+  /** Exit status of a plan. Default: 0. */
+  exit?(plan: NoInfer<Plan>): ExitStatus;
+}
+
+/** Ties the types of the schemas to `run` and `plan`. */
+export const operation = <Request, Result, Plan = never>(definition: Operation<Request, Result, Plan>): Operation<Request, Result, Plan> =>
+  definition;
+
+/** The request, checked. USAGE names the field. */
+export function parseRequest<Request>({ name, request }: Pick<Operation<Request, unknown>, "name" | "request">, given: unknown): Request {
+  const parsed = request.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join(".") || "the request";
+  throw new LifeboatError("USAGE", `${field} of ${name} is not valid: ${issue?.message ?? "unknown"}`);
+}
+
+/** A failure of one source while others went on. */
+export interface Failure {
+  readonly source: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly next: string;
+}
+
+/** Exit status of the first failure; undefined without one. */
+export function exitOfFailures(failures: readonly Failure[]): ExitStatus | undefined {
+  const [first] = failures;
+  return first && ERROR_CODES[first.code].exit;
+}
+
+/** The verdict of several: the worst. */
+export function worstOf(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes("fail")) return "fail";
+  return verdicts.includes("inconclusive") || verdicts.length === 0 ? "inconclusive" : "pass";
+}

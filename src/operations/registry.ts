@@ -1,0 +1,87 @@
+// Every operation. The adapters (command line, API, worker, library) list these and load one when it is called.
+export const OPERATIONS = {
+  check: {
+    summary: "Try out configuration, repository, key, tools and sources",
+    load: async () => (await import("./verbs/check.ts")).check,
+  },
+  plan: {
+    summary: "Say what differs between the policy and the provider's settings",
+    load: async () => (await import("./verbs/settings.ts")).plan,
+  },
+  apply: {
+    summary: "Move the provider's settings towards the policy",
+    load: async () => (await import("./verbs/settings.ts")).apply,
+  },
+  status: {
+    summary: "Say whether each source is protected right now",
+    load: async () => (await import("./verbs/status.ts")).status,
+  },
+  list: {
+    summary: "List every restore point",
+    load: async () => (await import("./verbs/list.ts")).list,
+  },
+  show: {
+    summary: "Show a restore point: what it holds and how to open it by hand",
+    load: async () => (await import("./verbs/show.ts")).show,
+  },
+  backup: {
+    summary: "Back up a source: one snapshot, sealed, fingerprinted",
+    load: async () => (await import("./verbs/backup.ts")).backup,
+  },
+  archive: {
+    summary: "Store the log of a PostgreSQL or MongoDB as it is written, for point-in-time recovery",
+    load: async () => (await import("./verbs/archive.ts")).archive,
+  },
+  verify: {
+    summary: "Read every stored byte of a backup and compare it with its manifest",
+    load: async () => (await import("./verbs/verify.ts")).verify,
+  },
+  drill: {
+    summary: "Prove a backup: timed restore into scratch, checked and filed",
+    load: async () => (await import("./verbs/drill.ts")).drill,
+  },
+  export: {
+    summary: "Copy a provider's snapshot to a bucket",
+    load: async () => (await import("./verbs/export.ts")).exportOperation,
+  },
+  restore: {
+    summary: "Restore into a database, proven before it gets its name",
+    load: async () => (await import("./verbs/restore.ts")).restore,
+  },
+  recover: {
+    summary: "Restore every source to one instant, beside production",
+    load: async () => (await import("./verbs/recover.ts")).recover,
+  },
+  promote: {
+    summary: "Make a restored branch the production branch",
+    load: async () => (await import("./verbs/promote.ts")).promote,
+  },
+  accept: {
+    summary: "Say that a restore is good: what it replaced may go, 7 days later",
+    load: async () => (await import("./verbs/accept.ts")).accept,
+  },
+  expire: {
+    summary: "Apply the retention policy, with a reason for each decision",
+    load: async () => (await import("./verbs/expire.ts")).expire,
+  },
+  hold: {
+    summary: "Exempt a restore point from expiry",
+    load: async () => (await import("./verbs/hold.ts")).hold,
+  },
+  release: {
+    summary: "End a hold",
+    load: async () => (await import("./verbs/hold.ts")).release,
+  },
+  acknowledge: {
+    summary: "Say that what status misses is lost for good",
+    load: async () => (await import("./verbs/acknowledge.ts")).acknowledge,
+  },
+  jobs: {
+    summary: "List the newest jobs",
+    load: async () => (await import("./verbs/jobs.ts")).jobs,
+  },
+  "jobs recover": {
+    summary: "Clean up after jobs whose process died",
+    load: async () => (await import("./verbs/jobs.ts")).recoverJobsOperation,
+  },
+} as const;

@@ -1,0 +1,25 @@
+// lifeboat accept: what a restore or promotion did is good, and what it replaced may go.
+import * as z from "zod/mini";
+import { operation } from "../operation.ts";
+import { accept as acceptJob } from "../recovery/accept.ts";
+import { about, instant, iso, orNull, sourceName } from "../schemas.ts";
+
+export const accept = operation({
+  name: "accept",
+  access: "approve",
+  request: z.strictObject({
+    job: about(z.string(), "Id of the job that restored or promoted, or its beginning."),
+    yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
+  }),
+  result: z.strictObject({
+    job: z.string(),
+    source: sourceName,
+    kept: about(z.strictObject({ id: z.string(), name: z.string() }), "What was replaced."),
+    acceptedAt: instant,
+    expiresAt: about(orNull(instant), "When it is removed. Null: it is removed already."),
+  }),
+  async run(context, request) {
+    const { job, source, kept, acceptedAt, expiresAt } = await acceptJob(context, request, context);
+    return { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: iso(expiresAt) };
+  },
+});

@@ -1,0 +1,179 @@
+// lifeboat backup: a backup of a source, a snapshot at its provider, or what is due.
+import * as z from "zod/mini";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
+import type { Manifest } from "../../core/manifest.ts";
+import { type BackupResult, backup as backupSource } from "../backup/backup.ts";
+import { makeDue } from "../backup/due.ts";
+import { type SnapshotResult, snapshot as takeSnapshot } from "../backup/snapshot.ts";
+import type { Source } from "../context.ts";
+import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
+import { about, bytes, failure, inSeconds, instant, orNull, seconds, sourceName } from "../schemas.ts";
+import { failureOf, sourceNamed, sourcesNamed } from "../sources.ts";
+
+export const BACKUP_CHOICES = ["full", "data", "schema", "tables", "base", "snapshot"] as const;
+
+const text = (help: string) => z.optional(about(z.string(), help));
+const flag = (help: string) => z.optional(about(z.boolean(), help));
+
+const request = z.strictObject({
+  source: z.optional(about(sourceName, "Required, except with `due`, where the default is all.")),
+  kind: z.optional(about(z.enum(BACKUP_CHOICES), "Default: snapshot where the policy has snapshots, else full.")),
+  tables: z.optional(about(z.array(z.string()), "Tables or patterns: implies the kind `tables`.")),
+  name: text("Name of the restore point. Default: by the policy's pattern."),
+  tier: text("Tier of the policy it is made for."),
+  due: flag("What the policy says is due is made, and nothing else."),
+  preDeploy: text("The deployment that it is taken before."),
+  reason: text("Why it is made."),
+  note: text("Free text."),
+  hold: flag("It is put on hold at once."),
+  fingerprint: flag("Of a snapshot: its data is read and fingerprinted."),
+});
+
+const made = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  source: sourceName,
+  kind: z.enum(BACKUP_CHOICES),
+  time: about(instant, "The instant whose data it holds."),
+  tiers: about(z.readonly(z.array(z.string())), "Tiers or rules of the policy that it was made for."),
+  madeBy: z.string(),
+  reason: orNull(z.string()),
+  note: orNull(z.string()),
+  hold: z.boolean(),
+  expiresAt: orNull(instant),
+  seconds: about(seconds, "How long it took."),
+  sizeBytes: about(orNull(bytes), "As stored. Null: the provider holds it."),
+  plainBytes: about(orNull(bytes), "Before compression and encryption."),
+  sourceBytes: about(orNull(bytes), "The size at the source."),
+  fingerprint: orNull(about(z.custom<NonNullable<Manifest["fingerprint"]>>(), "As in the manifest.")),
+  base: orNull(about(z.custom<NonNullable<Manifest["base"]>>(), "Of a base backup, as in the manifest.")),
+  engine: z.string(),
+  notIncluded: z.readonly(z.array(z.strictObject({ kind: z.string(), object: z.string(), reason: z.string() }))),
+  form: about(orNull(z.enum(["branch", "snapshot"])), "How the provider holds it. Null: the repository holds it."),
+  providerEndsAt: about(orNull(instant), "When the provider removes it at the latest, whatever the policy says."),
+  warnings: z.readonly(z.array(z.string())),
+});
+
+export const backup = operation({
+  name: "backup",
+  access: "backup",
+  request,
+  result: z.strictObject({
+    made: z.array(made),
+    failures: z.array(z.strictObject({ ...failure.shape, what: z.string() })),
+  }),
+
+  async run(context, asked) {
+    if (asked.due) {
+      refuseBeside("--due", asked, ["kind", "tables", "name", "tier", "preDeploy", "hold"]);
+      return backupDue(context, asked);
+    }
+    if (asked.source === undefined) throw new LifeboatError("USAGE", "the source to back up is missing: give its name, or --due");
+    return { made: [await backupOne(context, sourceNamed(context, asked.source), asked)], failures: [] };
+  },
+
+  exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,
+});
+
+type Request = z.infer<typeof request>;
+type Made = z.infer<typeof made>;
+
+async function backupDue(context: OperationContext, { source, reason, note, fingerprint }: Request) {
+  const { made: done, failed } = await makeDue(context, sourcesNamed(context, source), { reason, note, fingerprint }, context);
+  return {
+    made: done.map((one) => ("record" in one ? snapshotJson(context.sources.get(one.record.source), one) : backupJson(one))),
+    failures: failed.map(({ source: of, what, error }) => ({ ...failureOf(of, error), what })),
+  };
+}
+
+async function backupOne(context: OperationContext, source: Source, asked: Request): Promise<Made> {
+  const { name, preDeploy, reason, note, hold, fingerprint, tier, tables } = asked;
+  const kind = kindOf(source, asked);
+  if (kind === "snapshot") {
+    refuseBeside("--kind snapshot", asked, ["tables"]);
+    const rule = tier === undefined ? undefined : ruleOf(source, tier);
+    return snapshotJson(source, await takeSnapshot(context, source, { name, rule, preDeploy, reason, note, hold, fingerprint }, context));
+  }
+  refuseBeside(`--kind ${kind}`, asked, ["fingerprint"]);
+  const tiers = tier === undefined ? undefined : [tier];
+  return backupJson(await backupSource(context, source, { kind, tables, name, tiers, preDeploy, reason, note, hold }, context));
+}
+
+function kindOf(source: Source, { kind, tables, tier, preDeploy }: Request): (typeof BACKUP_CHOICES)[number] {
+  if (tables !== undefined) return "tables";
+  if (kind !== undefined) return kind === "full" && source.tables !== undefined ? "tables" : kind;
+  const rules = source.snapshotPolicy?.rules ?? [];
+  const atProvider = source.managed === true && (rules.length > 0 || preDeploy !== undefined);
+  const ofDumps = tier !== undefined && source.policy.tiers.some((one) => one.tier === tier);
+  if (atProvider && !ofDumps) return "snapshot";
+  return source.tables === undefined ? "full" : "tables";
+}
+
+function ruleOf(source: Source, wanted: string) {
+  const rules = source.snapshotPolicy?.rules ?? [];
+  const rule = rules.find(({ name }) => name === wanted);
+  if (rule !== undefined) return rule;
+  const known = rules.map(({ name }) => name).join(", ") || "none";
+  throw new LifeboatError("USAGE", `the policy of ${source.name} has no rule of snapshots ${wanted} (it has: ${known})`);
+}
+
+/** Options that mean nothing beside another are refused, not ignored. */
+function refuseBeside(what: string, asked: Request, options: readonly (keyof Request)[]): void {
+  const given = options.find((option) => asked[option] !== undefined && asked[option] !== false);
+  if (given === undefined) return;
+  const option = `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new LifeboatError("USAGE", `${option} has no meaning beside ${what}`);
+}
+
+function backupJson({ manifest, warnings, durationMs }: BackupResult): Made {
+  const total = (of: "stored" | "plain"): number => manifest.parts.reduce((sum, part) => sum + part[of].sizeBytes, 0);
+  return {
+    id: manifest.id,
+    name: manifest.name,
+    source: manifest.source,
+    kind: manifest.kind,
+    time: manifest.snapshotAt,
+    tiers: manifest.tiers,
+    madeBy: `${manifest.madeBy.user}@${manifest.madeBy.host}`,
+    reason: manifest.reason ?? null,
+    note: manifest.note ?? null,
+    hold: false,
+    expiresAt: manifest.expiresAt ?? null,
+    seconds: inSeconds(durationMs),
+    sizeBytes: total("stored"),
+    plainBytes: total("plain"),
+    sourceBytes: manifest.sourceBytes,
+    fingerprint: manifest.fingerprint ?? null,
+    base: manifest.base ?? null,
+    engine: manifest.engine,
+    notIncluded: manifest.notIncluded,
+    form: null,
+    providerEndsAt: null,
+    warnings,
+  };
+}
+
+const snapshotJson = (source: Source | undefined, { record, durationMs, providerEndsAt }: SnapshotResult): Made => ({
+  id: record.id,
+  name: record.name,
+  source: record.source,
+  kind: "snapshot",
+  time: record.time,
+  tiers: record.rule === undefined ? [] : [record.rule],
+  madeBy: record.madeBy,
+  reason: record.reason ?? null,
+  note: record.note ?? null,
+  hold: record.hold !== undefined,
+  expiresAt: record.expiresAt ?? null,
+  seconds: inSeconds(durationMs),
+  sizeBytes: null,
+  plainBytes: null,
+  sourceBytes: null,
+  fingerprint: null,
+  base: null,
+  engine: source?.engine.name ?? "",
+  notIncluded: [],
+  form: record.form,
+  providerEndsAt: providerEndsAt ?? null,
+  warnings: [],
+});

@@ -1,0 +1,39 @@
+// lifeboat check: configuration, repository, key, tools and sources, tried out.
+import * as z from "zod/mini";
+import { operation, worstOf } from "../operation.ts";
+import { about, exitOf, orNull, sourceName, verdict } from "../schemas.ts";
+import { sourcesNamed } from "../sources.ts";
+import { checkRepository, checkSource } from "../watch/check.ts";
+
+export const check = operation({
+  name: "check",
+  access: "look",
+  request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
+  result: z.strictObject({
+    verdict,
+    findings: z.array(
+      z.strictObject({
+        name: z.string(),
+        outcome: verdict,
+        message: z.string(),
+        code: about(orNull(z.string()), "Of the error, as in docs/errors.md."),
+        next: about(orNull(z.string()), "What to do, for anything but a pass."),
+      }),
+    ),
+  }),
+  async run(context, { source }) {
+    const findings = await checkRepository(context, context);
+    for (const one of sourcesNamed(context, source)) findings.push(...(await checkSource(context, one, context)));
+    return {
+      verdict: worstOf(findings.map(({ outcome }) => outcome)),
+      findings: findings.map(({ name, outcome, message, code, next }) => ({
+        name,
+        outcome,
+        message,
+        code: code ?? null,
+        next: next ?? null,
+      })),
+    };
+  },
+  exit: ({ verdict: found }) => exitOf(found),
+});

@@ -1,0 +1,66 @@
+// lifeboat drill: restores into scratch, compares, measures, files the evidence.
+import * as z from "zod/mini";
+import { combine } from "../../core/combined.ts";
+import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { type Context, presentOf, type Source } from "../context.ts";
+import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
+import type { Finding } from "../recovery/conclude.ts";
+import { drill as drillSource } from "../recovery/drill.ts";
+import { dueDrills } from "../recovery/drills-due.ts";
+import { about, combined, combinedJson, exitOfFinding, failure, finding, findingJson, orNull, sourceName } from "../schemas.ts";
+import { eachSource, sourcesNamed } from "../sources.ts";
+
+export const drill = operation({
+  name: "drill",
+  access: "backup",
+  request: z.strictObject({
+    source: z.optional(about(sourceName, "Default: every source, one after another.")),
+    to: z.optional(about(z.string(), "Recovery target. Default: latest.")),
+    due: z.optional(about(z.boolean(), "Run the drills of the configuration that are due, each to its own target.")),
+    unsigned: z.optional(about(z.boolean(), "Restore a point that no trusted key has signed.")),
+  }),
+  result: z.strictObject({
+    drills: z.array(finding),
+    combined: about(orNull(combined), "All sources together. Null for one source and for drills that were due."),
+    failures: z.readonly(z.array(failure)),
+  }),
+
+  async run(context, { source, to, due, unsigned }) {
+    if (due && to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
+    const sources = sourcesNamed(context, source);
+    const target = parseRecoveryTarget(to ?? "latest", presentOf(context));
+    const { results, failures } = await eachSource(sources, context, async (one) =>
+      due ? drillDue(context, one, unsigned) : [await drillSource(context, one, target, context, { unsigned })],
+    );
+    const found = results.flat();
+    return {
+      drills: found.map((one) => findingJson(context, one)),
+      combined: source === undefined && due !== true ? combinedOf(context, found, failures) : null,
+      failures,
+    };
+  },
+
+  exit({ drills, combined: together, failures }) {
+    const statuses: ExitStatus[] = drills.map(exitOfFinding);
+    const failed = exitOfFailures(failures);
+    if (failed !== undefined) return failed;
+    const worst = statuses.includes(EXIT.failed) ? EXIT.failed : (statuses.find((status) => status !== EXIT.done) ?? EXIT.done);
+    // Each in its own time, and all of them not in theirs.
+    return worst === EXIT.done && drills.length > 1 && together?.verdict === "fail" ? EXIT.unhealthy : worst;
+  },
+});
+
+async function drillDue(context: OperationContext, source: Source, unsigned: boolean | undefined): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const { plan } of await dueDrills(context, source, context)) {
+    found.push(await drillSource(context, source, parseRecoveryTarget(plan.to, presentOf(context)), context, { unsigned, plan }));
+  }
+  return found;
+}
+
+function combinedOf(context: Context, found: readonly Finding[], failures: readonly { readonly source: string }[]) {
+  const parts = found.map(({ evidence: { source, verdict, achieved } }) => ({ source, verdict, achieved }));
+  const missing = failures.map(({ source }) => source);
+  return combinedJson(combine(parts, context.combinedObjective, { order: "one after another", missing }));
+}

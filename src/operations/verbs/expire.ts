@@ -1,0 +1,111 @@
+// lifeboat expire: the retention policy applied.
+import * as z from "zod/mini";
+import { EXIT } from "../../core/errors.ts";
+import { pointJson } from "../../core/restore-point.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { exitOfFailures, operation } from "../operation.ts";
+import { type ExpireRequest, type ExpireResult, expire as expireSource, planExpire } from "../retention/expire.ts";
+import { about, bytes, count, failure, orNull, point, sourceName } from "../schemas.ts";
+import { eachSource, sourcesNamed } from "../sources.ts";
+
+const decision = z.strictObject({ point, reasons: z.readonly(z.array(z.string())) });
+const decisions = z.array(decision);
+
+const log = z.strictObject({
+  kept: about(count, "Segments."),
+  removed: about(count, "Segments."),
+  removedBytes: bytes,
+  first: about(orNull(z.string()), "Name of the first segment that goes."),
+  last: orNull(z.string()),
+  reasons: z.readonly(z.array(z.string())),
+  refused: about(orNull(z.string()), "Why it did not go."),
+});
+
+const result = z.strictObject({
+  sources: z.array(
+    z.strictObject({
+      source: sourceName,
+      applied: about(z.boolean(), "False: this is a plan."),
+      keep: decisions,
+      remove: decisions,
+      withheld: about(decisions, "More than half of the points at once, or dated in the future: they go only with `most` or `future`."),
+      transitions: z.array(
+        z.strictObject({ point, from: about(orNull(z.string()), "Storage class."), to: z.string(), reason: z.string() }),
+      ),
+      blocked: about(z.readonly(z.array(z.string())), "Why nothing is removed."),
+      refused: z.array(z.strictObject({ id: z.string(), message: z.string() })),
+      powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
+      log: orNull(log),
+    }),
+  ),
+  failures: z.readonly(z.array(failure)),
+});
+
+const request = z.strictObject({
+  source: z.optional(about(sourceName, "Default: all.")),
+  most: z.optional(about(z.boolean(), "Allow that more than half of the restore points are removed at once.")),
+  future: z.optional(about(z.boolean(), "Remove restore points that are dated in the future too.")),
+});
+
+export const expire = operation({
+  name: "expire",
+  access: "approve",
+  request,
+  result,
+  plan: { result, run: (context, asked) => act(context, asked, planExpire), exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done },
+  run: (context, asked) => act(context, asked, expireSource),
+
+  exit({ sources, failures }) {
+    const failed = exitOfFailures(failures);
+    if (failed !== undefined) return failed;
+    const undone = sources.filter(({ refused, log: ofLog }) => refused.length > 0 || (ofLog !== null && ofLog.refused !== null));
+    if (undone.length === 0) return sources.some(({ applied, withheld }) => applied && withheld.length > 0) ? EXIT.inconclusive : EXIT.done;
+    // What these credentials may not do has not failed: it is not done, and said so.
+    return undone.every(({ powerless }) => powerless !== null) ? EXIT.inconclusive : EXIT.failed;
+  },
+});
+
+type Act = (context: Context, source: Source, watch: Watch, request: ExpireRequest) => Promise<ExpireResult>;
+
+async function act(context: Context & Watch, { source, most, future }: z.infer<typeof request>, apply: Act) {
+  const { results, failures } = await eachSource(sourcesNamed(context, source), context, (one) =>
+    apply(context, one, context, { most, future }),
+  );
+  return { sources: results.map(sourceJson), failures };
+}
+
+const decisionJson = ({ point: decided, reasons }: ExpireResult["keep"][number]) => ({ point: pointJson(decided), reasons });
+
+const sourceJson = ({
+  source,
+  applied,
+  keep,
+  remove,
+  withheld = [],
+  transitions,
+  blocked,
+  refused,
+  powerless,
+  log: ofLog,
+}: ExpireResult) => ({
+  source,
+  applied,
+  keep: keep.map(decisionJson),
+  remove: remove.map(decisionJson),
+  withheld: withheld.map(decisionJson),
+  transitions: transitions.map(({ point: moved, from, to, reason }) => ({ point: pointJson(moved), from: from ?? null, to, reason })),
+  blocked,
+  refused: refused.map(({ point: { id }, message }) => ({ id, message })),
+  powerless: powerless ?? null,
+  log: ofLog === undefined ? null : logJson(ofLog),
+});
+
+const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({
+  kept: keep.length,
+  removed: remove.length,
+  removedBytes: removeBytes,
+  first: remove[0]?.name ?? null,
+  last: remove.at(-1)?.name ?? null,
+  reasons,
+  refused: refused ?? null,
+});

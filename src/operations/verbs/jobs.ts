@@ -1,0 +1,154 @@
+// lifeboat jobs, lifeboat jobs recover.
+import * as z from "zod/mini";
+import { EXIT } from "../../core/errors.ts";
+import { type JobRecord, jobsSince } from "../../repository/journal.ts";
+import { bringOver } from "../jobs/bring-over.ts";
+import { holdersOf, placesOf } from "../jobs/holders.ts";
+import { nameOfOrphan, recoverOrphans } from "../jobs/orphans.ts";
+import { discardFlaws, recoverJobs } from "../jobs/recover.ts";
+import { resourceInWords } from "../jobs/undo.ts";
+import { operation } from "../operation.ts";
+import { about, inSeconds, instant, orNull, seconds, sourceName, step } from "../schemas.ts";
+
+const DEFAULT_LIMIT = 20;
+
+const job = z.strictObject({
+  id: z.string(),
+  verb: z.string(),
+  source: sourceName,
+  state: about(z.enum(["running", "done", "failed", "abandoned"]), "`abandoned`: its process died, and nothing has cleaned up yet."),
+  startedAt: instant,
+  endedAt: orNull(instant),
+  seconds: about(orNull(seconds), "How long it took."),
+  steps: z.array(step),
+  error: orNull(z.strictObject({ code: z.string(), message: z.string() })),
+  result: about(z.record(z.string(), z.unknown()), "What it made: a restore point's id, a verdict."),
+  owner: z.strictObject({ user: z.string(), host: z.string(), pid: z.number() }),
+  resources: about(z.array(z.string()), "What it made and has not removed yet."),
+});
+
+export const jobs = operation({
+  name: "jobs",
+  access: "look",
+  request: z.strictObject({
+    source: z.optional(sourceName),
+    failed: z.optional(about(z.boolean(), "Only those that failed, or whose process died.")),
+    limit: z.optional(about(z.number().check(z.int(), z.minimum(1)), `Default: ${DEFAULT_LIMIT}.`)),
+  }),
+  result: z.strictObject({ jobs: z.array(job), flaws: about(z.array(z.string()), "What among the leases is not a valid lease.") }),
+
+  async run(context, { source, failed, limit = DEFAULT_LIMIT }) {
+    const { holders, flaws } = await holdersOf(context, context.signal);
+    const dead = new Set(holders.flatMap(({ record, abandoned }) => (abandoned ? [record.job] : [])));
+    const found: z.infer<typeof job>[] = [];
+    for (const place of await placesOf(context)) {
+      let taken = 0;
+      for await (const record of jobsSince(place, new Date(0), context.signal)) {
+        const one = jobJson(record, dead.has(record.id));
+        if (source !== undefined && one.source !== source) continue;
+        if (failed && one.state !== "failed" && one.state !== "abandoned") continue;
+        found.push(one);
+        if (++taken === limit) break;
+      }
+    }
+    found.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).splice(limit);
+    return { jobs: found, flaws: flaws.map(({ message }) => message) };
+  },
+});
+
+function jobJson(record: JobRecord, isDead: boolean): z.infer<typeof job> {
+  const { id, verb, source, state, startedAt, endedAt, steps, error, result, owner, resources } = record;
+  return {
+    id,
+    verb,
+    source,
+    state: state === "running" && isDead ? "abandoned" : state,
+    startedAt,
+    endedAt: endedAt ?? null,
+    seconds: endedAt === undefined ? null : inSeconds(Date.parse(endedAt) - Date.parse(startedAt)),
+    steps: steps.map(({ name, ms }) => ({ name, seconds: ms === undefined ? null : inSeconds(ms) })),
+    error: error === undefined ? null : { code: error.code, message: error.message },
+    result: { ...result },
+    owner: { user: owner.user, host: owner.host, pid: owner.pid },
+    resources: resources.filter(({ goneAt }) => goneAt === undefined).map(resourceInWords),
+  };
+}
+
+export const recoverJobsOperation = operation({
+  name: "jobs recover",
+  access: "backup",
+  request: z.strictObject({}),
+  result: z.strictObject({
+    recovered: about(
+      z.array(
+        z.strictObject({
+          job: z.string(),
+          verb: z.string(),
+          source: sourceName,
+          startedAt: instant,
+          removed: z.array(z.string()),
+          left: about(z.array(z.strictObject({ what: z.string(), why: z.string() })), "It is tried again at the next start."),
+          says: about(z.readonly(z.array(z.string())), "The state of production, where the job had begun to change it."),
+        }),
+      ),
+      "Jobs whose process had died.",
+    ),
+    discarded: about(
+      z.readonly(z.array(z.strictObject({ name: z.string(), message: z.string(), removed: z.boolean() }))),
+      "Files among the leases that are not valid leases.",
+    ),
+    brought: about(
+      z.array(z.strictObject({ name: z.string(), left: orNull(z.string()) })),
+      "Records that were filed on this machine. `left`: why one is not in the repository yet.",
+    ),
+    orphans: about(
+      z.array(
+        z.strictObject({
+          source: sourceName,
+          job: z.string(),
+          name: z.string(),
+          kind: z.string(),
+          outcome: z.enum(["removed", "unknown", "left"]),
+          message: z.string(),
+        }),
+      ),
+      "Scratch at the providers that no job is responsible for.",
+    ),
+  }),
+
+  async run(context) {
+    const recovered = await recoverJobs(context, context.progress);
+    const discarded = await discardFlaws(context);
+    const brought = await bringOver(context);
+    const orphans = await recoverOrphans(context, context);
+    return {
+      recovered: recovered.map(({ job: id, verb, source, startedAt, removed, left, says }) => ({
+        job: id,
+        verb,
+        source,
+        startedAt,
+        removed: removed.map(resourceInWords),
+        left: left.map((one) => ({ what: resourceInWords(one), why: one.why })),
+        says,
+      })),
+      discarded,
+      brought: brought.map(({ name, left }) => ({ name, left: left ?? null })),
+      orphans: orphans.map((one) => ({
+        source: one.source,
+        job: one.job,
+        name: nameOfOrphan(one),
+        kind: one.resource.kind,
+        outcome: one.outcome,
+        message: one.message,
+      })),
+    };
+  },
+
+  exit({ recovered, discarded, orphans }) {
+    const isLeft =
+      recovered.some(({ left }) => left.length > 0) ||
+      discarded.some(({ removed }) => !removed) ||
+      orphans.some(({ outcome }) => outcome !== "removed");
+    return isLeft ? EXIT.inconclusive : EXIT.done;
+  },
+});

@@ -1,0 +1,54 @@
+// lifeboat promote: a restored branch becomes production.
+import * as z from "zod/mini";
+import { LifeboatError } from "../../core/errors.ts";
+import type { Context, Source } from "../context.ts";
+import { operation } from "../operation.ts";
+import { planPromote, promote as promoteBranch } from "../recovery/promote.ts";
+import { about, connection, connectionJson, exitOfPlan, nextAction, plan, restoredPlace, sourceName } from "../schemas.ts";
+import { sourceNamed } from "../sources.ts";
+
+const request = z.strictObject({
+  branch: about(z.string(), "The branch, by name or id."),
+  source: z.optional(about(sourceName, "Default: the one in `yes`, or the only one whose provider has branches.")),
+  name: z.optional(about(z.string(), "Its new name. Default: the configured name of the production branch, or production-YYYYMMDD.")),
+  keepAs: z.optional(about(z.string(), "Name under which the present production is kept. Default: rollback-YYYYMMDD.")),
+  yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
+  credentials: z.optional(about(z.boolean(), "The address in the result has its password.")),
+});
+
+export const promote = operation({
+  name: "promote",
+  access: "restore",
+  request,
+  result: z.strictObject({
+    job: z.string(),
+    source: sourceName,
+    place: about(restoredPlace, "Production now."),
+    kept: about(z.strictObject({ id: z.string(), name: z.string() }), "What was production."),
+    connection,
+    warnings: z.readonly(z.array(z.string())),
+    next: z.array(nextAction),
+  }),
+  plan: { result: plan, run: (context, asked) => planPromote(context, sourceOf(context, asked), asked, context), exit: exitOfPlan },
+
+  async run(context, asked) {
+    const source = sourceOf(context, asked);
+    const { job, name, kept, warnings, connection: reached } = await promoteBranch(context, source, asked, context);
+    return {
+      job,
+      source: source.name,
+      place: { what: "branch", name, id: null },
+      kept,
+      connection: connectionJson(reached, asked.credentials),
+      warnings,
+      next: [{ command: `lifeboat accept ${job}`, text: `when it is good; ${kept.name} expires 7 days later` }],
+    };
+  },
+});
+
+function sourceOf(context: Context, { source, yes }: z.infer<typeof request>): Source {
+  const managed = [...context.sources.values()].filter((one) => one.managed === true).map(({ name }) => name);
+  const wanted = source ?? yes ?? (managed.length === 1 ? managed[0] : undefined);
+  if (wanted === undefined) throw new LifeboatError("USAGE", "the source of the branch is missing: give --source or --yes");
+  return sourceNamed(context, wanted);
+}

@@ -1,0 +1,96 @@
+// lifeboat recover: every source restored to one instant, beside production.
+import * as z from "zod/mini";
+import { combine } from "../../core/combined.ts";
+import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { type Context, presentOf } from "../context.ts";
+import { exitOfFailures, operation } from "../operation.ts";
+import { planRecoverAll, type RecoveredSource, recoverAll } from "../recovery/recover.ts";
+import {
+  about,
+  asked,
+  combined,
+  combinedJson,
+  connection,
+  connectionJson,
+  exitOfFinding,
+  failure,
+  findingFields,
+  findingJson,
+  orNull,
+  plan,
+  restoredPlace,
+} from "../schemas.ts";
+import { failureOf } from "../sources.ts";
+
+const recovered = z.strictObject({
+  ...findingFields,
+  place: orNull(restoredPlace),
+  connection: orNull(connection),
+  warnings: z.readonly(z.array(z.string())),
+});
+
+export const recover = operation({
+  name: "recover",
+  access: "restore",
+  request: z.strictObject({
+    to: about(z.string(), "The instant, the same for all: a time, how long ago, or latest."),
+    nearest: z.optional(about(z.boolean(), "Where the instant cannot be reached exactly, the nearest backup before it is restored.")),
+    credentials: z.optional(about(z.boolean(), "Addresses in the result have their passwords.")),
+  }),
+  result: z.strictObject({
+    to: asked,
+    sources: z.array(recovered),
+    combined,
+    failures: z.readonly(z.array(failure)),
+  }),
+  plan: {
+    result: z.strictObject({ to: asked, plans: z.readonly(z.array(plan)) }),
+    async run(context, request) {
+      const to = parseRecoveryTarget(request.to, presentOf(context));
+      const plans = await planRecoverAll(context, { to, nearest: request.nearest }, context);
+      return { to: askedOf(to, presentOf(context)), plans };
+    },
+    exit: ({ plans }) => (plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done),
+  },
+
+  async run(context, { to: words, nearest, credentials }) {
+    const to = parseRecoveryTarget(words, presentOf(context));
+    const all = await recoverAll(context, { to, nearest }, context);
+    const sources = all.flatMap((one) => sourceJson(context, one, credentials));
+    const failures = all.flatMap(({ source, error }) => (error === undefined ? [] : [failureOf(source, error)]));
+    const parts = all.flatMap(({ finding: found }) => (found === undefined ? [] : [found.evidence]));
+    const missing = failures.map(({ source }) => source);
+    return {
+      to: askedOf(to, presentOf(context)),
+      sources,
+      combined: combinedJson(combine(parts, context.combinedObjective, { order: "at once", missing })),
+      failures,
+    };
+  },
+
+  /** The worst of them; each in its own time and all of them not in theirs is an objective missed. */
+  exit({ sources, failures, combined: { verdict } }): ExitStatus {
+    const failed = exitOfFailures(failures);
+    if (failed !== undefined) return failed;
+    const exits = sources.map(exitOfFinding);
+    const bad = exits.find((exit) => exit === EXIT.failed) ?? exits.find((exit) => exit !== EXIT.done);
+    return bad ?? (verdict === "fail" ? EXIT.unhealthy : verdict === "inconclusive" ? EXIT.inconclusive : EXIT.done);
+  },
+});
+
+function sourceJson(
+  context: Context,
+  { finding, place, connection: reached, warnings }: RecoveredSource,
+  credentials: boolean | undefined,
+) {
+  if (finding === undefined) return [];
+  return [
+    {
+      ...findingJson(context, finding),
+      place: place === undefined ? null : { ...place, id: null },
+      connection: reached === undefined ? null : connectionJson(reached, credentials),
+      warnings,
+    },
+  ];
+}

@@ -1,0 +1,131 @@
+// lifeboat restore: a recovery target becomes a database, tables, a directory, a scratch server, or a place at the provider.
+import { once } from "node:events";
+import * as z from "zod/mini";
+import { withoutPassword } from "../../core/address.ts";
+import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import type { Recovered } from "../../ports/physical.ts";
+import { type Context, presentOf, type Source } from "../context.ts";
+import { type OperationContext, operation } from "../operation.ts";
+import type { Finding } from "../recovery/conclude.ts";
+import { planRestore, type Restored, restore as restoreSource } from "../recovery/restore.ts";
+import {
+  about,
+  connection,
+  connectionJson,
+  exitOfFinding,
+  exitOfPlan,
+  findingFields,
+  findingJson,
+  nextAction,
+  orNull,
+  plan,
+  restoredPlace,
+  sourceName,
+} from "../schemas.ts";
+import { sourceNamed } from "../sources.ts";
+
+const flag = (help: string) => z.optional(about(z.boolean(), help));
+const text = (help: string) => z.optional(about(z.string(), help));
+
+const request = z.strictObject({
+  source: sourceName,
+  to: text("Recovery target: latest, a time, a position, or a restore point. Default: latest."),
+  nearest: flag("Where the target cannot be reached exactly, the nearest backup before it is restored."),
+  into: text("A database name or URL, a directory, `scratch`, or the name of a place at the provider."),
+  inPlace: flag("Production itself is set back, at its provider."),
+  keepAs: text("Name under which production's present state is kept."),
+  tables: z.optional(z.array(z.string())),
+  dataOnly: flag("Rows only, into tables that are there."),
+  replace: flag("What is there is replaced."),
+  asSuperuser: flag("The load has the rights of the target's user although that is a superuser."),
+  yes: text("The source's name: the operator is sure."),
+  unsigned: flag("A point that no trusted key has signed is restored."),
+  start: flag("The server of a restored directory is started, and left running."),
+  credentials: flag("Addresses in the result have their passwords."),
+});
+
+const result = z.strictObject({
+  ...findingFields,
+  place: about(orNull(restoredPlace), "Null: what was restored has no name of its own, or a failed restore removed it."),
+  kept: about(
+    orNull(z.strictObject({ id: z.string(), name: z.string() })),
+    "What was there before; it is removed after `accept` of this job.",
+  ),
+  tables: about(orNull(z.readonly(z.array(z.string()))), "Chosen tables, as they are named now."),
+  connection: orNull(connection),
+  databases: about(orNull(z.array(z.strictObject({ name: z.string(), url: z.string() }))), "Of a scratch server, while it runs."),
+  instructions: about(z.readonly(z.array(z.string())), "How a restored directory is started, and what to see to before."),
+  warnings: z.readonly(z.array(z.string())),
+  next: z.array(nextAction),
+});
+
+type Request = z.infer<typeof request>;
+type Result = z.infer<typeof result>;
+
+export const restore = operation({
+  name: "restore",
+  access: "restore",
+  request,
+  result,
+  plan: {
+    result: plan,
+    run: (context, asked) => planRestore(context, sourceNamed(context, asked.source), withTarget(context, asked), context),
+    exit: exitOfPlan,
+  },
+
+  async run(context, asked) {
+    const source = sourceNamed(context, asked.source);
+    const onScratch = async (recovered: Recovered, found: Finding): Promise<void> => {
+      const databases = recovered.databases.map((name) => addressOf(name, recovered.connection(name).url, asked));
+      context.progress.ready?.({ ...resultOf(context, source, { ...found, warnings: [] }, asked), databases } satisfies Result);
+      await untilAborted(context.signal);
+    };
+    const restored = await restoreSource(context, source, { ...withTarget(context, asked), onScratch }, context);
+    return resultOf(context, source, restored, asked);
+  },
+
+  exit: exitOfFinding,
+});
+
+const withTarget = (context: Context, asked: Request) => ({ ...asked, to: parseRecoveryTarget(asked.to ?? "latest", presentOf(context)) });
+
+const addressOf = (name: string, url: string, { credentials }: Request) => ({ name, url: credentials ? url : withoutPassword(url) });
+
+function resultOf(context: OperationContext, source: Source, restored: Restored, { credentials }: Request): Result {
+  const { branch, kept, tables, next = [], warnings, connection: reached } = restored;
+  return {
+    ...findingJson(context, restored),
+    place: branch === undefined ? null : { what: placeWord(source), ...branch },
+    kept: kept ?? null,
+    tables: tables ?? null,
+    connection: reached === undefined ? null : connectionJson(reached, credentials),
+    databases: null,
+    instructions: next,
+    warnings,
+    next: nextOf(restored, source),
+  };
+}
+
+/** What the source's provider calls a place of its own. */
+const placeWord = (source: Source): string => (source.managed === true ? source.provider.history?.place : undefined) ?? "branch";
+
+function nextOf({ branch, kept, evidence }: Restored, source: Source): Result["next"] {
+  const { name } = source;
+  if (branch === undefined) {
+    const then = source.managed ? "is removed 7 days later, not before" : "is dropped then";
+    return kept === undefined ? [] : [{ command: `lifeboat accept ${evidence.id}`, text: `when it is good; ${kept.name} ${then}` }];
+  }
+  if (source.provider.history?.promote !== undefined)
+    return [{ command: `lifeboat promote ${branch.name} --yes ${name}`, text: "to make it production" }];
+  return [
+    { command: null, text: `point the application at ${branch.name}` },
+    { command: `lifeboat restore ${name} --to … --in-place --yes ${name}`, text: "to set production itself back" },
+  ];
+}
+
+/** A scratch server runs until the operator stops it. */
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const awake = setInterval(() => {}, 60_000);
+  if (!signal.aborted) await once(signal, "abort");
+  clearInterval(awake);
+}

@@ -1,0 +1,150 @@
+// lifeboat status: whether each source is protected right now.
+import * as z from "zod/mini";
+import { EXIT } from "../../core/errors.ts";
+import type { LogStatus } from "../archive/log-status.ts";
+import { holdersOf } from "../jobs/holders.ts";
+import { operation, worstOf } from "../operation.ts";
+import {
+  about,
+  bytes,
+  count,
+  driftSchema,
+  exitOf,
+  inSeconds,
+  instant,
+  iso,
+  limit,
+  limitJson,
+  orNull,
+  reason,
+  seconds,
+  settings,
+  sourceName,
+  verdict,
+  windowOf,
+} from "../schemas.ts";
+import { sourcesNamed } from "../sources.ts";
+import { type SourceStatus, statusOf } from "../watch/status.ts";
+
+const reasons = z.readonly(z.array(reason));
+
+const log = z.strictObject({
+  segments: count,
+  bases: about(count, "Backups that log can be replayed onto."),
+  sizeBytes: bytes,
+  window: about(windowOf, "The newest recovery window of the archive."),
+  windows: about(
+    z.array(z.strictObject({ earliest: instant, latest: instant, timeline: count, endLsn: z.string() })),
+    "Every window, the one that reaches furthest first.",
+  ),
+  flaws: z.array(
+    z.strictObject({
+      kind: z.enum(["missing", "damaged", "unlinked", "other-system"]),
+      segment: z.string(),
+      from: orNull(instant),
+      to: orNull(instant),
+      message: z.string(),
+    }),
+  ),
+  slot: about(
+    orNull(
+      z.strictObject({
+        name: z.string(),
+        exists: z.boolean(),
+        active: z.boolean(),
+        keptBytes: about(bytes, "WAL that the server retains for it."),
+        state: z.string(),
+        restartLsn: orNull(z.string()),
+        limitBytes: orNull(bytes),
+      }),
+    ),
+    "The replication slot.",
+  ),
+  warnings: reasons,
+});
+
+const source = z.strictObject({
+  name: sourceName,
+  provider: z.string(),
+  engine: z.string(),
+  verdict,
+  reasons,
+  unreachable: about(orNull(z.string()), "Why the source did not answer."),
+  unasked: about(orNull(z.string()), "Why the provider could not be asked."),
+  window: about(
+    windowOf,
+    "Instants that can be reached: of the log archive, the provider's history, or from the oldest to the newest point.",
+  ),
+  points: about(windowOf, "The instants of the oldest and the newest restore point."),
+  settings,
+  limits: z.array(limit),
+  drift: z.readonly(z.array(driftSchema)),
+  warnings: z.readonly(z.array(z.string())),
+  log: about(orNull(log), "The log archive. Null: there is none."),
+  history: about(orNull(windowOf), "The provider's history, where it keeps one."),
+  lastBackup: orNull(z.strictObject({ id: z.string(), endedAt: instant, sizeBytes: bytes })),
+  lastDrill: orNull(z.strictObject({ verdict, endedAt: instant, rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) })),
+  exposureSeconds: about(orNull(seconds), "Now minus the newest instant that can be reached. Null: there is none."),
+  objective: z.strictObject({ rtoSeconds: seconds, rpoSeconds: seconds }),
+});
+
+export const status = operation({
+  name: "status",
+  access: "look",
+  request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
+  result: z.strictObject({ verdict, sources: z.array(source) }),
+  async run(context, { source: name }) {
+    const sources = sourcesNamed(context, name);
+    const holders = await holdersOf(context, context.signal);
+    const all = await Promise.all(sources.map((one) => statusOf(context, one, context, holders)));
+    return { verdict: worstOf(all.map((one) => one.verdict)), sources: all.map(sourceJson) };
+  },
+  exit: ({ verdict: found }) => exitOf(found, EXIT.unhealthy),
+});
+
+function sourceJson(found: SourceStatus): z.infer<typeof source> {
+  const { earliest, latest, lastDrill, exposureMs, provider, log: archive, source: of } = found;
+  const state = provider?.state;
+  const points = { earliest: iso(earliest?.time), latest: iso(latest?.time) };
+  const history = state?.window && { earliest: state.window.earliest.toISOString(), latest: state.window.latest.toISOString() };
+  return {
+    name: of.name,
+    provider: of.providerName,
+    engine: of.engine.name,
+    verdict: found.verdict,
+    reasons: found.reasons.map(({ code, message }) => ({ code, message })),
+    unreachable: found.unreachableBecause ?? null,
+    unasked: provider?.notAsked ?? null,
+    window: archive?.window ?? history ?? points,
+    points,
+    settings: state?.settings ?? {},
+    limits: state?.limits.map(limitJson) ?? [],
+    drift: state?.drift ?? [],
+    warnings: [...(state?.warnings ?? []), ...(archive?.warnings ?? []).map(({ message }) => message)],
+    log: archive === undefined ? null : logJson(archive),
+    history: history ?? null,
+    lastBackup: latest === undefined ? null : { id: latest.id, endedAt: latest.endedAt.toISOString(), sizeBytes: latest.sizeBytes },
+    lastDrill:
+      lastDrill === undefined
+        ? null
+        : {
+            verdict: lastDrill.verdict,
+            endedAt: lastDrill.endedAt,
+            rtoSeconds: lastDrill.achieved.rtoSeconds ?? null,
+            rpoSeconds: lastDrill.achieved.rpoSeconds ?? null,
+          },
+    exposureSeconds: exposureMs === undefined ? null : Math.round(inSeconds(exposureMs)),
+    objective: of.objective,
+  };
+}
+
+const logJson = ({ segments, bases, sizeBytes, windows, window, flaws, slot, warnings }: LogStatus): z.infer<typeof log> => ({
+  segments,
+  bases,
+  sizeBytes,
+  window: { earliest: window?.earliest ?? null, latest: window?.latest ?? null },
+  windows: windows.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
+  flaws: flaws.map(({ kind, segment, from, to, message }) => ({ kind, segment, from: from ?? null, to: to ?? null, message })),
+  slot: slot === undefined ? null : { ...slot, restartLsn: slot.restartLsn ?? null, limitBytes: slot.limitBytes ?? null },
+  warnings: warnings.map(({ code, message }) => ({ code, message })),
+});
