@@ -1,5 +1,5 @@
 // What an operation is. Command line, API, worker and library are thin adapters over these: no default, decision or shape of a result
-// lies anywhere else.
+// is defined elsewhere.
 import type * as z from "zod/mini";
 import { ERROR_CODES, type ErrorCode, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -8,7 +8,7 @@ import type { Context, Watch } from "./context.ts";
 /** What an operator must be allowed to do. `look` changes nothing. */
 export type Access = "look" | "backup" | "restore" | "approve";
 
-/** Everything that an operation works with: the wired configuration, how it is watched and stopped, and the job's id if it is given. */
+/** What an operation works with: the wired configuration, how it is watched and stopped, and the job's id if it is given. */
 export interface OperationContext extends Context, Watch {}
 
 export interface Operation<Request, Result, Plan = unknown> {
@@ -46,7 +46,7 @@ export function parseRequest<Request>({ name, request }: Pick<Operation<Request,
   throw new LifeboatError("USAGE", `${field} of ${name} is not valid: ${issue?.message ?? "unknown"}`);
 }
 
-/** A failure of one source while others went on. */
+/** A failure of one source while others continued. */
 export interface Failure {
   readonly source: string;
   readonly code: ErrorCode;

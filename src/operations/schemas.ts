@@ -51,7 +51,7 @@ export const reason = z.strictObject({
   message: z.string(),
 });
 
-/** Of one source, while others went on. */
+/** Of one source, while others continued. */
 export const failure = z.strictObject({
   source: sourceName,
   code: errorCode,

@@ -24,7 +24,7 @@ test("R33 R56 a restore to a point needs that point alone: all else may be damag
   );
   const world = await beginWorld(t, { sources: { shop: source, crm: await freshDatabase() } });
   const ids: string[] = [];
-  for (let n = 0; n < 2; n++) ids.push((await world.expect(0, "backup", "shop", "--json")).json().id);
+  for (let n = 0; n < 2; n++) ids.push((await world.expect(0, "backup", "shop", "--json")).json().made[0].id);
   await world.expect(0, "hold", ids[0] ?? "");
   await world.expect(0, "drill", "shop", "--to", ids[1] ?? "");
   await world.expect(0, "verify", ids[1] ?? "");

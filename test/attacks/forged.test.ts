@@ -30,7 +30,7 @@ async function beginShop(t: TestContext, yaml?: string): Promise<Shop> {
   return {
     world,
     backups,
-    backup: async (...options) => (await world.expect(0, "backup", "shop", "--json", ...options)).json().id,
+    backup: async (...options) => (await world.expect(0, "backup", "shop", "--json", ...options)).json().made[0].id,
     folder: (id) => join(backups, readdirSync(backups).find((name) => name.endsWith(id)) ?? "none"),
     codes: async () => (await world.run("status", "--json")).json().sources[0].reasons.map(({ code }: { code: string }) => code),
   };
@@ -65,7 +65,7 @@ test("R56 a backup of another writer, copied into the repository, is shown and n
     ],
   );
   assert.ok((await shop.codes()).includes("POINT_UNSIGNED"));
-  assert.equal((await shop.world.expect(0, "drill", "shop", "--json")).json().point.id, own, "the newest that is ours");
+  assert.equal((await shop.world.expect(0, "drill", "shop", "--json")).json().drills[0].point.id, own, "the newest that is ours");
   assert.equal((await shop.world.expect(30, "restore", "shop", "--to", forged, "--into", "never", "--json")).code, "POINT_UNSIGNED");
   assert.equal((await shop.world.expect(30, "drill", "shop", "--to", forged, "--json")).code, "POINT_UNSIGNED");
   assert.equal((await shop.world.run("verify", forged, "--json")).exit, 12, "it is sealed for another identity");
@@ -77,7 +77,7 @@ test("R56 what no trusted key has signed is restored on request, and proves noth
   const id = await backup();
   for (const name of readdirSync(folder(id))) if (name.endsWith(".sig")) rmSync(join(folder(id), name));
   assert.equal((await world.expect(30, "drill", "shop", "--to", id, "--json")).code, "POINT_UNSIGNED");
-  const drilled = (await world.expect(3, "drill", "shop", "--to", id, "--unsigned", "--json")).json();
+  const drilled = (await world.expect(3, "drill", "shop", "--to", id, "--unsigned", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "inconclusive");
   assert.ok(drilled.checks.some(({ name }: { name: string }) => name === "origin"));
   assert.equal((await world.expect(3, "verify", id, "--json")).json().verdict, "inconclusive");
@@ -167,7 +167,7 @@ test("R56 parts that are gone or empty make a point red, and no good one expires
   assert.ok((await codes()).includes("POINT_INCOMPLETE"));
   await world.run("expire", "shop", "--json");
   assert.ok((await names(world)).includes(first), "the one that can be restored stays");
-  assert.equal((await world.expect(0, "drill", "shop", "--json")).json().point.id, first);
+  assert.equal((await world.expect(0, "drill", "shop", "--json")).json().drills[0].point.id, first);
 });
 
 test("R56 an older copy of the repository that is put back shows: points and holds that it lacks are named", { skip }, async (t) => {

@@ -48,10 +48,10 @@ test("R57 R52 hostile names of databases, roles and all that is in them come and
   const world = await beginWorld(t, { sources: { shop }, source: `checks: [${probe}]` });
   await world.run("check", "shop");
   for (const kind of ["full", "schema", "data"]) await world.expect(0, "backup", "shop", "--kind", kind);
-  const chosen = (await world.expect(0, "backup", "shop", "--tables", table, "--json")).json().id;
+  const chosen = (await world.expect(0, "backup", "shop", "--tables", table, "--json")).json().made[0].id;
   await world.expect(0, "backup", "shop", "--kind", "base");
-  const full = (await world.expect(0, "backup", "shop", "--json")).json().id;
-  const drilled = (await world.expect(0, "drill", "shop", "--to", full, "--json")).json();
+  const full = (await world.expect(0, "backup", "shop", "--json")).json().made[0].id;
+  const drilled = (await world.expect(0, "drill", "shop", "--to", full, "--json")).json().drills[0];
   assert.ok(drilled.checks.some(({ name }: { name: string }) => name.startsWith("row count of")));
   await world.expect(0, "status");
   await world.expect(0, "restore", "shop", "--to", full, "--into", names.new ?? "");

@@ -57,7 +57,7 @@ async function everyCommand(world: World, shop: Connection, directory: string): 
   archive.kill("SIGTERM");
   assert.equal((await archive.ended).exit, 0);
   await world.expect(0, "restore", "shop", "--to", "latest", "--into", join(directory, "cluster"));
-  const full = (await world.expect(0, "backup", "shop", "--json")).json().id;
+  const full = (await world.expect(0, "backup", "shop", "--json")).json().made[0].id;
   await world.expect(0, "verify", full);
   await world.expect(0, "drill", "shop", "--to", full);
   await world.expect(0, "restore", "shop", "--to", full, "--into", "shop_new", "--plan");

@@ -90,7 +90,7 @@ test("R57 the least role of docs/postgres-role.md backs up, checks, proves and a
   });
   archive.kill("SIGTERM");
   assert.equal((await archive.ended).exit, 0);
-  const full = (await world.expect(0, "backup", "shop", "--json")).json().id;
+  const full = (await world.expect(0, "backup", "shop", "--json")).json().made[0].id;
   await world.expect(0, "drill", "shop", "--to", full);
   assert.equal((await rightsFound(world))[0]?.outcome, "pass");
 });

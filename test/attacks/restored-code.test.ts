@@ -161,7 +161,7 @@ test("R57 a drill runs nothing of the source's as a superuser, fires no event tr
   const world = await beginWorld(t, { sources: { shop }, source: 'checks: [{ sql: "select count(*) = 3 from public.checked" }]' });
   await world.expect(0, "backup", "shop");
   await pit.reset();
-  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
   assert.match(drilled.remarks.join("\n"), /watch was not restored: no event trigger/);
   assert.deepEqual(await pit.sprung(), []);

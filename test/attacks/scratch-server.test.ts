@@ -56,7 +56,7 @@ test("R57 a drill on a scratch server takes no subscription, foreign server or d
   const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption(), yaml: CONSENT });
   await world.expect(0, "backup", "shop");
   await query(source, `alter subscription ${name} set (slot_name = none); drop subscription ${name}`);
-  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
   const remarks = drilled.remarks.join("\n");
   for (const what of [name, "dblink", "postgres_fdw", "far", "public.elsewhere", "public.reached", "watch"])
@@ -77,7 +77,7 @@ test("R57 code that misses what was left out of a scratch server makes a drill i
   );
   const world = await beginWorld(t, { sources: { shop: source }, source: await scratchOption(), yaml: CONSENT });
   await world.expect(0, "backup", "shop");
-  const drilled = (await world.expect(3, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(3, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "inconclusive", JSON.stringify(drilled.reasons));
   assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null);
   assert.deepEqual(await leftovers(), []);

@@ -67,7 +67,7 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
       "--hold",
       "--json",
     )
-  ).json();
+  ).json().made[0];
 
   const [point] = (await world.expect(0, "list", "shop", "--json")).json().points;
   assert.deepEqual([point.id, point.name, point.reason, point.note], [id, "pre-deploy-cart", "schema v1.5", "before the cart"]);
@@ -113,14 +113,14 @@ test("R33 a failing probe fails drill and restore with status 1; status says so,
   const source = await shop();
   const world = await beginWorld(t, { sources: { shop: source }, source: "checks: [{ table: users, rows: { min: 101 } }]" });
   await world.expect(0, "backup", "shop");
-  const drilled = (await world.expect(1, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(1, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "fail");
   assert.match(drilled.reasons.join(), /users/);
   const restored = (await world.expect(1, "restore", "shop", "--into", "wanted_name", "--json")).json();
   assert.match(restored.remarks.join(), /wanted_name was not made; what was restored is lifeboat_/);
-  const names = `'wanted_name', 'lifeboat_${restored.id}'`;
+  const names = `'wanted_name', 'lifeboat_${restored.job}'`;
   const there = await query(source, `select datname from pg_catalog.pg_database where datname in (${names})`);
-  assert.deepEqual(there, [{ datname: `lifeboat_${restored.id}` }]);
+  assert.deepEqual(there, [{ datname: `lifeboat_${restored.job}` }]);
   assert.equal((await world.expect(4, "status", "--json")).json().verdict, "fail");
   editConfig(world, (text) => text.replace("min: 101", "min: 100"));
   await world.expect(0, "drill", "shop");
@@ -133,7 +133,7 @@ test("R29 an objective that is missed is status 4, though the data came back", {
     source: "objectives: { rto: 1s }, checks: [{ sql: 'select pg_sleep(1) is not null' }]",
   });
   await world.expect(0, "backup", "shop");
-  const drilled = (await world.expect(4, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(4, "drill", "shop", "--json")).json().drills[0];
   assert.ok(drilled.achieved.rtoSeconds > drilled.objective.rtoSeconds);
 });
 
@@ -194,7 +194,7 @@ test("R30 a drill of every source is done of each that can be: one without a bac
   const world = await beginWorld(t, { sources: { gone, shop: await shop() } });
   await world.expect(0, "backup", "shop");
   const ran = await world.run("drill", "--json");
-  assert.equal(ran.code, "NO_RESTORE_POINT");
+  assert.equal(ran.json().failures[0].code, "NO_RESTORE_POINT");
   assert.equal(ran.exit, 1);
   const { drills } = ran.json();
   assert.deepEqual(

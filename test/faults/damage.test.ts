@@ -22,7 +22,7 @@ async function storedBackup(t: TestContext, rows = 200): Promise<Stored> {
     `create table public.t (id int primary key, v text); insert into t select i, md5(i::text) from generate_series(1, ${rows}) i`,
   );
   const world = await beginWorld(t, { sources: { shop: source } });
-  const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   const folder = join(world.repository, "sources/shop/backups");
   const [name = ""] = readdirSync(folder);
   return { world, id, file: (part) => join(folder, name, part) };

@@ -71,7 +71,7 @@ test("kill -9 in a large upload leaves nothing of it after the next start", { sk
 
 test("kill -9 at the changes of verify leaves nothing, and says nothing about the backup", { skip }, async (t) => {
   const world = await worldOnS3(t, await smallSource());
-  const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   for (let n = 1; await killedAt(world, { n }, "verify", id); n += every(2)) {
     const [point] = (await world.expect(0, "list", "--json")).json().points;
     assert.equal(point.damagedAt, null);

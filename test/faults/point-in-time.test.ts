@@ -39,7 +39,7 @@ test("R25 twenty random instants, instants of commits themselves, positions and 
   await sleep(300);
   const names: string[] = [];
   for (let round = 0; round < 3; round++) {
-    names.push((await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().id);
+    names.push((await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().made[0].id);
     await sleep(3_000);
     await query(shop, "select pg_switch_wal()");
   }
@@ -163,7 +163,7 @@ test("R25 log that is missing or damaged never gives a restore that is green", {
   // It is remembered: the window ends before it from now on, and the drill of what is left passes.
   const red = await statusOf(world);
   assert.ok(red.window.latest < window.latest && red.verdict === "fail", JSON.stringify(red.window));
-  assert.equal((await world.expect(0, "drill", "shop", "--json")).json().verdict, "pass");
+  assert.equal((await world.expect(0, "drill", "shop", "--json")).json().drills[0].verdict, "pass");
   await world.assertNothingLeft();
 });
 

@@ -56,7 +56,7 @@ test("a full disk under the spool is said before anything is made", { skip }, as
 test("R21 a wrong key and a missing key are told apart from damage: status 12, and nothing is marked", { skip }, async (t) => {
   const source = await smallSource(100);
   const world = await beginWorld(t, { sources: { shop: source } });
-  const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   writeFileSync(world.identityFile, `${(await generateIdentity()).identity}\n`);
   for (const args of [
     ["verify", id],
@@ -94,7 +94,7 @@ for (const [what, tail] of [
     if (!need(t, "age", spawnSync(AGE, ["--version"]).status === 0) || !need(t, "zstd", spawnSync("zstd", ["--version"]).status === 0))
       return;
     const world = await beginWorld(t, { sources: { shop: await smallSource(100) } });
-    const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+    const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
     const folder = join(world.repository, "sources/shop/backups", readdirSync(join(world.repository, "sources/shop/backups"))[0] ?? "");
     const part = join(folder, "data.zst.age");
     const frame = execFileSync(AGE, ["-d", "-i", world.identityFile, part]);
@@ -122,7 +122,7 @@ test("R33 an empty database and one of empty tables drill as inconclusive, never
     const made = await world.run("backup", name, "--json");
     assert.ok(made.exit === 0 || made.code === "BACKUP_EMPTY", made.stderr);
     if (made.exit !== 0) continue;
-    const drilled = (await world.expect(3, "drill", name, "--json")).json();
+    const drilled = (await world.expect(3, "drill", name, "--json")).json().drills[0];
     assert.equal(drilled.verdict, "inconclusive");
     assert.match(drilled.reasons.join(), /proves nothing|nothing is proven/);
     assert.notEqual((await world.run("status", name)).exit, 0);

@@ -29,7 +29,7 @@ test("R27 R28 a source of several databases is drilled, and restored to another 
   await fill(server);
   const world = await beginWorld(t, { sources: {}, mongo: { all: { url: server.url(), scratch: scratch.url() } } });
   await world.expect(0, "backup", "all", "--name", "good");
-  const drilled = (await world.expect(0, "drill", "all", "--json")).json();
+  const drilled = (await world.expect(0, "drill", "all", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
   assert.ok(drilled.checks.some(({ name }: { name: string }) => name === "documents of shop.users"));
   assert.deepEqual(await databasesOf(scratch), []);
@@ -61,7 +61,7 @@ test("R28 without a scratch server, a drill starts one of its own, reached by no
   const world = await beginWorld(t, { sources: {}, mongo, yaml: `tools: { mongodb: ${JSON.stringify(program.directory)} }\n` });
   for (const name of ["shop", "all"]) {
     await world.expect(0, "backup", name);
-    const drilled = (await world.expect(0, "drill", name, "--json")).json();
+    const drilled = (await world.expect(0, "drill", name, "--json")).json().drills[0];
     assert.equal(drilled.verdict, "pass");
     assert.match(JSON.stringify(drilled), /throw-away MongoDB 8\.0\.4 server on this machine/);
   }

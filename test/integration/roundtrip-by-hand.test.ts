@@ -24,7 +24,7 @@ test("R21 age -d | zstd -d | pg_restore brings a backup back with an equal finge
       "create table public.t (id int primary key, v text); insert into t select i, repeat('v', 50) from generate_series(1, 5000) i",
     );
   const world = await beginWorld(t, { sources: { shop: source } });
-  const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   const { path } = (await world.expect(0, "show", id, "--json")).json();
   const text = (await world.expect(0, "show", id)).stdout;
   assert.match(text, /age -d -i IDENTITY .*data\.zst\.age \| zstd -d \| pg_restore -d NEW_DATABASE/);

@@ -36,15 +36,15 @@ async function fillWith(t: TestContext, database: string, connection: Connection
 
 /** Backup, verify, drill, restore; every result looked at. Returns the restored database. */
 async function wholeRoad(world: World, source: Connection, name: string): Promise<Connection> {
-  const made = (await world.expect(0, "backup", "shop", "--json", "--reason", "round trip")).json();
+  const made = (await world.expect(0, "backup", "shop", "--json", "--reason", "round trip")).json().made[0];
   assert.match(made.id, /^[0-9a-z]+$/);
-  for (const key of ["sizeBytes", "sourceBytes", "durationMs"]) assert.ok(made[key] > 0, key);
+  for (const key of ["sizeBytes", "sourceBytes", "seconds"]) assert.ok(made[key] > 0, key);
   assert.match(made.fingerprint.digest, /^[0-9a-f]{64}$/);
 
   const verified = (await world.expect(0, "verify", made.id, "--json")).json();
   assert.deepEqual([verified.verdict, verified.opened, verified.id], ["pass", true, made.id]);
 
-  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
   assert.deepEqual(
     drilled.steps.map((step: { name: string }) => step.name),
@@ -219,7 +219,7 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
     "create table public.t (id int primary key, v text); insert into t select i, repeat('v', 50) from generate_series(1, 2000) i",
   );
   const world = await beginWorld(t, { sources: { shop: source } });
-  const { id } = (await world.expect(0, "backup", "shop", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   const target = await freshDatabase("occupied");
   await query(target, "create table public.precious (id int); insert into precious select 7");
   const precious = () => query(target, "select id from precious");

@@ -96,7 +96,7 @@ test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to
   const shop = await shopAtAtlas(t);
   const made = (
     await shop.expect(0, "backup", "sessions", "--kind", "snapshot", "--name", "before", "--reason", "by hand", "--json")
-  ).json();
+  ).json().made[0];
   assert.equal(made.form, "snapshot");
   // Kept by us until somebody says otherwise: at Atlas nothing stays forever.
   assert.ok(Date.parse(made.providerEndsAt) > Date.now() + 3_600 * 86_400_000);
@@ -105,7 +105,7 @@ test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to
   assert.deepEqual([point.kind, point.reason], ["snapshot", "by hand"]);
   assert.ok(list.windows[0].earliest <= list.windows[0].latest);
 
-  const drilled = (await shop.expect(0, "drill", "sessions", "--json")).json();
+  const drilled = (await shop.expect(0, "drill", "sessions", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
   assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
   assert.match(drilled.point.name, /position/);

@@ -54,7 +54,7 @@ test("R27 R28 a MongoDB source is checked, backed up, verified, drilled and watc
   );
   assert.doesNotMatch(JSON.stringify(checked.findings.slice(3)), /postgres|pg_/i, "nothing speaks of PostgreSQL");
 
-  const made = (await shop.expect(0, "backup", "shop", "--name", "first", "--json")).json();
+  const made = (await shop.expect(0, "backup", "shop", "--name", "first", "--json")).json().made[0];
   assert.match(made.fingerprint.algorithm, /^mongodb-/);
   assert.deepEqual([made.fingerprint.tables, made.fingerprint.rows], [2, 102]);
   const [point] = (await shop.expect(0, "list", "shop", "--json")).json().points;
@@ -64,7 +64,7 @@ test("R27 R28 a MongoDB source is checked, backed up, verified, drilled and watc
   assert.match(shown.stdout, /users/);
   assert.equal((await shop.expect(0, "verify", "first", "--json")).json().verdict, "pass");
 
-  const drilled = (await shop.expect(0, "drill", "shop", "--json")).json();
+  const drilled = (await shop.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
   assert.ok(outcomes(drilled.checks, "data").every((outcome) => outcome === "pass"));
   assert.ok(outcomes(drilled.checks, "probe").length >= 3);
@@ -121,7 +121,7 @@ test("R28 R33 a probe that fails and a backup that expires are told as for every
     yaml: "policies: { short: { keepManual: 1s } }\n",
   });
   for (const name of ["one", "two", "three"]) await shop.expect(0, "backup", "shop", "--name", name);
-  const drilled = (await shop.expect(1, "drill", "shop", "--json")).json();
+  const drilled = (await shop.expect(1, "drill", "shop", "--json")).json().drills[0];
   assert.match(drilled.reasons.join(), /users/);
   await sleep(1_000);
   const [expired] = (await shop.expect(0, "expire", "shop", "--json")).json().sources;

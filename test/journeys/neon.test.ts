@@ -222,11 +222,11 @@ test("R8 a restored branch is promoted: it is production, the old one is kept as
 
 test("R30 R33 a drill proves a point by its fingerprint, sees one that was changed, and leaves no branch", { skip }, async (t) => {
   const shop = await shopAtNeon(t, { source: "policy: p" });
-  const { id } = (await shop.expect(0, "backup", "shop", "--name", "proven", "--fingerprint", "--json")).json();
+  const { id } = (await shop.expect(0, "backup", "shop", "--name", "proven", "--fingerprint", "--json")).json().made[0];
   const bare = await shop.run("drill", "shop", "--json");
   assert.equal(bare.exit, 3, "without anything to measure against nothing is proven");
   assert.match(bare.stdout, /--fingerprint/);
-  const drilled = (await shop.expect(0, "drill", "shop", "--to", "proven", "--json")).json();
+  const drilled = (await shop.expect(0, "drill", "shop", "--to", "proven", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
   assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
   const { points } = (await shop.expect(0, "list", "--json")).json();
@@ -237,7 +237,7 @@ test("R30 R33 a drill proves a point by its fingerprint, sees one that was chang
 
   const url = await shop.openBranch(id);
   await query({ url, label: "proven" }, "update users set id = 1000 where id = 7");
-  const changed = (await shop.expect(1, "drill", "shop", "--to", "proven", "--json")).json();
+  const changed = (await shop.expect(1, "drill", "shop", "--to", "proven", "--json")).json().drills[0];
   assert.equal(changed.verdict, "fail");
   assert.ok((await shop.expect(0, "list", "--json")).json().points[0].damagedAt);
   assert.deepEqual(await shop.branches(), ["production", "proven"]);
@@ -248,11 +248,11 @@ test("R8 the provider's own snapshots are made, proven, restored beside producti
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t, { yaml: POLICY.replace("keep: 30d }", "keep: 30d, by: snapshot }") });
-  const made = (await shop.expect(0, "backup", "shop", "--name", "held", "--fingerprint", "--json")).json();
+  const made = (await shop.expect(0, "backup", "shop", "--name", "held", "--fingerprint", "--json")).json().made[0];
   assert.equal(made.form, "snapshot");
   assert.deepEqual(await shop.branches(), ["production"], "nothing is left of reading it");
   await query(shop.production, "delete from users where id <= 90");
-  assert.equal((await shop.expect(0, "drill", "shop", "--to", "held", "--json")).json().verdict, "pass");
+  assert.equal((await shop.expect(0, "drill", "shop", "--to", "held", "--json")).json().drills[0].verdict, "pass");
   const beside = (await shop.expect(0, "restore", "shop", "--to", "held", "--into", "beside", "--json", "--show-password")).json();
   assert.equal((await idsOf({ url: beside.connection.url, label: "beside" })).length, 100);
   const planned = (await shop.expect(0, "restore", "shop", "--to", "held", "--in-place", "--yes", "shop", "--plan", "--json")).json();
@@ -277,7 +277,7 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
 }, async (t) => {
   const shop = await shopAtNeon(t);
   await shop.expect(0, "backup", "shop", "--kind", "full", "--name", "copy");
-  const drilled = (await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json();
+  const drilled = (await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
   assert.match(drilled.target, /this machine/);
   await shop.expect(0, "restore", "shop", "--to", "copy", "--into", "loaded");
@@ -286,7 +286,7 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
   assert.equal((await idsOf({ url: url.href, label: "loaded" })).length, 100);
   // The provider is away, or the project is gone: the copy is drilled and restored elsewhere all the same.
   shop.env.KEY_SHOP = "revoked";
-  assert.equal((await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().verdict, "pass");
+  assert.equal((await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().drills[0].verdict, "pass");
   const elsewhere = await freshDatabase();
   await shop.expect(0, "restore", "shop", "--to", "copy", "--into", elsewhere.url);
   assert.equal((await idsOf(elsewhere)).length, 100);

@@ -136,7 +136,7 @@ test("R20 a configured lock holds in a bucket; ghost folders count for nothing, 
   );
 
   editConfig(world, (text) => text.replace("sources:", "  storage: { objectLock: 30d }\nsources:"));
-  const { id } = (await world.expect(0, "backup", "shop", "--name", "locked", "--json")).json();
+  const { id } = (await world.expect(0, "backup", "shop", "--name", "locked", "--json")).json().made[0];
   const locked = [...s3.store.objects].filter(([key, { lock }]) => key.includes(id) && lock !== undefined && lock.mode === "COMPLIANCE");
   assert.ok(locked.length >= 3, `only ${locked.map(([key]) => key)}`);
   assert.equal((await world.run("check", "--json")).json().findings[0].outcome, "pass");

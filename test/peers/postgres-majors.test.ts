@@ -65,8 +65,8 @@ for (const item of PACKAGES) {
       source: "policy: pitr, objectives: { rpo: 1h }, archive: { partialEvery: 1s }",
       yaml: `policies: { pitr: { window: 7d } }\ntools: { postgres: ${JSON.stringify(bin)} }\n`,
     });
-    const full = (await world.expect(0, "backup", "shop", "--json")).json();
-    const drilled = (await world.expect(0, "drill", "shop", "--to", full.id, "--json")).json();
+    const full = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
+    const drilled = (await world.expect(0, "drill", "shop", "--to", full.id, "--json")).json().drills[0];
     assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
     await world.expect(0, "restore", "shop", "--to", full.id, "--into", "shop_new");
     const archive = world.start("archive", "shop");

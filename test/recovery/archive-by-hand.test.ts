@@ -50,7 +50,7 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
   const world = await beginWorld(t, { sources: { shop }, source: "objectives: { rpo: 10s }, archive: { partialEvery: 1s }" });
   const archive = world.start("archive", "shop");
   const { path: base } = (
-    await world.expect(0, "show", (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().id, "--json")
+    await world.expect(0, "show", (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().made[0].id, "--json")
   ).json();
   await query(shop, "insert into orders values (1)");
   await query(shop, "select pg_switch_wal()");

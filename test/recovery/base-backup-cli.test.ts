@@ -20,11 +20,11 @@ test("R25 backup --kind base prints where it lies in the log; show prints comman
   const shop = await freshDatabase("shop", cluster);
   await query(shop, "create table t as select i as id, md5(i::text) as v from generate_series(1, 5000) i");
   const world = await beginWorld(t, { sources: { shop } });
-  const made = (await world.expect(0, "backup", "shop", "--kind", "base", "--reason", "first base", "--json")).json();
+  const made = (await world.expect(0, "backup", "shop", "--kind", "base", "--reason", "first base", "--json")).json().made[0];
   assert.equal(made.kind, "base");
   assert.match(made.base.startLsn, /^[0-9A-F]+\/[0-9A-F]+$/);
   assert.equal("fingerprint" in made, false);
-  for (const key of ["sizeBytes", "sourceBytes", "durationMs"]) assert.ok(made[key] > 0, key);
+  for (const key of ["sizeBytes", "sourceBytes", "seconds"]) assert.ok(made[key] > 0, key);
   const text = (await world.expect(0, "backup", "shop", "--kind", "base")).stdout;
   assert.match(text, /is complete/);
   assert.match(text, /log +[0-9A-F]+\/[0-9A-F]+ to [0-9A-F]+\/[0-9A-F]+ on timeline 1, consistent from \d{4}-.*\.\d{6}Z on/);

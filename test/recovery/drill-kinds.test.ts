@@ -21,7 +21,7 @@ test("R30 what only a superuser may own, and values that name roles, leave a dri
   );
   const world = await beginWorld(t, { sources: { shop } });
   await world.expect(0, "backup", "shop");
-  const { verdict, reasons } = (await world.run("drill", "shop", "--json")).json();
+  const { verdict, reasons } = (await world.run("drill", "shop", "--json")).json().drills[0];
   assert.equal(verdict, "pass", JSON.stringify(reasons));
 });
 
@@ -36,11 +36,11 @@ test("R30 a drill of schema, data or chosen tables asks for what that kind of ba
   const world = await beginWorld(t, { sources: { shop } });
   const ids: Record<string, string> = {};
   for (const [kind, args] of Object.entries({ schema: ["--kind", "schema"], data: ["--kind", "data"], tables: ["--tables", "public.a"] }))
-    ids[kind] = (await world.expect(0, "backup", "shop", ...args, "--json")).json().id;
-  const tables = (await world.expect(0, "drill", "shop", "--to", ids.tables ?? "", "--json")).json();
+    ids[kind] = (await world.expect(0, "backup", "shop", ...args, "--json")).json().made[0].id;
+  const tables = (await world.expect(0, "drill", "shop", "--to", ids.tables ?? "", "--json")).json().drills[0];
   assert.equal(tables.verdict, "pass", JSON.stringify(tables.reasons));
   // Definitions alone prove no data, and rows alone have nowhere to go: neither is a failure of the backup.
-  const schema = (await world.expect(3, "drill", "shop", "--to", ids.schema ?? "", "--json")).json();
+  const schema = (await world.expect(3, "drill", "shop", "--to", ids.schema ?? "", "--json")).json().drills[0];
   assert.ok(schema.checks.some(({ name, outcome }: { name: string; outcome: string }) => name === "definitions" && outcome === "pass"));
   const data = await world.expect(2, "drill", "shop", "--to", ids.data ?? "", "--json");
   assert.match(data.message ?? "", /a data backup holds rows alone/);

@@ -20,7 +20,7 @@ test("R22 tables of a tablespace that the other server lacks come back whole, in
   );
   const world = await beginWorld(t, { sources: { shop } });
   await world.expect(0, "backup", "shop");
-  const { verdict, reasons, remarks } = (await world.expect(0, "drill", "shop", "--json")).json();
+  const { verdict, reasons, remarks } = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(verdict, "pass", JSON.stringify(reasons));
   assert.match(remarks.join("\n"), /hot was not restored: the server has none of this name/);
 });
@@ -36,7 +36,7 @@ test("R33 rows and sequences that were given to an extension make a drill inconc
   );
   const world = await beginWorld(t, { sources: { shop } });
   await world.expect(0, "backup", "shop");
-  const { verdict, checks } = (await world.expect(3, "drill", "shop", "--json")).json();
+  const { verdict, checks } = (await world.expect(3, "drill", "shop", "--json")).json().drills[0];
   assert.equal(verdict, "inconclusive");
   const open = checks.filter(({ outcome }: { outcome: string }) => outcome === "inconclusive").map(({ name }: { name: string }) => name);
   assert.deepEqual(open, ["content of table public.settings", "content of sequence public.licence"]);
@@ -66,7 +66,7 @@ async function beginSettings(t: TestContext) {
 test("R60 settings of the database, of roles in it and who may connect come back with it, and a drill proves them", { skip }, async (t) => {
   const { cluster, world } = await beginSettings(t);
   await world.expect(0, "backup", "shop");
-  const drilled = (await world.expect(0, "drill", "shop", "--json")).json();
+  const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass", JSON.stringify(drilled.reasons));
   await world.expect(0, "restore", "shop", "--into", "shop_new");
   const application = await openApplication(loginAs(cluster, "app", "shop_new"));

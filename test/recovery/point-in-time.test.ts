@@ -27,7 +27,7 @@ test("R25 a restore to an instant holds exactly the commits before the first lat
   let over = false;
   const writing = written.write(4, () => over);
   await sleep(300);
-  const base = (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json();
+  const base = (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().made[0];
   await sleep(1_500);
   over = true;
   await writing;
@@ -65,7 +65,7 @@ test("R25 a restore to an instant holds exactly the commits before the first lat
   );
   assert.match(restored.next.join("\n"), /pg_ctl .*-D .*restored/);
   assert.ok(readdirSync(directory).includes("PG_VERSION") && !existsSync(`${directory}.lifeboat`));
-  const drill = (await world.expect(0, "drill", "shop", "--json")).json();
+  const drill = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drill.verdict, "pass");
   assert.match(drill.remarks.join("\n"), /point-in-time recovery/);
   await world.assertNothingLeft();

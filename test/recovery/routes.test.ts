@@ -17,7 +17,7 @@ test("R25 R22 a database, chosen tables and a recovery come from the WAL when it
   await query(shop, "create table other (n int); insert into other values (1)");
   await world.expect(0, "backup", "shop");
   const between = new Date().toISOString();
-  const base = (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json();
+  const base = (await world.expect(0, "backup", "shop", "--kind", "base", "--json")).json().made[0];
   let over = false;
   const writing = written.write(2, () => over);
   await sleep(700);

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import type * as z from "zod/mini";
 import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
+import { OPERATIONS } from "../../src/operations/registry.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
@@ -152,7 +154,7 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
     return {
       pid: child.pid ?? 0,
       child,
-      ended: endOf(child).finally(() => running.delete(child)),
+      ended: endOf(child, resultOf(args)).finally(() => running.delete(child)),
       kill: (signal) => void child.kill(signal),
     };
   };
@@ -191,7 +193,17 @@ export function editConfig(world: World, change: (text: string) => string): void
   writeFileSync(world.configFile, change(readFileSync(world.configFile, "utf8")));
 }
 
-async function endOf(child: ChildProcess): Promise<Ran> {
+/** The schema of what the command prints with `--json`: of an operation, from its definition. */
+async function resultOf(args: readonly string[]): Promise<Pick<z.ZodMiniType, "parse"> | undefined> {
+  const [verb = "", second] = args.filter((arg) => !arg.startsWith("-"));
+  const load =
+    Object.entries(OPERATIONS).find(([name]) => name === `${verb} ${second}`) ?? Object.entries(OPERATIONS).find(([name]) => name === verb);
+  if (load === undefined || !args.includes("--json")) return undefined;
+  const { result, plan } = await load[1].load();
+  return args.includes("--plan") ? plan?.result : result;
+}
+
+async function endOf(child: ChildProcess, result: ReturnType<typeof resultOf>): Promise<Ran> {
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) child[name]?.setEncoding("utf8").on("data", (chunk: string) => (text[name] += chunk));
   const timer = setTimeout(() => child.kill("SIGKILL"), HUNG_MS);
@@ -201,7 +213,13 @@ async function endOf(child: ChildProcess): Promise<Ran> {
   });
   clearTimeout(timer);
   const error = errorOf(text.stderr);
-  return { exit, signal, ...text, json: () => JSON.parse(text.stdout), code: error?.code, message: error?.message };
+  const schema = await result;
+  const json = (): unknown => {
+    const value: unknown = JSON.parse(text.stdout);
+    schema?.parse(value);
+    return value;
+  };
+  return { exit, signal, ...text, json, code: error?.code, message: error?.message };
 }
 
 function errorOf(stderr: string): { readonly code: string; readonly message: string } | undefined {

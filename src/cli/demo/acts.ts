@@ -1,8 +1,11 @@
 // The story of the demonstration, act by act. Every command in it is the real one, run with what is printed.
 
 import type { PostgresSandbox, PostgresSession } from "@lifeboat/sandbox";
+import type * as z from "zod/mini";
 import { formatDuration } from "../../core/duration.ts";
-import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import type { backup } from "../../operations/verbs/backup.ts";
+import type { show } from "../../operations/verbs/show.ts";
 import { backupCommand } from "../commands/backup.ts";
 import { checkCommand } from "../commands/check.ts";
 import { drillCommand } from "../commands/drill.ts";
@@ -99,12 +102,14 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   await writer.until(({ confirmed }) => confirmed.length > SOME_ORDERS);
   const before = writer.confirmed.length;
   const made = await play("backup", backupCommand, { args: { source: SOURCE }, options: { reason: "before the sale" } });
-  const { name, time } = made.value as { readonly name: string; readonly time: string };
+  const [backedUp] = (made.value as z.infer<typeof backup.result>).made;
+  if (backedUp === undefined) throw new LifeboatError("BUG", "a backup that ended well made nothing");
+  const { name, time } = backedUp;
   summary.point = name;
   stage.say(`${writer.confirmed.length - before} orders came in while it was made. It holds one instant, and so does its fingerprint.\n\n`);
   const read = await play("verify", verifyCommand, { args: { point: name } });
   if (read.status !== EXIT.done) return { status: read.status, summary };
-  summary.backup = ((await ask(world, showCommand, { args: { point: name } })) as { readonly path: string }).path;
+  summary.backup = ((await ask(world, showCommand, { args: { point: name } })) as z.infer<typeof show.result>).path ?? "";
 
   nextAct();
   const saved = writer.confirmed.length;

@@ -1,12 +1,15 @@
 // The second half of the story: a shop of two databases at two providers, whose APIs and histories sandboxes on this machine
 // stand in for. One slip of the hand in both, and both come back to the same second.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AtlasSandbox, NeonSandbox, PostgresSession } from "@lifeboat/sandbox";
+import type * as z from "zod/mini";
 import { loadConfig } from "../../config/load.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import { sourceNamed } from "../../operations/sources.ts";
+import type { recover } from "../../operations/verbs/recover.ts";
 import type { CommandDefinition } from "../command.ts";
 import { applyCommand } from "../commands/apply.ts";
 import { drillCommand } from "../commands/drill.ts";
@@ -118,16 +121,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
   }
 }
 
-interface RecoverValue {
-  readonly sources: readonly {
-    readonly source: string;
-    readonly achieved: { readonly rtoSeconds?: number; readonly rpoSeconds?: number };
-    readonly place: { readonly what: string; readonly name: string } | null;
-    /** `url` is without its password. */
-    readonly connection?: { readonly url: string };
-  }[];
-  readonly combined: NonNullable<Summary["hosted"]>["combined"];
-}
+type RecoverValue = z.infer<typeof recover.result>;
 
 /** The next whole second: the finest instant that both providers can go back to. */
 async function nextSecond(): Promise<Date> {

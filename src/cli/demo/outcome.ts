@@ -1,8 +1,12 @@
 // What came of the demonstration, for `--json` and for the last act.
+
+import type * as z from "zod/mini";
 import type { ExitStatus } from "../../core/errors.ts";
-import type { Achieved, Objective } from "../../core/objectives.ts";
 import type { Check, Verdict } from "../../core/verdict.ts";
+import type { combined } from "../../operations/schemas.ts";
 import type { Loss } from "./loss.ts";
+
+type Measured = z.infer<typeof combined>["achieved"];
 
 export interface Summary {
   verdict: Verdict;
@@ -12,8 +16,8 @@ export interface Summary {
   point?: string;
   backup?: string;
   /** What a drill, and then the restore, measured and were measured against. */
-  achieved: Achieved;
-  objective: Objective;
+  achieved: Partial<Measured>;
+  objective: Partial<Measured>;
   /** How the last restored copy compares with the fingerprint taken at the source. */
   fingerprint?: { readonly equal: boolean; readonly checks: number; readonly rows: number };
   /** Rows by table: at the accident, and in the restored shop. */
@@ -28,7 +32,7 @@ export interface Summary {
     /** Rows and documents. */
     readonly rows: number;
     readonly downSeconds: number;
-    readonly combined: { readonly verdict: Verdict; readonly objective: Objective; readonly achieved: Achieved };
+    readonly combined: z.infer<typeof combined>;
   };
   /** Paths of what was filed. */
   readonly evidence: string[];
@@ -40,14 +44,20 @@ export const newSummary = (): Summary => ({ verdict: "inconclusive", steps: [], 
 interface FindingValue {
   readonly verdict?: Verdict;
   readonly checks?: readonly Check[];
-  readonly achieved?: Achieved;
-  readonly objective?: Objective;
+  readonly achieved?: Measured;
+  readonly objective?: Measured;
   readonly evidence?: string;
+}
+
+/** The one drill of a `drill`, or the finding itself. */
+function findingIn(value: unknown): FindingValue {
+  const { drills } = value as { readonly drills?: readonly FindingValue[] };
+  return drills?.[0] ?? (value as FindingValue);
 }
 
 /** Takes up what a command found; a later finding goes before an earlier one. */
 export function noteFinding(summary: Summary, value: unknown, folder: string): void {
-  const { verdict, checks, achieved, objective, evidence } = value as FindingValue;
+  const { verdict, checks, achieved, objective, evidence } = findingIn(value);
   if (verdict === undefined) return;
   summary.verdict = verdict;
   if (evidence === undefined) return;

@@ -57,8 +57,8 @@ const SAID: Readonly<Record<Verdict, string>> = {
   inconclusive: "the demonstration did not end as it should: what could not be checked is named above",
 };
 
-const against = (seconds: number | undefined, promised: number | undefined): string =>
-  `${seconds === undefined ? "not measured" : formatDuration(seconds * 1000)}${promised === undefined ? "" : ` (objective ${formatDuration(promised * 1000)})`}`;
+const against = (seconds: number | null | undefined, promised: number | null | undefined): string =>
+  `${seconds == null ? "not measured" : formatDuration(seconds * 1000)}${promised == null ? "" : ` (objective ${formatDuration(promised * 1000)})`}`;
 
 const gone = (folder: string, paint: Paint): string =>
   [

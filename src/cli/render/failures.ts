@@ -1,4 +1,4 @@
-// Sources that an operation failed for while it went on with the others.
+// Sources that an operation failed for while it continued with the others.
 import type { Failure } from "../../operations/operation.ts";
 import type { Paint } from "./paint.ts";
 

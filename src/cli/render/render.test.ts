@@ -108,6 +108,7 @@ test("an estimate that proves too small is no longer told", () => {
   const progress = progressOf({ output, paint: makePaint(false), monotonicMs: () => 0, mode: "plain" });
   progress.step("dump", { totalBytes: 10 });
   progress.advance(20);
+  progress.end();
   progress.pause();
   assert.equal(output.text, "dump …\ndone: dump, 20 B (0 ms)\n");
 });

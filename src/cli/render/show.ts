@@ -59,17 +59,17 @@ function renderManifest(point: Point, manifest: Manifest, path: string, paint: P
   );
 }
 
-function renderAtProvider(point: Point, held: NonNullable<Shown["atProvider"]>, paint: Paint): string {
-  const { record, kept } = held;
-  const expires = point.expiresAt ?? (held.ours ? "by the policy" : "not by Lifeboat, which did not make it");
+function renderAtProvider(point: Point, atProvider: NonNullable<Shown["atProvider"]>, paint: Paint): string {
+  const { record, kept } = atProvider;
+  const expires = point.expiresAt ?? (atProvider.ours ? "by the policy" : "not by Lifeboat, which did not make it");
   return renderFacts(
     [
       ["name", paint.bold(point.name)],
       ["id", point.id],
       ["source", point.source],
-      ["kind", `${held.form} at the provider`],
+      ["kind", `${atProvider.form} at the provider`],
       ["data of", point.time],
-      ["made", `${held.createdAt} by ${point.madeBy}${record === null ? "" : `, job ${record.job}`}`],
+      ["made", `${atProvider.createdAt} by ${point.madeBy}${record === null ? "" : `, job ${record.job}`}`],
       ["rule", record?.rule],
       ["reason", point.reason ?? undefined],
       ["note", point.note ?? undefined],
@@ -85,7 +85,7 @@ function renderAtProvider(point: Point, held: NonNullable<Shown["atProvider"]>, 
             ? `until 7 days after \`lifeboat accept ${kept.job}\``
             : `job ${kept.job} was accepted`,
       ],
-      ["pinned", held.pinned ?? undefined],
+      ["pinned", atProvider.pinned ?? undefined],
       ["expires", expires],
     ],
     paint,

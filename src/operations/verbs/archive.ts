@@ -12,7 +12,7 @@ export const archive = operation({
   request: z.strictObject({
     source: sourceName,
     segment: z.optional(about(z.string(), "Path of one file of the log: it is stored, and nothing else.")),
-    stop: z.optional(about(z.boolean(), "The replication slot is dropped: the server retains no log for the archive any more.")),
+    stop: z.optional(about(z.boolean(), "The replication slot is dropped: the server no longer retains log for the archive.")),
   }),
   result: z.strictObject({
     source: sourceName,

@@ -50,7 +50,7 @@ const made = z.strictObject({
   engine: z.string(),
   notIncluded: z.readonly(z.array(z.strictObject({ kind: z.string(), object: z.string(), reason: z.string() }))),
   form: about(orNull(z.enum(["branch", "snapshot"])), "How the provider holds it. Null: the repository holds it."),
-  providerEndsAt: about(orNull(instant), "When the provider removes it at the latest, whatever the policy says."),
+  providerEndsAt: about(orNull(instant), "When the provider removes it at the latest, regardless of the policy."),
   warnings: z.readonly(z.array(z.string())),
 });
 
