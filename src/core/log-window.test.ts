@@ -80,7 +80,7 @@ test("R25 a damaged segment counts as a gap and is named as damaged", () => {
 });
 
 test("R25 damage at the very end of the log is named too", () => {
-  const damage = new Map<string, SegmentDamage>([[nameOf(6), { kind: "missing", says: "is missing: its bytes are gone" }]]);
+  const damage = new Map<string, SegmentDamage>([[nameOf(6), { kind: "missing", says: "is missing: its bytes are not stored" }]]);
   const { window, flaws } = view([base()], six(), { damage });
   assert.equal(window?.latest, at(50));
   assert.deepEqual(

@@ -1,4 +1,4 @@
-// What is missed is taken as lost: written down among the removals, where other machines find it, and forgotten here.
+// Acknowledges losses: records missing restore points among the removals, where other machines find them, and forgets them here.
 import type { LogSegment } from "../core/log.ts";
 import { compareLsn } from "../core/lsn.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -10,7 +10,7 @@ import { readRemovals, recordLogRemoval, recordRemoval } from "./removals.ts";
 import type { Repository } from "./repository.ts";
 import { getSigned } from "./signed.ts";
 
-/** Restore points that were seen here, or that the chain names, and are not there or not what they were. */
+/** Restore points that were seen here, or that the chain names, and that are missing or changed. */
 export async function acknowledgePoints(
   repository: Repository,
   source: string,
@@ -22,7 +22,7 @@ export async function acknowledgePoints(
   const signed = entries.filter(({ point }) => point.unsigned === undefined);
   const present = new Map(signed.map((entry) => [entry.point.id, entry]));
   const seen = memory.points(source);
-  // What an older list of removals said was lost with it: every machine that remembers those points misses them again.
+  // The entries of a lost list of removals are gone, so every machine that remembers those points reports them as missing again.
   const removals = await readRemovals(repository, source).catch(() => undefined);
   memory.seeRevision(removalsName(source), removals?.signedBy === undefined ? undefined : removals.value.revision);
   const lost = new Map(seen.filter(({ id }) => !present.has(id)).map(({ id, name, digest }) => [id, { id, name, sha256: digest }]));
@@ -40,7 +40,7 @@ export async function acknowledgePoints(
   memory.seePoints(source, changed, [...lost.keys()]);
 }
 
-/** Marks count as they are now. */
+/** Accepts the present marks. */
 export async function acknowledgeMarks(repository: Repository, source: string): Promise<void> {
   for (const name of repository.memory.revisions(marksFolder(source)).keys()) {
     const found = await getSigned(repository, "marks", name, marksSchema).catch(() => undefined);
@@ -48,7 +48,7 @@ export async function acknowledgeMarks(repository: Repository, source: string): 
   }
 }
 
-/** The log counts as it is now. */
+/** Accepts the present log. */
 export async function acknowledgeLog(
   repository: Repository,
   source: string,

@@ -30,7 +30,7 @@ async function made(t: Parameters<typeof temporaryRepository>[0]) {
   return { repository, storage, manifest, part, key: { identities: [identity] } };
 }
 
-test("R19 a part comes back as it went in, and the manifest makes it a backup", async (t) => {
+test("R19 a part is read back unchanged, and the manifest makes it a backup", async (t) => {
   const { repository, storage, manifest, part, key } = await made(t);
   assert.equal(await readManifest(repository, place), undefined, "no manifest, no backup");
   await commitManifest(repository, place, manifest);
@@ -42,7 +42,7 @@ test("R19 a part comes back as it went in, and the manifest makes it a backup", 
   assert.equal(Buffer.concat(chunks).toString(), "hello rows");
 });
 
-test("a body that fails leaves no part behind", async (t) => {
+test("a body that fails leaves no part", async (t) => {
   const { storage } = await temporaryRepository(t);
   const { recipient } = await generateIdentity();
   async function* broken(): AsyncIterable<Uint8Array> {
@@ -56,13 +56,13 @@ test("a body that fails leaves no part behind", async (t) => {
   assert.equal(await storage.head(partName("shop", place.folder, "data")), undefined);
 });
 
-test("what an unfinished backup left is removed, and its writer can commit no more", async (t) => {
+test("the remains of an unfinished backup are deleted, and its writer can no longer commit", async (t) => {
   const { repository, storage, manifest } = await made(t);
   assert.equal(await removeUnfinished(repository, place, at), true);
   const left = [];
   for await (const object of storage.list("sources/")) left.push(object.name);
   assert.deepEqual(left, []);
-  // A writer that wakes between the two halves of the removal finds the name taken.
+  // A writer that wakes up between the two halves of the removal finds the name taken.
   await putJson(storage, manifestName("shop", place.folder), { format: 0, abandoned: true });
   await assert.rejects(commitManifest(repository, place, manifest), (error) => isLifeboatError(error, "STORAGE_CONFLICT"));
 });
@@ -79,7 +79,7 @@ test("a backup that was committed before the crash stays", async (t) => {
   assert.deepEqual(folders, []);
 });
 
-test("R20 parts that a lock keeps do not keep the clean-up from ending, and never become a backup", async (t) => {
+test("R20 locked parts do not prevent the end of the clean-up, and never become a backup", async (t) => {
   const { repository, storage, manifest } = await made(t);
   const locked: typeof storage = {
     ...storage,
@@ -94,7 +94,7 @@ test("R20 parts that a lock keeps do not keep the clean-up from ending, and neve
   await assert.rejects(commitManifest(repository, place, manifest), (error) => isLifeboatError(error, "STORAGE_CONFLICT"));
 });
 
-test("a damaged or foreign manifest is an integrity error that names it", async (t) => {
+test("a damaged or foreign manifest causes an integrity error with its name", async (t) => {
   const { repository, storage, manifest } = await made(t);
   const name = manifestName("shop", place.folder);
   const cases: [unknown, RegExp][] = [

@@ -1,4 +1,4 @@
-// Backups as they lie in the storage: sealed parts, the manifest last; reading them back; removing them manifest first.
+// Backups in the storage: sealed parts are written first and the manifest last. A removal deletes the manifest first.
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Manifest, ManifestPart } from "../core/manifest.ts";
@@ -20,13 +20,13 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where a backup lies. */
+/** The location of a backup. */
 export interface BackupPlace {
   readonly source: string;
   readonly folder: string;
 }
 
-/** A part on its way. With `plain`: the bytes are one zstd frame already, and once they have ended it says what they hold. */
+/** A part to store. With `plain`, the bytes are already one zstd frame, and `plain` returns the facts of its content once they have ended. */
 export interface PartToStore {
   readonly name: string;
   readonly content: string;
@@ -34,7 +34,7 @@ export interface PartToStore {
   readonly plain?: (() => ByteFacts) | undefined;
 }
 
-/** Seals the bytes on their way to the storage. When `bytes` throws, nothing is kept under the part's name. */
+/** Seals and stores the bytes. When `bytes` throws, nothing is stored under the part's name. */
 export async function storePart(
   storage: Storage,
   place: BackupPlace,
@@ -44,7 +44,7 @@ export async function storePart(
 ): Promise<ManifestPart> {
   const sealed = part.plain ? sealFrame(part.bytes, part.plain, key) : seal(part.bytes, key, { signal: options.signal });
   const { storageClass, lockUntil, signal } = options;
-  // No condition: the folder's name is this backup's own, and some servers cannot commit large uploads conditionally.
+  // Unconditional, because the folder belongs to this backup and some servers cannot commit large uploads conditionally.
   await storage.put(partName(place.source, place.folder, part.name), sealed.bytes, {
     storageClass,
     lockUntil,
@@ -53,12 +53,12 @@ export async function storePart(
   return { name: part.name, content: part.content, ...sealed.facts() };
 }
 
-/** The stored bytes of a part, as they are. */
+/** Reads the stored bytes of a part. */
 export function readStored(storage: Storage, place: BackupPlace, part: ManifestPart, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   return storage.get(partName(place.source, place.folder, part.name), { signal });
 }
 
-/** The plain bytes of a part. They are proven only once this has ended without throwing: act on nothing before. */
+/** Reads the plain bytes of a part. They are proven only once this has ended without throwing; act on nothing before. */
 export function readPart(
   storage: Storage,
   place: BackupPlace,
@@ -69,7 +69,7 @@ export function readPart(
   return unseal(readStored(storage, place, part, signal), key, { plain: part.plain, stored: part.stored });
 }
 
-/** The act in which a backup comes into being. Returns the digest of its manifest. */
+/** Commits a backup by writing its manifest. Returns the digest of the manifest. */
 export async function commitManifest(repository: Repository, place: BackupPlace, manifest: Manifest, lockUntil?: Date): Promise<string> {
   const name = manifestName(place.source, place.folder);
   const { digest } = await putSigned(repository, "manifest", name, manifest, { ifAbsent: true, lockUntil });
@@ -79,8 +79,8 @@ export async function commitManifest(repository: Repository, place: BackupPlace,
 }
 
 /**
- * Reads a manifest and who signed it; undefined where there is none, which means: no backup. INTEGRITY: it is not a valid manifest, or
- * it is that of another backup: a folder that was copied, or given another date.
+ * Reads a manifest and its signer. Undefined: there is none, and so no backup. Throws INTEGRITY for an invalid manifest, or for that of
+ * another backup, such as a folder that was copied or renamed to another date.
  */
 export async function readManifest(
   repository: Repository,
@@ -94,13 +94,13 @@ export async function readManifest(
   });
   if (found === undefined) return undefined;
   const { source, id, kind, snapshotAt, startedAt } = found.value;
-  // The folder's name has the instant that was known when the backup began.
+  // The folder's name contains the instant at which the backup began.
   const stamps = [snapshotAt, startedAt].map((at) => backupFolderName(new Date(at), kind, id));
   if (source === place.source && stamps.includes(place.folder)) return found;
   throw new LifeboatError("INTEGRITY", `${name} is damaged: it belongs to another backup`);
 }
 
-/** What a clean-up puts in place of a manifest, so that a writer that only seemed dead can no longer commit. */
+/** The content that a clean-up writes in place of a manifest, so that a writer that only seemed dead can no longer commit. */
 const ABANDONED = { format: 0, abandoned: true } as const;
 
 async function isAbandoned(storage: Storage, name: string, signal: AbortSignal | undefined): Promise<boolean> {
@@ -113,7 +113,7 @@ async function isAbandoned(storage: Storage, name: string, signal: AbortSignal |
   }
 }
 
-/** Folders of backups, begun ones included: only a manifest makes them a backup. */
+/** Lists the folders of backups, including unfinished ones. Only a manifest makes a folder a backup. */
 export async function* listBackupFolders(storage: Storage, source: string): AsyncIterable<string> {
   for await (const folder of storage.listFolders(backupsFolder(source))) {
     if (idOfFolder(folder) !== undefined) yield folder;
@@ -121,8 +121,8 @@ export async function* listBackupFolders(storage: Storage, source: string): Asyn
 }
 
 /**
- * Sources that have anything in this repository, whether the configuration still names them or not. A bucket with versions may list
- * folders of which nothing is left: they are looked into.
+ * Lists the sources with objects in this repository, including those no longer in the configuration. A versioned bucket may list folders
+ * without objects, so each folder is examined.
  */
 export async function listStoredSources(storage: Storage): Promise<string[]> {
   const sources: string[] = [];
@@ -138,8 +138,8 @@ async function holdsAnything(storage: Storage, prefix: string): Promise<boolean>
 }
 
 /**
- * Removes a backup: manifest first, so that from the first moment on nothing takes it for one. That it was removed on purpose is
- * written down before; on a storage that is full, as soon as there is room.
+ * Deletes a backup, the manifest first, so that from then on it does not count as one. The removal is recorded before; on a full storage,
+ * as soon as there is room.
  */
 export async function removeBackup(repository: Repository, place: BackupPlace, clock: Pick<Clock, "now">, reason?: string): Promise<void> {
   const { storage } = repository;
@@ -165,9 +165,9 @@ export async function removeBackup(repository: Repository, place: BackupPlace, c
 }
 
 /**
- * Removes what a backup that never came to be has left. When its manifest is there after all (the crash came after the
- * commit), the backup is whole and stays: returns false. Parts that are locked stay until somebody removes them, and so does what says
- * that they are no backup: a lock must not keep the next backup from being made.
+ * Deletes the remains of an unfinished backup. Returns false when its manifest exists (the crash came after the commit), because the
+ * backup is then complete and stays. Locked parts stay until they are deleted by hand, as does the object that marks them as not being a
+ * backup, because a lock must not prevent the next backup.
  */
 export async function removeUnfinished({ storage }: Repository, place: BackupPlace, now: Date): Promise<boolean> {
   const name = manifestName(place.source, place.folder);

@@ -17,7 +17,7 @@ function manifestOf(n: number): { place: { source: string; folder: string }; man
   return { place: { source: "shop", folder: backupFolderName(at, "full", id) }, manifest };
 }
 
-test("R2 the catalog shows what the storage has, and may be deleted or damaged at any moment", async (t) => {
+test("R2 the catalog matches the storage, and may be deleted or damaged at any time", async (t) => {
   const repository = await temporaryRepository(t);
   const state = await temporaryDirectory(t);
   const made = [1, 2, 3].map(manifestOf);
@@ -34,15 +34,15 @@ test("R2 the catalog shows what the storage has, and may be deleted or damaged a
   assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"]);
   assert.deepEqual(await names(), ["backup-1", "backup-2", "backup-3"], "the second time from the cache");
   await removeBackup(repository, (made[1] as (typeof made)[0]).place, { now: () => new Date(0) });
-  assert.deepEqual(await names(), ["backup-1", "backup-3"], "what is gone is gone");
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "a deleted backup is not listed");
   await rm(file);
   assert.deepEqual(await names(), ["backup-1", "backup-3"], "deleted and rebuilt");
-  await writeFile(file, "this is no database");
-  assert.deepEqual(await names(), ["backup-1", "backup-3"], "damaged: read from the storage this time");
-  assert.deepEqual(await names(), ["backup-1", "backup-3"], "and rebuilt the next");
+  await writeFile(file, "this is not a database");
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "damaged: this time read from the storage");
+  assert.deepEqual(await names(), ["backup-1", "backup-3"], "and rebuilt the next time");
 });
 
-test("marks of restore points are seen as soon as they are written", async (t) => {
+test("marks of restore points are visible as soon as they are written", async (t) => {
   const repository = await temporaryRepository(t);
   const { place, manifest } = manifestOf(1);
   await commitManifest(repository, place, manifest);
@@ -54,14 +54,14 @@ test("marks of restore points are seen as soon as they are written", async (t) =
   await mark(repository, "shop", manifest.id, { hold: { by: "ann", at, reason: "audit" } });
   assert.deepEqual((await point())?.hold, { by: "ann", at, reason: "audit" });
   await mark(repository, "shop", manifest.id, { verifiedAt: at });
-  assert.deepEqual((await point())?.hold?.by, "ann", "one mark leaves the others");
+  assert.deepEqual((await point())?.hold?.by, "ann", "one mark does not change the others");
   assert.deepEqual((await point())?.verifiedAt, at);
   await mark(repository, "shop", manifest.id, { hold: undefined });
   assert.equal((await point())?.hold, undefined);
   assert.deepEqual((await point())?.verifiedAt, at);
 });
 
-test("a damaged manifest is named, and hides no other backup; one that is being removed is none", async (t) => {
+test("a damaged manifest is named and hides no other backup; one being deleted does not count", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage } = repository;
   const made = [1, 2, 3].map(manifestOf);
@@ -80,7 +80,7 @@ test("a damaged manifest is named, and hides no other backup; one that is being 
   assert.ok(unreadable[0]?.message.includes(nameOf(1)), unreadable[0]?.message);
 });
 
-test("R56 a repository id that is a path makes the catalog touch no file of others", async (t) => {
+test("R56 a repository id that is a path does not make the catalog touch other files", async (t) => {
   const repository = await temporaryRepository(t);
   const directory = await temporaryDirectory(t);
   const state = join(directory, "state");
@@ -99,7 +99,7 @@ test("R56 a repository id that is a path makes the catalog touch no file of othe
   }
 });
 
-test("R33 what another process writes or removes during a look is not taken for lost", async (t) => {
+test("R33 objects that another process writes or deletes during a listing are not reported as lost", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage } = repository;
   const commit = async ({ place, manifest }: ReturnType<typeof manifestOf>): Promise<void> => {

@@ -1,5 +1,5 @@
-// The catalog: a local SQLite cache of manifests and marks, so that listing ten thousand backups reads only what is new.
-// It may be deleted at any moment; whatever is wrong with it, it is thrown away and rebuilt from the storage.
+// The catalog: a local SQLite cache of manifests and marks, so that listing ten thousand backups reads only new ones. It can be deleted
+// at any time. A damaged catalog is discarded and rebuilt from the storage.
 import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -25,22 +25,22 @@ const IN_MEMORY = ":memory:";
 export interface CatalogEntry {
   readonly folder: string;
   readonly manifest: Manifest;
-  /** SHA-256 of the manifest's bytes. */
+  /** The SHA-256 of the manifest's bytes. */
   readonly digest: string;
   readonly point: RestorePoint;
 }
 
 export interface Catalog {
-  /** Every backup of the source as the storage has it now, oldest first; unsigned ones among them, which say so. */
+  /** Returns every backup of the source that is in the storage now, oldest first, including unsigned ones, which are marked. */
   entries(source: string, signal?: AbortSignal): Promise<CatalogEntry[]>;
-  /** What the last `entries` of the source found wrong with what is stored. One object that is damaged hides no other. */
+  /** Returns the flaws of stored objects that the last `entries` of the source found. A damaged object does not hide others. */
   flaws(source: string): readonly HealthReason[];
-  /** The log archive of the source as the storage has it now. */
+  /** Returns the log archive of the source that is in the storage now. */
   log(source: string, signal?: AbortSignal): Promise<StoredLog>;
   close(): void;
 }
 
-/** Opens the catalog of a repository under a directory of local state, e.g. `~/.local/state/lifeboat`. */
+/** Opens the catalog of a repository in a directory for local state, such as `~/.local/state/lifeboat`. */
 export function openCatalog(repository: Repository, stateDirectory: string): Catalog {
   const open = (path: string): DatabaseSync => {
     const opened = openDatabase(path);
@@ -54,7 +54,7 @@ export function openCatalog(repository: Repository, stateDirectory: string): Cat
       return await read();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_SQLITE_ERROR") throw error;
-      database = open(IN_MEMORY); // damaged, locked or on a full disk: this once without it
+      database = open(IN_MEMORY); // damaged, locked or on a full disk: this run works without it
       return read();
     }
   };
@@ -75,7 +75,7 @@ export function openCatalog(repository: Repository, stateDirectory: string): Cat
   };
 }
 
-/** The repository's id comes from the storage: what is not a plain word names no file, and a link or directory is not ours to open. */
+/** The repository's id comes from the storage, so only a plain word becomes a file name, and a link or directory is not opened. */
 function catalogFile(id: string, stateDirectory: string): string {
   if (!/^[0-9A-Za-z]{1,64}$/.test(id)) return IN_MEMORY;
   const path = join(stateDirectory, `catalog-${id}.sqlite`);
@@ -84,7 +84,7 @@ function catalogFile(id: string, stateDirectory: string): string {
 
 const filesOf = (path: string): string[] => ["", "-wal", "-shm"].map((suffix) => `${path}${suffix}`);
 
-/** Whether a catalog may lie there: nothing is there yet, or a regular file. */
+/** Tells whether a catalog may be at the path: nothing exists there yet, or a regular file. */
 function isOurs(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
 }
@@ -101,14 +101,14 @@ function openDatabase(path: string): DatabaseSync {
   } catch (error) {
     if (path === IN_MEMORY) throw error;
     for (const file of filesOf(path)) if (isOurs(file)) rmSync(file, { force: true });
-    return openDatabase(IN_MEMORY); // the next start makes a new file
+    return openDatabase(IN_MEMORY); // the next run creates a new file
   }
 }
 
-/** What a backup, a hold or an expiry of another process can look like when it comes in between the listings of one look. */
+/** Flaws that a concurrent backup, hold or expiry of another process can cause when it runs between the listings of one read. */
 const IN_MOTION: ReadonlySet<HealthReason["code"]> = new Set(["POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "MARKS_ROLLED_BACK"]);
 
-/** What this machine had seen before the look: what another process writes and remembers meanwhile is not missing from an older listing. */
+/** The memory of this machine before the read. Points that another process adds meanwhile are then not missing from an older listing. */
 function asRemembered(repository: Repository, source: string): Repository {
   const { memory } = repository;
   const points = memory.points(source);
@@ -133,7 +133,7 @@ async function readEntries(
     () => list(repository, backupsFolder(source), signal),
     () => readSourceRemovals(repository, source, unreadable, signal),
   ] as const;
-  // Marks go after their point, and a point after it was noted as removed: in this order nothing that is on its way looks lost.
+  // Marks are deleted after their point, and a point after its removal was recorded. In this order a removal in progress looks no different.
   const inOrder = async () => [await gather[0](), await gather[1](), await gather[2]()] as const;
   const [listedMarks, listing, removals] = await (how === "in order" ? inOrder() : Promise.all([gather[0](), gather[1](), gather[2]()]));
   const folderOf = (name: string): string => name.slice(backupsFolder(source).length, -"/manifest.json".length);
@@ -181,7 +181,7 @@ async function list({ storage }: Repository, prefix: string, signal: AbortSignal
 const listedAs = (listing: Listing, form: RegExp) =>
   [...listing.objects.keys()].filter((name) => form.test(name)).flatMap((name) => listing.of(name) ?? []);
 
-/** Marks under the name of another point would speak for it. */
+/** Refuses marks that are stored under the name of another point. */
 function assertMarksOf(found: Signed<MarksRecord>, name: string, source: string): Signed<MarksRecord> {
   if (found.value.source === source && name === `${marksFolder(source)}${found.value.id}.json`) return found;
   throw new LifeboatError("INTEGRITY", `${name} is damaged: it belongs to another restore point`);

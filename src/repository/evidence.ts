@@ -1,4 +1,4 @@
-// Evidence: what a drill or a restore found, filed beside the backups as JSON for machines and Markdown for people.
+// Evidence: the findings of a drill or a restore, stored beside the backups as JSON for machines and Markdown for people.
 
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
@@ -15,7 +15,7 @@ import { getSigned, putSigned } from "./signed.ts";
 
 export interface Evidence {
   readonly format: 1;
-  /** The job's id. */
+  /** The id of the job. */
   readonly id: string;
   readonly verb: "drill" | "restore";
   readonly source: string;
@@ -23,7 +23,7 @@ export interface Evidence {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly point: { readonly id: string; readonly name: string; readonly snapshotAt: string };
-  /** Where it was restored to, in words; never a secret. */
+  /** Where it was restored to, in words, without secrets. */
   readonly target: string;
   readonly steps: readonly JobStep[];
   readonly checks: readonly Check[];
@@ -31,11 +31,11 @@ export interface Evidence {
   readonly reasons: readonly string[];
   readonly objective: Objective;
   readonly achieved: Achieved;
-  /** The drill of the configuration that it was done for, and what this run of it is called; absent: a person asked for it. */
+  /** The configured drill, and the name of this run. Absent: a user started it. */
   readonly plan?: { readonly name: string; readonly run: string } | undefined;
-  /** Anything a reader must know to weigh the figures. */
+  /** Facts that a reader requires to interpret the figures. */
   readonly remarks: readonly string[];
-  /** SHA-256 of the report beside it. */
+  /** The SHA-256 of the report beside it. */
   readonly report: string;
 }
 
@@ -75,13 +75,13 @@ export const evidenceSchema: Schema<Evidence> = z.looseObject({
 
 export interface Filed {
   readonly evidence: Evidence;
-  /** Name of the JSON object in the repository. */
+  /** The name of the JSON object in the repository. */
   readonly filed: string;
 }
 
 /**
- * Files the evidence; the report first, so that evidence that is there is whole. Signed where this machine has a writer key: without
- * a signature it is a note that proves nothing.
+ * Stores the evidence, the report first, so that existing evidence is complete. It is signed where this machine has a writer key. Without
+ * a signature it proves nothing.
  */
 export async function fileEvidence(repository: Repository, evidence: Omit<Evidence, "report">, report: string): Promise<Filed> {
   const { source, id } = evidence;
@@ -93,15 +93,15 @@ export async function fileEvidence(repository: Repository, evidence: Omit<Eviden
   return { evidence: whole, filed: name };
 }
 
-/** The newest of `evidenceOf`, or undefined. */
+/** Returns the newest of `evidenceOf`, or undefined. */
 export async function lastEvidence(...wanted: Parameters<typeof evidenceOf>): Promise<Evidence | undefined> {
   for await (const evidence of evidenceOf(...wanted)) return evidence;
   return undefined;
 }
 
 /**
- * Evidence of a source, newest first, that a trusted key has signed. What cannot be read, or is not signed, is named with
- * `onFlaw` and passed over. So is what was filed later than `until`: a clock was wrong, and it must not hide what was found since.
+ * Yields the evidence of a source that a trusted key signed, newest first. Unreadable and unsigned evidence is reported to `onFlaw` and
+ * skipped. So is evidence later than `until`: it has the time of a wrong clock and must not hide later findings.
  */
 export async function* evidenceOf(
   repository: Repository,

@@ -1,6 +1,5 @@
-// The fields that stored objects are made of. Each object has its schema beside its type: the one place where what comes out of a
-// storage becomes a value. What a schema does not know is kept, for newer versions only ever add; what it knows must be right, in
-// form and in size.
+// The fields of stored objects. The schema of an object is beside its type; it is the only place where stored bytes become a value.
+// Unknown fields are kept, because newer versions only add fields. Known fields must be valid in form and in size.
 import * as z from "zod/mini";
 
 export type Schema<T> = Pick<z.ZodMiniType<T>, "safeParse">;
@@ -19,7 +18,7 @@ export const list = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.
 export const count = z.number().check(z.int(), z.minimum(0));
 export const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 export const id = z.string().check(z.regex(/^[0-9a-z]{1,40}$/));
-/** What stands between the slashes of an object's name. */
+/** A segment of an object's name, between slashes. */
 export const segment = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/));
 export const instant = z.string().check(
   z.regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$/),
@@ -31,7 +30,7 @@ export const omission = z.looseObject({ kind: word, object: prose, reason: prose
 export const step = z.looseObject({ name: word, startedAt: instant, ms: maybe(z.number()) });
 export const hold = z.looseObject({ by: word, at: instant, reason: maybe(prose) });
 
-/** What belongs to each name, whatever the names are: `z.record` drops one that is called `__proto__`, and so may a source's table be. */
+/** A record with any keys. `z.record` drops `__proto__`, which can be the name of a table. */
 export const named = <T>(item: z.ZodMiniType<T>) =>
   z.custom<Readonly<Record<string, T>>>(
     (value) =>
@@ -41,5 +40,5 @@ export const named = <T>(item: z.ZodMiniType<T>) =>
       Object.values(value).every((one) => item.safeParse(one).success),
     "is not a valid list of names",
   );
-/** Where a resource is found again. */
+/** The locator of a resource. */
 export const locator = z.record(z.string().check(z.maxLength(SHORT)), prose);

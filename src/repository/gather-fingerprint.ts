@@ -1,4 +1,4 @@
-// The plain bytes of a fingerprint part, read as what they are. They come out of a storage: nothing in them is taken for granted.
+// Parses the plain bytes of a fingerprint part. They come from a storage, so all of them are validated.
 import * as z from "zod/mini";
 import { LifeboatError } from "../core/errors.ts";
 import type { Fingerprint } from "../core/fingerprint.ts";
@@ -6,7 +6,7 @@ import { count, maybe, named, omission, prose, type Schema, word } from "./field
 
 const tableFacts = z.looseObject({ rows: z.number(), digest: z.nullable(prose) });
 
-/** The plain bytes of a fingerprint part. Names of objects are the source's own. */
+/** The schema of a fingerprint part. Names of objects are those of the source. */
 export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
   algorithm: word,
   scope: z.looseObject({ kind: z.enum(["full", "data", "schema", "tables"]), tables: maybe(z.array(z.string())) }),
@@ -19,7 +19,7 @@ export const fingerprintSchema: Schema<Fingerprint> = z.looseObject({
   unhashed: z.array(omission),
 });
 
-/** INTEGRITY: the bytes are not a fingerprint. */
+/** Throws INTEGRITY when the bytes are not a valid fingerprint. */
 export async function gatherFingerprint(bytes: AsyncIterable<Uint8Array>): Promise<Fingerprint> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of bytes) chunks.push(chunk);

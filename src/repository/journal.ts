@@ -1,4 +1,4 @@
-// Job journals: what a job was about to do, written before it does it, so that a crash leaves nothing unknown.
+// Job journals: each effect of a job is recorded before it happens, so that a crash leaves nothing unknown.
 import * as z from "zod/mini";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -16,7 +16,7 @@ export type JobState = "running" | "done" | "failed";
 export interface JobStep {
   readonly name: string;
   readonly startedAt: string;
-  /** Wall time by a clock that never steps back; absent while the step runs, or when a crash ended it. */
+  /** The duration by a monotonic clock. Absent while the step runs, or when a crash ended it. */
   ms?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface JobRecord {
   readonly steps: JobStep[];
   readonly resources: DeclaredResource[];
   error?: { readonly code: string; readonly message: string } | undefined;
-  /** What the job made: a restore point's id, a verdict. */
+  /** The result of the job, such as a restore point's id or a verdict. */
   result?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -65,13 +65,13 @@ export const jobSchema: Schema<JobRecord> = z.looseObject({
   result: maybe(z.record(z.string(), z.unknown())),
 });
 
-/** A journal being written. Writes are in order; each is complete before the promise resolves. */
+/** A journal being written. Writes are ordered; each is complete before its promise resolves. */
 export class Journal {
   readonly name: string;
   readonly record: JobRecord;
-  /** Who signed what was found; absent: no trusted key did, and nothing in it may be acted upon. A journal of our own has our key. */
+  /** The signer of an opened journal. Absent: no trusted key signed it, and it must not be acted upon. A new journal has the writer's key. */
   readonly signedBy: TrustedKey | undefined;
-  /** Asked when a write fails: where the journal goes on, whole; undefined: nowhere, and the write has failed. */
+  /** Called when a write fails. Returns the storage where the whole journal continues. Undefined: none, and the write fails. */
   elsewhere?: (error: unknown) => Promise<Repository | undefined>;
   #repository: Repository;
   readonly #clock: Clock;
@@ -93,7 +93,7 @@ export class Journal {
     this.signedBy = found === undefined ? repository.trust.writer?.publicKey : found.signedBy;
   }
 
-  /** Where a job's journal will lie; a lease names it before it exists. */
+  /** Returns the name of a job's journal. A lease contains it before the journal exists. */
   static prepare(repository: Repository, clock: Clock, job: { id: string; verb: string; source: string; lifeboat: string }): Journal {
     const startedAt = clock.now();
     const record: JobRecord = {
@@ -109,8 +109,8 @@ export class Journal {
   }
 
   /**
-   * Opens a journal that another process left. Undefined when its lease was taken but nothing had been written yet. INTEGRITY: it is
-   * damaged, or it is not the journal of the job that its name says.
+   * Opens a journal that another process left. Undefined: its lease was acquired but nothing was written yet. Throws INTEGRITY when it is
+   * damaged, or is not the journal of the job in its name.
    */
   static async reopen(repository: Repository, clock: Clock, name: string): Promise<Journal | undefined> {
     const facts = await repository.storage.head(name);
@@ -120,7 +120,7 @@ export class Journal {
     return new Journal(repository, clock, name, found.value, { etag: facts.etag, digest: found.digest, signedBy: found.signedBy });
   }
 
-  /** Writes the record as it is now. Another writer of the same journal makes this fail: there is only ever one. */
+  /** Writes the present record. Fails when another process wrote the same journal, which has only one writer. */
   write(): Promise<void> {
     const next = this.#queue.then(async () => {
       try {
@@ -132,11 +132,11 @@ export class Journal {
         await this.#put();
       }
     });
-    this.#queue = next.catch(() => undefined); // the caller of this write learns of its failure; later writes try anew
+    this.#queue = next.catch(() => undefined); // the caller of this write receives its failure; later writes try again
     return next;
   }
 
-  /** The next write, and all that follow, go there. */
+  /** Redirects all further writes. */
   moveTo(place: Repository): void {
     if (place === this.#repository) return;
     this.#repository = place;
@@ -148,7 +148,7 @@ export class Journal {
     this.#stored = await putSigned(this.#repository, "job", this.name, this.record, condition);
   }
 
-  /** Runs one step of the job; its time is the measured one. */
+  /** Runs one step of the job and measures its duration. */
   async step<T>(name: string, run: () => Promise<T>): Promise<T> {
     const step: JobStep = { name, startedAt: this.#clock.now().toISOString() };
     this.record.steps.push(step);
@@ -161,7 +161,7 @@ export class Journal {
     }
   }
 
-  /** Written down before the thing is made. */
+  /** Declares a resource before it is created. */
   async declare(resource: Resource): Promise<void> {
     this.record.resources.push({ ...resource, declaredAt: this.#clock.now().toISOString() });
     await this.write();
@@ -194,15 +194,15 @@ export class Journal {
   }
 }
 
-/** A journal under the name of another job would have that job's clean-up act on what is not its own. */
+/** Refuses a journal under the name of another job, whose clean-up would act on resources of that job. */
 function refuseOther({ id }: JobRecord, name: string): void {
   if (name.endsWith(`/${id}.json`)) return;
   throw new LifeboatError("INTEGRITY", `${name} is the journal of another job`);
 }
 
 /**
- * Journals of jobs begun at or after the instant, newest first; only the days that are asked for are read. One that cannot be read,
- * or that no trusted key has signed, is named with `onFlaw` and left out.
+ * Yields the journals of jobs begun at or after the instant, newest first. Only the requested days are read. Unreadable and unsigned
+ * journals are reported to `onFlaw` and skipped.
  */
 export async function* jobsSince(
   repository: Repository,

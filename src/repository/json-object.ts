@@ -1,20 +1,19 @@
-// Small JSON objects in a storage: written readable, read with a bound and through a schema, with a clear message when they are
-// not what they should be.
+// Small JSON objects in a storage: written indented, read with a size limit and a schema, with a clear message when they are invalid.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { ObjectInfo, PutOptions, Storage } from "../ports/storage.ts";
 import type { Schema } from "./fields.ts";
 
 const LIMIT_BYTES = 32 * 1024 * 1024;
 
-/** Indented JSON with a final newline. */
+/** Serialises a value as indented JSON with a final newline. */
 export const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 
-/** Writes a value that needs no signature. */
+/** Writes a value that requires no signature. */
 export async function putJson(storage: Storage, name: string, value: unknown, options: PutOptions = {}): Promise<ObjectInfo> {
   return storage.put(name, encodeJson(value), options);
 }
 
-/** The bytes of a small object; undefined when there is none. INTEGRITY: it is larger than `limitBytes`. */
+/** Reads the bytes of a small object. Undefined: there is none. Throws INTEGRITY when it is larger than `limitBytes`. */
 export async function getBytes(
   storage: Storage,
   name: string,
@@ -37,13 +36,13 @@ export async function getBytes(
   return Buffer.concat(chunks);
 }
 
-/** Reads an object that needs no signature; undefined when there is none. INTEGRITY, FORMAT_UNKNOWN. */
+/** Reads an object that requires no signature. Undefined: there is none. Throws INTEGRITY, FORMAT_UNKNOWN. */
 export async function getJson<T>(storage: Storage, name: string, schema: Schema<T>, signal?: AbortSignal): Promise<T | undefined> {
   const bytes = await getBytes(storage, name, signal);
   return bytes === undefined ? undefined : parseObject(storage, name, bytes, schema);
 }
 
-/** INTEGRITY with the object and the place in it named; FORMAT_UNKNOWN for one of a newer version. */
+/** Parses an object. Throws INTEGRITY with the object and the place in it, FORMAT_UNKNOWN for an object of a newer version. */
 export function parseObject<T>(storage: Storage, name: string, bytes: Uint8Array, schema: Schema<T>): T {
   const damaged = (why: string, cause?: unknown): LifeboatError =>
     new LifeboatError("INTEGRITY", `${name} in ${storage.url} is damaged: ${why}`, { cause });
@@ -61,5 +60,5 @@ export function parseObject<T>(storage: Storage, name: string, bytes: Uint8Array
   const read = schema.safeParse(value);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
-  throw damaged(`${issue?.path.join(".") || "it"}: ${issue?.message ?? "not what it should be"}`);
+  throw damaged(`${issue?.path.join(".") || "it"}: ${issue?.message ?? "it is not valid"}`);
 }

@@ -1,9 +1,9 @@
-// Where everything lies in a repository, format 1. docs/format.md describes the same for a reader without this code.
+// The layout of a repository, format 1. docs/format.md describes it for a reader without this code.
 
 export const IDENTITY_FILE = "lifeboat.json";
 export const LEASES = "leases/";
 
-/** `20261121T031500Z`: an instant that sorts as a name. */
+/** Formats an instant as a sortable name: `20261121T031500Z`. */
 export function utcStamp(at: Date): string {
   return at
     .toISOString()
@@ -15,37 +15,37 @@ export const sourcesFolder = "sources/";
 export const backupsFolder = (source: string): string => `sources/${source}/backups/`;
 export const backupFolderName = (at: Date, kind: string, id: string): string => `${utcStamp(at)}-${kind}-${id}`;
 
-/** Objects of one backup, given its folder's name. */
+/** The objects of one backup, by the name of its folder. */
 export const backupFolder = (source: string, folder: string): string => `${backupsFolder(source)}${folder}/`;
 export const partName = (source: string, folder: string, part: string): string => `${backupFolder(source, folder)}${part}.zst.age`;
 export const manifestName = (source: string, folder: string): string => `${backupFolder(source, folder)}manifest.json`;
 
-/** The id at the end of a backup folder's name, or undefined when the name is not one of ours. */
+/** Returns the id at the end of a backup folder's name. Undefined: it is not a name of a backup folder. */
 export function idOfFolder(folder: string): string | undefined {
   return /^\d{8}T\d{6}Z-[a-z]+-([0-9a-z]+)$/.exec(folder)?.[1];
 }
 
-// Marks lie beside the backups, not inside: a manifest never changes, and listing marks stays cheap.
+// Marks are stored beside the backups, not in them, so that a manifest never changes and listing marks stays cheap.
 export const marksFolder = (source: string): string => `sources/${source}/marks/`;
 export const markName = (source: string, id: string): string => `${marksFolder(source)}${id}.json`;
 
-/** What was removed of a source on purpose. */
+/** The intended removals of a source. */
 export const removalsName = (source: string): string => `sources/${source}/removed.json`;
 
 /** The log archive of a source: `<timeline>/<segment>.zst.age`, and `<segment>.json` beside it, written last. */
 export const logFolder = (source: string): string => `sources/${source}/log/`;
 
 /**
- * Objects of one file of the log. The stem is the file's own name (`000000010000000000000042`, `00000002.history`), or
- * `<segment>.partial-<bytes filled, 8 hex>` for a segment that is not full yet.
+ * The objects of one file of the log. The stem is the name of the file (`000000010000000000000042`, `00000002.history`), or
+ * `<segment>.partial-<filled bytes, 8 hex>` for a partial segment.
  */
 export const logName = (source: string, timeline: number, stem: string, suffix: "zst.age" | "json" | "damaged.json"): string =>
   `${logFolder(source)}${timeline.toString(16).toUpperCase().padStart(8, "0")}/${stem}.${suffix}`;
 
-/** What we know of points that the provider holds: who made one, why, until when. */
+/** The records of a provider's snapshots: their maker, reason and expiry. */
 export const snapshotsFolder = (source: string): string => `sources/${source}/snapshots/`;
 export const snapshotRecordName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.json`;
-/** What the data of a snapshot was equal to when it was made, sealed. */
+/** The sealed fingerprint of a snapshot's data, taken when it was made. */
 export const snapshotFingerprintName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.fingerprint.zst.age`;
 
 export const jobsFolder = "jobs/";

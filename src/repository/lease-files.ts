@@ -1,7 +1,7 @@
-// What lies under leases/: each file is read on its own, through a schema, and one that is not a valid lease is named and passed over.
+// The files under leases/. Each is read independently and validated; an invalid one is reported and skipped.
 //
-// Silence is measured by the storage's clock alone, between two of its own stamps: what a lease says of its end is information for
-// people, and clocks of machines that differ neither keep a dead job alive nor end a living one.
+// The time since the last renewal is measured between two timestamps of the storage's clock. The expiry in a lease is only information
+// for people, so that clock skew between machines neither keeps a dead job alive nor ends a live one.
 import * as z from "zod/mini";
 import { isLifeboatError } from "../core/errors.ts";
 import type { ObjectInfo } from "../ports/storage.ts";
@@ -13,31 +13,31 @@ import { readAll } from "./read-all.ts";
 import type { Repository } from "./repository.ts";
 
 export const LEASE_TERM_MS = 60_000;
-/** Beyond the term, for stamps in whole seconds, slow writes, and servers of one storage whose clocks differ. */
+/** Added to the term, for timestamps in whole seconds, slow writes, and clock skew between the servers of one storage. */
 const TOLERANCE_MS = 30_000;
-/** Far more than any lease has. What is larger is not read. */
+/** Far more than any lease has. A larger file is not read. */
 const LIMIT_BYTES = 64 * 1024;
-/** What `check` tries the storage with; one that is old was left by a kill. */
+/** The file that `check` writes to test the storage. An old one was left by a killed process. */
 const PROBE = /^check-[0-9a-f]{16}\.txt$/;
 
 const leaseSchema = z
   .object({
     job: id,
-    /** Name of the job's journal in the repository. */
+    /** The name of the job's journal in the repository. */
     journal: z.string(),
     verb: z.string().check(z.regex(/^[a-z][a-z-]{0,31}$/)),
     source: segment,
-    /** Restore point in use, or being removed by `expire`. */
+    /** The restore point in use, or being deleted by `expire`. */
     point: maybe(word),
     owner: ownerSchema,
     acquiredAt: instant,
-    /** By the holder's own clock, when it will have fallen silent unless it renews the lease. */
+    /** The expiry unless the lease is renewed, by the holder's clock. */
     expiresAt: instant,
-    /** The holder is done, and its storage lets it remove nothing. */
+    /** The holder is done but its storage refuses to delete. */
     releasedAt: maybe(instant),
-    /** The holder gave up, and left things to be cleaned up. */
+    /** The holder gave up and left resources to clean up. */
     abandonedAt: maybe(instant),
-    /** That the writer of this machine wrote what it says of its owner. */
+    /** The proof that the writer of this machine wrote the owner. */
     proof: maybe(z.string().check(z.maxLength(64))),
   })
   .check(
@@ -50,18 +50,18 @@ const leaseSchema = z
 
 export type LeaseRecord = Readonly<z.infer<typeof leaseSchema>>;
 
-/** A lease as it lies in the storage. */
+/** A stored lease. */
 export interface FoundLease {
   readonly name: string;
   readonly etag: string;
-  /** When the storage last saw it written, by its own clock. */
+  /** When the storage last received it, by the storage's clock. */
   readonly renewedAt: Date;
   readonly record: LeaseRecord;
 }
 
-/** A file among the leases that is not a valid one. */
+/** A file among the leases that is not a valid lease. */
 export interface LeaseFlaw {
-  /** Name of the object. */
+  /** The name of the object. */
   readonly name: string;
   readonly etag: string;
   readonly writtenAt: Date;
@@ -70,24 +70,24 @@ export interface LeaseFlaw {
 }
 
 export interface Leases {
-  /** The storage's present, by the clock that stamped the leases. */
+  /** The storage's present, by the clock that set the timestamps of the leases. */
   readonly at: Date;
   readonly leases: readonly FoundLease[];
   readonly flaws: readonly LeaseFlaw[];
-  /** Of the leases, what is over and could not be removed by its holder. */
+  /** The ended leases that their holders could not delete. */
   readonly leftovers: readonly string[];
 }
 
-/** Jobs whose leases this process keeps: of its own leases, all others were left behind. */
+/** The jobs whose leases this process renews. All other leases of this process were left behind. */
 export const keepers = new Set<{ readonly job: string }>();
 
-/** The lease of an object. */
+/** Returns the name of the lease in an object. */
 export const nameOf = (object: string): string => object.slice(LEASES.length).replace(/\.json$/, "");
 
-/** Codes of a storage that may answer later: these say nothing of the file. */
+/** Error codes of a storage that may answer later. They say nothing about the file. */
 const PASSING: ReadonlySet<string> = new Set(["STORAGE_UNREACHABLE", "STORAGE_TIMEOUT", "CANCELLED"]);
 
-/** The lease, or what is wrong with it; undefined: it is gone. */
+/** Reads a lease, or returns its flaw. Undefined: it no longer exists. */
 export async function readLease(
   { storage }: Repository,
   info: ObjectInfo,
@@ -95,7 +95,7 @@ export async function readLease(
 ): Promise<FoundLease | LeaseFlaw | undefined> {
   const { name, etag, sizeBytes, modifiedAt } = info;
   const flaw = (why: string): LeaseFlaw => ({ name, etag, writtenAt: modifiedAt, message: `${name} is not a valid lease: ${why}` });
-  if (!name.endsWith(".json")) return flaw("its name is not one of ours");
+  if (!name.endsWith(".json")) return flaw("its name is not that of a lease");
   if (sizeBytes > LIMIT_BYTES) return flaw(`it has ${sizeBytes} bytes`);
   try {
     const record = await getJson(storage, name, leaseSchema, signal);
@@ -106,7 +106,7 @@ export async function readLease(
   }
 }
 
-/** Every lease there is, and everything else among them. Jobs that run, and jobs that died, are exactly those that hold one. */
+/** Lists all leases, and other files among them. Exactly the running and the dead jobs hold a lease. */
 export async function listLeases(repository: Repository, signal?: AbortSignal): Promise<Leases> {
   const { storage } = repository;
   const infos: ObjectInfo[] = [];
@@ -130,12 +130,12 @@ export async function listLeases(repository: Repository, signal?: AbortSignal): 
   return { at, leases: leases.sort(byName), flaws: flaws.sort(byName), leftovers: leftovers.sort() };
 }
 
-/** Whether no heartbeat has written it for a lease's term. Both instants are the storage's; a stamp of the future is no silence. */
+/** Tells whether the lease was not renewed for its term. Both instants are from the storage. A timestamp in the future does not count. */
 export const isSilent = (writtenAt: Date, at: Date): boolean => at.getTime() - writtenAt.getTime() > LEASE_TERM_MS + TOLERANCE_MS;
 
 /**
- * Whether the holder is gone: its process is, or it has been silent for longer than its term. A process that certainly lives is
- * never given up, however long its storage has not heard of it.
+ * Tells whether the holder is gone: its process has ended, or the lease was not renewed for longer than its term. A process that
+ * certainly runs never counts as gone, even without renewals.
  */
 export function isAbandoned(repository: Repository, { record, renewedAt }: FoundLease, at: Date): boolean {
   const life = lifeOfJob(record);
@@ -144,19 +144,19 @@ export function isAbandoned(repository: Repository, { record, renewedAt }: Found
   return isSilent(renewedAt, at);
 }
 
-/** As `lifeOf`, and of this very process: whether it keeps the job's lease. */
+/** Like `lifeOf`. For this process it also tells whether it renews the job's lease. */
 export function lifeOfJob({ job, owner }: Pick<LeaseRecord, "job" | "owner">): ReturnType<typeof lifeOf> {
   const life = lifeOf(owner);
   if (life !== "alive" || owner.pid !== process.pid) return life;
   return [...keepers].some((keeper) => keeper.job === job) ? "alive" : "dead";
 }
 
-/** Any process can be named in a lease by who can write to the storage; that it holds this one, only this machine's writer can say. */
+/** A writer of the storage can name any process in a lease. Only a proof of this machine's writer shows that the process holds it. */
 function isProven({ trust }: Repository, record: LeaseRecord): boolean {
   return trust.writer !== undefined && record.proof === trust.writer.proof(...claimOf(record));
 }
 
-/** What a proof covers. */
+/** The facts that the proof covers. */
 export const claimOf = ({ job, owner: { machine, pid, startedTicks } }: Pick<LeaseRecord, "job" | "owner">): string[] => [
   "lease",
   job,

@@ -18,7 +18,7 @@ import { generateWriter, parseWriter, trustOf } from "./trust.ts";
 
 const holder = { job: "j1", journal: "jobs/2026/11/21/j1.json", verb: "backup", source: "shop" };
 
-test("a lease is held by one; the second is told who holds it", async (t) => {
+test("a lease has one holder; a second process is told who it is", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const lease = await acquireLease(repository, "backup-shop", holder, clock);
@@ -33,7 +33,7 @@ test("a lease is held by one; the second is told who holds it", async (t) => {
   assert.deepEqual((await listLeases(repository)).leases, []);
 });
 
-test("of twenty that race for a lease one gets it", async (t) => {
+test("of twenty concurrent processes one gets a lease", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const all = await Promise.allSettled(
@@ -44,7 +44,7 @@ test("of twenty that race for a lease one gets it", async (t) => {
   await won[0]?.value.release();
 });
 
-test("a lease taken over is lost to its holder, who can no longer commit", async (t) => {
+test("a holder whose lease was taken over can no longer commit", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const lease = await acquireLease(repository, "x", holder, clock);
@@ -52,15 +52,15 @@ test("a lease taken over is lost to its holder, who can no longer commit", async
   const [found] = (await listLeases(repository)).leases;
   assert.ok(found);
   const taken = await Promise.all([takeOverLease(repository, found, clock), takeOverLease(repository, found, clock)]);
-  assert.equal(taken.filter((one) => one !== undefined).length, 1, "one of two takes it over");
+  assert.equal(taken.filter((one) => one !== undefined).length, 1, "one of two processes takes it over");
   await assert.rejects(lease.assertHeld(), (error) => isLifeboatError(error, "LEASE_LOST"));
   assert.ok(lease.lost.aborted);
   await lease.release();
-  assert.equal((await listLeases(repository)).leases.length, 1, "a lost lease is not released by who lost it");
+  assert.equal((await listLeases(repository)).leases.length, 1, "a lost lease is not released by its former holder");
   await Promise.all(taken.map((one) => one?.release()));
 });
 
-test("a holder is given up when its process is gone, and not before its term when it lives elsewhere", async (t) => {
+test("a holder counts as gone when its process has ended, and on another machine only after its term", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const child = spawn("true");
@@ -74,20 +74,20 @@ test("a holder is given up when its process is gone, and not before its term whe
   assert.ok(given(as({ pid, startedTicks: "1" })), "dead on this machine");
   assert.ok(!given(found), "alive");
   const elsewhere = as({ machine: "another", pid });
-  assert.ok(!given(elsewhere), "nothing here can tell whether it lives");
+  assert.ok(!given(elsewhere), "its state is unknown here");
   clock.advance(LEASE_TERM_MS + 29_000);
-  assert.ok(!given(elsewhere), "the stamps of a storage may be coarse");
+  assert.ok(!given(elsewhere), "the timestamps of a storage may be coarse");
   clock.advance(2_000);
-  assert.ok(given(elsewhere), "silent for longer than its term");
-  assert.ok(!given(found), "silent, and certainly alive");
+  assert.ok(given(elsewhere), "not renewed for longer than its term");
+  assert.ok(!given(found), "not renewed, and certainly alive");
   await t.test("a pid that was given to another process is not the holder", () => {
     assert.ok(given(as({ startedTicks: "1" })));
   });
   await lease.abandon();
-  assert.ok(given(found), "this process does not keep it any more");
+  assert.ok(given(found), "this process no longer renews it");
 });
 
-test("a lease that vanished from the storage is lost", async (t) => {
+test("a lease that disappeared from the storage is lost", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const { storage } = repository;
@@ -99,7 +99,7 @@ test("a lease that vanished from the storage is lost", async (t) => {
   assert.ok(await storage.head(leaseName("x")));
 });
 
-/** A lease of another process, which lives until the test ends; the repository's clocks are ours to drive. */
+/** A lease of another process, which runs until the test ends. The test controls the repository's clocks. */
 async function heldElsewhere(t: TestContext) {
   const clock = drivenClock();
   const directory = await temporaryDirectory(t);
@@ -117,20 +117,23 @@ async function heldElsewhere(t: TestContext) {
   return { clock, child, repository };
 }
 
-test("R56 a job that certainly lives is never taken for dead, whatever any clock says", async (t) => {
+test("R56 a job that certainly runs is never treated as dead, regardless of clocks", async (t) => {
   const { child, repository } = await heldElsewhere(t);
   const [found] = (await listLeases(repository)).leases;
   assert.ok(found);
   for (const at of ["1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"]) assert.ok(!isAbandoned(repository, found, new Date(at)), at);
   const forged = { ...found, record: { ...found.record, proof: "0".repeat(26) } };
-  assert.ok(isAbandoned(repository, forged, new Date("2999-01-01T00:00:00Z")), "a claim to live that our writer did not make is no proof");
-  assert.ok(!isAbandoned(repository, forged, found.renewedAt), "nor proof of the opposite");
+  assert.ok(
+    isAbandoned(repository, forged, new Date("2999-01-01T00:00:00Z")),
+    "a claim to be alive without this writer's proof does not count",
+  );
+  assert.ok(!isAbandoned(repository, forged, found.renewedAt), "nor does it prove the opposite");
   child.kill("SIGKILL");
   await once(child, "close");
-  assert.ok(isAbandoned(repository, found, found.renewedAt), "and is given up at once when its process ends");
+  assert.ok(isAbandoned(repository, found, found.renewedAt), "and counts as gone as soon as its process ends");
 });
 
-test("R56 silence is measured by the storage's clock: what a lease says of its end blocks nothing longer", async (t) => {
+test("R56 renewals are measured by the storage's clock, so the expiry in a lease blocks nothing longer", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const ahead = drivenClock("2999-01-01T00:00:00.000Z");
@@ -146,7 +149,7 @@ test("R56 silence is measured by the storage's clock: what a lease says of its e
   await lease.release();
 });
 
-test("R56 a stamp of the future is no silence", async (t) => {
+test("R56 a timestamp in the future does not make a lease abandoned", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const lease = await acquireLease(repository, "backup-shop", holder, clock);
@@ -159,7 +162,7 @@ test("R56 a stamp of the future is no silence", async (t) => {
 
 const text = (words: string): Uint8Array => new TextEncoder().encode(words);
 
-/** What can lie among the leases, and what is said of it. */
+/** Files among the leases, and the flaw of each. */
 const FOREIGN: readonly (readonly [what: string, bytes: Uint8Array, said: RegExp])[] = [
   ["empty", text(""), /not valid JSON/],
   ["half a file", text('{"job": "j1", "journal'), /not valid JSON/],
@@ -170,7 +173,7 @@ const FOREIGN: readonly (readonly [what: string, bytes: Uint8Array, said: RegExp
   ["bytes", Buffer.from([0, 255, 254, 10]), /not valid JSON/],
 ];
 
-test("R56 each file among the leases is read on its own: what is not a valid lease is named and passed over", async (t) => {
+test("R56 each file among the leases is read independently; an invalid lease is named and skipped", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const lease = await acquireLease(repository, "drill-shop-j1", holder, clock);
@@ -193,7 +196,7 @@ test("R56 each file among the leases is read on its own: what is not a valid lea
   await lease.release();
 });
 
-test("R56 a lease names the journal of its own job, in the folder of journals, and nothing else", async (t) => {
+test("R56 a lease can name only the journal of its own job, in the folder of journals", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   const lease = await acquireLease(repository, "drill-shop-j1", holder, clock);
@@ -214,7 +217,7 @@ test("R56 a lease names the journal of its own job, in the folder of journals, a
   await lease.release();
 });
 
-test("R56 a name that holds no valid lease can be taken once it was silent for a lease's term", async (t) => {
+test("R56 a name without a valid lease can be acquired when it was not renewed for a term", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   for (const [, bytes] of FOREIGN) {
@@ -227,7 +230,7 @@ test("R56 a name that holds no valid lease can be taken once it was silent for a
   }
 });
 
-test("R33 where nothing may be removed, a lease says itself that it is over, and its name can be taken again", async (t) => {
+test("R33 where deletion is refused, a lease is marked as ended, and its name can be acquired again", async (t) => {
   const clock = drivenClock();
   const real = await temporaryRepository(t, clock);
   const storage = {

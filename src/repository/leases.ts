@@ -1,4 +1,4 @@
-// Leases: the exclusive right to do something, kept alive by a heartbeat. A holder that falls silent loses it.
+// Leases: the exclusive right to work on something, renewed by a heartbeat. A holder that does not renew its lease loses it.
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { isRefusal, type PutOptions } from "../ports/storage.ts";
@@ -23,25 +23,25 @@ type Holder = Pick<LeaseRecord, "job" | "journal" | "verb" | "source" | "point">
 
 export interface Lease {
   readonly name: string;
-  /** Aborts, with LEASE_LOST as its reason, as soon as the lease is known to be lost. */
+  /** Aborts with LEASE_LOST as soon as the lease is known to be lost. */
   readonly lost: AbortSignal;
-  /** Asks the storage itself. Throws LEASE_LOST unless the lease is still ours: the last thing before a commit. */
+  /** Reads the lease from the storage. Throws LEASE_LOST unless this process still holds it. The last step before a commit. */
   assertHeld(): Promise<void>;
-  /** Names the restore point that the job is at now, for all to see when this resolves. */
+  /** Publishes the restore point that the job works on. Other processes see it once this resolves. */
   use(point: string | undefined): Promise<void>;
   release(): Promise<void>;
-  /** Ends the heartbeat and leaves the lease behind, for whichever start cleans up later. */
+  /** Ends the heartbeat and leaves the lease for a later clean-up. */
   abandon(): Promise<void>;
 }
 
 export interface KeepOptions {
-  /** The job needs nothing but to read: a renewal that the storage refuses does not lose the lease. */
+  /** The job only reads, so a renewal that the storage refuses does not lose the lease. */
   readonly mayLapse?: boolean | undefined;
 }
 
 /**
- * Takes the lease. One that another job holds: LEASE_HELD, with who and since when. One whose holder is dead or silent
- * is not taken over here: `jobs recover` ends that job first, so that what it left is cleaned before anything new begins.
+ * Acquires a lease. Throws LEASE_HELD with the holder when another job holds it. A lease of a dead holder is not taken over here; `jobs
+ * recover` ends that job first, so that its remains are cleaned up before a new job begins.
  */
 export async function acquireLease(
   repository: Repository,
@@ -59,7 +59,7 @@ export async function acquireLease(
     } catch (error) {
       if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
       const facts = await repository.storage.head(object);
-      if (facts === undefined && etag === undefined) throw heldBy(name, undefined, error); // it came and went: the next try may have it
+      if (facts === undefined && etag === undefined) throw heldBy(name, undefined, error); // it was released meanwhile: the next attempt may get it
       const found = facts && (await readLease(repository, facts));
       if (etag !== undefined || found === undefined || !(await isFree(repository, found))) throw heldBy(name, recordOf(found), error);
       etag = found.etag;
@@ -70,7 +70,7 @@ export async function acquireLease(
 const recordOf = (found: FoundLease | LeaseFlaw | undefined): LeaseRecord | undefined =>
   found && "record" in found ? found.record : undefined;
 
-/** Whether nothing stands behind what occupies the name: its holder is done, or it is not a lease and no heartbeat ever renewed it. */
+/** Tells whether the file at the name can be replaced: its holder is done, or it is not a lease and is never renewed. */
 async function isFree({ storage }: Repository, found: FoundLease | LeaseFlaw): Promise<boolean> {
   if ("record" in found) return found.record.releasedAt !== undefined;
   return isSilent(found.writtenAt, await storage.now());
@@ -78,7 +78,7 @@ async function isFree({ storage }: Repository, found: FoundLease | LeaseFlaw): P
 
 type Condition = Pick<PutOptions, "ifAbsent" | "ifMatch">;
 
-/** Writes the lease and keeps it. */
+/** Writes the lease and renews it. */
 async function hold(
   { storage, trust }: Repository,
   object: string,
@@ -88,7 +88,7 @@ async function hold(
   options: KeepOptions = {},
 ): Promise<Lease> {
   const keeper = { job: holder.job };
-  keepers.add(keeper); // before it can be seen, so that no clean-up of this process takes it for one left behind
+  keepers.add(keeper); // before it is visible, so that no clean-up of this process treats it as left behind
   try {
     return await keep({ storage, trust }, object, holder, clock, condition, options, () => keepers.delete(keeper));
   } catch (error) {
@@ -131,7 +131,7 @@ async function keep(
       await write();
     } catch (error) {
       if (mayLapse && isRefusal(error)) return;
-      // A conflict means that another process wrote it; a silent storage is survived until the term is over.
+      // A conflict means that another process wrote it. A storage that does not answer is tolerated until the term is over.
       if (isLifeboatError(error, "STORAGE_CONFLICT") || clock.monotonicMs() - renewedAtMs > LEASE_TERM_MS) lose(error);
     }
   };
@@ -142,7 +142,7 @@ async function keep(
   timer.unref();
 
   let ended = false;
-  /** False: it was ended before, or is another process's now. */
+  /** Returns false when it ended before, or another process holds it now. */
   const stop = async (): Promise<boolean> => {
     if (ended) return false;
     ended = true;
@@ -179,7 +179,7 @@ async function keep(
       try {
         await storage.delete(object);
       } catch (error) {
-        // Where nothing may be removed, it says itself that it is over; where nothing may be written either, it runs out.
+        // Where deletion is refused, the lease is marked as ended; where writing is refused too, it expires.
         if (!isRefusal(error)) throw error;
         const over = { ...record(), releasedAt: clock.now().toISOString() };
         await putJson(storage, object, over, { ifMatch: etag }).catch(() => undefined);
@@ -188,7 +188,7 @@ async function keep(
     async abandon() {
       if (!(await stop())) return;
       const left = { ...record(), abandonedAt: clock.now().toISOString() };
-      await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it runs out
+      await putJson(storage, object, left, { ifMatch: etag }).catch(() => undefined); // then it expires
     },
   };
 }
@@ -202,8 +202,8 @@ function heldBy(name: string, record: LeaseRecord | undefined, cause: unknown): 
 }
 
 /**
- * Takes an abandoned lease over, to clean up after its holder. Of several that try, one succeeds; undefined for the others.
- * From here on the old holder, should it wake, fails its `assertHeld`.
+ * Takes over an abandoned lease to clean up after its holder. Of several concurrent callers one succeeds; the others get undefined. From
+ * then on `assertHeld` of the old holder fails, if it wakes up.
  */
 export async function takeOverLease(repository: Repository, { name, etag, record }: FoundLease, clock: Clock): Promise<Lease | undefined> {
   const { job, journal, verb, source, point, acquiredAt } = record;

@@ -1,5 +1,5 @@
-// The log archive as a list: one listing of the storage, and the JSONs that the catalog does not know yet. What the listing
-// itself shows (bytes that are gone, or of another size than they were) is damage found without reading anything.
+// The log archive, from one listing of the storage and the JSON objects that the catalog does not have yet. The listing itself shows
+// damage without reading: bytes that are missing or have another size.
 import type { DatabaseSync } from "node:sqlite";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
@@ -20,15 +20,15 @@ import { inTransaction } from "./signed-cache.ts";
 export const LOG_SCHEMA = `
   create table if not exists log (name text primary key, etag text not null, digest text not null, signed integer not null, json text not null) without rowid;`;
 
-/** The log of one source as the storage has it now. */
+/** The log of one source in the storage now. */
 export interface StoredLog extends LogPicture {
   readonly source: string;
   readonly historyRecords: readonly LogHistory[];
-  /** JSONs that cannot be read, as sentences; what they describe does not count. */
+  /** Unreadable JSON objects, as sentences. The files they describe do not count. */
   readonly flaws: readonly string[];
-  /** What is stored and no trusted key has signed, which does not count either; and what is gone without a signed removal. */
+  /** Files that no trusted key signed, which do not count, and files that are missing without a signed removal. */
   readonly doubts: readonly HealthReason[];
-  /** Bytes without a JSON: being stored, or left by a crash. */
+  /** Bytes without a JSON object: being stored, or left by a crash. */
   readonly orphans: readonly LogPlace[];
   readonly sizeBytes: number;
 }
@@ -43,7 +43,7 @@ interface Row {
 }
 type Described = LogSegment | LogHistory | LogDamage;
 
-/** A JSON whose signatures come right behind it in the order of names. */
+/** A JSON object. Its signatures follow it in the order of names. */
 interface Pending {
   readonly name: string;
   readonly etag: string;
@@ -59,7 +59,7 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
   const stale: Pending[] = [];
   const gone: string[] = [];
   const unsigned: string[] = [];
-  // Both come in the order of names: a walk along the two needs neither of them whole.
+  // Both are in the order of names, so they are merged without holding either in memory.
   const rows = database
     .prepare("select * from log where name >= ? and name < ? order by name")
     .iterate(folder, `${folder}\u{10ffff}`) as Iterator<unknown>;
@@ -104,7 +104,7 @@ export async function readLog(database: DatabaseSync, repository: Repository, so
   await readAll(stale, async ({ name, etag, place }) => {
     try {
       const found = await readDescription(repository, name, place, signal);
-      if (found === undefined) return; // removed meanwhile
+      if (found === undefined) return; // deleted meanwhile
       const signed = found.signedBy !== undefined;
       if (signed) gathering.record(place, found.value);
       else unsigned.push(name);
@@ -145,10 +145,10 @@ function unsignedLog(names: readonly string[]): HealthReason[] {
   const [first] = names;
   if (first === undefined) return [];
   const more = names.length > 1 ? ` (and ${names.length - 1} more like it)` : "";
-  return [{ code: "LOG_UNSIGNED", message: `${first}${more} is not signed by a trusted key, and does not count` }];
+  return [{ code: "LOG_UNSIGNED", message: `${first}${more} is not signed by a trusted key and does not count` }];
 }
 
-/** The first and last position of each timeline. */
+/** Returns the first and last position of each timeline. */
 export function endsOf(segments: readonly LogSegment[]): ReadonlyMap<number, SeenLog> {
   const ends = new Map<number, { timeline: number; firstLsn: string; lastLsn: string }>();
   for (const { timeline, startLsn, endLsn } of segments) {
@@ -162,7 +162,7 @@ export function endsOf(segments: readonly LogSegment[]): ReadonlyMap<number, See
   return ends;
 }
 
-/** Both ends of the log are remembered: a gap in between shows by itself. */
+/** Both ends of the log are remembered. A gap in between is detected without memory. */
 async function missingLog(
   repository: Repository,
   source: string,
@@ -184,12 +184,12 @@ async function missingLog(
       const allowed = (lsn: string): boolean => through !== undefined && compareLsn(lsn, through) <= 0;
       const where = `of timeline ${timeline} of ${source}`;
       if (now === undefined ? !allowed(lastLsn) : compareLsn(now.firstLsn, firstLsn) > 0 && !allowed(now.firstLsn))
-        reasons.push({ code: "LOG_MISSING", message: `log ${where} from ${firstLsn} on was there, and is gone without a signed removal` });
+        reasons.push({ code: "LOG_MISSING", message: `log ${where} from ${firstLsn} on is missing without a signed removal` });
       if (now !== undefined && compareLsn(now.lastLsn, lastLsn) < 0)
         reasons.push({ code: "LOG_MISSING", message: `log ${where} reached ${lastLsn}, and now ends at ${now.lastLsn}` });
     }
   }
-  // What is missed stays remembered: only ends that grew, or were moved by a removal, are written.
+  // Missing log stays remembered: only ends that grew, or that a removal moved, are written.
   if (reasons.length === 0) {
     const changed = [...ends.values()].filter((end) => {
       const before = seen.get(end.timeline);
@@ -200,13 +200,13 @@ async function missingLog(
   return reasons;
 }
 
-/** Puts what the listing shows of each file of the log together. */
+/** Collects the objects of each file of the log from the listing. */
 class Gathering {
   readonly #source: string;
   readonly #segments: LogSegment[] = [];
   readonly #histories: LogHistory[] = [];
   readonly #damage = new Map<string, SegmentDamage>();
-  /** Described, and their bytes not met yet; and the other way round. */
+  /** Files whose JSON was listed but not their bytes yet, and the reverse. */
   readonly #waiting = new Map<string, LogSegment | LogHistory>();
   readonly #unclaimed = new Map<string, { readonly place: LogPlace; readonly sizeBytes: number }>();
   #sizeBytes = 0;
@@ -236,9 +236,9 @@ class Gathering {
     else this.#meet(place.stem, record, found.sizeBytes);
   }
 
-  /** @param described stems that have a JSON, readable or not */
+  /** @param described stems that have a JSON object, readable or not */
   end(described: ReadonlySet<string>): Omit<StoredLog, "flaws" | "doubts"> {
-    for (const stem of this.#waiting.keys()) this.#damage.set(stem, { kind: "missing", says: "is missing: its bytes are gone" });
+    for (const stem of this.#waiting.keys()) this.#damage.set(stem, { kind: "missing", says: "is missing: its bytes are not stored" });
     const historyRecords = this.#histories.filter(({ name }) => !this.#damage.has(name));
     const histories = new Map<number, TimelineHistory>(historyRecords.map(({ timeline, entries }) => [timeline, entries]));
     const orphans = [...this.#unclaimed].filter(([stem]) => !described.has(stem)).map(([, { place }]) => place);
@@ -256,10 +256,10 @@ class Gathering {
     this.#waiting.delete(stem);
     this.#unclaimed.delete(stem);
     if (sizeBytes === stored.sizeBytes) return;
-    this.#damage.set(stem, { kind: "damaged", says: `is damaged: ${sizeBytes} bytes are stored, where ${stored.sizeBytes} were written` });
+    this.#damage.set(stem, { kind: "damaged", says: `is damaged: ${sizeBytes} bytes are stored and ${stored.sizeBytes} were written` });
   }
 
-  /** A hundred thousand segments say the same things over and over: equal texts are kept once. */
+  /** Interns equal texts, which a hundred thousand segments repeat. */
   #shared(segment: LogSegment): LogSegment {
     const last = this.#last;
     const { previous } = segment;

@@ -1,4 +1,4 @@
-// Where the files of the log lie in the storage, and what is written of a history file.
+// The locations of log files in the storage, and the record of a history file.
 import * as z from "zod/mini";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import type { LogSegment } from "../core/log.ts";
@@ -7,7 +7,7 @@ import { historyName, type TimelineHistory } from "../core/lsn.ts";
 import { count, digest, facts, format, instant, list, lsn, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { logFolder } from "./layout.ts";
 
-/** A history file as it is stored; its JSON says in the clear what the file says, so that windows need no key. */
+/** A stored history file. Its JSON contains the content in the clear, so that recovery windows are computed without a key. */
 export interface LogHistory {
   readonly format: 1;
   readonly source: string;
@@ -20,7 +20,7 @@ export interface LogHistory {
   readonly stored: ByteFacts;
 }
 
-/** What a verify found wrong with the bytes of a file of the log. */
+/** The damage that a verify found in a file of the log. */
 export interface LogDamage {
   readonly format: 1;
   readonly source: string;
@@ -70,7 +70,7 @@ export const damageSchema: Schema<LogDamage> = z.looseObject({
   message: prose,
 });
 
-/** Where a file of the log lies. */
+/** The location of a file of the log. */
 export interface LogPlace {
   readonly source: string;
   readonly timeline: number;
@@ -80,7 +80,7 @@ export interface LogPlace {
 export const placeOf = (segment: LogSegment): LogPlace => ({ source: segment.source, timeline: segment.timeline, stem: stemOf(segment) });
 export const historyPlace = (source: string, timeline: number): LogPlace => ({ source, timeline, stem: historyName(timeline) });
 
-/** `shop`'s `00000001/000000010000000000000042.json` → which file of the log, and which of its objects. Undefined: none of ours. */
+/** Parses an object name such as `00000001/000000010000000000000042.json`. Undefined: it is not an object of the log. */
 export function parseLogName(
   source: string,
   name: string,

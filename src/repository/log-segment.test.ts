@@ -17,7 +17,7 @@ const { identity, recipient } = await generateIdentity();
 const openKey = { identities: await parseIdentityFile(identity, "test") };
 const MIB = 1024 * 1024;
 
-/** What the server had written when the segment was read: ones, as far as it is filled. */
+/** The bytes that the server had written when the segment was read: ones, as far as it is filled. */
 function bytesTo(filledBytes: number, value = 1): Uint8Array {
   const bytes = new Uint8Array(MIB);
   return bytes.fill(value, 0, filledBytes);
@@ -36,7 +36,7 @@ async function gather(repository: Repository, planned: LogSegment): Promise<Buff
   return Buffer.concat(chunks);
 }
 
-test("R25 a partial segment that a fuller one replaced is read from that one, as far as it was planned", async (t) => {
+test("R25 a partial segment that a fuller one replaced is read from that one, up to the planned end", async (t) => {
   const repository = await temporaryRepository(t);
   const planned = await store(repository, partialTo(65_536), bytesTo(65_536));
   const wanted = Buffer.from(bytesTo(65_536));
@@ -47,7 +47,7 @@ test("R25 a partial segment that a fuller one replaced is read from that one, as
   assert.deepEqual(await gather(repository, planned), wanted, "the whole one");
 });
 
-test("R25 the archive may replace a partial segment again and again while it is being read", async (t) => {
+test("R25 the archive may replace a partial segment repeatedly while it is being read", async (t) => {
   const repository = await temporaryRepository(t);
   const planned = await store(repository, partialTo(65_536), bytesTo(65_536));
   const { storage } = repository;
@@ -64,7 +64,7 @@ test("R25 the archive may replace a partial segment again and again while it is 
   assert.ok(filledBytes >= MIB);
 });
 
-test("R25 what does not begin as the partial segment it replaced is not taken; one that is gone is missing", async (t) => {
+test("R25 a replacement with another beginning is refused, and a deleted partial segment is missing", async (t) => {
   const repository = await temporaryRepository(t);
   const planned = await store(repository, partialTo(65_536), bytesTo(65_536));
   await store(repository, partialTo(131_072), bytesTo(131_072, 2));

@@ -1,5 +1,5 @@
-// Reading a segment that a plan names, while the log archive goes on. A partial segment is replaced by fuller ones, and in the end by
-// the whole one; each of them begins with what was planned, so that is taken from the one that is there.
+// Reads a planned segment while archiving continues. A partial segment is replaced by fuller ones and finally by the whole one. Each
+// begins with the planned bytes, so they are read from the one that exists.
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { LogSegment } from "../core/log.ts";
@@ -11,10 +11,10 @@ import { placeOf } from "./log-place.ts";
 import type { Repository } from "./repository.ts";
 import { readWhole } from "./whole.ts";
 
-/** How often a segment may be replaced while it is being looked for. */
+/** How often a segment may be replaced while it is searched. */
 const ATTEMPTS = 10;
 
-/** The plain bytes of the segment. They are proven only once this has ended without throwing. OBJECT_MISSING, INTEGRITY. */
+/** Reads the plain bytes of the segment. They are proven only once this has ended. Throws OBJECT_MISSING, INTEGRITY. */
 export async function* readSegment(
   repository: Repository,
   segment: LogSegment,
@@ -41,11 +41,11 @@ async function readPartial(repository: Repository, planned: LogSegment, key: Ope
   }
 }
 
-/** What replaced the partial segment. It was stored before that one was removed: of all there are, one is there. */
+/** Finds the replacement of a partial segment. It was stored before the partial one was deleted, so one of them exists. */
 async function fullerThan(repository: Repository, partial: LogSegment, signal?: AbortSignal): Promise<LogSegment | undefined> {
   for (let attempt = 1; ; attempt++) {
     const { found, seen } = await lookFuller(repository, partial, signal);
-    // What was listed may be replaced before it is read, and what came in after the listing is in the next one.
+    // A listed segment may be replaced before it is read. Its replacement is then in the next listing.
     if (found !== undefined || attempt === ATTEMPTS || (!seen && attempt > 1)) return found;
   }
 }
@@ -69,9 +69,9 @@ async function lookFuller(
   return { seen: fuller.length > 0 };
 }
 
-/** The beginning of the bytes, as they were when the plan was made. */
+/** Returns the beginning of the bytes, as it was when the plan was made. */
 function asPlanned(planned: LogSegment, bytes: Uint8Array): Uint8Array {
   const part = filledPart(planned, bytes);
   if (createHash("sha256").update(part).digest("hex") === planned.plain.sha256) return part;
-  throw new LifeboatError("INTEGRITY", `what replaced the partial log segment ${planned.name} does not begin as it did`);
+  throw new LifeboatError("INTEGRITY", `the replacement of partial log segment ${planned.name} begins with other bytes`);
 }

@@ -29,7 +29,7 @@ const { identity, recipient } = await generateIdentity();
 const key = { recipients: [recipient] };
 const openKey = { identities: await parseIdentityFile(identity, "test") };
 
-/** A tiny segment's bytes: full of the number. */
+/** The bytes of a tiny segment, filled with the number. */
 const bytesOf = (number: number): Uint8Array => new Uint8Array(64 * 1024).fill(number);
 
 function factsOf(segment: LogSegment): Omit<LogSegment, "format" | "plain" | "stored"> {
@@ -45,7 +45,7 @@ async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-/** Each JSON has its signature beside it: that is asserted here, and the names are given without. */
+/** Asserts that each JSON has its signature beside it, and returns the names without signatures. */
 function filesOf(directory: string): string[] {
   const names = readdirSync(join(directory, "sources/shop/log/00000001")).sort();
   const signed = names.flatMap((name) => objectOfSignature(name) ?? []);
@@ -56,7 +56,7 @@ function filesOf(directory: string): string[] {
   return names.filter((name) => objectOfSignature(name) === undefined);
 }
 
-test("R25 a segment is stored sealed, its JSON beside it says what it holds, and it comes back byte by byte", async (t) => {
+test("R25 a segment is stored sealed, described by its JSON, and read back byte by byte", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage, directory } = repository;
   const { record, existed } = await store(repository, segmentOf(1, [[0.5, 10]]), bytesOf(7));
@@ -67,7 +67,7 @@ test("R25 a segment is stored sealed, its JSON beside it says what it holds, and
   assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
 });
 
-test("R25 the same segment again is fine and writes nothing; another one of its name is refused and changes nothing", async (t) => {
+test("R25 storing the same segment again writes nothing; a different one of its name is refused", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage, directory } = repository;
   const first = await store(repository, segmentOf(1, []), bytesOf(7));
@@ -79,7 +79,7 @@ test("R25 the same segment again is fine and writes nothing; another one of its 
   assert.equal(filesOf(directory).length, 2);
 });
 
-test("R25 several that store the same segment at once end with bytes and a JSON that fit together", async (t) => {
+test("R25 concurrent stores of the same segment end with bytes and JSON that match", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage } = repository;
   await Promise.all(Array.from({ length: 6 }, () => store(repository, segmentOf(1, []), bytesOf(7)).catch(() => undefined)));
@@ -88,7 +88,7 @@ test("R25 several that store the same segment at once end with bytes and a JSON 
   assert.deepEqual(await gather(readLogBytes(storage, placeOf(record), record, openKey)), Buffer.from(bytesOf(7)));
 });
 
-test("R25 bytes that a crash left without their JSON are no segment, and are written over", async (t) => {
+test("R25 bytes that a crash left without their JSON do not count and are overwritten", async (t) => {
   const repository = await temporaryRepository(t);
   const { directory } = repository;
   const { record } = await store(repository, segmentOf(1, []), bytesOf(7));
@@ -97,7 +97,7 @@ test("R25 bytes that a crash left without their JSON are no segment, and are wri
   assert.equal((await store(repository, segmentOf(1, []), bytesOf(7))).existed, false);
 });
 
-test("R25 of partial segments the newest is kept, with nothing behind its last complete record; the whole one replaces it", async (t) => {
+test("R25 only the newest partial segment is kept, up to its last complete record, until the whole one is", async (t) => {
   const repository = await temporaryRepository(t);
   const { storage, directory } = repository;
   const partial = (filled: number): LogSegment => segmentOf(0, [], { partial: true, endLsn: lsn(filled) });
@@ -112,7 +112,7 @@ test("R25 of partial segments the newest is kept, with nothing behind its last c
   assert.deepEqual(filesOf(directory), [`${nameOf(0)}.json`, `${nameOf(0)}.zst.age`]);
 });
 
-test("R25 the archive lists what the storage has: segments, histories, and damage that shows without reading", async (t) => {
+test("R25 the archive lists segments, histories, and damage that the listing shows", async (t) => {
   const repository = await temporaryRepository(t);
   const { directory } = repository;
   const catalog = openCatalog(repository, await temporaryDirectory(t));
@@ -146,8 +146,8 @@ test("R25 the archive lists what the storage has: segments, histories, and damag
     [...again.damage].sort().map(([stem, { kind, says }]) => [stem, kind, says]),
     [
       [nameOf(1), "damaged", "was found damaged on 2026-11-21 05:00 UTC (chunk 3)"],
-      [nameOf(2), "damaged", `is damaged: 10 bytes are stored, where ${listed.segments[1]?.stored.sizeBytes} were written`],
-      [nameOf(3), "missing", "is missing: its bytes are gone"],
+      [nameOf(2), "damaged", `is damaged: 10 bytes are stored and ${listed.segments[1]?.stored.sizeBytes} were written`],
+      [nameOf(3), "missing", "is missing: its bytes are not stored"],
     ],
   );
   assert.deepEqual(
@@ -162,7 +162,7 @@ test("R25 the archive lists what the storage has: segments, histories, and damag
   assert.equal((await catalog.log("shop")).damage.has(nameOf(1)), false);
 });
 
-test("R25 a segment whose JSON is damaged does not count and hides no other", async (t) => {
+test("R25 a segment whose JSON is damaged does not count and does not hide others", async (t) => {
   const repository = await temporaryRepository(t);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
@@ -176,7 +176,7 @@ test("R25 a segment whose JSON is damaged does not count and hides no other", as
   assert.match(flaws[0] ?? "", /00000001\.json in .* is damaged: /);
 });
 
-test("R56 log that is gone without a signed removal, and log that no trusted key has signed, are named", async (t) => {
+test("R56 log that is missing without a signed removal, and unsigned log, are named", async (t) => {
   const repository = await temporaryRepository(t);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
@@ -189,8 +189,8 @@ test("R56 log that is gone without a signed removal, and log that no trusted key
     await repository.storage.delete(name);
   }
   const codes = async (): Promise<string[]> => (await catalog.log("shop")).doubts.map(({ code }) => code);
-  assert.deepEqual(await codes(), ["LOG_MISSING"], "the newest is gone");
-  assert.deepEqual(await codes(), ["LOG_MISSING"], "and stays missed");
+  assert.deepEqual(await codes(), ["LOG_MISSING"], "the newest is missing");
+  assert.deepEqual(await codes(), ["LOG_MISSING"], "and is still reported");
   for (const [name, bytes] of kept) if (objectOfSignature(name) === undefined) await repository.storage.put(name, bytes);
   assert.deepEqual(await codes(), ["LOG_UNSIGNED", "LOG_MISSING"], "back without its signature");
   assert.deepEqual(
@@ -201,11 +201,11 @@ test("R56 log that is gone without a signed removal, and log that no trusted key
   assert.deepEqual(await codes(), []);
   await recordLogRemoval(repository, "shop", [{ timeline: 1, throughLsn: first.nextLsn }], { now: () => new Date() });
   await removeLogFile(repository, placeOf(first));
-  assert.deepEqual(await codes(), [], "what expiry removes is not missed");
+  assert.deepEqual(await codes(), [], "expired log is not reported");
   assert.equal(last.name, (await catalog.log("shop")).segments[0]?.name);
 });
 
-test("R25 a link that is found out later makes two stretches one", async (t) => {
+test("R25 a link that is found later joins two windows", async (t) => {
   const repository = await temporaryRepository(t);
   const catalog = openCatalog(repository, await temporaryDirectory(t));
   t.after(() => catalog.close());
@@ -217,7 +217,7 @@ test("R25 a link that is found out later makes two stretches one", async (t) => 
   assert.equal(viewLog(bases, await catalog.log("shop")).window?.latest, at(20));
 });
 
-test("R25 removing a file of the log leaves nothing of it", async (t) => {
+test("R25 deleting a file of the log deletes all its objects", async (t) => {
   const repository = await temporaryRepository(t, drivenClock());
   const { directory } = repository;
   const { record } = await store(repository, segmentOf(1, []));

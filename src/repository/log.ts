@@ -1,5 +1,5 @@
-// The log archive as it lies in the storage: each file of the log sealed, then a little JSON beside it, which commits it.
-// An object is never written over with other bytes: the same segment again is fine, another one of its name is not.
+// The log archive in the storage: each file of the log is sealed, and a small JSON object beside it commits it. A file is never
+// overwritten with other bytes: storing the same segment again is accepted, a different one of its name is refused.
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ByteFacts } from "../core/byte-facts.ts";
@@ -34,17 +34,16 @@ export interface LogStoreOptions {
 
 export interface Stored<T> {
   readonly record: T;
-  /** It was there already, with the same bytes; nothing was written. */
+  /** It existed already with the same bytes, and nothing was written. */
   readonly existed: boolean;
 }
 
-/** Attempts to agree with somebody who stores the same segment at the same moment. */
+/** Attempts when another process stores the same segment concurrently. */
 const ATTEMPTS = 10;
 
 /**
- * Seals and stores a segment, whole or as far as it is filled. A partial one is stored at full size with nothing behind
- * `endLsn`, replaces the partial ones before it, and goes when the whole one has come. Throws LOG_INVALID for other bytes
- * under a name that is taken.
+ * Seals and stores a whole or partial segment. A partial one is stored at full size with zeros after `endLsn`. It replaces earlier partial
+ * ones and is deleted once the whole one is stored. Throws LOG_INVALID for other bytes under an existing name.
  */
 export async function storeSegment(
   repository: Repository,
@@ -56,7 +55,7 @@ export async function storeSegment(
   const { source, timeline } = segment;
   const plain = segment.partial ? filledPart(segment, bytes) : bytes;
   const place = { source, timeline, stem: stemOf(segment) };
-  // A partial one is removed soon: it is never locked.
+  // A partial one is deleted soon, so it is never locked.
   const lockUntil = segment.partial ? undefined : options.lockUntil;
   const describe = (facts: Facts): LogSegment => ({ format: 1, ...segment, ...facts });
   const stored = await storeSealed(repository, key, place, plain, { ...SEGMENT, describe }, { ...options, lockUntil });
@@ -64,7 +63,7 @@ export async function storeSegment(
   return stored;
 }
 
-/** What lies behind the last complete record is cut off: the same state is then always the same bytes. */
+/** Clears the bytes after the last complete record, so that the same state always has the same bytes. */
 export function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
   const filledBytes = Math.max(0, Number(parseLsn(segment.endLsn) - parseLsn(segment.startLsn)));
   const copy = new Uint8Array(bytes.length);
@@ -87,7 +86,7 @@ export async function storeHistory(
 
 type Facts = { readonly plain: ByteFacts; readonly stored: ByteFacts };
 
-/** What stands beside the bytes of a file of the log. */
+/** The JSON objects beside the bytes of a file of the log. */
 interface Kind<T> {
   readonly type: ObjectType;
   readonly schema: Schema<T>;
@@ -112,7 +111,7 @@ async function storeSealed<T extends Facts>(
   const same = ({ value }: Signed<T>): T => {
     if (value.plain.sha256 === sha256) return value;
     throw new LifeboatError("LOG_INVALID", `${stem} of ${source} is in the archive already, with other bytes`, {
-      hint: "archive each database cluster under a source of its own; after a restore, the server must be on a new timeline",
+      hint: "archive each database cluster under its own source; a restored server must be on a new timeline",
     });
   };
   const before = await getSigned(repository, kind.type, names.json, kind.schema, signal);
@@ -122,10 +121,10 @@ async function storeSealed<T extends Facts>(
     const sealed = await sealWhole(plain, key, signal);
     const record = kind.describe(sealed.facts);
     const prepared = prepareSigned(repository, kind.type, names.json, record);
-    // Bytes without their JSON are a crash's remains: they are written over. No condition: some servers know none for what
-    // is sent in several parts. So of two that store the same segment at once, each describes its own bytes and then looks
-    // whether they still lie there: whoever wrote last is the last to describe.
-    // The signature on its way with them costs no time of its own.
+    // Bytes without their JSON were left by a crash and are overwritten. The write is unconditional, because some servers do not support
+    // conditions for multipart uploads. So of two processes that store the same segment concurrently, each describes its own bytes and then
+    // checks that they are still there; the last writer is the last to describe them.
+    // The signature is stored in parallel and takes no additional time.
     const [{ etag }] = await Promise.all([
       storage.put(names.bytes, sealed.bytes, { lockUntil, signal }),
       prepared.storeSignature({ lockUntil, signal }),
@@ -137,7 +136,7 @@ async function storeSealed<T extends Facts>(
   throw new LifeboatError("STORAGE_CONFLICT", `another writer is storing ${stem} of ${source} at the same moment`);
 }
 
-/** Writes the JSON, in place of one that describes the same plain bytes, or that no trusted key has signed. Returns whether there was one. */
+/** Writes the JSON, replacing one for the same plain bytes or one that no trusted key signed. Returns whether there was one. */
 async function commit<T>(
   repository: Repository,
   name: string,
@@ -161,7 +160,7 @@ async function commit<T>(
   }
 }
 
-/** A segment is in memory anyway, and sealed it is no larger: what describes it is known before its first byte is stored. */
+/** Seals a segment in memory, so that its facts are known before its first byte is stored. */
 async function sealWhole(
   plain: Uint8Array,
   key: SealKey,
@@ -177,7 +176,7 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-/** After its JSON is there: partial ones that are filled less, or all of them beside a whole one. */
+/** Deletes less filled partial segments, or all of them beside a whole one, after the JSON is stored. */
 async function removeOlderPartials(repository: Repository, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
   const { source, timeline, name } = segment;
   const own = stemOf(segment);
@@ -190,7 +189,7 @@ async function removeOlderPartials(repository: Repository, segment: LogSegment, 
   for (const stem of stems) await removeLogFile(repository, { source, timeline, stem }, signal);
 }
 
-/** Removes a file of the log: its JSON first, so that from the first moment on nothing counts on it. */
+/** Deletes a file of the log, its JSON first, so that from then on it does not count. */
 export async function removeLogFile({ storage }: Repository, { source, timeline, stem }: LogPlace, signal?: AbortSignal): Promise<void> {
   const json = logName(source, timeline, stem, "json");
   await storage.delete(json, { signal });
@@ -201,12 +200,12 @@ export async function removeLogFile({ storage }: Repository, { source, timeline,
   }
 }
 
-/** What a trusted key has signed of a segment; undefined where none was committed. */
+/** Reads the signed record of a segment. Undefined: none was committed. */
 export function readSegmentRecord(repository: Repository, place: LogPlace, signal?: AbortSignal): Promise<LogSegment | undefined> {
   return readRecord(repository, place, SEGMENT, signal);
 }
 
-/** The same of a timeline's history file. */
+/** Reads the signed record of a history file. */
 export async function readHistoryRecord(
   repository: Repository,
   source: string,
@@ -231,14 +230,14 @@ async function readRecord<T extends LogSegment | LogHistory>(
   return found.value;
 }
 
-/** Whether a record lies where it belongs; the end of a sentence when it does not. */
+/** Checks that a record is stored under its own name. Returns the end of a sentence otherwise. */
 export function flawOfPlace(record: LogSegment | LogHistory, place: LogPlace): string | undefined {
   const stem = "entries" in record ? record.name : stemOf(record);
   const fits = record.source === place.source && record.timeline === place.timeline && stem === place.stem;
   return fits ? undefined : "it belongs to another file of the log";
 }
 
-/** Gives a stored segment its link, found out later: the bytes stay, their JSON is replaced. Lost races change nothing. */
+/** Adds the link of a stored segment that was found later. Only the JSON is replaced. A concurrent change wins. */
 export async function linkSegment(repository: Repository, segment: LogSegment, previous: LogSegment["previous"]): Promise<void> {
   const { source, timeline, stem } = placeOf(segment);
   const name = logName(source, timeline, stem, "json");
@@ -248,7 +247,7 @@ export async function linkSegment(repository: Repository, segment: LogSegment, p
   await putSigned(repository, SEGMENT.type, name, { ...segment, previous }, { ifMatch: etag, replaces: found.digest });
 }
 
-/** The plain bytes of a file of the log. They are proven only once this has ended without throwing. */
+/** Reads the plain bytes of a file of the log. They are proven only once this has ended without throwing. */
 export function readLogBytes(
   storage: Storage,
   place: LogPlace,
@@ -259,12 +258,12 @@ export function readLogBytes(
   return unseal(readStoredLog(storage, place, signal), key, { plain: expected.plain, stored: expected.stored });
 }
 
-/** The stored bytes, as they are. */
+/** Reads the stored bytes. */
 export function readStoredLog(storage: Storage, { source, timeline, stem }: LogPlace, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   return storage.get(logName(source, timeline, stem, "zst.age"), { signal });
 }
 
-/** Remembers, for every reader, that the bytes were found damaged. */
+/** Records for all readers that the bytes were found damaged. */
 export async function markLogDamage(
   repository: Repository,
   { source, timeline, stem }: LogPlace,
@@ -274,7 +273,7 @@ export async function markLogDamage(
   await putSigned(repository, DAMAGE.type, logName(source, timeline, stem, "damaged.json"), record);
 }
 
-/** They were found whole since. */
+/** Deletes the record of damage, because the bytes were found intact since. */
 export async function clearLogDamage(repository: Repository, { source, timeline, stem }: LogPlace): Promise<void> {
   await deleteSigned(repository, logName(source, timeline, stem, "damaged.json"));
 }

@@ -1,4 +1,4 @@
-// The manifest as it is stored: what it needs so that nothing built on it can go wrong silently.
+// The schema of the stored manifest.
 import * as z from "zod/mini";
 import { BACKUP_KINDS, type Manifest } from "../core/manifest.ts";
 import { count, digest, facts, format, id, instant, list, lsn, maybe, omission, prose, type Schema, segment, word } from "./fields.ts";
@@ -11,7 +11,7 @@ const span = {
   endedAt: instant,
 };
 
-/** Parts without which a backup of the kind brings nothing back, or cannot be compared. */
+/** The parts that are required to restore and compare a backup of the kind. */
 const REQUIRED = (kind: Manifest["kind"]): readonly string[] => (kind === "base" ? ["base", "manifest"] : ["data", "fingerprint"]);
 
 export const manifestSchema: Schema<Manifest> = z

@@ -1,4 +1,4 @@
-// Marks: what became known of a restore point after its manifest was written. One small signed file a point, beside the backups.
+// Marks: facts about a restore point that were learned after its manifest was written. One small signed file per point.
 import * as z from "zod/mini";
 import type { Marks } from "../core/restore-point.ts";
 import { count, format, hold, id, instant, maybe, type Schema, segment, word } from "./fields.ts";
@@ -6,12 +6,12 @@ import { markName } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { changeSigned, deleteSigned, getSigned } from "./signed.ts";
 
-/** The file's content; instants as ISO 8601 UTC. */
+/** The content of the file. Instants are in ISO 8601 UTC. */
 export interface MarksRecord {
   readonly format: 1;
   readonly source: string;
   readonly id: string;
-  /** Rises with every change: an older state that was put back shows. */
+  /** Increases with every change, so that a rollback to an older state is detected. */
   readonly revision: number;
   readonly hold?: { readonly by: string; readonly at: string; readonly reason?: string | undefined } | undefined;
   readonly verifiedAt?: string | undefined;
@@ -36,7 +36,7 @@ export const marksSchema: Schema<MarksRecord> = z.looseObject({
 
 const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
 
-/** The file's content as marks. */
+/** Converts the content of the file to marks. */
 export function marksOf(record: MarksRecord | undefined): Marks {
   if (record === undefined) return {};
   const { hold, verifiedAt, damagedAt, preDeploy, expiresAt, storageClass } = record;
@@ -50,13 +50,13 @@ export function marksOf(record: MarksRecord | undefined): Marks {
   };
 }
 
-/** The marks of one point, as the storage has them now. Marks that no trusted key has signed say nothing. */
+/** Reads the marks of one point. Marks that no trusted key signed do not count. */
 export async function readMarks(repository: Repository, source: string, id: string): Promise<Marks> {
   const found = await getSigned(repository, "marks", markName(source, id), marksSchema);
   return marksOf(found?.signedBy === undefined ? undefined : found.value);
 }
 
-/** Changes some marks of a point and keeps the others; a change of `undefined` removes a mark. */
+/** Changes some marks of a point and keeps the others. A value of `undefined` deletes a mark. */
 export async function mark(repository: Repository, source: string, id: string, change: Marks): Promise<void> {
   const name = markName(source, id);
   const written = JSON.parse(JSON.stringify(change)) as Record<string, unknown>;
@@ -68,7 +68,7 @@ export async function mark(repository: Repository, source: string, id: string, c
   if (record !== undefined) repository.memory.seeRevision(name, record.revision);
 }
 
-/** After its point is gone. */
+/** Deletes the marks of a point, after the point. */
 export async function removeMarks(repository: Repository, source: string, id: string): Promise<void> {
   const name = markName(source, id);
   await deleteSigned(repository, name);

@@ -1,20 +1,20 @@
-// What this machine has seen of a repository: the high-water mark. Whoever can write to a storage can also take things away from it,
-// or put an older state of it back, and no signature shows that. What was here and is gone, or is older than it was, is noticed
-// by what lies here. Unlike the catalog, this is not a cache: it is kept where state is kept.
+// The memory of this machine: a high-water mark of a repository. An attacker with write access can delete objects or roll them back to an
+// older state, and no signature shows that. The memory detects missing and older objects. Unlike the catalog it is not a cache, so it is
+// kept in the directory for state.
 import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** A restore point as it was seen: `digest` is its manifest's. */
+/** A restore point that was seen. `digest` is that of its manifest. */
 export interface SeenPoint {
   readonly id: string;
   readonly name: string;
   readonly digest: string;
-  /** ISO 8601 UTC: the instant whose data it holds. */
+  /** The instant of its data, in ISO 8601 UTC. */
   readonly time: string;
 }
 
-/** Both ends of the log of one timeline as they were seen; positions as the engine writes them. */
+/** Both ends of the log of one timeline that were seen. Positions are in the engine's notation. */
 export interface SeenLog {
   readonly timeline: number;
   readonly firstLsn: string;
@@ -25,21 +25,21 @@ export type SeenJob = "running" | "ended";
 
 export interface Memory {
   points(source: string): readonly SeenPoint[];
-  /** Remembers these, and forgets those of `gone`. */
+  /** Remembers the points, and forgets those of `gone`. */
   seePoints(source: string, seen: readonly SeenPoint[], gone: readonly string[]): void;
-  /** The highest revision of an object that was seen or written here. */
+  /** Returns the highest revision of an object that was seen or written here. */
   revision(name: string): number | undefined;
-  /** The same for every object under a prefix. */
+  /** Returns the same for all objects under a prefix. */
   revisions(prefix: string): ReadonlyMap<string, number>;
-  /** Undefined: it was removed by us. */
+  /** Remembers the revision of an object. Undefined: this machine deleted it. */
   seeRevision(name: string, revision: number | undefined): void;
   log(source: string): readonly SeenLog[];
   seeLog(source: string, seen: readonly SeenLog[]): void;
-  /** Whether a job of this machine runs or has ended; undefined: it was not begun here, or that is not known any more. */
+  /** Tells whether a job of this machine is running or has ended. Undefined: it did not begin here, or is no longer remembered. */
   jobState(id: string): SeenJob | undefined;
   jobBegan(id: string): void;
   jobEnded(id: string): void;
-  /** Why what was remembered before is lost, in one sentence; undefined: it is not. */
+  /** Why the previous memory is lost, in one sentence. Undefined: it is not. */
   readonly loss: string | undefined;
   close(): void;
 }
@@ -50,15 +50,15 @@ const SCHEMA = `
   create table if not exists log (source text, timeline integer, firstLsn text not null, lastLsn text not null, primary key (source, timeline)) without rowid;
   create table if not exists job (id text primary key, state text not null) without rowid;`;
 
-/** How many jobs are remembered: far more than can have left anything. */
+/** The number of remembered jobs, far more than can have left resources. */
 const JOBS = 20_000;
 
-/** Opens the memory of a repository in the directory of local state; opened only when it is first used. */
+/** Returns the memory of a repository in the directory of local state. The file is opened on first use. */
 export function openMemory(repositoryId: string, stateDirectory: string): Memory {
   return memoryIn(join(stateDirectory, `memory-${repositoryId.replace(/[^0-9a-z]/g, "_")}.sqlite`));
 }
 
-/** Remembers nothing beyond this process. */
+/** Returns a memory that ends with this process. */
 export const openForgetful = (): Memory => memoryIn(":memory:");
 
 function memoryIn(path: string): Memory {
@@ -103,7 +103,7 @@ function memoryIn(path: string): Memory {
     },
     jobBegan(id) {
       use().prepare("insert or replace into job values (?, 'running')").run(id);
-      // Ids sort by time: the oldest ended ones are forgotten.
+      // Ids sort by time, so the oldest ended jobs are forgotten.
       use().prepare("delete from job where state = 'ended' and id < (select id from job order by id desc limit 1 offset ?)").run(JOBS);
     },
     jobEnded: (id) => void use().prepare("insert or replace into job values (?, 'ended')").run(id),
@@ -125,11 +125,11 @@ function openDatabase(path: string): { readonly database: DatabaseSync; readonly
   } catch (error) {
     if (path === ":memory:") throw error;
     const why = error instanceof Error ? error.message : String(error);
-    return { ...reopened(path), loss: `what was seen of this repository before cannot be read (${path}: ${why})` };
+    return { ...reopened(path), loss: `the memory of this repository cannot be read (${path}: ${why})` };
   }
 }
 
-/** A damaged file is set aside, never deleted; where even that cannot be, this process remembers for itself. */
+/** Renames a damaged file; it is never deleted. Where renaming fails, the memory ends with this process. */
 function reopened(path: string): { readonly database: DatabaseSync } {
   try {
     renameSync(path, `${path}.damaged-${process.pid}`);

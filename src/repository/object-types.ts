@@ -1,4 +1,4 @@
-// What a signed object is, and of which repository: one cannot be put in the place of another.
+// The type and repository inside every signed object, so that one object cannot replace another.
 
 import * as z from "zod/mini";
 import { format, prose, type Schema } from "./fields.ts";
@@ -24,7 +24,7 @@ export interface Envelope {
   readonly repository: string;
 }
 
-/** What every signed object says of itself, beside what its own schema asks for. */
+/** The fields of every signed object, in addition to those of its schema. */
 export const envelopeSchema: Schema<Envelope> = z.looseObject({
   format,
   type: z.enum(OBJECT_TYPES),

@@ -1,4 +1,4 @@
-// Making a repository, and opening one: reading who it is. Everything else lies under its layout.
+// Creates and opens repositories.
 import * as z from "zod/mini";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,7 +11,7 @@ import type { Repository, RepositoryIdentity } from "./repository.ts";
 import { getSigned, putSigned } from "./signed.ts";
 import type { Trust } from "./trust.ts";
 
-/** The id also names files of this machine. */
+/** The id is also part of file names on this machine. */
 export const identitySchema: Schema<RepositoryIdentity> = z.looseObject({
   format,
   id: z.string().check(z.regex(/^[0-9a-f]{20}$/)),
@@ -19,7 +19,7 @@ export const identitySchema: Schema<RepositoryIdentity> = z.looseObject({
   recipients: list(word),
 });
 
-/** Makes a repository. An existing one: REPOSITORY_EXISTS, and nothing is changed. KEY_MISSING without a writer key. */
+/** Creates a repository. Throws REPOSITORY_EXISTS without changing an existing one, KEY_MISSING without a writer key. */
 export async function createRepository(storage: Storage, recipients: readonly string[], clock: Clock, trust: Trust): Promise<Repository> {
   const id = Buffer.from(clock.randomBytes(10)).toString("hex");
   const identity: RepositoryIdentity = { format: 1, id, createdAt: clock.now().toISOString(), recipients };
@@ -34,8 +34,8 @@ export async function createRepository(storage: Storage, recipients: readonly st
 }
 
 /**
- * Opens a repository; `memory` is given its id. None there: NO_REPOSITORY. A format of the future: FORMAT_UNKNOWN. A description that is
- * damaged or not signed by a trusted key is a flaw: a restore needs a signed manifest and nothing else.
+ * Opens a repository. `memory` receives its id. Throws NO_REPOSITORY, FORMAT_UNKNOWN for a newer format. A damaged or unsigned description
+ * is only a flaw, because a restore requires only a signed manifest.
  */
 export async function openRepository(
   storage: Storage,
@@ -60,7 +60,7 @@ export async function openRepository(
   return { storage, trust, identity: { ...nameless.identity, id }, memory: memory(id), flaw };
 }
 
-/** A signed manifest says of which repository it is. Undefined: there is none, and nothing that is stored is taken for ours. */
+/** Reads the repository's id from a signed manifest. Undefined: there is none, and no stored object is accepted. */
 async function idFromManifests(nameless: Repository, signal: AbortSignal | undefined): Promise<string | undefined> {
   const { storage } = nameless;
   for await (const source of storage.listFolders(sourcesFolder, { signal })) {

@@ -1,4 +1,4 @@
-// Who works: this process, in a form that tells another process on the same machine whether it is still alive.
+// The owner of a job: this process, in a form that lets another process on the same machine tell whether it is still alive.
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import * as z from "zod/mini";
@@ -6,19 +6,19 @@ import * as z from "zod/mini";
 export interface Owner {
   readonly user: string;
   readonly host: string;
-  /** Boot and process namespace: pids mean something only where this is equal. */
+  /** Boot and process namespace. Pids can be compared only where this is equal. */
   readonly machine: string;
   readonly pid: number;
-  /** Start time of the process in clock ticks since boot; guards against a reused pid. Empty where the system does not tell. */
+  /** The start time of the process in clock ticks since boot, which detects a reused pid. Empty where the system does not report it. */
   readonly startedTicks: string;
 }
 
-/** What a stored owner must be. Its texts are shown to people: they are bounded here and made safe by the renderer. */
+/** The schema of a stored owner. Its texts are shown to people, so they are limited here and made safe by the renderer. */
 export const ownerSchema = z.object({
   user: z.string().check(z.maxLength(256)),
   host: z.string().check(z.maxLength(256)),
   machine: z.string().check(z.maxLength(1024)),
-  pid: z.int().check(z.positive()), // 0 and below would name a whole group of processes
+  pid: z.int().check(z.positive()), // 0 and below mean a process group
   startedTicks: z.string().check(z.maxLength(32)),
 });
 
@@ -26,11 +26,11 @@ const attempt = (read: () => string): string => {
   try {
     return read().trim();
   } catch {
-    return ""; // not Linux, or /proc is hidden: the lease's own expiry decides instead
+    return ""; // not Linux, or /proc is hidden: the expiry of the lease decides instead
   }
 };
 
-/** Fields 3 and 22 of /proc/<pid>/stat (proc(5)); the command's name may hold spaces and parentheses, so count from the last one. */
+/** Fields 3 and 22 of /proc/<pid>/stat (proc(5)), counted from the last parenthesis, because the command name may contain some. */
 function processFacts(pid: number): { readonly state: string; readonly startedTicks: string } {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -50,8 +50,8 @@ export function thisOwner(): Owner {
 }
 
 /**
- * What is certain of the owner. Another machine's, or another boot's, is unknown; so is one on this machine whose start time the
- * system does not tell: a pid alone may have been given to another process.
+ * Returns the certain state of the owner. Unknown for another machine or boot, and for a process on this machine without a start time,
+ * because its pid may have been reused.
  */
 export function lifeOf(owner: Owner): "alive" | "dead" | "unknown" {
   if (owner.machine !== thisOwner().machine) return "unknown";
@@ -61,7 +61,7 @@ export function lifeOf(owner: Owner): "alive" | "dead" | "unknown" {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return "dead";
   }
   const { state, startedTicks } = processFacts(owner.pid);
-  if (state === "Z" || state === "X") return "dead"; // ended, and its parent has not collected it yet
+  if (state === "Z" || state === "X") return "dead"; // ended, and its parent has not waited for it yet
   if (startedTicks === "" || owner.startedTicks === "") return "unknown";
   return startedTicks === owner.startedTicks ? "alive" : "dead";
 }

@@ -1,4 +1,4 @@
-// Reading many small objects, several at a time.
+// Reads many small objects concurrently.
 
 const READERS = 16;
 

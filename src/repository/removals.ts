@@ -1,5 +1,5 @@
-// What was removed on purpose. Each restore point names the one before it, and every machine remembers what it has seen: what is
-// gone and does not stand here was taken away by someone else.
+// Intended removals. Each restore point names the one before it, and every machine remembers the points it has seen. A missing point that
+// is not recorded here was deleted by an attacker or by accident.
 import * as z from "zod/mini";
 import type { Clock } from "../ports/clock.ts";
 import { count, digest, format, id, instant, list, lsn, maybe, prose, type Schema, segment, word } from "./fields.ts";
@@ -11,20 +11,20 @@ import { changeSigned, getSigned, type Signed } from "./signed.ts";
 export interface RemovedBackup {
   readonly id: string;
   readonly name: string;
-  /** SHA-256 of its manifest. */
+  /** The SHA-256 of its manifest. */
   readonly sha256: string;
   readonly removedAt: string;
   readonly by: string;
   readonly reason?: string | undefined;
 }
 
-/** One object a source. */
+/** One object per source. */
 export interface Removals {
   readonly format: 1;
   readonly source: string;
   readonly revision: number;
   readonly backups: readonly RemovedBackup[];
-  /** Up to which position the log of a timeline was removed. */
+  /** The position up to which the log of a timeline was removed. */
   readonly log: readonly { readonly timeline: number; readonly throughLsn: string; readonly removedAt: string }[];
 }
 
@@ -36,13 +36,13 @@ export const removalsSchema: Schema<Removals> = z.looseObject({
   log: list(z.looseObject({ timeline: count, throughLsn: lsn, removedAt: instant })),
 });
 
-/** Machines that have not looked for longer than this are told of a removal as of a loss. */
+/** A machine that has not read the repository for longer than this reports a removal as a loss. */
 const KEPT_MS = 400 * 86_400_000;
 
 export const readRemovals = (repository: Repository, source: string, signal?: AbortSignal): Promise<Signed<Removals> | undefined> =>
   getSigned(repository, "removals", removalsName(source), removalsSchema, signal);
 
-/** Written before a restore point is removed, by expiry or because a person says that it is lost. */
+/** Records the removal of a restore point before it is deleted, or when a user acknowledges its loss. */
 export async function recordRemoval(
   repository: Repository,
   source: string,
@@ -58,7 +58,7 @@ export async function recordRemoval(
   });
 }
 
-/** Written before log is removed: everything of the timeline before the position. */
+/** Records the removal of all log of the timeline before the position, before it is deleted. */
 export async function recordLogRemoval(
   repository: Repository,
   source: string,

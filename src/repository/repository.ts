@@ -1,24 +1,24 @@
-// A repository: our versioned root in a storage, who it is, whose signatures count in it, and what is remembered of it.
+// A repository: a versioned root in a storage, with its identity, its trusted keys, and this machine's memory of it.
 import type { Storage } from "../ports/storage.ts";
 import type { Memory } from "./memory.ts";
 import type { Trust } from "./trust.ts";
 
 export interface RepositoryIdentity {
   readonly format: 1;
-  /** Random; tells two repositories apart whatever their address. */
+  /** Random. Distinguishes repositories independent of their URL. */
   readonly id: string;
   readonly createdAt: string;
-  /** age recipients at the time it was made, or `passphrase`; to whom is sealed, the configuration alone says. */
+  /** The age recipients when it was created, or `passphrase`. Backups are sealed to the recipients of the configuration only. */
   readonly recipients: readonly string[];
 }
 
 export interface Repository {
   readonly storage: Storage;
   readonly identity: RepositoryIdentity;
-  /** Whose signatures count, and what this machine signs with. */
+  /** The trusted keys and this machine's writer key. */
   readonly trust: Trust;
-  /** What this machine has seen of it before. */
+  /** This machine's memory of it. */
   readonly memory: Memory;
-  /** Why its own description cannot be relied upon, in one sentence; absent: it is as it was made. */
+  /** Why its description is not trusted, in one sentence. Absent: it is intact. */
   readonly flaw?: string | undefined;
 }

@@ -1,4 +1,4 @@
-// Signing anew what an earlier key has signed, before that key stops counting.
+// Signs objects again that an earlier key signed, before that key is no longer trusted.
 import { createHash } from "node:crypto";
 import { getBytes } from "./json-object.ts";
 import type { Repository } from "./repository.ts";
@@ -7,13 +7,13 @@ import { signerOf, type Writer } from "./trust.ts";
 
 export interface Resigned {
   readonly count: number;
-  /** Manifests that a trusted key has signed and that this machine has never seen as they are: the old key may have been used for them. */
+  /** Signed manifests that this machine has never seen in this form, so an attacker may have made them with the old key. */
   readonly unknown: readonly string[];
 }
 
 /**
- * Signs every object that a trusted key has signed with the new writer's key. A manifest only when this machine has seen it before,
- * byte for byte; `retire`: whose signatures are replaced.
+ * Signs every object that a trusted key signed with the new writer's key. A manifest only when this machine has seen exactly its bytes.
+ * `retire`: the key whose signatures are replaced.
  */
 export async function resign(repository: Repository, writer: Writer, signal: AbortSignal, onDone: () => void): Promise<Resigned> {
   const { storage, trust } = repository;
@@ -23,7 +23,7 @@ export async function resign(repository: Repository, writer: Writer, signal: Abo
     const name = objectOfSignature(signature);
     if (name === undefined) continue;
     const bytes = await getBytes(storage, name, signal);
-    if (bytes === undefined) continue; // the signature of something that was replaced or removed
+    if (bytes === undefined) continue; // the signature of an object that was replaced or deleted
     const digest = createHash("sha256").update(bytes).digest("hex");
     const old = signature === signatureName(name, digest) ? await getBytes(storage, signature, signal) : undefined;
     if (old === undefined || signerOf(trust, bytes, old) === undefined) continue;

@@ -1,5 +1,5 @@
-// What a look at a source's restore points says against the storage: points that are not signed, not whole, gone without a word, or
-// other than they were. Compared with the chain of manifests, with what was removed on purpose, and with what this machine has seen.
+// Flaws of a source's restore points: unsigned, incomplete, missing without a recorded removal, or changed. They are found by comparison
+// with the chain of manifests, the recorded removals, and the memory of this machine.
 import type { HealthReason } from "../core/health.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { markName, marksFolder, partName, removalsName } from "./layout.ts";
@@ -8,14 +8,14 @@ import type { Memory, SeenPoint } from "./memory.ts";
 import type { Removals } from "./removals.ts";
 import type { Signed } from "./signed.ts";
 
-/** A backup as it was listed and read in this look. */
+/** A backup as listed and read now. */
 export interface Sighting extends Signed<Manifest> {
   readonly folder: string;
 }
 
 const nameOf = ({ name, id }: Pick<Manifest, "name" | "id">): string => `restore point ${name} (${id})`;
 
-/** What is missing of the parts that a manifest names, in one sentence; undefined: all are there, and of the size that they had. */
+/** Returns which part of a manifest is missing or has another size, in one sentence. Undefined: none. */
 export function incompleteness(
   source: string,
   { folder, value }: Sighting,
@@ -25,12 +25,12 @@ export function incompleteness(
     const object = partName(source, folder, part.name);
     const sizeBytes = sizeOf(object);
     if (sizeBytes === undefined) return `${object} is missing`;
-    if (sizeBytes !== part.stored.sizeBytes) return `${object} has ${sizeBytes} bytes, where ${part.stored.sizeBytes} were written`;
+    if (sizeBytes !== part.stored.sizeBytes) return `${object} has ${sizeBytes} bytes and ${part.stored.sizeBytes} were written`;
   }
   return undefined;
 }
 
-/** Points that were there and are gone without a signed removal, or are not what they were. What is found is remembered. */
+/** Yields points that are missing without a signed removal, or changed. Points that exist are remembered. */
 export function* comparePoints(
   source: string,
   sightings: readonly Sighting[],
@@ -39,7 +39,7 @@ export function* comparePoints(
 ): Iterable<HealthReason> {
   const signed = sightings.filter(({ signedBy }) => signedBy !== undefined);
   const present = new Map(signed.map((one) => [one.value.id, one]));
-  // One that has lost its signature is there: that it counts no more is said of it elsewhere.
+  // A point that has lost its signature is not missing; that it no longer counts is reported elsewhere.
   const there = new Set(sightings.map(({ digest }) => digest));
   const removed = new Map((removals?.signedBy === undefined ? [] : removals.value.backups).map((one) => [one.id, one.sha256]));
   const known = new Map(memory.points(source).map((point) => [point.id, point]));
@@ -51,11 +51,11 @@ export function* comparePoints(
     if (now === undefined && removed.get(point.id) === point.digest) gone.push(point.id);
     else if (now === undefined) {
       told.add(point.id);
-      const message = `${nameOf(point)} with the data of ${point.time} was there, and is gone without a signed removal`;
+      const message = `${nameOf(point)} with the data of ${point.time} is missing without a signed removal`;
       yield { code: "POINT_MISSING", message };
     } else if (now.digest !== point.digest) {
       told.add(point.id);
-      yield { code: "POINT_CHANGED", message: `${nameOf(point)} is not what it was: its manifest was replaced` };
+      yield { code: "POINT_CHANGED", message: `${nameOf(point)} has changed: its manifest was replaced` };
     }
   }
   for (const { value, folder } of signed) {
@@ -65,8 +65,11 @@ export function* comparePoints(
     if (removed.get(previous.id) === previous.sha256) continue;
     told.add(previous.id);
     if (before === undefined)
-      yield { code: "POINT_MISSING", message: `restore point ${previous.id}, the one before ${folder}, is gone without a signed removal` };
-    else yield { code: "POINT_CHANGED", message: `${nameOf(before.value)} is not the one that ${folder} followed` };
+      yield {
+        code: "POINT_MISSING",
+        message: `restore point ${previous.id}, the one before ${folder}, is missing without a signed removal`,
+      };
+    else yield { code: "POINT_CHANGED", message: `${nameOf(before.value)} is not the predecessor of ${folder}` };
   }
   const fresh: SeenPoint[] = [];
   for (const { value, digest } of signed) {
@@ -75,7 +78,7 @@ export function* comparePoints(
   memory.seePoints(source, fresh, gone);
 }
 
-/** Marks that are not signed, or are older than they were, or are gone: a hold, or a finding of damage, may be among what is lost. */
+/** Yields marks that are unsigned, rolled back or missing. A hold or a finding of damage may be lost with them. */
 export function* compareMarks(
   source: string,
   points: ReadonlySet<string>,
@@ -87,25 +90,25 @@ export function* compareMarks(
     if (!points.has(id)) continue;
     const name = markName(source, id);
     const before = known.get(name) ?? 0;
-    if (signedBy === undefined) yield { code: "MARKS_UNSIGNED", message: `${name} is not signed by a trusted key, and says nothing` };
+    if (signedBy === undefined) yield { code: "MARKS_UNSIGNED", message: `${name} is not signed by a trusted key and does not count` };
     else if (value.revision < before)
       yield { code: "MARKS_ROLLED_BACK", message: `${name} is older than it was: revision ${value.revision} after ${before}` };
     else if (value.revision > before) memory.seeRevision(name, value.revision);
   }
   for (const name of known.keys()) {
     const id = name.slice(marksFolder(source).length, -".json".length);
-    if (points.has(id) && !marks.has(id)) yield { code: "MARKS_ROLLED_BACK", message: `${name} was there, and is gone` };
+    if (points.has(id) && !marks.has(id)) yield { code: "MARKS_ROLLED_BACK", message: `${name} is missing` };
     if (!points.has(id)) memory.seeRevision(name, undefined);
   }
 }
 
-/** The list of removals itself. */
+/** Yields the flaws of the list of removals. */
 export function* compareRemovals(source: string, removals: Signed<Removals> | undefined, memory: Memory): Iterable<HealthReason> {
   const name = removalsName(source);
   const before = memory.revision(name) ?? 0;
   const revision = removals?.signedBy === undefined ? 0 : removals.value.revision;
   if (removals !== undefined && removals.signedBy === undefined)
-    yield { code: "MARKS_UNSIGNED", message: `${name} is not signed by a trusted key, and says nothing` };
+    yield { code: "MARKS_UNSIGNED", message: `${name} is not signed by a trusted key and does not count` };
   if (revision < before) yield { code: "MARKS_ROLLED_BACK", message: `${name} is older than it was: revision ${revision} after ${before}` };
   else if (revision > before) memory.seeRevision(name, revision);
 }

@@ -1,5 +1,5 @@
-// Signed objects that were read and checked before, by their name and version: what has not changed in the storage is not read again.
-// A cache of contents, never of existence: what is asked for was listed just now.
+// A cache of verified signed objects by name and version: unchanged objects are not read again. It caches contents, never existence; the
+// requested objects were listed just now.
 import type { DatabaseSync } from "node:sqlite";
 import { isLifeboatError } from "../core/errors.ts";
 import { readAll } from "./read-all.ts";
@@ -11,14 +11,14 @@ export const CACHE_SCHEMA = `
   create table if not exists object (name text primary key, etag text not null, digest text not null, signer text, json text not null) without rowid;
   create table if not exists meta (key text primary key, value text not null) without rowid;`;
 
-/** What one listing shows of an object: its version, and the names of signatures beside it. */
+/** A listed object: its version, and the names of the signatures beside it. */
 export interface Listed {
   readonly name: string;
   readonly etag: string;
   readonly signatures: ReadonlySet<string>;
 }
 
-/** Gathers a listing: objects by name, each with its signatures. Names come in any order. */
+/** Groups a listing: objects by name, each with its signatures. Names come in any order. */
 export class Listing {
   readonly objects = new Map<string, { readonly name: string; readonly etag: string; readonly sizeBytes: number }>();
   readonly #signatures = new Map<string, Set<string>>();
@@ -35,7 +35,7 @@ export class Listing {
   }
 }
 
-/** What was checked against other keys is checked anew. */
+/** Clears the cache when the trusted keys have changed. */
 export function forgetOtherKeys(database: DatabaseSync, { keys }: Trust): void {
   const wanted = keys
     .map(({ text }) => text)
@@ -56,8 +56,8 @@ interface Row {
 }
 
 /**
- * The objects listed under a prefix, by name; those that cannot be read are told to `onFlaw` and left out. `read` gives undefined for
- * one that is gone meanwhile.
+ * Returns the listed objects under a prefix, by name. Unreadable ones are reported to `onFlaw` and skipped. `read` returns undefined for an
+ * object that was deleted meanwhile.
  */
 export async function readListed<T>(
   database: DatabaseSync,
@@ -74,7 +74,7 @@ export async function readListed<T>(
   for (const object of listed) {
     const row = known.get(object.name);
     known.delete(object.name);
-    // A signature that is gone, or that came since, is a change as well.
+    // A removed or added signature is a change as well.
     const same = row?.etag === object.etag && (row.signer !== null) === object.signatures.has(signatureName(object.name, row.digest));
     if (row === undefined || !same) stale.push(object);
     else {

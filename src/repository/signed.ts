@@ -1,8 +1,8 @@
-// Small JSON objects that count only with a signature. The signature is a file beside the object that any tool checks:
+// Small JSON objects that count only with a signature. The signature is a file beside the object, which a standard tool verifies:
 //   openssl pkeyutl -verify -pubin -inkey writer.pem -rawin -in manifest.json -sigfile manifest.json.<digest>.sig
 //
-// The digest (the first 16 digits of the SHA-256 of the object's bytes) in the signature's name lets an object be replaced
-// without a moment in which it is unsigned: its new signature is there before it, under a name of its own.
+// The name of the signature contains a digest (the first 16 digits of the SHA-256 of the object's bytes). So an object can be replaced
+// without being unsigned at any moment: its new signature is stored before it, under another name.
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { ObjectInfo, PutOptions, Storage } from "../ports/storage.ts";
@@ -14,20 +14,20 @@ import { requireWriter, SIGNATURE_BYTES, signerOf, type TrustedKey } from "./tru
 
 export interface Signed<T> {
   readonly value: T;
-  /** SHA-256 of the object's bytes, lower-case hexadecimal. */
+  /** The SHA-256 of the object's bytes, in lower-case hexadecimal. */
   readonly digest: string;
-  /** Absent: no trusted key has signed these bytes, and nothing may depend on them. */
+  /** The signer. Absent: no trusted key signed these bytes, and nothing may depend on them. */
   readonly signedBy: TrustedKey | undefined;
 }
 
-/** What the signature of these bytes is called, beside the object. */
+/** Returns the name of the signature of these bytes. */
 export const signatureName = (name: string, digest: string): string => `${name}.${digest.slice(0, 16)}.sig`;
 
-/** The object whose signature this is the name of; undefined: it is not the name of a signature. */
+/** Returns the object of a signature, by its name. Undefined: it is not the name of a signature. */
 export const objectOfSignature = (name: string): string | undefined => /^(.+)\.[0-9a-f]{16}\.sig$/.exec(name)?.[1];
 
 export interface PutSigned extends PutOptions {
-  /** Digest of the bytes that these replace, whose signature is then removed. */
+  /** The digest of the replaced bytes, whose signature is then deleted. */
   readonly replaces?: string | undefined;
 }
 
@@ -35,15 +35,15 @@ export interface PutResult extends ObjectInfo {
   readonly digest: string;
 }
 
-/** An object that is signed and not stored yet. */
+/** A signed object that is not stored yet. */
 export interface Prepared {
-  /** Stores the signature, under a name that only these bytes have: it does no harm before the object is there. */
+  /** Stores the signature, under a name that is unique for these bytes. It is harmless before the object exists. */
   storeSignature(options?: Pick<PutSigned, "lockUntil" | "signal">): Promise<void>;
-  /** Stores the object itself. STORAGE_CONFLICT when a condition of `options` does not hold, and then nothing is changed. */
+  /** Stores the object. Throws STORAGE_CONFLICT, without a change, when a condition of `options` does not hold. */
   commit(options?: PutSigned): Promise<PutResult>;
 }
 
-/** Signs a value. KEY_MISSING without a writer key. */
+/** Signs a value. Throws KEY_MISSING without a writer key. */
 export function prepareSigned({ storage, trust, identity }: Repository, type: ObjectType, name: string, value: object): Prepared {
   const bytes = encodeJson({ format: 1, ...value, type, repository: identity.id });
   const digest = createHash("sha256").update(bytes).digest("hex");
@@ -58,7 +58,7 @@ export function prepareSigned({ storage, trust, identity }: Repository, type: Ob
   };
 }
 
-/** Signs and stores a value, the signature first: no object is ever seen without its own. Errors as those of the two steps. */
+/** Signs and stores a value, the signature first, so that no reader sees an unsigned object. Throws the errors of both steps. */
 export async function putSigned(
   repository: Repository,
   type: ObjectType,
@@ -72,17 +72,17 @@ export async function putSigned(
   return prepared.commit(options);
 }
 
-/** A signature without its object means nothing: where it cannot be removed (an append-only key, a lock), it stays. */
+/** A signature without its object has no meaning, so it stays where it cannot be deleted (an append-only key, a lock). */
 async function removeQuietly(storage: Storage, name: string): Promise<void> {
   await storage.delete(name).catch(() => undefined);
 }
 
-/** An object may be replaced between the reading of it and of its signature, and again. */
+/** Attempts, because an object may be replaced between reading it and its signature. */
 const ATTEMPTS = 5;
 
 /**
- * Reads an object through its schema, and who signed it. Undefined: it is not there. INTEGRITY: it is not what it should be, or
- * belongs to another repository. FORMAT_UNKNOWN: a newer version wrote it.
+ * Reads and validates an object, and finds its signer. Undefined: it does not exist. Throws INTEGRITY when it is invalid or belongs to
+ * another repository, FORMAT_UNKNOWN when a newer version wrote it.
  */
 export async function getSigned<T>(
   { storage, trust, identity }: Repository,
@@ -106,7 +106,7 @@ export async function getSigned<T>(
   }
 }
 
-/** A file of another size is not a signature, whatever else it is. */
+/** A file of another size is not a signature. */
 async function readSignature(storage: Storage, name: string, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
   try {
     return await getBytes(storage, name, signal, SIGNATURE_BYTES);
@@ -116,7 +116,7 @@ async function readSignature(storage: Storage, name: string, signal: AbortSignal
   }
 }
 
-/** What is signed for one place must not count in another. */
+/** Refuses an object that was signed for another place. */
 function refuseForeign(storage: Storage, name: string, repository: string, type: ObjectType, value: unknown): void {
   const envelope = envelopeSchema.safeParse(value);
   const home = envelope.success ? envelope.data.repository : undefined;
@@ -126,7 +126,7 @@ function refuseForeign(storage: Storage, name: string, repository: string, type:
     throw new LifeboatError("INTEGRITY", `${name} in ${storage.url} belongs to another repository`);
 }
 
-/** Removes an object and every signature of it: the object first. */
+/** Deletes an object and then its signatures. */
 export async function deleteSigned({ storage }: Repository, name: string, signal?: AbortSignal): Promise<void> {
   await storage.delete(name, { signal });
   for await (const object of storage.list(`${name}.`, { signal })) {
@@ -134,12 +134,12 @@ export async function deleteSigned({ storage }: Repository, name: string, signal
   }
 }
 
-/** Attempts to change an object that another writer is changing at the same moment. */
+/** Attempts to change an object that another process changes concurrently. */
 const CHANGES = 8;
 
 /**
- * Changes an object and keeps it signed: reads it, and replaces exactly the version that was read. `change` gives the new value,
- * or undefined to leave it as it is. What no trusted key has signed is not built upon: `change` then gets undefined.
+ * Changes a signed object: reads it, and replaces exactly the version that was read. `change` returns the new value, or undefined to leave
+ * it unchanged. An object that no trusted key signed is not used; `change` then receives undefined.
  */
 export async function changeSigned<T extends object>(
   repository: Repository,
@@ -164,7 +164,7 @@ export async function changeSigned<T extends object>(
   }
 }
 
-/** What is damaged is replaced as what is unsigned is: neither says anything. */
+/** A damaged object is replaced, like an unsigned one. Neither counts. */
 async function readOrNothing<T>(repository: Repository, type: ObjectType, name: string, schema: Schema<T>): Promise<Signed<T> | undefined> {
   try {
     return await getSigned(repository, type, name, schema);

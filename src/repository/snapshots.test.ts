@@ -25,7 +25,7 @@ const record = {
   job: "j",
 };
 
-test("a record is written once: a second writer changes nothing", async (t) => {
+test("a record is written once, and a second writer changes nothing", async (t) => {
   const repository = await temporaryRepository(t);
   await addSnapshotRecord(repository, record);
   await addSnapshotRecord(repository, { ...record, name: "another" });
@@ -33,7 +33,7 @@ test("a record is written once: a second writer changes nothing", async (t) => {
   assert.deepEqual([...(await listSnapshotRecords(repository, "shop")).keys()], [record.id]);
 });
 
-test("changes at the same moment are all kept, and one of undefined takes a field away", async (t) => {
+test("concurrent changes are all kept, and a value of undefined deletes a field", async (t) => {
   const repository = await temporaryRepository(t);
   await addSnapshotRecord(repository, { ...record, note: "gone soon" });
   await Promise.all([
@@ -46,7 +46,7 @@ test("changes at the same moment are all kept, and one of undefined takes a fiel
   assert.equal(await changeSnapshotRecord(repository, "shop", "br-none", { reason: "x" }), false);
 });
 
-test("a fingerprint lies sealed beside its record, is read back as it was, and goes with it", async (t) => {
+test("a fingerprint is stored sealed beside its record, read back unchanged, and deleted with it", async (t) => {
   const repository = await temporaryRepository(t);
   const { identity, recipient } = await generateIdentity();
   const fingerprint: Fingerprint = {
@@ -69,7 +69,7 @@ test("a fingerprint lies sealed beside its record, is read back as it was, and g
   assert.deepEqual(left, []);
 });
 
-test("R56 a snapshot's record that is damaged or unsigned is named, and counts as none", async (t) => {
+test("R56 a damaged or unsigned record of a snapshot is named and does not count", async (t) => {
   const repository = await temporaryRepository(t);
   const name = `sources/shop/snapshots/${record.id}.json`;
   const flaws: string[] = [];
@@ -84,7 +84,7 @@ test("R56 a snapshot's record that is damaged or unsigned is named, and counts a
   assert.match(flaws.join(), new RegExp(`^POINT_UNSIGNED ${name}`));
 });
 
-test("R56 an older record of a snapshot that is put back is named, and counts as none", async (t) => {
+test("R56 a record of a snapshot that was rolled back is named and does not count", async (t) => {
   const repository = await temporaryRepository(t);
   await addSnapshotRecord(repository, record);
   const older: [string, Uint8Array][] = [];

@@ -1,5 +1,5 @@
-// Records of points that a provider holds: what the provider does not know of them. The provider's own list says what exists;
-// a record without its snapshot says nothing, a snapshot without a record was made by somebody else.
+// Records of a provider's snapshots, with facts that the provider does not store. The provider's list decides what exists: a record
+// without its snapshot has no meaning, and a snapshot without a record was made by another owner.
 import * as z from "zod/mini";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError } from "../core/errors.ts";
@@ -20,32 +20,32 @@ import { assertReadable, fingerprintBytes } from "./whole.ts";
 
 export interface SnapshotRecord {
   readonly format: 1;
-  /** Rises with every change: an older state that was put back shows. */
+  /** Increases with every change, so that a rollback to an older state is detected. */
   readonly revision: number;
   /** The provider's id. */
   readonly id: string;
   readonly source: string;
   readonly form: "branch" | "snapshot";
   readonly name: string;
-  /** ISO 8601, UTC; `time` is the instant whose data it holds. */
+  /** In ISO 8601 UTC. `time` is the instant of its data. */
   readonly createdAt: string;
   readonly time: string;
-  /** Name pattern of the policy's rule that it was made for; absent: by hand. */
+  /** The name pattern of its policy rule. Absent: made by hand. */
   readonly rule?: string | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly madeBy: string;
   readonly job: string;
-  /** When it is to go. For one with a rule this is what was expected; the policy of today decides. */
+  /** Its expiry. With a rule this is the expected one; the present policy decides. */
   readonly expiresAt?: string | undefined;
   readonly hold?: { readonly by: string; readonly at: string; readonly reason?: string | undefined } | undefined;
-  /** The deployment it was taken before. */
+  /** The deployment that it precedes. */
   readonly preDeploy?: string | undefined;
-  /** The state before a restore or a promotion: the job that set it aside, and whether somebody accepted what that job did. */
+  /** For the state before a restore or promotion: the job that kept it, and whether that job was accepted. */
   readonly kept?: { readonly job: string; readonly acceptedAt?: string | undefined } | undefined;
   readonly verifiedAt?: string | undefined;
   readonly damagedAt?: string | undefined;
-  /** A fingerprint of its data lies beside this record. */
+  /** A fingerprint of its data is stored beside this record. */
   readonly fingerprint?: { readonly plain: ByteFacts; readonly stored: ByteFacts } | undefined;
 }
 
@@ -75,7 +75,7 @@ export const snapshotSchema: Schema<SnapshotRecord> = z.looseObject({
 export const holdOfRecord = ({ hold }: SnapshotRecord): Hold | undefined =>
   hold && { by: hold.by, at: new Date(hold.at), reason: hold.reason };
 
-/** Writes a record for the first time, and gives it back. One that is there already is left as it is. */
+/** Writes a new record and returns it. An existing one is unchanged. */
 export async function addSnapshotRecord(
   repository: Repository,
   made: Omit<SnapshotRecord, "format" | "revision">,
@@ -92,8 +92,8 @@ export async function addSnapshotRecord(
 }
 
 /**
- * A record that a trusted key has signed. Undefined: there is none, or what is there does not count; why is told to `onFlaw`. A point
- * without a record is one of another owner, which nothing removes.
+ * Reads a record that a trusted key signed. Undefined: there is none, or it does not count, with the reason reported to `onFlaw`. A
+ * snapshot without a record belongs to another owner and is never deleted.
  */
 export async function readSnapshotRecord(
   repository: Repository,
@@ -125,7 +125,7 @@ export async function readSnapshotRecord(
   return undefined;
 }
 
-/** Every record of the source that counts, by the provider's id. */
+/** Reads all valid records of the source, by the provider's id. */
 export async function listSnapshotRecords(
   repository: Repository,
   source: string,
@@ -144,7 +144,7 @@ export async function listSnapshotRecords(
   return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Changes a record and keeps the rest of it; a value of `undefined` removes a field. No record that counts: false. */
+/** Changes some fields of a record. A value of `undefined` deletes a field. Returns false without a valid record. */
 export async function changeSnapshotRecord(
   repository: Repository,
   source: string,
@@ -163,14 +163,14 @@ export async function changeSnapshotRecord(
   return changed;
 }
 
-/** After its snapshot is gone. The record last: what is listed is what can still be cleaned. */
+/** Deletes a record after its snapshot. The record is deleted last, so that its other objects can still be found. */
 export async function removeSnapshotRecord(repository: Repository, source: string, id: string): Promise<void> {
   await repository.storage.delete(snapshotFingerprintName(source, id));
   await deleteSigned(repository, snapshotRecordName(source, id));
   repository.memory.seeRevision(snapshotRecordName(source, id), undefined);
 }
 
-/** Seals a snapshot's fingerprint beside where its record will lie. */
+/** Seals and stores a snapshot's fingerprint beside its future record. */
 export async function storeSnapshotFingerprint(
   storage: Storage,
   source: string,

@@ -15,7 +15,7 @@ async function* of(...chunks: string[]): AsyncIterable<Uint8Array> {
 
 const gone = (path: string): Promise<void> => assert.rejects(stat(path), { code: "ENOENT" });
 
-test("a spool is private, whole, and gone when it is emptied", async (t) => {
+test("a spool is private, complete, and deleted when it is emptied", async (t) => {
   const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   await fillSpool(spool, of("plain ", "bytes"), 11);
   assert.equal(await readFile(spool.path, "utf8"), "plain bytes");
@@ -25,7 +25,7 @@ test("a spool is private, whole, and gone when it is emptied", async (t) => {
   await gone(spool.path);
 });
 
-test("R56 a spool has no name: its path is a link that leads nowhere once its process is gone", {
+test("R56 a spool has no name: its path is a link that dangles once its process has ended", {
   skip: process.platform !== "linux",
 }, async (t) => {
   const directory = await temporaryDirectory(t);
@@ -40,7 +40,7 @@ test("R56 a spool has no name: its path is a link that leads nowhere once its pr
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", program]);
   t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  assert.equal(await readFile(spool.path, "utf8"), "plain rows", "it can be opened by path, again and again");
+  assert.equal(await readFile(spool.path, "utf8"), "plain rows", "it can be opened by path repeatedly");
   assert.equal(await readFile(spool.path, "utf8"), "plain rows");
   assert.deepEqual(await readdir(dirname(spool.path)), ["archive", "lifeboat.note"]);
   assert.ok((await lstat(spool.path)).isSymbolicLink());
@@ -51,7 +51,7 @@ test("R56 a spool has no name: its path is a link that leads nowhere once its pr
   assert.deepEqual(await readdir(directory), []);
 });
 
-test("bytes that turn out damaged leave no spool", async (t) => {
+test("damaged bytes leave no spool", async (t) => {
   const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   async function* damaged(): AsyncIterable<Uint8Array> {
     yield new Uint8Array(5_000_000);
@@ -61,13 +61,13 @@ test("bytes that turn out damaged leave no spool", async (t) => {
   await gone(spool.path);
 });
 
-test("a disk that is too small is refused before a byte is written", async (t) => {
+test("a disk without enough space is refused before a byte is written", async (t) => {
   const spool = planSpool(testMaker("job1"), await temporaryDirectory(t));
   await assert.rejects(fillSpool(spool, of("x"), Number.MAX_SAFE_INTEGER / 2), (error) => isLifeboatError(error, "DISK_FULL"));
   await gone(spool.path);
 });
 
-test("a spool that a crash left is undone on its own machine only, by the note of its own job", async (t) => {
+test("a spool that a crash left is deleted only on its machine, and only by the note of its job", async (t) => {
   const maker = testMaker("job1");
   const spool = planSpool(maker, await temporaryDirectory(t));
   await fillSpool(spool, of("x"), 1);
@@ -78,10 +78,10 @@ test("a spool that a crash left is undone on its own machine only, by the note o
   assert.ok(await stat(path));
   assert.equal(await undoSpool(spool.resource, maker), "removed");
   await gone(path);
-  assert.equal(await undoSpool(spool.resource, maker), "absent", "twice is no harm");
+  assert.equal(await undoSpool(spool.resource, maker), "absent", "idempotent");
 });
 
-test("R56 a directory that has the name of a spool and not its note, and a link to one, are left as they are", async (t) => {
+test("R56 a directory with the name of a spool but not its note, and a link to one, are unchanged", async (t) => {
   const maker = testMaker("job1");
   const parent = await temporaryDirectory(t);
   const spool = planSpool(maker, parent);
@@ -92,7 +92,7 @@ test("R56 a directory that has the name of a spool and not its note, and a link 
   if (process.getuid?.() === 0) {
     await writeFile(join(directory, "lifeboat.note"), spool.mark);
     await chown(join(directory, "lifeboat.note"), 1, 1);
-    await assert.rejects(undoSpool(spool.resource, maker), /not proven/, "another user's note says nothing");
+    await assert.rejects(undoSpool(spool.resource, maker), /not proven/, "another user's note does not count");
   }
   await rename(directory, join(parent, "elsewhere"));
   await symlink(join(parent, "elsewhere"), directory);
@@ -100,7 +100,7 @@ test("R56 a directory that has the name of a spool and not its note, and a link 
   assert.equal(await readFile(join(parent, "elsewhere", "mine"), "utf8"), "x");
 });
 
-test("R56 what a crash left of a spool before its note was whole goes", async (t) => {
+test("R56 the remains of a spool whose note was incomplete at a crash are deleted", async (t) => {
   const maker = testMaker("job1");
   const spool = planSpool(maker, await temporaryDirectory(t));
   for (const note of [undefined, "", spool.mark.slice(0, 9)]) {

@@ -1,8 +1,8 @@
-// The spool: plain bytes of one part on a local disk, for tools that must seek. Private, and gone after use.
+// The spool: the plain bytes of one part on a local disk, for tools that require seeking. Private, and deleted after use.
 //
-// Where the system shows the open files of a process (Linux), the file has no name once the first byte is written: its path is a link
-// to it among our open files. However this process ends, also by `kill -9`, the system gives the space back with it, and what is left
-// is a link to nowhere beside the note of the job, for the next start to remove. Elsewhere the file keeps its name until then.
+// On Linux the file has no name once the first byte is written: its path is a link into /proc/<pid>/fd. When the process ends, even by
+// `kill -9`, the system frees the space, and a dangling link remains beside the note of the job for the next run to delete. On other
+// systems the file keeps its name until then.
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat, statfs, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,18 +14,18 @@ import { thisOwner } from "./owner.ts";
 const RESERVE_BYTES = 64 * 1024 * 1024;
 
 export interface SpoolPlace {
-  /** The file, or a link to it, alone in a private directory: tools that need a place beside it may use that, and all of it goes together. */
+  /** The file, or a link to it, alone in a private directory. Tools may use the directory; it is deleted with the file. */
   readonly path: string;
-  /** What the note in its directory holds. */
+  /** The content of the note in its directory. */
   readonly mark: string;
   readonly resource: Resource;
-  /** Keeps a file without a name. */
+  /** Keeps a file without a name open. */
   handle?: FileHandle | undefined;
 }
 
 const NOTE = "lifeboat.note";
 
-/** Names a spool file without making it, so that it can be declared first. */
+/** Names a spool file without creating it, so that it can be declared first. */
 export function planSpool(maker: Maker, directory: string | undefined): SpoolPlace {
   const path = join(directory ?? tmpdir(), folderOf(maker), "archive");
   return { path, mark: markOf(maker, "spool", path), resource: { kind: "spool", locator: { path, machine: thisOwner().machine } } };
@@ -34,8 +34,8 @@ export function planSpool(maker: Maker, directory: string | undefined): SpoolPla
 const folderOf = ({ jobId }: Maker): string => `lifeboat-${jobId}.spool`;
 
 /**
- * Writes the bytes to the file, 0600, after checking that they fit. Whatever fails, no file is left.
- * @param sizeBytes how many bytes will come
+ * Writes the bytes to the file with mode 0600, after checking free space. After a failure no file is left.
+ * @param sizeBytes the number of bytes to expect
  */
 export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
   const directory = dirname(dirname(place.path));
@@ -63,13 +63,13 @@ export async function fillSpool(place: SpoolPlace, bytes: AsyncIterable<Uint8Arr
   }
 }
 
-/** One piece is written while the next one is decrypted. */
+/** Writes one piece while the next one is decrypted. */
 async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   let writing: Promise<void> = Promise.resolve();
   for await (const piece of bytes) {
     await writing;
     writing = writePiece(file, piece);
-    writing.catch(() => {}); // heard in the next round
+    writing.catch(() => {}); // awaited in the next round
   }
   await writing;
 }
@@ -78,7 +78,7 @@ async function writePiece(file: FileHandle, piece: Uint8Array): Promise<void> {
   for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
 }
 
-/** The empty file that the path leads to, without a name of its own where that is possible. */
+/** Creates the empty file that the path leads to, without a name where possible. */
 async function openSpool(place: SpoolPlace): Promise<FileHandle> {
   const named = `${place.path}.named`;
   const file = await open(named, "wx+", 0o600);
@@ -88,7 +88,7 @@ async function openSpool(place: SpoolPlace): Promise<FileHandle> {
   return file;
 }
 
-/** Whether a link among our open files leads to it. */
+/** Links the path to the open file. Returns whether that worked. */
 async function linked(file: FileHandle, path: string): Promise<boolean> {
   try {
     await symlink(`/proc/${process.pid}/fd/${file.fd}`, path);
@@ -101,13 +101,13 @@ async function linked(file: FileHandle, path: string): Promise<boolean> {
   return false;
 }
 
-/** Bytes that can be written in a directory. */
+/** Returns the free bytes of a directory. */
 export async function freeBytesIn(directory: string = tmpdir()): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize;
 }
 
-/** The note goes last: until then, a clean-up that is interrupted is taken up again. */
+/** Deletes the note last, so that an interrupted clean-up can be repeated. */
 export async function emptySpool(place: Pick<SpoolPlace, "path" | "handle">): Promise<void> {
   await place.handle?.close();
   delete place.handle;
@@ -118,8 +118,8 @@ export async function emptySpool(place: Pick<SpoolPlace, "path" | "handle">): Pr
 }
 
 /**
- * Undoes a spool that a crash left, where the note in it is that of the job. Elsewhere: it lies on another machine. STORAGE_FAILED
- * for a directory that is not proven to be the job's.
+ * Deletes a spool that a crash left when its note is that of the job. "elsewhere": it is on another machine. Throws STORAGE_FAILED for a
+ * directory that is not proven to be the job's.
  */
 export async function undoSpool({ locator: { path = "", machine = "" } }: Resource, maker: Maker): Promise<Undone> {
   if (!sameHost(machine)) return "elsewhere";
@@ -129,16 +129,16 @@ export async function undoSpool({ locator: { path = "", machine = "" } }: Resour
   const own = basename(directory) === folderOf(maker) && facts.isDirectory() && facts.uid === process.geteuid?.();
   const note = own ? await readNote(directory) : undefined;
   const mark = markOf(maker, "spool", path);
-  // A crash before its note was whole leaves a directory that holds nothing else.
+  // A crash before its note was complete leaves a directory with no other file.
   const unborn = own && mark.startsWith(note ?? "") && (await readdir(directory)).every((name) => name === NOTE);
   if (note === mark || unborn) {
     await emptySpool({ path });
     return "removed";
   }
-  throw new LifeboatError("STORAGE_FAILED", `${directory} is not proven to be the spool of job ${maker.jobId}; it is left as it is`);
+  throw new LifeboatError("STORAGE_FAILED", `${directory} is not proven to be the spool of job ${maker.jobId} and is left unchanged`);
 }
 
-/** A file of our own user's, and not a link to one; undefined when there is none such. */
+/** Reads a regular file of this user. Undefined: there is none. */
 async function readNote(directory: string): Promise<string | undefined> {
   const file = await open(join(directory, NOTE), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
   if (file === undefined) return undefined;

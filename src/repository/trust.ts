@@ -1,5 +1,5 @@
-// Who may have written what lies in the storage. Anybody who can write to a bucket can put anything there: what counts is what one
-// of the trusted keys has signed. The private half of this machine's own key is the writer; it never reaches the storage.
+// Trust in stored objects. Every client with write access to a bucket can put objects there, so only objects signed by a trusted key
+// count. The writer is the private half of this machine's key; it never reaches the storage.
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, type KeyObject, sign, verify } from "node:crypto";
 import { LifeboatError } from "../core/errors.ts";
 
@@ -8,43 +8,43 @@ export const SIGNATURE_BYTES = 64;
 
 /** An Ed25519 public key whose signatures count. */
 export interface TrustedKey {
-  /** Base64 of its SPKI form: what stands between BEGIN and END PUBLIC KEY in a PEM file, on one line. */
+  /** Its SPKI form in base64, which is the body of a PUBLIC KEY PEM file on one line. */
   readonly text: string;
   readonly key: KeyObject;
 }
 
-/** What this machine signs with. */
+/** The writer key of this machine. */
 export interface Writer {
   readonly publicKey: TrustedKey;
   sign(bytes: Uint8Array): Uint8Array;
   /**
-   * What only this writer can have put in a place: 26 characters (`a`–`v`, `0`–`9`) that depend on every part. It goes where a
-   * resource is made (a comment, a tag, a note), and an undo acts only where it finds it: a journal alone proves nothing.
+   * Returns a proof that only this writer can make: 26 characters (`a`–`v`, `0`–`9`) that depend on every part. It is stored with a
+   * resource (as a comment, a tag, a note), and an undo acts only where it finds it, because a journal alone proves nothing.
    */
   proof(...parts: readonly string[]): string;
 }
 
 export interface Trust {
-  /** The writer's own key is among them. Empty: nothing that is stored can be believed. */
+  /** The trusted keys, including the writer's. Empty: no stored object is trusted. */
   readonly keys: readonly TrustedKey[];
   /** Absent on a machine that only reads. */
   readonly writer?: Writer | undefined;
 }
 
-/** A public key as the configuration has it. KEY_INVALID. */
+/** Parses a public key of the configuration. Throws KEY_INVALID. */
 export function parseTrustedKey(text: string): TrustedKey {
   try {
     const key = createPublicKey({ key: Buffer.from(text, "base64"), format: "der", type: "spki" });
     if (key.asymmetricKeyType === "ed25519") return { text: textOf(key), key };
   } catch {
-    // Said below, the same for text that is not a key and for a key of another kind.
+    // Reported below, the same for text that is not a key and for a key of another kind.
   }
   throw new LifeboatError("KEY_INVALID", `${JSON.stringify(text.slice(0, 80))} is not a valid Ed25519 public key`, {
     hint: "run `lifeboat key show lifeboat-writer.pem` to print the public key of a writer key",
   });
 }
 
-/** The writer of a private key in PKCS #8 PEM, the form that `openssl genpkey -algorithm ed25519` writes. KEY_INVALID; the text is never repeated. */
+/** Makes a writer from a PKCS #8 PEM, the format of `openssl genpkey -algorithm ed25519`. Throws KEY_INVALID without repeating the text. */
 export function parseWriter(pem: string, origin: string): Writer {
   let key: KeyObject;
   try {
@@ -55,7 +55,7 @@ export function parseWriter(pem: string, origin: string): Writer {
   if (key.asymmetricKeyType !== "ed25519") throw new LifeboatError("KEY_INVALID", `the private key in ${origin} is not an Ed25519 key`);
   const publicKey = createPublicKey(key);
   const { d = "" } = key.export({ format: "jwk" });
-  // A secret of its own, so that no proof says anything about the signing key.
+  // A separate secret, so that no proof reveals anything about the signing key.
   const secret = Buffer.from(hkdfSync("sha256", Buffer.from(d, "base64url"), "", "lifeboat: proof of what a job made", 32));
   return {
     publicKey: { text: textOf(publicKey), key: publicKey },
@@ -64,28 +64,28 @@ export function parseWriter(pem: string, origin: string): Writer {
   };
 }
 
-/** A new writer key: the private half in PEM, and the public one as the configuration takes it. */
+/** Makes a writer key: the private half in PEM, and the public half for the configuration. */
 export function generateWriter(): { readonly pem: string; readonly publicKey: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   return { pem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(), publicKey: textOf(publicKey) };
 }
 
-/** The PEM file that `openssl pkeyutl -verify -pubin` takes. */
+/** Returns the PEM file for `openssl pkeyutl -verify -pubin`. */
 export const pemOf = ({ text }: TrustedKey): string => `-----BEGIN PUBLIC KEY-----\n${text}\n-----END PUBLIC KEY-----\n`;
 
-/** The trusted keys, the writer's own among them. */
+/** Returns the trusted keys, including the writer's. */
 export function trustOf(keys: readonly TrustedKey[], writer: Writer | undefined): Trust {
   const known = writer === undefined || keys.some(({ text }) => text === writer.publicKey.text);
   return { keys: known ? keys : [writer.publicKey, ...keys], writer };
 }
 
-/** The trusted key that signed these bytes; undefined: none did. */
+/** Finds the trusted key that signed these bytes. Undefined: none did. */
 export function signerOf({ keys }: Trust, bytes: Uint8Array, signature: Uint8Array): TrustedKey | undefined {
   if (signature.byteLength !== SIGNATURE_BYTES) return undefined;
   return keys.find(({ key }) => verify(null, bytes, key, signature));
 }
 
-/** The writer, or KEY_MISSING: nothing is written that could not be told from a forgery later. */
+/** Returns the writer. Throws KEY_MISSING, because unsigned objects could not be distinguished from forgeries later. */
 export function requireWriter({ writer }: Trust): Writer {
   if (writer !== undefined) return writer;
   throw new LifeboatError("KEY_MISSING", "this machine has no writer key, and nothing unsigned is written", {
@@ -97,7 +97,7 @@ const textOf = (key: KeyObject): string => key.export({ format: "der", type: "sp
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuv";
 
-/** RFC 4648's extended hex alphabet in lower case, without padding: safe in names, comments and tags. */
+/** The extended hex alphabet of RFC 4648 in lower case, without padding: safe in names, comments and tags. */
 function base32(bytes: Uint8Array): string {
   let bits = 0;
   let held = 0;

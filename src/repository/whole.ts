@@ -1,16 +1,16 @@
-// What is read whole into memory, and how large it may be. The size that a manifest or record states is looked at before the first
-// byte is read, and no more bytes than it states are taken: what is stored decides neither how much memory nor how long it takes.
+// Objects that are read whole into memory, with their size limits. The size in a manifest or record is checked before the first byte is
+// read, and no more bytes are read, so that a stored object cannot exhaust memory or time.
 import { LifeboatError } from "../core/errors.ts";
 
 const MIB = 1024 * 1024;
 
-/** Far more than any source brings about. */
+/** Far more than any source requires. */
 const MOST_BYTES = {
   /** About a million tables. */
   fingerprint: 256 * MIB,
   /** PostgreSQL's own largest segment. */
   "log segment": 1024 * MIB,
-  /** 16 MiB of entries, or a single one as large as a document can be. */
+  /** 16 MiB of entries, or a single entry of the largest document. */
   "oplog segment": 64 * MIB,
   /** One line for each timeline. */
   "history file": MIB,
@@ -18,13 +18,13 @@ const MOST_BYTES = {
 
 export type WholeObject = keyof typeof MOST_BYTES;
 
-/** Throws INTEGRITY when the stated size is more than such an object can have. */
+/** Throws INTEGRITY when the stated size is above the limit of the object. */
 export function assertReadable(what: WholeObject, sizeBytes: number): void {
   if (sizeBytes >= 0 && sizeBytes <= MOST_BYTES[what]) return;
-  throw new LifeboatError("INTEGRITY", `a ${what} of ${sizeBytes} bytes is stated, and ${MOST_BYTES[what]} is the most that is read`);
+  throw new LifeboatError("INTEGRITY", `a ${what} is said to have ${sizeBytes} bytes; at most ${MOST_BYTES[what]} are read`);
 }
 
-/** Proven bytes in one piece. Whatever the reading throws, nothing is given out. INTEGRITY when they are more, or could be too many. */
+/** Reads proven bytes into memory. Throws INTEGRITY when there are more than stated, or the limit is exceeded, and the reader's errors. */
 export async function readWhole(what: WholeObject, chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
   assertReadable(what, sizeBytes);
   const bytes = new Uint8Array(sizeBytes);
@@ -38,11 +38,11 @@ export async function readWhole(what: WholeObject, chunks: AsyncIterable<Uint8Ar
   return bytes;
 }
 
-/** A fingerprint as it is stored. One so large that it could not be read again is refused here. */
+/** Serialises a fingerprint. Throws DUMP_FAILED for one that is too large to be read again. */
 export function fingerprintBytes(fingerprint: object): Uint8Array {
   const bytes = new TextEncoder().encode(JSON.stringify(fingerprint));
   if (bytes.length <= MOST_BYTES.fingerprint) return bytes;
-  throw new LifeboatError("DUMP_FAILED", `the fingerprint takes ${bytes.length} bytes, and ${MOST_BYTES.fingerprint} is the most`, {
+  throw new LifeboatError("DUMP_FAILED", `the fingerprint has ${bytes.length} bytes; at most ${MOST_BYTES.fingerprint} are supported`, {
     hint: "back up fewer tables at a time: `tables` of the source chooses them",
   });
 }

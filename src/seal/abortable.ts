@@ -1,13 +1,13 @@
-// Waiting that a signal can cut short.
+// Waits for a promise until a signal aborts.
 import { LifeboatError } from "../core/errors.ts";
 
 /**
- * The promise's outcome, or, as soon as the signal aborts, its reason (CANCELLED unless the reason is an error of ours).
- * The promise itself goes on; its later failure is swallowed, being an echo of the abort.
+ * Settles like the promise, or rejects with the signal's reason as soon as the signal aborts (CANCELLED unless the reason is a
+ * LifeboatError). The promise itself continues; a later rejection is ignored, because the abort causes it.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  // A listener per wait, taken off again: racing one long-lived promise would gather its reactions for as long as data flows.
+  // One listener per wait, removed afterwards: racing a single long-lived promise would accumulate its reactions.
   let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(reasonOf(signal));

@@ -1,5 +1,5 @@
-// The header of an age v1 file: who can open it. Stanzas, header code and their parsing are the age-encryption package's;
-// it never shows the file key, so a recipient and an identity of our own stand in the row and see it pass.
+// The header of an age v1 file. The age-encryption package writes and parses the stanzas but never exposes the file key, so a recipient
+// and an identity of Lifeboat's take part to obtain it.
 import type { Identity, Stanza } from "age-encryption";
 import { LifeboatError } from "../core/errors.ts";
 import { NONCE_BYTES, TAG_BYTES } from "./age-payload.ts";
@@ -11,7 +11,7 @@ const VERSION_LINE = Buffer.from("age-encryption.org/v1\n");
 /** A recipient takes about 100 bytes, a post-quantum one 1.6 KB. */
 const LONGEST_HEADER_BYTES = 256 * 1024;
 
-/** A fresh file key, and the header that hands it to everybody named. Throws KEY_INVALID. */
+/** Makes a file key and the header that wraps it for every recipient. Throws KEY_INVALID. */
 export async function makeHeader(key: SealKey, workFactor = WORK_FACTOR): Promise<{ fileKey: Uint8Array; header: Uint8Array }> {
   const { Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
@@ -19,23 +19,23 @@ export async function makeHeader(key: SealKey, workFactor = WORK_FACTOR): Promis
     if (key.passphrase === "") throw new LifeboatError("KEY_INVALID", "the passphrase is empty");
     encrypter.addRecipient(passphraseRecipient(key.passphrase, workFactor));
   } else {
-    if (key.recipients.length === 0) throw new LifeboatError("KEY_INVALID", "no recipient was given, so nobody could open the backup");
+    if (key.recipients.length === 0) throw new LifeboatError("KEY_INVALID", "no recipient was given, so the backup could not be opened");
     for (const recipient of key.recipients) encrypter.addRecipient(await validateRecipient(recipient));
   }
   let fileKey: Uint8Array | undefined;
   encrypter.addRecipient({
     wrapFileKey(passing) {
       fileKey = passing;
-      return []; // no stanza: nothing of this shows in the header
+      return []; // no stanza, so the header does not show it
     },
   });
   const empty = await encrypter.encrypt(new Uint8Array(0));
   if (fileKey === undefined) throw new LifeboatError("BUG", "the age-encryption package did not ask every recipient");
-  // An empty file is header, nonce and the tag of its one empty chunk; we go on with a nonce of our own.
+  // An empty file is a header, a nonce and the tag of its one empty chunk; the payload gets a nonce of its own.
   return { fileKey, header: empty.subarray(0, empty.length - NONCE_BYTES - TAG_BYTES) };
 }
 
-/** The file key from a header. WRONG_KEY when no stanza is for this key, INTEGRITY when the header is damaged. */
+/** Unwraps the file key of a header. Throws WRONG_KEY when no stanza is for this key, INTEGRITY when the header is damaged. */
 export async function openHeader(header: Uint8Array, key: OpenKey): Promise<Uint8Array> {
   const { Decrypter } = await import("age-encryption");
   const decrypter = new Decrypter();
@@ -43,7 +43,7 @@ export async function openHeader(header: Uint8Array, key: OpenKey): Promise<Uint
   if ("passphrase" in key) decrypter.addIdentity(passphraseIdentity(key.passphrase));
   else for (const identity of key.identities) addIdentity(decrypter, identity);
   decrypter.addIdentity({
-    // Identities are asked in order until one answers: being asked last means that none did.
+    // Identities are tried in order until one succeeds. This one is last, so none did.
     unwrapFileKey(stanzas: Stanza[]) {
       throw noMatch(stanzas, key);
     },
@@ -88,15 +88,15 @@ function noMatch(stanzas: readonly Stanza[], key: OpenKey): LifeboatError {
   return new LifeboatError("WRONG_KEY", message);
 }
 
-/** What an age file begins with. */
+/** The beginning of an age file. */
 export interface Opening {
   readonly header: Uint8Array;
   readonly nonce: Uint8Array;
-  /** What has been read past the nonce: the first bytes of the payload. */
+  /** The bytes read past the nonce, which begin the payload. */
   readonly excess: Uint8Array;
 }
 
-/** Reads header and nonce off the beginning. Throws INTEGRITY when there is no whole header. */
+/** Reads the header and the nonce. Throws INTEGRITY when the header is not complete. */
 export async function readOpening(bytes: AsyncIterator<Uint8Array>): Promise<Opening> {
   let seen: Buffer = Buffer.alloc(0);
   for (;;) {
@@ -116,7 +116,7 @@ export async function readOpening(bytes: AsyncIterator<Uint8Array>): Promise<Ope
   }
 }
 
-/** The header ends with the first line that starts with three dashes; no other line can. */
+/** The header ends with the first line that starts with three dashes. */
 function headerEnd(seen: Buffer): number | undefined {
   const lastLine = seen.indexOf("\n---", VERSION_LINE.length - 1);
   const lineEnd = lastLine < 0 ? -1 : seen.indexOf("\n", lastLine + 1);

@@ -1,5 +1,5 @@
-// The payload of an age v1 file: ChaCha20-Poly1305 over 64 KiB chunks (the STREAM construction), by Node's OpenSSL.
-// Specification: https://c2sp.org/age#payload. The age-encryption package has the same in JavaScript, ten times slower.
+// The payload of an age v1 file: ChaCha20-Poly1305 over 64 KiB chunks (the STREAM construction), with Node's OpenSSL.
+// Specification: https://c2sp.org/age#payload. The age-encryption package does the same in JavaScript, ten times slower.
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { LifeboatError } from "../core/errors.ts";
 
@@ -7,15 +7,15 @@ export const CHUNK_BYTES = 64 * 1024;
 export const TAG_BYTES = 16;
 export const NONCE_BYTES = 16;
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
-/** Chunks handed on at a time: half a MiB keeps storage and hash calls few. */
+/** The number of chunks yielded at a time: half a MiB keeps calls of storage and digest few. */
 const CHUNKS_AT_A_TIME = 8;
 
-/** The key of the payload, from the file key and the nonce that stands between header and payload. */
+/** Derives the key of the payload from the file key and the nonce between header and payload. */
 export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Buffer {
   return Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32));
 }
 
-/** Nonce of a chunk: an 11-byte big-endian counter, then 1 for the last chunk. */
+/** Returns the nonce of a chunk: an 11-byte big-endian counter, then 1 for the last chunk. */
 function chunkNonce(counter: number, last: boolean): Buffer {
   const nonce = Buffer.alloc(12);
   nonce.writeUIntBE(counter, 5, 6); // 2^48 chunks are 16 EiB
@@ -23,7 +23,7 @@ function chunkNonce(counter: number, last: boolean): Buffer {
   return nonce;
 }
 
-/** Encrypts. What it yields belongs to the receiver. */
+/** Encrypts. The yielded buffers belong to the consumer. */
 export async function* sealPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   const waiting = new Pieces();
   let counter = 0;
@@ -37,7 +37,7 @@ export async function* sealPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Ar
   };
   for await (const chunk of bytes) {
     waiting.add(chunk);
-    // Strictly more than a chunk: a full one may still turn out to be the last, which must never be empty.
+    // Strictly more than a chunk, because a full chunk may be the last one, which must never be empty.
     while (waiting.sizeBytes > CHUNK_BYTES) {
       sealChunk(false);
       if (used === out.length) {
@@ -52,8 +52,8 @@ export async function* sealPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Ar
 }
 
 /**
- * Decrypts and authenticates, chunk by chunk; nothing unauthenticated is given out. Throws INTEGRITY for a damaged,
- * truncated or lengthened payload. `startsAt`: where the payload begins in the stored data, for messages.
+ * Decrypts and authenticates, chunk by chunk. No unauthenticated byte is yielded. Throws INTEGRITY for a damaged, truncated or extended
+ * payload. `startsAt` is the position of the payload in the stored data, for messages.
  */
 export async function* openPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Array>, startsAt: number): AsyncGenerator<Uint8Array, void> {
   const waiting = new Pieces();
@@ -66,9 +66,9 @@ export async function* openPayload(key: Uint8Array, bytes: AsyncIterable<Uint8Ar
     if (plain === undefined) {
       const misplaced = decrypt(key, counter, !last, sealed);
       if (misplaced === undefined) throw damaged(`is damaged between bytes ${startByte} and ${endByte} of the stored data`, startByte);
-      // Whole, but the last where more follows, or the reverse. The age vectors want a full one given out all the same.
+      // An intact chunk, but marked last where more follows, or the reverse. The age vectors require that a full one is yielded anyway.
       if (sealed.length === SEALED_CHUNK_BYTES) yield misplaced;
-      throw damaged(`${last ? "ends before" : "goes on after"} its final chunk, at byte ${endByte} of the stored data`, endByte);
+      throw damaged(`${last ? "ends before" : "continues after"} its final chunk, at byte ${endByte} of the stored data`, endByte);
     }
     if (plain.length === 0 && counter > 0) throw damaged(`has an empty final chunk, at byte ${startByte} of the stored data`, startByte);
     counter += 1;
@@ -99,7 +99,7 @@ function decrypt(key: Uint8Array, counter: number, last: boolean, sealed: Uint8A
   return plain;
 }
 
-/** A queue of byte pieces, taken off in other sizes than they came. */
+/** A queue of bytes that is read in other sizes than it was written. */
 class Pieces {
   sizeBytes = 0;
   #pieces: Uint8Array[] = [];

@@ -1,13 +1,13 @@
-// The passphrase stanza of age v1 (https://c2sp.org/age#scrypt-recipient-stanza), with Node's scrypt: the age-encryption
-// package's own runs on the main thread for seconds and allows a gigabyte.
+// The passphrase stanza of age v1 (https://c2sp.org/age#scrypt-recipient-stanza), with Node's scrypt. That of the age-encryption package
+// runs on the main thread for seconds and allows a gigabyte.
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from "node:crypto";
 import { type Identity, type Recipient, Stanza } from "age-encryption";
 import { LifeboatError } from "../core/errors.ts";
 import { TAG_BYTES } from "./age-payload.ts";
 
-/** What `age -p` uses too: 2^18 iterations, 256 MiB, about a second. */
+/** The default of `age -p` too: 2^18 iterations, 256 MiB, about a second. */
 export const WORK_FACTOR = 18;
-/** Each step doubles memory; 18 takes 256 MiB, 19 would break the limit of 400 MB. */
+/** Each step doubles the memory; 18 takes 256 MiB, 19 would exceed the limit of 400 MB. */
 export const MAX_WORK_FACTOR = 18;
 
 const LABEL = "age-encryption.org/v1/scrypt";
@@ -29,7 +29,7 @@ export function passphraseRecipient(passphrase: string, workFactor: number): Rec
   };
 }
 
-/** Unwraps the file key; null when the passphrase is another or the stanza of another kind. */
+/** Unwraps the file key. Null when the passphrase or the kind of stanza does not match. */
 export function passphraseIdentity(passphrase: string): Identity {
   return {
     async unwrapFileKey(stanzas) {
@@ -54,14 +54,14 @@ export function passphraseIdentity(passphrase: string): Identity {
 function parseArguments(args: readonly string[]): { salt: Buffer; workFactor: number } {
   const [, saltText = "", factorText = ""] = args;
   const salt = Buffer.from(saltText, "base64");
-  // Encoding it again refuses every spelling but the canonical one.
+  // Encoding it again rejects every spelling but the canonical one.
   const canonical = salt.length === SALT_BYTES && salt.toString("base64").replace(/=+$/, "") === saltText;
   if (args.length !== 3 || !canonical || !/^[1-9][0-9]*$/.test(factorText)) throw damaged("malformed passphrase stanza");
   const workFactor = Number(factorText);
   if (workFactor > MAX_WORK_FACTOR) {
     throw new LifeboatError(
       "FORMAT_UNKNOWN",
-      `the passphrase was stretched with work factor ${factorText}, more than the ${MAX_WORK_FACTOR} that memory allows`,
+      `the passphrase has work factor ${factorText}, and memory allows at most ${MAX_WORK_FACTOR}`,
       {
         hint: "decrypt it with `age -d`, as docs/format.md shows",
       },

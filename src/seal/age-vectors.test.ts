@@ -1,4 +1,4 @@
-// The age project's own test vectors (CCTV) judge header, key stanzas and payload.
+// The age project's test vectors (CCTV) verify header, key stanzas and payload.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -44,11 +44,11 @@ const all = Object.entries(vectors)
 const used = all.filter(({ armored }) => !armored);
 const excluded = all.filter(({ armored }) => armored);
 
-/** What each expectation of the vectors means in our errors. */
+/** The error code for each expectation of the vectors. */
 const CODES: Readonly<Record<string, readonly string[]>> = {
   "no match": ["WRONG_KEY"],
   "HMAC failure": ["INTEGRITY"],
-  // Asking for more memory than we grant is told apart from damage.
+  // A demand for too much memory is not damage.
   "header failure": ["INTEGRITY", "FORMAT_UNKNOWN"],
   "payload failure": ["INTEGRITY"],
 };
@@ -56,7 +56,7 @@ const CODES: Readonly<Record<string, readonly string[]>> = {
 async function open(vector: Vector, chunkBytes: number): Promise<{ error: unknown; payload: string }> {
   const hash = createHash("sha256");
   let error: unknown;
-  // One kind of key at a time; of two passphrases the first.
+  // One kind of key at a time, and the first of two passphrases.
   const key = vector.identities.length > 0 ? { identities: vector.identities } : { passphrase: vector.passphrases[0] ?? "none" };
   try {
     for await (const chunk of openAge(chunked(vector.file, chunkBytes), key)) hash.update(chunk);
@@ -67,19 +67,19 @@ async function open(vector: Vector, chunkBytes: number): Promise<{ error: unknow
 }
 
 for (const vector of used) {
-  // The whole at once, and in pieces that split every line, nonce, chunk and tag.
+  // The whole file at once, and in pieces that split every line, nonce, chunk and tag.
   for (const chunkBytes of vector.file.length > 10_000 ? [1 << 24, 65_537] : [1 << 24, 1]) {
     test(`R21 age vector ${vector.name} gives ${vector.expect}, in pieces of ${chunkBytes}`, async () => {
       const { error, payload } = await open(vector, chunkBytes);
       if (vector.expect === "success") {
         assert.ifError(error);
       } else {
-        assert.ok(isLifeboatError(error), `expected an error of ours, not ${error}`);
+        assert.ok(isLifeboatError(error), `expected a LifeboatError, not ${error}`);
         assert.ok(CODES[vector.expect]?.includes(error.code), `${error.code}: ${error.message}`);
       }
       if (error !== undefined && vector.expect === "payload failure")
         assert.equal((error as { details?: { where?: string } }).details?.where, "payload");
-      if (vector.payload !== undefined) assert.equal(payload, vector.payload, "what was given out is exactly the payload up to the damage");
+      if (vector.payload !== undefined) assert.equal(payload, vector.payload, "the yielded bytes are exactly the payload up to the damage");
     });
   }
 }

@@ -1,4 +1,4 @@
-// zstd by Node's own bindings: compression on the thread pool while the main thread reads, hashes and encrypts.
+// zstd with Node's bindings: compression runs on the thread pool while the main thread reads, hashes and encrypts.
 import { once } from "node:events";
 import type { Transform, TransformOptions } from "node:stream";
 import { constants, createZstdCompress, createZstdDecompress, type ZstdOptions } from "node:zlib";
@@ -7,18 +7,18 @@ import { abortable } from "./abortable.ts";
 import { OneFrame } from "./zstd-frame.ts";
 
 const OUTPUT_BYTES = 512 * 1024;
-/** 8 MiB, the window of level 19: what a frame may ask us to remember. */
+/** 8 MiB, the window of level 19: the most memory that a frame may demand. */
 const MOST_WINDOW_LOG = 23;
 
 export interface CompressOptions {
-  /** zstd level; 1 keeps up with a dump on two cores. */
+  /** The zstd level. 1 keeps up with a dump on two cores. */
   readonly level: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The bytes as one zstd frame with a content checksum. A chunk of `plain` is left alone only until the second next
- * call after the one that brought it. When `plain` throws, this throws the same; the frame is never ended.
+ * Compresses to one zstd frame with a content checksum. A chunk of `plain` must stay unchanged until the second `next` call after the one
+ * that yielded it. When `plain` throws, this throws the same error and never ends the frame.
  */
 export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options: CompressOptions): AsyncGenerator<Uint8Array, void> {
   const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag } = constants;
@@ -30,13 +30,13 @@ export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options
   let ready: Uint8Array[] = [];
   zstd.on("data", (chunk: Uint8Array) => ready.push(chunk));
   const ended = once(zstd, "end");
-  ended.catch(() => {}); // awaited below; before that, a write's own rejection says the same
+  ended.catch(() => {}); // awaited below; an earlier rejection of a write is the same
 
   let reading: Promise<IteratorResult<Uint8Array, void>> | undefined;
   let writing: Promise<void> = Promise.resolve();
   const read = (): Promise<IteratorResult<Uint8Array, void>> => {
     const next = plain.next();
-    next.catch(() => {}); // awaited in the next round; it may settle before
+    next.catch(() => {}); // awaited in the next round; it may settle earlier
     reading = next;
     return next;
   };
@@ -49,7 +49,7 @@ export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options
       if (item.done === true) break;
       writing = write(zstd, item.value);
       writing.catch(() => {}); // awaited in the next round
-      next = read(); // the next chunk is read and hashed while this one is compressed
+      next = read(); // reads and hashes the next chunk while this one is compressed
       const produced = ready;
       ready = [];
       yield* produced;
@@ -59,17 +59,17 @@ export async function* compress(plain: AsyncGenerator<Uint8Array, void>, options
     yield* ready;
   } finally {
     zstd.destroy();
-    // A source that is in the middle of an answer is told to stop without being waited for: it may never come.
+    // A source that is in the middle of a read is told to stop but not awaited, because the read may never end.
     const stopping = plain.return();
     if (reading === undefined) await stopping;
     else stopping.catch(() => {});
   }
 }
 
-/** Resolves when the chunk has been worked on; rejects also when the stream is destroyed meanwhile. */
+/** Resolves when the chunk has been processed. Rejects when the stream is destroyed meanwhile. */
 function write(stream: Transform, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    // A write that waits for its output to be read is never called back once the stream is destroyed.
+    // The callback of a write that waits for its output to be read is never called once the stream is destroyed.
     const closed = (): void => reject(new Error("the stream was closed"));
     stream.once("close", closed);
     stream.write(chunk, (error) => {
@@ -81,8 +81,8 @@ function write(stream: Transform, chunk: Uint8Array): Promise<void> {
 }
 
 /**
- * The content of exactly one zstd frame. INTEGRITY when the frame is damaged or truncated, when there is none, or when
- * anything follows it. Content may have been given out before that shows.
+ * Decompresses exactly one zstd frame. Throws INTEGRITY when the frame is damaged, truncated or missing, or when bytes follow it. Content
+ * may have been yielded before.
  */
 export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>): AsyncGenerator<Uint8Array, void> {
   const options: ZstdOptions & TransformOptions = {
@@ -100,7 +100,7 @@ export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>):
     let writing: Promise<boolean> = Promise.resolve(true);
     for (;;) {
       reading = true;
-      const next = await compressed.next(); // read and decrypted while the chunk before is decompressed
+      const next = await compressed.next(); // reads and decrypts while the chunk before is decompressed
       reading = false;
       if (next.done === true) break;
       frame.push(next.value);
@@ -125,14 +125,14 @@ export async function* decompress(compressed: AsyncGenerator<Uint8Array, void>):
     throw new LifeboatError("INTEGRITY", `the compressed data is damaged: zstd says "${(error as Error).message}"`, { cause: error });
   } finally {
     zstd.destroy();
-    // A source that is in the middle of an answer is told to stop without being waited for: it may never come.
+    // A source that is in the middle of a read is told to stop but not awaited, because the read may never end.
     const stopping = compressed.return();
     if (reading) stopping.catch(() => {});
     else await Promise.all([feeding, stopping]);
   }
 }
 
-/** False when the write failed: the decompressor's own failure reaches its reader, and a second telling of it is no cause. */
+/** Returns false when the write failed. The decompressor's own error reaches its reader and is the cause. */
 const accepted = (writing: Promise<void>): Promise<boolean> =>
   writing.then(
     () => true,

@@ -1,9 +1,9 @@
-// Size and SHA-256 of bytes as they pass, and the judgement against what a manifest promised.
+// Size and SHA-256 of a byte stream, and the comparison with a manifest.
 import { createHash } from "node:crypto";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { LifeboatError } from "../core/errors.ts";
 
-/** Adds up size and SHA-256 of everything that passes. `facts` is undefined until the bytes have ended. */
+/** Measures size and SHA-256 of a stream. `facts` is undefined until the bytes have ended. */
 export class Meter {
   facts: ByteFacts | undefined;
   readonly #hash = createHash("sha256");
@@ -23,20 +23,24 @@ export class Meter {
   }
 }
 
-/** What is being measured, for messages. */
+/** The measured side, for messages. */
 export type Side = "stored" | "plain";
 
 /**
- * Passes bytes on and ends only if they were exactly the expected ones; otherwise throws INTEGRITY,
- * as soon as they are too many, or at their end.
+ * Passes bytes on, and ends only if they were exactly the expected ones. Otherwise it throws INTEGRITY: at once when there are too many,
+ * else at their end.
  */
 export async function* verified(bytes: AsyncIterable<Uint8Array>, expected: ByteFacts, side: Side): AsyncGenerator<Uint8Array, void> {
   const meter = new Meter();
   for await (const chunk of meter.measure(bytes)) {
     if (meter.sizeBytes > expected.sizeBytes) {
-      throw new LifeboatError("INTEGRITY", `the ${side} data goes on after byte ${expected.sizeBytes}, where the manifest says it ends`, {
-        details: { side, expectedBytes: expected.sizeBytes },
-      });
+      throw new LifeboatError(
+        "INTEGRITY",
+        `the ${side} data continues after byte ${expected.sizeBytes}, where the manifest says that it ends`,
+        {
+          details: { side, expectedBytes: expected.sizeBytes },
+        },
+      );
     }
     yield chunk;
   }
@@ -47,7 +51,7 @@ export async function* verified(bytes: AsyncIterable<Uint8Array>, expected: Byte
 export function compareFacts(actual: ByteFacts, expected: ByteFacts, side: Side): void {
   const details = { side, expected, actual };
   if (actual.sizeBytes !== expected.sizeBytes) {
-    const how = actual.sizeBytes < expected.sizeBytes ? "ends early, at" : "goes on to";
+    const how = actual.sizeBytes < expected.sizeBytes ? "ends early, at" : "continues to";
     throw new LifeboatError("INTEGRITY", `the ${side} data ${how} byte ${actual.sizeBytes} of ${expected.sizeBytes}`, { details });
   }
   if (actual.sha256 !== expected.sha256) {

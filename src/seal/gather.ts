@@ -1,9 +1,8 @@
-// Pipes hand over 64 KiB at a time; compressor, hash and cipher work best on more. Collects small chunks, passes large ones on.
+// Collects small chunks and passes large ones on. Pipes deliver 64 KiB at a time; compressor, digest and cipher are faster with more.
 
 /**
- * Collects chunks smaller than half of `sizeBytes` into chunks of at most `sizeBytes`; larger ones pass uncopied.
- * Two buffers take turns, so memory stays flat however much flows: a chunk is valid until the *second* next call
- * after the one that brought it.
+ * Collects chunks smaller than half of `sizeBytes` into chunks of at most `sizeBytes`. Larger ones pass uncopied. Two buffers alternate,
+ * so that memory stays constant: a chunk is valid until the *second* `next` call after the one that yielded it.
  */
 export async function* gather(bytes: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array, void> {
   let filling = Buffer.allocUnsafeSlow(sizeBytes);

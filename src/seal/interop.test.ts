@@ -1,4 +1,4 @@
-// The public formats, judged by the programs that everybody has: age and zstd.
+// The public formats, verified by the common programs age and zstd.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -41,7 +41,7 @@ test("R21 age -d and zstd -d open what Lifeboat sealed, for each of two recipien
   }
 });
 
-test("R21 Lifeboat opens what zstd and age made, at any level and for each of two recipients", { skip }, async () => {
+test("R21 Lifeboat opens files of zstd and age, at any level and for each of two recipients", { skip }, async () => {
   const pairs = await Promise.all([generateIdentity(), generateIdentity()]);
   for (const plain of plains) {
     for (const options of [["-1"], ["-19"], ["-3", "--no-check"]]) {
@@ -63,9 +63,9 @@ test("R21 two frames from zstd are refused, though zstd itself would open them",
   await assert.rejects(collect(unseal(chunked(stored), { identities: [identity] })), { code: "INTEGRITY", message: /second zstd frame/ });
 });
 
-test("R21 a passphrase works both ways with another implementation of age", async () => {
+test("R21 a passphrase works in both directions with another implementation of age", async () => {
   const plain = rows(100_000);
-  // `age -p` asks on a terminal only, so the age-encryption package is the peer here. A low work factor keeps this short.
+  // `age -p` requires a terminal, so the age-encryption package is the peer here. A low work factor keeps this short.
   const { fileKey, header } = await makeHeader({ passphrase: "correct horse" }, 10);
   const nonce = randomBytes(16);
   const payload = await collect(sealPayload(payloadKey(fileKey, nonce), chunked(zstdCompressSync(plain))));
@@ -80,7 +80,7 @@ test("R21 a passphrase works both ways with another implementation of age", asyn
   assert.ok((await collect(unseal(chunked(theirs), { passphrase: "correct horse" }))).equals(plain));
 });
 
-test("a passphrase stretched beyond the memory limit is refused before the memory is asked for", async () => {
+test("a passphrase with a work factor beyond the memory limit is refused before memory is allocated", async () => {
   const { header } = await makeHeader({ passphrase: "x" }, 10);
   const greedy = Buffer.from(Buffer.from(header).toString("latin1").replace(/ 10\n/, " 19\n"), "latin1");
   await assert.rejects(collect(openAge(chunked(Buffer.concat([greedy, Buffer.alloc(64)])), { passphrase: "x" })), {

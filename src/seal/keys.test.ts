@@ -19,7 +19,7 @@ test("an identity file may hold comments, blank lines, Windows line ends and sev
   assert.deepEqual(await parseIdentityFile(text), [identity, other.identity]);
 });
 
-test("an invalid key is refused with the line it is on, and no message repeats a secret", async () => {
+test("an invalid key is refused with its line number, and no message repeats a secret", async () => {
   const broken = `${identity.slice(0, -1)}${identity.endsWith("Q") ? "P" : "Q"}`;
   const cases: [() => Promise<unknown>, RegExp][] = [
     [() => parseIdentityFile(`# mine\n${broken}\n`), /line 2 /],
@@ -46,7 +46,7 @@ test("an invalid key is refused with the line it is on, and no message repeats a
   }
 });
 
-test("whether a key fits is told from the manifest's recipients without reading the backup", async () => {
+test("the recipients in the manifest tell whether a key fits, without reading the backup", async () => {
   const other = await generateIdentity();
   assert.equal(await keyFits({ identities: [identity] }, [other.recipient, recipient]), true);
   assert.equal(await keyFits({ identities: [identity] }, [other.recipient]), false);

@@ -1,24 +1,24 @@
-// Who can seal and who can open: age identities, recipients and passphrases, checked before any byte flows.
-// An identity is a secret: no message, detail or cause here ever repeats one.
+// Keys for sealing and opening: age identities, recipients and passphrases, validated before any byte flows.
+// An identity is a secret: no message, detail or cause here repeats one.
 import { LifeboatError } from "../core/errors.ts";
 
-/** To whom a backup is sealed: age recipients (`age1…`), or a passphrase. Never both: age forbids it. */
+/** Seals a backup: age recipients (`age1…`), or a passphrase. age forbids both. */
 export type SealKey = { readonly recipients: readonly string[] } | { readonly passphrase: string };
 
-/** What opens a backup: any one of the identities (`AGE-SECRET-KEY-1…`), or the passphrase. */
+/** Opens a backup: any one of the identities (`AGE-SECRET-KEY-1…`), or the passphrase. */
 export type OpenKey = { readonly identities: readonly string[] } | { readonly passphrase: string };
 
-// Loaded when first needed: its elliptic curves take longer to load than most commands take to run.
+// Loaded on first use, because its elliptic curves take longer to load than most commands take to run.
 const age = () => import("age-encryption");
 
-/** Makes a new X25519 key pair. The identity is to be kept in a file with mode 0600, away from the backups. */
+/** Makes an X25519 key pair. Keep the identity in a file with mode 0600, away from the backups. */
 export async function generateIdentity(): Promise<{ identity: string; recipient: string }> {
   const { generateX25519Identity, identityToRecipient } = await age();
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-/** The recipient that belongs to an identity. Throws KEY_INVALID. */
+/** Returns the recipient of an identity. Throws KEY_INVALID. */
 export async function recipientOf(identity: string): Promise<string> {
   const { identityToRecipient } = await age();
   try {
@@ -30,9 +30,9 @@ export async function recipientOf(identity: string): Promise<string> {
 }
 
 /**
- * The identities of an age identity file: one a line, blank lines and lines that start with `#` left out.
- * Throws KEY_INVALID with the number of the offending line, or when there is none.
- * @param label what messages call the file.
+ * Parses an age identity file: one identity per line, without blank lines and lines that start with `#`. Throws KEY_INVALID with the
+ * number of the invalid line, or when there is no identity.
+ * @param label the name of the file in messages.
  */
 export async function parseIdentityFile(text: string, label = "the identity file"): Promise<string[]> {
   const identities: string[] = [];
@@ -58,7 +58,7 @@ async function identityProblem(line: string): Promise<string | undefined> {
   );
 }
 
-/** Returns the recipient, trimmed, when it is one that we can seal to; throws KEY_INVALID otherwise. */
+/** Returns the recipient, trimmed, when it is valid for sealing. Throws KEY_INVALID otherwise. */
 export async function validateRecipient(recipient: string): Promise<string> {
   const trimmed = recipient.trim();
   if (/^AGE-SECRET-KEY-/i.test(trimmed)) {
@@ -74,8 +74,8 @@ export async function validateRecipient(recipient: string): Promise<string> {
 }
 
 /**
- * Whether the key opens what was sealed to these recipients (`recipients` of a manifest), without reading a stored byte.
- * A passphrase fits whatever was sealed with one; whether it is the right one shows only on opening.
+ * Tells whether the key opens data sealed to these recipients (`recipients` of a manifest), without reading a stored byte. A passphrase
+ * fits all data sealed with a passphrase; whether it is the right one shows only on opening.
  */
 export async function keyFits(key: OpenKey, recipients: readonly string[]): Promise<boolean> {
   if ("passphrase" in key) return recipients.includes("passphrase");

@@ -23,7 +23,7 @@ async function sealed(plain: Uint8Array, to: SealKey = key, chunkBytes?: number)
 const opened = (stored: Uint8Array, facts?: { plain: ByteFacts; stored: ByteFacts }): Promise<Buffer> =>
   collect(unseal(chunked(stored), opener, facts));
 
-test("R21 sealed bytes come back the same, whatever their size and however they are cut", async () => {
+test("R21 sealed bytes of any size, in chunks of any size, open to the same bytes", async () => {
   for (const sizeBytes of [0, 1, 65_535, 65_536, 65_537, 524_288, 1_048_576, 1_048_577, 3_000_000]) {
     for (const plain of [randomBytes(sizeBytes), rows(sizeBytes)]) {
       for (const chunkBytes of [1021, 65_536, 700_000, 5_000_000]) {
@@ -36,7 +36,7 @@ test("R21 sealed bytes come back the same, whatever their size and however they 
   }
 });
 
-test("R21 stored sizes at the edges of an encrypted chunk come back", async () => {
+test("R21 bytes with stored sizes at the edges of an encrypted chunk open", async () => {
   // Random bytes do not compress: the payload's size follows the plain size byte by byte across the chunk's edge.
   for (let sizeBytes = 65_500; sizeBytes < 65_560; sizeBytes++) {
     const plain = randomBytes(sizeBytes);
@@ -45,7 +45,7 @@ test("R21 stored sizes at the edges of an encrypted chunk come back", async () =
   }
 });
 
-test("R21 every one of several recipients opens a backup alone, and nobody else does", async () => {
+test("R21 each of several recipients opens a backup alone, and no other key does", async () => {
   const others = await Promise.all([generateIdentity(), generateIdentity()]);
   const plain = rows(5000);
   const { stored, facts } = await sealed(plain, { recipients: [recipient, ...others.map((other) => other.recipient)] });
@@ -63,7 +63,7 @@ test("R21 every one of several recipients opens a backup alone, and nobody else 
   }
 });
 
-test("R21 a passphrase opens what was sealed with it, another one and an identity do not", async () => {
+test("R21 a backup sealed with a passphrase opens with it, and not with another one or an identity", async () => {
   const plain = rows(5000);
   const { stored, facts } = await sealed(plain, { passphrase: "correct horse" });
   assert.ok((await collect(unseal(chunked(stored), { passphrase: "correct horse" }, facts))).equals(plain));
@@ -74,7 +74,7 @@ test("R21 a passphrase opens what was sealed with it, another one and an identit
   await assert.rejects(opened(stored, facts), { code: "WRONG_KEY", message: /passphrase/ });
 });
 
-test("a wrong key is a wrong key only if the stored bytes are whole; otherwise they are damaged", async () => {
+test("a wrong key is reported only if the stored bytes are intact; otherwise damage is", async () => {
   const { stored, facts } = await sealed(rows(5000));
   const stranger = { identities: [(await generateIdentity()).identity] };
   const damaged = Buffer.from(stored);
@@ -84,7 +84,7 @@ test("a wrong key is a wrong key only if the stored bytes are whole; otherwise t
   await assert.rejects(collect(unseal(chunked(stored.subarray(0, -1)), stranger, facts)), { code: "INTEGRITY" });
 });
 
-/** What a small sealed file must be protected against: each way of damaging one byte of it. */
+/** Each way of damaging one byte of a small sealed file. */
 function* damages(stored: Buffer): Generator<[string, Buffer]> {
   for (let at = 0; at < stored.length; at++) {
     for (const bit of [1, 0x20, 0x80]) {
@@ -99,7 +99,7 @@ function* damages(stored: Buffer): Generator<[string, Buffer]> {
   yield ["itself appended", Buffer.concat([stored, stored])];
 }
 
-test("R21 any changed, missing or added byte of a sealed file is refused as damage when the manifest is known", async () => {
+test("R21 a changed, missing or added byte of a sealed file is refused as damage with the manifest", async () => {
   const { stored, facts } = await sealed(rows(300));
   for (const [what, damaged] of damages(stored)) {
     await assert.rejects(opened(damaged, facts), (error) => isLifeboatError(error, "INTEGRITY"), what);
@@ -107,14 +107,14 @@ test("R21 any changed, missing or added byte of a sealed file is refused as dama
   }
 });
 
-test("R21 any changed, missing or added byte of a sealed file is refused even without its manifest", async () => {
+test("R21 a changed, missing or added byte of a sealed file is refused without its manifest", async () => {
   const { stored } = await sealed(rows(300));
   for (const [what, damaged] of damages(stored)) {
     await assert.rejects(opened(damaged), (error) => isLifeboatError(error, "INTEGRITY") || isLifeboatError(error, "WRONG_KEY"), what);
   }
 });
 
-test("R21 damage in a file of many chunks is refused and its place is named", async () => {
+test("R21 damage in a file of many chunks is refused with its position", async () => {
   const { stored, facts } = await sealed(randomBytes(400_000));
   const damaged = Buffer.from(stored);
   damaged[200_000] = (damaged[200_000] as number) ^ 4;
@@ -128,7 +128,7 @@ test("R21 damage in a file of many chunks is refused and its place is named", as
   }
 });
 
-test("whole bytes that are not the ones of the manifest are refused", async () => {
+test("intact bytes that do not match the manifest are refused", async () => {
   const [one, other] = [await sealed(rows(3000)), await sealed(rows(3001))];
   await assert.rejects(opened(one.stored, other.facts), { code: "INTEGRITY" });
   await assert.rejects(opened(one.stored, { stored: one.facts.stored, plain: other.facts.plain }), {
@@ -142,7 +142,7 @@ test("whole bytes that are not the ones of the manifest are refused", async () =
   });
 });
 
-test("when the plain bytes fail, sealing fails with the very same error and never ends", async () => {
+test("when the plain bytes fail, sealing fails with the same error and never ends", async () => {
   const failure = new LifeboatError("DUMP_FAILED", "pg_dump ended with status 1");
   for (const before of [0, 1000, 3_000_000]) {
     async function* failing(): AsyncGenerator<Uint8Array, void> {
@@ -155,9 +155,9 @@ test("when the plain bytes fail, sealing fails with the very same error and neve
   }
 });
 
-test("when the stored bytes fail, opening fails with the very same error", async () => {
+test("when the stored bytes fail, opening fails with the same error", async () => {
   const { stored, facts } = await sealed(randomBytes(500_000));
-  const failure = new LifeboatError("STORAGE_TIMEOUT", "the storage fell silent");
+  const failure = new LifeboatError("STORAGE_TIMEOUT", "the storage did not answer");
   for (const length of [0, 100, 300_000]) {
     async function* failing(): AsyncGenerator<Uint8Array, void> {
       yield* chunked(stored.subarray(0, length));
@@ -199,7 +199,7 @@ test("a consumer that leaves early closes the source, both ways", async () => {
   }
 });
 
-test("a producer that writes into its buffer again after two more calls harms nothing", async () => {
+test("a producer may write into its buffer again after two more calls", async () => {
   const plain = rows(4_000_000);
   const ring = [0, 1, 2].map(() => Buffer.alloc(600_000));
   async function* reusing(): AsyncGenerator<Uint8Array, void> {
@@ -214,7 +214,7 @@ test("a producer that writes into its buffer again after two more calls harms no
   assert.ok((await opened(await collect(bytes))).equals(plain));
 });
 
-test("verifying stored bytes needs no key and tells how far it is", async () => {
+test("verifying stored bytes requires no key and reports progress", async () => {
   const { stored, facts } = await sealed(randomBytes(300_000));
   let seen = 0;
   await verifyStored(chunked(stored), facts.stored, (sizeBytes) => {
@@ -223,18 +223,18 @@ test("verifying stored bytes needs no key and tells how far it is", async () => 
   assert.equal(seen, stored.length);
 });
 
-test("R21 bytes that are one zstd frame already are sealed as they are, and come back as what the frame holds", async () => {
+test("R21 bytes that are already one zstd frame are sealed as is, and open to the frame's content", async () => {
   const plain = rows(3_000_000);
   const frame = zstdCompressSync(plain);
   const { bytes, facts } = sealFrame(chunked(frame), () => factsOf(plain), key);
-  assert.throws(facts, { code: "BUG" }, "nothing is said of bytes that have not ended");
+  assert.throws(facts, { code: "BUG" }, "there are no facts of bytes that have not ended");
   const stored = await collect(bytes);
   assert.deepEqual(facts(), { plain: factsOf(plain), stored: factsOf(stored) });
   assert.ok(stored.length > frame.length && stored.length < frame.length + 1000, "not compressed again");
   assert.ok((await opened(stored, facts())).equals(plain));
 });
 
-test("R21 a frame that is cut short, followed by anything, or none at all is never sealed to its end", async () => {
+test("R21 a truncated frame, a frame followed by other bytes, or no frame is never sealed to its end", async () => {
   const frame = zstdCompressSync(rows(300_000));
   for (const wrong of [
     frame.subarray(0, -1),

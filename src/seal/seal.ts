@@ -1,4 +1,4 @@
-// Sealing: plain bytes → one zstd frame → one age file, with size and SHA-256 of both ends, in one streaming pass.
+// Sealing: plain bytes → one zstd frame → one age file, with size and SHA-256 of both, in one streaming pass.
 import { randomBytes } from "node:crypto";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { LifeboatError } from "../core/errors.ts";
@@ -12,30 +12,30 @@ import { OneFrame } from "./zstd-frame.ts";
 
 export type { SealKey } from "./keys.ts";
 
-/** Level 1 keeps up with a dump on two cores; higher ones save little on rows and cost much time. */
+/** Level 1 keeps up with a dump on two cores. Higher levels save little on rows and cost much time. */
 export const DEFAULT_LEVEL = 1;
-/** What goes to the compressor at a time. */
+/** The chunk size for the compressor, in bytes. */
 const READ_BYTES = 1024 * 1024;
 
 export interface SealOptions {
-  /** zstd compression level, 1 to 19. */
+  /** The zstd level, 1 to 19. */
   readonly level?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Sealed {
   /**
-   * The stored bytes. May be iterated once. Ends only after `plain` has ended; when `plain` throws, throws that same
-   * error, so that a storage never commits half an object. Leaving early closes `plain`.
+   * The stored bytes. May be iterated once. The iteration ends only after `plain` has ended. When `plain` throws, it throws the same error,
+   * so that a storage never commits half an object. Leaving early closes `plain`.
    */
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** What a manifest says of both ends. Only once `bytes` has ended. */
+  /** Returns the facts for the manifest. Throws until `bytes` has ended. */
   facts(): { plain: ByteFacts; stored: ByteFacts };
 }
 
 /**
- * Seals a stream. Chunks of `plain` are read until the next but one is asked for: a producer must not write into a
- * buffer it has handed over before then. Throws KEY_INVALID, CANCELLED, and whatever `plain` throws.
+ * Seals a stream. A producer must not write into a yielded buffer until the second `next` call after the one that yielded it. Throws
+ * KEY_INVALID, CANCELLED, and the errors of `plain`.
  */
 export function seal(plain: AsyncIterable<Uint8Array>, key: SealKey, options: SealOptions = {}): Sealed {
   const plainMeter = new Meter();
@@ -44,7 +44,7 @@ export function seal(plain: AsyncIterable<Uint8Array>, key: SealKey, options: Se
     bytes: storedMeter.measure(sealedBytes(plainMeter.measure(gather(plain, READ_BYTES)), key, options)),
     facts() {
       if (plainMeter.facts === undefined || storedMeter.facts === undefined) {
-        throw new LifeboatError("BUG", "the facts of sealed bytes were asked for before the bytes had ended");
+        throw new LifeboatError("BUG", "the facts of sealed bytes were requested before the bytes had ended");
       }
       return { plain: plainMeter.facts, stored: storedMeter.facts };
     },
@@ -52,8 +52,8 @@ export function seal(plain: AsyncIterable<Uint8Array>, key: SealKey, options: Se
 }
 
 /**
- * Seals bytes that are one zstd frame already, as they are. `plain`: what the frame holds, asked for once the bytes have ended.
- * Throws INTEGRITY unless they are exactly one whole frame, besides what `seal` throws.
+ * Seals bytes that are already one zstd frame. `plain` returns the facts of the frame's content and is called once the bytes have ended.
+ * Throws the errors of `seal`, and INTEGRITY unless the bytes are exactly one whole frame.
  */
 export function sealFrame(frame: AsyncIterable<Uint8Array>, plain: () => ByteFacts, key: SealKey): Sealed {
   const storedMeter = new Meter();
@@ -61,7 +61,7 @@ export function sealFrame(frame: AsyncIterable<Uint8Array>, plain: () => ByteFac
     bytes: storedMeter.measure(encryptedBytes(oneFrame(frame), key)),
     facts() {
       if (storedMeter.facts === undefined) {
-        throw new LifeboatError("BUG", "the facts of sealed bytes were asked for before the bytes had ended");
+        throw new LifeboatError("BUG", "the facts of sealed bytes were requested before the bytes had ended");
       }
       return { plain: plain(), stored: storedMeter.facts };
     },

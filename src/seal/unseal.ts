@@ -1,4 +1,4 @@
-// Opening what was sealed: age file → one zstd frame → plain bytes, every byte of both ends accounted for.
+// Opens sealed data: age file → one zstd frame → plain bytes.
 
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError } from "../core/errors.ts";
@@ -15,20 +15,20 @@ const READ_BYTES = 512 * 1024;
 const INFLATE_BYTES = 256 * 1024;
 
 /**
- * The plain bytes. Every chunk was authenticated, but only the *end* says that all of it was there: a consumer that
- * spools deletes its spool when this throws, and acts on nothing before this has ended.
+ * Yields the plain bytes. Every chunk is authenticated, but only the *end* proves completeness: a consumer that spools deletes its spool
+ * when this throws, and acts on nothing before this has ended.
  *
- * Throws INTEGRITY for anything damaged, missing or added (with the place, where it can be told), WRONG_KEY when the
- * bytes are whole and sealed for somebody else, KEY_INVALID, and whatever `stored` throws. With `expected` (a
- * manifest's facts) both sizes and digests must fit; without, damage to the header's key stanzas cannot be told from
- * a wrong key. With it, a key that does not match costs reading to the end: `keyFits` asks the manifest beforehand.
+ * Throws INTEGRITY for damaged, missing or added bytes (with the position, where known), WRONG_KEY when the bytes are intact and sealed to
+ * other recipients, KEY_INVALID, and the errors of `stored`. With `expected` (the facts of a manifest) sizes and digests must match.
+ * Without, damage of the key stanzas in the header cannot be distinguished from a wrong key. With it, a wrong key costs a read to the
+ * end; `keyFits` tells from the manifest beforehand.
  */
 export async function* unseal(
   stored: AsyncIterable<Uint8Array>,
   key: OpenKey,
   expected?: { readonly plain: ByteFacts; readonly stored: ByteFacts },
 ): AsyncGenerator<Uint8Array, void> {
-  // Gathered first, so that damage is met by the decryption, which knows its place, before the digest at the end.
+  // Gathered first, so that decryption, which knows the position, finds damage before the digest does at the end.
   const gathered = gather(stored, READ_BYTES);
   const whole = expected === undefined ? gathered : verified(gathered, expected.stored, "stored");
   const plain = decompress(gather(openAge(whole, key, expected !== undefined), INFLATE_BYTES));
@@ -36,8 +36,8 @@ export async function* unseal(
 }
 
 /**
- * The payload of an age file.
- * @param readOnForDamage when no key matches, read to the end first, so that a source that checks itself can object.
+ * Yields the payload of an age file.
+ * @param readOnForDamage when no key matches, reads to the end first, so that a source that verifies itself can report damage.
  */
 export async function* openAge(stored: AsyncIterable<Uint8Array>, key: OpenKey, readOnForDamage = false): AsyncGenerator<Uint8Array, void> {
   const bytes = stored[Symbol.asyncIterator]();

@@ -1,8 +1,8 @@
-// The check that needs no key: are the stored bytes the ones that were written?
+// Verifies stored bytes against the manifest, without a key.
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { verified } from "./digest.ts";
 
-/** Reads everything; throws INTEGRITY unless size and SHA-256 are the expected ones. `onBytes` is told of each chunk's size. */
+/** Reads all bytes. Throws INTEGRITY unless size and SHA-256 match. Calls `onBytes` with the size of each chunk. */
 export async function verifyStored(
   stored: AsyncIterable<Uint8Array>,
   expected: ByteFacts,

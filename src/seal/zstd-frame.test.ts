@@ -17,7 +17,7 @@ function walk(bytes: Uint8Array, chunkBytes: number): void {
   walker.end();
 }
 
-test("one zstd frame of any kind is accepted, however it is cut into chunks", () => {
+test("one zstd frame of any kind is accepted, in chunks of any size", () => {
   const kinds = [
     frame,
     zstdCompressSync(plain),
@@ -31,7 +31,7 @@ test("one zstd frame of any kind is accepted, however it is cut into chunks", ()
   for (const kind of kinds) for (const chunkBytes of [1, 2, 3, 7, 1 << 20]) walk(kind, chunkBytes);
 });
 
-test("R21 whatever follows the one zstd frame is refused: another frame, a skippable one, zeros, any byte", async () => {
+test("R21 bytes after the one zstd frame are refused: another frame, a skippable one, zeros, any byte", async () => {
   const tails = {
     "a second zstd frame": frame,
     "an empty second frame": zstdCompressSync(Buffer.alloc(0)),
@@ -51,7 +51,7 @@ test("R21 whatever follows the one zstd frame is refused: another frame, a skipp
   }
 });
 
-test("R21 a skippable frame before the data, something that is not zstd, and nothing at all are refused", async () => {
+test("R21 a skippable frame before the data, data that is not zstd, and no data are refused", async () => {
   for (const bytes of [Buffer.concat([skippable, frame]), skippable, Buffer.from("PGDMP"), Buffer.alloc(0), Buffer.from([0x28])]) {
     await assert.rejects(collect(decompress(chunked(bytes))), { code: "INTEGRITY" });
   }
@@ -64,14 +64,14 @@ test("R21 a zstd frame truncated at any byte is refused", () => {
   }
 });
 
-test("R21 a flipped bit in a checksummed zstd frame never decompresses to other content without an error", async () => {
+test("R21 a zstd frame with a checksum and a flipped bit never decompresses to other content silently", async () => {
   const content = rows(400);
   const small = zstdCompressSync(content, checksum);
   for (let at = 0; at < small.length; at++) {
     const damaged = Buffer.from(small);
     damaged[at] = (damaged[at] as number) ^ (1 << (at % 8));
     try {
-      // A bit of the frame header may mean nothing; then the content is whole.
+      // Some bits of the frame header have no meaning; then the content is intact.
       assert.deepEqual(await collect(decompress(chunked(damaged))), content, `byte ${at}`);
     } catch (error) {
       assert.ok(isLifeboatError(error, "INTEGRITY"), `byte ${at}: ${error}`);
@@ -79,7 +79,7 @@ test("R21 a flipped bit in a checksummed zstd frame never decompresses to other 
   }
 });
 
-test("decompression of a few bytes that hold a quarter gigabyte of zeros holds no more than its buffers", async () => {
+test("decompression of a quarter gigabyte of zeros takes no more memory than its buffers", async () => {
   const bomb = zstdCompressSync(Buffer.alloc(256 << 20));
   const before = process.memoryUsage().rss;
   let sizeBytes = 0;

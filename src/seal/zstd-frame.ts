@@ -1,5 +1,5 @@
-// Walks the framing of zstd (RFC 8878, section 3.1.1) as bytes pass, without decompressing.
-// Needed because Node's decompressor stops at the end of the first frame and reports success, whatever follows.
+// Walks the frame of zstd (RFC 8878, section 3.1.1) in a byte stream, without decompressing. Node's decompressor stops at the end of the
+// first frame and reports success even when other bytes follow.
 import { LifeboatError } from "../core/errors.ts";
 
 const MAGIC = 0xfd2fb528;
@@ -8,19 +8,19 @@ const LONGEST_HEADER = 14;
 
 type Expecting = "magic" | "frame header" | "block header" | "block" | "checksum" | "nothing";
 
-/** Insists that everything pushed is exactly one whole zstd frame. Throws INTEGRITY otherwise. */
+/** Verifies that all pushed bytes are exactly one whole zstd frame. Throws INTEGRITY otherwise. */
 export class OneFrame {
   #expecting: Expecting = "magic";
-  /** Bytes still to come of what is expected. */
+  /** The remaining bytes of the expected item. */
   #missing = 4;
-  /** The bytes of a small item, which may arrive in pieces. Blocks are skipped, not kept. */
+  /** The bytes of a small item, which may arrive in pieces. Blocks are skipped. */
   readonly #item = Buffer.alloc(LONGEST_HEADER);
   #itemLength = 0;
   #hasChecksum = false;
   #lastBlock = false;
   #position = 0;
 
-  /** Looks at the next bytes. Throws at the first that does not belong to the one frame. */
+  /** Examines the next bytes. Throws at the first byte that does not belong to the frame. */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
@@ -48,7 +48,7 @@ export class OneFrame {
     return this.#expecting === "nothing";
   }
 
-  /** What is expected has fully arrived: reads it and decides what comes next. */
+  /** Parses the expected item, which has fully arrived, and decides what comes next. */
   #next(): void {
     const item = this.#item;
     if (this.#expecting === "magic") {
@@ -98,7 +98,7 @@ export class OneFrame {
   }
 }
 
-/** Bytes of window, dictionary id and content size that follow the descriptor byte. */
+/** Returns the bytes of window, dictionary id and content size that follow the descriptor byte. */
 function lengthAfterDescriptor(descriptor: number): number {
   const singleSegment = (descriptor >> 5) & 1;
   const contentSize = [singleSegment, 2, 4, 8][descriptor >> 6] as number;
@@ -106,5 +106,5 @@ function lengthAfterDescriptor(descriptor: number): number {
   return (singleSegment === 1 ? 0 : 1) + dictionaryId + contentSize;
 }
 
-/** Sixteen magic numbers mark frames that decompressors step over. */
+/** Sixteen magic numbers mark frames that decompressors skip. */
 const isSkippable = (magic: number): boolean => (magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC;
