@@ -23,9 +23,17 @@ import {
   placeOf,
   segmentSchema,
 } from "./log-place.ts";
-import type { ObjectType } from "./object-types.ts";
 import type { Repository } from "./repository.ts";
-import { deleteSigned, getSigned, objectOfSignature, type Prepared, prepareSigned, putSigned, type Signed } from "./signed.ts";
+import {
+  deleteSigned,
+  getSigned,
+  type ObjectType,
+  objectOfSignature,
+  type Prepared,
+  prepareSigned,
+  putSigned,
+  type Signed,
+} from "./signed.ts";
 
 export interface LogStoreOptions {
   readonly lockUntil?: Date | undefined;

@@ -4,13 +4,42 @@
 // The name of the signature contains a digest (the first 16 digits of the SHA-256 of the object's bytes). So an object can be replaced
 // without being unsigned at any moment: its new signature is stored before it, under another name.
 import { createHash } from "node:crypto";
+import * as z from "zod/mini";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
 import type { ObjectInfo, PutOptions, Storage } from "../ports/storage.ts";
-import type { Schema } from "./fields.ts";
+import { format, prose, type Schema } from "./fields.ts";
 import { encodeJson, getBytes, parseObject } from "./json-object.ts";
-import { envelopeSchema, type ObjectType } from "./object-types.ts";
 import type { Repository } from "./repository.ts";
 import { requireWriter, SIGNATURE_BYTES, signerOf, type TrustedKey } from "./trust.ts";
+
+/** The type and repository are part of every signed object, so that one object cannot replace another. */
+const OBJECT_TYPES = [
+  "repository",
+  "manifest",
+  "marks",
+  "job",
+  "log-segment",
+  "log-history",
+  "log-damage",
+  "removals",
+  "snapshot",
+  "evidence",
+] as const;
+
+export type ObjectType = (typeof OBJECT_TYPES)[number];
+
+interface Envelope {
+  readonly format: 1;
+  readonly type: ObjectType;
+  readonly repository: string;
+}
+
+/** The fields of every signed object, in addition to those of its schema. */
+const envelopeSchema: Schema<Envelope> = z.looseObject({
+  format,
+  type: z.enum(OBJECT_TYPES),
+  repository: prose,
+});
 
 export interface Signed<T> {
   readonly value: T;

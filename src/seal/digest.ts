@@ -62,3 +62,12 @@ export function compareFacts(actual: ByteFacts, expected: ByteFacts, side: Side)
     );
   }
 }
+
+/** Reads all bytes. Throws INTEGRITY unless size and SHA-256 match. Calls `onBytes` with the size of each chunk. */
+export async function verifyStored(
+  stored: AsyncIterable<Uint8Array>,
+  expected: ByteFacts,
+  onBytes: (sizeBytes: number) => void = () => {},
+): Promise<void> {
+  for await (const chunk of verified(stored, expected, "stored")) onBytes(chunk.length);
+}

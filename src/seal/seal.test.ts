@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import type { ByteFacts } from "../core/byte-facts.ts";
 import { isLifeboatError, LifeboatError } from "../core/errors.ts";
+import { verifyStored } from "./digest.ts";
 import { generateIdentity } from "./keys.ts";
 import { type SealKey, seal, sealFrame } from "./seal.ts";
 import { chunked, collect, rows } from "./testing.ts";
 import { unseal } from "./unseal.ts";
-import { verifyStored } from "./verify-stored.ts";
 
 const { identity, recipient } = await generateIdentity();
 const key = { recipients: [recipient] };
