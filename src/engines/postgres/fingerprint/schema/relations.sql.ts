@@ -15,8 +15,9 @@ with rel as materialized (
     and not ${memberOf("pg_class", "c.oid")} and (c.relkind <> 'c' or not ${memberOf("pg_type", "c.reltype")})
 )`;
 
+/** Options, sorted. Since November 2026 (15.20) servers number the versions of every column in `pg_attver`, which no dump holds. */
 const options = (column: string) =>
-  `(select ' options ' || pg_catalog.string_agg(o, ',' order by o collate pg_catalog."C") from pg_catalog.unnest(${column}) o)`;
+  `(select ' options ' || pg_catalog.string_agg(o, ',' order by o collate pg_catalog."C") from pg_catalog.unnest(${column}) o where o !~ '^pg_attver=')`;
 
 export const RELATION_QUERIES: readonly string[] = [
   // Relations.
