@@ -3,6 +3,6 @@
 export { ASSUMPTIONS, type Assumption } from "./assumptions.ts";
 export { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "./atlas/sandbox.ts";
 export { LIMITS, type Limits, PLANS, type PlanName } from "./neon/limits.ts";
-export { findSandboxPrograms } from "./neon/programs.ts";
 export { type NeonSandbox, type NeonSandboxOptions, startNeonSandbox } from "./neon/sandbox.ts";
+export { findPrograms, type Programs, type ProgramsOptions } from "./postgres/programs.ts";
 export { openSession, type PostgresSandbox, type PostgresSession, removePostgresSandbox, startPostgresSandbox } from "./postgres/server.ts";

@@ -107,31 +107,55 @@ test("R54 a port that is taken is a mistake of usage, and nothing is left", { sk
   assert.deepEqual(readdirSync(second.folder), []);
 });
 
-test("R54 one of the two is started alone, says how to look at it, and Atlas's needs no PostgreSQL", async (t) => {
+/** The lines under a title, as a user copies them. */
+function pasted(text: string, title: string): string {
+  const lines = text.split("\n");
+  const begin = lines.indexOf(title) + 1;
+  return lines.slice(begin, begin + lines.slice(begin).findIndex((line) => !line.startsWith("  "))).join("\n");
+}
+
+test("R54 what the sandbox prints can be pasted: init, apply, backup and check work against both providers", { skip }, async (t) => {
+  const running = start(t, "--speed", "1000");
+  while (!running.heard().stdout.includes("Ctrl-C")) {
+    assert.equal(running.child.exitCode, null, running.heard().stderr);
+    await sleep(20);
+  }
+  const parts = running.heard().stdout.split(/^(?=Atlas's)/m);
+  assert.equal(parts.length, 2);
+  for (const [index, text] of parts.entries()) {
+    const folder = mkdtempSync(join(tmpdir(), "lp-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    // `lifeboat` is the program of this test, whichever way it is printed.
+    const bin = `lifeboat() { "${PROGRAM}" "$@"; }\n`;
+    const script = bin + pasted(text, "Protect it with Lifeboat:").replaceAll(/^ {2}\S*\/lifeboat /gm, "  lifeboat ");
+    const env = { PATH: process.env.PATH ?? "", HOME: folder, TMPDIR: running.folder };
+    const shell = spawnSync("sh", ["-c", script], { cwd: folder, env, encoding: "utf8" });
+    const said = `${script}\n${shell.stdout}${shell.stderr}`;
+    assert.match(shell.stdout, /the repository is ready[\s\S]*✓ (branch|snapshot) backup-\S+ of (web|reviews) is made/, said);
+    assert.match(shell.stdout, /✓ pass {2}source (web|reviews): /, said);
+    assert.doesNotMatch(shell.stderr, /^error/m, said);
+    assert.match(pasted(text, "Look at it:"), index === 0 ? /psql 'postgresql:/ : /mongosh 'mongodb:/);
+  }
+});
+
+test("R54 one of the two is started alone, Atlas's without PostgreSQL, and its API key works too", async (t) => {
   const running = start(t, "--only", "atlas");
   while (!running.heard().stdout.includes("Ctrl-C")) {
     assert.equal(running.child.exitCode, null, running.heard().stderr);
     await sleep(20);
   }
   const { stdout } = running.heard();
-  assert.match(stdout, /mongosh 'mongodb:\/\//);
-  assert.match(stdout, /provider: atlas\n {6}groupId: /);
   assert.doesNotMatch(stdout, /psql|NEON/);
-  // What it prints can be pasted as it is, for Lifeboat and for Atlas's own command line.
-  const exported = new Map([...stdout.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name = "", value = ""]) => [name, value]));
-  for (const name of ["API_HOST", "GROUP_ID", "CLUSTER", "CLIENT_ID", "CLIENT_SECRET", "USER", "PASSWORD"])
-    assert.ok(exported.get(`ATLAS_${name}`), name);
-  const [publicKey, privateKey] = ["PUBLIC", "PRIVATE"].map((half) => exported.get(`MONGODB_ATLAS_${half}_API_KEY`));
-  const key = { ATLAS_PUBLIC_KEY: publicKey ?? "", ATLAS_PRIVATE_KEY: privateKey ?? "" };
-  for (const account of [{}, key]) {
-    const folder = mkdtempSync(join(tmpdir(), "lp-"));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    const env = { PATH: process.env.PATH ?? "", HOME: folder, ...Object.fromEntries(exported), ...account };
-    const lifeboat = (...args: string[]) => spawnSync(PROGRAM, args, { cwd: folder, env, encoding: "utf8" });
-    assert.equal(lifeboat("init", "--repository", "r", "--source", "s", "--provider", "atlas").status, 0);
-    const status = JSON.parse(lifeboat("status", "--json").stdout).sources[0];
-    assert.equal(status.settings.continuousBackupEnabled, true, JSON.stringify(status.reasons));
-  }
+  const exported = Object.fromEntries([...stdout.matchAll(/export ([A-Z_]+)=(\S+)/g)].map(([, name = "", value = ""]) => [name, value]));
+  const { MONGODB_ATLAS_PUBLIC_API_KEY: own, MONGODB_ATLAS_PRIVATE_API_KEY: half } = exported;
+  const folder = mkdtempSync(join(tmpdir(), "lp-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const key = { ATLAS_CLIENT_ID: "", ATLAS_CLIENT_SECRET: "", ATLAS_PUBLIC_KEY: own, ATLAS_PRIVATE_KEY: half };
+  const env = { PATH: process.env.PATH ?? "", HOME: folder, ...exported, ...key };
+  const lifeboat = (...args: string[]) => spawnSync(PROGRAM, args, { cwd: folder, env, encoding: "utf8" });
+  assert.equal(lifeboat("init", "--repository", "r", "--source", "s", "--provider", "atlas").status, 0);
+  const status = JSON.parse(lifeboat("status", "--json").stdout).sources[0];
+  assert.equal(status.settings.continuousBackupEnabled, true, JSON.stringify(status.reasons));
   running.child.kill("SIGTERM");
   assert.equal(await running.ended, 0);
   assert.deepEqual(readdirSync(running.folder), []);

@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { majorOf } from "../postgres/programs.ts";
 import { addKey } from "./account.ts";
 import { connectionUri } from "./branch-view.ts";
 import { runDue } from "./clockwork.ts";
@@ -12,7 +13,6 @@ import { FaultList, type Faults } from "./faults.ts";
 import { openFleet } from "./fleet/fleet.ts";
 import type { Fleet, FleetOptions } from "./fleet/fleet-types.ts";
 import { LIMITS, type Limits, type PlanName } from "./limits.ts";
-import { majorOf } from "./programs.ts";
 import { addProject, type ProjectRequest } from "./projects.ts";
 import { BASE, serve } from "./server.ts";
 import { databasesOf, endpointsOf, rolesOf, type World } from "./state.ts";

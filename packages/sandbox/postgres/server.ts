@@ -1,20 +1,20 @@
 // A PostgreSQL server of our own for the demonstration: real, reached by a socket only, and gone when it is told to stop or we die.
 import { hostname } from "node:os";
-import { isLifeboatError, LifeboatError } from "../../../src/core/errors.ts";
+import { isLifeboatError } from "../../../src/core/errors.ts";
 import { beginCluster } from "../../../src/engines/postgres/cluster/cluster.ts";
 import { type Isolation, requireCell } from "../../../src/engines/postgres/cluster/isolation.ts";
 import { undoCluster } from "../../../src/engines/postgres/cluster/undo.ts";
 import { openClient } from "../../../src/engines/postgres/connect/client.ts";
 import { connectionFromUrl } from "../../../src/engines/postgres/connect/url.ts";
-import { findTools } from "../../../src/engines/postgres/tools/find.ts";
+import { versionOf } from "../../../src/engines/postgres/tools/version.ts";
 
 export interface PostgresSandboxOptions {
   /** Absolute; must not exist, its parent must, and others must be able to pass through the parent. */
   readonly directory: string;
   /** Names the owner, so that `removePostgresSandbox` touches nothing else. */
   readonly jobId: string;
-  /** Where PostgreSQL's programs are; absent: they are looked for. */
-  readonly bin?: string | undefined;
+  /** The folder with PostgreSQL's programs: see `findPrograms`. */
+  readonly bin: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,20 +36,15 @@ export interface PostgresSandbox {
   stop(): Promise<void>;
 }
 
-/** Older ones are no longer kept by their makers. */
-const OLDEST_MAJOR = 13;
-
-/** Starts a server. TOOL_MISSING says what to install; SCRATCH_FAILED when it cannot be made; then nothing is left of it. */
+/** Starts a server. Throws SCRATCH_FAILED when it cannot be made; then nothing is left of it. */
 export async function startPostgresSandbox(options: PostgresSandboxOptions): Promise<PostgresSandbox> {
   const { directory, jobId, bin, signal } = options;
-  const server = await needed(() => findTools("server", { configured: bin, minimumMajor: OLDEST_MAJOR, signal }));
-  await needed(() => findTools("client", { configured: bin, minimumMajor: server.major, signal }));
   // Not flushed to the disk, for nobody will miss it; otherwise as people run theirs.
   const settings = { autovacuum: "on" };
   const isolation = await isolationHere();
-  const cluster = await beginCluster({ directory, bin: server.directory, jobId, durable: false, settings, signal });
+  const cluster = await beginCluster({ directory, bin, jobId, durable: false, settings, signal });
   return {
-    version: server.programs.postgres.version,
+    version: (await versionOf(`${bin}/postgres`, signal))?.version ?? "",
     isolation,
     url: (database) => cluster.connection(database).url,
     open: (database) => openSession(cluster.connection(database).url),
@@ -81,20 +76,4 @@ export async function openSession(url: string): Promise<PostgresSession> {
 /** Removes what a sandbox left whose process was killed. False when another host has to do it. */
 export async function removePostgresSandbox(directory: string, jobId: string): Promise<boolean> {
   return (await undoCluster({ directory, jobId, host: hostname() })) !== "elsewhere";
-}
-
-/** The same error, with what to install for both the server and its client programs. */
-async function needed<T>(find: () => Promise<T>): Promise<T> {
-  try {
-    return await find();
-  } catch (error) {
-    if (!isLifeboatError(error, "TOOL_MISSING") && !isLifeboatError(error, "TOOL_TOO_OLD")) throw error;
-    throw new LifeboatError(error.code, error.message, {
-      cause: error.cause,
-      details: error.details,
-      hint:
-        "install PostgreSQL, server and client programs (Debian, Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server; " +
-        "macOS: brew install postgresql@17), or set LIFEBOAT_POSTGRES_BIN to the folder with initdb, postgres, pg_dump and pg_restore",
-    });
-  }
 }

@@ -13,21 +13,21 @@ const PLANS = ["free", "launch", "scale"] as const satisfies readonly PlanName[]
 
 export const sandboxCommand = defineCommand({
   description:
-    "Starts Neon's API on loopback in front of real PostgreSQL clusters with point-in-time recovery, and Atlas's Administration API in front of servers that speak MongoDB's protocol and remember their past; says where they are, and runs until it is told to stop (Ctrl-C). Everything it made is gone then. Neon's part needs PostgreSQL's server programs; Atlas's needs nothing.",
+    "Starts Neon's API on loopback in front of real PostgreSQL clusters with point-in-time recovery. Starts Atlas's Administration API in front of servers that speak MongoDB's protocol and keep their history. Prints what to paste, and runs until Ctrl-C, which removes all of it. Where PostgreSQL's programs are missing, Debian and Ubuntu machines download them into a private folder.",
   arguments: {},
   options: {
-    only: { type: oneOf(PARTS), value: "NAME", help: "Start one of them only: neon or atlas" },
-    plan: { type: oneOf(PLANS), default: "launch", value: "P", help: "Whose limits hold at Neon: free, launch or scale" },
+    only: { type: oneOf(PARTS), value: "NAME", help: "Start this emulator alone: neon or atlas" },
+    plan: { type: oneOf(PLANS), default: "launch", value: "P", help: "Plan of Neon whose limits apply: free, launch or scale" },
     port: { type: integer(), default: 0, value: "N", help: "Port of Neon's API (0: any free one)" },
     atlasPort: { type: integer(), default: 0, value: "N", help: "Port of Atlas's API (0: any free one)" },
     speed: {
       type: integer(1),
       default: 100,
       value: "N",
-      help: "How many times as fast as the real one Atlas works: a cluster takes it 8 minutes",
+      help: "How many times as fast as the real Atlas it works; a new cluster takes 8 minutes there",
     },
-    directory: { type: path, value: "D", help: "Folder for the PostgreSQL clusters; must not exist, and is removed at the end" },
-    assumptions: { type: flag, help: "Print what they assume of the real services, and end" },
+    directory: { type: path, value: "D", help: "Folder for the PostgreSQL clusters; must not exist, and is deleted at the end" },
+    assumptions: { type: flag, help: "Print what the emulators assume of the real services, and end" },
   },
   json: true,
   examples: [
@@ -44,17 +44,25 @@ export const sandboxCommand = defineCommand({
       emit(sandbox.ASSUMPTIONS, () => renderTable(columns, rows, { columns: stdout.columns }));
       return EXIT.done;
     }
-    new JobProgress(events, clock).step("starting the sandbox");
+    const progress = new JobProgress(events, clock);
+    progress.step("starting the sandbox");
     const { only, plan = "launch", port = 0, atlasPort = 0, speed = 100, directory } = options;
-    const settings = { plan, port, atlasPort, speed, directory, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal };
+    const settings = {
+      plan,
+      port,
+      atlasPort,
+      speed,
+      directory,
+      bin: env.LIFEBOAT_POSTGRES_BIN || undefined,
+      env,
+      say: (sentence: string) => progress.note(sentence),
+      signal,
+    };
     const running = new Map<PartName, RunningPart>();
     try {
       for (const name of PARTS) if (only === undefined || only === name) running.set(name, await STARTERS[name](sandbox, settings));
       emit(Object.fromEntries([...running].map(([name, { facts }]) => [name, facts])), () =>
-        [
-          ...[...running.values()].map(({ howTo }) => howTo),
-          "It runs until you press Ctrl-C. What it assumes of the real services: lifeboat sandbox --assumptions",
-        ].join("\n\n"),
+        [...[...running.values()].map(({ text }) => text), "It runs until Ctrl-C. Paste into another shell."].join("\n\n"),
       );
       if (!signal.aborted) await once(signal, "abort");
     } finally {

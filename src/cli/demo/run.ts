@@ -25,6 +25,14 @@ export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitSta
   const stage = makeStage(silent ? { ...call.stdout, write() {} } : call.stdout, call.paint, ACTS.length);
   for (const path of await sweepDemoFolders(sandbox)) progress.note(`removed ${path}, which a demonstration left that was killed`);
 
+  // Before anything is made: the download may take a while, or fail.
+  const programs = await sandbox.findPrograms({
+    configured: env.LIFEBOAT_POSTGRES_BIN || undefined,
+    env,
+    say: (sentence) => progress.note(sentence),
+    signal,
+  });
+  const bin = programs.directory;
   const folder = await makeDemoFolder();
   let server: PostgresSandbox | undefined;
   let neon: NeonSandbox | undefined;
@@ -47,17 +55,19 @@ export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitSta
       stage,
       progress,
       cwd: folder.path,
-      env: Object.fromEntries(Object.entries(env).filter(([name]) => !FOREIGN.test(name))),
+      env: {
+        ...Object.fromEntries(Object.entries(env).filter(([name]) => !FOREIGN.test(name))),
+        ...(programs.downloaded ? { LIFEBOAT_POSTGRES_BIN: bin } : {}),
+      },
     };
     told = await tell(around, {
       openSession: sandbox.openSession,
       async startServer() {
         const { id: jobId, server: directory } = folder;
-        server = await sandbox.startPostgresSandbox({ directory, jobId, bin: env.LIFEBOAT_POSTGRES_BIN || undefined, signal });
+        server = await sandbox.startPostgresSandbox({ directory, jobId, bin, signal });
         return server;
       },
       async startNeon() {
-        const bin = await sandbox.findSandboxPrograms(env.LIFEBOAT_POSTGRES_BIN || undefined, signal);
         neon = await sandbox.startNeonSandbox({ plan: "launch", fleet: { directory: folder.neon, bin, signal } });
         return neon;
       },

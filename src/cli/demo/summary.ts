@@ -1,10 +1,9 @@
 // The end of the demonstration: the verdict, what was achieved, what was lost, and where everything lies.
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { formatDuration } from "../../core/duration.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
+import { PROGRAM } from "../sandbox/load.ts";
 import type { Summary } from "./outcome.ts";
 import { spaced } from "./words.ts";
 
@@ -71,13 +70,11 @@ const gone = (folder: string, paint: Paint): string =>
 const GONE = "postgres://shop@localhost:1/shop";
 
 function goOn(folder: string, point: string | undefined, paint: Paint): string {
-  const inCheckout = fileURLToPath(new URL("../../../bin/lifeboat", import.meta.url));
-  const lifeboat = existsSync(inCheckout) ? inCheckout : "lifeboat";
   const lines = [
     `cd ${folder}`,
-    `${lifeboat} list`,
-    `${lifeboat} show ${point ?? "POINT"} --contents`,
-    `DATABASE_URL=${GONE} ${lifeboat} drill shop`,
+    `${PROGRAM} list`,
+    `${PROGRAM} show ${point ?? "POINT"} --contents`,
+    `DATABASE_URL=${GONE} ${PROGRAM} drill shop`,
   ];
   return [
     `The server is stopped; configuration, repository, identity and evidence stay in ${folder}. To go on:`,
