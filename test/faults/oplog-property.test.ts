@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import type { Document } from "mongodb";
-import { oplogEngine } from "../../src/engines/mongodb/oplog/engine.ts";
+import { oplogEngine } from "../../src/engines/mongodb/oplog/oplog.ts";
 import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
 import { beginMongoWorld, latestMoment, type MongoWorld } from "../support/mongo-world.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Document, Long, serialize, Timestamp } from "bson";
 import type { MongoSandboxOptions } from "../../packages/sandbox/mongo/sandbox.ts";
-import { withMongo } from "../../src/engines/mongodb/connect/client.ts";
+import { withMongo } from "../../src/engines/mongodb/connect/connect.ts";
 import { readEntry } from "../../src/engines/mongodb/oplog/entry.ts";
 import { namesFor } from "../../src/engines/mongodb/oplog/names.ts";
 import { beginApplying } from "../../src/engines/mongodb/oplog/replay.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
-import { oplogEngine } from "../../src/engines/mongodb/oplog/engine.ts";
+import { oplogEngine } from "../../src/engines/mongodb/oplog/oplog.ts";
 import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
 import type { ReplayOrder } from "../../src/ports/log.ts";
 import { until } from "../support/archive.ts";

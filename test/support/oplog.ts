@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import type { MongoSandboxOptions } from "../../packages/sandbox/mongo/sandbox.ts";
 import type { SegmentFacts } from "../../src/core/log.ts";
 import { connectionFromUrl } from "../../src/engines/mongodb/connect/url.ts";
-import { oplogEngine } from "../../src/engines/mongodb/oplog/engine.ts";
+import { oplogEngine } from "../../src/engines/mongodb/oplog/oplog.ts";
 import { after, positionOf } from "../../src/engines/mongodb/oplog/position.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { ReceiverOptions } from "../../src/ports/log.ts";

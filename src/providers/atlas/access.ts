@@ -1,6 +1,6 @@
 // How to reach the data of a cluster: what Atlas tells, with the database user put in.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { openMongo } from "../../engines/mongodb/connect/client.ts";
+import { openMongo } from "../../engines/mongodb/connect/connect.ts";
 import { connectionFromParts, parseMongoUrl } from "../../engines/mongodb/connect/url.ts";
 import type { Connection, Work } from "../../ports/connection.ts";
 import type { Account } from "./account.ts";

@@ -1,7 +1,7 @@
 // Scratch for the backups of an Atlas source: a cluster that goes with the job, or a server that the configuration names.
 
 import { connectionFromUrl } from "../../engines/mongodb/connect/url.ts";
-import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/server.ts";
+import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/scratch.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";

@@ -1,6 +1,6 @@
 // The provider of any MongoDB that has no control plane of its own: scratch is made here, or on a server that is named.
 import { connectionFromUrl, databaseOf } from "../../engines/mongodb/connect/url.ts";
-import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/server.ts";
+import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/scratch.ts";
 import type { Provider } from "../../ports/provider.ts";
 import type { MongodbProviderOptions } from "./options.ts";
 import { findMongod } from "./server/find.ts";

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { serialize } from "bson";
 import fc from "fast-check";
 import { Crc64 } from "./crc64.ts";
-import { documentsOf, LARGEST_DOCUMENT_BYTES } from "./documents.ts";
+import { documentsOf, LARGEST_DOCUMENT_BYTES } from "../bson/documents.ts";
 import { type ArchiveCollection, OPLOG, type Prelude } from "./prelude.ts";
-import { ArchiveReader } from "./read.ts";
+import { ArchiveReader } from "./archive.ts";
 import { readPrelude } from "./read-prelude.ts";
 import { ArchiveWriter } from "./write.ts";
 

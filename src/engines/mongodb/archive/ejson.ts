@@ -5,7 +5,7 @@
 // meaning, so no object lies on this road: texts are written from the bytes themselves, and read into maps where a name is a number.
 import { Double, deserialize, EJSON, Int32, Long } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import { documentOf, type Element, elementsOf, TYPE, textOf } from "../oplog/elements.ts";
+import { documentOf, type Element, elementsOf, TYPE, textOf } from "../bson/bson.ts";
 
 /** A document with its fields in order: an object, or a map where an object would change their order. Both can be given to the driver. */
 export type OrderedDocument = Record<string, unknown> | Map<string, unknown>;

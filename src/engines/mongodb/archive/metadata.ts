@@ -1,7 +1,7 @@
 // The metadata of a collection, as mongodump writes it into the prelude: options, indexes, uuid and type.
 import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import { documentOf, type Element, elementsOf, TYPE } from "../oplog/elements.ts";
+import { documentOf, type Element, elementsOf, TYPE } from "../bson/bson.ts";
 import { fieldOf, fromEjson, isDocument, type OrderedDocument, toEjson } from "./ejson.ts";
 
 /** A collection as the server describes it, in raw BSON. */

@@ -4,7 +4,7 @@ import { isLifeboatError } from "../../../core/errors.ts";
 import type { DatabaseFacts } from "../../../ports/connection.ts";
 import { databasesOf, isBuckets, isServerCollection, type Scope } from "../scope.ts";
 import { identityOf } from "../target/identity.ts";
-import type { MongoSession } from "./client.ts";
+import type { MongoSession } from "./connect.ts";
 import { optionOf, parseMongoUrl } from "./url.ts";
 
 /** Version of the driver, which is the tool of this engine: package.json names it exactly, and a test compares the two. */

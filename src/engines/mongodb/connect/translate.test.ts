@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { MongoServerError } from "mongodb";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import { openMongo } from "./client.ts";
+import { openMongo } from "./connect.ts";
 import { translateMongoError } from "./translate.ts";
 import { connectionFromUrl } from "./url.ts";
 

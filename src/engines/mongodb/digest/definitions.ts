@@ -7,7 +7,7 @@
 
 import { valueText } from "../archive/ejson.ts";
 import type { RawDefinition } from "../archive/metadata.ts";
-import { type Element, elementNamed, elementsOf, TYPE, textOf } from "../oplog/elements.ts";
+import { type Element, elementNamed, elementsOf, TYPE, textOf } from "../bson/bson.ts";
 
 const NOT_OF_OPTIONS = new Set(["uuid", "autoIndexId", "temp"]);
 const NOT_OF_INDEXES = new Set(["v", "ns", "background", "dropDups", "name", "buildUUID"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serialize } from "bson";
 import { OPLOG, type Prelude } from "../archive/prelude.ts";
-import { ArchiveReader } from "../archive/read.ts";
+import { ArchiveReader } from "../archive/archive.ts";
 import { ArchiveAssembly } from "./assembly.ts";
 
 const PRELUDE: Prelude = {

@@ -8,7 +8,7 @@
 // not prove that the cursor gave everything: that is the server's promise, and cursors that die say so.
 import { LifeboatError } from "../../../core/errors.ts";
 import { isOplog, type Prelude } from "../archive/prelude.ts";
-import { ArchiveReader } from "../archive/read.ts";
+import { ArchiveReader } from "../archive/archive.ts";
 import { ArchiveWriter } from "../archive/write.ts";
 import { DigestSum } from "../digest/sum.ts";
 

@@ -1,7 +1,7 @@
 // What of a source a dump does not bring back: users, roles, search indexes, and what servers keep for themselves.
 import type { Document } from "mongodb";
 import type { Omission } from "../../../core/fingerprint.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import type { Scope } from "../scope.ts";
 import type { SourceCollection } from "./collections.ts";
 

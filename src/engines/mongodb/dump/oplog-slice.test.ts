@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, Long, serialize, Timestamp } from "bson";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { newestEntry, readSlice } from "./oplog-slice.ts";
 
 const stamped = (i: number): Uint8Array =>

@@ -3,15 +3,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "bson";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import { walkDocuments } from "../archive/documents.ts";
-import type { MongoSession } from "../connect/client.ts";
-import { elementNamed } from "../oplog/elements.ts";
+import { walkDocuments } from "../bson/documents.ts";
+import type { MongoSession } from "../connect/connect.ts";
+import { elementNamed } from "../bson/bson.ts";
 import { type Entry, readEntry } from "../oplog/entry.ts";
 import { positionOf, type Stamp } from "../oplog/position.ts";
 import type { Slice } from "../oplog/segment.ts";
 import { oplogEdge, settledFrom, timestampOf } from "../oplog/tail.ts";
 import { covers, type Scope, splitNamespace } from "../scope.ts";
-import { type RawBatch, readRaw } from "./raw-cursor.ts";
+import { type RawBatch, readRaw } from "../bson/raw-cursor.ts";
 
 /**
  * From where a slice must begin to make whole what is read from now on: the newest entry, or the first of the oldest transaction that is

@@ -4,7 +4,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { Consistency } from "../../../core/manifest.ts";
 import type { Progress } from "../../../ports/progress.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { assertChosen, chooserOf, type Scope } from "../scope.ts";
 import { listingText, listSource, type SourceCollection } from "./collections.ts";

@@ -1,8 +1,8 @@
 // Expiry, which a load puts off: set to what it was at the source once the copy has been compared. What is due goes then, as it would
 // have gone at the source; before, it would have been missing from the comparison.
 import type { Connection } from "../../../ports/connection.ts";
-import { withMongo } from "../connect/client.ts";
-import type { ExpiryHold } from "../oplog/expiry.ts";
+import { withMongo } from "../connect/connect.ts";
+import type { ExpiryHold } from "../ttl/ttl.ts";
 import { modify } from "./make.ts";
 import { Problems } from "./problems.ts";
 

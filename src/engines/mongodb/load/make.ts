@@ -1,7 +1,7 @@
 // Makes collections, indexes, rules and views on the server; what it refuses is a problem that the load goes on from.
 import { type Document, MongoServerError } from "mongodb";
 import { isLifeboatError } from "../../../core/errors.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import type { Definition } from "./definition.ts";
 import type { LoadItem } from "./items.ts";
 import type { Problems } from "./problems.ts";

@@ -1,12 +1,12 @@
 // Puts the documents of an archive into their collections: read once from front to end, inserted in batches, several at a time.
 import { MongoServerError } from "mongodb";
 import type { Progress } from "../../../ports/progress.ts";
-import { readArchive } from "../archive/read.ts";
-import type { MongoSession } from "../connect/client.ts";
+import { readArchive } from "../archive/archive.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import type { LoadItem } from "./items.ts";
 import type { Problems } from "./problems.ts";
-import { insertRaw, type RawInsert } from "./raw-insert.ts";
+import { insertRaw, type RawInsert } from "../bson/raw-insert.ts";
 import { Slots } from "./slots.ts";
 
 /** A batch is sent when it has so much; one document more may be in it, and the server takes 48 MB in a message. */

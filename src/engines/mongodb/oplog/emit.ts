@@ -1,6 +1,6 @@
 // Makes the source write one entry that does nothing, so that its oplog proves the present instant.
 import type { Connection, Work } from "../../../ports/connection.ts";
-import { type MongoSession, withMongo } from "../connect/client.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
 
 /**
  * Whether the server took it. Where this user may not, nothing is lost: a primary writes such entries by itself every ten seconds

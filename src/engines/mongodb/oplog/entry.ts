@@ -3,7 +3,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Micros } from "../../../core/log.ts";
 import { microsOf } from "../../../core/micros.ts";
-import { type Element, elementsOf, TYPE, textOf } from "./elements.ts";
+import { type Element, elementsOf, TYPE, textOf } from "../bson/bson.ts";
 import type { Stamp } from "./position.ts";
 
 export interface Entry {

@@ -7,7 +7,7 @@
 // one, in the same reading: what proves that nothing lies between two segments. It is absent where a new stretch of log begins.
 import { type Document, Long, serialize, Timestamp } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import { elementNamed, elementsOf, TYPE, textOf } from "./elements.ts";
+import { elementNamed, elementsOf, TYPE, textOf } from "../bson/bson.ts";
 import { readEntry } from "./entry.ts";
 import type { Stamp } from "./position.ts";
 

@@ -1,7 +1,7 @@
 // Raw BSON as values that the driver writes back as they were: maps in place of objects, whose numeric names would change order,
 // and numbers that keep their type.
 import { deserialize } from "bson";
-import { documentOf, type Element, elementsOf, TYPE } from "./elements.ts";
+import { documentOf, type Element, elementsOf, TYPE } from "../bson/bson.ts";
 
 export type Ordered = ReadonlyMap<string, unknown>;
 

@@ -2,7 +2,7 @@
 // how the driver itself sends what it writes in bulk.
 import { createRequire } from "node:module";
 import type { Document } from "mongodb";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 
 interface Sequence {
   push(document: Document, bytes: Uint8Array): number;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LogFile, LogReceiver, ReceiverOptions } from "../../../ports/log.ts";
-import { type MongoSession, openMongo } from "../connect/client.ts";
+import { type MongoSession, openMongo } from "../connect/connect.ts";
 import { type Anchor, type CutSegment, Cutter } from "./cutter.ts";
 import { noteIn } from "./emit.ts";
 import { positionOf, stampOf } from "./position.ts";

@@ -4,14 +4,14 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import { compareLsn, maxLsn } from "../../../core/lsn.ts";
 import type { Replayed, ReplayOrder } from "../../../ports/log.ts";
-import { type MongoSession, withMongo } from "../connect/client.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { databaseOf } from "../connect/url.ts";
 import { listSource } from "../dump/collections.ts";
 import { assertChosen, isServerCollection, type SourceScope, scopeOf, splitNamespace } from "../scope.ts";
 import { DefinitionReplay } from "./definitions.ts";
 import { DocumentReplay } from "./documents.ts";
 import { type Entry, readEntry } from "./entry.ts";
-import { ExpiryHold } from "./expiry.ts";
+import { ExpiryHold } from "../ttl/ttl.ts";
 import { isPassing, type Names, namesFor } from "./names.ts";
 import { after, positionOf, type Stamp, stampOf, startOfSegment } from "./position.ts";
 import { openSegment } from "./segment.ts";

@@ -4,7 +4,7 @@ import { formatBytes, formatDuration } from "../../../core/duration.ts";
 import { dateOfMicros } from "../../../core/micros.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { LogState } from "../../../ports/log.ts";
-import { type MongoSession, withMongo } from "../connect/client.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { after, positionOf, TIMELINE } from "./position.ts";
 import { systemIdentifierOf } from "./system.ts";
 import { oplogEdge } from "./tail.ts";

@@ -1,7 +1,7 @@
 // Which set of servers an oplog belongs to, so that the logs of two are never taken for one.
 import type { Document } from "mongodb";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 
 /** CommandNotFound, and Atlas's own number for what a user or a tier may not do. */

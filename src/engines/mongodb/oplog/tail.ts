@@ -1,7 +1,7 @@
 // Reads the oplog as it grows: entries that a majority of the set has, and so none that could be rolled back.
 import { Timestamp } from "bson";
 import type { FindCursor } from "mongodb";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { stampAndWall } from "./entry.ts";
 import type { Stamp } from "./position.ts";
 import type { Slice } from "./segment.ts";

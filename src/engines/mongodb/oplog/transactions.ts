@@ -3,7 +3,7 @@
 // A small one is a single `applyOps`. A large one is a row of them, all but the last marked `partialTxn`. A prepared one waits, marked
 // `prepare`, for `commitTransaction` or `abortTransaction`. Retryable writes may come as `applyOps` too, and are done at once.
 import { LifeboatError } from "../../../core/errors.ts";
-import { type Element, elementNamed, elementsOf, integerOf, isTruthy, TYPE } from "./elements.ts";
+import { type Element, elementNamed, elementsOf, integerOf, isTruthy, TYPE } from "../bson/bson.ts";
 import { type Entry, readInner } from "./entry.ts";
 import { positionOf } from "./position.ts";
 

@@ -5,7 +5,7 @@
 import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import { type MongoSession, withMongo } from "../connect/client.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
 import type { HelloFacts } from "../connect/hello.ts";
 import { covers, databasesOf, isServerCollection, type Scope, type SourceScope, scopeOf } from "../scope.ts";
 

@@ -4,7 +4,7 @@
 // keep their names, a database of our own says which they are. Either is written before anything comes to be, and names the job that
 // wrote it, with its proof: a clean-up drops by nothing else.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { flawOfDatabaseName } from "../connect/url.ts";
 import { MARK_COLLECTION, MARK_DATABASE } from "../scope.ts";

@@ -3,12 +3,12 @@ import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import { type Metadata, readMetadata, writeMetadata } from "../archive/metadata.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { describeCollection, type SourceCollection } from "../dump/collections.ts";
-import { readRaw } from "../dump/raw-cursor.ts";
+import { readRaw } from "../bson/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
-import { insertRaw } from "../load/raw-insert.ts";
+import { insertRaw } from "../bson/raw-insert.ts";
 import { bucketsOf, type Namespace } from "../scope.ts";
 import { MAJORITY } from "./mark.ts";
 

@@ -7,7 +7,7 @@ import type { RestoreTarget } from "../../../ports/engine.ts";
 import type { Undone } from "../../../ports/resource.ts";
 import { isOplog } from "../archive/prelude.ts";
 import { readPrelude } from "../archive/read-prelude.ts";
-import { type MongoSession, withMongo } from "../connect/client.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
 import {
   chooserOf,

@@ -5,7 +5,7 @@ import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Probe } from "../../../ports/engine.ts";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";
 import type { Answer, Asked } from "./asked.ts";

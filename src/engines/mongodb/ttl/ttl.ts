@@ -1,10 +1,10 @@
 // What the server removes by itself when its time has come: kept from happening while log is replayed, or documents of the past would
 // go before a later entry asks for them. Every limit is put off, and set to what it should be as the very last act.
 import type { Document } from "mongodb";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { isServerCollection, type Namespace, visibleName } from "../scope.ts";
-import { documentOf, elementNamed, elementsOf, TYPE, textOf } from "./elements.ts";
-import { decode, type Ordered } from "./ordered.ts";
+import { documentOf, elementNamed, elementsOf, TYPE, textOf } from "../bson/bson.ts";
+import { decode, type Ordered } from "../oplog/ordered.ts";
 
 /** The longest that the server takes: 68 years. */
 const NEVER_SECONDS = 2_147_483_647;

@@ -6,7 +6,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import { type BlockHeader, readBlockHeader } from "./block-header.ts";
 import { CRC64_EMPTY, Crc64 } from "./crc64.ts";
-import { documentFlaw, LARGEST_DOCUMENT_BYTES, lengthAt, SMALLEST_DOCUMENT_BYTES } from "./documents.ts";
+import { documentFlaw, LARGEST_DOCUMENT_BYTES, lengthAt, SMALLEST_DOCUMENT_BYTES } from "../bson/documents.ts";
 import { type ArchiveCollection, dataCollection, MAGIC, type Prelude, readPreludeEntry, readPreludeHeader } from "./prelude.ts";
 
 /** Some documents of one collection, or that there are no more of them. */

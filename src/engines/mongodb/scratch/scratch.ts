@@ -4,7 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import { type Maker, markOf, type Resource, type Undone } from "../../../ports/resource.ts";
-import { type MongoSession, openMongo, withMongo } from "../connect/client.ts";
+import { type MongoSession, openMongo, withMongo } from "../connect/connect.ts";
 import { connectionFromUrl, flawOfDatabaseName, serverOf, withDatabase } from "../connect/url.ts";
 import { ownDatabase, type SourceScope } from "../scope.ts";
 import { assertNotSource } from "../target/identity.ts";

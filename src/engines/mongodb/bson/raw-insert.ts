@@ -1,6 +1,6 @@
 // Inserts documents as the bytes that they are.
 import type { Document } from "mongodb";
-import type { MongoSession } from "../connect/client.ts";
+import type { MongoSession } from "../connect/connect.ts";
 import { commandWith } from "../oplog/raw-commands.ts";
 
 export interface RawInsert {

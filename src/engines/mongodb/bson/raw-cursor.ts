@@ -3,9 +3,9 @@
 import { type Document, Long } from "bson";
 import type { ClientSession } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
-import { documentFlaw, lengthAt } from "../archive/documents.ts";
-import type { MongoSession } from "../connect/client.ts";
-import { type Element, elementsOf, TYPE, textOf } from "../oplog/elements.ts";
+import { documentFlaw, lengthAt } from "./documents.ts";
+import type { MongoSession } from "../connect/connect.ts";
+import { type Element, elementsOf, TYPE, textOf } from "./bson.ts";
 import { LARGE_BYTES, LargeReplies } from "./large-replies.ts";
 
 /** Some documents, one after the other in one piece of memory of their own. */
