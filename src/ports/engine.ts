@@ -8,6 +8,7 @@ import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { PhysicalEngine } from "./physical.ts";
 import type { Undone } from "./resource.ts";
+import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
 
 export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
@@ -258,40 +259,9 @@ export interface Engine {
   ): Promise<Replacement | undefined>;
 }
 
-/** The database in which a restore keeps what it replaces. */
-export interface Keeping {
-  readonly name: string;
-  /** The mark by which `dropDatabase` recognises it. */
-  readonly mark: string;
-  /** Replaces only the tables of the finished database; others stay. Only for engines that move table by table. */
-  readonly only?: boolean | undefined;
-}
-
-export interface Replacement {
-  readonly outcome: "done" | "undone";
-  /** The replaced database held data. */
-  readonly kept: boolean;
-}
-
 export interface FingerprintWork extends Work {
   /** The connection that reads the rows: `LoadResult.reader`. */
   readonly reader?: Connection | undefined;
-}
-
-export interface TakeNameOptions extends Work {
-  /** The database in which the replaced data is kept. */
-  readonly keep?: Keeping | undefined;
-}
-
-export interface CreateDatabaseOptions extends Work {
-  /** Set first. Until the database has its final name, a clean-up recognises it by the mark. Absent: it is never dropped. */
-  readonly mark?: string | undefined;
-  /** The file of the archive that will be loaded. */
-  readonly like?: string | undefined;
-  /** The chosen tables, as for the load. */
-  readonly tables?: readonly string[] | undefined;
-  /** The whole server is scratch, so the name does not matter. */
-  readonly ownServer?: boolean | undefined;
 }
 
 export interface CompareOptions {
@@ -306,12 +276,4 @@ export interface CompareOptions {
   readonly held?: boolean | undefined;
   /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
   readonly replayed?: boolean | undefined;
-}
-
-/** The destination of a restore. */
-export interface RestoreTarget {
-  /** A database on the server, through which the target is created and renamed. */
-  readonly server: Connection;
-  readonly database: string;
-  readonly connection: Connection;
 }

@@ -1,8 +1,8 @@
 // The MongoDB engine: the one place where dumping, loading, fingerprints, probes and the oplog are put together behind the port.
 import type { Connection, DatabaseFacts } from "../../ports/connection.ts";
 import type { ContentsEntry, Engine } from "../../ports/engine.ts";
+import { readPrelude } from "./archive/archive.ts";
 import { isOplog } from "./archive/prelude.ts";
-import { readPrelude } from "./archive/read-prelude.ts";
 import { compareFingerprints } from "./compare/compare.ts";
 import { openMongo, withMongo } from "./connect/connect.ts";
 import { databaseFacts } from "./connect/facts.ts";

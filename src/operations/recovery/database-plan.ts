@@ -3,7 +3,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beforeName } from "../../core/names.ts";
 import type { Plan, PlanCode, PlanStep } from "../../core/plan.ts";
 import { wordsOf } from "../../core/words.ts";
-import type { RestoreTarget } from "../../ports/engine.ts";
+import type { RestoreTarget } from "../../ports/restore-target.ts";
 import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../points/look.ts";

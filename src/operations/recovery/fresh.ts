@@ -3,7 +3,7 @@
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beforeName } from "../../core/names.ts";
 import type { Connection } from "../../ports/connection.ts";
-import type { RestoreTarget } from "../../ports/engine.ts";
+import type { RestoreTarget } from "../../ports/restore-target.ts";
 import type { Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { databaseMark, RESOURCE } from "../jobs/undo.ts";

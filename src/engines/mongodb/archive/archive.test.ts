@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serialize } from "bson";
 import fc from "fast-check";
+import { documentsOf, LARGEST_DOCUMENT_BYTES } from "../bson/bson.ts";
+import { ArchiveReader, readPrelude } from "./archive.ts";
 import { Crc64 } from "./crc64.ts";
-import { documentsOf, LARGEST_DOCUMENT_BYTES } from "../bson/documents.ts";
 import { type ArchiveCollection, OPLOG, type Prelude } from "./prelude.ts";
-import { ArchiveReader } from "./archive.ts";
-import { readPrelude } from "./read-prelude.ts";
 import { ArchiveWriter } from "./write.ts";
 
 const COLLECTIONS: readonly ArchiveCollection[] = [

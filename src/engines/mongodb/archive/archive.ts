@@ -4,9 +4,9 @@
 // order; an empty one with the checksum of all its documents ends a collection. Documents are never held: they are given out as stretches
 // of the very bytes that were fed. Only one that lies across two fed chunks is put together first.
 import { LifeboatError } from "../../../core/errors.ts";
+import { documentFlaw, int32At, LARGEST_DOCUMENT_BYTES, SMALLEST_DOCUMENT_BYTES } from "../bson/bson.ts";
 import { type BlockHeader, readBlockHeader } from "./block-header.ts";
 import { CRC64_EMPTY, Crc64 } from "./crc64.ts";
-import { documentFlaw, LARGEST_DOCUMENT_BYTES, lengthAt, SMALLEST_DOCUMENT_BYTES } from "../bson/documents.ts";
 import { type ArchiveCollection, dataCollection, MAGIC, type Prelude, readPreludeEntry, readPreludeHeader } from "./prelude.ts";
 
 /** Some documents of one collection, or that there are no more of them. */
@@ -99,7 +99,7 @@ export class ArchiveReader {
     let at = from;
     let count = 0;
     while (at + 4 <= last) {
-      const sizeBytes = lengthAt(chunk, at);
+      const sizeBytes = int32At(chunk, at);
       const to = at + sizeBytes;
       // A terminator, or cut off by the end of the chunk, or a length that is none: that is looked at more closely.
       if (sizeBytes < SMALLEST_DOCUMENT_BYTES || sizeBytes > LARGEST_DOCUMENT_BYTES || to > last) break;
@@ -122,7 +122,7 @@ export class ArchiveReader {
       if (MAGIC.some((byte, index) => byte !== this.#cut[index])) throw damaged("this is no mongodump archive: its first bytes are others");
       this.#expecting = "prelude";
     } else if (this.#cutSize === 4) {
-      const sizeBytes = lengthAt(this.#cut, 0);
+      const sizeBytes = int32At(this.#cut, 0);
       if (sizeBytes !== TERMINATOR_LENGTH) {
         const flaw = documentFlaw(sizeBytes, 0);
         if (flaw !== undefined) throw this.#flaw(flaw, at - 4);
@@ -222,4 +222,16 @@ export async function* readArchive(bytes: AsyncIterable<Uint8Array>): AsyncGener
     for (const event of reader.feed(chunk)) yield { prelude: reader.prelude as Prelude, event };
   }
   reader.end();
+}
+
+// The collections of an archive, from as few of its bytes as name them.
+
+/** Stops reading as soon as the prelude is whole. INTEGRITY when it is not. */
+export async function readPrelude(bytes: AsyncIterable<Uint8Array>): Promise<Prelude> {
+  const reader = new ArchiveReader();
+  for await (const chunk of bytes) {
+    reader.feed(chunk);
+    if (reader.prelude !== undefined) return reader.prelude;
+  }
+  throw new LifeboatError("INTEGRITY", "the archive ends inside its list of collections");
 }

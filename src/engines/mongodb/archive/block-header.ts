@@ -1,7 +1,7 @@
 // What stands in front of every block: whose documents follow, or that there are no more of them and what their checksum is.
 import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import { readDocument } from "./read-document.ts";
+import { readDocument } from "../bson/bson.ts";
 
 export interface BlockHeader {
   readonly db: string;

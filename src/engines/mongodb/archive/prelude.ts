@@ -1,7 +1,7 @@
 // The beginning of a mongodump archive: which server it came from, and every collection it holds with its metadata.
 import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import { readDocument } from "./read-document.ts";
+import { readDocument } from "../bson/bson.ts";
 
 /** The four bytes that every archive begins with. */
 export const MAGIC = Uint8Array.of(0x6d, 0xe2, 0x99, 0x81);

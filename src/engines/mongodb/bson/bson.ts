@@ -1,5 +1,7 @@
-// Raw BSON, element by element: values are found, compared, moved and put together without being decoded, so that a 64-bit integer
-// stays one and fields keep their order. https://bsonspec.org/spec.html
+// Raw BSON: documents are located, compared, moved and assembled without being decoded, so that no type and no order of fields is lost.
+// https://bsonspec.org/spec.html
+
+import { deserialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 
 export const TYPE = {
@@ -33,8 +35,11 @@ export interface Element {
   readonly value: Uint8Array;
 }
 
-const SMALLEST = 5;
-/** A byte order mark is a part of the text: many a field that came from a file begins with one. */
+/** An empty document: its length and its end. */
+export const SMALLEST_DOCUMENT_BYTES = 5;
+/** The limit of 16 MiB for users, and 16 KiB that the server adds for its own documents, such as oplog entries. */
+export const LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024;
+/** A byte order mark is part of the text: fields that were read from files often begin with one. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const DEPTH = 220;
 
@@ -53,15 +58,17 @@ const FIXED: Readonly<Record<number, number>> = {
   [TYPE.maxKey]: 0,
 };
 
+/** A little-endian signed 32-bit integer. 0 beyond the end. */
 export function int32At(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
 }
 
-/** The fields of one document, in order. Bytes that are none: INTEGRITY. Values inside are not looked into. */
+/** Returns the fields of one document, in order. Embedded values are not checked. Throws INTEGRITY for malformed bytes. */
 export function elementsOf(document: Uint8Array): Element[] {
   const elements: Element[] = [];
   const end = document.length - 1;
-  if (document.length < SMALLEST || int32At(document, 0) !== document.length || document[end] !== 0) throw malformed("a document");
+  if (document.length < SMALLEST_DOCUMENT_BYTES || int32At(document, 0) !== document.length || document[end] !== 0)
+    throw malformed("a document");
   for (let at = 4; at < end; ) {
     const type = document[at] ?? 0;
     const nameEnd = document.indexOf(0, at + 1);
@@ -76,7 +83,7 @@ export function elementsOf(document: Uint8Array): Element[] {
   return elements;
 }
 
-/** Follows every value to its end, embedded ones too. Bytes that are no BSON: INTEGRITY. */
+/** Checks a document with all embedded ones. Throws INTEGRITY for malformed bytes. */
 export function assertWellFormed(document: Uint8Array, depth = 0): void {
   if (depth > DEPTH) throw malformed("documents too deep within each other");
   for (const { type, value } of elementsOf(document)) {
@@ -86,14 +93,14 @@ export function assertWellFormed(document: Uint8Array, depth = 0): void {
   }
 }
 
-/** One field; undefined: the document has none of that name. */
+/** Returns the field of that name; undefined when there is none. */
 export const elementNamed = (document: Uint8Array, name: string): Element | undefined =>
   elementsOf(document).find((element) => element.name === name);
 
-/** A document of these fields. */
+/** Assembles a document of these fields. */
 export function documentOf(elements: Iterable<Element>): Uint8Array {
   const pieces: Uint8Array[] = [];
-  let sizeBytes = SMALLEST;
+  let sizeBytes = SMALLEST_DOCUMENT_BYTES;
   for (const { type, name, value } of elements) {
     const head = name.isWellFormed() ? Buffer.from(`\0${name}\0`, "utf8") : escapedBytes(`\0${name}\0`);
     head[0] = type;
@@ -110,16 +117,16 @@ export function documentOf(elements: Iterable<Element>): Uint8Array {
   return bytes;
 }
 
-/** A text's value. */
+/** Returns the value of a string field. */
 export const textOf = ({ value }: Pick<Element, "value">): string => utf8.decode(value.subarray(4, -1));
 
-/** Whether it is a number that is one, or true. */
+/** Returns whether the field is true or a number other than zero. */
 export function isTruthy(element: Element | undefined): boolean {
   if (element === undefined || element.type === TYPE.null) return false;
   return element.value.some((byte) => byte !== 0);
 }
 
-/** An integer, whichever number it was written as; undefined for everything else. */
+/** Returns the value of a field of any numeric type; undefined for other types. */
 export function integerOf(element: Element | undefined): number | undefined {
   if (element === undefined) return undefined;
   const view = Buffer.from(element.value.buffer, element.value.byteOffset, element.value.byteLength);
@@ -130,7 +137,7 @@ export function integerOf(element: Element | undefined): number | undefined {
 }
 
 function nameOf(bytes: Uint8Array, from: number, to: number): string {
-  // Most names are short and plain: a decoder costs more than they do.
+  // Most names are short ASCII: a decoder costs more.
   if (to - from < 24) {
     let name = "";
     for (let at = from; at < to; at++) {
@@ -144,7 +151,7 @@ function nameOf(bytes: Uint8Array, from: number, to: number): string {
 }
 
 const REPLACED = "\ufffd";
-/** Bytes that are no UTF-8 are kept as halves of surrogates, which no text has: servers take any bytes, and they have to come back. */
+/** Servers accept names that are not valid UTF-8. Their bytes are kept as lone surrogates, which no valid text contains. */
 const ESCAPE = 0xdc00;
 
 function longNameOf(bytes: Uint8Array): string {
@@ -153,7 +160,7 @@ function longNameOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join("");
 }
 
-const escapedBytes = (name: string): Buffer => Buffer.from(name, "latin1"); // the lower half of each letter's code is the byte
+const escapedBytes = (name: string): Buffer => Buffer.from(name, "latin1"); // the low byte of each code unit is the original byte
 
 function sizeOfValue(bytes: Uint8Array, type: number, at: number, end: number): number {
   const fixed = FIXED[type];
@@ -168,7 +175,7 @@ function sizeOfValue(bytes: Uint8Array, type: number, at: number, end: number): 
   const size = int32At(bytes, at);
   if (size < 0) throw malformed("a length");
   if (type === TYPE.document || type === TYPE.array || type === TYPE.codeWithScope) {
-    if (size < SMALLEST) throw malformed("an embedded document");
+    if (size < SMALLEST_DOCUMENT_BYTES) throw malformed("an embedded document");
     return size;
   }
   if (type === TYPE.string || type === TYPE.code || type === TYPE.symbol) {
@@ -181,4 +188,58 @@ function sizeOfValue(bytes: Uint8Array, type: number, at: number, end: number): 
 }
 
 const malformed = (what: string): LifeboatError =>
-  new LifeboatError("INTEGRITY", `the bytes are no BSON: ${what} does not end where it should`);
+  new LifeboatError("INTEGRITY", `the bytes are not valid BSON: ${what} does not end where it should`);
+
+/** Returns what is wrong with a document of that length and last byte; undefined when nothing is. */
+export function documentFlaw(sizeBytes: number, lastByte: number): string | undefined {
+  if (sizeBytes < SMALLEST_DOCUMENT_BYTES) return `a document of ${sizeBytes} bytes`;
+  if (sizeBytes > LARGEST_DOCUMENT_BYTES) return `a document of ${sizeBytes} bytes, more than any server allows`;
+  if (lastByte !== 0) return `a document of ${sizeBytes} bytes that does not end where its length says`;
+  return undefined;
+}
+
+/** Calls `each` with the bounds of every document, and returns their number. Throws INTEGRITY for anything but whole documents. */
+export function walkDocuments(bytes: Uint8Array, each: (from: number, to: number) => void): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; count++) {
+    const sizeBytes = at + 4 <= bytes.length ? int32At(bytes, at) : bytes.length - at;
+    const to = at + sizeBytes;
+    const flaw = to > bytes.length ? "a document that is cut off" : documentFlaw(sizeBytes, bytes[to - 1] as number);
+    if (flaw !== undefined) throw new LifeboatError("INTEGRITY", `the documents hold ${flaw}`);
+    each(at, to);
+    at = to;
+  }
+  return count;
+}
+
+/** Returns the documents as views of the bytes. */
+export function documentsOf(bytes: Uint8Array): Uint8Array[] {
+  const documents: Uint8Array[] = [];
+  walkDocuments(bytes, (from, to) => documents.push(bytes.subarray(from, to)));
+  return documents;
+}
+
+/** A document that the driver writes back unchanged. In an object, fields with numeric names would change their order. */
+export type Ordered = ReadonlyMap<string, unknown>;
+
+const OPTIONS = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
+
+/** Decodes a document into maps and the driver's own types, so that numbers keep their type. */
+export function orderedOf(document: Uint8Array): Map<string, unknown> {
+  return new Map(elementsOf(document).map((element) => [element.name, decode(element)]));
+}
+
+export function decode(element: Element): unknown {
+  if (element.type === TYPE.document) return orderedOf(element.value);
+  if (element.type === TYPE.array) return elementsOf(element.value).map(decode);
+  return deserialize(documentOf([{ ...element, name: "v" }]), OPTIONS).v;
+}
+
+/** Decodes a document into an object; 64-bit integers become bigints. Throws INTEGRITY, naming the place, for malformed bytes. */
+export function readDocument(bytes: Uint8Array, place: string): Record<string, unknown> {
+  try {
+    return deserialize(bytes, { useBigInt64: true });
+  } catch (cause) {
+    throw new LifeboatError("INTEGRITY", `${place} cannot be read`, { cause });
+  }
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serialize } from "bson";
 import fc from "fast-check";
-import { documentsOf } from "./documents.ts";
+import { documentsOf } from "./bson.ts";
 import { gatherDocuments } from "./raw-cursor.ts";
 
 /** The array of a reply: the value of a field, as it lies in the bytes of the whole. */

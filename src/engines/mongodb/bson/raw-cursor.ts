@@ -3,9 +3,8 @@
 import { type Document, Long } from "bson";
 import type { ClientSession } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
-import { documentFlaw, lengthAt } from "./documents.ts";
 import type { MongoSession } from "../connect/connect.ts";
-import { type Element, elementsOf, TYPE, textOf } from "./bson.ts";
+import { documentFlaw, type Element, elementsOf, int32At, TYPE, textOf } from "./bson.ts";
 import { LARGE_BYTES, LargeReplies } from "./large-replies.ts";
 
 /** Some documents, one after the other in one piece of memory of their own. */
@@ -178,7 +177,7 @@ export function gatherDocuments(array: Uint8Array): RawBatch {
     at += 2;
     while (array[at] !== 0 && at < end) at += 1;
     at += 1;
-    const sizeBytes = lengthAt(array, at);
+    const sizeBytes = int32At(array, at);
     const flaw = at + sizeBytes > end ? "a document that is cut off" : documentFlaw(sizeBytes, array[at + sizeBytes - 1] as number);
     if (flaw !== undefined) throw strange(flaw);
     array.copyWithin(filled, at, at + sizeBytes);

@@ -3,8 +3,7 @@ import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
 import { nameMatcher } from "../scope.ts";
-import { compareDefinitions, expires } from "./definitions.ts";
-import { bounded, NAMED } from "./named.ts";
+import { bounded, compareDefinitions, expires, NAMED } from "./definitions.ts";
 
 /** `expected` is the source's, `actual` the restored database's. Fails where they differ; inconclusive where nothing can be said. */
 export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, options: CompareOptions = {}): Check[] {

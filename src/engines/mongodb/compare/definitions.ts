@@ -2,15 +2,12 @@
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
 import { collectionOfDefinition } from "../digest/definitions.ts";
-import { HELD_BACK_SECONDS } from "../load/definition.ts";
 import { nameMatcher } from "../scope.ts";
-import { bounded, NAMED } from "./named.ts";
+import { NEVER_SECONDS } from "../ttl/ttl.ts";
 
 /** An expiry in a definition's text, with the comma that belongs to it, wherever it stands; and one that is never due. */
 const EXPIRY = /(?<=\{)"expireAfterSeconds":[^,}]+,?|,"expireAfterSeconds":[^,}]+/;
-const HELD = new RegExp(
-  `(?<=\\{)"expireAfterSeconds":${HELD_BACK_SECONDS}(?:,|(?=\\}))|,"expireAfterSeconds":${HELD_BACK_SECONDS}(?=[,}])`,
-);
+const HELD = new RegExp(`(?<=\\{)"expireAfterSeconds":${NEVER_SECONDS}(?:,|(?=\\}))|,"expireAfterSeconds":${NEVER_SECONDS}(?=[,}])`);
 
 /** Whether the server removes documents of a collection by itself now. */
 export function expires(facts: Facts, collection: string): boolean {
@@ -54,4 +51,17 @@ function difference(name: string, expected: string | undefined, actual: string |
 function ofChosen(facts: Facts, patterns: readonly string[]): Facts {
   const chosen = nameMatcher(patterns);
   return Object.fromEntries(Object.entries(facts).filter(([name]) => chosen(collectionOfDefinition(name))));
+}
+
+// Long lists of checks, shortened so that a reader still sees what matters.
+
+/** At most so many checks of one sort are named one by one; one more says how many are left. */
+export const NAMED = { passed: 50, failed: 100 };
+
+/** The first of many checks, and one that says how many more there are, with the worst outcome among them. */
+export function bounded(checks: readonly Check[], limit: number, what: string): Check[] {
+  if (checks.length <= limit) return [...checks];
+  const rest = checks.slice(limit);
+  const outcome = rest.some((check) => check.outcome === "fail") ? "fail" : "inconclusive";
+  return [...checks.slice(0, limit), { name: what, kind: rest[0]?.kind ?? "data", outcome, message: `and ${rest.length} more` }];
 }

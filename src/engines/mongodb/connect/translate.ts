@@ -1,6 +1,6 @@
 // Turns what the server, the network and the driver say into errors of ours.
 import { MongoServerError } from "mongodb";
-import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
+import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { parseMongoUrl } from "./url.ts";
 
@@ -185,3 +185,7 @@ function networkWords(error: Error): string | undefined {
     (error.name === "MongoServerSelectionError" ? undefined : "the connection was cut")
   );
 }
+
+/** Returns whether the server refused one command, for lack of a right or otherwise, and can be asked further. */
+export const isRefusal = (error: unknown): error is Error =>
+  error instanceof MongoServerError || isLifeboatError(error, "SOURCE_PERMISSION");

@@ -1,11 +1,10 @@
 // The fingerprint of a source or a copy: count and digest of every collection's documents, and every definition.
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { FingerprintAt } from "../../../ports/engine.ts";
+import { LargeReplies } from "../bson/large-replies.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import type { SourceCollection } from "../dump/collections.ts";
-import { interleave } from "../dump/interleave.ts";
-import { readingLanes } from "../dump/lanes.ts";
-import { LargeReplies } from "../bson/large-replies.ts";
+import { interleave, readingLanes } from "../dump/interleave.ts";
 import { type ReadingOptions, readCollection } from "../dump/read-collection.ts";
 import { instantOf, type Survey, survey } from "../dump/survey.ts";
 import { after, positionOf } from "../oplog/position.ts";

@@ -1,7 +1,7 @@
 // The digest of a collection: the sum, modulo 2^256, of the SHA-256 of every document's bytes. It does not depend on the order of documents.
 // Unlike exclusive or, it does not lose documents that are there twice.
 import { hash } from "node:crypto";
-import { walkDocuments } from "../bson/documents.ts";
+import { walkDocuments } from "../bson/bson.ts";
 
 /** Name of the algorithm, part of every fingerprint: count, and sum modulo 2^256 of SHA-256, over each raw BSON document. */
 export const FINGERPRINT_ALGORITHM = "mongodb-sha256-sum-1";

@@ -2,12 +2,11 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import { writeMetadata } from "../archive/metadata.ts";
 import { dataCollection, OPLOG, type Prelude } from "../archive/prelude.ts";
+import { LargeReplies } from "../bson/large-replies.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { ArchiveAssembly, type WrittenCollection } from "./assembly.ts";
 import type { SourceCollection } from "./collections.ts";
-import { interleave } from "./interleave.ts";
-import { readingLanes } from "./lanes.ts";
-import { LargeReplies } from "../bson/large-replies.ts";
+import { interleave, readingLanes } from "./interleave.ts";
 import { type CollectionItem, type ReadingOptions, readCollection } from "./read-collection.ts";
 
 export interface StreamOptions extends ReadingOptions {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serialize } from "bson";
-import { OPLOG, type Prelude } from "../archive/prelude.ts";
 import { ArchiveReader } from "../archive/archive.ts";
+import { OPLOG, type Prelude } from "../archive/prelude.ts";
 import { ArchiveAssembly } from "./assembly.ts";
 
 const PRELUDE: Prelude = {

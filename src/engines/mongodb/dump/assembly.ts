@@ -7,8 +7,8 @@
 // as many documents of each collection as were read and hashed; a piece that is lost, doubled or put under another name stops it. It does
 // not prove that the cursor gave everything: that is the server's promise, and cursors that die say so.
 import { LifeboatError } from "../../../core/errors.ts";
-import { isOplog, type Prelude } from "../archive/prelude.ts";
 import { ArchiveReader } from "../archive/archive.ts";
+import { isOplog, type Prelude } from "../archive/prelude.ts";
 import { ArchiveWriter } from "../archive/write.ts";
 import { DigestSum } from "../digest/sum.ts";
 

@@ -1,14 +1,13 @@
 // What there is to be dumped: every collection of the scope as the server describes it, in raw BSON.
 import { type Document, serialize } from "bson";
 import type { Omission } from "../../../core/fingerprint.ts";
-import { documentsOf } from "../bson/documents.ts";
 import { type RawDefinition, writeMetadata } from "../archive/metadata.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
+import { documentsOf, type Element, elementsOf, TYPE, textOf } from "../bson/bson.ts";
+import { readRaw } from "../bson/raw-cursor.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
-import { type Element, elementsOf, TYPE, textOf } from "../bson/bson.ts";
 import { bucketsOf, type Chooser, databasesOf, isBuckets, isServerCollection, type Scope, tableName } from "../scope.ts";
-import { readRaw } from "../bson/raw-cursor.ts";
 
 export interface SourceCollection extends RawDefinition {
   readonly db: string;

@@ -1,9 +1,9 @@
 // How far what is read is of one instant: one snapshot for all, or the oplog of the time it took, or neither.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Consistency } from "../../../core/manifest.ts";
+import { elementNamed, isTruthy, TYPE } from "../bson/bson.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
-import { elementNamed, isTruthy, TYPE } from "../bson/bson.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { timestampOf } from "../oplog/tail.ts";
 import type { SourceCollection } from "./collections.ts";

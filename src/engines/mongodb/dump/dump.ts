@@ -8,7 +8,7 @@ import type { DumpInProgress, DumpOptions } from "../../../ports/engine.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { fingerprintFrom } from "../digest/digest.ts";
 import { after, positionOf, TIMELINE } from "../oplog/position.ts";
-import { systemIdentifierOf } from "../oplog/system.ts";
+import { systemIdentifierOf } from "../oplog/state.ts";
 import { databasesOf, type Scope } from "../scope.ts";
 import { streamArchive } from "./archive-stream.ts";
 import type { WrittenCollection } from "./assembly.ts";

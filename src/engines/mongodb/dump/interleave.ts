@@ -1,4 +1,5 @@
 // Several sources of things read side by side, as many at a time as allowed, given out in the order in which they arrive.
+import { availableParallelism } from "node:os";
 
 /**
  * Nothing is asked of a source before what it gave last was taken, so a slow taker holds everything up and nothing piles up. The first
@@ -38,3 +39,8 @@ interface Arrival<T> {
   readonly source: AsyncGenerator<T, void>;
   readonly result: IteratorResult<T, void>;
 }
+
+// How many collections are read at a time.
+
+/** Two keep a server busy while one answer is on its way; more than four only cost memory. */
+export const readingLanes = (): number => Math.max(2, Math.min(4, availableParallelism()));

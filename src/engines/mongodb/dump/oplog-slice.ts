@@ -1,17 +1,15 @@
 // What changed at the source while it was being read: the stretch of the oplog from before the first document to after the last.
-
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "bson";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import { walkDocuments } from "../bson/documents.ts";
+import { elementNamed, walkDocuments } from "../bson/bson.ts";
+import { type RawBatch, readRaw } from "../bson/raw-cursor.ts";
 import type { MongoSession } from "../connect/connect.ts";
-import { elementNamed } from "../bson/bson.ts";
 import { type Entry, readEntry } from "../oplog/entry.ts";
 import { positionOf, type Stamp } from "../oplog/position.ts";
 import type { Slice } from "../oplog/segment.ts";
 import { oplogEdge, settledFrom, timestampOf } from "../oplog/tail.ts";
 import { covers, type Scope, splitNamespace } from "../scope.ts";
-import { type RawBatch, readRaw } from "../bson/raw-cursor.ts";
 
 /**
  * From where a slice must begin to make whole what is read from now on: the newest entry, or the first of the oldest transaction that is

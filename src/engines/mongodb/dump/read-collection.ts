@@ -2,12 +2,12 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Consistency } from "../../../core/manifest.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
+import type { LargeReplies } from "../bson/large-replies.ts";
+import { readRaw } from "../bson/raw-cursor.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { isStillThere, type SourceCollection } from "./collections.ts";
 import { snapshotConcern } from "./consistency.ts";
-import type { LargeReplies } from "../bson/large-replies.ts";
-import { readRaw } from "../bson/raw-cursor.ts";
 
 /** From one of several collections that are read side by side, by its place in their list. */
 export type CollectionItem =

@@ -2,15 +2,13 @@
 import type { Document } from "mongodb";
 import { fieldOf, type OrderedDocument } from "../archive/ejson.ts";
 import type { Metadata } from "../archive/metadata.ts";
+import { NEVER_SECONDS } from "../ttl/ttl.ts";
 
 /** Rules would refuse documents that were there before the rule; expiry would remove documents that were due. */
 const LATER = new Set(["validator", "validationLevel", "validationAction"]);
 const LAST = new Set(["expireAfterSeconds"]);
 /** What a server says of a collection and takes back from nobody. */
 const NEVER = new Set(["uuid", "autoIndexId", "flags", "temp"]);
-
-/** The largest that a server takes: 68 years. */
-export const HELD_BACK_SECONDS = 2_147_483_647;
 
 export interface Definition {
   /** For `create`, without the name. */
@@ -55,8 +53,8 @@ function indexOf(given: OrderedDocument, collated: boolean): { readonly index: D
   if (collated && Number(index.v ?? 2) >= 2) index.collation ??= { locale: "simple" };
   const { name, expireAfterSeconds } = index;
   const due = Number(expireAfterSeconds);
-  if (!(due >= 0 && due < HELD_BACK_SECONDS)) return { index };
-  return { index: { ...index, expireAfterSeconds: HELD_BACK_SECONDS }, last: { index: { name, expireAfterSeconds } } };
+  if (!(due >= 0 && due < NEVER_SECONDS)) return { index };
+  return { index: { ...index, expireAfterSeconds: NEVER_SECONDS }, last: { index: { name, expireAfterSeconds } } };
 }
 
 const entriesOf = (document: OrderedDocument): [string, unknown][] =>

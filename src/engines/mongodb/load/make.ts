@@ -1,7 +1,7 @@
 // Makes collections, indexes, rules and views on the server; what it refuses is a problem that the load goes on from.
 import { type Document, MongoServerError } from "mongodb";
-import { isLifeboatError } from "../../../core/errors.ts";
 import type { MongoSession } from "../connect/connect.ts";
+import { isRefusal } from "../connect/translate.ts";
 import type { Definition } from "./definition.ts";
 import type { LoadItem } from "./items.ts";
 import type { Problems } from "./problems.ts";
@@ -12,7 +12,7 @@ export async function attempt(problems: Problems, what: string, act: () => Promi
     await act();
     return true;
   } catch (error) {
-    if (!(error instanceof MongoServerError) && !isLifeboatError(error, "SOURCE_PERMISSION")) throw error;
+    if (!isRefusal(error)) throw error;
     problems.add(`${what}: ${error.message}`);
     return false;
   }

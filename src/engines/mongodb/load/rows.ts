@@ -2,11 +2,11 @@
 import { MongoServerError } from "mongodb";
 import type { Progress } from "../../../ports/progress.ts";
 import { readArchive } from "../archive/archive.ts";
+import { insertRaw, type RawInsert } from "../bson/raw-insert.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import type { LoadItem } from "./items.ts";
 import type { Problems } from "./problems.ts";
-import { insertRaw, type RawInsert } from "../bson/raw-insert.ts";
 import { Slots } from "./slots.ts";
 
 /** A batch is sent when it has so much; one document more may be in it, and the server takes 48 MB in a message. */
@@ -22,7 +22,7 @@ export interface RowsOptions {
 }
 
 interface Batch {
-  readonly stretches: Uint8Array[];
+  readonly pieces: Uint8Array[];
   bytes: number;
   documents: number;
 }
@@ -60,9 +60,9 @@ export async function loadRows(
         await send(item);
         continue;
       }
-      const batch = batches.get(item) ?? { stretches: [], bytes: 0, documents: 0 };
+      const batch = batches.get(item) ?? { pieces: [], bytes: 0, documents: 0 };
       batches.set(item, batch);
-      batch.stretches.push(event.documents);
+      batch.pieces.push(event.documents);
       batch.bytes += event.documents.length;
       batch.documents += event.count;
       if (batch.bytes >= BATCH_BYTES || batch.documents >= BATCH_DOCUMENTS) await send(item);
@@ -101,12 +101,12 @@ class Inserter {
     this.#keepsTimestamps = session.hello.serverMajor >= 8;
   }
 
-  async insert(item: LoadItem, { stretches, documents }: Batch): Promise<void> {
+  async insert(item: LoadItem, { pieces, documents }: Batch): Promise<void> {
     const capped = isCapped(item);
     const insert = (): RawInsert => ({
       db: item.to.db,
       collection: item.into,
-      stretches,
+      pieces,
       ordered: capped,
       options: {
         ...(item.rawData ? { rawData: true } : {}),

@@ -1,9 +1,7 @@
 // Cuts the stream of entries into segments: by age, so that little is lost, and by size, so that each fits into memory.
 
-import { writeHeader } from "./header.ts";
-import type { Stamp } from "./position.ts";
-import { after, segmentName } from "./position.ts";
-import { entryDigest, type Slice } from "./segment.ts";
+import { after, type Stamp, segmentName } from "./position.ts";
+import { entryDigest, type Slice, writeHeader } from "./segment.ts";
 
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 

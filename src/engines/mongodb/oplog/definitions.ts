@@ -2,15 +2,14 @@
 // way is removed, because the log makes it again.
 import type { Document } from "mongodb";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import { documentOf as documentFrom, type Element, elementNamed, elementsOf, type Ordered, orderedOf, TYPE, textOf } from "../bson/bson.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { bucketsOf, isBuckets, type Namespace, splitNamespace, visibleName } from "../scope.ts";
-import type { DocumentReplay } from "./documents.ts";
-import { documentOf as documentFrom, type Element, elementNamed, elementsOf, TYPE, textOf } from "../bson/bson.ts";
-import type { Entry } from "./entry.ts";
 import type { ExpiryHold } from "../ttl/ttl.ts";
+import type { DocumentReplay } from "./documents.ts";
+import type { Entry } from "./entry.ts";
 import type { Names } from "./names.ts";
-import { type Ordered, orderedOf } from "./ordered.ts";
 import { positionOf } from "./position.ts";
 
 const NOT_FOUND = 26;

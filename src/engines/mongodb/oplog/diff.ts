@@ -5,8 +5,7 @@
 // What no longer has the shape that a difference expects stays as it is: that happens only when entries are applied to a later state,
 // and a later entry then sets it right. As the server does it: db/update/document_diff_applier.cpp and document_diff_serialization.cpp.
 import { LifeboatError } from "../../../core/errors.ts";
-import { LARGEST_DOCUMENT_BYTES } from "../bson/documents.ts";
-import { documentOf, type Element, elementNamed, elementsOf, int32At, integerOf, TYPE } from "../bson/bson.ts";
+import { documentOf, type Element, elementNamed, elementsOf, int32At, integerOf, LARGEST_DOCUMENT_BYTES, TYPE } from "../bson/bson.ts";
 
 /** The document after it. LOG_INVALID for a difference of a kind that is not known. */
 export function applyDiff(document: Uint8Array, diff: Uint8Array): Uint8Array {

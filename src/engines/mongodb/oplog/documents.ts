@@ -6,15 +6,14 @@
 import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
+import { decode, type Element, elementNamed, elementsOf, integerOf, TYPE } from "../bson/bson.ts";
+import { commandWith } from "../bson/raw-insert.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { type Namespace, visibleName } from "../scope.ts";
 import { applyDiff } from "./diff.ts";
-import { type Element, elementNamed, elementsOf, integerOf, TYPE } from "../bson/bson.ts";
 import type { Entry } from "./entry.ts";
-import { decode } from "./ordered.ts";
 import { positionOf, type Stamp } from "./position.ts";
-import { commandWith } from "./raw-commands.ts";
 import { commandOf, hasEmptyTimestamp, modification, runsOf, type Write } from "./writes.ts";
 
 const BATCH_ENTRIES = 1_000;

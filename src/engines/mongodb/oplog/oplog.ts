@@ -2,12 +2,11 @@
 import { compareLsn } from "../../../core/lsn.ts";
 import type { LogReplay } from "../../../ports/log.ts";
 import type { SourceScope } from "../scope.ts";
-import { emitCommit } from "./emit.ts";
 import { logFileKind, startOfSegment } from "./position.ts";
 import { openReceiver } from "./receiver.ts";
 import { replay } from "./replay.ts";
 import { firstCommitAfter, readSegment, recordAt } from "./segment.ts";
-import { logState } from "./state.ts";
+import { emitCommit, logState } from "./state.ts";
 
 /** `source`: what the engine's sources are of. */
 export function oplogEngine(source: SourceScope = {}): LogReplay {

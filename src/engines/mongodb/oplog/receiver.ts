@@ -9,11 +9,10 @@ import type { Connection } from "../../../ports/connection.ts";
 import type { LogFile, LogReceiver, ReceiverOptions } from "../../../ports/log.ts";
 import { type MongoSession, openMongo } from "../connect/connect.ts";
 import { type Anchor, type CutSegment, Cutter } from "./cutter.ts";
-import { noteIn } from "./emit.ts";
 import { positionOf, stampOf } from "./position.ts";
 import { entryDigest, readSegment, type Slice, tailOf } from "./segment.ts";
 import { Spool } from "./spool.ts";
-import { systemIdentifierOf } from "./system.ts";
+import { noteIn, systemIdentifierOf } from "./state.ts";
 import { entryBefore, oplogEdge, tailFrom } from "./tail.ts";
 
 const FIRST_PAUSE_MS = 500;

@@ -3,14 +3,13 @@
 // A segment says of itself what it covers: its name holds the first position (16 hexadecimal digits after the timeline), and it ends
 // right after its last entry. So a missing one leaves a hole between two positions, and sizes need not be equal.
 import { hash } from "node:crypto";
+import { type Document, Long, serialize, Timestamp } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { CommitMark, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn } from "../../../core/lsn.ts";
 import { maxMicros } from "../../../core/micros.ts";
-import { walkDocuments } from "../bson/documents.ts";
-import { assertWellFormed } from "../bson/bson.ts";
-import { stampAndWall } from "./entry.ts";
-import { type Header, readHeader } from "./header.ts";
+import { assertWellFormed, elementNamed, elementsOf, TYPE, textOf, walkDocuments } from "../bson/bson.ts";
+import { readEntry, stampAndWall } from "./entry.ts";
 import { after, positionOf, type Stamp, stampOf, startOfSegment, TIMELINE } from "./position.ts";
 
 /** What the header of the next segment must name: kept in the facts. */
@@ -143,4 +142,36 @@ export function recordAt(
   if (index < 0) return undefined;
   const { lsn: found, previousEnd } = markAt(entries, index, startOfSegment(name));
   return { lsn: found, previousEnd };
+}
+
+// The first document of every archived segment of the oplog. It has the form of an entry that does nothing, so that whatever reads
+// an oplog's file (`bsondump`, `mongorestore --oplogReplay`) reads a segment, or several in a row, as they are.
+//
+//   { op: "n", ns: "", o: { lifeboat: 1, system: "…", previous: "64 digits" }, ts: (just before the segment), t: -1, v: 2, wall: … }
+//
+// `system`: which set of servers the entries come from. `previous`: SHA-256 of the entry that the oplog held right before the first
+// one, in the same reading: what proves that nothing lies between two segments. It is absent where a new stretch of log begins.
+
+export interface Header {
+  /** Position just before the segment's first. */
+  readonly stamp: Stamp;
+  readonly system: string;
+  readonly previous?: string | undefined;
+}
+
+export function writeHeader({ stamp, system, previous }: Header, at: Date): Uint8Array {
+  const about: Document = { lifeboat: 1, system, ...(previous === undefined ? {} : { previous }) };
+  const ts = new Timestamp({ t: Number(stamp >> 32n), i: Number(stamp & 0xffffffffn) });
+  return serialize({ op: "n", ns: "", o: about, ts, t: Long.fromNumber(-1), v: Long.fromNumber(2), wall: at });
+}
+
+/** INTEGRITY when it is none of ours. */
+export function readHeader(bytes: Uint8Array): Header {
+  const { op, o, stamp } = readEntry(bytes);
+  const fields = new Map(elementsOf(o).map((element) => [element.name, element]));
+  const [system, previous] = [fields.get("system"), fields.get("previous")];
+  if (op !== "n" || elementNamed(o, "lifeboat") === undefined || system?.type !== TYPE.string) {
+    throw new LifeboatError("INTEGRITY", "it does not begin as a segment of the oplog does");
+  }
+  return { stamp, system: textOf(system), previous: previous?.type === TYPE.string ? textOf(previous) : undefined };
 }

@@ -1,7 +1,7 @@
 // Writes of a replay as commands: the state that a document is to have, and the one way in which every server takes it as it is.
 import type { Document } from "mongodb";
-import type { Namespace } from "../scope.ts";
 import { documentOf, type Element, elementsOf, TYPE } from "../bson/bson.ts";
+import type { Namespace } from "../scope.ts";
 import type { Stamp } from "./position.ts";
 
 /** The state that a change leads to. */

@@ -1,8 +1,8 @@
 // How old the newest document is, by a field that holds dates, timestamps or object ids.
-
 import { ObjectId, Timestamp } from "bson";
 import type { Document } from "mongodb";
-import type { Answer, Asked } from "./asked.ts";
+import type { Check } from "../../../core/verdict.ts";
+import type { Namespace } from "../scope.ts";
 
 /** How far an application's clock may be ahead of the server's. */
 const CLOCK_SKEW_MS = 300_000;
@@ -60,4 +60,15 @@ function instantsAt(value: unknown, path: readonly string[]): Date[] {
   if (value instanceof ObjectId) return [value.getTimestamp()];
   if (value instanceof Timestamp) return [new Date(value.getHighBitsUnsigned() * 1000)];
   return [];
+}
+
+// What a question is asked of, and what an answer is.
+
+export type Answer = Pick<Check, "outcome" | "message"> & Partial<Check>;
+
+/** What a question is asked of: one collection, for so long. */
+export interface Asked {
+  readonly namespace: Namespace;
+  /** One command on the collection's database, read-only, that the server ends at the deadline. */
+  command(command: Document): Promise<Document>;
 }

@@ -1,6 +1,8 @@
 // Asks the configuration's questions of a restored database. What could not be asked, or covered no document, does not pass.
+
+import { EJSON } from "bson";
 import { type Document, MongoServerError } from "mongodb";
-import { isLifeboatError } from "../../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Work } from "../../../ports/connection.ts";
@@ -8,9 +10,7 @@ import type { Probe } from "../../../ports/engine.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";
-import type { Answer, Asked } from "./asked.ts";
-import { newestOf } from "./newest.ts";
-import { parsePipeline } from "./pipeline.ts";
+import { type Answer, type Asked, newestOf } from "./newest.ts";
 
 type TableProbe = Extract<Probe, { table: string }>;
 type AggregateProbe = Extract<Probe, { collection: string }>;
@@ -129,4 +129,36 @@ async function aggregate(asked: Asked, text: string): Promise<Answer> {
   if (first.ok === false) return { outcome: "fail", message: "the aggregation says false", expected: "true", actual: "false" };
   const actual = JSON.stringify(first.ok ?? null)?.slice(0, 80);
   return { outcome: "inconclusive", message: "field `ok` of the first document is neither true nor false", actual };
+}
+
+// A question written as an aggregation pipeline, in extended JSON: read, and refused when it would write.
+
+/** Stages that write. */
+const WRITING = new Set(["$out", "$merge"]);
+
+/** USAGE when it is no pipeline, or one that writes. */
+export function parsePipeline(text: string): Document[] {
+  let parsed: unknown;
+  try {
+    parsed = EJSON.parse(text, { relaxed: false });
+  } catch (cause) {
+    throw new LifeboatError("USAGE", `the pipeline is no extended JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (!Array.isArray(parsed) || !parsed.every((stage) => typeof stage === "object" && stage !== null)) {
+    throw new LifeboatError("USAGE", "the pipeline is no list of stages");
+  }
+  refuseWriting(parsed);
+  return parsed as Document[];
+}
+
+function refuseWriting(value: unknown): void {
+  if (Array.isArray(value)) {
+    for (const each of value) refuseWriting(each);
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (WRITING.has(key)) throw new LifeboatError("USAGE", `the pipeline would write, with ${key}: a check only reads`);
+    refuseWriting(inner);
+  }
 }

@@ -3,12 +3,12 @@ import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import { type Metadata, readMetadata, writeMetadata } from "../archive/metadata.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
+import { readRaw } from "../bson/raw-cursor.ts";
+import { insertRaw } from "../bson/raw-insert.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { describeCollection, type SourceCollection } from "../dump/collections.ts";
-import { readRaw } from "../bson/raw-cursor.ts";
 import { definitionOf } from "../load/definition.ts";
-import { insertRaw } from "../bson/raw-insert.ts";
 import { bucketsOf, type Namespace } from "../scope.ts";
 import { MAJORITY } from "./mark.ts";
 
@@ -48,7 +48,7 @@ async function copyDocuments(session: MongoSession, one: SourceCollection, to: N
   const options: Document = series && !buckets ? { rawData: true } : {};
   const collection = buckets ? bucketsOf(to.collection) : to.collection;
   for await (const { documents } of readRaw(session, one.db, { find: one.data ?? one.collection, ...options })) {
-    const reply = await insertRaw(session, { db: to.db, collection, stretches: [documents], ordered: true, options });
+    const reply = await insertRaw(session, { db: to.db, collection, pieces: [documents], ordered: true, options });
     const [refused] = reply.refused;
     if (refused === undefined) continue;
     throw new LifeboatError("LOAD_FAILED", `${one.db}.${one.collection} could not be copied to ${to.db}: ${refused.errmsg}`);

@@ -16,7 +16,7 @@
 import type { Document } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import type { Keeping, Replacement, RestoreTarget } from "../../../ports/engine.ts";
+import type { Keeping, Replacement, RestoreTarget } from "../../../ports/restore-target.ts";
 import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { withDatabase } from "../connect/url.ts";

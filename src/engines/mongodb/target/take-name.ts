@@ -1,6 +1,6 @@
 // Gives a restored database its final name.
 import type { Connection } from "../../../ports/connection.ts";
-import type { TakeNameOptions } from "../../../ports/engine.ts";
+import type { TakeNameOptions } from "../../../ports/restore-target.ts";
 import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { flawOfDatabaseName, withDatabase } from "../connect/url.ts";
 import { describeCollection, listSource } from "../dump/collections.ts";

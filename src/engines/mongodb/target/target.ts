@@ -3,10 +3,10 @@ import { createReadStream } from "node:fs";
 import { asGiven } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import type { RestoreTarget } from "../../../ports/engine.ts";
 import type { Undone } from "../../../ports/resource.ts";
+import type { RestoreTarget } from "../../../ports/restore-target.ts";
+import { readPrelude } from "../archive/archive.ts";
 import { isOplog } from "../archive/prelude.ts";
-import { readPrelude } from "../archive/read-prelude.ts";
 import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, isServerDatabase, looksLikeMongoUrl, withDatabase } from "../connect/url.ts";
 import {

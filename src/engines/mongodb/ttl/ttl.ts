@@ -1,14 +1,16 @@
-// What the server removes by itself when its time has come: kept from happening while log is replayed, or documents of the past would
-// go before a later entry asks for them. Every limit is put off, and set to what it should be as the very last act.
+// Suspends the expiry of documents (TTL) during load and replay. Otherwise the server would remove restored documents before they are
+// compared, or before a later oplog entry refers to them. The limits of the source are set as the last act.
 import type { Document } from "mongodb";
-import type { MongoSession } from "../connect/connect.ts";
+import type { Connection } from "../../../ports/connection.ts";
+import { decode, documentOf, elementNamed, elementsOf, type Ordered, TYPE, textOf } from "../bson/bson.ts";
+import { type MongoSession, withMongo } from "../connect/connect.ts";
+import { isRefusal } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, visibleName } from "../scope.ts";
-import { documentOf, elementNamed, elementsOf, TYPE, textOf } from "../bson/bson.ts";
-import { decode, type Ordered } from "../oplog/ordered.ts";
 
-/** The longest that the server takes: 68 years. */
-const NEVER_SECONDS = 2_147_483_647;
+/** The longest expiry that the server accepts: 68 years. */
+export const NEVER_SECONDS = 2_147_483_647;
 const NEVER = { type: TYPE.int32, value: Uint8Array.of(0xff, 0xff, 0xff, 0x7f) };
+const MAJORITY = { w: "majority", wtimeout: 60_000 };
 const FIELD = "expireAfterSeconds";
 
 /** For `collMod`. */
@@ -133,4 +135,25 @@ async function listed({ command }: MongoSession, db: string, document: Document)
     id = next.cursor.id;
   }
   return found;
+}
+
+/**
+ * Sets the expiry that a load suspended to that of the source; from then on the server removes expired documents. Called after the copy
+ * has been compared. Returns what the server refused.
+ */
+export async function releaseExpiry(target: Connection, held: ExpiryHold, signal: AbortSignal | undefined): Promise<string[]> {
+  const changes = held.changes();
+  const refused: string[] = [];
+  if (changes.length === 0) return refused;
+  await withMongo(target, { signal }, async (session) => {
+    for (const { place, change } of changes) {
+      try {
+        await session.command(place.db, { collMod: place.collection, ...change, writeConcern: MAJORITY });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refused.push(`the expiry of documents of ${place.db}.${place.collection} could not be set: ${error.message}`);
+      }
+    }
+  });
+  return refused;
 }

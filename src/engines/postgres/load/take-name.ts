@@ -1,7 +1,7 @@
 // Gives a restored database its final name, in the place of one that has it.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
-import type { TakeNameOptions } from "../../../ports/engine.ts";
+import type { TakeNameOptions } from "../../../ports/restore-target.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteName as quote, quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";

@@ -3,8 +3,8 @@
 import { asGiven } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import type { RestoreTarget } from "../../../ports/engine.ts";
 import type { Undone } from "../../../ports/resource.ts";
+import type { RestoreTarget } from "../../../ports/restore-target.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
