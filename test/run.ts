@@ -27,6 +27,8 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   peers: ["test/peers/**/*.test.ts"],
   calendar: ["test/calendar/**/*.test.ts"],
 };
+/** Those that run in memory, as one: no core waits for the last test of one of them. The longest begin first. */
+const TOGETHER = ["calendar", "faults", "attacks", "recovery", "journeys", "emulators"];
 /** For a whole file; a test that hangs must not hang the run. */
 const FILE_TIMEOUT_MS = 600_000;
 /** Far more than the tests fill at any time. */
@@ -40,13 +42,13 @@ const args = process.argv.slice(2);
 const at = args.indexOf("--campaign");
 const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
-const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "recovery", "journeys", "emulators", "attacks", "faults", "calendar"]);
-const suite = SUITES[campaign];
+const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "together", ...TOGETHER]);
+const suite = campaign === "together" ? TOGETHER.flatMap((name) => SUITES[name] ?? []) : SUITES[campaign];
 if (suite === undefined) fail(`there is no campaign "${campaign}"; there are ${Object.keys(SUITES).join(", ")}`);
 const words = args.filter((word) => !word.startsWith("-"));
-const files = globSync([...suite], { cwd: root, exclude: ["**/node_modules/**"] })
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  .sort();
+const files = suite
+  .flatMap((pattern) => globSync(pattern, { cwd: root, exclude: ["**/node_modules/**"] }).sort())
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
 if (files.length === 0) fail("no test file matches: nothing would be checked");
 
 // Short: the path of a server's socket must fit into 107 bytes. Open to pass through: servers run as another user.
@@ -59,8 +61,8 @@ const run = spawnSync(
   [
     "--disable-warning=ExperimentalWarning",
     "--test",
-    // One more than there are cores: many a test waits for a server, a clock or a child.
-    `--test-concurrency=${availableParallelism() + 1}`,
+    // More than there are cores: many a test waits for a server, a clock or a child.
+    `--test-concurrency=${availableParallelism() + 2}`,
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { every } from "../support/every.ts";
+import { every, firstOf } from "../support/every.ts";
 import { assertOnlyWhole, beginAnew, bucket, killedAt, smallSource, worldOnS3 } from "../support/kill.ts";
 import { forget } from "../support/planted.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -17,7 +17,7 @@ test("kill -9 at the changes of a backup leaves no restore point that is not who
   const world = await worldOnS3(t, source);
   let committed = 0;
   let steps = 0;
-  for (let n = 1; await killedAt(world, { n }, "backup", "shop", "--hold"); n += every(2)) {
+  for (let n = firstOf(4); await killedAt(world, { n }, "backup", "shop", "--hold"); n += every(4)) {
     steps = n;
     const context = `killed at change ${n}`;
     const { leases, backups } = bucket(world.s3);
@@ -72,7 +72,7 @@ test("kill -9 in a large upload leaves nothing of it after the next start", { sk
 test("kill -9 at the changes of verify leaves nothing, and says nothing about the backup", { skip }, async (t) => {
   const world = await worldOnS3(t, await smallSource());
   const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
-  for (let n = 1; await killedAt(world, { n }, "verify", id); n += every(2)) {
+  for (let n = firstOf(4); await killedAt(world, { n }, "verify", id); n += every(4)) {
     const [point] = (await world.expect(0, "list", "--json")).json().points;
     assert.equal(point.damagedAt, null);
     assert.equal(point.verifiedAt !== null, bucket(world.s3).marks.length > 0, `killed at request ${n}`);

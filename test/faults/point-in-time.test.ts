@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatLsn } from "../../src/core/lsn.ts";
 import { flipByte, segmentFiles, statusOf, until } from "../support/archive.ts";
+import { cases, every, firstOf } from "../support/every.ts";
 import {
   beginWritten,
   heldAt,
@@ -31,7 +32,7 @@ function basesIn(repository: string): { readonly endLsn: string; readonly startL
     .map((name) => JSON.parse(readFileSync(join(folder, name, "manifest.json"), "utf8")).base);
 }
 
-test("R25 twenty random instants, instants of commits themselves, positions and base backups are reached exactly", { skip }, async (t) => {
+test("R25 random instants, instants of commits themselves, positions and base backups are reached exactly", { skip }, async (t) => {
   const written = await beginWritten(t);
   const { world, cluster, shop } = written;
   let over = false;
@@ -56,7 +57,7 @@ test("R25 twenty random instants, instants of commits themselves, positions and 
   // Where stamps go backwards, a wrong rule shows.
   const odd = inside.filter(({ at }, index) => index > 0 && at < (inside[index - 1]?.at ?? "")).slice(0, 4);
   const targets = [
-    ...Array.from({ length: 20 }, () => instantBetween(window.earliest, window.latest, Math.random())),
+    ...Array.from({ length: cases(20, 8) }, () => instantBetween(window.earliest, window.latest, Math.random())),
     ...odd.map(({ at }) => at),
     inside[Math.floor(inside.length / 2)]?.at ?? "",
     window.earliest,
@@ -180,7 +181,7 @@ test("R25 kill -9 of the program at any request of a restore leaves nothing afte
   const seen = (): number => [...s3.faults.seen.values()].reduce((sum, count) => sum + count, 0);
   const directory = join(world.directory, "restored");
   let steps = 0;
-  for (let at = 3; at < 120; at += 2) {
+  for (let at = 2 + firstOf(5); at < 120; at += every(5)) {
     const before = seen();
     s3.faults.next({ times: at - 1, effect: { kind: "latency", ms: 0 } });
     s3.faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stall" } });
@@ -208,6 +209,6 @@ test("R25 kill -9 of the program at any request of a restore leaves nothing afte
     await world.assertNothingLeft();
     if (left.length === 1) renameSync(directory, join(world.directory, `whole-${at}`));
   }
-  assert.ok(steps >= 8, `only ${steps} steps were killed`);
+  assert.ok(steps >= 4, `only ${steps} steps were killed`);
   t.diagnostic(`killed at ${steps} requests`);
 });

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { type AtlasSandbox, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
-import { every } from "./every.ts";
+import { every, firstOf } from "./every.ts";
 import { beginWorld, type World } from "./program.ts";
 
 /** Far more requests than any command makes at this speed: reaching it means that one never ends. */
@@ -73,10 +73,10 @@ export async function atEveryRequest(
   silence: Silence,
   args: readonly string[],
   look: (context: string, killed: boolean) => Promise<void>,
-  step = silence === "stallAfter" ? 1 : every(3),
+  step = silence === "stallAfter" ? 1 : 6,
 ): Promise<number> {
   let times = 0;
-  for (let n = 1; ; n += step) {
+  for (let n = firstOf(step); ; n += every(step)) {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
     const { recovered, orphans } = (await place.expect(0, "jobs", "recover", "--json")).json();

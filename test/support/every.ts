@@ -1,5 +1,14 @@
-/**
- * The interval between the moments at which a long campaign kills. LIFEBOAT_TEST_EVERY=1 kills at every single one, which takes
- * the better part of an hour; without it a run takes some of them, evenly.
- */
-export const every = (some: number): number => (process.env.LIFEBOAT_TEST_EVERY === "1" ? 1 : some);
+// The moments at which a long campaign kills. A run takes some of them, evenly, and another run takes others: the first one is drawn.
+// LIFEBOAT_TEST_EVERY=1 takes every single one, for an hour.
+import { randomInt } from "node:crypto";
+
+const TAKES_ALL = process.env.LIFEBOAT_TEST_EVERY === "1";
+
+/** The interval between two moments. */
+export const every = (some: number): number => (TAKES_ALL ? 1 : some);
+
+/** How many cases of a property: all of them, or a few that are drawn anew in each run. */
+export const cases = (all: number, few: number): number => (TAKES_ALL ? all : few);
+
+/** The first moment, from 1 to the interval. */
+export const firstOf = (some: number): number => (TAKES_ALL ? 1 : randomInt(1, some + 1));

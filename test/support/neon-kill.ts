@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../../src/ports/connection.ts";
-import { every } from "./every.ts";
+import { every, firstOf } from "./every.ts";
 import { type SandboxedNeon, startRealNeon } from "./neon-sandbox.ts";
 import { query } from "./postgres.ts";
 import { beginWorld, type World } from "./program.ts";
@@ -91,9 +91,9 @@ export async function atEveryRequest(
   args: readonly string[],
   look: (context: string, killed: boolean) => Promise<void>,
 ): Promise<number> {
-  const step = silence === "stallAfter" ? 1 : every(3);
+  const step = silence === "stallAfter" ? 1 : 6;
   let times = 0;
-  for (let n = 1; ; n += step) {
+  for (let n = firstOf(step); ; n += every(step)) {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
     const { recovered } = (await place.expect(0, "jobs", "recover", "--json")).json();
