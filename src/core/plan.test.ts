@@ -6,10 +6,16 @@ const plan: Plan = {
   verb: "restore",
   source: "shop",
   steps: [
-    { what: "verify backup 01kahd3m0q7zv2", effect: "none", reason: "bytes are checked before the database is touched" },
-    { what: "database shop_new", effect: "create", reason: "--into shop_new" },
-    { what: "database shop", effect: "change", reason: "renamed to shop_old" },
-    { what: "database shop_old", effect: "remove", reason: "the restore was accepted" },
+    {
+      action: "fetch",
+      subject: "backup 01kahd3m0q7zv2",
+      sizeBytes: 1200,
+      effect: "none",
+      reason: "bytes are checked before the database is touched",
+    },
+    { action: "name", subject: "shop_new", effect: "create", reason: "--into shop_new" },
+    { action: "keep", subject: "shop", name: "shop_old", effect: "change", reason: "until accepted" },
+    { action: "drop-tables", subject: "table users", object: "shop_old", effect: "remove", reason: "--replace" },
   ],
   refusals: [],
 };
@@ -19,10 +25,10 @@ test("a plan shows each effect, its object and its reason on one line", () => {
     renderPlan(plan),
     [
       "restore shop:",
-      "    verify backup 01kahd3m0q7zv2 (bytes are checked before the database is touched)",
-      "  + database shop_new (--into shop_new)",
-      "  ~ database shop (renamed to shop_old)",
-      "  - database shop_old (the restore was accepted)",
+      "    fetch and prove backup 01kahd3m0q7zv2, 1.2 kB (bytes are checked before the database is touched)",
+      "  + name it shop_new (--into shop_new)",
+      "  ~ keep shop as shop_old (until accepted)",
+      "  - drop table users, with all present rows, from shop_old (--replace)",
     ].join("\n"),
   );
 });

@@ -5,6 +5,7 @@ import { withoutPassword } from "../core/address.ts";
 import type { Combined } from "../core/combined.ts";
 import { ERROR_CODES, type ErrorCode, EXIT, type ExitStatus } from "../core/errors.ts";
 import type { Objective } from "../core/objectives.ts";
+import { PLAN_ACTIONS } from "../core/plan.ts";
 import { LIMIT_NEAR_SHARE } from "../core/provider-health.ts";
 import { type Check, judge, type Verdict } from "../core/verdict.ts";
 import type { Connection } from "../ports/connection.ts";
@@ -119,6 +120,8 @@ export const understood = z.strictObject(instantAgo);
 
 export const step = z.strictObject({ name: z.string(), seconds: about(orNull(seconds), "Null: it did not end.") });
 
+const range = z.strictObject({ least: seconds, most: seconds });
+
 /** What a drill or a restore found. */
 export const findingFields = {
   job: about(z.string(), "Id of the job, and of its evidence."),
@@ -132,6 +135,10 @@ export const findingFields = {
   checks: z.readonly(z.array(check)),
   steps: z.array(step),
   achieved: objective,
+  estimate: about(
+    orNull(z.strictObject({ seconds: orNull(range), actualSeconds: seconds, within: orNull(z.boolean()) })),
+    "How good the plan's estimate was; `seconds` is null where there was none.",
+  ),
   objective,
   remarks: z.readonly(z.array(z.string())),
   plan: about(orNull(z.strictObject({ name: z.string(), run: z.string() })), "The drill of the configuration that it was done for."),
@@ -140,7 +147,7 @@ export const findingFields = {
 };
 export const finding = z.strictObject(findingFields);
 
-export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds }: Finding) => ({
+export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds, estimate }: Finding) => ({
   job: evidence.id,
   source: evidence.source,
   verdict: evidence.verdict,
@@ -152,6 +159,7 @@ export const findingJson = ({ repository }: Context, { evidence, filed, aside: o
   checks: evidence.checks,
   steps: evidence.steps.map(({ name, ms }) => ({ name, seconds: ms === undefined ? null : inSeconds(ms) })),
   achieved: secondsJson(evidence.achieved),
+  estimate: estimate ?? null,
   objective: secondsJson(evidence.objective),
   remarks: evidence.remarks,
   plan: evidence.plan ?? null,
@@ -190,6 +198,13 @@ export const restoredPlace = z.strictObject({
 /** What the user can do now. */
 export const nextAction = z.strictObject({ command: orNull(z.string()), text: z.string() });
 
+const routeFields = {
+  kind: about(z.enum(["provider", "cluster", "copy"]), "The provider's history, a base backup and its WAL, or a stored backup."),
+  what: z.string(),
+  why: z.string(),
+  at: z.optional(instant),
+};
+
 /** What an operation will do, step by step. */
 export const plan = z.strictObject({
   verb: z.string(),
@@ -197,19 +212,57 @@ export const plan = z.strictObject({
   to: z.optional(asked),
   route: z.optional(
     z.strictObject({
-      kind: about(z.enum(["provider", "cluster", "copy"]), "The provider's history, a base backup and its WAL, or a stored backup."),
-      what: z.string(),
-      why: z.string(),
-      at: z.optional(instant),
+      ...routeFields,
       holds: z.optional(understood),
     }),
   ),
+  otherRoutes: about(z.optional(z.readonly(z.array(z.strictObject(routeFields)))), "Other routes to the target."),
   steps: z.readonly(
-    z.array(z.strictObject({ what: z.string(), effect: z.enum(["create", "change", "remove", "none"]), reason: z.string() })),
+    z.array(
+      z.strictObject({
+        action: z.enum(PLAN_ACTIONS),
+        subject: about(z.string(), "What is acted on."),
+        object: about(z.optional(z.string()), "What it comes from or goes into."),
+        name: about(z.optional(z.string()), "A name that is chosen when the plan is carried out; no part of the digest."),
+        sizeBytes: z.optional(bytes),
+        effect: z.enum(["create", "change", "remove", "none"]),
+        reason: z.string(),
+      }),
+    ),
   ),
   refusals: about(z.readonly(z.array(refusal)), "Why it would not be done; with any, nothing is."),
   code: z.optional(z.readonly(z.array(z.strictObject({ kind: z.string(), count, names: z.readonly(z.array(z.string())) })))),
+  needs: z.optional(
+    z.strictObject({
+      readBytes: about(bytes, "Read from the repository."),
+      disks: z.readonly(z.array(z.strictObject({ directory: z.string(), neededBytes: bytes, freeBytes: orNull(bytes) }))),
+    }),
+  ),
+  estimate: about(
+    z.optional(
+      z.strictObject({
+        seconds: about(orNull(range), "Null: a step was never measured."),
+        jobs: about(count, "How many past jobs it is based on."),
+        steps: z.readonly(
+          z.array(
+            z.strictObject({
+              name: z.string(),
+              sizeBytes: z.optional(bytes),
+              seconds: orNull(range),
+              basis: z.enum(["measured", "stated", "none"]),
+            }),
+          ),
+        ),
+      }),
+    ),
+    "The time it takes, by past jobs of this repository.",
+  ),
+  cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),
+  facts: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What it depends on."),
+  digest: about(z.optional(z.string()), "SHA-256 over request, steps and facts, for `planDigest`."),
 });
+
+export const planDigest = about(z.string(), "The digest that the plan must have, or its first 12 digits: PLAN_CHANGED otherwise.");
 
 /** The exit status of a plan: a refused one is a usage error. */
 export const exitOfPlan = ({ refusals }: { readonly refusals: readonly unknown[] }): ExitStatus =>

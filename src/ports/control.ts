@@ -157,6 +157,8 @@ export interface HistoryControl {
   readonly precisionMs?: number | undefined;
   /** Whether it restores exactly to a log position (`lsn`), so that a fingerprint taken there can be compared. */
   readonly positions: boolean;
+  /** What the provider bills for a place that `branch` makes, in a sentence without a full stop. Absent: nothing, or it is not known. */
+  readonly cost?: string | undefined;
   /** What users of production notice during `inPlace`, in one sentence. Absent: almost nothing. */
   readonly interruption?: string | undefined;
   /** Returns the name of a scratch place, which contains the job's id. */

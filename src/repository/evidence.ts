@@ -25,6 +25,8 @@ export interface Evidence {
   readonly point: { readonly id: string; readonly name: string; readonly snapshotAt: string };
   /** Where it was restored to, in words, without secrets. */
   readonly target: string;
+  /** How the data was reached, and what it was restored into; estimates are based on restores of the same kind. */
+  readonly route?: { readonly kind: string; readonly into: string } | undefined;
   readonly steps: readonly JobStep[];
   readonly checks: readonly Check[];
   readonly verdict: Verdict;
@@ -52,6 +54,7 @@ export const evidenceSchema: Schema<Evidence> = z.looseObject({
   endedAt: instant,
   point: z.looseObject({ id: word, name: word, snapshotAt: instant }),
   target: prose,
+  route: maybe(z.looseObject({ kind: word, into: word })),
   steps: list(step),
   checks: list(
     z.looseObject({
@@ -106,7 +109,7 @@ export async function lastEvidence(...wanted: Parameters<typeof evidenceOf>): Pr
 export async function* evidenceOf(
   repository: Repository,
   source: string,
-  verb: Evidence["verb"],
+  verb: Evidence["verb"] | undefined,
   until: Date,
   signal?: AbortSignal,
   onFlaw: (flaw: HealthReason) => void = () => {},
@@ -117,7 +120,7 @@ export async function* evidenceOf(
     const name = evidenceName(source, id, "evidence.json");
     try {
       const found = await getSigned(repository, "evidence", name, evidenceSchema, signal);
-      if (found === undefined || (found.signedBy !== undefined && found.value.verb !== verb)) continue;
+      if (found === undefined || (found.signedBy !== undefined && verb !== undefined && found.value.verb !== verb)) continue;
       if (found.value.id !== id || found.value.source !== source)
         onFlaw({ code: "OBJECT_UNREADABLE", message: `${name} is the evidence of another job` });
       else if (isInFuture(new Date(found.value.endedAt), until)) continue;

@@ -18,6 +18,8 @@ export interface JobStep {
   readonly startedAt: string;
   /** The duration by a monotonic clock. Absent while the step runs, or when a crash ended it. */
   ms?: number | undefined;
+  /** Bytes that it worked through, where its time depends on them. */
+  readonly sizeBytes?: number | undefined;
 }
 
 export interface DeclaredResource extends Resource {
@@ -148,9 +150,9 @@ export class Journal {
     this.#stored = await putSigned(this.#repository, "job", this.name, this.record, condition);
   }
 
-  /** Runs one step of the job and measures its duration. */
-  async step<T>(name: string, run: () => Promise<T>): Promise<T> {
-    const step: JobStep = { name, startedAt: this.#clock.now().toISOString() };
+  /** Runs one step of the job; its time is the measured one. */
+  async step<T>(name: string, run: () => Promise<T>, sizeBytes?: number): Promise<T> {
+    const step: JobStep = { name, startedAt: this.#clock.now().toISOString(), ...(sizeBytes !== undefined && { sizeBytes }) };
     this.record.steps.push(step);
     await this.write(); // before the step has effects
     const beganMs = this.#clock.monotonicMs();

@@ -11,7 +11,8 @@ import { LifeboatError } from "../core/errors.ts";
 import { type Maker, markOf, type Resource, type Undone } from "../ports/resource.ts";
 import { thisOwner } from "./owner.ts";
 
-const RESERVE_BYTES = 64 * 1024 * 1024;
+/** Kept free beside what a spool holds. */
+export const RESERVE_BYTES = 64 * 1024 * 1024;
 
 export interface SpoolPlace {
   /** The file, or a link to it, alone in a private directory. Tools may use the directory; it is deleted with the file. */

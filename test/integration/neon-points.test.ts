@@ -9,8 +9,7 @@ import type { Source } from "../../src/operations/context.ts";
 import { atProviders } from "../../src/operations/points/at-providers.ts";
 import { findAnyPoint, snapshotsOf } from "../../src/operations/points/snapshots.ts";
 import { accept, KEEP_ACCEPTED_MS } from "../../src/operations/recovery/accept.ts";
-import { pastTargetOf } from "../../src/operations/recovery/history.ts";
-import { branchRestore } from "../../src/operations/recovery/provider-restore.ts";
+import { restore } from "../../src/operations/recovery/restore.ts";
 import { type ExpireResult, expire, planExpire } from "../../src/operations/retention/expire.ts";
 import { setHold } from "../../src/operations/retention/hold.ts";
 import { apply, planApply } from "../../src/operations/settings/apply.ts";
@@ -188,9 +187,8 @@ test("R8 R9 what a restore in place set aside goes seven days after acceptance, 
   await forward(here, HOUR_MS);
   await query(production, "delete from users");
   await forward(here, HOUR_MS);
-  const past = await pastTargetOf(context, source, { kind: "time", at: microsOf(good) }, watch);
-  assert.ok(past);
-  const { evidence, kept } = await branchRestore(context, source, past, { inPlace: true, yes: "shop" }, watch);
+  const to = { kind: "time", at: microsOf(good) } as const;
+  const { evidence, kept } = await restore(context, source, { to, inPlace: true, yes: "shop" }, watch);
   assert.equal(kept?.name, "rollback-20260901");
   assert.deepEqual(await query(production, "select count(*)::int as n from users"), [{ n: 2 }]);
   const gone = async (): Promise<boolean> => {

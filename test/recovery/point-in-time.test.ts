@@ -55,7 +55,7 @@ test("R25 a restore to an instant holds exactly the commits before the first lat
   await world.assertNothingLeft();
   const directory = join(world.directory, "restored");
   const plan = (await world.expect(0, "restore", "shop", "--into", directory, "--plan", "--json")).json();
-  assert.match(JSON.stringify(plan.steps), /base backup .* bytes.*replay \d+ log segments/);
+  assert.match(JSON.stringify(plan.steps), /base backup .*"sizeBytes":\d+.*"replay","subject":"\d+ log segments/);
   assert.ok(!existsSync(directory));
   const restored = (await world.expect(0, "restore", "shop", "--into", directory, "--to", window.latest, "--json")).json();
   assert.equal(restored.verdict, "pass");

@@ -7,7 +7,7 @@ import { beginWritten, heldAt, lsnNumber, settle, transactionsOf, xidsIn } from 
 import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
-type Step = { readonly what: string };
+type Step = { readonly action: string; readonly subject: string };
 
 test("R25 R22 a database, chosen tables and a recovery come from the WAL when it reaches the instant, not from an older dump", {
   skip,
@@ -51,7 +51,7 @@ test("R25 R22 a database, chosen tables and a recovery come from the WAL when it
   assert.deepEqual([...(await xidsIn(cluster.connection("shop_recovered")))].sort(), expected);
   const again = (await world.expect(0, "recover", "--to", at, "--plan", "--json")).json();
   assert.ok(
-    again.plans[0].steps.some(({ what }: Step) => what === "name it shop_recovered_2"),
+    again.plans[0].steps.some(({ action, subject }: Step) => action === "name" && subject === "shop_recovered_2"),
     JSON.stringify(again.plans),
   );
 

@@ -1,6 +1,7 @@
 // lifeboat plan [SOURCE], lifeboat apply [SOURCE]
 import type * as z from "zod/mini";
 import { text } from "../../core/option-types.ts";
+import { stepInWords } from "../../core/plan.ts";
 import { apply, plan } from "../../operations/verbs/settings.ts";
 import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
@@ -44,7 +45,7 @@ type Applied = z.infer<typeof apply.result>["sources"][number];
 
 function renderPlanned(found: Planned, paint: Paint): string {
   const { name, plan: planned } = found;
-  const steps = planned.steps.map(({ what }) => `  ${paint.yellow("~")} ${what}`);
+  const steps = planned.steps.map((step) => `  ${paint.yellow("~")} ${stepInWords(step)}`);
   const refused = planned.refusals.map(
     ({ message }) => `  ${paint.yellow("!")} ${message}: \`lifeboat apply ${name}\` needs --yes ${name}`,
   );

@@ -1,14 +1,15 @@
 // lifeboat drill [SOURCE], lifeboat drill --due
 import type * as z from "zod/mini";
 import { flag, text } from "../../core/option-types.ts";
+import { renderPlan } from "../../core/plan.ts";
 import { drill } from "../../operations/verbs/drill.ts";
 import { defineCommand } from "../command.ts";
 import { renderCombined } from "../render/combined.ts";
 import { renderFailures } from "../render/failures.ts";
 import { renderFinding } from "../render/finding.ts";
 import type { Paint } from "../render/paint.ts";
-import { perform } from "../session.ts";
-import { recoveryTarget } from "../target-option.ts";
+import { perform, performPlan } from "../session.ts";
+import { planOptions, recoveryTarget } from "../target-option.ts";
 
 export const drillCommand = defineCommand({
   description:
@@ -20,14 +21,20 @@ export const drillCommand = defineCommand({
       type: flag,
       help: "Run what `drills` of the configuration says is due, of this source or of all, each to its own target. Nothing due is success.",
     },
+    ...planOptions,
     unsigned: {
       type: flag,
       help: "Restore a point that no trusted key has signed: you know who made it. Its verdict is inconclusive at best.",
     },
   },
   json: true,
-  examples: ["lifeboat drill shop", "lifeboat drill shop --to 7d", "lifeboat drill --due"],
-  run: (call) => perform(call, drill, { ...call.args, ...call.options }, (result) => renderDrills(result, call.paint)),
+  examples: ["lifeboat drill shop", "lifeboat drill shop --to 7d", "lifeboat drill shop --plan", "lifeboat drill --due"],
+  run(call) {
+    const { plan, ...options } = call.options;
+    const request = { ...call.args, ...options };
+    if (plan) return performPlan(call, drill, request, ({ plans }) => plans.map(renderPlan).join("\n"));
+    return perform(call, drill, request, (result) => renderDrills(result, call.paint));
+  },
 });
 
 function renderDrills({ drills, combined, failures }: z.infer<typeof drill.result>, paint: Paint): string {

@@ -10,6 +10,7 @@ import { renderFinding } from "../render/finding.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
 import { perform, performPlan } from "../session.ts";
+import { planOptions } from "../target-option.ts";
 
 export const recoverCommand = defineCommand({
   description:
@@ -26,14 +27,15 @@ export const recoverCommand = defineCommand({
       type: flag,
       help: "Where the instant cannot be reached exactly, restore the nearest backup before it. Without it, that source is refused.",
     },
-    plan: { type: flag, help: "Say what would be done, and do nothing." },
+    ...planOptions,
     showPassword: { type: flag, help: "Print the connection strings with their passwords." },
   },
   json: true,
   examples: ["lifeboat recover --to 2026-11-20T14:29:59Z --plan", "lifeboat recover --to 5m"],
   run(call) {
     const { plan, showPassword, ...options } = call.options;
-    if (plan) return performPlan(call, recover, options, ({ plans }) => plans.map(renderPlan).join("\n"));
+    if (plan)
+      return performPlan(call, recover, options, ({ plans, digest }) => [...plans.map(renderPlan), `digest of all ${digest}`].join("\n"));
     return perform(call, recover, { ...options, credentials: showPassword }, (result) => human(result, call.paint));
   },
 });

@@ -10,7 +10,7 @@ import { type CommandCall, defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
 import { renderRestored } from "../render/restore.ts";
 import { perform, performPlan } from "../session.ts";
-import { recoveryTarget } from "../target-option.ts";
+import { planOptions, recoveryTarget } from "../target-option.ts";
 
 export const restoreCommand = defineCommand({
   description:
@@ -49,7 +49,7 @@ export const restoreCommand = defineCommand({
       help: "Restore a point that no trusted key has signed: you know who made it. Its verdict is inconclusive at best.",
     },
     start: { type: flag, help: "With a directory: start its server when it is restored, and leave it running." },
-    plan: { type: flag, help: "Say what would be done, and do nothing." },
+    ...planOptions,
     showPassword: { type: flag, help: "Print the connection string with its password." },
     urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
   },

@@ -1,6 +1,8 @@
 // Checks and findings as text: failures and doubts one by one, what passed in short.
 import type * as z from "zod/mini";
 import { formatDuration } from "../../core/duration.ts";
+import type { EstimateResult } from "../../core/estimate.ts";
+import { rangeInWords } from "../../core/plan.ts";
 import { askedInWords, inWords } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import type { finding } from "../../operations/schemas.ts";
@@ -23,8 +25,14 @@ export const renderSeconds = (value: number | null): string => (value === null ?
 
 const promised = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
 
+/** How good the plan's estimate was. */
+function estimateOf({ seconds, within }: EstimateResult): string {
+  if (seconds === null) return "no estimate: a step had not been measured before";
+  return `${rangeInWords(seconds)}${within === true ? ", which it was" : ", which it was not"}`;
+}
+
 export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof finding>, paint: Paint): string {
-  const { objective, achieved, steps, point, checks, to, holds } = found;
+  const { objective, achieved, steps, point, checks, to, holds, estimate } = found;
   return [
     `${paint.verdict(found.verdict)}  ${verb} of ${paint.bold(found.source)}`,
     renderFacts(
@@ -35,6 +43,7 @@ export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof f
         ["into", found.target],
         ["steps", steps.map(({ name, seconds }) => `${name} ${seconds === null ? "not ended" : renderSeconds(seconds)}`).join(", ")],
         ["RTO achieved", `${renderSeconds(achieved.rtoSeconds)}${promised(objective.rtoSeconds)}`],
+        ["estimated", estimate === null ? undefined : estimateOf(estimate)],
         ["RPO achieved", `${renderSeconds(achieved.rpoSeconds)}${promised(objective.rpoSeconds)}`],
         ["evidence", `${found.filedIn}/${found.evidence}`],
         ["remarks", found.remarks.join("\n")],

@@ -16,8 +16,8 @@ export interface Job {
   readonly maker: Maker;
   /** Aborts when the user asks, or when the lease is lost. */
   readonly signal: AbortSignal;
-  /** One named, timed step. `totalBytes` lets the progress show time left. */
-  step<T>(name: string, run: () => Promise<T>, options?: { readonly totalBytes?: number }): Promise<T>;
+  /** One named, timed step. `totalBytes` lets the progress show time left; `sizeBytes` is recorded, for estimates. Default: `totalBytes`. */
+  step<T>(name: string, run: () => Promise<T>, options?: { readonly totalBytes?: number; readonly sizeBytes?: number }): Promise<T>;
   /** The step that removes what was made for the job: it runs even when the job was told to stop. */
   cleanUp(run: () => Promise<void>): Promise<void>;
   /** Before a thing that must not be left behind is made. */
@@ -68,7 +68,7 @@ export async function runJob<T>(
     step(name, act, options) {
       signal.throwIfAborted();
       watch.progress.step(name, options);
-      return journal.step(name, act);
+      return journal.step(name, act, options?.sizeBytes ?? options?.totalBytes);
     },
     cleanUp: (run) => journal.step("clean up", run),
     declare: (resource) => journal.declare(resource),

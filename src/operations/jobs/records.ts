@@ -15,7 +15,7 @@ export interface JobOrder {
   readonly verb: string;
   readonly source: string;
   /** Only one job of this verb at a time on this source. */
-  readonly exclusive?: boolean;
+  readonly exclusive?: boolean | undefined;
   /** Restore point in use: expire leaves it alone as long as the job lasts. */
   readonly point?: string | undefined;
   /** It must work where the repository cannot be written: its records are then filed on this machine. */

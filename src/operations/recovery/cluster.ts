@@ -1,5 +1,5 @@
-// The road of a physical restore: base backup out of the repository, its log replayed to the exact position, everything read.
-import { isLifeboatError } from "../../core/errors.ts";
+// The route over a base backup and its WAL: a cluster is unpacked, the WAL is replayed to the exact position, every row is read.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Recovered } from "../../ports/physical.ts";
@@ -7,11 +7,10 @@ import { readPart } from "../../repository/backups.ts";
 import { physicalOf } from "../archive/log-intake.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import type { RecoveryCourse } from "./course.ts";
 import { entryPlace, thaw } from "./load.ts";
-import { fetchFrom } from "./log-fetch.ts";
+import { fetchFrom, type Replay } from "./replay.ts";
 
-export interface ReplayPlace {
+export interface ClusterPlace {
   readonly directory: string;
   readonly throwAway: boolean;
   /** False: what is read of it is read, compared and asked elsewhere. */
@@ -23,22 +22,22 @@ export interface Replayed {
   readonly checks: readonly Check[];
 }
 
-/** Leaves the server running: the caller stops or removes it, also when what comes after fails. */
-export async function replay(
+/** Leaves the server running: the caller stops or removes it, also when what follows fails. */
+export async function recoverCluster(
   context: Context,
   source: Source,
-  course: RecoveryCourse,
-  place: ReplayPlace,
+  replay: Replay,
+  place: ClusterPlace,
   job: Job,
   watch: Watch,
 ): Promise<Replayed> {
-  const { manifest } = course.base;
+  const { manifest } = replay.base;
   const { base: facts } = manifest;
-  if (facts === undefined) throw new Error("a course always has a base backup");
+  if (facts === undefined) throw new LifeboatError("BUG", "a replay onto a cluster without a base backup");
   const key = await context.openKey();
-  await thaw(context, course.base, job, watch);
+  await thaw(context, replay.base, job, watch);
   const sizeBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
-  const logBytes = course.chain.length * facts.segmentBytes;
+  const logBytes = replay.chain.length * facts.segmentBytes;
   const parts = async function* () {
     // The server's manifest first: by it every file is judged. Then tablespaces, then the data directory itself.
     const order = manifest.parts.toSorted((a, b) => rank(a.name) - rank(b.name));
@@ -46,7 +45,7 @@ export async function replay(
       yield {
         name: part.name,
         sizeBytes: part.plain.sizeBytes,
-        bytes: readPart(context.repository.storage, entryPlace(course.base), part, key, job.signal),
+        bytes: readPart(context.repository.storage, entryPlace(replay.base), part, key, job.signal),
       };
     }
   };
@@ -58,10 +57,10 @@ export async function replay(
     serverMajor: Number.parseInt(manifest.server.version, 10),
     base: facts,
     parts: parts(),
-    fetchLog: fetchFrom(context, course, key),
-    stopBefore: course.stopBefore,
-    expectedEnd: course.expectedEnd,
-    timeline: course.timeline,
+    fetchLog: fetchFrom(context, replay, key),
+    stopBefore: replay.stopBefore,
+    expectedEnd: replay.expectedEnd,
+    timeline: replay.timeline,
     sizeBytes: sizeBytes + logBytes,
     declare: (resource) => job.declare(resource),
     step: (name, run) => job.step(name, run, { totalBytes: name === "unpack" ? sizeBytes : logBytes }),
@@ -69,11 +68,11 @@ export async function replay(
     progress: watch.progress,
   });
   try {
-    const reached = reachedBy(course, recovered);
+    const reached = reachedBy(replay, recovered);
     if (!read) return { recovered, checks: reached };
     const checks = await job.step("verify", async () => [
       ...(await readAll(source, recovered, job, watch)),
-      ...(await ask(source, course, recovered, job, watch)),
+      ...(await ask(source, replay, recovered, job, watch)),
     ]);
     return { recovered, checks: [...reached, ...checks] };
   } catch (error) {
@@ -85,8 +84,8 @@ export async function replay(
 
 const rank = (name: string): number => (name === "manifest" ? 0 : name === "base" ? 2 : 1);
 
-function reachedBy(course: RecoveryCourse, recovered: Recovered): Check[] {
-  const { base, stopsAt, wanted } = course;
+function reachedBy(replay: Replay, recovered: Recovered): Check[] {
+  const { base, stopsAt, wanted } = replay;
   const before = stopsAt === undefined ? "the end of what is proven" : `just before ${stopsAt}`;
   return [
     {
@@ -100,7 +99,7 @@ function reachedBy(course: RecoveryCourse, recovered: Recovered): Check[] {
       kind: "data",
       outcome: "pass",
       message: `replay ended at exactly ${recovered.reachedLsn}, as proven from the log itself: ${before}`,
-      expected: course.expectedEnd,
+      expected: replay.expectedEnd,
       actual: recovered.reachedLsn,
     },
   ];
@@ -143,12 +142,12 @@ async function readAll(source: Source, recovered: Recovered, job: Job, watch: Wa
   return [...checks, { name: "rows", kind: "data", outcome: "inconclusive", message: "no table of any database holds a row", rows }];
 }
 
-async function ask(source: Source, course: RecoveryCourse, recovered: Recovered, job: Job, watch: Watch): Promise<readonly Check[]> {
+async function ask(source: Source, replay: Replay, recovered: Recovered, job: Job, watch: Watch): Promise<readonly Check[]> {
   if (source.probes.length === 0) return [];
   const database = await databaseOf(source, job.signal);
   if (!recovered.databases.includes(database)) {
     return [{ name: "probes", kind: "probe", outcome: "fail", message: `the restored cluster has no database ${database} to ask them of` }];
   }
   const work = { signal: job.signal, progress: watch.progress };
-  return await source.engine.probe(recovered.connection(database), source.probes, dateOfMicros(course.at), work);
+  return await source.engine.probe(recovered.connection(database), source.probes, dateOfMicros(replay.at), work);
 }

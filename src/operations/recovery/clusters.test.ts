@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { drivenClock, temporaryRepository } from "../../../test/support/repository.ts";
 import { isLifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
+import { type Plan, stepInWords } from "../../core/plan.ts";
 import { LATEST, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { BranchRequest, HistoryControl, HistoryTarget } from "../../ports/control.ts";
 import type { Engine } from "../../ports/engine.ts";
@@ -15,12 +16,11 @@ import type { Context, Source } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
 import { orphansOf, recoverOrphans } from "../jobs/orphans.ts";
 import { drill } from "./drill.ts";
-import { pastTargetOf } from "./history.ts";
 import { promote } from "./promote.ts";
-import { planBranchRestore } from "./provider-plan.ts";
-import { branchRestore } from "./provider-restore.ts";
-import { planTablesRestore, tablesRestore } from "./provider-tables.ts";
+import { providerTargetOf } from "./provider.ts";
+import { planRestore, type RestoreRequest, restore } from "./restore.ts";
 
+const stepIn = ({ steps }: Plan, index: number): string => (steps[index] === undefined ? "" : stepInWords(steps[index]));
 const NOW = "2026-11-21T12:00:00.500Z";
 const [STRANGER, POSITION] = ["0dka1v00000000", "6920A1F3/1"] as const;
 type Rows = Readonly<Record<string, readonly string[]>>;
@@ -140,12 +140,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
     ...{ repository, clock, sources: new Map([["sessions", source]]), servers: new Map(), timeZone: "UTC", lifeboat: "0" },
     catalog: { entries: async () => [], flaws: () => [], close() {} },
   } as unknown as Context;
-  const to = async (text: string) => {
-    const past = await pastTargetOf(context, source, read(text), watch);
-    assert.ok(past !== undefined);
-    return past;
-  };
-  return { context, source, clusters, asked, done, to, storage: repository.storage };
+  return { context, source, clusters, asked, done, storage: repository.storage };
 }
 
 const read = (text: string) => parseRecoveryTarget(text, { now: new Date(NOW), timeZone: "UTC" });
@@ -176,24 +171,24 @@ test("R33 where the server gives no view of one instant, nothing is compared, no
 });
 
 test("R16 an instant finer than the provider's is rounded down, and plan and evidence say so", async (t) => {
-  const { context, source, asked, to } = await place(t);
-  const past = await to("2026-11-21T11:30:00.750Z");
-  const plan = await planBranchRestore(context, source, past, {}, watch);
+  const { context, source, asked } = await place(t);
+  const to = read("2026-11-21T11:30:00.750Z");
+  const plan = await planRestore(context, source, { to }, watch);
   assert.match(JSON.stringify(plan.steps), /asked for 2026-11-21T11:30:00.750Z.*so it is 2026-11-21T11:30:00.000Z, rounded down/);
-  assert.match(plan.steps[1]?.what ?? "", /^create cluster restore-2026-11-21-1200/);
-  const { evidence } = await branchRestore(context, source, past, {}, watch);
+  assert.match(stepIn(plan, 1), /^create cluster restore-2026-11-21-1200/);
+  const { evidence } = await restore(context, source, { to }, watch);
   assert.deepEqual(asked, [{ kind: "time", at: new Date("2026-11-21T11:30:00Z") }]);
   assert.match(evidence.remarks.join(), /rounded down/);
   await assert.rejects(
-    pastTargetOf(context, source, read("2026-11-20T11:59:59Z"), watch),
+    providerTargetOf(context, source, read("2026-11-20T11:59:59Z"), watch),
     rejectsWith("RECOVERY_TARGET_OUTSIDE_WINDOW", /from 2026-11-20T12/),
   );
 });
 
 test("R16 a cluster that is there is restored over only when somebody is sure, and production only in place", async (t) => {
-  const { context, source, clusters, to } = await place(t);
-  const past = await to("latest");
-  const attempt = (request: Parameters<typeof branchRestore>[3]) => branchRestore(context, source, past, request, watch);
+  const { context, source, clusters } = await place(t);
+  const to = read("latest");
+  const attempt = (request: Omit<RestoreRequest, "to">) => restore(context, source, { to, ...request }, watch);
   await assert.rejects(attempt({ into: "staging" }), rejectsWith("USAGE", /has a cluster named staging already/));
   await assert.rejects(attempt({ into: "production", replace: true, yes: "sessions" }), rejectsWith("USAGE", /is production of sessions/));
   await assert.rejects(
@@ -206,11 +201,11 @@ test("R16 a cluster that is there is restored over only when somebody is sure, a
 });
 
 test("R16 a cluster that is production of another source is not restored over, however sure somebody is", async (t) => {
-  const { context, source, clusters, to } = await place(t);
+  const { context, source, clusters } = await place(t);
   const find = async () => ({ id: "staging", name: "staging", production: true, createdAt: new Date(NOW) });
   const other = { ...source, name: "crm", provider: { ...source.provider, history: { ...source.provider.history, find } } } as Source;
   const two = { ...context, sources: new Map([...context.sources, ["crm", other]]) };
-  const restored = branchRestore(two, source, await to("latest"), { into: "staging", replace: true, yes: "sessions" }, watch);
+  const restored = restore(two, source, { to: LATEST, into: "staging", replace: true, yes: "sessions" }, watch);
   await assert.rejects(restored, rejectsWith("USAGE", /cluster staging is production of crm/));
   assert.deepEqual(clusters.get("staging"), {});
 });
@@ -219,22 +214,22 @@ test("R16 the latest state of a source whose provider keeps no history is that o
   const { context, source } = await place(t);
   const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
   const free = { ...source, provider: { ...source.provider, history } } as Source;
-  assert.equal((await pastTargetOf(context, free, LATEST, watch))?.target.kind, "latest"); // which says why it cannot be had
+  assert.equal((await providerTargetOf(context, free, LATEST, watch))?.history.kind, "latest"); // which says why it cannot be had
   const backed = { ...context, catalog: { entries: async () => [{ point: { id: "0123456789abcd" } }] } } as unknown as Context;
-  assert.equal(await pastTargetOf(backed, free, LATEST, watch), undefined);
+  assert.equal(await providerTargetOf(backed, free, LATEST, watch), undefined);
 });
 
 test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {
-  const { context, source, to } = await place(t);
-  const past = await to("2026-11-21T11:30:00Z");
-  const plan = await planBranchRestore(context, source, past, { inPlace: true }, watch);
-  assert.match(plan.steps[0]?.what ?? "", /as snapshot rollback-20261121/);
+  const { context, source } = await place(t);
+  const to = read("2026-11-21T11:30:00Z");
+  const plan = await planRestore(context, source, { to, inPlace: true }, watch);
+  assert.match(stepIn(plan, 0), /as snapshot rollback-20261121/);
   assert.match(plan.steps[1]?.reason ?? "", /cannot be reached meanwhile/);
   await assert.rejects(
-    branchRestore(context, source, past, { inPlace: true }, watch),
+    restore(context, source, { to, inPlace: true }, watch),
     rejectsWith("CONFIRMATION_NEEDED", /cannot be reached meanwhile/),
   );
-  const { kept, evidence } = await branchRestore(context, source, past, { inPlace: true, yes: "sessions" }, watch);
+  const { kept, evidence } = await restore(context, source, { to, inPlace: true, yes: "sessions" }, watch);
   const record = (await listSnapshotRecords(context.repository, "sessions")).get("snap-1");
   assert.deepEqual([kept?.name, record?.form, record?.kept], ["rollback-20261121", "snapshot", { job: evidence.id }]);
 });
@@ -248,20 +243,20 @@ test("a provider whose places have no names to exchange promotes none, and says 
 });
 
 test("R10 chosen collections come back beside the live ones, or over them when somebody is sure", async (t) => {
-  const { context, source, clusters, to } = await place(t, { brings: { users: ["ann", "bob", "eve"] } });
-  const past = await to("2026-11-21T11:30:00Z");
-  const plan = await planTablesRestore(context, source, past, { tables: ["users"] }, watch);
-  assert.match(plan.steps[0]?.what ?? "", /beside the live ones, as users_restored_202611211200/);
-  const { restored, evidence } = await tablesRestore(context, source, past, { tables: ["users"] }, watch);
+  const { context, source, clusters } = await place(t, { brings: { users: ["ann", "bob", "eve"] } });
+  const to = read("2026-11-21T11:30:00Z");
+  const plan = await planRestore(context, source, { to, tables: ["users"] }, watch);
+  assert.match(stepIn(plan, 0), /beside the live ones, as users_restored_202611211200/);
+  const { tables: restored, evidence } = await restore(context, source, { to, tables: ["users"] }, watch);
   assert.deepEqual(restored, ["users_restored_202611211200"]);
   assert.deepEqual(Object.keys(clusters.get("production") ?? {}), ["users", "users_restored_202611211200"]);
   assert.equal(evidence.verdict, "inconclusive", "with nothing to measure it against");
   const request = { tables: ["users"], replace: true };
   await assert.rejects(
-    tablesRestore(context, source, past, request, watch),
+    restore(context, source, { to, ...request }, watch),
     rejectsWith("CONFIRMATION_NEEDED", /users of sessions would be overwritten/),
   );
-  await tablesRestore(context, source, past, { ...request, yes: "sessions" }, watch);
+  await restore(context, source, { to, ...request, yes: "sessions" }, watch);
   assert.equal(clusters.get("production")?.users?.length, 3);
 });
 

@@ -1,8 +1,10 @@
-// The end of a drill or a restore: the verdict from the checks, and the evidence filed.
+// The end of every drill and restore: objectives judged, the verdict from the checks, the estimate compared, the evidence filed.
 import type { DrillPlan } from "../../core/drill-schedule.ts";
+import { type EstimateResult, judgeEstimate } from "../../core/estimate.ts";
 import { microsOf } from "../../core/micros.ts";
 import { NAME_PATTERNS, renderName } from "../../core/names.ts";
-import type { Achieved, Objective } from "../../core/objectives.ts";
+import { judgeObjective } from "../../core/objectives.ts";
+import type { Plan } from "../../core/plan.ts";
 import { type Asked, askedOf, type RecoveryTarget, type Understood, understood } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy, judge } from "../../core/verdict.ts";
 import { type Evidence, type Filed, fileEvidence } from "../../repository/evidence.ts";
@@ -10,21 +12,29 @@ import { thisOwner } from "../../repository/owner.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import type { FiledAside } from "../jobs/records.ts";
+import { originOf } from "../points/points.ts";
+import type { Destination } from "./plan.ts";
 import { renderReport } from "./report.ts";
+import { evidencePoint, isNamed, lossBy, type Route, routeRemarks } from "./resolve.ts";
 
 export interface Conclusion {
   readonly verb: Evidence["verb"];
   readonly job: Job;
   readonly asked: RecoveryTarget;
-  /** What was brought back: a restore point, or an instant of the history. */
-  readonly point: Evidence["point"];
+  /** The route as far as it was followed: a backup whose log was not replayed is that backup alone. */
+  readonly reached: Route;
+  readonly into: Destination;
+  /** Where it was restored to, in words. */
   readonly target: string;
   readonly checks: readonly Check[];
-  readonly objective: Objective;
-  readonly achieved: Achieved;
-  readonly remarks: readonly string[];
+  readonly remarks?: readonly string[] | undefined;
+  readonly estimated?: Plan["estimate"];
+  /** Measured before the scratch place was removed. Default: the job's steps until now. */
+  readonly rtoSeconds?: number | undefined;
+  /** It broke off: nothing was achieved. */
+  readonly failed?: boolean | undefined;
   /** The drill of the configuration that this one was done for. */
-  readonly plan?: DrillPlan | undefined;
+  readonly schedule?: DrillPlan | undefined;
 }
 
 export interface Finding extends Filed {
@@ -34,6 +44,8 @@ export interface Finding extends Filed {
   readonly holds?: Understood | undefined;
   /** Set when the evidence lies on this machine, and not in the repository. */
   readonly aside?: FiledAside | undefined;
+  /** How good the plan's estimate was; absent: it broke off. */
+  readonly estimate?: EstimateResult | undefined;
 }
 
 /** Reading the source for something to compare with: no recovery would do it, for in one there is no source. */
@@ -46,8 +58,18 @@ export function measuredSeconds(job: Job): number {
 }
 
 export async function conclude(context: Context, source: Source, conclusion: Conclusion): Promise<Finding> {
-  const { job, asked, point, verb, target, checks, objective, achieved, remarks, plan } = conclusion;
+  const { job, asked, reached, into, verb, target, estimated, failed = false, schedule } = conclusion;
+  const { rtoSeconds = measuredSeconds(job) } = conclusion;
+  const { rtoSeconds: promised } = source.objective;
+  // A restore answers for its time; how much is lost is for a drill to measure, where an instant was asked for.
+  const objective = verb === "drill" && !isNamed(reached) ? source.objective : { rtoSeconds: promised };
+  const rpoSeconds = lossBy(reached, new Date(job.record.startedAt), conclusion.checks);
+  const achieved = failed ? {} : { rtoSeconds, rpoSeconds };
+  const origin = reached.kind === "copy" && !failed ? originOf(reached.copy.entry) : [];
+  const checks = [...conclusion.checks, ...origin, ...(failed ? [] : judgeObjective(objective, achieved))];
   const { verdict, reasons } = judge(checks);
+  const point = evidencePoint(reached);
+  const remarks = [...routeRemarks(reached), ...(conclusion.remarks ?? [])];
   const { user, host } = thisOwner();
   const found: Omit<Evidence, "report"> = {
     format: 1,
@@ -59,6 +81,7 @@ export async function conclude(context: Context, source: Source, conclusion: Con
     endedAt: context.clock.now().toISOString(),
     point,
     target,
+    route: { kind: reached.kind, into },
     steps: structuredClone(job.record.steps),
     checks,
     verdict,
@@ -66,15 +89,20 @@ export async function conclude(context: Context, source: Source, conclusion: Con
     objective,
     achieved,
     remarks,
-    ...(plan && {
-      plan: { name: plan.name, run: renderName(plan.pattern ?? NAME_PATTERNS.drill, { at: new Date(job.record.startedAt) }) },
+    ...(schedule && {
+      plan: { name: schedule.name, run: renderName(schedule.pattern ?? NAME_PATTERNS.drill, { at: new Date(job.record.startedAt) }) },
     }),
   };
   return job.file(async (place, aside) => {
     const told = aside === undefined ? found : { ...found, remarks: [...remarks, `filed on this machine: ${aside.why}`] };
     const present = presentOf(context);
-    const isKnown = isSoundCopy(checks) && !(asked.kind === "lsn" && point.id === "history");
-    const holds = isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined;
-    return { ...(await fileEvidence(place, told, renderReport(told))), aside, to: askedOf(asked, present), holds };
+    const isKnown = isSoundCopy(conclusion.checks) && !(asked.kind === "lsn" && point.id === "history");
+    return {
+      ...(await fileEvidence(place, told, renderReport(told))),
+      aside,
+      to: askedOf(asked, present),
+      holds: isKnown ? understood(microsOf(new Date(point.snapshotAt)), present) : undefined,
+      estimate: failed ? undefined : judgeEstimate(estimated?.seconds ?? null, rtoSeconds),
+    };
   });
 }

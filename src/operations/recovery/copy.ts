@@ -1,5 +1,5 @@
-// Point in time for engines whose log is replayed onto dumps: the newest dump before the instant is brought back on the road that every
-// restore takes, then the log that is proven to follow it is applied, up to exactly the instant, and everything is read again.
+// The route over a stored backup, with the log of engines that replay it onto dumps: the newest dump before the instant is loaded, then
+// the log that is proven to follow it is applied, up to exactly the instant, and everything is read again.
 import { LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { achievedRpoSeconds } from "../../core/objectives.ts";
@@ -15,14 +15,13 @@ import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { pointsOf, type Target } from "../points/points.ts";
-import { courseFrom, pointOf, type RecoveryCourse } from "./course.ts";
-import { type Arrival, bringBack, type RoadOptions, storedSupply } from "./load.ts";
-import { fetchFrom } from "./log-fetch.ts";
+import { type Arrival, bringBack, type LoadRequest, storedSupply } from "./load.ts";
+import { fetchFrom, pointOf, type Replay, replayFrom } from "./replay.ts";
 
 /** A restore point, and the log that is replayed onto it. */
 export interface StoredCopy extends Target {
   /** Absent: the point as it is. */
-  readonly course?: RecoveryCourse | undefined;
+  readonly replay?: Replay | undefined;
 }
 
 /**
@@ -47,11 +46,11 @@ export async function copyWithLog(
     const furthest = log.windows[0]?.latest;
     if (furthest === undefined || (dump !== undefined && dateOfMicros(furthest) < dump.time)) return undefined;
   }
-  const course = await courseFrom(context, source, target, log, signal);
-  const { base, chain, expectedEnd, at } = course;
-  const road = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
-  const remarks = [road, ...log.log.flaws];
-  return { entry: base, asked: target, named: false, instant: dateOfMicros(at), exact: true, remarks, course };
+  const replay = await replayFrom(context, source, target, log, signal);
+  const { base, chain, expectedEnd, at } = replay;
+  const route = `by point-in-time recovery: backup ${base.point.id} and ${chain.length} log segments, replayed to ${expectedEnd}`;
+  const remarks = [route, ...log.log.flaws];
+  return { entry: base, asked: target, named: false, instant: dateOfMicros(at), exact: true, remarks, replay };
 }
 
 export interface Brought extends Arrival {
@@ -66,12 +65,12 @@ export async function bringTo(
   copy: StoredCopy,
   job: Job,
   watch: Watch,
-  options: RoadOptions,
+  options: LoadRequest,
 ): Promise<Brought> {
-  const { entry, course } = copy;
+  const { entry, replay } = copy;
   const { log } = source.engine;
   const supply = storedSupply(context, entry, watch);
-  if (course === undefined || log === undefined) {
+  if (replay === undefined || log === undefined) {
     return { ...(await bringBack(context, source, supply, job, watch, options)), reached: copy };
   }
   const arrival = await bringBack(context, source, supply, job, watch, { ...options, logFollows: true, probes: false });
@@ -81,37 +80,37 @@ export async function bringTo(
     return { ...arrival, checks: [...arrival.checks, ...released], reached: notReplayed(copy) };
   }
   const { connection } = arrival;
-  const replayed = await replayLog(context, source, log, course, arrival, job, watch, options.tables);
+  const replayed = await replayLog(context, source, log, replay, arrival, job, watch, options.tables);
   const checks = await job.step("read", async () => {
     const work = { signal: job.signal, progress: watch.progress };
-    const read = await readAgain(source, course, connection, options.tables, work);
-    return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(course.at), work))];
+    const read = await readAgain(source, replay, connection, options.tables, work);
+    return [...read, ...(await source.engine.probe(connection, source.probes, dateOfMicros(replay.at), work))];
   });
   return { ...arrival, checks: [...arrival.checks, ...replayed, ...checks], reached: copy };
 }
 
 /** What may be said of a copy when its log was not replayed: the backup it begins with. */
 export function notReplayed(copy: StoredCopy): StoredCopy {
-  const { course, entry } = copy;
-  if (course === undefined) return copy;
-  const remark = `the log was not replayed: ${course.wanted} was not reached, only backup ${entry.point.id} of ${entry.manifest.snapshotAt}`;
-  return { ...copy, course: undefined, remarks: [remark, ...course.log.log.flaws] };
+  const { replay, entry } = copy;
+  if (replay === undefined) return copy;
+  const remark = `the log was not replayed: ${replay.wanted} was not reached, only backup ${entry.point.id} of ${entry.manifest.snapshotAt}`;
+  return { ...copy, replay: undefined, remarks: [remark, ...replay.log.log.flaws] };
 }
 
 async function replayLog(
   context: Context,
   source: Source,
   log: LogReplay,
-  course: RecoveryCourse,
+  replay: Replay,
   { connection: target, held }: Arrival,
   job: Job,
   watch: Watch,
   tables: readonly string[] | undefined,
 ): Promise<Check[]> {
-  const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = course;
+  const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = replay;
   const from = base.manifest.log?.endLsn ?? expectedEnd;
   const key = await context.openKey();
-  const fetch = fetchFrom(context, course, key);
+  const fetch = fetchFrom(context, replay, key);
   const segments = async function* () {
     for (const segment of chain) {
       const { name } = segment;
@@ -124,7 +123,7 @@ async function replayLog(
   const { reachedLsn, entries, applied } = await job.step(
     "replay",
     async () => {
-      const databases = await databasesOf(context, source, course, job.signal);
+      const databases = await databasesOf(context, source, replay, job.signal);
       return log.replay({
         target,
         databases,
@@ -153,7 +152,7 @@ async function replayLog(
 }
 
 /** As they are called at the source. An archive that lists nothing is of the source's own. */
-async function databasesOf(context: Context, source: Source, { base }: RecoveryCourse, signal: AbortSignal): Promise<string[]> {
+async function databasesOf(context: Context, source: Source, { base }: Replay, signal: AbortSignal): Promise<string[]> {
   const named = new Set((await contentsOf(context, source, base, signal)).map(({ schema }) => schema));
   named.delete("");
   if (named.size > 0) return [...named].sort();
@@ -164,7 +163,7 @@ async function databasesOf(context: Context, source: Source, { base }: RecoveryC
 /** That the documents are the right ones follows from the log; that they can be read, from this. */
 async function readAgain(
   source: Source,
-  { base }: RecoveryCourse,
+  { base }: Replay,
   connection: Connection,
   chosen: readonly string[] | undefined,
   work: { readonly signal: AbortSignal; readonly progress: Watch["progress"] },
@@ -190,15 +189,15 @@ async function readAgain(
 }
 
 /** What was brought back, as evidence names it. */
-export const pointIn = ({ entry, course }: StoredCopy): Evidence["point"] =>
-  course === undefined ? { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt } : pointOf(course);
+export const pointIn = ({ entry, replay }: StoredCopy): Evidence["point"] =>
+  replay === undefined ? { id: entry.point.id, name: entry.point.name, snapshotAt: entry.manifest.snapshotAt } : pointOf(replay);
 
 /**
  * How much of the past is lost, in seconds: an instant that is reached exactly loses nothing. Undefined where no instant was asked for,
  * and of a copy that failed.
  */
-export function lossOf({ entry, named, instant, course }: StoredCopy, now: Date, checks: readonly Check[]): number | undefined {
+export function lossOf({ entry, named, instant, replay }: StoredCopy, now: Date, checks: readonly Check[]): number | undefined {
   if (named || !isSoundCopy(checks)) return undefined;
-  if (course === undefined) return achievedRpoSeconds(entry.point.time, instant);
-  return course.wanted === "latest" ? achievedRpoSeconds(dateOfMicros(course.at), now) : 0;
+  if (replay === undefined) return achievedRpoSeconds(entry.point.time, instant);
+  return replay.wanted === "latest" ? achievedRpoSeconds(dateOfMicros(replay.at), now) : 0;
 }

@@ -1,171 +1,186 @@
 // Drill: a timed restore into scratch, with the checks compulsory and the clean-up guaranteed. It never touches its source.
 import type { DrillPlan } from "../../core/drill-schedule.ts";
-import { belongsInEvidence, isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { type Achieved, judgeObjective } from "../../core/objectives.ts";
-import type { RecoveryTarget } from "../../core/recovery-target.ts";
+import { belongsInEvidence, isLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import type { Plan } from "../../core/plan.ts";
+import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import type { Check } from "../../core/verdict.ts";
-import type { Scratch } from "../../ports/provider.ts";
-import type { Evidence } from "../../repository/evidence.ts";
+import { wordsOf } from "../../core/words.ts";
 import { mark } from "../../repository/marks.ts";
+import { changeSnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
-import { originOf } from "../points/points.ts";
-import { drillPhysical } from "./cluster-restore.ts";
-import { conclude, type Finding, measuredSeconds } from "./conclude.ts";
-import { bringTo, lossOf, notReplayed, pointIn, type StoredCopy } from "./copy.ts";
-import type { Place } from "./load.ts";
-import { branchDrill } from "./provider-drill.ts";
-import { resolve } from "./resolve.ts";
+import { ignoreUnwritable } from "../jobs/records.ts";
+import { requireDigest } from "../plan-digest.ts";
+import { historyControl } from "../points/look.ts";
+import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
+import { completePlan, routeParts } from "./plan.ts";
+import type { ProviderTarget } from "./provider.ts";
+import { evidencePoint, jobPoint, notReached, type Resolved, type Route, resolve } from "./resolve.ts";
+import { withRestoredCopy } from "./restored-copy.ts";
 
 export type { Finding } from "./conclude.ts";
 
+export interface DrillOptions {
+  /** A restore point that no trusted key has signed will do, when it is named. */
+  readonly unsigned?: boolean | undefined;
+  /** The drill of the configuration that this one is done for. */
+  readonly plan?: DrillPlan | undefined;
+  /** The digest that the plan must have: PLAN_CHANGED otherwise. */
+  readonly planDigest?: string | undefined;
+}
+
+/** What a drill to the recovery target would do. Nothing is touched. */
+export async function planDrill(
+  context: Context,
+  source: Source,
+  to: RecoveryTarget,
+  watch: Watch,
+  { unsigned }: DrillOptions = {},
+): Promise<Plan> {
+  return planOf(context, source, await resolve(context, source, to, watch, { unsigned, every: true }), watch);
+}
+
+function planOf(context: Context, source: Source, resolved: Resolved, watch: Watch): Promise<Plan> {
+  const { before, after } = routeParts(context, source, resolved.route);
+  const loaded = resolved.route.kind === "copy";
+  const scratch = {
+    action: "create-scratch",
+    subject: "a scratch database, and load into it",
+    effect: "create",
+    reason: "a drill",
+  } as const;
+  const proof = [
+    { action: "prove", subject: wordsOf(source.engine.name).table, effect: "none", reason: "a drill passes when the data is proven" },
+    { action: "remove-scratch", subject: "the scratch place", effect: "none", reason: "a drill leaves nothing" },
+  ] as const;
+  const sizeBytes = before.timed.find(({ name }) => name === "fetch")?.sizeBytes;
+  const load = loaded ? { steps: [scratch], timed: [{ name: "create" }, { name: "load", sizeBytes }] } : { steps: [], timed: [] };
+  const parts = [before, load, { ...after, timed: [] }, { steps: proof, timed: [{ name: "verify", sizeBytes }] }];
+  return completePlan(
+    context,
+    {
+      verb: "drill",
+      source,
+      resolved,
+      into: "scratch",
+      request: { to: targetInWords(resolved.asked) },
+      parts: [...parts, { steps: [], timed: after.timed }],
+    },
+    watch,
+  );
+}
+
 /**
- * Runs a drill to the recovery target. Its verdict is in the evidence. A drill that could not be finished files evidence
- * too, and throws: damaged bytes and failed loads as fail, anything else (no tool, no disk) as inconclusive.
+ * Runs a drill to the recovery target. Its verdict is in the evidence. A drill that could not be finished files evidence too, and throws:
+ * damaged bytes and failed loads as fail, anything else (a missing tool, a full disk) as inconclusive.
  */
 export async function drill(
   context: Context,
   source: Source,
   to: RecoveryTarget,
   watch: Watch,
-  { unsigned, plan }: { readonly unsigned?: boolean | undefined; readonly plan?: DrillPlan | undefined } = {},
+  { unsigned, plan: schedule, planDigest }: DrillOptions = {},
 ): Promise<Finding> {
-  // What is reached less exactly than asked is no reason not to drill: how much would be lost is what a drill measures.
-  const { route } = await resolve(context, source, to, watch, { unsigned });
-  if (route.kind === "provider") return branchDrill(context, source, route.past, watch, plan);
-  if (route.kind === "cluster") return drillPhysical(context, source, route.course, watch, plan);
-  const target = route.copy;
-  const { point } = target.entry;
-  const objective = target.named ? { rtoSeconds: source.objective.rtoSeconds } : source.objective;
-  const begunAt = context.clock.now();
+  // A target that is reached less exactly is drilled all the same: how much would be lost is what a drill measures.
+  const resolved = await resolve(context, source, to, watch, { unsigned });
+  const { estimate: estimated, digest } = await planOf(context, source, resolved, watch);
+  requireDigest(digest, planDigest);
   return runJob(
     context,
-    { verb: "drill", source: source.name, point: point.id, aside: true },
+    { verb: "drill", source: source.name, point: jobPoint(resolved.route), aside: true },
     watch,
     async (job) => {
-      const file = (reached: StoredCopy, place: string, checks: readonly Check[], achieved: Achieved, remarks: readonly string[]) =>
-        conclude(context, source, {
-          verb: "drill",
-          job,
-          asked: to,
-          point: pointIn(reached),
-          target: place,
-          checks,
-          objective,
-          achieved,
-          remarks: [...reached.remarks, ...remarks],
-          plan,
-        });
+      const route = await measuredAtSource(source, resolved.route, job, watch);
+      const common = { verb: "drill", job, asked: to, into: "scratch", estimated, schedule } as const;
       try {
-        const { place, arrival, rtoSeconds } = await rehearse(context, source, target, job, watch);
-        const { reached } = arrival;
-        const achieved = { rtoSeconds, rpoSeconds: lossOf(reached, begunAt, arrival.checks) };
-        const checks = [...arrival.checks, ...originOf(target.entry), ...judgeObjective(objective, achieved)];
-        const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
-        const finding = await file(reached, place, checks, achieved, remarks);
-        await remember(job, source.name, point.id, finding.evidence);
+        const proven = await withRestoredCopy(context, source, route, job, watch, true, async (copy) => ({
+          ...copy,
+          rtoSeconds: measuredSeconds(job),
+        }));
+        const { reached, checks, place: target, rtoSeconds } = proven;
+        const remarks = proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+        const finding = await conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
+        await remember(context, source, route, job, finding);
         return finding;
       } catch (error) {
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
-          const finding = await file(notReplayed(target), "scratch", [broken(error)], {}, []);
-          await remember(job, source.name, point.id, finding.evidence);
+          const target = route.kind === "provider" ? `scratch ${historyControl(source).place}` : "scratch";
+          const broken = { ...common, reached: notReached(route), checks: [brokenBy(error)], target, failed: true };
+          await remember(context, source, route, job, await conclude(context, source, broken));
         }
         throw error;
       }
     },
-    ({ evidence }) => ({ verdict: evidence.verdict, point: point.id }),
+    ({ evidence }) => ({ verdict: evidence.verdict, point: evidencePoint(resolved.route).id }),
   );
 }
 
-/** The restore itself. Scratch is gone when this returns or throws. */
-async function rehearse(context: Context, source: Source, target: StoredCopy, job: Job, watch: Watch) {
-  let scratch: Scratch | undefined;
+/**
+ * For a drill of the present, where source and provider can both be told one position of the log: the source's own fingerprint there
+ * becomes what the restored data must equal. Where it cannot be taken, the drill goes on without, and says why.
+ */
+async function measuredAtSource(source: Source, route: Route, job: Job, watch: Watch): Promise<Route> {
+  if (route.kind !== "provider") return route;
+  const { engine, provider } = source;
+  const { target } = route;
+  if (target.history.kind !== "latest" || !historyControl(source).positions || engine.fingerprintAt === undefined) return route;
+  const take = engine.fingerprintAt.bind(engine);
+  const without = (why: string): Route => ({
+    ...route,
+    target: { ...target, remarks: [...target.remarks, `the source was not read for comparison: ${why}`] },
+  });
   try {
-    const begin = async (archiveFile: string): Promise<Place> => {
-      scratch = await beginScratch(source, target, job, watch);
-      const { connection, ownServer, isolation } = scratch;
-      // Encoding and order of text as at the source; a scratch database on somebody's server comes as that server makes it.
-      if (!ownServer) return { connection, ownServer, isolation };
-      return {
-        connection: await source.engine.createDatabase(connection, "restored", { like: archiveFile, ownServer, signal: job.signal }),
-        ownServer,
-        isolation,
-      };
-    };
-    const arrival = await bringTo(context, source, target, job, watch, { begin });
-    return { arrival, place: scratch?.description ?? "scratch", rtoSeconds: measuredSeconds(job) };
+    const taken = await job.step(READING_SOURCE, async () => {
+      const work = { signal: job.signal, progress: watch.progress };
+      return take(await provider.connection(work), { kind: "full" }, work);
+    });
+    if (taken === undefined) return without("its server gives no view of one instant");
+    const { fingerprint: expected, position, at } = taken;
+    const point = { id: "history", name: `history at position ${position}`, snapshotAt: at.toISOString() };
+    const measured: ProviderTarget = { ...target, history: { kind: "lsn", lsn: position }, point, at, expected };
+    return { kind: "provider", target: measured };
   } catch (error) {
-    throw (await scratch?.fault?.()) ?? error;
-  } finally {
-    const made = scratch;
-    if (made !== undefined) {
-      await job.cleanUp(() => made.end());
-      await job.withdraw(made.resource);
-    }
+    // A source that is down, or too large to be read as of one instant, is no reason not to drill.
+    if (job.signal.aborted || !isLifeboatError(error) || error.code === "BUG") throw error;
+    return without(error.message);
   }
 }
-
-/** What the error says of the backup: damaged bytes are its fault, a failed load fails the drill, all else leaves it unproven. */
-const broken = ({ code, message }: LifeboatError): Check => ({
-  name: "restore",
-  kind: DAMAGE.has(code) ? "integrity" : "schema",
-  outcome: DAMAGE.has(code) || FAILED.has(code) ? "fail" : "inconclusive",
-  message: `${code}: ${message}`,
-});
 
 const DAMAGE: ReadonlySet<string> = new Set(["INTEGRITY", "OBJECT_MISSING"]);
 const FAILED: ReadonlySet<string> = new Set(["LOAD_FAILED", "LOG_INVALID", "RECOVERY_SHORT"]);
 
-async function beginScratch(source: Source, target: StoredCopy, job: Job, watch: Watch): Promise<Scratch> {
-  const { provider } = source;
-  const serverMajor = Number.parseInt(target.entry.manifest.server.version, 10);
-  if (!provider.capabilities.scratch) {
-    await provider.checkScratch(serverMajor, { signal: job.signal }); // it knows best what is missing
-    throw new LifeboatError("CAPABILITY_MISSING", `${source.name} has no place for scratch`);
-  }
-  const scratch = await provider.beginScratch({
-    maker: job.maker,
-    serverMajor,
-    declare: (resource) => job.declare(resource),
-    signal: job.signal,
-    progress: watch.progress,
-  });
-  try {
-    await refuseSource(source, scratch, job.signal);
-  } catch (error) {
-    await scratch.end();
-    await job.withdraw(scratch.resource);
-    throw error;
-  }
-  return scratch;
-}
+/** What the error says of what is stored: damaged bytes are its fault, a failed load fails the drill, all else leaves it unproven. */
+const brokenBy = ({ code, message }: LifeboatError): Check => ({
+  name: "restore",
+  kind: DAMAGE.has(code) ? "integrity" : code === "RECOVERY_SHORT" ? "data" : "schema",
+  outcome: DAMAGE.has(code) || FAILED.has(code) ? "fail" : "inconclusive",
+  message: `${code}: ${message}`,
+});
 
 /**
- * The last fence: whatever the provider said, scratch and source must be two databases. Only a source that is down cannot be
- * written to; and a server that was made here for this job is not it, whatever has become of the source's provider.
+ * Marks the point by what the drill found. `latest` passes a damaged point over, so it needs damaged bytes, or rows that differ although
+ * everything could be loaded. A scratch server that lacks an extension, a definition that reads differently or an unmet objective say
+ * nothing against the bytes.
  */
-async function refuseSource(source: Source, { connection, ownServer }: Scratch, signal: AbortSignal): Promise<void> {
-  try {
-    await source.engine.assertSeparate(await source.provider.connection({ signal }), connection, { signal });
-  } catch (error) {
-    const providerAway = ownServer && isLifeboatError(error) && error.code.startsWith("PROVIDER_");
-    if (!providerAway && !isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
-    await source.engine.inspect(connection, { signal }); // it was the source that did not answer, not the scratch
-  }
-}
-
-/**
- * Marks the point by what the drill found. Damaged is a heavy word, since `latest` then passes the point over: it needs damaged
- * bytes, or rows that differ although everything could be loaded. A scratch server that lacks an extension, a definition that
- * reads differently or an unmet objective say nothing against the bytes.
- */
-async function remember(job: Job, source: string, id: string, evidence: Evidence): Promise<void> {
+async function remember(context: Context, source: Source, route: Route, job: Job, { evidence }: Finding): Promise<void> {
   const at = new Date(evidence.endedAt);
-  const found = evidence.checks.filter((check) => check.kind !== "objective");
+  const found = evidence.checks.filter(({ kind }) => kind !== "objective");
   const failed = (kind: Check["kind"]): boolean => found.some((check) => check.kind === kind && check.outcome === "fail");
-  // Log is replayed only onto what was as it had been backed up: from then on, whatever is wrong is the log's, and remembered there.
+  const proven = found.every(({ outcome }) => outcome === "pass");
+  if (route.kind === "provider") {
+    // Only a comparison proves a snapshot: that it can be read proves nothing of it.
+    const { entry } = route.target;
+    const compared = found.some(({ kind }) => kind === "data");
+    const change = failed("data") ? { damagedAt: evidence.endedAt } : proven && compared ? { verifiedAt: evidence.endedAt } : undefined;
+    if (entry?.record === undefined || change === undefined) return;
+    await changeSnapshotRecord(context.repository, entry.source, entry.point.id, change).catch(ignoreUnwritable);
+    return;
+  }
+  const { id } = route.kind === "cluster" ? route.replay.base.point : route.copy.entry.point;
+  // Log is replayed only onto what was as it had been backed up: what is wrong from then on is the log's, and is remembered there.
   const replaying = evidence.steps.some(({ name }) => name === "replay");
-  if (replaying && found.some((check) => check.outcome === "fail")) return;
-  if (failed("integrity") || (failed("data") && !failed("schema"))) await job.file((place) => mark(place, source, id, { damagedAt: at }));
-  else if (found.every((check) => check.outcome === "pass")) await job.file((place) => mark(place, source, id, { verifiedAt: at }));
+  if (replaying && found.some(({ outcome }) => outcome === "fail")) return;
+  const damaged = failed("integrity") || (failed("data") && !failed("schema"));
+  if (damaged) await job.file((place) => mark(place, source.name, id, { damagedAt: at }));
+  else if (proven) await job.file((place) => mark(place, source.name, id, { verifiedAt: at }));
 }

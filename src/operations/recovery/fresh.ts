@@ -1,5 +1,5 @@
-// The database that a restore fills: made under a name that is not the wanted one (or, where an engine renames none, in a wanted one that
-// is empty), and at the end let go, or set aside when what came back is not what was backed up.
+// The database that a restore fills: made under another name than the wanted one (or, where an engine renames none, in a wanted one that
+// is empty), and at the end given its name, or set aside when what was restored is not what was backed up.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { beforeName } from "../../core/names.ts";
 import type { Connection } from "../../ports/connection.ts";
@@ -7,9 +7,9 @@ import type { RestoreTarget } from "../../ports/restore-target.ts";
 import type { Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { databaseMark, RESOURCE } from "../jobs/undo.ts";
-import type { Course } from "./database-plan.ts";
+import type { DatabaseState } from "./database-plan.ts";
 
-/** Somebody may have made it while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
+/** It may have been filled while the backup was fetched. What is declared is dropped by a clean-up, so it is looked at first. */
 async function refuseOccupied(source: Source, place: RestoreTarget, signal: AbortSignal): Promise<void> {
   const [first] = (await source.engine.stateOf(place, { signal })).occupants;
   if (first === undefined) return;
@@ -19,7 +19,7 @@ async function refuseOccupied(source: Source, place: RestoreTarget, signal: Abor
 /** Gives the database its name. What had the name, and held anything, is kept under another: this says which. */
 export async function takeName(
   source: Source,
-  { place, exists, only }: Pick<Course, "place" | "exists" | "only">,
+  { place, exists, only }: Pick<DatabaseState, "place" | "exists" | "only">,
   fresh: string,
   job: Job,
   at: Date,

@@ -1,4 +1,4 @@
-// The one road from a restore point to a database with rows in it. A drill and a restore differ only in where it ends.
+// From an archive to a database with rows in it, compared with what was taken. A drill and a restore differ only in where it ends.
 import { setTimeout } from "node:timers/promises";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../core/fingerprint.ts";
@@ -17,7 +17,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import type { PointEntry } from "../points/points.ts";
 
-export interface RoadOptions {
+export interface LoadRequest {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   /** Rows alone, into tables that are made as they are there. */
@@ -88,7 +88,7 @@ export async function bringBack(
   supply: Supply,
   job: Job,
   watch: Watch,
-  options: RoadOptions,
+  options: LoadRequest,
 ): Promise<Arrival> {
   const spool = planSpool(job.maker, context.spoolDirectory);
   await job.declare(spool.resource);

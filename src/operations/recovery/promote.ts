@@ -10,7 +10,7 @@ import { RESOURCE } from "../jobs/undo.ts";
 import { recordKept } from "../jobs/undo-provider.ts";
 import { historyControl } from "../points/look.ts";
 import { findSnapshot } from "../points/snapshots.ts";
-import { freeBranchName } from "./provider-plan.ts";
+import { freeBranchName } from "./provider-names.ts";
 
 export interface PromoteRequest {
   /** The branch, by name or id. */
@@ -46,11 +46,13 @@ export async function planPromote(context: Context, source: Source, request: Pro
     source: source.name,
     steps: [
       {
-        what: `keep the present production as branch ${keepAs}`,
+        action: "keep",
+        subject: "the present production",
+        name: `branch ${keepAs}`,
         effect: "change",
         reason: "it goes some days after the promotion was accepted",
       },
-      { what: `make branch ${branch.name} production, named ${name}`, effect: "change", reason: "it was restored and is to be used" },
+      { action: "promote", subject: `branch ${branch.name}`, name, effect: "change", reason: "it was restored and is to be used" },
     ],
     refusals,
   };

@@ -4,22 +4,22 @@ import { formatDuration } from "../../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros, microsOf } from "../../core/micros.ts";
 import { achievedRpoSeconds } from "../../core/objectives.ts";
-import type { Plan, PlanRoute } from "../../core/plan.ts";
-import { askedOf, type RecoveryTarget, understood } from "../../core/recovery-target.ts";
+import type { PlanRoute } from "../../core/plan.ts";
+import type { RecoveryTarget } from "../../core/recovery-target.ts";
 import { isDamaged, isWhole, newest } from "../../core/restore-point.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
 import { counted } from "../../core/words.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { logOf } from "../archive/log-view.ts";
-import { type Context, presentOf, type Source, type Watch } from "../context.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { findPoint, pointsOf, targetOf } from "../points/points.ts";
-import { copyWithLog, lossOf, pointIn, type StoredCopy } from "./copy.ts";
-import { courseTo, pointOf, type RecoveryCourse } from "./course.ts";
-import { type PastTarget, pastTargetOf } from "./history.ts";
+import { copyWithLog, lossOf, notReplayed, pointIn, type StoredCopy } from "./copy.ts";
+import { type ProviderTarget, providerTargetOf } from "./provider.ts";
+import { pointOf, type Replay, replayTo } from "./replay.ts";
 
 export type Route =
-  | { readonly kind: "provider"; readonly past: PastTarget }
-  | { readonly kind: "cluster"; readonly course: RecoveryCourse }
+  | { readonly kind: "provider"; readonly target: ProviderTarget }
+  | { readonly kind: "cluster"; readonly replay: Replay }
   | { readonly kind: "copy"; readonly copy: StoredCopy };
 
 export interface Resolved {
@@ -27,6 +27,8 @@ export interface Resolved {
   readonly route: Route;
   /** For people: by what, and why by that. */
   readonly told: PlanRoute;
+  /** Other routes to the target, where they were asked for. */
+  readonly others?: readonly PlanRoute[] | undefined;
   /** Why a person has to say that less than what was asked for will do. Absent: the target is reached exactly. */
   readonly inexact?: LifeboatError | undefined;
 }
@@ -34,6 +36,8 @@ export interface Resolved {
 export interface ResolveOptions {
   /** A restore point that no trusted key has signed will do, when it is named. */
   readonly unsigned?: boolean | undefined;
+  /** Tells of every route, not only of the most exact one: for a plan. */
+  readonly every?: boolean | undefined;
   /** Log says what happened to whole rows and definitions: MongoDB's cannot be replayed for documents alone. */
   readonly dataOnly?: boolean | undefined;
 }
@@ -50,29 +54,54 @@ export async function resolve(
   options: ResolveOptions = {},
 ): Promise<Resolved> {
   const misses: LifeboatError[] = [];
+  const found: Route[] = [];
   for (const find of [byProvider, byCluster, byLog]) {
     try {
       const route = await find(context, source, asked, watch, options);
-      if (route !== undefined) return { asked, route, told: tell(asked, route) };
+      if (route !== undefined) found.push(route);
     } catch (error) {
+      if (found.length > 0) continue; // the route that is taken stands
       const outside = isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") || isLifeboatError(error, "NO_RESTORE_POINT");
       if (!outside || asked.kind === "lsn" || asked.kind === "point") throw error;
       misses.push(error);
     }
+    if (found.length > 0 && options.every !== true) break;
+  }
+  const [route, ...others] = found;
+  if (route !== undefined) {
+    const told = others.map((other) => tell(asked, other));
+    if (options.every === true) told.push(...(await backupAlone(context, source, asked, route, options)));
+    return { asked, route, told: tell(asked, route), ...(options.every === true && { others: told }) };
   }
   const [miss] = misses;
   const copy = await targetOf(context, source.name, asked, options).catch((error: unknown) => {
     throw isLifeboatError(error, "NO_RESTORE_POINT") || isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") ? (miss ?? error) : error;
   });
-  const route: Route = { kind: "copy", copy };
-  return { asked, route, told: tell(asked, route), inexact: copy.exact ? undefined : tooOld(source, copy, miss) };
+  const last: Route = { kind: "copy", copy };
+  const inexact = copy.exact ? undefined : tooOld(source, copy, miss);
+  return { asked, route: last, told: tell(asked, last), ...(options.every === true && { others: [] }), inexact };
+}
+
+/** The newest backup before the target, as the route that is always there; none where the target is a restore point. */
+async function backupAlone(
+  context: Context,
+  source: Source,
+  asked: RecoveryTarget,
+  taken: Route,
+  options: ResolveOptions,
+): Promise<PlanRoute[]> {
+  if (asked.kind === "point" || (taken.kind === "copy" && taken.copy.replay === undefined)) return [];
+  const copy = await targetOf(context, source.name, asked, options).catch(() => undefined);
+  if (copy === undefined) return [];
+  const gap = formatDuration(Math.max(0, copy.instant.getTime() - copy.entry.point.time.getTime()));
+  return [{ ...tell(asked, { kind: "copy", copy }), why: `it holds data that is ${gap} older` }];
 }
 
 type Find = (context: Context, source: Source, asked: RecoveryTarget, watch: Watch, options: ResolveOptions) => Promise<Route | undefined>;
 
 const byProvider: Find = async (context, source, asked, watch) => {
-  const past = await pastTargetOf(context, source, asked, watch);
-  return past && { kind: "provider", past };
+  const target = await providerTargetOf(context, source, asked, watch);
+  return target && { kind: "provider", target };
 };
 
 /** Only where there is a base backup; for `latest`, only where the WAL reaches further than the newest backup. */
@@ -89,7 +118,7 @@ const byCluster: Find = async (context, source, asked, watch, options) => {
     const { window } = dump === undefined ? { window: undefined } : await logOf(context, source.name, watch.signal);
     if (dump !== undefined && (window === undefined || dateOfMicros(window.latest) < dump.time)) return undefined;
   }
-  return { kind: "cluster", course: await courseTo(context, source, asked, watch.signal) };
+  return { kind: "cluster", replay: await replayTo(context, source, asked, watch.signal) };
 };
 
 const byLog: Find = async (context, source, asked, watch, { dataOnly }) => {
@@ -117,23 +146,18 @@ function tooOld(source: Source, { entry, instant }: StoredCopy, miss: LifeboatEr
 export function tell(asked: RecoveryTarget, route: Route): PlanRoute {
   if (route.kind === "provider") {
     const why = asked.kind === "point" ? "the provider holds that restore point" : "the provider's history reaches it";
-    return { kind: "provider", what: route.past.point.name, why, at: asked.kind === "lsn" ? undefined : microsOf(route.past.at) };
+    return { kind: "provider", what: route.target.point.name, why, at: asked.kind === "lsn" ? undefined : microsOf(route.target.at) };
   }
-  if (route.kind === "cluster") return tellReplay("base backup", "WAL", asked, route.course);
-  const { entry, named, exact, course } = route.copy;
-  if (course !== undefined) return tellReplay("backup", "log", asked, course);
+  if (route.kind === "cluster") return tellReplay("base backup", "WAL", asked, route.replay);
+  const { entry, named, exact, replay } = route.copy;
+  if (replay !== undefined) return tellReplay("backup", "log", asked, replay);
   const { point } = entry;
   const unnamed =
     asked.kind === "latest" ? "nothing reaches further" : exact ? "it holds exactly that instant" : "it is the newest before the target";
   return { kind: "copy", what: `backup ${point.name} (${point.id})`, why: named ? "it was named" : unnamed, at: microsOf(point.time) };
 }
 
-function tellReplay(
-  backup: string,
-  log: string,
-  asked: RecoveryTarget,
-  { base, chain, expectedEnd, named, at }: RecoveryCourse,
-): PlanRoute {
+function tellReplay(backup: string, log: string, asked: RecoveryTarget, { base, chain, expectedEnd, named, at }: Replay): PlanRoute {
   const { name, id } = base.point;
   const length = chain.length === 0 ? `its own ${log}` : `${counted(chain.length, `${log} segment`)}`;
   const reaches = asked.kind === "latest" ? "reaches further than any backup" : "reaches it exactly";
@@ -143,14 +167,14 @@ function tellReplay(
 
 /** What is brought back, as evidence names it. */
 export function evidencePoint(route: Route): Evidence["point"] {
-  if (route.kind === "provider") return route.past.point;
-  return route.kind === "cluster" ? pointOf(route.course) : pointIn(route.copy);
+  if (route.kind === "provider") return route.target.point;
+  return route.kind === "cluster" ? pointOf(route.replay) : pointIn(route.copy);
 }
 
 /** The restore point that a job works with; undefined: there is none, only a provider's history. */
 export function jobPoint(route: Route): string | undefined {
-  if (route.kind === "provider") return route.past.entry?.point.id;
-  return (route.kind === "cluster" ? route.course.base : route.copy.entry).point.id;
+  if (route.kind === "provider") return route.target.entry?.point.id;
+  return (route.kind === "cluster" ? route.replay.base : route.copy.entry).point.id;
 }
 
 /**
@@ -161,24 +185,38 @@ export function lossBy(route: Route, now: Date, checks: readonly Check[]): numbe
   if (route.kind === "copy") return lossOf(route.copy, now, checks);
   if (!isSoundCopy(checks)) return undefined;
   if (route.kind === "provider") {
-    const { instant, asked, windowLatest } = route.past;
+    const { instant, asked, windowLatest } = route.target;
     if (!instant) return undefined;
     if (asked.kind !== "latest") return 0;
     return windowLatest === undefined ? undefined : achievedRpoSeconds(windowLatest, now);
   }
-  const { named, asked, window, at } = route.course;
+  const { named, asked, window, at } = route.replay;
   if (named) return undefined;
   return asked.kind === "latest" ? achievedRpoSeconds(dateOfMicros(window?.latest ?? at), now) : 0;
 }
 
-/** The route by a provider's history, told. */
-export const toldOf = (past: PastTarget): Pick<Resolved, "asked" | "told"> => ({
-  asked: past.asked,
-  told: tell(past.asked, { kind: "provider", past }),
-});
+/** A restore point was named, rather than an instant: it loses nothing that was asked for. */
+export function isNamed(route: Route): boolean {
+  if (route.kind === "provider") return !route.target.instant;
+  return route.kind === "cluster" ? route.replay.named : route.copy.named;
+}
 
-/** The same for a plan: with the instant as clocks show it. */
-export function toldIn(context: Context, { asked, told }: Pick<Resolved, "asked" | "told">): Required<Pick<Plan, "to" | "route">> {
-  const present = presentOf(context);
-  return { to: askedOf(asked, present), route: { ...told, holds: told.at === undefined ? undefined : understood(told.at, present) } };
+/** What a reader of the evidence must know of the route. */
+export function routeRemarks(route: Route): readonly string[] {
+  if (route.kind === "provider") return route.target.remarks;
+  return route.kind === "copy" ? route.copy.remarks : replayRemarks(route.replay);
+}
+
+/** How it was reached, what the base backup lacks, and what is wrong with the log. */
+function replayRemarks({ base, chain, expectedEnd, log, reached }: Replay): readonly string[] {
+  const replayed = reached === false ? "not replayed" : "replayed";
+  const route = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${replayed} to ${expectedEnd}`;
+  const lost = base.manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
+  return [route, ...lost, ...log.log.flaws];
+}
+
+/** The route when it broke off: all that may be named is what it would have begun with. */
+export function notReached(route: Route): Route {
+  if (route.kind === "cluster") return { ...route, replay: { ...route.replay, reached: false } };
+  return route.kind === "copy" ? { ...route, copy: notReplayed(route.copy) } : route;
 }

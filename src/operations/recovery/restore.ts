@@ -1,37 +1,47 @@
 // Restore: a recovery target becomes something that people use: a database, chosen tables, a directory or scratch server with the whole
 // cluster, a branch or cluster at the provider, or production itself. Which route it comes by is decided in one place, `resolve`.
-import { LifeboatError } from "../../core/errors.ts";
-import type { Plan } from "../../core/plan.ts";
-import type { RecoveryTarget } from "../../core/recovery-target.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import type { Plan, PlanCode } from "../../core/plan.ts";
+import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
+import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { isPhysicalPlace, type PhysicalRequest, planPhysical, restorePhysical } from "./cluster-restore.ts";
-import type { Finding } from "./conclude.ts";
-import { type DatabaseRequest, planDatabaseRestore } from "./database-plan.ts";
-import { databaseRestore } from "./database-restore.ts";
-import type { PastTarget } from "./history.ts";
-import { type BranchRestoreRequest, planBranchRestore } from "./provider-plan.ts";
-import { assertNotDoneAlready, branchRestore } from "./provider-restore.ts";
-import { planTablesRestore, type TablesRestoreRequest, tablesRestore } from "./provider-tables.ts";
-import { type Resolved, resolve } from "./resolve.ts";
+import { type Job, runJob } from "../jobs/job.ts";
+import { tidy } from "../jobs/recover.ts";
+import { requireDigest } from "../plan-digest.ts";
+import { historyControl } from "../points/look.ts";
+import { conclude, type Finding } from "./conclude.ts";
+import { prepareDatabase } from "./database.ts";
+import type { DatabaseRequest } from "./database-plan.ts";
+import { type DirectoryRequest, isDirectory, prepareDirectory } from "./directory.ts";
+import { completePlan, type Destination, type PlanPart, type Prepared, refusedPlan } from "./plan.ts";
+import type { PlaceRequest } from "./provider-names.ts";
+import { assertNotDoneAlready, preparePlace } from "./provider-place.ts";
+import { prepareTables } from "./provider-tables.ts";
+import { replayTo } from "./replay.ts";
+import { evidencePoint, jobPoint, type Resolved, type Route, resolve, tell } from "./resolve.ts";
 
 export interface RestoreRequest
   extends Omit<DatabaseRequest, "into">,
-    Omit<BranchRestoreRequest, "into">,
-    Pick<PhysicalRequest, "start" | "onScratch"> {
+    Omit<PlaceRequest, "into">,
+    Pick<DirectoryRequest, "start" | "onScratch"> {
   readonly to: RecoveryTarget;
   /** A database name or a URL, a directory, `scratch`, or a place at the provider, which has a name by default. */
   readonly into?: string | undefined;
+  /** Beside production: a new place at the provider, or a database named after the source's with `_recovered`. */
+  readonly beside?: boolean | undefined;
   /** A restore point that no trusted key has signed will do. */
   readonly unsigned?: boolean | undefined;
+  /** The digest that the plan must have: PLAN_CHANGED otherwise. */
+  readonly planDigest?: string | undefined;
 }
 
-export interface Restored extends Finding {
+interface Extras {
   /** How the restored place is reached. */
   readonly connection?: Connection | undefined;
   /** The place at the provider. */
   readonly branch?: { readonly id: string; readonly name: string } | undefined;
-  /** What was there before; it goes some days after `accept` of this job. */
+  /** What was there before; it is removed some days after `accept` of this job. */
   readonly kept?: { readonly id: string; readonly name: string } | undefined;
   /** Chosen tables, as they are named now. */
   readonly tables?: readonly string[] | undefined;
@@ -40,86 +50,177 @@ export interface Restored extends Finding {
   readonly warnings: readonly string[];
 }
 
-type Destination =
-  | { readonly kind: "cluster"; readonly request: PhysicalRequest }
-  | { readonly kind: "place"; readonly past: PastTarget; readonly request: BranchRestoreRequest }
-  | { readonly kind: "tables"; readonly past: PastTarget; readonly request: TablesRestoreRequest }
-  | { readonly kind: "database"; readonly resolved: Resolved; readonly request: DatabaseRequest };
+export interface Restored extends Finding, Extras {
+  /** The database that a restore beside production made. */
+  readonly database?: string | undefined;
+}
+
+/** What a destination made of the route. */
+export interface Made extends Extras {
+  /** The route as far as it was followed. */
+  readonly reached: Route;
+  /** Where it is, in words. */
+  readonly target: string;
+  readonly checks: readonly Check[];
+  readonly remarks: readonly string[];
+  /** Runs when the evidence was filed, and says what else the result holds. */
+  finish?(finding: Finding): Promise<Partial<Extras>>;
+  /** Runs when the end of the restore failed. */
+  discard?(): Promise<void>;
+}
+
+/** A destination that was looked at: what it adds to the plan, and what carries the restore out. */
+export interface ReadyRestore {
+  readonly into: Destination;
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly parts: readonly PlanPart[];
+  /** Why it would not be done, the weightiest first. */
+  readonly refusals: readonly LifeboatError[];
+  readonly code?: readonly PlanCode[] | undefined;
+  /** One such restore of the source at a time. */
+  readonly exclusive?: boolean | undefined;
+  carryOut(job: Job): Promise<Made>;
+}
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
 export async function planRestore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
-  const to = await destinationOf(context, source, request, watch);
-  if (to.kind === "cluster") return planPhysical(context, source, to.request, watch);
-  if (to.kind === "place") return planBranchRestore(context, source, to.past, to.request, watch);
-  if (to.kind === "tables") return planTablesRestore(context, source, to.past, to.request, watch);
-  return planDatabaseRestore(context, source, to.request, to.resolved, watch);
+  try {
+    return (await prepareRestore(context, source, request, watch, true)).plan;
+  } catch (error) {
+    if (!isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") && !isLifeboatError(error, "NO_RESTORE_POINT")) throw error;
+    return refusedPlan(context, "restore", source, request.to, error);
+  }
 }
 
-/** Restores, proves what came, and files evidence. */
+/** Restores, proves what was restored, and files evidence. */
 export async function restore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Restored> {
   if (request.inPlace === true) await assertNotDoneAlready(context, source, watch);
-  const to = await destinationOf(context, source, request, watch);
-  if (to.kind === "cluster") return { ...(await restorePhysical(context, source, to.request, watch)), warnings: [] };
-  if (to.kind === "place") return branchRestore(context, source, to.past, to.request, watch);
-  if (to.kind === "tables") {
-    const { restored, ...finding } = await tablesRestore(context, source, to.past, to.request, watch);
-    return { ...finding, connection: undefined, tables: restored };
-  }
-  const { kept, ...finding } = await databaseRestore(context, source, to.request, to.resolved, watch);
-  return { ...finding, kept: kept === undefined ? undefined : { id: kept, name: kept }, warnings: [] };
+  // Before names are chosen and room is looked for: what a dead job left takes both.
+  else if (source.managed === true) await tidy(context, watch);
+  return (await prepareRestore(context, source, request, watch, false)).run();
+}
+
+async function prepareRestore(
+  context: Context,
+  source: Source,
+  request: RestoreRequest,
+  watch: Watch,
+  forPlan: boolean,
+): Promise<Prepared<Restored>> {
+  const { resolved, ready, database } = await destinationOf(context, source, request, watch, forPlan);
+  const { nearest, unsigned } = request;
+  const asked = { to: targetInWords(resolved.asked), nearest, unsigned, ...ready.request };
+  const plan = await completePlan(context, { verb: "restore", source, resolved, ...ready, request: asked }, watch);
+  return {
+    plan,
+    async run() {
+      requireDigest(plan.digest, request.planDigest);
+      const [refusal] = ready.refusals;
+      if (refusal !== undefined) throw refusal;
+      return { ...(await carryOut(context, source, resolved, ready, plan, watch)), database };
+    },
+  };
+}
+
+function carryOut(
+  context: Context,
+  source: Source,
+  { asked, route }: Resolved,
+  { into, exclusive, carryOut: carry }: ReadyRestore,
+  { estimate: estimated }: Plan,
+  watch: Watch,
+): Promise<Restored> {
+  return runJob(
+    context,
+    { verb: "restore", source: source.name, exclusive, point: jobPoint(route), aside: true },
+    watch,
+    async (job) => {
+      const { reached, target, checks, remarks, finish, discard, ...extras } = await carry(job);
+      try {
+        const finding = await conclude(context, source, { verb: "restore", job, asked, reached, into, target, checks, remarks, estimated });
+        return { ...finding, ...extras, ...(await finish?.(finding)) };
+      } catch (error) {
+        await discard?.();
+        throw error;
+      }
+    },
+    ({ evidence, branch, kept, tables }) => ({
+      verdict: evidence.verdict,
+      point: evidencePoint(route).id,
+      ...(branch && { [historyControl(source).place]: branch.name }),
+      ...(kept && { kept: kept.name }),
+      ...(tables && { restored: tables.join(", ") }),
+    }),
+  );
+}
+
+interface Found {
+  readonly resolved: Resolved;
+  readonly ready: ReadyRestore;
+  readonly database?: string | undefined;
 }
 
 /** Where it goes, as far as the route allows. USAGE for options that mean nothing there; RESTORE_TARGET_INVALID, CAPABILITY_MISSING. */
-async function destinationOf(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Destination> {
-  const { into, inPlace, tables, dataOnly } = request;
-  if (into !== undefined && isPhysicalPlace(into) && (source.managed !== true || into.includes("/")))
-    return wholeCluster(source, request, into);
+async function destinationOf(context: Context, source: Source, request: RestoreRequest, watch: Watch, forPlan: boolean): Promise<Found> {
+  const { into, inPlace, beside, tables, dataOnly } = request;
+  if (into !== undefined && isDirectory(into) && (source.managed !== true || into.includes("/"))) {
+    assertWholeCluster(source, request, into);
+    const route: Route = { kind: "cluster", replay: await replayTo(context, source, request.to, watch.signal) };
+    const resolved = { asked: request.to, route, told: tell(request.to, route) };
+    return { resolved, ready: await prepareDirectory(context, source, route.replay, { ...request, into }, watch) };
+  }
   if (inPlace && into !== undefined) throw new LifeboatError("USAGE", "--in-place and --into exclude each other");
   if (inPlace && (tables !== undefined || dataOnly))
     throw new LifeboatError("USAGE", "--in-place sets everything back: --tables and --data-only have no meaning beside it");
-  if (into === undefined && inPlace !== true && source.managed !== true) throw homeless(source, tables);
-  const resolved = await resolve(context, source, request.to, watch, request);
+  if (into === undefined && !inPlace && !beside && source.managed !== true) throw intoMissing(source, tables);
+  const options = { unsigned: request.unsigned, dataOnly, every: forPlan };
+  const resolved = await resolve(context, source, request.to, watch, options);
   const { route, inexact } = resolved;
   if (route.kind === "provider") {
-    const { past } = route;
-    if (isTablesAtProvider(source, request)) return { kind: "tables", past, request: { ...request, tables: tables ?? [] } };
-    if (isPlaceAtProvider(source, request)) return { kind: "place", past, request };
+    const { target } = route;
+    if (isTablesAtProvider(source, request))
+      return { resolved, ready: await prepareTables(context, source, target, { ...request, tables: tables ?? [] }, watch) };
+    if (isPlaceAtProvider(source, request)) return { resolved, ready: await preparePlace(context, source, target, request, watch) };
   } else if (inPlace) throw notInPlace(source, resolved);
-  if (inexact !== undefined && request.nearest !== true && into === undefined) throw inexact;
-  if (into === undefined) throw homeless(source, tables);
-  return { kind: "database", resolved, request: { ...request, into } };
+  if (inexact !== undefined && request.nearest !== true && into === undefined && !beside) throw inexact;
+  const database = into ?? (beside ? await nameBeside(source, watch) : undefined);
+  if (database === undefined) throw intoMissing(source, tables);
+  const ready = await prepareDatabase(context, source, { ...request, into: database }, resolved, watch, forPlan);
+  return { resolved, ready, ...(into === undefined && { database }) };
 }
 
-function homeless({ name }: Source, tables: readonly string[] | undefined): LifeboatError {
+/** A name beside the source's own that no database has: a recovery can be run again. */
+async function nameBeside(source: Source, watch: Watch): Promise<string> {
+  const own = await source.provider.connection(watch);
+  const { database } = await source.engine.inspect(own, watch);
+  for (let count = 1; ; count++) {
+    const name = `${database}_recovered${count === 1 ? "" : `_${count}`}`;
+    const { exists } = await source.engine.stateOf(source.engine.resolveTarget(own, name), watch);
+    if (!exists) return name;
+  }
+}
+
+function intoMissing({ name }: Source, tables: readonly string[] | undefined): LifeboatError {
   const what = tables === undefined ? "where shall it be restored to?" : `which database shall ${tables.join(", ")} go into?`;
   const hint = `add --into NAME, a database on the server of ${name}, or --into URL`;
   return new LifeboatError("USAGE", `--into is missing: ${what}`, { hint });
 }
 
-function wholeCluster(
-  source: Source,
-  { tables, dataOnly, replace, inPlace, to, start, onScratch }: RestoreRequest,
-  into: string,
-): Destination {
+function assertWholeCluster(source: Source, { tables, dataOnly, replace, inPlace }: RestoreRequest, into: string): void {
   if (source.engine.physical === undefined || source.managed === true) {
     const why = source.engine.physical === undefined ? "is not one" : "gives no base backups";
     throw new LifeboatError("RESTORE_TARGET_INVALID", `${into} takes a whole PostgreSQL server, and ${source.name} ${why}`, {
       hint: "give --into the name of a new database, or the URL of a server",
     });
   }
-  if (tables !== undefined || dataOnly || replace || inPlace) {
-    throw new LifeboatError(
-      "USAGE",
-      "--tables, --data-only, --replace and --in-place are for databases: a directory takes the whole cluster",
-      {
-        hint: "give --into the name of a database: the tables come from the same instant",
-      },
-    );
-  }
-  return { kind: "cluster", request: { to, into, start, onScratch } };
+  if (tables === undefined && !dataOnly && !replace && !inPlace) return;
+  const message = "--tables, --data-only, --replace and --in-place are for databases: a directory takes the whole cluster";
+  throw new LifeboatError("USAGE", message, {
+    hint: "give --into the name of a database: the tables come from the same instant",
+  });
 }
 
-/** Chosen tables that the provider itself brings back into the running source. */
+/** Chosen tables that the provider itself restores into the running source. */
 const isTablesAtProvider = ({ provider }: Source, { tables, dataOnly, into }: RestoreRequest): boolean =>
   tables !== undefined && dataOnly !== true && into === undefined && provider.history?.tables !== undefined;
 
@@ -131,7 +232,5 @@ const notInPlace = (source: Source, { told }: Resolved): LifeboatError =>
   new LifeboatError(
     "CAPABILITY_MISSING",
     `${source.name} cannot be set back in place: its provider does not hold that, but ${told.what} does`,
-    {
-      hint: `run \`lifeboat list ${source.name}\` to see what it holds, or restore into a new place with --into`,
-    },
+    { hint: `run \`lifeboat list ${source.name}\` to see what it holds, or restore into a new place with --into` },
   );

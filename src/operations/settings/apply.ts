@@ -44,7 +44,8 @@ export async function planApply(
 }
 
 const stepOf = ({ message, setting }: Drift): PlanStep => ({
-  what: message,
+  action: "set",
+  subject: message,
   effect: "change",
   reason: `${setting} differs from the policy`,
 });

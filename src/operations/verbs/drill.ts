@@ -6,9 +6,22 @@ import { parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
-import { drill as drillSource } from "../recovery/drill.ts";
+import { drill as drillSource, planDrill } from "../recovery/drill.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
-import { about, combined, combinedJson, exitOfFinding, failure, finding, findingJson, orNull, sourceName } from "../schemas.ts";
+import {
+  about,
+  combined,
+  combinedJson,
+  exitOfFinding,
+  exitOfPlan,
+  failure,
+  finding,
+  findingJson,
+  orNull,
+  plan,
+  planDigest,
+  sourceName,
+} from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 
 export const drill = operation({
@@ -19,6 +32,7 @@ export const drill = operation({
     to: z.optional(about(z.string(), "Recovery target. Default: latest.")),
     due: z.optional(about(z.boolean(), "Run the drills of the configuration that are due, each to its own target.")),
     unsigned: z.optional(about(z.boolean(), "Restore a point that no trusted key has signed.")),
+    planDigest: z.optional(planDigest),
   }),
   result: z.strictObject({
     drills: z.array(finding),
@@ -26,12 +40,25 @@ export const drill = operation({
     failures: z.readonly(z.array(failure)),
   }),
 
-  async run(context, { source, to, due, unsigned }) {
+  plan: {
+    result: z.strictObject({ plans: z.array(plan), failures: z.readonly(z.array(failure)) }),
+    async run(context, { source, to, due, unsigned }) {
+      const planned = await eachSource(sourcesNamed(context, source), context, async (one) => {
+        const targets = due ? (await dueDrills(context, one, context)).map(({ plan: schedule }) => schedule.to) : [to ?? "latest"];
+        const read = (words: string) => parseRecoveryTarget(words, presentOf(context));
+        return Promise.all(targets.map((words) => planDrill(context, one, read(words), context, { unsigned })));
+      });
+      return { plans: planned.results.flat(), failures: planned.failures };
+    },
+    exit: ({ plans, failures }) => exitOfFailures(failures) ?? exitOfPlan({ refusals: plans.flatMap(({ refusals }) => refusals) }),
+  },
+
+  async run(context, { source, to, due, unsigned, planDigest: digest }) {
     if (due && to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
     const sources = sourcesNamed(context, source);
     const target = parseRecoveryTarget(to ?? "latest", presentOf(context));
     const { results, failures } = await eachSource(sources, context, async (one) =>
-      due ? drillDue(context, one, unsigned) : [await drillSource(context, one, target, context, { unsigned })],
+      due ? drillDue(context, one, unsigned) : [await drillSource(context, one, target, context, { unsigned, planDigest: digest })],
     );
     const found = results.flat();
     return {

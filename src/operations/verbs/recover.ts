@@ -5,6 +5,7 @@ import { EXIT, type ExitStatus } from "../../core/errors.ts";
 import { askedOf, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
+import { digestOfAll } from "../plan-digest.ts";
 import { planRecoverAll, type RecoveredSource, recoverAll } from "../recovery/recover.ts";
 import {
   about,
@@ -19,6 +20,7 @@ import {
   findingJson,
   orNull,
   plan,
+  planDigest,
   restoredPlace,
 } from "../schemas.ts";
 import { failureOf } from "../sources.ts";
@@ -36,6 +38,7 @@ export const recover = operation({
   request: z.strictObject({
     to: about(z.string(), "The instant, the same for all: a time, how long ago, or latest."),
     nearest: z.optional(about(z.boolean(), "Where the instant cannot be reached exactly, the nearest backup before it is restored.")),
+    planDigest: z.optional(planDigest),
     credentials: z.optional(about(z.boolean(), "Addresses in the result have their passwords.")),
   }),
   result: z.strictObject({
@@ -45,18 +48,18 @@ export const recover = operation({
     failures: z.readonly(z.array(failure)),
   }),
   plan: {
-    result: z.strictObject({ to: asked, plans: z.readonly(z.array(plan)) }),
+    result: z.strictObject({ to: asked, plans: z.readonly(z.array(plan)), digest: about(z.string(), "Of all plans together.") }),
     async run(context, request) {
       const to = parseRecoveryTarget(request.to, presentOf(context));
       const plans = await planRecoverAll(context, { to, nearest: request.nearest }, context);
-      return { to: askedOf(to, presentOf(context)), plans };
+      return { to: askedOf(to, presentOf(context)), plans, digest: digestOfAll(plans) };
     },
     exit: ({ plans }) => (plans.some(({ refusals }) => refusals.length > 0) ? EXIT.usage : EXIT.done),
   },
 
-  async run(context, { to: words, nearest, credentials }) {
+  async run(context, { to: words, nearest, planDigest: digest, credentials }) {
     const to = parseRecoveryTarget(words, presentOf(context));
-    const all = await recoverAll(context, { to, nearest }, context);
+    const all = await recoverAll(context, { to, nearest, planDigest: digest }, context);
     const sources = all.flatMap((one) => sourceJson(context, one, credentials));
     const failures = all.flatMap(({ source, error }) => (error === undefined ? [] : [failureOf(source, error)]));
     const parts = all.flatMap(({ finding: found }) => (found === undefined ? [] : [found.evidence]));

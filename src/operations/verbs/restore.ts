@@ -19,6 +19,7 @@ import {
   nextAction,
   orNull,
   plan,
+  planDigest,
   restoredPlace,
   sourceName,
 } from "../schemas.ts";
@@ -41,6 +42,7 @@ const request = z.strictObject({
   yes: text("The source's name: the operator is sure."),
   unsigned: flag("A point that no trusted key has signed is restored."),
   start: flag("The server of a restored directory is started, and left running."),
+  planDigest: z.optional(planDigest),
   credentials: flag("Addresses in the result have their passwords."),
 });
 

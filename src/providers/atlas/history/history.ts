@@ -17,6 +17,7 @@ export function historyControl(account: Account): HistoryControl {
   const { api } = account;
   return {
     place: "cluster",
+    cost: "Atlas bills the cluster by the hour, with the tier and disk of its source, until it is removed",
     precisionMs: 1000,
     positions: true,
     interruption: INTERRUPTION,

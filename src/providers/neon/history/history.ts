@@ -16,6 +16,7 @@ export function historyControl(account: Account): HistoryControl {
   const { api, clock } = account;
   return {
     place: "branch",
+    cost: "the project's plan counts the branch's compute time and the data that comes to differ from its parent",
     positions: true,
     scratchName: (maker) => scratchName(account, maker),
     async window(work) {

@@ -12,9 +12,10 @@ import { historyControl } from "../points/look.ts";
 import { findPoint, pointsOf } from "../points/points.ts";
 import { findSnapshot, type SnapshotEntry } from "../points/snapshots.ts";
 
-export interface PastTarget {
+export interface ProviderTarget {
   readonly asked: RecoveryTarget;
-  readonly target: HistoryTarget;
+  /** As the provider is told it. */
+  readonly history: HistoryTarget;
   /** As evidence names it. */
   readonly point: Evidence["point"];
   /** The instant whose data it is; for a position in the log, now. */
@@ -24,6 +25,8 @@ export interface PastTarget {
   readonly entry?: SnapshotEntry | undefined;
   /** The end of what can be reached, for `latest`. */
   readonly windowLatest?: Date | undefined;
+  /** What the source equalled at exactly the target, where it was read just now. */
+  readonly expected?: Fingerprint | undefined;
   /** What a user should know of how the target was understood. */
   readonly remarks: readonly string[];
 }
@@ -32,7 +35,12 @@ export interface PastTarget {
  * The target within the provider's history; undefined when it means something else (a backup in the repository).
  * RECOVERY_TARGET_OUTSIDE_WINDOW with both edges.
  */
-export async function pastTargetOf(context: Context, source: Source, asked: RecoveryTarget, watch: Watch): Promise<PastTarget | undefined> {
+export async function providerTargetOf(
+  context: Context,
+  source: Source,
+  asked: RecoveryTarget,
+  watch: Watch,
+): Promise<ProviderTarget | undefined> {
   if (source.managed !== true || source.provider.history === undefined) return undefined;
   const now = context.clock.now();
   if (asked.kind === "latest") {
@@ -43,18 +51,18 @@ export async function pastTargetOf(context: Context, source: Source, asked: Reco
       if ((await history.obstacles({ target: { kind: "latest" }, inPlace: false }, watch)).length > 0) return undefined;
     }
     const at = window?.latest ?? now;
-    return { asked, target: asked, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
+    return { asked, history: asked, point: named("latest", at), at, instant: true, windowLatest: window?.latest, remarks: [] };
   }
   if (asked.kind === "lsn") {
     if (!source.provider.history.positions)
       throw new LifeboatError("CAPABILITY_MISSING", `the provider of ${source.name} restores to instants, not to positions in the log`);
     const point = { id: "history", name: `position ${asked.lsn}`, snapshotAt: now.toISOString() };
-    return { asked, target: asked, point, at: now, instant: false, remarks: [] };
+    return { asked, history: asked, point, at: now, instant: false, remarks: [] };
   }
   if (asked.kind === "time") {
     const { at, remarks } = roundedDown(source.provider.history, dateOfMicros(asked.at));
     await assertWithin(source, at, watch);
-    return { asked, target: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
+    return { asked, history: { kind: "time", at }, point: named(at.toISOString(), at), at, instant: true, remarks };
   }
   // The repository first: a copy in it must be found when the provider is away.
   if (await isBackup(context, source.name, asked.name)) return undefined;
@@ -64,7 +72,7 @@ export async function pastTargetOf(context: Context, source: Source, asked: Reco
   const { name, time } = entry.point;
   return {
     asked,
-    target: { kind: "snapshot", id, form },
+    history: { kind: "snapshot", id, form },
     point: { id, name, snapshotAt: time.toISOString() },
     at: time,
     instant: false,
@@ -117,7 +125,7 @@ async function assertWithin(source: Source, at: Date, watch: Watch): Promise<voi
 }
 
 /** What the data of the target must equal, where a snapshot recorded it. */
-export async function expectedOf(context: Context, { entry }: PastTarget, watch: Watch): Promise<Fingerprint | undefined> {
+export async function expectedOf(context: Context, { entry }: ProviderTarget, watch: Watch): Promise<Fingerprint | undefined> {
   if (entry?.record?.fingerprint === undefined) return undefined;
   return readSnapshotFingerprint(context.repository.storage, entry.record, await context.openKey(), watch.signal);
 }

@@ -1,18 +1,23 @@
-// What a recovery target means where backups and a log archive are: which base, which log, and the exact record to stop at.
-
-import { LifeboatError } from "../../core/errors.ts";
+// What a recovery target means where backups and a log archive are: which base, which log, the exact record to stop at, and the files of
+// the log that a recovering server may read: exactly those, each proven while it is read.
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { LogSegment, Micros, RecoveryWindow } from "../../core/log.ts";
 import { parseLsn } from "../../core/lsn.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { locate, planFrom } from "../../core/recovery-plan.ts";
 import { type LogTarget, type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
+import type { Evidence } from "../../repository/evidence.ts";
+import { markLogDamage, readLogBytes } from "../../repository/log.ts";
+import { historyPlace, type LogPlace, placeOf } from "../../repository/log-place.ts";
 import { readSegment } from "../../repository/log-segment.ts";
+import { assertReadable } from "../../repository/whole.ts";
+import type { OpenKey } from "../../seal/keys.ts";
 import { fileNameOf, logEngineOf, readSegmentBytes } from "../archive/log-intake.ts";
 import { logOf, type SourceLog } from "../archive/log-view.ts";
 import type { Context, Source } from "../context.ts";
 import { findPoint, type PointEntry } from "../points/points.ts";
 
-export interface RecoveryCourse {
+export interface Replay {
   readonly asked: RecoveryTarget;
   readonly base: PointEntry;
   /** Log to replay, in order; empty: only the log that the base holds itself. */
@@ -22,32 +27,34 @@ export interface RecoveryCourse {
   readonly expectedEnd: string;
   /** What was asked for, in words: `2026-11-21T06:00:00.000000Z`, `0/16B3740`, `latest`, or the base's name. */
   readonly wanted: string;
-  /** The record that replay stops before, in words; undefined: there is none, or nobody asked for an instant. */
+  /** The record that replay stops before, in words; undefined: there is none, or no instant was asked for. */
   readonly stopsAt?: string | undefined;
   /** The instant whose data it is, as near as it is known. */
   readonly at: Micros;
-  /** A very restore point was named, rather than an instant. */
+  /** A restore point was named, rather than an instant. */
   readonly named: boolean;
   readonly window: RecoveryWindow | undefined;
   readonly log: SourceLog;
+  /** False: the replay broke off. */
+  readonly reached?: boolean | undefined;
 }
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges, NO_RESTORE_POINT, POINT_UNKNOWN; CAPABILITY_MISSING without a log to speak of. */
-export async function courseTo(context: Context, source: Source, target: RecoveryTarget, signal: AbortSignal): Promise<RecoveryCourse> {
+export async function replayTo(context: Context, source: Source, target: RecoveryTarget, signal: AbortSignal): Promise<Replay> {
   logEngineOf(source);
   const log = await logOf(context, source.name, signal);
   if (target.kind === "point") return { ...(await baseAlone(context, source, target.name)), asked: target, window: log.window, log };
-  return courseFrom(context, source, target, log, signal);
+  return replayFrom(context, source, target, log, signal);
 }
 
 /** The same, where the window and the target are known. */
-export async function courseFrom(
+export async function replayFrom(
   context: Context,
   source: Source,
   target: LogTarget,
   log: SourceLog,
   signal: AbortSignal,
-): Promise<RecoveryCourse> {
+): Promise<Replay> {
   const physical = logEngineOf(source);
   const { window } = log;
   const located = locate(source.name, log.windows, target, log.flaws);
@@ -115,8 +122,38 @@ function latestBefore(chain: readonly LogSegment[], position: string | undefined
 }
 
 /** As evidence names it. */
-export const pointOf = ({ base, wanted, named, at }: RecoveryCourse) => ({
-  id: base.point.id,
-  name: named ? base.point.name : `${base.point.name} and its log to ${wanted}`,
-  snapshotAt: dateOfMicros(at).toISOString(),
-});
+export function pointOf({ base, wanted, named, at, reached = true }: Replay): Evidence["point"] {
+  const { id, name } = base.point;
+  if (!reached) return { id, name, snapshotAt: base.manifest.snapshotAt };
+  return { id, name: named ? name : `${name} and its log to ${wanted}`, snapshotAt: dateOfMicros(at).toISOString() };
+}
+
+/** Damage that is found is remembered beside the segment: no window counts on it afterwards. */
+export function fetchFrom(context: Context, replay: Replay, key: OpenKey) {
+  const { repository } = context;
+  const { source } = replay.base;
+  const segments = new Map(replay.chain.map((segment) => [segment.name, segment]));
+  const histories = new Map(replay.log.log.historyRecords.map((record) => [record.name, record]));
+  const reading = async function* (place: LogPlace, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    try {
+      yield* bytes;
+    } catch (error) {
+      if (isLifeboatError(error, "INTEGRITY"))
+        await markLogDamage(context.repository, place, { at: context.clock.now(), message: error.message });
+      throw error;
+    }
+  };
+  return async (name: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> => {
+    // A partial segment is the last of its chain, and is asked for by the name that it will have when it is full.
+    const segment = segments.get(name);
+    if (segment !== undefined) {
+      assertReadable("log segment", segment.plain.sizeBytes);
+      return reading(placeOf(segment), readSegment(repository, segment, key, signal));
+    }
+    const history = histories.get(name);
+    if (history === undefined) return undefined;
+    assertReadable("history file", history.plain.sizeBytes);
+    const place = historyPlace(source, history.timeline);
+    return reading(place, readLogBytes(repository.storage, place, history, key, signal));
+  };
+}

@@ -1,0 +1,106 @@
+// A restore into a database: what a route reaches becomes one that people use. It is filled under a name of its own and takes the wanted
+// name only when it is complete and checked: no failure leaves half a database, or harms the one it replaces.
+import { isLifeboatError } from "../../core/errors.ts";
+import { judge } from "../../core/verdict.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import type { Job } from "../jobs/job.ts";
+import { RESOURCE } from "../jobs/undo.ts";
+import { bringTo } from "./copy.ts";
+import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusalsOf, stateOf } from "./database-plan.ts";
+import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
+import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
+import type { Resolved, Route } from "./resolve.ts";
+import type { Made, ReadyRestore } from "./restore.ts";
+import { copySupply } from "./restored-copy.ts";
+
+/** A database that holds anything is refused before a byte is read, unless it is to be replaced. */
+export async function prepareDatabase(
+  context: Context,
+  source: Source,
+  request: DatabaseRequest,
+  resolved: Resolved,
+  watch: Watch,
+  forPlan: boolean,
+): Promise<ReadyRestore> {
+  const state = await stateOf(context, source, request, resolved, watch);
+  const { code, unread = state.unread } = forPlan ? await codeOf(context, source, state, watch) : { code: [] };
+  const { into, tables, dataOnly, replace, asSuperuser } = request;
+  const { place } = state;
+  return {
+    into: "database",
+    request: { into: into.includes("://") ? place.connection.label : into, tables, dataOnly, replace, asSuperuser },
+    parts: databaseParts(context, source, request, state, unread),
+    refusals: refusalsOf(source, request, resolved, state),
+    code,
+    carryOut(job) {
+      context.servers.set(place.server.label, place.server);
+      return carryOut(context, source, request, state, job, watch);
+    },
+  };
+}
+
+async function carryOut(
+  context: Context,
+  source: Source,
+  { tables, asSuperuser, replace }: DatabaseRequest,
+  state: DatabaseState,
+  job: Job,
+  watch: Watch,
+): Promise<Made> {
+  const { route, place, dataOnly, inPlace, only, occupants } = state;
+  const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label);
+  // Before the database: a clean-up goes backwards, and a role can be dropped when what it owned is gone.
+  if (loader !== undefined) await job.declare(loader);
+  const direct = !source.engine.renamesDatabases && occupants.length === 0;
+  const fresh = inPlace ? undefined : direct ? place.database : `lifeboat_${job.id}`;
+  const { arrival, reached } = await bring(context, source, route, job, watch, {
+    tables,
+    dataOnly,
+    definitionsOf: only && dataOnly ? place.connection : undefined,
+    asSuperuser,
+    replace: inPlace && replace,
+    begin: async (archiveFile) => ({
+      connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
+      ownServer: false,
+    }),
+  }).catch(async (error: unknown) => {
+    // What is in there was not made by this job: no clean-up of ours may touch it.
+    if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
+      if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
+      await job.withdraw(RESOURCE.database(source.name, place.server.label, fresh));
+    }
+    throw error;
+  });
+  if (loader !== undefined) await job.withdraw(loader);
+  const remarks = arrival.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+  if (asSuperuser === true) remarks.push("what the backup holds was allowed to run with the rights of the target's user (--as-superuser)");
+  const made = { reached, checks: arrival.checks, warnings: [] };
+  if (fresh === undefined) return { ...made, target: place.connection.label, remarks, connection: place.connection };
+  const resource = RESOURCE.database(source.name, place.server.label, fresh);
+  if (judge(arrival.checks).verdict !== "fail") {
+    const name = await takeName(source, state, fresh, job, context.clock.now());
+    await job.withdraw(resource);
+    const kept = name === undefined ? undefined : { id: name, name };
+    return { ...made, target: place.connection.label, remarks, connection: place.connection, kept };
+  }
+  const { words, label } = await job.step("set aside", () => setAside(source, place, fresh, job));
+  await job.withdraw(resource);
+  const before = occupants.length > 0 ? "was left as it is" : "was not made";
+  remarks.push(`${place.database || "what was asked for"} ${before}; what was restored is ${words}, to be looked at or dropped`);
+  return { ...made, target: label, remarks };
+}
+
+/** What arrived, and the route as far as it was followed: a backup whose log was not replayed is that backup alone. */
+async function bring(
+  context: Context,
+  source: Source,
+  route: Route,
+  job: Job,
+  watch: Watch,
+  options: LoadRequest,
+): Promise<{ readonly arrival: Arrival; readonly reached: Route }> {
+  if (route.kind !== "copy")
+    return { arrival: await bringBack(context, source, copySupply(context, source, route, watch), job, watch, options), reached: route };
+  const arrival = await bringTo(context, source, route.copy, job, watch, options);
+  return { arrival, reached: { kind: "copy", copy: arrival.reached } };
+}
