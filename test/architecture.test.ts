@@ -108,7 +108,7 @@ test("the guard of the architecture lets pass what is allowed", () => {
   const files = {
     "src/core/a.ts": 'import { Cron } from "croner";\nexport const a = (at: Date) => new Date(at.getTime());\n',
     "src/ports/b.ts": 'import type { A } from "../core/a.ts";\n',
-    "src/storage/s3/c.ts": 'import { x } from "../src/core/names.ts";\nimport { y } from "./deep/y.ts";\nimport fs from "node:fs";\n',
+    "src/storage/s3/c.ts": 'import { x } from "../names.ts";\nimport { y } from "./deep/y.ts";\nimport fs from "node:fs";\n',
     "src/providers/neon/d.ts": 'import { e } from "../../engines/postgres/e.ts";\n',
     "src/compose.ts": 'switch (source.provider) { case "neon": break; }\n',
     "src/cli/g.ts": 'import type { B } from "@lifeboat/sandbox";\nconst b = await import("@lifeboat/sandbox");\n',

@@ -7,10 +7,10 @@ import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { bringTo } from "./copy.ts";
 import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusalsOf, stateOf } from "./database-plan.ts";
+import type { Made, ReadyRestore } from "./destination.ts";
 import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
 import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
 import type { Resolved, Route } from "./resolve.ts";
-import type { Made, ReadyRestore } from "./restore.ts";
 import { copySupply } from "./restored-copy.ts";
 
 /** A database that holds anything is refused before a byte is read, unless it is to be replaced. */

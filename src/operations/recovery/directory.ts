@@ -6,9 +6,9 @@ import type { Recovered } from "../../ports/physical.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { recoverCluster } from "./cluster.ts";
 import type { Finding } from "./conclude.ts";
+import type { ReadyRestore } from "./destination.ts";
 import { clusterPart, scratchIn } from "./plan.ts";
 import type { Replay } from "./replay.ts";
-import type { ReadyRestore } from "./restore.ts";
 import { scratchDirectory } from "./restored-copy.ts";
 
 export interface DirectoryRequest {

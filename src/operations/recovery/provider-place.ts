@@ -13,11 +13,11 @@ import { recoverJobs } from "../jobs/recover.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { recordKept } from "../jobs/undo-provider.ts";
 import { historyControl } from "../points/look.ts";
+import type { Made, ReadyRestore } from "./destination.ts";
 import { type PlanPart, roundings } from "./plan.ts";
 import { prove } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
 import { freeBranchName, isToBeReplaced, type PlaceRequest } from "./provider-names.ts";
-import type { Made, ReadyRestore } from "./restore.ts";
 
 /**
  * Cleans up after dead jobs before a restore in place. CONFIRMATION_NEEDED when one of them had set production back already: a command

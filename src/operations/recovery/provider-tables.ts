@@ -6,11 +6,11 @@ import type { Check } from "../../core/verdict.ts";
 import type { Probe } from "../../ports/engine.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../points/look.ts";
+import type { ReadyRestore } from "./destination.ts";
 import { type PlanPart, roundings } from "./plan.ts";
 import { readings } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
 import { confirmation, refusalBy } from "./provider-place.ts";
-import type { ReadyRestore } from "./restore.ts";
 
 export interface TablesRequest {
   readonly tables: readonly string[];

@@ -1,20 +1,19 @@
 // Restore: a recovery target becomes something that people use: a database, chosen tables, a directory or scratch server with the whole
 // cluster, a branch or cluster at the provider, or production itself. Which route it comes by is decided in one place, `resolve`.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import type { Plan, PlanCode } from "../../core/plan.ts";
+import type { Plan } from "../../core/plan.ts";
 import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
-import type { Check } from "../../core/verdict.ts";
-import type { Connection } from "../../ports/connection.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { type Job, runJob } from "../jobs/job.ts";
+import { runJob } from "../jobs/job.ts";
 import { tidy } from "../jobs/recover.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
 import { conclude, type Finding } from "./conclude.ts";
 import { prepareDatabase } from "./database.ts";
 import type { DatabaseRequest } from "./database-plan.ts";
+import type { Extras, ReadyRestore } from "./destination.ts";
 import { type DirectoryRequest, isDirectory, prepareDirectory } from "./directory.ts";
-import { completePlan, type Destination, type PlanPart, type Prepared, refusedPlan } from "./plan.ts";
+import { completePlan, type Prepared, refusedPlan } from "./plan.ts";
 import type { PlaceRequest } from "./provider-names.ts";
 import { assertNotDoneAlready, preparePlace } from "./provider-place.ts";
 import { prepareTables } from "./provider-tables.ts";
@@ -36,50 +35,9 @@ export interface RestoreRequest
   readonly planDigest?: string | undefined;
 }
 
-interface Extras {
-  /** How the restored place is reached. */
-  readonly connection?: Connection | undefined;
-  /** The place at the provider. */
-  readonly branch?: { readonly id: string; readonly name: string } | undefined;
-  /** What was there before; it is removed some days after `accept` of this job. */
-  readonly kept?: { readonly id: string; readonly name: string } | undefined;
-  /** Chosen tables, as they are named now. */
-  readonly tables?: readonly string[] | undefined;
-  /** How a restored directory is started, and what to see to before. */
-  readonly next?: readonly string[] | undefined;
-  readonly warnings: readonly string[];
-}
-
 export interface Restored extends Finding, Extras {
   /** The database that a restore beside production made. */
   readonly database?: string | undefined;
-}
-
-/** What a destination made of the route. */
-export interface Made extends Extras {
-  /** The route as far as it was followed. */
-  readonly reached: Route;
-  /** Where it is, in words. */
-  readonly target: string;
-  readonly checks: readonly Check[];
-  readonly remarks: readonly string[];
-  /** Runs when the evidence was filed, and says what else the result holds. */
-  finish?(finding: Finding): Promise<Partial<Extras>>;
-  /** Runs when the end of the restore failed. */
-  discard?(): Promise<void>;
-}
-
-/** A destination that was looked at: what it adds to the plan, and what carries the restore out. */
-export interface ReadyRestore {
-  readonly into: Destination;
-  readonly request: Readonly<Record<string, unknown>>;
-  readonly parts: readonly PlanPart[];
-  /** Why it would not be done, the weightiest first. */
-  readonly refusals: readonly LifeboatError[];
-  readonly code?: readonly PlanCode[] | undefined;
-  /** One such restore of the source at a time. */
-  readonly exclusive?: boolean | undefined;
-  carryOut(job: Job): Promise<Made>;
 }
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
