@@ -11,10 +11,14 @@ import { readVersion } from "./version.ts";
 
 type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit">;
 
-/** Wires the configuration for `run`, and closes everything again at the end. */
-export async function withContext<T>(call: Omit<Call, "emit">, run: (context: OperationContext) => Promise<T>): Promise<T> {
+/** Wires the configuration for `run`, and closes everything again at the end. `storedOnly`: no engine is loaded. */
+export async function withContext<T>(
+  call: Omit<Call, "emit">,
+  run: (context: OperationContext) => Promise<T>,
+  storedOnly?: boolean,
+): Promise<T> {
   const { clock, signal, env } = call;
-  const context = await compose(call.config(), { clock, lifeboat: readVersion(), env, signal });
+  const context = await compose(call.config(), { clock, lifeboat: readVersion(), env, signal, storedOnly });
   const over = new AbortController();
   try {
     const progress = new JobProgress(call.events, clock);
@@ -26,18 +30,20 @@ export async function withContext<T>(call: Omit<Call, "emit">, run: (context: Op
 }
 
 /** Runs the operation and prints its result. Text is made harmless before `render` sees it; `hand` changes what is printed. */
-export function perform<Request, Result, Plan>(
+export async function perform<Request, Result, Plan>(
   call: Call,
   operation: Operation<Request, Result, Plan>,
   given: unknown,
   render: (result: Result) => string,
   hand: (result: Result) => Promise<Result> = async (result) => result,
 ): Promise<ExitStatus> {
-  return withContext(call, async (context) => {
-    const result = await hand(await operation.run(context, parseRequest(operation, given)));
+  const request = parseRequest(operation, given);
+  const run = async (context: OperationContext): Promise<ExitStatus> => {
+    const result = await hand(await operation.run(context, request));
     call.emit(result, () => render(shown(result)));
     return operation.exit?.(result) ?? EXIT.done;
-  });
+  };
+  return await withContext(call, run, operation.storedOnly?.(request));
 }
 
 /** The same for the operation's plan. */

@@ -38,7 +38,8 @@ export interface Interpolated {
   readonly missing: readonly string[];
   /** What is wrong with how a reference is written. */
   readonly malformed?: string | undefined;
-  readonly references: number;
+  /** Variables and files that it refers to. */
+  readonly origins: readonly string[];
 }
 
 /** Replaces the references of one encoded scalar. An empty variable counts as not set, as in a shell's `:-`. */
@@ -46,12 +47,12 @@ export function interpolate(encoded: string, lookup: Lookup): Interpolated {
   const secrets: string[] = [];
   const missing: string[] = [];
   let malformed: string | undefined;
-  let references = 0;
+  const origins: string[] = [];
   const value = encoded.replace(ENCODED, (run) =>
     shift(run, -BASE).replace(REFERENCE, (reference) => {
       if (reference === "$${") return "${";
-      references += 1;
       const inside = reference.slice(2, -1);
+      origins.push(inside.replace(/^file:|:-.*$/gs, ""));
       if (inside.startsWith("file:")) {
         const content = lookup.file(inside.slice("file:".length));
         secrets.push(content);
@@ -70,5 +71,5 @@ export function interpolate(encoded: string, lookup: Lookup): Interpolated {
       return "";
     }),
   );
-  return { value, secrets, missing, malformed, references };
+  return { value, secrets, missing, malformed, origins };
 }

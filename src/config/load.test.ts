@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isLifeboatError, type LifeboatError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
 import { type Config, loadConfig, parseConfig } from "./load.ts";
 import type { Problem } from "./position.ts";
 import { chmodHint, isExposed } from "./secret-file.ts";
@@ -47,6 +48,13 @@ function failure(work: () => unknown): LifeboatError {
   return assert.fail("nothing was thrown");
 }
 
+/** The connection string of a source, where it can be had. */
+function urlOf(config: Config, source: string): string {
+  const { url } = config.source(source).own.read();
+  assert.ok(url instanceof Secret);
+  return url.read();
+}
+
 /** What is said of the whole configuration after one change. */
 function wrong(from: string, to: string): LifeboatError {
   assert.ok(WHOLE.includes(from), from);
@@ -55,7 +63,7 @@ function wrong(from: string, to: string): LifeboatError {
 
 test("R52 a whole configuration is read: durations in their units, defaults filled, names kept", () => {
   const config = parse(WHOLE, { DATABASE_URL: "postgres://a:b@h/shop" });
-  assert.equal(config.sources.shop?.url, "postgres://a:b@h/shop");
+  assert.equal(urlOf(config, "shop"), "postgres://a:b@h/shop");
   assert.deepEqual(config.sources.shop?.objectives, { rtoSeconds: 900, rpoSeconds: 60 });
   assert.deepEqual(config.sources.shop?.checks, [
     { table: "users", newest: "created_at", withinMs: 3_600_000 },
@@ -70,19 +78,19 @@ test("R52 a whole configuration is read: durations in their units, defaults fill
 
 test("R52 a variable that is not set is an error only where its value is needed, and names the variable and its place", () => {
   const config = parse(WHOLE, { DATABASE_URL: "postgres://h/shop" });
-  assert.equal(config.source("shop").url, "postgres://h/shop");
-  const error = failure(() => config.source("legacy").url);
+  assert.equal(urlOf(config, "shop"), "postgres://h/shop");
+  const error = failure(() => urlOf(config, "legacy"));
   assert.equal(error.code, "SECRET_MISSING");
   assert.equal(error.message, "lifeboat.yaml:14:38: sources.legacy.url needs the environment variable LEGACY_URL, which is not set");
   assert.equal(error.details.variable, "LEGACY_URL");
-  assert.equal(failure(() => config.repository.encryption.identityFile).code, "SECRET_MISSING");
+  assert.equal(failure(() => config.repository.encryption.identityFile?.read()).code, "SECRET_MISSING");
 });
 
 test("an environment variable fills what the file leaves open, and never overrules what it says", () => {
   const open = WHOLE.replace(", identityFile: ${LIFEBOAT_IDENTITY}", "");
-  assert.equal(parse(open, { LIFEBOAT_IDENTITY_FILE: "/keys/id" }).repository.encryption.identityFile, "/keys/id");
+  assert.equal(parse(open, { LIFEBOAT_IDENTITY_FILE: "/keys/id" }).repository.encryption.identityFile?.read(), "/keys/id");
   const said = WHOLE.replace("${LIFEBOAT_IDENTITY}", "/said");
-  assert.equal(parse(said, { LIFEBOAT_IDENTITY_FILE: "/keys/id" }).repository.encryption.identityFile, "/said");
+  assert.equal(parse(said, { LIFEBOAT_IDENTITY_FILE: "/keys/id" }).repository.encryption.identityFile?.read(), "/said");
   const error = failure(() => parse(WHOLE.replace("  url: file:///var/lib/lifeboat\n", ""), { LIFEBOAT_REPOSITORY: "ftp://x" }));
   assert.match(error.message, /LIFEBOAT_REPOSITORY, which gives repository.url, must be an address/);
 });
@@ -90,7 +98,7 @@ test("an environment variable fills what the file leaves open, and never overrul
 test("references stand without quotes inside of braces, take defaults, and their values never become syntax", () => {
   const text = WHOLE.replace("url: ${DATABASE_URL}\n", 'url: "postgres://${U:-app}:${PW}@h/${DB:-a, b}"\n');
   const config = parse(text, { PW: 'x"\n}: [' });
-  assert.equal(config.sources.shop?.url, 'postgres://app:x"\n}: [@h/a, b');
+  assert.equal(urlOf(config, "shop"), 'postgres://app:x"\n}: [@h/a, b');
   const escaped = parse(WHOLE.replace("count(*) > 0", () => "'$${A}'"));
   assert.deepEqual(escaped.sources.shop?.checks[1], { sql: "select '${A}' from projects" });
   assert.match(wrong("${DATABASE_URL}", "${not a name}").message, /lifeboat.yaml:8:10: \$\{not a name\} is not a reference/);
@@ -99,7 +107,7 @@ test("references stand without quotes inside of braces, take defaults, and their
 test("relative paths and places start at the folder of the file", () => {
   const text = WHOLE.replace("file:///var/lib/lifeboat", "file://./backups").replace("${LIFEBOAT_IDENTITY}", "keys/id.txt");
   assert.equal(parse(text).repository.url, "file:///etc/app/backups");
-  assert.equal(parse(text).repository.encryption.identityFile, "/etc/app/keys/id.txt");
+  assert.equal(parse(text).repository.encryption.identityFile?.read(), "/etc/app/keys/id.txt");
 });
 
 const WRONG: readonly (readonly [title: string, from: string, to: string, said: RegExp])[] = [
@@ -140,11 +148,11 @@ const WRONG: readonly (readonly [title: string, from: string, to: string, said: 
     "provider: mysql\n",
     /:7:15: sources.shop.provider must be one of postgres, neon, mongodb, atlas, not "mysql"$/,
   ],
-  ["no recipients", `recipients: [${RECIPIENT}], `, "", /:4:3: repository.encryption names nobody who could open a backup/],
+  ["no recipients", `recipients: [${RECIPIENT}], `, "", /:4:3: repository.encryption: nothing could open a backup/],
   ["a recipient cut short", RECIPIENT, "age1ql3z7hjy54", /:4:\d+: repository.encryption.recipients\[0\] must be an age recipient/],
   ["a list that is none", `[${RECIPIENT}]`, RECIPIENT, /recipients must be a list of age recipients/],
   ["a section that is none", "{ rto: 15m, rpo: 1m }", "15m", /:10:17: sources.shop.objectives must be a section/],
-  ["another version", "version: 1", "version: 2", /:1:10: version must be 1: this version of Lifeboat knows no other/],
+  ["another version", "version: 1", "version: 2", /:1:10: version must be 1, the only format/],
   [
     "a check of nothing",
     "- { table: users, newest: created_at, within: 1h }",
@@ -241,16 +249,16 @@ test("a secret comes from a file of its own, which others must not be able to re
   writeFileSync(secret, "postgres://app:hunter2@h/shop\n", { mode: 0o600 });
   writeFileSync(join(cwd, "lifeboat.yaml"), WHOLE.replace("${DATABASE_URL}", "${file:url}"));
   const config = loadConfig({ env: {}, cwd });
-  assert.equal(config.source("shop").url, "postgres://app:hunter2@h/shop");
+  assert.equal(urlOf(config, "shop"), "postgres://app:hunter2@h/shop");
   assert.ok(config.secrets.includes("hunter2"));
 
   chmodSync(secret, 0o644);
-  const error = failure(() => loadConfig({ env: {}, cwd }).source("shop").url);
+  const error = failure(() => urlOf(loadConfig({ env: {}, cwd }), "shop"));
   assert.equal(error.code, "SECRET_EXPOSED");
   assert.match(error.message, /lifeboat.yaml:8:10: sources.shop.url: the secret's file .*url can be read by others/);
   assert.equal(error.hint, `run \`chmod 600 ${secret}\``);
   rmSync(secret);
-  assert.match(failure(() => loadConfig({ env: {}, cwd }).source("shop").url).message, /is not there/);
+  assert.match(failure(() => urlOf(loadConfig({ env: {}, cwd }), "shop")).message, /is not there/);
 });
 
 test("R56 a file that holds a secret itself and that others can read is exposed; one that only refers to secrets is not", (t) => {

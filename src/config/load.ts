@@ -3,25 +3,28 @@ import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { LifeboatError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { explain } from "./explain.ts";
+import { DESCRIPTORS } from "../descriptors.ts";
+import type { Descriptors } from "../ports/descriptor.ts";
 import { configError, problemAt } from "./position.ts";
+import { readValues } from "./read.ts";
 import { secretsOf } from "./redact.ts";
-import { schemaOf } from "./schema.ts";
 import { isExposed, readSecretFile, resolvePath } from "./secret-file.ts";
 import { faultsOf } from "./semantics.ts";
-import { type RootValues, root, type SourceConfig } from "./tables/root.ts";
+import { type RootValues, rootOf } from "./tables/root.ts";
+import type { SourceConfig } from "./tables/sources.ts";
 import { readTree } from "./tree.ts";
 
 export const DEFAULT_FILE = "lifeboat.yaml";
 
 /**
- * A checked configuration. A value that refers to a variable that is not set, or to a secret's file that cannot be had,
- * throws SECRET_MISSING *when it is read*, and not before: `list` works without the identity, a backup of one source
- * without the password of another. Copying such a section with `{...section}` reads all of it.
+ * A checked configuration. Secrets, and what says where a source is, are read when they are needed: `list` works without the identity, a
+ * backup of one source without the password of another.
  */
 export interface Config extends RootValues {
   /** Absolute path of the file. */
   readonly file: string;
+  /** The providers and storages that it can name. */
+  readonly descriptors: Descriptors;
   /** Every secret that was read, for redaction. */
   readonly secrets: readonly string[];
   /** The file itself holds a secret, and others than its owner can read it. */
@@ -35,6 +38,8 @@ export interface LoadRequest {
   readonly file?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Default: all. */
+  readonly descriptors?: Descriptors | undefined;
 }
 
 /** Reads the file: CONFIG_MISSING, or what `parseConfig` throws. */
@@ -58,7 +63,7 @@ export function loadConfig(request: LoadRequest): Config {
   return parseConfig(text, { ...request, file, mode });
 }
 
-/** Checks the text: CONFIG_INVALID or NAME_INVALID with every problem's place in `details.problems`. */
+/** Checks the text: SECRET_MISSING for a variable that every command needs, CONFIG_INVALID or NAME_INVALID with every problem's place in `details.problems`. */
 export function parseConfig(text: string, request: LoadRequest & { readonly file: string; readonly mode?: number }): Config {
   const file = resolve(request.cwd, request.file);
   const directory = dirname(file);
@@ -74,20 +79,19 @@ export function parseConfig(text: string, request: LoadRequest & { readonly file
   });
   for (const secret of tree.secrets) for (const part of secretsOf(secret)) secrets.add(part);
 
-  const schema = schemaOf(root, {
+  const descriptors = request.descriptors ?? DESCRIPTORS;
+  const { value: values, problems } = readValues(rootOf(descriptors), tree, source, {
     env: request.env,
     absolute,
-    onSecret: (value, given) => {
+    onSecret: (value, literal) => {
       const parts = secretsOf(value);
-      holdsSecret ||= parts.length > 0 && tree.literals.has(given);
+      holdsSecret ||= parts.length > 0 && literal;
       for (const part of parts) secrets.add(part);
     },
   });
-  const parsed = schema.safeParse(tree.value);
-  if (!parsed.success) throw configError(explain(parsed.error.issues, root, tree, source, request.env));
-  const values = parsed.data as RootValues;
+  if (problems.length > 0) throw configError(problems);
 
-  const faults = faultsOf(values);
+  const faults = faultsOf(values, descriptors);
   if (faults.length > 0) {
     const code = faults.every((fault) => fault.code === "NAME_INVALID") ? "NAME_INVALID" : "CONFIG_INVALID";
     throw configError(
@@ -95,12 +99,14 @@ export function parseConfig(text: string, request: LoadRequest & { readonly file
       code,
     );
   }
-  return Object.defineProperties(values, {
-    file: { value: file },
-    secrets: { value: [...secrets] },
-    exposed: { value: holdsSecret && isExposed(file, request.mode ?? 0o600) },
-    source: { value: (name: string) => sourceNamed(values, name) },
-  }) as Config;
+  return {
+    ...values,
+    file,
+    descriptors,
+    secrets: [...secrets],
+    exposed: holdsSecret && isExposed(file, request.mode ?? 0o600),
+    source: (name) => sourceNamed(values, name),
+  };
 }
 
 function sourceNamed(values: RootValues, name: string): SourceConfig {

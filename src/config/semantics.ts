@@ -2,7 +2,7 @@
 import { isLifeboatError } from "../core/errors.ts";
 import { validateName } from "../core/names.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { REACHED_BY } from "./tables/providers.ts";
+import type { Descriptors } from "../ports/descriptor.ts";
 import type { RootValues } from "./tables/root.ts";
 import type { Path } from "./tree.ts";
 
@@ -15,9 +15,9 @@ export interface Fault {
 
 const fault = (path: Path, message: string, part: Fault["part"] = "value"): Fault => ({ path, part, message, code: "CONFIG_INVALID" });
 
-/** Every rule that does not hold; values that could not be had are left out. */
-export function faultsOf(config: RootValues): Fault[] {
-  return [...nameFaults(config), ...referenceFaults(config), ...kindFaults(config), ...tierFaults(config), ...encryptionFaults(config)];
+/** Every rule that does not hold. */
+export function faultsOf(config: RootValues, descriptors: Descriptors): Fault[] {
+  return [...nameFaults(config), ...referenceFaults(config), ...kindFaults(config, descriptors), ...tierFaults(config)];
 }
 
 function* nameFaults(config: RootValues): Iterable<Fault> {
@@ -42,117 +42,61 @@ function* nameFaults(config: RootValues): Iterable<Fault> {
 
 function* referenceFaults(config: RootValues): Iterable<Fault> {
   const policies = Object.keys(config.policies);
-  for (const [name, source] of Object.entries(config.sources)) {
-    const policy = known(source, "policy");
-    if (policy !== undefined && !policies.includes(policy)) {
-      const list = policies.length === 0 ? "there are none" : `there are ${policies.join(", ")}`;
-      yield fault(
-        ["sources", name, "policy"],
-        `sources.${name}.policy: no policy is called "${policy}" (${list})${didYouMean(policy, policies)}`,
-      );
-    }
+  for (const [name, { policy }] of Object.entries(config.sources)) {
+    if (policy === undefined || policies.includes(policy)) continue;
+    const list = policies.length === 0 ? "there are none" : `there are ${policies.join(", ")}`;
+    const message = `sources.${name}.policy: no policy is called "${policy}" (${list})${didYouMean(policy, policies)}`;
+    yield fault(["sources", name, "policy"], message);
   }
   const sources = Object.keys(config.sources);
   for (const [name, drill] of Object.entries(config.drills)) {
-    for (const [index, source] of (known(drill, "sources") ?? []).entries()) {
-      if (!sources.includes(source)) {
-        yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
-      }
+    for (const [index, source] of drill.sources.entries()) {
+      if (sources.includes(source)) continue;
+      yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
     }
   }
 }
 
-/** What a source's checks, archive and policy ask for and its kind of database, or its provider, does not have. */
-function* kindFaults(config: RootValues): Iterable<Fault> {
+/** What a source's checks and policy ask for and its engine or provider does not have. */
+function* kindFaults(config: RootValues, { providers }: Descriptors): Iterable<Fault> {
   for (const [name, source] of Object.entries(config.sources)) {
-    const provider = known(source, "provider");
+    const provider = providers.find((one) => one.name === source.provider);
     if (provider === undefined) continue;
-    const { engine, archiveWithout, cannotMake } = REACHED_BY[provider];
-    for (const [index, check] of (known(source, "checks") ?? []).entries()) {
-      const foreign = FOREIGN_CHECKS[engine].find(({ key }) => Object.hasOwn(check, key));
+    for (const [index, check] of source.checks.entries()) {
+      const foreign = Object.entries(provider.engine.foreignChecks).find(([key]) => Object.hasOwn(check, key));
       if (foreign === undefined) continue;
-      const { key, instead } = foreign;
-      yield fault(
-        ["sources", name, "checks", index, key],
-        `sources.${name}.checks[${index}]: provider ${provider} knows no ${key}: ${instead}`,
-        "key",
-      );
+      const [key, instead] = foreign;
+      const message = `sources.${name}.checks[${index}]: provider ${provider.name} has no ${key}: ${instead}`;
+      yield fault(["sources", name, "checks", index, key], message, "key");
     }
-    const archive = known(source, "archive") ?? {};
-    for (const key of archiveWithout) {
-      // Under the name it has when loaded, which may carry a unit.
-      if (!Object.keys(archive).some((loaded) => loaded.startsWith(key))) continue;
-      yield fault(
-        ["sources", name, "archive", key],
-        `sources.${name}.archive: the log of provider ${provider} has no ${key}: remove it`,
-        "key",
-      );
-    }
-    yield* formFaults(config, name, provider, cannotMake);
+    const { policy } = source;
+    if (policy !== undefined && Object.hasOwn(config.policies, policy)) yield* formFaults(config, name, policy, provider);
   }
 }
 
-const FOREIGN_CHECKS = {
-  postgres: [
-    { key: "aggregate", instead: "ask with sql" },
-    { key: "collection", instead: "say table" },
-  ],
-  mongodb: [{ key: "sql", instead: "ask with collection and aggregate" }],
-} as const;
-
-function* formFaults(config: RootValues, source: string, provider: string, cannotMake: readonly string[]): Iterable<Fault> {
-  const policyName = known(known(config.sources, source), "policy");
-  const policy = policyName === undefined ? undefined : known(config.policies, policyName);
-  if (policyName === undefined || policy === undefined) return;
-  const why = (by: string): string =>
-    `sources.${source} follows this policy, and provider ${provider} makes no ${by}: leave \`by\` out, or have two policies`;
-  for (const [index, rule] of (known(policy, "snapshots") ?? []).entries()) {
-    const by = known(rule, "by");
-    if (by !== undefined && cannotMake.includes(by))
-      yield fault(["policies", policyName, "snapshots", index, "by"], `policies.${policyName}.snapshots[${index}].by: ${why(by)}`);
-  }
-  const by = known(known(policy, "preDeploy"), "by");
-  if (by !== undefined && cannotMake.includes(by))
-    yield fault(["policies", policyName, "preDeploy", "by"], `policies.${policyName}.preDeploy.by: ${why(by)}`);
+function* formFaults(config: RootValues, source: string, name: string, provider: Descriptors["providers"][number]): Iterable<Fault> {
+  const policy = config.policies[name];
+  const faultAt = (by: string | undefined, path: readonly (string | number)[], place: string): Fault[] => {
+    if (by === undefined || !provider.cannotMake?.some((form) => form === by)) return [];
+    const why = `sources.${source} follows this policy, and provider ${provider.name} makes no ${by}: leave \`by\` out, or have two policies`;
+    return [fault(["policies", name, ...path, "by"], `policies.${name}.${place}.by: ${why}`)];
+  };
+  for (const [index, { by }] of (policy?.snapshots ?? []).entries()) yield* faultAt(by, ["snapshots", index], `snapshots[${index}]`);
+  yield* faultAt(policy?.preDeploy.by, ["preDeploy"], "preDeploy");
 }
 
 function* tierFaults(config: RootValues): Iterable<Fault> {
   for (const [name, policy] of Object.entries(config.policies)) {
     const seen = new Set<string>();
-    for (const [index, tier] of (known(policy, "backups") ?? []).entries()) {
-      const word = known(tier, "tier");
-      if (word === undefined) continue;
+    for (const [index, { tier: word }] of policy.backups.entries()) {
       if (seen.has(word)) yield fault(["policies", name, "backups", index, "tier"], `policies.${name} has the tier "${word}" twice`);
       seen.add(word);
     }
     const patterns = new Set<string>();
-    for (const [index, rule] of (known(policy, "snapshots") ?? []).entries()) {
-      const pattern = known(rule, "name");
-      if (pattern === undefined) continue;
+    for (const [index, { name: pattern }] of policy.snapshots.entries()) {
       if (patterns.has(pattern))
         yield fault(["policies", name, "snapshots", index, "name"], `policies.${name} has two rules of snapshots named "${pattern}"`);
       patterns.add(pattern);
     }
   }
-}
-
-function* encryptionFaults(config: RootValues): Iterable<Fault> {
-  const encryption = known(known(config, "repository"), "encryption");
-  if (encryption === undefined) return;
-  const given = (["recipients", "passphrase", "passphraseFile"] as const).some((key) => {
-    const own = Object.getOwnPropertyDescriptor(encryption, key);
-    return own?.get !== undefined || (Array.isArray(own?.value) ? own.value.length > 0 : own?.value !== undefined);
-  });
-  if (!given) {
-    yield fault(
-      ["repository", "encryption"],
-      "repository.encryption names nobody who could open a backup: give recipients (`lifeboat key new` makes one)",
-      "key",
-    );
-  }
-}
-
-/** A value without asking for what could not be had. */
-function known<T extends object, K extends keyof T>(holder: T | undefined, key: K): T[K] | undefined {
-  return holder === undefined ? undefined : (Object.getOwnPropertyDescriptor(holder, key)?.value as T[K] | undefined);
 }

@@ -1,32 +1,24 @@
-// YAML text → plain values with references replaced, and where each of them stands.
+// YAML text → plain values, references resolved, and where each of them is written.
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Scalar } from "yaml";
-import { LifeboatError } from "../core/errors.ts";
+import { type ErrorOptions, LifeboatError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
 import { decodeReferences, encodeReferences, interpolate, type Lookup } from "./interpolate.ts";
 import { configError, nameOf, type Problem, problemAt, type SourceText } from "./position.ts";
-
-/** Stands for a value that could not be had: a variable that is not set, a secret's file that is not there. Reported when somebody asks for it. */
-export class Unresolved {
-  readonly error: LifeboatError;
-  constructor(error: LifeboatError) {
-    this.error = error;
-  }
-}
 
 export type Path = readonly PropertyKey[];
 
 export interface Tree {
+  /** Of lists, records and scalars; a text that is written with references is a `Secret`, whether its option is secret or not. */
   readonly value: unknown;
   /** Contents of secrets' files. */
   readonly secrets: readonly string[];
-  /** Texts that stand in the file as they are, without a reference. */
-  readonly literals: ReadonlySet<string>;
   /** Offset of a value, or of its key; of the nearest parent that is there when it is not. */
   offsetOf(path: Path, part: "key" | "value"): number;
 }
 
 const MAX_NODES = 100_000;
 
-/** Reads the text. Throws CONFIG_INVALID for what is no YAML: every syntax error with its place. */
+/** Reads the text. Throws CONFIG_INVALID for what is not YAML: every syntax error with its place. */
 export function readTree(source: SourceText, lookup: Lookup): Tree {
   const lines = new LineCounter();
   const documents = parseAllDocuments(encodeReferences(source.text), {
@@ -47,7 +39,7 @@ export function readTree(source: SourceText, lookup: Lookup): Tree {
   const reader = new Reader(source, document, lookup);
   const value = reader.read(document.contents, []);
   if (reader.problems.length > 0) throw configError(reader.problems);
-  return { value, secrets: reader.secrets, literals: reader.literals, offsetOf: (path, part) => offsetOf(document, path, part) };
+  return { value, secrets: reader.secrets, offsetOf: (path, part) => offsetOf(document, path, part) };
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -60,7 +52,6 @@ const plain = (message: string, code: string): string => WORDS[code] ?? `this is
 
 class Reader {
   readonly secrets: string[] = [];
-  readonly literals = new Set<string>();
   readonly problems: Problem[] = [];
   readonly #source: SourceText;
   readonly #document: Document.Parsed;
@@ -96,29 +87,31 @@ class Reader {
 
   #scalar(node: Scalar, path: Path): unknown {
     if (typeof node.value !== "string") return node.value;
+    const failing = (origin: string, code: LifeboatError["code"], message: string, options: ErrorOptions): Secret => {
+      const problem = this.#at(node, message);
+      const place = `${problem.file}:${problem.line}:${problem.column}`;
+      const error = new LifeboatError(code, `${place}: ${problem.message}`, {
+        ...options,
+        details: { ...options.details, problems: [problem] },
+      });
+      return new Secret(origin, () => {
+        throw error;
+      });
+    };
     try {
-      const result = interpolate(node.value, this.#lookup);
-      this.secrets.push(...result.secrets);
-      if (result.malformed !== undefined) this.problems.push(this.#at(node, result.malformed));
-      const [variable] = result.missing;
-      if (result.references === 0) this.literals.add(result.value);
-      if (variable === undefined) return result.value;
-      const problem = this.#at(node, `${nameOf(path)} needs the environment variable ${variable}, which is not set`);
-      return new Unresolved(
-        new LifeboatError("SECRET_MISSING", `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`, {
-          details: { variable, problems: [problem] },
-        }),
-      );
+      const { value, secrets, missing, malformed, origins } = interpolate(node.value, this.#lookup);
+      this.secrets.push(...secrets);
+      if (malformed !== undefined) this.problems.push(this.#at(node, malformed));
+      const [variable] = missing;
+      const [origin] = origins;
+      if (origin === undefined) return value;
+      if (variable === undefined) return new Secret(origin, () => value);
+      const message = `${nameOf(path)} needs the environment variable ${variable}, which is not set`;
+      return failing(origin, "SECRET_MISSING", message, { details: { variable } });
     } catch (error) {
       if (!(error instanceof LifeboatError)) throw error;
-      const problem = this.#at(node, `${nameOf(path)}: ${error.message}`);
-      return new Unresolved(
-        new LifeboatError(error.code, `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`, {
-          cause: error.cause,
-          hint: error.hint,
-          details: { ...error.details, problems: [problem] },
-        }),
-      );
+      const { code, message, details, cause, hint } = error;
+      return failing(String(details.path ?? "its file"), code, `${nameOf(path)}: ${message}`, { cause, hint, details });
     }
   }
 

@@ -17,16 +17,8 @@ export interface Achieved {
 const MINUTE = 60;
 const HOUR = 3600;
 
-/** For backups by dump, on any provider. */
-const DUMPS = { rtoSeconds: HOUR, rpoSeconds: 24 * HOUR } as const;
-
-/** The objectives of a source whose configuration names none, by provider. */
-export const DEFAULT_OBJECTIVES: Readonly<Record<string, Promised>> = {
-  neon: { rtoSeconds: 15 * MINUTE, rpoSeconds: MINUTE },
-  atlas: { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE },
-  postgres: DUMPS,
-  mongodb: DUMPS,
-};
+/** Where backups are dumps. */
+export const DUMP_OBJECTIVES: Promised = { rtoSeconds: HOUR, rpoSeconds: 24 * HOUR };
 
 /** For all sources recovered together. */
 export const COMBINED_OBJECTIVE: Promised = { rtoSeconds: 30 * MINUTE, rpoSeconds: 5 * MINUTE };
@@ -45,14 +37,11 @@ export interface Promised {
   readonly rpoSeconds: number;
 }
 
-/** Completes the configured objective with the provider's defaults. An unknown provider gets those of dumps. */
-export function objectiveOf(provider: string, configured: Objective = {}): Promised {
-  const defaults = Object.hasOwn(DEFAULT_OBJECTIVES, provider) ? DEFAULT_OBJECTIVES[provider] : undefined;
-  return {
-    rtoSeconds: configured.rtoSeconds ?? (defaults ?? DUMPS).rtoSeconds,
-    rpoSeconds: configured.rpoSeconds ?? (defaults ?? DUMPS).rpoSeconds,
-  };
-}
+/** What the configuration says, completed by the defaults of the provider. */
+export const objectiveOf = (defaults: Promised, { rtoSeconds, rpoSeconds }: Objective = {}): Promised => ({
+  rtoSeconds: rtoSeconds ?? defaults.rtoSeconds,
+  rpoSeconds: rpoSeconds ?? defaults.rpoSeconds,
+});
 
 /** How far the clocks of the source and this machine may differ before an instant counts as wrong. */
 export const CLOCK_TOLERANCE_MS = 60_000;

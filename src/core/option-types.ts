@@ -1,9 +1,21 @@
 // The types of single option values.
-import { didYouMean } from "../core/suggest.ts";
+import { validateCron } from "./cron.ts";
+import { parseDuration, parseKeep } from "./duration.ts";
+import { LifeboatError } from "./errors.ts";
+import { validatePattern } from "./names.ts";
 import { Mismatch, type Scalar, type Type } from "./option.ts";
+import { didYouMean } from "./suggest.ts";
+import { isTimeZone } from "./time-zone.ts";
 
-function scalar<T>(word: string, json: Scalar["json"], read: Scalar["read"] & ((...args: Parameters<Scalar["read"]>) => T)): Type<T> {
+type Read<T> = (...args: Parameters<Scalar["read"]>) => T;
+
+function scalar<T>(word: string, json: Scalar["json"], read: Read<T>): Type<T> {
   return { shape: "scalar", word, json, read };
+}
+
+/** A value that is written as text, without the spaces around it. */
+export function written<T>(word: string, json: Scalar["json"], read: (text: string, absolute: (path: string) => string) => T): Type<T> {
+  return scalar(word, { type: "string", ...json }, (raw, absolute) => read(String(raw).trim(), absolute));
 }
 
 export const text = scalar("text", { type: "string" }, (raw) => {
@@ -65,3 +77,66 @@ export function exactly<const N extends number>(number: N): Type<N> {
     return number;
   });
 }
+
+/** Reads with a function of the core, whose errors say what is wrong. */
+const reading =
+  <T>(read: (raw: string) => T) =>
+  (raw: string): T => {
+    try {
+      return read(raw);
+    } catch (error) {
+      if (error instanceof LifeboatError) throw new Mismatch(`is wrong: ${error.message}`, { cause: error });
+      throw error;
+    }
+  };
+
+const DURATION = "(\\d+(mo|[smhdwy])\\s*)+";
+
+/** Milliseconds. */
+export const duration = written("duration", { pattern: `^${DURATION}$` }, reading(parseDuration));
+
+/** Seconds, as objectives are kept. */
+export const durationInSeconds = written(
+  "duration",
+  { pattern: `^${DURATION}$` },
+  reading((raw) => parseDuration(raw) / 1000),
+);
+
+/** Milliseconds, or `forever`. */
+export const keep = written("duration or `forever`", { pattern: `^(${DURATION}|forever)$` }, reading(parseKeep));
+
+/** Five fields of cron, in UTC; `0#1` is the first Sunday. */
+export const cron = written("cron schedule", {}, reading(validateCron));
+
+/** A zone by its IANA name. */
+export const timeZone = written("time zone", {}, (raw) => {
+  if (!isTimeZone(raw)) throw new Mismatch(`must be the name of a time zone, such as Europe/Berlin or UTC, not "${raw}"`);
+  return raw;
+});
+
+/** A pattern of names, such as `backup-{date}`. */
+export const namePattern = written("name pattern", {}, reading(validatePattern));
+
+/** An aggregation pipeline, in extended JSON. */
+export const pipeline = written("pipeline in JSON", {}, (raw) => {
+  const stages = parsed(raw);
+  const isStage = (stage: unknown): boolean => typeof stage === "object" && stage !== null && !Array.isArray(stage);
+  if (!Array.isArray(stages) || !stages.every(isStage)) throw new Mismatch(`must be a pipeline in JSON, such as '[{ "$match": { … } }]'`);
+  return raw;
+});
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The address of a server, by how it may begin. */
+export const addressOf = (schemes: readonly string[]): Type<string> =>
+  written("connection string", {}, (text) => {
+    if (!schemes.some((scheme) => text.startsWith(scheme)))
+      throw new Mismatch(`must be a connection string that starts with ${schemes.join(" or ")}`);
+    return text;
+  });

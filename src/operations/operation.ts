@@ -19,6 +19,8 @@ export interface Operation<Request, Result, Plan = unknown> {
   /** What `--json` prints and the API returns. */
   readonly result: z.ZodMiniType<Result>;
   readonly access: Access;
+  /** Whether it only looks at what is stored: sources without a control plane then come without engine and provider. Default: false. */
+  storedOnly?(request: NoInfer<Request>): boolean;
   /** What `run` would do; changes nothing. Absent: the operation has no plan. */
   readonly plan?: Planning<Request, Plan>;
   run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;

@@ -6,8 +6,10 @@ import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { isLifeboatError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import type { AtlasAuth } from "./atlas/api/auth/auth.ts";
 import { openAtlasApi } from "./atlas/api/client.ts";
-import { ACCOUNT, GROUP, HASTE, KEY, realClock } from "./atlas/api/testing.ts";
+import { ACCOUNT_AUTH, GROUP, HASTE, KEY_AUTH, realClock } from "./atlas/api/testing.ts";
 import { MOST_ANSWER_BYTES } from "./bounded-fetch.ts";
 import { openNeonApi } from "./neon/api/client.ts";
 import { TIMEOUTS } from "./neon/api/timeouts.ts";
@@ -33,8 +35,8 @@ async function serve(t: TestContext, listener: RequestListener): Promise<Server>
 
 const QUICK = { ...TIMEOUTS, requestMs: 20_000, outageMs: 1, retryMs: 1, pollMs: 5 };
 const neonAt = (address: string) =>
-  openNeonApi({ projectId: "p1", apiKey: "napi_secret", apiHost: address, timeouts: QUICK, clock: realClock });
-const atlasAt = (address: string, auth = ACCOUNT) =>
+  openNeonApi({ projectId: "p1", apiKey: Secret.of("napi_secret"), apiHost: address, timeouts: QUICK, clock: realClock });
+const atlasAt = (address: string, auth: AtlasAuth = ACCOUNT_AUTH) =>
   openAtlasApi({ groupId: GROUP, auth, apiHost: address, timeouts: { ...HASTE, requestMs: 20_000 }, clock: realClock });
 const failing = (asked: Promise<unknown>, words: RegExp) =>
   assert.rejects(asked, (error) => isLifeboatError(error) && error.code.startsWith("PROVIDER_") && words.test(error.message));
@@ -50,7 +52,7 @@ test("R56 a redirect to another host is not followed: neither key nor token nor 
     await failing(neonAt(redirecting.address).branches(), /./);
     await failing(neonAt(redirecting.address).setHistory(3600), /./);
     await failing(atlasAt(redirecting.address).clusters(), /./);
-    await failing(atlasAt(redirecting.address, KEY as never).clusters(), /./);
+    await failing(atlasAt(redirecting.address, KEY_AUTH).clusters(), /./);
   }
   assert.equal(stranger.seen.length, 0);
 });

@@ -1,4 +1,5 @@
 import { startMongoSandbox } from "../../packages/sandbox/mongo/sandbox.ts";
+import { Secret } from "../../src/core/secret.ts";
 import { createMongodbProvider } from "../../src/providers/mongodb/provider.ts";
 import { findMongod } from "../../src/providers/mongodb/server/find.ts";
 import { testMaker } from "../support/maker.ts";
@@ -16,7 +17,7 @@ if (live !== undefined)
 // A real server of this machine, started and thrown away as a drill does it.
 if (findMongod(undefined) !== undefined) {
   mongoEngineContract("the MongoDB engine on the mongod of this machine", async () => {
-    const provider = createMongodbProvider({ url: "mongodb://127.0.0.1:1/" });
+    const provider = createMongodbProvider({ url: Secret.of("mongodb://127.0.0.1:1/") });
     const { connection, end } = await provider.beginScratch({
       maker: testMaker(`contract${process.pid}`),
       serverMajor: 4,

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { Secret } from "../../src/core/secret.ts";
 import { createNeonProvider } from "../../src/providers/neon/provider.ts";
 import { testMaker } from "../support/maker.ts";
 import { journal } from "../support/neon-provider.ts";
@@ -17,7 +18,7 @@ const skip = projectId === undefined || apiKey === undefined ? "LIFEBOAT_TEST_NE
 const provider = () =>
   createNeonProvider({
     projectId: projectId ?? "",
-    apiKey: apiKey ?? "",
+    apiKey: Secret.of(apiKey ?? ""),
     desired: { protect: false, rules: [] },
     clock: { now: () => new Date(), monotonicMs: () => performance.now(), randomBytes },
   });

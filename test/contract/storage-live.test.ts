@@ -1,8 +1,9 @@
 // The storage contract on a real service, when LIFEBOAT_TEST_S3_URL names one (s3://bucket/prefix?region=…; credentials
 // as the AWS SDK finds them). Everything lies under a prefix of its own, removed at the end.
 import { randomUUID } from "node:crypto";
+import { readAddress } from "../../src/storage/address.ts";
+import { s3 } from "../../src/storage/s3/index.ts";
 import { openS3Storage } from "../../src/storage/s3/s3.ts";
-import { parseStorageUrl } from "../../src/storage/url.ts";
 import { storageContract } from "./storage.ts";
 
 const url = process.env.LIFEBOAT_TEST_S3_URL;
@@ -10,10 +11,10 @@ const url = process.env.LIFEBOAT_TEST_S3_URL;
 storageContract(
   "live S3 service",
   async () => {
-    const location = parseStorageUrl(url ?? "");
-    if (location.kind !== "s3") throw new Error("LIFEBOAT_TEST_S3_URL must begin with s3:");
-    const prefix = [location.prefix, `contract-${randomUUID()}`].filter((part) => part !== "").join("/");
-    const open = () => openS3Storage({ ...location, prefix });
+    const { bucket, prefix: holder } = s3.place(new URL(url ?? ""));
+    const { options } = readAddress(url ?? "", [s3]);
+    const prefix = [holder, `contract-${randomUUID()}`].filter((part) => part !== "").join("/");
+    const open = () => openS3Storage({ ...options, bucket, prefix });
     return {
       open,
       async close() {

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { isLifeboatError } from "../../src/core/errors.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { Progress } from "../../src/ports/progress.ts";
 import { testMaker } from "../support/maker.ts";
 import { asked, journal, providerOf } from "../support/neon-provider.ts";
@@ -168,7 +169,7 @@ test("a branch of a restore whose operation hangs is declared first, and can be 
 test("a wrong key is PROVIDER_AUTH at once, and no message of ours holds it", async () => {
   await using neon = await startFakeNeon();
   const apiKey = "napi_wrong_key_0123456789";
-  const { settings } = providerOf(neon.sandbox, { apiKey });
+  const { settings } = providerOf(neon.sandbox, { apiKey: Secret.of(apiKey) });
   await assert.rejects(settings.read(), (error) => {
     assert.ok(isLifeboatError(error, "PROVIDER_AUTH"));
     assert.match(error.message, /does not accept the API key/);
@@ -240,13 +241,14 @@ test("an address that would carry the key unencrypted over a network, and an odd
   for (const [wrong, message] of [
     [{ apiHost: "http://console.example.com/api/v2" }, /https/],
     [{ apiHost: "console.neon.tech" }, /apiHost must be an address/],
-    [{ projectId: "../users/me" }, /no id of a Neon project/],
-    [{ apiKey: "a key\nwith a line" }, /API key/],
+    [{ projectId: "../users/me" }, /not the id of a Neon project/],
   ] as const) {
     assert.throws(
       () => providerOf(neon.sandbox, wrong),
       (error) => isLifeboatError(error, "CONFIG_INVALID") && message.test(error.message),
     );
   }
+  const keyed = providerOf(neon.sandbox, { apiKey: Secret.of("a key\nwith a line") });
+  await assert.rejects(keyed.connection(), (error) => isLifeboatError(error, "CONFIG_INVALID") && /API key/.test(error.message));
   assert.equal(neon.sandbox.faults.seen.length, 0);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Secret } from "../../src/core/secret.ts";
 import type { Resource } from "../../src/ports/resource.ts";
 import {
   asked,
@@ -320,7 +321,7 @@ test("R16 a creation that is refused because another took the name meanwhile is 
 
 test("R16 a wrong database password is found before a cluster is made, by the plan too", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const provider = providerOf(sandbox, { password: "wrong" });
+  const provider = providerOf(sandbox, { password: Secret.of("wrong") });
   const target = { kind: "latest" } as const;
   const { declared, declare } = journal();
   const scratch = () => provider.beginScratch({ maker: MAKER, serverMajor: 8, declare });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Secret } from "../../src/core/secret.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import {
   asked,
@@ -87,7 +88,7 @@ test("R16 a new cluster that does not know its user yet is waited for, in words;
   assert.equal(notes.filter((note) => /to know its database user/.test(note)).length, 1);
 
   sandbox.faults.usersLate(0);
-  const strict = providerOf(sandbox, { timeouts: { loginMs: 1_500 }, password: "wrong" });
+  const strict = providerOf(sandbox, { timeouts: { loginMs: 1_500 }, password: Secret.of("wrong") });
   const refused = await failureOf(
     strict.history.branch({
       name: "lifeboat-copy",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Secret } from "../../src/core/secret.ts";
 import type { Work } from "../../src/ports/connection.ts";
 import { type AtlasProvider, asked, atlasSandbox, DAY_MS, failureOf, providerOf, RULES, write } from "../support/atlas-provider.ts";
 import { testMaker } from "../support/maker.ts";
@@ -57,9 +58,9 @@ test("R13 R14 everything that is off is turned on, in an order that Atlas takes,
 
 test("R13 with an API key (digest) the same is read and set as with a service account", async (t) => {
   const sandbox = await atlasSandbox(t, { pit: false });
-  const credentials = { [KEYS.publicKey]: sandbox.publicKey, [KEYS.privateKey]: sandbox.privateKey } as {
+  const credentials = { [KEYS.publicKey]: sandbox.publicKey, [KEYS.privateKey]: Secret.of(sandbox.privateKey) } as {
     publicKey: string;
-    privateKey: string;
+    privateKey: Secret;
   };
   const provider = providerOf(sandbox, { credentials });
   assert.deepEqual(await applyAll(provider), ["continuous backup", "history window"]);
@@ -129,7 +130,7 @@ test("R14 what somebody changes by hand is drift, named with what is and what is
 
 test("R14 a rule that Atlas cannot follow is named and blocked, and keeps no other from being applied", async (t) => {
   const sandbox = await atlasSandbox(t);
-  const rules = [...RULES, { name: "odd-{date}", cron: "0 6 * * 0#1", keepMs: 30 * DAY_MS }];
+  const rules = [...RULES, { name: "odd-{date}", cron: "0 6 * * 0#1", keepMs: 30 * DAY_MS, by: "provider" as const }];
   const provider = providerOf(sandbox, { desired: { rules } });
   await applyAll(provider);
   const { drift } = await provider.settings.read();

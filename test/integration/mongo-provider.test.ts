@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { isLifeboatError } from "../../src/core/errors.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { Scratch, ScratchRequest } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
 import { markProcess } from "../../src/process/marks.ts";
@@ -34,7 +35,7 @@ async function insertInto({ connection }: Scratch, database = "restored"): Promi
 
 test("R28 a throw-away server is declared before it is made, reached by nobody else, and gone at the end", needsProgram, async () => {
   await using program = await mongodDirectory();
-  const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
+  const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   assert.equal(provider.capabilities.scratch, true);
   assert.match(await provider.checkScratch(8), /throw-away MongoDB 8\.0\.4 server can be started/);
   const { declared, request: asked } = request();
@@ -62,7 +63,7 @@ test("R28 a throw-away server is declared before it is made, reached by nobody e
 
 test("R28 what a crash left of a throw-away server is ended and removed by its locator, on its own host only", needsProgram, async () => {
   await using program = await mongodDirectory();
-  const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
+  const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   const { request: asked } = request();
   const { resource } = await provider.beginScratch(asked);
   const { directory = "" } = resource.locator;
@@ -77,7 +78,7 @@ test("R28 what a crash left of a throw-away server is ended and removed by its l
 
 test("R28 somebody else's directory is never removed", needsProgram, async () => {
   await using program = await mongodDirectory();
-  const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
+  const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   const { maker, ...asked } = request().request;
   const { resource } = await provider.beginScratch({ ...asked, maker });
   try {
@@ -94,7 +95,7 @@ test("R28 a server that does not start is told with its own words, and nothing o
     "8.0.4",
     `echo '{"s":"E","msg":"Failed to unlink socket file","attr":{"error":"no room"}}'\nexit 48`,
   );
-  const provider = createMongodbProvider({ url: NOWHERE, tools: program.directory });
+  const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   const { declared, request: asked } = request();
   await assert.rejects(
     provider.beginScratch(asked),
@@ -108,10 +109,10 @@ test("R28 without a program, or with one older than the data, the next step is n
   const empty = join(old.directory, "empty");
   await mkdir(empty);
   const { declared, request: asked } = request(8);
-  const missing = createMongodbProvider({ url: NOWHERE, tools: empty });
+  const missing = createMongodbProvider({ url: Secret.of(NOWHERE), tools: empty });
   assert.equal(missing.capabilities.scratch, false);
   await assert.rejects(missing.beginScratch(asked), (error) => isLifeboatError(error, "TOOL_MISSING") && /scratch\.url/.test(error.hint));
-  const older = createMongodbProvider({ url: NOWHERE, tools: old.directory });
+  const older = createMongodbProvider({ url: Secret.of(NOWHERE), tools: old.directory });
   await assert.rejects(older.beginScratch(asked), (error) => isLifeboatError(error, "TOOL_TOO_OLD") && /6\.0\.1/.test(error.message));
   await assert.rejects(older.checkScratch(8), (error) => isLifeboatError(error, "TOOL_TOO_OLD"));
   assert.deepEqual(declared, []);
@@ -121,7 +122,7 @@ test("R28 on a named server, scratch is a database of the job's own, and nothing
   await using source = await beginMongoWorld();
   await using server = await beginMongoWorld();
   await server.db("precious").collection("a").insertOne({ a: 1 });
-  const provider = createMongodbProvider({ url: source.url("shop"), scratch: { url: server.url() } });
+  const provider = createMongodbProvider({ url: Secret.of(source.url("shop")), scratch: { url: Secret.of(server.url()) } });
   assert.match(await provider.checkScratch(8), /databases can be made on the scratch server/);
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch(asked);
@@ -130,7 +131,7 @@ test("R28 on a named server, scratch is a database of the job's own, and nothing
   await insertInto(scratch, name);
   const forged = { ...scratch.resource, locator: { ...scratch.resource.locator, database: "precious" } };
   await assert.rejects(provider.undo(forged, asked.maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  assert.equal(await createMongodbProvider({ url: source.url("shop") }).undo(scratch.resource, asked.maker), "elsewhere");
+  assert.equal(await createMongodbProvider({ url: Secret.of(source.url("shop")) }).undo(scratch.resource, asked.maker), "elsewhere");
   assert.equal(await provider.undo(scratch.resource, asked.maker), "removed");
   const { databases } = await server.client.db("admin").admin().listDatabases();
   const left = databases.map((each) => each.name);
@@ -141,7 +142,7 @@ test("R28 on a named server, scratch is a database of the job's own, and nothing
 test("R28 several databases need a scratch server that holds none, which is empty again afterwards", async () => {
   await using source = await beginMongoWorld();
   await using server = await beginMongoWorld();
-  const provider = createMongodbProvider({ url: source.url(), scratch: { url: server.url() } });
+  const provider = createMongodbProvider({ url: Secret.of(source.url()), scratch: { url: Secret.of(server.url()) } });
   const user = async () =>
     (await server.client.db("admin").admin().listDatabases()).databases
       .map(({ name }) => name)
@@ -177,7 +178,7 @@ test("R28 a scratch server that is the source itself is refused before anything 
     [source.url(), source.url()],
   ] as const) {
     const { declared, request: asked } = request();
-    const provider = createMongodbProvider({ url, scratch: { url: scratch } });
+    const provider = createMongodbProvider({ url: Secret.of(url), scratch: { url: Secret.of(scratch) } });
     await assert.rejects(provider.beginScratch(asked), (error) => isLifeboatError(error, "SOURCE_WRITE_REFUSED"));
     assert.deepEqual(declared, []);
   }
@@ -185,7 +186,10 @@ test("R28 a scratch server that is the source itself is refused before anything 
 
 test("R28 a source that is down does not keep a drill from its scratch server", async () => {
   await using server = await beginMongoWorld();
-  const provider = createMongodbProvider({ url: `${NOWHERE}?serverSelectionTimeoutMS=500`, scratch: { url: server.url() } });
+  const provider = createMongodbProvider({
+    url: Secret.of(`${NOWHERE}?serverSelectionTimeoutMS=500`),
+    scratch: { url: Secret.of(server.url()) },
+  });
   const scratch = await provider.beginScratch(request().request);
   await scratch.end();
 });
@@ -194,7 +198,7 @@ test("R28 a scratch server that does not say which process it is is told from th
   const anonymous = { anonymous: true, replicaSet: false } as const;
   await using source = await beginMongoWorld(anonymous);
   await using server = await beginMongoWorld(anonymous);
-  const provider = (scratch: string) => createMongodbProvider({ url: source.url("shop"), scratch: { url: scratch } });
+  const provider = (scratch: string) => createMongodbProvider({ url: Secret.of(source.url("shop")), scratch: { url: Secret.of(scratch) } });
   const refused = (error: unknown): boolean => isLifeboatError(error, "SOURCE_WRITE_REFUSED");
   await assert.rejects(provider(server.url()).checkScratch(8), refused, "of an empty source nothing is known");
   await source.db("shop").collection("users").insertOne({ n: 1 });

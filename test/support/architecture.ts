@@ -36,12 +36,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   notify: ADAPTER,
   cutover: ADAPTER,
   queue: ADAPTER,
-  config: ["core", "ports"],
+  config: ["core", "ports", "descriptors.ts"],
   sandbox: ["core", "ports", "process", "engines/postgres"],
-  "adapters.ts": EVERYTHING_BELOW,
-  "compose.ts": [...EVERYTHING_BELOW, "adapters.ts"],
+  "descriptors.ts": ["ports", "providers", "storage"],
+  compose: EVERYTHING_BELOW,
+  "compose.ts": [...EVERYTHING_BELOW, "compose"],
   "index.ts": [...EVERYTHING_BELOW, "compose.ts"],
-  cli: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
+  cli: ["descriptors.ts", "core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   server: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   web: [],
   "bin.ts": ["cli"],
@@ -52,6 +53,10 @@ const SIBLINGS: readonly string[] = ["engines", "providers", "storage", "notify"
 
 /** The package of the emulators. The published package does not contain it: what the command line needs of it, it loads when it is asked to. */
 const SANDBOX = "@lifeboat/sandbox";
+
+/** Where no provider and no storage is named. The demonstration and the sandbox are about two of them. */
+const NAMELESS = /^src\/(config|core|operations|cli|compose|compose\.ts)(?!\/(demo|sandbox|commands\/sandbox\.ts))/;
+const ADAPTERS = ["neon", "atlas", "s3"];
 
 /** Packages that core may use: pure, without clock or input. */
 const CORE_PACKAGES: readonly string[] = ["croner"];
@@ -86,7 +91,9 @@ export function violations(files: Files): string[] {
         if (specifier === SANDBOX && loadsAtOnce(node)) complain("the sandbox is loaded only when a command asks for it");
       }
       if (partOf(path) === "core") for (const wrong of impurities(node)) complain(`core must be pure: ${wrong}`);
-      if (path !== "src/compose.ts" && decidesByProvider(node)) complain("behaviour differs by capability, never by a provider's name");
+      if (decidesByProvider(node)) complain("behaviour differs by capability, never by a provider's name");
+      const name = NAMELESS.test(path) ? adapterNamed(node) : undefined;
+      if (name !== undefined) complain(`it names ${name}: what one provider or storage needs is in its own folder`);
     });
     graph.set(path, targets);
   }
@@ -186,6 +193,12 @@ function impurities(node: Node): string[] {
     default:
       return [];
   }
+}
+
+/** The provider or storage that an identifier, a property or a string is named after. */
+function adapterNamed(node: Node): string | undefined {
+  const text = node.type === "Identifier" ? node.name : node.type === "Literal" ? node.value : undefined;
+  return typeof text === "string" ? ADAPTERS.find((name) => new RegExp(`^${name}$|^${name}[-:/]`, "i").test(text)) : undefined;
 }
 
 /** `switch (source.provider)`, `provider === "neon"`. */

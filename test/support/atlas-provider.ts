@@ -5,11 +5,13 @@ import type { TestContext } from "node:test";
 import { MongoClient } from "mongodb";
 import { type AtlasSandbox, type AtlasSandboxOptions, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
 import { isLifeboatError, type LifeboatError } from "../../src/core/errors.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "../../src/ports/control.ts";
+import type { Desired, PointRule } from "../../src/ports/descriptor.ts";
 import type { Provider } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
-import type { AtlasDesired, AtlasOptions, AtlasRule } from "../../src/providers/atlas/options.ts";
+import type { AtlasOptions } from "../../src/providers/atlas/options.ts";
 import { createAtlasProvider } from "../../src/providers/atlas/provider.ts";
 
 export const DAY_MS = 86_400_000;
@@ -45,17 +47,17 @@ export async function atlasSandbox(t: TestContext, options: AtlasSandboxOptions 
   return sandbox;
 }
 
-type Overrides = Partial<Omit<AtlasOptions, "desired">> & { readonly desired?: Partial<AtlasDesired> };
+type Overrides = Partial<Omit<AtlasOptions, "desired">> & { readonly desired?: Partial<Desired> };
 
 /** The provider of the sandbox's first cluster, on the sandbox's clock. */
 export function providerOf(sandbox: AtlasSandbox, { desired, timeouts, ...rest }: Overrides = {}): AtlasProvider {
   return createAtlasProvider({
     groupId: sandbox.groupId,
     cluster: sandbox.cluster,
-    credentials: { clientId: sandbox.clientId, clientSecret: sandbox.clientSecret },
+    credentials: { clientId: sandbox.clientId, clientSecret: Secret.of(sandbox.clientSecret) },
     apiHost: sandbox.apiHost,
     user: sandbox.user,
-    password: sandbox.password,
+    password: Secret.of(sandbox.password),
     clock: { now: () => sandbox.now(), monotonicMs: () => performance.now(), randomBytes },
     ...rest,
     timeouts: { ...HASTE, ...timeouts },
@@ -64,10 +66,10 @@ export function providerOf(sandbox: AtlasSandbox, { desired, timeouts, ...rest }
 }
 
 /** What a team does by hand today (R14): daily for 30 days, weekly for 12 weeks, monthly for 12 months. */
-export const RULES: readonly AtlasRule[] = [
-  { name: "backup-{date}", cron: "0 0 * * *", keepMs: 30 * DAY_MS },
-  { name: "weekly-{date}", cron: "0 0 * * 0", keepMs: 84 * DAY_MS },
-  { name: "monthly-{month}", cron: "0 0 1 * *", keepMs: 365 * DAY_MS },
+export const RULES: readonly PointRule[] = [
+  { name: "backup-{date}", cron: "0 0 * * *", keepMs: 30 * DAY_MS, by: "provider" },
+  { name: "weekly-{date}", cron: "0 0 * * 0", keepMs: 84 * DAY_MS, by: "provider" },
+  { name: "monthly-{month}", cron: "0 0 1 * *", keepMs: 365 * DAY_MS, by: "provider" },
 ];
 
 /** A journal of nothing but a list. */

@@ -1,10 +1,12 @@
 // A provider over the Neon sandbox, impatient enough for tests.
 import { randomBytes } from "node:crypto";
 import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { HistoryControl, SettingsControl, SnapshotControl } from "../../src/ports/control.ts";
+import type { Desired } from "../../src/ports/descriptor.ts";
 import type { Provider } from "../../src/ports/provider.ts";
 import type { Resource } from "../../src/ports/resource.ts";
-import type { NeonDesired, NeonOptions } from "../../src/providers/neon/options.ts";
+import type { NeonOptions } from "../../src/providers/neon/options.ts";
 import { createNeonProvider } from "../../src/providers/neon/provider.ts";
 
 export const DAY_MS = 86_400_000;
@@ -17,13 +19,13 @@ export type NeonProvider = Provider & {
   readonly history: HistoryControl & Required<Pick<HistoryControl, "promote">>;
 };
 
-type Overrides = Partial<Omit<NeonOptions, "desired">> & { readonly desired?: Partial<NeonDesired> };
+type Overrides = Partial<Omit<NeonOptions, "desired">> & { readonly desired?: Partial<Desired> };
 
 /** The provider of the sandbox's project, on the sandbox's clock. */
 export function providerOf(sandbox: NeonSandbox, { desired, timeouts, ...rest }: Overrides = {}): NeonProvider {
   return createNeonProvider({
     projectId: sandbox.projectId,
-    apiKey: sandbox.apiKey,
+    apiKey: Secret.of(sandbox.apiKey),
     apiHost: sandbox.apiHost,
     branch: sandbox.branch,
     clock: { now: () => sandbox.now(), monotonicMs: () => performance.now(), randomBytes },

@@ -1,7 +1,8 @@
 // docs/configuration.md, from the option tables.
 
-import { root } from "../../src/config/tables/root.ts";
+import { rootOf } from "../../src/config/tables/root.ts";
 import type { Option, OptionTable, Section, Shape } from "../../src/core/option.ts";
+import { DESCRIPTORS } from "../../src/descriptors.ts";
 import { GENERATED, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Configuration
@@ -31,22 +32,34 @@ Durations are whole numbers with a unit: \`30s\`, \`15m\`, \`12h\`, \`7d\`, \`2w
 as \`1h30m\`. Schedules are cron's five fields, in UTC.
 `;
 
-export function configurationPage(): string {
+export function configurationPage(descriptors = DESCRIPTORS): string {
   const parts = [INTRODUCTION];
-  describe("", root, undefined, parts);
+  describe("", "", rootOf(descriptors), undefined, parts);
   return `${parts.join("\n").trimEnd()}\n`;
 }
 
-function describe(path: string, shape: Shape, option: Option | undefined, parts: string[]): void {
+/** `when`: the choice that the options depend on. */
+function describe(path: string, when: string, shape: Shape, option: Option | undefined, parts: string[]): void {
   const section = sectionOf(shape);
   if (section === undefined) return;
   const name = path + placeholder(shape);
+  const own = Object.assign({}, section.table, ...(section.groups ?? []).map((group) => group.table)) as OptionTable;
   parts.push(
-    `## ${name === "" ? "Options" : `\`${name}\``}\n`,
+    `## ${name === "" ? "Options" : `\`${name}\``}${when}\n`,
     ...(option === undefined ? [] : [`${option.help}\n`]),
-    `${optionsOf(section.table)}\n`,
+    `${optionsOf(own)}\n`,
   );
-  for (const [key, inner] of Object.entries(section.table)) describe(`${name === "" ? "" : `${name}.`}${key}`, inner.type, inner, parts);
+  const inside = (table: OptionTable, depending: string): void => {
+    for (const [key, inner] of Object.entries(table))
+      describe(`${name === "" ? "" : `${name}.`}${key}`, depending, inner.type, inner, parts);
+  };
+  inside(own, when);
+  for (const [chosen, { groups }] of Object.entries(section.choice?.between ?? {})) {
+    const depending = ` with ${section.choice?.word} \`${chosen}\``;
+    const table = Object.assign({}, ...groups.map((group) => group.table)) as OptionTable;
+    parts.push(`## \`${name}\`${depending}\n`, `${optionsOf(table)}\n`);
+    inside(table, depending);
+  }
 }
 
 function sectionOf(shape: Shape): Section | undefined {
@@ -71,11 +84,7 @@ function optionsOf(options: OptionTable): string {
 }
 
 function variables({ env }: Option): string {
-  if (env === undefined) return "";
-  if (typeof env === "string") return `environment \`${env}\``;
-  return `environment ${Object.entries(env.names)
-    .map(([word, name]) => `\`${name}\` (${word})`)
-    .join(", ")}`;
+  return env === undefined ? "" : `environment \`${env}\``;
 }
 
 function defaultOf(option: Option): string {

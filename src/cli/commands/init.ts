@@ -2,26 +2,32 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { assertAddress, openStorage, trustIn } from "../../compose.ts";
+import { openStorage, trustIn } from "../../compose.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { validateName } from "../../core/names.ts";
 import { listOf } from "../../core/option.ts";
 import { oneOf, text } from "../../core/option-types.ts";
+import { DESCRIPTORS } from "../../descriptors.ts";
 import { JobProgress } from "../../operations/jobs/events.ts";
+import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 import { createRepository } from "../../repository/open.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { makeIdentityFile, makeWriterFile, nameWriter, pathFrom, recipientsOfFile, writerOfFile } from "../key-files.ts";
 import { renderFacts } from "../render/table.ts";
-import { guessProvider, INIT_PROVIDERS, type InitProvider, isByUrl, nextOf, sourceYaml } from "./init-source.ts";
+import { guessProvider, sourceYaml } from "./init-source.ts";
+
+const { providers, storages } = DESCRIPTORS;
+const named = (which: readonly ProviderDescriptor[]): string => which.map(({ name }) => name).join(" or ");
+const PLACES = `a folder, ${storages.map(({ example }) => example).join(", ")}`;
 
 const options = {
-  repository: { type: text, value: "URL|PATH", help: "Where backups will lie: a folder, or s3://bucket/prefix." },
+  repository: { type: text, value: "URL|PATH", help: `Where backups will be stored: ${PLACES}.` },
   source: { type: text, value: "NAME", help: "Name of the first source.", example: "shop" },
   provider: {
-    type: oneOf(INIT_PROVIDERS),
+    type: oneOf(providers.map(({ name }) => name)),
     value: "NAME",
-    help: "Who runs it. Default: what the variable's connection string says (postgres:// or mongodb://), else atlas or neon where their variables are set.",
+    help: `Who runs it. Default: what the variable's connection string says, else ${named(providers.filter(({ managed }) => managed))} where their variables are set.`,
   },
   urlVariable: {
     type: text,
@@ -52,7 +58,7 @@ export const initCommand = defineCommand({
   examples: [
     "lifeboat init",
     "lifeboat init --repository /var/lib/lifeboat --source shop --url-variable DATABASE_URL",
-    "lifeboat init --repository s3://acme-backups --source sessions --provider atlas",
+    `lifeboat init --repository ${storages.at(-1)?.example} --source sessions --provider ${providers.at(-1)?.name}`,
   ],
   async run(call) {
     const made = existsSync(call.configFile) ? undefined : await writeConfiguration(call as unknown as Context);
@@ -98,7 +104,7 @@ export const initCommand = defineCommand({
           "Whoever has it can open every backup; without it nobody can, you included.",
         );
       }
-      if (made) lines.push("", paint.dim(`next: ${nextOf(made.provider, made.variable)}   then: lifeboat check`));
+      if (made) lines.push("", paint.dim(`next: ${made.provider.init.next(made.variable)}   then: lifeboat check`));
       return lines.join("\n");
     });
     return EXIT.done;
@@ -125,7 +131,7 @@ interface Made {
   readonly identityMade: boolean;
   readonly writerFile: string;
   readonly variable: string;
-  readonly provider: InitProvider;
+  readonly provider: ProviderDescriptor;
 }
 
 async function writeConfiguration(call: Context): Promise<Made> {
@@ -133,24 +139,30 @@ async function writeConfiguration(call: Context): Promise<Made> {
   const place =
     given.repository ??
     (await ask.text({
-      message: "Where shall backups lie? (a folder, or s3://bucket/prefix)",
+      message: `Where should backups be stored? (${PLACES})`,
       flag: "--repository URL|PATH",
       initial: "./backups",
     }));
   const source = given.source ?? (await ask.text({ message: "What is the first source called?", flag: "--source NAME", initial: "shop" }));
   validateName(source); // before anything is written
-  const likely = given.provider ?? guessProvider(call.env, given.urlVariable ?? "DATABASE_URL");
+  const providerFor = (variable: string): ProviderDescriptor => {
+    const chosen = providers.find(({ name }) => name === given.provider) ?? guessProvider(providers, call.env, variable);
+    if (chosen === undefined) throw new LifeboatError("USAGE", "there are no providers");
+    return chosen;
+  };
+  const likely = providerFor(given.urlVariable ?? "DATABASE_URL");
   const variable =
     given.urlVariable ??
-    (ask.possible && isByUrl(likely)
+    (ask.possible && likely.init.byUrl
       ? await ask.text({
           message: "Which environment variable holds its connection string?",
           flag: "--url-variable NAME",
           initial: "DATABASE_URL",
         })
       : "DATABASE_URL");
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) throw new LifeboatError("USAGE", `${variable} is no name of an environment variable`);
-  const provider = given.provider ?? guessProvider(call.env, variable);
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable))
+    throw new LifeboatError("USAGE", `${variable} is not the name of an environment variable`);
+  const provider = providerFor(variable);
   await refuseBadAddress(provider, variable, call.env[variable]);
   const identityFile =
     given.recipients === undefined
@@ -178,14 +190,14 @@ async function writeConfiguration(call: Context): Promise<Made> {
 }
 
 /** Before anything is written. The message holds nothing of the address, which may hold a password. */
-async function refuseBadAddress(provider: InitProvider, variable: string, url: string | undefined): Promise<void> {
-  if (url === undefined || url === "" || !isByUrl(provider)) return;
+async function refuseBadAddress({ engine, init }: ProviderDescriptor, variable: string, url: string | undefined): Promise<void> {
+  if (url === undefined || url === "" || !init.byUrl) return;
   try {
-    await assertAddress(provider, url);
+    await engine.readAddress(url);
   } catch (error) {
     if (!isLifeboatError(error, "CONFIG_INVALID")) throw error;
     throw new LifeboatError("CONFIG_INVALID", `the variable ${variable} does not hold an address: ${error.message}`, {
-      hint: `${nextOf(provider, variable)}; or name another variable with --url-variable`,
+      hint: `${init.next(variable)}; or name another variable with --url-variable`,
     });
   }
 }

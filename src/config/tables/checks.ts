@@ -1,7 +1,6 @@
 // Options of one entry of a source's `checks`: a question asked of the restored database.
 import { section } from "../../core/option.ts";
-import { always, integer, text } from "../../core/option-types.ts";
-import { duration, pipeline } from "../types-time.ts";
+import { always, duration, integer, pipeline, text } from "../../core/option-types.ts";
 
 export const check = section(
   {

@@ -1,7 +1,6 @@
 // Options of one policy: when sources are backed up, and how long backups are kept.
 import { listOf, section } from "../../core/option.ts";
-import { flag, oneOf, text } from "../../core/option-types.ts";
-import { cron, duration, keep, namePattern } from "../types-time.ts";
+import { cron, duration, flag, keep, namePattern, oneOf, text } from "../../core/option-types.ts";
 
 export const tier = section({
   tier: { type: text, required: true, help: "Name of the tier.", example: "daily" },
@@ -17,7 +16,7 @@ export const snapshot = section({
   keep: { type: keep, required: true, help: "How long one is kept.", example: "30d" },
   by: {
     type: oneOf(["branch", "snapshot", "provider"]),
-    help: "Made by us as a branch, made by us as a snapshot of the provider's own, or made by the provider's own schedule, which `apply` sets. Default: `branch` at Neon, `provider` at Atlas.",
+    help: "Made by us as a branch, made by us as a snapshot of the provider's own, or made by the provider's own schedule, which `apply` sets. Default: what the provider does best.",
   },
 });
 
@@ -33,10 +32,10 @@ export const policy = section({
     help: "When base backups of a PostgreSQL that you host yourself are due, in UTC, where `window` is set. Default: every Sunday at 03:00; the first one at once.",
     example: '"0 3 * * 0"',
   },
-  protect: { type: flag, help: "Keep the production branch protected; at Atlas, the cluster against being terminated." },
+  protect: { type: flag, help: "Keep the production branch protected, or the cluster from being terminated." },
   encryptionProvider: {
     type: oneOf(["aws", "azure", "gcp"]),
-    help: "Who keeps the key of the data at rest, where the provider lets one choose (Atlas).",
+    help: "Who keeps the key of the data at rest, where the provider lets you choose.",
     example: "aws",
   },
   snapshots: { type: listOf(snapshot), default: [], help: "Points that the provider holds, made on a schedule." },
@@ -46,7 +45,7 @@ export const policy = section({
       keep: { type: keep, default: "7d", help: "How long one is kept after its deployment succeeded; one that failed keeps its snapshot." },
       by: {
         type: oneOf(["branch", "snapshot"]),
-        help: "As a branch, or as a snapshot of the provider's own. Default: `branch` at Neon, `snapshot` at Atlas.",
+        help: "As a branch where the provider has them, or as a snapshot of the provider's own. Default: a branch where it has them.",
       },
     }),
     default: {},
@@ -56,7 +55,7 @@ export const policy = section({
   keepManual: {
     type: keep,
     default: "forever",
-    help: "How long backups made by hand are kept. Atlas keeps no snapshot `forever`: there it becomes ten years, and the command says so.",
+    help: "How long backups made by hand are kept. A provider that keeps no snapshot `forever` keeps it ten years, and the command says so.",
     example: "90d",
   },
 });

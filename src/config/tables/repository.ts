@@ -1,9 +1,27 @@
-// Options of `repository`: where backups lie and who can open them.
-import { listOf, section } from "../../core/option.ts";
-import { flag, oneOf, path, text } from "../../core/option-types.ts";
-import { duration, publicKey, recipient, repositoryUrl } from "../types-time.ts";
+// Options of `repository`: where backups are stored and who can open them.
+import { listOf, Mismatch, section, type Type, type Values } from "../../core/option.ts";
+import { duration, path, text, written } from "../../core/option-types.ts";
+import type { StorageDescriptor } from "../../ports/descriptor.ts";
 
-export const encryption = section(
+/** An age recipient. */
+const recipient = written("age recipient", { pattern: "^age1[02-9ac-hj-np-z]{58}$" }, (raw) => {
+  if (/^AGE-SECRET-KEY/i.test(raw))
+    throw new Mismatch("must be a recipient (age1…), never the identity itself: put that in a file and name it with identityFile");
+  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(raw))
+    throw new Mismatch("must be an age recipient: age1 and 58 more characters (`lifeboat key show` prints it)");
+  return raw;
+});
+
+/** An Ed25519 public key: base64 of its SPKI form, which begins alike for every key of this kind. */
+const publicKey = written("public key", { pattern: "^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$" }, (raw) => {
+  if (/PRIVATE KEY/.test(raw))
+    throw new Mismatch("must be a public key, never the private one: put that in a file and name it with keyFile");
+  if (!/^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$/.test(raw))
+    throw new Mismatch("must be an Ed25519 public key: MCowBQYDK2VwAyEA and 44 more characters (`lifeboat key show` prints it)");
+  return raw;
+});
+
+const encryption = section(
   {
     recipients: {
       type: listOf(recipient),
@@ -13,6 +31,7 @@ export const encryption = section(
     },
     identityFile: {
       type: path,
+      late: true,
       env: "LIFEBOAT_IDENTITY_FILE",
       help: "File with the identity that opens backups. Needed to restore, verify and drill; a machine that only backs up does without.",
       example: "/etc/lifeboat/identity.txt",
@@ -22,18 +41,19 @@ export const encryption = section(
       secret: true,
       help: "Passphrase instead of keys. Whoever can make backups can then open them too.",
     },
-    passphraseFile: { type: path, help: "File with the passphrase, mode 0600." },
+    passphraseFile: { type: path, late: true, help: "File with the passphrase, mode 0600." },
   },
-  (written) => {
-    const passphrases = ["passphrase", "passphraseFile"].filter((key) => written[key] !== undefined);
+  (values) => {
+    const passphrases = ["passphrase", "passphraseFile"].filter((key) => values[key] !== undefined);
     if (passphrases.length > 1) return "passphrase and passphraseFile are two answers to one question: keep one";
-    const recipients = Array.isArray(written.recipients) && written.recipients.length > 0;
+    const recipients = Array.isArray(values.recipients) && values.recipients.length > 0;
     if (recipients && passphrases.length > 0) return "recipients and a passphrase exclude each other: age allows one or the other";
+    if (!recipients && passphrases.length === 0) return "nothing could open a backup: give recipients (`lifeboat key new` makes one)";
     return undefined;
   },
 );
 
-export const signing = section(
+const signing = section(
   {
     keyFile: {
       type: path,
@@ -54,62 +74,64 @@ export const signing = section(
       example: "[MCowBQYDK2VwAyEA…]",
     },
   },
-  (written) =>
-    written.key !== undefined && written.keyFile !== undefined ? "key and keyFile are two answers to one question: keep one" : undefined,
+  ({ key, keyFile }) =>
+    key !== undefined && keyFile !== undefined ? "key and keyFile are two answers to one question: keep one" : undefined,
 );
 
-export const storage = section(
-  {
-    class: { type: text, help: "Storage class of backups whose tier names none.", example: "STANDARD_IA" },
-    serverSideEncryption: { type: oneOf(["AES256", "aws:kms"]), help: "Encryption by the storage itself, on top of the seal." },
-    kmsKeyId: { type: text, help: "Key for `aws:kms`; without it, the bucket's own." },
-    objectLock: {
-      type: duration,
-      as: "objectLockMs",
-      help: "Nobody can delete or replace a backup before this long has passed. The bucket must have object lock on; a folder cannot lock.",
-      example: "30d",
-    },
-    objectLockMode: {
-      type: oneOf(["COMPLIANCE", "GOVERNANCE"]),
-      default: "COMPLIANCE",
-      help: "Who can lift such a lock: nobody at all, or who has the bucket's permission to bypass it.",
-    },
-    region: { type: text, env: "AWS_REGION", help: "Region of the bucket, where the address does not say it.", example: "eu-central-1" },
-    endpoint: {
-      type: text,
-      env: "AWS_ENDPOINT_URL_S3",
-      help: "Address of an S3 service other than Amazon's.",
-      example: "https://s3.example.com",
-    },
-    pathStyle: { type: flag, help: "Put the bucket into the path instead of the host name; on by itself when `endpoint` is set." },
-    accessKeyId: {
-      type: text,
-      env: "AWS_ACCESS_KEY_ID",
-      secret: true,
-      help: "Access key; without it, the usual places of the AWS SDK are asked.",
-    },
-    secretAccessKey: { type: text, env: "AWS_SECRET_ACCESS_KEY", secret: true, help: "The key's secret half." },
-    sessionToken: { type: text, env: "AWS_SESSION_TOKEN", secret: true, help: "Token of a temporary key." },
+const common = {
+  class: { type: text, help: "Storage class of backups whose tier names none.", example: "STANDARD_IA" },
+  objectLock: {
+    type: duration,
+    as: "objectLockMs",
+    help: "How long a backup can be neither deleted nor replaced. The bucket must have object lock on; a folder cannot lock.",
+    example: "30d",
   },
-  (written) =>
-    written.kmsKeyId !== undefined && written.serverSideEncryption !== "aws:kms"
-      ? "kmsKeyId needs serverSideEncryption: aws:kms"
-      : undefined,
-);
+} as const;
 
-export const repository = section({
-  url: {
-    type: repositoryUrl,
-    required: true,
-    env: "LIFEBOAT_REPOSITORY",
-    help: "Place of the repository: a folder, or a bucket with an optional prefix. An address of a bucket can say `region`, `endpoint`, `pathStyle`, `sse`, `kmsKeyId` and `objectLock` (the mode) itself, as `?region=eu-central-1&sse=AES256`; that goes before `storage`.",
-    example: "file:///var/lib/lifeboat",
-  },
+type Common = Values<typeof common>;
+/** With the options of the storage that the address names. */
+export type StorageValues = Common & Readonly<Record<string, unknown>>;
+
+const table = {
   encryption: { type: encryption, default: {}, help: "Who can open the backups." },
   signing: {
     type: signing,
     default: {},
-    help: "Who may have written what lies in the storage. What no trusted key has signed is never green and never restored by itself.",
+    help: "Whose signatures count. What no trusted key has signed is never green and never restored by itself.",
   },
-  storage: { type: storage, default: {}, help: "How the storage keeps them." },
-});
+} as const;
+
+export type RepositoryValues = Values<typeof table> & { readonly url: string; readonly storage: StorageValues };
+
+/** The address, and the options of the storage that it names. */
+export function repositoryOf(storages: readonly StorageDescriptor[]): Type<RepositoryValues> {
+  const begins = storages.map(({ scheme }) => `${scheme}://`);
+  const storageOf = (address: string | undefined) => storages.find(({ scheme }) => address?.startsWith(`${scheme}://`));
+  const address = written("storage address", { examples: storages.map(({ example }) => example) }, (given, absolute) => {
+    const storage = storageOf(given);
+    if (storage === undefined || begins.includes(given)) throw new Mismatch(`must be an address that starts with ${begins.join(" or ")}`);
+    return storage.absolute?.(given, absolute) ?? given;
+  });
+  const between = storages.map(({ scheme, options, parameters = {}, rule }) => {
+    const names = Object.keys(parameters);
+    const said =
+      names.length === 0 ? "" : ` The address can say ${names.map((name) => `\`${name}\``).join(", ")} itself, and has precedence.`;
+    const storage = { type: section({ ...common, ...options }, rule), default: {}, help: `How the storage keeps them.${said}` };
+    return [scheme, { groups: [{ table: { storage } }] }] as const;
+  });
+  return {
+    shape: "section",
+    word: "section",
+    table: {
+      url: {
+        type: address,
+        required: true,
+        env: "LIFEBOAT_REPOSITORY",
+        help: "Address of the repository.",
+        example: storages[0]?.example ?? "",
+      },
+      ...table,
+    },
+    choice: { word: "storage", of: (text) => storageOf(text("url"))?.scheme, between: Object.fromEntries(between) },
+  };
+}

@@ -1,7 +1,8 @@
 // Options of `drills`, `tools` and `scratch`.
-import { listOf, section } from "../../core/option.ts";
-import { oneOf, path, text } from "../../core/option-types.ts";
-import { cron, namePattern } from "../types-time.ts";
+import { listOf, section, type Type, type Values } from "../../core/option.ts";
+import { cron, namePattern, oneOf, path, text } from "../../core/option-types.ts";
+import type { Late } from "../../core/secret.ts";
+import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 
 export const drill = section({
   sources: { type: listOf(text), required: true, help: "Sources that this drill restores.", example: "[shop]" },
@@ -14,19 +15,7 @@ export const drill = section({
   name: { type: namePattern, help: "Name pattern of its runs.", example: '"drill-{month}"' },
 });
 
-export const tools = section({
-  postgres: {
-    type: path,
-    env: "LIFEBOAT_POSTGRES_BIN",
-    help: "Folder with pg_dump, pg_restore and psql; without it, the usual places are searched for the right version.",
-    example: "/usr/lib/postgresql/17/bin",
-  },
-  mongodb: {
-    type: path,
-    env: "LIFEBOAT_MONGODB_BIN",
-    help: "Folder with mongod, which drills of MongoDB restore into where no scratch server is named; without it, the PATH is searched. Nothing else of MongoDB's is needed.",
-    example: "/opt/mongodb/bin",
-  },
+const folders = {
   spoolDirectory: {
     type: path,
     env: "LIFEBOAT_SPOOL",
@@ -39,16 +28,26 @@ export const tools = section({
     help: "Folder for caches, which can be deleted at any moment, and for log that `archive` received and did not store yet (`archive-…`), which must not. Default: `$XDG_CACHE_HOME/lifeboat` (`~/.cache/lifeboat`) for the first, `$XDG_STATE_HOME/lifeboat` (`~/.local/state/lifeboat`) for the second.",
     example: "/var/cache/lifeboat",
   },
-});
+} as const;
+
+/** `programs`: of engines, by their names. */
+export type ToolValues = Values<typeof folders> & { readonly programs: Readonly<Record<string, Late<string> | undefined>> };
+
+export function toolsOf(providers: readonly ProviderDescriptor[]): Type<ToolValues> {
+  const programs = Object.fromEntries(providers.map(({ engine }) => [engine.name, { ...engine.tools, late: true } as const]));
+  return { shape: "section", word: "section", table: folders, groups: [{ table: programs, as: "programs" }] };
+}
 
 export const scratch = section({
   directory: {
     type: path,
+    late: true,
     help: "Folder in which throw-away servers are made. Default: the system's temporary folder.",
     example: "/var/tmp",
   },
   user: {
     type: text,
+    late: true,
     help: "User that runs them when Lifeboat itself runs as root, which PostgreSQL refuses. Default: `postgres`, or `mongodb`.",
     example: "postgres",
   },

@@ -30,6 +30,7 @@ const job = z.strictObject({
 export const jobs = operation({
   name: "jobs",
   access: "look",
+  storedOnly: () => true,
   request: z.strictObject({
     source: z.optional(sourceName),
     failed: z.optional(about(z.boolean(), "Only those that failed, or whose process died.")),

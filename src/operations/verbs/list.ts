@@ -28,6 +28,7 @@ const flaw = z.strictObject({ source: orNull(sourceName), code: z.string(), mess
 export const list = operation({
   name: "list",
   access: "look",
+  storedOnly: () => true,
   request: z.strictObject({
     source: z.optional(about(sourceName, "Default: all.")),
     limit: z.optional(about(z.number().check(z.int(), z.minimum(1)), "Only the newest of each source, so many.")),

@@ -25,6 +25,7 @@ const contents = z.strictObject({
 export const show = operation({
   name: "show",
   access: "look",
+  storedOnly: ({ contents }) => contents !== true,
   request: z.strictObject({
     point: pointName,
     contents: z.optional(about(z.boolean(), "List what is inside, too; needs the identity.")),

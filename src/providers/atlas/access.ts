@@ -36,7 +36,7 @@ export function connectionOf({ options }: Account, cluster: AtlasCluster): Conne
   return connectionFromParts({
     ...parts,
     ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
+    ...(password === undefined ? {} : { password: password.read() }),
     ...(database === undefined ? {} : { database }),
   });
 }

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { testMaker } from "../../../test/support/maker.ts";
 import { isLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
 import type { Provider } from "../../ports/provider.ts";
-import { ACCOUNT, type Answer, clusterBody, failure, GROUP, HASTE, realClock, type Seen, serve } from "./api/testing.ts";
+import { ACCOUNT_AUTH, type Answer, clusterBody, failure, GROUP, HASTE, realClock, type Seen, serve } from "./api/testing.ts";
 import type { AtlasOptions } from "./options.ts";
 import { createAtlasProvider } from "./provider.ts";
 
@@ -21,10 +22,10 @@ async function providerOf(
   const provider: Provider = createAtlasProvider({
     groupId: GROUP,
     cluster: "shop",
-    credentials: ACCOUNT,
+    credentials: ACCOUNT_AUTH,
     apiHost: service.host,
     user: "app user",
-    password: PASSWORD,
+    password: Secret.of(PASSWORD),
     desired: { protect: false, rules: [] },
     clock: realClock,
     timeouts: HASTE,
@@ -131,12 +132,12 @@ test("what cannot be right is refused before anything is asked", async () => {
   const options: AtlasOptions = {
     groupId: GROUP,
     cluster: "shop",
-    credentials: ACCOUNT,
+    credentials: ACCOUNT_AUTH,
     desired: { protect: false, rules: [] },
     clock: realClock,
   };
   const invalid = (error: unknown): boolean => isLifeboatError(error, "CONFIG_INVALID");
   assert.throws(() => createAtlasProvider({ ...options, groupId: "x" }), invalid);
   assert.throws(() => createAtlasProvider({ ...options, cluster: "" }), invalid);
-  await assert.rejects(createAtlasProvider({ ...options, scratch: { url: "postgres://x" } }).checkScratch(8), invalid);
+  await assert.rejects(createAtlasProvider({ ...options, scratch: { url: Secret.of("postgres://x") } }).checkScratch(8), invalid);
 });

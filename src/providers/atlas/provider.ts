@@ -12,7 +12,7 @@ import { scratchPlace } from "./scratch.ts";
 import { settingsControl } from "./settings/settings.ts";
 import { snapshotControl } from "./snapshots.ts";
 
-/** CONFIG_INVALID when project, cluster, credentials or an address cannot be right. Asks nothing of Atlas yet. */
+/** CONFIG_INVALID when project, cluster or an address cannot be right. Asks nothing of Atlas and reads no secret yet. */
 export function createAtlasProvider(options: AtlasOptions): Provider {
   const { groupId, cluster, credentials: auth, apiHost, clock } = options;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9-]*$/.test(cluster)) {
@@ -21,7 +21,7 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const account: Account = {
     options,
-    api: openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets: () => passwordOf(options) }),
+    api: openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets: () => [options.password?.known() ?? ""] }),
     clock,
     timeouts,
   };
@@ -41,13 +41,4 @@ export function createAtlasProvider(options: AtlasOptions): Provider {
         ? await undoCluster(account, resource.locator, maker, work)
         : await scratch.undo(resource, maker, work),
   };
-}
-
-/** Of the database user. One that cannot be read here cannot be in a text either. */
-function passwordOf(options: AtlasOptions): readonly string[] {
-  try {
-    return options.password === undefined ? [] : [options.password];
-  } catch {
-    return [];
-  }
 }

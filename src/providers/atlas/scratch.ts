@@ -20,7 +20,7 @@ export interface ScratchPlace {
 export function scratchPlace(account: Account): ScratchPlace {
   const { options } = account;
   const scratchUrl = (): string | undefined => {
-    const url = options.scratch?.url;
+    const url = options.scratch?.url?.read();
     if (url !== undefined) connectionFromUrl(url); // CONFIG_INVALID, before anything is asked
     return url;
   };

@@ -3,11 +3,11 @@ import { LifeboatError } from "../../core/errors.ts";
 import { parseName } from "../../core/names.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { ProviderSnapshot, SnapshotControl } from "../../ports/control.ts";
+import type { PointRule } from "../../ports/descriptor.ts";
 import { type Account, requireDedicated, sourceCluster } from "./account.ts";
 import { sleep } from "./api/timeouts.ts";
 import type { AtlasCluster, AtlasCompliance, AtlasSnapshot } from "./api/types.ts";
 import { exportSnapshot } from "./export.ts";
-import type { AtlasRule } from "./options.ts";
 import { rulesServed } from "./settings/served.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
@@ -173,7 +173,7 @@ export function retentionOf(
   return Math.max(1, days ?? COMPLIANT_DAYS, compliance.onDemandDays ?? 0);
 }
 
-const ruleOf = (name: string, rules: readonly AtlasRule[]): AtlasRule | undefined =>
+const ruleOf = (name: string, rules: readonly PointRule[]): PointRule | undefined =>
   rules.find((rule) => rule.by === "snapshot" && parseName(rule.name, name) !== undefined);
 
 /** What our names look like; somebody else's words stay a description. */

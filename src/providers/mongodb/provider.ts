@@ -6,29 +6,32 @@ import type { MongodbProviderOptions } from "./options.ts";
 import { findMongod } from "./server/find.ts";
 import { beginScratchServer, checkScratchProgram, MONGOD_KIND, undoScratchServer } from "./server/scratch.ts";
 
-/** CONFIG_INVALID when an address cannot be read. Connects to nothing yet. */
+/** Connects to nothing and reads no secret yet: an address that cannot be read is CONFIG_INVALID when it is first needed. */
 export function createMongodbProvider(options: MongodbProviderOptions): Provider {
-  const connection = connectionFromUrl(options.url);
-  const source = { connection, several: databaseOf(connection) === undefined };
-  const scratchUrl = (): string | undefined => options.scratch?.url;
+  const connection = async () => connectionFromUrl(options.url.read());
+  const source = async () => {
+    const found = await connection();
+    return { connection: found, several: databaseOf(found) === undefined };
+  };
+  const scratchUrl = (): string | undefined => options.scratch?.url?.read();
   return {
     name: "mongodb",
     capabilities: {
       get scratch() {
-        return scratchUrl() !== undefined || findMongod(options.tools) !== undefined;
+        return options.scratch?.url !== undefined || findMongod(options.tools) !== undefined;
       },
       physical: false,
     },
-    connection: async () => connection,
+    connection,
     async checkScratch(serverMajor, work) {
       const url = scratchUrl();
       return url === undefined
         ? await checkScratchProgram(options, serverMajor, work)
-        : await checkScratchServer(url, source, serverMajor, work);
+        : await checkScratchServer(url, await source(), serverMajor, work);
     },
     async beginScratch(request) {
       const url = scratchUrl();
-      return url === undefined ? await beginScratchServer(options, request) : await beginScratchOnServer(url, source, request);
+      return url === undefined ? await beginScratchServer(options, request) : await beginScratchOnServer(url, await source(), request);
     },
     async undo({ kind, locator }, maker, work) {
       if (kind === SERVER_KIND) return await undoScratchOnServer(scratchUrl(), locator, maker, work);

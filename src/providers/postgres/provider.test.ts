@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { testMaker } from "../../../test/support/maker.ts";
 import { freshDatabase, query, sharedCluster, skipWithoutPostgres } from "../../../test/support/postgres.ts";
 import { isLifeboatError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { Resource } from "../../ports/resource.ts";
 import { createPostgresProvider } from "./provider.ts";
@@ -31,7 +32,7 @@ const databases = async (): Promise<unknown[]> => {
 };
 
 test("a scratch cluster is declared before it is made, empty, described, and gone at the end", needsServer, async () => {
-  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d" });
+  const provider = createPostgresProvider({ url: Secret.of("postgres://u@127.0.0.1:1/d") });
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch({
     ...asked,
@@ -54,12 +55,12 @@ test("without a server that is new enough, the package to install is named and n
   const empty = mkdtempSync(join(tmpdir(), "lifeboat-none-"));
   t.after(() => rmSync(empty, { recursive: true }));
   const { declared, request: asked } = request(15);
-  const missing = createPostgresProvider({ url: "postgres://u@h/d", tools: empty });
+  const missing = createPostgresProvider({ url: Secret.of("postgres://u@h/d"), tools: empty });
   await assert.rejects(
     missing.beginScratch(asked),
     (error) => isLifeboatError(error, "TOOL_MISSING") && /postgresql-15\b/.test(error.hint),
   );
-  const old = createPostgresProvider({ url: "postgres://u@h/d" });
+  const old = createPostgresProvider({ url: Secret.of("postgres://u@h/d") });
   await assert.rejects(
     old.beginScratch({ ...asked, serverMajor: 99 }),
     (error) => isLifeboatError(error, "TOOL_TOO_OLD") && /postgresql-99\b/.test(error.hint),
@@ -70,7 +71,7 @@ test("without a server that is new enough, the package to install is named and n
 test("on a given server, scratch is a database of the job's own, dropped even while somebody is connected", needsServer, async () => {
   const source = await freshDatabase();
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
+  const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(server.url), isolation: "none" } });
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch(asked);
   const name = `lifeboat_scratch_${asked.maker.jobId}`;
@@ -87,7 +88,7 @@ test("R57 a scratch server by its address needs the configuration's consent: it 
   const { declared, request: asked } = request();
   const { url } = (await sharedCluster()).connection("postgres");
   for (const isolation of [undefined, "required"] as const) {
-    const provider = createPostgresProvider({ url: "postgres://u@h/d", scratch: { url, isolation } });
+    const provider = createPostgresProvider({ url: Secret.of("postgres://u@h/d"), scratch: { url: Secret.of(url), isolation } });
     for (const act of [provider.beginScratch(asked), provider.checkScratch(15)]) {
       await assert.rejects(act, (error) => isLifeboatError(error, "ISOLATION_MISSING") && /scratch\.isolation: none/.test(error.hint));
     }
@@ -97,7 +98,7 @@ test("R57 a scratch server by its address needs the configuration's consent: it 
 
 test("a scratch server whose database is the source itself is refused before anything is made", needsServer, async () => {
   const source = await freshDatabase();
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: source.url, isolation: "none" } });
+  const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(source.url), isolation: "none" } });
   const { declared, request: asked } = request();
   await assert.rejects(provider.beginScratch(asked), (error) => isLifeboatError(error, "SOURCE_WRITE_REFUSED"));
   assert.deepEqual(declared, []);
@@ -105,7 +106,10 @@ test("a scratch server whose database is the source itself is refused before any
 
 test("a source that is down does not keep a drill from its scratch server", needsServer, async () => {
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: "postgres://u@127.0.0.1:1/d", scratch: { url: server.url, isolation: "none" } });
+  const provider = createPostgresProvider({
+    url: Secret.of("postgres://u@127.0.0.1:1/d"),
+    scratch: { url: Secret.of(server.url), isolation: "none" },
+  });
   const scratch = await provider.beginScratch(request().request);
   await scratch.end();
 });
@@ -113,7 +117,7 @@ test("a source that is down does not keep a drill from its scratch server", need
 test("R56 what a crash left before its mark goes when it is empty, and is left when it holds anything", needsServer, async () => {
   const source = await freshDatabase();
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url } });
+  const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(server.url) } });
   const { maker } = request().request;
   const database = `lifeboat_scratch_${maker.jobId}`;
   const resource = { kind: "scratch-database", locator: { server: connectionFromUrl(server.url).label, database } };
@@ -128,13 +132,13 @@ test("R56 what a crash left before its mark goes when it is empty, and is left w
 test("what a crash left on a scratch server is dropped by the locator, and nothing else ever is", needsServer, async () => {
   const source = await freshDatabase("precious");
   const server = (await sharedCluster()).connection("postgres");
-  const provider = createPostgresProvider({ url: source.url, scratch: { url: server.url, isolation: "none" } });
+  const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(server.url), isolation: "none" } });
   const { request: asked } = request();
   const { resource } = await provider.beginScratch(asked);
   const { maker } = asked;
   const forged = { ...resource, locator: { ...resource.locator, database: "precious" } };
   await assert.rejects(provider.undo(forged, maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
-  assert.equal(await createPostgresProvider({ url: source.url }).undo(resource, maker), "elsewhere");
+  assert.equal(await createPostgresProvider({ url: Secret.of(source.url) }).undo(resource, maker), "elsewhere");
   await assert.rejects(provider.undo(resource, testMaker(maker.jobId, { secret: "another" })), /does not carry the mark of the job/);
   assert.equal(await provider.undo(resource, maker), "removed");
   const left = await databases();
@@ -142,6 +146,6 @@ test("what a crash left on a scratch server is dropped by the locator, and nothi
 });
 
 test("a pooled Neon address gives the direct connection", async () => {
-  const provider = createPostgresProvider({ url: "postgres://u:p@ep-a-1-pooler.eu.aws.neon.tech/d" });
+  const provider = createPostgresProvider({ url: Secret.of("postgres://u:p@ep-a-1-pooler.eu.aws.neon.tech/d") });
   assert.match((await provider.connection()).label, /ep-a-1\.eu\.aws\.neon\.tech/);
 });

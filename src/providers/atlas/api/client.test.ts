@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLifeboatError, type LifeboatError } from "../../../core/errors.ts";
+import { Secret } from "../../../core/secret.ts";
 import type { AtlasApi } from "./client.ts";
 import { openAtlasApi } from "./client.ts";
-import { ACCOUNT, type Answer, clientOf, clusterBody, failure, GROUP, HASTE, realClock, type Seen, serve } from "./testing.ts";
+import { ACCOUNT_AUTH, type Answer, clientOf, clusterBody, failure, GROUP, HASTE, realClock, type Seen, serve } from "./testing.ts";
 
 const isApi = ({ url }: Seen): boolean => url.startsWith("/api/atlas");
 const api = (handle: (request: Seen) => Answer | undefined) => (request: Seen) => (isApi(request) ? handle(request) : undefined);
@@ -263,12 +264,15 @@ test("that a cluster is gone and that the project is not there are two things", 
   assert.equal((await failureOf((await of({ status: 404, body: "<html>" })).cluster("shop"))).code, "PROVIDER_NOT_FOUND");
 });
 
-test("what cannot be right is refused before anything is asked", () => {
-  const open = (change: object) => openAtlasApi({ groupId: GROUP, auth: ACCOUNT, timeouts: HASTE, clock: realClock, ...change });
+test("what cannot be right is refused before anything is asked", async () => {
+  const open = (change: object) => openAtlasApi({ groupId: GROUP, auth: ACCOUNT_AUTH, timeouts: HASTE, clock: realClock, ...change });
   const invalid = (error: unknown): boolean => isLifeboatError(error, "CONFIG_INVALID") && !error.message.includes("se cret");
   assert.throws(() => open({ groupId: "shop" }), invalid);
   assert.throws(() => open({ apiHost: "http://cloud.example.org" }), invalid);
   assert.throws(() => open({ apiHost: "https://me:it@cloud.example.org" }), invalid);
-  assert.throws(() => open({ auth: { clientId: "id", clientSecret: "se cret" } }), invalid);
-  assert.throws(() => open({ auth: { publicKey: "", privateKey: "x" } }), invalid);
+  const odd = [
+    { clientId: "id", clientSecret: Secret.of("se cret") },
+    { publicKey: "", privateKey: Secret.of("x") },
+  ];
+  for (const auth of odd) await assert.rejects(open({ auth }).cluster("shop"), invalid);
 });

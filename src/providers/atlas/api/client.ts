@@ -5,7 +5,7 @@
 // for before the wish is repeated. Calls return when Atlas has taken the wish; waiting for its end is the caller's.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
-import { type AtlasAuth, validateAuth } from "./auth/auth.ts";
+import type { AtlasAuth, Credential } from "./auth/auth.ts";
 import { openDigest } from "./auth/digest.ts";
 import { openOAuth } from "./auth/oauth.ts";
 import { type BackupCalls, backupCalls } from "./backups.ts";
@@ -24,7 +24,8 @@ export interface AtlasApi extends ClusterCalls, BackupCalls, RestoreCalls, Expor
 
 export interface AtlasApiOptions {
   readonly groupId: string;
-  readonly auth: AtlasAuth;
+  /** Absent: the first request is SECRET_MISSING. */
+  readonly auth: AtlasAuth | undefined;
   readonly apiHost?: string | undefined;
   readonly timeouts: Timeouts;
   readonly clock: Clock;
@@ -32,17 +33,28 @@ export interface AtlasApiOptions {
   readonly secrets?: (() => readonly string[]) | undefined;
 }
 
-/** CONFIG_INVALID when project, credentials or host cannot be right. Asks nothing yet. */
+/** CONFIG_INVALID when project or host cannot be right. Asks nothing and reads no secret yet. */
 export function openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets = () => [] }: AtlasApiOptions): AtlasApi {
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
   }
-  validateAuth(auth);
   const host = validateHost(apiHost ?? DEFAULT_HOST);
-  const credential = "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: timeouts.requestMs }) : openDigest(auth);
+  const credential =
+    auth === undefined ? NONE : "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: timeouts.requestMs }) : openDigest(auth);
   const redact = (text: string): string =>
     [...credential.secrets(), ...secrets()].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
   const caller: Caller = { credential, timeouts, clock, redact };
   const session = openSession(host, groupId, caller);
   return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
 }
+
+const NONE: Credential = {
+  name: "service account",
+  async header() {
+    throw new LifeboatError("SECRET_MISSING", "the source has no credentials for Atlas's API", {
+      hint: "set clientId and clientSecret in the source, or the variables ATLAS_CLIENT_ID and ATLAS_CLIENT_SECRET",
+    });
+  },
+  refused: () => false,
+  secrets: () => [],
+};

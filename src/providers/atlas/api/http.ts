@@ -1,4 +1,5 @@
 // One request to Atlas and its answer, signed; a 401 is tried once more where that can help. Nothing else is repeated here.
+import { LifeboatError } from "../../../core/errors.ts";
 import { boundedFetch } from "../../bounded-fetch.ts";
 import { AuthFailure, type Credential } from "./auth/auth.ts";
 import { causeOf } from "./auth/oauth.ts";
@@ -22,7 +23,7 @@ export interface Reply {
   readonly code?: string | undefined;
 }
 
-/** Never throws, but for the signal's reason when that aborts. The deadline holds for the whole answer. */
+/** Throws only the signal's reason when that aborts, and SECRET_MISSING or CONFIG_INVALID of the credential. The deadline holds for the whole answer. */
 export async function exchange(
   credential: Credential,
   request: Request,
@@ -36,6 +37,7 @@ export async function exchange(
     return await send(credential, request, both);
   } catch (error) {
     signal?.throwIfAborted();
+    if (error instanceof LifeboatError) throw error;
     if (error instanceof AuthFailure) {
       return { status: error.status, code: error.code, trouble: error.message, retryAfter: error.retryAfter, unsent: true };
     }

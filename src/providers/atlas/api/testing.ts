@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
+import { Secret } from "../../../core/secret.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { AtlasAuth } from "./auth/auth.ts";
 import { type AtlasApi, openAtlasApi } from "./client.ts";
@@ -10,7 +11,10 @@ import { TIMEOUTS, type Timeouts } from "./timeouts.ts";
 
 export const GROUP = "0123456789abcdef01234567";
 export const ACCOUNT = { clientId: "mdb_sa_id_1", clientSecret: "mdb_sa_sk_%&/=secret" };
+/** As the client takes it. */
+export const ACCOUNT_AUTH = { clientId: ACCOUNT.clientId, clientSecret: Secret.of(ACCOUNT.clientSecret) };
 export const KEY = { publicKey: "abcdefgh", privateKey: "11111111-2222-3333-4444-555555555555" };
+export const KEY_AUTH = { publicKey: KEY.publicKey, privateKey: Secret.of(KEY.privateKey) };
 export const HASTE: Timeouts = {
   ...TIMEOUTS,
   requestMs: 2_000,
@@ -91,7 +95,7 @@ interface Overrides {
   readonly clock?: Partial<Clock>;
 }
 
-export function clientOf({ host }: Service, { auth = ACCOUNT, timeouts, clock }: Overrides = {}): AtlasApi {
+export function clientOf({ host }: Service, { auth = ACCOUNT_AUTH, timeouts, clock }: Overrides = {}): AtlasApi {
   return openAtlasApi({
     groupId: GROUP,
     auth,

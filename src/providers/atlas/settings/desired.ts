@@ -1,21 +1,23 @@
 // What the policy comes to at Atlas: items and one time of the day, with the rules that Atlas cannot follow set apart.
+
+import type { PointRule } from "../../../ports/descriptor.ts";
 import type { AtlasPolicyItem } from "../api/types.ts";
-import type { AtlasOptions, AtlasRule } from "../options.ts";
+import type { AtlasOptions } from "../options.ts";
 import { describeTime, keyOf, translateRule, type Wished } from "./schedule.ts";
 
 export interface DesiredSchedule {
   readonly items: readonly AtlasPolicyItem[];
   readonly at?: { readonly hour: number; readonly minute: number } | undefined;
-  readonly impossible: readonly { readonly rule: AtlasRule; readonly why: string }[];
+  readonly impossible: readonly { readonly rule: PointRule; readonly why: string }[];
 }
 
-const isAtlas = ({ by }: AtlasRule): boolean => by !== "snapshot";
+const isAtlas = ({ by }: PointRule): boolean => by !== "snapshot";
 
 /** Rules are taken in order: where two want what only one can have, the first has it. */
 export function desiredSchedule({ desired }: Pick<AtlasOptions, "desired">): DesiredSchedule {
   const items: AtlasPolicyItem[] = [];
-  const impossible: { rule: AtlasRule; why: string }[] = [];
-  let time: { readonly at: NonNullable<Wished["at"]>; readonly rule: AtlasRule } | undefined;
+  const impossible: { rule: PointRule; why: string }[] = [];
+  let time: { readonly at: NonNullable<Wished["at"]>; readonly rule: PointRule } | undefined;
   for (const rule of desired.rules.filter(isAtlas)) {
     const translated = translateRule(rule);
     if ("why" in translated) {

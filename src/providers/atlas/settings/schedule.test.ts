@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseDuration } from "../../../core/duration.ts";
+import type { PointRule } from "../../../ports/descriptor.ts";
 import { daysOf } from "../api/read.ts";
 import type { AtlasPolicyItem } from "../api/types.ts";
-import type { AtlasRule } from "../options.ts";
 import { desiredSchedule } from "./desired.ts";
 import { describeItems, inOrder, lowers, sameItems, translateRule, withDesired } from "./schedule.ts";
 
-const rule = (cron: string, keep = "30d", name = "backup-{date}"): AtlasRule => ({ name, cron, keepMs: parseDuration(keep) });
+const rule = (cron: string, keep = "30d", name = "backup-{date}"): PointRule => ({
+  name,
+  cron,
+  keepMs: parseDuration(keep),
+  by: "provider",
+});
 const item = (text: string, id?: string): AtlasPolicyItem => {
   const [frequency, interval, value, unit] = text.split(" ");
   return { ...(id === undefined ? {} : { id }), frequency, interval: Number(interval), value: Number(value), unit } as AtlasPolicyItem;

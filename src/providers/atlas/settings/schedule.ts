@@ -1,8 +1,9 @@
 // Rules that Atlas's own schedule is to carry out: a cron expression as hourly, daily, weekly, monthly or yearly, where it can be
 // said so; and how a policy is brought to what is wished without losing what else stands in it.
+
+import type { PointRule } from "../../../ports/descriptor.ts";
 import { daysOf } from "../api/read.ts";
 import type { AtlasPolicyItem, Frequency } from "../api/types.ts";
-import type { AtlasRule } from "../options.ts";
 
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@hourly": "0 * * * *",
@@ -27,7 +28,7 @@ export interface Wished {
 export type Translated = Wished | { readonly why: string };
 
 /** The rule as Atlas's schedule says it, or why it cannot. */
-export function translateRule({ cron, keepMs, by }: AtlasRule): Translated {
+export function translateRule({ cron, keepMs, by }: PointRule): Translated {
   if (by === "branch") return { why: "Atlas has no branches; use `by: snapshot`, or leave `by` out for Atlas's own schedule" };
   const timing = translateCron(cron);
   if ("why" in timing) return timing;

@@ -5,6 +5,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
+import { Secret } from "../../../core/secret.ts";
 import { openNeonApi } from "./client.ts";
 import { TIMEOUTS } from "./timeouts.ts";
 
@@ -20,7 +21,7 @@ async function apiOver(t: TestContext, listener: RequestListener, host?: (port: 
   const { port } = server.address() as AddressInfo;
   return openNeonApi({
     projectId: "p1",
-    apiKey: KEY,
+    apiKey: Secret.of(KEY),
     apiHost: host?.(port) ?? `http://127.0.0.1:${port}/api/v2/`,
     timeouts: { ...TIMEOUTS, requestMs: 2_000, outageMs: 100, retryMs: 5, pollMs: 5 },
     clock: { now: () => new Date("2026-11-21T06:00:00Z"), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) },

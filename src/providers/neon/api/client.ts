@@ -1,5 +1,6 @@
 // The API over the official client.
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Secret } from "../../../core/secret.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { NeonApi } from "./api.ts";
 import { branchCalls } from "./branches.ts";
@@ -13,26 +14,23 @@ import type { Timeouts } from "./timeouts.ts";
 
 export interface NeonApiOptions {
   readonly projectId: string;
-  readonly apiKey: string;
+  readonly apiKey: Secret;
   readonly apiHost?: string | undefined;
   readonly timeouts: Timeouts;
   readonly clock: Clock;
 }
 
-/** CONFIG_INVALID when project, key or host cannot be right. Asks nothing yet. */
+/** CONFIG_INVALID when project or host cannot be right. Asks nothing and reads no secret yet. */
 export function openNeonApi(options: NeonApiOptions): NeonApi {
   const { projectId, apiKey, clock } = options;
   if (!/^[a-z0-9-]{1,60}$/.test(projectId)) {
-    throw new LifeboatError("CONFIG_INVALID", `"${projectId}" is no id of a Neon project: small letters, digits and dashes`);
+    throw new LifeboatError("CONFIG_INVALID", `"${projectId}" is not the id of a Neon project: small letters, digits and dashes`);
   }
-  // A header takes no such characters; the client would name the key in its complaint.
-  if (!/^[\x21-\x7e]+$/.test(apiKey))
-    throw new LifeboatError("CONFIG_INVALID", "the Neon API key is empty, or holds spaces or odd characters");
   const host = validateHost(options.apiHost ?? DEFAULT_HOST);
   const caller: Caller = {
     timeouts: options.timeouts,
     clock,
-    redact: (text) => text.replaceAll(apiKey, "***"),
+    redact: (text) => text.replaceAll(apiKey.known() ?? "***", "***"),
   };
   const session = openSession(projectId, () => loadSdk(apiKey, host), caller);
   return { ...projectCalls(session), ...branchCalls(session), ...snapshotCalls(session), ...computeCalls(session) };

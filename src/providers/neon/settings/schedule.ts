@@ -1,7 +1,7 @@
 // Rules that Neon's own schedule is to carry out: a cron expression as daily, weekly or monthly at an hour, where it can be said so.
 
+import type { PointRule } from "../../../ports/descriptor.ts";
 import type { NeonScheduleItem } from "../api/types.ts";
-import type { NeonRule } from "../options.ts";
 
 const SHORTEST_SECONDS = 3600;
 /** 35 days: what Neon keeps when nothing is said, and the most that it accepts. */
@@ -18,7 +18,7 @@ const WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 export type Translated = { readonly item: NeonScheduleItem } | { readonly why: string };
 
 /** The rule as Neon's schedule says it, or why it cannot. */
-export function translateRule({ cron, keepMs }: NeonRule): Translated {
+export function translateRule({ cron, keepMs }: PointRule): Translated {
   const timing = translateCron(cron);
   if ("why" in timing) return timing;
   if (keepMs === "forever" || keepMs > LONGEST_SECONDS * 1000) {

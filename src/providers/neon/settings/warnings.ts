@@ -1,9 +1,9 @@
 // True things that a user should know and that are no drift.
 import { slotsBetween } from "../../../core/cron.ts";
 import { formatDuration } from "../../../core/duration.ts";
+import type { Desired, PointRule } from "../../../ports/descriptor.ts";
 import { childrenOf, isFromSnapshot, isRoot } from "../account.ts";
 import type { NeonBranch } from "../api/types.ts";
-import type { NeonDesired, NeonRule } from "../options.ts";
 import { EXTRA_BRANCH_MONTH_USD, titleOf } from "../plans.ts";
 import { nearLimits } from "./limits.ts";
 import { describeSchedule } from "./schedule.ts";
@@ -11,7 +11,7 @@ import type { Survey } from "./survey.ts";
 
 const YEAR_MS = 365 * 86_400_000;
 
-export function warningsOf(survey: Survey, desired: NeonDesired, now: Date): string[] {
+export function warningsOf(survey: Survey, desired: Desired, now: Date): string[] {
   const { production, branches } = survey;
   return [
     ...planWarnings(survey),
@@ -37,7 +37,7 @@ function planWarnings({ plan, planName, branches }: Survey): string[] {
 }
 
 /** R1: a policy that asks for less than what the plan allows says so. */
-function shortWish({ plan }: Survey, { windowMs }: NeonDesired): string[] {
+function shortWish({ plan }: Survey, { windowMs }: Desired): string[] {
   if (plan === undefined || windowMs === undefined || windowMs >= plan.historyMaxSeconds * 1000) return [];
   const most = formatDuration(plan.historyMaxSeconds * 1000);
   return [`the policy asks for a history window of ${formatDuration(windowMs)}, and the ${titleOf(plan)} plan would keep ${most}`];
@@ -63,14 +63,14 @@ function branchWarnings(production: NeonBranch, branches: readonly NeonBranch[])
 }
 
 /** How many points a rule holds at most, once it has run for as long as it keeps. */
-function pointsHeld({ cron, keepMs }: NeonRule, now: Date): number {
+function pointsHeld({ cron, keepMs }: PointRule, now: Date): number {
   if (keepMs === "forever") return Number.POSITIVE_INFINITY;
   const slots = slotsBetween(cron, new Date(now.getTime() - YEAR_MS), now).length;
   return Math.max(1, Math.ceil((slots * keepMs) / YEAR_MS - 1e-9));
 }
 
 /** Whether what the policy keeps can ever fit. */
-function appetite({ limits, plan }: Survey, rules: readonly NeonRule[], now: Date): string[] {
+function appetite({ limits, plan }: Survey, rules: readonly PointRule[], now: Date): string[] {
   const warnings: string[] = [];
   for (const [by, limitName, advice] of [
     ["branch", "branches", "use `by: snapshot`"],
@@ -86,7 +86,7 @@ function appetite({ limits, plan }: Survey, rules: readonly NeonRule[], now: Dat
   return warnings;
 }
 
-function foreignSchedule({ schedule }: Survey, desired: NeonDesired): string[] {
+function foreignSchedule({ schedule }: Survey, desired: Desired): string[] {
   if (schedule.length === 0 || desired.rules.some(({ by }) => by === "provider")) return [];
   return [`Neon takes snapshots by a schedule that the policy does not name: ${describeSchedule(schedule)}`];
 }

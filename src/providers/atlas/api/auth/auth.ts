@@ -1,9 +1,10 @@
 // Who we are to Atlas: a service account (OAuth) or an API key (digest), behind one small seam.
 import { LifeboatError } from "../../../../core/errors.ts";
+import type { Secret } from "../../../../core/secret.ts";
 
 export type AtlasAuth =
-  | { readonly clientId: string; readonly clientSecret: string }
-  | { readonly publicKey: string; readonly privateKey: string };
+  | { readonly clientId: string; readonly clientSecret: Secret }
+  | { readonly publicKey: string; readonly privateKey: Secret };
 
 /** What a request is signed over. */
 export interface Signable {
@@ -41,14 +42,14 @@ export class AuthFailure extends Error {
   }
 }
 
-/** CONFIG_INVALID for credentials that no header can carry; the message never holds them. */
-export function validateAuth(auth: AtlasAuth): AtlasAuth {
-  const [what, id, secret] =
-    "clientId" in auth
-      ? ["service account's client secret", auth.clientId, auth.clientSecret]
-      : ["API key's private key", auth.publicKey, auth.privateKey];
-  if (!/^[\x21-\x7e]+$/.test(id ?? "") || !/^[\x21-\x7e]+$/.test(secret ?? "")) {
-    throw new LifeboatError("CONFIG_INVALID", `the Atlas ${what} or its id is empty, or holds spaces or odd characters`);
+/** Reads a secret. CONFIG_INVALID for one that no header can carry, or whose id none can; the message never holds them. */
+export function readCredential(what: string, id: string, secret: Secret): string {
+  const text = secret.read();
+  if (!/^[\x21-\x7e]+$/.test(id) || !/^[\x21-\x7e]+$/.test(text)) {
+    throw new LifeboatError(
+      "CONFIG_INVALID",
+      `the Atlas ${what} or its id is empty, or holds spaces or other characters that no header can carry`,
+    );
   }
-  return auth;
+  return text;
 }

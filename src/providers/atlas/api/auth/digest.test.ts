@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLifeboatError } from "../../../../core/errors.ts";
-import { clientOf, clusterBody, failure, KEY, serve } from "../testing.ts";
+import { clientOf, clusterBody, failure, KEY, KEY_AUTH, serve } from "../testing.ts";
 import { parseChallenge, signDigest } from "./digest.ts";
 
 test("a digest is signed as in the example of RFC 2617", () => {
@@ -68,7 +68,7 @@ test("one nonce serves many requests, counted up; a stale one is replaced withou
     if (used !== nonce) return failure(401, "UNEXPECTED_ERROR", "no", challenge(nonce, used !== undefined));
     return { status: 200, body: clusterBody("shop") };
   });
-  const api = clientOf(service, { auth: KEY });
+  const api = clientOf(service, { auth: KEY_AUTH });
   await api.cluster("shop");
   await api.cluster("shop");
   nonce = "second";
@@ -88,7 +88,7 @@ test("one nonce serves many requests, counted up; a stale one is replaced withou
 test("a key that Atlas does not accept is told after one signed try, and never shown", async (t) => {
   let nonces = 0;
   const service = await serve(t, () => failure(401, "UNEXPECTED_ERROR", `wrong key ${KEY.privateKey}`, challenge(`n${nonces++}`)));
-  await assert.rejects(clientOf(service, { auth: KEY }).cluster("shop"), (error: unknown) => {
+  await assert.rejects(clientOf(service, { auth: KEY_AUTH }).cluster("shop"), (error: unknown) => {
     assert.ok(isLifeboatError(error, "PROVIDER_AUTH"));
     assert.match(error.message, /does not accept the API key/);
     assert.ok(!JSON.stringify([error.message, error.details]).includes(KEY.privateKey));

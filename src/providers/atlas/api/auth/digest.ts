@@ -1,6 +1,7 @@
 // An API key at Atlas: HTTP digest authentication (RFC 7616, qop "auth"), with one nonce used for many requests.
 import { createHash, randomBytes } from "node:crypto";
-import type { Credential, Signable } from "./auth.ts";
+import type { Secret } from "../../../../core/secret.ts";
+import { type Credential, readCredential, type Signable } from "./auth.ts";
 
 export interface Challenge {
   readonly realm: string;
@@ -69,16 +70,17 @@ export function signDigest({ method, uri }: Signable, { user, password, challeng
   return `Digest ${parts.join(", ")}`;
 }
 
-export function openDigest({ publicKey, privateKey }: { readonly publicKey: string; readonly privateKey: string }): Credential {
+export function openDigest({ publicKey, privateKey }: { readonly publicKey: string; readonly privateKey: Secret }): Credential {
   let challenge: Challenge | undefined;
   let count = 0;
   return {
     name: "API key",
     async header(request) {
+      const password = readCredential("API key's private key", publicKey, privateKey);
       if (challenge === undefined) return undefined;
       count++;
       const cnonce = randomBytes(16).toString("hex");
-      return signDigest(request, { user: publicKey, password: privateKey, challenge, count, cnonce });
+      return signDigest(request, { user: publicKey, password, challenge, count, cnonce });
     },
     refused(response, used) {
       const next = parseChallenge(response.headers.get("www-authenticate"));
@@ -91,6 +93,6 @@ export function openDigest({ publicKey, privateKey }: { readonly publicKey: stri
       }
       return !fresh;
     },
-    secrets: () => [privateKey],
+    secrets: () => [privateKey.known() ?? ""],
   };
 }

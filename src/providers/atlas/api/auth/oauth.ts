@@ -1,11 +1,12 @@
 // A service account at Atlas: a token for an hour, by the client credentials grant of OAuth 2, shared by all requests.
+import type { Secret } from "../../../../core/secret.ts";
 import type { Clock } from "../../../../ports/clock.ts";
 import { boundedFetch } from "../../../bounded-fetch.ts";
-import { AuthFailure, type Credential } from "./auth.ts";
+import { AuthFailure, type Credential, readCredential } from "./auth.ts";
 
 export interface OAuthOptions {
   readonly clientId: string;
-  readonly clientSecret: string;
+  readonly clientSecret: Secret;
   /** Where the token is had: `/api/oauth/token` on the host of the API. */
   readonly host: string;
   readonly clock: Pick<Clock, "monotonicMs">;
@@ -26,6 +27,7 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
 
   /** Not bound to the signal of whoever asks first: others wait for the same token. */
   async function ask(): Promise<Token> {
+    const secret = readCredential("service account's client secret", clientId, clientSecret);
     const startedMs = clock.monotonicMs();
     let response: Response;
     let text: string;
@@ -34,7 +36,7 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
         method: "POST",
         headers: {
           // Id and secret as they are: Atlas does not undo the encoding that the standard asks for.
-          authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}`,
+          authorization: `Basic ${Buffer.from(`${clientId}:${secret}`).toString("base64")}`,
           accept: "application/json",
           "content-type": "application/x-www-form-urlencoded",
         },
@@ -73,7 +75,7 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
       if (used === `Bearer ${token?.value}`) token = undefined;
       return true; // once: whoever asks counts
     },
-    secrets: () => [clientSecret, ...(token === undefined ? [] : [token.value])],
+    secrets: () => [clientSecret.known() ?? "", ...(token === undefined ? [] : [token.value])],
   };
 }
 

@@ -1,0 +1,154 @@
+// One source of the configuration as the object that operations work with.
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config/load.ts";
+import type { SourceConfig } from "../config/tables/sources.ts";
+import type { DrillPlan } from "../core/drill-schedule.ts";
+import { NAME_PATTERNS } from "../core/names.ts";
+import { objectiveOf } from "../core/objectives.ts";
+import type { RetentionPolicy } from "../core/retention.ts";
+import type { ArchiveOptions, SnapshotPolicy, Source } from "../operations/context.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ProviderDescriptor, ScratchSettings } from "../ports/descriptor.ts";
+import type { Engine, Probe } from "../ports/engine.ts";
+import type { Provider } from "../ports/provider.ts";
+
+export interface SourceSurroundings {
+  readonly clock: Clock;
+  /**
+   * Only what is stored is looked at: of sources without a control plane neither engine nor provider is loaded, and using one throws a
+   * TypeError.
+   */
+  readonly storedOnly?: boolean | undefined;
+}
+
+const LONGEST_PARTIAL_MS = 60_000;
+const MAX_BEHIND_BYTES = 8_000_000_000;
+
+function archiveOf(name: string, { archive }: SourceConfig, rpoSeconds: number, directory: string): ArchiveOptions {
+  return {
+    slot: archive?.slot ?? `lifeboat_${name.toLowerCase().replace(/[^a-z0-9_]/g, "_")}`.slice(0, 63),
+    directory: archive?.directory ?? join(directory, name),
+    // A partial segment every half RPO: the other half is for storing it.
+    partialEveryMs: archive?.partialEveryMs ?? Math.max(1000, Math.min(LONGEST_PARTIAL_MS, (rpoSeconds * 1000) / 2)),
+    maxBehindBytes: archive?.maxBehindBytes ?? MAX_BEHIND_BYTES,
+  };
+}
+
+/** A command that looks at what is stored has no use for the code of an engine. */
+const STORED_ONLY = {
+  makeEngine(): Engine {
+    throw new TypeError("this command loads no engine");
+  },
+  makeProvider(): Provider {
+    throw new TypeError("this command loads no provider");
+  },
+};
+
+/** `archives`: the folder for log that waits to be stored. */
+export async function wireSource(
+  config: Config,
+  name: string,
+  { clock, storedOnly }: SourceSurroundings,
+  archives: string,
+): Promise<Source> {
+  const source = config.source(name);
+  const descriptor = descriptorOf(config, source.provider);
+  const { managed, scratchHere } = descriptor;
+  const adapter = storedOnly && !managed ? STORED_ONLY : await descriptor.load();
+  const policy = source.policy === undefined ? undefined : config.policies[source.policy];
+  const snapshots = snapshotPolicyOf(policy, descriptor);
+  const windowMs = policy?.windowMs ?? descriptor.windowMs;
+  const objective = objectiveOf(descriptor.objectives, source.objectives);
+  const desired = {
+    windowMs,
+    protect: snapshots.protect,
+    rules: snapshots.rules,
+    names: [snapshots.preDeploy.name],
+    encryptionProvider: policy?.encryptionProvider,
+  };
+  const common = () => ({ engineOptions: source.engine, tools: config.tools.programs[descriptor.engine.name]?.read() });
+  let engine: Engine | undefined;
+  let provider: Provider | undefined;
+  return {
+    name,
+    providerName: source.provider,
+    managed,
+    get productionName() {
+      return descriptor.productionName?.(source.own.read());
+    },
+    get engine() {
+      engine ??= adapter.makeEngine({ ...common(), options: source.own, isolation: config.scratch.isolation });
+      return engine;
+    },
+    /** Made when it is first used: a command that does without one source does without its project, too. */
+    get provider() {
+      provider ??= adapter.makeProvider({
+        ...common(),
+        options: source.own.read(),
+        scratch: scratchOf(config, source),
+        desired,
+        clock,
+      });
+      return provider;
+    },
+    objective,
+    policy: policyOf(policy),
+    windowMs,
+    archive: descriptor.archives ? archiveOf(name, source, objective.rpoSeconds, archives) : undefined,
+    snapshotPolicy: snapshots,
+    get scratchDirectory() {
+      return scratchHere && source.scratch.url === undefined ? (config.scratch.directory?.read() ?? tmpdir()) : undefined;
+    },
+    drills: drillsOf(config, name),
+    baseCron: descriptor.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
+    probes: source.checks.map(probeOf),
+    tables: source.tables.length > 0 ? source.tables : undefined,
+  };
+}
+
+const scratchOf = ({ scratch: { directory, user, isolation } }: Config, { scratch: { url } }: SourceConfig): ScratchSettings => ({
+  url,
+  directory: directory?.read(),
+  user: user?.read(),
+  isolation,
+});
+
+function descriptorOf({ descriptors }: Config, name: string): ProviderDescriptor {
+  const found = descriptors.providers.find((one) => one.name === name);
+  if (found === undefined) throw new TypeError(`no descriptor of ${name}`); // the configuration was checked
+  return found;
+}
+
+/** How often a base backup is made where the policy does not say. */
+const WEEKLY = "0 3 * * 0";
+
+function drillsOf({ drills }: Config, source: string): DrillPlan[] {
+  return Object.entries(drills).flatMap(([name, { sources, cron, to, name: pattern }]) =>
+    cron !== undefined && sources.includes(source) ? [{ name, cron, to, pattern }] : [],
+  );
+}
+
+/** A question about a collection is one about a table: only a pipeline needs to know that it is run in a collection. */
+function probeOf({ collection, ...check }: SourceConfig["checks"][number]): Probe {
+  const asked = check.aggregate === undefined && collection !== undefined ? { ...check, table: collection } : { ...check, collection };
+  return asked as Probe;
+}
+
+type PolicyConfig = Config["policies"][string];
+
+function policyOf(policy: PolicyConfig | undefined): RetentionPolicy {
+  return policy === undefined
+    ? { tiers: [] }
+    : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
+}
+
+function snapshotPolicyOf(policy: PolicyConfig | undefined, { pointsBy, form }: ProviderDescriptor): SnapshotPolicy {
+  const { name, keep, by = form } = policy?.preDeploy ?? { name: NAME_PATTERNS.preDeploy, keep: 7 * 86_400_000 };
+  return {
+    rules: policy?.snapshots.map(({ keep: keepMs, by: made = pointsBy, ...rule }) => ({ ...rule, keepMs, by: made })) ?? [],
+    protect: policy?.protect === true,
+    keepManualMs: policy?.keepManual ?? "forever",
+    preDeploy: { name, keepMs: keep, by },
+  };
+}

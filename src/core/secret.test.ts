@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { format, inspect } from "node:util";
+import { Secret } from "./secret.ts";
+
+test("R56 a secret is read where it is needed and printed nowhere: what is printed says where it comes from", () => {
+  const secret = new Secret("DATABASE_URL", () => "hunter2");
+  const holder = { url: secret, list: [secret] };
+  const printed = [
+    String(secret),
+    `${secret}`,
+    JSON.stringify(holder),
+    inspect(holder),
+    inspect(secret, { showHidden: true }),
+    format("%s %o", secret, holder),
+  ];
+  for (const text of printed) {
+    assert.match(text, /\[secret from DATABASE_URL\]/);
+    assert.doesNotMatch(text, /hunter2/);
+  }
+  assert.doesNotMatch(inspect(Object.entries(secret)), /hunter2/);
+  assert.equal(secret.read(), "hunter2");
+});
+
+test("R52 a secret that cannot be had throws when it is read, and only then", () => {
+  const missing = new Secret("DATABASE_URL", () => {
+    throw new TypeError("not set");
+  });
+  assert.equal(String(missing), "[secret from DATABASE_URL]");
+  assert.equal(missing.known(), undefined);
+  assert.throws(() => missing.read(), /not set/);
+});
