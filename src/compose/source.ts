@@ -10,7 +10,8 @@ import type { RetentionPolicy } from "../core/retention.ts";
 import type { ArchiveOptions, SnapshotPolicy, Source } from "../operations/context.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ProviderDescriptor, ScratchSettings } from "../ports/descriptor.ts";
-import type { Engine, Probe } from "../ports/engine.ts";
+import type { Engine } from "../ports/engine.ts";
+import type { Probe } from "../ports/probe.ts";
 import type { Provider } from "../ports/provider.ts";
 
 export interface SourceSurroundings {

@@ -7,8 +7,10 @@ import type { Check } from "../core/verdict.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { PhysicalEngine } from "./physical.ts";
+import type { Probe } from "./probe.ts";
 import type { Undone } from "./resource.ts";
 import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
+import type { Duty, Rights } from "./rights.ts";
 
 export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
@@ -108,40 +110,12 @@ export interface ContentsEntry {
   readonly code?: readonly string[] | undefined;
 }
 
-/** A query of a database, from `checks` of the configuration. */
-export type Probe =
-  | {
-      readonly table: string;
-      readonly exists?: true;
-      readonly rows?: { readonly min?: number; readonly max?: number };
-      readonly newest?: string;
-      readonly withinMs?: number;
-      readonly indexes?: { readonly min: number };
-    }
-  | { readonly sql: string; readonly name?: string }
-  /** An aggregation pipeline in extended JSON. It passes when the first document of its result has `ok: true`. */
-  | { readonly collection: string; readonly aggregate: string; readonly name?: string };
-
 /** The fingerprint of a live database at one instant. */
 export interface FingerprintAt {
   readonly fingerprint: Fingerprint;
   /** The position in the source's log. The fingerprint covers exactly the changes before it. */
   readonly position: string;
   readonly at: Date;
-}
-
-/** The configured duties of a source's role: `backup` reads a database, `archive` copies its cluster and receives its log. */
-export type Duty = "backup" | "archive";
-
-/** The privileges of a source's role, compared with its duties. */
-export interface Rights {
-  readonly role: string;
-  /** Privileges that a duty requires and the role lacks, as the end of a sentence, with the statement that grants them. */
-  readonly missing: readonly { readonly what: string; readonly grant: string }[];
-  /** Privileges beyond all duties, as sentences. Never a reason to fail. */
-  readonly excess: readonly string[];
-  /** The privilege for a restore on the source's own server that the role lacks. Never a reason to fail. */
-  readonly without?: Rights["missing"][number] | undefined;
 }
 
 export interface Engine {

@@ -11,7 +11,7 @@ import { compareFingerprints } from "../../src/engines/postgres/fingerprint/comp
 import { fingerprintDatabase } from "../../src/engines/postgres/fingerprint/fingerprint.ts";
 import { runProbes } from "../../src/engines/postgres/probe/probes.ts";
 import type { Connection } from "../../src/ports/connection.ts";
-import type { Probe } from "../../src/ports/engine.ts";
+import type { Probe } from "../../src/ports/probe.ts";
 import { featuresSql } from "../support/features-database.ts";
 import { freshDatabase, loadSql, openApplication, query, skipWithoutPostgres } from "../support/postgres.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
-import type { Probe } from "../../src/ports/engine.ts";
+import type { Probe } from "../../src/ports/probe.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();

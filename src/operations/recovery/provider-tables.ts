@@ -3,7 +3,7 @@ import { LifeboatError } from "../../core/errors.ts";
 import { restoredSuffix } from "../../core/names.ts";
 import type { PlanStep } from "../../core/plan.ts";
 import type { Check } from "../../core/verdict.ts";
-import type { Probe } from "../../ports/engine.ts";
+import type { Probe } from "../../ports/probe.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { historyControl } from "../points/look.ts";
 import type { ReadyRestore } from "./destination.ts";

@@ -6,7 +6,7 @@ import { HEALTH_CODES, type HealthCode } from "../../core/health.ts";
 import { namesIn } from "../../core/hints.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { DatabaseFacts } from "../../ports/connection.ts";
-import type { Duty, Rights } from "../../ports/engine.ts";
+import type { Duty, Rights } from "../../ports/rights.ts";
 import type { Storage } from "../../ports/storage.ts";
 import { freeBytesIn } from "../../repository/spool.ts";
 import { keyFits } from "../../seal/keys.ts";

@@ -6,7 +6,7 @@ import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { Work } from "../../../ports/connection.ts";
-import type { Probe } from "../../../ports/engine.ts";
+import type { Probe } from "../../../ports/probe.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
 import { isServerCollection, type Namespace, namespaceOf, type Scope } from "../scope.ts";

@@ -1,5 +1,5 @@
 // What a source's role may do, against what its duties ask for: each missing right with the statement that gives it.
-import type { Duty, Rights } from "../../../ports/engine.ts";
+import type { Duty, Rights } from "../../../ports/rights.ts";
 import type { Client } from "../connect/client.ts";
 import { quoteText, readableName } from "../connect/quote.ts";
 import { USER_SCHEMA } from "../fingerprint/relations.ts";

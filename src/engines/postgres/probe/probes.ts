@@ -1,7 +1,7 @@
 // Asks the configuration's questions of a restored database. What could not be asked, or covered no row, does not pass.
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
-import type { Probe } from "../../../ports/engine.ts";
+import type { Probe } from "../../../ports/probe.ts";
 import { quoteName } from "../connect/quote.ts";
 import { FIRST_USER_OID, tablesThatRunCode } from "../fingerprint/planning.ts";
 
