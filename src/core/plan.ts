@@ -28,6 +28,7 @@ const SENTENCES = {
   "copy-out": ({ subject }) => `copy the database out of ${subject}`,
   "remove-rows": ({ subject, object }) => `remove all present rows of ${subject} in ${object}`,
   "drop-tables": ({ subject, object }) => `drop ${subject}, with all present rows, from ${object}`,
+  "create-role": ({ subject }) => `create the role ${subject}`,
   "create-database": ({ subject }) => `create a database on ${subject} and load into it`,
   load: ({ subject, object }) => `load ${subject} into ${object}`,
   name: ({ subject }) => `name it ${subject}`,

@@ -16,14 +16,19 @@ export interface DumpOptions extends Work {
   readonly kind: Exclude<BackupKind, "base">;
   /** For kind `tables`: names or patterns, as the user wrote them. */
   readonly tables?: readonly string[] | undefined;
+  /** For kind `full`: rows of these tables alone (names or patterns), with every definition. An engine that cannot ignores it. */
+  readonly rowsOf?: readonly string[] | undefined;
+  /** Password hashes of the roles are part of the backup. A user who cannot read them: an entry of `notIncluded`. Default: false. */
+  readonly rolePasswords?: boolean | undefined;
 }
 
 export interface DumpPart {
+  /** `data`; `roles` and `roles-sql` where the engine knows roles: a description that a load takes, and a script for people. */
   readonly name: string;
   readonly content: string;
   /**
-   * The bytes. The commit gate: the iteration ends *only* after the tool has closed with status 0 and the bytes have passed their own
-   * reading check. In every other case it throws the first cause. May be iterated once.
+   * The bytes. The commit gate of `data`: the iteration ends *only* after the tool has closed with status 0 and the bytes have passed
+   * their own reading check. In every other case it throws the first cause. May be iterated once.
    */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
@@ -63,8 +68,13 @@ export interface LoadOptions extends Work {
   readonly isolation?: Isolation | undefined;
   /** Code in the archive may run with the privileges of the connection, even those of a superuser. */
   readonly asSuperuser?: boolean | undefined;
-  /** Creates missing roles of the archive without login. For scratch servers only. */
-  readonly createRoles?: boolean | undefined;
+  /** Plain bytes of the backup's part `roles`: the description that the target's roles are compared with, and created from. */
+  readonly roles?: Uint8Array | undefined;
+  /**
+   * Creates the roles that the backup describes or names and the server lacks. Existing roles are never changed. `ordinary`: superusers
+   * of the source become ordinary roles. Default: no role is created.
+   */
+  readonly createRoles?: "ordinary" | "with superusers" | undefined;
 }
 
 export type Isolation = "cell" | "none";
@@ -76,6 +86,8 @@ export interface LoadResult {
   readonly notRestored: readonly Omission[];
   /** The ones that were left out for isolation. A comparison must not count them as lost. */
   readonly leftOut?: readonly Omission[] | undefined;
+  /** Results of comparisons that the load itself made: the roles, which a fingerprint does not cover. */
+  readonly checks?: readonly Check[] | undefined;
   /** The problems may be a consequence of the objects left out. */
   readonly uncertain?: boolean | undefined;
   /** The role that ran the archive's code, where it was not the connection's role. */
@@ -163,6 +175,12 @@ export interface Engine {
 
   /** Runs the probes. `newest … within` counts back from `asOf` (the instant of the snapshot), not from now. */
   probe(connection: Connection, probes: readonly Probe[], asOf: Date, work?: Work): Promise<readonly Check[]>;
+
+  /** Lists the roles in the part `roles`. INTEGRITY. Absent: the engine has no such part. */
+  rolesIn?(roles: Uint8Array): readonly ContentsEntry[];
+
+  /** Returns the statements that create the described roles missing on the target's server, one text per role. Absent: as above. */
+  missingRoles?(target: RestoreTarget, roles: Uint8Array, work?: Work): Promise<readonly string[]>;
 
   /** Lists the contents of an archive. Reads only the bytes of its table of contents. */
   contents(archive: AsyncIterable<Uint8Array>): Promise<readonly ContentsEntry[]>;

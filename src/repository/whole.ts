@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 const MOST_BYTES = {
   /** About a million tables. */
   fingerprint: 256 * MIB,
+  /** About fifty thousand roles. */
+  "description of roles": 32 * MIB,
   /** PostgreSQL's own largest segment. */
   "log segment": 1024 * MIB,
   /** 16 MiB of entries, or a single entry of the largest document. */

@@ -143,7 +143,7 @@ test("R57 the restoring roles of docs/postgres-role.md make databases, give owne
       await query(database, "select distinct tableowner::text as owner from pg_catalog.pg_tables where schemaname in ('public', 'sales')")
     ).map(({ owner }) => owner);
   const beside = as(withDatabase(shop, "shop_beside"), "lifeboat_restore", "choose-another");
-  const left = (await world.expect(0, "restore", "shop", "--into", beside.url, "--json")).json();
+  const left = (await world.expect(3, "restore", "shop", "--into", beside.url, "--json")).json();
   assert.match(left.remarks.join(), /may not act for: shop_owner/);
   assert.deepEqual(await owners(beside), ["lifeboat_restore"]);
 

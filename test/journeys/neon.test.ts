@@ -288,7 +288,9 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
   shop.env.KEY_SHOP = "revoked";
   assert.equal((await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().drills[0].verdict, "pass");
   const elsewhere = await freshDatabase();
-  await shop.expect(0, "restore", "shop", "--to", "copy", "--into", elsewhere.url);
+  const there = await shop.run("restore", "shop", "--to", "copy", "--into", elsewhere.url, "--roles", "--json");
+  assert.equal(there.exit, 0, there.stdout);
+  assert.match(there.stdout, /roles have the source's attributes, memberships and settings/);
   assert.equal((await idsOf(elsewhere)).length, 100);
   const wrong = await shop.run("restore", "shop", "--to", "copy", "--in-place", "--yes", "shop", "--json");
   assert.deepEqual([wrong.exit, wrong.code], [2, "CAPABILITY_MISSING"]);

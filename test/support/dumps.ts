@@ -24,7 +24,7 @@ export async function drainDump(
   const dump = await engine.beginDump(source, options);
   try {
     const file = join(directory, "data");
-    for (const part of dump.parts) await writeFile(file, part.bytes, { mode: 0o600 });
+    for (const { name, bytes } of dump.parts) await writeFile(name === "data" ? file : join(directory, name), bytes, { mode: 0o600 });
     return { file, fingerprint: await dump.fingerprint(), dump };
   } finally {
     await dump.end();

@@ -31,6 +31,10 @@ export const backupCommand = defineCommand({
       value: "FEATURE",
       help: "Taken before a deployment: named for it, and on hold until `release`, from when the policy's keep counts. A deployment that failed keeps its point.",
     },
+    rolePasswords: {
+      type: flag,
+      help: "Put the password hashes of the roles into the backup too; It takes a superuser, or a role that may read pg_authid. Default: `rolePasswords` of the source.",
+    },
     reason: { type: text, value: "TEXT", help: "Why it is made.", example: '"pre-migration, schema v1.5"' },
     note: { type: text, value: "TEXT", help: "Anything a reader should know." },
     hold: { type: flag, help: "Put it on hold at once: it never expires until released." },

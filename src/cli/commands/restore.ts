@@ -43,6 +43,11 @@ export const restoreCommand = defineCommand({
       type: flag,
       help: "Load with the rights of the target's user although that is a superuser: code in the backup (constraints, index expressions, views, triggers) runs with them. Without it such a load runs as a role of its own.",
     },
+    roles: {
+      type: flag,
+      help: "Create the roles that the backup describes and the target's server lacks, with attributes, memberships and settings. Roles that exist are never changed. Superusers become ordinary roles.",
+    },
+    superuserRoles: { type: flag, help: "As --roles, and superusers of the source become superusers." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     unsigned: {
       type: flag,
@@ -58,6 +63,7 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --into shop_new",
     "lifeboat restore shop --to 2026-11-20T03:00:00Z --into shop_new --plan",
     "lifeboat restore shop --into shop --replace --yes shop",
+    "lifeboat restore shop --into postgres://admin@db2.example.com/shop --roles",
     "lifeboat restore shop --to 2026-11-20T14:29:59.250Z --into /var/lib/postgresql/restored",
     "lifeboat restore shop --to 5m --into scratch",
     "lifeboat restore shop --to '10m before 14:30' --tables orders --into shop_before",

@@ -21,9 +21,11 @@ import { codeIn } from "./load/code.ts";
 import { loadArchive } from "./load/load.ts";
 import { dropLoader } from "./load/loader-role.ts";
 import { takeName } from "./load/take-name.ts";
-import { createDatabase, dropDatabase, resolveTarget, stateOf } from "./load/target.ts";
+import { createDatabase, dropDatabase, resolveTarget, stateOf, withServer } from "./load/target.ts";
 import { physicalEngine } from "./physical.ts";
 import { runProbes } from "./probe/probes.ts";
+import { missingRoles } from "./roles/compare.ts";
+import { readRoles } from "./roles/description.ts";
 import { findTools, type Tools } from "./tools/find.ts";
 
 export interface PostgresEngineOptions {
@@ -31,6 +33,8 @@ export interface PostgresEngineOptions {
   readonly bin?: string | readonly string[] | undefined;
   /** The configuration's `scratch.isolation`: whether data is recovered only in a cell. Default: `required`. */
   readonly isolation?: Isolation | undefined;
+  /** Full backups hold password hashes, unless the dump says otherwise. Default: false. */
+  readonly rolePasswords?: boolean | undefined;
 }
 
 export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine {
@@ -69,14 +73,18 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async beginDump(given, dumpOptions) {
       const connection = directConnection(given);
       const { facts, tools } = await examine(connection, dumpOptions);
-      return await beginDump(connection, dumpOptions, {
-        facts,
-        program: tools.programs.pg_dump.path,
-        open: sessionsOf(connection),
-        ordinaryPath: () => ordinaryPath(connection, { signal: dumpOptions.signal }),
-        fingerprint: fingerprintDatabase,
-        omissions: (session, scope) => findOmissions(session, scope),
-      });
+      return await beginDump(
+        connection,
+        { ...dumpOptions, rolePasswords: dumpOptions.rolePasswords ?? options.rolePasswords },
+        {
+          facts,
+          program: tools.programs.pg_dump.path,
+          open: sessionsOf(connection),
+          ordinaryPath: () => ordinaryPath(connection, { signal: dumpOptions.signal }),
+          fingerprint: fingerprintDatabase,
+          omissions: (session, scope) => findOmissions(session, scope),
+        },
+      );
     },
 
     async fingerprint(given, scope: Fingerprint["scope"], { reader, ...work } = {}) {
@@ -96,6 +104,15 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
         const code = codeIn(entry);
         return { kind, schema, name, owner, hasData, ...(code.length > 0 && { code }) };
       });
+    },
+
+    rolesIn(bytes) {
+      return readRoles(bytes).roles.map(({ name }) => ({ kind: "ROLE", schema: "", name, owner: "", hasData: false }));
+    },
+
+    async missingRoles(target, bytes, work = {}) {
+      const described = readRoles(bytes);
+      return await withServer(directConnection(target.server), [], work, (client) => missingRoles(client, described));
     },
 
     compare: compareFingerprints,

@@ -1,5 +1,5 @@
 // What the configuration knows of PostgreSQL. Nothing of the engine is loaded by it.
-import { addressOf, bytes, path, text } from "../../core/option-types.ts";
+import { addressOf, bytes, flag, path, text } from "../../core/option-types.ts";
 import type { EngineDescriptor } from "../../ports/descriptor.ts";
 
 const SCHEMES = ["postgres://", "postgresql://"];
@@ -27,6 +27,15 @@ export const POSTGRES: EngineDescriptor = {
     (await import("./connect/url.ts")).connectionFromUrl(url);
   },
 };
+
+/** Options of every source of this engine. */
+export const POSTGRES_OPTIONS = {
+  rolePasswords: {
+    type: flag,
+    default: false,
+    help: "Full backups hold the password hashes of the roles too. It takes a superuser, or a role that may read pg_authid.",
+  },
+} as const;
 
 export const postgresUrl = addressOf(SCHEMES);
 

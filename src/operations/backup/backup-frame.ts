@@ -20,6 +20,8 @@ import { RESOURCE } from "../jobs/undo.ts";
 export interface BackupRequest {
   readonly kind: BackupKind;
   readonly tables?: readonly string[] | undefined;
+  /** Password hashes of roles are part of it. Default: as the source is configured. */
+  readonly rolePasswords?: boolean | undefined;
   readonly name?: string | undefined;
   /** Tiers of the policy it is made for; they give name pattern (of the one that keeps it longest), storage class and expiry. */
   readonly tiers?: readonly string[] | undefined;

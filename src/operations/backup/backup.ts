@@ -53,9 +53,10 @@ async function storeDump(
   const { job } = making;
   const connection = await source.provider.connection({ signal: job.signal });
   const tables = request.tables ?? (request.kind === "tables" ? source.tables : undefined);
+  const { rolePasswords } = request;
   const dump = await job.step("snapshot", () =>
     source.engine
-      .beginDump(connection, { kind: request.kind, tables, signal: job.signal, progress: watch.progress })
+      .beginDump(connection, { kind: request.kind, tables, rolePasswords, signal: job.signal, progress: watch.progress })
       .catch((error: unknown) => Promise.reject(request.tables === undefined ? configured(error, source) : error)),
   );
   try {
@@ -72,7 +73,7 @@ async function storeDump(
   }
 }
 
-/** Nobody asked for these tables just now: that they are not there is a failure of the backup. */
+/** The configuration names these tables: a table that is missing is a failure of the backup, not of the command. */
 function configured(error: unknown, source: Source): unknown {
   if (!isLifeboatError(error, "TABLE_UNKNOWN")) return error;
   return new LifeboatError("CONFIG_INVALID", `sources.${source.name}.tables: ${error.message}`, { cause: error });
@@ -87,7 +88,7 @@ async function storeParts(
   const parts: ManifestPart[] = [];
   // The fingerprint runs beside the dump, from the same snapshot; its failure must stop the dump, so it is awaited with it.
   const fingerprinting = dump.fingerprint();
-  fingerprinting.catch(() => undefined); // seen below; here only so that an early failure is no unhandled one
+  fingerprinting.catch(() => undefined); // seen below; here only so that an early failure is not an unhandled rejection
   await job.step(
     "dump",
     async () => {

@@ -4,7 +4,7 @@ import type { ContentsEntry } from "../../ports/engine.ts";
 import { readPart } from "../../repository/backups.ts";
 import type { Context, Source } from "../context.ts";
 import type { PointEntry } from "../points/points.ts";
-import { entryPlace, partOf } from "../recovery/load.ts";
+import { entryPlace, partOf, readRolesPart } from "../recovery/load.ts";
 
 /** Decrypts only as much as the table of contents needs. The bytes are not verified: `verify` does that. */
 export async function contentsOf(
@@ -16,6 +16,8 @@ export async function contentsOf(
   if (entry.manifest.kind === "base") {
     throw new LifeboatError("USAGE", `${entry.point.name} is a base backup: it holds the files of a whole server, and no list of tables`);
   }
-  const part = partOf(entry.manifest, "data");
-  return source.engine.contents(readPart(context.repository.storage, entryPlace(entry), part, await context.openKey(), signal));
+  const key = await context.openKey();
+  const data = readPart(context.repository.storage, entryPlace(entry), partOf(entry.manifest, "data"), key, signal);
+  const roles = source.engine.rolesIn && (await readRolesPart(context, entry, key, signal));
+  return [...(roles === undefined ? [] : (source.engine.rolesIn?.(roles) ?? [])), ...(await source.engine.contents(data))];
 }

@@ -8,8 +8,9 @@ import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { NOTHING, type PlanPart, routeParts } from "./plan.ts";
 import type { Resolved, Route } from "./resolve.ts";
+import type { RolesRequest } from "./roles.ts";
 
-export interface DatabaseRequest {
+export interface DatabaseRequest extends RolesRequest {
   /** A database name on the source's server, or a URL. */
   readonly into: string;
   readonly tables?: readonly string[] | undefined;
@@ -48,6 +49,7 @@ export function databaseParts(
   source: Source,
   request: DatabaseRequest,
   state: DatabaseState,
+  roles: PlanPart,
   unread = state.unread,
 ): readonly PlanPart[] {
   const { route, place, exists, occupants, dataOnly, inPlace } = state;
@@ -81,6 +83,7 @@ export function databaseParts(
     { steps: contents, timed: [] },
     before,
     copied,
+    roles,
     {
       steps: [...removalStep(source, request, state), load],
       timed: [...(route.kind === "provider" ? [] : [{ name: "create" }]), { name: "load", sizeBytes }, { name: "verify", sizeBytes }],

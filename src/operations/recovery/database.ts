@@ -10,8 +10,10 @@ import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusa
 import type { Made, ReadyRestore } from "./destination.ts";
 import { beginDatabase, finish, setAside, takeName } from "./fresh.ts";
 import { type Arrival, bringBack, type LoadRequest } from "./load.ts";
+import { NOTHING } from "./plan.ts";
 import type { Resolved, Route } from "./resolve.ts";
 import { copySupply } from "./restored-copy.ts";
+import { rolesPart, rolesWanted } from "./roles.ts";
 
 /** A database that holds anything is refused before a byte is read, unless it is to be replaced. */
 export async function prepareDatabase(
@@ -24,12 +26,20 @@ export async function prepareDatabase(
 ): Promise<ReadyRestore> {
   const state = await stateOf(context, source, request, resolved, watch);
   const { code, unread = state.unread } = forPlan ? await codeOf(context, source, state, watch) : { code: [] };
+  const roles = forPlan ? await rolesPart(context, source, request, state, watch) : NOTHING;
   const { into, tables, dataOnly, replace, asSuperuser } = request;
   const { place } = state;
   return {
     into: "database",
-    request: { into: into.includes("://") ? place.connection.label : into, tables, dataOnly, replace, asSuperuser },
-    parts: databaseParts(context, source, request, state, unread),
+    request: {
+      into: into.includes("://") ? place.connection.label : into,
+      tables,
+      dataOnly,
+      replace,
+      asSuperuser,
+      roles: rolesWanted(request),
+    },
+    parts: databaseParts(context, source, request, state, roles, unread),
     refusals: refusalsOf(source, request, resolved, state),
     code,
     carryOut(job) {
@@ -42,11 +52,12 @@ export async function prepareDatabase(
 async function carryOut(
   context: Context,
   source: Source,
-  { tables, asSuperuser, replace }: DatabaseRequest,
+  request: DatabaseRequest,
   state: DatabaseState,
   job: Job,
   watch: Watch,
 ): Promise<Made> {
+  const { tables, asSuperuser, replace } = request;
   const { route, place, dataOnly, inPlace, only, occupants } = state;
   const loader = source.engine.dropLoader === undefined ? undefined : RESOURCE.loader(source.name, place.server.label);
   // Before the database: a clean-up goes backwards, and a role can be dropped when what it owned is gone.
@@ -58,6 +69,7 @@ async function carryOut(
     dataOnly,
     definitionsOf: only && dataOnly ? place.connection : undefined,
     asSuperuser,
+    roles: rolesWanted(request),
     replace: inPlace && replace,
     begin: async (archiveFile) => ({
       connection: fresh === undefined ? place.connection : await beginDatabase(source, place, fresh, archiveFile, tables, job),
@@ -100,7 +112,10 @@ async function bring(
   options: LoadRequest,
 ): Promise<{ readonly arrival: Arrival; readonly reached: Route }> {
   if (route.kind !== "copy")
-    return { arrival: await bringBack(context, source, copySupply(context, source, route, watch), job, watch, options), reached: route };
+    return {
+      arrival: await bringBack(context, source, copySupply(context, source, route, options.tables, watch), job, watch, options),
+      reached: route,
+    };
   const arrival = await bringTo(context, source, route.copy, job, watch, options);
   return { arrival, reached: { kind: "copy", copy: arrival.reached } };
 }

@@ -5,13 +5,13 @@ import type { Fingerprint, Omission } from "../../core/fingerprint.ts";
 import type { Consistency, Manifest, ManifestPart } from "../../core/manifest.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
-import type { Isolation, LoadResult, SettleOptions } from "../../ports/engine.ts";
+import type { Isolation, LoadOptions, LoadResult, SettleOptions } from "../../ports/engine.ts";
 import { loaderMark } from "../../ports/resource.ts";
 import { readPart } from "../../repository/backups.ts";
 import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
 import { partName } from "../../repository/layout.ts";
 import { emptySpool, fillSpool, planSpool, type SpoolPlace } from "../../repository/spool.ts";
-import { assertReadable } from "../../repository/whole.ts";
+import { assertReadable, readWhole } from "../../repository/whole.ts";
 import type { OpenKey } from "../../seal/keys.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
@@ -25,6 +25,8 @@ export interface LoadRequest {
   readonly replace?: boolean | undefined;
   /** What the backup holds may run with the rights of the target's user, a superuser's too. */
   readonly asSuperuser?: boolean | undefined;
+  /** Create the roles that the backup describes and the target lacks; superusers only if told. Default: none. */
+  readonly roles?: LoadOptions["createRoles"];
   /** Log is replayed onto it: chosen tables may come about in that. */
   readonly logFollows?: boolean | undefined;
   /** False: they are asked later, when the data is that of the instant that was asked for. */
@@ -77,6 +79,8 @@ export interface Filled {
   readonly expected: Fingerprint;
   /** What was found on the way. */
   readonly checks: readonly Check[];
+  /** The part `roles`, where there is one. */
+  readonly roles?: Uint8Array | undefined;
   /** What the archive lacks of the copy that it was made from. */
   readonly notIncluded?: readonly Omission[] | undefined;
 }
@@ -93,7 +97,7 @@ export async function bringBack(
   const spool = planSpool(job.maker, context.spoolDirectory);
   await job.declare(spool.resource);
   try {
-    const { sizeBytes, consistency, expected, checks: found, notIncluded = [] } = await supply.fill(spool, job);
+    const { sizeBytes, consistency, expected, checks: found, roles, notIncluded = [] } = await supply.fill(spool, job);
     const { connection, ownServer, isolation } = await job.step("create", () => options.begin(spool.path));
     const work = { signal: job.signal, progress: watch.progress };
     const { tables, logFollows, dataOnly, definitionsOf, replace, asSuperuser } = options;
@@ -106,7 +110,8 @@ export async function bringBack(
       asSuperuser,
       isolation,
       loader: { jobId: job.id, mark: loaderMark(job.maker) },
-      createRoles: ownServer,
+      roles,
+      createRoles: ownServer ? ("ordinary" as const) : options.roles,
       ...work,
     };
     const loaded = await job.step("load", () => source.engine.load(connection, spool.path, loading), { totalBytes: sizeBytes });
@@ -117,7 +122,8 @@ export async function bringBack(
       const ignoreOwners = loaded.notRestored.some(({ kind }) => kind === "owner" || kind === "privileges");
       return [
         ...found,
-        ...(isolation === undefined ? (leftOut ?? []).map(missed) : []),
+        ...(isolation === undefined ? missing(loaded).map(missed) : []),
+        ...(isolation === undefined || ownServer ? (loaded.checks ?? []) : []),
         ...doubted(loaded, [
           ...loaded.problems.map(problem),
           ...source.engine.compare(expected, actual, {
@@ -170,16 +176,16 @@ export const storedSupply = (context: Context, entry: PointEntry, watch: Watch):
     const { manifest } = entry;
     const data = partOf(manifest, "data");
     const { sizeBytes } = data.plain;
-    const expected = await job.step(
+    const [expected, roles] = await job.step(
       "fetch",
       async () => {
         const bytes = readPart(context.repository.storage, entryPlace(entry), data, key, job.signal);
         await fillSpool(spool, advancing(bytes, watch), sizeBytes);
-        return readFingerprint(context, entry, key, job.signal);
+        return [await readFingerprint(context, entry, key, job.signal), await readRolesPart(context, entry, key, job.signal)] as const;
       },
       { totalBytes: sizeBytes },
     );
-    return { sizeBytes, consistency: manifest.consistency ?? "snapshot", expected, checks: [] };
+    return { sizeBytes, consistency: manifest.consistency ?? "snapshot", expected, roles, checks: [] };
   },
 });
 
@@ -189,6 +195,19 @@ export const entryPlace = ({ source, folder }: PointEntry) => ({ source, folder 
 export async function readFingerprint(context: Context, entry: PointEntry, key: OpenKey, signal?: AbortSignal): Promise<Fingerprint> {
   const part = partOf(entry.manifest, "fingerprint");
   return gatherFingerprint(readPart(context.repository.storage, entryPlace(entry), part, key, signal));
+}
+
+/** The description of the roles that the backup needs. Undefined: it holds none, as backups of chosen tables and older ones. */
+export async function readRolesPart(
+  context: Context,
+  entry: PointEntry,
+  key: OpenKey,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const part = entry.manifest.parts.find(({ name }) => name === "roles");
+  if (part === undefined) return undefined;
+  const bytes = readPart(context.repository.storage, entryPlace(entry), part, key, signal);
+  return await readWhole("description of roles", bytes, part.plain.sizeBytes);
 }
 
 /** After the last comparison: what the load has held may happen now. */
@@ -204,9 +223,18 @@ function doubted({ uncertain, problems }: LoadResult, checks: readonly Check[]):
   return checks.map((check) => (check.outcome === "fail" ? { ...check, outcome: "inconclusive" } : check));
 }
 
+/** What the application would miss of a database that it is to use, whatever the fingerprints say. */
+function missing({ notRestored, leftOut = [] }: LoadResult): readonly Omission[] {
+  const others = notRestored.filter((one) => MISSED.has(one.kind) && !leftOut.includes(one));
+  return [...leftOut, ...others];
+}
+
+/** Privileges are left out with owners, for the same reason, which is told once. */
+const MISSED: ReadonlySet<string> = new Set(["owner", "foreign key", "table attach", "index attach"]);
+
 /** Who uses the database misses it. */
 const missed = ({ kind, object, reason }: Omission): Check => ({
-  name: `${kind} ${object}`,
+  name: kind === "owner" ? `owners and privileges of ${object}` : `${kind} ${object}`,
   kind: "schema",
   outcome: "inconclusive",
   message: `it was not restored: ${reason}`,

@@ -167,14 +167,20 @@ async function refuseSource(source: Source, { connection, ownServer }: Scratch, 
 }
 
 /** What a load takes from a copy that a route recovered for just that long. */
-export const copySupply = (context: Context, source: Source, route: Exclude<Route, { kind: "copy" }>, watch: Watch): Supply => ({
+export const copySupply = (
+  context: Context,
+  source: Source,
+  route: Exclude<Route, { kind: "copy" }>,
+  tables: readonly string[] | undefined,
+  watch: Watch,
+): Supply => ({
   at: route.kind === "cluster" ? dateOfMicros(route.replay.at) : route.target.at,
   async fill(spool, job) {
     return withRestoredCopy(context, source, route, job, watch, false, async ({ connection, checks }) => {
-      const filled = await copyOut(source, connection(), checks, spool, job, watch);
+      const filled = await copyOut(source, connection(), tables, checks, spool, job, watch);
       const recorded = route.kind === "provider" ? await expectedOf(context, route.target, watch) : undefined;
       if (recorded === undefined) return filled;
-      return { ...filled, checks: [...checks, ...source.engine.compare(recorded, filled.expected, { replayed: true })] };
+      return { ...filled, checks: [...checks, ...source.engine.compare(recorded, filled.expected, { replayed: true, tables })] };
     });
   },
 });
@@ -182,10 +188,18 @@ export const copySupply = (context: Context, source: Source, route: Exclude<Rout
 export const scratchDirectory = (context: Context, job: Job): string =>
   join(resolve(context.spoolDirectory ?? tmpdir()), `lifeboat-${job.id}-${randomBytes(3).toString("hex")}`);
 
-/** Bytes and fingerprint come from one snapshot of the copy, as those of a backup do. */
+/** Of our own dump a moment ago: a few hundred bytes per role. */
+async function gather(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** Bytes and fingerprint come from one snapshot of the copy, as those of a backup do. `tables`: rows of these alone. */
 async function copyOut(
   source: Source,
   connection: Connection,
+  tables: readonly string[] | undefined,
   checks: readonly Check[],
   spool: SpoolPlace,
   job: Job,
@@ -193,17 +207,18 @@ async function copyOut(
 ): Promise<Filled> {
   const work = { signal: job.signal, progress: watch.progress };
   return job.step("copy", async () => {
-    const dump = await source.engine.beginDump(connection, { kind: "full", ...work });
+    const dump = await source.engine.beginDump(connection, { kind: "full", rowsOf: tables, ...work });
     try {
       const fingerprinting = dump.fingerprint();
       fingerprinting.catch(() => undefined); // awaited below; an early failure must not count as unhandled
       const { sizeBytes } = dump.facts;
+      let roles: Uint8Array | undefined;
       for (const { name, bytes } of dump.parts) {
-        if (name !== "data") throw new LifeboatError("BUG", `a dump has a part named ${name}, which a load does not know`);
-        await fillSpool(spool, advancing(bytes, watch), sizeBytes);
+        if (name === "data") await fillSpool(spool, advancing(bytes, watch), sizeBytes);
+        else if (name === "roles") roles = await gather(bytes);
       }
       const consistency = dump.consistency ?? "snapshot";
-      return { sizeBytes, consistency, expected: await fingerprinting, checks, notIncluded: dump.notIncluded };
+      return { sizeBytes, consistency, expected: await fingerprinting, roles, checks, notIncluded: dump.notIncluded };
     } finally {
       await dump.end();
     }

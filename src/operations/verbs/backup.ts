@@ -23,6 +23,7 @@ const request = z.strictObject({
   tier: text("Tier of the policy it is made for."),
   due: flag("What the policy says is due is made, and nothing else."),
   preDeploy: text("The deployment that it is taken before."),
+  rolePasswords: flag("The password hashes of the roles are part of it. Default: as the source is configured."),
   reason: text("Why it is made."),
   note: text("Free text."),
   hold: flag("It is put on hold at once."),
@@ -87,7 +88,7 @@ async function backupDue(context: OperationContext, { source, reason, note, fing
 }
 
 async function backupOne(context: OperationContext, source: Source, asked: Request): Promise<Made> {
-  const { name, preDeploy, reason, note, hold, fingerprint, tier, tables } = asked;
+  const { name, preDeploy, reason, note, hold, fingerprint, tier, tables, rolePasswords } = asked;
   const kind = kindOf(source, asked);
   if (kind === "snapshot") {
     refuseBeside("--kind snapshot", asked, ["tables"]);
@@ -96,7 +97,9 @@ async function backupOne(context: OperationContext, source: Source, asked: Reque
   }
   refuseBeside(`--kind ${kind}`, asked, ["fingerprint"]);
   const tiers = tier === undefined ? undefined : [tier];
-  return backupJson(await backupSource(context, source, { kind, tables, name, tiers, preDeploy, reason, note, hold }, context));
+  return backupJson(
+    await backupSource(context, source, { kind, tables, rolePasswords, name, tiers, preDeploy, reason, note, hold }, context),
+  );
 }
 
 function kindOf(source: Source, { kind, tables, tier, preDeploy }: Request): (typeof BACKUP_CHOICES)[number] {

@@ -39,6 +39,8 @@ const request = z.strictObject({
   dataOnly: flag("Rows only, into tables that are there."),
   replace: flag("What is there is replaced."),
   asSuperuser: flag("The load has the rights of the target's user although that is a superuser."),
+  roles: flag("Roles that the backup describes and the target's server lacks are created; superusers become ordinary roles."),
+  superuserRoles: flag("As `roles`, and superusers of the source become superusers."),
   yes: text("The source's name: the operator is sure."),
   unsigned: flag("A point that no trusted key has signed is restored."),
   start: flag("The server of a restored directory is started, and left running."),

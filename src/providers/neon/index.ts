@@ -1,6 +1,6 @@
 // Neon: PostgreSQL with branches, snapshots and a history, through its management API.
 import { oneOf, text } from "../../core/option-types.ts";
-import { POSTGRES, SQL_CHECKS } from "../../engines/postgres/index.ts";
+import { POSTGRES, POSTGRES_OPTIONS, SQL_CHECKS } from "../../engines/postgres/index.ts";
 import { defineProvider } from "../../ports/descriptor.ts";
 
 const DAY_MS = 86_400_000;
@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 export const neon = defineProvider({
   name: "neon",
   engine: POSTGRES,
-  engineOptions: {},
+  engineOptions: POSTGRES_OPTIONS,
   options: {
     projectId: { type: text, required: true, help: "Id of the project.", example: "${NEON_PROJECT_ID}" },
     apiKey: {
@@ -57,7 +57,7 @@ export const neon = defineProvider({
     ]);
     return {
       makeProvider: ({ options, scratch, tools, desired, clock }) => createNeonProvider({ ...options, scratch, tools, desired, clock }),
-      makeEngine: ({ tools, isolation }) => openPostgresEngine({ bin: tools, isolation }),
+      makeEngine: ({ engineOptions: { rolePasswords }, tools, isolation }) => openPostgresEngine({ bin: tools, isolation, rolePasswords }),
     };
   },
 });

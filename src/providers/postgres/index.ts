@@ -1,13 +1,13 @@
 // Any PostgreSQL that a team runs itself, or that a host runs for it: no control plane, reached by its address.
 import { DUMP_OBJECTIVES } from "../../core/objectives.ts";
-import { POSTGRES, postgresUrl, SQL_CHECKS } from "../../engines/postgres/index.ts";
+import { POSTGRES, POSTGRES_OPTIONS, postgresUrl, SQL_CHECKS } from "../../engines/postgres/index.ts";
 import { defineProvider } from "../../ports/descriptor.ts";
 import { DUMP_POLICY } from "../self-hosted.ts";
 
 export const postgres = defineProvider({
   name: "postgres",
   engine: POSTGRES,
-  engineOptions: {},
+  engineOptions: POSTGRES_OPTIONS,
   options: {
     url: {
       type: postgresUrl,
@@ -38,7 +38,7 @@ export const postgres = defineProvider({
     ]);
     return {
       makeProvider: ({ options: { url }, scratch, tools }) => createPostgresProvider({ url, scratch, tools }),
-      makeEngine: ({ tools, isolation }) => openPostgresEngine({ bin: tools, isolation }),
+      makeEngine: ({ engineOptions: { rolePasswords }, tools, isolation }) => openPostgresEngine({ bin: tools, isolation, rolePasswords }),
     };
   },
 });

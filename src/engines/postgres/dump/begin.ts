@@ -3,14 +3,17 @@
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts } from "../../../ports/connection.ts";
-import type { DumpInProgress, DumpOptions } from "../../../ports/engine.ts";
+import type { DumpInProgress, DumpOptions, DumpPart } from "../../../ports/engine.ts";
 import { type Child, startChild } from "../../../process/child.ts";
 import { expectedSequences } from "../archive/sequences.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
+import { quoteName } from "../connect/quote.ts";
 import { translateError } from "../connect/translate.ts";
 import type { FingerprintOptions } from "../fingerprint/fingerprint.ts";
 import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
+import { describeRoles } from "../roles/description.ts";
+import { scriptOf } from "../roles/statements.ts";
 import { type HeldSnapshot, holdSnapshot } from "./hold.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
@@ -70,17 +73,25 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     await holder.end();
   };
   try {
+    const { rowsOf } = options;
+    let all: readonly SourceTable[] = [];
     const choose = (tables: readonly SourceTable[]): readonly SourceTable[] => {
-      const chosen = options.kind === "tables" ? chooseTables(tables, options.tables ?? [], connection.label) : tables;
+      all = tables;
+      const named = rowsOf === undefined ? tables : asInArchive(tables);
+      const wanted = options.kind === "tables" ? (options.tables ?? []) : rowsOf;
+      const chosen = wanted === undefined ? tables : chooseTables(named, wanted, connection.label);
       refuseUnreadable(chosen, connection.label, options.kind !== "schema");
       return chosen;
     };
     const path = options.kind === "tables" && hasBareName(options.tables) ? await means.ordinaryPath() : [];
     const held = await holdSnapshot(holder, connection.label, path, choose);
-    const scope = scopeOf(options.kind, held.tables);
-    const notIncluded = await means.omissions(holder, scope);
+    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", held.tables);
+    const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
+    const notIncluded = [...(await means.omissions(holder, scope)), ...roles.notIncluded];
 
-    child = await startChild(means.program, dumpArguments(options.kind, held, scope.tables ?? []), {
+    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, held.tables)];
+    const named = options.kind === "tables" ? (scope.tables ?? []) : [];
+    child = await startChild(means.program, [...dumpArguments(options.kind, held, named), ...others], {
       env: programEnvironment(connection),
       secrets: secretsOf(connection),
       signal,
@@ -107,7 +118,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       facts: means.facts,
       snapshotAt: held.at,
       notIncluded,
-      parts: [{ name: "data", content: "pg_dump-custom", bytes }],
+      parts: [{ name: "data", content: "pg_dump-custom", bytes }, ...roles.parts],
       fingerprint: () => result,
       end: once(end),
     };
@@ -115,6 +126,33 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     await end();
     throw options.signal?.aborted ? options.signal.reason : translateError(error, connection);
   }
+}
+
+/** Kinds of backup that hold owners and privileges of the whole database. */
+const WITH_ROLES: ReadonlySet<DumpOptions["kind"]> = new Set(["full", "schema"]);
+const NO_ROLES = { parts: [], notIncluded: [] };
+
+/** The description that a restore reads, and the script for people. Few bytes, asked inside the snapshot. */
+async function rolesOf(
+  holder: Session,
+  hashes: boolean,
+): Promise<{ readonly parts: readonly DumpPart[]; readonly notIncluded: readonly Omission[] }> {
+  const { roles, hashesRefused } = await describeRoles(async (sql, values) => (await holder.query(sql, values)).rows, { hashes });
+  const reason = hashesRefused
+    ? "password hashes were asked for, and this user may not read them (pg_authid)"
+    : "password hashes are in a backup only if asked for (--role-passwords)";
+  const login = roles.roles.some(({ attributes, passwordHash }) => attributes.includes("login") && passwordHash === undefined);
+  return {
+    parts: [
+      { name: "roles", content: "roles-json", bytes: oneChunk(JSON.stringify(roles)) },
+      { name: "roles-sql", content: "sql", bytes: oneChunk(scriptOf(roles)) },
+    ],
+    notIncluded: hashesRefused || (login && !hashes) ? [{ kind: "role passwords", object: "passwords of all roles", reason }] : [],
+  };
+}
+
+async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(text);
 }
 
 function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fingerprint["scope"] {
@@ -135,6 +173,32 @@ export function dumpArguments(kind: DumpOptions["kind"], held: Pick<HeldSnapshot
     ...KIND_ARGUMENTS[kind],
     ...tables.map((table) => `--table=${literalPattern(table)}`),
   ];
+}
+
+/** How an archive's reader finds a bare name, which has no search path: in `public`, or else in any schema. */
+function asInArchive(tables: readonly SourceTable[]): SourceTable[] {
+  const inPublic = new Set(tables.filter(({ schema }) => schema === "public").map(({ table }) => table));
+  return tables.map((table) => ({ ...table, visible: table.schema === "public" || !inPublic.has(table.table) }));
+}
+
+/** Tables in one pattern: pg_dump looks through its catalog once for each. */
+const NAMES_PER_PATTERN = 200;
+
+/** Excludes the rows of every table but the chosen ones. Alternatives stand outside of the quotes, names inside, where all is literal. */
+function withoutRowsOf(all: readonly SourceTable[], chosen: readonly SourceTable[]): string[] {
+  const kept = new Set(chosen.map(({ oid }) => oid));
+  const bySchema = Map.groupBy(
+    all.filter(({ oid, kind }) => kind !== "S" && !kept.has(oid)),
+    ({ schema }) => schema,
+  );
+  return [...bySchema].flatMap(([schema, tables]) => {
+    const patterns: string[] = [];
+    for (let at = 0; at < tables.length; at += NAMES_PER_PATTERN) {
+      const names = tables.slice(at, at + NAMES_PER_PATTERN).map(({ table }) => quoteName(table));
+      patterns.push(`--exclude-table-data=${quoteName(schema)}.(${names.join("|")})`);
+    }
+    return patterns;
+  });
 }
 
 /** Quotes both parts, so that no letter of a name is taken for a wildcard or folded. */

@@ -28,8 +28,8 @@ const WITH_ROWS = ["full", "data", "tables"] as const;
 const RULES: readonly Rule[] = [
   {
     kind: "roles",
-    reason:
-      "roles, their passwords and memberships belong to the cluster: make them there before a restore, or owners and privileges are left out",
+    in: ["data", "tables"],
+    reason: "only full and schema backups hold roles: create them before a restore, or owners and privileges are left out",
     sql: "select pg_catalog.quote_ident(rolname) as object from pg_catalog.pg_roles where rolname !~ '^pg_' order by 1",
   },
   {
@@ -45,7 +45,7 @@ const RULES: readonly Rule[] = [
   },
   {
     kind: "database owner",
-    reason: "owner, comment and tablespace of the database itself are those of the database restored into",
+    reason: "a restore leaves owner, comment and tablespace of the database itself as they are",
     sql: "select pg_catalog.quote_ident(pg_catalog.current_database()) as object",
   },
   {

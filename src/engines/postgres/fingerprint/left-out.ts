@@ -24,6 +24,14 @@ function testOf(kind: string, object: string): (key: string) => boolean {
     const routine = new RegExp(`^${BEFORE}(?:function|procedure|aggregate|aggregate definition) ${name}$`);
     return (key) => routine.test(key);
   }
+  // An archive names a policy by its table and its own name.
+  if (kind === "policy") {
+    const plainly = object.replaceAll('"', "");
+    return (key) => {
+      const [, policy, table] = new RegExp(`^${BEFORE}policy (.+) on (.+)$`, "s").exec(key) ?? [];
+      return policy !== undefined && `${table} ${policy}` === plainly;
+    };
+  }
   if (!RELATIONS.has(kind)) return (key) => own.test(key);
   // A relation takes its columns, constraints, triggers, rules and policies along.
   const within = new RegExp(

@@ -23,6 +23,10 @@ const PRIVILEGE = new RegExp(
 /** Libraries are loaded and roles taken by every session; and a copy that cannot be written to cannot be restored into. */
 const NOT_TAKEN = /^(role|session_authorization|default_transaction_read_only|.*preload_libraries)$/;
 
+/** `ordinary`: of `ordinarySettings`. */
+export const isForCopy = (setting: string, ordinary: (name: string) => boolean): boolean =>
+  ordinary(setting) && !NOT_TAKEN.test(setting.toLowerCase());
+
 interface Property {
   readonly kind: "database setting" | "role setting" | "database privileges" | "connection limit";
   /** As a fingerprint names it. */
@@ -57,7 +61,7 @@ function propertiesIn(all: readonly TocEntry[], database: string, ordinary: (nam
   const found = statements(all).flatMap((text): Property[] => {
     const [, role, name = "", value = ""] = SETTING.exec(text) ?? [];
     if (name !== "") {
-      const takes = ordinary(plain(name)) && !NOT_TAKEN.test(plain(name));
+      const takes = isForCopy(plain(name), ordinary);
       const whose = role === undefined ? `database ${quote(database)}` : `role ${role} in database ${quote(database)}`;
       const statement = takes ? `alter ${whose} set ${name} to ${value}` : undefined;
       return [
@@ -98,7 +102,7 @@ const statements = (all: readonly TocEntry[]): string[] =>
 const plain = (name: string): string => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name);
 
 /** Settings that any user may change: what takes a superuser was not meant for a copy. Names with a dot belong to no server. */
-async function ordinarySettings(client: Client): Promise<(name: string) => boolean> {
+export async function ordinarySettings(client: Client): Promise<(name: string) => boolean> {
   const rows = await client.query<{ name: string; ordinary: boolean }>(
     "select pg_catalog.lower(name) as name, context = 'user' as ordinary from pg_catalog.pg_settings",
   );

@@ -4,46 +4,39 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Omission } from "../../../core/fingerprint.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import { walkAndPatch } from "../archive/patch-offsets.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
-import { quoteName as quote } from "../connect/quote.ts";
+import { compareRoles } from "../roles/compare.ts";
+import { type Roles, readRoles } from "../roles/description.ts";
+import { type CreatedRoles, createBareRoles, finishRoles, leaveRoles } from "../roles/restore.ts";
 import { findTools } from "../tools/find.ts";
 import { readVersion } from "../tools/version.ts";
 import { JOBS, type LoaderLoad, loadAsLoader, loadRowsAsLoader } from "./as-loader.ts";
 import { type Keeper, setTablesAside } from "./before.ts";
+import { choose, holdsOnlyData, type Wanted } from "./choose.ts";
 import { existing } from "./clear.ts";
 import { restoreProperties, rolesOfProperties } from "./database-properties.ts";
 import { foreignKeysOf } from "./foreign-keys.ts";
-import { foundationsThere } from "./foundations.ts";
 import { allOrNothing } from "./in-place.ts";
 import { setAside } from "./isolation.ts";
 import { inKeyOrder } from "./key-order.ts";
 import { makeLoader, ORPHANS_OWNER } from "./loader-role.ts";
 import { decideOwnership, refuseMissingExtensions } from "./preflight.ts";
 import { rolesInRows } from "./role-values.ts";
+import { rolesOf } from "./roles.ts";
 import { fillTables, type RowsLoad, tablesOf } from "./rows-in.ts";
 import { watchRows } from "./rows-progress.ts";
 import { runRestore } from "./run.ts";
-import { referencedTable, selectTables } from "./selection.ts";
 import { LARGE_OBJECTS } from "./stages.ts";
 import { occupantsOf } from "./target.ts";
 
 export interface LoadMeans {
   /** The configuration's `tools.postgres`. */
   readonly bin?: string | readonly string[] | undefined;
-}
-
-interface Wanted {
-  readonly entries: readonly TocEntry[];
-  readonly tables: readonly TocEntry[];
-  /** Of the entries, what the tables stand on and the database lacks. */
-  readonly foundations: readonly TocEntry[];
-  readonly notRestored: readonly Omission[];
 }
 
 /**
@@ -70,14 +63,14 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       });
     const keeper = options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" };
     const loader = apart ? await makeLoader(client, keeper, { rowsOnly: options.dataOnly === true, signal }) : undefined;
+    const described = options.dataOnly === true || options.roles === undefined ? undefined : readRoles(options.roles);
+    const bare =
+      options.createRoles === undefined || options.dataOnly === true
+        ? NO_ROLES
+        : await createBareRoles(client, await rolesRequired(archiveFile, walked, { described, kept, wanted, options }), superuser);
     const ownership = options.dataOnly
-      ? { owners: false, made: [], without: new Set<number>(), notRestored: [] }
-      : await decideOwnership(
-          client,
-          wanted.entries,
-          options.owners,
-          options.createRoles === true ? [...rolesOfProperties(kept), ...(await rolesInRows(archiveFile, walked))] : undefined,
-        );
+      ? { owners: false, without: new Set<number>(), notRestored: [] }
+      : await decideOwnership(client, wanted.entries, options.owners);
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
     const live = await tablesBefore(client, wanted.tables, options);
     await makeRoom(client, wanted.tables, keeper, options);
@@ -89,13 +82,14 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const notRestored = [
       ...wanted.notRestored,
       ...tablespaces.map((object) => ({ kind: "tablespace", object, reason: NO_TABLESPACES })),
+      ...bare.notRestored,
       ...ownership.notRestored.map((one) =>
         orphans && one.kind === "owner" ? { ...one, reason: `${one.reason}; ${KEPT_BY_ORPHANS}` } : one,
       ),
       ...leftOut,
     ];
-    const { owners, made: madeRoles } = ownership;
-    const load = { client, target, archiveFile, walked, entries, options, owners, madeRoles, run };
+    const { owners } = ownership;
+    const load = { client, target, archiveFile, walked, entries, options, owners, madeRoles: bare.made, run };
     const bring = async (): Promise<Pick<LoadResult, "problems" | "reader" | "release">> => {
       if (loader !== undefined) return await (options.dataOnly === true ? loadRowsAsLoader : loadAsLoader)({ ...load, loader });
       if (options.dataOnly !== true)
@@ -106,10 +100,22 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     const loaded = live === undefined ? await bring() : await allOrNothing({ client, target, keeper, ...wanted, before: live }, bring);
     const whole = options.tables === undefined && options.dataOnly !== true;
     const properties = whole ? await restoreProperties(client, walked.contents.entries) : [];
+    const finished = await finishRoles(client, described, {
+      made: bare.made,
+      superusers: options.createRoles === "with superusers",
+      passwords: options.isolation === undefined,
+    });
+    const compared = described && {
+      only: whole ? undefined : new Set(rolesOf(wanted.entries)),
+      scratch:
+        options.isolation === undefined ? undefined : { made: new Set(bare.made), leftOut: new Set(finished.map(({ object }) => object)) },
+    };
     return {
       ...loaded,
-      notRestored: [...notRestored, ...properties],
-      leftOut,
+      ...(bare.joined.length > 0 && { release: () => leave(target, bare.joined, loaded.release) }),
+      notRestored: [...notRestored, ...properties, ...(options.isolation === undefined ? finished : [])],
+      leftOut: [...leftOut, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
+      checks: described === undefined ? [] : await compareRoles(client, described, compared ?? {}),
       uncertain,
       ...(loader !== undefined && { loadedAs: loader.name }),
     };
@@ -132,6 +138,38 @@ async function fillDirectly(
   const keys = await foreignKeysOf(client, tablesOf(entries));
   await client.query("set session_replication_role = 'replica'");
   await fillTables({ ...load, keys, others });
+}
+
+const NO_ROLES: CreatedRoles = { made: [], joined: [], notRestored: [] };
+
+/** Roles that the load needs: those that are described, and those that the archive names, also in its rows. */
+async function rolesRequired(
+  archiveFile: string,
+  walked: WalkedArchive,
+  from: {
+    readonly described: Roles | undefined;
+    readonly kept: readonly TocEntry[];
+    readonly wanted: Wanted;
+    readonly options: LoadOptions;
+  },
+): Promise<string[]> {
+  const { described, kept, wanted, options } = from;
+  const named = rolesOf(wanted.entries);
+  if (options.tables !== undefined) return named;
+  const inRows = options.isolation === undefined ? [] : await rolesInRows(archiveFile, walked);
+  const all = [...(described?.roles.map(({ name }) => name) ?? []), ...named, ...rolesOfProperties(kept), ...inRows];
+  return [...new Set(all)].filter((name) => !name.startsWith("pg_"));
+}
+
+/** Over a connection of its own: the load's is closed by then. */
+async function leave(target: Connection, joined: readonly string[], release: LoadResult["release"]): Promise<readonly string[]> {
+  const problems = (await release?.()) ?? [];
+  const client = await openClient(target);
+  try {
+    return [...problems, ...(await leaveRoles(client, joined))];
+  } finally {
+    await client.close();
+  }
 }
 
 const KEPT_BY_ORPHANS = `everything belongs to the role ${ORPHANS_OWNER}: \`reassign owned by ${ORPHANS_OWNER} to ROLE\` gives it away`;
@@ -157,71 +195,6 @@ async function walkWhole(archiveFile: string, signal: AbortSignal | undefined): 
     if (!(error instanceof LifeboatError) || error.code !== "DUMP_INCOMPLETE") throw error;
     throw new LifeboatError("INTEGRITY", error.message.replace("pg_dump's output", "the archive"), { cause: error });
   }
-}
-
-async function choose(client: Client, all: readonly TocEntry[], options: LoadOptions): Promise<Wanted> {
-  if (options.tables === undefined) {
-    const entries = options.dataOnly ? all.filter(isData) : all.filter((entry) => !(entry.kind === "SCHEMA" && entry.name === "public"));
-    await createLooseSchemas(client, all, entries, options);
-    return { entries, tables: tablesOf(all), foundations: [], notRestored: [] };
-  }
-  const selection = selectTables(all, options.tables);
-  if (options.dataOnly) return { ...selection, entries: selection.entries.filter(isData) };
-  if (options.replace !== true) {
-    const present = await existing(client, selection.tables);
-    if (present.length > 0) {
-      throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `${client.connection.label} already holds ${present.join(", ")}`);
-    }
-  }
-  const there = await foundationsThere(client, selection.foundations);
-  const chosen = new Set([...selection.entries, ...selection.foundations.filter((entry) => !there.has(entry.dumpId))]);
-  const notRestored = [...selection.notRestored];
-  for (const key of await danglingKeys(client, selection.entries, selection.tables)) {
-    chosen.delete(key);
-    notRestored.push({
-      kind: "foreign key",
-      object: `${key.schema}.${key.name}`,
-      reason: `${referencedTable(key)} is not here and was not chosen`,
-    });
-  }
-  const entries = all.filter((entry) => chosen.has(entry));
-  await createLooseSchemas(client, all, entries, options);
-  const foundations = selection.foundations.filter((entry) => chosen.has(entry));
-  return { entries, tables: selection.tables, foundations, notRestored };
-}
-
-/** Such an archive is loaded into tables that exist; to take it for a whole one would drop them on `replace`. */
-const holdsOnlyData = (entries: readonly TocEntry[]): boolean =>
-  entries.some((entry) => entry.hasData) && !entries.some((entry) => entry.kind === "TABLE");
-
-const isData = (entry: TocEntry): boolean =>
-  entry.hasData || entry.kind === "SEQUENCE SET" || entry.kind === "BLOB" || entry.kind === "BLOB METADATA";
-
-/** A backup of chosen tables names schemas without holding them. */
-async function createLooseSchemas(
-  client: Client,
-  all: readonly TocEntry[],
-  entries: readonly TocEntry[],
-  options: LoadOptions,
-): Promise<void> {
-  if (options.dataOnly) return;
-  const held = new Set(all.filter((entry) => entry.kind === "SCHEMA").map((entry) => entry.name));
-  const loose = new Set(entries.filter((entry) => entry.kind === "TABLE" && !held.has(entry.schema)).map((entry) => entry.schema));
-  loose.delete("public");
-  for (const schema of loose) await client.query(`create schema if not exists ${quote(schema)}`);
-}
-
-/** Foreign keys to tables that are neither chosen nor in the database. */
-async function danglingKeys(client: Client, entries: readonly TocEntry[], tables: readonly TocEntry[]): Promise<TocEntry[]> {
-  const keys = entries.filter((entry) => entry.kind === "FK CONSTRAINT");
-  const names = [...new Set(keys.flatMap((key) => referencedTable(key) ?? []))];
-  const rows = await client.query<{ name: string; found: boolean; plain: string }>(
-    `select name, pg_catalog.to_regclass(name) is not null as found, pg_catalog.array_to_string(pg_catalog.parse_ident(name), '.') as plain from pg_catalog.unnest($1::pg_catalog.text[]) name`,
-    [names],
-  );
-  const chosen = new Set(tables.map((table) => `${table.schema}.${table.name}`));
-  const lost = new Set(rows.filter((row) => !row.found && !chosen.has(row.plain)).map((row) => row.name));
-  return keys.filter((key) => lost.has(referencedTable(key) ?? ""));
 }
 
 /** Names of the chosen tables that are there, in a database that is in use; undefined for any other load. */

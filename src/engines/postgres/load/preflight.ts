@@ -3,8 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { TocEntry } from "../archive/contents.ts";
 import type { Client } from "../connect/client.ts";
-import { quoteName } from "../connect/quote.ts";
-import { rolesInDefinition, rolesOf } from "./roles.ts";
+import { actingRolesOf, rolesInDefinition, rolesOf } from "./roles.ts";
 
 /** Debian's packages for extensions whose package is not named after them; `%` is the server's major version. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -65,8 +64,6 @@ export async function refuseMissingExtensions(client: Client, entries: readonly 
 export interface Ownership {
   /** Whether owners and privileges are restored. */
   readonly owners: boolean;
-  /** Roles that were made, without login. */
-  readonly made: readonly string[];
   /** Entries that cannot be without a role that is not there. */
   readonly without: ReadonlySet<number>;
   readonly notRestored: readonly Omission[];
@@ -74,26 +71,16 @@ export interface Ownership {
 
 /**
  * Decides about owners and privileges. Asked for explicitly, a missing role is LOAD_FAILED; by default they are restored
- * when every role exists and the user may act for it, and otherwise left out and named. `created`: roles that are missing are made, and
- * these beside those of the entries.
+ * when every role exists and the user may act for it, and otherwise left out and named.
  */
-export async function decideOwnership(
-  client: Client,
-  entries: readonly TocEntry[],
-  owners: boolean | undefined,
-  created: readonly string[] | undefined,
-): Promise<Ownership> {
-  const roles = [...new Set([...rolesOf(entries), ...(created ?? [])])];
+export async function decideOwnership(client: Client, entries: readonly TocEntry[], owners: boolean | undefined): Promise<Ownership> {
+  const roles = rolesOf(entries);
   const rows = await client.query<{ name: string; mine: boolean }>(
-    `select rolname::pg_catalog.text as name, pg_catalog.pg_has_role(rolname, 'member') as mine from pg_catalog.pg_roles where rolname = any ($1)`,
-    [roles],
+    `select rolname::pg_catalog.text as name, pg_catalog.pg_has_role(rolname, $2) as mine from pg_catalog.pg_roles where rolname = any ($1)`,
+    [roles, client.serverVersionNumber >= 160_000 ? "set" : "member"],
   );
   const known = new Set(rows.map((row) => row.name));
   const missing = roles.filter((role) => !known.has(role));
-  if (created !== undefined) {
-    for (const role of missing) await client.query(`create role ${quoteName(role)} nologin`);
-    return { owners: owners ?? true, made: missing, without: new Set(), notRestored: [] };
-  }
   if (owners === true && missing.length > 0) {
     throw new LifeboatError(
       "LOAD_FAILED",
@@ -104,10 +91,12 @@ export async function decideOwnership(
       },
     );
   }
-  const foreign = rows.filter((row) => !row.mine).map((row) => row.name);
-  if (owners ?? (missing.length === 0 && foreign.length === 0)) return { owners: true, made: [], without: new Set(), notRestored: [] };
+  // Who is only granted something has to exist; what is owned, or granted by another, takes the right to act for that role.
+  const acting = new Set(actingRolesOf(entries));
+  const foreign = rows.filter((row) => !row.mine && acting.has(row.name)).map((row) => row.name);
+  if (owners ?? (missing.length === 0 && foreign.length === 0)) return { owners: true, without: new Set(), notRestored: [] };
   const lost = new Set(missing);
-  const homeless = entries.filter(
+  const withoutRole = entries.filter(
     (entry) => (entry.kind === "POLICY" || entry.kind === "USER MAPPING") && rolesInDefinition(entry).some((role) => lost.has(role)),
   );
   const reason =
@@ -118,12 +107,15 @@ export async function decideOwnership(
         : `this user may not act for: ${foreign.join(", ")}`;
   return {
     owners: false,
-    made: [],
-    without: new Set(homeless.map((entry) => entry.dumpId)),
+    without: new Set(withoutRole.map((entry) => entry.dumpId)),
     notRestored: [
       { kind: "owner", object: "all objects", reason },
       { kind: "privileges", object: "all objects", reason },
-      ...homeless.map((entry) => ({ kind: entry.kind.toLowerCase(), object: entry.name, reason: "its role does not exist here" })),
+      ...withoutRole.map(({ kind, schema, name }) => ({
+        kind: kind.toLowerCase(),
+        object: schema === "" ? name : `${schema}.${name}`,
+        reason: "its role does not exist here",
+      })),
     ],
   };
 }

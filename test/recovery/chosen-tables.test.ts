@@ -1,0 +1,51 @@
+// Restores of chosen tables: what they leave out is judged, and a copy is read only as far as they take.
+import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
+import { test } from "node:test";
+import { readContents } from "../../src/engines/postgres/archive/contents.ts";
+import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
+import { drainDump } from "../support/dumps.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+test("R22 a restore that leaves out a foreign key is inconclusive, and says how to include the other table", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create table users (id int primary key); create table orders (id int primary key, user_id int references users);
+     insert into users values (1); insert into orders values (1, 1)`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { checks } = (await world.expect(3, "restore", "shop", "--tables", "orders", "--into", "only_orders", "--json")).json();
+  const open = checks.filter((one: { outcome: string }) => one.outcome !== "pass");
+  assert.deepEqual(
+    open.map((one: { name: string }) => one.name),
+    ["foreign key public.orders orders_user_id_fkey"],
+  );
+  assert.match(open[0].message, /public\.users is not here and was not chosen; to include it: --tables orders,public\.users/);
+  const whole = (await world.expect(0, "restore", "shop", "--tables", "orders,public.users", "--into", "both", "--json")).json();
+  assert.equal(whole.verdict, "pass");
+});
+
+test("R22 a copy for chosen tables holds every definition and the rows of these tables alone", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create schema "S.|(x)"; create type mood as enum ('good'); create table a (m mood); insert into a values ('good');
+     create table "A|b" (i int); insert into "A|b" values (1); create table "S.|(x)"."q""uote" (i int); insert into "S.|(x)"."q""uote" values (1);
+     create table "S.|(x)"."*" (i int); insert into "S.|(x)"."*" values (1); create table parts (i int) partition by range (i);
+     create table part_1 partition of parts for values from (0) to (9); insert into parts values (1); select lo_create(0)`,
+  );
+  const engine = openPostgresEngine();
+  const wanted = ["a", '"S.|(x)"."*"', "parts"];
+  const { file, fingerprint } = await drainDump(t, engine, shop, { kind: "full", rowsOf: wanted });
+  const { entries } = await readContents(createReadStream(file));
+  const of = (kind: string): string[] => entries.filter((entry) => entry.kind === kind).map(({ name }) => name);
+  assert.deepEqual(of("TABLE DATA").sort(), ["*", "a", "part_1"]);
+  assert.deepEqual(of("TABLE").sort(), ["*", "A|b", "a", "part_1", "parts", 'q"uote']);
+  assert.deepEqual([of("TYPE"), of("BLOB")], [["mood"], []]);
+  assert.deepEqual(Object.keys(fingerprint.tables).sort(), ['"S.|(x)"."*"', "public.a", "public.part_1"]);
+});
