@@ -2,10 +2,11 @@
 import { isLifeboatError } from "../../core/errors.ts";
 import type { PlanStep } from "../../core/plan.ts";
 import type { LoadOptions } from "../../ports/engine.ts";
+import type { RestoreTarget } from "../../ports/restore-target.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import type { DatabaseState } from "./database-plan.ts";
 import { readRolesPart } from "./load.ts";
 import { NOTHING, type PlanPart } from "./plan.ts";
+import type { Route } from "./resolve.ts";
 
 export interface RolesRequest {
   /** Create the roles that the backup describes and the target's server lacks. */
@@ -24,7 +25,7 @@ export async function rolesPart(
   context: Context,
   source: Source,
   request: RolesRequest & { readonly tables?: readonly string[] | undefined },
-  { route, place, dataOnly }: DatabaseState,
+  { route, place, dataOnly }: { readonly route: Route; readonly place: RestoreTarget; readonly dataOnly: boolean },
   { signal }: Watch,
 ): Promise<PlanPart> {
   if (route.kind !== "copy" || dataOnly || request.tables !== undefined || source.engine.missingRoles === undefined) return NOTHING;

@@ -127,7 +127,7 @@ group by g.rolname, u.rolname order by g.rolname collate pg_catalog."C", u.rolna
 
 const DATABASE = `
 select d.datname::pg_catalog.text as name, pg_catalog.pg_get_userbyid(d.datdba)::pg_catalog.text as owner, pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text as encoding,
-  j ->> 'datcollate' as collate, j ->> 'datctype' as ctype, j ->> 'datlocprovider' as provider, coalesce(j ->> 'datlocale', j ->> 'daticulocale') as locale, d.datconnlimit as "limit"
+  j ->> 'datcollate' as sorting, j ->> 'datctype' as ctype, j ->> 'datlocprovider' as provider, coalesce(j ->> 'datlocale', j ->> 'daticulocale') as locale, d.datconnlimit as "limit"
 from pg_catalog.pg_database d cross join lateral pg_catalog.to_jsonb(d) j where d.oid = ${HERE}`;
 
 const PRIVILEGES = `
@@ -213,7 +213,7 @@ async function describe(ask: Ask, oids: readonly string[], hashes: ReadonlyMap<u
       name: String(database.name),
       owner: String(database.owner),
       encoding: String(database.encoding),
-      collate: String(database.collate),
+      collate: String(database.sorting),
       ctype: String(database.ctype),
       provider: optional(database.provider),
       locale: optional(database.locale),
