@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../src/cli/clock.ts";
 import type { Storage } from "../src/ports/storage.ts";
 import { storeSegment } from "../src/repository/log.ts";
 import { createRepository } from "../src/repository/open.ts";
 import { generateWriter, parseWriter, type Trust, trustOf } from "../src/repository/trust.ts";
 import { generateIdentity } from "../src/seal/keys.ts";
 import { openLocalStorage } from "../src/storage/local/local.ts";
+import { systemClock } from "../src/system-clock.ts";
 
 export interface SigningCost {
   readonly segmentBytes: number;

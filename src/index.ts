@@ -1,5 +1,4 @@
-// What the library offers. Everything here is documented where it is defined; anything else may change.
-export { type Composed, compose, openStorage, type Surroundings } from "./compose.ts";
+// The library. docs/library.md shows each of these with an example; anything else may change.
 export { type Config, loadConfig, parseConfig } from "./config/load.ts";
 export { ERROR_CODES, type ErrorCode, EXIT, isLifeboatError, LifeboatError } from "./core/errors.ts";
 export type { Fingerprint, Omission } from "./core/fingerprint.ts";
@@ -8,24 +7,21 @@ export { parseRecoveryTarget, type RecoveryTarget } from "./core/recovery-target
 export type { RestorePoint } from "./core/restore-point.ts";
 export { type Expiry, expire as decideExpiry, type RetentionPolicy } from "./core/retention.ts";
 export { type Check, judge, type Verdict } from "./core/verdict.ts";
-export { type BackupRequest, type BackupResult, backup } from "./operations/backup/backup.ts";
-export { type DueResult, makeDue } from "./operations/backup/due.ts";
-export { type SnapshotRequest, type SnapshotResult, snapshot } from "./operations/backup/snapshot.ts";
-export { type Verification, verify } from "./operations/backup/verify.ts";
-export type { Context, Source, Watch } from "./operations/context.ts";
-export { recoverJobs } from "./operations/jobs/recover.ts";
-export { findPoint, pointsOf } from "./operations/points/points.ts";
-export { findAnyPoint, type SnapshotEntry, snapshotsOf } from "./operations/points/snapshots.ts";
-export { type Accepted, accept } from "./operations/recovery/accept.ts";
-export { drill, type Finding } from "./operations/recovery/drill.ts";
-export { type Promoted, type PromoteRequest, planPromote, promote } from "./operations/recovery/promote.ts";
-export { planRestore, type Restored, type RestoreRequest, restore } from "./operations/recovery/restore.ts";
-export { expire, planExpire } from "./operations/retention/expire.ts";
-export { setHold } from "./operations/retention/hold.ts";
-export { type Applied, apply, planApply, type SettingsPlan } from "./operations/settings/apply.ts";
-export { statusOf } from "./operations/watch/status.ts";
+export {
+  type CallOptions,
+  type Lifeboat,
+  type OpenOptions,
+  type OperationName,
+  openLifeboat,
+  type PlanOf,
+  type RequestOf,
+  type ResultOf,
+} from "./lifeboat.ts";
+export type { Operation } from "./operations/operation.ts";
+export { OPERATIONS } from "./operations/registry.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Engine } from "./ports/engine.ts";
-export { type Progress, silentProgress } from "./ports/progress.ts";
+export type { Events, JobEvent } from "./ports/progress.ts";
 export type { Provider } from "./ports/provider.ts";
 export type { Storage } from "./ports/storage.ts";
+export { systemClock } from "./system-clock.ts";

@@ -13,7 +13,7 @@ if (process.env.NODE_COMPILE_CACHE === cache) delete process.env.NODE_COMPILE_CA
 
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-  const { readVersion } = await import("./version.ts");
+  const { readVersion } = await import("../version.ts");
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
     if (code === "EPIPE") return;
     process.exitCode = 1;

@@ -7,8 +7,9 @@ import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
 import type { Events } from "../ports/progress.ts";
+import { systemClock } from "../system-clock.ts";
+import { readVersion } from "../version.ts";
 import { makeAsk } from "./ask.ts";
-import { systemClock } from "./clock.ts";
 import type { CommandCall, CommandEntry } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { describeFailure } from "./fatal.ts";
@@ -17,7 +18,6 @@ import { type Invocation, parseArguments } from "./program.ts";
 import { fold } from "./render/fold.ts";
 import { makePaint, wantsColour } from "./render/paint.ts";
 import { type ProgressPrinter, printProgress } from "./render/progress.ts";
-import { readVersion } from "./version.ts";
 
 export interface Surroundings {
   readonly stdout: Output;

@@ -6,8 +6,8 @@ import { asLifeboatError, EXIT, type ExitStatus, LifeboatError } from "../core/e
 import { shown } from "../core/visible.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
 import { type Operation, type OperationContext, parseRequest } from "../operations/operation.ts";
+import { readVersion } from "../version.ts";
 import type { CommandCall } from "./command.ts";
-import { readVersion } from "./version.ts";
 
 type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit">;
 

@@ -5,7 +5,6 @@ import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { systemClock } from "../../src/cli/clock.ts";
 import { type BaseOptions, beginBase } from "../../src/engines/postgres/base/begin.ts";
 import type { Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
@@ -20,6 +19,7 @@ import { createRepository } from "../../src/repository/open.ts";
 import type { Repository } from "../../src/repository/repository.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
+import { systemClock } from "../../src/system-clock.ts";
 import { testCluster } from "./postgres.ts";
 import { temporaryDirectory, testTrust } from "./repository.ts";
 

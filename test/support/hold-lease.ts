@@ -1,10 +1,10 @@
 // Holds a lease in a local storage until it is killed. Arguments: directory, name of the lease, file with the writer's key.
 import { readFileSync } from "node:fs";
-import { systemClock } from "../../src/cli/clock.ts";
 import { acquireLease } from "../../src/repository/leases.ts";
 import { openForgetful } from "../../src/repository/memory.ts";
 import { parseWriter, trustOf } from "../../src/repository/trust.ts";
 import { openLocalStorage } from "../../src/storage/local/local.ts";
+import { systemClock } from "../../src/system-clock.ts";
 
 const [directory = "", name = "", keyFile = ""] = process.argv.slice(2);
 const trust = trustOf([], parseWriter(readFileSync(keyFile, "utf8"), keyFile));

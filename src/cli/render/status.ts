@@ -1,13 +1,12 @@
 // Whether a source is protected, as one line and in full.
 import type * as z from "zod/mini";
-import { formatDuration, formatInstant } from "../../core/duration.ts";
+import { formatBytes, formatDuration, formatInstant } from "../../core/duration.ts";
 import type { status } from "../../operations/verbs/status.ts";
-import { renderLog } from "./log.ts";
 import type { Paint } from "./paint.ts";
 import { renderSettings } from "./settings.ts";
 import { renderFacts } from "./table.ts";
 
-export type StatusOfSource = z.infer<typeof status.result>["sources"][number];
+type StatusOfSource = z.infer<typeof status.result>["sources"][number];
 
 export function renderStatusLine({ name, verdict, reasons, exposureSeconds }: StatusOfSource, paint: Paint): string {
   const exposure = exposureSeconds === null ? "no restore point" : `exposure ${formatDuration(exposureSeconds * 1000)}`;
@@ -47,4 +46,28 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
     ...(log === null ? [] : [renderLog(log, paint)]),
     ...(Object.keys(found.settings).length === 0 ? [] : renderSettings({ ...found, window: history, drift: [] }, paint)),
   ].join("\n");
+}
+
+/** The log archive: the recovery window with both its edges, and what is behind it. */
+function renderLog(log: NonNullable<StatusOfSource["log"]>, paint: Paint): string {
+  const { window, windows, segments, sizeBytes, slot, warnings } = log;
+  const others = windows.filter(({ earliest, latest }) => earliest !== window.earliest || latest !== window.latest);
+  return renderFacts(
+    [
+      ["  any instant", window.earliest === null ? "none can be reached" : `${window.earliest} to ${window.latest}`],
+      [
+        "  also",
+        others.map(({ earliest, latest }) => (earliest === latest ? `exactly ${earliest}` : `${earliest} to ${latest}`)).join("\n"),
+      ],
+      ["  log archive", `${segments} segments, ${formatBytes(sizeBytes)}`],
+      [
+        "  slot",
+        slot?.exists
+          ? `${slot.name}, ${slot.active ? "active" : "not being read"}; the server retains ${formatBytes(slot.keptBytes)} for it`
+          : "",
+      ],
+      ["  warnings", warnings.map(({ code, message }) => `${code}: ${message}`).join("\n")],
+    ],
+    paint,
+  );
 }

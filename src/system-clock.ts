@@ -1,6 +1,6 @@
 // The time and chance of this machine.
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock } from "./ports/clock.ts";
 
 export const systemClock: Clock = {
   now: () => new Date(),

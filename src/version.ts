@@ -3,6 +3,6 @@ import { readFileSync } from "node:fs";
 
 /** As `0.1.0`. */
 export function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   return version;
 }
