@@ -3,7 +3,7 @@
 import type * as z from "zod/mini";
 import type { ExitStatus } from "../../core/errors.ts";
 import type { Check, Verdict } from "../../core/verdict.ts";
-import type { combined } from "../../operations/schemas.ts";
+import type { combined } from "../../operations/recovery/schemas.ts";
 import type { Loss } from "./loss.ts";
 
 type Measured = z.infer<typeof combined>["achieved"];

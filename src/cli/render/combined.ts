@@ -1,7 +1,7 @@
 // All sources together, as one line for people.
 import type * as z from "zod/mini";
 import { formatDuration } from "../../core/duration.ts";
-import type { combined } from "../../operations/schemas.ts";
+import type { combined } from "../../operations/recovery/schemas.ts";
 import { renderSeconds } from "./finding.ts";
 import type { Paint } from "./paint.ts";
 

@@ -5,7 +5,7 @@ import type { EstimateResult } from "../../core/estimate.ts";
 import { rangeInWords } from "../../core/plan.ts";
 import { askedInWords, inWords } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
-import type { finding } from "../../operations/schemas.ts";
+import type { finding } from "../../operations/recovery/schemas.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 

@@ -1,6 +1,6 @@
 // What a restore made: the finding, where it is, and what to do next.
 import type * as z from "zod/mini";
-import type { nextAction } from "../../operations/schemas.ts";
+import type { nextAction } from "../../operations/recovery/schemas.ts";
 import type { restore } from "../../operations/verbs/restore.ts";
 import { renderFinding } from "./finding.ts";
 import type { Paint } from "./paint.ts";

@@ -8,20 +8,8 @@ import { exitOfFailures, type OperationContext, operation } from "../operation.t
 import type { Finding } from "../recovery/conclude.ts";
 import { drill as drillSource, planDrill } from "../recovery/drill.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
-import {
-  about,
-  combined,
-  combinedJson,
-  exitOfFinding,
-  exitOfPlan,
-  failure,
-  finding,
-  findingJson,
-  orNull,
-  plan,
-  planDigest,
-  sourceName,
-} from "../schemas.ts";
+import { combined, combinedJson, exitOfFinding, exitOfPlan, finding, findingJson, plan, planDigest } from "../recovery/schemas.ts";
+import { about, failure, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 
 export const drill = operation({

@@ -8,7 +8,8 @@ import { nameOfOrphan, recoverOrphans } from "../jobs/orphans.ts";
 import { discardFlaws, recoverJobs } from "../jobs/recover.ts";
 import { resourceInWords } from "../jobs/undo.ts";
 import { operation } from "../operation.ts";
-import { about, inSeconds, instant, orNull, seconds, sourceName, step } from "../schemas.ts";
+import { step } from "../recovery/schemas.ts";
+import { about, inSeconds, instant, orNull, seconds, sourceName } from "../schemas.ts";
 
 const DEFAULT_LIMIT = 20;
 

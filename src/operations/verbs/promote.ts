@@ -4,7 +4,8 @@ import { LifeboatError } from "../../core/errors.ts";
 import type { Context, Source } from "../context.ts";
 import { operation } from "../operation.ts";
 import { planPromote, promote as promoteBranch } from "../recovery/promote.ts";
-import { about, connection, connectionJson, exitOfPlan, nextAction, plan, restoredPlace, sourceName } from "../schemas.ts";
+import { connection, connectionJson, exitOfPlan, nextAction, plan, restoredPlace } from "../recovery/schemas.ts";
+import { about, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 const request = z.strictObject({

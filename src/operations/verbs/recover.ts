@@ -8,21 +8,19 @@ import { exitOfFailures, operation } from "../operation.ts";
 import { digestOfAll } from "../plan-digest.ts";
 import { planRecoverAll, type RecoveredSource, recoverAll } from "../recovery/recover.ts";
 import {
-  about,
   asked,
   combined,
   combinedJson,
   connection,
   connectionJson,
   exitOfFinding,
-  failure,
   findingFields,
   findingJson,
-  orNull,
   plan,
   planDigest,
   restoredPlace,
-} from "../schemas.ts";
+} from "../recovery/schemas.ts";
+import { about, failure, orNull } from "../schemas.ts";
 import { failureOf } from "../sources.ts";
 
 const recovered = z.strictObject({

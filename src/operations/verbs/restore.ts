@@ -9,7 +9,6 @@ import { type OperationContext, operation } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
 import { planRestore, type Restored, restore as restoreSource } from "../recovery/restore.ts";
 import {
-  about,
   connection,
   connectionJson,
   exitOfFinding,
@@ -17,12 +16,11 @@ import {
   findingFields,
   findingJson,
   nextAction,
-  orNull,
   plan,
   planDigest,
   restoredPlace,
-  sourceName,
-} from "../schemas.ts";
+} from "../recovery/schemas.ts";
+import { about, orNull, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 const flag = (help: string) => z.optional(about(z.boolean(), help));

@@ -4,7 +4,8 @@ import { EXIT, LifeboatError } from "../../core/errors.ts";
 import type { ProviderState } from "../../ports/control.ts";
 import type { Context, Source } from "../context.ts";
 import { operation } from "../operation.ts";
-import { about, driftSchema, limit, limitJson, plan as planSchema, settings, sourceName, windowOf } from "../schemas.ts";
+import { plan as planSchema } from "../recovery/schemas.ts";
+import { about, driftSchema, limit, limitJson, settings, sourceName, windowOf } from "../schemas.ts";
 import { apply as applySource, hasSettings, planApply } from "../settings/apply.ts";
 import { sourceNamed, sourcesNamed } from "../sources.ts";
 

@@ -1,0 +1,196 @@
+// The shapes of recovery, each described once: findings, plans, and what was restored.
+import * as z from "zod/mini";
+import { withoutPassword } from "../../core/address.ts";
+import type { Combined } from "../../core/combined.ts";
+import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import type { Objective } from "../../core/objectives.ts";
+import { PLAN_ACTIONS } from "../../core/plan.ts";
+import { type Check, judge, type Verdict } from "../../core/verdict.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Context } from "../context.ts";
+import { about, bytes, check, count, exitOf, inSeconds, instant, orNull, refusal, seconds, sourceName, verdict } from "../schemas.ts";
+import type { Finding } from "./conclude.ts";
+
+const objective = z.strictObject({ rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) });
+
+/** Seconds as JSON has them: null where nothing is promised, or was not measured. */
+export const secondsJson = ({ rtoSeconds, rpoSeconds }: Objective) => ({ rtoSeconds: rtoSeconds ?? null, rpoSeconds: rpoSeconds ?? null });
+
+const instantAgo = {
+  at: instant,
+  local: about(z.string(), "The same in the configured time zone."),
+  timeZone: z.string(),
+  secondsAgo: seconds,
+};
+export const asked = z.strictObject({
+  kind: z.enum(["latest", "time", "lsn", "point"]),
+  target: about(z.string(), "`latest`, an instant, a position, or the name of a restore point."),
+  at: z.optional(instant),
+  local: z.optional(z.string()),
+  timeZone: z.optional(z.string()),
+  secondsAgo: z.optional(seconds),
+});
+export const understood = z.strictObject(instantAgo);
+
+export const step = z.strictObject({ name: z.string(), seconds: about(orNull(seconds), "Null: it did not end.") });
+
+const range = z.strictObject({ least: seconds, most: seconds });
+
+/** What a drill or a restore found. */
+export const findingFields = {
+  job: about(z.string(), "Id of the job, and of its evidence."),
+  source: sourceName,
+  verdict,
+  reasons: about(z.readonly(z.array(z.string())), "Worst first."),
+  to: about(asked, "What was asked for, as it was understood."),
+  point: z.strictObject({ id: z.string(), name: z.string(), snapshotAt: instant }),
+  holds: about(orNull(understood), "The instant whose data came. Null: only the provider knows, or it was not proven."),
+  target: about(z.string(), "Where it was restored to."),
+  checks: z.readonly(z.array(check)),
+  steps: z.array(step),
+  achieved: objective,
+  estimate: about(
+    orNull(z.strictObject({ seconds: orNull(range), actualSeconds: seconds, within: orNull(z.boolean()) })),
+    "How good the plan's estimate was; `seconds` is null where there was none.",
+  ),
+  objective,
+  remarks: z.readonly(z.array(z.string())),
+  plan: about(orNull(z.strictObject({ name: z.string(), run: z.string() })), "The drill of the configuration that it was done for."),
+  evidence: about(z.string(), "Name of the evidence in the repository."),
+  filedIn: about(z.string(), "Where the evidence lies: the repository, or a directory of this machine when that cannot be written."),
+};
+export const finding = z.strictObject(findingFields);
+
+export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds, estimate }: Finding) => ({
+  job: evidence.id,
+  source: evidence.source,
+  verdict: evidence.verdict,
+  reasons: evidence.reasons,
+  to,
+  point: { id: evidence.point.id, name: evidence.point.name, snapshotAt: evidence.point.snapshotAt },
+  holds: holds ?? null,
+  target: evidence.target,
+  checks: evidence.checks,
+  steps: evidence.steps.map(({ name, ms }) => ({ name, seconds: ms === undefined ? null : inSeconds(ms) })),
+  achieved: secondsJson(evidence.achieved),
+  estimate: estimate ?? null,
+  objective: secondsJson(evidence.objective),
+  remarks: evidence.remarks,
+  plan: evidence.plan ?? null,
+  evidence: filed,
+  filedIn: onMachine?.directory ?? repository.storage.url,
+});
+
+/** The verdict's status; when only an objective was missed, the status says just that. */
+export function exitOfFinding(found: { readonly verdict: Verdict; readonly checks: readonly Check[] }): ExitStatus {
+  if (found.verdict !== "fail") return exitOf(found.verdict);
+  const others = judge(found.checks.filter(({ kind }) => kind !== "objective"));
+  return others.verdict === "pass" ? EXIT.unhealthy : EXIT.failed;
+}
+
+export const combined = z.strictObject({
+  objective,
+  achieved: objective,
+  verdict,
+  reasons: z.readonly(z.array(z.string())),
+});
+
+export const combinedJson = ({ objective: promised, achieved, verdict: judged, reasons }: Combined) => ({
+  objective: secondsJson(promised),
+  achieved: secondsJson(achieved),
+  verdict: judged,
+  reasons,
+});
+
+/** What is there now: a database, a directory, or a place at the provider as that calls it. */
+export const restoredPlace = z.strictObject({
+  what: about(z.string(), "`database`, `branch`, `cluster`, …"),
+  name: z.string(),
+  id: about(orNull(z.string()), "At the provider."),
+});
+
+/** What the user can do now. */
+export const nextAction = z.strictObject({ command: orNull(z.string()), text: z.string() });
+
+const routeFields = {
+  kind: about(z.enum(["provider", "cluster", "copy"]), "The provider's history, a base backup and its WAL, or a stored backup."),
+  what: z.string(),
+  why: z.string(),
+  at: z.optional(instant),
+};
+
+/** What an operation will do, step by step. */
+export const plan = z.strictObject({
+  verb: z.string(),
+  source: sourceName,
+  to: z.optional(asked),
+  route: z.optional(
+    z.strictObject({
+      ...routeFields,
+      holds: z.optional(understood),
+    }),
+  ),
+  otherRoutes: about(z.optional(z.readonly(z.array(z.strictObject(routeFields)))), "Other routes to the target."),
+  steps: z.readonly(
+    z.array(
+      z.strictObject({
+        action: z.enum(PLAN_ACTIONS),
+        subject: about(z.string(), "What is acted on."),
+        object: about(z.optional(z.string()), "What it comes from or goes into."),
+        name: about(z.optional(z.string()), "A name that is chosen when the plan is carried out; no part of the digest."),
+        sizeBytes: z.optional(bytes),
+        effect: z.enum(["create", "change", "remove", "none"]),
+        reason: z.string(),
+      }),
+    ),
+  ),
+  refusals: about(z.readonly(z.array(refusal)), "Why it would not be done; with any, nothing is."),
+  code: z.optional(z.readonly(z.array(z.strictObject({ kind: z.string(), count, names: z.readonly(z.array(z.string())) })))),
+  needs: z.optional(
+    z.strictObject({
+      readBytes: about(bytes, "Read from the repository."),
+      disks: z.readonly(z.array(z.strictObject({ directory: z.string(), neededBytes: bytes, freeBytes: orNull(bytes) }))),
+    }),
+  ),
+  estimate: about(
+    z.optional(
+      z.strictObject({
+        seconds: about(orNull(range), "Null: a step was never measured."),
+        jobs: about(count, "How many past jobs it is based on."),
+        steps: z.readonly(
+          z.array(
+            z.strictObject({
+              name: z.string(),
+              sizeBytes: z.optional(bytes),
+              seconds: orNull(range),
+              basis: z.enum(["measured", "stated", "none"]),
+            }),
+          ),
+        ),
+      }),
+    ),
+    "The time it takes, by past jobs of this repository.",
+  ),
+  cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),
+  facts: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What it depends on."),
+  digest: about(z.optional(z.string()), "SHA-256 over request, steps and facts, for `planDigest`."),
+});
+
+export const planDigest = about(z.string(), "The digest that the plan must have, or its first 12 digits: PLAN_CHANGED otherwise.");
+
+/** The exit status of a plan: a refused one is a usage error. */
+export const exitOfPlan = ({ refusals }: { readonly refusals: readonly unknown[] }): ExitStatus =>
+  refusals.length > 0 ? EXIT.usage : EXIT.done;
+
+/** How a database is reached. */
+export const connection = z.strictObject({
+  label: about(z.string(), "What messages call it."),
+  url: about(z.string(), "Without its password, unless the request asks for credentials."),
+  file: about(orNull(z.string()), "Where the command line wrote the whole address."),
+});
+
+export const connectionJson = ({ label, url }: Connection, credentials: boolean | undefined) => ({
+  label,
+  url: credentials === true ? url : withoutPassword(url),
+  file: null,
+});
