@@ -24,6 +24,10 @@ export const OPERATIONS = {
     summary: "Show a restore point: what it holds and how to open it by hand",
     load: async () => (await import("./verbs/show.ts")).show,
   },
+  preview: {
+    summary: "Look at the data of any instant, and query it, without restoring over anything",
+    load: async () => (await import("./verbs/preview.ts")).preview,
+  },
   backup: {
     summary: "Back up a source: one snapshot, sealed, fingerprinted",
     load: async () => (await import("./verbs/backup.ts")).backup,

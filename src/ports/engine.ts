@@ -8,6 +8,7 @@ import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { PhysicalEngine } from "./physical.ts";
 import type { Probe } from "./probe.ts";
+import type { Answer, Question, QuestionLimits } from "./question.ts";
 import type { Undone } from "./resource.ts";
 import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
 import type { Duty, Rights } from "./rights.ts";
@@ -184,6 +185,12 @@ export interface Engine {
 
   /** Lists the contents of an archive. Reads only the bytes of its table of contents. */
   contents(archive: AsyncIterable<Uint8Array>): Promise<readonly ContentsEntry[]>;
+
+  /**
+   * Runs one read-only question in a scratch database, with the privilege to read alone where the server allows such a role. Throws
+   * QUERY_REFUSED for a question that is invalid, writes, or exceeds its time.
+   */
+  ask(scratch: Connection, question: Question, limits: QuestionLimits, work?: Work): Promise<Answer>;
 
   /**
    * Throws SOURCE_WRITE_REFUSED unless the two connections provably reach different databases; any doubt counts as the same one. Throws

@@ -63,7 +63,7 @@ test("R25 a restore to an instant holds exactly the commits before the first lat
     restored.checks.some(({ rows: count }: { rows?: number }) => count === rows.size),
     "latest holds every row",
   );
-  assert.match(restored.next.join("\n"), /pg_ctl .*-D .*restored/);
+  assert.match(restored.instructions.join("\n"), /pg_ctl .*-D .*restored/);
   assert.ok(readdirSync(directory).includes("PG_VERSION") && !existsSync(`${directory}.lifeboat`));
   const drill = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drill.verdict, "pass");

@@ -46,6 +46,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./show.ts")).showCommand,
   },
   {
+    name: "preview",
+    group: "Watching:",
+    summary: OPERATIONS.preview.summary,
+    load: async () => (await import("./preview.ts")).previewCommand,
+  },
+  {
     name: "backup",
     group: "Protecting:",
     summary: OPERATIONS.backup.summary,

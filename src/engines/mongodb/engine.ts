@@ -11,6 +11,7 @@ import { beginDump } from "./dump/dump.ts";
 import { loadArchive } from "./load/load.ts";
 import { oplogEngine } from "./oplog/oplog.ts";
 import { settleArchive } from "./oplog/settle.ts";
+import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probe.ts";
 import { scopeOf } from "./scope.ts";
 import { assertNotSource } from "./target/identity.ts";
@@ -70,6 +71,9 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
         fingerprintSource(session, wanted, { scope, signal: work.signal }),
       );
     },
+
+    ask: (scratch, question, limits, work = {}) =>
+      withMongo(scratch, { signal: work.signal }, (session) => ask(session, scopeFor(scratch), question, limits)),
 
     async fingerprintAt(connection, wanted, work = {}) {
       const scope = scopeFor(connection, wanted.tables);

@@ -23,6 +23,7 @@ import { dropLoader } from "./load/loader-role.ts";
 import { takeName } from "./load/take-name.ts";
 import { createDatabase, dropDatabase, resolveTarget, stateOf, withServer } from "./load/target.ts";
 import { physicalEngine } from "./physical.ts";
+import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probes.ts";
 import { missingRoles } from "./roles/compare.ts";
 import { readRoles } from "./roles/description.ts";
@@ -128,6 +129,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
         await client.close();
       }
     },
+
+    ask: (scratch, question, limits, work = {}) => ask(directConnection(scratch), question, limits, work),
 
     async assertSeparate(source, target, work = {}) {
       await assertNotSource(directConnection(source), directConnection(target), { signal: work.signal });

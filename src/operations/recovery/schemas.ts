@@ -112,7 +112,7 @@ export const restoredPlace = z.strictObject({
 /** What the user can do now. */
 export const nextAction = z.strictObject({ command: orNull(z.string()), text: z.string() });
 
-const routeFields = {
+export const routeFields = {
   kind: about(z.enum(["provider", "cluster", "copy"]), "The provider's history, a base backup and its WAL, or a stored backup."),
   what: z.string(),
   why: z.string(),

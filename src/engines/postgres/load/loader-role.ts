@@ -74,7 +74,7 @@ export async function makeLoader(
 }
 
 /** The same place, another user; nothing that belongs to the first one's login goes along. */
-function asUser(connection: Connection, user: string, password: string): Connection {
+export function asUser(connection: Connection, user: string, password: string): Connection {
   const parts = partsOf(connection);
   const { sslcert: _cert, sslkey: _key, passfile: _file, ...parameters } = parts.parameters;
   return connectionFromParts({ ...parts, user, password, parameters });
@@ -83,7 +83,7 @@ function asUser(connection: Connection, user: string, password: string): Connect
 const ITERATIONS = 4096;
 
 /** What the server stores of a password (RFC 5803): the password itself never stands in a statement, which servers may log. */
-function verifierOf(password: string): string {
+export function verifierOf(password: string): string {
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, ITERATIONS, 32, "sha256");
   const keyed = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
