@@ -121,7 +121,7 @@ async function beginAtlas(t: TestContext, clusters: readonly string[]) {
 test("R56 a planted journal deletes no cluster and no snapshot at Atlas, and a orphan without proof is only named", async (t) => {
   const id = newJobId();
   const { atlas, world } = await beginAtlas(t, ["staging", `lifeboat-${id}`]);
-  const scratch = atlas.world.clusters.get(`lifeboat-${id}`);
+  const scratch = atlas.store.clusters.get(`lifeboat-${id}`);
   assert.ok(scratch);
   // All that is public of a job is in the tag: only its proof is not.
   scratch.settings = { ...scratch.settings, tags: [{ key: "lifeboat", value: id }] };

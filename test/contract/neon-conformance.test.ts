@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000;
 
 /** Uses everything once, and is refused here and there. */
 async function tour({ sandbox, call, expect }: SandboxedNeon): Promise<void> {
-  const org = sandbox.world.account.orgId;
+  const org = sandbox.store.account.orgId;
   const later = (ms: number): string => new Date(sandbox.now().getTime() + ms).toISOString();
   for (const path of ["/auth", "/users/me", "/users/me/organizations", "/regions", "/api_keys", `/organizations/${org}/api_keys`]) {
     assert.equal((await call("GET", path)).status, 200, path);

@@ -25,7 +25,7 @@ const HASTY = { outageMs: 300, busyMs: 300, silenceMs: 300 };
 const made = (sandbox: AtlasSandbox, path: RegExp): number =>
   sandbox.faults.seen.filter((seen) => seen.method === "POST" && path.test(seen.path) && (seen.status ?? 500) < 300).length;
 const snapshotsNamed = (sandbox: AtlasSandbox, name: string): number =>
-  [...(sandbox.world.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])].filter(({ description }) => description === name).length;
+  [...(sandbox.store.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])].filter(({ description }) => description === name).length;
 
 /** What passes by itself: everything must end well, with one of each thing. */
 const PASSING: readonly (readonly [what: string, effect: Fault["effect"]])[] = [
@@ -70,7 +70,7 @@ for (const [what, effect] of PASSING) {
       assert.equal(plan.hits, 1, step);
       assert.deepEqual(clusterNames(sandbox), [sandbox.cluster], step);
       assert.ok(made(sandbox, /\/clusters$/) <= 1 && made(sandbox, /restoreJobs$/) <= 1, step);
-      assert.equal(sandbox.world.clusters.get(sandbox.cluster)?.restoreJobs.size, STEPS.findIndex(([name]) => name === step) + 1, step);
+      assert.equal(sandbox.store.clusters.get(sandbox.cluster)?.restoreJobs.size, STEPS.findIndex(([name]) => name === step) + 1, step);
     }
   });
 
@@ -228,7 +228,7 @@ test("R16 somebody else's cluster that took the name, and one that was protected
     maker: MAKER,
     declare: journal().declare,
   });
-  const cluster = sandbox.world.clusters.get(branch.name);
+  const cluster = sandbox.store.clusters.get(branch.name);
   assert.ok(cluster);
   cluster.settings = { ...cluster.settings, terminationProtectionEnabled: true };
   assert.match((await failureOf(undo(branch.resource, MAKER))).message, /protected from termination/);

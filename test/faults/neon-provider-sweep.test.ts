@@ -84,7 +84,7 @@ interface Shape {
 
 /** What there is, without ids and times. */
 function shapeOf({ sandbox }: SandboxedNeon): Shape {
-  const project = sandbox.world.projects.get(sandbox.projectId);
+  const project = sandbox.store.projects.get(sandbox.projectId);
   assert.ok(project);
   const computes = [...project.endpoints.values()];
   return {

@@ -98,7 +98,7 @@ test("R16 a snapshot comes back in a cluster like the source: same cloud, region
     declare: journal().declare,
   });
   assert.deepEqual(await values(branch.connection), [1, 2, 3]);
-  const made = sandbox.world.clusters.get(`lifeboat-${JOB}`)?.settings;
+  const made = sandbox.store.clusters.get(`lifeboat-${JOB}`)?.settings;
   const [region] = made?.replicationSpecs[0]?.regionConfigs ?? [];
   assert.deepEqual(
     [region?.cloud, region?.regionName, region?.electableSpecs.instanceSize, region?.electableSpecs.diskSizeGB],
@@ -196,7 +196,7 @@ test("R16 chosen collections come back into the running cluster, beside what is 
 test("R16 a cluster that is protected from termination is not restored over", async (t) => {
   const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "staging" }] });
   const good = await write(sandbox, [1]);
-  const cluster = sandbox.world.clusters.get("staging");
+  const cluster = sandbox.store.clusters.get("staging");
   assert.ok(cluster);
   cluster.settings = { ...cluster.settings, terminationProtectionEnabled: true };
   const error = await failureOf(providerOf(sandbox).history.over({ name: "staging", target: { kind: "time", at: good } }));

@@ -31,7 +31,7 @@ test("R18 a snapshot that is held, or kept for ever, is kept by Atlas for ten ye
   assert.ok((await leftMs("by-hand", "forever")) > YEARS);
   assert.ok((await leftMs("held", "held")) > YEARS);
   const settings = { state: "ACTIVE", pitEnabled: true, restoreWindowDays: 2 };
-  sandbox.world.compliance = { state: "ACTIVE", settings, updatedDate: sandbox.now(), deletable: false };
+  sandbox.store.compliance = { state: "ACTIVE", settings, updatedDate: sandbox.now(), deletable: false };
   assert.ok((await leftMs("by-hand-2", "forever")) < 31 * DAY_MS, "what cannot be taken back is not paid for unasked");
   assert.ok((await leftMs("held-2", "held")) > YEARS);
 });

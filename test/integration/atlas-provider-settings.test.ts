@@ -86,7 +86,7 @@ test("R13 the window is what can be reached: from the first snapshot, and no fur
 test("R14 the window is lengthened together with the hourly snapshots that it rests on; ids and other items stay", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox, { desired: { windowMs: 20 * DAY_MS } });
-  const schedule = () => sandbox.world.clusters.get(sandbox.cluster)?.schedule;
+  const schedule = () => sandbox.store.clusters.get(sandbox.cluster)?.schedule;
   const before = schedule()?.items ?? [];
   const { drift } = await provider.settings.read();
   assert.deepEqual(
@@ -111,7 +111,7 @@ test("R14 what somebody changes by hand is drift, named with what is and what is
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox, { desired: { protect: true, rules: RULES } });
   await applyAll(provider);
-  const cluster = sandbox.world.clusters.get(sandbox.cluster);
+  const cluster = sandbox.store.clusters.get(sandbox.cluster);
   assert.ok(cluster?.schedule);
   cluster.schedule.items = cluster.schedule.items.map((item) => (item.frequencyType === "daily" ? { ...item, retentionValue: 10 } : item));
   cluster.settings = { ...cluster.settings, terminationProtectionEnabled: false, pitEnabled: false };
@@ -179,7 +179,7 @@ test("R15 connections below TLS 1.2 are found and shut out", async (t) => {
 });
 
 async function setTls(sandbox: Awaited<ReturnType<typeof atlasSandbox>>, minimumEnabledTlsProtocol: string): Promise<void> {
-  const cluster = sandbox.world.clusters.get(sandbox.cluster);
+  const cluster = sandbox.store.clusters.get(sandbox.cluster);
   assert.ok(cluster);
   cluster.settings = { ...cluster.settings, more: { ...cluster.settings.more, advancedConfiguration: { minimumEnabledTlsProtocol } } };
 }

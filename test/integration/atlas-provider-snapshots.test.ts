@@ -8,7 +8,7 @@ import { testMaker } from "../support/maker.ts";
 
 const MAKER = testMaker(JOB);
 
-const snapshotsOf = (sandbox: AtlasSandbox) => [...(sandbox.world.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])];
+const snapshotsOf = (sandbox: AtlasSandbox) => [...(sandbox.store.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])];
 
 test("R18 a snapshot on demand carries our name, is waited for with words, and is listed, held and removed as a point", async (t) => {
   const sandbox = await atlasSandbox(t);
@@ -90,7 +90,7 @@ test("R18 a snapshot is exported to a bucket, by its name or id; without one the
   const none = await failureOf(snapshots.export({ snapshot, bucket: "acme" }));
   assert.equal(none.code, "CAPABILITY_MISSING");
   assert.match(none.hint, /exports buckets create/);
-  sandbox.world.buckets.set("e".repeat(24), {
+  sandbox.store.buckets.set("e".repeat(24), {
     id: "e".repeat(24),
     bucketName: "acme",
     cloudProvider: "AWS",
@@ -111,7 +111,7 @@ test("R18 a failed export is told, and one under way is taken up rather than beg
   const sandbox = await atlasSandbox(t, { speed: 1000 });
   const { snapshots } = providerOf(sandbox);
   const id = "e".repeat(24);
-  sandbox.world.buckets.set(id, { id, bucketName: "acme", cloudProvider: "AWS", more: {} });
+  sandbox.store.buckets.set(id, { id, bucketName: "acme", cloudProvider: "AWS", more: {} });
   const snapshot = await snapshots.create({ name: "offline", form: "snapshot" });
   sandbox.faults.nextWork({ work: "export", outcome: "fail" });
   assert.match((await failureOf(snapshots.export({ snapshot, bucket: "acme" }))).message, /ended as Failed/);
@@ -128,7 +128,7 @@ test("R18 under a compliance policy a point is pinned, a removal is refused as A
   const sandbox = await atlasSandbox(t);
   const { snapshots, settings } = providerOf(sandbox);
   const made = await snapshots.create({ name: "before", form: "snapshot" });
-  sandbox.world.compliance = {
+  sandbox.store.compliance = {
     state: "ACTIVE",
     settings: { state: "ACTIVE", pitEnabled: true, restoreWindowDays: 2 },
     updatedDate: sandbox.now(),

@@ -148,7 +148,7 @@ describe("the provider's own command line", { concurrency: true }, () => {
       listed.projects.map((project: { id: string }) => project.id),
       [sandbox.projectId],
     );
-    assert.equal((await cli.json("projects", "list", "--org-id", sandbox.world.account.orgId)).length, 1);
+    assert.equal((await cli.json("projects", "list", "--org-id", sandbox.store.account.orgId)).length, 1);
     assert.equal((await cli.json("projects", "get", sandbox.projectId)).id, sandbox.projectId);
     assert.equal((await cli.json("projects", "update", sandbox.projectId, "--name", "new", "--cu", "0.5-2")).name, "new");
     await cli.text("api", `/projects/${sandbox.projectId}`, "-X", "PATCH", "-F", "project.history_retention_seconds=172800");

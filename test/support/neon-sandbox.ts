@@ -79,7 +79,7 @@ export function fakeFleet(): FakeFleet {
       lines.delete(id);
       done.push(`remove ${id}`);
     },
-    async openDoor() {
+    async openProxy() {
       return { host: "127.0.0.1", port: 1, connections: 0, close: async () => undefined };
     },
     async end() {

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { instant, iso, onlyKnown, optional } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { invalidAttribute, missing, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import type { AccessEntry, Json } from "./state.ts";
@@ -17,20 +17,21 @@ function view(emulator: Emulator, entry: AccessEntry): object {
     ...(isIP(address) === 0 ? {} : { ipAddress: address }),
     comment: entry.comment ?? "",
     ...(entry.deleteAfterDate === undefined ? {} : { deleteAfterDate: iso(entry.deleteAfterDate) }),
-    groupId: emulator.world.groupId,
+    groupId: emulator.store.groupId,
     links: [{ href: linkTo(emulator, `/accessList/${encodeURIComponent(entry.value)}`), rel: "self" }],
   };
 }
 
-export function listAccess(emulator: Emulator, call: Call): Answer {
-  return ok(page(call.url, [...emulator.world.accessList.values()], (entry) => view(emulator, entry)));
+export function listAccess(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(page(request.url, [...emulator.store.accessList.values()], (entry) => view(emulator, entry)));
 }
 
 /** Takes a list of entries and answers with the whole list. */
-export function addAccess(emulator: Emulator, call: Call): Answer {
-  if (call.list === undefined) throw refused("INVALID_JSON", "The body must be a list of entries.");
-  for (const entry of call.list.map((raw) => readEntry(emulator, (raw ?? {}) as Json))) emulator.world.accessList.set(entry.value, entry);
-  return listAccess(emulator, call);
+export function addAccess(emulator: Emulator, request: ApiRequest): Answer {
+  if (request.list === undefined) throw refused("INVALID_JSON", "The body must be a list of entries.");
+  for (const entry of request.list.map((raw) => readEntry(emulator, (raw ?? {}) as Json)))
+    emulator.store.accessList.set(entry.value, entry);
+  return listAccess(emulator, request);
 }
 
 function readEntry(emulator: Emulator, raw: Json): AccessEntry {
@@ -54,28 +55,28 @@ function readEntry(emulator: Emulator, raw: Json): AccessEntry {
   return { value: kind === "ipAddress" ? `${text}/${size}` : text, kind, comment, deleteAfterDate };
 }
 
-function entryOf(emulator: Emulator, call: Call): AccessEntry {
-  const value = call.params.entryValue ?? "";
-  const list = emulator.world.accessList;
+function entryOf(emulator: Emulator, request: ApiRequest): AccessEntry {
+  const value = request.params.entryValue ?? "";
+  const list = emulator.store.accessList;
   const found = list.get(value) ?? list.get(`${value}/32`) ?? list.get(`${value}/128`);
   if (found === undefined) throw missing("ATLAS_NETWORK_PERMISSION_ENTRY_NOT_FOUND", `${value} is not on the access list.`, value);
   return found;
 }
 
-export function getAccess(emulator: Emulator, call: Call): Answer {
-  return ok(view(emulator, entryOf(emulator, call)));
+export function getAccess(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(view(emulator, entryOf(emulator, request)));
 }
 
-export function getAccessStatus(emulator: Emulator, call: Call): Answer {
-  entryOf(emulator, call);
+export function getAccessStatus(emulator: Emulator, request: ApiRequest): Answer {
+  entryOf(emulator, request);
   return ok({ STATUS: "ACTIVE" });
 }
 
-export function removeAccess(emulator: Emulator, call: Call): Answer {
-  emulator.world.accessList.delete(entryOf(emulator, call).value);
+export function removeAccess(emulator: Emulator, request: ApiRequest): Answer {
+  emulator.store.accessList.delete(entryOf(emulator, request).value);
   return GONE;
 }
 
 export function expireAccess(emulator: Emulator, value: string): void {
-  emulator.world.accessList.delete(value);
+  emulator.store.accessList.delete(value);
 }

@@ -1,6 +1,6 @@
 // The organization and its one project, and what a client looks at to see whether it may come in.
 import { iso } from "./body.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { missing } from "./errors.ts";
 import { page } from "./paging.ts";
 import type { RateLimit } from "./rate-limits.ts";
@@ -9,22 +9,22 @@ import type { Cluster } from "./state.ts";
 export function getSystemStatus(emulator: Emulator): Answer {
   const apiKey = {
     accessList: [],
-    id: emulator.world.orgId,
+    id: emulator.store.orgId,
     publicKey: "sandboxx",
-    roles: [{ orgId: emulator.world.orgId, roleName: "ORG_OWNER" }],
+    roles: [{ orgId: emulator.store.orgId, roleName: "ORG_OWNER" }],
   };
   return ok({ apiKey, appName: "MongoDB Atlas", build: "sandbox", links: [], throttling: false });
 }
 
-export function listOrganizations(emulator: Emulator, call: Call): Answer {
-  const { orgId, orgName } = emulator.world;
-  const asked = call.url.searchParams.get("name");
+export function listOrganizations(emulator: Emulator, request: ApiRequest): Answer {
+  const { orgId, orgName } = emulator.store;
+  const asked = request.url.searchParams.get("name");
   const all = asked === null || orgName.startsWith(asked) ? [orgName] : [];
-  return ok(page(call.url, all, (name) => ({ id: orgId, isDeleted: false, links: [], name, skipDefaultAlertsSettings: false })));
+  return ok(page(request.url, all, (name) => ({ id: orgId, isDeleted: false, links: [], name, skipDefaultAlertsSettings: false })));
 }
 
 function group(emulator: Emulator): object {
-  const { groupId, groupName, orgId, clusters, createdAt } = emulator.world;
+  const { groupId, groupName, orgId, clusters, createdAt } = emulator.store;
   return {
     clusterCount: clusters.size,
     created: iso(createdAt),
@@ -39,11 +39,11 @@ function group(emulator: Emulator): object {
 }
 
 export const getGroup = (emulator: Emulator): Answer => ok(group(emulator));
-export const listGroups = (emulator: Emulator, call: Call): Answer => ok(page(call.url, [emulator], group));
+export const listGroups = (emulator: Emulator, request: ApiRequest): Answer => ok(page(request.url, [emulator], group));
 
 /** Every cluster of every project, in short. */
-export function listAllClusters(emulator: Emulator, call: Call): Answer {
-  const { groupId, groupName, orgId, orgName, clusters } = emulator.world;
+export function listAllClusters(emulator: Emulator, request: ApiRequest): Answer {
+  const { groupId, groupName, orgId, orgName, clusters } = emulator.store;
   const short = (cluster: Cluster): object => ({
     alertCount: 0,
     authEnabled: true,
@@ -58,7 +58,7 @@ export function listAllClusters(emulator: Emulator, call: Call): Answer {
     versions: [cluster.settings.mongoDBVersion],
   });
   const all = { clusters: [...clusters.values()].map(short), groupId, groupName, orgId, orgName, planType: "Atlas", tags: [] };
-  return ok(page(call.url, [all], (each) => each));
+  return ok(page(request.url, [all], (each) => each));
 }
 
 const limitView = (limit: RateLimit): object => ({
@@ -71,10 +71,11 @@ const limitView = (limit: RateLimit): object => ({
   scope: "GROUP",
 });
 
-export const listRateLimits = (emulator: Emulator, call: Call): Answer => ok(page(call.url, emulator.buckets.limits, limitView));
+export const listRateLimits = (emulator: Emulator, request: ApiRequest): Answer =>
+  ok(page(request.url, emulator.buckets.limits, limitView));
 
-export function getRateLimit(emulator: Emulator, call: Call): Answer {
-  const found = emulator.buckets.limits.find((limit) => limit.id === call.params.endpointSetId);
-  if (found === undefined) throw missing("RATE_LIMIT_NOT_FOUND", "There is no such set of endpoints.", call.params.endpointSetId);
+export function getRateLimit(emulator: Emulator, request: ApiRequest): Answer {
+  const found = emulator.buckets.limits.find((limit) => limit.id === request.params.endpointSetId);
+  if (found === undefined) throw missing("RATE_LIMIT_NOT_FOUND", "There is no such set of endpoints.", request.params.endpointSetId);
   return ok(limitView(found));
 }

@@ -1,34 +1,34 @@
 // Alert configurations: kept and shown; nothing is ever sent, so there is no alert either.
 import { iso, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { missing } from "./errors.ts";
 import { page } from "./paging.ts";
 
 type Alert = Record<string, unknown>;
 
 /** None is ever raised. */
-export const listRaised = (_emulator: Emulator, call: Call): Answer => ok(page(call.url, [], (alert) => alert));
+export const listRaised = (_emulator: Emulator, request: ApiRequest): Answer => ok(page(request.url, [], (alert) => alert));
 
-export function getRaised(_emulator: Emulator, { params: { alertId = "" } }: Call): Answer {
+export function getRaised(_emulator: Emulator, { params: { alertId = "" } }: ApiRequest): Answer {
   throw missing("ALERT_NOT_FOUND", `No alert with ID ${alertId} exists.`, alertId);
 }
 
-export function listAlerts(emulator: Emulator, call: Call): Answer {
-  return ok(page(call.url, [...emulator.world.alertConfigs.values()], (alert) => alert));
+export function listAlerts(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(page(request.url, [...emulator.store.alertConfigs.values()], (alert) => alert));
 }
 
-function alertOf(emulator: Emulator, call: Call): Alert {
-  const id = call.params.alertConfigId ?? "";
-  const found = emulator.world.alertConfigs.get(id);
+function alertOf(emulator: Emulator, request: ApiRequest): Alert {
+  const id = request.params.alertConfigId ?? "";
+  const found = emulator.store.alertConfigs.get(id);
   if (found === undefined) throw missing("ALERT_CONFIG_NOT_FOUND", `No alert configuration with ID ${id} exists.`, id);
   return found;
 }
 
-export const getAlert = (emulator: Emulator, call: Call): Answer => ok(alertOf(emulator, call));
+export const getAlert = (emulator: Emulator, request: ApiRequest): Answer => ok(alertOf(emulator, request));
 
-export function createAlert(emulator: Emulator, call: Call): Answer {
-  const eventTypeName = required(call.body, "eventTypeName", "string");
+export function createAlert(emulator: Emulator, request: ApiRequest): Answer {
+  const eventTypeName = required(request.body, "eventTypeName", "string");
   const id = emulator.mint();
   const now = iso(emulator.now());
   const links = [{ href: linkTo(emulator, `/alertConfigs/${id}`), rel: "self" }];
@@ -36,29 +36,29 @@ export function createAlert(emulator: Emulator, call: Call): Answer {
     enabled: false,
     matchers: [],
     notifications: [],
-    ...call.body,
+    ...request.body,
     eventTypeName,
     id,
-    groupId: emulator.world.groupId,
+    groupId: emulator.store.groupId,
     created: now,
     updated: now,
     links,
   };
-  emulator.world.alertConfigs.set(id, alert);
+  emulator.store.alertConfigs.set(id, alert);
   emulator.tell("ALERT_CONFIG_ADDED_AUDIT");
   return ok(alert);
 }
 
-export function updateAlert(emulator: Emulator, call: Call): Answer {
-  const alert = alertOf(emulator, call);
-  const { id: _id, groupId: _group, created: _created, ...changes } = call.body;
+export function updateAlert(emulator: Emulator, request: ApiRequest): Answer {
+  const alert = alertOf(emulator, request);
+  const { id: _id, groupId: _group, created: _created, ...changes } = request.body;
   Object.assign(alert, changes, { updated: iso(emulator.now()) });
   emulator.tell("ALERT_CONFIG_CHANGED_AUDIT");
   return ok(alert);
 }
 
-export function deleteAlert(emulator: Emulator, call: Call): Answer {
-  emulator.world.alertConfigs.delete(String(alertOf(emulator, call).id));
+export function deleteAlert(emulator: Emulator, request: ApiRequest): Answer {
+  emulator.store.alertConfigs.delete(String(alertOf(emulator, request).id));
   emulator.tell("ALERT_CONFIG_DELETED_AUDIT");
   return GONE;
 }

@@ -29,7 +29,7 @@ const oauthError = (status: number, error: string, description: string): OAuthAn
   body: { error, error_description: description },
 });
 
-export class Gate {
+export class Authenticator {
   readonly credentials: Credentials;
   readonly #now: () => Date;
   readonly #tokens = new Map<string, Date>();

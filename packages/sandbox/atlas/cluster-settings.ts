@@ -2,7 +2,7 @@
 import { oneOf, onlyKnown, optional } from "./body.ts";
 import { readSpecs } from "./cluster-spec.ts";
 import { invalidAttribute, refused } from "./errors.ts";
-import type { ClusterSettings, Json, World } from "./state.ts";
+import type { ClusterSettings, Json, Store } from "./state.ts";
 import { DEFAULT_MAJOR, FREE, VERSIONS } from "./tiers.ts";
 
 export const KEY_PROVIDERS = ["NONE", "AWS", "AZURE", "GCP"] as const;
@@ -64,7 +64,7 @@ export const isFree = (settings: Pick<ClusterSettings, "replicationSpecs">): boo
   settings.replicationSpecs[0]?.regionConfigs[0]?.electableSpecs.instanceSize === FREE.name;
 
 /** Settings after a request; `before`: undefined for a new cluster. */
-export function readSettings(body: Json, world: World, mint: () => string, before?: ClusterSettings): ClusterSettings {
+export function readSettings(body: Json, store: Store, mint: () => string, before?: ClusterSettings): ClusterSettings {
   onlyKnown(body, KNOWN);
   const type = optional(body, "clusterType", "string") ?? "REPLICASET";
   if (type !== "REPLICASET")
@@ -86,7 +86,7 @@ export function readSettings(body: Json, world: World, mint: () => string, befor
     tags: readTags(optional(body, "tags", "array")) ?? before?.tags ?? [],
     more: { ...DEFAULTS, ...before?.more, ...kept(body, before) },
   };
-  check(settings, world);
+  check(settings, store);
   return settings;
 }
 
@@ -117,24 +117,24 @@ function readTags(given: readonly unknown[] | undefined): ClusterSettings["tags"
   });
 }
 
-function check(settings: ClusterSettings, world: World): void {
+function check(settings: ClusterSettings, store: Store): void {
   const { backupEnabled, pitEnabled, encryptionAtRestProvider } = settings;
   if (pitEnabled && !backupEnabled)
     throw refused("CONTINUOUS_BACKUP_REQUIRES_CLOUD_BACKUP", "pitEnabled needs backupEnabled: continuous backup builds on snapshots.");
   if (isFree(settings) && (backupEnabled || pitEnabled || encryptionAtRestProvider !== "NONE"))
     throw refused("TENANT_CLUSTER_UPDATE_UNSUPPORTED", "Free clusters have no backup and no encryption by keys of one's own.");
-  if (encryptionAtRestProvider !== "NONE" && !keyIsValid(world, encryptionAtRestProvider))
+  if (encryptionAtRestProvider !== "NONE" && !keyIsValid(store, encryptionAtRestProvider))
     throw refused(
       "CANNOT_ENABLE_ENCRYPTION_AT_REST_WITHOUT_VALID_CONFIG",
       `The project has no valid key of ${encryptionAtRestProvider}.`,
       encryptionAtRestProvider,
     );
-  if (world.compliance === undefined) return;
+  if (store.compliance === undefined) return;
   if (!isFree(settings) && !backupEnabled)
     throw refused("BACKUP_COMPLIANCE_POLICY_BACKUP_REQUIRED", "The project's Backup Compliance Policy needs cloud backup on.");
-  if (world.compliance.settings.pitEnabled === true && !isFree(settings) && !pitEnabled)
+  if (store.compliance.settings.pitEnabled === true && !isFree(settings) && !pitEnabled)
     throw refused("BACKUP_COMPLIANCE_POLICY_PIT_REQUIRED", "The project's Backup Compliance Policy needs continuous backup on.");
-  if (world.compliance.settings.encryptionAtRestEnabled === true && encryptionAtRestProvider === "NONE")
+  if (store.compliance.settings.encryptionAtRestEnabled === true && encryptionAtRestProvider === "NONE")
     throw refused(
       "BACKUP_COMPLIANCE_POLICY_ENCRYPTION_REQUIRED",
       "The project's Backup Compliance Policy needs encryption by customer keys.",
@@ -143,7 +143,7 @@ function check(settings: ClusterSettings, world: World): void {
 
 const KEY_FIELDS: Readonly<Record<string, string>> = { AWS: "awsKms", AZURE: "azureKeyVault", GCP: "googleCloudKms" };
 
-export function keyIsValid(world: World, provider: string): boolean {
-  const key = world.encryption[KEY_FIELDS[provider] ?? ""];
+export function keyIsValid(store: Store, provider: string): boolean {
+  const key = store.encryption[KEY_FIELDS[provider] ?? ""];
   return key?.enabled === true && key.valid === true;
 }

@@ -19,7 +19,7 @@ export function clusterView(emulator: Emulator, cluster: Cluster): object {
     encryptionAtRestProvider: settings.encryptionAtRestProvider,
     featureCompatibilityVersion: major,
     featureCompatibilityVersionExpirationDate: null,
-    groupId: emulator.world.groupId,
+    groupId: emulator.store.groupId,
     id: cluster.id,
     internalClusterRole: "NONE",
     labels,
@@ -43,7 +43,7 @@ export function connectionStrings(cluster: Cluster): object {
 }
 
 export const linkTo = (emulator: Emulator, path: string): string =>
-  `${emulator.origin}/api/atlas/v2/groups/${emulator.world.groupId}${path}`;
+  `${emulator.origin}/api/atlas/v2/groups/${emulator.store.groupId}${path}`;
 
 const specView = (spec: ReplicationSpec): object => ({
   id: spec.id,

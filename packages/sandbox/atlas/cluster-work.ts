@@ -24,7 +24,7 @@ export function makeCluster(emulator: Emulator, name: string, kind: ClusterKind,
     extraBytes: 0,
     retired: false,
   };
-  emulator.world.clusters.set(name, cluster);
+  emulator.store.clusters.set(name, cluster);
   emulator.tell("CLUSTER_CREATED", name);
   return cluster;
 }
@@ -36,7 +36,7 @@ export function beginCreation(emulator: Emulator, cluster: Cluster): void {
   emulator.later(cluster.kind === "dedicated" ? emulator.durations.createMs : emulator.durations.createSharedMs, async () => {
     if (cluster.stateName !== "CREATING" || !isThere(emulator, cluster)) return;
     if (outcome === "fail") {
-      emulator.world.clusters.delete(cluster.name);
+      emulator.store.clusters.delete(cluster.name);
       emulator.tell("CLUSTER_DELETED", cluster.name);
       return;
     }
@@ -55,7 +55,7 @@ export async function finishCreation(emulator: Emulator, cluster: Cluster, port?
   if (settings.backupEnabled) beginBackup(emulator, cluster);
 }
 
-export const isThere = (emulator: Emulator, cluster: Cluster): boolean => emulator.world.clusters.get(cluster.name) === cluster;
+export const isThere = (emulator: Emulator, cluster: Cluster): boolean => emulator.store.clusters.get(cluster.name) === cluster;
 
 /** Backup was turned on: the default policy, its reference time being now, and a first snapshot at once. */
 export function beginBackup(emulator: Emulator, cluster: Cluster): void {
@@ -127,10 +127,10 @@ export function beginDeletion(emulator: Emulator, cluster: Cluster, retainBackup
   emulator.later(emulator.durations.deleteMs, async () => {
     await cluster.data?.close();
     cluster.data = undefined;
-    emulator.world.clusters.delete(cluster.name);
+    emulator.store.clusters.delete(cluster.name);
     if (kept && cluster.snapshots.size > 0) {
       cluster.retired = true;
-      emulator.world.retired.set(cluster.name, cluster);
+      emulator.store.retired.set(cluster.name, cluster);
     }
     emulator.tell("CLUSTER_DELETED", cluster.name);
   });

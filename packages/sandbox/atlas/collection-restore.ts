@@ -2,13 +2,13 @@
 import { iso, oneOf, onlyKnown, optional, required, requiredId } from "./body.ts";
 import { beginCollectionRestore } from "./collection-restore-work.ts";
 import type { MongoState } from "./data.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { conflict, invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import { backedUp, completed } from "./snapshots.ts";
 import { type Cluster, type CollectionProgress, type CollectionRestore, instanceSizeOf, type Json } from "./state.ts";
+import { targetPointOf } from "./target-point.ts";
 import { isNvme } from "./tiers.ts";
-import { wantedInstant } from "./wanted.ts";
 import { requireReachable } from "./window.ts";
 
 const MOST = 100;
@@ -27,22 +27,22 @@ const KNOWN = [
   "collectionSuffix",
 ];
 
-export function createCollectionRestore(emulator: Emulator, call: Call): Answer {
-  const source = backedUp(emulator, call);
-  const { body } = call;
+export function createCollectionRestore(emulator: Emulator, request: ApiRequest): Answer {
+  const source = backedUp(emulator, request);
+  const { body } = request;
   onlyKnown(body, KNOWN);
   emulator.requireGroup(requiredId(body, "targetGroupId"));
   const target = emulator.anyCluster(required(body, "targetClusterName", "string"));
   if (oneOf(body, "writeStrategy", ["CREATE_NEW", "OVERWRITE_EXISTING"]) === undefined) throw missingAttribute("writeStrategy");
   if (oneOf(body, "indexStrategy", ["ALL", "NONE", "ALL_EXCEPT_TTL"]) === undefined) throw missingAttribute("indexStrategy");
   requireReady(emulator, source, target);
-  const request = { ...body, databases: namespaces(body, "databases"), collections: namespaces(body, "collections") };
-  if (request.databases.length + request.collections.length === 0) throw missingAttribute("collections");
+  const requested = { ...body, databases: namespaces(body, "databases"), collections: namespaces(body, "collections") };
+  if (requested.databases.length + requested.collections.length === 0) throw missingAttribute("collections");
   const data = dataOf(emulator, source, body);
   const job: CollectionRestore = {
     id: emulator.mint(),
     createdAt: emulator.now(),
-    request,
+    request: requested,
     targetClusterName: target.name,
     state: "INITIALIZING",
     collections: [],
@@ -56,7 +56,7 @@ function requireReady(emulator: Emulator, source: Cluster, target: Cluster): voi
   if (isNvme(instanceSizeOf(source)) || isNvme(instanceSizeOf(target)))
     throw refused("COLLECTION_RESTORE_NOT_SUPPORTED", "Collections cannot be restored with NVMe storage.");
   if (target.settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_RESTORE", `Cluster ${target.name} is paused.`, target.name);
-  const busy = [...emulator.world.clusters.values()].some((cluster) =>
+  const busy = [...emulator.store.clusters.values()].some((cluster) =>
     [...cluster.collectionRestores.values()].some((job) => job.targetClusterName === target.name && job.finishedAt === undefined),
   );
   if (busy || target.restoring !== undefined)
@@ -68,7 +68,7 @@ function requireReady(emulator: Emulator, source: Cluster, target: Cluster): voi
 function dataOf(emulator: Emulator, source: Cluster, body: Json): MongoState {
   const id = optional(body, "snapshotId", "string");
   if (id !== undefined) return completed(source, id).data;
-  const wanted = wantedInstant(body, "pointInTimeUtcSeconds");
+  const wanted = targetPointOf(body, "pointInTimeUtcSeconds");
   const now = emulator.now();
   requireReachable(source, wanted, now, new Date(now.getTime() - emulator.durations.oplogLagMs));
   const data = source.data?.stateAt(wanted);
@@ -121,20 +121,21 @@ function view(job: CollectionRestore): object {
   };
 }
 
-export function listCollectionRestores(emulator: Emulator, call: Call): Answer {
-  const source = emulator.holder(call);
-  return ok(page(call.url, [...source.collectionRestores.values()].reverse(), view));
+export function listCollectionRestores(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.holder(request);
+  return ok(page(request.url, [...source.collectionRestores.values()].reverse(), view));
 }
 
-function jobOf(emulator: Emulator, call: Call): CollectionRestore {
-  const source = emulator.holder(call);
-  const job = source.collectionRestores.get(call.params.jobId ?? "");
-  if (job === undefined) throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${call.params.jobId} exists.`, call.params.jobId);
+function jobOf(emulator: Emulator, request: ApiRequest): CollectionRestore {
+  const source = emulator.holder(request);
+  const job = source.collectionRestores.get(request.params.jobId ?? "");
+  if (job === undefined)
+    throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${request.params.jobId} exists.`, request.params.jobId);
   return job;
 }
 
-export function getCollectionRestore(emulator: Emulator, call: Call): Answer {
-  return ok(view(jobOf(emulator, call)));
+export function getCollectionRestore(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(view(jobOf(emulator, request)));
 }
 
 const collectionView = (each: CollectionProgress): object => ({
@@ -147,22 +148,22 @@ const collectionView = (each: CollectionProgress): object => ({
   totalDocuments: each.totalDocuments,
 });
 
-export function listRestoredCollections(emulator: Emulator, call: Call): Answer {
-  const job = jobOf(emulator, call);
-  const query = call.url.searchParams;
+export function listRestoredCollections(emulator: Emulator, request: ApiRequest): Answer {
+  const job = jobOf(emulator, request);
+  const query = request.url.searchParams;
   const meant = job.collections.filter(
     (each) =>
       (query.get("state") ?? each.state) === each.state &&
       (query.get("sourceNamespace") ?? each.sourceNamespace) === each.sourceNamespace &&
       (query.get("targetNamespace") ?? each.targetNamespace) === each.targetNamespace,
   );
-  return ok(page(call.url, meant, collectionView));
+  return ok(page(request.url, meant, collectionView));
 }
 
-export function getRestoredCollection(emulator: Emulator, call: Call): Answer {
-  const job = jobOf(emulator, call);
-  const found = job.collections.find((each) => each.sourceNamespace === call.params.sourceNamespace);
+export function getRestoredCollection(emulator: Emulator, request: ApiRequest): Answer {
+  const job = jobOf(emulator, request);
+  const found = job.collections.find((each) => each.sourceNamespace === request.params.sourceNamespace);
   if (found === undefined)
-    throw missing("COLLECTION_NOT_FOUND", `${call.params.sourceNamespace} is not in this job.`, call.params.sourceNamespace);
+    throw missing("COLLECTION_NOT_FOUND", `${request.params.sourceNamespace} is not in this job.`, request.params.sourceNamespace);
   return ok(collectionView(found));
 }

@@ -1,13 +1,13 @@
 // What a Backup Compliance Policy forbids.
 import { refused } from "./errors.ts";
 import { type PolicyItem, rankOf, retentionDays } from "./schedule-rules.ts";
-import type { Snapshot, World } from "./state.ts";
+import type { Snapshot, Store } from "./state.ts";
 
 const NAMED = "the project's Backup Compliance Policy";
 
 /** Nobody deletes a snapshot while a policy is on. */
-export function requireSnapshotDeletable(world: World, snapshot: Snapshot): void {
-  if (world.compliance === undefined) return;
+export function requireSnapshotDeletable(store: Store, snapshot: Snapshot): void {
+  if (store.compliance === undefined) return;
   throw refused(
     "BACKUP_COMPLIANCE_POLICY_CANNOT_DELETE_SNAPSHOT",
     `Snapshot ${snapshot.id} cannot be deleted: ${NAMED} protects it.`,
@@ -15,8 +15,8 @@ export function requireSnapshotDeletable(world: World, snapshot: Snapshot): void
   );
 }
 
-export function requireNoDecrease(world: World, snapshot: Snapshot, expiresAt: Date): void {
-  if (world.compliance === undefined || expiresAt >= snapshot.expiresAt) return;
+export function requireNoDecrease(store: Store, snapshot: Snapshot, expiresAt: Date): void {
+  if (store.compliance === undefined || expiresAt >= snapshot.expiresAt) return;
   throw refused(
     "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION",
     `The retention of snapshot ${snapshot.id} cannot be shortened: ${NAMED} protects it.`,
@@ -25,8 +25,8 @@ export function requireNoDecrease(world: World, snapshot: Snapshot, expiresAt: D
 }
 
 /** The policy may say how long at least an on-demand snapshot is kept. */
-export function requireKeptLongEnough(world: World, retentionInDays: number): void {
-  const least = world.compliance?.settings.onDemandPolicyItem as PolicyItem | null | undefined;
+export function requireKeptLongEnough(store: Store, retentionInDays: number): void {
+  const least = store.compliance?.settings.onDemandPolicyItem as PolicyItem | null | undefined;
   if (least === undefined || least === null || retentionInDays >= retentionDays(least)) return;
   throw refused(
     "BACKUP_COMPLIANCE_POLICY_CANNOT_DECREASE_RETENTION",
@@ -36,8 +36,8 @@ export function requireKeptLongEnough(world: World, retentionInDays: number): vo
 }
 
 /** A schedule holds at least what the policy asks for. */
-export function requireScheduleWithin(world: World, items: readonly PolicyItem[], windowDays: number): void {
-  const settings = world.compliance?.settings;
+export function requireScheduleWithin(store: Store, items: readonly PolicyItem[], windowDays: number): void {
+  const settings = store.compliance?.settings;
   if (settings === undefined) return;
   for (const least of (settings.scheduledPolicyItems ?? []) as readonly PolicyItem[]) {
     const kept = items.filter((item) => item.frequencyType === least.frequencyType);

@@ -2,7 +2,7 @@
 import { iso, onlyKnown, optional, optionalWhole, required } from "./body.ts";
 import { beginBackup, changeContinuous } from "./cluster-work.ts";
 import { raised } from "./compliance-rules.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { invalidAttribute, refused } from "./errors.ts";
 import { flag } from "./paging.ts";
 import { type PolicyItem, readItems, retentionDays } from "./schedule-rules.ts";
@@ -26,12 +26,12 @@ function view(compliance: Compliance): object {
 }
 
 export function getCompliance(emulator: Emulator): Answer {
-  return ok(emulator.world.compliance === undefined ? NOTHING : view(emulator.world.compliance));
+  return ok(emulator.store.compliance === undefined ? NOTHING : view(emulator.store.compliance));
 }
 
-export function putCompliance(emulator: Emulator, call: Call): Answer {
-  const { body } = call;
-  const before = emulator.world.compliance;
+export function putCompliance(emulator: Emulator, request: ApiRequest): Answer {
+  const { body } = request;
+  const before = emulator.store.compliance;
   requireSettled(before);
   onlyKnown(body, [
     ...WHO,
@@ -45,7 +45,7 @@ export function putCompliance(emulator: Emulator, call: Call): Answer {
     "links",
   ]);
   for (const key of WHO) required(body, key, "string");
-  if (body.projectId !== undefined && body.projectId !== emulator.world.groupId) throw invalidAttribute("projectId");
+  if (body.projectId !== undefined && body.projectId !== emulator.store.groupId) throw invalidAttribute("projectId");
   const mint = (): string => emulator.mint();
   const items = readItems(optional(body, "scheduledPolicyItems", "array") ?? [], mint);
   const onDemand = optional(body, "onDemandPolicyItem", "object");
@@ -56,19 +56,19 @@ export function putCompliance(emulator: Emulator, call: Call): Answer {
     pitEnabled: optional(body, "pitEnabled", "boolean") ?? false,
     restoreWindowDays: optionalWhole(body, "restoreWindowDays", 1) ?? null,
     onDemandPolicyItem: onDemand === undefined ? null : (readItems([onDemand], mint)[0] ?? null),
-    projectId: emulator.world.groupId,
+    projectId: emulator.store.groupId,
     scheduledPolicyItems: items,
   };
   if (before !== undefined) requireNotLowered(before.settings, settings);
   const now = emulator.now();
   const compliance: Compliance = { settings, state: before === undefined ? "ENABLING" : "UPDATING", updatedDate: now, deletable: false };
-  emulator.world.compliance = compliance;
+  emulator.store.compliance = compliance;
   const verb = before === undefined ? "ENABLE" : "UPDATE";
   emulator.tell(`CPS_DATA_PROTECTION_${verb}_REQUESTED`);
-  const overwrite = flag(call.url.searchParams, "overwriteBackupPolicies", true);
-  for (const cluster of emulator.world.clusters.values()) if (cluster.kind === "dedicated") enforce(emulator, cluster, settings, overwrite);
+  const overwrite = flag(request.url.searchParams, "overwriteBackupPolicies", true);
+  for (const cluster of emulator.store.clusters.values()) if (cluster.kind === "dedicated") enforce(emulator, cluster, settings, overwrite);
   emulator.later(emulator.durations.complianceMs, () => {
-    if (emulator.world.compliance !== compliance) return;
+    if (emulator.store.compliance !== compliance) return;
     compliance.state = "ACTIVE";
     emulator.tell(`CPS_DATA_PROTECTION_${verb}D`);
   });
@@ -113,7 +113,7 @@ function enforce(emulator: Emulator, cluster: Cluster, settings: Json, overwrite
 
 /** Needs a support ticket: the sandbox's owner plays support. */
 export function deleteCompliance(emulator: Emulator): Answer {
-  const { compliance } = emulator.world;
+  const { compliance } = emulator.store;
   if (compliance === undefined) return GONE;
   requireSettled(compliance);
   if (!compliance.deletable)
@@ -124,7 +124,7 @@ export function deleteCompliance(emulator: Emulator): Answer {
   compliance.state = "DISABLING";
   emulator.tell("CPS_DATA_PROTECTION_DISABLE_REQUESTED");
   emulator.later(emulator.durations.complianceMs, () => {
-    emulator.world.compliance = undefined;
+    emulator.store.compliance = undefined;
     emulator.tell("CPS_DATA_PROTECTION_DISABLED");
   });
   return GONE;

@@ -1,9 +1,11 @@
 // The data behind a cluster: a server that speaks MongoDB's protocol, its door, which can be shut, and what it held before restores.
 import { createServer, type Server } from "node:net";
+import { deserialize } from "bson";
+import { type Db, MongoClient } from "mongodb";
 import { type MongoSandbox, startMongoSandbox } from "../mongo/sandbox.ts";
 import type { MongoState } from "../mongo/state.ts";
-import { type PutWish, putCollection } from "./put-collection.ts";
-import type { Wanted } from "./wanted.ts";
+import type { CollectionContents } from "./contents.ts";
+import type { TargetPoint } from "./target-point.ts";
 
 export type { MongoState };
 
@@ -91,7 +93,7 @@ export class ClusterData {
   }
 
   /** The data as of an instant that is now, or was; undefined while there is none. */
-  stateAt(at: Date | Wanted): MongoState | undefined {
+  stateAt(at: Date | TargetPoint): MongoState | undefined {
     const instant = at instanceof Date ? at : at.end;
     const isPresent = at instanceof Date && this.#options.clock().getTime() - at.getTime() < PRESENT_MS;
     const held = isPresent ? this.#held : (this.#past.find((each) => instant <= each.until) ?? this.#held);
@@ -136,7 +138,7 @@ export class ClusterData {
   }
 
   /** False when something is there and may not be overwritten. */
-  async putCollection(request: PutWish): Promise<boolean> {
+  async putCollection(request: PutRequest): Promise<boolean> {
     return putCollection(this.server.url, this.#options.users[0], request);
   }
 
@@ -169,3 +171,52 @@ async function guardPort(port: number): Promise<Server> {
 
 const endGuard = (guard: Server | undefined): Promise<void> =>
   new Promise((resolve) => (guard === undefined ? resolve() : guard.close(() => resolve())));
+
+// One collection of a snapshot, written into a running server as a client would: its log tells of it.
+
+export interface PutRequest {
+  readonly db: string;
+  readonly name: string;
+  readonly contents: CollectionContents;
+  readonly indexes: CollectionContents["indexes"];
+  /** Drop what is there. */
+  readonly overwrite: boolean;
+}
+
+const BATCH = 1000;
+const TYPED = { promoteValues: false, bsonRegExp: true } as const;
+
+/** False when something is there and may not be overwritten. */
+export async function putCollection(
+  url: string,
+  user: { readonly user: string; readonly password: string } | undefined,
+  request: PutRequest,
+): Promise<boolean> {
+  const auth = user === undefined ? {} : { auth: { username: user.user, password: user.password }, authSource: "admin" };
+  const client = new MongoClient(url, { ...auth, serverSelectionTimeoutMS: 10_000 });
+  try {
+    const db = client.db(request.db);
+    const isThere = (await db.listCollections({ name: request.name }).toArray()).length > 0;
+    if (isThere && !request.overwrite) return false;
+    if (isThere) await db.dropCollection(request.name);
+    await fill(db, request);
+    return true;
+  } finally {
+    await client.close();
+  }
+}
+
+async function fill(db: Db, { name, contents, indexes }: PutRequest): Promise<void> {
+  await db.command({ create: name, ...contents.options });
+  const collection = db.collection(name);
+  let batch: object[] = [];
+  for (const bytes of contents.documents()) {
+    batch.push(deserialize(bytes, TYPED));
+    if (batch.length < BATCH) continue;
+    await collection.insertMany(batch, { ordered: true, ignoreUndefined: false, bypassDocumentValidation: true });
+    batch = [];
+  }
+  if (batch.length > 0) await collection.insertMany(batch, { ignoreUndefined: false, bypassDocumentValidation: true });
+  const more = indexes.filter((index) => index.name !== "_id_");
+  if (more.length > 0) await db.command({ createIndexes: name, indexes: more });
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DigestGate, digestResponse, parseDigest, REALM } from "./digest.ts";
 
-const gate = (clock = { ms: 0 }): DigestGate => new DigestGate(new Map([["public", "private"]]), () => clock.ms);
+const authenticator = (clock = { ms: 0 }): DigestGate => new DigestGate(new Map([["public", "private"]]), () => clock.ms);
 
 function sign(challenge: string, changes: Record<string, string> = {}, password = "private"): string {
   const { nonce = "", realm = "" } = parseDigest(challenge);
@@ -31,13 +31,13 @@ test("R54 the digest of RFC 2617's example is computed as it stands there", () =
 
 test("R54 a challenge is as the real one's", () => {
   assert.match(
-    gate().challenge(false),
+    authenticator().challenge(false),
     /^Digest realm="MMS Public API", domain="", nonce="[0-9a-f]+", algorithm=MD5, qop="auth", stale=false$/,
   );
 });
 
 test("R54 right words are taken once per count; a rising count uses the nonce again", () => {
-  const one = gate();
+  const one = authenticator();
   const challenge = one.challenge(false);
   assert.deepEqual(one.verify(sign(challenge), "GET", "/a?b=1"), { ok: true, username: "public" });
   assert.deepEqual(one.verify(sign(challenge), "GET", "/a?b=1"), { ok: false, stale: true });
@@ -45,7 +45,7 @@ test("R54 right words are taken once per count; a rising count uses the nonce ag
 });
 
 test("R54 another password, method or address is refused, and not as stale", () => {
-  const one = gate();
+  const one = authenticator();
   const challenge = one.challenge(false);
   const refused = { ok: false, stale: false };
   assert.deepEqual(one.verify(sign(challenge, {}, "wrong"), "GET", "/a?b=1"), refused);
@@ -57,9 +57,9 @@ test("R54 another password, method or address is refused, and not as stale", () 
 
 test("R54 an old nonce and an unknown one are stale", () => {
   const clock = { ms: 0 };
-  const one = gate(clock);
+  const one = authenticator(clock);
   const challenge = one.challenge(false);
   clock.ms = 6 * 60_000;
   assert.deepEqual(one.verify(sign(challenge), "GET", "/a?b=1"), { ok: false, stale: true });
-  assert.deepEqual(gate().verify(sign(challenge), "GET", "/a?b=1"), { ok: false, stale: true });
+  assert.deepEqual(authenticator().verify(sign(challenge), "GET", "/a?b=1"), { ok: false, stale: true });
 });

@@ -5,10 +5,10 @@ import { missing, refused } from "./errors.ts";
 import type { FaultList } from "./faults.ts";
 import { mintId } from "./ids.ts";
 import type { Buckets } from "./rate-limits.ts";
-import type { Cluster, Json, World } from "./state.ts";
+import type { Cluster, Json, Store } from "./state.ts";
 import type { Timekeeper } from "./time.ts";
 
-export interface Call {
+export interface ApiRequest {
   readonly params: Readonly<Record<string, string>>;
   /** The request's own address, whole. */
   readonly url: URL;
@@ -35,7 +35,7 @@ export interface Task {
 }
 
 export class Emulator {
-  readonly world: World;
+  readonly store: Store;
   readonly time: Timekeeper;
   readonly durations: Durations;
   readonly faults: FaultList;
@@ -50,8 +50,8 @@ export class Emulator {
   readonly tasks = new Set<Task>();
   #order = 0;
 
-  constructor(parts: Pick<Emulator, "world" | "time" | "durations" | "faults" | "buckets" | "data" | "bucketRoot">) {
-    this.world = parts.world;
+  constructor(parts: Pick<Emulator, "store" | "time" | "durations" | "faults" | "buckets" | "data" | "bucketRoot">) {
+    this.store = parts.store;
     this.time = parts.time;
     this.durations = parts.durations;
     this.faults = parts.faults;
@@ -76,40 +76,40 @@ export class Emulator {
   }
 
   tell(eventTypeName: string, clusterName?: string, more: Json = {}): void {
-    this.world.events.push({ id: this.mint(), created: this.now(), eventTypeName, clusterName, isGlobalAdmin: false, more });
+    this.store.events.push({ id: this.mint(), created: this.now(), eventTypeName, clusterName, isGlobalAdmin: false, more });
   }
 
   requireGroup(id: string | undefined): void {
-    if (id !== this.world.groupId) throw missing("GROUP_NOT_FOUND", `No group with ID ${id} exists.`, id);
+    if (id !== this.store.groupId) throw missing("GROUP_NOT_FOUND", `No group with ID ${id} exists.`, id);
   }
 
   /** A cluster of the cluster API: dedicated or free. */
-  cluster(call: Pick<Call, "params">): Cluster {
-    const found = this.anyCluster(call.params.clusterName);
+  cluster(request: Pick<ApiRequest, "params">): Cluster {
+    const found = this.anyCluster(request.params.clusterName);
     if (found.kind === "flex")
       throw refused("CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", `Flex cluster ${found.name} cannot be used in the cluster API.`, found.name);
     return found;
   }
 
-  flex(call: Pick<Call, "params">): Cluster {
-    const found = this.anyCluster(call.params.name);
+  flex(request: Pick<ApiRequest, "params">): Cluster {
+    const found = this.anyCluster(request.params.name);
     if (found.kind !== "flex")
       throw refused("CANNOT_USE_NON_FLEX_CLUSTER_IN_FLEX_API", `Cluster ${found.name} is no Flex cluster.`, found.name);
     return found;
   }
 
   anyCluster(name: string | undefined): Cluster {
-    const found = this.world.clusters.get(name ?? "");
+    const found = this.store.clusters.get(name ?? "");
     if (found === undefined) {
-      const { groupId } = this.world;
+      const { groupId } = this.store;
       throw missing("CLUSTER_NOT_FOUND", `No cluster named ${name} exists in group ${groupId}.`, name, groupId);
     }
     return found;
   }
 
   /** Where backups are asked for: also a cluster that was ended with its backups kept. */
-  holder(call: Pick<Call, "params">): Cluster {
-    const name = call.params.clusterName ?? "";
-    return this.world.clusters.has(name) ? this.cluster(call) : (this.world.retired.get(name) ?? this.cluster(call));
+  holder(request: Pick<ApiRequest, "params">): Cluster {
+    const name = request.params.clusterName ?? "";
+    return this.store.clusters.has(name) ? this.cluster(request) : (this.store.retired.get(name) ?? this.cluster(request));
   }
 }

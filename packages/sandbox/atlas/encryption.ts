@@ -1,6 +1,6 @@
 // Keys of the customer's for encryption at rest, by provider.
 import { onlyKnown, optional } from "./body.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { invalidAttribute, refused } from "./errors.ts";
 
 const KEYS = ["awsKms", "azureKeyVault", "googleCloudKms"] as const;
@@ -10,24 +10,24 @@ const PROVIDERS = { awsKms: "AWS", azureKeyVault: "AZURE", googleCloudKms: "GCP"
 /** Secrets are never shown. */
 export function getEncryption(emulator: Emulator): Answer {
   const shown = KEYS.map((key) => {
-    const settings = emulator.world.encryption[key] ?? { enabled: false, valid: false };
+    const settings = emulator.store.encryption[key] ?? { enabled: false, valid: false };
     return [key, Object.fromEntries(Object.entries(settings).filter(([name]) => !SECRET.includes(name)))];
   });
   return ok({ ...Object.fromEntries(shown), enabledForSearchNodes: false });
 }
 
 /** A key is valid as soon as it is there: the sandbox asks no provider. */
-export function updateEncryption(emulator: Emulator, call: Call): Answer {
-  onlyKnown(call.body, [...KEYS, "enabledForSearchNodes"]);
+export function updateEncryption(emulator: Emulator, request: ApiRequest): Answer {
+  onlyKnown(request.body, [...KEYS, "enabledForSearchNodes"]);
   for (const key of KEYS) {
-    const wanted = optional(call.body, key, "object");
+    const wanted = optional(request.body, key, "object");
     if (wanted === undefined) continue;
     const enabled = optional(wanted, "enabled", "boolean");
     if (enabled === undefined) throw invalidAttribute(`${key}.enabled`);
-    const used = [...emulator.world.clusters.values()].find((each) => each.settings.encryptionAtRestProvider === PROVIDERS[key]);
+    const used = [...emulator.store.clusters.values()].find((each) => each.settings.encryptionAtRestProvider === PROVIDERS[key]);
     if (!enabled && used !== undefined)
       throw refused("CANNOT_DISABLE_ENCRYPTION_AT_REST", `Cluster ${used.name} is encrypted with this key.`, used.name);
-    emulator.world.encryption[key] = { ...emulator.world.encryption[key], ...wanted, valid: enabled };
+    emulator.store.encryption[key] = { ...emulator.store.encryption[key], ...wanted, valid: enabled };
   }
   return getEncryption(emulator);
 }

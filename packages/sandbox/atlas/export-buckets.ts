@@ -1,7 +1,7 @@
 // Buckets that snapshots are exported to. A directory stands for each.
 import { oneOf, onlyKnown, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { conflict, invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
 import { checkPermission } from "./export-work.ts";
 import { ID } from "./ids.ts";
@@ -23,22 +23,22 @@ const view = (emulator: Emulator, bucket: ExportBucket): object => ({
   links: [{ href: linkTo(emulator, `/backup/exportBuckets/${bucket.id}`), rel: "self" }],
 });
 
-export function listBuckets(emulator: Emulator, call: Call): Answer {
-  return ok(page(call.url, [...emulator.world.buckets.values()], (bucket) => view(emulator, bucket)));
+export function listBuckets(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(page(request.url, [...emulator.store.buckets.values()], (bucket) => view(emulator, bucket)));
 }
 
 export function bucketOf(emulator: Emulator, id: string | undefined): ExportBucket {
-  const found = emulator.world.buckets.get(id ?? "");
+  const found = emulator.store.buckets.get(id ?? "");
   if (found === undefined) throw missing("EXPORT_BUCKET_NOT_FOUND", `No export bucket with ID ${id} exists.`, id);
   return found;
 }
 
-export function getBucket(emulator: Emulator, call: Call): Answer {
-  return ok(view(emulator, bucketOf(emulator, call.params.exportBucketId)));
+export function getBucket(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(view(emulator, bucketOf(emulator, request.params.exportBucketId)));
 }
 
-export async function createBucket(emulator: Emulator, call: Call): Promise<Answer> {
-  const { body } = call;
+export async function createBucket(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const { body } = request;
   const cloudProvider = oneOf(body, "cloudProvider", ["AWS", "AZURE", "GCP"]);
   if (cloudProvider === undefined) throw missingAttribute("cloudProvider");
   const needed = NEEDED[cloudProvider] ?? [];
@@ -47,7 +47,7 @@ export async function createBucket(emulator: Emulator, call: Call): Promise<Answ
   for (const key of ["iamRoleId", "roleId"]) if (needed.includes(key) && !ID.test(String(body[key]))) throw invalidAttribute(key);
   const bucketName = required(body, "bucketName", "string");
   if (!NAME.test(bucketName)) throw invalidAttribute("bucketName");
-  for (const other of emulator.world.buckets.values()) {
+  for (const other of emulator.store.buckets.values()) {
     if (other.bucketName === bucketName && other.cloudProvider === cloudProvider)
       throw conflict("DUPLICATE_EXPORT_BUCKET", `Bucket ${bucketName} is known already.`, bucketName);
   }
@@ -55,25 +55,25 @@ export async function createBucket(emulator: Emulator, call: Call): Promise<Answ
   const more = Object.fromEntries(Object.entries(body).filter(([key]) => !["links", "cloudProvider", "bucketName"].includes(key)));
   if (cloudProvider === "AWS") more.requirePrivateNetworking ??= false;
   const bucket: ExportBucket = { id: emulator.mint(), bucketName, cloudProvider, more };
-  emulator.world.buckets.set(bucket.id, bucket);
+  emulator.store.buckets.set(bucket.id, bucket);
   emulator.tell("BUCKET_CREATED_AUDIT");
   return ok(view(emulator, bucket));
 }
 
-export function updateBucket(emulator: Emulator, call: Call): Answer {
-  const bucket = bucketOf(emulator, call.params.exportBucketId);
-  onlyKnown(call.body, ["requirePrivateNetworking"]);
-  bucket.more.requirePrivateNetworking = required(call.body, "requirePrivateNetworking", "boolean");
+export function updateBucket(emulator: Emulator, request: ApiRequest): Answer {
+  const bucket = bucketOf(emulator, request.params.exportBucketId);
+  onlyKnown(request.body, ["requirePrivateNetworking"]);
+  bucket.more.requirePrivateNetworking = required(request.body, "requirePrivateNetworking", "boolean");
   return ok(view(emulator, bucket));
 }
 
-export function deleteBucket(emulator: Emulator, call: Call): Answer {
-  const bucket = bucketOf(emulator, call.params.exportBucketId);
-  const used = [...emulator.world.clusters.values()].some(
+export function deleteBucket(emulator: Emulator, request: ApiRequest): Answer {
+  const bucket = bucketOf(emulator, request.params.exportBucketId);
+  const used = [...emulator.store.clusters.values()].some(
     ({ schedule }) => schedule?.autoExport === true && schedule.exportTo?.exportBucketId === bucket.id,
   );
   if (used) throw refused("CANNOT_DELETE_EXPORT_BUCKET_IN_USE", `Export bucket ${bucket.id} is used by a schedule.`, bucket.id);
-  emulator.world.buckets.delete(bucket.id);
+  emulator.store.buckets.delete(bucket.id);
   emulator.tell("BUCKET_DELETED_AUDIT");
   return GONE;
 }

@@ -60,7 +60,7 @@ function end(emulator: Emulator, cluster: Cluster, job: ExportJob, reason: strin
 
 /** exported_snapshots/{org}/{project}/{cluster}/{the snapshot's time}/{the export's time, in seconds}; ids unless names are asked for. */
 function prefixOf(emulator: Emulator, cluster: Cluster, snapshot: Snapshot, now: Date): string {
-  const { orgId, orgName, groupId, groupName } = emulator.world;
+  const { orgId, orgName, groupId, groupName } = emulator.store;
   const named = cluster.schedule?.more.useOrgAndGroupNamesInExportPrefix === true;
   const taken = (snapshot.createdAt ?? now).toISOString().slice(0, 16).replaceAll(":", "");
   const where = named ? [orgName, groupName] : [orgId, groupId];
@@ -87,7 +87,7 @@ const TYPED = { promoteValues: false, bsonRegExp: true } as const;
 
 /** The schedule exports what it takes. */
 export function exportScheduled(emulator: Emulator, cluster: Cluster, snapshot: Snapshot, bucketId: string): void {
-  const bucket = emulator.world.buckets.get(bucketId);
+  const bucket = emulator.store.buckets.get(bucketId);
   if (bucket === undefined) emulator.tell("CPS_AUTO_EXPORT_FAILED", cluster.name);
   else beginExport(emulator, cluster, snapshot, bucket, []);
 }

@@ -1,7 +1,7 @@
 // Export jobs: a snapshot copied into a bucket as compressed extended JSON.
 import { iso, onlyKnown, optional, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { missing } from "./errors.ts";
 import { bucketOf } from "./export-buckets.ts";
 import { beginExport } from "./export-work.ts";
@@ -26,24 +26,24 @@ function view(emulator: Emulator, cluster: Cluster, job: ExportJob): object {
   };
 }
 
-export function createExport(emulator: Emulator, call: Call): Answer {
-  const cluster = backedUp(emulator, call);
-  onlyKnown(call.body, ["snapshotId", "exportBucketId", "customData", "links"]);
-  const snapshot = completed(cluster, requiredId(call.body, "snapshotId"));
-  const bucket = bucketOf(emulator, requiredId(call.body, "exportBucketId"));
-  const job = beginExport(emulator, cluster, snapshot, bucket, optional(call.body, "customData", "array") ?? []);
+export function createExport(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = backedUp(emulator, request);
+  onlyKnown(request.body, ["snapshotId", "exportBucketId", "customData", "links"]);
+  const snapshot = completed(cluster, requiredId(request.body, "snapshotId"));
+  const bucket = bucketOf(emulator, requiredId(request.body, "exportBucketId"));
+  const job = beginExport(emulator, cluster, snapshot, bucket, optional(request.body, "customData", "array") ?? []);
   return ok(view(emulator, cluster, job));
 }
 
-export function listExports(emulator: Emulator, call: Call): Answer {
-  const cluster = emulator.holder(call);
-  return ok(page(call.url, [...cluster.exports.values()].reverse(), (job) => view(emulator, cluster, job)));
+export function listExports(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = emulator.holder(request);
+  return ok(page(request.url, [...cluster.exports.values()].reverse(), (job) => view(emulator, cluster, job)));
 }
 
-export function getExport(emulator: Emulator, call: Call): Answer {
-  const cluster = emulator.holder(call);
-  const job = cluster.exports.get(call.params.exportId ?? "");
+export function getExport(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = emulator.holder(request);
+  const job = cluster.exports.get(request.params.exportId ?? "");
   if (job === undefined)
-    throw missing("EXPORT_JOB_NOT_FOUND", `No export job with ID ${call.params.exportId} exists.`, call.params.exportId);
+    throw missing("EXPORT_JOB_NOT_FOUND", `No export job with ID ${request.params.exportId} exists.`, request.params.exportId);
   return ok(view(emulator, cluster, job));
 }

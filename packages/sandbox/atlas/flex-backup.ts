@@ -1,7 +1,7 @@
 // Backups of Flex clusters: a snapshot a day, restores onto replica sets, downloads. Statuses are words here.
 import { iso, onlyKnown, optional, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { AtlasFault, conflict, missing, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import { beginDownload, beginRestore, newJob } from "./restore-work.ts";
@@ -21,13 +21,13 @@ const snapshotView = (emulator: Emulator, snapshot: Snapshot): object => ({
   status: STATUS[snapshot.status],
 });
 
-export function listFlexSnapshots(emulator: Emulator, call: Call): Answer {
-  const all = [...emulator.flex(call).snapshots.values()].reverse();
-  return ok(page(call.url, all, (snapshot) => snapshotView(emulator, snapshot)));
+export function listFlexSnapshots(emulator: Emulator, request: ApiRequest): Answer {
+  const all = [...emulator.flex(request).snapshots.values()].reverse();
+  return ok(page(request.url, all, (snapshot) => snapshotView(emulator, snapshot)));
 }
 
-export function getFlexSnapshot(emulator: Emulator, call: Call): Answer {
-  return ok(snapshotView(emulator, snapshotOf(emulator.flex(call), call.params.snapshotId)));
+export function getFlexSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(snapshotView(emulator, snapshotOf(emulator.flex(request), request.params.snapshotId)));
 }
 
 function jobView(emulator: Emulator, cluster: Cluster, job: RestoreJob): object {
@@ -39,7 +39,7 @@ function jobView(emulator: Emulator, cluster: Cluster, job: RestoreJob): object 
     id: job.id,
     instanceName: cluster.name,
     links: [{ href: linkTo(emulator, `/flexClusters/${cluster.name}/backup/restoreJobs/${job.id}`), rel: "self" }],
-    projectId: emulator.world.groupId,
+    projectId: emulator.store.groupId,
     restoreFinishedDate: job.finishedAt === undefined ? null : iso(job.finishedAt),
     restoreScheduledDate: iso(job.requestedAt),
     snapshotFinishedDate: job.snapshot?.createdAt === undefined ? null : iso(job.snapshot.createdAt),
@@ -51,13 +51,13 @@ function jobView(emulator: Emulator, cluster: Cluster, job: RestoreJob): object 
   };
 }
 
-export function createFlexRestore(emulator: Emulator, call: Call): Answer {
-  const source = emulator.flex(call);
-  onlyKnown(call.body, ["snapshotId", "targetDeploymentItemName", "targetProjectId"]);
-  const snapshot = completed(source, requiredId(call.body, "snapshotId"));
-  const project = optional(call.body, "targetProjectId", "string") ?? emulator.world.groupId;
+export function createFlexRestore(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.flex(request);
+  onlyKnown(request.body, ["snapshotId", "targetDeploymentItemName", "targetProjectId"]);
+  const snapshot = completed(source, requiredId(request.body, "snapshotId"));
+  const project = optional(request.body, "targetProjectId", "string") ?? emulator.store.groupId;
   emulator.requireGroup(project);
-  const target = emulator.anyCluster(required(call.body, "targetDeploymentItemName", "string"));
+  const target = emulator.anyCluster(required(request.body, "targetDeploymentItemName", "string"));
   if (target.restoring !== undefined)
     throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${target.name} is in progress.`, target.name);
   if (target.kind === "free")
@@ -70,10 +70,10 @@ export function createFlexRestore(emulator: Emulator, call: Call): Answer {
   return ok(jobView(emulator, source, job));
 }
 
-export function createFlexDownload(emulator: Emulator, call: Call): Answer {
-  const source = emulator.flex(call);
-  onlyKnown(call.body, ["snapshotId"]);
-  const snapshot = completed(source, requiredId(call.body, "snapshotId"));
+export function createFlexDownload(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.flex(request);
+  onlyKnown(request.body, ["snapshotId"]);
+  const snapshot = completed(source, requiredId(request.body, "snapshotId"));
   const job = newJob(emulator, { deliveryType: "download", snapshot, targetClusterName: undefined, targetGroupId: undefined });
   source.restoreJobs.set(job.id, job);
   beginDownload(emulator, source, job, snapshot);
@@ -81,15 +81,15 @@ export function createFlexDownload(emulator: Emulator, call: Call): Answer {
   return ok(jobView(emulator, source, job));
 }
 
-export function listFlexRestores(emulator: Emulator, call: Call): Answer {
-  const source = emulator.flex(call);
-  return ok(page(call.url, [...source.restoreJobs.values()].reverse(), (job) => jobView(emulator, source, job)));
+export function listFlexRestores(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.flex(request);
+  return ok(page(request.url, [...source.restoreJobs.values()].reverse(), (job) => jobView(emulator, source, job)));
 }
 
-export function getFlexRestore(emulator: Emulator, call: Call): Answer {
-  const source = emulator.flex(call);
-  const job = source.restoreJobs.get(call.params.restoreJobId ?? "");
+export function getFlexRestore(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.flex(request);
+  const job = source.restoreJobs.get(request.params.restoreJobId ?? "");
   if (job === undefined)
-    throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${call.params.restoreJobId} exists.`, call.params.restoreJobId);
+    throw missing("RESTORE_JOB_NOT_FOUND", `No restore job with ID ${request.params.restoreJobId} exists.`, request.params.restoreJobId);
   return ok(jobView(emulator, source, job));
 }

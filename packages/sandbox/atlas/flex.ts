@@ -5,7 +5,7 @@ import { specsFor } from "./cluster-spec.ts";
 import { connectionStrings, linkTo } from "./cluster-view.ts";
 import { beginCreation, beginDeletion, makeCluster } from "./cluster-work.ts";
 import { readName, requireDeletable } from "./clusters.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { missingAttribute } from "./errors.ts";
 import { page } from "./paging.ts";
 import { type Cluster, type ClusterSettings, regionOf } from "./state.ts";
@@ -18,7 +18,7 @@ function view(emulator: Emulator, cluster: Cluster): object {
     clusterType: "REPLICASET",
     connectionStrings: connectionStrings(cluster),
     createDate: iso(cluster.createDate),
-    groupId: emulator.world.groupId,
+    groupId: emulator.store.groupId,
     id: cluster.id,
     links: [{ href: linkTo(emulator, `/flexClusters/${cluster.name}`), rel: "self" }],
     mongoDBVersion: cluster.settings.mongoDBVersion,
@@ -36,17 +36,17 @@ function view(emulator: Emulator, cluster: Cluster): object {
   };
 }
 
-export function listFlex(emulator: Emulator, call: Call): Answer {
-  const all = [...emulator.world.clusters.values()].filter((cluster) => cluster.kind === "flex");
-  return ok(page(call.url, all, (cluster) => view(emulator, cluster)));
+export function listFlex(emulator: Emulator, request: ApiRequest): Answer {
+  const all = [...emulator.store.clusters.values()].filter((cluster) => cluster.kind === "flex");
+  return ok(page(request.url, all, (cluster) => view(emulator, cluster)));
 }
 
-export const getFlex = (emulator: Emulator, call: Call): Answer => ok(view(emulator, emulator.flex(call)));
+export const getFlex = (emulator: Emulator, request: ApiRequest): Answer => ok(view(emulator, emulator.flex(request)));
 
-export function createFlex(emulator: Emulator, call: Call): Answer {
-  const { body } = call;
+export function createFlex(emulator: Emulator, request: ApiRequest): Answer {
+  const { body } = request;
   onlyKnown(body, ["name", "providerSettings", "tags", "terminationProtectionEnabled"]);
-  const name = readName(emulator.world, body);
+  const name = readName(emulator.store, body);
   const wanted = required(body, "providerSettings", "object");
   onlyKnown(wanted, ["backingProviderName", "regionName", "diskSizeGB", "providerName"]);
   const provider = oneOf(wanted, "backingProviderName", ["AWS", "AZURE", "GCP"]);
@@ -57,11 +57,11 @@ export function createFlex(emulator: Emulator, call: Call): Answer {
 }
 
 /** The settings of a free cluster, on Flex's hardware. */
-function flexSettings(emulator: Emulator, body: Call["body"], provider: string, region: string): ClusterSettings {
+function flexSettings(emulator: Emulator, body: ApiRequest["body"], provider: string, region: string): ClusterSettings {
   const { tags, terminationProtectionEnabled } = body;
   const mint = (): string => emulator.mint();
   const own = { replicationSpecs: specsFor(FREE.name, provider, region), tags, terminationProtectionEnabled };
-  const settings = readSettings(own, { ...emulator.world, compliance: undefined }, mint);
+  const settings = readSettings(own, { ...emulator.store, compliance: undefined }, mint);
   const specs = settings.replicationSpecs.map((spec) => ({
     ...spec,
     regionConfigs: spec.regionConfigs.map((each) => ({
@@ -73,22 +73,22 @@ function flexSettings(emulator: Emulator, body: Call["body"], provider: string, 
 }
 
 /** Only tags and termination protection can be changed. */
-export function updateFlex(emulator: Emulator, call: Call): Answer {
-  const cluster = emulator.flex(call);
-  onlyKnown(call.body, ["tags", "terminationProtectionEnabled"]);
+export function updateFlex(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = emulator.flex(request);
+  onlyKnown(request.body, ["tags", "terminationProtectionEnabled"]);
   const { tags } = readSettings(
-    { tags: call.body.tags },
-    { ...emulator.world, compliance: undefined },
+    { tags: request.body.tags },
+    { ...emulator.store, compliance: undefined },
     () => emulator.mint(),
     cluster.settings,
   );
-  const protect = optional(call.body, "terminationProtectionEnabled", "boolean") ?? cluster.settings.terminationProtectionEnabled;
+  const protect = optional(request.body, "terminationProtectionEnabled", "boolean") ?? cluster.settings.terminationProtectionEnabled;
   cluster.settings = { ...cluster.settings, tags, terminationProtectionEnabled: protect };
   return ok(view(emulator, cluster));
 }
 
-export function deleteFlex(emulator: Emulator, call: Call): Answer {
-  const cluster = emulator.flex(call);
+export function deleteFlex(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = emulator.flex(request);
   requireDeletable(emulator, cluster);
   beginDeletion(emulator, cluster, false);
   return GONE;

@@ -1,14 +1,14 @@
 // Restore jobs: onto a cluster from a snapshot or a point in time, or as an archive to be fetched. There is no status, only booleans.
 import { iso, oneOf, onlyKnown, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
-import { missing, missingAttribute, refused } from "./errors.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
+import { AtlasFault, conflict, missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
-import { requireTarget } from "./restore-target.ts";
 import { beginDownload, beginRestore, newJob } from "./restore-work.ts";
 import { backedUp, completed } from "./snapshots.ts";
-import type { Cluster, RestoreJob } from "./state.ts";
-import { wantedInstant } from "./wanted.ts";
+import { type Cluster, diskGBOf, type RestoreJob } from "./state.ts";
+import { targetPointOf } from "./target-point.ts";
+import { takesDataOf } from "./tiers.ts";
 import { baseFor, requireReachable } from "./window.ts";
 
 const KNOWN = [
@@ -23,21 +23,21 @@ const KNOWN = [
   "links",
 ];
 
-export function createRestoreJob(emulator: Emulator, call: Call): Answer {
-  const source = backedUp(emulator, call);
-  onlyKnown(call.body, KNOWN);
-  const deliveryType = oneOf(call.body, "deliveryType", ["automated", "download", "pointInTime"]);
+export function createRestoreJob(emulator: Emulator, request: ApiRequest): Answer {
+  const source = backedUp(emulator, request);
+  onlyKnown(request.body, KNOWN);
+  const deliveryType = oneOf(request.body, "deliveryType", ["automated", "download", "pointInTime"]);
   if (deliveryType === undefined) throw missingAttribute("deliveryType");
   const make = { automated: createAutomated, download: createDownload, pointInTime: createPointInTime }[deliveryType];
-  const job = make(emulator, call, source);
+  const job = make(emulator, request, source);
   source.restoreJobs.set(job.id, job);
   emulator.tell("CPS_RESTORE_REQUESTED_AUDIT", source.name, { restoreJobId: job.id });
   return ok(view(emulator, source, job));
 }
 
-function createAutomated(emulator: Emulator, call: Call, source: Cluster): RestoreJob {
-  const snapshot = completed(source, requiredId(call.body, "snapshotId"));
-  const target = targetOf(emulator, call);
+function createAutomated(emulator: Emulator, request: ApiRequest, source: Cluster): RestoreJob {
+  const snapshot = completed(source, requiredId(request.body, "snapshotId"));
+  const target = targetOf(emulator, request);
   requireTarget(emulator, target, {
     version: snapshot.mongodVersion ?? "",
     sizeBytes: snapshot.storageSizeBytes,
@@ -47,15 +47,15 @@ function createAutomated(emulator: Emulator, call: Call, source: Cluster): Resto
     deliveryType: "automated",
     snapshot,
     targetClusterName: target.name,
-    targetGroupId: emulator.world.groupId,
+    targetGroupId: emulator.store.groupId,
   });
   beginRestore(emulator, job, target, snapshot.data, emulator.durations.restoreMs);
   return job;
 }
 
-function createPointInTime(emulator: Emulator, call: Call, source: Cluster): RestoreJob {
-  const wanted = wantedInstant(call.body, "pointInTimeUTCSeconds");
-  const target = targetOf(emulator, call);
+function createPointInTime(emulator: Emulator, request: ApiRequest, source: Cluster): RestoreJob {
+  const wanted = targetPointOf(request.body, "pointInTimeUTCSeconds");
+  const target = targetOf(emulator, request);
   const now = emulator.now();
   requireReachable(source, wanted, now, new Date(now.getTime() - emulator.durations.oplogLagMs));
   const snapshot = baseFor(source, wanted.end);
@@ -67,15 +67,15 @@ function createPointInTime(emulator: Emulator, call: Call, source: Cluster): Res
     deliveryType: "pointInTime",
     snapshot,
     targetClusterName: target.name,
-    targetGroupId: emulator.world.groupId,
+    targetGroupId: emulator.store.groupId,
     ...(wanted.kind === "seconds" ? { seconds: wanted.seconds } : { oplog: { t: wanted.t, i: wanted.i } }),
   });
   beginRestore(emulator, job, target, data, emulator.durations.restoreMs);
   return job;
 }
 
-function createDownload(emulator: Emulator, call: Call, source: Cluster): RestoreJob {
-  const snapshot = completed(source, requiredId(call.body, "snapshotId"));
+function createDownload(emulator: Emulator, request: ApiRequest, source: Cluster): RestoreJob {
+  const snapshot = completed(source, requiredId(request.body, "snapshotId"));
   if (snapshot.encryption !== "NONE")
     throw refused(
       "CANNOT_DOWNLOAD_SNAPSHOT_WITH_ENCRYPTION",
@@ -88,9 +88,9 @@ function createDownload(emulator: Emulator, call: Call, source: Cluster): Restor
 }
 
 /** In the same project: the account has one only. */
-function targetOf(emulator: Emulator, call: Call): Cluster {
-  const groupId = requiredId(call.body, "targetGroupId");
-  const name = required(call.body, "targetClusterName", "string");
+function targetOf(emulator: Emulator, request: ApiRequest): Cluster {
+  const groupId = requiredId(request.body, "targetGroupId");
+  const name = required(request.body, "targetClusterName", "string");
   emulator.requireGroup(groupId);
   return emulator.anyCluster(name);
 }
@@ -122,33 +122,56 @@ function view(emulator: Emulator, source: Cluster, job: RestoreJob): object {
 }
 
 /** Newest first. */
-export function listRestoreJobs(emulator: Emulator, call: Call): Answer {
-  const source = emulator.holder(call);
-  return ok(page(call.url, [...source.restoreJobs.values()].reverse(), (job) => view(emulator, source, job)));
+export function listRestoreJobs(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.holder(request);
+  return ok(page(request.url, [...source.restoreJobs.values()].reverse(), (job) => view(emulator, source, job)));
 }
 
-function jobOf(source: Cluster, call: Call): RestoreJob {
-  const job = source.restoreJobs.get(call.params.restoreJobId ?? "");
+function jobOf(source: Cluster, request: ApiRequest): RestoreJob {
+  const job = source.restoreJobs.get(request.params.restoreJobId ?? "");
   if (job === undefined)
     throw missing(
       "RESTORE_JOB_NOT_FOUND",
-      `No restore job with ID ${call.params.restoreJobId} exists for cluster ${source.name}.`,
-      call.params.restoreJobId,
+      `No restore job with ID ${request.params.restoreJobId} exists for cluster ${source.name}.`,
+      request.params.restoreJobId,
     );
   return job;
 }
 
-export function getRestoreJob(emulator: Emulator, call: Call): Answer {
-  const source = emulator.holder(call);
-  return ok(view(emulator, source, jobOf(source, call)));
+export function getRestoreJob(emulator: Emulator, request: ApiRequest): Answer {
+  const source = emulator.holder(request);
+  return ok(view(emulator, source, jobOf(source, request)));
 }
 
 /** Only a download can be called off. */
-export function cancelRestoreJob(emulator: Emulator, call: Call): Answer {
-  const job = jobOf(emulator.holder(call), call);
+export function cancelRestoreJob(emulator: Emulator, request: ApiRequest): Answer {
+  const job = jobOf(emulator.holder(request), request);
   if (job.deliveryType !== "download")
     throw refused("CANNOT_CANCEL_AUTOMATED_RESTORE", "A restore onto a cluster cannot be cancelled.", job.id);
   job.cancelled = true;
   for (const [secret] of emulator.downloads) if (job.deliveryUrl?.includes(secret) === true) emulator.downloads.delete(secret);
   return GONE;
+}
+
+export interface Incoming {
+  readonly version: string;
+  readonly sizeBytes: number;
+  readonly encryption: string;
+}
+
+const GB = 1024 ** 3;
+
+export function requireTarget(emulator: Emulator, target: Cluster, { version, sizeBytes, encryption }: Incoming): void {
+  const { name, settings } = target;
+  const cannot = (detail: string): AtlasFault =>
+    new AtlasFault(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${name}: ${detail}.`, [name, emulator.store.groupId]);
+  if (target.restoring !== undefined) throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${name} is in progress.`, name);
+  if (settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_RESTORE", `Cluster ${name} is paused and cannot be restored to.`, name);
+  if (target.stateName !== "IDLE" || target.data === undefined)
+    throw conflict("CLUSTER_NOT_IDLE", `Cluster ${name} is ${target.stateName}: it cannot be restored to now.`, name);
+  if (target.kind !== "dedicated") throw cannot("it is no dedicated cluster");
+  if (!takesDataOf(settings.mongoDBVersion, version)) throw cannot(`its version ${settings.mongoDBVersion} is older than ${version}`);
+  if (sizeBytes > diskGBOf(target) * GB) throw cannot(`its disk of ${diskGBOf(target)} GB is too small`);
+  if (encryption !== "NONE" && settings.encryptionAtRestProvider !== encryption)
+    throw refused("INVALID_SNAPSHOT_RESTORE_ENCRYPTION", `The data is encrypted with a key of ${encryption}, the target is not.`, name);
 }

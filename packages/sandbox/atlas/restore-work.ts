@@ -52,7 +52,7 @@ function failRestore(emulator: Emulator, target: Cluster, job: RestoreJob): void
 
 /** Its target is being deleted. */
 export function abandonRestores(emulator: Emulator, target: Cluster): void {
-  for (const source of [...emulator.world.clusters.values(), ...emulator.world.retired.values()]) {
+  for (const source of [...emulator.store.clusters.values(), ...emulator.store.retired.values()]) {
     const job = target.restoring === undefined ? undefined : source.restoreJobs.get(target.restoring);
     if (job !== undefined) failRestore(emulator, target, job);
   }

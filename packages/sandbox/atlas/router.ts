@@ -11,7 +11,7 @@ import {
   listRestoredCollections,
 } from "./collection-restore.ts";
 import { deleteCompliance, getCompliance, putCompliance } from "./compliance.ts";
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { getEncryption, updateEncryption } from "./encryption.ts";
 import { AtlasFault, missing } from "./errors.ts";
 import { getEvent, listEvents } from "./events.ts";
@@ -44,7 +44,7 @@ import {
   updateSnapshot,
 } from "./snapshots.ts";
 
-type Handler = (emulator: Emulator, call: Call) => Answer | Promise<Answer>;
+type Handler = (emulator: Emulator, request: ApiRequest) => Answer | Promise<Answer>;
 
 /** Versions whose form the sandbox does not speak are answered as those that the real one has taken away. */
 const V = {

@@ -8,19 +8,22 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MongoSandbox } from "../mongo/sandbox.ts";
-import { type Credentials, Gate, mintCredentials } from "./auth.ts";
-import { runDue } from "./clockwork.ts";
-import { dataFactory } from "./data.ts";
+import { Authenticator, type Credentials, mintCredentials } from "./auth.ts";
+import { readSettings } from "./cluster-settings.ts";
+import { specsFor } from "./cluster-spec.ts";
+import { finishCreation, makeCluster } from "./cluster-work.ts";
+import { dataFactory, type MongoState } from "./data.ts";
+import { beginTurns, runDue } from "./due-work.ts";
 import { DURATIONS, type Durations } from "./durations.ts";
 import { Emulator } from "./emulator.ts";
 import { FaultList, type Faults } from "./faults.ts";
-import { addCluster, type ClusterWish } from "./first-clusters.ts";
 import { mintId, mintPrivateKey } from "./ids.ts";
 import { Buckets, type RateLimitFigures } from "./rate-limits.ts";
 import { serve } from "./server.ts";
-import type { StateName, World } from "./state.ts";
+import { completeNow } from "./snapshot-work.ts";
+import type { Cluster, StateName, Store } from "./state.ts";
+import { FLEX, FREE } from "./tiers.ts";
 import { Timekeeper } from "./time.ts";
-import { beginTurns } from "./turns.ts";
 
 export interface AtlasSandboxOptions {
   readonly port?: number | undefined;
@@ -31,7 +34,7 @@ export interface AtlasSandboxOptions {
   /** Durations to be changed, in simulated milliseconds. */
   readonly delays?: Partial<Durations> | undefined;
   /** What it begins with; one M10 cluster with continuous backup unless told. */
-  readonly clusters?: readonly ClusterWish[] | undefined;
+  readonly clusters?: readonly ClusterRequest[] | undefined;
   /** Of that one cluster. */
   readonly tier?: string | undefined;
   readonly backup?: boolean | undefined;
@@ -63,7 +66,7 @@ export interface AtlasSandbox extends Credentials {
   readonly password: string;
   readonly faults: Faults;
   /** What it holds, for tests to look at. */
-  readonly world: World;
+  readonly store: Store;
   now(): Date;
   /** Puts the clock forward and does everything that became due, in order. */
   advance(ms: number): Promise<void>;
@@ -84,7 +87,7 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
   const { clock } = options;
   const time = new Timekeeper(options.speed ?? SPEED, clock && (() => clock.now().getTime()));
   const users = options.users ?? [{ user: "sandbox", password: mintPrivateKey() }];
-  const world = makeWorld(time.now(), options.keys ?? []);
+  const store = makeStore(time.now(), options.keys ?? []);
   const buckets = bucketDirectory(options.bucketRoot);
   const faults = new FaultList(async (name) => {
     const data = emulator.anyCluster(name).data;
@@ -92,7 +95,7 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
     return async () => data?.open();
   });
   const emulator = new Emulator({
-    world,
+    store,
     time,
     durations: { ...DURATIONS, ...options.delays },
     faults,
@@ -101,11 +104,11 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
     bucketRoot: buckets.open,
   });
   const credentials = mintCredentials(time.now());
-  const gate = new Gate(credentials, () => time.clock(), options.apiAccessList);
+  const authenticator = new Authenticator(credentials, () => time.clock(), options.apiAccessList);
   const turns = beginTurns(() => runDue(emulator));
   const http = createServer((request, response) => {
     request.on("error", () => response.destroy()); // the client went away
-    void serve(emulator, gate, turns.take, request, response).catch((error: unknown) => {
+    void serve(emulator, authenticator, turns.take, request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
@@ -114,7 +117,7 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
     const closed = new Promise<void>((resolve) => http.close(() => resolve()));
     http.closeAllConnections();
     await closed;
-    for (const cluster of world.clusters.values()) await cluster.data?.close();
+    for (const cluster of store.clusters.values()) await cluster.data?.close();
     await buckets.remove();
   };
   try {
@@ -127,27 +130,27 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
     throw error;
   }
   emulator.origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const [first] = world.clusters.values();
+  const [first] = store.clusters.values();
   const [who] = users;
   const as = who === undefined ? "" : `${encodeURIComponent(who.user)}:${encodeURIComponent(who.password)}@`;
   return {
     ...credentials,
     apiHost: emulator.origin,
-    orgId: world.orgId,
-    groupId: world.groupId,
+    orgId: store.orgId,
+    groupId: store.groupId,
     cluster: first?.name ?? "",
     url: first?.data === undefined ? "" : `mongodb://${as}${first.data.host}/?authSource=admin&replicaSet=${first.replicaSetName}`,
     user: who?.user ?? "",
     password: who?.password ?? "",
     faults,
-    world,
+    store,
     now: () => time.clock(),
     advance: (ms) => turns.due(() => time.advance(ms)),
     tick: () => turns.due(),
-    clusters: () => [...world.clusters.values()].map(({ name, stateName, data }) => ({ name, stateName, server: data?.present })),
+    clusters: () => [...store.clusters.values()].map(({ name, stateName, data }) => ({ name, stateName, server: data?.present })),
     bucketRoot: buckets.open,
     allowComplianceRemoval() {
-      if (world.compliance !== undefined) world.compliance.deletable = true;
+      if (store.compliance !== undefined) store.compliance.deletable = true;
     },
     async close() {
       const failure = await turns.end();
@@ -157,7 +160,7 @@ export async function startAtlasSandbox(options: AtlasSandboxOptions = {}): Prom
   };
 }
 
-function makeWorld(now: Date, keys: readonly string[]): World {
+function makeStore(now: Date, keys: readonly string[]): Store {
   const enabled = (provider: string): Record<string, unknown> => ({ enabled: keys.includes(provider), valid: keys.includes(provider) });
   return {
     groupId: mintId(now),
@@ -190,4 +193,52 @@ function bucketDirectory(given: string | undefined): { open(): Promise<string>; 
       if (made !== undefined) await rm(await made, { recursive: true, force: true });
     },
   };
+}
+
+// The clusters that a sandbox begins with: ready at once, their first snapshot taken.
+
+export interface ClusterRequest {
+  readonly name?: string | undefined;
+  /** `M10` unless told; `M0` and `FLEX` are the shared ones. */
+  readonly tier?: string | undefined;
+  /** `AWS` and `EU_CENTRAL_1` unless told. */
+  readonly provider?: string | undefined;
+  readonly region?: string | undefined;
+  /** `8.0` unless told. */
+  readonly majorVersion?: string | undefined;
+  /** On unless told, where the tier has it. */
+  readonly backup?: boolean | undefined;
+  readonly pit?: boolean | undefined;
+  readonly protect?: boolean | undefined;
+  /** A key of the customer's: `AWS`, `AZURE`, `GCP`. */
+  readonly encryption?: string | undefined;
+  readonly state?: MongoState | undefined;
+  /** Port of its data; one that is free, unless told. */
+  readonly port?: number | undefined;
+  /** Pretends that snapshots are so much larger. */
+  readonly extraBytes?: number | undefined;
+}
+
+export const FIRST_NAME = "Cluster0";
+
+export async function addCluster(emulator: Emulator, request: ClusterRequest): Promise<Cluster> {
+  const tier = request.tier ?? "M10";
+  const shared = tier === FREE.name || tier === FLEX.name;
+  const backup = !shared && (request.backup ?? true);
+  const body = {
+    replicationSpecs: specsFor(shared ? FREE.name : tier, request.provider ?? "AWS", request.region ?? "EU_CENTRAL_1"),
+    backupEnabled: backup,
+    pitEnabled: backup && (request.pit ?? true),
+    terminationProtectionEnabled: request.protect ?? false,
+    encryptionAtRestProvider: request.encryption ?? "NONE",
+    ...(request.majorVersion === undefined ? {} : { mongoDBMajorVersion: request.majorVersion }),
+  };
+  const settings = readSettings(body, emulator.store, () => emulator.mint());
+  const kind = tier === FLEX.name ? "flex" : tier === FREE.name ? "free" : "dedicated";
+  const cluster = makeCluster(emulator, request.name ?? FIRST_NAME, kind, settings);
+  cluster.extraBytes = request.extraBytes ?? 0;
+  cluster.seed = request.state;
+  await finishCreation(emulator, cluster, request.port);
+  for (const snapshot of cluster.snapshots.values()) completeNow(emulator, cluster, snapshot);
+  return cluster;
 }

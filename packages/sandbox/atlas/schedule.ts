@@ -2,7 +2,7 @@
 import { iso, onlyKnown, optional, optionalWhole, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { requireScheduleWithin } from "./compliance-rules.ts";
-import { type Answer, type Call, type Emulator, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { invalidAttribute, missing, refused } from "./errors.ts";
 import { checkSchedule, expiryOf, readItems } from "./schedule-rules.ts";
 import { nextOf } from "./schedule-times.ts";
@@ -10,14 +10,14 @@ import type { Cluster, Json, Schedule } from "./state.ts";
 
 type Scheduled = Cluster & { schedule: Schedule };
 
-function scheduledCluster(emulator: Emulator, call: Call): Scheduled {
-  const cluster = emulator.cluster(call);
+function scheduledCluster(emulator: Emulator, request: ApiRequest): Scheduled {
+  const cluster = emulator.cluster(request);
   if (cluster.schedule === undefined)
     throw missing(
       "BACKUP_CONFIG_NOT_FOUND",
       `No backup configuration exists for cluster ${cluster.name}.`,
       cluster.name,
-      emulator.world.groupId,
+      emulator.store.groupId,
     );
   return cluster as Scheduled;
 }
@@ -44,8 +44,8 @@ function view(emulator: Emulator, cluster: Scheduled): object {
   };
 }
 
-export function getSchedule(emulator: Emulator, call: Call): Answer {
-  return ok(view(emulator, scheduledCluster(emulator, call)));
+export function getSchedule(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(view(emulator, scheduledCluster(emulator, request)));
 }
 
 const KEPT = [
@@ -60,10 +60,10 @@ const READ_ONLY = ["clusterId", "clusterName", "nextSnapshot", "links"];
 const OWN = ["policies", "referenceHourOfDay", "referenceMinuteOfHour", "restoreWindowDays", "autoExportEnabled", "export"];
 
 /** What is not sent stays. Ids of items stay too; items without one are new. */
-export function updateSchedule(emulator: Emulator, call: Call): Answer {
-  const cluster = scheduledCluster(emulator, call);
+export function updateSchedule(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = scheduledCluster(emulator, request);
   const { schedule } = cluster;
-  const { body } = call;
+  const { body } = request;
   onlyKnown(body, [...OWN, ...KEPT, ...ONCE, ...READ_ONLY]);
   const policies = optional(body, "policies", "array");
   const items = policies === undefined ? schedule.items : readPolicies(emulator, schedule, policies);
@@ -71,7 +71,7 @@ export function updateSchedule(emulator: Emulator, call: Call): Answer {
   const minute = within(body, "referenceMinuteOfHour", 59) ?? schedule.referenceMinute;
   const window = optionalWhole(body, "restoreWindowDays", 0) ?? schedule.restoreWindowDays;
   checkSchedule(items, window, cluster.settings.pitEnabled);
-  requireScheduleWithin(emulator.world, items, window);
+  requireScheduleWithin(emulator.store, items, window);
   const exportTo = readExport(emulator, body) ?? schedule.exportTo;
   const autoExport = optional(body, "autoExportEnabled", "boolean") ?? schedule.autoExport;
   if (autoExport && exportTo === undefined) throw invalidAttribute("export");
@@ -103,7 +103,7 @@ function readExport(emulator: Emulator, body: Json): Schedule["exportTo"] {
   const exportBucketId = requiredId(wanted, "exportBucketId");
   const frequencyType = String(wanted.frequencyType ?? "monthly");
   if (!["daily", "weekly", "monthly", "yearly"].includes(frequencyType)) throw invalidAttribute("frequencyType");
-  if (!emulator.world.buckets.has(exportBucketId))
+  if (!emulator.store.buckets.has(exportBucketId))
     throw missing("EXPORT_BUCKET_NOT_FOUND", `No export bucket with ID ${exportBucketId} exists.`, exportBucketId);
   return { exportBucketId, frequencyType };
 }
@@ -123,9 +123,9 @@ function applyRetention(cluster: Scheduled): void {
 }
 
 /** No items are left; the reference time and the window stay. */
-export function deleteSchedule(emulator: Emulator, call: Call): Answer {
-  const cluster = scheduledCluster(emulator, call);
-  requireScheduleWithin(emulator.world, [], cluster.schedule.restoreWindowDays);
+export function deleteSchedule(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = scheduledCluster(emulator, request);
+  requireScheduleWithin(emulator.store, [], cluster.schedule.restoreWindowDays);
   cluster.schedule.items = [];
   cluster.schedule.upTo = emulator.now();
   emulator.tell("CPS_SNAPSHOT_SCHEDULE_UPDATED_AUDIT", cluster.name);

@@ -1,11 +1,11 @@
 // From a request to an answer: who asks, faults, limits, versions, dispatch, and errors as the API words them.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Gate } from "./auth.ts";
-import { runDue } from "./clockwork.ts";
+import type { Authenticator } from "./auth.ts";
 import { fetchDownload } from "./downloads.ts";
+import { runDue } from "./due-work.ts";
 import type { Emulator } from "./emulator.ts";
 import { AtlasFault, refused } from "./errors.ts";
-import { type Effect, type Seen, sufferAfter, sufferBefore } from "./faults.ts";
+import { applyAfter, applyBefore, type Effect, type Seen } from "./faults.ts";
 import { mediaType, requireVersionedBody, versionOf } from "./media.ts";
 import { resolve } from "./router.ts";
 import type { Json } from "./state.ts";
@@ -25,7 +25,13 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export async function serve(emulator: Emulator, gate: Gate, turn: Turn, raw: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function serve(
+  emulator: Emulator,
+  authenticator: Authenticator,
+  turn: Turn,
+  raw: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(raw.url ?? "/", emulator.origin);
   const method = raw.method ?? "GET";
   const inside = url.pathname === BASE || url.pathname.startsWith(`${BASE}/`);
@@ -39,13 +45,13 @@ export async function serve(emulator: Emulator, gate: Gate, turn: Turn, raw: Inc
     const text = await textOf(raw);
     effects = emulator.faults.take(method, path);
     if (!inside) {
-      if (!(await sufferBefore(effects, response))) return;
-      return send(seen, response, effects, url, oauth(gate, raw, method, path, text, seen));
+      if (!(await applyBefore(effects, response))) return;
+      return send(seen, response, effects, url, oauth(authenticator, raw, method, path, text, seen));
     }
     const body = jsonOf(text);
     Object.assign(seen, { body });
-    if (!(await sufferBefore(effects, response))) return;
-    gate.admit(raw);
+    if (!(await applyBefore(effects, response))) return;
+    authenticator.admit(raw);
     limits = emulator.buckets.take(url.pathname);
     const { handler, params, versions } = resolve(method, path);
     const version = versionOf(raw.headers.accept, versions, url.pathname);
@@ -68,10 +74,13 @@ export async function serve(emulator: Emulator, gate: Gate, turn: Turn, raw: Inc
 const unexpected = (error: unknown): AtlasFault =>
   new AtlasFault(500, "UNEXPECTED_ERROR", error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-function oauth(gate: Gate, raw: IncomingMessage, method: string, path: string, text: string, seen: Seen): Reply {
+function oauth(authenticator: Authenticator, raw: IncomingMessage, method: string, path: string, text: string, seen: Seen): Reply {
   const form = new URLSearchParams(text);
   Object.assign(seen, { body: Object.fromEntries(form) });
-  const act = { "/api/oauth/token": gate.token.bind(gate), "/api/oauth/revoke": gate.revoke.bind(gate) }[path];
+  const act = {
+    "/api/oauth/token": authenticator.token.bind(authenticator),
+    "/api/oauth/revoke": authenticator.revoke.bind(authenticator),
+  }[path];
   if (act === undefined || method !== "POST") throw new AtlasFault(404, "RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, [path]);
   if (!/^application\/x-www-form-urlencoded/.test(raw.headers["content-type"] ?? ""))
     throw new AtlasFault(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be a form.");
@@ -79,7 +88,7 @@ function oauth(gate: Gate, raw: IncomingMessage, method: string, path: string, t
 }
 
 function send(seen: Seen, response: ServerResponse, effects: readonly Effect[], url: URL, reply: Reply): void {
-  if (!sufferAfter(effects, response)) return;
+  if (!applyAfter(effects, response)) return;
   const { body, status } = reply;
   const enveloped = url.searchParams.get("envelope") === "true" && body !== undefined ? { status, content: body } : body;
   let text = enveloped === undefined ? "" : JSON.stringify(enveloped, undefined, url.searchParams.get("pretty") === "true" ? 2 : 0);

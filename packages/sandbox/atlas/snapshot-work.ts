@@ -87,5 +87,5 @@ export function completeNow(emulator: Emulator, cluster: Cluster, snapshot: Snap
 /** Its time has come, or somebody deleted it. What is being restored from it goes on. */
 export function removeSnapshot(emulator: Emulator, cluster: Cluster, snapshot: Snapshot): void {
   cluster.snapshots.delete(snapshot.id);
-  if (cluster.retired && cluster.snapshots.size === 0) emulator.world.retired.delete(cluster.name);
+  if (cluster.retired && cluster.snapshots.size === 0) emulator.store.retired.delete(cluster.name);
 }

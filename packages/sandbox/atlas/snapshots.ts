@@ -3,18 +3,18 @@ import { iso, oneOf, onlyKnown, optional, optionalWhole, required } from "./body
 import { linkTo } from "./cluster-view.ts";
 import { requireKeptLongEnough, requireNoDecrease, requireSnapshotDeletable } from "./compliance-rules.ts";
 import { collectionsOf, databasesOf } from "./contents.ts";
-import { type Answer, type Call, type Emulator, GONE, ok } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
 import { invalidAttribute, missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import { expiryOf, type Unit } from "./schedule-rules.ts";
 import { removeSnapshot, takeSnapshot } from "./snapshot-work.ts";
 import type { Cluster, Snapshot } from "./state.ts";
-import { wantedInstant } from "./wanted.ts";
+import { targetPointOf } from "./target-point.ts";
 import { baseFor } from "./window.ts";
 
 /** The cluster whose backups are asked for, when it has any. */
-export function backedUp(emulator: Emulator, call: Call): Cluster {
-  const cluster = emulator.holder(call);
+export function backedUp(emulator: Emulator, request: ApiRequest): Cluster {
+  const cluster = emulator.holder(request);
   if (!cluster.retired && cluster.schedule === undefined && cluster.stateName !== "DELETING")
     throw refused("BACKUP_JOB_NOT_FOUND", `Cloud backup is not enabled for cluster ${cluster.name}.`, cluster.name);
   return cluster;
@@ -56,28 +56,28 @@ export function snapshotView(emulator: Emulator, snapshot: Snapshot): object {
 }
 
 /** Newest first. With an instant: the one that a restore to it would begin from. */
-export function listSnapshots(emulator: Emulator, call: Call): Answer {
-  const cluster = backedUp(emulator, call);
+export function listSnapshots(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = backedUp(emulator, request);
   const all = [...cluster.snapshots.values()].reverse();
-  const query = call.url.searchParams;
+  const query = request.url.searchParams;
   const number = (name: string): number | undefined => (query.has(name) ? Number(query.get(name)) : undefined);
   const asked = { pointInTimeUTCSeconds: number("pointInTimeUtcSeconds"), oplogTs: number("oplogTs"), oplogInc: number("oplogInc") };
-  if (Object.values(asked).every((each) => each === undefined)) return ok(page(call.url, all, (each) => snapshotView(emulator, each)));
-  const base = baseFor(cluster, wantedInstant(asked, "pointInTimeUTCSeconds").end);
-  return ok(page(call.url, base === undefined ? [] : [base], (each) => snapshotView(emulator, each)));
+  if (Object.values(asked).every((each) => each === undefined)) return ok(page(request.url, all, (each) => snapshotView(emulator, each)));
+  const base = baseFor(cluster, targetPointOf(asked, "pointInTimeUTCSeconds").end);
+  return ok(page(request.url, base === undefined ? [] : [base], (each) => snapshotView(emulator, each)));
 }
 
-export function getSnapshot(emulator: Emulator, call: Call): Answer {
-  return ok(snapshotView(emulator, snapshotOf(backedUp(emulator, call), call.params.snapshotId)));
+export function getSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(snapshotView(emulator, snapshotOf(backedUp(emulator, request), request.params.snapshotId)));
 }
 
-export function createSnapshot(emulator: Emulator, call: Call): Answer {
-  const cluster = backedUp(emulator, call);
-  onlyKnown(call.body, ["description", "retentionInDays"]);
-  const retentionInDays = optionalWhole(call.body, "retentionInDays", 1);
+export function createSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = backedUp(emulator, request);
+  onlyKnown(request.body, ["description", "retentionInDays"]);
+  const retentionInDays = optionalWhole(request.body, "retentionInDays", 1);
   if (retentionInDays === undefined) throw missingAttribute("retentionInDays");
-  requireKeptLongEnough(emulator.world, retentionInDays);
-  const description = optional(call.body, "description", "string");
+  requireKeptLongEnough(emulator.store, retentionInDays);
+  const description = optional(request.body, "description", "string");
   if (cluster.settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_SNAPSHOT", `Cluster ${cluster.name} is paused.`, cluster.name);
   const open = [...cluster.snapshots.values()].some(
     (each) => each.snapshotType === "onDemand" && (each.status === "queued" || each.status === "inProgress"),
@@ -94,26 +94,26 @@ export function createSnapshot(emulator: Emulator, call: Call): Answer {
 
 const UNITS: Readonly<Record<string, Unit>> = { DAYS: "days", WEEKS: "weeks", MONTHS: "months", YEARS: "years" };
 
-export function updateSnapshot(emulator: Emulator, call: Call): Answer {
-  const snapshot = snapshotOf(backedUp(emulator, call), call.params.snapshotId);
-  onlyKnown(call.body, ["retentionUnit", "retentionValue"]);
-  const unit = UNITS[oneOf(call.body, "retentionUnit", Object.keys(UNITS)) ?? ""];
+export function updateSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  const snapshot = snapshotOf(backedUp(emulator, request), request.params.snapshotId);
+  onlyKnown(request.body, ["retentionUnit", "retentionValue"]);
+  const unit = UNITS[oneOf(request.body, "retentionUnit", Object.keys(UNITS)) ?? ""];
   if (unit === undefined) throw missingAttribute("retentionUnit");
-  const value = required(call.body, "retentionValue", "number");
+  const value = required(request.body, "retentionValue", "number");
   if (!Number.isInteger(value) || value < 1) throw invalidAttribute("retentionValue");
   if (snapshot.createdAt === undefined)
     throw refused("SNAPSHOT_NOT_COMPLETED", `Snapshot ${snapshot.id} is ${snapshot.status}.`, snapshot.id);
   const expiresAt = expiryOf({ retentionUnit: unit, retentionValue: value }, snapshot.createdAt);
-  requireNoDecrease(emulator.world, snapshot, expiresAt);
+  requireNoDecrease(emulator.store, snapshot, expiresAt);
   snapshot.expiresAt = expiresAt;
   emulator.tell("CPS_SNAPSHOT_RETENTION_MODIFIED_AUDIT", snapshot.clusterName, { snapshotId: snapshot.id });
   return ok(snapshotView(emulator, snapshot));
 }
 
-export function deleteSnapshot(emulator: Emulator, call: Call): Answer {
-  const cluster = backedUp(emulator, call);
-  const snapshot = snapshotOf(cluster, call.params.snapshotId);
-  requireSnapshotDeletable(emulator.world, snapshot);
+export function deleteSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  const cluster = backedUp(emulator, request);
+  const snapshot = snapshotOf(cluster, request.params.snapshotId);
+  requireSnapshotDeletable(emulator.store, snapshot);
   if (snapshot.status === "queued" || snapshot.status === "inProgress")
     throw refused("CANNOT_DELETE_IN_PROGRESS_SNAPSHOT", `Snapshot ${snapshot.id} is in progress and cannot be deleted.`, snapshot.id);
   removeSnapshot(emulator, cluster, snapshot);
@@ -122,45 +122,45 @@ export function deleteSnapshot(emulator: Emulator, call: Call): Answer {
 }
 
 /** The sandbox has replica sets only. */
-export function listSharded(emulator: Emulator, call: Call): Answer {
-  backedUp(emulator, call);
-  return ok(page(call.url, [], (each) => each));
+export function listSharded(emulator: Emulator, request: ApiRequest): Answer {
+  backedUp(emulator, request);
+  return ok(page(request.url, [], (each) => each));
 }
 
-export function noSharded(emulator: Emulator, call: Call): Answer {
-  const { snapshotId } = call.params;
+export function noSharded(emulator: Emulator, request: ApiRequest): Answer {
+  const { snapshotId } = request.params;
   throw missing(
     "SNAPSHOT_NOT_FOUND",
     `No snapshot of a sharded cluster with ID ${snapshotId} exists.`,
     snapshotId,
-    backedUp(emulator, call).name,
+    backedUp(emulator, request).name,
   );
 }
 
-function dataOf(emulator: Emulator, call: Call): NonNullable<Snapshot["data"]> {
-  return completed(backedUp(emulator, call), call.params.snapshotId ?? "").data;
+function dataOf(emulator: Emulator, request: ApiRequest): NonNullable<Snapshot["data"]> {
+  return completed(backedUp(emulator, request), request.params.snapshotId ?? "").data;
 }
 
 const named = (name: string): object => ({ name });
 
-export function listDatabases(emulator: Emulator, call: Call): Answer {
-  return ok(page(call.url, databasesOf(dataOf(emulator, call)), named));
+export function listDatabases(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(page(request.url, databasesOf(dataOf(emulator, request)), named));
 }
 
-export function getDatabase(emulator: Emulator, call: Call): Answer {
-  return ok(named(oneNamed(databasesOf(dataOf(emulator, call)), call.params.databaseName, "DATABASE_NOT_FOUND")));
+export function getDatabase(emulator: Emulator, request: ApiRequest): Answer {
+  return ok(named(oneNamed(databasesOf(dataOf(emulator, request)), request.params.databaseName, "DATABASE_NOT_FOUND")));
 }
 
-export function listCollections(emulator: Emulator, call: Call): Answer {
-  const data = dataOf(emulator, call);
-  const database = oneNamed(databasesOf(data), call.params.databaseName, "DATABASE_NOT_FOUND");
+export function listCollections(emulator: Emulator, request: ApiRequest): Answer {
+  const data = dataOf(emulator, request);
+  const database = oneNamed(databasesOf(data), request.params.databaseName, "DATABASE_NOT_FOUND");
   const names = collectionsOf(data, database).filter((each) => each.kind !== "view");
-  return ok(page(call.url, names, (each) => named(each.name)));
+  return ok(page(request.url, names, (each) => named(each.name)));
 }
 
-export function getCollection(emulator: Emulator, call: Call): Answer {
-  const names = collectionsOf(dataOf(emulator, call), call.params.databaseName ?? "").map((each) => each.name);
-  return ok(named(oneNamed(names, call.params.collectionName, "COLLECTION_NOT_FOUND")));
+export function getCollection(emulator: Emulator, request: ApiRequest): Answer {
+  const names = collectionsOf(dataOf(emulator, request), request.params.databaseName ?? "").map((each) => each.name);
+  return ok(named(oneNamed(names, request.params.collectionName, "COLLECTION_NOT_FOUND")));
 }
 
 function oneNamed(names: readonly string[], name: string | undefined, code: string): string {

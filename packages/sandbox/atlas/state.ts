@@ -45,7 +45,7 @@ export interface ClusterSettings {
 export type ClusterKind = "dedicated" | "free" | "flex";
 
 /** A stretch of the operation log without a hole. A point in it can be reached from a snapshot in it. */
-export interface LogStretch {
+export interface LogRange {
   readonly from: Date;
   to?: Date | undefined;
 }
@@ -149,7 +149,7 @@ export interface Cluster {
   readonly restoreJobs: Map<string, RestoreJob>;
   readonly collectionRestores: Map<string, CollectionRestore>;
   readonly exports: Map<string, ExportJob>;
-  log: LogStretch[];
+  log: LogRange[];
   processArgs: Record<string, unknown>;
   /** For pretending: storage beyond what the documents take. */
   extraBytes: number;
@@ -192,7 +192,7 @@ export interface AccessEntry {
   readonly deleteAfterDate: Date | undefined;
 }
 
-export interface World {
+export interface Store {
   readonly groupId: string;
   readonly groupName: string;
   readonly orgId: string;

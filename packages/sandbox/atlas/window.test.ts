@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AtlasFault } from "./errors.ts";
-import type { Cluster, LogStretch, Snapshot } from "./state.ts";
-import { wantedInstant } from "./wanted.ts";
+import type { Cluster, LogRange, Snapshot } from "./state.ts";
+import { targetPointOf } from "./target-point.ts";
 import { baseFor, beginLog, endLog, requireReachable } from "./window.ts";
 
 const at = (text: string): Date => new Date(`2026-11-21T${text}Z`);
@@ -10,7 +10,7 @@ const snapshot = (id: string, text: string, status: Snapshot["status"] = "comple
   id,
   { id, status, createdAt: at(text) } as Snapshot,
 ];
-function cluster(log: LogStretch[], ...snapshots: (readonly [string, Snapshot])[]): Cluster {
+function cluster(log: LogRange[], ...snapshots: (readonly [string, Snapshot])[]): Cluster {
   return {
     name: "c",
     log,
@@ -19,8 +19,8 @@ function cluster(log: LogStretch[], ...snapshots: (readonly [string, Snapshot])[
     schedule: { restoreWindowDays: 2 },
   } as unknown as Cluster;
 }
-const seconds = (text: string): ReturnType<typeof wantedInstant> =>
-  wantedInstant({ pointInTimeUTCSeconds: at(text).getTime() / 1000 }, "pointInTimeUTCSeconds");
+const seconds = (text: string): ReturnType<typeof targetPointOf> =>
+  targetPointOf({ pointInTimeUTCSeconds: at(text).getTime() / 1000 }, "pointInTimeUTCSeconds");
 const code = (errorCode: string): ((error: unknown) => boolean) => {
   return (error) => error instanceof AtlasFault && error.errorCode === errorCode;
 };
@@ -62,9 +62,9 @@ test("R54 points before the window, later than the log, and without a snapshot b
 });
 
 test("R54 a point is named by seconds or by an operation, and by one of them only", () => {
-  const named = wantedInstant({ oplogTs: 1_795_256_198, oplogInc: 2 }, "pointInTimeUTCSeconds");
+  const named = targetPointOf({ oplogTs: 1_795_256_198, oplogInc: 2 }, "pointInTimeUTCSeconds");
   assert.deepEqual(named, { kind: "oplog", t: 1_795_256_198, i: 2, end: new Date(1_795_256_198_000) });
   for (const bad of [{}, { pointInTimeUTCSeconds: 1_795_256_198, oplogTs: 1_795_256_198, oplogInc: 1 }, { oplogTs: 1_795_256_198 }])
-    assert.throws(() => wantedInstant(bad, "pointInTimeUTCSeconds"), code("INVALID_ATTRIBUTE"));
-  assert.throws(() => wantedInstant({ pointInTimeUTCSeconds: 1_199_145_599 }, "pointInTimeUTCSeconds"), code("INVALID_ATTRIBUTE"));
+    assert.throws(() => targetPointOf(bad, "pointInTimeUTCSeconds"), code("INVALID_ATTRIBUTE"));
+  assert.throws(() => targetPointOf({ pointInTimeUTCSeconds: 1_199_145_599 }, "pointInTimeUTCSeconds"), code("INVALID_ATTRIBUTE"));
 });

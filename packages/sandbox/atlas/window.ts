@@ -2,19 +2,19 @@
 //
 // A point needs a stretch of the operation log without a hole that reaches from a completed snapshot before it to the point itself.
 import { missing, refused } from "./errors.ts";
-import type { Cluster, LogStretch, Snapshot } from "./state.ts";
-import type { Wanted } from "./wanted.ts";
+import type { Cluster, LogRange, Snapshot } from "./state.ts";
+import type { TargetPoint } from "./target-point.ts";
 
 const DAY_MS = 86_400_000;
 
-const contains = (stretch: LogStretch, at: Date): boolean => floor(stretch.from) <= at && (stretch.to === undefined || at <= stretch.to);
+const contains = (range: LogRange, at: Date): boolean => floor(range.from) <= at && (range.to === undefined || at <= range.to);
 
 /** The snapshot that a restore to an instant begins from: the newest before it in the same stretch of the log. */
 export function baseFor(cluster: Pick<Cluster, "log" | "snapshots">, at: Date): Snapshot | undefined {
-  const stretch = cluster.log.find((each) => contains(each, at));
-  if (stretch === undefined) return undefined;
+  const range = cluster.log.find((each) => contains(each, at));
+  if (range === undefined) return undefined;
   return [...cluster.snapshots.values()]
-    .filter((each) => each.status === "completed" && each.createdAt !== undefined && each.createdAt >= floor(stretch.from))
+    .filter((each) => each.status === "completed" && each.createdAt !== undefined && each.createdAt >= floor(range.from))
     .filter((each) => (each.createdAt as Date) <= endOfSecond(at))
     .sort((a, b) => (b.createdAt as Date).getTime() - (a.createdAt as Date).getTime())[0];
 }
@@ -23,7 +23,7 @@ const floor = (at: Date): Date => new Date(Math.floor(at.getTime() / 1000) * 100
 const endOfSecond = (at: Date): Date => new Date(floor(at).getTime() + 999);
 
 /** 4xx where the point cannot be reached. `latest`: how far the stored log goes. */
-export function requireReachable(cluster: Cluster, wanted: Wanted, now: Date, latest: Date): void {
+export function requireReachable(cluster: Cluster, wanted: TargetPoint, now: Date, latest: Date): void {
   const { end } = wanted;
   const windowDays = cluster.schedule?.restoreWindowDays ?? 0;
   if (!cluster.settings.pitEnabled || cluster.log.length === 0)

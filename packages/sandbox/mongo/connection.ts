@@ -2,13 +2,13 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionState } from "./auth/auth-types.ts";
-import type { World } from "./call.ts";
+import type { ServerContext } from "./command.ts";
 import { dispatch } from "./dispatcher.ts";
 import type { Effect, FaultList } from "./faults.ts";
 import { FrameReader, frameReply, type Message, parseMessage } from "./wire.ts";
 
 interface ServeOptions {
-  readonly world: World;
+  readonly context: ServerContext;
   readonly faults: FaultList;
   readonly latencyMs: number;
 }
@@ -17,7 +17,7 @@ let lastId = 0;
 
 /** Serves a socket until it is closed. */
 export function serveConnection(socket: Socket, options: ServeOptions): void {
-  const { world, faults, latencyMs } = options;
+  const { context, faults, latencyMs } = options;
   const connection: ConnectionState = { id: ++lastId, authenticated: false };
   const gone = new AbortController();
   const reader = new FrameReader();
@@ -38,7 +38,7 @@ export function serveConnection(socket: Socket, options: ServeOptions): void {
 
   const answer = async (message: Message): Promise<void> => {
     if (gone.signal.aborted) return;
-    const { parts, effects } = await dispatch(world, faults, message, connection, gone.signal, suffer);
+    const { parts, effects } = await dispatch(context, faults, message, connection, gone.signal, suffer);
     for (const { kind } of effects) {
       if (kind === "stallAfter") await Promise.race([faults.cleared, ended(gone.signal)]);
       if (kind === "dropAfter") socket.destroy();

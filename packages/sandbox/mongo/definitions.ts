@@ -1,12 +1,11 @@
 // Changes of namespaces: made, dropped, renamed, modified; each is in the log.
-import type { Document } from "bson";
+import { type Document, Int32 } from "bson";
 import { definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { createIndexes, modifyIndex } from "./index-definitions.ts";
 import { LATEST } from "./position.ts";
 import { viewDocument } from "./scan.ts";
 import { newUuid, type Store, uuidValue } from "./store.ts";
-import { bucketOptions, seriesOptions } from "./timeseries-definition.ts";
 import { firstIndex, toBucketIndex } from "./timeseries-indexes.ts";
 import { BUCKETS, bucketsName } from "./timeseries-read.ts";
 import { fillUnique } from "./unique.ts";
@@ -177,4 +176,46 @@ export function modifyNamespace(store: Store, namespace: Namespace, requested: D
   if (kind === "view") logView(store, namespace, "u");
   else store.logCommand(position, db, { collMod: name, ...requested }, records?.uuid);
   return told;
+}
+
+// Options of a time series, and of the collection of buckets behind it.
+
+const SPANS: Readonly<Record<string, number>> = { seconds: 3600, minutes: 86_400, hours: 2_592_000 };
+
+/** Options with what the server fills in. */
+export function seriesOptions(options: Document): Document {
+  const { timeseries, ...rest } = options;
+  const custom = timeseries.bucketMaxSpanSeconds !== undefined;
+  const granularity = timeseries.granularity ?? (custom ? undefined : "seconds");
+  const span = timeseries.bucketMaxSpanSeconds ?? new Int32(SPANS[granularity] ?? 3600);
+  const { bucketMaxSpanSeconds: _span, granularity: _granularity, ...fields } = timeseries;
+  return { ...rest, timeseries: { ...fields, ...(granularity === undefined ? {} : { granularity }), bucketMaxSpanSeconds: span } };
+}
+
+/** Options of `system.buckets.X`, as the server makes them. */
+export function bucketOptions(series: Document): Document {
+  const { timeseries, ...rest } = series;
+  const properties = {
+    _id: { bsonType: "objectId" },
+    control: {
+      bsonType: "object",
+      required: ["version", "min", "max"],
+      properties: {
+        version: { bsonType: "number" },
+        min: { bsonType: "object", required: [timeseries.timeField], properties: { [timeseries.timeField]: { bsonType: "date" } } },
+        max: { bsonType: "object", required: [timeseries.timeField], properties: { [timeseries.timeField]: { bsonType: "date" } } },
+        closed: { bsonType: "bool" },
+        count: { bsonType: "number", minimum: 1 },
+      },
+      additionalProperties: false,
+    },
+    data: { bsonType: "object" },
+    meta: {},
+  };
+  return {
+    ...rest,
+    validator: { $jsonSchema: { bsonType: "object", required: ["_id", "control", "data"], properties, additionalProperties: false } },
+    clusteredIndex: true,
+    timeseries,
+  };
 }

@@ -1,14 +1,19 @@
 // From a message to its answer: finds the command, guards it, and puts the times of the set into what it answers.
 import { Binary, type Document, Long } from "bson";
 import type { ConnectionState } from "./auth/auth-types.ts";
-import { type Call, callOf, type Handlers, type World } from "./call.ts";
-import { HANDLERS } from "./commands/all.ts";
+import { type Command, commandOf, type Handlers, type ServerContext } from "./command.ts";
+import { COLLECTIONS } from "./commands/collections.ts";
+import { HELLO } from "./commands/hello.ts";
+import { INDEXES } from "./commands/indexes.ts";
+import { MISC, VALIDATING } from "./commands/misc.ts";
+import { COUNTING, READING } from "./commands/reading.ts";
+import { REPLICATION } from "./commands/replication.ts";
+import { WRITING } from "./commands/writing.ts";
 import { faultReply, MongoFault } from "./errors.ts";
-import type { Effect, FaultList } from "./faults.ts";
-import { refusalOf } from "./faults.ts";
-import { perform } from "./once.ts";
+import { type Effect, type FaultList, refusalOf } from "./faults.ts";
 import { timestampOf } from "./position.ts";
 import { type Reply, replyBytes } from "./reply.ts";
+import { perform } from "./retryable-writes.ts";
 import type { Message } from "./wire.ts";
 
 /** What anybody may ask before they said who they are. */
@@ -35,7 +40,7 @@ export interface Outcome {
 
 /** Runs one command. Never throws for what a client did: that becomes an answer. */
 export async function dispatch(
-  world: World,
+  context: ServerContext,
   faults: FaultList,
   message: Message,
   connection: ConnectionState,
@@ -45,15 +50,15 @@ export async function dispatch(
   let effects: readonly Effect[] = [];
   let reply: Reply;
   try {
-    const call = callOf(world, message, connection, signal);
-    const documents = [...call.sequences.values()].reduce((sum, { length }) => sum + length, 0);
-    const seen = faults.note({ command: call.name, db: call.db, body: call.body, documents, connection: connection.id });
-    effects = faults.take(call.name, call.db, aboutOf(call));
+    const command = commandOf(context, message, connection, signal);
+    const documents = [...command.sequences.values()].reduce((sum, { length }) => sum + length, 0);
+    const seen = faults.note({ command: command.name, db: command.db, body: command.body, documents, connection: connection.id });
+    effects = faults.take(command.name, command.db, aboutOf(command));
     await suffer(effects);
     try {
       const refusal = refusalOf(effects);
       if (refusal !== undefined) throw refusal;
-      reply = asReply(await run(call));
+      reply = asReply(await run(command));
       seen.code = 0;
     } catch (error) {
       reply = { fields: faultReply(error) };
@@ -62,32 +67,44 @@ export async function dispatch(
   } catch (error) {
     reply = { fields: faultReply(error) };
   }
-  return { parts: replyBytes(stamped(world, reply)), effects };
+  return { parts: replyBytes(stamped(context, reply)), effects };
 }
 
 const isReply = (value: Reply | Document): value is Reply => "fields" in value && !("ok" in value);
 const asReply = (value: Reply | Document): Reply => (isReply(value) ? value : { fields: value });
 
-const aboutOf = ({ body, name }: Call): string => String((name === "getMore" ? body.collection : body[name]) ?? "");
+const aboutOf = ({ body, name }: Command): string => String((name === "getMore" ? body.collection : body[name]) ?? "");
 
-async function run(call: Call): Promise<Reply | Document> {
-  const { world, connection, name } = call;
-  if (world.auth?.handles(name) === true) return world.auth.run(name, call.body, call.db, connection);
-  if (world.auth !== undefined && !connection.authenticated && !OPEN_TO_ALL.has(name)) {
+async function run(command: Command): Promise<Reply | Document> {
+  const { context, connection, name } = command;
+  if (context.auth?.handles(name) === true) return context.auth.run(name, command.body, command.db, connection);
+  if (context.auth !== undefined && !connection.authenticated && !OPEN_TO_ALL.has(name)) {
     throw new MongoFault(13, `Command ${name} requires authentication`);
   }
   const handler = (HANDLERS as Handlers)[name];
   if (handler === undefined || !Object.hasOwn(HANDLERS, name)) throw new MongoFault(59, `no such command: '${name}'`);
-  return perform(call, handler);
+  return perform(command, handler);
 }
 
-function stamped(world: World, reply: Reply): Reply {
+function stamped(context: ServerContext, reply: Reply): Reply {
   const { ok = 1, ...fields } = reply.fields;
   const all: Document = { ...fields, ok };
-  if (world.setName !== undefined) {
-    const now = timestampOf(world.store.last);
+  if (context.setName !== undefined) {
+    const now = timestampOf(context.store.last);
     all.$clusterTime = { clusterTime: now, signature: NO_SIGNATURE };
     all.operationTime = now;
   }
   return { fields: all, batch: reply.batch };
 }
+
+export const HANDLERS: Handlers = {
+  ...HELLO,
+  ...READING,
+  ...COUNTING,
+  ...WRITING,
+  ...COLLECTIONS,
+  ...INDEXES,
+  ...REPLICATION,
+  ...VALIDATING,
+  ...MISC,
+};

@@ -1,8 +1,8 @@
 // What a find reads, in which order, and what it makes of it.
 import type { Document } from "bson";
 import { after, first } from "./aggregate.ts";
-import { isTrue, numberIn } from "./call.ts";
 import { fullName } from "./catalog.ts";
+import { isTrue, numberIn } from "./command.ts";
 import { type CursorSource, sourceOf } from "./cursors.ts";
 import { MongoFault } from "./errors.ts";
 import { compileFilter, type Test } from "./match.ts";

@@ -8,7 +8,7 @@ import { createServer, type Socket } from "node:net";
 import { ObjectId } from "bson";
 import type { SandboxUser } from "./auth/auth-types.ts";
 import { openAuthenticator } from "./auth/authenticator.ts";
-import type { World } from "./call.ts";
+import type { ServerContext } from "./command.ts";
 import { configOf } from "./commands/replication.ts";
 import { serveConnection } from "./connection.ts";
 import { Cursors } from "./cursors.ts";
@@ -104,7 +104,7 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     server.listen(options.port ?? 0, HOST, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const world: World = {
+  const context: ServerContext = {
     store,
     cursors,
     sessions,
@@ -123,14 +123,14 @@ export async function startMongoSandbox(options: MongoSandboxOptions = {}): Prom
     connections: () => sockets.size,
   };
   if (replicaSet !== false) {
-    store.setConfig = () => configOf(world, replicaSet);
+    store.setConfig = () => configOf(context, replicaSet);
     store.logNoop({ msg: "initiating set" });
   }
   if (options.state !== undefined) takeOver(store, options.state);
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    serveConnection(socket, { world, faults, latencyMs });
+    serveConnection(socket, { context, faults, latencyMs });
   });
   const timers = [
     noopEveryMs > 0 && replicaSet !== false ? setInterval(() => store.logNoop({ msg: "periodic noop" }), noopEveryMs) : undefined,

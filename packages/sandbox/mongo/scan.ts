@@ -1,14 +1,14 @@
 // Reading a namespace, whatever it is: a collection, the log, a view, a time series.
-import type { Document } from "bson";
+import { type Document, Timestamp } from "bson";
 import { throughStages } from "./aggregate.ts";
 import { definitionAt, fullName, type Namespace } from "./catalog.ts";
 import type { CursorSource } from "./cursors.ts";
 import { entryBytes } from "./oplog.ts";
-import { oplogRange } from "./oplog-range.ts";
-import { LATEST, type Position } from "./position.ts";
+import { LATEST, type Position, positionOf } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 import { bucketsName, unpackBuckets } from "./timeseries-read.ts";
+import { isPlain } from "./values.ts";
 
 export const OPLOG = "oplog.rs";
 
@@ -101,4 +101,34 @@ export function tailingSource(store: Store, db: string, name: string, filter: Do
 export function aggregateOver(store: Store, db: string, name: string, pipeline: readonly Document[], at: Position): Iterable<Raw> {
   const documents = documentsOf(store, db, name, at, pipeline[0]?.$match);
   return throughStages(documents, pipeline, (other) => documentsOf(store, db, other, at));
+}
+
+// Which part of the log a filter can match at all: found by its bounds on `ts`, so that no read begins at the beginning.
+
+export interface Range {
+  from: Position;
+  to: Position;
+}
+
+export function oplogRange(filter: Document | undefined, latest: Position): Range {
+  const range = { from: 0, to: latest };
+  narrow(range, filter);
+  return range;
+}
+
+function narrow(range: Range, filter: unknown): void {
+  if (!isPlain(filter)) return;
+  if (Array.isArray(filter.$and)) for (const each of filter.$and) narrow(range, each);
+  const wanted = filter.ts;
+  if (wanted instanceof Timestamp) bound(range, "$eq", wanted);
+  else if (isPlain(wanted)) for (const [operator, value] of Object.entries(wanted)) bound(range, operator, value);
+}
+
+function bound(range: Range, operator: string, value: unknown): void {
+  if (!(value instanceof Timestamp)) return;
+  const position = positionOf(value);
+  if (operator === "$eq" || operator === "$gte" || operator === "$gt")
+    range.from = Math.max(range.from, operator === "$gt" ? position + 1 : position);
+  if (operator === "$eq" || operator === "$lte" || operator === "$lt")
+    range.to = Math.min(range.to, operator === "$lt" ? position - 1 : position);
 }

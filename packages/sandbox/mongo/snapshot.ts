@@ -1,18 +1,18 @@
 // Snapshot reads: which position a read concern means, and whether it is still remembered.
 // https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
 import { type Document, Timestamp } from "bson";
-import type { Call, World } from "./call.ts";
+import type { Command, ServerContext } from "./command.ts";
 import { MongoFault } from "./errors.ts";
 import { LATEST, PENDING, type Position, positionAt, positionOf } from "./position.ts";
 
 /** The snapshot that a command asks for; a transaction reads the present. */
-export const wantedSnapshot = ({ transaction, world, body }: Call): Position | undefined =>
-  transaction === undefined ? snapshotOf(world, body.readConcern) : undefined;
+export const wantedSnapshot = ({ transaction, context, body }: Command): Position | undefined =>
+  transaction === undefined ? snapshotOf(context, body.readConcern) : undefined;
 
 /** The position of a snapshot read; undefined for every other read. SnapshotTooOld, InvalidOptions. */
-export function snapshotOf(world: World, readConcern: Document | undefined): Position | undefined {
+export function snapshotOf(context: ServerContext, readConcern: Document | undefined): Position | undefined {
   if (readConcern?.level !== "snapshot") return undefined;
-  const { store, setName, snapshotReads, historyMs } = world;
+  const { store, setName, snapshotReads, historyMs } = context;
   if (setName === undefined || !snapshotReads) {
     throw new MongoFault(setName === undefined ? 246 : 72, "readConcern level snapshot is not supported by this server");
   }
@@ -29,4 +29,4 @@ export function snapshotOf(world: World, readConcern: Document | undefined): Pos
 }
 
 /** What a read that asks for no snapshot sees: the present, and what its own transaction wrote. */
-export const presentOf = ({ transaction, world }: Call): Position => (world.transactions.isWriting(transaction) ? PENDING : LATEST);
+export const presentOf = ({ transaction, context }: Command): Position => (context.transactions.isWriting(transaction) ? PENDING : LATEST);

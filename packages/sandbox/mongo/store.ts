@@ -6,7 +6,6 @@ import { Oplog } from "./oplog.ts";
 import type { Pending, PendingEntry } from "./pending.ts";
 import { LATEST, PENDING, type Position, positionAt, secondsOf } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
-import { Slab } from "./slab.ts";
 import { idKeyOf, Records, type Slot, type Version } from "./versions.ts";
 
 export interface StoreOptions {
@@ -97,13 +96,13 @@ export class Store {
   }
 
   /** Calls back at every change of the log or of a capped collection. Returns what ends that. */
-  watch(call: () => void): () => void {
-    this.#watchers.add(call);
-    return () => this.#watchers.delete(call);
+  watch(listener: () => void): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
   }
 
   wake(): void {
-    for (const call of [...this.#watchers]) call();
+    for (const listener of [...this.#watchers]) listener();
   }
 
   /** Runs writes that are pending: to be committed or undone later. */
@@ -193,4 +192,30 @@ function checkName(db: string, name: string): void {
   const bad = name === "" || name.includes("\0") || name.startsWith(".") || (name.includes("$") && !name.startsWith("oplog.$"));
   if (bad) throw new MongoFault(73, `Invalid collection name: ${name}`);
   if (fullName(db, name).length > 255) throw new MongoFault(73, `Fully qualified namespace is too long: ${fullName(db, name)}`);
+}
+
+// Where documents' bytes lie: large buffers that are only ever appended to, so that a document costs no buffer of its own.
+
+const SLAB_BYTES = 2 * 1024 * 1024;
+
+export class Slab {
+  #chunk = Buffer.alloc(0);
+  #used = 0;
+
+  /** Keeps a copy; bytes once kept never change. */
+  keep(source: Buffer, offset: number, length: number): Raw {
+    if (length > SLAB_BYTES / 8) {
+      const own = Buffer.allocUnsafeSlow(length);
+      source.copy(own, 0, offset, offset + length);
+      return { chunk: own, offset: 0, length };
+    }
+    if (this.#used + length > this.#chunk.length) {
+      this.#chunk = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#used = 0;
+    }
+    source.copy(this.#chunk, this.#used, offset, offset + length);
+    const raw = { chunk: this.#chunk, offset: this.#used, length };
+    this.#used += length;
+    return raw;
+  }
 }

@@ -1,11 +1,10 @@
 // Update operators over typed documents. https://www.mongodb.com/docs/manual/reference/operator/update/
-import { type Document, Double, Int32, Timestamp } from "bson";
+import { Decimal128, type Document, Double, Int32, Long, Timestamp } from "bson";
 import { MongoFault } from "./errors.ts";
 import { compileFilter, compilePredicate } from "./match.ts";
-import { bits, product, sum } from "./numbers.ts";
 import { sortTyped } from "./sort.ts";
 import { type PathContext, type Place, placesOf } from "./update-paths.ts";
-import { compareValues, isPlain, toNumber } from "./values.ts";
+import { compareValues, isPlain, rankOf, toNumber } from "./values.ts";
 
 interface UpdateContext extends PathContext {
   /** It makes a document that was not there: `$setOnInsert` counts. */
@@ -134,4 +133,42 @@ export function fieldsOfFilter(filter: Document): Document {
     else if (Object.hasOwn(condition, "$eq")) put(name, condition.$eq);
   }
   return made;
+}
+
+// Arithmetic that keeps the types of numbers as the server does: int becomes long when it must, double wins over both, decimal over all.
+
+const isWhole = (value: unknown): boolean =>
+  value instanceof Int32 || value instanceof Long || (typeof value === "number" && Number.isInteger(value));
+const wholeOf = (value: unknown): bigint => BigInt(value instanceof Long ? value.toString() : toNumber(value));
+
+function compute(a: unknown, b: unknown, whole: (x: bigint, y: bigint) => bigint, real: (x: number, y: number) => number): unknown {
+  if (rankOf(a) !== 2 || rankOf(b) !== 2) throw new MongoFault(14, "Cannot apply an arithmetic operator to a value of non-numeric type");
+  if (a instanceof Decimal128 || b instanceof Decimal128) return Decimal128.fromString(String(real(toNumber(a), toNumber(b))));
+  if (!isWhole(a) || !isWhole(b)) return new Double(real(toNumber(a), toNumber(b)));
+  const result = whole(wholeOf(a), wholeOf(b));
+  const small = result >= -(2n ** 31n) && result < 2n ** 31n;
+  return small && !(a instanceof Long) && !(b instanceof Long) ? new Int32(Number(result)) : Long.fromBigInt(BigInt.asIntN(64, result));
+}
+
+export const sum = (a: unknown, b: unknown): unknown =>
+  compute(
+    a,
+    b,
+    (x, y) => x + y,
+    (x, y) => x + y,
+  );
+export const product = (a: unknown, b: unknown): unknown =>
+  compute(
+    a,
+    b,
+    (x, y) => x * y,
+    (x, y) => x * y,
+  );
+
+export function bits(value: unknown, { and, or, xor }: { and?: unknown; or?: unknown; xor?: unknown }): unknown {
+  let result = wholeOf(value);
+  if (and !== undefined) result &= wholeOf(and);
+  if (or !== undefined) result |= wholeOf(or);
+  if (xor !== undefined) result ^= wholeOf(xor);
+  return value instanceof Long ? Long.fromBigInt(result) : new Int32(Number(result));
 }

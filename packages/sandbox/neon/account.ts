@@ -1,9 +1,9 @@
 // What belongs to the account: the user with the plan's limits, organizations, keys, regions, consumption.
 
-import { type Answer, type Call, type Emulator, optional, required } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, optional, required } from "./emulator.ts";
 import { NeonFault, notFound } from "./errors.ts";
 import { mintKey } from "./ids.ts";
-import type { ApiKey, World } from "./state.ts";
+import type { ApiKey, Store } from "./state.ts";
 
 const EMAIL = "sandbox@example.com";
 const REGIONS = [
@@ -11,14 +11,14 @@ const REGIONS = [
   { region_id: "aws-eu-central-1", name: "AWS Europe Central 1 (Frankfurt)", default: false, geo_lat: "50.1109221", geo_long: "8.6821267" },
 ];
 
-export function addKey(world: World, name: string, now: Date, projectId?: string, key = mintKey()): ApiKey {
-  const made: ApiKey = { id: world.nextNumber++, key, name, createdAt: now, projectId };
-  world.keys.set(key, made);
+export function addKey(store: Store, name: string, now: Date, projectId?: string, key = mintKey()): ApiKey {
+  const made: ApiKey = { id: store.nextNumber++, key, name, createdAt: now, projectId };
+  store.keys.set(key, made);
   return made;
 }
 
 export function getUser(emulator: Emulator): Answer {
-  const { plan, limits, account } = emulator.world;
+  const { plan, limits, account } = emulator.store;
   return {
     status: 200,
     body: {
@@ -38,13 +38,16 @@ export function getUser(emulator: Emulator): Answer {
   };
 }
 
-export function getAuth(emulator: Emulator, call: Call): Answer {
-  return { status: 200, body: { account_id: emulator.world.account.orgId, auth_method: "api_key_user", auth_data: String(call.key.id) } };
+export function getAuth(emulator: Emulator, request: ApiRequest): Answer {
+  return {
+    status: 200,
+    body: { account_id: emulator.store.account.orgId, auth_method: "api_key_user", auth_data: String(request.key.id) },
+  };
 }
 
-export function listOrganizations(emulator: Emulator, call: Call): Answer {
-  refuseProjectKey(call);
-  const { account, plan } = emulator.world;
+export function listOrganizations(emulator: Emulator, request: ApiRequest): Answer {
+  refuseProjectKey(request);
+  const { account, plan } = emulator.store;
   const at = new Date(0);
   const organization = {
     id: account.orgId,
@@ -60,10 +63,10 @@ export function listOrganizations(emulator: Emulator, call: Call): Answer {
 
 export const listRegions = (): Answer => ({ status: 200, body: { regions: REGIONS } });
 
-export function listKeys(emulator: Emulator, call: Call): Answer {
-  refuseProjectKey(call);
-  const creator = { id: emulator.world.account.id, name: "sandbox", image: "" };
-  const keys = [...emulator.world.keys.values()].map((key) => ({
+export function listKeys(emulator: Emulator, request: ApiRequest): Answer {
+  refuseProjectKey(request);
+  const creator = { id: emulator.store.account.id, name: "sandbox", image: "" };
+  const keys = [...emulator.store.keys.values()].map((key) => ({
     id: key.id,
     name: key.name,
     created_at: key.createdAt,
@@ -75,11 +78,11 @@ export function listKeys(emulator: Emulator, call: Call): Answer {
 }
 
 /** The secret is in this answer and in no other. */
-export function createKey(emulator: Emulator, call: Call): Answer {
-  refuseProjectKey(call);
-  const projectId = call.params.org === undefined ? undefined : optional(call.body, "project_id", "string");
-  if (projectId !== undefined && !emulator.world.projects.has(projectId)) throw notFound("project");
-  const made = addKey(emulator.world, required(call.body, "key_name", "string"), emulator.time.now(), projectId);
+export function createKey(emulator: Emulator, request: ApiRequest): Answer {
+  refuseProjectKey(request);
+  const projectId = request.params.org === undefined ? undefined : optional(request.body, "project_id", "string");
+  if (projectId !== undefined && !emulator.store.projects.has(projectId)) throw notFound("project");
+  const made = addKey(emulator.store, required(request.body, "key_name", "string"), emulator.time.now(), projectId);
   return {
     status: 200,
     body: {
@@ -87,24 +90,24 @@ export function createKey(emulator: Emulator, call: Call): Answer {
       key: made.key,
       name: made.name,
       created_at: made.createdAt,
-      created_by: emulator.world.account.id,
+      created_by: emulator.store.account.id,
       ...(projectId === undefined ? {} : { project_id: projectId }),
     },
   };
 }
 
-export function revokeKey(emulator: Emulator, call: Call): Answer {
-  refuseProjectKey(call);
-  const found = [...emulator.world.keys.values()].find((key) => String(key.id) === call.params.key);
+export function revokeKey(emulator: Emulator, request: ApiRequest): Answer {
+  refuseProjectKey(request);
+  const found = [...emulator.store.keys.values()].find((key) => String(key.id) === request.params.key);
   if (found === undefined) throw notFound("key");
-  emulator.world.keys.delete(found.key);
+  emulator.store.keys.delete(found.key);
   return {
     status: 200,
     body: {
       id: found.id,
       name: found.name,
       created_at: found.createdAt,
-      created_by: emulator.world.account.id,
+      created_by: emulator.store.account.id,
       last_used_at: found.lastUsedAt,
       last_used_from_addr: "127.0.0.1",
       revoked: true,
@@ -113,14 +116,14 @@ export function revokeKey(emulator: Emulator, call: Call): Answer {
 }
 
 /** Nothing is metered here, and the free plan has no history of it. */
-export function consumption(emulator: Emulator, call: Call): Answer {
-  if (emulator.world.plan === "free") throw new NeonFault(403, "", "consumption history is not available on the free plan");
+export function consumption(emulator: Emulator, request: ApiRequest): Answer {
+  if (emulator.store.plan === "free") throw new NeonFault(403, "", "consumption history is not available on the free plan");
   for (const key of ["from", "to", "granularity", "org_id", "metrics"]) {
-    if (!call.query.has(key)) throw new NeonFault(400, "", `${key} is required`);
+    if (!request.query.has(key)) throw new NeonFault(400, "", `${key} is required`);
   }
-  return { status: 200, body: call.params.kind === "branches" ? { branches: [] } : { projects: [] } };
+  return { status: 200, body: request.params.kind === "branches" ? { branches: [] } : { projects: [] } };
 }
 
-function refuseProjectKey(call: Call): void {
-  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+function refuseProjectKey(request: ApiRequest): void {
+  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
 }

@@ -3,17 +3,17 @@ import { branchView, connectionViews } from "./branch-view.ts";
 import { checkName, checkProtection, checkRoom, defaultOf, expiryOf } from "./branches.ts";
 import { databaseView, repassword, roleView } from "./catalog.ts";
 import { addEndpoint, checkEndpoint, endpointViews } from "./computes.ts";
-import { type Answer, type Call, type Emulator, type Json, optional } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, type Json, optional } from "./emulator.ts";
 import { invalid, refused } from "./errors.ts";
 import { mintId, mintPassword } from "./ids.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import { type Branch, databasesOf, rolesOf } from "./state.ts";
 
-export async function createBranch(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const wanted: Json = optional(call.body, "branch", "object") ?? {};
-  const endpoints = (Array.isArray(call.body.endpoints) ? call.body.endpoints : []) as Json[];
+export async function createBranch(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const wanted: Json = optional(request.body, "branch", "object") ?? {};
+  const endpoints = (Array.isArray(request.body.endpoints) ? request.body.endpoints : []) as Json[];
   const parentId = optional(wanted, "parent_id", "string");
   const parent = parentId === undefined ? defaultOf(project) : emulator.branch(project, parentId);
   const id = mintId("br");
@@ -50,7 +50,7 @@ export async function createBranch(emulator: Emulator, call: Call): Promise<Answ
     expiresAt,
     ttlSeconds: expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000),
     initSource,
-    annotations: annotationsOf(call.body),
+    annotations: annotationsOf(request.body),
     catalog: parent.protected ? await repassword(emulator, line, catalog, mintPassword) : catalog,
     schedule: [],
     scheduledUpTo: now,
@@ -64,7 +64,7 @@ export async function createBranch(emulator: Emulator, call: Call): Promise<Answ
     { action: "create_branch", branchId: id },
     ...made.map((endpoint): Step => ({ action: "start_compute", branchId: id, endpointId: endpoint.id })),
   ];
-  const operations = queue(emulator, project, steps, call.stuck);
+  const operations = queue(emulator, project, steps, request.stuck);
   branch.pending = operations[0];
   for (const [index, endpoint] of made.entries()) endpoint.pending = operations[index + 1];
   const writer = made.find((endpoint) => endpoint.type === "read_write") ?? made[0];

@@ -1,7 +1,7 @@
 // Branches: listed, changed, removed, and what stands against a request.
 import { branchView } from "./branch-view.ts";
 import { dropEndpoint } from "./computes.ts";
-import { type Answer, type Call, type Emulator, instant, optional, part } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
 import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { page } from "./paging.ts";
@@ -11,7 +11,7 @@ const MAX_TTL_MS = 30 * 24 * 3600 * 1000;
 
 /** 422 when another branch would be one too many. */
 export function checkRoom(emulator: Emulator, project: Project, wanted: { readonly root: boolean }): void {
-  const { branches, rootBranches } = emulator.world.limits;
+  const { branches, rootBranches } = emulator.store.limits;
   if (project.branches.size >= branches) throw limitReached("BRANCHES_LIMIT_EXCEEDED", `branches limit exceeded, limit: ${branches}`);
   if (wanted.root && [...project.branches.values()].filter(isRoot).length >= rootBranches) {
     throw limitReached("ROOT_BRANCHES_LIMIT_EXCEEDED", `root branches limit exceeded, limit: ${rootBranches}`);
@@ -28,7 +28,7 @@ export function checkName(project: Project, name: string, except?: Branch): void
 }
 
 export function checkProtection(emulator: Emulator, project: Project): void {
-  const { protectedBranches } = emulator.world.limits;
+  const { protectedBranches } = emulator.store.limits;
   if ([...project.branches.values()].filter((branch) => branch.protected).length >= protectedBranches) {
     throw limitReached("BRANCHES_PROTECTED_LIMIT_EXCEEDED", `protected branches limit exceeded, limit: ${protectedBranches}`);
   }
@@ -44,10 +44,10 @@ export function expiryOf(emulator: Emulator, text: string): Date {
   return expiry;
 }
 
-export function listBranches(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const sortBy = call.query.get("sort_by") ?? "updated_at";
-  const order = call.query.get("sort_order") ?? "desc";
+export function listBranches(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const sortBy = request.query.get("sort_by") ?? "updated_at";
+  const order = request.query.get("sort_order") ?? "desc";
   const key: Record<string, (branch: Branch) => string | number> = {
     name: (branch) => branch.name,
     created_at: (branch) => branch.createdAt.getTime(),
@@ -56,28 +56,28 @@ export function listBranches(emulator: Emulator, call: Call): Answer {
   const keyOf = key[sortBy];
   if (keyOf === undefined || !["asc", "desc"].includes(order)) throw invalid("sort_by or sort_order is not known");
   const sign = order === "asc" ? 1 : -1;
-  const sorted = matching(project, call).sort((a, b) => {
+  const sorted = matching(project, request).sort((a, b) => {
     const [x, y] = [keyOf(a), keyOf(b)];
     return x === y ? (a.id < b.id ? -1 : 1) : (x < y ? -1 : 1) * sign;
   });
-  const { items, cursor, more } = page(call.query, sorted, (branch) => branch.id, { usual: 10_000, most: 10_000 });
+  const { items, cursor, more } = page(request.query, sorted, (branch) => branch.id, { usual: 10_000, most: 10_000 });
   const pagination = { ...(more ? { next: cursor } : {}), sort_by: sortBy, sort_order: order };
   const annotations = Object.fromEntries(items.filter((branch) => branch.annotations).map((branch) => [branch.id, annotationView(branch)]));
   return { status: 200, body: { branches: items.map((branch) => branchView(emulator, project, branch)), annotations, pagination } };
 }
 
-function matching(project: Project, call: Call): Branch[] {
-  const search = call.query.get("search") ?? "";
+function matching(project: Project, request: ApiRequest): Branch[] {
+  const search = request.query.get("search") ?? "";
   return [...project.branches.values()].filter((branch) => branch.name.includes(search) || branch.id.includes(search));
 }
 
-export function countBranches(emulator: Emulator, call: Call): Answer {
-  return { status: 200, body: { count: matching(emulator.project(call), call).length } };
+export function countBranches(emulator: Emulator, request: ApiRequest): Answer {
+  return { status: 200, body: { count: matching(emulator.project(request), request).length } };
 }
 
-export async function getBranch(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
+export async function getBranch(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
   branch.sizeBytes = (await emulator.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
   return { status: 200, body: { branch: branchView(emulator, project, branch), annotation: annotationView(branch) } };
 }
@@ -95,10 +95,10 @@ export function defaultOf(project: Project): Branch {
   return found;
 }
 
-export function updateBranch(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
-  const wanted = part(call.body, "branch");
+export function updateBranch(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
+  const wanted = part(request.body, "branch");
   const name = optional(wanted, "name", "string") ?? branch.name;
   checkName(project, name, branch);
   const isProtected = optional(wanted, "protected", "boolean") ?? branch.protected;
@@ -115,28 +115,28 @@ export function updateBranch(emulator: Emulator, call: Call): Answer {
   const ttlSeconds = expiresAt === undefined ? undefined : Math.round((expiresAt.getTime() - now.getTime()) / 1000);
   Object.assign(branch, { name, protected: isProtected, expiresAt, ttlSeconds, updatedAt: now });
   const steps: Step[] = reprotected ? [{ action: "timeline_update_protected_config", branchId: branch.id }] : [];
-  return changed(emulator, call, project, branch, steps);
+  return changed(emulator, request, project, branch, steps);
 }
 
-export function setDefault(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
+export function setDefault(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
   if (branch.expiresAt !== undefined) throw refused("a branch that expires cannot be the default");
   for (const each of project.branches.values()) each.default = each === branch;
   branch.updatedAt = emulator.time.now();
-  return changed(emulator, call, project, branch, []);
+  return changed(emulator, request, project, branch, []);
 }
 
-export async function deleteBranch(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  if (project.gone.has(call.params.branch ?? "")) return { status: 204 };
-  const branch = emulator.branch(project, call.params.branch);
+export async function deleteBranch(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  if (project.gone.has(request.params.branch ?? "")) return { status: 204 };
+  const branch = emulator.branch(project, request.params.branch);
   if (branch.default) throw refused("the default branch cannot be deleted");
   if (branch.protected) throw refused("a protected branch cannot be deleted");
   if (childrenOf(project, branch).length > 0) throw refused("branch has children and cannot be deleted");
   if (branch.original) throw refused("the root branch of the project cannot be deleted");
   await removeBranch(emulator, project, branch);
-  return changed(emulator, call, project, branch, [{ action: "delete_timeline", branchId: branch.id }]);
+  return changed(emulator, request, project, branch, [{ action: "delete_timeline", branchId: branch.id }]);
 }
 
 /** The branch with its computes and the snapshots that were taken of it. */
@@ -154,8 +154,8 @@ export async function removeBranch(emulator: Emulator, project: Project, branch:
   await emulator.fleet.remove(branch.line);
 }
 
-export function changed(emulator: Emulator, call: Call, project: Project, branch: Branch, steps: readonly Step[]): Answer {
-  const operations = queue(emulator, project, steps, call.stuck);
+export function changed(emulator: Emulator, request: ApiRequest, project: Project, branch: Branch, steps: readonly Step[]): Answer {
+  const operations = queue(emulator, project, steps, request.stuck);
   return {
     status: 200,
     body: { branch: branchView(emulator, project, branch), operations: operationViews(emulator, project, operations) },

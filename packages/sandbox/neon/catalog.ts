@@ -12,7 +12,7 @@ export function firstCatalog(emulator: Emulator, role: string, database: string)
   const now = emulator.time.now();
   return {
     roles: [{ name: role, password: mintPassword(), createdAt: now, from: now }],
-    databases: [{ id: emulator.world.nextNumber++, name: database, owner: role, createdAt: now, from: now }],
+    databases: [{ id: emulator.store.nextNumber++, name: database, owner: role, createdAt: now, from: now }],
   };
 }
 

@@ -45,12 +45,12 @@ export const endpointViews = (emulator: Emulator, project: Project, endpoints: r
 export function suspendSeconds(emulator: Emulator, wanted: Json): number | undefined {
   const asked = optional(wanted, "suspend_timeout_seconds", "number");
   if (asked === undefined) return undefined;
-  const { minSuspendSeconds, alwaysOn } = emulator.world.limits;
+  const { minSuspendSeconds, alwaysOn } = emulator.store.limits;
   if (minSuspendSeconds === undefined)
-    throw new NeonFault(412, "", `suspend_timeout_seconds cannot be set on the ${emulator.world.plan} plan`);
+    throw new NeonFault(412, "", `suspend_timeout_seconds cannot be set on the ${emulator.store.plan} plan`);
   const allowed = asked === 0 || (asked === -1 ? alwaysOn : asked >= minSuspendSeconds && asked <= 604800);
   if (!allowed)
-    throw new NeonFault(412, "", `suspend_timeout_seconds must be at least ${minSuspendSeconds} on the ${emulator.world.plan} plan`);
+    throw new NeonFault(412, "", `suspend_timeout_seconds must be at least ${minSuspendSeconds} on the ${emulator.store.plan} plan`);
   return asked;
 }
 
@@ -68,7 +68,7 @@ export function checkEndpoint(emulator: Emulator, project: Project, branch: Bran
 export async function addEndpoint(emulator: Emulator, project: Project, branch: Branch, wanted: Json): Promise<Endpoint> {
   const now = emulator.time.now();
   const usual = project.endpointSettings;
-  const endpoint: Omit<Endpoint, "door" | "host"> = {
+  const endpoint: Omit<Endpoint, "proxy" | "host"> = {
     id: mintId("ep"),
     branchId: branch.id,
     name: optional(wanted, "name", "string"),
@@ -85,9 +85,9 @@ export async function addEndpoint(emulator: Emulator, project: Project, branch: 
     lastActive: now,
     startedAt: now,
   };
-  const door = await emulator.fleet.openDoor(() => wake(emulator, project, endpoint.id));
-  const host = door.port === 5432 ? door.host : `${door.host}:${door.port}`;
-  const made: Endpoint = Object.assign(endpoint, { door, host });
+  const proxy = await emulator.fleet.openProxy(() => wake(emulator, project, endpoint.id));
+  const host = proxy.port === 5432 ? proxy.host : `${proxy.host}:${proxy.port}`;
+  const made: Endpoint = Object.assign(endpoint, { proxy, host });
   project.endpoints.set(made.id, made);
   return made;
 }
@@ -120,7 +120,7 @@ export async function sleepEndpoint(emulator: Emulator, project: Project, endpoi
 export async function dropEndpoint(project: Project, endpoint: Endpoint): Promise<void> {
   project.endpoints.delete(endpoint.id);
   project.gone.add(endpoint.id);
-  await endpoint.door.close();
+  await endpoint.proxy.close();
 }
 
 /** Computes of one branch go to another and are restarted there: connections break once, addresses stay. */

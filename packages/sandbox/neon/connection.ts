@@ -2,17 +2,17 @@
 import { connectionUri } from "./branch-view.ts";
 import { defaultOf } from "./branches.ts";
 import { databaseOf, roleOf } from "./catalog.ts";
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { invalid, NeonFault, notFound } from "./errors.ts";
 import { endpointsOf } from "./state.ts";
 
-export function getConnectionUri(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const database = call.query.get("database_name");
-  const role = call.query.get("role_name");
+export function getConnectionUri(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const database = request.query.get("database_name");
+  const role = request.query.get("role_name");
   if (database === null || role === null) throw invalid("database_name and role_name are required");
-  const endpointId = call.query.get("endpoint_id");
-  const branchId = call.query.get("branch_id");
+  const endpointId = request.query.get("endpoint_id");
+  const branchId = request.query.get("branch_id");
   const asked = endpointId === null ? undefined : emulator.endpoint(project, endpointId);
   const branch =
     asked !== undefined

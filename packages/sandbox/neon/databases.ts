@@ -1,6 +1,6 @@
 // Databases of a branch.
 import { databaseOf, databaseView, quoted, roleOf } from "./catalog.ts";
-import { type Answer, type Call, type Emulator, optional, part, required } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
 import { NeonFault } from "./errors.ts";
 import { configured, found } from "./roles.ts";
 import { type Branch, type Database, databasesOf } from "./state.ts";
@@ -11,19 +11,19 @@ function replaceDatabase(emulator: Emulator, branch: Branch, old: Database | und
   branch.catalog = { ...branch.catalog, databases: added === undefined ? databases : [...databases, added] };
 }
 
-export function listDatabases(emulator: Emulator, call: Call): Answer {
-  const { branch } = found(emulator, call);
+export function listDatabases(emulator: Emulator, request: ApiRequest): Answer {
+  const { branch } = found(emulator, request);
   return { status: 200, body: { databases: databasesOf(branch).map((database) => databaseView(branch, database)) } };
 }
 
-export function getDatabase(emulator: Emulator, call: Call): Answer {
-  const { branch } = found(emulator, call);
-  return { status: 200, body: { database: databaseView(branch, databaseOf(branch, call.params.database)) } };
+export function getDatabase(emulator: Emulator, request: ApiRequest): Answer {
+  const { branch } = found(emulator, request);
+  return { status: 200, body: { database: databaseView(branch, databaseOf(branch, request.params.database)) } };
 }
 
-export async function createDatabase(emulator: Emulator, call: Call): Promise<Answer> {
-  const { project, branch } = found(emulator, call);
-  const wanted = part(call.body, "database");
+export async function createDatabase(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const { project, branch } = found(emulator, request);
+  const wanted = part(request.body, "database");
   const databaseName = required(wanted, "name", "string");
   const owner = roleOf(branch, required(wanted, "owner_name", "string"));
   if (databasesOf(branch).some((each) => each.name === databaseName)) {
@@ -31,15 +31,15 @@ export async function createDatabase(emulator: Emulator, call: Call): Promise<An
   }
   await emulator.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${quoted(databaseName)} OWNER ${quoted(owner.name)}`);
   const now = emulator.time.now();
-  const database: Database = { id: emulator.world.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
+  const database: Database = { id: emulator.store.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
   replaceDatabase(emulator, branch, undefined, database);
-  return configured(emulator, call, project, branch, 201, { database: databaseView(branch, database) });
+  return configured(emulator, request, project, branch, 201, { database: databaseView(branch, database) });
 }
 
-export async function updateDatabase(emulator: Emulator, call: Call): Promise<Answer> {
-  const { project, branch } = found(emulator, call);
-  const old = databaseOf(branch, call.params.database);
-  const wanted = part(call.body, "database");
+export async function updateDatabase(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const { project, branch } = found(emulator, request);
+  const old = databaseOf(branch, request.params.database);
+  const wanted = part(request.body, "database");
   const renamed = optional(wanted, "name", "string") ?? old.name;
   const owner = roleOf(branch, optional(wanted, "owner_name", "string") ?? old.owner);
   if (renamed !== old.name) {
@@ -48,13 +48,13 @@ export async function updateDatabase(emulator: Emulator, call: Call): Promise<An
   await emulator.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${quoted(renamed)} OWNER TO ${quoted(owner.name)}`);
   const database: Database = { ...old, name: renamed, owner: owner.name, from: emulator.time.now() };
   replaceDatabase(emulator, branch, old, database);
-  return configured(emulator, call, project, branch, 200, { database: databaseView(branch, database) });
+  return configured(emulator, request, project, branch, 200, { database: databaseView(branch, database) });
 }
 
-export async function deleteDatabase(emulator: Emulator, call: Call): Promise<Answer> {
-  const { project, branch } = found(emulator, call);
-  const database = databaseOf(branch, call.params.database);
+export async function deleteDatabase(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const { project, branch } = found(emulator, request);
+  const database = databaseOf(branch, request.params.database);
   await emulator.fleet.execute(branch.line, "postgres", `DROP DATABASE ${quoted(database.name)} WITH (FORCE)`);
   replaceDatabase(emulator, branch, database, undefined);
-  return configured(emulator, call, project, branch, 200, { database: databaseView(branch, database) });
+  return configured(emulator, request, project, branch, 200, { database: databaseView(branch, database) });
 }

@@ -1,7 +1,7 @@
 // What every handler may use: state, time, fleet, and the request in hand.
 import { invalid, notFound } from "./errors.ts";
 import type { Fleet } from "./fleet/fleet-types.ts";
-import type { ApiKey, Branch, Endpoint, Project, Snapshot, World } from "./state.ts";
+import type { ApiKey, Branch, Endpoint, Project, Snapshot, Store } from "./state.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface Delays {
@@ -13,7 +13,7 @@ export interface Delays {
 
 export type Json = Readonly<Record<string, unknown>>;
 
-export interface Call {
+export interface ApiRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly body: Json;
@@ -28,7 +28,7 @@ export interface Answer {
 }
 
 export class Emulator {
-  readonly world: World;
+  readonly store: Store;
   readonly time: Timeline;
   readonly fleet: Fleet;
   readonly delays: Delays;
@@ -36,8 +36,8 @@ export class Emulator {
   readonly bin: string | undefined;
   readonly real: () => number;
 
-  constructor(parts: Pick<Emulator, "world" | "time" | "fleet" | "delays" | "bin">) {
-    this.world = parts.world;
+  constructor(parts: Pick<Emulator, "store" | "time" | "fleet" | "delays" | "bin">) {
+    this.store = parts.store;
     this.time = parts.time;
     this.fleet = parts.fleet;
     this.delays = parts.delays;
@@ -45,9 +45,9 @@ export class Emulator {
     this.real = Date.now;
   }
 
-  project(call: Call): Project {
-    const found = this.world.projects.get(call.params.project ?? "");
-    const mayUse = call.key.projectId === undefined || call.key.projectId === found?.id;
+  project(request: ApiRequest): Project {
+    const found = this.store.projects.get(request.params.project ?? "");
+    const mayUse = request.key.projectId === undefined || request.key.projectId === found?.id;
     if (found === undefined || found.deletedAt !== undefined || !mayUse) throw notFound("project");
     return found;
   }

@@ -1,35 +1,37 @@
 // What can be asked of computes.
 import { addEndpoint, checkEndpoint, dropEndpoint, endpointView, endpointViews, sleepEndpoint, suspendSeconds } from "./computes.ts";
-import { type Answer, type Call, type Emulator, optional, part, required } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
 import { refused } from "./errors.ts";
 import { operationViews, queue } from "./operations.ts";
 import { type Action, type Endpoint, endpointsOf, type Project } from "./state.ts";
 
-export function listEndpoints(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
+export function listEndpoints(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
   const all =
-    call.params.branch === undefined ? [...project.endpoints.values()] : endpointsOf(project, emulator.branch(project, call.params.branch));
+    request.params.branch === undefined
+      ? [...project.endpoints.values()]
+      : endpointsOf(project, emulator.branch(project, request.params.branch));
   return { status: 200, body: { endpoints: endpointViews(emulator, project, all) } };
 }
 
-export function getEndpoint(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  return { status: 200, body: { endpoint: endpointView(emulator, project, emulator.endpoint(project, call.params.endpoint)) } };
+export function getEndpoint(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  return { status: 200, body: { endpoint: endpointView(emulator, project, emulator.endpoint(project, request.params.endpoint)) } };
 }
 
-export async function createEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const wanted = part(call.body, "endpoint");
+export async function createEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const wanted = part(request.body, "endpoint");
   const branch = emulator.branch(project, required(wanted, "branch_id", "string"));
   checkEndpoint(emulator, project, branch, wanted);
   const endpoint = await addEndpoint(emulator, project, branch, wanted);
-  return changed(emulator, call, project, endpoint, "start_compute", 201);
+  return changed(emulator, request, project, endpoint, "start_compute", 201);
 }
 
-export async function updateEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const endpoint = emulator.endpoint(project, call.params.endpoint);
-  const wanted = part(call.body, "endpoint");
+export async function updateEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const endpoint = emulator.endpoint(project, request.params.endpoint);
+  const wanted = part(request.body, "endpoint");
   const timeout = suspendSeconds(emulator, wanted);
   const target = optional(wanted, "branch_id", "string");
   if (target !== undefined && target !== endpoint.branchId) {
@@ -46,45 +48,45 @@ export async function updateEndpoint(emulator: Emulator, call: Call): Promise<An
   endpoint.settings = optional(wanted, "settings", "object") ?? endpoint.settings;
   endpoint.disabled = optional(wanted, "disabled", "boolean") ?? endpoint.disabled;
   endpoint.updatedAt = emulator.time.now();
-  return changed(emulator, call, project, endpoint, "apply_config");
+  return changed(emulator, request, project, endpoint, "apply_config");
 }
 
-export async function startEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const endpoint = emulator.endpoint(project, call.params.endpoint);
+export async function startEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const endpoint = emulator.endpoint(project, request.params.endpoint);
   if (endpoint.disabled) throw refused("endpoint is disabled");
   const now = emulator.time.now();
   Object.assign(endpoint, { before: endpoint.state, state: "active", startedAt: now, lastActive: now, updatedAt: now });
-  return changed(emulator, call, project, endpoint, "start_compute");
+  return changed(emulator, request, project, endpoint, "start_compute");
 }
 
-export async function suspendEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const endpoint = emulator.endpoint(project, call.params.endpoint);
+export async function suspendEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const endpoint = emulator.endpoint(project, request.params.endpoint);
   await sleepEndpoint(emulator, project, endpoint);
-  return changed(emulator, call, project, endpoint, "suspend_compute");
+  return changed(emulator, request, project, endpoint, "suspend_compute");
 }
 
-export async function restartEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const endpoint = emulator.endpoint(project, call.params.endpoint);
+export async function restartEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const endpoint = emulator.endpoint(project, request.params.endpoint);
   await emulator.fleet.stop(emulator.branch(project, endpoint.branchId).line);
   const now = emulator.time.now();
   Object.assign(endpoint, { before: endpoint.state, state: "active", startedAt: now, lastActive: now, updatedAt: now });
-  return changed(emulator, call, project, endpoint, "start_compute");
+  return changed(emulator, request, project, endpoint, "start_compute");
 }
 
-export async function deleteEndpoint(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  if (project.gone.has(call.params.endpoint ?? "")) return { status: 204 };
-  const endpoint = emulator.endpoint(project, call.params.endpoint);
+export async function deleteEndpoint(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  if (project.gone.has(request.params.endpoint ?? "")) return { status: 204 };
+  const endpoint = emulator.endpoint(project, request.params.endpoint);
   await sleepEndpoint(emulator, project, endpoint);
   await dropEndpoint(project, endpoint);
-  return changed(emulator, call, project, endpoint, "suspend_compute");
+  return changed(emulator, request, project, endpoint, "suspend_compute");
 }
 
-function changed(emulator: Emulator, call: Call, project: Project, endpoint: Endpoint, action: Action, status = 200): Answer {
-  const operations = queue(emulator, project, [{ action, branchId: endpoint.branchId, endpointId: endpoint.id }], call.stuck);
+function changed(emulator: Emulator, request: ApiRequest, project: Project, endpoint: Endpoint, action: Action, status = 200): Answer {
+  const operations = queue(emulator, project, [{ action, branchId: endpoint.branchId, endpointId: endpoint.id }], request.stuck);
   endpoint.pending = operations.at(-1);
   return {
     status,

@@ -122,7 +122,7 @@ export class FaultList implements Faults {
 }
 
 /** What happens before the request is acted on. False when it must not be acted on at all (nobody answers). */
-export async function sufferBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
+export async function applyBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
   for (const effect of effects) {
     if (effect.kind === "latency") await sleep(effect.ms, undefined, { ref: false });
     if (effect.kind === "dropBefore") response.socket?.destroy();
@@ -137,7 +137,7 @@ export async function sufferBefore(effects: readonly Effect[], response: ServerR
 }
 
 /** Whether the answer may be sent. */
-export function sufferAfter(effects: readonly Effect[], response: ServerResponse): boolean {
+export function applyAfter(effects: readonly Effect[], response: ServerResponse): boolean {
   if (effects.some((effect) => effect.kind === "dropAfter")) {
     response.socket?.destroy();
     return false;

@@ -1,6 +1,6 @@
 // Work that goes on after the answer: scheduling, running, finished, by real time. One mutation at a time in a project.
 import { randomUUID } from "node:crypto";
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { locked, notFound } from "./errors.ts";
 import { page } from "./paging.ts";
 import type { Action, Operation, Project } from "./state.ts";
@@ -78,18 +78,18 @@ export function operationViews(emulator: Emulator, project: Project, operations:
   return operations.map((operation) => operationView(emulator, project, operation));
 }
 
-export function listOperations(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const { items, cursor } = page(call.query, [...project.operations].reverse(), (operation) => operation.id, { usual: 100, most: 1000 });
+export function listOperations(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const { items, cursor } = page(request.query, [...project.operations].reverse(), (operation) => operation.id, { usual: 100, most: 1000 });
   return {
     status: 200,
     body: { operations: operationViews(emulator, project, items), ...(cursor === undefined ? {} : { pagination: { cursor } }) },
   };
 }
 
-export function getOperation(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const found = project.operations.find((operation) => operation.id === call.params.operation);
+export function getOperation(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const found = project.operations.find((operation) => operation.id === request.params.operation);
   if (found === undefined) throw notFound("operation");
   return { status: 200, body: { operation: operationView(emulator, project, found) } };
 }

@@ -3,12 +3,11 @@ import { branchView, connectionViews } from "./branch-view.ts";
 import { checkName } from "./branches.ts";
 import { databaseView, firstCatalog, firstSql, roleView } from "./catalog.ts";
 import { addEndpoint, checkEndpoint, endpointViews } from "./computes.ts";
-import { type Answer, type Call, type Emulator, type Json, optional, part } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, type Json, optional, part } from "./emulator.ts";
 import { invalid, limitReached, NeonFault, notFound } from "./errors.ts";
 import { mintId, mintProjectId } from "./ids.ts";
 import { mutate, operationViews, queue } from "./operations.ts";
 import { page } from "./paging.ts";
-import { commonView, projectView } from "./project-view.ts";
 import { type Branch, databasesOf, endpointsOf, type Project, rolesOf } from "./state.ts";
 
 const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
@@ -27,7 +26,7 @@ export interface ProjectRequest {
 
 /** A project with one branch, one role, one database and one compute. No server is started. */
 export async function addProject(emulator: Emulator, requested: ProjectRequest): Promise<Project> {
-  const { limits, projects } = emulator.world;
+  const { limits, projects } = emulator.store;
   if (projects.size >= limits.projects) throw limitReached("PROJECTS_LIMIT_EXCEEDED", `projects limit exceeded, limit: ${limits.projects}`);
   const historySeconds = requested.historySeconds ?? limits.defaultHistorySeconds;
   checkHistory(emulator, historySeconds);
@@ -76,7 +75,7 @@ export async function addProject(emulator: Emulator, requested: ProjectRequest):
 }
 
 function checkHistory(emulator: Emulator, seconds: number): void {
-  const max = emulator.world.limits.maxHistorySeconds;
+  const max = emulator.store.limits.maxHistorySeconds;
   if (!Number.isInteger(seconds) || seconds < 0) throw invalid("history_retention_seconds must be a whole number of seconds");
   if (seconds <= max) return;
   throw invalid(
@@ -84,18 +83,18 @@ function checkHistory(emulator: Emulator, seconds: number): void {
   );
 }
 
-export function listProjects(emulator: Emulator, call: Call): Answer {
-  const search = call.query.get("search") ?? "";
-  const recoverable = call.query.get("recoverable") === "true";
-  const org = call.query.get("org_id");
-  const all = [...emulator.world.projects.values()].filter(
+export function listProjects(emulator: Emulator, request: ApiRequest): Answer {
+  const search = request.query.get("search") ?? "";
+  const recoverable = request.query.get("recoverable") === "true";
+  const org = request.query.get("org_id");
+  const all = [...emulator.store.projects.values()].filter(
     (project) =>
       (project.deletedAt !== undefined) === recoverable &&
       (project.name.includes(search) || project.id.includes(search)) &&
-      (org === null || org === emulator.world.account.orgId) &&
-      (call.key.projectId === undefined || call.key.projectId === project.id),
+      (org === null || org === emulator.store.account.orgId) &&
+      (request.key.projectId === undefined || request.key.projectId === project.id),
   );
-  const { items, cursor } = page(call.query, all, (project) => project.id, { usual: 10, most: 400 });
+  const { items, cursor } = page(request.query, all, (project) => project.id, { usual: 10, most: 400 });
   const projects = items.map((project) => ({
     ...commonView(emulator, project),
     active_time: 0,
@@ -111,8 +110,8 @@ export function listProjects(emulator: Emulator, call: Call): Answer {
 
 export const listShared = (): Answer => ({ status: 200, body: { projects: [] } });
 
-export async function getProject(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
+export async function getProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
   for (const branch of project.branches.values()) {
     // One whose server sleeps has the size it had.
     if (emulator.fleet.isRunning(branch.line)) branch.sizeBytes = (await emulator.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
@@ -120,9 +119,9 @@ export async function getProject(emulator: Emulator, call: Call): Promise<Answer
   return { status: 200, body: { project: projectView(emulator, project) } };
 }
 
-export async function createProject(emulator: Emulator, call: Call): Promise<Answer> {
-  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
-  const wanted = part(call.body, "project");
+export async function createProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+  const wanted = part(request.body, "project");
   const first = optional(wanted, "branch", "object") ?? {};
   const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
   if (endpointSettings !== undefined) checkEndpoint(emulator, {} as Project, undefined, { ...endpointSettings, type: "read_write" });
@@ -147,7 +146,7 @@ export async function createProject(emulator: Emulator, call: Call): Promise<Ans
         { action: "create_timeline", branchId: branch.id },
         { action: "start_compute", branchId: branch.id, endpointId: endpoints[0]?.id },
       ],
-      call.stuck,
+      request.stuck,
     );
     return {
       status: 201,
@@ -164,9 +163,9 @@ export async function createProject(emulator: Emulator, call: Call): Promise<Ans
   });
 }
 
-export function updateProject(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const wanted = part(call.body, "project");
+export function updateProject(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const wanted = part(request.body, "project");
   const historySeconds = optional(wanted, "history_retention_seconds", "number") ?? project.historySeconds;
   checkHistory(emulator, historySeconds);
   const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
@@ -179,20 +178,20 @@ export function updateProject(emulator: Emulator, call: Call): Answer {
     updatedAt: emulator.time.now(),
   });
   const [branch] = project.branches.values();
-  const operations = queue(emulator, project, [{ action: "apply_config", branchId: branch?.id }], call.stuck);
+  const operations = queue(emulator, project, [{ action: "apply_config", branchId: branch?.id }], request.stuck);
   return { status: 200, body: { project: projectView(emulator, project), operations: operationViews(emulator, project, operations) } };
 }
 
-export async function deleteProject(emulator: Emulator, call: Call): Promise<Answer> {
-  if (call.key.projectId !== undefined) throw new NeonFault(403, "", "the key cannot delete the project");
-  const project = emulator.project(call);
+export async function deleteProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key cannot delete the project");
+  const project = emulator.project(request);
   project.deletedAt = emulator.time.now();
   for (const branch of project.branches.values()) await emulator.fleet.stop(branch.line);
   return { status: 200, body: { project: projectView(emulator, project) } };
 }
 
-export function recoverProject(emulator: Emulator, call: Call): Answer {
-  const project = emulator.world.projects.get(call.params.project ?? "");
+export function recoverProject(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.store.projects.get(request.params.project ?? "");
   if (project?.deletedAt === undefined) throw notFound("project");
   project.deletedAt = undefined;
   return {
@@ -200,6 +199,62 @@ export function recoverProject(emulator: Emulator, call: Call): Answer {
     body: {
       project: projectView(emulator, project),
       branches: [...project.branches.values()].map((branch) => branchView(emulator, project, branch)),
+    },
+  };
+}
+
+/** The part of a project that the list shows too. */
+export function commonView(emulator: Emulator, project: Project): object {
+  return {
+    id: project.id,
+    platform_id: "aws",
+    region_id: project.regionId,
+    name: project.name,
+    provisioner: "k8s-neonvm",
+    default_endpoint_settings: {
+      autoscaling_limit_min_cu: 0.25,
+      autoscaling_limit_max_cu: 2,
+      suspend_timeout_seconds: 0,
+      ...project.endpointSettings,
+    },
+    settings: project.settings,
+    pg_version: project.pgVersion,
+    proxy_host: `${project.regionId}.aws.neon.tech`,
+    branch_logical_size_limit: Math.floor((emulator.store.limits.storageBytes ?? 16 * 1024 ** 4) / 1024 ** 2),
+    branch_logical_size_limit_bytes: emulator.store.limits.storageBytes ?? 16 * 1024 ** 4,
+    store_passwords: true,
+    cpu_used_sec: 0,
+    creation_source: "console",
+    history_retention_seconds: project.historySeconds,
+    created_at: project.createdAt,
+    updated_at: project.updatedAt,
+    synthetic_storage_size: storageOf(project),
+    owner_id: emulator.store.account.orgId,
+    org_id: emulator.store.account.orgId,
+  };
+}
+
+/** What is billed is not what databases hold; the sandbox takes one for the other. */
+const storageOf = (project: Project): number => [...project.branches.values()].reduce((sum, branch) => sum + branch.sizeBytes, 0);
+
+const SUBSCRIPTIONS = { free: "free_v3", launch: "launch_v3", scale: "scale_v3" } as const;
+
+export function projectView(emulator: Emulator, project: Project): object {
+  const now = emulator.time.now();
+  return {
+    ...commonView(emulator, project),
+    data_storage_bytes_hour: 0,
+    data_transfer_bytes: 0,
+    written_data_bytes: 0,
+    compute_time_seconds: 0,
+    active_time_seconds: 0,
+    consumption_period_start: new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)),
+    consumption_period_end: new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)),
+    owner: {
+      email: "sandbox@example.com",
+      name: "sandbox",
+      branches_limit: emulator.store.limits.branches,
+      subscription_type: SUBSCRIPTIONS[emulator.store.plan],
     },
   };
 }

@@ -4,19 +4,23 @@ import { branchView } from "./branch-view.ts";
 import { checkName, checkRoom } from "./branches.ts";
 import { repassword } from "./catalog.ts";
 import { moveEndpoints } from "./computes.ts";
-import { type Answer, type Call, type Emulator, optional, required } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, optional, required } from "./emulator.ts";
 import { invalid, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import { type Branch, type Catalog, childrenOf, isRoot, type Project, rolesOf } from "./state.ts";
 
-export async function restoreBranch(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const target = emulator.branch(project, call.params.branch);
-  const source = emulator.branch(project, required(call.body, "source_branch_id", "string"));
-  const point = pointOf(optional(call.body, "source_timestamp", "string"), optional(call.body, "source_lsn", "string"), "source_timestamp");
-  const asked = optional(call.body, "preserve_under_name", "string");
+export async function restoreBranch(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const target = emulator.branch(project, request.params.branch);
+  const source = emulator.branch(project, required(request.body, "source_branch_id", "string"));
+  const point = pointOf(
+    optional(request.body, "source_timestamp", "string"),
+    optional(request.body, "source_lsn", "string"),
+    "source_timestamp",
+  );
+  const asked = optional(request.body, "preserve_under_name", "string");
   const ofItself = source === target;
   if (ofItself && point.kind === "head") throw invalid("a restore of a branch to itself needs source_timestamp or source_lsn");
   if (ofItself && asked === undefined) throw invalid("preserve_under_name is required to restore a branch to itself");
@@ -32,7 +36,7 @@ export async function restoreBranch(emulator: Emulator, call: Call): Promise<Ans
   // A root leaves its old state behind even when no name is given.
   const now = emulator.time.now();
   const keepAs = asked ?? (isRoot(target) ? `${target.name}_old_${now.toISOString()}` : undefined);
-  if (keepAs === undefined) return reset(emulator, call, project, target, source);
+  if (keepAs === undefined) return reset(emulator, request, project, target, source);
   checkName(project, keepAs);
   checkRoom(emulator, project, { root: isRoot(target) });
 
@@ -53,11 +57,11 @@ export async function restoreBranch(emulator: Emulator, call: Call): Promise<Ans
     { action: "create_branch", branchId: restored.id },
     ...(isRoot(restored) ? [{ action: "detach_parent_branch", branchId: restored.id } as const] : []),
   ];
-  return answer(emulator, call, project, restored, steps);
+  return answer(emulator, request, project, restored, steps);
 }
 
 /** A child takes its parent's state and keeps its id; what was there before is gone. */
-async function reset(emulator: Emulator, call: Call, project: Project, target: Branch, source: Branch): Promise<Answer> {
+async function reset(emulator: Emulator, request: ApiRequest, project: Project, target: Branch, source: Branch): Promise<Answer> {
   const { line, lsn, at, catalog } = await forkAt(emulator, project, source, { kind: "head" });
   const before = target.line;
   const now = emulator.time.now();
@@ -72,7 +76,7 @@ async function reset(emulator: Emulator, call: Call, project: Project, target: B
   });
   await emulator.fleet.stop(before);
   await emulator.fleet.remove(before);
-  return answer(emulator, call, project, target, [{ action: "create_branch", branchId: target.id }]);
+  return answer(emulator, request, project, target, [{ action: "create_branch", branchId: target.id }]);
 }
 
 /** What a branch that takes another's place has from it. */
@@ -115,10 +119,10 @@ export async function withPasswordsOf(emulator: Emulator, line: string, catalog:
   return repassword(emulator, line, catalog, (role) => present.get(role.name));
 }
 
-function answer(emulator: Emulator, call: Call, project: Project, branch: Branch, first: readonly Step[]): Answer {
+function answer(emulator: Emulator, request: ApiRequest, project: Project, branch: Branch, first: readonly Step[]): Answer {
   const endpoints = [...project.endpoints.values()].filter((endpoint) => endpoint.branchId === branch.id);
   const starts = endpoints.map((endpoint): Step => ({ action: "start_compute", branchId: branch.id, endpointId: endpoint.id }));
-  const operations = queue(emulator, project, [...first, ...starts], call.stuck);
+  const operations = queue(emulator, project, [...first, ...starts], request.stuck);
   branch.pending = operations[first.length - 1];
   return {
     status: 200,

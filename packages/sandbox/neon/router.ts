@@ -4,7 +4,7 @@ import { createBranch } from "./branch-create.ts";
 import { countBranches, deleteBranch, getBranch, listBranches, setDefault, updateBranch } from "./branches.ts";
 import { getConnectionUri } from "./connection.ts";
 import { createDatabase, deleteDatabase, getDatabase, listDatabases, updateDatabase } from "./databases.ts";
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import {
   createEndpoint,
   deleteEndpoint,
@@ -25,7 +25,7 @@ import { getSchema } from "./schema.ts";
 import { finalizeRestore, restoreSnapshot } from "./snapshot-restore.ts";
 import { createSnapshot, deleteSnapshot, listSnapshots, updateSnapshot } from "./snapshots.ts";
 
-type Handler = (emulator: Emulator, call: Call) => Answer | Promise<Answer>;
+type Handler = (emulator: Emulator, request: ApiRequest) => Answer | Promise<Answer>;
 
 const P = "/projects/:project";
 const B = `${P}/branches/:branch`;
@@ -104,8 +104,8 @@ interface Route {
 
 const locking =
   (handler: Handler): Handler =>
-  (emulator, call) =>
-    mutate(emulator, emulator.project(call), () => handler(emulator, call));
+  (emulator, request) =>
+    mutate(emulator, emulator.project(request), () => handler(emulator, request));
 
 const route = (method: string, pattern: string, handler: Handler): Route => ({ method, words: pattern.split("/").slice(1), handler });
 

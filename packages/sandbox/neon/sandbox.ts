@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { majorOf } from "../postgres/programs.ts";
 import { addKey } from "./account.ts";
 import { connectionUri } from "./branch-view.ts";
-import { runDue } from "./clockwork.ts";
+import { runDue } from "./due-work.ts";
 import { type Delays, Emulator } from "./emulator.ts";
 import { FaultList, type Faults } from "./faults.ts";
 import { openFleet } from "./fleet/fleet.ts";
@@ -15,7 +15,7 @@ import type { Fleet, FleetOptions } from "./fleet/fleet-types.ts";
 import { LIMITS, type Limits, type PlanName } from "./limits.ts";
 import { addProject, type ProjectRequest } from "./projects.ts";
 import { BASE, serve } from "./server.ts";
-import { databasesOf, endpointsOf, rolesOf, type World } from "./state.ts";
+import { databasesOf, endpointsOf, rolesOf, type Store } from "./state.ts";
 import { Timeline } from "./timeline.ts";
 
 export interface NeonSandboxOptions {
@@ -44,7 +44,7 @@ export interface NeonSandbox {
   readonly url: string;
   readonly faults: Faults;
   /** What it holds, for tests to look at. */
-  readonly world: World;
+  readonly store: Store;
   /** The driven present. */
   now(): Date;
   /** Puts the clock forward and does everything that became due, in order. */
@@ -59,10 +59,10 @@ const TICK_MS = 500;
 
 export async function startNeonSandbox(options: NeonSandboxOptions): Promise<NeonSandbox> {
   const plan = options.plan ?? "launch";
-  const given = "openDoor" in options.fleet;
-  const fleet = "openDoor" in options.fleet ? options.fleet : await openFleet(options.fleet);
+  const given = "openProxy" in options.fleet;
+  const fleet = "openProxy" in options.fleet ? options.fleet : await openFleet(options.fleet);
   const clock = options.clock;
-  const world: World = {
+  const store: Store = {
     plan,
     limits: { ...LIMITS[plan], ...options.limits },
     projects: new Map(),
@@ -70,9 +70,9 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
     account: { id: randomUUID(), orgId: "org-sandbox-00000001" },
     nextNumber: 1,
   };
-  const bin = "openDoor" in options.fleet ? options.bin : options.fleet.bin;
+  const bin = "openProxy" in options.fleet ? options.bin : options.fleet.bin;
   const emulator = new Emulator({
-    world,
+    store,
     time: new Timeline(clock && (() => clock.now().getTime())),
     fleet,
     delays: { ...DELAYS, ...options.delays },
@@ -90,7 +90,7 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
     const closed = new Promise<void>((resolve) => http.close(() => resolve()));
     http.closeAllConnections();
     await closed;
-    for (const project of world.projects.values()) for (const endpoint of project.endpoints.values()) await endpoint.door.close();
+    for (const project of store.projects.values()) for (const endpoint of project.endpoints.values()) await endpoint.proxy.close();
     if (!given) await fleet.end();
   };
   try {
@@ -110,12 +110,12 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
     if (endpoint === undefined || role?.password === undefined || database === undefined) throw new Error("a new branch has a compute");
     return {
       apiHost: `http://127.0.0.1:${(http.address() as AddressInfo).port}${BASE}`,
-      apiKey: addKey(world, "sandbox", emulator.time.now()).key,
+      apiKey: addKey(store, "sandbox", emulator.time.now()).key,
       projectId: project.id,
       branch: branch.name,
       url: connectionUri(endpoint, role.name, role.password, database.name),
       faults,
-      world,
+      store,
       now: () => emulator.time.now(),
       advance: (ms) => ticking.tick(() => emulator.time.advance(ms)),
       tick: () => ticking.tick(),

@@ -1,6 +1,6 @@
 // Schedules of snapshots: what may be asked for, and when the next one is due.
 
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { invalid, refused } from "./errors.ts";
 import { catalogAt } from "./points.ts";
 import { addSnapshot } from "./snapshots.ts";
@@ -10,19 +10,19 @@ import { type Branch, isRoot, type Project, type ScheduleItem } from "./state.ts
 const MAX_RETENTION_SECONDS = 35 * 24 * 3600;
 const DAY_MS = 24 * 3600 * 1000;
 
-export function getSchedule(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  return { status: 200, body: { schedule: emulator.branch(project, call.params.branch).schedule } };
+export function getSchedule(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  return { status: 200, body: { schedule: emulator.branch(project, request.params.branch).schedule } };
 }
 
-export function putSchedule(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
-  if (!Array.isArray(call.body.schedule)) throw invalid("schedule is required");
+export function putSchedule(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
+  if (!Array.isArray(request.body.schedule)) throw invalid("schedule is required");
   if (!isRoot(branch)) throw refused("backup schedules are only available on root branches");
-  const schedule = call.body.schedule.map(itemOf);
-  if (schedule.length > 0 && !emulator.world.limits.scheduledSnapshots) {
-    throw refused(`backup schedules are not available on the ${emulator.world.plan} plan`);
+  const schedule = request.body.schedule.map(itemOf);
+  if (schedule.length > 0 && !emulator.store.limits.scheduledSnapshots) {
+    throw refused(`backup schedules are not available on the ${emulator.store.plan} plan`);
   }
   Object.assign(branch, { schedule, scheduledUpTo: emulator.time.now() });
   return { status: 200, body: {} };
@@ -66,7 +66,7 @@ function matches(item: ScheduleItem, at: Date): boolean {
 }
 
 /** The snapshot a schedule asks for, as of its instant, however late it comes. */
-export async function obey(emulator: Emulator, project: Project, branch: Branch, item: ScheduleItem, at: Date): Promise<void> {
+export async function takeScheduled(emulator: Emulator, project: Project, branch: Branch, item: ScheduleItem, at: Date): Promise<void> {
   // Where nobody can have written since, the head is that state.
   const position = emulator.fleet.isRunning(branch.line)
     ? ({ kind: "time", at: emulator.time.toReal(at) } as const)

@@ -5,19 +5,19 @@ import { programEnvironment, secretsOf } from "../../../src/engines/postgres/con
 import { connectionFromParts } from "../../../src/engines/postgres/connect/url.ts";
 import { runProgram } from "../../../src/process/run.ts";
 import { databaseOf, roleOf } from "./catalog.ts";
-import type { Answer, Call, Emulator } from "./emulator.ts";
+import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { invalid, NeonFault } from "./errors.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import { rolesOf } from "./state.ts";
 
 const DUMP_TIMEOUT_MS = 60_000;
 
-export async function getSchema(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
-  const wanted = call.query.get("db_name");
+export async function getSchema(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
+  const wanted = request.query.get("db_name");
   if (wanted === null) throw invalid("db_name is required");
-  const point = pointOf(call.query.get("timestamp") ?? undefined, call.query.get("lsn") ?? undefined);
+  const point = pointOf(request.query.get("timestamp") ?? undefined, request.query.get("lsn") ?? undefined);
   refuseLostHistory(branch, point);
   if (point.kind === "head") {
     const database = databaseOf(branch, wanted);

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Emulator, Json } from "./emulator.ts";
 import { invalid, NeonFault } from "./errors.ts";
-import { type FaultList, type Seen, sufferAfter, sufferBefore } from "./faults.ts";
+import { applyAfter, applyBefore, type FaultList, type Seen } from "./faults.ts";
 import { resolve } from "./router.ts";
 import type { ApiKey } from "./state.ts";
 
@@ -33,12 +33,12 @@ export async function serve(emulator: Emulator, faults: FaultList, raw: Incoming
     const body = await bodyOf(raw);
     Object.assign(seen, { body });
     const effects = faults.take(method, path);
-    if (!(await sufferBefore(effects, response))) return;
+    if (!(await applyBefore(effects, response))) return;
     const key = keyOf(emulator, raw);
     const { handler, params } = resolve(method, path);
     const stuck = effects.some((effect) => effect.kind === "stuck") ? faults.stick() : undefined;
     const answer = await handler(emulator, { params, query: searchParams, body: body ?? {}, key, stuck });
-    if (sufferAfter(effects, response)) send(answer.status, answer.body);
+    if (applyAfter(effects, response)) send(answer.status, answer.body);
   } catch (error) {
     const fault = error instanceof NeonFault ? error : new NeonFault(500, "", error instanceof Error ? error.message : String(error));
     send(fault.status, { request_id: requestId, code: fault.code, message: fault.message }, fault.headers);
@@ -48,7 +48,7 @@ export async function serve(emulator: Emulator, faults: FaultList, raw: Incoming
 
 function keyOf(emulator: Emulator, raw: IncomingMessage): ApiKey {
   const [, secret = ""] = /^Bearer (.+)$/i.exec(raw.headers.authorization ?? "") ?? [];
-  const key = emulator.world.keys.get(secret);
+  const key = emulator.store.keys.get(secret);
   if (key === undefined) throw new NeonFault(401, "", "supplied credentials do not pass authentication");
   key.lastUsedAt = emulator.time.now();
   return key;

@@ -2,7 +2,7 @@
 import { branchView } from "./branch-view.ts";
 import { checkName, checkRoom } from "./branches.ts";
 import { endpointViews } from "./computes.ts";
-import { type Answer, type Call, type Emulator, optional } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, optional } from "./emulator.ts";
 import { refused } from "./errors.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { successor, takePlace, withPasswordsOf } from "./restore.ts";
@@ -11,13 +11,13 @@ import { type Branch, endpointsOf, type Project } from "./state.ts";
 /** How long children of a replaced branch cannot be reset. */
 const HELD_MS = 24 * 3600 * 1000;
 
-export async function restoreSnapshot(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const snapshot = emulator.snapshot(project, call.params.snapshot);
-  const target = emulator.branch(project, optional(call.body, "target_branch_id", "string") ?? snapshot.sourceBranchId);
-  const finalize = optional(call.body, "finalize_restore", "boolean") === true;
+export async function restoreSnapshot(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const snapshot = emulator.snapshot(project, request.params.snapshot);
+  const target = emulator.branch(project, optional(request.body, "target_branch_id", "string") ?? snapshot.sourceBranchId);
+  const finalize = optional(request.body, "finalize_restore", "boolean") === true;
   const now = emulator.time.now();
-  const asked = optional(call.body, "name", "string") ?? call.query.get("name") ?? undefined;
+  const asked = optional(request.body, "name", "string") ?? request.query.get("name") ?? undefined;
   const name = asked ?? `${target.name}_restored_${now.toISOString()}`;
   checkName(project, name);
   checkRoom(emulator, project, { root: true });
@@ -39,7 +39,7 @@ export async function restoreSnapshot(emulator: Emulator, call: Call): Promise<A
   project.branches.set(restored.id, restored);
   if (finalize) await complete(emulator, project, restored, target, undefined);
   const endpoints = endpointsOf(project, restored);
-  const operations = queue(emulator, project, steps(restored, endpoints, true), call.stuck);
+  const operations = queue(emulator, project, steps(restored, endpoints, true), request.stuck);
   restored.pending = operations[0];
   return {
     status: 200,
@@ -51,13 +51,13 @@ export async function restoreSnapshot(emulator: Emulator, call: Call): Promise<A
   };
 }
 
-export async function finalizeRestore(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const restored = emulator.branch(project, call.params.branch);
+export async function finalizeRestore(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const restored = emulator.branch(project, request.params.branch);
   if (restored.restoreStatus !== "restored") throw refused("branch is not a restore that waits to be finalized");
   const target = emulator.branch(project, restored.restoredAs);
-  await complete(emulator, project, restored, target, optional(call.body, "name", "string"));
-  const operations = queue(emulator, project, steps(restored, endpointsOf(project, restored), false), call.stuck);
+  await complete(emulator, project, restored, target, optional(request.body, "name", "string"));
+  const operations = queue(emulator, project, steps(restored, endpointsOf(project, restored), false), request.stuck);
   return { status: 200, body: { operations: operationViews(emulator, project, operations) } };
 }
 

@@ -1,6 +1,6 @@
 // Snapshots: taken of root branches, listed, changed, removed.
 
-import { type Answer, type Call, type Emulator, instant, optional, part } from "./emulator.ts";
+import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
 import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
@@ -22,17 +22,17 @@ export function snapshotView(snapshot: Snapshot): object {
   };
 }
 
-export function listSnapshots(emulator: Emulator, call: Call): Answer {
-  return { status: 200, body: { snapshots: [...emulator.project(call).snapshots.values()].map(snapshotView) } };
+export function listSnapshots(emulator: Emulator, request: ApiRequest): Answer {
+  return { status: 200, body: { snapshots: [...emulator.project(request).snapshots.values()].map(snapshotView) } };
 }
 
 /** Everything is in the query; a body is not looked at. */
-export async function createSnapshot(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const branch = emulator.branch(project, call.params.branch);
-  const said = (key: string): string | undefined => call.query.get(key) ?? undefined;
+export async function createSnapshot(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const branch = emulator.branch(project, request.params.branch);
+  const said = (key: string): string | undefined => request.query.get(key) ?? undefined;
   if (!isRoot(branch)) throw refused("snapshots can only be created from root branches");
-  const { manualSnapshots } = emulator.world.limits;
+  const { manualSnapshots } = emulator.store.limits;
   if ([...project.snapshots.values()].filter((snapshot) => snapshot.manual).length >= manualSnapshots) {
     throw limitReached("SNAPSHOTS_LIMIT_EXCEEDED", `snapshots limit exceeded, limit: ${manualSnapshots}`);
   }
@@ -52,7 +52,7 @@ export async function createSnapshot(emulator: Emulator, call: Call): Promise<An
     createdAt: now,
     manual: true,
   });
-  const operations = queue(emulator, project, [{ action: "create_timeline", branchId: branch.id }], call.stuck);
+  const operations = queue(emulator, project, [{ action: "create_timeline", branchId: branch.id }], request.stuck);
   return { status: 200, body: { snapshot: snapshotView(snapshot), operations: operationViews(emulator, project, operations) } };
 }
 
@@ -99,10 +99,10 @@ function expiryOf(emulator: Emulator, text: string): Date {
   return at;
 }
 
-export function updateSnapshot(emulator: Emulator, call: Call): Answer {
-  const project = emulator.project(call);
-  const snapshot = emulator.snapshot(project, call.params.snapshot);
-  const wanted = part(call.body, "snapshot");
+export function updateSnapshot(emulator: Emulator, request: ApiRequest): Answer {
+  const project = emulator.project(request);
+  const snapshot = emulator.snapshot(project, request.params.snapshot);
+  const wanted = part(request.body, "snapshot");
   const name = optional(wanted, "name", "string") ?? snapshot.name;
   checkFree(project, name, undefined, snapshot);
   const expires = optional(wanted, "expires_at", "string");
@@ -112,11 +112,11 @@ export function updateSnapshot(emulator: Emulator, call: Call): Answer {
   return { status: 200, body: { snapshot: snapshotView(snapshot) } };
 }
 
-export async function deleteSnapshot(emulator: Emulator, call: Call): Promise<Answer> {
-  const project = emulator.project(call);
-  const snapshot = emulator.snapshot(project, call.params.snapshot);
+export async function deleteSnapshot(emulator: Emulator, request: ApiRequest): Promise<Answer> {
+  const project = emulator.project(request);
+  const snapshot = emulator.snapshot(project, request.params.snapshot);
   await removeSnapshot(emulator, project, snapshot);
-  const operations = queue(emulator, project, [{ action: "delete_timeline", branchId: snapshot.sourceBranchId }], call.stuck);
+  const operations = queue(emulator, project, [{ action: "delete_timeline", branchId: snapshot.sourceBranchId }], request.stuck);
   return { status: 202, body: { operations: operationViews(emulator, project, operations) } };
 }
 

@@ -115,7 +115,7 @@ export interface Endpoint {
   startedAt?: Date | undefined;
   suspendedAt?: Date | undefined;
   /** Connections open now, and the way to close the door. */
-  door: { readonly connections: number; close(): Promise<void> };
+  proxy: { readonly connections: number; close(): Promise<void> };
 }
 
 export interface Snapshot {
@@ -165,7 +165,7 @@ export interface ApiKey {
   lastUsedAt?: Date | undefined;
 }
 
-export interface World {
+export interface Store {
   readonly plan: PlanName;
   readonly limits: Limits;
   readonly projects: Map<string, Project>;

@@ -2,7 +2,7 @@
 //
 // Kept as stretches: in each, driven time ran along with real time, or stood still. Between two, it jumped.
 
-interface Stretch {
+interface Span {
   readonly driven: number;
   readonly real: number;
   endReal: number;
@@ -16,7 +16,7 @@ const TOLERANCE_MS = 3;
 export class Timeline {
   readonly #clock: (() => number) | undefined;
   readonly #real: () => number;
-  readonly #stretches: Stretch[] = [];
+  readonly #stretches: Span[] = [];
   #aheadMs = 0;
   #latest = Number.NEGATIVE_INFINITY;
 
@@ -73,10 +73,10 @@ export class Timeline {
    */
   toReal(driven: Date): Date {
     const at = driven.getTime();
-    const index = this.#stretches.findLastIndex((stretch) => stretch.driven <= at);
+    const index = this.#stretches.findLastIndex((span) => span.driven <= at);
     const found = this.#stretches[index];
     if (found === undefined) {
-      const first = this.#stretches[0] as Stretch;
+      const first = this.#stretches[0] as Span;
       return new Date(first.real - (first.driven - at));
     }
     const end = this.#stretches[index + 1]?.real ?? Number.POSITIVE_INFINITY;
@@ -89,8 +89,8 @@ export class Timeline {
 
   /** The driven instant of a real one. */
   toDriven(real: number): Date {
-    const index = this.#stretches.findLastIndex((stretch) => stretch.real <= real);
-    const found = this.#stretches[Math.max(index, 0)] as Stretch;
+    const index = this.#stretches.findLastIndex((span) => span.real <= real);
+    const found = this.#stretches[Math.max(index, 0)] as Span;
     if (found.runs === false) return new Date(found.driven);
     const next = this.#stretches[index + 1]?.driven ?? Number.POSITIVE_INFINITY;
     return new Date(Math.min(found.driven + real - found.real, next));

@@ -16,11 +16,10 @@ import { verifyCommand } from "../commands/verify.ts";
 import { renderTable } from "../render/table.ts";
 import { completeConfiguration } from "./configure.ts";
 import { type HostedProps, tellHosted } from "./hosted.ts";
-import { measureLoss } from "./loss.ts";
-import { newSummary, noteFinding, type Summary } from "./outcome.ts";
+import { measureLoss, newSummary, noteFinding, type Summary } from "./outcome.ts";
 import { ask, type Given, type Performed, perform, type Surroundings } from "./perform.ts";
 import { countRows, openShop, TABLES } from "./shop.ts";
-import { listed, spaced } from "./words.ts";
+import { listed, spaced } from "./stage.ts";
 import { startWriter, type Writer } from "./writer.ts";
 
 export const ACTS = [

@@ -20,9 +20,8 @@ import { withContext } from "../session.ts";
 import { configureHosted } from "./configure.ts";
 import type { Summary } from "./outcome.ts";
 import { type Given, type Performed, type Surroundings, withoutNotes } from "./perform.ts";
-import { countDocuments, openReviews, REVIEWS_DATABASE, type ReviewsSession } from "./reviews.ts";
-import { countRows, openShop } from "./shop.ts";
-import { listed, spaced } from "./words.ts";
+import { countDocuments, countRows, openReviews, openShop, REVIEWS_DATABASE, type ReviewsSession } from "./shop.ts";
+import { listed, spaced } from "./stage.ts";
 
 export const HOSTED = { web: "web", reviews: REVIEWS_DATABASE } as const;
 const SIZE = { users: 4_000, projects: 8_000, orders: 60_000 };

@@ -1,10 +1,10 @@
 // What came of the demonstration, for `--json` and for the last act.
 
+import type { PostgresSession } from "@lifeboat/sandbox";
 import type * as z from "zod/mini";
 import type { ExitStatus } from "../../core/errors.ts";
 import type { Check, Verdict } from "../../core/verdict.ts";
 import type { combined } from "../../operations/recovery/schemas.ts";
-import type { Loss } from "./loss.ts";
 
 type Measured = z.infer<typeof combined>["achieved"];
 
@@ -70,4 +70,20 @@ export function noteFinding(summary: Summary, value: unknown, folder: string): v
   summary.achieved = { ...summary.achieved, ...achieved };
   summary.objective = { ...summary.objective, ...objective };
   summary.evidence.push(`${folder}/backups/${evidence}`);
+}
+
+export interface Loss {
+  readonly orders: number;
+  /** From the backup's instant to the accident. */
+  readonly seconds: number;
+}
+
+export async function measureLoss(
+  recovered: PostgresSession,
+  confirmed: readonly number[],
+  snapshotAt: Date,
+  accident: Date,
+): Promise<Loss> {
+  const [found] = await recovered.query<{ count: string }>("select count(*) from orders where id = any($1)", [confirmed]);
+  return { orders: confirmed.length - Number(found?.count), seconds: (accident.getTime() - snapshotAt.getTime()) / 1000 };
 }

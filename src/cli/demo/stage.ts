@@ -88,3 +88,12 @@ const visible = (text: string): number => [...stripVTControlCharacters(text)].le
 function hangOf(line: string): number {
   return /^\s*\S.{0,20}?\s{2,}(?=\S)/.exec(line)?.[0].length ?? /^\s*(?:[$✓✗?•]\s)?/.exec(line)?.[0].length ?? 0;
 }
+
+/** `300 061`: a number that is easy to read. */
+export const spaced = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+
+/** `20 000 users, 40 000 projects and 300 000 orders`. */
+export const listed = (rows: Readonly<Record<string, number>>): string => {
+  const words = Object.entries(rows).map(([table, one]) => `${spaced(one)} ${table}`);
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+};

@@ -5,7 +5,7 @@ import type { Paint } from "../render/paint.ts";
 import { renderFacts } from "../render/table.ts";
 import { PROGRAM } from "../sandbox/load.ts";
 import type { Summary } from "./outcome.ts";
-import { spaced } from "./words.ts";
+import { spaced } from "./stage.ts";
 
 export function renderSummary(summary: Summary, paint: Paint, folder: string, kept: boolean): string {
   const { verdict, achieved, objective, fingerprint, lost, downSeconds, evidence, backup, point, hosted } = summary;

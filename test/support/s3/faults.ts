@@ -87,7 +87,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
 }
 
 /** What happens before the request is acted on. Returns false when it must not be acted on at all (nobody answers). */
-export async function sufferBefore(effect: Fault["effect"] | undefined, response: ServerResponse): Promise<boolean> {
+export async function applyBefore(effect: Fault["effect"] | undefined, response: ServerResponse): Promise<boolean> {
   switch (effect?.kind) {
     case "latency":
       await sleep(effect.ms, undefined, { ref: false });

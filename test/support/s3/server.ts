@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3Fault } from "./errors.ts";
-import { type Fault, type Faults, type makeFaults, type Operation, sufferBefore } from "./faults.ts";
+import { applyBefore, type Fault, type Faults, type makeFaults, type Operation } from "./faults.ts";
 import { listObjects, listUploads } from "./listing.ts";
 import { abortUpload, completeUpload, createUpload, listParts, uploadPart, uploadPartCopy } from "./multipart.ts";
 import { copyObject, deleteObject, getObject, headObject, putObject, restoreObject } from "./objects.ts";
@@ -42,7 +42,7 @@ export async function serve(
     response.setHeader("date", new Date(server.now()).toUTCString());
     const request = understand(raw);
     const effect = faults.take(request.operation);
-    if (!(await sufferBefore(effect, response))) return;
+    if (!(await applyBefore(effect, response))) return;
     const payloadHash = checkSignature(raw, credentials, server.now());
     if (request.bucket !== server.bucket) throw new S3Fault(404, "NoSuchBucket", "The specified bucket does not exist");
     refuseChecksums(request, payloadHash, server.faults.refuseChecksums);

@@ -1,8 +1,8 @@
 // The vectors of RFC 5802 (section 5) and RFC 7677 (section 3), and everything a server must refuse.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { saslprep } from "./saslprep.ts";
 import { beginScram, deriveKeys, type ScramHash, ScramRefusal } from "./scram.ts";
+import { saslprep } from "./users.ts";
 
 const VECTORS = [
   {

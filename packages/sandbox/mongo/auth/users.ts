@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { UUID } from "bson";
 import type { SandboxUser } from "./auth-types.ts";
-import { saslprep } from "./saslprep.ts";
 import { deriveKeys, type ScramHash, type ScramKeys } from "./scram.ts";
 
 export const MECHANISMS: Readonly<Record<string, ScramHash>> = { "SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256" };
@@ -57,4 +56,17 @@ export function openUsers(users: readonly SandboxUser[]): Users {
 /** SHA-1 takes MongoDB's older digest of user and password instead of the password. */
 function prepared(hash: ScramHash, user: string, password: string): string {
   return hash === "sha256" ? saslprep(password) : createHash("md5").update(`${user}:mongo:${password}`).digest("hex");
+}
+
+// SASLprep (RFC 4013) as far as a password needs it for both sides to agree: mapping and normalisation.
+// Prohibited and bidirectional characters are not refused: a client refuses them before it sends anything.
+
+/** RFC 3454, table C.1.2: spaces that become the plain one. */
+const SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu;
+/** RFC 3454, table B.1: characters that become nothing. */
+// biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points by the RFC's table, joiners among them
+const NOTHING = /[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/gu;
+
+export function saslprep(text: string): string {
+  return text.replace(SPACES, " ").replace(NOTHING, "").normalize("NFKC");
 }

@@ -1,7 +1,7 @@
 // Namespaces: create, drop, rename, list, collMod.
 import { type Document, Int32 } from "bson";
-import { type Call, collectionOf, type Handlers, isTrue } from "../call.ts";
 import { definitionOf, fullName, type Namespace } from "../catalog.ts";
+import { type Command, collectionOf, type Handlers, isTrue } from "../command.ts";
 import { sourceOf } from "../cursors.ts";
 import { createNamespace, dropDatabase, dropNamespace, modifyNamespace, renameNamespace } from "../definitions.ts";
 import { MongoFault } from "../errors.ts";
@@ -30,16 +30,16 @@ const NOT_OPTIONS = new Set([
   "apiDeprecationErrors",
 ]);
 
-function create(call: Call): Document {
-  const { body, store, db } = call;
+function create(command: Command): Document {
+  const { body, store, db } = command;
   const entries = Object.entries(body).filter(([name, value]) => name !== "create" && !NOT_OPTIONS.has(name) && value !== undefined);
-  createNamespace(store, db, collectionOf(call), Object.fromEntries(entries));
+  createNamespace(store, db, collectionOf(command), Object.fromEntries(entries));
   return {};
 }
 
-function drop(call: Call): Document {
-  const { store, db } = call;
-  const name = collectionOf(call);
+function drop(command: Command): Document {
+  const { store, db } = command;
+  const name = collectionOf(command);
   const namespace = store.find(db, name);
   if (namespace === undefined) return {};
   const nIndexesWas = new Int32(definitionOf(namespace).indexes.length);
@@ -47,19 +47,19 @@ function drop(call: Call): Document {
   return { ...(namespace.kind === "collection" ? { nIndexesWas } : {}), ns: fullName(db, name) };
 }
 
-function dropWholeDatabase({ store, db }: Call): Document {
+function dropWholeDatabase({ store, db }: Command): Document {
   return dropDatabase(store, db) ? { dropped: db } : {};
 }
 
-function renameCollection({ body, store, db }: Call): Document {
+function renameCollection({ body, store, db }: Command): Document {
   if (db !== "admin") throw new MongoFault(13, "renameCollection may only be run against the admin database.");
   renameNamespace(store, String(body.renameCollection), String(body.to), isTrue(body.dropTarget));
   return {};
 }
 
-function collMod(call: Call): Document {
-  const { store, db, body } = call;
-  const name = collectionOf(call);
+function collMod(command: Command): Document {
+  const { store, db, body } = command;
+  const name = collectionOf(command);
   const namespace = store.find(db, name);
   if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
   return modifyNamespace(
@@ -99,16 +99,16 @@ function rowsOf(store: Store, db: string): Document[] {
   return rows;
 }
 
-function listCollections(call: Call): Reply {
-  const { store, db, body } = call;
+function listCollections(command: Command): Reply {
+  const { store, db, body } = command;
   const test = compileFilter(body.filter);
   const rows = rowsOf(store, db).filter((row) => test === undefined || test(row));
   const answer = isTrue(body.nameOnly) ? rows.map(({ name, type }) => ({ name, type })) : rows;
   const most = toNumber(body.cursor?.batchSize ?? Number.MAX_SAFE_INTEGER);
-  return firstBatch(call, `${db}.$cmd.listCollections`, sourceOf(answer.map((row) => rawOf(encode(row))).values()), most, undefined);
+  return firstBatch(command, `${db}.$cmd.listCollections`, sourceOf(answer.map((row) => rawOf(encode(row))).values()), most, undefined);
 }
 
-function listDatabases({ store, body }: Call): Document {
+function listDatabases({ store, body }: Command): Document {
   const test = compileFilter(body.filter);
   const names = new Set(store.catalog.at().map(({ db }) => db));
   for (const name of store.logged ? ["admin", "config", "local"] : ["admin", "config", "local"]) names.add(name);

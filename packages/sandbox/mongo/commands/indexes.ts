@@ -1,7 +1,7 @@
 // createIndexes, dropIndexes, listIndexes.
 import { type Document, Int32 } from "bson";
-import { type Call, collectionOf, type Handlers } from "../call.ts";
 import { definitionOf, fullName, type Namespace } from "../catalog.ts";
+import { type Command, collectionOf, type Handlers } from "../command.ts";
 import { sourceOf } from "../cursors.ts";
 import { MongoFault } from "../errors.ts";
 import { createIndexes, dropIndexes, withCollation } from "../index-definitions.ts";
@@ -13,13 +13,13 @@ import { bucketsName } from "../timeseries-read.ts";
 import { isPlain, toNumber } from "../values.ts";
 import { firstBatch } from "./reading.ts";
 
-function create(call: Call): Document {
-  const { store, db, body } = call;
-  const existed = store.find(db, collectionOf(call)) !== undefined;
-  const namespace = indexed(call, store.ensure(db, collectionOf(call)));
+function create(command: Command): Document {
+  const { store, db, body } = command;
+  const existed = store.find(db, collectionOf(command)) !== undefined;
+  const namespace = indexed(command, store.ensure(db, collectionOf(command)));
   const before = definitionOf(namespace).indexes.length;
   const wanted = ((body.indexes ?? []) as Document[]).map((spec) => withCollation(spec, namespace));
-  const series = seriesOf(store, db, collectionOf(call));
+  const series = seriesOf(store, db, collectionOf(command));
   createIndexes(store, namespace, series === undefined ? wanted : wanted.map((spec) => toBucketIndex(spec, series)));
   const after = definitionOf(namespace).indexes.length;
   const note = after === before ? { note: "all indexes already exist" } : {};
@@ -33,10 +33,10 @@ function create(call: Call): Document {
 }
 
 /** Indexes of a time series are those of its buckets. */
-function indexed(call: Call, namespace: Namespace): Namespace {
+function indexed(command: Command, namespace: Namespace): Namespace {
   if (namespace.kind === "view")
     throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
-  return namespace.kind === "timeseries" ? (call.store.find(call.db, bucketsName(namespace.name)) ?? namespace) : namespace;
+  return namespace.kind === "timeseries" ? (command.store.find(command.db, bucketsName(namespace.name)) ?? namespace) : namespace;
 }
 
 /** Options of a time series; undefined of anything else. */
@@ -45,28 +45,28 @@ function seriesOf(store: Store, db: string, name: string): Document | undefined 
   return namespace?.kind === "timeseries" ? definitionOf(namespace).options.timeseries : undefined;
 }
 
-function drop(call: Call): Document {
-  const namespace = call.store.find(call.db, collectionOf(call));
-  if (namespace === undefined) throw new MongoFault(26, `ns not found ${fullName(call.db, collectionOf(call))}`);
-  const target = indexed(call, namespace);
+function drop(command: Command): Document {
+  const namespace = command.store.find(command.db, collectionOf(command));
+  if (namespace === undefined) throw new MongoFault(26, `ns not found ${fullName(command.db, collectionOf(command))}`);
+  const target = indexed(command, namespace);
   const nIndexesWas = new Int32(definitionOf(target).indexes.length);
-  const series = seriesOf(call.store, call.db, collectionOf(call));
-  const { index } = call.body;
-  dropIndexes(call.store, target, series !== undefined && isPlain(index) ? toBucketIndex({ key: index }, series).key : index);
+  const series = seriesOf(command.store, command.db, collectionOf(command));
+  const { index } = command.body;
+  dropIndexes(command.store, target, series !== undefined && isPlain(index) ? toBucketIndex({ key: index }, series).key : index);
   return { nIndexesWas };
 }
 
-function list(call: Call): Reply {
-  const { store, db, body } = call;
-  const name = collectionOf(call);
+function list(command: Command): Reply {
+  const { store, db, body } = command;
+  const name = collectionOf(command);
   const namespace = store.find(db, name);
   if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
   const series = seriesOf(store, db, name);
-  const rows = definitionOf(indexed(call, namespace)).indexes.map((spec) =>
+  const rows = definitionOf(indexed(command, namespace)).indexes.map((spec) =>
     rawOf(encode(series === undefined ? spec : fromBucketIndex(spec, series))),
   );
   const most = toNumber(body.cursor?.batchSize ?? Number.MAX_SAFE_INTEGER);
-  return firstBatch(call, fullName(db, name), sourceOf(rows.values()), most, undefined);
+  return firstBatch(command, fullName(db, name), sourceOf(rows.values()), most, undefined);
 }
 
 export const INDEXES: Handlers = { createIndexes: create, dropIndexes: drop, deleteIndexes: drop, listIndexes: list };

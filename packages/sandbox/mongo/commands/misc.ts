@@ -1,6 +1,7 @@
 // What tools and shells ask beside their work.
 import { type Document, Int32, Long } from "bson";
-import { type Call, collectionOf, type Handlers } from "../call.ts";
+import { fullName } from "../catalog.ts";
+import { type Command, collectionOf, type Handlers } from "../command.ts";
 import { MongoFault } from "../errors.ts";
 import { int } from "../pipeline.ts";
 import { sessionKey } from "../sessions.ts";
@@ -8,10 +9,10 @@ import { collectionStats, databaseStats } from "../stats.ts";
 
 const nothing = (): Document => ({});
 
-function buildInfo({ world }: Call): Document {
-  const versionArray = world.version.split(".").map(Number);
+function buildInfo({ context }: Command): Document {
+  const versionArray = context.version.split(".").map(Number);
   return {
-    version: world.version,
+    version: context.version,
     gitVersion: "0000000000000000000000000000000000000000",
     modules: [],
     allocator: "system",
@@ -31,8 +32,8 @@ const PARAMETERS: Document = {
   minSnapshotHistoryWindowInSeconds: 300,
 };
 
-function getParameter({ body, world }: Call): Document {
-  const all: Document = { ...PARAMETERS, minSnapshotHistoryWindowInSeconds: new Int32(Math.floor(world.historyMs / 1000)) };
+function getParameter({ body, context }: Command): Document {
+  const all: Document = { ...PARAMETERS, minSnapshotHistoryWindowInSeconds: new Int32(Math.floor(context.historyMs / 1000)) };
   const asked = body.getParameter;
   if (asked === "*" || asked?.allParameters === true) return all;
   const names = Object.keys(body).filter((name) => Object.hasOwn(all, name));
@@ -40,29 +41,29 @@ function getParameter({ body, world }: Call): Document {
   return Object.fromEntries(names.map((name) => [name, all[name]]));
 }
 
-function serverStatus({ world, store }: Call): Document {
-  const uptime = Math.max(0, Math.floor((store.clock().getTime() - world.startedAt.getTime()) / 1000));
+function serverStatus({ context, store }: Command): Document {
+  const uptime = Math.max(0, Math.floor((store.clock().getTime() - context.startedAt.getTime()) / 1000));
   return {
-    host: `${world.host}:${world.port}`,
-    version: world.version,
+    host: `${context.host}:${context.port}`,
+    version: context.version,
     process: "mongod",
     pid: Long.fromNumber(process.pid),
     uptime,
     localTime: store.clock(),
-    connections: { current: world.connections(), available: 1000 },
+    connections: { current: context.connections(), available: 1000 },
     storageEngine: { name: "wiredTiger", supportsCommittedReads: true, persistent: true },
-    metrics: { cursor: { open: { total: Long.fromNumber(world.cursors.count) } } },
-    ...(world.setName === undefined ? {} : { repl: { setName: world.setName, isWritablePrimary: true, secondary: false } }),
+    metrics: { cursor: { open: { total: Long.fromNumber(context.cursors.count) } } },
+    ...(context.setName === undefined ? {} : { repl: { setName: context.setName, isWritablePrimary: true, secondary: false } }),
   };
 }
 
-function endSessions({ body, world }: Call): Document {
+function endSessions({ body, context }: Command): Document {
   for (const lsid of body.endSessions ?? body.killSessions ?? []) {
     const key = sessionKey(lsid);
     if (key === undefined) continue;
-    world.cursors.closeSession(key);
-    world.sessions.end(key);
-    world.transactions.abort(key);
+    context.cursors.closeSession(key);
+    context.sessions.end(key);
+    context.transactions.abort(key);
   }
   return {};
 }
@@ -78,15 +79,15 @@ function listCommands(): Document {
 
 const DATA_FIELDS = ["collections", "views", "objects", "indexes"];
 
-function dbStats({ store, db }: Call): Document {
+function dbStats({ store, db }: Command): Document {
   const stats = databaseStats(store, db);
   return Object.fromEntries(
     Object.entries(stats).map(([name, value]) => [name, DATA_FIELDS.includes(name) ? Long.fromNumber(value) : value]),
   );
 }
 
-function collStats(call: Call): Document {
-  const stats = collectionStats(call.store, call.db, collectionOf(call));
+function collStats(command: Command): Document {
+  const stats = collectionStats(command.store, command.db, collectionOf(command));
   return Object.fromEntries(Object.entries(stats).map(([name, value]) => [name, typeof value === "number" ? int(value) : value]));
 }
 
@@ -108,8 +109,8 @@ export const MISC: Handlers = {
   whatsmyuri: () => ({ you: "127.0.0.1:0" }),
   getLog: ({ body }) => (body.getLog === "*" ? { names: ["global", "startupWarnings"] } : { totalLinesWritten: 0, log: [] }),
   getCmdLineOpts: () => ({ argv: ["mongod"], parsed: {} }),
-  hostInfo: ({ world }) => ({
-    system: { hostname: world.host, cpuAddrSize: 64, numCores: 1 },
+  hostInfo: ({ context }) => ({
+    system: { hostname: context.host, cpuAddrSize: 64, numCores: 1 },
     os: { type: "Linux", name: "Linux" },
     extra: {},
   }),
@@ -127,3 +128,32 @@ export const MISC: Handlers = {
   collStats,
   collstats: collStats,
 };
+
+function validate(command: Command): Document {
+  const { store, db } = command;
+  const name = collectionOf(command);
+  const namespace = store.find(db, name);
+  if (namespace === undefined) throw new MongoFault(26, `Collection '${fullName(db, name)}' does not exist to validate.`);
+  if (namespace.kind === "view") throw new MongoFault(166, "Cannot validate a view");
+  const { count, nindexes, indexSizes } = collectionStats(store, db, name);
+  const indexes = Object.keys(indexSizes);
+  return {
+    ns: fullName(db, name),
+    nInvalidDocuments: new Int32(0),
+    nNonCompliantDocuments: new Int32(0),
+    nrecords: int(count),
+    nIndexes: int(nindexes),
+    keysPerIndex: Object.fromEntries(indexes.map((index) => [index, int(count)])),
+    indexDetails: Object.fromEntries(indexes.map((index) => [index, { valid: true }])),
+    valid: true,
+    repaired: false,
+    readOnly: false,
+    warnings: [],
+    errors: [],
+    extraIndexEntries: [],
+    missingIndexEntries: [],
+    corruptRecords: [],
+  };
+}
+
+export const VALIDATING: Handlers = { validate };

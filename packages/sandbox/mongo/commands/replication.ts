@@ -1,22 +1,22 @@
 // What a replica set of one member says about itself.
 import { type Document, Int32, Long } from "bson";
 import { applyEntry } from "../apply-ops.ts";
-import type { Call, Handlers, World } from "../call.ts";
+import type { Command, Handlers, ServerContext } from "../command.ts";
 import { MongoFault } from "../errors.ts";
 import { timestampOf } from "../position.ts";
 import { findField, rawArray, rawOf } from "../raw.ts";
 
-function assertSet({ world }: Call): string {
-  if (world.setName === undefined) throw new MongoFault(76, "not running with --replSet");
-  return world.setName;
+function assertSet({ context }: Command): string {
+  if (context.setName === undefined) throw new MongoFault(76, "not running with --replSet");
+  return context.setName;
 }
 
-function config(call: Call): Document {
-  return { config: configOf(call.world, assertSet(call)) };
+function config(command: Command): Document {
+  return { config: configOf(command.context, assertSet(command)) };
 }
 
 /** As `replSetGetConfig` and `local.system.replset` show it. */
-export function configOf({ host, port, setId }: World, name: string): Document {
+export function configOf({ host, port, setId }: ServerContext, name: string): Document {
   const member = {
     _id: new Int32(0),
     host: `${host}:${port}`,
@@ -49,9 +49,9 @@ export function configOf({ host, port, setId }: World, name: string): Document {
   };
 }
 
-function status(call: Call): Document {
-  const set = assertSet(call);
-  const { store, host, port, startedAt } = call.world;
+function status(command: Command): Document {
+  const set = assertSet(command);
+  const { store, host, port, startedAt } = command.context;
   const opTime = { ts: timestampOf(store.last), t: Long.fromNumber(1) };
   const wall = new Date(store.oplog.last?.wallMs ?? startedAt.getTime());
   return {
@@ -96,17 +96,17 @@ function status(call: Call): Document {
   };
 }
 
-function appendOplogNote(call: Call): Document {
-  assertSet(call);
-  if (call.db !== "admin") throw new MongoFault(13, "appendOplogNote may only be run against the admin database.");
-  call.store.logNoop((call.body.data ?? {}) as Document);
+function appendOplogNote(command: Command): Document {
+  assertSet(command);
+  if (command.db !== "admin") throw new MongoFault(13, "appendOplogNote may only be run against the admin database.");
+  command.store.logNoop((command.body.data ?? {}) as Document);
   return {};
 }
 
-function applyOps(call: Call): Document {
-  const array = findField(rawOf(call.raw), "applyOps");
-  const entries = array?.type === 4 ? rawArray(call.raw, array) : [];
-  for (const entry of entries) applyEntry(call.store, entry);
+function applyOps(command: Command): Document {
+  const array = findField(rawOf(command.raw), "applyOps");
+  const entries = array?.type === 4 ? rawArray(command.raw, array) : [];
+  for (const entry of entries) applyEntry(command.store, entry);
   return { applied: new Int32(entries.length), results: entries.map(() => true) };
 }
 

@@ -1,7 +1,7 @@
 // insert, update, delete, findAndModify.
 import { type Document, Int32 } from "bson";
-import { type Call, collectionOf, type Handlers, isTrue } from "../call.ts";
 import type { Namespace } from "../catalog.ts";
+import { type Command, collectionOf, type Handlers, isTrue } from "../command.ts";
 import { MongoFault } from "../errors.ts";
 import { findSource } from "../find.ts";
 import { compileProjection } from "../project.ts";
@@ -12,7 +12,7 @@ import { deleteMatching, type UpdateOutcome, updateMatching } from "../update.ts
 import { insertDocument, type WriteOptions } from "../writes.ts";
 
 /** Runs statement after statement; a failure is reported by its number, and ends an ordered command. */
-function each(call: Call, statements: readonly Raw[], act: (statement: Raw, index: number) => void): Document[] {
+function each(command: Command, statements: readonly Raw[], act: (statement: Raw, index: number) => void): Document[] {
   const errors: Document[] = [];
   for (const [index, statement] of statements.entries()) {
     try {
@@ -20,7 +20,7 @@ function each(call: Call, statements: readonly Raw[], act: (statement: Raw, inde
     } catch (error) {
       if (!(error instanceof MongoFault)) throw error;
       errors.push({ index: new Int32(index), code: new Int32(error.code), errmsg: error.message, ...error.fields });
-      if (call.body.ordered !== false) break;
+      if (command.body.ordered !== false) break;
     }
   }
   return errors;
@@ -28,42 +28,46 @@ function each(call: Call, statements: readonly Raw[], act: (statement: Raw, inde
 
 const withErrors = (errors: readonly Document[]): Document => (errors.length === 0 ? {} : { writeErrors: errors });
 
-const retryable = new WeakMap<Call, Document>();
+const retryable = new WeakMap<Command, Document>();
 
-function sessionOf(call: Call): Document | undefined {
-  const { lsid, txnNumber } = call.body;
-  if (txnNumber === undefined || call.transaction !== undefined) return undefined;
-  const session = retryable.get(call) ?? { lsid, txnNumber };
-  retryable.set(call, session);
+function sessionOf(command: Command): Document | undefined {
+  const { lsid, txnNumber } = command.body;
+  if (txnNumber === undefined || command.transaction !== undefined) return undefined;
+  const session = retryable.get(command) ?? { lsid, txnNumber };
+  retryable.set(command, session);
   return session;
 }
 
-function writeOptions(call: Call, statement: number): WriteOptions {
-  const session = sessionOf(call);
-  return { session, stmtId: session === undefined ? undefined : statement, bypassValidation: isTrue(call.body.bypassDocumentValidation) };
+function writeOptions(command: Command, statement: number): WriteOptions {
+  const session = sessionOf(command);
+  return {
+    session,
+    stmtId: session === undefined ? undefined : statement,
+    bypassValidation: isTrue(command.body.bypassDocumentValidation),
+  };
 }
 
-function insert(call: Call): Document {
-  const { store, db } = call;
-  const name = collectionOf(call);
-  const documents = call.sequences.get("documents") ?? [];
+function insert(command: Command): Document {
+  const { store, db } = command;
+  const name = collectionOf(command);
+  const documents = command.sequences.get("documents") ?? [];
   if (documents.length === 0) throw new MongoFault(73, "Write batch sizes must be between 1 and 100000. Got 0 operations.");
   const namespace = store.ensure(db, name);
   let n = 0;
-  const errors = each(call, documents, (raw, index) => {
-    if (isSeries(namespace)) insertMeasurement(store, namespace, raw, writeOptions(call, index));
-    else insertDocument(store, namespace, raw, writeOptions(call, index));
+  const errors = each(command, documents, (raw, index) => {
+    if (isSeries(namespace)) insertMeasurement(store, namespace, raw, writeOptions(command, index));
+    else insertDocument(store, namespace, raw, writeOptions(command, index));
     n++;
   });
   return { n: new Int32(n), ...withErrors(errors) };
 }
 
-function update(call: Call): Document {
-  const { store, db } = call;
-  const name = collectionOf(call);
+function update(command: Command): Document {
+  const { store, db } = command;
+  const name = collectionOf(command);
   let [n, nModified] = [0, 0];
   const upserted: Document[] = [];
-  const errors = each(call, call.sequences.get("updates") ?? [], (raw, index) => {
+  const errors = each(command, command.sequences.get("updates") ?? [], (raw, index) => {
     const statement = typedOf(raw);
     const replacement = replacementOf(raw, "u");
     const outcome = updateMatching(store, {
@@ -71,8 +75,8 @@ function update(call: Call): Document {
       name,
       statement,
       replacement,
-      options: writeOptions(call, index),
-      variables: call.body.let,
+      options: writeOptions(command, index),
+      variables: command.body.let,
     });
     n += outcome.matched + (outcome.upsertedId === undefined ? 0 : 1);
     nModified += outcome.modified;
@@ -87,27 +91,27 @@ function replacementOf(raw: Raw, field: string): Raw | undefined {
   return element?.type === 3 ? { chunk: raw.chunk, offset: element.start, length: element.end - element.start } : undefined;
 }
 
-function remove(call: Call): Document {
-  const { store, db } = call;
-  const name = collectionOf(call);
+function remove(command: Command): Document {
+  const { store, db } = command;
+  const name = collectionOf(command);
   let n = 0;
-  const errors = each(call, call.sequences.get("deletes") ?? [], (raw, index) => {
+  const errors = each(command, command.sequences.get("deletes") ?? [], (raw, index) => {
     const { q, limit, collation } = typedOf(raw);
-    n += deleteMatching(store, { db, name, filter: q, single: isTrue(limit), collation, options: writeOptions(call, index) });
+    n += deleteMatching(store, { db, name, filter: q, single: isTrue(limit), collation, options: writeOptions(command, index) });
   });
   return { n: new Int32(n), ...withErrors(errors) };
 }
 
-function findAndModify(call: Call): Document {
-  const { store, db, body, raw } = call;
-  const name = collectionOf(call);
-  const found = findSource(store, db, name, { filter: body.query, sort: body.sort, limit: 1 }, presentOf(call)).next();
+function findAndModify(command: Command): Document {
+  const { store, db, body, raw } = command;
+  const name = collectionOf(command);
+  const found = findSource(store, db, name, { filter: body.query, sort: body.sort, limit: 1 }, presentOf(command)).next();
   const project = body.fields === undefined ? (document: Document) => document : compileProjection(body.fields);
   const shown = (document: Raw | undefined): Document | null => (document === undefined ? null : project(typedOf(document)));
   const old = found === undefined ? undefined : rawOf(Buffer.from(encodeRaw(found)));
   if (isTrue(body.remove)) {
     const filter = old === undefined ? body.query : { _id: typedOf(old)._id };
-    const n = old === undefined ? 0 : deleteMatching(store, { db, name, filter, single: true, options: writeOptions(call, 0) });
+    const n = old === undefined ? 0 : deleteMatching(store, { db, name, filter, single: true, options: writeOptions(command, 0) });
     return { lastErrorObject: { n: new Int32(n) }, value: shown(old) };
   }
   const statement = {
@@ -117,7 +121,7 @@ function findAndModify(call: Call): Document {
     arrayFilters: body.arrayFilters,
   };
   const replacement = replacementOf(rawOf(raw), "update");
-  const outcome = updateMatching(store, { db, name, statement, replacement, options: writeOptions(call, 0) });
+  const outcome = updateMatching(store, { db, name, statement, replacement, options: writeOptions(command, 0) });
   return { lastErrorObject: lastError(outcome), value: isTrue(body.new) ? shown(after(store.find(db, name), outcome)) : shown(old) };
 }
 

@@ -19,7 +19,7 @@ export interface RunningServer {
 }
 
 /** A listener of one compute: takes a connection, wakes the server behind it, and passes bytes both ways, TLS included. */
-export interface Door {
+export interface ComputeProxy {
   /** Address of its own, as 127.84.3.17, so that the default port can be used; 127.0.0.1 where the system has no other. */
   readonly host: string;
   readonly port: number;
@@ -62,7 +62,7 @@ export interface Fleet {
   setPassword(line: string, role: string, password: string): Promise<void>;
   /** Removes a line's data as soon as no fork needs it. */
   remove(line: string): Promise<void>;
-  openDoor(wake: () => Promise<RunningServer>): Promise<Door>;
+  openProxy(wake: () => Promise<RunningServer>): Promise<ComputeProxy>;
   /** Ends every server and door and removes the directory. */
   end(): Promise<void>;
 }

@@ -14,7 +14,7 @@ import { runProgram } from "../../../../src/process/run.ts";
 import { column, fleetDirectory, SHOP, TABLE, testFleet } from "../../../../test/support/fleet.ts";
 import { postgresBin, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
 import { openFleet } from "./fleet.ts";
-import type { Door } from "./fleet-types.ts";
+import type { ComputeProxy } from "./fleet-types.ts";
 import { placeOf, removeStaleFleets } from "./place.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
@@ -26,14 +26,14 @@ const serverOf = (directory: string, line: string): number =>
 
 /** The real psql through a door, as an application would: password and TLS. */
 async function psqlThrough(
-  door: Door,
+  proxy: ComputeProxy,
   sql: string,
   options: Readonly<Record<string, string>> = {},
 ): Promise<{ output: string; fault: string }> {
   const { status, stdout, end } = await runProgram(join(postgresBin(), "psql"), ["-X", "-A", "-t", "-c", sql], {
     env: {
       ...baseEnvironment(),
-      ...{ PGHOST: door.host, PGPORT: String(door.port), PGUSER: "owner", PGPASSWORD: "open sesame", PGDATABASE: "shop" },
+      ...{ PGHOST: proxy.host, PGPORT: String(proxy.port), PGUSER: "owner", PGPASSWORD: "open sesame", PGDATABASE: "shop" },
       ...{ PGSSLMODE: "require", PGCHANNELBINDING: "require", PGCONNECT_TIMEOUT: "60", ...options },
     },
     timeoutMs: 60_000,
@@ -45,17 +45,17 @@ test("psql comes in through a door with a password, TLS and channel binding, and
   const { fleet } = await testFleet(t);
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.setPassword(line, "owner", "open sesame");
-  const door = await fleet.openDoor(() => fleet.start(line));
-  assert.match(door.host, /^127\./);
+  const proxy = await fleet.openProxy(() => fleet.start(line));
+  assert.match(proxy.host, /^127\./);
   assert.equal(fleet.isRunning(line), false);
   const encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-  assert.deepEqual(await psqlThrough(door, encrypted), { output: "t", fault: "" });
+  assert.deepEqual(await psqlThrough(proxy, encrypted), { output: "t", fault: "" });
   assert.equal(fleet.isRunning(line), true);
-  assert.match((await psqlThrough(door, "select 1", { PGPASSWORD: "wrong" })).fault, /password authentication failed/);
-  assert.match((await psqlThrough(door, "select 1", { PGUSER: "cloud_admin" })).fault, /password authentication failed/);
-  assert.match((await psqlThrough(door, "select 1", { PGSSLMODE: "disable", PGCHANNELBINDING: "disable" })).fault, /no encryption/);
+  assert.match((await psqlThrough(proxy, "select 1", { PGPASSWORD: "wrong" })).fault, /password authentication failed/);
+  assert.match((await psqlThrough(proxy, "select 1", { PGUSER: "cloud_admin" })).fault, /password authentication failed/);
+  assert.match((await psqlThrough(proxy, "select 1", { PGSSLMODE: "disable", PGCHANNELBINDING: "disable" })).fault, /no encryption/);
   await fleet.setPassword(line, "owner", "changed");
-  assert.equal((await psqlThrough(door, "select 1", { PGPASSWORD: "changed" })).output, "1");
+  assert.equal((await psqlThrough(proxy, "select 1", { PGPASSWORD: "changed" })).output, "1");
 });
 
 test("many clients at a sleeping compute's door wake it once, and are all served", needsServer, async (t) => {
@@ -63,33 +63,33 @@ test("many clients at a sleeping compute's door wake it once, and are all served
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.setPassword(line, "owner", "open sesame");
   let wakes = 0;
-  const door = await fleet.openDoor(async () => {
+  const proxy = await fleet.openProxy(async () => {
     wakes++;
     return await fleet.start(line);
   });
   const clients = Array.from({ length: 12 }, () => {
-    const at = { host: door.host, port: door.port, user: "owner", password: "open sesame", database: "shop" };
+    const at = { host: proxy.host, port: proxy.port, user: "owner", password: "open sesame", database: "shop" };
     return new pg.Client({ ...at, ssl: { rejectUnauthorized: false } });
   });
   await Promise.all(clients.map((client) => client.connect()));
   assert.equal(wakes, 1);
-  assert.equal(door.connections, 12);
+  assert.equal(proxy.connections, 12);
   const cut = clients.map((client) => new Promise((resolve) => client.on("error", resolve)));
   await fleet.stop(line);
   await Promise.all(cut);
-  await until(() => door.connections === 0);
-  assert.equal((await psqlThrough(door, "select 2")).output, "2");
+  await until(() => proxy.connections === 0);
+  assert.equal((await psqlThrough(proxy, "select 2")).output, "2");
   assert.equal(wakes, 2);
-  await door.close();
-  assert.match((await psqlThrough(door, "select 2")).fault, /refused/);
+  await proxy.close();
+  assert.match((await psqlThrough(proxy, "select 2")).fault, /refused/);
 });
 
 test("every door has an address of its own", needsServer, async (t) => {
   if (process.platform !== "linux") return t.skip("only Linux has a whole network of loopback addresses");
   const { fleet } = await testFleet(t);
-  const doors = await Promise.all(Array.from({ length: 20 }, () => fleet.openDoor(() => Promise.reject(new Error("never")))));
-  assert.equal(new Set(doors.map(({ host, port }) => `${host}:${port}`)).size, 20);
-  assert.ok(doors.filter(({ port }) => port === 5432).length > 10 || doors.every(({ host }) => host === "127.0.0.1"));
+  const proxies = await Promise.all(Array.from({ length: 20 }, () => fleet.openProxy(() => Promise.reject(new Error("never")))));
+  assert.equal(new Set(proxies.map(({ host, port }) => `${host}:${port}`)).size, 20);
+  assert.ok(proxies.filter(({ port }) => port === 5432).length > 10 || proxies.every(({ host }) => host === "127.0.0.1"));
 });
 
 test("a server that somebody kills is noticed, and starts again with all that was committed", needsServer, async (t) => {
@@ -156,7 +156,7 @@ test("an ended fleet leaves no server, no door and no directory, whatever was un
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.start(line);
   const server = serverOf(directory, line);
-  const door = await fleet.openDoor(() => fleet.start(line));
+  const proxy = await fleet.openProxy(() => fleet.start(line));
   const fork = await fleet.fork(line, { kind: "head" });
   const underWay = assert.rejects(fleet.start(fork.line), (error) => isLifeboatError(error, "CANCELLED"));
   await sleep(60);
@@ -164,12 +164,12 @@ test("an ended fleet leaves no server, no door and no directory, whatever was un
   await underWay;
   assert.equal(await startTimeOf(server), undefined);
   assert.ok(!existsSync(directory) && !existsSync(placeOf(directory).sockets));
-  assert.match((await psqlThrough(door, "select 1")).fault, /refused/);
+  assert.match((await psqlThrough(proxy, "select 1")).fault, /refused/);
   await assert.rejects(fleet.createLine(), (error) => isLifeboatError(error, "CANCELLED"));
 });
 
 /** A process of its own that runs a fleet, and then does nothing. */
-async function startElsewhere(directory: string): Promise<{ owner: number; keeper: number; server: number }> {
+async function startElsewhere(directory: string): Promise<{ owner: number; reaper: number; server: number }> {
   const script = `
     import { openFleet } from ${JSON.stringify(new URL("./fleet.ts", import.meta.url).href)};
     const fleet = await openFleet({ directory: ${JSON.stringify(directory)}, bin: ${JSON.stringify(postgresBin())} });
@@ -179,20 +179,20 @@ async function startElsewhere(directory: string): Promise<{ owner: number; keepe
   const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise<string>((resolve) => createInterface({ input: child.stdout }).once("line", resolve));
   child.unref();
-  const note = JSON.parse(readFileSync(placeOf(directory).note, "utf8")) as { owner: { pid: number }; keeper: { pid: number } };
+  const note = JSON.parse(readFileSync(placeOf(directory).note, "utf8")) as { owner: { pid: number }; reaper: { pid: number } };
   assert.equal(note.owner.pid, child.pid);
-  return { owner: note.owner.pid, keeper: note.keeper.pid, server: serverOf(directory, "line-1") };
+  return { owner: note.owner.pid, reaper: note.reaper.pid, server: serverOf(directory, "line-1") };
 }
 
 const isGone = async (pid: number): Promise<boolean> => (await startTimeOf(pid)) === undefined;
 
 test("a sandbox that is killed leaves no server and no directory", needsServer, async () => {
   const directory = fleetDirectory();
-  const { owner, keeper, server } = await startElsewhere(directory);
-  process.kill(keeper, "SIGINT"); // a terminal's signals are not for it
+  const { owner, reaper, server } = await startElsewhere(directory);
+  process.kill(reaper, "SIGINT"); // a terminal's signals are not for it
   process.kill(owner, "SIGKILL");
   await until(() => !existsSync(directory));
-  await until(async () => (await isGone(server)) && (await isGone(keeper)));
+  await until(async () => (await isGone(server)) && (await isGone(reaper)));
 });
 
 test(
@@ -204,11 +204,11 @@ test(
     // The servers' user must be able to pass through.
     chmodSync(parent, 0o711);
     const directory = join(parent, "fleet");
-    const { owner, keeper, server } = await startElsewhere(directory);
+    const { owner, reaper, server } = await startElsewhere(directory);
     assert.deepEqual(await removeStaleFleets(parent), []);
-    process.kill(keeper, "SIGKILL");
+    process.kill(reaper, "SIGKILL");
     process.kill(owner, "SIGKILL");
-    await until(async () => (await isGone(owner)) && (await isGone(keeper)));
+    await until(async () => (await isGone(owner)) && (await isGone(reaper)));
     assert.ok(existsSync(directory));
     assert.deepEqual(await removeStaleFleets(parent), [directory]);
     assert.ok(!existsSync(directory) && (await isGone(server)));

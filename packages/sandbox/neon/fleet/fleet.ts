@@ -9,14 +9,14 @@ import { serverUser } from "../../../../src/process/server-user.ts";
 import { applyPasswords, runSql, writeOut } from "./admin.ts";
 import { addBase, deservesBase, keepOnlyLog } from "./bases.ts";
 import { selfSignedCertificate } from "./certificate.ts";
-import { openDoor } from "./door.ts";
-import type { Door, Fleet, FleetOptions, ForkPoint, RunningServer } from "./fleet-types.ts";
+import { openProxy } from "./compute-proxy.ts";
+import type { ComputeProxy, Fleet, FleetOptions, ForkPoint, RunningServer } from "./fleet-types.ts";
 import { headOf, originAt } from "./fork.ts";
 import { type Host, makeTemplate, writeAccess } from "./host.ts";
-import { type Keeper, startKeeper } from "./keep.ts";
 import { historyOf, inTurn, type Line, type Origin } from "./line.ts";
 import { materialise } from "./materialise.ts";
 import { dataOf, makePlace, removePlace, removeStaleFleets, sizeOf } from "./place.ts";
+import { type Reaper, startReaper } from "./reaper.ts";
 import { type Server, startServer } from "./server.ts";
 
 const RECENT_MS = 2_000;
@@ -43,14 +43,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   };
   try {
     await writeAccess(host);
-    const keeper = await startKeeper(directory);
+    const reaper = await startReaper(directory);
     try {
       await makeTemplate(host);
     } catch (error) {
-      await keeper.end();
+      await reaper.end();
       throw error;
     }
-    const fleet = new RealFleet(host, over, keeper);
+    const fleet = new RealFleet(host, over, reaper);
     options.signal?.addEventListener("abort", () => void fleet.end().catch(() => {}), { once: true });
     return fleet;
   } catch (error) {
@@ -62,16 +62,16 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
 class RealFleet implements Fleet {
   readonly #host: Host;
   readonly #lines = new Map<string, Line>();
-  readonly #doors = new Set<Door>();
+  readonly #proxies = new Set<ComputeProxy>();
   readonly #over: AbortController;
-  readonly #keeper: Keeper;
+  readonly #reaper: Reaper;
   #count = 0;
   #ending: Promise<void> | undefined;
 
-  constructor(host: Host, over: AbortController, keeper: Keeper) {
+  constructor(host: Host, over: AbortController, reaper: Reaper) {
     this.#host = host;
     this.#over = over;
-    this.#keeper = keeper;
+    this.#reaper = reaper;
   }
 
   async createLine(options: { readonly sql?: string | readonly string[] | undefined } = {}): Promise<string> {
@@ -148,17 +148,17 @@ class RealFleet implements Fleet {
     });
   }
 
-  async openDoor(wake: () => Promise<RunningServer>): Promise<Door> {
-    const door = await openDoor(wake, this.#host.certificate);
-    this.#doors.add(door);
+  async openProxy(wake: () => Promise<RunningServer>): Promise<ComputeProxy> {
+    const proxy = await openProxy(wake, this.#host.certificate);
+    this.#proxies.add(proxy);
     return {
-      ...{ host: door.host, port: door.port },
+      ...{ host: proxy.host, port: proxy.port },
       get connections() {
-        return door.connections;
+        return proxy.connections;
       },
       close: async () => {
-        this.#doors.delete(door);
-        await door.close();
+        this.#proxies.delete(proxy);
+        await proxy.close();
       },
     };
   }
@@ -166,10 +166,10 @@ class RealFleet implements Fleet {
   end(): Promise<void> {
     this.#ending ??= (async () => {
       this.#over.abort(new LifeboatError("CANCELLED", "the sandbox has ended"));
-      await Promise.all([...this.#doors].map((door) => door.close()));
+      await Promise.all([...this.#proxies].map((proxy) => proxy.close()));
       // Nothing may be made any more in what is about to be removed.
       await Promise.all([...this.#lines.values()].map((line) => inTurn(line, async () => void (await line.server?.stop("at once")))));
-      await this.#keeper.end();
+      await this.#reaper.end();
     })();
     return this.#ending;
   }

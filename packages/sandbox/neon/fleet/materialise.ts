@@ -10,8 +10,8 @@ import { type Host, run } from "./host.ts";
 import type { Line, Origin, OwnData } from "./line.ts";
 import { LineLog } from "./log.ts";
 import { dataOf, makeOwn, writeOwn } from "./place.ts";
+import { makeReplayFolder } from "./replay-folder.ts";
 import { type Server, startServer } from "./server.ts";
-import { makeStage } from "./stage.ts";
 
 const SEGMENT = /^[0-9A-F]{24}$/;
 
@@ -49,7 +49,7 @@ async function startFork(host: Host, line: Line, origin: Origin): Promise<Server
   const data = dataOf(host.place, line.id);
   const { of, base } = baseFor(origin);
   await copyData(host, base.data, data);
-  await makeStage(host, stageOf(host, line), of, base, origin);
+  await makeReplayFolder(host, stageOf(host, line), of, base, origin);
   await writeOwn(join(data, "recovery.signal"), "", host.user);
   return await startServer(host, data, {
     // Relative to the data: no character of our directory's name means anything to a shell.

@@ -19,7 +19,7 @@ interface FleetNote {
   /** The process that uses the fleet. */
   readonly owner: ProcessMark;
   /** The process that ends the fleet when its owner dies; absent until it runs. */
-  readonly keeper?: ProcessMark | undefined;
+  readonly reaper?: ProcessMark | undefined;
 }
 
 export interface Place {
@@ -79,9 +79,9 @@ export async function writeOwn(path: string, content: string | Uint8Array, user:
   if (user !== undefined) await chown(path, user.uid, user.gid);
 }
 
-export async function noteKeeper(directory: string, keeperPid: number): Promise<void> {
+export async function noteReaper(directory: string, keeperPid: number): Promise<void> {
   const note = await readNote(directory);
-  if (note !== undefined) await writeNote({ ...note, keeper: await markProcess(keeperPid) });
+  if (note !== undefined) await writeNote({ ...note, reaper: await markProcess(keeperPid) });
 }
 
 /** Ends every server of the fleet and removes it. Safe to call twice. */
@@ -107,7 +107,7 @@ export async function removeStaleFleets(parent: string): Promise<string[]> {
     const note = await readNote(directory);
     if (note === undefined || note.host !== hostname() || (await isAlive(note.owner))) continue;
     // It may be at the same work already; whoever ends it must do all of it.
-    if (note.keeper) await endProcess(note.keeper, [["SIGKILL", 5_000]]);
+    if (note.reaper) await endProcess(note.reaper, [["SIGKILL", 5_000]]);
     await removePlace(directory);
     removed.push(directory);
   }

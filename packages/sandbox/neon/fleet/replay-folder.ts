@@ -10,7 +10,7 @@ import { dataOf, makeOwn } from "./place.ts";
 const SIZE = BigInt(SEGMENT_BYTES);
 
 /** `of`: the line that the base belongs to, among those of the origin's history. */
-export async function makeStage(host: Host, stage: string, of: Line, base: Base, origin: Origin): Promise<void> {
+export async function makeReplayFolder(host: Host, stage: string, of: Line, base: Base, origin: Origin): Promise<void> {
   await makeOwn(stage, host.user);
   const parts = historyOf(origin.line);
   for (const { line, until = origin.position } of parts.slice(parts.findIndex((part) => part.line === of))) {

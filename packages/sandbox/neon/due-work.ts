@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { removeBranch } from "./branches.ts";
 import { sleepEndpoint, suspendAfterSeconds } from "./computes.ts";
 import type { Emulator } from "./emulator.ts";
-import { nextDue, obey } from "./schedules.ts";
+import { nextDue, takeScheduled } from "./schedules.ts";
 import { removeSnapshot } from "./snapshots.ts";
 import { childrenOf, type Project } from "./state.ts";
 
@@ -21,7 +21,7 @@ interface Due {
 /** Does everything that is due in every project, each as soon as no mutation is at work there. */
 export async function runDue(emulator: Emulator): Promise<void> {
   const now = emulator.time.now();
-  for (const project of [...emulator.world.projects.values()]) {
+  for (const project of [...emulator.store.projects.values()]) {
     while (project.busy) await sleep(BUSY_MS);
     project.busy = true;
     try {
@@ -42,7 +42,7 @@ async function catchUp(emulator: Emulator, project: Project, now: Date): Promise
   for (const endpoint of project.endpoints.values()) {
     const after = suspendAfterSeconds(endpoint);
     if (endpoint.state !== "active" || after < 0) continue;
-    if (endpoint.door.connections > 0) endpoint.lastActive = now;
+    if (endpoint.proxy.connections > 0) endpoint.lastActive = now;
     else if (now.getTime() - endpoint.lastActive.getTime() >= after * 1000) await sleepEndpoint(emulator, project, endpoint);
   }
 }
@@ -60,7 +60,7 @@ function earliestDue(emulator: Emulator, project: Project): Due | undefined {
       consider(at, async () => {
         const together = branch.schedule.filter((each) => nextDue(each, branch.scheduledUpTo).getTime() === at.getTime());
         branch.scheduledUpTo = at;
-        for (const each of together) await obey(emulator, project, branch, each, at);
+        for (const each of together) await takeScheduled(emulator, project, branch, each, at);
       });
     }
   }
@@ -70,6 +70,6 @@ function earliestDue(emulator: Emulator, project: Project): Due | undefined {
 
 async function purge(emulator: Emulator, project: Project, now: Date): Promise<void> {
   if (project.deletedAt === undefined || now.getTime() - project.deletedAt.getTime() < RECOVERABLE_MS) return;
-  emulator.world.projects.delete(project.id);
+  emulator.store.projects.delete(project.id);
   for (const branch of [...project.branches.values()]) await removeBranch(emulator, project, branch);
 }

@@ -1,6 +1,6 @@
 // How often and when a command is done: a retried write once, a transaction's within it, and others' writes when none is being written.
 import type { Document } from "bson";
-import type { Call, Handler } from "./call.ts";
+import type { Command, Handler } from "./command.ts";
 import { MongoFault } from "./errors.ts";
 import type { Reply } from "./reply.ts";
 import { sessionKey } from "./sessions.ts";
@@ -21,36 +21,36 @@ const DEFINITIONS = new Set([
   "applyOps",
 ]);
 
-export async function perform(call: Call, handler: Handler): Promise<Answer> {
-  const { body, world, name } = call;
+export async function perform(command: Command, handler: Handler): Promise<Answer> {
+  const { body, context, name } = command;
   const session = sessionKey(body.lsid);
   if (body.txnNumber === undefined || session === undefined) {
-    if (WRITES.has(name) || DEFINITIONS.has(name) || writesByPipeline(body)) await world.transactions.free();
-    return handler(call);
+    if (WRITES.has(name) || DEFINITIONS.has(name) || writesByPipeline(body)) await context.transactions.free();
+    return handler(command);
   }
-  if (world.setName === undefined) throw new MongoFault(20, "Transaction numbers are only allowed on a replica set member or mongos");
-  return body.autocommit === false ? within(call, session, handler) : once(call, session, handler);
+  if (context.setName === undefined) throw new MongoFault(20, "Transaction numbers are only allowed on a replica set member or mongos");
+  return body.autocommit === false ? within(command, session, handler) : once(command, session, handler);
 }
 
 const writesByPipeline = ({ pipeline }: Document): boolean =>
   Array.isArray(pipeline) && pipeline.some((stage) => "$out" in stage || "$merge" in stage);
 
 /** A retryable write is done once, however often it is sent. */
-async function once(call: Call, session: string, handler: Handler): Promise<Answer> {
-  const { world, body } = call;
+async function once(command: Command, session: string, handler: Handler): Promise<Answer> {
+  const { context, body } = command;
   const number = BigInt(body.txnNumber.toString());
-  const known = world.sessions.answered(session, number);
+  const known = context.sessions.answered(session, number);
   if (known !== undefined) return known;
-  await world.transactions.free();
-  const reply = await handler(call);
-  world.sessions.remember(session, number, reply);
+  await context.transactions.free();
+  const reply = await handler(command);
+  context.sessions.remember(session, number, reply);
   return reply;
 }
 
 /** A failure ends the transaction, as at the real server. */
-async function within(call: Call, session: string, handler: Handler): Promise<Answer> {
-  const { body, name, world } = call;
-  const { transactions } = world;
+async function within(command: Command, session: string, handler: Handler): Promise<Answer> {
+  const { body, name, context } = command;
+  const { transactions } = context;
   if (name === "commitTransaction") {
     transactions.commit(session, body);
     return {};
@@ -61,9 +61,9 @@ async function within(call: Call, session: string, handler: Handler): Promise<An
     return {};
   }
   try {
-    if (READS.has(name) && !writesByPipeline(body)) return await handler({ ...call, transaction });
+    if (READS.has(name) && !writesByPipeline(body)) return await handler({ ...command, transaction });
     if (!WRITES.has(name)) throw new MongoFault(263, `Cannot run '${name}' in a multi-document transaction.`);
-    return await transactions.write(transaction, () => failing(handler({ ...call, transaction })));
+    return await transactions.write(transaction, () => failing(handler({ ...command, transaction })));
   } catch (error) {
     transactions.abort(session);
     throw error;

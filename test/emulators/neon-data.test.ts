@@ -184,7 +184,7 @@ test("R54 a hundred branches start no server until somebody connects to one of t
   const neon = callersOf(sandbox);
   await ask(sandbox.url, "create table t as select 7 as a");
   for (let count = 0; count < 100; count++) await branchAt(neon, { name: `b${count}` });
-  const project = sandbox.world.projects.get(sandbox.projectId);
+  const project = sandbox.store.projects.get(sandbox.projectId);
   const running = (): number => [...(project?.branches.values() ?? [])].filter((branch) => fleet.isRunning(branch.line)).length;
   assert.equal(running(), 1, "production alone");
   const { branches } = await neon.expect(200, "GET", "/branches?search=b57");

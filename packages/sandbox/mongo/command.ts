@@ -12,7 +12,7 @@ import { toNumber } from "./values.ts";
 import type { Message } from "./wire.ts";
 
 /** The server that a command runs in. */
-export interface World {
+export interface ServerContext {
   readonly store: Store;
   readonly cursors: Cursors;
   readonly sessions: Sessions;
@@ -34,8 +34,8 @@ export interface World {
   connections(): number;
 }
 
-export interface Call {
-  readonly world: World;
+export interface Command {
+  readonly context: ServerContext;
   readonly store: Store;
   readonly name: string;
   readonly db: string;
@@ -52,13 +52,13 @@ export interface Call {
   readonly transaction?: Transaction | undefined;
 }
 
-export type Handler = (call: Call) => Reply | Document | Promise<Reply | Document>;
+export type Handler = (command: Command) => Reply | Document | Promise<Reply | Document>;
 export type Handlers = Readonly<Record<string, Handler>>;
 
 /** Fields whose documents are handed on as bytes. */
 const RAW_FIELDS: readonly string[] = ["documents", "updates", "deletes"];
 
-export function callOf(world: World, message: Message, connection: ConnectionState, signal: AbortSignal): Call {
+export function commandOf(context: ServerContext, message: Message, connection: ConnectionState, signal: AbortSignal): Command {
   const kept: Element[] = [];
   const sequences = new Map(message.sequences);
   for (const element of elements(message.body, 0)) {
@@ -72,8 +72,8 @@ export function callOf(world: World, message: Message, connection: ConnectionSta
   if (typeof db !== "string") throw new MongoFault(40571, "OP_MSG requests require a $db argument");
   const name = Object.keys(body)[0] ?? "";
   return {
-    world,
-    store: world.store,
+    context,
+    store: context.store,
     name,
     db,
     body,
@@ -86,8 +86,8 @@ export function callOf(world: World, message: Message, connection: ConnectionSta
 }
 
 /** The collection that the command is about: the value of its first field. */
-export function collectionOf(call: Call): string {
-  const name = call.body[call.name];
+export function collectionOf(command: Command): string {
+  const name = command.body[command.name];
   if (typeof name !== "string") throw new MongoFault(73, `collection name has invalid type ${typeof name}`);
   return name;
 }

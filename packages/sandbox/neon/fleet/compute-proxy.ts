@@ -5,14 +5,14 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { isLifeboatError } from "../../../../src/core/errors.ts";
 import type { Certificate } from "./certificate.ts";
-import type { Door, RunningServer } from "./fleet-types.ts";
+import type { ComputeProxy, RunningServer } from "./fleet-types.ts";
 import { refuseClient } from "./refuse.ts";
 
 const PORT = 5432;
 const ATTEMPTS = 8;
 
 /** `wake` is asked at every connection, but never twice at once; what it throws is told to the client. */
-export async function openDoor(wake: () => Promise<RunningServer>, certificate: Certificate): Promise<Door> {
+export async function openProxy(wake: () => Promise<RunningServer>, certificate: Certificate): Promise<ComputeProxy> {
   const clients = new Set<Socket>();
   let waking: Promise<RunningServer> | undefined;
   const awake = (): Promise<RunningServer> => {

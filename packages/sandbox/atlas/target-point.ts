@@ -4,14 +4,14 @@ import { invalidAttribute } from "./errors.ts";
 /** 2008: before the first release. */
 const EARLIEST_SECONDS = 1_199_145_600;
 
-export type Wanted =
+export type TargetPoint =
   /** Everything before that second. */
   | { readonly kind: "seconds"; readonly seconds: number; readonly end: Date }
   /** Everything up to that operation, itself included. */
   | { readonly kind: "oplog"; readonly t: number; readonly i: number; readonly end: Date };
 
 /** What a request asks for; 400 for nothing, for both ways at once, and for what is no such number. `name`: how the seconds are called there. */
-export function wantedInstant(asked: Readonly<Record<string, unknown>>, name: string): Wanted {
+export function targetPointOf(asked: Readonly<Record<string, unknown>>, name: string): TargetPoint {
   const given = (key: string): boolean => asked[key] !== undefined && asked[key] !== null;
   if (given(name) === (given("oplogTs") || given("oplogInc"))) throw invalidAttribute(name);
   if (given(name)) {

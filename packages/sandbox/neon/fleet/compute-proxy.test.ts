@@ -6,7 +6,7 @@ import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { LifeboatError } from "../../../../src/core/errors.ts";
 import { selfSignedCertificate } from "./certificate.ts";
-import { openDoor } from "./door.ts";
+import { openProxy } from "./compute-proxy.ts";
 
 const certificate = selfSignedCertificate("localhost", new Date());
 
@@ -32,18 +32,18 @@ for (const [name, ssl] of [
   ["without TLS", false],
 ] as const) {
   test(`a client ${name} is told why a compute cannot be woken`, async (t) => {
-    const door = await openDoor(() => Promise.reject(new LifeboatError("SCRATCH_FAILED", "the disk is full")), certificate);
-    t.after(() => door.close());
-    const client = new pg.Client({ host: door.host, port: door.port, user: "a", password: "b", database: "c", ssl });
+    const proxy = await openProxy(() => Promise.reject(new LifeboatError("SCRATCH_FAILED", "the disk is full")), certificate);
+    t.after(() => proxy.close());
+    const client = new pg.Client({ host: proxy.host, port: proxy.port, user: "a", password: "b", database: "c", ssl });
     client.on("error", () => {});
     await assert.rejects(client.connect(), { message: "the disk is full", code: "57P03" });
   });
 }
 
 test("a client that begins with TLS, without asking, is told as well", async (t) => {
-  const door = await openDoor(() => Promise.reject(new LifeboatError("SCRATCH_FAILED", "the disk is full")), certificate);
-  t.after(() => door.close());
-  const socket = connectTls({ host: door.host, port: door.port, rejectUnauthorized: false, ALPNProtocols: ["postgresql"] });
+  const proxy = await openProxy(() => Promise.reject(new LifeboatError("SCRATCH_FAILED", "the disk is full")), certificate);
+  t.after(() => proxy.close());
+  const socket = connectTls({ host: proxy.host, port: proxy.port, rejectUnauthorized: false, ALPNProtocols: ["postgresql"] });
   await once(socket, "secureConnect");
   assert.equal(socket.alpnProtocol, "postgresql");
   socket.write(Buffer.from("000000090003000000", "hex"));
@@ -55,10 +55,10 @@ test("a client that begins with TLS, without asking, is told as well", async (t)
 test("a client that speaks another protocol, or goes away, does no harm to the next one", async (t) => {
   const port = await echo(t);
   let fail = true;
-  const door = await openDoor(() => (fail ? Promise.reject(new Error("secret detail")) : Promise.resolve({ port })), certificate);
-  t.after(() => door.close());
+  const proxy = await openProxy(() => (fail ? Promise.reject(new Error("secret detail")) : Promise.resolve({ port })), certificate);
+  t.after(() => proxy.close());
   for (const greeting of ["GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01", ""]) {
-    const socket = connect(door.port, door.host);
+    const socket = connect(proxy.port, proxy.host);
     socket.on("error", () => {});
     await once(socket, "connect");
     socket.end(greeting, "latin1");
@@ -66,7 +66,7 @@ test("a client that speaks another protocol, or goes away, does no harm to the n
     await once(socket, "close");
   }
   fail = false;
-  const socket = connect(door.port, door.host);
+  const socket = connect(proxy.port, proxy.host);
   socket.end("hello");
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
@@ -75,19 +75,19 @@ test("a client that speaks another protocol, or goes away, does no harm to the n
 
 test("bytes pass both ways in full, and a door counts its connections", async (t) => {
   const port = await echo(t);
-  const door = await openDoor(() => Promise.resolve({ port }), certificate);
-  t.after(() => door.close());
+  const proxy = await openProxy(() => Promise.resolve({ port }), certificate);
+  t.after(() => proxy.close());
   const sent = Buffer.alloc(8 * 1024 * 1024, "0123456789abcdef!");
-  const socket = connect(door.port, door.host);
+  const socket = connect(proxy.port, proxy.host);
   await once(socket, "connect");
   socket.end(sent);
   const chunks: Buffer[] = [];
   for await (const chunk of socket) {
-    if (chunks.length === 0) assert.equal(door.connections, 1);
+    if (chunks.length === 0) assert.equal(proxy.connections, 1);
     chunks.push(chunk as Buffer);
   }
   assert.ok(Buffer.concat(chunks).equals(sent));
-  while (door.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (proxy.connections > 0) await new Promise((resolve) => setImmediate(resolve));
 });
 
 test("a server that is gone at the first try is woken once more", async (t) => {
@@ -97,9 +97,9 @@ test("a server that is gone at the first try is woken once more", async (t) => {
   const ports = [(gone.address() as { port: number }).port, port];
   gone.close();
   await once(gone, "close");
-  const door = await openDoor(() => Promise.resolve({ port: ports.shift() ?? 0 }), certificate);
-  t.after(() => door.close());
-  const socket = connect(door.port, door.host);
+  const proxy = await openProxy(() => Promise.resolve({ port: ports.shift() ?? 0 }), certificate);
+  t.after(() => proxy.close());
+  const socket = connect(proxy.port, proxy.host);
   socket.end("hello");
   const [answer] = await once(socket, "data");
   assert.equal(String(answer), "hello");

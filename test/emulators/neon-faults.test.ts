@@ -68,7 +68,7 @@ test("R54 the nth request is held for ever, before or after it is done, and the 
     const giveUp = new AbortController();
     const answer = send(kind, giveUp.signal);
     await held.firstHit;
-    if (expected === 1) while (sandbox.world.projects.get(sandbox.projectId)?.busy) await new Promise((resolve) => setTimeout(resolve, 1));
+    if (expected === 1) while (sandbox.store.projects.get(sandbox.projectId)?.busy) await new Promise((resolve) => setTimeout(resolve, 1));
     giveUp.abort(new Error("killed"));
     await assert.rejects(answer, /killed/);
     assert.equal((await expect(200, "GET", `/branches?search=${kind}`)).branches.length, expected);
