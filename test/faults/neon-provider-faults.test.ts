@@ -210,8 +210,9 @@ test("other commands do not pay for Neon's client: it is loaded by the first que
     const loaded = [];
     registerHooks({ resolve(specifier, context, next) { loaded.push(specifier); return next(specifier, context); } });
     const { createNeonProvider } = await import(${JSON.stringify(new URL("../../src/providers/neon/provider.ts", import.meta.url).href)});
+    const { Secret } = await import(${JSON.stringify(new URL("../../src/core/secret.ts", import.meta.url).href)});
     const clock = { now: () => new Date(), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) };
-    const options = { projectId: "p", apiKey: "k", apiHost: "http://127.0.0.1:${await closedPort()}", desired: { protect: false, rules: [] }, clock };
+    const options = { projectId: "p", apiKey: Secret.of("k"), apiHost: "http://127.0.0.1:${await closedPort()}", desired: { protect: false, rules: [] }, clock };
     const provider = createNeonProvider({ ...options, timeouts: { outageMs: 0 } });
     const before = loaded.some((name) => name.startsWith("@neon/"));
     await provider.history.window().catch(() => {});

@@ -21,10 +21,11 @@ function beginChild(sandbox: NeonSandbox, work: string) {
   const options = { projectId, apiKey, apiHost, branch, desired: { protect: false, rules: [] }, timeouts: { ...HASTE, requestMs: 60_000 } };
   const script = `
     import { writeSync } from "node:fs";
+    import { Secret } from ${module("../../src/core/secret.ts")};
     import { testMaker } from ${module("../support/maker.ts")};
     import { createNeonProvider } from ${module("../../src/providers/neon/provider.ts")};
     const clock = { now: () => new Date(${sandbox.now().getTime()}), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) };
-    const { history } = createNeonProvider({ ...${JSON.stringify(options)}, clock });
+    const { history } = createNeonProvider({ ...${JSON.stringify(options)}, apiKey: Secret.of(${JSON.stringify(sandbox.apiKey)}), clock });
     const maker = testMaker(...${JSON.stringify(JOB)});
     const declare = async (resource) => void writeSync(1, JSON.stringify(resource) + "\\n");
     await ${work};

@@ -11,7 +11,7 @@ const MAKER = testMaker(JOB);
 const snapshotsOf = (sandbox: AtlasSandbox) => [...(sandbox.store.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])];
 
 test("R18 a snapshot on demand carries our name, is waited for with words, and is listed, held and removed as a point", async (t) => {
-  const sandbox = await atlasSandbox(t);
+  const sandbox = await atlasSandbox(t, { speed: 600 });
   const { snapshots } = providerOf(sandbox);
   const notes: string[] = [];
   const made = await snapshots.create({

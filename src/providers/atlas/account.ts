@@ -4,9 +4,8 @@ import { didYouMean } from "../../core/suggest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { AtlasApi } from "./api/client.ts";
-import type { Timeouts } from "./api/timeouts.ts";
 import type { AtlasCluster } from "./api/types.ts";
-import type { AtlasOptions } from "./options.ts";
+import type { AtlasOptions, Timeouts } from "./options.ts";
 
 export interface Account {
   readonly options: AtlasOptions;

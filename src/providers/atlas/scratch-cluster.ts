@@ -2,8 +2,8 @@
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
+import { sleep } from "../http/timeouts.ts";
 import type { Account } from "./account.ts";
-import { sleep } from "./api/timeouts.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import { clusterResource, DISTINCT_LENGTH, inTheWayOf, jobOfScratch, TAG, tagOf, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";

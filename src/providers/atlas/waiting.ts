@@ -2,8 +2,8 @@
 import { formatDuration } from "../../core/duration.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
+import { sleep } from "../http/timeouts.ts";
 import type { Account } from "./account.ts";
-import { sleep } from "./api/timeouts.ts";
 
 export interface Wait<T> {
   /** Completes "still": `the cluster x is being created`. */

@@ -5,8 +5,8 @@ import { openClient } from "../../engines/postgres/connect/client.ts";
 import { directConnection } from "../../engines/postgres/connect/pooled.ts";
 import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
 import type { Connection, Work } from "../../ports/connection.ts";
+import { sleep } from "../http/timeouts.ts";
 import type { Account } from "./account.ts";
-import { sleep } from "./api/timeouts.ts";
 import type { NeonBranch, NeonCompute } from "./api/types.ts";
 
 export interface AccessOptions {

@@ -4,9 +4,8 @@ import { LifeboatError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { NeonApi } from "./api/api.ts";
-import type { Timeouts } from "./api/timeouts.ts";
 import type { NeonBranch } from "./api/types.ts";
-import type { NeonOptions } from "./options.ts";
+import type { NeonOptions, Timeouts } from "./options.ts";
 
 export interface Account {
   readonly options: NeonOptions;

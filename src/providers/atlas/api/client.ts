@@ -5,17 +5,18 @@
 // for before the wish is repeated. Calls return when Atlas has taken the wish; waiting for its end is the caller's.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
+import { validateHost } from "../../http/fetch.ts";
+import type { Timeouts } from "../options.ts";
 import type { AtlasAuth, Credential } from "./auth/auth.ts";
 import { openDigest } from "./auth/digest.ts";
 import { openOAuth } from "./auth/oauth.ts";
 import { type BackupCalls, backupCalls } from "./backups.ts";
-import type { Caller } from "./call.ts";
 import { type ClusterCalls, clusterCalls } from "./clusters.ts";
 import { type ExportCalls, exportCalls } from "./exports.ts";
-import { DEFAULT_HOST, validateHost } from "./host.ts";
 import { type RestoreCalls, restoreCalls } from "./restores.ts";
 import { openSession } from "./session.ts";
-import type { Timeouts } from "./timeouts.ts";
+
+const DEFAULT_HOST = "https://cloud.mongodb.com";
 
 export interface AtlasApi extends ClusterCalls, BackupCalls, RestoreCalls, ExportCalls {
   /** Takes secrets out of a text. */
@@ -38,13 +39,12 @@ export function openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets 
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
   }
-  const host = validateHost(apiHost ?? DEFAULT_HOST);
+  const host = validateHost(apiHost ?? DEFAULT_HOST, DEFAULT_HOST);
   const credential =
     auth === undefined ? NONE : "clientId" in auth ? openOAuth({ ...auth, host, clock, requestMs: timeouts.requestMs }) : openDigest(auth);
   const redact = (text: string): string =>
     [...credential.secrets(), ...secrets()].filter((one) => one !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
-  const caller: Caller = { credential, timeouts, clock, redact };
-  const session = openSession(host, groupId, caller);
+  const session = openSession(host, groupId, { credential, timeouts, clock, redact });
   return { ...clusterCalls(session), ...backupCalls(session), ...restoreCalls(session), ...exportCalls(session), redact };
 }
 

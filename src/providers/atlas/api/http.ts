@@ -1,8 +1,7 @@
 // One request to Atlas and its answer, signed; a 401 is tried once more where that can help. Nothing else is repeated here.
-import { LifeboatError } from "../../../core/errors.ts";
-import { boundedFetch } from "../../bounded-fetch.ts";
+import type { Failure, Reply } from "../../http/call.ts";
+import { boundedFetch } from "../../http/fetch.ts";
 import { AuthFailure, type Credential } from "./auth/auth.ts";
-import { causeOf } from "./auth/oauth.ts";
 
 export interface Request {
   readonly method: string;
@@ -11,42 +10,18 @@ export interface Request {
   readonly body?: unknown;
 }
 
-/** What came back; without a status, nothing came back that can be read. */
-export interface Reply {
-  readonly status?: number | undefined;
-  readonly body?: unknown;
-  readonly retryAfter?: string | null | undefined;
-  /** Why there is no answer, or none that can be read. */
-  readonly trouble?: string | undefined;
-  /** The credential was the trouble: the request itself was never sent. */
-  readonly unsent?: boolean | undefined;
-  readonly code?: string | undefined;
-}
-
-/** Throws only the signal's reason when that aborts, and SECRET_MISSING or CONFIG_INVALID of the credential. The deadline holds for the whole answer. */
-export async function exchange(
-  credential: Credential,
-  request: Request,
-  requestMs: number,
-  signal: AbortSignal | undefined,
-): Promise<Reply> {
-  signal?.throwIfAborted();
-  const deadline = AbortSignal.timeout(requestMs);
-  const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+/** Throws where there is no answer. */
+export async function exchange(credential: Credential, request: Request, signal: AbortSignal): Promise<Reply<unknown>> {
   try {
-    return await send(credential, request, both);
+    return await send(credential, request, signal);
   } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof LifeboatError) throw error;
-    if (error instanceof AuthFailure) {
-      return { status: error.status, code: error.code, trouble: error.message, retryAfter: error.retryAfter, unsent: true };
-    }
-    if (deadline.aborted) return { trouble: `no answer in ${Math.round(requestMs / 1000)} s` };
-    return { trouble: error instanceof Error ? causeOf(error) : String(error) };
+    if (!(error instanceof AuthFailure)) throw error;
+    const { status, code, message, retryAfter } = error;
+    return { status, retryAfter, trouble: { code, message, unsent: true } };
   }
 }
 
-async function send(credential: Credential, { method, url, mediaType, body }: Request, signal: AbortSignal): Promise<Reply> {
+async function send(credential: Credential, { method, url, mediaType, body }: Request, signal: AbortSignal): Promise<Reply<unknown>> {
   let refusals = 0;
   for (let asked = false; ; ) {
     const authorization = await credential.header({ method, uri: `${url.pathname}${url.search}` }, signal);
@@ -72,22 +47,37 @@ async function send(credential: Credential, { method, url, mediaType, body }: Re
   }
 }
 
-async function replyOf(response: Response): Promise<Reply> {
+async function replyOf(response: Response): Promise<Reply<unknown>> {
   const { status } = response;
   const retryAfter = response.headers.get("retry-after");
-  const code = response.headers.get("x-error-code") ?? undefined;
+  const headerCode = response.headers.get("x-error-code") ?? undefined;
+  const failed = (trouble: Omit<Failure, "status">): Reply<unknown> => ({ status, retryAfter, trouble: { code: headerCode, ...trouble } });
   let text: string;
   try {
     text = await response.text();
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    if (error.name === "TimeoutError" || error.name === "AbortError") throw error;
-    return { status, retryAfter, code, trouble: error.name === "TypeError" ? "the answer broke off" : error.message };
+    if (!(error instanceof Error) || error.name === "TimeoutError" || error.name === "AbortError") throw error;
+    return failed({ message: error.name === "TypeError" ? "the answer broke off" : error.message });
   }
-  if (text.trim() === "") return { status, retryAfter, code, body: {} };
+  let body: unknown = {};
   try {
-    return { status, retryAfter, code, body: JSON.parse(text) as unknown };
+    if (text.trim() !== "") body = JSON.parse(text);
   } catch {
-    return { status, retryAfter, code, trouble: "the answer cannot be read" };
+    return failed({ message: "the answer cannot be read" });
   }
+  if (status >= 200 && status < 300) return { status, retryAfter, body };
+  const facts: Readonly<Record<string, unknown>> = isRecord(body) ? body : {};
+  const first = (...values: unknown[]): string | undefined => values.find((one): one is string => typeof one === "string" && one !== "");
+  return failed({
+    code: first(facts.errorCode, headerCode),
+    message: first(facts.detail, facts.reason) ?? "no reason was given",
+    fields: fieldsOf(facts.badRequestDetail),
+  });
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null;
+
+const fieldsOf = (detail: unknown): string[] =>
+  isRecord(detail) && Array.isArray(detail.fields)
+    ? detail.fields.filter(isRecord).map(({ field, description }) => `${String(field)}: ${String(description)}`)
+    : [];

@@ -1,9 +1,12 @@
-// What all the calls share: the project, and the road that every request takes.
+// What all the calls share: the project, and how every request is made and read.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
-import { type Caller, call } from "./call.ts";
+import { type Caller, call } from "../../http/call.ts";
+import type { Credential } from "./auth/auth.ts";
 import { ENDPOINTS, type EndpointName, mediaTypeOf, pathOf } from "./endpoints.ts";
+import { exchange } from "./http.ts";
 import { type Json, listOf, objectOf, rowsOf } from "./read.ts";
+import { SERVICE, translateFailure } from "./translate.ts";
 
 export interface Ask<R> {
   readonly endpoint: EndpointName;
@@ -26,10 +29,10 @@ export interface Session {
 }
 
 const PAGE = 500;
-/** More pages than any project has: an answer that always says there is more must not be followed for ever. */
+/** More pages than any project has: an answer that always says there is more must not be followed forever. */
 const MOST_PAGES = 1000;
 
-export function openSession(host: string, groupId: string, caller: Caller): Session {
+export function openSession(host: string, groupId: string, caller: Caller & { readonly credential: Credential }): Session {
   const ask = <R>(wish: Ask<R>, work: Work | undefined): Promise<R> => {
     const endpoint = ENDPOINTS[wish.endpoint];
     const url = new URL(`${host}/api/atlas/v2/groups/${groupId}${pathOf(endpoint, wish.path ?? {})}`);
@@ -38,11 +41,10 @@ export function openSession(host: string, groupId: string, caller: Caller): Sess
     return call(
       caller,
       {
-        doing,
-        endpoint,
-        credential: caller.credential.name,
-        request: { method: endpoint.method, url, mediaType: mediaTypeOf(endpoint), body },
+        service: SERVICE,
+        send: (signal) => exchange(caller.credential, { method: endpoint.method, url, mediaType: mediaTypeOf(endpoint), body }, signal),
         read: (answer) => wish.read(objectOf(answer, "object")),
+        translate: (failure) => translateFailure(failure, { doing, endpoint, credential: caller.credential.name }, caller.redact),
         look,
       },
       work,

@@ -5,9 +5,9 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { Secret } from "../../../core/secret.ts";
 import type { Clock } from "../../../ports/clock.ts";
+import { TIMEOUTS, type Timeouts } from "../options.ts";
 import type { AtlasAuth } from "./auth/auth.ts";
 import { type AtlasApi, openAtlasApi } from "./client.ts";
-import { TIMEOUTS, type Timeouts } from "./timeouts.ts";
 
 export const GROUP = "0123456789abcdef01234567";
 export const ACCOUNT = { clientId: "mdb_sa_id_1", clientSecret: "mdb_sa_sk_%&/=secret" };

@@ -1,19 +1,7 @@
 // Turns what Atlas and the network say into errors of ours. Codes of Atlas are many and partly undocumented, so status counts first.
 import { type ErrorCode, type ErrorOptions, LifeboatError } from "../../../core/errors.ts";
+import { type Failure, isUnknownHost, neverArrived, type Service } from "../../http/call.ts";
 import type { Endpoint } from "./endpoints.ts";
-
-/** What came back instead of an answer. */
-export interface Failure {
-  /** Absent: nothing came back at all. */
-  readonly status?: number | undefined;
-  /** Atlas's own, as `CLUSTER_NOT_FOUND`. */
-  readonly code?: string | undefined;
-  readonly message: string;
-  /** The request itself was never sent. */
-  readonly unsent?: boolean | undefined;
-  /** Which field of the request was wrong. */
-  readonly fields?: readonly string[] | undefined;
-}
 
 /** Something of the cluster is under way: the same request may be taken later. */
 const UNDER_WAY =
@@ -44,29 +32,18 @@ const isUnderWay = ({ status, code = "" }: Failure): boolean =>
   UNDER_WAY.test(code) &&
   !COMPLIANCE.test(code.replace(/_WITH_PENDING_ACTION$/, ""));
 
-/** Whether the same request may simply be sent again: it had no effect. */
-export function hadNoEffect(failure: Failure): boolean {
-  const { status, message, unsent } = failure;
-  if (unsent === true) return true;
-  if (status === undefined) return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(message);
-  // A 503 may come from somebody between, who had passed it on.
-  return status === 429 || isUnderWay(failure);
-}
-
-/** The name service knows no such host: that hardly passes by itself, and is told within seconds. */
-export const isUnknownHost = ({ status, message }: Failure): boolean => status === undefined && message.includes("ENOTFOUND");
-
-/** Whether a repetition can help: something that passes by itself. */
-export const passes = (failure: Failure): boolean =>
-  failure.status === undefined ||
-  failure.status >= 500 ||
-  failure.status < 300 ||
-  failure.status === 408 ||
-  failure.status === 429 ||
-  isUnderWay(failure);
-
-/** Whether Atlas is there and busy, rather than in trouble. */
-export const isBusy = (failure: Failure): boolean => failure.status === 429 || isUnderWay(failure);
+export const SERVICE: Service = {
+  // A 503 may come from a proxy that had passed the request on.
+  hadNoEffect: (failure) => failure.unsent === true || neverArrived(failure) || failure.status === 429 || isUnderWay(failure),
+  passes: (failure) =>
+    failure.status === undefined ||
+    failure.status >= 500 ||
+    failure.status < 300 ||
+    failure.status === 408 ||
+    failure.status === 429 ||
+    isUnderWay(failure),
+  isBusy: (failure) => failure.status === 429 || isUnderWay(failure),
+};
 
 export interface Asked {
   /** Completes "Atlas would not …": `delete the snapshot x`. */

@@ -3,8 +3,8 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { parseLsn } from "../../../core/lsn.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
+import { sleep } from "../../http/timeouts.ts";
 import { type Account, KIND_WORDS } from "../account.ts";
-import { sleep } from "../api/timeouts.ts";
 import type { AtlasCluster, AtlasSnapshot, RestoreWhat } from "../api/types.ts";
 import { completed, gapAt, type Window, windowOf } from "../settings/window.ts";
 

@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { Secret } from "../../../core/secret.ts";
+import { TIMEOUTS } from "../options.ts";
 import { openNeonApi } from "./client.ts";
-import { TIMEOUTS } from "./timeouts.ts";
 
 const KEY = "napi_0123456789";
 

@@ -2,15 +2,15 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { Clock } from "../../../ports/clock.ts";
+import { validateHost } from "../../http/fetch.ts";
+import type { Timeouts } from "../options.ts";
 import type { NeonApi } from "./api.ts";
 import { branchCalls } from "./branches.ts";
-import type { Caller } from "./call.ts";
 import { computeCalls } from "./computes.ts";
 import { projectCalls } from "./project.ts";
-import { DEFAULT_HOST, loadSdk, validateHost } from "./sdk.ts";
+import { DEFAULT_HOST, loadSdk } from "./sdk.ts";
 import { openSession } from "./session.ts";
 import { snapshotCalls } from "./snapshots.ts";
-import type { Timeouts } from "./timeouts.ts";
 
 export interface NeonApiOptions {
   readonly projectId: string;
@@ -26,11 +26,11 @@ export function openNeonApi(options: NeonApiOptions): NeonApi {
   if (!/^[a-z0-9-]{1,60}$/.test(projectId)) {
     throw new LifeboatError("CONFIG_INVALID", `"${projectId}" is not the id of a Neon project: small letters, digits and dashes`);
   }
-  const host = validateHost(options.apiHost ?? DEFAULT_HOST);
-  const caller: Caller = {
+  const host = validateHost(options.apiHost ?? DEFAULT_HOST, DEFAULT_HOST);
+  const caller = {
     timeouts: options.timeouts,
     clock,
-    redact: (text) => text.replaceAll(apiKey.known() ?? "***", "***"),
+    redact: (text: string): string => text.replaceAll(apiKey.known() ?? "***", "***"),
   };
   const session = openSession(projectId, () => loadSdk(apiKey, host), caller);
   return { ...projectCalls(session), ...branchCalls(session), ...snapshotCalls(session), ...computeCalls(session) };

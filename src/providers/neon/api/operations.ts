@@ -1,8 +1,9 @@
 // Neon answers before the work is done: operations are asked for until they end.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
-import type { Caller } from "./call.ts";
-import { sleep } from "./timeouts.ts";
+import type { Caller } from "../../http/call.ts";
+import { sleep } from "../../http/timeouts.ts";
+import type { Timeouts } from "../options.ts";
 import type { NeonOperation } from "./types.ts";
 
 const DONE: ReadonlySet<string> = new Set(["finished", "skipped"]);
@@ -20,7 +21,7 @@ const QUIET_MS = 5_000;
  * because whoever helps at Neon asks for it.
  */
 export async function awaitOperations(
-  caller: Caller,
+  caller: Caller & { readonly timeouts: Timeouts },
   operations: readonly NeonOperation[],
   ask: (id: string) => Promise<NeonOperation>,
   work: Work = {},

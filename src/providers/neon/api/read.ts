@@ -87,5 +87,9 @@ export function readOperation(operation: Operation): NeonOperation {
 }
 
 /** The operations of an answer; an answer without any started none. */
-export const readOperations = (data: { readonly operations?: readonly Operation[] | undefined }): NeonOperation[] =>
-  (data.operations ?? []).map(readOperation);
+/** Of any answer that may have some. Throws for an answer that cannot be understood. */
+export function readOperations(data: unknown): NeonOperation[] {
+  if (typeof data !== "object" || data === null || !("operations" in data) || data.operations === null) return [];
+  const operations: readonly Operation[] = need(Array.isArray(data.operations) ? data.operations : undefined, "operations");
+  return operations.map(readOperation);
+}

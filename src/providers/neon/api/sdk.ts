@@ -2,7 +2,7 @@
 
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
-import { boundedFetch } from "../../bounded-fetch.ts";
+import { boundedFetch } from "../../http/fetch.ts";
 
 export const DEFAULT_HOST = "https://console.neon.tech/api/v2";
 
@@ -17,16 +17,3 @@ export async function loadSdk(secret: Secret, baseUrl: string) {
 }
 
 export type Sdk = Awaited<ReturnType<typeof loadSdk>>;
-
-/** The address without a slash at its end. CONFIG_INVALID for one that would send the key over a network unencrypted. */
-export function validateHost(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new LifeboatError("CONFIG_INVALID", `apiHost must be an address as ${DEFAULT_HOST}`);
-  }
-  if (url.username !== "" || url.password !== "") throw new LifeboatError("CONFIG_INVALID", "apiHost must hold no user and no password");
-  if (url.protocol === "http:" && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) {
-    throw new LifeboatError("CONFIG_INVALID", `apiHost ${url.host} must be reached by https: the API key would travel unencrypted`);
-  }
-  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
-}

@@ -1,9 +1,11 @@
-// What the calls share: the SDK, the project, and the road every request takes.
+// What the calls share: the SDK, the project, and how every request is made and read.
 import type { Work } from "../../../ports/connection.ts";
-import { type Answer, type Caller, call } from "./call.ts";
+import { type Caller, call, type Reply } from "../../http/call.ts";
+import type { Timeouts } from "../options.ts";
 import { awaitOperations, isUnfinished } from "./operations.ts";
 import { need, readOperation, readOperations } from "./read.ts";
 import type { Sdk } from "./sdk.ts";
+import { SERVICE, translateFailure } from "./translate.ts";
 import type { NeonOperation } from "./types.ts";
 
 /** What every request gives to the SDK. */
@@ -12,7 +14,15 @@ export interface Common {
   readonly signal: AbortSignal;
 }
 
+/** What the SDK returns for a request. */
+export interface Answer<D> {
+  readonly data?: D | undefined;
+  readonly error?: unknown;
+  readonly response?: Response | undefined;
+}
+
 export interface Ask<D, R> {
+  /** Completes "Neon would not …". */
   readonly doing: string;
   send(raw: Sdk["raw"], common: Common): Promise<Answer<D>>;
   read(data: D): R;
@@ -28,7 +38,7 @@ export interface Session {
   make<D, R>(ask: Ask<D, R> & { look(): Promise<R | undefined> }, work: Work | undefined): Promise<R>;
 }
 
-export function openSession(project: string, load: () => Promise<Sdk>, caller: Caller): Session {
+export function openSession(project: string, load: () => Promise<Sdk>, caller: Caller & { readonly timeouts: Timeouts }): Session {
   let loading: Promise<Sdk> | undefined;
   const sdk = (): Promise<Sdk> => {
     loading ??= load();
@@ -38,7 +48,17 @@ export function openSession(project: string, load: () => Promise<Sdk>, caller: C
   async function send<D, R>(ask: Ask<D, R>, work: Work | undefined, look?: () => Promise<R | undefined>): Promise<R> {
     const { client, raw } = await sdk();
     const { doing, read } = ask;
-    return await call(caller, { doing, send: (signal) => ask.send(raw, { client, signal }), read, look }, work);
+    return await call(
+      caller,
+      {
+        service: SERVICE,
+        send: async (signal) => replyOf(await ask.send(raw, { client, signal })),
+        read,
+        translate: (failure) => translateFailure(failure, doing, caller.redact),
+        look,
+      },
+      work,
+    );
   }
 
   const askOperation = (id: string, work: Work | undefined): Promise<NeonOperation> =>
@@ -54,7 +74,7 @@ export function openSession(project: string, load: () => Promise<Sdk>, caller: C
   const settle = (operations: readonly NeonOperation[], work: Work | undefined): Promise<void> =>
     awaitOperations(caller, operations, (id) => askOperation(id, work), work);
 
-  /** After a lost answer nobody knows which operations were ours; Neon works on one thing of a project at a time anyway. */
+  /** After a lost answer it is unknown which operations were ours; Neon works on one thing of a project at a time anyway. */
   async function settleAll(work: Work | undefined): Promise<void> {
     const operations = await send(
       {
@@ -72,14 +92,14 @@ export function openSession(project: string, load: () => Promise<Sdk>, caller: C
     ask: (ask, work) => send(ask, work),
     async change(ask, work) {
       const data = await send({ ...ask, read: (answer) => answer }, work);
-      await settle(readOperations(data as object), work);
+      await settle(readOperations(data), work);
       return data;
     },
     async make(ask, work) {
       const { read, look } = ask;
       type Made = { readonly made: ReturnType<typeof read>; readonly operations?: NeonOperation[] };
       const { made, operations } = await send<Parameters<typeof read>[0], Made>(
-        { ...ask, read: (data) => ({ made: read(data), operations: readOperations(data as object) }) },
+        { ...ask, read: (data) => ({ made: read(data), operations: readOperations(data) }) },
         work,
         async () => {
           const found = await look();
@@ -91,4 +111,16 @@ export function openSession(project: string, load: () => Promise<Sdk>, caller: C
       return made;
     },
   };
+}
+
+function replyOf<D>({ data, error, response }: Answer<D>): Reply<D | object> {
+  const status = response?.status;
+  const retryAfter = response?.headers.get("retry-after");
+  // An answer without a body, as to a deletion, comes as null.
+  if (error === undefined) return { status, retryAfter, body: data ?? {} };
+  const facts: Partial<Record<"code" | "message" | "reason", unknown>> = typeof error === "object" && error !== null ? error : {};
+  const text = [facts.reason, facts.message].find((value): value is string => typeof value === "string" && value !== "");
+  const code = typeof facts.code === "string" && response !== undefined ? facts.code : undefined;
+  const message = response?.ok ? "the answer broke off, or cannot be read" : (text ?? "no reason was given");
+  return { status, retryAfter, trouble: { code, message } };
 }

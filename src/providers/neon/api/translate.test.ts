@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hadNoEffect, passes, translateFailure } from "./translate.ts";
+import { SERVICE, translateFailure } from "./translate.ts";
+
+const { hadNoEffect, passes } = SERVICE;
 
 const same = (text: string): string => text;
 

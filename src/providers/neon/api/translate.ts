@@ -1,13 +1,6 @@
 // Turns what Neon and the network say into errors of ours. Neon's `code` may be empty, so status and message count too.
 import { type ErrorCode, type ErrorOptions, LifeboatError } from "../../../core/errors.ts";
-
-/** What came back instead of an answer. */
-export interface Failure {
-  /** Absent: nothing came back at all. */
-  readonly status?: number | undefined;
-  readonly code?: string | undefined;
-  readonly message: string;
-}
+import { type Failure, isUnknownHost, neverArrived, type Service } from "../../http/call.ts";
 
 /** Codes of limits, by their names for users; others are named from the code itself. */
 const LIMITS: Readonly<Record<string, string>> = {
@@ -27,21 +20,13 @@ const OVER_PLAN = /exceeds allowed maximum.*?max:\s*"?(\d+)"?/is;
 /** Neon's words for "try again": documented as safe to repeat. */
 const NOT_READY = /not ready yet|conflicting operations|transitive state|still ongoing/i;
 
-/** Whether the same request may simply be sent again: it had no effect. */
-export function hadNoEffect({ status, message }: Failure): boolean {
-  if (status === undefined) return /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(message);
-  return status === 423 || status === 429 || status === 503 || (status === 422 && NOT_READY.test(message));
-}
-
-/** The name service knows no such host: that hardly passes by itself, and is told within seconds. */
-export const isUnknownHost = ({ status, message }: Failure): boolean => status === undefined && message.includes("ENOTFOUND");
-
-/** Whether a repetition can help: something that passes by itself. */
-export const passes = (failure: Failure): boolean =>
-  failure.status === undefined || failure.status >= 500 || failure.status < 300 || failure.status === 408 || hadNoEffect(failure);
-
-/** Whether Neon is there and busy, rather than in trouble. */
-export const isBusy = ({ status }: Failure): boolean => status === 423 || status === 429 || status === 422;
+export const SERVICE: Service = {
+  hadNoEffect: (failure) =>
+    neverArrived(failure) || [423, 429, 503].includes(failure.status ?? 0) || (failure.status === 422 && NOT_READY.test(failure.message)),
+  passes: (failure) =>
+    failure.status === undefined || failure.status >= 500 || failure.status < 300 || failure.status === 408 || SERVICE.hadNoEffect(failure),
+  isBusy: ({ status }) => status === 423 || status === 429 || status === 422,
+};
 
 /** `doing` completes "Neon would not …": `create the branch x`. The message holds no secret: `redact` sees to it. */
 export function translateFailure(failure: Failure, doing: string, redact: (text: string) => string): LifeboatError {
@@ -82,7 +67,8 @@ function describe(failure: Failure, doing: string): Described {
   }
   if (status === 404) return ["PROVIDER_NOT_FOUND", `Neon knows nothing of it, when asked to ${doing}: ${message}`];
   if (status === 429) return ["PROVIDER_BUSY", `Neon takes no more requests for now, when asked to ${doing}: ${message}`];
-  if (status === 423 || (status === 422 && hadNoEffect(failure))) return ["PROVIDER_BUSY", `Neon was too busy to ${doing}: ${message}`];
+  if (status === 423 || (status === 422 && SERVICE.hadNoEffect(failure)))
+    return ["PROVIDER_BUSY", `Neon was too busy to ${doing}: ${message}`];
   if (status >= 500 || status < 400) return ["PROVIDER_FAILED", `Neon failed to ${doing}: ${message}`];
   return ["PROVIDER_REFUSED", said];
 }

@@ -1,7 +1,8 @@
 // A service account at Atlas: a token for an hour, by the client credentials grant of OAuth 2, shared by all requests.
 import type { Secret } from "../../../../core/secret.ts";
 import type { Clock } from "../../../../ports/clock.ts";
-import { boundedFetch } from "../../../bounded-fetch.ts";
+import { causeOf } from "../../../http/call.ts";
+import { boundedFetch } from "../../../http/fetch.ts";
 import { AuthFailure, type Credential, readCredential } from "./auth.ts";
 
 export interface OAuthOptions {
@@ -116,14 +117,4 @@ function factsOf(text: string): Facts {
     code: textOf("errorCode", "error"),
     said: textOf("error_description", "detail", "reason", "error"),
   };
-}
-
-/** `fetch failed` says nothing; what it was lies beneath. */
-export function causeOf(error: Error): string {
-  if (error.name === "TimeoutError") return "no answer in time";
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  const code = (cause as NodeJS.ErrnoException).code;
-  const inner = cause instanceof AggregateError ? cause.errors.map(String).join(", ") : cause.message;
-  return code !== undefined && !inner.includes(code) ? `${inner} (${code})` : inner || error.message;
 }

@@ -1,4 +1,5 @@
 // `fetch` as a provider's API needs it: what we send belongs to the configured address alone, and no answer fills the memory.
+import { LifeboatError } from "../../core/errors.ts";
 
 /** Ten thousand branches or snapshots take a third of it. */
 export const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -23,3 +24,16 @@ export async function boundedFetch(input: string | URL | Request, init: RequestI
   const { status, statusText, headers } = response;
   return new Response(bounded, { status, statusText, headers });
 }
+
+/** Returns the address of an API without a slash at its end. CONFIG_INVALID for one that would send secrets over a network unencrypted. */
+export function validateHost(text: string, example: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new LifeboatError("CONFIG_INVALID", `apiHost must be an address such as ${example}`);
+  if (url.username !== "" || url.password !== "") throw new LifeboatError("CONFIG_INVALID", "apiHost must hold no user and no password");
+  if (url.protocol === "http:" && !isLoopback(url.hostname))
+    throw new LifeboatError("CONFIG_INVALID", `apiHost ${url.host} must be reached by https: secrets would travel unencrypted`);
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+export const isLoopback = (hostname: string): boolean => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/.test(hostname);
