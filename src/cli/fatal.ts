@@ -1,8 +1,10 @@
 // What a failed command says, and the status it ends with. An error that is expected has no stack; one that is not says it is a bug.
+import type * as z from "zod/mini";
 import { redact } from "../config/redact.ts";
 import { asLifeboatError, type ExitStatus, isLifeboatError, LifeboatError, lacksHandles } from "../core/errors.ts";
-import { type HintNames, withNames } from "../core/hints.ts";
+import { type HintNames, nextOf, withNames } from "../core/hints.ts";
 import { harmless, visible, visibleJson } from "../core/visible.ts";
+import type { failedOperation } from "../operations/schemas.ts";
 import { fold } from "./render/fold.ts";
 import type { Paint } from "./render/paint.ts";
 
@@ -49,15 +51,15 @@ function named(error: LifeboatError, names: HintNames): LifeboatError {
 }
 
 /** The fields of an error under `--json`; fields are only ever added. */
-export function errorJson(error: LifeboatError): object {
+export function errorJson(error: LifeboatError): z.infer<typeof failedOperation> {
   return {
     error: {
       code: error.code,
       message: error.message,
-      hint: error.hint,
       retryable: error.retryable,
       exit: error.exit,
       details: error.details,
+      next: nextOf(error.hint),
       ...(error.code === "BUG" ? { stack: stackOf(error) } : {}),
     },
   };

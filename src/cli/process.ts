@@ -127,9 +127,13 @@ const noteTo = (events: Events, message: string): void => new JobProgress(events
 
 /** The source named, or the only one there is. */
 function namesOf(invocation: Invocation | undefined, config: Config | undefined): HintNames {
-  const source = invocation?.args.source;
+  const { source, point } = invocation?.args ?? {};
   const [only, ...others] = Object.keys(config?.sources ?? {});
-  return { command: invocation?.command, source: typeof source === "string" ? source : others.length === 0 ? only : undefined };
+  return {
+    command: invocation?.command,
+    source: typeof source === "string" ? source : others.length === 0 ? only : undefined,
+    point: typeof point === "string" ? point : undefined,
+  };
 }
 
 function makeContext(

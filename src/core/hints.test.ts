@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ERROR_CODES } from "./errors.ts";
-import { withNames } from "./hints.ts";
+import { nextOf, withNames } from "./hints.ts";
 
 test("R52 commands in a hint contain the real names, and no placeholder for unknown ones", () => {
   const names = { source: "shop", command: "key new" };
@@ -12,4 +12,16 @@ test("R52 commands in a hint contain the real names, and no placeholder for unkn
   assert.equal(withNames(ERROR_CODES.USAGE.hint, {}), "run `lifeboat --help`");
   assert.equal(withNames("a SOURCE of joy", names), "a SOURCE of joy", "only commands are filled in");
   for (const { hint } of Object.values(ERROR_CODES)) assert.doesNotMatch(withNames(hint, names), /SOURCE|COMMAND/);
+});
+
+test("R52 the commands of a next action are those that can be run as they are", () => {
+  const action = nextOf(ERROR_CODES.PROVIDER_LIMIT.hint, { source: "shop" });
+  assert.match(action.text, /^run `lifeboat status shop` to see what is used/);
+  assert.deepEqual(action.commands, ["lifeboat status shop", "lifeboat expire shop --plan"]);
+  assert.deepEqual(nextOf(ERROR_CODES.TOO_MANY_FILES.hint).commands, ["ulimit -n 4096"]);
+  assert.deepEqual(nextOf(ERROR_CODES.OBJECT_MISSING.hint).commands, [], "a name is missing in it");
+  assert.deepEqual(nextOf(ERROR_CODES.OBJECT_MISSING.hint, { point: "before" }).commands, ["lifeboat verify before"]);
+  assert.deepEqual(nextOf(ERROR_CODES.ISOLATION_MISSING.hint).commands, [], "a setting is not a command");
+  for (const { hint } of Object.values(ERROR_CODES))
+    for (const command of nextOf(hint).commands) assert.doesNotMatch(command, /\b[A-Z]{3,}\b/);
 });

@@ -2,6 +2,7 @@
 // is defined elsewhere.
 import type * as z from "zod/mini";
 import { ERROR_CODES, type ErrorCode, type ExitStatus, LifeboatError } from "../core/errors.ts";
+import type { NextAction } from "../core/hints.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Context, Watch } from "./context.ts";
 
@@ -53,7 +54,7 @@ export interface Failure {
   readonly source: string;
   readonly code: ErrorCode;
   readonly message: string;
-  readonly next: string;
+  readonly next: NextAction;
 }
 
 /** Exit status of the first failure; undefined without one. */

@@ -8,24 +8,33 @@ import type { Limit } from "../ports/control.ts";
 
 /** The schema with a sentence about it, for the documentation and the API's description. */
 export function about<T extends z.ZodMiniType>(type: T, sentence: string): T {
-  const described = z.clone(type);
+  const described = z.clone(type, type._zod.def, { parent: true });
   z.globalRegistry.add(described, { description: sentence });
   return described;
+}
+
+/** The same for a shape that several results have: the documentation describes it once, under this name. */
+export function named<T extends z.ZodMiniType>(id: string, sentence: string, type: T): T {
+  z.globalRegistry.add(type, { id, description: sentence });
+  return type;
 }
 
 /** Null where there is no value. */
 export const orNull = <T extends z.ZodMiniType>(type: T) => z.nullable(type);
 
-export const instant = about(z.string(), "ISO 8601, UTC.");
+export const instant = about(z.iso.datetime(), "ISO 8601, UTC.");
 export const seconds = about(z.number(), "Seconds.");
 export const bytes = about(z.number(), "Bytes.");
-export const count = z.number();
+export const count = z.int();
+
+export const timeline = about(count, "Of PostgreSQL's WAL; 1 for MongoDB.");
 
 /** As an instant of JSON. */
 export const iso = (at: Date | undefined): string | null => at?.toISOString() ?? null;
 /** Milliseconds as seconds of JSON, to the millisecond. */
 export const inSeconds = (ms: number): number => Math.round(ms) / 1000;
 
+export const jobId = about(z.string(), "Id of a job.");
 export const sourceName = about(z.string(), "Name of a source.");
 export const pointName = about(z.string(), "A restore point: its name, its id, or the beginning of its id.");
 
@@ -37,72 +46,112 @@ export const exitOf = (found: Verdict, failed: ExitStatus = EXIT.failed): ExitSt
 
 const errorCode = about(z.enum(Object.keys(ERROR_CODES) as ErrorCode[]), "As in docs/errors.md.");
 
-/** Why an operation would be refused. */
+export const nextAction = named(
+  "next action",
+  "What a user can do.",
+  z.strictObject({
+    text: about(z.string(), "A sentence for people."),
+    commands: about(z.readonly(z.array(z.string())), "What can be run as it is, in order. Empty: there is no such command."),
+  }),
+);
+
+/** What is printed on standard error when an operation fails. */
+export const failedOperation = z.strictObject({
+  error: z.strictObject({
+    code: errorCode,
+    message: z.string(),
+    retryable: about(z.boolean(), "The same call may succeed later without a change by the user."),
+    exit: about(count, "Exit status of the program."),
+    details: about(z.record(z.string(), z.unknown()), "Facts by the code, never a secret."),
+    next: nextAction,
+    stack: about(z.optional(z.string()), "Of BUG alone: where it happened."),
+  }),
+});
+
 export const refusal = z.strictObject({ code: errorCode, message: z.string() });
 
-export const reason = z.strictObject({
-  code: about(z.string(), "Stable: scripts and alerts match on it."),
-  message: z.string(),
-});
+export const reason = named(
+  "reason",
+  "Why something is not as it should be.",
+  z.strictObject({ code: about(z.string(), "Stable: scripts and alerts match on it."), message: z.string() }),
+);
 
-/** Of one source, while others continued. */
-export const failure = z.strictObject({
-  source: sourceName,
-  code: errorCode,
-  message: z.string(),
-  next: about(z.string(), "What to do."),
-});
+export const failure = named(
+  "failure",
+  "The failure of one source, while the operation continued with the others.",
+  z.strictObject({ source: sourceName, code: errorCode, message: z.string(), next: nextAction }),
+);
 
-export const hold = z.strictObject({ by: z.string(), at: instant, reason: orNull(z.string()) });
+const hold = z.strictObject({ by: about(z.string(), "User and host."), at: instant, reason: orNull(z.string()) });
 
-export const point = z.strictObject({
+export const pointKind = about(
+  z.enum(["full", "data", "schema", "tables", "base", "snapshot"]),
+  "`base`: of a whole server, WAL can be replayed onto it. `snapshot`: the provider holds it.",
+);
+export const storageClass = about(z.string(), "As the storage calls it.");
+export const tiers = about(z.readonly(z.array(z.string())), "Tiers or rules of the policy that it was made for.");
+export const madeBy = about(z.string(), "User and host.");
+
+const pointShape = z.strictObject({
   id: z.string(),
   source: sourceName,
-  kind: z.enum(["full", "data", "schema", "tables", "base", "snapshot"]),
+  kind: pointKind,
   name: z.string(),
   time: about(instant, "The instant whose data it holds."),
   endedAt: instant,
   expiresAt: orNull(instant),
   sizeBytes: about(bytes, "As stored."),
   sourceBytes: about(bytes, "The size at the source."),
-  storageClass: orNull(z.string()),
-  tiers: z.readonly(z.array(z.string())),
-  hold: orNull(hold),
+  storageClass: orNull(storageClass),
+  tiers,
+  hold: about(orNull(hold), "It does not expire until it is released."),
   verifiedAt: about(orNull(instant), "When a verify or drill last passed."),
   damagedAt: about(orNull(instant), "When a verify or drill last found it damaged."),
-  reason: orNull(z.string()),
+  reason: about(orNull(z.string()), "Why it was made."),
   note: orNull(z.string()),
-  madeBy: z.string(),
+  madeBy,
   signed: about(z.boolean(), "A trusted key signed it. Without, it counts for nothing."),
   incomplete: about(orNull(z.string()), "Why it cannot be restored, as the storage's listing shows."),
 });
 
-export const check = z.strictObject({
-  name: z.string(),
-  kind: z.enum(["data", "schema", "integrity", "probe", "objective"]),
-  outcome: verdict,
-  message: z.string(),
-  expected: z.optional(z.string()),
-  actual: z.optional(z.string()),
-  rows: z.optional(count),
-});
+export const point = named("restore point", "Something that can be restored.", pointShape);
+
+export const check = named(
+  "check",
+  "One comparison, and how it came out.",
+  z.strictObject({
+    name: z.string(),
+    kind: about(z.enum(["data", "schema", "integrity", "probe", "objective"]), "What was compared."),
+    outcome: verdict,
+    message: z.string(),
+    expected: about(z.optional(z.string()), "The value at the source or in the manifest."),
+    actual: about(z.optional(z.string()), "The value that was found."),
+    rows: about(z.optional(count), "Rows or documents that it covered."),
+  }),
+);
 
 /** Where the records of a job lie when the repository cannot be written. */
-export const aside = z.strictObject({ directory: z.string(), why: z.string() });
+export const aside = z.strictObject({ directory: z.string(), why: about(z.string(), "Why the repository cannot be written.") });
 
-/** Earliest to latest instant; null where none can be reached. */
-export const windowOf = z.strictObject({ earliest: orNull(instant), latest: orNull(instant) });
+export const windowOf = named(
+  "window",
+  "Earliest to latest instant; null where none can be reached.",
+  z.strictObject({ earliest: orNull(instant), latest: orNull(instant) }),
+);
 
-/** By stable names, such as `pitr_enabled`. */
-export const settings = z.readonly(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])));
+export const settings = about(
+  z.readonly(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+  "Of the provider, by stable names such as `pitr_enabled`.",
+);
 
-export const limit = z.strictObject({
+const limitShape = z.strictObject({
   name: z.string(),
-  used: z.number(),
+  used: about(z.number(), "In the unit of the limit."),
   max: about(orNull(z.number()), "Null: not known, or none."),
-  unit: z.enum(["count", "bytes"]),
+  unit: about(z.enum(["count", "bytes"]), "Of `used` and `max`."),
   near: about(z.boolean(), "80 % or more is used."),
 });
+export const limit = named("limit", "A limit at the provider, and how much of it is used.", limitShape);
 
 export const limitJson = ({ name, used, max, unit }: Limit) => ({
   name,
@@ -112,11 +161,12 @@ export const limitJson = ({ name, used, max, unit }: Limit) => ({
   near: max !== undefined && max > 0 && used / max >= LIMIT_NEAR_SHARE,
 });
 
-export const driftSchema = z.strictObject({
-  setting: z.string(),
-  wanted: z.string(),
-  actual: z.string(),
+const driftShape = z.strictObject({
+  setting: about(z.string(), "What differs."),
+  wanted: about(z.string(), "By the policy."),
+  actual: about(z.string(), "At the provider."),
   message: z.string(),
   blocked: about(z.optional(z.string()), "Why `apply` cannot change it."),
   lowers: about(z.optional(z.boolean()), "The change lowers protection."),
 });
+export const driftSchema = named("drift", "A difference between the policy and the provider's settings.", driftShape);

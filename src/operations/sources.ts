@@ -1,6 +1,6 @@
 // Sources by name, and an operation on each of several: one that fails keeps no other from its turn.
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
-import { withNames } from "../core/hints.ts";
+import { nextOf } from "../core/hints.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { Context, Source, Watch } from "./context.ts";
 import type { Failure } from "./operation.ts";
@@ -41,5 +41,5 @@ export async function eachSource<T>(sources: readonly Source[], watch: Watch, ac
 /** Why it failed for a source, as data. */
 export function failureOf(source: string, error: unknown): Failure {
   const { code, message, hint } = asLifeboatError(error);
-  return { source, code, message, next: withNames(hint, { source }) };
+  return { source, code, message, next: nextOf(hint, { source }) };
 }

@@ -54,7 +54,7 @@ interface Found {
   readonly name: string;
   readonly outcome: string;
   readonly message: string;
-  readonly next?: string;
+  readonly next: { readonly text: string } | null;
 }
 
 async function rightsFound(world: World): Promise<Found[]> {
@@ -72,7 +72,7 @@ test("R57 the least role of docs/postgres-role.md backs up, checks, proves and a
   const source = "policy: pitr, archive: { partialEvery: 1s }, checks: [{ table: orders, rows: { min: 1 } }]";
   const world = await beginWorld(t, { sources: { shop: lifeboat }, source, yaml: PITR });
   const [missing] = await rightsFound(world);
-  assert.deepEqual([missing?.outcome, missing?.next], ["fail", "ALTER ROLE lifeboat REPLICATION;"]);
+  assert.deepEqual([missing?.outcome, missing?.next?.text], ["fail", "ALTER ROLE lifeboat REPLICATION;"]);
   for (const kind of ["full", "schema", "data"]) await world.expect(0, "backup", "shop", "--kind", kind);
   await world.expect(0, "backup", "shop", "--tables", "orders,sales.invoices");
   assert.equal((await world.run("backup", "shop", "--kind", "base", "--json")).code, "SOURCE_PERMISSION");
@@ -108,14 +108,14 @@ test("R57 check names each missing right with the statement that grants it, and 
   const said = await rightsFound(world);
   const next = ['GRANT pg_read_all_data TO "odd ""one";', 'ALTER ROLE "odd ""one" BYPASSRLS;'];
   assert.deepEqual(
-    said.map((found) => found.next).filter((line) => !line?.includes("gexec")),
+    said.map((found) => found.next?.text).filter((line) => !line?.includes("gexec")),
     next,
   );
   assert.match(said[0]?.message ?? "", /public\.orders.*sales\.invoices/);
   assert.equal((await world.run("backup", "shop", "--json")).code, "SOURCE_PERMISSION");
   // What it says, pasted into psql, is all there is to do.
   const file = join(await temporaryDirectory(t), "grants.sql");
-  await writeFile(file, said.map((found) => `${found.next}\n`).join(""));
+  await writeFile(file, said.map((found) => `${found.next?.text}\n`).join(""));
   await psql(shop, ["-f", file]);
   assert.deepEqual(
     (await rightsFound(world)).map(({ outcome }) => outcome),

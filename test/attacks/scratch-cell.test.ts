@@ -98,8 +98,8 @@ test("R57 a drill of a subscriber's base backup takes nothing from the publisher
   const directory = join(world.directory, "handed-over");
   const restored = (await world.run("restore", "shop", "--into", directory, "--json")).json();
   assert.ok(existsSync(join(directory, "PG_VERSION")));
-  assert.match(restored.next.join("\n"), /subscription s in postgres is disabled/);
-  assert.match(restored.next.join("\n"), /it archives nothing/);
+  assert.match(restored.instructions.join("\n"), /subscription s in postgres is disabled/);
+  assert.match(restored.instructions.join("\n"), /it archives nothing/);
   assert.deepEqual(await slot(), before);
 
   await query(shop, "alter subscription s enable");

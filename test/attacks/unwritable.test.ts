@@ -69,10 +69,11 @@ async function assertReads(world: Place, point: string, into: string): Promise<v
     ["restore", "shop", "--into", into, "--json"],
   ]) {
     const ran = await world.expect(0, ...args);
-    const { verdict, evidence, aside, remarks } = ran.json();
+    const { drills: [found = ran.json()] = [] } = ran.json();
+    const { verdict, evidence, filedIn, remarks } = found;
     assert.equal(verdict, "pass", args[0]);
-    assert.equal(aside.directory, asideOf(world), args[0]);
-    assert.ok(existsSync(join(aside.directory, evidence)), args[0]);
+    assert.equal(filedIn, asideOf(world), args[0]);
+    assert.ok(existsSync(join(filedIn, evidence)), args[0]);
     assert.match(remarks.join("\n"), /filed on this machine: .* cannot be written/, args[0]);
   }
   assert.deepEqual(leasesIn(asideOf(world)), [], "no lease is left");

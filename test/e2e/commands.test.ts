@@ -177,7 +177,7 @@ test("what is asked wrongly ends with a stable code, its status, and a next step
     const ran = await world.run(...args, "--json");
     assert.deepEqual([ran.exit, ran.code], [exit, code], `${args.join(" ")}: ${ran.stderr}`);
     const { error } = JSON.parse(ran.stderr);
-    assert.ok(error.hint.length > 10 && error.exit === exit, args.join(" "));
+    assert.ok(error.next.text.length > 10 && error.exit === exit, args.join(" "));
   }
   mkdirSync(join(world.directory, "nowhere"));
   editConfig(world, (text) => text.replace(/file:\/\/[^"]*/, `file://${join(world.directory, "nowhere")}`));

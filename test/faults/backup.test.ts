@@ -123,7 +123,7 @@ test("of two backups of one source at once, one is made and the other ends with 
   const second = await world.run("backup", "shop", "--json");
   assert.deepEqual([second.exit, second.code], [11, "LEASE_HELD"], second.stderr);
   writeFileSync(join(world.directory, "go"), "");
-  const { id } = (await first.ended).json();
+  const { id } = (await first.ended).json().made[0];
   assert.deepEqual(
     (await world.expect(0, "list", "--json")).json().points.map((point: { id: string }) => point.id),
     [id],
@@ -150,7 +150,7 @@ test("a table truncated or rewritten during the backup is neither lost nor green
   await changes;
   t.diagnostic(`the backup ended with ${ran.exit} ${ran.code ?? ""}`);
   if (ran.exit !== 0) return assertRed(world, ran, { exit: 1, code: "SOURCE_CHANGED" });
-  assert.equal(ran.json().fingerprint.rows, 60_500);
+  assert.equal(ran.json().made[0].fingerprint.rows, 60_500);
   const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "pass");
 });

@@ -143,7 +143,7 @@ test("R25 expire removes old bases first, then the log that only they needed; a 
   const before = segmentFiles(world);
   const plan = (await world.expect(0, "expire", "shop", "--plan", "--json")).json().sources[0];
   assert.equal(plan.remove.length, 2, JSON.stringify(plan));
-  assert.ok(plan.log.removed > 0 && plan.log.reasons.some((one: string) => /needs it/.test(one)));
+  assert.ok(plan.log.removedSegments > 0 && plan.log.reasons.some((one: string) => /needs it/.test(one)));
   assert.deepEqual(segmentFiles(world), before, "a plan changes nothing");
   // A crash between the two deletions of the oldest segment.
   rmSync((before[0] ?? "").replace(/zst\.age$/, "json"));
@@ -158,5 +158,5 @@ test("R25 expire removes old bases first, then the log that only they needed; a 
   assert.equal(points.length, 1);
   assert.equal((await world.run("verify", points[0].id, "--json")).json().verdict, "pass");
   const again = (await world.expect(0, "expire", "shop", "--json")).json().sources[0];
-  assert.deepEqual([again.remove.length, again.log.removed], [0, 0]);
+  assert.deepEqual([again.remove.length, again.log.removedSegments], [0, 0]);
 });

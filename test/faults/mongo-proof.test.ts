@@ -143,8 +143,8 @@ test("R33 a drill whose copy was changed in one document before it was looked at
 /** Runs the program and gives what it made, and what that holds: where a source at Atlas was brought back to. */
 async function broughtBack(ran: Ran): Promise<{ readonly name: string; readonly held: Held }> {
   assert.ok(ran.exit === 0 || ran.exit === 3, ran.stderr); // a second of which nobody took a fingerprint is not proven
-  const { cluster, connection } = ran.json();
-  return { name: cluster.name, held: await heldBy(connection.url) };
+  const { place, connection } = ran.json();
+  return { name: place.name, held: await heldBy(connection.url) };
 }
 
 const present = (atlas: AtlasSandbox): MongoSandbox => {

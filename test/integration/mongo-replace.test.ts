@@ -30,9 +30,9 @@ async function begin(t: TestContext): Promise<{ readonly world: World; readonly 
 async function restored(
   world: World,
   ...options: string[]
-): Promise<{ readonly id: string; readonly verdict: string; readonly kept: string }> {
-  const { id, verdict, kept } = (await world.expect(0, ...INTO_COPY, ...options)).json();
-  return { id, verdict, kept: kept.name };
+): Promise<{ readonly job: string; readonly verdict: string; readonly kept: string }> {
+  const { job, verdict, kept } = (await world.expect(0, ...INTO_COPY, ...options)).json();
+  return { job, verdict, kept: kept.name };
 }
 
 const databases = async ({ client }: MongoWorld): Promise<string[]> =>
@@ -49,7 +49,7 @@ test("R22 R23 a replaced database is kept until the restore is accepted, and the
   const planned = (await world.expect(0, ...INTO_COPY, "--plan")).json();
   assert.match(JSON.stringify(planned.steps.at(-1)), /what it holds now is kept as copy_before_\d{14} until the restore is accepted/);
   const before = await fingerprintOf(source.db("copy"));
-  const { verdict, kept, id } = await restored(world);
+  const { verdict, kept, job } = await restored(world);
   assert.equal(verdict, "pass");
   assert.deepEqual(await fingerprintOf(source.db("copy")), await fingerprintOf(source.db("shop")));
   const { lifeboat_filling: mark, ...held } = await fingerprintOf(source.db(kept));
@@ -57,7 +57,7 @@ test("R22 R23 a replaced database is kept until the restore is accepted, and the
   assert.equal(mark?.count, 1);
   await world.expect(0, "jobs", "recover");
   assert.ok((await databases(source)).includes(kept), "no clean-up drops it");
-  await world.expect(0, "accept", id, "--yes", "shop");
+  await world.expect(0, "accept", job, "--yes", "shop");
   assert.deepEqual((await databases(source)).sort(), ["copy", "shop"]);
 });
 
@@ -79,7 +79,7 @@ test("R22 chosen collections, or their documents alone, are replaced, kept, and 
   assert.deepEqual(filled?.indexes, before.users?.indexes, "the definitions stay");
   assert.deepEqual(await collections(source, documents.kept), ["users"]);
   assert.deepEqual((await fingerprintOf(source.db(documents.kept))).users, before.users);
-  await world.expect(0, "accept", documents.id, "--yes", "shop");
+  await world.expect(0, "accept", documents.job, "--yes", "shop");
 
   const chosen = await restored(world, "--tables", "users");
   assert.deepEqual((await fingerprintOf(source.db("copy"))).users, wanted);
@@ -87,7 +87,7 @@ test("R22 chosen collections, or their documents alone, are replaced, kept, and 
   const now = await others();
   assert.deepEqual([now.orders, now.mine], [before.orders, before.mine]);
   assert.deepEqual(await collections(source, "copy"), ["all", "mine", "orders", "users"]);
-  await world.expect(0, "accept", chosen.id, "--yes", "shop");
+  await world.expect(0, "accept", chosen.job, "--yes", "shop");
   assert.deepEqual((await databases(source)).sort(), ["copy", "shop"]);
 });
 

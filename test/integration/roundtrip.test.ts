@@ -52,7 +52,7 @@ async function wholeRoad(world: World, source: Connection, name: string): Promis
   );
   assert.ok(drilled.achieved.rtoSeconds > 0 && drilled.achieved.rpoSeconds >= 0);
   assert.ok(drilled.checks.some(({ kind, outcome }: { kind: string; outcome: string }) => kind === "data" && outcome === "pass"));
-  assert.match(drilled.evidence, new RegExp(`^evidence/shop/${drilled.id}/`));
+  assert.match(drilled.evidence, new RegExp(`^evidence/shop/${drilled.job}/`));
 
   const restored = (await world.expect(0, "restore", "shop", "--into", name, "--json")).json();
   assert.equal(restored.verdict, "pass", JSON.stringify(restored.reasons));
@@ -161,7 +161,7 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
     await world.expect(0, "backup", "shop", "--kind", "schema", "--json"),
     await world.expect(0, "backup", "shop", "--kind", "data", "--json"),
     await world.expect(0, "backup", "shop", "--tables", "public.a,public.c", "--json"),
-  ].map((ran) => ran.json()) as [{ id: string }, { id: string }, { id: string }, { id: string }];
+  ].map((ran) => ran.json().made[0]) as [{ id: string }, { id: string }, { id: string }, { id: string }];
   assert.deepEqual(
     (await world.expect(0, "list", "--json")).json().points.map(({ kind }: { kind: string }) => kind),
     ["full", "schema", "data", "tables"],
@@ -263,12 +263,12 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   const { name } = done.kept;
   assert.match(name, /^occupied_before_\d{14}$/);
   assert.deepEqual(await query(await sibling(name), "select id from precious"), [{ id: 7 }]);
-  const unsure = await world.expect(2, "accept", done.id, "--json");
+  const unsure = await world.expect(2, "accept", done.job, "--json");
   assert.deepEqual([unsure.code, unsure.message?.includes("precious")], ["CONFIRMATION_NEEDED", true]);
-  await world.expect(0, "accept", done.id.slice(0, 10), "--yes", "shop");
+  await world.expect(0, "accept", done.job.slice(0, 10), "--yes", "shop");
   const server = (await sharedCluster()).connection("postgres");
   assert.deepEqual(await query(server, `select datname from pg_database where datname = '${name}'`), []);
-  assert.equal((await world.expect(0, "accept", done.id, "--json")).json().expiresAt, null, "a second time changes nothing");
+  assert.equal((await world.expect(0, "accept", done.job, "--json")).json().expiresAt, null, "a second time changes nothing");
   await world.assertNothingLeft();
   await assertNothingOnServer();
 });

@@ -119,8 +119,8 @@ test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to
   await sleep(1_100);
   const restored = await shop.run("restore", "sessions", "--to", good, "--into", "beside", "--json", "--show-password");
   assert.ok(restored.exit === 0 || restored.exit === 3, restored.stderr);
-  const { cluster, connection } = restored.json();
-  assert.equal(cluster.name, "beside");
+  const { place, connection } = restored.json();
+  assert.equal(place.name, "beside");
   const beside = new MongoClient(connection.url);
   assert.equal(await beside.db("shop").collection("users").countDocuments(), 100);
   await beside.close();
@@ -158,7 +158,7 @@ test("R16 restoring in place is refused until somebody is sure, says that produc
     .json()
     .sources[0].keep.find(({ point }: { point: Named }) => point.name === back.kept.name);
   assert.match(kept.reasons.join(), /not been accepted/);
-  await shop.expect(0, "accept", back.id);
+  await shop.expect(0, "accept", back.job);
 });
 
 test("R16 after a kill during a restore in place, jobs recover says what state production is in", async (t) => {
@@ -247,7 +247,7 @@ test("R10 R12 R18 chosen collections come back beside the live ones; a snapshot 
 
   const brought = (await shop.expect(0, "restore", "sessions", "--to", "offline", "--tables", "users", "--json")).json();
   assert.equal(brought.verdict, "pass");
-  const [name] = brought.restored;
+  const [name] = brought.tables;
   assert.match(name, /^users_restored_\d{12}$/);
   assert.equal(await shop.client.db("shop").collection(name).countDocuments(), 100);
   assert.equal(await shop.users(), 4);

@@ -104,7 +104,7 @@ test("R27 R22 a backup comes back under a new name, takes the place of a databas
   const kept = replaced.kept.name;
   assert.match(kept, /^shop_before_\d{14}$/);
   assert.ok((await databasesOf(shop.server)).includes(kept));
-  await shop.expect(0, "accept", replaced.id, "--yes", "shop");
+  await shop.expect(0, "accept", replaced.job, "--yes", "shop");
 
   await shop.expect(0, "restore", "shop", "--to", "good", "--into", "only_users", "--tables", "users");
   assert.deepEqual(

@@ -71,7 +71,7 @@ test("R1 R3 R4 plan names the drift, apply mends it once, status reports the set
   const shop = await shopAtNeon(t);
   const planned = (await shop.expect(0, "plan", "shop", "--json")).json().sources[0];
   assert.deepEqual(planned.drift.map(({ setting }: { setting: string }) => setting).sort(), ["history window", "protection"]);
-  assert.deepEqual(planned.refusals, []);
+  assert.deepEqual(planned.plan.refusals, []);
   const before = (await shop.expect(4, "status", "--json")).json().sources[0];
   const codes = before.reasons.map(({ code }: { code: string }) => code);
   for (const code of ["WINDOW_SHORT", "PROTECTION_OFF", "SNAPSHOT_OVERDUE"]) assert.ok(codes.includes(code), `${code} in ${codes}`);
@@ -120,7 +120,7 @@ test("R2 R5 R6 snapshots have names by the policy, reasons, notes and expiries; 
   const due = (await shop.expect(0, "backup", "--due", "--json")).json();
   const nightly: string = due.made[0].name;
   assert.match(nightly, /^backup-\d{4}-\d\d-\d\d$/);
-  assert.deepEqual((await shop.expect(0, "backup", "--due", "--json")).json(), { made: [], failed: [] });
+  assert.deepEqual((await shop.expect(0, "backup", "--due", "--json")).json(), { made: [], failures: [] });
   await shop.expect(0, "backup", "shop", "--reason", "pre-migration, schema v1.5", "--note", "ticket 7", "--deploy-log", log);
   await shop.expect(0, "backup", "shop", "--kind", "full", "--name", "dumped");
   await shop.expect(0, "backup", "shop", "--pre-deploy", "Checkout v2", "--deploy-log", log);
@@ -155,7 +155,7 @@ test("R7 restore to a moment before the accident makes a branch with exactly the
   const ran = await shop.expect(0, "restore", "shop", "--to", good, "--json", "--url-file", file);
   const restored = ran.json();
   assert.equal(restored.verdict, "pass");
-  assert.match(restored.branch.name, /^restore-\d{4}-\d\d-\d\d-\d{4}$/);
+  assert.match(restored.place.name, /^restore-\d{4}-\d\d-\d\d-\d{4}$/);
   const url = readFileSync(file, "utf8").trim();
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.doesNotMatch(ran.stdout, new RegExp(new URL(url).password), "the password is not printed");
@@ -194,7 +194,7 @@ test("R9 restore in place keeps the connection string and the state before; it g
   const expired = (await shop.expect(0, "expire", "--json")).json().sources[0];
   const kept = expired.keep.find(({ point }: { point: { name: string } }) => point.name === back.kept.name);
   assert.match(kept.reasons.join(), /not been accepted/);
-  const accepted = (await shop.expect(0, "accept", back.id, "--json")).json();
+  const accepted = (await shop.expect(0, "accept", back.job, "--json")).json();
   const days = (Date.parse(accepted.expiresAt) - Date.now()) / 86_400_000;
   assert.ok(days > 6.9 && days < 7.1);
   const unknown = await shop.run("accept", "nothing", "--json");
@@ -205,16 +205,16 @@ test("R8 a restored branch is promoted: it is production, the old one is kept as
   const shop = await shopAtNeon(t, { source: SOURCE });
   await shop.expect(0, "backup", "shop", "--name", "before");
   await query(shop.production, "delete from users where id > 50");
-  const { branch } = (await shop.expect(0, "restore", "shop", "--to", "before", "--json")).json();
-  const refused = await shop.run("promote", branch.name, "--json");
+  const { place } = (await shop.expect(0, "restore", "shop", "--to", "before", "--json")).json();
+  const refused = await shop.run("promote", place.name, "--json");
   assert.deepEqual([refused.exit, refused.code], [2, "CONFIRMATION_NEEDED"]);
   const file = join(shop.directory, "production.url");
-  const promoted = (await shop.expect(0, "promote", branch.name, "--yes", "shop", "--url-file", file, "--json")).json();
-  assert.match(promoted.branch, /^production-\d{8}$/);
+  const promoted = (await shop.expect(0, "promote", place.name, "--yes", "shop", "--url-file", file, "--json")).json();
+  assert.match(promoted.place.name, /^production-\d{8}$/);
   assert.match(promoted.kept.name, /^rollback-\d{8}$/);
   assert.equal((await idsOf({ url: readFileSync(file, "utf8").trim(), label: "promoted" })).length, 100);
   const { settings } = (await shop.run("status", "shop", "--json")).json().sources[0];
-  assert.equal(settings.branch, promoted.branch);
+  assert.equal(settings.branch, promoted.place.name);
   const unknown = await shop.run("promote", "no-such-branch", "--yes", "shop", "--json");
   assert.deepEqual([unknown.exit, unknown.code], [2, "BRANCH_UNKNOWN"]);
   await shop.expect(0, "accept", promoted.job);
@@ -317,7 +317,7 @@ test("misuse is told before anything is done: options that mean nothing beside e
     check.findings.some(({ name, code }: { name: string; code?: string }) => name === "settings of shop" && code === "WINDOW_SHORT"),
   );
   const without = check.findings.find(({ code }: { code?: string }) => code === "SNAPSHOT_OVERDUE");
-  assert.equal(without.next, "run `lifeboat backup shop --due`", "a project without points has one command to run");
+  assert.deepEqual(without.next.commands, ["lifeboat backup shop --due"], "a project without points has one command to run");
   shop.env.KEY_SHOP = "wrong";
   const refused = await shop.run("backup", "shop", "--json");
   assert.deepEqual([refused.exit, refused.code], [1, "PROVIDER_AUTH"]);

@@ -89,7 +89,7 @@ test("R25 check fails a server whose WAL cannot be received although a window as
   const { findings } = checked.json();
   const codes = findings.filter(({ outcome }: { outcome: string }) => outcome === "fail").map(({ code }: { code: string }) => code);
   assert.deepEqual(codes.sort(), ["NO_WAL_SENDERS", "SOURCE_PERMISSION", "WAL_LEVEL_MINIMAL"]);
-  assert.match(findings.find(({ name }: { name: string }) => name === "restore beside shop").next, /ALTER ROLE reader CREATEDB;/);
+  assert.match(findings.find(({ name }: { name: string }) => name === "restore beside shop").next.text, /ALTER ROLE reader CREATEDB;/);
 });
 
 test("R22 a plan that replaces says which present rows go, and a hint for one table speaks of that table", { skip }, async (t) => {
@@ -111,7 +111,7 @@ test("R22 a plan that replaces says which present rows go, and a hint for one ta
     /^remove all present rows of every table that the restore point holds in /,
   );
   const refused = await world.run("restore", "shop", "--into", database, "--tables", "orders", "--json");
-  assert.match(JSON.parse(refused.stderr).error.hint, /--replace --yes shop to replace table orders and nothing else in it/);
+  assert.match(JSON.parse(refused.stderr).error.next.text, /--replace --yes shop to replace table orders and nothing else in it/);
 });
 
 test("R20 a configured lock holds in a bucket; ghost folders count for nothing, missing conditions are told", {
@@ -159,7 +159,7 @@ test("R52 help, hints and lists answer with what was meant", { skip }, async (t)
     /One of full, data, schema, tables, base, snapshot\./,
   );
   const unlimited = JSON.parse((await world.run("restore", "shop", "--into", "x", "--json")).stderr).error;
-  assert.equal(unlimited.hint, "run `lifeboat backup shop` first");
+  assert.deepEqual(unlimited.next, { text: "run `lifeboat backup shop` first", commands: ["lifeboat backup shop"] });
   for (const name of ["one", "two", "three"]) await world.expect(0, "backup", "shop", "--kind", "schema", "--name", name);
   const { points } = (await world.expect(0, "list", "--limit", "2", "--json")).json();
   assert.deepEqual(

@@ -23,7 +23,7 @@ test("R28 a dump from a server without snapshots is of one instant once what cha
   }
   const made = await ended;
   assert.equal(made.exit, 0, made.stderr);
-  const { id } = made.json();
+  const { id } = made.json().made[0];
   const { manifest } = (await world.expect(0, "show", id, "--json")).json();
   assert.equal(manifest.consistency, "oplog");
   const restored = (await world.expect(0, "restore", "shop", "--to", id, "--into", "settled", "--json")).json();

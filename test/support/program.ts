@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import type * as z from "zod/mini";
 import type { NeonSandbox } from "../../packages/sandbox/neon/sandbox.ts";
 import { OPERATIONS } from "../../src/operations/registry.ts";
+import { failedOperation } from "../../src/operations/schemas.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
@@ -222,14 +223,11 @@ async function endOf(child: ChildProcess, result: ReturnType<typeof resultOf>): 
   return { exit, signal, ...text, json, code: error?.code, message: error?.message };
 }
 
+/** The error on standard error, in either form. Fails the test when its JSON is not as its schema says. */
 function errorOf(stderr: string): { readonly code: string; readonly message: string } | undefined {
   const plain = /^error ([A-Z_]+) {2}(.*)$/m.exec(stderr);
   if (plain) return { code: plain[1] ?? "", message: plain[2] ?? "" };
-  try {
-    return (JSON.parse(stderr) as { error: { code: string; message: string } }).error;
-  } catch {
-    return undefined;
-  }
+  return /^\{"error":.*\}\n$/.test(stderr) ? failedOperation.parse(JSON.parse(stderr)).error : undefined;
 }
 
 /** Processes that were given the folder for their temporary files, which every child of the program is (Linux). */

@@ -2,6 +2,7 @@
 import { commandsPage } from "./commands.ts";
 import { configurationPage } from "./configuration.ts";
 import { errorsPage } from "./errors.ts";
+import { jsonPage } from "./json.ts";
 import { sandboxPage } from "./sandbox.ts";
 import { editorSchema } from "./schema.ts";
 
@@ -11,6 +12,7 @@ export async function generatedDocuments(): Promise<ReadonlyMap<string, string>>
     ["docs/commands.md", await commandsPage()],
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage()],
+    ["docs/json.md", await jsonPage()],
     ["docs/sandbox.md", sandboxPage()],
     ["lifeboat.schema.json", editorSchema()],
   ]);

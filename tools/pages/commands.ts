@@ -10,8 +10,8 @@ ${GENERATED}
 
 Every command takes \`--config FILE\` (environment \`LIFEBOAT_CONFIG\`, default \`lifeboat.yaml\`), \`--quiet\` (no progress; only
 results and errors) and \`--help\`. Results go to standard output, progress and errors to standard error. Progress is a live
-line on a terminal and plain lines elsewhere. With \`--json\` the result is one line of JSON, an error is one line of JSON on
-standard error, and there is no progress. \`NO_COLOR\` and \`FORCE_COLOR\` are obeyed. Exit statuses: [errors](errors.md).
+line on a terminal and plain lines elsewhere. With \`--json\` the result is one line of [JSON](json.md), an error is one
+line of JSON on standard error, and there is no progress. \`NO_COLOR\` and \`FORCE_COLOR\` are obeyed. Exit statuses: [errors](errors.md).
 
 An interrupt (Ctrl-C, SIGTERM) stops the work, undoes what is half done and ends with status 130; a second one ends at once,
 and the next start cleans up.

@@ -32,7 +32,7 @@ export function errorsPage(): string {
     "",
     "Every error has a code that scripts and alerts can rely on, a sentence that says what happened to what, and a next step.",
     "People read them on standard error; with `--json` they come as one line of JSON, also on standard error:",
-    '`{"error":{"code","message","hint","retryable","exit","details"}}`. Fields are only ever added.',
+    '`{"error":{"code","message","retryable","exit","details","next":{"text","commands"}}}`. [json.md](json.md#errors) names each field.',
     "",
     "## Exit statuses",
     "",

@@ -15,7 +15,7 @@ export const checkCommand = defineCommand({
       findings
         .map(
           ({ name, outcome, message, next }) =>
-            `${call.paint.verdict(outcome)}  ${name}: ${message}${next === null ? "" : `\n    next: ${next}`}`,
+            `${call.paint.verdict(outcome)}  ${name}: ${message}${next === null ? "" : `\n    next: ${next.text}`}`,
         )
         .join("\n"),
     ),

@@ -33,10 +33,10 @@ type Log = NonNullable<Expired["sources"][number]["log"]>;
 
 function logLines(log: Log | null, applied: boolean, paint: Paint): string[] {
   if (log === null) return [];
-  const { kept, removed, removedBytes, reasons, refused } = log;
-  const what = removed === 0 ? "" : `, ${removed} ${applied ? "removed" : "to remove"} (${formatBytes(removedBytes)})`;
+  const { keptSegments, removedSegments, removedBytes, reasons, refused } = log;
+  const what = removedSegments === 0 ? "" : `, ${removedSegments} ${applied ? "removed" : "to remove"} (${formatBytes(removedBytes)})`;
   return [
-    `  ${paint.dim("log    ")}  ${kept} segments kept${what}: ${reasons.join("; ")}`,
+    `  ${paint.dim("log    ")}  ${keptSegments} segments kept${what}: ${reasons.join("; ")}`,
     ...(refused === null ? [] : [`  ${paint.red("refused")}  ${refused}`]),
   ];
 }

@@ -38,7 +38,7 @@ function renderBackup(made: Made, paint: Paint): string {
 }
 
 function renderSnapshot(made: Made, paint: Paint): string {
-  const expires = made.hold ? `on hold until \`lifeboat release ${made.name}\`` : made.expiresAt;
+  const expires = made.held ? `on hold until \`lifeboat release ${made.name}\`` : made.expiresAt;
   return [
     `${paint.green("✓")} ${made.form} ${paint.bold(made.name)} of ${made.source} is made`,
     renderFacts(

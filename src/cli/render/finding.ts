@@ -23,7 +23,8 @@ export function renderChecks(checks: readonly Check[], paint: Paint): string {
 
 export const renderSeconds = (value: number | null): string => (value === null ? "not measured" : formatDuration(value * 1000));
 
-const promised = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
+/** Text behind a measured value: nothing where nothing is promised. */
+export const renderPromise = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
 
 /** How good the plan's estimate was. */
 function estimateOf({ seconds, within }: EstimateResult): string {
@@ -42,9 +43,9 @@ export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof f
         ["data of", holds === null ? undefined : inWords(holds)],
         ["into", found.target],
         ["steps", steps.map(({ name, seconds }) => `${name} ${seconds === null ? "not ended" : renderSeconds(seconds)}`).join(", ")],
-        ["RTO achieved", `${renderSeconds(achieved.rtoSeconds)}${promised(objective.rtoSeconds)}`],
+        ["RTO achieved", `${renderSeconds(achieved.rtoSeconds)}${renderPromise(objective.rtoSeconds)}`],
         ["estimated", estimate === null ? undefined : estimateOf(estimate)],
-        ["RPO achieved", `${renderSeconds(achieved.rpoSeconds)}${promised(objective.rpoSeconds)}`],
+        ["RPO achieved", `${renderSeconds(achieved.rpoSeconds)}${renderPromise(objective.rpoSeconds)}`],
         ["evidence", `${found.filedIn}/${found.evidence}`],
         ["remarks", found.remarks.join("\n")],
       ],

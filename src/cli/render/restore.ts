@@ -1,6 +1,6 @@
 // What a restore made: the finding, where it is, and what to do next.
 import type * as z from "zod/mini";
-import type { nextAction } from "../../operations/recovery/schemas.ts";
+import type { nextAction } from "../../operations/schemas.ts";
 import type { restore } from "../../operations/verbs/restore.ts";
 import { renderFinding } from "./finding.ts";
 import type { Paint } from "./paint.ts";
@@ -31,4 +31,4 @@ const named = ({ id, name }: { readonly id: string | null; readonly name: string
 
 /** What the user can do now, one action a line. */
 export const renderNext = (actions: readonly z.infer<typeof nextAction>[], paint: Paint): string[] =>
-  actions.map(({ command, text }) => paint.dim(command === null ? `next: ${text}` : `next: ${command}   (${text})`));
+  actions.map(({ commands, text }) => paint.dim(`next: ${commands.length === 0 ? text : `${commands.join(", ")}   (${text})`}`));

@@ -60,7 +60,7 @@ function renderManifest(point: Point, manifest: Manifest, path: string, paint: P
 }
 
 function renderAtProvider(point: Point, atProvider: NonNullable<Shown["atProvider"]>, paint: Paint): string {
-  const { record, kept } = atProvider;
+  const { record, setAside } = atProvider;
   const expires = point.expiresAt ?? (atProvider.ours ? "by the policy" : "not by Lifeboat, which did not make it");
   return renderFacts(
     [
@@ -79,11 +79,11 @@ function renderAtProvider(point: Point, atProvider: NonNullable<Shown["atProvide
       ["hold", holdOf(point)],
       [
         "kept",
-        kept === null
+        setAside === null
           ? undefined
-          : kept.acceptedAt === null
-            ? `until 7 days after \`lifeboat accept ${kept.job}\``
-            : `job ${kept.job} was accepted`,
+          : setAside.acceptedAt === null
+            ? `until 7 days after \`lifeboat accept ${setAside.job}\``
+            : `job ${setAside.job} was accepted`,
       ],
       ["pinned", atProvider.pinned ?? undefined],
       ["expires", expires],

@@ -2,6 +2,7 @@
 import type * as z from "zod/mini";
 import { formatBytes, formatDuration, formatInstant } from "../../core/duration.ts";
 import type { status } from "../../operations/verbs/status.ts";
+import { renderPromise } from "./finding.ts";
 import type { Paint } from "./paint.ts";
 import { renderSettings } from "./settings.ts";
 import { renderFacts } from "./table.ts";
@@ -21,7 +22,7 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
   const exposure =
     exposureSeconds === null
       ? (notAsked ?? "everything: there is no restore point")
-      : `${formatDuration(exposureSeconds * 1000)} (objective ${formatDuration(objective.rpoSeconds * 1000)})`;
+      : `${formatDuration(exposureSeconds * 1000)}${renderPromise(objective.rpoSeconds)}`;
   const rto = lastDrill?.rtoSeconds == null ? "not measured" : formatDuration(lastDrill.rtoSeconds * 1000);
   return [
     `${paint.verdict(verdict)}  ${paint.bold(name)} (${provider})`,
@@ -38,7 +39,7 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
           "  last drill",
           lastDrill === null
             ? "never"
-            : `${lastDrill.verdict}, ${day(lastDrill.endedAt)}, RTO ${rto} (objective ${formatDuration(objective.rtoSeconds * 1000)})`,
+            : `${lastDrill.verdict}, ${day(lastDrill.endedAt)}, RTO ${rto}${renderPromise(objective.rtoSeconds)}`,
         ],
       ],
       paint,

@@ -1,6 +1,23 @@
 // The stream of job events, made from what work reports. Subscribers are the live line of a terminal, logs and server-sent events.
+import * as z from "zod/mini";
 import type { Clock } from "../../ports/clock.ts";
 import type { Events, JobEvent, Progress } from "../../ports/progress.ts";
+import { about, bytes, instant, jobId, orNull, sourceName } from "../schemas.ts";
+
+const bare = { at: instant, job: orNull(jobId), source: orNull(sourceName) };
+const event = <T extends string, Fields extends z.core.$ZodShape>(type: T, fields: Fields, sentence: string) =>
+  about(z.strictObject({ ...bare, type: z.literal(type), ...fields }), sentence);
+
+/** One event, as subscribers receive it. */
+export const jobEvent = z.discriminatedUnion("type", [
+  event("begin", { verb: z.string() }, "A job begins."),
+  event("step", { name: z.string(), totalBytes: orNull(bytes) }, "A step of it begins; how much it reads or writes, if that is known."),
+  event("advance", { doneBytes: bytes }, "What the present step has done since it began. At most ten a second."),
+  event("phase", { name: z.string() }, "The present step does work that is not measured in bytes, until it advances again."),
+  event("note", { message: z.string() }, "A sentence for the user."),
+  event("ready", { result: z.unknown() }, "What the job made can be used until it is stopped: the result as it is now."),
+  event("end", { outcome: z.enum(["done", "failed"]), code: orNull(z.string()) }, "The job has ended. `code`: of the error, or null."),
+]) satisfies z.ZodMiniType<JobEvent>;
 
 /** Bytes are reported per chunk, and told this often. */
 const ADVANCE_EVERY_MS = 100;

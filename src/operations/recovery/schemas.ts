@@ -8,41 +8,74 @@ import { PLAN_ACTIONS } from "../../core/plan.ts";
 import { type Check, judge, type Verdict } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Context } from "../context.ts";
-import { about, bytes, check, count, exitOf, inSeconds, instant, orNull, refusal, seconds, sourceName, verdict } from "../schemas.ts";
+import {
+  about,
+  bytes,
+  check,
+  count,
+  exitOf,
+  inSeconds,
+  instant,
+  jobId,
+  named,
+  orNull,
+  refusal,
+  seconds,
+  sourceName,
+  verdict,
+} from "../schemas.ts";
 import type { Finding } from "./conclude.ts";
 
-const objective = z.strictObject({ rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) });
+export const objective = named(
+  "recovery times",
+  "As promised or as achieved. Null: not promised, or not measured.",
+  z.strictObject({ rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) }),
+);
 
 /** Seconds as JSON has them: null where nothing is promised, or was not measured. */
 export const secondsJson = ({ rtoSeconds, rpoSeconds }: Objective) => ({ rtoSeconds: rtoSeconds ?? null, rpoSeconds: rpoSeconds ?? null });
 
-const instantAgo = {
-  at: instant,
-  local: about(z.string(), "The same in the configured time zone."),
-  timeZone: z.string(),
-  secondsAgo: seconds,
-};
-export const asked = z.strictObject({
-  kind: z.enum(["latest", "time", "lsn", "point"]),
+const local = about(z.string(), "The same in the configured time zone.");
+const timeZone = about(z.string(), "Its IANA name.");
+const secondsAgo = about(z.number(), "Seconds from then until now.");
+
+const askedShape = z.strictObject({
+  kind: about(z.enum(["latest", "time", "lsn", "point"]), "`lsn`: a position of the log."),
   target: about(z.string(), "`latest`, an instant, a position, or the name of a restore point."),
-  at: z.optional(instant),
-  local: z.optional(z.string()),
-  timeZone: z.optional(z.string()),
-  secondsAgo: z.optional(seconds),
+  at: about(z.optional(instant), "Of a time alone, as are the next three."),
+  local: z.optional(local),
+  timeZone: z.optional(timeZone),
+  secondsAgo: z.optional(secondsAgo),
 });
-export const understood = z.strictObject(instantAgo);
+export const asked = named("recovery target", "What was asked for, as it was understood.", askedShape);
+
+export const understood = named(
+  "understood instant",
+  "An instant as people read it.",
+  z.strictObject({ at: instant, local, timeZone, secondsAgo }),
+);
+
+export const range = named("range", "Between these, in seconds.", z.strictObject({ least: seconds, most: seconds }));
+
+/** What an earlier state was kept as. */
+export const kept = z.strictObject({ id: about(z.string(), "At the provider; of a database, its name."), name: z.string() });
+
+/** What is there now: a database, a directory, or a place at the provider as that calls it. */
+export const restoredPlace = z.strictObject({
+  what: about(z.string(), "`database`, `branch`, `cluster`, …"),
+  name: z.string(),
+  id: about(orNull(z.string()), "At the provider."),
+});
 
 export const step = z.strictObject({ name: z.string(), seconds: about(orNull(seconds), "Null: it did not end.") });
 
-const range = z.strictObject({ least: seconds, most: seconds });
-
 /** What a drill or a restore found. */
 export const findingFields = {
-  job: about(z.string(), "Id of the job, and of its evidence."),
+  job: about(jobId, "Id of the job, and of its evidence."),
   source: sourceName,
   verdict,
   reasons: about(z.readonly(z.array(z.string())), "Worst first."),
-  to: about(asked, "What was asked for, as it was understood."),
+  to: asked,
   point: z.strictObject({ id: z.string(), name: z.string(), snapshotAt: instant }),
   holds: about(orNull(understood), "The instant whose data came. Null: only the provider knows, or it was not proven."),
   target: about(z.string(), "Where it was restored to."),
@@ -50,16 +83,25 @@ export const findingFields = {
   steps: z.array(step),
   achieved: objective,
   estimate: about(
-    orNull(z.strictObject({ seconds: orNull(range), actualSeconds: seconds, within: orNull(z.boolean()) })),
+    orNull(
+      z.strictObject({
+        seconds: orNull(range),
+        actualSeconds: seconds,
+        within: about(orNull(z.boolean()), "It took as long as was estimated."),
+      }),
+    ),
     "How good the plan's estimate was; `seconds` is null where there was none.",
   ),
   objective,
-  remarks: z.readonly(z.array(z.string())),
-  plan: about(orNull(z.strictObject({ name: z.string(), run: z.string() })), "The drill of the configuration that it was done for."),
+  remarks: about(z.readonly(z.array(z.string())), "What was left out, or differs without being a fault."),
+  plan: about(
+    orNull(z.strictObject({ name: z.string(), run: about(z.string(), "Name of this run, by the pattern of the drill.") })),
+    "The drill of the configuration that it was done for.",
+  ),
   evidence: about(z.string(), "Name of the evidence in the repository."),
   filedIn: about(z.string(), "Where the evidence lies: the repository, or a directory of this machine when that cannot be written."),
 };
-export const finding = z.strictObject(findingFields);
+export const finding = named("finding", "What a drill or a restore found.", z.strictObject(findingFields));
 
 export const findingJson = ({ repository }: Context, { evidence, filed, aside: onMachine, to, holds, estimate }: Finding) => ({
   job: evidence.id,
@@ -88,12 +130,11 @@ export function exitOfFinding(found: { readonly verdict: Verdict; readonly check
   return others.verdict === "pass" ? EXIT.unhealthy : EXIT.failed;
 }
 
-export const combined = z.strictObject({
-  objective,
-  achieved: objective,
-  verdict,
-  reasons: z.readonly(z.array(z.string())),
-});
+export const combined = named(
+  "combined finding",
+  "All sources together.",
+  z.strictObject({ objective, achieved: objective, verdict, reasons: about(z.readonly(z.array(z.string())), "Worst first.") }),
+);
 
 export const combinedJson = ({ objective: promised, achieved, verdict: judged, reasons }: Combined) => ({
   objective: secondsJson(promised),
@@ -102,79 +143,68 @@ export const combinedJson = ({ objective: promised, achieved, verdict: judged, r
   reasons,
 });
 
-/** What is there now: a database, a directory, or a place at the provider as that calls it. */
-export const restoredPlace = z.strictObject({
-  what: about(z.string(), "`database`, `branch`, `cluster`, …"),
-  name: z.string(),
-  id: about(orNull(z.string()), "At the provider."),
-});
-
-/** What the user can do now. */
-export const nextAction = z.strictObject({ command: orNull(z.string()), text: z.string() });
-
 export const routeFields = {
   kind: about(z.enum(["provider", "cluster", "copy"]), "The provider's history, a base backup and its WAL, or a stored backup."),
-  what: z.string(),
-  why: z.string(),
-  at: z.optional(instant),
+  what: about(z.string(), "What is restored."),
+  why: about(z.string(), "Why this route, where there are several."),
+  at: about(z.optional(instant), "The instant of the data. Absent: only the provider knows it."),
 };
 
-/** What an operation will do, step by step. */
-export const plan = z.strictObject({
-  verb: z.string(),
-  source: sourceName,
-  to: z.optional(asked),
-  route: z.optional(
-    z.strictObject({
-      ...routeFields,
-      holds: z.optional(understood),
-    }),
-  ),
-  otherRoutes: about(z.optional(z.readonly(z.array(z.strictObject(routeFields)))), "Other routes to the target."),
+const planStep = z.strictObject({
+  action: about(z.enum(PLAN_ACTIONS), "Stable."),
+  subject: about(z.string(), "What is acted on."),
+  object: about(z.optional(z.string()), "What it comes from or goes into."),
+  name: about(z.optional(z.string()), "A name that is chosen when the plan is carried out; no part of the digest."),
+  sizeBytes: z.optional(bytes),
+  effect: about(z.enum(["create", "change", "remove", "none"]), "Upon what is there before the operation."),
+  reason: z.string(),
+});
+
+const code = z.strictObject({
+  kind: about(z.string(), "Kind of the definition."),
+  count,
+  names: about(z.readonly(z.array(z.string())), "Some of the objects that contain it."),
+});
+
+const needs = z.strictObject({
+  readBytes: about(bytes, "Read from the repository."),
+  disks: z.readonly(z.array(z.strictObject({ directory: z.string(), neededBytes: bytes, freeBytes: orNull(bytes) }))),
+});
+
+const estimate = z.strictObject({
+  seconds: about(orNull(range), "Null: a step was never measured."),
+  jobs: about(count, "How many past jobs it is based on."),
   steps: z.readonly(
     z.array(
       z.strictObject({
-        action: z.enum(PLAN_ACTIONS),
-        subject: about(z.string(), "What is acted on."),
-        object: about(z.optional(z.string()), "What it comes from or goes into."),
-        name: about(z.optional(z.string()), "A name that is chosen when the plan is carried out; no part of the digest."),
+        name: z.string(),
         sizeBytes: z.optional(bytes),
-        effect: z.enum(["create", "change", "remove", "none"]),
-        reason: z.string(),
+        seconds: orNull(range),
+        basis: about(z.enum(["measured", "stated", "none"]), "By past jobs, by the provider, or not known."),
       }),
     ),
   ),
-  refusals: about(z.readonly(z.array(refusal)), "Why it would not be done; with any, nothing is."),
-  code: z.optional(z.readonly(z.array(z.strictObject({ kind: z.string(), count, names: z.readonly(z.array(z.string())) })))),
-  needs: z.optional(
-    z.strictObject({
-      readBytes: about(bytes, "Read from the repository."),
-      disks: z.readonly(z.array(z.strictObject({ directory: z.string(), neededBytes: bytes, freeBytes: orNull(bytes) }))),
-    }),
-  ),
-  estimate: about(
-    z.optional(
-      z.strictObject({
-        seconds: about(orNull(range), "Null: a step was never measured."),
-        jobs: about(count, "How many past jobs it is based on."),
-        steps: z.readonly(
-          z.array(
-            z.strictObject({
-              name: z.string(),
-              sizeBytes: z.optional(bytes),
-              seconds: orNull(range),
-              basis: z.enum(["measured", "stated", "none"]),
-            }),
-          ),
-        ),
-      }),
-    ),
-    "The time it takes, by past jobs of this repository.",
-  ),
-  cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),
-  facts: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What it depends on."),
-  digest: about(z.optional(z.string()), "SHA-256 over request, steps and facts, for `planDigest`."),
 });
+
+export const plan = named(
+  "plan",
+  "What an operation will do, step by step; it changes nothing.",
+  z.strictObject({
+    verb: about(z.string(), "The operation."),
+    source: sourceName,
+    to: z.optional(asked),
+    route: z.optional(z.strictObject({ ...routeFields, holds: z.optional(understood) })),
+    otherRoutes: about(z.optional(z.readonly(z.array(z.strictObject(routeFields)))), "Other routes to the target."),
+    steps: z.readonly(z.array(planStep)),
+    refusals: about(z.readonly(z.array(refusal)), "Why it would not be done; with any, nothing is."),
+    code: about(z.optional(z.readonly(z.array(code))), "Code of the source that the plan would run. Absent: not examined, or none."),
+    needs: z.optional(needs),
+    estimate: about(z.optional(estimate), "The time it takes, by past jobs of this repository."),
+    cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),
+    facts: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What it depends on."),
+    digest: about(z.optional(z.string()), "SHA-256 over request, steps and facts, for `planDigest`."),
+  }),
+);
 
 export const planDigest = about(z.string(), "The digest that the plan must have, or its first 12 digits: PLAN_CHANGED otherwise.");
 
@@ -182,12 +212,12 @@ export const planDigest = about(z.string(), "The digest that the plan must have,
 export const exitOfPlan = ({ refusals }: { readonly refusals: readonly unknown[] }): ExitStatus =>
   refusals.length > 0 ? EXIT.usage : EXIT.done;
 
-/** How a database is reached. */
-export const connection = z.strictObject({
+const connectionShape = z.strictObject({
   label: about(z.string(), "What messages call it."),
   url: about(z.string(), "Without its password, unless the request asks for credentials."),
   file: about(orNull(z.string()), "Where the command line wrote the whole address."),
 });
+export const connection = named("connection", "How a database is reached.", connectionShape);
 
 export const connectionJson = ({ label, url }: Connection, credentials: boolean | undefined) => ({
   label,

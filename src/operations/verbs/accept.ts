@@ -2,7 +2,8 @@
 import * as z from "zod/mini";
 import { operation } from "../operation.ts";
 import { accept as acceptJob } from "../recovery/accept.ts";
-import { about, instant, iso, orNull, sourceName } from "../schemas.ts";
+import { kept } from "../recovery/schemas.ts";
+import { about, instant, iso, jobId, orNull, sourceName } from "../schemas.ts";
 
 export const accept = operation({
   name: "accept",
@@ -12,14 +13,14 @@ export const accept = operation({
     yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
   }),
   result: z.strictObject({
-    job: z.string(),
+    job: jobId,
     source: sourceName,
-    kept: about(z.strictObject({ id: z.string(), name: z.string() }), "What was replaced."),
+    kept: about(kept, "What was replaced."),
     acceptedAt: instant,
     expiresAt: about(orNull(instant), "When it is removed. Null: it is removed already."),
   }),
   async run(context, request) {
-    const { job, source, kept, acceptedAt, expiresAt } = await acceptJob(context, request, context);
-    return { job, source, kept, acceptedAt: acceptedAt.toISOString(), expiresAt: iso(expiresAt) };
+    const { job, source, kept: replaced, acceptedAt, expiresAt } = await acceptJob(context, request, context);
+    return { job, source, kept: replaced, acceptedAt: acceptedAt.toISOString(), expiresAt: iso(expiresAt) };
   },
 });

@@ -20,7 +20,7 @@ export const archive = operation({
     last: about(orNull(z.string()), "Name of the last one."),
     outcome: about(orNull(z.string()), "Of a single file: stored, or there already."),
     notice: about(orNull(z.string()), "What an operator should know of it."),
-    droppedSlot: orNull(z.string()),
+    droppedSlot: about(orNull(z.string()), "Name of the replication slot that is gone."),
   }),
   async run(context, { source: name, segment, stop }) {
     if (segment !== undefined && stop) throw new LifeboatError("USAGE", "--segment and --stop are two different things: give one of them");

@@ -7,7 +7,7 @@ import { makeDue } from "../backup/due.ts";
 import { type SnapshotResult, snapshot as takeSnapshot } from "../backup/snapshot.ts";
 import type { Source } from "../context.ts";
 import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
-import { about, bytes, failure, inSeconds, instant, orNull, seconds, sourceName } from "../schemas.ts";
+import { about, bytes, failure, inSeconds, instant, madeBy, orNull, pointKind, seconds, sourceName, tiers } from "../schemas.ts";
 import { failureOf, sourceNamed, sourcesNamed } from "../sources.ts";
 
 export const BACKUP_CHOICES = ["full", "data", "schema", "tables", "base", "snapshot"] as const;
@@ -34,13 +34,13 @@ const made = z.strictObject({
   id: z.string(),
   name: z.string(),
   source: sourceName,
-  kind: z.enum(BACKUP_CHOICES),
+  kind: pointKind,
   time: about(instant, "The instant whose data it holds."),
-  tiers: about(z.readonly(z.array(z.string())), "Tiers or rules of the policy that it was made for."),
-  madeBy: z.string(),
-  reason: orNull(z.string()),
+  tiers,
+  madeBy,
+  reason: about(orNull(z.string()), "Why it was made."),
   note: orNull(z.string()),
-  hold: z.boolean(),
+  held: about(z.boolean(), "It is on hold."),
   expiresAt: orNull(instant),
   seconds: about(seconds, "How long it took."),
   sizeBytes: about(orNull(bytes), "As stored. Null: the provider holds it."),
@@ -48,8 +48,12 @@ const made = z.strictObject({
   sourceBytes: about(orNull(bytes), "The size at the source."),
   fingerprint: orNull(about(z.custom<NonNullable<Manifest["fingerprint"]>>(), "As in the manifest.")),
   base: orNull(about(z.custom<NonNullable<Manifest["base"]>>(), "Of a base backup, as in the manifest.")),
-  engine: z.string(),
-  notIncluded: z.readonly(z.array(z.strictObject({ kind: z.string(), object: z.string(), reason: z.string() }))),
+  engine: about(z.string(), "`postgres` or `mongodb`."),
+  notIncluded: z.readonly(
+    z.array(
+      z.strictObject({ kind: about(z.string(), "Kind of the definition."), object: about(z.string(), "Its name."), reason: z.string() }),
+    ),
+  ),
   form: about(orNull(z.enum(["branch", "snapshot"])), "How the provider holds it. Null: the repository holds it."),
   providerEndsAt: about(orNull(instant), "When the provider removes it at the latest, regardless of the policy."),
   warnings: z.readonly(z.array(z.string())),
@@ -61,7 +65,7 @@ export const backup = operation({
   request,
   result: z.strictObject({
     made: z.array(made),
-    failures: z.array(z.strictObject({ ...failure.shape, what: z.string() })),
+    failures: z.array(z.strictObject({ ...failure.shape, what: about(z.string(), "What was due.") })),
   }),
 
   async run(context, asked) {
@@ -140,7 +144,7 @@ function backupJson({ manifest, warnings, durationMs }: BackupResult): Made {
     madeBy: `${manifest.madeBy.user}@${manifest.madeBy.host}`,
     reason: manifest.reason ?? null,
     note: manifest.note ?? null,
-    hold: false,
+    held: false,
     expiresAt: manifest.expiresAt ?? null,
     seconds: inSeconds(durationMs),
     sizeBytes: total("stored"),
@@ -166,7 +170,7 @@ const snapshotJson = (source: Source | undefined, { record, durationMs, provider
   madeBy: record.madeBy,
   reason: record.reason ?? null,
   note: record.note ?? null,
-  hold: record.hold !== undefined,
+  held: record.hold !== undefined,
   expiresAt: record.expiresAt ?? null,
   seconds: inSeconds(durationMs),
   sizeBytes: null,

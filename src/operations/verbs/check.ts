@@ -1,7 +1,8 @@
 // lifeboat check: configuration, repository, key, tools and sources, tried out.
 import * as z from "zod/mini";
+import { nextOf } from "../../core/hints.ts";
 import { operation, worstOf } from "../operation.ts";
-import { about, exitOf, orNull, sourceName, verdict } from "../schemas.ts";
+import { about, exitOf, nextAction, orNull, sourceName, verdict } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
 import { checkRepository, checkSource } from "../watch/check.ts";
 
@@ -16,8 +17,8 @@ export const check = operation({
         name: z.string(),
         outcome: verdict,
         message: z.string(),
-        code: about(orNull(z.string()), "Of the error, as in docs/errors.md."),
-        next: about(orNull(z.string()), "What to do, for anything but a pass."),
+        code: about(orNull(z.string()), "Stable: of an error as in docs/errors.md, or of a health reason."),
+        next: about(orNull(nextAction), "For anything but a pass."),
       }),
     ),
   }),
@@ -31,7 +32,7 @@ export const check = operation({
         outcome,
         message,
         code: code ?? null,
-        next: next ?? null,
+        next: next === undefined ? null : nextOf(next),
       })),
     };
   },

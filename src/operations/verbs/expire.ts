@@ -5,19 +5,19 @@ import { pointJson } from "../../core/restore-point.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { type ExpireRequest, type ExpireResult, expire as expireSource, planExpire } from "../retention/expire.ts";
-import { about, bytes, count, failure, orNull, point, sourceName } from "../schemas.ts";
+import { about, bytes, count, failure, orNull, point, sourceName, storageClass } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 
-const decision = z.strictObject({ point, reasons: z.readonly(z.array(z.string())) });
+const decision = z.strictObject({ point, reasons: about(z.readonly(z.array(z.string())), "Rules that decided it.") });
 const decisions = z.array(decision);
 
 const log = z.strictObject({
-  kept: about(count, "Segments."),
-  removed: about(count, "Segments."),
+  keptSegments: count,
+  removedSegments: count,
   removedBytes: bytes,
   first: about(orNull(z.string()), "Name of the first segment that goes."),
-  last: orNull(z.string()),
-  reasons: z.readonly(z.array(z.string())),
+  last: about(orNull(z.string()), "Name of the last one."),
+  reasons: about(z.readonly(z.array(z.string())), "Rules that decided it."),
   refused: about(orNull(z.string()), "Why it did not go."),
 });
 
@@ -29,9 +29,7 @@ const result = z.strictObject({
       keep: decisions,
       remove: decisions,
       withheld: about(decisions, "More than half of the points at once, or dated in the future: they go only with `most` or `future`."),
-      transitions: z.array(
-        z.strictObject({ point, from: about(orNull(z.string()), "Storage class."), to: z.string(), reason: z.string() }),
-      ),
+      transitions: z.array(z.strictObject({ point, from: orNull(storageClass), to: storageClass, reason: z.string() })),
       blocked: about(z.readonly(z.array(z.string())), "Why nothing is removed."),
       refused: z.array(z.strictObject({ id: z.string(), message: z.string() })),
       powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
@@ -101,8 +99,8 @@ const sourceJson = ({
 });
 
 const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({
-  kept: keep.length,
-  removed: remove.length,
+  keptSegments: keep.length,
+  removedSegments: remove.length,
   removedBytes: removeBytes,
   first: remove[0]?.name ?? null,
   last: remove.at(-1)?.name ?? null,

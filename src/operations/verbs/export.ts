@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { exportSnapshot } from "../backup/export.ts";
 import { operation } from "../operation.ts";
-import { about, sourceName } from "../schemas.ts";
+import { about, jobId, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 export const exportOperation = operation({
@@ -14,11 +14,11 @@ export const exportOperation = operation({
     bucket: about(z.string(), "The bucket, by its name, or its id at the provider."),
   }),
   result: z.strictObject({
-    job: z.string(),
+    job: jobId,
     id: about(z.string(), "Of the export, at the provider."),
     source: sourceName,
     point: z.strictObject({ id: z.string(), name: z.string() }),
-    bucket: z.string(),
+    bucket: about(z.string(), "Name of the bucket."),
     prefix: about(z.string(), "Where in the bucket."),
   }),
   async run(context, { source, point, bucket }) {

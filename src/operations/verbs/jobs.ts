@@ -9,22 +9,22 @@ import { discardFlaws, recoverJobs } from "../jobs/recover.ts";
 import { resourceInWords } from "../jobs/undo.ts";
 import { operation } from "../operation.ts";
 import { step } from "../recovery/schemas.ts";
-import { about, inSeconds, instant, orNull, seconds, sourceName } from "../schemas.ts";
+import { about, count, inSeconds, instant, jobId, orNull, seconds, sourceName } from "../schemas.ts";
 
 const DEFAULT_LIMIT = 20;
 
 const job = z.strictObject({
-  id: z.string(),
-  verb: z.string(),
+  id: jobId,
+  verb: about(z.string(), "The operation."),
   source: sourceName,
   state: about(z.enum(["running", "done", "failed", "abandoned"]), "`abandoned`: its process died, and nothing has cleaned up yet."),
   startedAt: instant,
   endedAt: orNull(instant),
   seconds: about(orNull(seconds), "How long it took."),
   steps: z.array(step),
-  error: orNull(z.strictObject({ code: z.string(), message: z.string() })),
+  error: orNull(z.strictObject({ code: about(z.string(), "As in docs/errors.md."), message: z.string() })),
   result: about(z.record(z.string(), z.unknown()), "What it made: a restore point's id, a verdict."),
-  owner: z.strictObject({ user: z.string(), host: z.string(), pid: z.number() }),
+  owner: about(z.strictObject({ user: z.string(), host: z.string(), pid: count }), "The process that ran it."),
   resources: about(z.array(z.string()), "What it made and has not removed yet."),
 });
 
@@ -84,11 +84,11 @@ export const recoverJobsOperation = operation({
     recovered: about(
       z.array(
         z.strictObject({
-          job: z.string(),
-          verb: z.string(),
+          job: jobId,
+          verb: about(z.string(), "The operation."),
           source: sourceName,
           startedAt: instant,
-          removed: z.array(z.string()),
+          removed: about(z.array(z.string()), "What was removed, in words."),
           left: about(z.array(z.strictObject({ what: z.string(), why: z.string() })), "It is tried again at the next start."),
           says: about(z.readonly(z.array(z.string())), "The state of production, where the job had begun to change it."),
         }),
@@ -96,21 +96,21 @@ export const recoverJobsOperation = operation({
       "Jobs whose process had died.",
     ),
     discarded: about(
-      z.readonly(z.array(z.strictObject({ name: z.string(), message: z.string(), removed: z.boolean() }))),
+      z.readonly(z.array(z.strictObject({ name: z.string(), message: z.string(), removed: about(z.boolean(), "It is gone.") }))),
       "Files among the leases that are not valid leases.",
     ),
     brought: about(
-      z.array(z.strictObject({ name: z.string(), left: orNull(z.string()) })),
-      "Records that were filed on this machine. `left`: why one is not in the repository yet.",
+      z.array(z.strictObject({ name: z.string(), left: about(orNull(z.string()), "Why it is not in the repository yet.") })),
+      "Records that were filed on this machine.",
     ),
     orphans: about(
       z.array(
         z.strictObject({
           source: sourceName,
-          job: z.string(),
+          job: jobId,
           name: z.string(),
-          kind: z.string(),
-          outcome: z.enum(["removed", "unknown", "left"]),
+          kind: about(z.string(), "Kind of the resource."),
+          outcome: about(z.enum(["removed", "unknown", "left"]), "`unknown`: it does not carry the proof of a job of this writer."),
           message: z.string(),
         }),
       ),

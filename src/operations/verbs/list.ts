@@ -8,7 +8,7 @@ import { type LogWindows, logWindows } from "../archive/log-status.ts";
 import { operation } from "../operation.ts";
 import { atProviders, type ContinuousWindow } from "../points/at-providers.ts";
 import { pointsOf } from "../points/points.ts";
-import { about, count, instant, orNull, point, sourceName } from "../schemas.ts";
+import { about, count, instant, orNull, point, reason, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 const window = z.strictObject({
@@ -23,7 +23,7 @@ const gap = z.strictObject({
   to: about(orNull(instant), "Null: nothing after `from` can be reached."),
   message: z.string(),
 });
-const flaw = z.strictObject({ source: orNull(sourceName), code: z.string(), message: z.string() });
+const flaw = z.strictObject({ source: orNull(sourceName), ...reason.shape });
 
 export const list = operation({
   name: "list",

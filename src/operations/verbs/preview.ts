@@ -35,16 +35,25 @@ export const preview = operation({
     route: z.strictObject(routeFields),
     holds: orNull(understood),
     readFrom: about(z.enum(["fingerprint", "copy"]), "The stored fingerprint, or a restored copy that was removed again."),
-    tables: z.array(z.strictObject({ name: z.string(), rows: count })),
+    tables: z.array(z.strictObject({ name: z.string(), rows: about(count, "Rows or documents.") })),
     differences: about(
-      orNull(z.readonly(z.array(z.strictObject({ object: z.string(), change: z.enum(["only then", "only now", "changed"]) })))),
+      orNull(
+        z.readonly(
+          z.array(
+            z.strictObject({
+              object: about(z.string(), "Kind and name of the definition."),
+              change: about(z.enum(["only then", "only now", "changed"]), "From then to now."),
+            }),
+          ),
+        ),
+      ),
       "Definitions that differ from now. Null: not compared.",
     ),
     notCompared: about(orNull(z.string()), "Why definitions were not compared."),
     answer: orNull(
       z.strictObject({
-        columns: z.readonly(z.array(z.string())),
-        rows: z.readonly(z.array(z.readonly(z.array(z.unknown())))),
+        columns: about(z.readonly(z.array(z.string())), "Their names."),
+        rows: about(z.readonly(z.array(z.readonly(z.array(z.unknown())))), "The values of each, in the order of the columns."),
         truncated: about(z.boolean(), "Rows beyond the limits were left out."),
       }),
     ),

@@ -4,8 +4,8 @@ import { LifeboatError } from "../../core/errors.ts";
 import type { Context, Source } from "../context.ts";
 import { operation } from "../operation.ts";
 import { planPromote, promote as promoteBranch } from "../recovery/promote.ts";
-import { connection, connectionJson, exitOfPlan, nextAction, plan, restoredPlace } from "../recovery/schemas.ts";
-import { about, sourceName } from "../schemas.ts";
+import { connection, connectionJson, exitOfPlan, kept, plan, restoredPlace } from "../recovery/schemas.ts";
+import { about, jobId, nextAction, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 const request = z.strictObject({
@@ -22,10 +22,10 @@ export const promote = operation({
   access: "restore",
   request,
   result: z.strictObject({
-    job: z.string(),
+    job: jobId,
     source: sourceName,
     place: about(restoredPlace, "Production now."),
-    kept: about(z.strictObject({ id: z.string(), name: z.string() }), "What was production."),
+    kept: about(kept, "What was production."),
     connection,
     warnings: z.readonly(z.array(z.string())),
     next: z.array(nextAction),
@@ -34,15 +34,15 @@ export const promote = operation({
 
   async run(context, asked) {
     const source = sourceOf(context, asked);
-    const { job, name, kept, warnings, connection: reached } = await promoteBranch(context, source, asked, context);
+    const { job, name, kept: former, warnings, connection: reached } = await promoteBranch(context, source, asked, context);
     return {
       job,
       source: source.name,
       place: { what: "branch", name, id: null },
-      kept,
+      kept: former,
       connection: connectionJson(reached, asked.credentials),
       warnings,
-      next: [{ command: `lifeboat accept ${job}`, text: `when it is good; ${kept.name} expires 7 days later` }],
+      next: [{ commands: [`lifeboat accept ${job}`], text: `when it is good; ${former.name} expires 7 days later` }],
     };
   },
 });

@@ -15,12 +15,12 @@ import {
   exitOfPlan,
   findingFields,
   findingJson,
-  nextAction,
+  kept,
   plan,
   planDigest,
   restoredPlace,
 } from "../recovery/schemas.ts";
-import { about, orNull, sourceName } from "../schemas.ts";
+import { about, nextAction, orNull, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 const flag = (help: string) => z.optional(about(z.boolean(), help));
@@ -33,7 +33,7 @@ const request = z.strictObject({
   into: text("A database name or URL, a directory, `scratch`, or the name of a place at the provider."),
   inPlace: flag("Production itself is set back, at its provider."),
   keepAs: text("Name under which production's present state is kept."),
-  tables: z.optional(z.array(z.string())),
+  tables: z.optional(about(z.array(z.string()), "Only these tables or collections.")),
   dataOnly: flag("Rows only, into tables that are there."),
   replace: flag("What is there is replaced."),
   asSuperuser: flag("The load has the rights of the target's user although that is a superuser."),
@@ -49,10 +49,7 @@ const request = z.strictObject({
 const result = z.strictObject({
   ...findingFields,
   place: about(orNull(restoredPlace), "Null: what was restored has no name of its own, or a failed restore removed it."),
-  kept: about(
-    orNull(z.strictObject({ id: z.string(), name: z.string() })),
-    "What was there before; it is removed after `accept` of this job.",
-  ),
+  kept: about(orNull(kept), "What was there before; it is removed after `accept` of this job."),
   tables: about(orNull(z.readonly(z.array(z.string()))), "Chosen tables, as they are named now."),
   connection: orNull(connection),
   databases: about(orNull(z.array(z.strictObject({ name: z.string(), url: z.string() }))), "Of a scratch server, while it runs."),
@@ -94,11 +91,11 @@ const withTarget = (context: Context, asked: Request) => ({ ...asked, to: parseR
 const addressOf = (name: string, url: string, { credentials }: Request) => ({ name, url: credentials ? url : withoutPassword(url) });
 
 function resultOf(context: OperationContext, source: Source, restored: Restored, { credentials }: Request): Result {
-  const { branch, kept, tables, next = [], warnings, connection: reached } = restored;
+  const { branch, kept: before, tables, next = [], warnings, connection: reached } = restored;
   return {
     ...findingJson(context, restored),
     place: branch === undefined ? null : { what: placeWord(source), ...branch },
-    kept: kept ?? null,
+    kept: before === undefined ? null : { id: before.id, name: before.name },
     tables: tables ?? null,
     connection: reached === undefined ? null : connectionJson(reached, credentials),
     databases: null,
@@ -111,17 +108,17 @@ function resultOf(context: OperationContext, source: Source, restored: Restored,
 /** What the source's provider calls a place of its own. */
 const placeWord = (source: Source): string => (source.managed === true ? source.provider.history?.place : undefined) ?? "branch";
 
-function nextOf({ branch, kept, evidence }: Restored, source: Source): Result["next"] {
+function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source): Result["next"] {
   const { name } = source;
   if (branch === undefined) {
     const then = source.managed ? "is removed 7 days later, not before" : "is dropped then";
-    return kept === undefined ? [] : [{ command: `lifeboat accept ${evidence.id}`, text: `when it is good; ${kept.name} ${then}` }];
+    return before === undefined ? [] : [{ commands: [`lifeboat accept ${evidence.id}`], text: `when it is good; ${before.name} ${then}` }];
   }
   if (source.provider.history?.promote !== undefined)
-    return [{ command: `lifeboat promote ${branch.name} --yes ${name}`, text: "to make it production" }];
+    return [{ commands: [`lifeboat promote ${branch.name} --yes ${name}`], text: "to make it production" }];
   return [
-    { command: null, text: `point the application at ${branch.name}` },
-    { command: `lifeboat restore ${name} --to … --in-place --yes ${name}`, text: "to set production itself back" },
+    { commands: [], text: `point the application at ${branch.name}` },
+    { commands: [`lifeboat restore ${name} --to ${to.target} --in-place --yes ${name}`], text: "to set production itself back" },
   ];
 }
 

@@ -8,18 +8,18 @@ import { contentsOf } from "../backup/contents.ts";
 import { operation } from "../operation.ts";
 import type { PointEntry } from "../points/points.ts";
 import { findAnyPoint, type SnapshotEntry } from "../points/snapshots.ts";
-import { about, instant, iso, orNull, point, pointName } from "../schemas.ts";
+import { about, instant, iso, jobId, orNull, point, pointName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
 /** Its own schema is checked where it is read. */
 const stored = <T>(sentence: string) => about(z.custom<T>(), sentence);
 
 const contents = z.strictObject({
-  kind: z.string(),
-  schema: z.string(),
+  kind: about(z.string(), "Kind of the object."),
+  schema: about(z.string(), "Of MongoDB: the database."),
   name: z.string(),
   owner: z.string(),
-  hasData: z.boolean(),
+  hasData: about(z.boolean(), "Its rows are in the backup."),
 });
 
 export const show = operation({
@@ -37,14 +37,14 @@ export const show = operation({
     contents: about(orNull(z.array(contents)), "Null: not asked for, or the provider holds the point."),
     atProvider: orNull(
       z.strictObject({
-        form: z.enum(["branch", "snapshot"]),
+        form: about(z.enum(["branch", "snapshot"]), "How the provider holds it."),
         createdAt: instant,
         scheduled: about(z.boolean(), "The provider's own schedule made it."),
         pinned: about(orNull(z.string()), "Why the provider would not remove it now."),
         ours: about(z.boolean(), "Lifeboat made it."),
-        kept: about(
-          orNull(z.strictObject({ job: z.string(), acceptedAt: orNull(instant) })),
-          "The state before a restore or promotion, which that job set aside.",
+        setAside: about(
+          orNull(z.strictObject({ job: jobId, acceptedAt: orNull(instant) })),
+          "It is the state before a restore or promotion, which that job set aside.",
         ),
         record: orNull(stored<SnapshotRecord>("What the repository knows of it, as docs/format.md describes it.")),
       }),
@@ -79,7 +79,7 @@ function atProvider({ snapshot, record, kept, ours }: SnapshotEntry) {
     scheduled: snapshot.scheduled,
     pinned: snapshot.pinned ?? null,
     ours,
-    kept: kept === undefined ? null : { job: kept.job, acceptedAt: iso(kept.acceptedAt) },
+    setAside: kept === undefined ? null : { job: kept.job, acceptedAt: iso(kept.acceptedAt) },
     record: record ?? null,
   };
 }

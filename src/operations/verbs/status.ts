@@ -4,6 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import type { LogStatus } from "../archive/log-status.ts";
 import { holdersOf } from "../jobs/holders.ts";
 import { operation, worstOf } from "../operation.ts";
+import { objective } from "../recovery/schemas.ts";
 import {
   about,
   bytes,
@@ -20,6 +21,7 @@ import {
   seconds,
   settings,
   sourceName,
+  timeline,
   verdict,
   windowOf,
 } from "../schemas.ts";
@@ -29,18 +31,18 @@ import { type SourceStatus, statusOf } from "../watch/status.ts";
 const reasons = z.readonly(z.array(reason));
 
 const log = z.strictObject({
-  segments: count,
+  segments: about(count, "Stored segments of the log."),
   bases: about(count, "Backups that log can be replayed onto."),
   sizeBytes: bytes,
   window: about(windowOf, "The newest recovery window of the archive."),
   windows: about(
-    z.array(z.strictObject({ earliest: instant, latest: instant, timeline: count, endLsn: z.string() })),
+    z.array(z.strictObject({ earliest: instant, latest: instant, timeline, endLsn: about(z.string(), "The position where it ends.") })),
     "Every window, the one that reaches furthest first.",
   ),
   flaws: z.array(
     z.strictObject({
-      kind: z.enum(["missing", "damaged", "unlinked", "other-system"]),
-      segment: z.string(),
+      kind: about(z.enum(["missing", "damaged", "unlinked", "other-system"]), "What is wrong with the segment."),
+      segment: about(z.string(), "Name of the segment."),
       from: orNull(instant),
       to: orNull(instant),
       message: z.string(),
@@ -51,11 +53,11 @@ const log = z.strictObject({
       z.strictObject({
         name: z.string(),
         exists: z.boolean(),
-        active: z.boolean(),
+        active: about(z.boolean(), "It is being read now."),
         keptBytes: about(bytes, "WAL that the server retains for it."),
-        state: z.string(),
-        restartLsn: orNull(z.string()),
-        limitBytes: orNull(bytes),
+        walStatus: about(z.string(), "As PostgreSQL calls it: `reserved`, `extended`, `unreserved` or `lost`."),
+        restartLsn: about(orNull(z.string()), "The oldest position that the server retains."),
+        limitBytes: about(orNull(bytes), "The most that the server retains. Null: no limit."),
       }),
     ),
     "The replication slot.",
@@ -65,8 +67,8 @@ const log = z.strictObject({
 
 const source = z.strictObject({
   name: sourceName,
-  provider: z.string(),
-  engine: z.string(),
+  provider: about(z.string(), "`neon`, `atlas`, `postgres` or `mongodb`."),
+  engine: about(z.string(), "`postgres` or `mongodb`."),
   verdict,
   reasons,
   unreachable: about(orNull(z.string()), "Why the source did not answer."),
@@ -85,7 +87,7 @@ const source = z.strictObject({
   lastBackup: orNull(z.strictObject({ id: z.string(), endedAt: instant, sizeBytes: bytes })),
   lastDrill: orNull(z.strictObject({ verdict, endedAt: instant, rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) })),
   exposureSeconds: about(orNull(seconds), "Now minus the newest instant that can be reached. Null: there is none."),
-  objective: z.strictObject({ rtoSeconds: seconds, rpoSeconds: seconds }),
+  objective,
 });
 
 export const status = operation({
@@ -145,6 +147,13 @@ const logJson = ({ segments, bases, sizeBytes, windows, window, flaws, slot, war
   window: { earliest: window?.earliest ?? null, latest: window?.latest ?? null },
   windows: windows.map(({ earliest, latest, timeline, endLsn }) => ({ earliest, latest, timeline, endLsn })),
   flaws: flaws.map(({ kind, segment, from, to, message }) => ({ kind, segment, from: from ?? null, to: to ?? null, message })),
-  slot: slot === undefined ? null : { ...slot, restartLsn: slot.restartLsn ?? null, limitBytes: slot.limitBytes ?? null },
+  slot: slot === undefined ? null : slotJson(slot),
   warnings: warnings.map(({ code, message }) => ({ code, message })),
+});
+
+const slotJson = ({ state, restartLsn, limitBytes, ...slot }: NonNullable<LogStatus["slot"]>) => ({
+  ...slot,
+  walStatus: state,
+  restartLsn: restartLsn ?? null,
+  limitBytes: limitBytes ?? null,
 });

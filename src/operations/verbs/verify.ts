@@ -15,7 +15,7 @@ export const verify = operation({
     name: z.string(),
     source: sourceName,
     verdict,
-    reasons: z.readonly(z.array(z.string())),
+    reasons: about(z.readonly(z.array(z.string())), "Worst first."),
     opened: about(z.boolean(), "The seal was opened too. Without, nothing of what is inside is proven."),
     checks: z.readonly(z.array(check)),
     aside: about(orNull(aside), "Where it was noted, when the repository cannot be written."),
