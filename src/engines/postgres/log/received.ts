@@ -1,10 +1,11 @@
 // The directory that pg_receivewal writes into: what lies there, in the order of the log, and how far a partial file is filled.
-import { open, readdir, readFile, stat, unlink } from "node:fs/promises";
+import { open, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { SegmentFacts } from "../../../core/log.ts";
+import { parseLsn, segmentNameAt, type TimelineHistory } from "../../../core/lsn.ts";
 import type { LogFile } from "../../../ports/log.ts";
-import { logFileKind, parseSegmentName } from "./names.ts";
+import { logFileKind, parseSegmentName, segmentStart } from "./names.ts";
 import { LONG_HEADER_BYTES, readSegmentHeader } from "./page.ts";
 import { readSegment } from "./segments.ts";
 
@@ -46,6 +47,43 @@ export async function systemOf(file: ReceivedFile): Promise<string | undefined> 
     await handle.close();
   }
 }
+
+/**
+ * Tells pg_receivewal to go on with the timeline that follows, where it would ask for the old one from exactly its end: the server
+ * answers that with the next timeline, and the program takes the answer for a failure, again and again. An empty partial file of the new
+ * timeline is where it then begins. `history`: of the server's present timeline.
+ */
+export async function continueOnTimeline(
+  directory: string,
+  history: TimelineHistory,
+  present: number,
+  segmentBytes: number,
+): Promise<void> {
+  const last = (await listReceived(directory))
+    .filter(({ kind }) => kind !== "history")
+    .toSorted(byPlace)
+    .at(-1);
+  const segment = last && parseSegmentName(last.name);
+  if (last === undefined || segment === undefined) return;
+  const start = segmentStart(segment, segmentBytes) + BigInt(last.kind === "segment" ? segmentBytes : 0);
+  let { timeline } = segment;
+  for (const { timeline: left, switchedAt } of history)
+    if (left === timeline && parseLsn(switchedAt) === start) timeline = next(history, left, present);
+  if (timeline === segment.timeline) return;
+  await writeFile(join(directory, `${segmentNameAt(timeline, start, segmentBytes)}.partial`), "", { flag: "wx", mode: 0o600 });
+}
+
+const next = (history: TimelineHistory, left: number, present: number): number => {
+  const at = history.findIndex(({ timeline }) => timeline === left);
+  return history[at + 1]?.timeline ?? present;
+};
+
+/** As pg_receivewal looks for where to begin: the highest segment, and of it the highest timeline. */
+const byPlace = (a: ReceivedFile, b: ReceivedFile): number => {
+  const key = ({ base, timeline, kind }: ReceivedFile): string =>
+    `${base.slice(8)} ${String(timeline).padStart(10)} ${kind === "segment" ? 1 : 0}`;
+  return key(a) < key(b) ? -1 : 1;
+};
 
 export interface JudgedPartial {
   readonly bytes: Uint8Array;

@@ -1,14 +1,18 @@
-// Keeps pg_receivewal running: starts it, says why it ended, starts it again, for ever or until it cannot help any more.
+// Keeps pg_receivewal running: starts it, says why it ended, and starts it again until the signal aborts or waiting cannot help.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
+import type { TimelineHistory } from "../../../core/lsn.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { type Child, describeEnd, startChild } from "../../../process/child.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { programEnvironment, secretsOf } from "../connect/programs.ts";
+import { sqlStateOf } from "../connect/translate.ts";
+import { readHistory } from "./history.ts";
 import { isSegmentSize } from "./names.ts";
 import { type ReceiveFailure, receiveFailure } from "./receive-failure.ts";
+import { continueOnTimeline } from "./received.ts";
 import { createSlot, dropSlotBy, type SlotState, slotState } from "./slot.ts";
-import { identifySystem, UNLIMITED } from "./state.ts";
+import { identifySystem, type ServerIdentity, UNLIMITED } from "./state.ts";
 import { openWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface StreamOptions {
@@ -86,12 +90,13 @@ async function streamOnce(options: StreamOptions, streaming: (unlimited: boolean
   const { connection, slot, signal } = options;
   const dog = openWatchdog(connection, signal);
   const asked = await dog.within(PREPARE_TIMEOUT_MS, () => askSystem(connection, dog.signal));
-  if (typeof asked !== "string") return asked;
+  if ("what" in asked) return asked;
   const client = await openClient(connection, { signal: dog.signal });
   try {
     const program = await options.program(Math.floor(client.serverVersionNumber / 10_000));
     const segmentBytes = await dog.within(PREPARE_TIMEOUT_MS, () => segmentBytesOf(client));
-    await options.prepare(asked, segmentBytes);
+    await options.prepare(asked.systemIdentifier, segmentBytes);
+    await continueOnTimeline(options.directory, asked.history, asked.timeline, segmentBytes);
     const made = await ensureSlot(client, options);
     const child = await startChild(program, argumentsFor(options), {
       env: { ...programEnvironment(connection), PGAPPNAME: slot },
@@ -114,8 +119,13 @@ async function streamOnce(options: StreamOptions, streaming: (unlimited: boolean
   }
 }
 
-/** The system identifier, over a replication session: whether the role may open one is told by it too, in words of the same kind. */
-async function askSystem(connection: Connection, signal: AbortSignal): Promise<string | ReceiveFailure> {
+interface System extends ServerIdentity {
+  /** Of its present timeline. */
+  readonly history: TimelineHistory;
+}
+
+/** Which server it is, over a replication session: whether the role may open one is told by it too, in words of the same kind. */
+async function askSystem(connection: Connection, signal: AbortSignal): Promise<System | ReceiveFailure> {
   let client: Client;
   try {
     client = await openClient(connection, { signal, replication: true });
@@ -127,7 +137,13 @@ async function askSystem(connection: Connection, signal: AbortSignal): Promise<s
     return failure;
   }
   try {
-    return (await identifySystem(client)).systemIdentifier;
+    const identity = await identifySystem(client);
+    if (identity.timeline === 1) return { ...identity, history: [] };
+    const [row] = await client.query<{ content: string | Uint8Array }>(`TIMELINE_HISTORY ${identity.timeline}`).catch((error: unknown) => {
+      if (sqlStateOf(error) === undefined) throw error;
+      return []; // the server no longer has the file; the program says so where it needs it
+    });
+    return { ...identity, history: readHistory(Buffer.from(row?.content ?? "")) };
   } finally {
     await client.close();
   }
