@@ -1,4 +1,4 @@
-// A base backup beside pgBackRest's full one, of one cluster, with two processes for it and whatever we take for us.
+// A base backup compared with a full backup of pgBackRest, which has two processes, of the same cluster.
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

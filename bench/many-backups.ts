@@ -1,5 +1,5 @@
 // A repository with very many backups: signed manifests as they are, written straight to disk because only listing is measured.
-// Their parts are holes of the right size.
+// Their parts are sparse files of the right size.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -40,14 +40,14 @@ function report(
     print(`  ${shown(run.seconds)}  ${name}${ratio}`);
   }
   const peaks = Object.entries(own.peakMiB).filter(([name]) => !["bash", "sh"].includes(name));
-  print(`  peak memory of ours: ${peaks.map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(", ")}   (limit 200 MiB)`);
+  print(`  peak memory of lifeboat: ${peaks.map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(", ")}   (limit 200 MiB)`);
 }
 
 if (wants("mongodb-backup")) {
   const runs = await benchMongodb({ lifeboat, documents: DOCUMENTS, rounds: ROUNDS });
   report(`MongoDB backup of ${DOCUMENTS} small documents`, runs, OUR_MONGODB_BACKUP, { [RAW_READ]: "limit 1.43" });
   const [raw, ours] = [RAW_READ, OUR_MONGODB_BACKUP].map((name) => runs[name]?.seconds ?? 0) as [number, number];
-  print(`  rate of ours: ${(raw / ours).toFixed(2)} x of the raw cursor's   (limit 0.70)`);
+  print(`  rate of lifeboat: ${(raw / ours).toFixed(2)} x of the raw cursor's   (limit 0.70)`);
   if (asked.length === 1) process.exit();
 }
 
@@ -69,7 +69,7 @@ if (wants("base") || wants("recovery")) {
         print(`  ${shown(files)}  ours before it reads every table: ${(files / seconds).toFixed(2)} x of ${name}   (limit 1.00)`);
     }
     const list = Object.entries(steps).map(([name, seconds]) => `${name} ${seconds.toFixed(1)} s`);
-    print(`  steps of ours: ${list.join(", ")}; both sides flush every file to the disk`);
+    print(`  steps of lifeboat: ${list.join(", ")}; both sides flush every file to the disk`);
   }
 }
 

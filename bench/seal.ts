@@ -1,5 +1,5 @@
 // Sealing and opening against the commands that do the same (zstd and age), side by side in one run: time, processor
-// seconds of all processes, peak memory of ours. Usage: node bench/seal.ts [MiB of rows, default 1024]
+// seconds of all processes, peak memory of lifeboat. Usage: node bench/seal.ts [MiB of rows, default 1024]
 import { spawnSync } from "node:child_process";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";

@@ -97,7 +97,7 @@ const PLANTED: readonly (readonly [title: string, files: Readonly<Record<string,
     /never by a provider's name/,
   ],
   ["a file too long", { "src/core/a.ts": "// line\n".repeat(301) }, /301 lines/],
-  ["a file that is no TypeScript", { "src/core/a.ts": "export const = ;" }, /cannot be parsed/],
+  ["a file that is not TypeScript", { "src/core/a.ts": "export const = ;" }, /cannot be parsed/],
 ];
 
 for (const [title, files, said] of PLANTED) {

@@ -1,5 +1,5 @@
 // Runs the tests: `npm test [-- WORDS] [--node-options]`, `--campaign faults` for the long ones.
-// Words choose files whose path contains one of them. Afterwards nothing of ours may be left: no process, no temporary file.
+// Words choose files whose path contains one of them. Afterwards no process and no temporary file of the tests may be left.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -61,7 +61,7 @@ const run = spawnSync(
   [
     "--disable-warning=ExperimentalWarning",
     "--test",
-    // More than there are cores: many a test waits for a server, a clock or a child.
+    // One more than there are cores, because tests often wait for a server, a clock or a child process.
     `--test-concurrency=${availableParallelism() + 2}`,
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     "--test-reporter=spec",
@@ -114,7 +114,7 @@ function roomyPlace(): string {
   return Math.min(bavail * bsize, process.availableMemory()) >= PLENTY_BYTES ? memory : tmpdir();
 }
 
-/** Where everything must be there, a test that was skipped for want of a program is a failure. */
+/** With LIFEBOAT_TEST_REQUIRE_ALL=1, a test that was skipped because of a missing program is a failure. */
 function skipped(): string[] {
   if (process.env.LIFEBOAT_TEST_REQUIRE_ALL !== "1") return [];
   const results = readFileSync(tap, "utf8").split("\n");
@@ -147,7 +147,7 @@ function ownProcesses(): { readonly pid: number; readonly command: string }[] {
         const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
         return command === "" ? [] : [{ pid: Number(name), command }]; // without a command line it has ended already
       } catch {
-        return []; // ended while we looked, or somebody else's
+        return []; // ended meanwhile, or of another user
       }
     });
 }

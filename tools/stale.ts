@@ -1,4 +1,4 @@
-// Which generated documents do not say any more what they are generated from.
+// Finds generated documents that are out of date.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { generatedDocuments } from "./pages/all.ts";

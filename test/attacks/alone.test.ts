@@ -1,4 +1,4 @@
-// A restore depends on its own manifest, parts and signatures, and on nothing else that lies in the storage.
+// A restore depends only on its own manifest, parts and signatures in the storage.
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { beginWorld, editConfig } from "../support/program.ts";
 
-test("R56 identity, writer key and passphrase that others can read are refused; a configuration is named once", async (t) => {
+test("R56 keys and passphrases readable by other users are refused; a configuration causes one warning", async (t) => {
   const world = await beginWorld(t, { sources: { shop: { url: "postgres://nobody@127.0.0.1:1/shop", label: "shop" } } });
   const told = async (...args: string[]) => (await world.run(...args)).stderr;
   const advice = (file: string): RegExp => new RegExp(`SECRET_EXPOSED[\\s\\S]*chmod 600 ${file}`);

@@ -1,4 +1,4 @@
-// A storage that others can write to: what they put there, change, or take away makes nothing pass and nothing be removed.
+// A storage that an attacker can write to: objects that are added, changed or deleted make nothing pass and nothing expire.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -72,7 +72,7 @@ test("R56 a backup of another writer, copied into the repository, is shown and n
   assert.deepEqual((await shop.world.expect(0, "expire", "shop", "--plan", "--json")).json().sources[0].remove, []);
 });
 
-test("R56 what no trusted key has signed is restored on request, and proves nothing", { skip }, async (t) => {
+test("R56 an unsigned backup is restored only on request, and proves nothing", { skip }, async (t) => {
   const { world, backup, folder } = await beginShop(t);
   const id = await backup();
   for (const name of readdirSync(folder(id))) if (name.endsWith(".sig")) rmSync(join(folder(id), name));
@@ -111,7 +111,7 @@ test("R56 a folder under another date, a changed manifest and a part taken out o
   assert.equal((await world.expect(0, "list", "--json")).json().points[0].verifiedAt, null, "nothing was marked as verified");
 });
 
-test("R56 marks and evidence written by hand say nothing", { skip }, async (t) => {
+test("R34 R56 marks and evidence written by hand do not count", { skip }, async (t) => {
   const { world, backup, codes } = await beginShop(t);
   const id = await backup();
   const { id: repository } = jsonOf(join(world.repository, "lifeboat.json"));
@@ -139,7 +139,7 @@ test("R56 marks and evidence written by hand say nothing", { skip }, async (t) =
   await world.expect(0, "drill", "shop");
 });
 
-test("R56 a manifest that is gone turns status red by name, and expiry removes nothing of what is left", { skip }, async (t) => {
+test("R56 a missing manifest turns status red by name, and nothing expires", { skip }, async (t) => {
   const { world, backup, folder, codes } = await beginShop(t, "policies:\n  p: { keepManual: 1s }\n");
   editConfig(world, (text) => text.replace("provider: postgres,", "provider: postgres, policy: p,"));
   const first = await backup();
@@ -158,7 +158,7 @@ test("R56 a manifest that is gone turns status red by name, and expiry removes n
   assert.deepEqual(await names(world), [first], "the last one stays");
 });
 
-test("R56 parts that are gone or empty make a point red, and no good one expires for it", { skip }, async (t) => {
+test("R56 missing or empty parts make a point red, and no good one expires instead", { skip }, async (t) => {
   const { world, backup, folder, codes } = await beginShop(t, "policies:\n  p: { keepManual: 1s }\n");
   editConfig(world, (text) => text.replace("provider: postgres,", "provider: postgres, policy: p,"));
   const first = await backup();
@@ -170,7 +170,7 @@ test("R56 parts that are gone or empty make a point red, and no good one expires
   assert.equal((await world.expect(0, "drill", "shop", "--json")).json().drills[0].point.id, first);
 });
 
-test("R56 an older copy of the repository that is put back shows: points and holds that it lacks are named", { skip }, async (t) => {
+test("R56 a rollback of the repository is detected, and the missing points and holds are named", { skip }, async (t) => {
   const { world, backup } = await beginShop(t);
   const first = await backup();
   await world.expect(0, "hold", first, "--reason", "audit");
@@ -188,7 +188,7 @@ test("R56 an older copy of the repository that is put back shows: points and hol
   assert.equal((await world.expect(30, "expire", "shop", "--json")).code, "INTEGRITY");
 });
 
-test("R56 a rotated key signs what is new and the old one still counts; distrusted, it counts no more", { skip }, async (t) => {
+test("R56 after a rotation the old key still counts, unless it is distrusted", { skip }, async (t) => {
   const { world, backup, folder } = await beginShop(t);
   const first = await backup();
   await world.expect(0, "drill", "shop");
@@ -213,7 +213,7 @@ test("R56 a rotated key signs what is new and the old one still counts; distrust
   );
 });
 
-test("R56 a second writer counts once its key is trusted; a machine with no key of its own restores", { skip }, async (t) => {
+test("R56 a second writer counts once its key is trusted; a machine without a key restores", { skip }, async (t) => {
   const { world, backup } = await beginShop(t);
   const first = await backup();
   const config = readFileSync(world.configFile, "utf8");
@@ -237,7 +237,7 @@ test("R56 a second writer counts once its key is trusted; a machine with no key 
   assert.equal((await world.run("backup", "shop", "--json")).code, "KEY_MISSING");
 });
 
-test("R56 the commands of docs/format.md check a signature with openssl alone", { skip }, async (t) => {
+test("R34 R56 the commands of docs/format.md verify a signature with openssl alone", { skip }, async (t) => {
   const { world, backup, folder } = await beginShop(t);
   const place = folder(await backup());
   const text = readFileSync(join(import.meta.dirname, "../../docs/format.md"), "utf8");
@@ -257,7 +257,7 @@ test("R56 the commands of docs/format.md check a signature with openssl alone", 
   assert.notEqual(run().status, 0);
 });
 
-test("R56 a damaged or replaced lifeboat.json is named, touches nothing of this machine, and a restore goes on", { skip }, async (t) => {
+test("R56 a damaged or replaced lifeboat.json is named, and a restore continues", { skip }, async (t) => {
   const { world, backup, codes } = await beginShop(t);
   await backup();
   const file = join(world.repository, "lifeboat.json");

@@ -13,7 +13,7 @@ const skip = skipWithoutPostgres();
 /** At most 63 bytes. Quotes of each kind, a backslash, a wildcard, a statement, a comment, a line's end, a control and a bidi character. */
 const hostile = (kind: string): string => `${kind}"'\\*.$a$;drop table canary;--\n\t\u0001\u202eü%`;
 
-test("R57 R52 hostile names of databases, roles and all that is in them come and go as names, in source and target", {
+test("R57 R52 hostile names of databases, roles and objects stay names, in source and target", {
   skip,
 }, async (t) => {
   const cluster = await copyableCluster(t);

@@ -8,7 +8,7 @@ import { beginWorld } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-/** Clears the screen, sets the title, turns the direction of writing, and begins a line that looks like one of ours. */
+/** Clears the screen, sets the title, reverses the text, and begins a line that looks like the program's own. */
 const HOSTILE = "x\x1b[2J\x1b]0;owned\x07\u009b31m\u202e\r\n✓ pass  forged\t|\n## forged <b>y</b>";
 const CONTROL = /[\p{Cc}\u202e]/u;
 

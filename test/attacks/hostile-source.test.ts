@@ -16,7 +16,7 @@ import { beginWorld, type World } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R57 an ordinary session of a superuser is taken over by a hostile search_path, so these doubles do fire", { skip }, async (t) => {
+test("R57 a hostile search_path takes over an ordinary superuser session, so the traps work", { skip }, async (t) => {
   const source = await plantHostileSource(t, await copyableCluster(t));
   assert.deepEqual([source.fired(), await source.ownerHasGained()], [[], false]);
   const application = await openApplication(source.connection);
@@ -68,7 +68,7 @@ async function everyCommand(world: World, shop: Connection, directory: string): 
   for (const args of [["show", full], ["list"], ["expire"], ["jobs"], ["jobs", "recover"], ["status"]]) await world.run(...args);
 }
 
-test("R57 no command runs a name of the source's, whatever its search path says", { skip }, async (t) => {
+test("R57 no command runs functions of the source, for any search path", { skip }, async (t) => {
   const cluster = await copyableCluster(t, archiveSource);
   const source = await plantHostileSource(t, cluster);
   const { connection: shop } = source;
@@ -136,7 +136,7 @@ test("R57 a table whose planning would run its owner's code is named, and not ha
   assert.deepEqual([source.fired(), await source.ownerHasGained()], [["planned"], true]);
   await query(withDatabase(shop, "postgres"), "alter role mallory nosuperuser");
 
-  // A role that is no superuser has nothing that the owner of the database has not.
+  // A role that is not a superuser has no privilege that the owner of the database lacks.
   await query(shop, "reset search_path; create role reader login password 'r'; grant pg_read_all_data to reader");
   const reader = connectionFromParts({ ...partsOf(shop), user: "reader", password: "r" });
   const read = await engine.fingerprint(reader, { kind: "full" });

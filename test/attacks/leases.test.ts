@@ -50,7 +50,7 @@ async function plantable(t: TestContext): Promise<Planted> {
 
 const JOB = "01zzzzzzzzzzzz";
 
-/** A lease as another machine would hold it, for ever if it had its way. */
+/** A lease of another machine that claims never to expire. */
 const foreign = (verb: string, source: string, more: Record<string, unknown> = {}): string =>
   JSON.stringify({
     ...{ job: JOB, journal: `jobs/2026/11/21/${JOB}.json`, verb, source },
@@ -81,7 +81,7 @@ async function reasonsOf(world: World, source: string, code: string): Promise<st
   return (found?.reasons ?? []).filter((reason) => reason.code === code).map(({ message }) => message);
 }
 
-test("R33 R56 whatever lies among the leases, every command does its work, and status names each file", { skip }, async (t) => {
+test("R33 R56 with invalid files among the leases every command works, and status names each file", { skip }, async (t) => {
   const world = await plantable(t);
   const { points } = (await world.expect(0, "list", "shop", "--json")).json();
   const nameOf = (n: number): string => `leases/drill-shop-01zzzzzzzzzzz${n}.json`;
@@ -111,7 +111,7 @@ test("R33 R56 whatever lies among the leases, every command does its work, and s
     assert.match(young, new RegExp(`${nameOf(n)}.*left`), what);
     assert.match(old, new RegExp(`${nameOf(n)}.*removed`), what);
   }
-  assert.deepEqual(await reasonsOf(world, "crm", "LEASE_INVALID"), [], "it is no matter of another source");
+  assert.deepEqual(await reasonsOf(world, "crm", "LEASE_INVALID"), [], "it does not concern another source");
   assert.deepEqual(world.leases(), []);
 });
 
@@ -120,8 +120,8 @@ test("R56 a lease of the year 2999 blocks nothing longer than a lease's term, an
   const { points } = (await world.expect(0, "list", "shop", "--json")).json();
   await world.plant("leases/expire-shop.json", foreign("expire", "shop"));
   await world.plant(`leases/restore-shop-${JOB}.json`, foreign("restore", "shop", { point: points[0].id }));
-  const held = await world.expect(11, "expire", "shop");
-  assert.match(held.stderr, /mallory on elsewhere/);
+  const refused = await world.expect(11, "expire", "shop");
+  assert.match(refused.stderr, /mallory on elsewhere/);
   for (const args of [
     ["verify", points[0].id],
     ["drill", "shop"],
@@ -139,7 +139,7 @@ test("R56 a lease of the year 2999 blocks nothing longer than a lease's term, an
   await world.expect(0, "expire", "shop");
 });
 
-test("R56 an empty file under the name of a source's backup blocks that source for a lease's term, and no other", { skip }, async (t) => {
+test("R56 an empty file under the name of a source's lease blocks only that source, for a term", { skip }, async (t) => {
   const world = await plantable(t);
   await world.plant("leases/backup-shop.json", "");
   await world.expect(11, "backup", "shop");
@@ -154,7 +154,7 @@ test("R56 an empty file under the name of a source's backup blocks that source f
   assert.deepEqual(world.leases(), []);
 });
 
-test("R33 a machine whose clock is hours off works, is told so by status and check, and ends no job of another", { skip }, async (t) => {
+test("R33 a machine whose clock is hours off works, is warned, and ends no job of another machine", { skip }, async (t) => {
   const world = await plantable(t);
   const running = foreign("restore", "shop", { expiresAt: new Date(Date.now() + 5 * 3_600_000).toISOString() });
   world.pass(5 * 3_600_000);

@@ -50,7 +50,7 @@ async function beginShop(t: TestContext): Promise<World & { readonly shop: Conne
   return { ...(await beginWorld(t, { sources: { shop } })), shop };
 }
 
-test("R56 a planted journal drops no database, whichever key signed it, and the next job goes on and says so", { skip }, async (t) => {
+test("R56 a planted journal, signed by any key, drops no database, and the next job continues with a note", { skip }, async (t) => {
   const world = await beginShop(t);
   const payroll = await filled();
   const id = newJobId();
@@ -131,7 +131,7 @@ test("R56 a planted journal deletes no directory, with a note of another user or
   });
 });
 
-test("R56 a journal of another trusted writer has its unfinished backup removed, and all else named and left to it", {
+test("R56 for another trusted writer's journal only its unfinished backup is deleted, and the rest named", {
   skip,
 }, async (t) => {
   const world = await beginShop(t);

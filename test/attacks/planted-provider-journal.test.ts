@@ -40,7 +40,7 @@ async function makeBranch({ neon }: NeonPlace, name: string): Promise<string> {
   return branch.id;
 }
 
-test("R56 a planted journal changes nothing at Neon: production, other branches and points stay as they are", { skip }, async (t) => {
+test("R56 a planted journal changes nothing at Neon: production, other branches and points stay", { skip }, async (t) => {
   const place = await beginNeonPlace(t, SQL);
   const { neon } = place;
   const [production] = await place.branches();
@@ -92,7 +92,7 @@ async function replayed(world: World, verb: string): Promise<Resource[]> {
   return open;
 }
 
-test("R56 old journals of finished jobs remove no restored branch and no point at Neon, and undo no promotion", { skip }, async (t) => {
+test("R56 old journals of finished jobs delete no restored branch and no point at Neon, and undo nothing", { skip }, async (t) => {
   const place = await beginNeonPlace(t, SQL);
   await place.expect(0, "restore", "shop", "--to", "latest", "--into", "back");
   await place.expect(0, "backup", "shop", "--kind", "snapshot", "--name", "by-hand");
@@ -118,7 +118,7 @@ async function beginAtlas(t: TestContext, clusters: readonly string[]) {
   return { atlas, world };
 }
 
-test("R56 a planted journal deletes no cluster and no snapshot at Atlas, and a orphan without proof is only named", async (t) => {
+test("R56 a planted journal deletes nothing at Atlas, and an orphan without proof is only named", async (t) => {
   const id = newJobId();
   const { atlas, world } = await beginAtlas(t, ["staging", `lifeboat-${id}`]);
   const scratch = atlas.store.clusters.get(`lifeboat-${id}`);

@@ -1,4 +1,4 @@
-// The least roles of docs/postgres-role.md: its statements are run as they stand there, and every command with what they give.
+// The least roles of docs/postgres-role.md: its statements are run as written, and every command with the roles they create.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -95,7 +95,7 @@ test("R57 the least role of docs/postgres-role.md backs up, checks, proves and a
   assert.equal((await rightsFound(world))[0]?.outcome, "pass");
 });
 
-test("R57 check names each missing right with the statement that grants it, and a superuser as more than required", { skip }, async (t) => {
+test("R57 check names each missing privilege with its grant, and a superuser as more than required", { skip }, async (t) => {
   const cluster = await copyableCluster(t);
   const shop = await shopOf(cluster);
   await query(

@@ -33,8 +33,8 @@ async function begin(t: TestContext, more = "", yaml = ""): Promise<{ readonly w
 const server = async (): Promise<Connection> => (await sharedCluster()).connection("postgres");
 
 /**
- * Kills the command once it is `ready`, has everything cleaned up, and puts things of somebody else in the places (`remake`, which gives
- * the look at them). Then the journal of before is put back: with all that this machine knows, and when it knows nothing any more.
+ * Kills the command once it is `ready`, cleans up, and creates objects of another owner in the same places (`remake`, which returns a
+ * function to examine them). Then the old journal is put back, first with this machine's memory and then without.
  */
 async function replay(
   world: World,
@@ -76,7 +76,7 @@ const loading = async (): Promise<boolean> =>
 
 const kinds = (removed: readonly Resource[]): string[] => removed.map(({ kind }) => kind).sort();
 
-/** A directory with a file of somebody's in the place of what is gone. */
+/** A directory with a file of another owner in place of the removed one. */
 function occupy(path: string): () => void {
   mkdirSync(path);
   writeFileSync(join(path, "mine"), "x");
@@ -133,7 +133,7 @@ test("R56 the old journal of a killed drill on a scratch server drops no databas
   });
 });
 
-test("R56 the old journal of a killed restore of MongoDB drops no database of that name, nor one that another job is filling", async (t) => {
+test("R56 the old journal of a killed MongoDB restore drops no other database of that name", async (t) => {
   const source = await mongoWorld(t);
   await source
     .db()
@@ -177,13 +177,13 @@ test("R56 the old journal of a killed restore of MongoDB drops no database of th
   kept.putBack();
   const ran = await world.run("jobs", "recover");
   assert.match(ran.stdout, /its mark is not that of the job that is cleaned up/);
-  assert.ok((await source.db("fresh").listCollections().toArray()).length > 0, "the other job goes on");
+  assert.ok((await source.db("fresh").listCollections().toArray()).length > 0, "the other job continues");
   second.kill("SIGKILL");
   await second.ended;
   source.sandbox.faults.clear();
 });
 
-test("R56 a planted journal drops no database of MongoDB, whatever it is called", async (t) => {
+test("R56 a planted journal drops no MongoDB database of any name", async (t) => {
   const source = await mongoWorld(t);
   for (const name of ["shop", "payroll"]) await source.db(name).collection("users").insertOne({ n: 1 });
   const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });

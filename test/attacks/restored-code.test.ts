@@ -32,7 +32,7 @@ async function readable(source: Connection): Promise<Connection> {
 
 const newRole = (): string => `evil_${randomBytes(5).toString("hex")}`;
 
-/** As the road of a restore does: loads, reads with the rights that the load gave, compares, and lets go. */
+/** Does the steps of a restore: loads, reads with the privileges of the load, compares, and releases. */
 async function restoreInto(target: Connection, file: string, options: LoadOptions, expected?: Parameters<typeof engine.compare>[0]) {
   const { problems, reader, release, notRestored, leftOut, loadedAs } = await engine.load(target, file, options);
   const actual = await engine.fingerprint(target, { kind: "full" }, { reader });
@@ -112,7 +112,7 @@ test("R57 objects whose owner does not exist on the server are not left to a sup
   assert.deepEqual(await loaders(), []);
   await query(target, "drop event trigger watch");
   await query(target, "refresh materialized view public.filled");
-  assert.deepEqual(await pit.sprung(), [], "later, too, it runs with nobody's special rights");
+  assert.deepEqual(await pit.sprung(), [], "later, too, it runs without special privileges");
 });
 
 test("R57 a constraint that runs a program fails by itself, the restore says so, and nothing was run", { skip }, async (t) => {
@@ -135,7 +135,7 @@ test("R57 a constraint that runs a program fails by itself, the restore says so,
   assert.deepEqual(await pit.sprung(), []);
 });
 
-test("R57 rows restored into tables that exist run their checks without a superuser's rights, and no trigger", { skip }, async (t) => {
+test("R57 rows restored into existing tables run checks without superuser privileges, and no trigger", { skip }, async (t) => {
   const { pit, file } = await prepare(t);
   const target = await freshDatabase();
   await restoreInto(target, file, {});
@@ -168,7 +168,7 @@ test("R57 a drill runs nothing of the source's as a superuser, fires no event tr
   await world.assertNothingLeft();
 });
 
-test("R57 materialized views are filled with the rights of their owners: what policies hid from them stays hidden", { skip }, async (t) => {
+test("R57 materialized views are filled with their owners' privileges, so policies still hide rows", { skip }, async (t) => {
   const [owner, reader] = [newRole(), newRole()];
   const source = await freshDatabase();
   await query(

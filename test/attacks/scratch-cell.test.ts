@@ -33,7 +33,7 @@ function open(t: TestContext): string {
   return directory;
 }
 
-test("R57 a check whose function runs programs and a view that calls dblink reach nothing when they are drilled", { skip }, async (t) => {
+test("R57 a check that runs programs and a view that calls dblink reach nothing in a drill", { skip }, async (t) => {
   const traces = open(t);
   const cluster = await copyableCluster(t);
   const shop = await freshDatabase("shop", cluster);
@@ -78,7 +78,7 @@ async function subscribed(t: TestContext): Promise<{ publisher: Connection; subs
   return { publisher, subscriber };
 }
 
-test("R57 a drill of a subscriber's base backup takes nothing from the publisher's slot; the subscriber gets its row", {
+test("R57 a drill of a subscriber's base backup consumes nothing of the publisher's slot", {
   skip,
 }, async (t) => {
   const { publisher, subscriber } = await subscribed(t);
@@ -107,7 +107,7 @@ test("R57 a drill of a subscriber's base backup takes nothing from the publisher
   await world.assertNothingLeft();
 });
 
-test("R57 R33 where no cell can be made a drill refuses with the reason; with consent it runs, and its evidence says so", {
+test("R57 R33 without a cell a drill is refused with the reason, or runs with recorded consent", {
   skip,
 }, async (t) => {
   const shop = await freshDatabase();

@@ -24,7 +24,7 @@ const CONSENT = "scratch: { isolation: none }\n";
 const scratchOption = async (): Promise<string> =>
   `scratch: { url: ${JSON.stringify((await sharedCluster()).connection("postgres").url)} }`;
 
-test("R57 a drill on a scratch server takes no subscription, foreign server or dblink along, and leaves nothing", {
+test("R57 a drill on a scratch server restores no subscription or foreign server, and leaves nothing", {
   skip,
 }, async (t) => {
   const source = await freshDatabase();
@@ -107,12 +107,12 @@ test("R57 a database that holds subscriptions is dropped, and its publisher is n
   assert.deepEqual(calls, []);
 });
 
-test("R57 a server that does not let the role of a load in refuses the restore, untouched, unless told to load as superuser", {
+test("R57 a server that refuses the loader's role refuses the restore, except with --as-superuser", {
   skip,
 }, async (t) => {
   const cluster = await testCluster();
   t.after(() => cluster.stop());
-  // As a server that lets in those it was told of, and nobody else.
+  // Like a server that accepts only the roles in its configuration.
   await writeFile(join(cluster.data, "pg_hba.conf"), "local all postgres scram-sha-256\n");
   await query(cluster.connection("postgres"), "select pg_reload_conf()");
   const source = await freshDatabase();

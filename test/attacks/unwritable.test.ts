@@ -1,4 +1,4 @@
-// A repository that is full, read-only or add-only, and a machine that may not sign: what only reads works all the same, and says where
+// A repository that is full, read-only or add-only, and a machine that may not sign: operations that only read work nevertheless, and say where
 // it filed what it found; what must write says in one sentence that it cannot; nothing is half done.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -137,7 +137,7 @@ test("R33 a read-only bucket: what reads works, expire removes nothing and says 
   await world.assertNothingLeft();
 });
 
-test("R33 credentials that may only add: backups and holds work again and again, and expire leaves nothing half done", {
+test("R33 with append-only credentials backups and holds work repeatedly, and expire is atomic", {
   skip,
 }, async (t) => {
   const { world, s3 } = await inBucket(t);
@@ -200,7 +200,7 @@ test("R33 a repository on a read-only, and on a full, file system of its own", {
   }
 });
 
-test("R33 R56 a machine without a writer key restores, drills and verifies, and files that with itself alone", { skip }, async (t) => {
+test("R33 R56 a machine without a writer key restores, drills and verifies, and keeps the records locally", { skip }, async (t) => {
   const { world } = await inBucket(t);
   const [newest = ""] = (await points(world)).slice(-1);
   const { publicKey } = parseWriter(readFileSync(join(world.directory, "writer.pem"), "utf8"), "the test's");

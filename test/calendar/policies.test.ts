@@ -82,7 +82,7 @@ test("R5 R11 R12 policy B: nights, Sundays, and points before deployments, on te
   }
 });
 
-test("R12 R24 policy C: dumps of thirty days, ninety days and a year, and for ever before a change", {
+test("R12 R24 policy C: dumps of thirty days, ninety days and a year, and forever before a change", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const connection = await freshDatabase();
@@ -103,7 +103,7 @@ test("R12 R24 policy C: dumps of thirty days, ninety days and a year, and for ev
       const { manifest } = await backup(context, source, { kind: "full", preDeploy: `Schema v${day - FIRST}` }, watch);
       forever.push(manifest.name);
       assert.equal(manifest.name, `pre-change-schema-v${day - FIRST}`);
-      // Released or not: the policy says for ever.
+      // Released or not: the policy says forever.
       if (forever.length > 1) await setHold(context, await findAnyPoint(context, manifest.name), false, undefined, watch);
     }
     clock.advance(DAY_MS);

@@ -1,4 +1,4 @@
-// What the MongoDB engine promises on any server: the sandbox always, a real one where there is one.
+// The contract of the MongoDB engine: with the sandbox always, and with a real server where available.
 import assert from "node:assert/strict";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -18,16 +18,16 @@ import type { DumpOptions, Engine, LoadOptions } from "../../src/ports/engine.ts
 import { ALL_PARTS, fillDataset } from "../support/mongo-dataset.ts";
 import { changeOneField, removeOneDocument } from "../support/mongo-world.ts";
 
-/** A server that tests may make databases on. */
-export interface MongoGround {
-  /** Address of the server, without a database. */
+/** A server on which tests may create databases. */
+export interface TestServer {
+  /** The URL of the server, without a database. */
   readonly url: string;
   /** Parts of the data set that it cannot hold. */
   readonly lacks?: readonly string[];
   close(): Promise<void>;
 }
 
-export interface Archive {
+export interface MadeArchive {
   readonly file: string;
   readonly fingerprint: Fingerprint;
 }
@@ -35,24 +35,24 @@ export interface Archive {
 const rejectsWith = (promise: Promise<unknown>, code: ErrorCode) => assert.rejects(promise, (error) => isLifeboatError(error, code));
 const differing = (checks: readonly Check[]): string[] => checks.filter(({ outcome }) => outcome !== "pass").map(({ name }) => name);
 
-export function mongoEngineContract(name: string, begin: () => Promise<MongoGround>): void {
+export function mongoEngineContract(name: string, begin: () => Promise<TestServer>): void {
   suite(name, { concurrency: false }, () => {
     const mark = `lb${process.pid.toString(36)}${Math.trunc(performance.now() * 1000).toString(36)}`;
     const used = new Set<string>();
-    let ground: MongoGround;
+    let server: TestServer;
     let client: MongoClient;
     let folder: string;
     let counter = 0;
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), "lifeboat-mongo-contract-"));
-      ground = await begin();
-      client = new MongoClient(ground.url, { serverSelectionTimeoutMS: 10_000, retryWrites: false });
+      server = await begin();
+      client = new MongoClient(server.url, { serverSelectionTimeoutMS: 10_000, retryWrites: false });
     });
     after(async () => {
       for (const each of used) await client?.db(each).dropDatabase();
       await client?.close();
-      await ground?.close();
+      await server?.close();
       await rm(folder, { recursive: true, force: true });
     });
 
@@ -61,13 +61,13 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       used.add(made);
       return made;
     };
-    const at = (database?: string): Connection => withDatabase(connectionFromUrl(ground.url), database);
+    const at = (database?: string): Connection => withDatabase(connectionFromUrl(server.url), database);
     const fresh = async (fill: (db: Db) => Promise<unknown>): Promise<string> => {
       const made = named();
       await fill(client.db(made));
       return made;
     };
-    const dump = async (engine: Engine, source: Connection, options: Partial<DumpOptions> = {}): Promise<Archive> => {
+    const dump = async (engine: Engine, source: Connection, options: Partial<DumpOptions> = {}): Promise<MadeArchive> => {
       const file = join(folder, `${counter++}.archive`);
       const dumping = await engine.beginDump(source, { kind: "full", ...options });
       try {
@@ -77,20 +77,25 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
         await dumping.end();
       }
     };
-    const load = async (engine: Engine, target: Connection, { file }: Archive, options: LoadOptions = {}): Promise<void> => {
+    const load = async (engine: Engine, target: Connection, { file }: MadeArchive, options: LoadOptions = {}): Promise<void> => {
       const loaded = await engine.load(target, file, options);
       assert.deepEqual(loaded.problems, []);
       assert.deepEqual((await loaded.release?.()) ?? [], []);
     };
-    const compared = async (engine: Engine, archive: Archive, target: Connection, options: LoadOptions = {}): Promise<readonly Check[]> => {
+    const compared = async (
+      engine: Engine,
+      archive: MadeArchive,
+      target: Connection,
+      options: LoadOptions = {},
+    ): Promise<readonly Check[]> => {
       const { tables, dataOnly } = options;
       const scope = tables === undefined ? archive.fingerprint.scope : { kind: "tables" as const, tables };
       return engine.compare(archive.fingerprint, await engine.fingerprint(target, scope), { tables, dataOnly });
     };
-    /** A small database with a bit of everything that can differ. */
+    /** A small database with one of each kind of object that can differ. */
     const fillSmall = async (db: Db): Promise<void> => {
       await fillDataset(db, {
-        only: ["plain", "validated", "views", "indexed", "capped", "timeSeries"].filter((part) => !ground.lacks?.includes(part)),
+        only: ["plain", "validated", "views", "indexed", "capped", "timeSeries"].filter((part) => !server.lacks?.includes(part)),
       });
       await db
         .collection<{ _id: number; n: number; at: Date }>("users")
@@ -100,7 +105,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
 
     test("R27 R28 every BSON type, every kind of collection and index, and odd names come back equal", async () => {
       const engine = openMongoEngine();
-      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !ground.lacks?.includes(part)) }));
+      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !server.lacks?.includes(part)) }));
       const archive = await dump(engine, at(source));
       const target = await engine.createDatabase(at(), named(), { like: archive.file });
       await load(engine, target, archive);
@@ -230,7 +235,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       assert.equal(await client.db(kept).collection("users").countDocuments(), 49);
     });
 
-    test("R22 documents alone go into collections that are there; refused ones and missing collections are named", async () => {
+    test("R22 documents alone are loaded into existing collections; refused and missing ones are named", async () => {
       const engine = openMongoEngine();
       const source = await fresh(fillSmall);
       const archive = await dump(engine, at(source), { kind: "tables", tables: ["users"] });
@@ -263,7 +268,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
 
     test("R22 a restored database takes the name of one that is there, which is kept with all it held", async () => {
       const engine = openMongoEngine();
-      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !ground.lacks?.includes(part)) }));
+      const source = await fresh((db) => fillDataset(db, { only: ALL_PARTS.filter((part) => !server.lacks?.includes(part)) }));
       const archive = await dump(engine, at(source));
       const [finished, kept] = [named(), named()];
       await load(engine, await engine.createDatabase(at(), finished, { like: archive.file }), archive);
@@ -291,7 +296,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       await rejectsWith(engine.assertReplaceable?.(place, "k".repeat(60)) ?? Promise.resolve(), "RESTORE_TARGET_INVALID");
     });
 
-    test("R32 collections, counts, newest documents, indexes and aggregations are asked for, and nothing empty passes", async () => {
+    test("R32 collections, counts, newest documents, indexes and aggregations are probed; empty never passes", async () => {
       const engine = openMongoEngine();
       const source = await fresh(fillSmall);
       await client.db(source).createCollection("nothing");
@@ -342,7 +347,7 @@ export function mongoEngineContract(name: string, begin: () => Promise<MongoGrou
       assert.notEqual(facts.identity, (await engine.inspect(at(named()))).identity);
     });
 
-    test("R27 a database being filled is dropped, one that is not there is no error, and anybody else's is never touched", async () => {
+    test("R27 only the job's own unfinished database is dropped, and a missing one is not an error", async () => {
       const engine = openMongoEngine();
       const filling = named();
       await engine.createDatabase(at(), filling, { mark: "job 1" });

@@ -30,7 +30,7 @@ test("R1 the real service tells window, limits and plan", { skip }, async () => 
   assert.ok(state?.limits.some(({ name }) => name === "branches"));
 });
 
-test("R7 the real service restores a moment ago into a scratch branch that answers and goes again", { skip }, async () => {
+test("R7 the real service restores a moment ago into a scratch branch, which answers and is deleted", { skip }, async () => {
   const { history, undo } = provider();
   assert.ok(history);
   const { declared, declare } = journal();

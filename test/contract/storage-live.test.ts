@@ -1,5 +1,5 @@
 // The storage contract on a real service, when LIFEBOAT_TEST_S3_URL names one (s3://bucket/prefix?region=…; credentials
-// as the AWS SDK finds them). Everything lies under a prefix of its own, removed at the end.
+// as the AWS SDK finds them). All objects have a prefix of their own and are deleted at the end.
 import { randomUUID } from "node:crypto";
 import { readAddress } from "../../src/storage/address.ts";
 import { s3 } from "../../src/storage/s3/index.ts";

@@ -1,4 +1,4 @@
-// What every storage promises, whatever it is made of. An adapter's own test names a factory and its facts.
+// The contract of every storage. The test of an adapter passes a factory and its facts.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

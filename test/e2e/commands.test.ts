@@ -20,7 +20,7 @@ async function shop() {
   return source;
 }
 
-test("R52 init writes configuration, key and repository from its options alone, and never writes over a key", { skip }, async (t) => {
+test("R52 init makes configuration, key and repository from its options, and never overwrites a key", { skip }, async (t) => {
   const directory = await temporaryDirectory(t);
   const source = await shop();
   const env = {
@@ -86,7 +86,11 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
     ),
   );
 
-  assert.equal((await world.expect(3, "status", "--json")).json().verdict, "inconclusive", "a backup that nobody restored proves nothing");
+  assert.equal(
+    (await world.expect(3, "status", "--json")).json().verdict,
+    "inconclusive",
+    "a backup that was never restored proves nothing",
+  );
   const drilled = (await world.expect(0, "drill", "--json")).json().drills[0];
   assert.deepEqual(
     drilled.checks
@@ -109,7 +113,7 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
   await world.assertNothingLeft();
 });
 
-test("R33 a failing probe fails drill and restore with status 1; status says so, and the wanted name is not taken", { skip }, async (t) => {
+test("R33 a failing probe fails drill and restore with status 1, and the requested name is not used", { skip }, async (t) => {
   const source = await shop();
   const world = await beginWorld(t, { sources: { shop: source }, source: "checks: [{ table: users, rows: { min: 101 } }]" });
   await world.expect(0, "backup", "shop");
@@ -189,7 +193,7 @@ test("what is asked wrongly ends with a stable code, its status, and a next step
   await world.assertNothingLeft();
 });
 
-test("R30 a drill of every source is done of each that can be: one without a backup keeps no other from its turn", { skip }, async (t) => {
+test("R30 a drill of every source drills each that can be; one without a backup does not stop the others", { skip }, async (t) => {
   const gone = { url: "postgres://shop@127.0.0.1:1/shop", label: "gone" };
   const world = await beginWorld(t, { sources: { gone, shop: await shop() } });
   await world.expect(0, "backup", "shop");

@@ -29,7 +29,7 @@ test("the demonstration ends well, reads as the captured run in the documentatio
   assert.deepEqual(await leftOf(folder), { processes: [], files: [] });
 });
 
-test("a demonstration that is led to a folder without programs names the command to run, and leaves nothing", async () => {
+test("a demonstration without PostgreSQL's programs names the command to run, and leaves nothing", async () => {
   const folder = temporaryFolder();
   const { status, stderr } = await start(folder, [], { LIFEBOAT_POSTGRES_BIN: folder }).ended;
   assert.equal(status, 2);

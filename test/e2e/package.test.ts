@@ -34,9 +34,9 @@ function folder(t: TestContext): string {
   return made;
 }
 
-test("the packed package installs elsewhere, makes a key there, and says that it has no emulators", (t) => {
+test("R54 the packed package installs elsewhere, makes a key, and says that it has no emulators", (t) => {
   const place = folder(t);
-  // Built in a copy: a build in the checkout would be seen half done by whoever runs beside this test.
+  // Built in a copy, because tests that run in parallel would see a half-done build in the checkout.
   const copy = join(place, "checkout");
   mkdirSync(copy);
   for (const name of readdirSync(root)) {
@@ -77,7 +77,7 @@ test("the packed package installs elsewhere, makes a key there, and says that it
   }
 });
 
-test("under a Node that is too old the command says so, says what to do, and ends with status 2", (t) => {
+test("under a Node that is too old the command says what to do and ends with status 2", (t) => {
   const place = folder(t);
   // A Node of another number: the version is all that the command asks before it imports anything.
   const old = join(place, "old.mjs");
@@ -87,7 +87,7 @@ test("under a Node that is too old the command says so, says what to do, and end
   assert.match(ended.stderr, /needs Node 24 or newer, and this is Node 18\.20\.0\n {2}next: /);
 });
 
-test("bin/lifeboat runs from anywhere, through a link too", (t) => {
+test("bin/lifeboat runs from any folder, also through a link", (t) => {
   const place = folder(t);
   const link = join(place, "lifeboat");
   symlinkSync(join(root, "bin", "lifeboat"), link);

@@ -61,7 +61,7 @@ test("R54 a snapshot comes back on another cluster with its indexes; the source 
   assert.deepEqual(await ids(prod), []);
 });
 
-test("R54 a point in time holds everything before its second; an operation's point holds that operation too", async () => {
+test("R54 a point in time holds all data before its second; an operation's point includes the operation", async () => {
   await using atlas = await startAtlas({ clusters: TWO });
   const prod = await atlas.data("prod");
   const scratch = await atlas.data("scratch");
@@ -102,7 +102,7 @@ test("R54 a restore to each of ten random seconds brings back exactly what was w
   }
 });
 
-test("R54 nobody reaches a cluster while it is restored, and it is UPDATING until the job has ended", async () => {
+test("R54 a cluster is unreachable while it is restored, and UPDATING until the job has ended", async () => {
   await using atlas = await startAtlas({ clusters: TWO, speed: 200 });
   const scratch = await atlas.data("scratch");
   await insert(scratch, 7);
@@ -122,7 +122,7 @@ test("R54 nobody reaches a cluster while it is restored, and it is UPDATING unti
   assert.deepEqual(await ids(scratch), []);
 });
 
-test("R54 after a restore over itself earlier points can be reached, later ones after the next snapshot only", async () => {
+test("R54 after a restore over itself earlier points are reachable, later ones after the next snapshot", async () => {
   await using atlas = await startAtlas({ clusters: TWO });
   const prod = await atlas.data("prod");
   const scratch = await atlas.data("scratch");
@@ -169,8 +169,8 @@ test("R54 a clock that jumps over a restore finds the restored data in every sna
   assert.equal(failed, false);
   const { results } = await atlas.expect(200, "GET", "/clusters/prod/backup/snapshots");
   assert.match(results[0].createdAt, /^2026-11-21T16:0/);
-  const held = await atlas.expect(200, "GET", `/clusters/prod/backup/snapshots/${results[0].id}/databases`);
-  assert.deepEqual(held.results, [{ name: "old" }]);
+  const answer = await atlas.expect(200, "GET", `/clusters/prod/backup/snapshots/${results[0].id}/databases`);
+  assert.deepEqual(answer.results, [{ name: "old" }]);
   const later = new Date("2026-11-21T17:00:00Z").getTime() / 1000;
   const again = await atlas.expect(200, "POST", jobs, { ...body, pointInTimeUTCSeconds: later });
   await atlas.sandbox.advance(3_600_000);

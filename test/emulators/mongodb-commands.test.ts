@@ -29,7 +29,7 @@ test("R54 documents come back with the very bytes that were written, in the orde
   );
 });
 
-test("R54 a read goes on over many batches, whatever their size, and cursors that are not read to the end are closed", async () => {
+test("R54 a read continues over batches of any size, and cursors that are not read to the end are closed", async () => {
   await using world = await beginMongoWorld();
   const users = world.db().collection<Document>("users");
   await users.insertMany(Array.from({ length: 1000 }, (_, n) => ({ n })));
@@ -169,7 +169,7 @@ test("R54 updates change what they name and keep the type of everything else", a
   assert.equal((await users.findOneAndDelete({ name: "Eve" }))?.name, "Eve");
 });
 
-test("R54 a bulk stops at its first failure when ordered, goes on when not, and says which failed", async () => {
+test("R54 an ordered bulk stops at its first failure, an unordered one continues and names the failures", async () => {
   await using world = await beginMongoWorld();
   const users = world.db().collection<Document>("users");
   const rows = [{ _id: 1 }, { _id: 1 }, { _id: 2 }] as never[];

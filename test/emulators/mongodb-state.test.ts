@@ -34,7 +34,7 @@ function drivenClock(): { now: Date; read: () => Date; forward(ms: number): void
   return clock;
 }
 
-test("R54 the data of any position can be had, collections that are gone and definitions as they were included", async () => {
+test("R54 the state at any position is available, with dropped collections and old definitions", async () => {
   const clock = drivenClock();
   await using world = await beginMongoWorld({ clock: clock.read, noopEveryMs: 0 });
   const { sandbox } = world;
@@ -136,7 +136,7 @@ test("R54 a server takes over the state of another, byte for byte, and forgets i
   }
 });
 
-test("R54 faults hit the commands they are meant for, and what was seen can be looked at", async () => {
+test("R54 faults hit the intended commands, and the seen commands can be examined", async () => {
   await using world = await beginMongoWorld();
   const users = world.db().collection<Document>("users");
   const { faults } = world.sandbox;
@@ -155,9 +155,9 @@ test("R54 faults hit the commands they are meant for, and what was seen can be l
   faults.next({ command: "insert", effect: { kind: "dropAfter" } });
   await assert.rejects(users.insertOne({ n: 100 }));
   assert.deepEqual([await users.countDocuments({ n: 99 }), await users.countDocuments({ n: 100 })], [0, 1]);
-  const held = faults.next({ command: "count", effect: { kind: "stallBefore" } });
+  const planned = faults.next({ command: "count", effect: { kind: "stallBefore" } });
   const waiting = users.estimatedDocumentCount();
-  await held.firstHit;
+  await planned.firstHit;
   faults.clear();
   assert.equal(await waiting, 31);
   assert.deepEqual(

@@ -47,7 +47,7 @@ test("R54 a POST without a body may say that it is a form", async () => {
   assert.equal(status, 200);
 });
 
-test("R54 a second mutation is refused with 423 until the first one's operations have ended, and they pass through their states", async () => {
+test("R54 a second mutation is refused with 423 until the operations of the first have ended", async () => {
   await using neon = await startFakeNeon({ delays: { schedulingMs: 60, runningMs: 60 } });
   const first = await neon.expect(201, "POST", "/branches", { branch: { name: "a" }, endpoints: [{ type: "read_write" }] });
   assert.deepEqual([first.branch.current_state, first.endpoints[0].current_state], ["init", "init"]);
@@ -72,7 +72,7 @@ test("R54 two mutations at the same instant: one is done, the other is told 423"
   assert.deepEqual(both.map(({ status }) => status).sort(), [201, 423]);
 });
 
-test("R54 a restore keeps the address, changes the id, and leaves the old state with its children under the given name", async () => {
+test("R54 a restore keeps the address, changes the id, and keeps the old state under the given name", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const [endpoint] = (await neon.expect(200, "GET", `/branches/${main.id}/endpoints`)).endpoints;
@@ -96,7 +96,7 @@ test("R54 a restore keeps the address, changes the id, and leaves the old state 
   );
 });
 
-test("R54 the first root cannot be removed after a restore from another branch, but after one of itself it can", async () => {
+test("R54 the first root can be deleted after a restore of itself, but not of another branch", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const now = isoIn(neon, 0);
@@ -110,7 +110,7 @@ test("R54 the first root cannot be removed after a restore from another branch, 
   assert.match((await neon.expect(422, "DELETE", `/branches/${second.id}`)).message, /root branch of the project/);
 });
 
-test("R54 default, protected and parent branches stay; a branch that expires is no parent and none of these", async () => {
+test("R54 default, protected and parent branches stay; an expiring branch is none of these", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const make = async (branch: object): Promise<string> => (await neon.expect(201, "POST", "/branches", { branch })).branch.id;
@@ -143,7 +143,7 @@ test("R54 children of a protected branch get new passwords, others keep their pa
   assert.notEqual(await password(await make("b")), await password(main.id));
 });
 
-test("R54 only roots have snapshots, schedules and restores to a point; a child is reset to its parent's head and keeps its id", async () => {
+test("R54 only roots have snapshots, schedules and restores; a child is reset to its parent's head", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "child" } });
@@ -172,7 +172,7 @@ test("R54 a point is reached only inside of the history window, which does not b
   await neon.expect(400, "POST", `/branches/${main.id}/snapshot?timestamp=${isoIn(neon, -1000)}`);
 });
 
-test("R54 a finalized restore of a snapshot takes over name, default, protection and schedule; its history is lost", async () => {
+test("R54 a finalized snapshot restore takes over name, default, protection and schedule, not history", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const { branch: child } = await neon.expect(201, "POST", "/branches", { branch: { name: "child" } });
@@ -242,7 +242,7 @@ test("R54 a schedule needs its hour and day", async () => {
   await put([{ frequency: "hourly", hour: 1 }]);
 });
 
-test("R54 the free plan: three roots, ten branches, six hours, one snapshot, no schedule, no protection, a fixed timeout", async () => {
+test("R54 the free plan has three roots, ten branches, six hours, one snapshot, and no schedule", async () => {
   await using neon = await startFakeNeon({ plan: "free" });
   const { call, expect } = neon;
   const first = await named(neon, "production");

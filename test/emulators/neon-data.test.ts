@@ -36,7 +36,7 @@ async function moment({ sandbox }: SandboxedNeon): Promise<Date> {
   return at;
 }
 
-test("R54 a branch at an instant of the driven clock has what was committed until then, jumps and standstills included", {
+test("R54 a branch at an instant of the controlled clock has the commits up to it, also after jumps", {
   skip,
 }, async () => {
   let driven = Date.parse("2027-03-01T00:00:00Z");
@@ -102,7 +102,7 @@ test("R54 after a restore in place the same string reaches the earlier state, an
   assert.equal(await ask(await urlOf(neon, main.id), "select to_regclass('t')"), null);
 });
 
-test("R54 a snapshot restored beside, then put in place, has the state of its instant under the same string", { skip }, async () => {
+test("R54 a snapshot restored beside, then in place, has the state of its instant and the same string", { skip }, async () => {
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   const [main] = (await neon.expect(200, "GET", "/branches")).branches;
@@ -115,7 +115,7 @@ test("R54 a snapshot restored beside, then put in place, has the state of its in
   assert.equal(await ask(sandbox.url, "select a from t"), 1);
 });
 
-test("R54 a scheduled snapshot holds the state of its instant, although more was written before anybody looked", { skip }, async () => {
+test("R54 a scheduled snapshot holds the state of its instant, in spite of later writes", { skip }, async () => {
   let driven = Date.parse("2027-03-01T00:00:00Z");
   await using neon = await startRealNeon({ clock: { now: () => new Date(driven) } });
   const { sandbox } = neon;
@@ -160,13 +160,13 @@ test("R54 new passwords are what connects: after a reset, and for a child of a p
   assert.equal(await ask(child.url, "select 1"), 1);
 });
 
-test("R54 a compute falls asleep by the clock when nobody is connected, and the next connection wakes it", { skip }, async () => {
+test("R54 a compute without connections is suspended by the clock, and the next connection resumes it", { skip }, async () => {
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   const state = async (): Promise<string> => (await neon.expect(200, "GET", "/endpoints")).endpoints[0].current_state;
   const client = await openApplication(connectionFromUrl(sandbox.url));
   await sandbox.advance(HOUR_MS);
-  assert.equal(await state(), "active", "somebody is connected");
+  assert.equal(await state(), "active", "a client is connected");
   await client.close();
   await sleep(100);
   await sandbox.advance(301_000);
@@ -175,7 +175,7 @@ test("R54 a compute falls asleep by the clock when nobody is connected, and the 
   assert.equal(await state(), "active");
 });
 
-test("R54 a hundred branches start no server until somebody connects to one of them", { skip }, async (t) => {
+test("R54 a hundred branches start no server until a client connects to one", { skip }, async (t) => {
   const directory = join(tmpdir(), `lifeboat-neon-${randomBytes(5).toString("hex")}`);
   const fleet = await openFleet({ directory, bin: postgresBin() });
   t.after(() => fleet.end());

@@ -1,4 +1,4 @@
-// The archiver killed at any moment: what it stored is linked, and the next start goes on.
+// The archiver killed at any moment: its stored segments are linked, and the next run continues.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R25 an archiver that is killed at any moment goes on without a gap and without a false link", { skip }, async (t) => {
+test("R25 an archiver that is killed at any moment continues without a gap and without a false link", { skip }, async (t) => {
   const { cluster, world, write } = await beginArchiveWorld(t);
   const shop = cluster.connection("shop");
   await world.expect(0, "backup", "shop", "--kind", "base");

@@ -1,5 +1,5 @@
-// kill -9 at every request to Atlas: its API falls silent at the Nth one, before or after it did what was asked, the program hangs
-// there, and is killed. The next start cleans everything up: no cluster that costs money, no snapshot that nobody knows.
+// kill -9 at every request to Atlas: its API stops answering at the Nth one, before or after its effect, the program hangs there and is
+// killed. The next run cleans up: no cluster that costs money, no unknown snapshot.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +36,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
     assert.ok(times >= (silence === "stallAfter" ? 1 : 2), `only ${times} requests were killed`);
   });
 
-  test(`R16 kill -9 at requests of a restore in place: the state before is kept and known, or was never taken (${silence})`, async (t) => {
+  test(`R16 kill -9 at requests of a restore in place keeps a known previous state, or none (${silence})`, async (t) => {
     const place = await beginAtlasPlace(t);
     await place.expect(0, "backup", "shop", "--kind", "snapshot", "--name", "base");
     const args = ["restore", "shop", "--to", "base", "--in-place", "--yes", "shop"];

@@ -182,7 +182,7 @@ test("R16 after a crash the declared cluster is found by what was written down, 
   const good = await write(sandbox, [1]);
   const crashed = providerOf(sandbox);
   const { declared, declare } = journal();
-  // Nobody undoes these: the processes that made them are gone.
+  // No process undoes these, because their makers are gone.
   await crashed.history.branch({ name: "restore-crash", target: { kind: "time", at: good }, maker: MAKER, declare });
   await crashed.history.branch({
     name: crashed.history.scratchName(MAKER),
@@ -216,7 +216,7 @@ test("R16 a cluster that a job declared is removed again though our clock was an
   assert.deepEqual(clusterNames(sandbox), [sandbox.cluster]);
 });
 
-test("R16 somebody else's cluster that took the name, and one that was protected since, are left and told", async (t) => {
+test("R16 a cluster of another owner, and one that was protected since, are kept and reported", async (t) => {
   const sandbox = await atlasSandbox(t, { clusters: [{}, { name: "restore-taken" }] });
   const good = await write(sandbox, [1]);
   const { history, undo } = providerOf(sandbox);
@@ -235,7 +235,7 @@ test("R16 somebody else's cluster that took the name, and one that was protected
   assert.ok(clusterNames(sandbox).includes(branch.name));
 });
 
-test("R16 a restore in place that is refused leaves production and no snapshot; one that fails keeps the snapshot and says so", async (t) => {
+test("R16 a refused restore in place changes nothing; a failed one keeps the snapshot and says so", async (t) => {
   const sandbox = await atlasSandbox(t);
   const good = await write(sandbox, [1]);
   await write(sandbox, [2]);
@@ -256,7 +256,7 @@ test("R16 a restore in place that is refused leaves production and no snapshot; 
   assert.equal(snapshotsNamed(sandbox, "rollback-2"), 1);
 });
 
-test("R16 an outage of the API in the middle of a restore is waited out: Atlas goes on meanwhile, and so do we", async (t) => {
+test("R16 an outage of the API during a restore is waited out, and the restore completes", async (t) => {
   const sandbox = await atlasSandbox(t);
   const good = await write(sandbox, [1]);
   const { history } = providerOf(sandbox, { timeouts: { outageMs: 50, silenceMs: 10_000 } });
@@ -301,7 +301,7 @@ test("R16 a position of just now is waited for, until Atlas's copy of the oplog 
   );
 });
 
-test("R16 no secret is in any error, whatever Atlas says back", async (t) => {
+test("R16 no secret is in any error, for any answer of Atlas", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history, settings } = providerOf(sandbox, { timeouts: HASTY });
   const secrets = [sandbox.clientSecret, sandbox.password];

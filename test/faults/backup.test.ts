@@ -38,13 +38,13 @@ for (const [what, script, expected] of [
   });
 }
 
-/** The real pg_dump, halted after its first 300 kB until the test lets it go on; its status is the real one's. */
+/** The real pg_dump, halted after its first 300 kB until the test resumes it; its status is the real one's. */
 const HALTED =
   '{ "$REAL" "$@"; echo $? > "$TMPDIR/../status"; } | { head -c 300000; : > "$TMPDIR/../reached"; while [ ! -e "$TMPDIR/../go" ]; do sleep 0.1; done; cat; }; exit "$(cat "$TMPDIR/../status")"';
 const HANGING = '"$REAL" "$@" | head -c 300000; : > "$TMPDIR/../reached"; sleep 600';
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  test(`${signal} ends a backup whose pg_dump hangs for ever: status 130, and nothing is left`, { skip }, async (t) => {
+  test(`${signal} ends a backup whose pg_dump hangs: status 130, and nothing is left`, { skip }, async (t) => {
     const world = await beginWorld(t, {
       sources: { shop: await smallSource() },
       env: { LIFEBOAT_POSTGRES_BIN: await programsWith(t, HANGING) },
@@ -94,7 +94,7 @@ test("a server that vanishes in the middle of a dump leaves no backup", { skip }
   await assertRed(world, ran, { exit: 1, code: ran.code ?? "" });
 });
 
-test("a storage that is full refuses the backup and keeps nothing of it; with room again the next one succeeds", { skip }, async (t) => {
+test("a full storage refuses the backup and keeps nothing of it; with free space the next one succeeds", { skip }, async (t) => {
   const { sandbox, stop } = await startSandboxedS3();
   t.after(stop);
   const world = await beginWorld(t, { sources: { shop: await smallSource() }, s3: sandbox });

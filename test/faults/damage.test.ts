@@ -52,7 +52,7 @@ async function assertFound({ world, id }: Stored, what: string, how: "both" | "r
   await world.assertNothingLeft();
 }
 
-test("a damaged byte anywhere in a stored part is found by verify and by restore, and the point is marked damaged", { skip }, async (t) => {
+test("verify and restore find a damaged byte of any stored part, and the point is marked damaged", { skip }, async (t) => {
   const stored = await storedBackup(t);
   for (const [part, count] of [
     ["data.zst.age", 6],

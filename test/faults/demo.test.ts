@@ -1,4 +1,4 @@
-// The demonstration kept, stopped and killed: what is kept goes on by itself; of the others nothing is left.
+// The demonstration kept, stopped and killed: a kept one continues by itself; the others leave nothing.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
@@ -10,7 +10,7 @@ import { PROGRAM } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R31 R33 the demonstration's JSON counts what was lost to the last order, and its evidence is kept on request", { skip }, async () => {
+test("R31 R33 the demonstration's JSON counts lost data exactly, and its evidence is kept on request", { skip }, async () => {
   const folder = temporaryFolder();
   const { status, stdout, stderr } = await start(folder, ["--json", "--keep"]).ended;
   assert.equal(status, 0, stderr);
@@ -73,7 +73,7 @@ test("a demonstration that is killed leaves no process, and the next one removes
   await ended;
   const left = await leftOf(folder);
   assert.deepEqual(left.processes, []);
-  for (const name of left.files) assert.match(name, /^lifeboat-demo-/, "everything it made lies in its folder");
+  for (const name of left.files) assert.match(name, /^lifeboat-demo-/, "all of its files are in its folder");
   for (const name of left.files) assert.ok(!existsSync(join(folder, name, "server")), "the supervisor removed the server");
   const next = await start(folder, ["--json"]).ended;
   assert.equal(next.status, 0, next.stderr);

@@ -1,4 +1,4 @@
-// kill -9 at the steps of a backup and of verify. Whatever was under way, no restore point that is not whole is ever listed, and the next
+// kill -9 at the steps of a backup and of verify. At any step, no incomplete restore point is ever listed, and the next
 // start cleans everything up.
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.t
 
 const skip = skipWithoutPostgres();
 
-test("kill -9 at the changes of a backup leaves no restore point that is not whole, and the next backup cleans up and says so", {
+test("kill -9 at any change of a backup leaves no incomplete point, and the next backup cleans up", {
   skip,
 }, async (t) => {
   const source = await smallSource();
@@ -69,7 +69,7 @@ test("kill -9 in a large upload leaves nothing of it after the next start", { sk
   await assertOnlyWhole(world, "afterwards");
 });
 
-test("kill -9 at the changes of verify leaves nothing, and says nothing about the backup", { skip }, async (t) => {
+test("kill -9 at any change of verify leaves nothing and marks nothing", { skip }, async (t) => {
   const world = await worldOnS3(t, await smallSource());
   const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
   for (let n = firstOf(4); await killedAt(world, { n }, "verify", id); n += every(4)) {

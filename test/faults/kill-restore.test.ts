@@ -1,4 +1,4 @@
-// kill -9 at the steps of a restore, a drill and expire. Whatever was under way, no restore point that is not whole is ever listed, and the next
+// kill -9 at the steps of a restore, a drill and expire. At any step, no incomplete restore point is ever listed, and the next
 // start cleans everything up.
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -57,7 +57,7 @@ test("kill -9 at the changes of a drill leaves no cluster and no file", { skip }
 });
 
 test("kill -9 during expire leaves each backup whole or gone, and what must stay stays", { skip }, async (t) => {
-  // Kept for a second: the older two are due to go, the newest stays whatever the policy says.
+  // Kept for a second: the older two expire, the newest never does.
   // The storage's clock is right: by one that is behind, nothing is removed.
   const world = await worldOnS3(t, await smallSource(), "policies:\n  short: { keepManual: 1s }\n", "policy: short", 0);
   let steps = 0;

@@ -26,50 +26,46 @@ import { openApplication, query, skipWithoutPostgres } from "../support/postgres
 
 const skip = skipWithoutPostgres();
 
-test(
-  "R25 after kill -9 of the server the partial segment that is handed over at once holds every commit that was acknowledged",
-  { skip },
-  () =>
-    withServer({ segmentMegabytes: 16 }, async (cluster, collect) => {
-      const collector = await collect({ partialEveryMs: 600_000 });
-      await query(cluster.connection(), "create table sentinel (n int)");
-      await query(cluster.connection(), `alter system set synchronous_standby_names = '${SLOT}'`);
-      await query(cluster.connection(), "select pg_reload_conf()");
-      while ((await query(cluster.connection(), "select 1 from pg_stat_replication where sync_state = 'sync'")).length === 0)
-        await sleep(20);
-      const client = await openApplication(cluster.connection());
-      const acknowledged: { lsn: string; n: number }[] = [];
-      const writing = (async () => {
-        for (let n = 0; ; n++) {
-          await client.query(`insert into sentinel values (${n})`);
-          const [row] = await client.query<{ lsn: string }>("select pg_current_wal_flush_lsn()::text as lsn");
-          acknowledged.push({ lsn: String(row?.lsn), n });
-        }
-      })().catch(() => {});
-      while (acknowledged.length < 50) await sleep(5);
-      await cluster.kill();
-      await writing;
-      await client.close();
-      const last = acknowledged.at(-1)?.lsn ?? "0/0";
-      await collector.until(hasReached(last));
-      assert.equal(collector.files.at(-1)?.kind, "partial");
-      const commits = collector.files.at(-1)?.facts;
-      assert.ok(commits?.lastCommit && commits.records > acknowledged.length);
+test("R25 after kill -9 of the server the partial segment holds every acknowledged commit", { skip }, () =>
+  withServer({ segmentMegabytes: 16 }, async (cluster, collect) => {
+    const collector = await collect({ partialEveryMs: 600_000 });
+    await query(cluster.connection(), "create table sentinel (n int)");
+    await query(cluster.connection(), `alter system set synchronous_standby_names = '${SLOT}'`);
+    await query(cluster.connection(), "select pg_reload_conf()");
+    while ((await query(cluster.connection(), "select 1 from pg_stat_replication where sync_state = 'sync'")).length === 0) await sleep(20);
+    const client = await openApplication(cluster.connection());
+    const acknowledged: { lsn: string; n: number }[] = [];
+    const writing = (async () => {
+      for (let n = 0; ; n++) {
+        await client.query(`insert into sentinel values (${n})`);
+        const [row] = await client.query<{ lsn: string }>("select pg_current_wal_flush_lsn()::text as lsn");
+        acknowledged.push({ lsn: String(row?.lsn), n });
+      }
+    })().catch(() => {});
+    while (acknowledged.length < 50) await sleep(5);
+    await cluster.kill();
+    await writing;
+    await client.close();
+    const last = acknowledged.at(-1)?.lsn ?? "0/0";
+    await collector.until(hasReached(last));
+    assert.equal(collector.files.at(-1)?.kind, "partial");
+    const commits = collector.files.at(-1)?.facts;
+    assert.ok(commits?.lastCommit && commits.records > acknowledged.length);
 
-      // And goes on when it is back.
-      await cluster.start();
-      await collector.until(({ notices }) => notices.some(({ code }) => code === "ARCHIVE_RESUMED"));
-      assert.ok(collector.notices.some(({ code }) => code === "SOURCE_UNREACHABLE"));
-      await query(cluster.connection(), "insert into sentinel values (-1)");
-      await switchSegment(cluster);
-      await query(cluster.connection(), "insert into sentinel values (-2)");
-      await collector.until((seen) => wholeNames(seen).length > 0);
-      const whole = collector.files.find(({ kind }) => kind === "segment");
-      assert.ok(whole && Buffer.from(whole.bytes).equals(await readFile(join(cluster.data, "pg_wal", whole.name))));
-    }),
+    // It continues when the server is back.
+    await cluster.start();
+    await collector.until(({ notices }) => notices.some(({ code }) => code === "ARCHIVE_RESUMED"));
+    assert.ok(collector.notices.some(({ code }) => code === "SOURCE_UNREACHABLE"));
+    await query(cluster.connection(), "insert into sentinel values (-1)");
+    await switchSegment(cluster);
+    await query(cluster.connection(), "insert into sentinel values (-2)");
+    await collector.until((seen) => wholeNames(seen).length > 0);
+    const whole = collector.files.find(({ kind }) => kind === "segment");
+    assert.ok(whole && Buffer.from(whole.bytes).equals(await readFile(join(cluster.data, "pg_wal", whole.name))));
+  }),
 );
 
-test("R25 when the way to the server breaks, what there is is handed over at once, and it goes on when the way is back", { skip }, () =>
+test("R25 when the connection breaks, received log is delivered at once and receiving continues", { skip }, () =>
   withServer({}, async (cluster) => {
     const way = await breakableWay(cluster);
     const collector = await collectLog(way.connection, { partialEveryMs: 600_000 });
@@ -151,7 +147,7 @@ test("R25 what an earlier run left is handed over even while the server is away"
   }),
 );
 
-test("R25 after a failover to a server that had less, the receiver goes the new server's way and says that there is a gap", { skip }, () =>
+test("R25 after a failover to a server that had less, the receiver follows it and reports a gap", { skip }, () =>
   withServer({}, async (primary) => {
     const standby = await logCluster({
       from: async (data) => {

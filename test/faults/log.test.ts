@@ -35,7 +35,7 @@ async function beginSource(t: TestContext): Promise<{ cluster: Cluster; shop: Co
   return { cluster, shop, write };
 }
 
-test("R25 while the storage is away, receiving goes on; when it is back, nothing is missing", { skip }, async (t) => {
+test("R25 receiving continues while the storage is unreachable, and afterwards nothing is missing", { skip }, async (t) => {
   const { shop, write } = await beginSource(t);
   const s3 = await startS3Sandbox({});
   t.after(() => s3.stop());
@@ -65,7 +65,7 @@ test("R25 while the storage is away, receiving goes on; when it is back, nothing
   assert.match(ended.stderr, /trying again/);
 });
 
-test("R25 an archiver that lost its lease takes it again and goes on, with what it received meanwhile", { skip }, async (t) => {
+test("R25 an archiver that lost its lease acquires it again and continues with the received log", { skip }, async (t) => {
   const { shop, write } = await beginSource(t);
   const world = await beginWorld(t, { sources: { shop }, ...pitr });
   await world.expect(0, "backup", "shop", "--kind", "base");
@@ -91,7 +91,7 @@ test("R25 an archiver that lost its lease takes it again and goes on, with what 
   await world.assertNothingLeft();
 });
 
-test("R25 a server killed with -9 loses no more than the objective, and the archive says nothing false", { skip }, async (t) => {
+test("R25 a server killed with -9 loses no more than the objective, and the archive is consistent", { skip }, async (t) => {
   const { shop, write } = await beginSource(t);
   const world = await beginWorld(t, { sources: { shop }, ...pitr });
   await world.expect(0, "backup", "shop", "--kind", "base");
@@ -125,7 +125,7 @@ test("R25 a server killed with -9 loses no more than the objective, and the arch
   assert.equal(verified.verdict, "pass", JSON.stringify(verified.checks));
 });
 
-test("R25 expire removes old bases first, then the log that only they needed; a removal that broke off is ended by the next", {
+test("R25 expire deletes old bases, then their log; the next one completes an interrupted deletion", {
   skip,
 }, async (t) => {
   const { shop, write } = await beginSource(t);

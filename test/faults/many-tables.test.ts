@@ -25,7 +25,7 @@ test("R19 R22 ten thousand tables are backed up and come back with an equal fing
   assert.equal(restored.verdict, "pass");
 });
 
-test("a server without room to lock so many tables is told so with the setting to raise, and nothing is left", { skip }, async (t) => {
+test("a server that cannot lock so many tables is named with the setting to raise, and nothing is left", { skip }, async (t) => {
   const cluster = await testCluster({ settings: { max_locks_per_transaction: "10", max_connections: "10" } });
   clusters.push(cluster);
   const source = await freshDatabase("crowded", cluster);

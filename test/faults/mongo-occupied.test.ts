@@ -1,4 +1,4 @@
-// A database that somebody else makes while a restore is on its way into that name.
+// A database that another client creates while a restore into that name is running.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mongoWorld } from "../support/oplog.ts";
@@ -9,7 +9,7 @@ for (const [after, when] of [
   [2, "just before the restore begins with it"],
   [3, "just before the documents are loaded"],
 ] as const) {
-  test(`R28 a database that somebody makes ${when} is neither written to nor dropped`, async (t) => {
+  test(`R28 a database that another client creates ${when} is neither written to nor dropped`, async (t) => {
     const source = await mongoWorld(t);
     await source
       .db()
@@ -35,7 +35,7 @@ for (const [after, when] of [
   });
 }
 
-test("R28 a database that somebody makes under the name of one that a killed restore was filling is not dropped", async (t) => {
+test("R28 a database created by another client under the name of a killed restore is not dropped", async (t) => {
   const source = await mongoWorld(t);
   await source
     .db()
@@ -53,7 +53,7 @@ test("R28 a database that somebody makes under the name of one that a killed res
   };
   await killed();
   await world.expect(0, "jobs", "recover");
-  assert.deepEqual(await source.db("fresh").listCollections().toArray(), [], "what nobody touched is gone");
+  assert.deepEqual(await source.db("fresh").listCollections().toArray(), [], "the untouched one is dropped");
   await killed();
   await source.db("fresh").dropDatabase();
   await source.db("fresh").collection("users").insertOne({ mine: true });
@@ -62,10 +62,10 @@ test("R28 a database that somebody makes under the name of one that a killed res
   await world.assertNothingLeft();
   await world.expect(0, "restore", "shop", "--into", "other");
   const names = (await source.db("other").listCollections().toArray()).map(({ name }) => name);
-  assert.deepEqual(names, ["users"], "nothing of ours is left in what was restored");
+  assert.deepEqual(names, ["users"], "no marks are left in the restored database");
 });
 
-test("R28 several databases that were loaded and could not be compared to the end go again, with the mark that named them", async (t) => {
+test("R28 several loaded databases whose comparison failed are dropped again, with their mark", async (t) => {
   const source = await mongoWorld(t);
   for (const name of ["first", "second"]) await source.db(name).collection("users").insertOne({ name });
   const other = await mongoWorld(t);

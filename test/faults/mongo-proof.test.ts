@@ -1,5 +1,5 @@
-// What MongoDB is promised, through the real program: whatever was there comes back, from an archive, from Atlas, and from the log,
-// to any instant, while somebody goes on writing; and what did not come back is seen.
+// The promises for MongoDB with the real program: all data is restored from an archive, from Atlas and from the log, to any instant,
+// while a client keeps writing; and every loss is detected.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -68,7 +68,7 @@ async function failures(world: MongoWorld, copy: string): Promise<string[]> {
 const databasesOf = async ({ client }: MongoWorld): Promise<string[]> =>
   (await client.db().admin().listDatabases()).databases.map(({ name }) => name).filter((name) => !/^(admin|local|config)$/.test(name));
 
-test("R27 R28 every BSON type, kind of collection and index, and the public data come back under a new name, on another server, of several databases, in a drill; the smallest change is seen", async (t) => {
+test("R27 R28 every BSON type, collection kind and index is restored, and any change is detected", async (t) => {
   const [source, other, scratch] = (await worlds(t, 3)) as [MongoWorld, MongoWorld, MongoWorld];
   await fill(source.db());
   await source
@@ -114,7 +114,7 @@ test("R27 R28 every BSON type, kind of collection and index, and the public data
   await world.assertNothingLeft();
 });
 
-test("R33 a drill whose copy was changed in one document before it was looked at fails, and names the collection", async (t) => {
+test("R33 a drill whose copy differs in one document fails and names the collection", async (t) => {
   const [source, scratch] = (await worlds(t, 2)) as [MongoWorld, MongoWorld];
   await fillDataset(source.db(), { only: ["plain", "types", "indexed"] });
   const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop"), scratch: scratch.url() } } });
@@ -142,7 +142,7 @@ test("R33 a drill whose copy was changed in one document before it was looked at
 
 /** Runs the program and gives what it made, and what that holds: where a source at Atlas was brought back to. */
 async function broughtBack(ran: Ran): Promise<{ readonly name: string; readonly held: Held }> {
-  assert.ok(ran.exit === 0 || ran.exit === 3, ran.stderr); // a second of which nobody took a fingerprint is not proven
+  assert.ok(ran.exit === 0 || ran.exit === 3, ran.stderr); // a second without a fingerprint is not proven
   const { place, connection } = ran.json();
   return { name: place.name, held: await heldBy(connection.url) };
 }
@@ -160,7 +160,7 @@ async function removeCluster(atlas: AtlasSandbox, name: string): Promise<void> {
   await until(`${name} is gone`, async () => !atlas.clusters().some((each) => each.name === name));
 }
 
-test("R16 R17 a cluster at Atlas that everybody goes on writing comes back to each of ten random seconds as it was then; a drill meanwhile compares every document at one position", async (t) => {
+test("R16 R17 an Atlas cluster under writes is restored to ten random seconds, and drilled at one position", async (t) => {
   const atlas = await startAtlasSandbox({ speed: 4_000 });
   const client = new MongoClient(atlas.url, { serverSelectionTimeoutMS: 10_000 });
   t.after(async () => {
@@ -219,7 +219,7 @@ interface Entry {
   readonly ns: string;
 }
 
-/** As bytes: documents in it may hold text that is no UTF-8, which readers refuse unless told. */
+/** As bytes, because documents may hold text that is not UTF-8, which readers refuse by default. */
 async function oplogOf(client: MongoClient): Promise<Entry[]> {
   const raw = await client
     .db("local")
@@ -237,7 +237,7 @@ const secondsOf = ({ ts }: Entry): { t: number; i: number } => ({ t: ts.getHighB
 const changesSince = (entries: readonly Entry[], { t, i }: { t: number; i: number }): string[] =>
   entries.filter((entry) => entry.op !== "n" && (secondsOf(entry).t - t || secondsOf(entry).i - i) > 0).map(({ ns }) => ns);
 
-test("R9 R16 R41 an accident at one instant at Neon and at Atlas: both come back to the same second as they were, one by one and together", {
+test("R9 R16 R41 after an incident at Neon and Atlas both are restored to the same second", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const [neon, atlas] = await Promise.all([startRealNeon({ plan: "scale" }), startAtlasSandbox({ speed: 4_000 })]);
@@ -302,7 +302,7 @@ test("R9 R16 R41 an accident at one instant at Neon and at Atlas: both come back
   await world.assertNothingLeft();
 });
 
-test("R25 R28 a replica set of one's own, backed up and archived while everything is written, comes back to any instant before an accident, although the archiver was killed on the way", async (t) => {
+test("R25 R28 a replica set under writes is restored to any instant, although the archiver was killed", async (t) => {
   const [source] = (await worlds(t, 1)) as [MongoWorld];
   await fillDataset(source.db(), { skip: ["large"] });
   const world = await beginWorld(t, {

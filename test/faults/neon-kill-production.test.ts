@@ -28,7 +28,7 @@ async function assertKeptIsKnown(place: NeonPlace, context: string): Promise<num
 }
 
 for (const silence of ["stallBefore", "stallAfter"] as const) {
-  test(`kill -9 at requests of a restore in place leaves production whole, before or after (${silence})`, { skip }, async (t) => {
+  test(`R9 kill -9 at requests of a restore in place leaves production complete, old or new (${silence})`, { skip }, async (t) => {
     const place = await beginNeonPlace(t, SQL);
     let [times, happened] = [0, 0];
     const step = silence === "stallAfter" ? 1 : 6;
@@ -57,7 +57,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
     assert.ok(happened >= 1, "one of them was after the fact");
   });
 
-  test(`kill -9 at requests of a promotion leaves one production, and the old one known (${silence})`, { skip }, async (t) => {
+  test(`R8 kill -9 at requests of a promotion leaves one production and a known old one (${silence})`, { skip }, async (t) => {
     let times = 0;
     const step = silence === "stallAfter" ? 1 : 6;
     for (let n = firstOf(step); ; n += every(step)) {
@@ -92,7 +92,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
   });
 }
 
-test("a restore in place that is repeated after a crash is not done twice", { skip }, async (t) => {
+test("R9 a restore in place that is repeated after a crash is not done twice", { skip }, async (t) => {
   const place = await beginNeonPlace(t, SQL);
   await sleep(50);
   const good = new Date().toISOString();

@@ -1,5 +1,5 @@
-// kill -9 at every request to the provider: the API falls silent at the Nth one, before or after it did what was asked, the
-// program hangs there, and is killed. The next start cleans everything up, and nothing is ever made twice for one wish.
+// kill -9 at every request to the provider: the API stops answering at the Nth one, before or after its effect, the program hangs there
+// and is killed. The next run cleans up, and no object is made twice for one request.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +11,7 @@ const skip = skipWithoutPostgres();
 const SQL = "create table users (id int primary key); insert into users select generate_series(1, 100)";
 
 for (const silence of ["stallBefore", "stallAfter"] as const) {
-  test(`kill -9 at requests of a restore into a branch leaves no branch (${silence})`, { skip }, async (t) => {
+  test(`R7 kill -9 at requests of a restore into a branch leaves no branch (${silence})`, { skip }, async (t) => {
     const place = await beginNeonPlace(t, SQL);
     const at = new Date().toISOString();
     await sleep(50);

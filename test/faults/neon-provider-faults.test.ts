@@ -1,4 +1,4 @@
-// What Neon and the network do wrong, and what the provider makes of it: one wish is one thing, and every failure has its name.
+// Faults of Neon and the network: one request has one effect, and every failure has its code.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -113,7 +113,7 @@ test("an answer that is lost after a snapshot was made makes no second one", asy
   );
 });
 
-test("a wish that was lost before it arrived is repeated, once it is known that nothing came of it", async () => {
+test("a request that was lost before it arrived is repeated, once it is known to have had no effect", async () => {
   await using neon = await startFakeNeon();
   neon.sandbox.faults.next({ ...CREATE, times: 2, effect: { kind: "dropBefore" } });
   await providerOf(neon.sandbox).snapshots.create({ name: "b", form: "branch" });
@@ -126,10 +126,10 @@ test("a 500 after the work was done is a lost answer too", async () => {
   // Made behind our back, as by the first try whose answer was a 500.
   neon.sandbox.faults.next({ ...CREATE, effect: { kind: "status", status: 500 } });
   const { snapshots } = providerOf(neon.sandbox, { timeouts: { retryMs: 400 } });
-  const wish = snapshots.create({ name: "b", form: "branch" });
+  const request = snapshots.create({ name: "b", form: "branch" });
   while (asked(neon.sandbox, "POST", CREATE.path) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "b" } });
-  assert.equal((await wish).id, branch.id);
+  assert.equal((await request).id, branch.id);
 });
 
 test("an operation that never ends is PROVIDER_BUSY with its id", async () => {
@@ -166,7 +166,7 @@ test("a branch of a restore whose operation hangs is declared first, and can be 
   assert.equal((await neon.expect(200, "GET", "/branches")).branches.length, 1);
 });
 
-test("a wrong key is PROVIDER_AUTH at once, and no message of ours holds it", async () => {
+test("a wrong key is PROVIDER_AUTH at once, and no message contains it", async () => {
   await using neon = await startFakeNeon();
   const apiKey = "napi_wrong_key_0123456789";
   const { settings } = providerOf(neon.sandbox, { apiKey: Secret.of(apiKey) });
@@ -226,9 +226,9 @@ test("an abort ends a wait at once, with its own reason", async () => {
   neon.sandbox.faults.next({ path: /\/branches$/, times: 1000, effect: { kind: "locked" } });
   const reason = new Error("enough");
   const control = new AbortController();
-  const wish = providerOf(neon.sandbox, { timeouts: { retryMs: 5_000 } }).snapshots.list({ signal: control.signal });
+  const request = providerOf(neon.sandbox, { timeouts: { retryMs: 5_000 } }).snapshots.list({ signal: control.signal });
   setTimeout(() => control.abort(reason), 50);
-  await assert.rejects(wish, (error) => error === reason);
+  await assert.rejects(request, (error) => error === reason);
   const stalled = new AbortController();
   neon.sandbox.faults.clear();
   neon.sandbox.faults.next({ path: /\/branches$/, effect: { kind: "stallBefore" } });
@@ -237,7 +237,7 @@ test("an abort ends a wait at once, with its own reason", async () => {
   await assert.rejects(other, (error) => error === reason);
 });
 
-test("an address that would carry the key unencrypted over a network, and an odd project or key, are refused unasked", async () => {
+test("an unencrypted remote address, and an invalid project or key, are refused without a call", async () => {
   await using neon = await startFakeNeon();
   for (const [wrong, message] of [
     [{ apiHost: "http://console.example.com/api/v2" }, /https/],

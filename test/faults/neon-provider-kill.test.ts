@@ -111,7 +111,7 @@ test("R8 a restore of a snapshot, killed at any request, leaves nothing that its
   }, cleanUp);
 });
 
-test("R9 a restore in place, killed at any request, has happened once or not at all, and production answers", async () => {
+test("R9 a restore in place, killed at any request, happened once or not at all, and production answers", async () => {
   await killEverywhere(
     async ({ sandbox }) => {
       const at = sandbox.now().getTime() - 60_000;

@@ -1,4 +1,4 @@
-// What is missing from an archived oplog, damaged in it, or not needed any more.
+// Missing, damaged and expired segments of an archived oplog.
 import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ test("R28 a segment that is gone, or damaged, shrinks the window, and nothing is
   assert.ok((await statusOf(world)).window.latest < shorter.window.latest);
 });
 
-test("R28 expire removes log that no window needs, keeps backups that somebody made, and what stays is still reached", async (t) => {
+test("R28 expire deletes log that no window requires, keeps manual backups, and the rest is reachable", async (t) => {
   const source = await mongoWorld(t, { noopEveryMs: 500 });
   await written(source, 20);
   const world = await beginWorld(t, {

@@ -1,4 +1,4 @@
-// Random histories of a database, replayed: whatever was done, the log brings back what was there at any position.
+// Random histories of a database, replayed: the log restores the state at any position.
 // LIFEBOAT_HISTORIES says how many are tried, LIFEBOAT_SEED with which the first begins.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -120,7 +120,7 @@ interface Lived {
   readonly positions: readonly bigint[];
 }
 
-/** Does all of it; what a server refuses is no part of the history. */
+/** Runs all operations. Those that the server refuses are not part of the history. */
 async function live(t: TestContext, source: MongoWorld, acts: readonly Act[]): Promise<Lived> {
   await source.db().createCollection("first");
   const collector = await collect(source, { directory: await temporaryDirectory(t), wantedFrom: "0/1", partialEveryMs: 20 });
@@ -184,7 +184,7 @@ async function tryHistories(t: TestContext, history: fc.Arbitrary<Act[]>, judge:
   }
 }
 
-test("R28 whatever was done to a database, its log brings back what was there at any position, from any earlier one", async (t) => {
+test("R28 the log of any history restores the state at any position, from any earlier one", async (t) => {
   await tryHistories(t, historyOf(TRANSACTIONS, DEFINITIONS, RENAMES), async (lived, pick) => {
     for (let round = 0; round < 3; round++) {
       const [from, to] = [pick(), pick()].sort((a, b) => (a < b ? -1 : 1)) as [bigint, bigint];

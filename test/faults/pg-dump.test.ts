@@ -105,7 +105,7 @@ test("an error inside a restore is a problem that is named, never silence", { sk
   assert.match(problems.join("\n"), /table public\.e: relation "e" already exists/);
 });
 
-test("a server that goes away during a restore is said so, and pg_restore is gone", { skip }, async (t) => {
+test("a server that disappears during a restore is reported, and pg_restore is ended", { skip }, async (t) => {
   const engine = openPostgresEngine();
   const source = await smallDatabase();
   const body = (words: string) =>

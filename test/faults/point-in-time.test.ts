@@ -92,7 +92,7 @@ test("R25 random instants, instants of commits themselves, positions and base ba
   await world.assertNothingLeft();
 });
 
-test("R25 latest after kill -9 of the server: with the receiver as a synchronous standby no acknowledged commit is lost", {
+test("R25 with the receiver as a synchronous standby, kill -9 of the server loses no acknowledged commit", {
   skip,
 }, async (t) => {
   const written = await beginWritten(t);

@@ -1,4 +1,4 @@
-// kill -9 at every statement of the last step of `restore --replace`: the connection falls silent at the Nth statement, before or after
+// kill -9 at every statement of the last step of `restore --replace`: the connection stops at the Nth statement, before or after
 // the server has done what it says, the program hangs there, and is killed.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -71,7 +71,7 @@ async function killedAt({ world, gate, name }: Place, n: number, silence: Silenc
 }
 
 for (const silence of ["stallBefore", "stallAfter"] as const) {
-  test(`R56 kill -9 at every statement of a replacement leaves one database of the name, open, and nothing lost (${silence})`, {
+  test(`R8 R23 R56 kill -9 at every statement of a replacement leaves one open database, no loss (${silence})`, {
     skip,
   }, async (t) => {
     const place = await begin(t);
@@ -127,7 +127,7 @@ for (const silence of ["stallBefore", "stallAfter"] as const) {
   });
 }
 
-test("R56 a replacement succeeds while sessions come and go without a pause, and closes the database at no time", { skip }, async (t) => {
+test("R23 R56 a replacement succeeds with sessions coming and going, and never closes the database", { skip }, async (t) => {
   const place = await begin(t);
   const { world, target, name } = place;
   await refill(place);

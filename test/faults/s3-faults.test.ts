@@ -77,7 +77,7 @@ test("a lost race stays lost when answers are lost as well", async (t) => {
   assert.equal((await bytesOf(storage.get("taken"))).toString(), "theirs");
 });
 
-test("a read whose connection breaks or stalls goes on at the byte it reached", async (t) => {
+test("a read whose connection breaks or stalls continues at the byte it reached", async (t) => {
   const { open, faults } = await start(t);
   const storage = open({ requestTimeoutMs: 300 });
   await storage.put("large", generatedBytes(SIZE));
@@ -113,7 +113,7 @@ test("an object replaced while it is read is an error, never a mixture", async (
   await assert.rejects(rest(), hasCode("INTEGRITY"));
 });
 
-test("a storage that never answers ends as STORAGE_TIMEOUT, whatever it is asked", async (t) => {
+test("a storage that never answers causes STORAGE_TIMEOUT for every request", async (t) => {
   const { open, faults } = await start(t);
   const storage = open({ requestTimeoutMs: 200 });
   faults.next({ effect: { kind: "stall" }, times: 1000 });
@@ -208,7 +208,7 @@ test("R20 a server that refuses the newer checksums is served without them, foun
   }
 });
 
-test("wrong credentials, a missing bucket and a server that is not there are told apart, without naming secrets", async (t) => {
+test("wrong credentials, a missing bucket and an unreachable server have distinct codes, without secrets", async (t) => {
   const { open, sandbox } = await start(t);
   const secretAccessKey = "hunter2hunter2hunter2";
   const wrongSecret = open({ credentials: { accessKeyId: sandbox.accessKeyId, secretAccessKey } });

@@ -1,4 +1,4 @@
-// A password in the connection string stays where it is needed: never in argv, output, repository, journals or evidence.
+// A password in the connection string never reaches argv, output, repository, journals or evidence.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

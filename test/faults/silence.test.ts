@@ -1,4 +1,4 @@
-// A storage that falls silent: it ends by itself with a message, and Ctrl-C ends it sooner.
+// A storage that stops answering: the command ends with a message, and Ctrl-C ends it sooner.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

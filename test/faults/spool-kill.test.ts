@@ -1,4 +1,4 @@
-// A restore that is killed while its archive lies on this machine in the clear: nothing of it can be read afterwards.
+// A restore that is killed while its archive is on this machine in the clear: nothing of it can be read afterwards.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -49,7 +49,7 @@ test("R56 a restore killed while its archive is spooled leaves nothing that can 
     ["restore", "shop", "--into", "shop_killed"],
   ]) {
     await killAtSpool(world, ...args);
-    // Of a drill the scratch server goes by itself when its supervisor sees that we are gone.
+    // The supervisor of a drill's scratch server ends it when this process is gone.
     for (let waits = 0; readable(world.temporary).length > 0 && waits < 200; waits++) await sleep(100);
     assert.deepEqual(readable(world.temporary), []);
     await world.expect(0, "jobs", "recover");

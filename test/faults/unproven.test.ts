@@ -42,7 +42,7 @@ test("a full disk under the spool is said before anything is made", { skip }, as
       assert.match(ran.message ?? "", new RegExp(directory));
     }
     assert.deepEqual(await query(source, "select 1 as x from pg_database where datname = 'nodisk' or datname like 'lifeboat%'"), []);
-    assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null, "a full disk says nothing against the backup");
+    assert.equal((await world.expect(0, "list", "--json")).json().points[0].damagedAt, null, "a full disk does not mean a damaged backup");
     const [shop] = (await world.run("status", "--json")).json().sources;
     assert.equal(shop.lastDrill.verdict, "inconclusive", "and nothing for it");
     assert.notEqual(shop.verdict, "pass");

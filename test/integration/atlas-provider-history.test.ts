@@ -19,7 +19,7 @@ import { testMaker } from "../support/maker.ts";
 
 const MAKER = testMaker(JOB);
 
-test("R16 any second comes back as a cluster of its own, with what was there before that second and nothing else", async (t) => {
+test("R16 a restore to any second makes a cluster with exactly the data before that second", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history, undo, orphans } = providerOf(sandbox);
   await write(sandbox, [1, 2]);
@@ -85,7 +85,7 @@ test("R16 a position in the oplog comes back exactly: what lies before it, and n
   assert.equal(await history.find("restore-exact"), undefined);
 });
 
-test("R16 a snapshot comes back in a cluster like the source: same cloud, region, version and disk, no backup, no protection, tagged", async (t) => {
+test("R16 a snapshot is restored into a tagged cluster like the source, without backup and protection", async (t) => {
   const sandbox = await atlasSandbox(t, { clusters: [{ tier: "M30", provider: "GCP", region: "EUROPE_WEST_3", protect: true }] });
   const { history, snapshots } = providerOf(sandbox);
   await write(sandbox, [1, 2, 3]);
@@ -108,7 +108,7 @@ test("R16 a snapshot comes back in a cluster like the source: same cloud, region
   assert.match(made?.tags.find(({ key }) => key === "lifeboat")?.value ?? "", new RegExp(`^${JOB} [0-9a-z]{26}$`));
 });
 
-test("R16 `latest` is the end of the window; what lies outside is refused with both edges, and nothing is made", async (t) => {
+test("R16 `latest` is the end of the window; an instant outside is refused with both ends, without effects", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history } = providerOf(sandbox);
   await write(sandbox, [1]);
@@ -128,7 +128,7 @@ test("R16 `latest` is the end of the window; what lies outside is refused with b
   assert.deepEqual(await values(branch.connection), [1]);
 });
 
-test("R16 production is set back in place: its state before is kept as a snapshot, and the gap that follows is told", async (t) => {
+test("R16 a restore in place keeps the previous state as a snapshot and reports the gap that follows", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history, snapshots, settings } = providerOf(sandbox);
   const good = await write(sandbox, [1, 2]);
@@ -266,7 +266,7 @@ test("R16 ten seconds one after another, in no order, each come back as what was
   }
 });
 
-test("R16 patterns of collections are looked up in the snapshot before the second, in every database of the source", async (t) => {
+test("R16 patterns of collections are resolved in the snapshot before the second, in every database", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history, snapshots } = providerOf(sandbox);
   await write(sandbox, [1], "order_lines");
@@ -300,7 +300,7 @@ test("R16 a name that begins as another cluster's for 23 characters is refused b
   }
 });
 
-test("R16 a creation that is refused because another took the name meanwhile is withdrawn: nothing is left to clean up", async (t) => {
+test("R16 a creation refused because of a taken name is withdrawn, and nothing is left to clean up", async (t) => {
   const sandbox = await atlasSandbox(t);
   const [ours, theirs] = [providerOf(sandbox), providerOf(sandbox)];
   const target = { kind: "latest" } as const;
@@ -331,7 +331,7 @@ test("R16 a wrong database password is found before a cluster is made, by the pl
   assert.deepEqual([declared, asked(sandbox, "POST", /clusters$/)], [[], 0]);
 });
 
-test("R16 after a restore in place was broken off, what production is now is told from what Atlas says of it", async (t) => {
+test("R16 after an interrupted restore in place, the state of production is derived from Atlas's answers", async (t) => {
   const sandbox = await atlasSandbox(t, { delays: { restoreMs: 3_600_000 } });
   const provider = providerOf(sandbox);
   const since = sandbox.now();

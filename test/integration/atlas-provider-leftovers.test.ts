@@ -21,7 +21,7 @@ const MAKER = testMaker(JOB);
 
 const YEARS = 9 * 365 * DAY_MS;
 
-test("R18 a snapshot that is held, or kept for ever, is kept by Atlas for ten years; a policy that forbids deletion gets only what is held", async (t) => {
+test("R18 Atlas keeps a snapshot on hold, or kept forever, for ten years; a compliance policy only holds", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { snapshots } = providerOf(sandbox);
   const leftMs = async (name: string, keep: "held" | "forever"): Promise<number> => {
@@ -69,7 +69,7 @@ test("R13 a cluster that was restored over says since when nothing can be brough
   assert.match((await over())[0] ?? "", /no second from then until .*, when its next snapshot had completed, can be brought back/);
 });
 
-test("R16 a new cluster that does not know its user yet is waited for, in words; a password that is wrong is told after a while", async (t) => {
+test("R16 a new cluster without its user yet is awaited, with a note; a wrong password is reported later", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { history } = providerOf(sandbox);
   const second = await write(sandbox, [1, 2]);
@@ -117,7 +117,7 @@ test("R16 credentials that may not delete a cluster make none: check and drill s
   assert.deepEqual([declared, clusterNames(sandbox), asked(sandbox, "POST", /clusters$/)], [[], [sandbox.cluster], 0]);
 });
 
-test("R16 a scratch cluster whose deletion is refused is named, with what it costs and how to get rid of it", async (t) => {
+test("R16 a scratch cluster that cannot be deleted is named, with its cost and the way to delete it", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox);
   const scratch = await provider.beginScratch({ maker: testMaker(JOB), serverMajor: 8, declare: journal().declare });
@@ -130,7 +130,7 @@ test("R16 a scratch cluster whose deletion is refused is named, with what it cos
   assert.equal(await provider.undo(scratch.resource, MAKER), "removed");
 });
 
-test("R14 a snapshot of the schedule names the rules that it was made for: a daily one is no weekly one", async (t) => {
+test("R14 a scheduled snapshot has the rules it was made for: a daily one does not count as a weekly one", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox, { desired: { rules: RULES } });
   for (const drift of (await provider.settings.read()).drift) await provider.settings.apply(drift);

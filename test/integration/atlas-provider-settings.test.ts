@@ -19,7 +19,7 @@ async function applyAll({ settings }: AtlasProvider, work?: Work): Promise<strin
   return done;
 }
 
-test("R13 R14 everything that is off is turned on, in an order that Atlas takes, and a second time changes nothing", async (t) => {
+test("R13 R14 apply turns on each missing setting, in an order that Atlas accepts, and is idempotent", async (t) => {
   const sandbox = await atlasSandbox(t, { backup: false, keys: ["AWS"] });
   const provider = providerOf(sandbox, { desired: { protect: true, rules: RULES, encryptionProvider: "aws" } });
   const before = await provider.settings.read();
@@ -68,7 +68,7 @@ test("R13 with an API key (digest) the same is read and set as with a service ac
   assert.deepEqual([settings.continuousBackupEnabled, drift], [true, []]);
 });
 
-test("R13 the window is what can be reached: from the first snapshot, and no further back than Atlas keeps the log", async (t) => {
+test("R13 the window begins at the first snapshot, and no earlier than Atlas's log", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox);
   await write(sandbox, [1]);
@@ -83,7 +83,7 @@ test("R13 the window is what can be reached: from the first snapshot, and no fur
   assert.equal(settings.earliestRestoreTime, window.earliest.toISOString());
 });
 
-test("R14 the window is lengthened together with the hourly snapshots that it rests on; ids and other items stay", async (t) => {
+test("R14 the window is extended together with the hourly snapshots it requires; ids and other items stay", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox, { desired: { windowMs: 20 * DAY_MS } });
   const schedule = () => sandbox.store.clusters.get(sandbox.cluster)?.schedule;
@@ -107,7 +107,7 @@ test("R14 the window is lengthened together with the hourly snapshots that it re
   );
 });
 
-test("R14 what somebody changes by hand is drift, named with what is and what is wished", async (t) => {
+test("R14 a change by hand is drift, reported with the present and the desired value", async (t) => {
   const sandbox = await atlasSandbox(t);
   const provider = providerOf(sandbox, { desired: { protect: true, rules: RULES } });
   await applyAll(provider);

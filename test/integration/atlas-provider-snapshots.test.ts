@@ -10,7 +10,7 @@ const MAKER = testMaker(JOB);
 
 const snapshotsOf = (sandbox: AtlasSandbox) => [...(sandbox.store.clusters.get(sandbox.cluster)?.snapshots.values() ?? [])];
 
-test("R18 a snapshot on demand carries our name, is waited for with words, and is listed, held and removed as a point", async (t) => {
+test("R18 a snapshot on demand has the given name, is awaited with a note, listed, put on hold and deleted", async (t) => {
   const sandbox = await atlasSandbox(t, { speed: 600 });
   const { snapshots } = providerOf(sandbox);
   const notes: string[] = [];
@@ -51,7 +51,7 @@ test("R18 how long Atlas keeps one follows the rule it is made for, or the insta
   assert.equal(await days("named", new Date(sandbox.now().getTime() + 3 * DAY_MS)), 3);
 });
 
-test("R18 only complete snapshots are points; one that is being taken is found by its id, and removed once it is there", async (t) => {
+test("R18 only complete snapshots are points; one being taken is found by its id and deleted once complete", async (t) => {
   const sandbox = await atlasSandbox(t, { speed: 150 });
   const { snapshots, history } = providerOf(sandbox);
   const stop = new AbortController();
@@ -124,7 +124,7 @@ test("R18 a failed export is told, and one under way is taken up rather than beg
   assert.equal(asked(sandbox, "POST", /exports$/), 2);
 });
 
-test("R18 under a compliance policy a point is pinned, a removal is refused as Atlas's own, and nothing is kept longer than needed", async (t) => {
+test("R18 under a compliance policy a snapshot cannot be deleted, and is kept no longer than required", async (t) => {
   const sandbox = await atlasSandbox(t);
   const { snapshots, settings } = providerOf(sandbox);
   const made = await snapshots.create({ name: "before", form: "snapshot" });
@@ -146,7 +146,7 @@ test("R18 under a compliance policy a point is pinned, a removal is refused as A
   assert.ok(state.warnings.some((warning) => /Backup Compliance Policy/.test(warning)));
 });
 
-test("R16 a Flex cluster's own snapshot comes back in a scratch cluster; the snapshot itself is Atlas's to remove", async (t) => {
+test("R16 a snapshot of a Flex cluster is restored into a scratch cluster; only Atlas deletes the snapshot", async (t) => {
   const sandbox = await atlasSandbox(t, { tier: "FLEX" });
   const { snapshots, history, undo } = providerOf(sandbox);
   await write(sandbox, [1, 2]);

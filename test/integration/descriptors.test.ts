@@ -81,7 +81,7 @@ test("R52 a new provider and storage are checked, completed and documented by th
   assert.match(written, /provider: harbour\n {4}berth: 7\n {4}policy: standard\n {4}objectives: \{ rto: 7m, rpo: 3m \}/);
 });
 
-test("R20 a new provider and storage are checked and backed up, and the secret is read only when it connects", {
+test("R20 a new provider and storage work, and a secret is read only to connect", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const cwd = await temporaryDirectory(t);

@@ -105,7 +105,7 @@ const CHANGES: readonly (readonly [change: string, undo: string, key: string])[]
   ],
 ];
 
-test("R32 every change of a definition shows under the name of the object that changed, and nothing else fails", { skip }, async () => {
+test("R32 every change of a definition is reported under the name of its object, and nothing else fails", { skip }, async () => {
   const application = await openApplication(connection);
   try {
     const expected = await schemaOf();

@@ -93,10 +93,8 @@ async function survivesTwoRestores(
   }
 }
 
-test(
-  "R32 a database with every feature is equal to its restored copy and to the copy of that, in a cluster with other OIDs",
-  { skip },
-  () => survivesTwoRestores((source) => load(source, featuresSql)),
+test("R32 a database with all features equals its restored copy, and a copy of that, with other OIDs", { skip }, () =>
+  survivesTwoRestores((source) => load(source, featuresSql)),
 );
 
 for (const name of ["chinook.sql", "pagila.sql"]) {
@@ -148,7 +146,7 @@ for (const algorithm of ["pg-rows-1", "pg-rows-text-1"]) {
   });
 }
 
-test("R32 rows in another order are equal; a missing row, a doubled row and values exchanged between rows are not", { skip }, async () => {
+test("R32 rows in another order are equal; a missing row, a duplicate and swapped values are not", { skip }, async () => {
   const connection = await freshDatabase();
   const rows = (order: string) => `select g as a, g * 7 % 1000 as b, 'x' || g as c from generate_series(1, 1000) g ${order}`;
   await query(
@@ -167,7 +165,7 @@ test("R32 rows in another order are equal; a missing row, a doubled row and valu
   assert.deepEqual([tables["public.doubled"]?.rows, tables["public.missing"]?.rows], [1000, 999]);
 });
 
-test("R33 a table whose rows a forced policy would hide is named and makes the comparison inconclusive, never short", {
+test("R33 a table with forced row security is named and makes the comparison inconclusive", {
   skip,
 }, async () => {
   const connection = await freshDatabase();
@@ -191,7 +189,7 @@ test("R33 a table whose rows a forced policy would hide is named and makes the c
   assert.equal(judge(compareFingerprints(limited, limited)).verdict, "inconclusive");
 });
 
-test("R32 chosen tables bring their partitions and own sequences, and a name that matches nothing is inconclusive", { skip }, async () => {
+test("R32 chosen tables include partitions and sequences, and a name without a match is inconclusive", { skip }, async () => {
   const connection = await freshDatabase();
   await query(
     connection,

@@ -96,7 +96,7 @@ for (const role of roles) {
     await assert.rejects(load({ tables: ["items"], dataOnly: true }), refused(/duplicate key/));
     assert.deepEqual(await counts(shop), { orders: 100, items: 1, next: 500 });
     await query(shop, "delete from public.items");
-    assert.deepEqual(await load({ tables: ["items"], dataOnly: true }), [], "a sequence that went on is no difference");
+    assert.deepEqual(await load({ tables: ["items"], dataOnly: true }), [], "a sequence that advanced is not a difference");
     assert.deepEqual(await counts(shop), { orders: 100, items: 300, next: 500 });
   });
 
@@ -132,7 +132,7 @@ test("R22 rows of a table that others refer to are replaced, and what those refe
   assert.deepEqual(await counts(shop), { orders: 101, items: 301, next: 301 });
 });
 
-test("R22 partitions by the hash of an enumeration are restored, also rows alone, and compared as the one table they are", {
+test("R22 hash partitions by an enumeration are restored, also rows alone, and compared as one table", {
   skip,
 }, async (t) => {
   const { load } = await beginShop(
@@ -170,7 +170,7 @@ test("R22 partitions, odd names and keys of several columns are checked like any
   );
 });
 
-test("R22 a job that dies after it set live tables aside has them put back by the clean-up, by its own mark alone", { skip }, async (t) => {
+test("R22 the clean-up puts back live tables that a dead job had renamed, by the job's mark only", { skip }, async (t) => {
   const { shop } = await beginShop(t);
   const client = await openClient(shop);
   const keeper = { jobId: "job1", mark: "lifeboat job1 proof" };

@@ -157,7 +157,7 @@ for (const segmentMegabytes of [1, 16]) {
       assert.equal(recordAt(name, bytes, from, facts.nextLsn), undefined);
     });
 
-    test("R25 a segment that follows another one than the given one is not linked, and is read all the same", () => {
+    test("R25 a segment that does not continue the given one is not linked, and is read nevertheless", () => {
       const [first, second] = [segments[0], segments[1]] as [(typeof segments)[number], (typeof segments)[number]];
       const alone = readSegment(second.name, second.bytes);
       assert.equal(alone.linked, false);
@@ -179,7 +179,7 @@ for (const segmentMegabytes of [1, 16]) {
       }
     });
 
-    test("R25 a partial segment is read as far as it is filled, wherever it was cut, and a whole one that is cut is damaged", () => {
+    test("R25 a partial segment is read up to its end at any position, and a truncated whole one is damaged", () => {
       const random = generator(7);
       const { name, bytes, before: from, facts } = segments.find(({ facts: { records } }) => records > 500) as (typeof segments)[number];
       const mine = judged.filter(({ lsn }) => compareLsn(lsn, facts.startLsn) >= 0 && compareLsn(lsn, facts.endLsn) < 0);

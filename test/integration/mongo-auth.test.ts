@@ -1,4 +1,4 @@
-// The sandbox's passwords, proven by the official driver: who knows one may enter, and nobody else learns anything.
+// The sandbox's passwords, tested with the official driver: only a client with the password connects.
 import assert from "node:assert/strict";
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { after, before, test } from "node:test";
@@ -35,7 +35,7 @@ const readOne = (client: MongoClient) => client.db("shop").collection("things").
 const code = (expected: number, name: string) => (error: Document) => error.code === expected && error.codeName === name;
 
 for (const authMechanism of ["SCRAM-SHA-1", "SCRAM-SHA-256", undefined] as const) {
-  test(`R54 the official driver enters with the right password by ${authMechanism ?? "whatever mechanism the server offers"}`, async () => {
+  test(`R54 the official driver connects with the right password by ${authMechanism ?? "the mechanism that the server offers"}`, async () => {
     const [{ user: username, password }] = USERS;
     await withClient({ auth: { username, password }, ...(authMechanism ? { authMechanism } : {}) }, async (client) => {
       assert.equal(await readOne(client), null);

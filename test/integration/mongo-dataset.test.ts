@@ -17,7 +17,7 @@ for (const [what, documents] of Object.entries({
   "every BSON type": documentsOfTypes(),
   "every type of _id": documentsOfIds(),
   "every way to name and order fields": documentsOfNames(),
-  "text that is no UTF-8": documentsOfBrokenText(),
+  "text that is not UTF-8": documentsOfBrokenText(),
 })) {
   test(`R54 the sandbox gives documents of ${what} back byte for byte`, async () => {
     await using world = await beginMongoWorld();
@@ -30,30 +30,30 @@ for (const [what, documents] of Object.entries({
   });
 }
 
-test("R54 the sandbox holds the whole set: every count, every option and index, and the same again as a past state", async () => {
+test("R54 the sandbox holds the whole data set: every count, option and index, now and as a past state", async () => {
   await using world = await beginMongoWorld();
   const filled = await fillDataset(world.db());
-  const held = await fingerprintOf(world.db());
+  const fingerprints = await fingerprintOf(world.db());
   for (const [name, count] of filled) {
     assert.equal(await world.db().collection(name).countDocuments(), count, name);
-    if (held[name]?.type !== "timeseries") assert.equal(held[name]?.count, count, name);
+    if (fingerprints[name]?.type !== "timeseries") assert.equal(fingerprints[name]?.count, count, name);
   }
   assert.deepEqual(
-    [...new Set(Object.values(held).map(({ type }) => type))].sort(),
+    [...new Set(Object.values(fingerprints).map(({ type }) => type))].sort(),
     ["collection", "timeseries", "view"],
     "kinds of collections",
   );
-  assert.equal(held["capped by count"]?.options.max, 5);
-  assert.equal(held.validated?.options.validator.$jsonSchema.bsonType, "object");
-  assert.equal(held.collated?.options.collation.locale, "fr");
-  assert.equal(held.clustered?.options.clusteredIndex.name, "by id");
-  assert.equal(held.weather?.options.timeseries.metaField, "station");
-  assert.equal(held["view on a view"]?.options.viewOn, "view");
-  assert.equal(held["view on a view"]?.count, 2);
-  assert.equal(held.indexed?.indexes.length, 14);
+  assert.equal(fingerprints["capped by count"]?.options.max, 5);
+  assert.equal(fingerprints.validated?.options.validator.$jsonSchema.bsonType, "object");
+  assert.equal(fingerprints.collated?.options.collation.locale, "fr");
+  assert.equal(fingerprints.clustered?.options.clusteredIndex.name, "by id");
+  assert.equal(fingerprints.weather?.options.timeseries.metaField, "station");
+  assert.equal(fingerprints["view on a view"]?.options.viewOn, "view");
+  assert.equal(fingerprints["view on a view"]?.count, 2);
+  assert.equal(fingerprints.indexed?.indexes.length, 14);
 
   await using past = await beginMongoWorld({ state: world.sandbox.stateAt(new Date(), "through") });
-  assert.deepEqual(await fingerprintOf(past.db()), held);
+  assert.deepEqual(await fingerprintOf(past.db()), fingerprints);
 });
 
 test("R54 a document of just the size that a server takes is taken, and one byte more is refused", async () => {
@@ -65,7 +65,7 @@ test("R54 a document of just the size that a server takes is taken, and one byte
   await assert.rejects(insertRaw(world.db(), "large", [tooLarge]));
 });
 
-test("R54 one changed field, or one missing document, changes the fingerprint of its collection and of no other", async () => {
+test("R54 one changed field or missing document changes only the fingerprint of its collection", async () => {
   await using world = await beginMongoWorld();
   const db = world.db();
   await fillDataset(db, { only: ["plain", "validated", "many"] });
@@ -80,25 +80,29 @@ test("R54 one changed field, or one missing document, changes the fingerprint of
   assert.deepEqual({ ...removed, many: 0 }, { ...changed, many: 0 });
 });
 
-test("R54 a writer knows what was there after each of its writes, and a state of the past is what was there before that second", async () => {
+test("R54 a past state equals the state that a writer recorded before that second", async () => {
   // A hundred times as fast as ours: a few writes fall into each of its seconds.
   const begun = Date.now();
   await using world = await beginMongoWorld({ clock: () => new Date(begun + 100 * (Date.now() - begun)) });
   const moments = await beginWriter(world, { writes: 60, seed: 7, everyMs: 2 }).finish();
   assert.equal(moments.length, 60);
-  const held = await Promise.all(moments.map((moment) => moment.fingerprint()));
-  assert.equal(new Set(held.map((each) => JSON.stringify(each))).size, 60, "every write makes a state of its own");
-  assert.deepEqual(held.at(-1), await fingerprintOf(world.db()));
+  const fingerprints = await Promise.all(moments.map((moment) => moment.fingerprint()));
+  assert.equal(new Set(fingerprints.map((each) => JSON.stringify(each))).size, 60, "every write makes a state of its own");
+  assert.deepEqual(fingerprints.at(-1), await fingerprintOf(world.db()));
   const seconds = new Set(moments.map(({ wall }) => Math.floor(wall.getTime() / 1000)));
   assert.ok(seconds.size > 10);
   for (const second of seconds) {
     const last = moments.findLastIndex(({ wall }) => wall.getTime() < second * 1000);
     await using past = await beginMongoWorld({ state: world.sandbox.stateAt(new Date(second * 1000), "before") });
-    assert.deepEqual(await fingerprintOf(past.db()), held[last] ?? Object.create(null), `before ${new Date(second * 1000).toISOString()}`);
+    assert.deepEqual(
+      await fingerprintOf(past.db()),
+      fingerprints[last] ?? Object.create(null),
+      `before ${new Date(second * 1000).toISOString()}`,
+    );
   }
 });
 
-test("R54 the public data sets are held as they are", { skip: skipWithoutPublicData() }, async () => {
+test("R54 the public data sets are fingerprints as they are", { skip: skipWithoutPublicData() }, async () => {
   await using world = await beginMongoWorld();
   const loaded = await loadPublicData(world.db());
   assert.ok(loaded.size > 0);

@@ -26,15 +26,15 @@ const run = promisify(execFile);
 
 interface Asked extends Partial<DumpOptions> {
   readonly database?: string | undefined;
-  readonly wish?: DumpMeans["consistency"];
+  readonly consistency?: DumpMeans["consistency"];
 }
 
-async function begin(world: MongoWorld, { database = "shop", wish, ...options }: Asked = {}): Promise<DumpInProgress> {
+async function begin(world: MongoWorld, { database = "shop", consistency, ...options }: Asked = {}): Promise<DumpInProgress> {
   const connection = { url: world.url(database === "" ? undefined : database), label: "shop" };
   const mongo = await openMongo(connection);
   const scope = scopeOf(connection);
   const facts = await databaseFacts(mongo, scope);
-  return await beginDump(mongo, { kind: "full", ...options }, { facts, scope, consistency: wish, toolVersion: "lifeboat" });
+  return await beginDump(mongo, { kind: "full", ...options }, { facts, scope, consistency, toolVersion: "lifeboat" });
 }
 
 interface Made {
@@ -102,7 +102,7 @@ const small = async (world: MongoWorld, count = 3000): Promise<void> => {
   await db.createCollection("recent", { viewOn: "users", pipeline: [{ $match: { n: { $gt: 5 } } }] });
 };
 
-test("R27 a dump of every BSON type and every kind of collection is an archive of just those documents, with their fingerprint", async () => {
+test("R27 a dump of all BSON types and kinds of collection holds exactly those documents and fingerprints", async () => {
   await using world = await beginMongoWorld();
   await fillDataset(world.db());
   const { dump, archive, fingerprint } = await make(world);
@@ -143,7 +143,7 @@ test("R28 a live fingerprint at one instant names the position before which ever
   assert.deepEqual({ ...(await printed(past)).tables }, { ...found?.fingerprint.tables });
 });
 
-test("R28 where the server gives no snapshot the archive carries what the oplog tells of the time it took, of this database only", async () => {
+test("R28 without a snapshot the archive includes the oplog of its duration, for this database only", async () => {
   await using world = await beginMongoWorld({ snapshotReads: false });
   await small(world);
   const writer = beginWriter(world);
@@ -190,7 +190,7 @@ const stampOf = (position = "0/0"): bigint => {
   return (BigInt(`0x${t}`) << 32n) | BigInt(`0x${i}`);
 };
 
-test("R28 servers that read no capped collection in a snapshot are dumped with their oplog instead, and so is their copy compared", async () => {
+test("R28 servers that cannot read capped collections in a snapshot are dumped with their oplog", async () => {
   await using world = await beginMongoWorld({ version: "7.0.14" });
   await world.db().collection("first").insertOne({ n: 1 });
   const { dump: whole } = await make(world);
@@ -205,7 +205,7 @@ test("R28 servers that read no capped collection in a snapshot are dumped with t
   assert.equal(fingerprint.tables.latest?.rows, 2);
   const live = await openMongoEngine().fingerprint({ url: world.url("shop"), label: "shop" }, { kind: "full" });
   assert.deepEqual(live.tables, fingerprint.tables);
-  await assert.rejects(begin(world, { wish: "snapshot" }), { code: "CAPABILITY_MISSING" });
+  await assert.rejects(begin(world, { consistency: "snapshot" }), { code: "CAPABILITY_MISSING" });
 });
 
 test("R28 of a standalone server it says that it is not of one instant", async () => {
@@ -220,12 +220,12 @@ test("R28 of a standalone server it says that it is not of one instant", async (
 test("R28 a consistency that was asked for and is not offered is refused before anything is read", async () => {
   await using standalone = await beginMongoWorld({ replicaSet: false });
   await using without = await beginMongoWorld({ snapshotReads: false });
-  for (const [world, wish] of [
+  for (const [world, consistency] of [
     [standalone, "snapshot"],
     [standalone, "oplog"],
     [without, "snapshot"],
   ] as const) {
-    await assert.rejects(begin(world, { wish }), { code: "CAPABILITY_MISSING" }, wish);
+    await assert.rejects(begin(world, { consistency }), { code: "CAPABILITY_MISSING" }, consistency);
   }
 });
 
@@ -260,7 +260,7 @@ test("R27 chosen collections, definitions alone, and no backup of kind data", as
   await assert.rejects(begin(world, { kind: "data" }), { code: "USAGE" });
 });
 
-test("R27 several databases are one archive, their collections called with them; the server's own are not in it", async () => {
+test("R27 several databases are one archive with qualified collections, without the server's databases", async () => {
   await using world = await beginMongoWorld();
   await small(world, 10);
   await world.db("other").collection("users").insertOne({ n: 1 });
@@ -307,14 +307,14 @@ const harms: Readonly<
   "a cursor that is forgotten": { codes: ["SOURCE_CHANGED"], harm: ({ sandbox }) => fault(sandbox, 43) },
   "a snapshot that is too old": { codes: ["SNAPSHOT_TOO_OLD"], harm: ({ sandbox }) => fault(sandbox, 239) },
   "a primary that steps down": { codes: ["SOURCE_UNREACHABLE"], harm: ({ sandbox }) => fault(sandbox, 11602) },
-  "an error that nobody knows": { codes: ["DUMP_FAILED"], harm: ({ sandbox }) => fault(sandbox, 5) },
+  "an unknown error": { codes: ["DUMP_FAILED"], harm: ({ sandbox }) => fault(sandbox, 5) },
   "a collection that is dropped": {
-    asked: { wish: "none" },
+    asked: { consistency: "none" },
     codes: ["SOURCE_CHANGED"],
     harm: async (world) => void (await world.db().collection("users").drop()),
   },
   "a collection that is made anew": {
-    asked: { wish: "none" },
+    asked: { consistency: "none" },
     codes: ["SOURCE_CHANGED"],
     async harm(world) {
       await world.db().collection("zebras").drop();
@@ -322,7 +322,7 @@ const harms: Readonly<
     },
   },
   "a collection that is renamed": {
-    asked: { wish: "oplog" },
+    asked: { consistency: "oplog" },
     codes: ["SOURCE_CHANGED"],
     harm: async (world) => void (await world.db().renameCollection("zebras", "horses")),
   },
@@ -364,7 +364,7 @@ test("an abort ends a dump at once with its own reason", async () => {
   await dump.end();
 });
 
-test("whoever takes the bytes slowly is not run over: nothing more is read than two batches of each collection", async () => {
+test("a slow reader of the bytes causes at most two batches per collection to be read ahead", async () => {
   await using world = await beginMongoWorld();
   const text = "x".repeat(1000);
   await world

@@ -54,14 +54,14 @@ test("R27 a load that is told to stop stops at once, for the reason that was giv
   await using archive = await mongoArchive(engine, at(from, "shop"));
   await using to = await beginMongoWorld();
   const stop = new AbortController();
-  const reason = new LifeboatError("LEASE_LOST", "somebody else has it");
-  const held = to.sandbox.faults.next({ command: "insert", effect: { kind: "stallBefore" } });
+  const reason = new LifeboatError("LEASE_LOST", "another process has it");
+  const planned = to.sandbox.faults.next({ command: "insert", effect: { kind: "stallBefore" } });
   const loading = engine.load(at(to, "a"), archive.file, { signal: stop.signal });
-  void held.firstHit.then(() => stop.abort(reason));
+  void planned.firstHit.then(() => stop.abort(reason));
   await assert.rejects(loading, (error) => error === reason);
 });
 
-test("R33 an index, a rule or a view that the server refuses is a problem of the restore, and the rest is there", async () => {
+test("R33 a refused index, rule or view is a problem of the restore, and the rest is restored", async () => {
   await using from = await source();
   await from.db().createCollection("shown", { viewOn: "users", pipeline: [] });
   await using archive = await mongoArchive(engine, at(from, "shop"));
@@ -132,7 +132,7 @@ test("R27 two servers whose sets have one name are told apart, and one server un
   await engine.assertSeparate(at(one, "shop"), at(two, "shop"));
 });
 
-test("R27 a check says what a user should know: a server that stands alone, an oplog that is closed, a database that is not there", async () => {
+test("R27 a check warns of a standalone server, an unreadable oplog and a missing database", async () => {
   await using alone = await beginMongoWorld({ replicaSet: false });
   await using world = await beginMongoWorld();
   await world.db("a").collection("x").insertOne({});
@@ -144,7 +144,7 @@ test("R27 a check says what a user should know: a server that stands alone, an o
   assert.match((await engine.inspect(at(world, "a"))).warnings.join("\n"), /may not read the oplog/);
 });
 
-test("R27 a server that is too old is refused, naming its version and what is needed", async () => {
+test("R27 a server that is too old is refused with its version and the required one", async () => {
   await using old = await beginMongoWorld({ version: "4.2.24" });
   await failsWith(engine.inspect(at(old, "shop")), "CAPABILITY_MISSING", /4\.2/);
 });

@@ -24,7 +24,7 @@ const databasesOf = async (world: MongoWorld): Promise<string[]> =>
     .map(({ name }) => name)
     .filter((name) => !/^(admin|local|config)$/.test(name));
 
-test("R27 R28 a source of several databases is drilled, and restored to another server, each under its own name", async (t) => {
+test("R27 R28 several databases are drilled and restored to another server, each under its own name", async (t) => {
   const [server, scratch, elsewhere] = [await serverOf(t), await serverOf(t), await serverOf(t)];
   await fill(server);
   const world = await beginWorld(t, { sources: {}, mongo: { all: { url: server.url(), scratch: scratch.url() } } });
@@ -50,7 +50,7 @@ test("R27 R28 a source of several databases is drilled, and restored to another 
   await world.assertNothingLeft();
 });
 
-test("R28 without a scratch server, a drill starts one of its own, reached by nobody else and gone afterwards", {
+test("R28 without a scratch server a drill starts a private one and removes it", {
   skip: skipUnlessReadable(),
 }, async (t) => {
   const server = await serverOf(t);

@@ -33,7 +33,7 @@ async function insertInto({ connection }: Scratch, database = "restored"): Promi
   }
 }
 
-test("R28 a throw-away server is declared before it is made, reached by nobody else, and gone at the end", needsProgram, async () => {
+test("R28 a scratch server is declared before it is created, private, and removed at the end", needsProgram, async () => {
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   assert.equal(provider.capabilities.scratch, true);
@@ -61,7 +61,7 @@ test("R28 a throw-away server is declared before it is made, reached by nobody e
   assert.equal(await provider.undo(scratch.resource, asked.maker), "absent");
 });
 
-test("R28 what a crash left of a throw-away server is ended and removed by its locator, on its own host only", needsProgram, async () => {
+test("R28 the remains of a scratch server after a crash are removed by its locator, on its host only", needsProgram, async () => {
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   const { request: asked } = request();
@@ -76,7 +76,7 @@ test("R28 what a crash left of a throw-away server is ended and removed by its l
   assert.equal(await markProcess(pid), undefined);
 });
 
-test("R28 somebody else's directory is never removed", needsProgram, async () => {
+test("R28 a directory of another owner is never removed", needsProgram, async () => {
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   const { maker, ...asked } = request().request;
@@ -104,7 +104,7 @@ test("R28 a server that does not start is told with its own words, and nothing o
   assert.ok(!existsSync(declared[0]?.locator.directory ?? "/"));
 });
 
-test("R28 without a program, or with one older than the data, the next step is named and nothing is declared", async () => {
+test("R28 without a program, or with an old one, the next step is named and nothing is declared", async () => {
   await using old = await mongodDirectory("6.0.1");
   const empty = join(old.directory, "empty");
   await mkdir(empty);
@@ -118,7 +118,7 @@ test("R28 without a program, or with one older than the data, the next step is n
   assert.deepEqual(declared, []);
 });
 
-test("R28 on a named server, scratch is a database of the job's own, and nothing else there is ever touched", async () => {
+test("R28 on a named server, scratch is a database of the job, and no other one is touched", async () => {
   await using source = await beginMongoWorld();
   await using server = await beginMongoWorld();
   await server.db("precious").collection("a").insertOne({ a: 1 });
@@ -194,7 +194,7 @@ test("R28 a source that is down does not keep a drill from its scratch server", 
   await scratch.end();
 });
 
-test("R28 a scratch server that does not say which process it is is told from the source by what the source holds", async () => {
+test("R28 a scratch server without a process id is distinguished from the source by the source's data", async () => {
   const anonymous = { anonymous: true, replicaSet: false } as const;
   await using source = await beginMongoWorld(anonymous);
   await using server = await beginMongoWorld(anonymous);

@@ -44,7 +44,7 @@ const collections = async (world: MongoWorld, db: string): Promise<string[]> =>
     .filter((name) => !/^(lifeboat_filling|system\.views)$/.test(name))
     .sort();
 
-test("R22 R23 a replaced database is kept until the restore is accepted, and the plan says under which name", async (t) => {
+test("R22 R23 a replaced database is kept until accepted, under the name in the plan", async (t) => {
   const { world, source } = await begin(t);
   const planned = (await world.expect(0, ...INTO_COPY, "--plan")).json();
   assert.match(JSON.stringify(planned.steps.at(-1)), /what it holds now is kept as copy_before_\d{14} until the restore is accepted/);
@@ -91,7 +91,7 @@ test("R22 chosen collections, or their documents alone, are replaced, kept, and 
   assert.deepEqual((await databases(source)).sort(), ["copy", "shop"]);
 });
 
-test("R22 a server that moves nothing between databases has its collections copied; the kept ones are equal", async (t) => {
+test("R22 collections are copied on a server that cannot rename between databases; the kept ones are equal", async (t) => {
   const { world, source } = await begin(t);
   const before = await fingerprintOf(source.db("copy"));
   // The first two bring what was restored, the next five are within the database, the last three are of what is kept.
@@ -121,7 +121,7 @@ test("R22 what an application makes anew while its collection is replaced is kep
   assert.equal((await source.db(kept).collection("orders.2").findOne())?.late, true);
 });
 
-test("R22 a replacement that the server refuses midway leaves the database as it was, and nothing beside it", async (t) => {
+test("R22 a replacement that the server refuses midway leaves the database unchanged, and no remains", async (t) => {
   const { world, source } = await begin(t);
   const before = await fingerprintOf(source.db("copy"));
   source.sandbox.faults.next({ command: "renameCollection", skip: 1, effect: { kind: "error", code: 13, message: "not authorized" } });

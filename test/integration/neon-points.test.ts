@@ -41,7 +41,7 @@ async function forward({ clock, neon }: { clock: DrivenClock; neon: SandboxedNeo
 
 const names = (decisions: ExpireResult["keep"]): string[] => decisions.map(({ point }) => point.name).sort();
 
-test("R12 without room nothing is made and nothing removed early; what has expired makes room, although the last attempt failed", async (t) => {
+test("R12 at a limit nothing is created or deleted early; expired points make room after a failure", async (t) => {
   const here = await place(t, "policy-d.yaml", { limits: { branches: 7 } });
   const { context, source, watch } = here;
   // Production, the first weekly, and five nights fill the seven places.
@@ -67,7 +67,7 @@ test("R12 without room nothing is made and nothing removed early; what has expir
   assert.deepEqual(after.failed, []);
 });
 
-test("R12 a branch that somebody else made is listed and never removed, nor is what the provider has pinned", async (t) => {
+test("R12 a branch of another user, and one that the provider protects, is listed and never deleted", async (t) => {
   const here = await place(t, "policy-e.yaml");
   const { context, source, watch, neon } = here;
   const theirs = (await neon.expect(201, "POST", "/branches", { branch: { name: "backup-2026-01-01" }, endpoints: [] })).branch;
@@ -84,7 +84,7 @@ test("R12 a branch that somebody else made is listed and never removed, nor is w
   await assert.rejects(setHold(context, await findAnyPoint(context, theirs.id), true, "mine", watch), /needs no hold/);
 });
 
-test("R5 a name that is taken at the provider gets a number, whoever took it", async (t) => {
+test("R5 a name that is taken at the provider gets a number", async (t) => {
   const here = await place(t, "policy-d.yaml");
   await here.neon.expect(201, "POST", "/branches", { branch: { name: "backup-2026-09-01" }, endpoints: [] });
   const { made, failed } = await makeDue(here.context, [here.source], {}, here.watch);
@@ -114,13 +114,13 @@ test("a snapshot that fails leaves nothing, and the next says so in the plan of 
   here.neon.sandbox.faults.next({ method: "POST", path: /branches$/, effect: { kind: "status", status: 422, code: "", message: "no" } });
   await assert.rejects(snapshot(context, source, { name: "fails" }, watch));
   const { remove, blocked } = await planExpire(context, source, watch);
-  assert.deepEqual(remove, [], "nothing goes after a failure");
+  assert.deepEqual(remove, [], "nothing expires after a failure");
   assert.match(blocked.join(), /the last backup failed/);
   await snapshot(context, source, { name: "succeeds" }, watch);
   assert.deepEqual(names((await planExpire(context, source, watch)).remove), ["old"]);
 });
 
-test("R11 a point before a deployment stays until it is released, and seven days more; one of a failed deployment stays", async (t) => {
+test("R11 a point before a deployment expires seven days after its release; that of a failed one is kept", async (t) => {
   const here = await place(t, "policy-b.yaml");
   const { context, source, watch } = here;
   for (const feature of ["good", "bad"]) await snapshot(context, source, { preDeploy: feature }, watch);
@@ -136,7 +136,7 @@ test("R11 a point before a deployment stays until it is released, and seven days
   assert.ok(!left.includes("pre-deploy-good") && left.includes("pre-deploy-bad"));
 });
 
-test("R1 a schedule of the provider's own is set by apply, and its snapshots are listed, judged and left alone", async (t) => {
+test("R1 apply sets the provider's schedule; its snapshots are listed, judged and never deleted", async (t) => {
   const here = await place(t, "policy-d.yaml");
   const { context, watch, neon, clock } = here;
   const rule = { name: "nightly-{date}", cron: "0 3 * * *", keepMs: 2 * DAY_MS, by: "provider" } as const;
@@ -197,7 +197,7 @@ test("R8 R9 what a restore in place set aside goes seven days after acceptance, 
     return !(await here.names()).includes("rollback-20260901");
   };
   await forward(here, 60 * DAY_MS);
-  assert.equal(await gone(), false, "two months later nobody has accepted it");
+  assert.equal(await gone(), false, "not accepted two months later");
   const { expiresAt } = await accept(context, { job: evidence.id }, watch);
   assert.ok(expiresAt);
   assert.equal(expiresAt.getTime(), clock.now().getTime() + KEEP_ACCEPTED_MS);

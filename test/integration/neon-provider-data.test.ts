@@ -17,7 +17,7 @@ const PATIENT = { timeouts: { coldStartMs: 60_000, requestMs: 60_000 } };
 const ids = async (connection: Connection): Promise<unknown[]> =>
   (await query(connection, "select id from t order by id")).map((row) => row.id);
 
-/** The server's clock, a moment after everything that was committed so far. */
+/** Returns the server's clock, a moment after the last commit. */
 async function momentAfter(connection: Connection): Promise<Date> {
   await query(connection, "select pg_sleep(0.02)");
   const [row] = await query(connection, "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as ms");
@@ -38,7 +38,7 @@ test("R7 R9 R8 rows come back as they were: beside production, in place of it, a
   const bySnapshot = await snapshots.create({ name: "s", form: "snapshot" });
   await query(live, "insert into t values (3)");
 
-  await t.test("a time into a branch holds exactly what was committed before it, and production goes on", async () => {
+  await t.test("a branch at a time holds exactly the commits before it, and production continues", async () => {
     const restored = await history.branch({
       name: "restore-time",
       target: { kind: "time", at: good },

@@ -11,7 +11,7 @@ const MAKER = testMaker("0123456789abcd");
 const HOUR_MS = 3_600_000;
 type Named = { readonly id: string; readonly name: string };
 
-test("R2 points by branch, recorded branches and Neon's snapshots are listed; production and strangers are not", async () => {
+test("R2 branches by name, recorded branches and Neon's snapshots are listed, but not production", async () => {
   await using neon = await startFakeNeon();
   const rules = [{ name: "nightly-{date}", cron: "0 0 * * *", keepMs: DAY_MS, by: "branch" as const }];
   const { snapshots } = providerOf(neon.sandbox, { desired: { rules } });
@@ -32,7 +32,7 @@ test("R2 points by branch, recorded branches and Neon's snapshots are listed; pr
   assert.ok(listed.every(({ scheduled }) => !scheduled));
 });
 
-test("R5 a point by branch is taken of production's head, without a compute and without an expiry of Neon's", async () => {
+test("R5 a branch is made from production's head, without a compute and without an expiry at Neon", async () => {
   await using neon = await startFakeNeon();
   const { snapshots } = providerOf(neon.sandbox);
   const made = await snapshots.create({
@@ -86,7 +86,7 @@ test("R12 Neon's own word that a limit is reached is PROVIDER_LIMIT with its nam
   );
 });
 
-test("R12 a point is removed once; production, protected branches, parents and carriers of snapshots stay, with the reason", async () => {
+test("R12 deletion is idempotent; production, protected branches and parents stay, with the reason", async () => {
   await using neon = await startFakeNeon();
   const { snapshots, history } = providerOf(neon.sandbox);
   const made = await snapshots.create({ name: "backup-2026-11-20", form: "branch" });
@@ -112,7 +112,7 @@ test("R12 a point is removed once; production, protected branches, parents and c
   await snapshots.remove(snapshot);
 });
 
-test("R7 a restore to a time is declared first, then a branch with a compute, from production, at that millisecond", async () => {
+test("R7 a restore to a time is declared, then creates a branch of production at that millisecond", async () => {
   await using neon = await startFakeNeon({ plan: "scale" });
   const { sandbox } = neon;
   await sandbox.advance(10 * HOUR_MS);
@@ -181,7 +181,7 @@ test("R7 scratch made of a snapshot expires too, and where Neon will not have th
   assert.match(two.warnings.join("\n"), /does not let two expire by itself/);
 });
 
-test("R7 a point that only Neon knows to be outside is RECOVERY_TARGET_OUTSIDE_WINDOW, and nothing is left of it", async () => {
+test("R7 an instant that Neon refuses as outside is RECOVERY_TARGET_OUTSIDE_WINDOW, without remains", async () => {
   await using neon = await startFakeNeon();
   const { history } = providerOf(neon.sandbox);
   const { declare } = journal();
@@ -276,7 +276,7 @@ test("R8 a point that is gone is BRANCH_UNKNOWN", async () => {
   }
 });
 
-test("R9 a restore in place keeps the connection string, keeps the state before, and puts protection, default and schedule right", async () => {
+test("R9 a restore in place keeps connection string and previous state, and restores the settings", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { sandbox } = neon;
   const rules = [{ name: "d-{date}", cron: "0 3 * * *", keepMs: 7 * DAY_MS, by: "provider" as const }];
@@ -329,7 +329,7 @@ test("R9 a snapshot in place keeps the string and the state before, and warns th
   const at = new Date(sandbox.now().getTime() - 1000);
   const obstacles = await history.obstacles({ target: { kind: "time", at }, inPlace: true });
   assert.match(obstacles.join("\n"), /restored from a snapshot/);
-  // The snapshot hangs on the kept branch: what becomes of it when that goes is nobody's guess to make.
+  // The snapshot belongs to the kept branch; what happens to it when the branch is deleted is undefined.
   await assert.rejects(
     history.remove(result.kept.id),
     (error) => isLifeboatError(error, "PROVIDER_REFUSED") && /snapshots were taken of it/.test(error.message),
@@ -355,7 +355,7 @@ test("R9 room for the root branch that a restore leaves is asked before it is ma
   assert.equal(asked(sandbox, "POST", /\/restore$/), posts);
 });
 
-test("R9 a branch that is no root, and a restore to now, are refused in words", async () => {
+test("R9 a branch that is not a root, and a restore to now, are refused", async () => {
   await using neon = await startFakeNeon();
   await neon.expect(201, "POST", "/branches", { branch: { name: "child" }, endpoints: [{ type: "read_write" }] });
   const { history } = providerOf(neon.sandbox, { branch: "child" });
@@ -367,15 +367,15 @@ test("R9 a branch that is no root, and a restore to now, are refused in words", 
   );
 });
 
-test("R8 promote gives the branch production's name, default and protection, and keeps the old one without them", async () => {
+test("R8 promote moves production's name, default flag and protection to the branch, and keeps the old one", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { sandbox } = neon;
   const { settings, history, connection } = providerOf(sandbox, { desired: { protect: true } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
   const old = await history.find("production");
   const restored = await history.branch({ name: "restore-x", target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
-  const wish = { branch: "restore-x", name: "production", keepAs: "rollback-20261121" };
-  const result = await history.promote(wish);
+  const request = { branch: "restore-x", name: "production", keepAs: "rollback-20261121" };
+  const result = await history.promote(request);
   assert.equal(result.kept.id, old?.id);
   assert.equal((await history.find("production"))?.id, restored.id);
   assert.equal(result.connection.url, (await connection()).url);
@@ -385,11 +385,11 @@ test("R8 promote gives the branch production's name, default and protection, and
   assert.match(result.warnings.join("\n"), /rollback-20261121 cannot be deleted as long as production comes from it/);
   assert.match(result.warnings.join("\n"), /connection string is another one/);
   // Asked again, as after a crash: the same end, by name or by id.
-  assert.equal((await history.promote({ ...wish, branch: restored.id })).kept.id, old?.id);
-  assert.equal((await history.promote(wish)).kept.id, old?.id);
+  assert.equal((await history.promote({ ...request, branch: restored.id })).kept.id, old?.id);
+  assert.equal((await history.promote(request)).kept.id, old?.id);
 });
 
-test("R8 a promotion that broke off anywhere goes on to the same end", async () => {
+test("R8 a promotion interrupted at any step completes to the same end", async () => {
   await using neon = await startFakeNeon({ plan: "launch", limits: { protectedBranches: 1 } });
   const { sandbox } = neon;
   for (const branch of ["production", undefined]) {
@@ -400,17 +400,17 @@ test("R8 a promotion that broke off anywhere goes on to the same end", async () 
       const label = `${branch ?? "default"}-${step}`;
       const old = await history.find((await provider.settings.read()).settings.branch as string);
       const made = await history.branch({ name: `restore-${label}`, target: { kind: "latest" }, maker: MAKER, declare: journal().declare });
-      const wish = { branch: `restore-${label}`, name: branch ?? `production-${label}`, keepAs: `rollback-${label}` };
+      const request = { branch: `restore-${label}`, name: branch ?? `production-${label}`, keepAs: `rollback-${label}` };
       const broken = sandbox.faults.next({
         path: /\/(branches\/[^/]+|branches\/[^/]+\/set_as_default)$/,
         skip: step,
         effect: { kind: "status", status: 500, message: "broke off" },
       });
-      const first = await history.promote(wish).catch(() => undefined);
+      const first = await history.promote(request).catch(() => undefined);
       sandbox.faults.clear();
-      const result = await history.promote(wish);
+      const result = await history.promote(request);
       assert.equal(result.kept.id, old?.id, label);
-      assert.equal((await history.find(wish.name))?.id, made.id, label);
+      assert.equal((await history.find(request.name))?.id, made.id, label);
       const state = await provider.settings.read();
       assert.deepEqual(state.drift, [], label);
       assert.equal(state.settings.branch_default, true, label);

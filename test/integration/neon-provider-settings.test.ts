@@ -29,7 +29,7 @@ test("R1 the window of a young branch begins with the branch, not before", async
   assert.ok(window && window.latest.getTime() - window.earliest.getTime() <= DAY_MS + 60_000);
 });
 
-test("R1 history that is turned off is no window, and says so", async () => {
+test("R1 history that is turned off gives no window and a warning", async () => {
   await using neon = await startFakeNeon({ plan: "scale", project: { historySeconds: 0 } });
   const provider = providerOf(neon.sandbox, { desired: { windowMs: 30 * DAY_MS } });
   const state = await provider.settings.read();
@@ -73,7 +73,7 @@ test("R1 a window beyond the plan is applied as far as the plan goes, and the re
   );
 });
 
-test("R1 a plan that nobody knows here is asked to do it, and its refusal is told with the limit", async () => {
+test("R1 an unknown plan is tried, and its refusal is reported with the limit", async () => {
   await using neon = await startFakeNeon({ plan: "free" });
   const provider = providerOf(neon.sandbox, { plan: "enterprise", desired: { windowMs: 30 * DAY_MS } });
   const { drift, warnings } = await provider.settings.read();
@@ -93,7 +93,7 @@ test("R1 a policy that asks for less than the plan would keep says so", async ()
   assert.deepEqual(drift, []);
 });
 
-test("R4 a production branch that is neither default nor protected is drift, and apply mends both", async () => {
+test("R4 a production branch that is neither default nor protected is drift, and apply fixes both", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "shop" } });
   const { settings } = providerOf(neon.sandbox, { branch: "shop", desired: { protect: true } });
@@ -110,7 +110,7 @@ test("R4 a production branch that is neither default nor protected is drift, and
   assert.match(after.warnings.join("\n"), /shop is not a root branch/);
 });
 
-test("R4 protection that somebody took away is found again", async () => {
+test("R4 removed protection is found as drift", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { settings } = providerOf(neon.sandbox, { desired: { protect: true } });
   for (const drift of (await settings.read()).drift) await settings.apply(drift);
@@ -156,7 +156,7 @@ test("R5 rules by the provider become its schedule, and a second apply changes n
   assert.equal(after.settings.snapshot_schedule, "daily at 03:00 kept 7 days, weekly on Sunday at 00:00 kept 28 days");
 });
 
-test("R5 a schedule that somebody set by hand is not taken away unasked: without rules it is told, with rules it is drift that lowers", async () => {
+test("R5 a schedule set by hand is reported; with rules it is drift whose fix requires confirmation", async () => {
   await using neon = await startFakeNeon({ plan: "launch" });
   const { branches } = await neon.expect(200, "GET", "/branches");
   const schedule = [{ frequency: "weekly", hour: 1, day: 3, retention_seconds: 86_400 }];

@@ -33,7 +33,7 @@ const insert = (document: Document): Uint8Array => entry("i", "shop.things", doc
 const replace = (document: Document): Uint8Array => entry("u", "shop.things", document, { o2: { _id: document._id } });
 const change = (_id: unknown, diff: Document): Uint8Array => entry("u", "shop.things", { $v: 2, diff }, { o2: { _id } });
 const remove = (_id: unknown): Uint8Array => entry("d", "shop.things", { _id });
-/** Some matter of another collection, before which everything that waits is done. */
+/** A change of another collection, before which all pending changes are applied. */
 const between = (): Uint8Array => entry("c", "shop.$cmd", { create: `other${++increment}` });
 
 async function world(t: TestContext, options: MongoSandboxOptions = {}): Promise<MongoWorld> {
@@ -58,7 +58,7 @@ const things = async (target: MongoWorld): Promise<Document[]> =>
     .find({}, { sort: { _id: 1 } })
     .toArray();
 
-test("R28 a change that a later state is in the way of is not lost when the document changes again before it can be written", async (t) => {
+test("R28 a change blocked by a later state is not lost when the document changes again", async (t) => {
   const target = await world(t);
   // Read while it was written: `a` as it was before all this, `b` as it is afterwards.
   await target
@@ -82,7 +82,7 @@ test("R28 a change that a later state is in the way of is not lost when the docu
   ]);
 });
 
-test("R28 a comparison of the members' data is no change of anybody's", async (t) => {
+test("R28 a comparison of the members' data is not a change", async (t) => {
   const target = await world(t);
   const check = { dbCheck: "shop.things", type: "batch", md5: "x", minKey: 1, maxKey: 2 };
   await apply(target, [insert({ _id: 1 }), entry("c", "shop.$cmd", check), insert({ _id: 2 })]);

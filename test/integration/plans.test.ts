@@ -23,7 +23,7 @@ test("R59 a plan tells route, bytes, disk and time; --plan-digest carries out th
   const [first] = (await world.expect(0, "drill", "shop", "--json")).json().drills;
   assert.deepEqual([first.estimate.seconds, first.estimate.within], [null, null]);
   const [after] = (await world.expect(0, "drill", "shop", "--plan", "--json")).json().plans;
-  assert.equal(after.digest, before.digest, "time is no part of what is carried out");
+  assert.equal(after.digest, before.digest, "time is not part of the plan's digest");
   assert.ok(after.estimate.jobs === 1 && after.estimate.seconds.least <= after.estimate.seconds.most, JSON.stringify(after.estimate));
   const [second] = (await world.expect(0, "drill", "shop", "--json")).json().drills;
   assert.deepEqual(second.estimate.seconds, after.estimate.seconds);

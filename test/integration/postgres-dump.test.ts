@@ -91,7 +91,7 @@ test("a user who may not read every table is refused with their names before any
   await query(source, `drop owned by ${role}; drop role ${role}`);
 });
 
-test("tables that are truncated, rewritten and dropped while dumps begin are neither lost nor green by accident", { skip }, async (t) => {
+test("tables truncated, rewritten or dropped while a dump begins are neither lost nor green by accident", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(
     source,
@@ -132,7 +132,7 @@ test("tables that are truncated, rewritten and dropped while dumps begin are nei
   }
 });
 
-test("R22 chosen tables come back with indexes, keys, defaults and sequences; keys to absent tables are named", { skip }, async (t) => {
+test("R22 chosen tables are restored with indexes, keys, defaults and sequences; dangling keys are named", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(
     source,

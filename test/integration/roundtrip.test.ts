@@ -1,4 +1,4 @@
-// The whole road through the real program: init, backup, verify, drill, restore into a new database; from disk and from S3.
+// The main job with the real program: init, backup, verify, drill, restore into a new database; from disk and from S3.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ async function fillWith(t: TestContext, database: string, connection: Connection
 }
 
 /** Backup, verify, drill, restore; every result looked at. Returns the restored database. */
-async function wholeRoad(world: World, source: Connection, name: string): Promise<Connection> {
+async function mainJob(world: World, source: Connection, name: string): Promise<Connection> {
   const made = (await world.expect(0, "backup", "shop", "--json", "--reason", "round trip")).json().made[0];
   assert.match(made.id, /^[0-9a-z]+$/);
   for (const key of ["sizeBytes", "sourceBytes", "seconds"]) assert.ok(made[key] > 0, key);
@@ -102,17 +102,17 @@ for (const [database, place] of [
   ["pagila", "a local directory"],
   ["features", "S3"],
 ] as const) {
-  test(`R19 R20 R21 R22 R32 R33 ${database} comes back with an equal fingerprint from ${place}`, { skip }, async (t) => {
+  test(`R2 R6 R19 R20 R21 R22 R32 R33 R34 ${database} is restored with an equal fingerprint from ${place}`, { skip }, async (t) => {
     const source = await freshDatabase();
     if (!(await fillWith(t, database, source))) return;
     const sandboxed = place === "S3" ? await startSandboxedS3() : undefined;
     t.after(() => sandboxed?.stop());
     const world = await beginWorld(t, { sources: { shop: source }, ...(sandboxed && { s3: sandboxed.sandbox }) });
-    await wholeRoad(world, source, `new_${database}`);
+    await mainJob(world, source, `new_${database}`);
   });
 }
 
-test("R32 one changed byte, a missing row, exchanged values and a lost sequence in a restored copy are caught, each by name", {
+test("R32 a changed byte, a missing row, swapped values and a lost sequence of a copy are found by name", {
   skip,
 }, async (t) => {
   const source = await freshDatabase();
@@ -210,7 +210,7 @@ test("R19 R22 data, schema and chosen tables are backed up and restored on their
   await assertNothingOnServer();
 });
 
-test("R22 a database that is not empty is refused, then needs a confirmation, and is replaced only by what is proven", {
+test("R8 R22 R23 a filled database is replaced only with confirmation, by a proven copy, and is kept", {
   skip,
 }, async (t) => {
   const source = await freshDatabase();
@@ -273,7 +273,7 @@ test("R22 a database that is not empty is refused, then needs a confirmation, an
   await assertNothingOnServer();
 });
 
-test("R22 a plan of a restore into a new name says its steps and changes nothing", { skip }, async (t) => {
+test("R22 the plan of a restore into a new name shows its steps and changes nothing", { skip }, async (t) => {
   const source = await freshDatabase();
   await query(source, "create table public.t (id int); insert into t values (1)");
   const world = await beginWorld(t, { sources: { shop: source } });

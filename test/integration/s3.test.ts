@@ -77,7 +77,7 @@ test("R20 objects carry the storage class and the encryption that was asked for"
   await assert.rejects(open().put("x", text("x"), { storageClass: "LUKEWARM" }), hasCode("STORAGE_REFUSED"));
 });
 
-test("R24 an archived object is refused until it is thawed, and thawing twice is no error", async (t) => {
+test("R24 an archived object is refused until restored from archive, and a second request is not an error", async (t) => {
   let now = Date.now();
   const { open } = await start(t, { clock: () => now, thawMs: 60_000 });
   const storage = open();
@@ -148,7 +148,7 @@ test("a killed upload leaves no object, and sweep removes its remains once they 
   assert.equal(store.uploads.size, 0);
 });
 
-test("R20 the SDK's own streaming uploads with checksum trailers are understood and verified by the sandbox", async (t) => {
+test("R20 the emulator accepts and verifies the SDK's streaming uploads with checksum trailers", async (t) => {
   const { sandbox, store } = await start(t);
   const { endpoint, bucket, region, accessKeyId, secretAccessKey } = sandbox;
   const silent = (): void => undefined;
@@ -185,7 +185,7 @@ test("a sandbox with a directory of its own still has its objects after a restar
   assert.deepEqual(await digestOf(open().get("x")), await digestOf(generatedBytes(9 * MiB)));
 });
 
-test("R56 the bucket's own time is told, by its answers, and a clock of ours that is hours off is no obstacle", async () => {
+test("R56 the bucket's clock is read from its answers, and a local clock that is hours off does not matter", async () => {
   const aheadMs = 5 * 3_600_000;
   await using server = await startSandboxedS3({ clock: () => Date.now() + aheadMs });
   const storage = server.open();

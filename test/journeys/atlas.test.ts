@@ -68,7 +68,7 @@ async function aSecond(): Promise<string> {
 
 type Named = { readonly name: string };
 
-test("R13 R14 R15 plan names what is missing, apply mends it once, status tells the settings", async (t) => {
+test("R13 R14 R15 plan names the drift, apply fixes it once, status reports the settings", async (t) => {
   const shop = await shopAtAtlas(t, { backup: false, pit: false });
   const planned = (await shop.expect(0, "plan", "sessions", "--json")).json().sources[0];
   assert.ok(planned.drift.length >= 3, JSON.stringify(planned.drift));
@@ -92,13 +92,13 @@ test("R13 R14 R15 plan names what is missing, apply mends it once, status tells 
   await shop.assertNothingLeft();
 });
 
-test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to the source, a second brought back, nothing left", async (t) => {
+test("R16 R17 R18 Atlas: snapshots are made and listed, a drill equals the source, a second is restored", async (t) => {
   const shop = await shopAtAtlas(t);
   const made = (
     await shop.expect(0, "backup", "sessions", "--kind", "snapshot", "--name", "before", "--reason", "by hand", "--json")
   ).json().made[0];
   assert.equal(made.form, "snapshot");
-  // Kept by us until somebody says otherwise: at Atlas nothing stays forever.
+  // Kept until released; at Atlas nothing is kept forever.
   assert.ok(Date.parse(made.providerEndsAt) > Date.now() + 3_600 * 86_400_000);
   const list = (await shop.expect(0, "list", "sessions", "--json")).json();
   const point = list.points.find(({ name }: Named) => name === "before");
@@ -135,7 +135,7 @@ test("R16 R17 R18 a source at Atlas: snapshots made and listed, a drill equal to
   await shop.assertNothingLeft();
 });
 
-test("R16 restoring in place is refused until somebody is sure, says that production is away meanwhile, and keeps the state before", async (t) => {
+test("R16 a restore in place requires confirmation, announces the interruption, and keeps the old state", async (t) => {
   const shop = await shopAtAtlas(t, { source: "policy: p, checks: [{ collection: users, rows: { min: 100 } }]" });
   await shop.expect(0, "backup", "sessions", "--kind", "snapshot");
   const good = await aSecond();
@@ -178,7 +178,7 @@ test("R16 after a kill during a restore in place, jobs recover says what state p
   );
 });
 
-test("R16 R41 two sources in one project are recovered to one instant at once: their clusters' names differ where Atlas looks", async (t) => {
+test("R16 R41 two sources in one project are recovered to one instant into clusters with distinct names", async (t) => {
   const shop = await shopAtAtlas(t, {
     clusters: [{ name: "one" }, { name: "two" }],
     source: "policy: p, checks: [{ collection: users, rows: { min: 1 } }]",
@@ -195,7 +195,7 @@ test("R16 R41 two sources in one project are recovered to one instant at once: t
   await shop.assertNothingLeft();
 });
 
-test("R16 a drill that is killed leaves a cluster that jobs recover deletes; one of a job unknown here is named, and no health", async (t) => {
+test("R16 jobs recover deletes the cluster of a killed drill; one of an unknown job is named", async (t) => {
   const stranger = "lifeboat-0dka1v00000000";
   const shop = await shopAtAtlas(t, { speed: 400, clusters: [{}, { name: stranger, backup: false }] });
   const before = shop.clusters();
@@ -236,7 +236,7 @@ async function ask({ atlas }: Shop, method: string, path: string, version: strin
   return answer.json();
 }
 
-test("R10 R12 R18 chosen collections come back beside the live ones; a snapshot is exported; what a compliance policy keeps is kept", async (t) => {
+test("R12 R18 chosen collections are restored beside the live ones, and a snapshot is exported", async (t) => {
   const shop = await shopAtAtlas(t);
   editConfig(shop, (text) => text.replace("policies:\n  p:\n", "policies:\n  p:\n    keepManual: 1s\n"));
   await shop.expect(0, "backup", "sessions", "--kind", "snapshot", "--name", "offline", "--fingerprint");
@@ -269,7 +269,7 @@ test("R10 R12 R18 chosen collections come back beside the live ones; a snapshot 
   await ask(shop, "PUT", "/backupCompliancePolicy?overwriteBackupPolicies=false", "2023-10-01", { ...who, scheduledPolicyItems: [] });
   const { keep, remove, refused } = (await shop.expect(0, "expire", "sessions", "--json")).json().sources[0];
   assert.deepEqual([remove, refused], [[], []]);
-  const held = keep.find(({ point }: { point: Named }) => point.name === "offline");
-  assert.match(held.reasons.join("; "), /the provider keeps it: .*Compliance Policy/);
+  const pinned = keep.find(({ point }: { point: Named }) => point.name === "offline");
+  assert.match(pinned.reasons.join("; "), /the provider keeps it: .*Compliance Policy/);
   await shop.assertNothingLeft();
 });

@@ -45,7 +45,7 @@ async function shopOf(t: TestContext, options: { readonly source?: string; reado
 const outcomes = (checks: readonly { kind: string; outcome: string }[], kind: string): string[] =>
   checks.filter((check) => check.kind === kind).map(({ outcome }) => outcome);
 
-test("R27 R28 a MongoDB source is checked, backed up, verified, drilled and watched as a PostgreSQL source is", async (t) => {
+test("R27 R28 a MongoDB source is checked, backed up, verified and drilled like a PostgreSQL source", async (t) => {
   const shop = await shopOf(t);
   const checked = (await shop.run("check", "shop", "--json")).json();
   assert.deepEqual(
@@ -79,7 +79,7 @@ const databasesOf = async (world: MongoWorld): Promise<string[]> =>
     .map(({ name }) => name)
     .filter((name) => !/^(admin|local|config)$/.test(name));
 
-test("R27 R22 a backup comes back under a new name, takes the place of a database only when told to, and chosen collections alone", async (t) => {
+test("R27 R22 a backup is restored under a new name, over a database only with --replace, or in part", async (t) => {
   const shop = await shopOf(t);
   await shop.expect(0, "backup", "shop", "--name", "good");
   await changeOneField(shop.server.db(), "users");
@@ -115,7 +115,7 @@ test("R27 R22 a backup comes back under a new name, takes the place of a databas
   await shop.assertNothingLeft();
 });
 
-test("R28 R33 a probe that fails and a backup that expires are told as for every other source", async (t) => {
+test("R28 R33 a failing probe and an expiring backup are reported as for every other source", async (t) => {
   const shop = await shopOf(t, {
     source: "policy: short, checks: [{ collection: users, rows: { min: 101 } }]",
     yaml: "policies: { short: { keepManual: 1s } }\n",
@@ -131,7 +131,7 @@ test("R28 R33 a probe that fails and a backup that expires are told as for every
   );
 });
 
-test("R22 a plan to give several databases one name refuses as the restore does, which fetches nothing for it; one of them fits", async (t) => {
+test("R22 a plan and a restore refuse one name for several databases before fetching; one of them fits", async (t) => {
   const server = await beginMongoWorld();
   t.after(() => server[Symbol.asyncDispose]());
   await fill(server);
@@ -184,7 +184,7 @@ test("what a MongoDB source cannot do is told before anything is done, and in wo
   await world.assertNothingLeft();
 });
 
-test("R52 init writes a MongoDB source when the variable holds the address of one, and an Atlas source when Atlas's variables are set", (t) => {
+test("R52 init writes a MongoDB or an Atlas source, depending on the variables that are set", (t) => {
   const directory = mkdtempSync(join(tmpdir(), "li-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   for (const [name, variables, wanted] of [
@@ -255,7 +255,7 @@ test("an unknown host name is told within seconds, and what could not be asked i
   assert.match(far.message ?? "", /the host name is not known/);
 });
 
-test("SIGTERM ends a command whose server has fallen silent, and what it had begun is cleaned up afterwards", async (t) => {
+test("SIGTERM ends a command whose server does not answer, and its remains are cleaned up later", async (t) => {
   const shop = await shopOf(t);
   await shop.expect(0, "backup", "shop");
   const { faults } = shop.server.sandbox;
@@ -270,7 +270,7 @@ test("SIGTERM ends a command whose server has fallen silent, and what it had beg
     faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "stallBefore" } });
     running.kill("SIGTERM");
     const ended = await Promise.race([running.ended, sleep(20_000)]);
-    assert.ok(ended, `${args[0]} goes on`);
+    assert.ok(ended, `${args[0]} is still running`);
     assert.ok(ended.exit === 130 || args[0] === "archive", ended.stderr);
     faults.clear();
     const { recovered } = (await shop.expect(0, "jobs", "recover", "--json")).json();

@@ -67,7 +67,7 @@ async function aMoment(): Promise<string> {
   return at;
 }
 
-test("R1 R3 R4 plan names the drift, apply mends it once, status reports the settings, limits and window", { skip }, async (t) => {
+test("R1 R3 R4 plan names the drift, apply fixes it once, status reports settings, limits and window", { skip }, async (t) => {
   const shop = await shopAtNeon(t);
   const planned = (await shop.expect(0, "plan", "shop", "--json")).json().sources[0];
   assert.deepEqual(planned.drift.map(({ setting }: { setting: string }) => setting).sort(), ["history window", "protection"]);
@@ -112,7 +112,7 @@ test("R1 a policy beyond the plan is applied as far as the plan goes, and says w
   assert.match(human.stdout, /the policy asks for a history window of 30d/);
 });
 
-test("R2 R5 R6 snapshots have names by the policy, reasons, notes and expiries; list shows them beside backups and the window", {
+test("R2 R5 R6 snapshots have policy names, reasons, notes and expiries, and list shows all points", {
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t);
@@ -180,7 +180,7 @@ test("R7 restore to a moment before the accident makes a branch with exactly the
   await shop.assertNothingLeft();
 });
 
-test("R9 restore in place keeps the connection string and the state before; it goes only after somebody accepted", { skip }, async (t) => {
+test("R9 a restore in place keeps the connection string, and the previous state until it is accepted", { skip }, async (t) => {
   const shop = await shopAtNeon(t);
   const good = await aMoment();
   await query(shop.production, "delete from users");
@@ -244,7 +244,7 @@ test("R30 R33 a drill proves a point by its fingerprint, sees one that was chang
   await shop.assertNothingLeft();
 });
 
-test("R8 the provider's own snapshots are made, proven, restored beside production, and restored in place with a warning", {
+test("R8 the provider's snapshots are made, proven, and restored beside production or in place", {
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t, { yaml: POLICY.replace("keep: 30d }", "keep: 30d, by: snapshot }") });
@@ -272,7 +272,7 @@ test("R8 the provider's own snapshots are made, proven, restored beside producti
   assert.deepEqual(points.map(({ name }: { name: string }) => name).sort(), ["held", "spoiled"]);
 });
 
-test("R19 a copy outside of the provider is a backup like any other: dumped, drilled on this machine, loaded beside", {
+test("R19 a copy outside of the provider is an ordinary backup: dumped, drilled here, and loaded beside", {
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t);
@@ -284,7 +284,7 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
   const url = new URL(shop.production.url);
   url.pathname = "/loaded";
   assert.equal((await idsOf({ url: url.href, label: "loaded" })).length, 100);
-  // The provider is away, or the project is gone: the copy is drilled and restored elsewhere all the same.
+  // The provider is unreachable or the project is deleted, and the copy is drilled and restored elsewhere.
   shop.env.KEY_SHOP = "revoked";
   assert.equal((await shop.expect(0, "drill", "shop", "--to", "copy", "--json")).json().drills[0].verdict, "pass");
   const elsewhere = await freshDatabase();
@@ -296,7 +296,7 @@ test("R19 a copy outside of the provider is a backup like any other: dumped, dri
   assert.deepEqual([wrong.exit, wrong.code], [2, "CAPABILITY_MISSING"]);
 });
 
-test("misuse is told before anything is done: options that mean nothing beside each other, a wrong key, a provider that is away", {
+test("misuse is refused early: contradicting options, a wrong key, an unreachable provider", {
   skip,
 }, async (t) => {
   const shop = await shopAtNeon(t);

@@ -1,4 +1,4 @@
-// What somebody meets who types it for the first time: mistakes that must not alarm, schedules that must run, plans that must say it all.
+// The experience of a new user: mistakes that must not raise alarms, schedules that must run, plans that must be complete.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectionFromParts, partsOf } from "../../src/engines/postgres/connect/url.ts";
@@ -22,7 +22,7 @@ async function shop(cluster?: Parameters<typeof freshDatabase>[1]) {
 const codesOf = async (world: World): Promise<string[]> =>
   (await world.run("status", "shop", "--json")).json().sources[0].reasons.map(({ code }: { code: string }) => code);
 
-test("R36 a typing error, Ctrl-C and a refused target are no failed backup and no failed drill", { skip }, async (t) => {
+test("R36 a typo, Ctrl-C and a refused target do not count as a failed backup or drill", { skip }, async (t) => {
   const source = await shop();
   const world = await beginWorld(t, { sources: { shop: source }, source: "policy: p", yaml: "policies: { p: { keepManual: 1s } }\n" });
   for (const name of ["one", "two"]) await world.expect(0, "backup", "shop", "--name", name);
@@ -114,7 +114,7 @@ test("R22 a plan that replaces says which present rows go, and a hint for one ta
   assert.match(JSON.parse(refused.stderr).error.next.text, /--replace --yes shop to replace table orders and nothing else in it/);
 });
 
-test("R20 a configured lock holds in a bucket; ghost folders count for nothing, missing conditions are told", {
+test("R20 a configured lock works in a bucket; ghost folders do not count, missing conditions are reported", {
   skip,
 }, async (t) => {
   const s3 = await startS3Sandbox();

@@ -10,7 +10,7 @@ import { beginWorld } from "../support/program.ts";
 type Named = { readonly name: string };
 type One = { readonly source: string; readonly verdict: string };
 
-test("R29 R41 a drill of all is judged as one, and recover brings every source back to one instant beside production", async (t) => {
+test("R29 R41 a drill of all is judged as one, and recover restores every source to one instant", async (t) => {
   const [atlas, server, scratch] = [await startAtlasSandbox({ speed: 4_000 }), await beginMongoWorld(), await beginMongoWorld()];
   const client = new MongoClient(atlas.url);
   t.after(async () => {
@@ -49,7 +49,7 @@ test("R29 R41 a drill of all is judged as one, and recover brings every source b
   await theirs.deleteMany({});
   const unsure = (await world.expect(2, "recover", "--to", good, "--plan", "--json")).json();
   const refusals = unsure.plans.flatMap((one: { refusals: { code: string }[] }) => one.refusals.map(({ code }) => code));
-  assert.deepEqual(refusals, ["RECOVERY_TARGET_OUTSIDE_WINDOW"], "the dump is older than the instant, and nobody said that it will do");
+  assert.deepEqual(refusals, ["RECOVERY_TARGET_OUTSIDE_WINDOW"], "the dump is older than the instant, and --nearest was not given");
   const plan = (await world.expect(0, "recover", "--to", good, "--nearest", "--plan", "--json")).json();
   assert.deepEqual(plan.plans.map(({ source }: One) => source).sort(), ["legacy", "sessions"]);
   const ran = await world.run("recover", "--to", good, "--nearest", "--json", "--show-password");
@@ -64,7 +64,7 @@ test("R29 R41 a drill of all is judged as one, and recover brings every source b
   assert.equal(await restored.db("shop").collection("sessions").countDocuments(), 50);
   await restored.close();
   assert.deepEqual([await ours.countDocuments(), await theirs.countDocuments()], [0, 0], "production is as it was");
-  // The cluster holds a second of which nobody took a fingerprint, and no checks are configured: that is not proven, and said.
+  // The cluster holds a second without a fingerprint, and no checks are configured, so it is reported as not proven.
   assert.deepEqual([ran.exit, bySource.get("sessions")?.verdict, together.verdict], [3, "inconclusive", "inconclusive"]);
   const named = await world.run("recover", "--to", "some-backup", "--json");
   assert.deepEqual([named.exit, named.code], [2, "USAGE"]);

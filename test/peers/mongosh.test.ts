@@ -195,7 +195,7 @@ test("R54 a curious user finds what he looks for", async (t) => {
   }
 });
 
-test("R54 mongosh asks nobody but the sandbox", async (t) => {
+test("R54 mongosh connects only to the sandbox", async (t) => {
   if (!needMongosh(t)) return;
   await typed(world.url("shop"), ["db.hello().ok"]);
   assert.deepEqual(shell.strangers, []);

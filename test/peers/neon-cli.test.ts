@@ -19,7 +19,7 @@ async function judged(t: { after(work: () => Promise<void>): void }): Promise<{ 
   return { neon, cli };
 }
 
-/** Nobody else was asked, and what passed between the two has the shapes that the API declares (where these are at hand). */
+/** Asserts that only the sandbox was called, and that requests and answers match the API's schemas (where available). */
 function conclude({ sandbox }: SandboxedNeon, cli: NeonCli): void {
   assert.deepEqual(cli.strangers, []);
   const shapes = openNeonShapes();
@@ -36,7 +36,7 @@ const moment = (neon: SandboxedNeon): Promise<string> =>
   );
 
 describe("the provider's own command line", { concurrency: true }, () => {
-  test("R54 the provider's command line branches, restores and resets in the sandbox, and psql reads what it must", { skip }, async (t) => {
+  test("R54 the provider's command line branches, restores and resets in the sandbox, and psql reads it", { skip }, async (t) => {
     const { neon, cli } = await judged(t);
     const { sandbox } = neon;
     const p = ["--project-id", sandbox.projectId];

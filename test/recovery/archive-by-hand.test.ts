@@ -39,7 +39,7 @@ function serverUser(): { uid: number; gid: number } {
   return { uid: id("-u"), gid: id("-g") };
 }
 
-test("R25 R21 age, zstd, tar and restore_command bring a past instant back without Lifeboat, as docs/format.md says", {
+test("R25 R21 age, zstd, tar and restore_command restore a past instant without Lifeboat", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   if (!need(t, "age", found("age")) || !need(t, "zstd", found("zstd"))) return;
@@ -73,7 +73,7 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
   copyFileSync(world.identityFile, identity);
   chmodSync(identity, 0o600);
   for (const path of [place, identity]) chownSync(path, user.uid, user.gid);
-  // The repository lies in a folder of ours alone: the server's user gets to see a copy of the log.
+  // The repository is in a private folder, so the server's user reads a copy of the log.
   const copy = (from: string, to: string): void =>
     void spawnSync("sh", ["-c", `cp -R "$1" "$2" && chown -R ${user.uid}:${user.gid} "$2"`, "sh", from, to]);
   copy(join(world.repository, "sources/shop/log"), join(place, "log"));
@@ -126,7 +126,7 @@ test("R25 R21 age, zstd, tar and restore_command bring a past instant back witho
 
   // It lets people read before it is promoted, and write only after.
   await until("it is promoted", async () => ask("select pg_is_in_recovery()").stdout.trim() === "f");
-  // The recovered server goes on on a new timeline, and its own archive_command feeds the same archive.
+  // The recovered server continues on a new timeline, and its archive_command feeds the same archive.
   ask("insert into orders values (4)");
   ask("select pg_switch_wal()");
   ask("insert into orders values (5)");

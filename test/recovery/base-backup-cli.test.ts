@@ -13,7 +13,7 @@ import { need } from "../support/require.ts";
 const skip = skipWithoutPostgres();
 const found = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 
-test("R25 backup --kind base prints where it lies in the log; show prints commands that bring it back as they stand; verify opens it", {
+test("R25 backup --kind base prints its log range, show prints working commands, verify opens it", {
   skip,
 }, async (t) => {
   const cluster = await copyableCluster(t);
@@ -59,7 +59,7 @@ test("R25 backup --kind base prints where it lies in the log; show prints comman
   await world.assertNothingLeft();
 });
 
-test("R25 a base backup killed in the middle leaves nothing that the next start does not clean, and nothing on the server", {
+test("R25 the remains of a killed base backup are cleaned up, and none are on the server", {
   skip,
 }, async (t) => {
   const cluster = await copyableCluster(t);
@@ -70,12 +70,12 @@ test("R25 a base backup killed in the middle leaves nothing that the next start 
   );
   // From there on nothing arrives: the program waits in the middle of an archive.
   let reached = false;
-  const road = await throughProxy(t, cluster, shop, (chunk, sentBytes) => {
+  const proxied = await throughProxy(t, cluster, shop, (chunk, sentBytes) => {
     if (sentBytes < 8_000_000) return chunk;
     reached = true;
     return Buffer.alloc(0);
   });
-  const world = await beginWorld(t, { sources: { shop: road } });
+  const world = await beginWorld(t, { sources: { shop: proxied } });
   const running = world.start("backup", "shop", "--kind", "base", "--json");
   let over = false;
   void running.ended.then(() => {

@@ -1,4 +1,4 @@
-// A drill of each kind of backup knows what that kind holds: a good one can turn green, whatever the source has in it.
+// A drill of each kind of backup expects the contents of that kind, so that a good backup of any source can turn green.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";

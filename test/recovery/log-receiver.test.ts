@@ -1,4 +1,4 @@
-// The log's receiver against real servers: what it hands over is what the server wrote, whatever happens to either of them.
+// The log receiver with real servers: it delivers the bytes that the server wrote, after any failure of either.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,40 +27,37 @@ import { query, skipWithoutPostgres } from "../support/postgres.ts";
 
 const skip = skipWithoutPostgres();
 
-test(
-  "R25 every byte that is handed over is the server's own, in log order, linked, and the slot is declared before it is made",
-  { skip },
-  () =>
-    withServer({}, async (cluster, collect) => {
-      const collector = await collect();
-      assert.equal(collector.declared.length, 1);
-      assert.deepEqual(await slots(cluster), [{ name: SLOT }]);
-      assert.ok(collector.notices.some(({ code, message }) => code === "SLOT_UNLIMITED" && /ALTER SYSTEM/.test(message)));
-      for (let round = 0; round < 4; round++) {
-        await write(cluster, 4_000);
-        await switchSegment(cluster);
-      }
-      const target = await currentLsn(cluster);
-      await collector.until(hasReached(target));
-      const names = wholeNames(collector);
-      assert.ok(names.length >= 4);
-      assert.deepEqual(names, [...names].sort());
-      for (const { name, kind, bytes, linked } of collector.files) {
-        if (kind !== "segment") continue;
-        assert.ok(Buffer.from(bytes).equals(await readFile(join(cluster.data, "pg_wal", name))), `${name} is the server's`);
-        assert.equal(linked, name !== names[0], `${name} follows the one before it`);
-      }
-      // What is stored is forgotten here, but for the newest.
-      while ((await readdir(collector.directory)).length > 2) await sleep(20);
-      const state = await logState(cluster.connection(), SLOT);
-      assert.equal(state.slot?.active, true);
-      assert.ok(state.warnings.some(({ code }) => code === "SLOT_UNLIMITED"));
-      await collector.stop();
-      await dropSlot(cluster.connection(), SLOT);
-      await dropSlot(cluster.connection(), SLOT);
-      assert.deepEqual(await slots(cluster), []);
-      assert.deepEqual(processesIn(collector.directory), []);
-    }),
+test("R25 every delivered byte is the server's, in log order and linked; the slot is declared before", { skip }, () =>
+  withServer({}, async (cluster, collect) => {
+    const collector = await collect();
+    assert.equal(collector.declared.length, 1);
+    assert.deepEqual(await slots(cluster), [{ name: SLOT }]);
+    assert.ok(collector.notices.some(({ code, message }) => code === "SLOT_UNLIMITED" && /ALTER SYSTEM/.test(message)));
+    for (let round = 0; round < 4; round++) {
+      await write(cluster, 4_000);
+      await switchSegment(cluster);
+    }
+    const target = await currentLsn(cluster);
+    await collector.until(hasReached(target));
+    const names = wholeNames(collector);
+    assert.ok(names.length >= 4);
+    assert.deepEqual(names, [...names].sort());
+    for (const { name, kind, bytes, linked } of collector.files) {
+      if (kind !== "segment") continue;
+      assert.ok(Buffer.from(bytes).equals(await readFile(join(cluster.data, "pg_wal", name))), `${name} is the server's`);
+      assert.equal(linked, name !== names[0], `${name} follows the one before it`);
+    }
+    // What is stored is forgotten here, but for the newest.
+    while ((await readdir(collector.directory)).length > 2) await sleep(20);
+    const state = await logState(cluster.connection(), SLOT);
+    assert.equal(state.slot?.active, true);
+    assert.ok(state.warnings.some(({ code }) => code === "SLOT_UNLIMITED"));
+    await collector.stop();
+    await dropSlot(cluster.connection(), SLOT);
+    await dropSlot(cluster.connection(), SLOT);
+    assert.deepEqual(await slots(cluster), []);
+    assert.deepEqual(processesIn(collector.directory), []);
+  }),
 );
 
 test("R25 a consumer that is slow loses nothing: what was received waits on disk", { skip }, () =>
@@ -90,7 +87,7 @@ test("R25 a consumer that is slow loses nothing: what was received waits on disk
   }),
 );
 
-test("R25 told to stop, it hands over the last partial segment and ends; the next one begins with what was left", { skip }, () =>
+test("R25 when stopped, it delivers the last partial segment; the next one begins with the remains", { skip }, () =>
   withServer({}, async (cluster, collect) => {
     const first = await collect({ partialEveryMs: 600_000 });
     await write(cluster, 100);
@@ -206,7 +203,7 @@ test("R25 the receiver of a standby follows it through its promotion, with the h
       await collector.until((seen) => seen.files.at(-1)?.facts?.timeline === 2 && compareLsn(reached(seen), target) >= 0);
       const second = collector.files.filter(({ kind, facts }) => kind === "segment" && facts?.timeline === 2);
       assert.ok(second.length > 0 && second.every(({ linked }) => linked), "linked over the switch");
-      // As a primary it takes commits: the log of an idle one goes on.
+      // As a primary it accepts commits, and the log of an idle one advances.
       const idle = (): Set<string | undefined> => new Set(collector?.files.map(({ facts }) => facts?.maxCommitAt));
       const known = idle().size;
       await collector.until(() => idle().size >= known + 2);

@@ -9,7 +9,7 @@ import { beginWorld } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R22 tables of a tablespace that the other server lacks come back whole, in the default one, and it is said", { skip }, async (t) => {
+test("R22 tables of a missing tablespace are restored into the default one, with a note", { skip }, async (t) => {
   const cluster = await testCluster();
   t.after(() => cluster.stop());
   const shop = await freshDatabase("shop", cluster);
@@ -63,7 +63,7 @@ async function beginSettings(t: TestContext) {
   return { cluster, shop, world: await beginWorld(t, { sources: { shop } }) };
 }
 
-test("R60 settings of the database, of roles in it and who may connect come back with it, and a drill proves them", { skip }, async (t) => {
+test("R60 settings of the database and its roles, and CONNECT, are restored and proven by a drill", { skip }, async (t) => {
   const { cluster, world } = await beginSettings(t);
   await world.expect(0, "backup", "shop");
   const drilled = (await world.expect(0, "drill", "shop", "--json")).json().drills[0];
@@ -80,7 +80,7 @@ test("R60 settings of the database, of roles in it and who may connect come back
   assert.deepEqual(limit, { n: 7 });
 });
 
-test("R60 what only a superuser may set, and what a copy must not have, is named and makes the verdict inconclusive", {
+test("R60 settings that cannot be restored are named and make the verdict inconclusive", {
   skip,
 }, async (t) => {
   const shop = await freshDatabase("strict");

@@ -27,7 +27,7 @@ const reaches = (world: World, at: Date): Promise<unknown> =>
 const distinct = (moments: readonly Moment[]): Moment[] =>
   moments.filter(({ wall }, index) => moments[index + 1]?.wall.getTime() !== wall.getTime());
 
-test("R28 a restore to an instant between two backups holds exactly what was there, and evidence says how it came about", async (t) => {
+test("R28 a restore between two backups holds exactly the data of its instant; evidence names the route", async (t) => {
   const { source, world } = await beginProtected(t);
   await world.expect(0, "backup", "shop");
   const archiving = world.start("archive", "shop");
@@ -55,7 +55,7 @@ test("R28 a restore to an instant between two backups holds exactly what was the
   const outside = await world.expect(2, "restore", "shop", "--to", "2020-01-01T00:00:00Z", "--into", "never", "--json");
   assert.equal(outside.code, "RECOVERY_TARGET_OUTSIDE_WINDOW");
 
-  // Started again, it goes on right behind what is stored.
+  // Started again, it continues right after the stored log.
   const again = world.start("archive", "shop");
   const later = (await written(source, 10)).at(-1);
   assert.ok(later);
@@ -86,13 +86,13 @@ test("R28 a backup and the log after it: chosen collections alone, and a load th
   await reaches(world, last.wall);
   archiving.kill("SIGTERM");
   await archiving.ended;
-  const held = await fingerprintOf(source.db());
+  const fingerprints = await fingerprintOf(source.db());
 
   await t.test("R28 a collection that came about after the backup is restored alone; one that never was is named", async () => {
     const chosen = (tables: string, into: string) => ["restore", "shop", "--tables", tables, "--into", into, "--json"];
     const alone = (await world.expect(0, ...chosen("born later", "alone"))).json();
     assert.equal(alone.verdict, "pass");
-    assert.deepEqual({ ...(await fingerprintOf(source.db("alone"))) }, { "born later": held["born later"] });
+    assert.deepEqual({ ...(await fingerprintOf(source.db("alone"))) }, { "born later": fingerprints["born later"] });
     const unknown = await world.run(...chosen("born latre", "none"));
     assert.equal(unknown.code, "TABLE_UNKNOWN");
     assert.match(unknown.message ?? "", /neither the backup nor the log/);

@@ -7,7 +7,7 @@ import { beginWorld } from "../support/program.ts";
 
 const HELD_SECONDS = 2_147_483_647;
 
-test("R28 expiry is put off from the load to the end of the replay without a moment in between, and is then as the log says", async (t) => {
+test("R28 TTL expiry is suspended from the load to the end of the replay, and then as in the log", async (t) => {
   const [source, elsewhere] = [await mongoWorld(t, { noopEveryMs: 300 }), await mongoWorld(t)];
   const sessions = source.db().collection<{ _id: number; at: Date; n: number }>("sessions");
   await sessions.createIndex({ at: 1 }, { expireAfterSeconds: 3600, name: "expiry" });

@@ -34,7 +34,7 @@ test("R28 a dump from a server without snapshots is of one instant once what cha
   assert.deepEqual(await fingerprintOf(source.db("settled")), await fingerprintOf(then.db()));
 });
 
-test("R28 a drill replays the log too; of several databases each keeps its name, and chosen collections come alone", async (t) => {
+test("R28 a drill replays the log too; several databases keep their names, and chosen collections work", async (t) => {
   const [source, scratch] = [await mongoWorld(t, { noopEveryMs: 300 }), await mongoWorld(t)];
   await written(source, 10);
   await written(source, 10, "other");

@@ -79,7 +79,7 @@ test("R28 replay done twice, or onto a state that is further already, is the sam
   }
 });
 
-test("R28 what happened to collections, views and indexes is replayed, each in its place among the documents", async (t) => {
+test("R28 changes of collections, views and indexes are replayed in order with those of documents", async (t) => {
   const source = await mongoWorld(t);
   const from = nowAt(source);
   const collector = await collect(source, { directory: await temporaryDirectory(t) });
@@ -118,7 +118,7 @@ test("R28 what happened to collections, views and indexes is replayed, each in i
   );
 });
 
-test("R28 an oplog that has rolled over begins a new window, and says so; one that is still there is read on without a gap", async (t) => {
+test("R28 an oplog that has rolled over begins a new window; otherwise reading continues without a gap", async (t) => {
   const source = await mongoWorld(t, { oplogBytes: 30_000 });
   const directory = await temporaryDirectory(t);
   const first = await collect(source, { directory });
@@ -145,7 +145,7 @@ test("R28 an oplog that has rolled over begins a new window, and says so; one th
   assert.equal(chain.filter(({ linked }) => !linked).length, 2);
 });
 
-test("R28 what was received and not stored survives the receiver, and the next one goes on right behind it", async (t) => {
+test("R28 received log that is not stored survives the receiver, and the next one continues after it", async (t) => {
   const source = await mongoWorld(t);
   const from = nowAt(source);
   const directory = await temporaryDirectory(t);

@@ -1,4 +1,4 @@
-// Which route a restore takes: the one that reaches the target exactly, whatever it restores into; by the real program.
+// The route of a restore: the one that reaches the target exactly, for every destination, with the real program.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { query, skipWithoutPostgres } from "../support/postgres.ts";
 const skip = skipWithoutPostgres();
 type Step = { readonly action: string; readonly subject: string };
 
-test("R25 R22 a database, chosen tables and a recovery come from the WAL when it reaches the instant, not from an older dump", {
+test("R25 R22 a database, chosen tables and a recovery use the WAL that reaches the instant, not a dump", {
   skip,
 }, async (t) => {
   const written = await beginWritten(t);

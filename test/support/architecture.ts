@@ -22,7 +22,7 @@ const EVERYTHING_BELOW = [
   "config",
 ];
 
-/** What each part may import besides itself. A part is a folder of `src` or `packages`, or a file that lies there directly. */
+/** What each part may import besides itself. A part is a folder of `src` or `packages`, or a file directly in one. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ports: ["core"],
@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "bin.ts": ["cli"],
 };
 
-/** Parts whose folders are siblings and never import each other; files directly in the part are common ground. */
+/** Parts whose folders are siblings and never import each other; files directly in the part are shared. */
 const SIBLINGS: readonly string[] = ["engines", "providers", "storage", "notify", "cutover", "queue"];
 
 /** What providers share. */
@@ -120,7 +120,7 @@ function importFault(path: string, specifier: string): string | undefined {
     return CORE_PACKAGES.includes(specifier) ? undefined : `core must be pure: it imports the package ${specifier}`;
   }
   const target = posix.join(posix.dirname(path), specifier);
-  if (!/^(src|packages)\//.test(target)) return `${target} lies outside of src`;
+  if (!/^(src|packages)\//.test(target)) return `${target} is outside of src`;
   if (/\.test\.ts$/.test(target)) return `${target} is a test`;
   if (path.startsWith("src/") && target.startsWith("packages/")) return `${target} is reached by its package's name`;
   const targetPart = partOf(target);

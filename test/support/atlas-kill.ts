@@ -14,7 +14,7 @@ const SPEED = 20_000;
 const SOURCE = "database: shop, policy: p, checks: [{ collection: users, rows: { min: 1 } }]";
 const POLICY = "policies: { p: { window: 48h } }\n";
 
-/** The API falls silent before it does what it is asked, or after. */
+/** The API stops answering before or after the effect of the request. */
 export type Silence = "stallBefore" | "stallAfter";
 
 export interface AtlasPlace extends World {

@@ -40,7 +40,7 @@ export type AtlasProvider = Provider & {
   readonly orphans: NonNullable<Provider["orphans"]>;
 };
 
-/** Work goes on 3000 times as fast as at the real service. */
+/** Work runs 3000 times as fast as at the real service. */
 export async function atlasSandbox(t: TestContext, options: AtlasSandboxOptions = {}): Promise<AtlasSandbox> {
   const sandbox = await startAtlasSandbox({ speed: 3000, ...options });
   t.after(() => sandbox.close());
@@ -95,7 +95,7 @@ export async function inMongo<T>(url: string, act: (client: MongoClient) => Prom
   }
 }
 
-/** Writes these, then lets two seconds pass, so that the next write lies in another. */
+/** Writes these, then lets two seconds pass, so that the next write is in another second. */
 export async function write(sandbox: AtlasSandbox, values: readonly number[], collection = "orders"): Promise<Date> {
   await inMongo(sandbox.url, async (client) => {
     await client

@@ -72,7 +72,7 @@ export function openAtlasShapes(): AtlasShapes | undefined {
       };
       if (status < 400) {
         const known = new Set(operation.parameters?.map((each) => ("name" in each ? each.name : (each.$ref.split("/").at(-1) ?? ""))));
-        for (const [key] of new URLSearchParams(query)) if (!known.has(key)) said.push(`${name}: ${key} is no parameter`);
+        for (const [key] of new URLSearchParams(query)) if (!known.has(key)) said.push(`${name}: ${key} is not a parameter`);
         const schema = operation.request?.schema;
         if (body !== undefined && schema === undefined) said.push(`${name}: takes no body`);
         if (body !== undefined) check("request", schema, body);
@@ -108,7 +108,7 @@ function mismatches(document: Document, given: Schema, value: unknown, where: st
     case "object":
       return ofObject(document, schema, value, where);
     case "array":
-      if (!Array.isArray(value)) return [`${where} is no array`];
+      if (!Array.isArray(value)) return [`${where} is not an array`];
       return value.flatMap((each, at) => mismatches(document, schema.items ?? {}, each, `${where}[${at}]`));
     case "string":
       return ofString(schema, value, where);
@@ -117,7 +117,7 @@ function mismatches(document: Document, given: Schema, value: unknown, where: st
       if (typeof value !== "number" || (schema.type === "integer" && !Number.isInteger(value))) return [`${where} is no ${schema.type}`];
       return value < (schema.minimum ?? value) || value > (schema.maximum ?? value) ? [`${where} is ${value}`] : [];
     case "boolean":
-      return typeof value === "boolean" ? [] : [`${where} is no boolean`];
+      return typeof value === "boolean" ? [] : [`${where} is not a boolean`];
     default:
       return schema.properties === undefined ? [] : ofObject(document, schema, value, where);
   }
@@ -142,17 +142,17 @@ function chosen(document: Document, schema: Schema, value: unknown): Schema {
 const patternOf = (text: string): RegExp => new RegExp(text, text.includes("\\p{") ? "u" : "");
 
 function ofString(schema: Schema, value: unknown, where: string): string[] {
-  if (typeof value !== "string") return [`${where} is no string`];
+  if (typeof value !== "string") return [`${where} is not a string`];
   if (schema.pattern !== undefined && !patternOf(schema.pattern).test(value) && !where.endsWith("prefix"))
     return [`${where} is ${value}, not of ${schema.pattern}`];
   if (schema.format === "date-time" && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value))
-    return [`${where} is no date-time`];
+    return [`${where} is not a date-time`];
   return [];
 }
 
 /** Unknown properties are faults: a misspelt field would else pass for an optional one that is absent. */
 function ofObject(document: Document, schema: Schema, value: unknown, where: string): string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${where} is no object`];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${where} is not an object`];
   const properties = schema.properties ?? {};
   const missing = (schema.required ?? [])
     .filter((key) => !(key in value) && key !== "description")

@@ -92,7 +92,7 @@ export async function baseWorld(
   return { context, source, repository, directory, identity };
 }
 
-/** A road to the cluster on which `change` may alter what the server sends; `sentBytes` counts from each connection's beginning. */
+/** A proxy of the cluster in which `change` may alter the server's bytes. `sentBytes` counts from the begin of each connection. */
 export async function throughProxy(
   t: TestContext,
   cluster: Cluster,

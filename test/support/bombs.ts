@@ -60,7 +60,7 @@ async function detonate(kind: string): Promise<Blast> {
   };
   const outcome = await read(kind, get, opener, { plain, stored }).then(
     () => ({ code: "none", message: "" }),
-    (error: { code?: string; message: string }) => ({ code: error.code ?? "none of ours", message: error.message }),
+    (error: { code?: string; message: string }) => ({ code: error.code ?? "not a LifeboatError", message: error.message }),
   );
   return { ...outcome, mostBytes: process.resourceUsage().maxRSS * 1024, storedBytes: bytes.length, wasRead };
 }

@@ -1,4 +1,4 @@
-// A way to a server that a test can cut and mend: a socket of its own in front of the server's.
+// A proxy of a server that a test can interrupt and resume: a socket in front of the server's.
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";

@@ -12,7 +12,7 @@ import { PROGRAM } from "./program.ts";
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 const TIMEOUT_MS = 240_000;
 
-/** A temporary folder of a run's own, so that whatever it leaves is seen; servers run as another user and must pass. */
+/** A temporary folder for one run, which reveals what it leaves. Servers run as another user and must be able to enter. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "d-"));
   chmodSync(folder, 0o711);
@@ -20,7 +20,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export interface Run {
+export interface DemoRun {
   readonly child: ChildProcess;
   readonly ended: Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>;
   stdout(): string;
@@ -29,7 +29,7 @@ export interface Run {
 /** Colours are neither demanded nor forbidden: a run decides by itself. */
 export const { FORCE_COLOR: _, NO_COLOR: __, ...plain } = process.env;
 
-export function start(folder: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Run {
+export function start(folder: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): DemoRun {
   const child = spawn(PROGRAM, ["demo", ...args], {
     // A user's own settings must not lead the demonstration to the user's own repository.
     env: { ...plain, TMPDIR: folder, LIFEBOAT_REPOSITORY: "file:///nowhere", ...env },

@@ -19,8 +19,8 @@ export async function trap(t: TestContext): Promise<{ readonly directory: string
 }
 
 /**
- * The code tries to run a program on the server, after it has tried to become whoever it was before. It swallows what it is refused, so that
- * the load goes on; only its own effect tells.
+ * The code tries to run a program on the server, after trying to regain its previous role. It ignores refusals, so that the load
+ * continues; only its effect is visible.
  */
 export const springSql = (directory: string): string => `
 create function public.spring(what text) returns void language plpgsql volatile as $spring$

@@ -1,4 +1,4 @@
-// kill -9 at a chosen request: the storage falls silent there, the program hangs, and is killed. And what must be true afterwards.
+// kill -9 at a chosen request: the storage stops answering there, the program hangs and is killed; and the assertions afterwards.
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

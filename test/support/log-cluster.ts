@@ -27,7 +27,7 @@ export interface LogCluster {
   readonly data: string;
   connection(database?: string, user?: string): Connection;
   start(): Promise<void>;
-  /** As a crash: nothing is written any more. */
+  /** Like a crash: nothing is written afterwards. */
   kill(): Promise<void>;
   /** Cleanly, and keeps the data. */
   shutDown(): Promise<void>;

@@ -32,7 +32,7 @@ export interface Collector {
   until(condition: (collector: Collector) => boolean): Promise<void>;
   /** Aborts, and waits for the last file. */
   stop(): Promise<void>;
-  /** Ends everything, whatever happened, and removes the directory. */
+  /** Ends all processes in every case and deletes the directory. */
   remove(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// A job that makes resources in a test, without a repository: its proofs are of a secret that goes with the process.
+// A job that makes resources in a test, without a repository: its proofs are made with a secret of the process.
 import { createHmac, randomBytes } from "node:crypto";
 import type { Maker } from "../../src/ports/resource.ts";
 

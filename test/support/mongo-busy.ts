@@ -1,4 +1,4 @@
-// Somebody who goes on writing into every collection of a database, time series and transactions included, until told to stop.
+// A client that writes into every collection of a database, including time series and transactions, until it is stopped.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, type Document, type MongoClient, ObjectId } from "mongodb";
 

@@ -1,5 +1,5 @@
-// A database that holds every BSON type, every kind of collection and index, odd names and sizes: whoever copies it and finds
-// nothing missing has proven something. And the loader of the public data sets.
+// A database with every BSON type, every kind of collection and index, odd names and sizes, as a test for copies. And the loader of the
+// public data sets.
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";

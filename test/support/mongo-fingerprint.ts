@@ -1,4 +1,4 @@
-// What a database holds, read by the official driver and nothing of ours: count and digest of each collection's raw documents,
+// The contents of a database, read with the official driver only: count and digest of each collection's raw documents,
 // its options and its indexes. The judge of round trips.
 import { createHash } from "node:crypto";
 import type { CollectionInfo, Db, Document } from "mongodb";

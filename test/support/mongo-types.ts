@@ -192,7 +192,7 @@ export function deepDocument(levels: number): Document {
   return inner as Document;
 }
 
-/** Text that is no UTF-8: servers store it, and no client writes it any more. */
+/** Text that is not UTF-8: servers store it, and current clients do not write it. */
 export function documentsOfBrokenText(): Buffer[] {
   const broken = [[0xff, 0xfe], [0xc3], [0x61, 0xed, 0xa0, 0x80, 0x62], [0xc0, 0x80]];
   return broken.map((bytes, at) => document(elementsOf({ _id: at }), stringOfBytes("text", Buffer.from(bytes))));

@@ -105,7 +105,7 @@ export function beginWriter(world: MongoWorld, options: WriterOptions = {}): Wri
     }
   };
   const done = work();
-  done.catch(() => {}); // told by whoever waits
+  done.catch(() => {}); // reported by the code that awaits it
   const finish = async (): Promise<readonly Moment[]> => {
     await done;
     return moments;

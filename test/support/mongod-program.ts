@@ -1,4 +1,4 @@
-// Stands in for `mongod` where there is none: its arguments and its socket, and the sandbox's server behind them.
+// A substitute for `mongod` where there is none: its arguments and socket, with the sandbox's server.
 //   node mongod-program.ts --dbpath DIR --bind_ip SOCKET …
 import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";

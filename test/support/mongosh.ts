@@ -1,5 +1,5 @@
 // The real `mongosh` against a sandbox, kept from everything else: a proxy that only counts gets what is not for the sandbox, and
-// its home is a folder that goes with the test.
+// its home is a folder that is deleted with the test.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -30,7 +30,7 @@ export interface Mongosh extends AsyncDisposable {
   readonly strangers: readonly string[];
 }
 
-/** Whether the test can go on; otherwise it is skipped by name. */
+/** Tells whether the test can run; otherwise it is skipped by name. */
 export const needMongosh = (t: Pick<TestContext, "skip">): boolean =>
   need(t, "mongosh (npm ci --prefix test/peers/clients)", existsSync(PROGRAM));
 

@@ -16,7 +16,7 @@ const POLICY = `policies:
   p: { window: 1d, snapshots: [{ name: "backup-{date}", cron: "0 0 * * *", keep: 30d }], keepManual: 1s }
 `;
 
-/** The API falls silent before it does what it is asked, or after. */
+/** The API stops answering before or after the effect of the request. */
 export type Silence = "stallBefore" | "stallAfter";
 
 export interface NeonPlace extends World {

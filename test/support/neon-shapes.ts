@@ -68,7 +68,7 @@ export function openNeonShapes(): NeonShapes | undefined {
       };
       if (status !== undefined && status < 400) {
         const known = new Map(operation.parameters?.filter((each) => each.in === "query").map((each) => [each.name, each]));
-        for (const [key] of new URLSearchParams(query)) if (!known.has(key)) said.push(`${name}: ${key} is no parameter`);
+        for (const [key] of new URLSearchParams(query)) if (!known.has(key)) said.push(`${name}: ${key} is not a parameter`);
         const request = operation.requestBody;
         if (body !== undefined && request === undefined) said.push(`${name}: takes no body`);
         if (body !== undefined) complain("request", request?.content?.["application/json"]?.schema, body);
@@ -103,7 +103,7 @@ function mismatches(document: Document, schema: Schema, value: unknown, where: s
     case "object":
       return ofObject(document, schema, value, where);
     case "array":
-      if (!Array.isArray(value)) return [`${where} is no array`];
+      if (!Array.isArray(value)) return [`${where} is not an array`];
       return value.flatMap((each, at) => mismatches(document, schema.items ?? {}, each, `${where}[${at}]`));
     case "string":
       return ofString(schema, value, where);
@@ -112,24 +112,24 @@ function mismatches(document: Document, schema: Schema, value: unknown, where: s
       if (typeof value !== "number" || (schema.type === "integer" && !Number.isInteger(value))) return [`${where} is no ${schema.type}`];
       return value < (schema.minimum ?? value) || value > (schema.maximum ?? value) ? [`${where} is ${value}`] : [];
     case "boolean":
-      return typeof value === "boolean" ? [] : [`${where} is no boolean`];
+      return typeof value === "boolean" ? [] : [`${where} is not a boolean`];
     default:
       return [];
   }
 }
 
 function ofString(schema: Schema, value: unknown, where: string): string[] {
-  if (typeof value !== "string") return [`${where} is no string`];
+  if (typeof value !== "string") return [`${where} is not a string`];
   if (schema.pattern !== undefined && !new RegExp(schema.pattern).test(value)) return [`${where} is ${value}, not of ${schema.pattern}`];
   if (schema.format === "date-time" && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value))
-    return [`${where} is no date-time`];
-  if (schema.format === "uuid" && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return [`${where} is no uuid`];
+    return [`${where} is not a date-time`];
+  if (schema.format === "uuid" && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return [`${where} is not a uuid`];
   return [];
 }
 
 /** Unknown properties are faults: a misspelt field would else pass for an optional one that is absent. */
 function ofObject(document: Document, schema: Schema, value: unknown, where: string): string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${where} is no object`];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${where} is not an object`];
   const properties = schema.properties ?? {};
   const missing = (schema.required ?? []).filter((key) => !(key in value)).map((key) => `${where}.${key} is missing`);
   const open = schema.properties === undefined || schema.additionalProperties !== undefined;

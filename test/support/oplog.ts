@@ -23,7 +23,7 @@ export interface Collector {
   readonly notices: readonly { readonly code: string; readonly message: string }[];
   /** Position that the received log reaches. */
   reached(): string;
-  /** Waits until everything that the server has at the moment was received. */
+  /** Waits until all entries that the server has at the moment are received. */
   caughtUp(): Promise<void>;
   /** Ends the receiver; what was cut last is among the segments then. */
   end(): Promise<void>;

@@ -58,7 +58,7 @@ export async function plantJob(world: World, resources: readonly Resource[], pla
   }
 }
 
-/** Takes the planted lease away again, as somebody does who was told of it. */
+/** Deletes the planted lease, as a warned user does. */
 export function clearLeases(world: World): void {
   rmSync(join(world.repository, "leases"), { recursive: true, force: true });
 }

@@ -1,4 +1,4 @@
-// Restore points for tests of the domain: one sound nightly backup, with whatever the test is about changed.
+// Restore points for tests of the domain: one intact nightly backup, with the changes of the test.
 import type { RestorePoint } from "../../src/core/restore-point.ts";
 
 export function pointAt(time: Date | string, change: Partial<RestorePoint> = {}): RestorePoint {

@@ -65,17 +65,17 @@ const REFUSAL = Buffer.from("SFATAL\0C08P01\0Munsupported startup parameter in o
 
 function serve(client: Socket, free: Session[], settings: Settings): void {
   let loggedIn = false;
-  let held: Session | undefined;
+  let session: Session | undefined;
   const back = (chunk: Buffer): void => {
     client.write(chunk);
-    // ReadyForQuery, idle: the transaction is over, and the session is anybody's.
-    if (held && chunk.length >= 6 && chunk.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) giveBack();
+    // ReadyForQuery, idle: the transaction is over, and any client may use the session.
+    if (session && chunk.length >= 6 && chunk.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) giveBack();
   };
   const giveBack = (): void => {
-    if (!held) return;
-    held.stream.off("data", back);
-    free.push(held);
-    held = undefined;
+    if (!session) return;
+    session.stream.off("data", back);
+    free.push(session);
+    session = undefined;
   };
   client.on("data", (chunk) => {
     if (!loggedIn) {
@@ -88,13 +88,13 @@ function serve(client: Socket, free: Session[], settings: Settings): void {
       return void client.write(READY_TO_START);
     }
     if (chunk[0] === 0x58) return void client.end(); // Terminate
-    if (!held) {
-      held = free.pop();
-      held?.stream.on("data", back);
+    if (!session) {
+      session = free.pop();
+      session?.stream.on("data", back);
     }
-    held?.stream.write(chunk);
+    session?.stream.write(chunk);
   });
   client.on("close", () => {
-    if (held) held.stream.write(Buffer.from("Q\0\0\0\rrollback\0", "latin1"));
+    if (session) session.stream.write(Buffer.from("Q\0\0\0\rrollback\0", "latin1"));
   });
 }

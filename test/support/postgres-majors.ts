@@ -1,4 +1,4 @@
-// PostgreSQL of other major versions, from packages of npm and PyPI. Where one lacks programs, newer ones from elsewhere stand beside it.
+// PostgreSQL of other major versions, from packages of npm and PyPI. Where one lacks programs, newer ones from elsewhere are used.
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ export const PACKAGES: readonly Package[] = [
 export function programsOf(t: Pick<TestContext, "skip" | "after">, { major, home, install, lacks }: Package): string | undefined {
   const from = join(CLIENTS, home);
   const there = existsSync(join(from, "bin/postgres"));
-  // A machine that reaches npm alone is no reason to fail.
+  // A machine that reaches only npm must not fail.
   if (!there && install === pip) t.skip(`PostgreSQL ${major} is not here: ${install}`);
   else need(t, `PostgreSQL ${major} (${install})`, there);
   if (!there) return undefined;

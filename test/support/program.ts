@@ -88,7 +88,7 @@ export interface World {
   assertNothingLeft(): Promise<void>;
 }
 
-/** A configuration and an empty repository. Everything goes with the test. */
+/** A configuration and an empty repository, deleted with the test. */
 export async function beginWorld(t: TestContext, options: WorldOptions): Promise<World> {
   // Short: the path of a server's socket must fit into 107 bytes. Open to pass through: servers run as another user.
   const directory = mkdtempSync(join(tmpdir(), "lw-"));

@@ -1,7 +1,7 @@
 // Ceph's S3 gateway as an independent judge: a monitor and an in-memory object store of the smallest kind, and a gateway
 // in front, as ordinary processes on loopback in a temporary directory. No service manager, no configuration in /etc.
 //
-// Debian packages: radosgw (the gateway), ceph-mon and ceph-osd (what it stands on); they bring ceph-common.
+// Debian packages: radosgw (the gateway), ceph-mon and ceph-osd (which it requires); they depend on ceph-common.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -83,7 +83,7 @@ export async function startRadosgw(): Promise<Radosgw> {
     daemon("ceph-osd", "-i", "0");
     const accessKeyId = "JUDGE";
     const secretAccessKey = randomBytes(20).toString("hex");
-    const keys = ["--access-key", accessKeyId, "--secret-key", secretAccessKey]; // good for this throw-away server only
+    const keys = ["--access-key", accessKeyId, "--secret-key", secretAccessKey]; // valid for this scratch server only
     await program("radosgw-admin", "-c", conf, "user", "create", "--uid=judge", "--display-name=judge", ...keys);
     daemon("radosgw", "-n", "client.rgw");
     const endpoint = `http://127.0.0.1:${gatewayPort}`;

@@ -56,7 +56,7 @@ export function onClock(storage: Storage, clock: Pick<Clock, "now">): Storage {
   };
 }
 
-/** A temporary directory that goes with the test. */
+/** A temporary directory that is deleted with the test. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(process.env.LIFEBOAT_TEST_TMP ?? tmpdir(), "lifeboat-test-"));
   t.after(() => rm(directory, { recursive: true, force: true }));

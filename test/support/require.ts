@@ -2,7 +2,7 @@
 // (LIFEBOAT_TEST_REQUIRE_ALL=1, as in CI) it fails instead.
 import type { TestContext } from "node:test";
 
-/** Whether the test can go on: `if (!need(t, "radosgw", findProgram("radosgw"))) return;` */
+/** Tells whether the test can run: `if (!need(t, "radosgw", findProgram("radosgw"))) return;` */
 export function need(t: Pick<TestContext, "skip">, what: string, found: unknown): boolean {
   if (found) return true;
   if (process.env.LIFEBOAT_TEST_REQUIRE_ALL === "1") throw new Error(`${what} is not installed, and LIFEBOAT_TEST_REQUIRE_ALL asks for it`);

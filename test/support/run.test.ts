@@ -53,7 +53,7 @@ test("a run of the tests fails when a process is left running, and ends it", {
   assert.equal(status, 1);
   const pid = Number(/was left running: (\d+) sleep 600/.exec(text)?.[1]);
   assert.ok(pid > 0, text);
-  // Ended, or dead and waiting for its parent to notice: then it has no command line any more.
+  // Ended, or a zombie: then it no longer has a command line.
   const command = existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8") : "";
   assert.equal(command, "", `process ${pid} still runs`);
 });

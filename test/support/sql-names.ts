@@ -1,9 +1,9 @@
-// The rule for SQL in the code, checked over its texts: whatever has a name of the system's is written with its schema.
+// The rule for SQL in the code, checked over its texts: every system object is written with its schema.
 //
 // Relations, functions, types after `::` and collations begin with `pg_catalog.`; a type's own words in SQL (`int`, `boolean`) need
 // no schema, for the grammar itself says what they mean. Operators are left as they are: what they mean is decided by the search path,
 // which every session has from its startup packet (src/engines/postgres/connect/settings.ts). Names of a source's own objects come
-// through an expression of the template, which is a hole here; they are quoted in one place (connect/quote.ts).
+// through an expression of the template, which is a placeholder here; they are quoted in one place (connect/quote.ts).
 import { parseSync } from "oxc-parser";
 
 /** Written with a parenthesis after them by the grammar itself, and so never looked up. */
@@ -15,7 +15,7 @@ const GRAMMAR = words(
 const TYPES = words(
   "int integer smallint bigint real float double decimal numeric dec boolean bit char character varchar nchar time timestamp interval",
 );
-/** Between these parentheses `from` is no clause. */
+/** Between these parentheses `from` is not a clause. */
 const FROM_INSIDE = words("extract trim substring overlay position");
 
 const LOOKS_LIKE_SQL = new RegExp(
@@ -33,7 +33,7 @@ interface Text {
 
 interface Token {
   readonly text: string;
-  readonly kind: "word" | "quoted" | "string" | "hole" | "number" | "sign";
+  readonly kind: "word" | "quoted" | "string" | "placeholder" | "number" | "sign";
   readonly line: number;
 }
 
@@ -69,7 +69,7 @@ function problems(tokens: readonly Token[], own: ReadonlySet<string>): Problem[]
     if (named && after?.text === "(" && before?.text !== "." && !GRAMMAR.has(token.text) && !isAlias(tokens, at)) {
       say(token, `the function ${token.text} has no schema`);
     }
-    if (token.text === "::" && after && after.kind !== "hole" && !TYPES.has(after.text) && after.text !== "pg_catalog") {
+    if (token.text === "::" && after && after.kind !== "placeholder" && !TYPES.has(after.text) && after.text !== "pg_catalog") {
       say(token, `the type ${after.text} has no schema`);
     }
     if (token.text === "collate" && after?.text !== "pg_catalog") say(token, `the collation ${after?.text} has no schema`);
@@ -148,9 +148,9 @@ const TOKEN =
 function tokensOf({ sql, line }: Text): Token[] {
   const tokens: Token[] = [];
   let at = line;
-  for (const [text, blank, string, quoted, hole, word, number] of sql.matchAll(TOKEN)) {
+  for (const [text, blank, string, quoted, placeholder, word, number] of sql.matchAll(TOKEN)) {
     if (blank === undefined) {
-      const kind = string ? "string" : quoted ? "quoted" : hole ? "hole" : word ? "word" : number ? "number" : "sign";
+      const kind = string ? "string" : quoted ? "quoted" : placeholder ? "placeholder" : word ? "word" : number ? "number" : "sign";
       tokens.push({ text: kind === "word" ? text.toLowerCase() : text, kind, line: at });
     }
     at += text.split("\n").length - 1;
@@ -160,7 +160,7 @@ function tokensOf({ sql, line }: Text): Token[] {
 
 type Node = { readonly type: string; readonly start: number } & Readonly<Record<string, unknown>>;
 
-/** Every string and template of a file; the expressions of a template are holes. */
+/** Every string and template of a file; the expressions of a template are placeholders. */
 function textsOf(path: string, source: string): Text[] {
   const texts: Text[] = [];
   const lineAt = (offset: number): number => source.slice(0, offset).split("\n").length;

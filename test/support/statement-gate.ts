@@ -1,4 +1,4 @@
-// A way to a PostgreSQL server that falls silent at one statement: before the server hears it, or after it has done what it says.
+// A proxy of a PostgreSQL server that stops at one statement: before the server receives it, or after its effect.
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -47,7 +47,7 @@ export async function statementGate(server: Connection): Promise<Gate> {
     let answering = true;
     let silent = false;
     let started = false;
-    let held = Buffer.alloc(0);
+    let pending = Buffer.alloc(0);
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on("error", () => {});
@@ -57,14 +57,14 @@ export async function statementGate(server: Connection): Promise<Gate> {
     far.on("close", () => near.destroy());
     near.on("close", () => far.destroy());
     near.on("data", (chunk) => {
-      held = Buffer.concat([held, chunk]);
+      pending = Buffer.concat([pending, chunk]);
       for (;;) {
         const head = started ? 1 : 0;
-        if (held.length < head + 4) return;
-        const size = head + held.readInt32BE(head);
-        if (held.length < size) return;
-        const message = held.subarray(0, size);
-        held = held.subarray(size);
+        if (pending.length < head + 4) return;
+        const size = head + pending.readInt32BE(head);
+        if (pending.length < size) return;
+        const message = pending.subarray(0, size);
+        pending = pending.subarray(size);
         if (!started)
           started = message.length > 8; // requests for TLS and the like are eight bytes long
         else if (!silent && (message[0] === 0x51 || message[0] === 0x50)) {

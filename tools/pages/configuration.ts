@@ -25,8 +25,8 @@ Values can hold references, with or without quotes:
 | \`$\${NAME}\` | the characters \`\${NAME}\` |
 
 A variable that is not set is an error only for a command that needs the value: \`list\` works without the identity, and a
-backup of one source without the password of another. Values of options marked *secret*, and contents of files, are struck
-out of every message. Relative paths start at the folder of the configuration file.
+backup of one source without the password of another. Values of options marked *secret*, and contents of files, are redacted
+in every message. Relative paths start at the folder of the configuration file.
 
 Durations are whole numbers with a unit: \`30s\`, \`15m\`, \`12h\`, \`7d\`, \`2w\`, \`3mo\` (30 days each), \`1y\` (365 days), or several
 as \`1h30m\`. Schedules are cron's five fields, in UTC.

@@ -40,7 +40,7 @@ export function errorsPage(): string {
     "",
     "## Codes",
     "",
-    "*Again* says whether the same command can succeed later without anybody changing anything.",
+    "*Again* says whether the same command can succeed later without a change by the user.",
     "",
     table(["code", "status", "again", "what to do next"], codes),
     "",

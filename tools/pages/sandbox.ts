@@ -75,7 +75,7 @@ export function sandboxPage(): string {
     "",
     "## What it assumes",
     "",
-    "Where nobody outside knows how the real service behaves, the sandbox chose, and where it differs knowingly, it says so. The same",
+    "Where the behaviour of the real service is not documented, the sandbox assumes one. These are its assumptions and known differences. The same",
     "tables come from `lifeboat sandbox --assumptions`.",
     "",
     ...SERVICES.flatMap(([of, title]) => [`### ${title}`, "", assumptionsOf(of), ""]),

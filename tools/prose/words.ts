@@ -74,6 +74,6 @@ export const PRIVATE_WORDS: Readonly<Record<string, string>> = {
 /** Where one of the words above is the trade's own. */
 export const TRADE: readonly { readonly pattern: RegExp; readonly because: string }[] = [
   { pattern: /\bof course\b/giu, because: "an adverb" },
-  { pattern: /\bbackground\b/giu, because: "another word" },
+  { pattern: /\bnobody(?=@)|(?<=["'])nobody(?=["'])/gu, because: "a user of Unix, as the name of a role" },
   { pattern: /\brealm=|\brealm: "|Digest realm/gu, because: "a parameter of HTTP authentication" },
 ];

@@ -86,7 +86,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
   };
 }
 
-/** What happens before the request is acted on. Returns false when it must not be acted on at all (nobody answers). */
+/** What happens before the request is acted on. Returns false when the request must not be handled (it is never answered). */
 export async function applyBefore(effect: Fault["effect"] | undefined, response: ServerResponse): Promise<boolean> {
   switch (effect?.kind) {
     case "latency":
