@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { wireChannels } from "./compose/channels.ts";
 import { type SourceSurroundings, wireSource } from "./compose/source.ts";
 import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
@@ -56,6 +57,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       catalog,
       clock,
       sources,
+      notifiers: wireChannels(config, clock),
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),

@@ -1,4 +1,5 @@
-// Every provider and every storage: one line each.
+// Every provider, storage and notification channel: one line each.
+import { slack } from "./notify/slack/index.ts";
 import type { Descriptors } from "./ports/descriptor.ts";
 import { atlas } from "./providers/atlas/index.ts";
 import { mongodb } from "./providers/mongodb/index.ts";
@@ -10,4 +11,5 @@ import { s3 } from "./storage/s3/index.ts";
 export const DESCRIPTORS: Descriptors = {
   providers: [postgres, neon, mongodb, atlas],
   storages: [local, s3],
+  notifiers: [slack],
 };

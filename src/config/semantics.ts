@@ -21,7 +21,7 @@ export function faultsOf(config: RootValues, descriptors: Descriptors): Fault[] 
 }
 
 function* nameFaults(config: RootValues): Iterable<Fault> {
-  const groups = ["sources", "policies", "drills"] as const;
+  const groups = ["sources", "policies", "drills", "notify"] as const;
   for (const group of groups) {
     const seen = new Map<string, string>();
     for (const name of Object.keys(config[group])) {
@@ -53,6 +53,12 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
     for (const [index, source] of drill.sources.entries()) {
       if (sources.includes(source)) continue;
       yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
+    }
+  }
+  for (const [name, channel] of Object.entries(config.notify)) {
+    for (const [index, source] of channel.sources.entries()) {
+      if (sources.includes(source)) continue;
+      yield fault(["notify", name, "sources", index], `notify.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
     }
   }
 }

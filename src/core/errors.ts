@@ -133,6 +133,10 @@ export const ERROR_CODES = {
   PROVIDER_REFUSED: code(EXIT.failed, "read the provider's message above"),
   PROVIDER_FAILED: code(EXIT.failed, "read the provider's message above, then run it again", true),
   BRANCH_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat list SOURCE` to see branches and snapshots"),
+  // notification channels
+  CHANNEL_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat notify test` to see the channels of this configuration"),
+  NOTIFY_FAILED: code(EXIT.failed, "check the network and the service's status page, then run `lifeboat notify test`", true),
+  NOTIFY_REFUSED: code(EXIT.failed, "correct the channel's address or token in the configuration, then run `lifeboat notify test`"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),

@@ -7,6 +7,7 @@ import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection } from "../ports/connection.ts";
 import type { Engine } from "../ports/engine.ts";
+import type { Channel } from "../ports/notifier.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
@@ -82,6 +83,8 @@ export interface Context {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly sources: ReadonlyMap<string, Source>;
+  /** Notification channels by name. Absent: none. */
+  readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
   readonly sealKey: SealKey;
   /** The key that opens backups; KEY_MISSING or KEY_INVALID when it cannot be had. */
   openKey(): Promise<OpenKey>;

@@ -1,4 +1,4 @@
-// How an engine, a provider and a storage say what they are, without the code that does their work: what the configuration, its
+// How an engine, a provider, a storage and a notification channel say what they are, without the code that does their work: what the configuration, its
 // documentation and `init` know of them. A descriptor names its adapter's module in `load()` alone, so that reading it costs nothing.
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
@@ -6,6 +6,7 @@ import type { Option, OptionTable, Rule, Values } from "../core/option.ts";
 import type { Late, Secret } from "../core/secret.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
+import type { Notifier, NotifierWiring } from "./notifier.ts";
 import type { Provider } from "./provider.ts";
 import type { Storage } from "./storage.ts";
 
@@ -150,6 +151,14 @@ export interface StorageDescriptor<P = unknown, O extends OptionTable = OptionTa
   load(): Promise<{ open(order: StorageOrder<P, Values<O>>): Promise<Storage> }>;
 }
 
+export interface NotifierDescriptor<O extends OptionTable = OptionTable> {
+  /** As `kind` in the configuration. */
+  readonly kind: string;
+  readonly options: O;
+  readonly rule?: Rule | undefined;
+  load(): Promise<{ makeNotifier(wiring: NotifierWiring<Values<O>>): Notifier }>;
+}
+
 /** Ties the types of the tables to what is made from them. */
 export const defineProvider = <const E extends OptionTable, const O extends OptionTable>(
   descriptor: ProviderDescriptor<E, O>,
@@ -157,8 +166,11 @@ export const defineProvider = <const E extends OptionTable, const O extends Opti
 
 export const defineStorage = <P, const O extends OptionTable>(descriptor: StorageDescriptor<P, O>): StorageDescriptor<P, O> => descriptor;
 
+export const defineNotifier = <const O extends OptionTable>(descriptor: NotifierDescriptor<O>): NotifierDescriptor<O> => descriptor;
+
 /** What a configuration can name. */
 export interface Descriptors {
   readonly providers: readonly ProviderDescriptor[];
   readonly storages: readonly StorageDescriptor[];
+  readonly notifiers: readonly NotifierDescriptor[];
 }

@@ -27,6 +27,7 @@ import { drivenClock, temporaryDirectory } from "../support/repository.ts";
 const descriptors: Descriptors = {
   providers: [...DESCRIPTORS.providers, harbour],
   storages: [...DESCRIPTORS.storages, shelf],
+  notifiers: DESCRIPTORS.notifiers,
 };
 
 const RECIPIENT = await identityToRecipient(await generateIdentity());

@@ -38,7 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   queue: ADAPTER,
   config: ["core", "ports", "descriptors.ts"],
   sandbox: ["core", "ports", "process", "engines/postgres"],
-  "descriptors.ts": ["ports", "providers", "storage"],
+  "descriptors.ts": ["ports", "providers", "storage", "notify"],
   compose: EVERYTHING_BELOW,
   "compose.ts": [...EVERYTHING_BELOW, "compose"],
   "system-clock.ts": ["ports"],

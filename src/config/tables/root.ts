@@ -4,6 +4,7 @@ import { COMBINED_OBJECTIVE } from "../../core/objectives.ts";
 import { named, section, type Type } from "../../core/option.ts";
 import { exactly, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
+import { channelOf } from "./notify.ts";
 import { policy } from "./policies.ts";
 import { repositoryOf } from "./repository.ts";
 import { drill, scratch, toolsOf } from "./rest.ts";
@@ -12,7 +13,7 @@ import { objectivesOf, sourceOf } from "./sources.ts";
 const seconds = (count: number): string => formatDuration(count * 1000);
 const combined = objectivesOf({ rto: seconds(COMBINED_OBJECTIVE.rtoSeconds), rpo: seconds(COMBINED_OBJECTIVE.rpoSeconds) });
 
-export const rootOf = ({ providers, storages }: Descriptors) =>
+export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
   section({
     version: { type: exactly(1), required: true, help: "Version of this file's format.", example: "1" },
     repository: { type: repositoryOf(storages), required: true, help: "Where backups are stored and who can open them." },
@@ -24,6 +25,11 @@ export const rootOf = ({ providers, storages }: Descriptors) =>
       help: "What is promised for all sources brought back together; a drill of all measures against it.",
     },
     drills: { type: named(drill), default: {}, help: "Timed restores into scratch, by name." },
+    notify: {
+      type: named(channelOf(notifiers)),
+      default: {},
+      help: "Channels that alerts are sent to, by name. `docs/notifications.md` says how to set up each kind.",
+    },
     timeZone: {
       type: timeZone,
       help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",

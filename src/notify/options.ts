@@ -1,0 +1,17 @@
+// The types of option values that several channels share.
+import { Mismatch, type Type } from "../core/option.ts";
+import { written } from "../core/option-types.ts";
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** The address of a service. It is a secret in itself, so it goes over https; http only to this machine. The message never repeats it. */
+export const secretAddress: Type<string> = written("https address", {}, (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !isPrivate(url)) throw new Mismatch("must be an https address");
+  return text;
+});
+
+const isPrivate = ({ protocol, hostname }: URL): boolean => protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
+
+/** Tells whether the host is this machine. */
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host);

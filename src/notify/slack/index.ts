@@ -1,0 +1,19 @@
+// Slack, through an incoming webhook.
+import { defineNotifier } from "../../ports/descriptor.ts";
+import { secretAddress } from "../options.ts";
+
+const options = {
+  url: {
+    type: secretAddress,
+    required: true,
+    secret: true,
+    help: "Address of the incoming webhook, which decides the room.",
+    example: "${SLACK_WEBHOOK_URL}",
+  },
+} as const;
+
+export const slack = defineNotifier({
+  kind: "slack",
+  options,
+  load: () => import("./slack.ts"),
+});
