@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LargeReplies } from "./large-replies.ts";
+import { freeLarge, LARGE_BYTES, LargeReplies } from "./large-replies.ts";
 
-test("large replies have one turn at a time, in the order in which they were asked for", async () => {
+test("large replies have one turn at a time, in the order of the requests", async () => {
   const large = new LargeReplies();
   const log: string[] = [];
   const take = async (name: string): Promise<() => void> => {
@@ -19,4 +19,21 @@ test("large replies have one turn at a time, in the order in which they were ask
   (await second)();
   (await third)();
   assert.deepEqual(log, ["first", "second", "third"]);
+});
+
+test("a first reply has a turn until one was small, and always once one was large", async () => {
+  const large = new LargeReplies();
+  (await large.beginUnknown())?.();
+  assert.equal(large.isLarge(10), false);
+  assert.equal(await large.beginUnknown(), undefined);
+  assert.equal(large.isLarge(LARGE_BYTES + 1), true);
+  assert.equal(large.isLarge(10), false);
+  assert.equal(typeof (await large.beginUnknown()), "function");
+});
+
+test("the memory of a large reply is freed at once, that of a small one is not", () => {
+  const [small, reply] = [new Uint8Array(10), new Uint8Array(LARGE_BYTES + 1)];
+  const view = reply.subarray(5, 10);
+  for (const bytes of [small, view, view]) freeLarge(bytes);
+  assert.deepEqual([small.length, reply.length, view.length], [10, 0, 0]);
 });

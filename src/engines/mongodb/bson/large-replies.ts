@@ -1,35 +1,39 @@
-// Keeps memory flat while documents of many megabytes are read: one large reply at a time, and what the last one left is given back first.
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+// Keeps memory flat while documents of many megabytes are read: one large reply at a time, whose memory is freed as soon as it was used.
 
-/** A reply larger than this is one that has to wait for its turn. */
+/** The size of a reply above which it waits for its turn. */
 export const LARGE_BYTES = 4 * 1024 * 1024;
 
-/** The turn to ask for a large reply, among those that read side by side. */
+/** Gives turns to cursors that are read side by side, in the order of their requests. */
 export class LargeReplies {
   #last: Promise<void> = Promise.resolve();
+  #seen: "none" | "small" | "large" = "none";
 
-  /** Resolves when it is one's turn, with what ends it. */
+  /** The turn for the first reply of a cursor, whose size is unknown. Undefined while all replies were small: none is required. */
+  async beginUnknown(): Promise<(() => void) | undefined> {
+    return this.#seen === "small" ? undefined : await this.begin();
+  }
+
+  /** Notes the size of a reply in bytes; returns whether it is large. */
+  isLarge(sizeBytes: number): boolean {
+    const large = sizeBytes > LARGE_BYTES;
+    if (this.#seen !== "large") this.#seen = large ? "large" : "small";
+    return large;
+  }
+
+  /** Resolves when the turn has come, with the function that ends it. */
   async begin(): Promise<() => void> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
     await before;
-    collect ??= openCollector();
-    collect();
     return resolve;
   }
 }
 
-let collect: (() => void) | undefined;
-
 /**
- * Node gives buffers back only when the collector comes by, and it comes when many objects were made. A few replies of 16 MB are few
- * objects: a hundred megabytes of them would lie about. The collector can be called only by a switch, which reaches contexts made later.
+ * Frees the memory of a large reply at once. Node would free it when the garbage collector runs, which is after many objects were made; a
+ * few replies of 16 MB are few objects, and a hundred megabytes of them would pile up. All views of the memory become empty.
  */
-function openCollector(): () => void {
-  setFlagsFromString("--expose-gc");
-  const found: unknown = runInNewContext("gc");
-  setFlagsFromString("--no-expose-gc");
-  return typeof found === "function" ? () => void found() : () => {};
+export function freeLarge({ buffer }: Uint8Array): void {
+  if (buffer.byteLength > LARGE_BYTES && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }

@@ -58,6 +58,7 @@ async function* readReplies(
   let coming: Promise<Reply> | undefined;
   let endTurn: (() => void) | undefined;
   try {
+    endTurn = await large.beginUnknown();
     let reply = await run(withBatchSize(command, firstBatch));
     for (;;) {
       signal?.throwIfAborted();
@@ -74,7 +75,8 @@ async function* readReplies(
         return next;
       };
       // The next is on its way while this one is used; a large one is asked for only when the one before was taken.
-      const isLarge = sizeBytes > LARGE_BYTES;
+      const isLarge = large.isLarge(sizeBytes);
+      if (!isLarge) endTurn?.();
       coming = isLarge ? undefined : more();
       if (count > 0) yield gathered;
       gathered = undefined;
@@ -137,13 +139,14 @@ interface Reply {
 const NOTHING = new Uint8Array(0);
 
 async function ask(mongo: MongoSession, database: string, command: Document, session: ClientSession): Promise<Reply> {
+  delete session.clusterTime; // so that it becomes that of this reply
   // `raw`: embedded documents of the reply stay bytes.
   const { cursor } = (await mongo.client.db(database).command(command, { raw: true, session })) as { cursor?: unknown };
   if (!(cursor instanceof Uint8Array)) throw strange("no cursor");
-  if (cursor.length > LARGE_BYTES) letGo(session);
+  if (cursor.length > LARGE_BYTES) copySignature(session);
   const fields = new Map(elementsOf(cursor).map((element) => [element.name, element]));
   const [id, ns, batch] = [fields.get("id"), fields.get("ns"), fields.get("firstBatch") ?? fields.get("nextBatch")];
-  if (id?.type !== TYPE.int64 || ns?.type !== TYPE.string || batch?.type !== TYPE.array) throw strange("a cursor that is none");
+  if (id?.type !== TYPE.int64 || ns?.type !== TYPE.string || batch?.type !== TYPE.array) throw strange("a malformed cursor");
   const namespace = textOf(ns);
   return {
     id: number64(id),
@@ -153,10 +156,10 @@ async function ask(mongo: MongoSession, database: string, command: Document, ses
 }
 
 /**
- * The driver remembers the cluster's time as it came last, and its signature is 20 bytes that lie in the reply: all of the reply would
- * stay until another comes. Copied, they do not hold it.
+ * The session and the connection share the cluster time of the last reply, whose signature is a view of 20 bytes of that reply. A copy lets
+ * the memory of the reply be freed.
  */
-function letGo({ clusterTime }: ClientSession): void {
+function copySignature({ clusterTime }: ClientSession): void {
   const hash: { buffer: Uint8Array } | undefined = clusterTime?.signature?.hash;
   if (hash !== undefined) hash.buffer = Uint8Array.from(hash.buffer);
 }

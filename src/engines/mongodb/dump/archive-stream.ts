@@ -29,11 +29,29 @@ export async function* streamArchive(mongo: MongoSession, options: StreamOptions
   // which the compressor and whoever reads the network need their part.
   const assembly = new ArchiveAssembly(preludeOf(mongo, options));
   yield* assembly.begin();
+  const copies = new RotatingCopies();
   for await (const item of itemsOf(mongo, options)) {
     const pieces = item.kind === "end" ? assembly.close(item.index) : assembly.add(item.index, item.documents, item.count);
-    for (const piece of pieces) for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
+    for (const piece of pieces) {
+      if (piece.length <= PIECE_BYTES) yield piece;
+      else for (let at = 0; at < piece.length; at += PIECE_BYTES) yield copies.of(piece.subarray(at, at + PIECE_BYTES));
+    }
   }
   options.onWritten(assembly.end());
+}
+
+/** Copies of pieces whose memory is freed early. A yielded piece must stay as it is until the second `next` call after it. */
+class RotatingCopies {
+  readonly #buffers = Array.from({ length: 3 }, () => Buffer.alloc(0));
+  #turn = 0;
+
+  of(piece: Uint8Array): Uint8Array {
+    this.#turn = (this.#turn + 1) % this.#buffers.length;
+    if (this.#buffers[this.#turn]?.length === 0) this.#buffers[this.#turn] = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    const copy = this.#buffers[this.#turn]?.subarray(0, piece.length);
+    copy?.set(piece);
+    return copy ?? piece;
+  }
 }
 
 async function* itemsOf(mongo: MongoSession, options: StreamOptions): AsyncGenerator<CollectionItem, void> {

@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Consistency } from "../../../core/manifest.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
-import type { LargeReplies } from "../bson/large-replies.ts";
+import { freeLarge, type LargeReplies } from "../bson/large-replies.ts";
 import { readRaw } from "../bson/raw-cursor.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
@@ -35,6 +35,7 @@ export async function* readCollection(
     for await (const batch of readRaw(mongo, db, findCommand(mongo, source, snapshot), { large, signal })) {
       rows += batch.count;
       yield { kind: "documents", index, ...batch };
+      freeLarge(batch.documents);
     }
     // A name that is no longer there reads as an empty collection, without any error. In a snapshot one that gave documents was the right
     // one; without it, it may have been made anew. What the oplog tells of that is applied later.
