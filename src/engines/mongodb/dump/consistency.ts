@@ -44,9 +44,37 @@ export async function takeSnapshot(
 export const hasUnsnapped = ({ hello }: MongoSession, collections: readonly Pick<SourceCollection, "options">[]): boolean =>
   hello.serverMajor < 8 && collections.some(({ options }) => isTruthy(elementNamed(options, "capped")));
 
-/** What makes a read one of that snapshot. */
-export const snapshotConcern = (at: Stamp | undefined) =>
-  at === undefined ? {} : { readConcern: { level: "snapshot", atClusterTime: timestampOf(at) } };
+/** The instant of reads: of one snapshot, or not before the oplog entry with which a slice begins. */
+export interface ReadInstant {
+  readonly consistency: Consistency;
+  readonly snapshot?: Stamp | undefined;
+  readonly sliceStart?: Stamp | undefined;
+}
+
+/**
+ * The read concern of documents. With the oplog, only what a majority of the members has is read: a change that is rolled back later would be
+ * in the dump, and in no entry that could correct it.
+ */
+export function readConcernOf({ consistency, snapshot, sliceStart }: ReadInstant) {
+  if (snapshot !== undefined) return { readConcern: { level: "snapshot", atClusterTime: timestampOf(snapshot) } };
+  if (consistency !== "oplog" || sliceStart === undefined) return {};
+  return { readConcern: { level: "majority", afterClusterTime: timestampOf(sliceStart) } };
+}
+
+/** Returns the id of the election that made the present primary; undefined where the server does not say. */
+export async function electionOf({ command }: Pick<MongoSession, "command">): Promise<string | undefined> {
+  const { electionId } = await command("admin", { hello: 1 });
+  return electionId === undefined ? undefined : String(electionId);
+}
+
+/** Throws SOURCE_CHANGED when another primary was elected: definitions that were listed before may have been rolled back. */
+export async function assertSamePrimary(mongo: Pick<MongoSession, "command" | "connection">, election: string | undefined): Promise<void> {
+  const now = await electionOf(mongo);
+  if (election === undefined || now === election) return;
+  throw new LifeboatError("SOURCE_CHANGED", `another primary of ${mongo.connection.label} was elected while the dump was made`, {
+    hint: "run the backup again",
+  });
+}
 
 /** Whether this user can read an oplog there. */
 export async function hasOplog(mongo: MongoSession): Promise<boolean> {

@@ -12,7 +12,7 @@ import { systemIdentifierOf } from "../oplog/state.ts";
 import { databasesOf, type Scope } from "../scope.ts";
 import { streamArchive } from "./archive-stream.ts";
 import type { WrittenCollection } from "./assembly.ts";
-import type { ConsistencyWish } from "./consistency.ts";
+import { assertSamePrimary, type ConsistencyWish } from "./consistency.ts";
 import { omissionsOf } from "./omissions.ts";
 import { newestEntry, oldestTransaction, readSlice } from "./oplog-slice.ts";
 import { instantOf, type Survey, survey } from "./survey.ts";
@@ -82,6 +82,7 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
           snapshotAt = dateOfMicros(newest.wall);
           span = { ...position.span, endLsn: positionOf(after(newest.stamp)), endedAt: microsOf(laterOf(localTime, snapshotAt)) };
           yield* readSlice(mongo, scope, sliceStart, newest.stamp, signal);
+          await assertSamePrimary(mongo, found.election);
         };
   const bytes = streamArchive(mongo, {
     collections,
@@ -89,6 +90,7 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
     oplog,
     consistency: found.consistency,
     snapshot: found.snapshot,
+    sliceStart,
     signal,
     toolVersion: means.toolVersion,
     onWritten,

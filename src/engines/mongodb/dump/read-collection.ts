@@ -1,23 +1,18 @@
 // The documents of one collection, batch by batch, and the end only when they were all of that very collection.
 import { LifeboatError } from "../../../core/errors.ts";
-import type { Consistency } from "../../../core/manifest.ts";
 import { hasBucketCollections } from "../archive/prelude.ts";
 import { freeLarge, type LargeReplies } from "../bson/large-replies.ts";
 import { readRaw } from "../bson/raw-cursor.ts";
 import type { MongoSession } from "../connect/connect.ts";
-import type { Stamp } from "../oplog/position.ts";
 import { isStillThere, type SourceCollection } from "./collections.ts";
-import { snapshotConcern } from "./consistency.ts";
+import { type ReadInstant, readConcernOf } from "./consistency.ts";
 
 /** From one of several collections that are read side by side, by its place in their list. */
 export type CollectionItem =
   | { readonly kind: "documents"; readonly index: number; readonly documents: Uint8Array; readonly count: number }
   | { readonly kind: "end"; readonly index: number };
 
-export interface ReadingOptions {
-  readonly consistency: Consistency;
-  /** The instant that all reads share. */
-  readonly snapshot?: Stamp | undefined;
+export interface ReadingOptions extends ReadInstant {
   readonly large?: LargeReplies | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,12 +22,12 @@ export async function* readCollection(
   mongo: MongoSession,
   index: number,
   source: SourceCollection,
-  { consistency, snapshot, large, signal }: ReadingOptions,
+  { consistency, snapshot, sliceStart, large, signal }: ReadingOptions,
 ): AsyncGenerator<CollectionItem, void> {
   const { db, data, table } = source;
   if (data !== undefined) {
     let rows = 0;
-    for await (const batch of readRaw(mongo, db, findCommand(mongo, source, snapshot), { large, signal })) {
+    for await (const batch of readRaw(mongo, db, findCommand(mongo, source, { consistency, snapshot, sliceStart }), { large, signal })) {
       rows += batch.count;
       yield { kind: "documents", index, ...batch };
       freeLarge(batch.documents);
@@ -50,7 +45,7 @@ export async function* readCollection(
   yield { kind: "end", index };
 }
 
-function findCommand(mongo: MongoSession, { data, type }: SourceCollection, snapshot: Stamp | undefined) {
+function findCommand(mongo: MongoSession, { data, type }: SourceCollection, instant: ReadInstant) {
   return {
     find: data,
     filter: {},
@@ -58,6 +53,6 @@ function findCommand(mongo: MongoSession, { data, type }: SourceCollection, snap
     hint: { $natural: 1 },
     // Servers without bucket collections give the buckets of a time series only when told so.
     ...(type === "timeseries" && !hasBucketCollections(mongo.hello.version) ? { rawData: true } : {}),
-    ...snapshotConcern(snapshot),
+    ...readConcernOf(instant),
   };
 }

@@ -8,7 +8,7 @@ import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { assertChosen, chooserOf, type Scope } from "../scope.ts";
 import { listingText, listSource, type SourceCollection } from "./collections.ts";
-import { type ConsistencyWish, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
+import { type ConsistencyWish, electionOf, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
 import { sliceStart } from "./oplog-slice.ts";
 
 export interface SurveyOptions {
@@ -28,6 +28,8 @@ export interface Survey {
   readonly snapshot?: Stamp | undefined;
   /** `oplog`: where its slice begins. */
   readonly sliceStart?: Stamp | undefined;
+  /** `oplog`: the id of the election that made the primary, from before the lists. */
+  readonly election?: string | undefined;
   /** The server's clock just after that. */
   readonly at: Date;
 }
@@ -46,6 +48,7 @@ export async function survey(mongo: MongoSession, options: SurveyOptions): Promi
   const { label } = mongo.connection;
   const chooses = chooserOf(scope, patterns);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const election = await electionOf(mongo);
     const before = await listSource(mongo, scope, chooses);
     if (patterns !== undefined && options.mayLack !== true) {
       const tables = before.collections.map(({ table }) => table);
@@ -55,7 +58,7 @@ export async function survey(mongo: MongoSession, options: SurveyOptions): Promi
     const { localTime } = (await mongo.command("admin", { hello: 1 })) as Document;
     const after = await listSource(mongo, scope, chooses);
     if (listingText(before) === listingText(after)) {
-      return { ...after, ...instant, at: localTime instanceof Date ? localTime : new Date() };
+      return { ...after, ...instant, election, at: localTime instanceof Date ? localTime : new Date() };
     }
     options.progress?.note(`collections of ${label} are being changed; beginning anew`);
   }
