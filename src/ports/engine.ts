@@ -271,8 +271,8 @@ export interface CompareOptions {
   readonly ignoreOwners?: boolean | undefined;
   /** Objects left out of the copy on purpose, which are not differences. */
   readonly leftOut?: readonly Omission[] | undefined;
-  /** The copy was just loaded, and changes (`LoadResult.release`) are still suspended. */
-  readonly held?: boolean | undefined;
+  /** `LoadResult.held`: the copy was just loaded, and what the load withholds is no difference. */
+  readonly held?: object | undefined;
   /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
   readonly replayed?: boolean | undefined;
 }

@@ -84,3 +84,28 @@ test("R28 several loaded databases whose comparison failed are dropped again, wi
   await world.expect(0, "restore", "shop", "--into", other.url(""));
   assert.deepEqual(await names(), [...before, "first", "second"].sort());
 });
+
+test("R28 several databases that a killed restore had loaded and not compared are named, and the next restore removes them", async (t) => {
+  const source = await mongoWorld(t);
+  for (const name of ["first", "second"]) await source.db(name).collection("users").insertOne({ name });
+  const other = await mongoWorld(t);
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("") } } });
+  await world.expect(0, "backup", "shop");
+  const names = async (): Promise<string[]> => (await other.client.db().admin().listDatabases()).databases.map(({ name }) => name).sort();
+  const before = await names();
+  const compared = other.sandbox.faults.next({ command: "find", db: "second", effect: { kind: "stallBefore" } });
+  const restoring = world.start("restore", "shop", "--into", other.url(""));
+  await Promise.race([compared.firstHit, restoring.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+  assert.ok((await names()).includes("second"), "it was loaded");
+  restoring.kill("SIGKILL");
+  await restoring.ended;
+  other.sandbox.faults.clear();
+  const recovered = await world.run("jobs", "recover");
+  assert.equal(recovered.exit, 3, recovered.stdout);
+  assert.match(recovered.stdout, /still there: database .*only the machine, or the address, that it was made with can reach it/);
+  await world.expect(0, "restore", "shop", "--into", other.url(""));
+  assert.deepEqual(await names(), [...before, "first", "second"].sort());
+  for (const name of ["first", "second"]) assert.equal(await other.db(name).collection("users").countDocuments(), 1);
+  await world.expect(0, "jobs", "recover");
+  await world.assertNothingLeft();
+});

@@ -1,10 +1,11 @@
 // Dumps that were read while they changed, made one instant by the oplog; and log replayed where a drill, other names or a choice of
 // collections ask for it.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import type { Collection } from "mongodb";
 import { statusOf, until } from "../support/archive.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
-import { beginMongoWorld } from "../support/mongo-world.ts";
+import { beginMongoWorld, type MongoWorld } from "../support/mongo-world.ts";
 import { mongoWorld, written } from "../support/oplog.ts";
 import { beginWorld } from "../support/program.ts";
 
@@ -70,4 +71,63 @@ test("R28 a drill replays the log too; several databases keep their names, and c
   assert.equal(chosen.exit, 0, chosen.stdout + chosen.stderr);
   assert.deepEqual(await fingerprintOf(source.db("alone")), await fingerprintOf(source.db("other")));
   await world.assertNothingLeft();
+});
+
+/** A server without snapshots, a collection that takes several replies, and a backup that stands still before the second. */
+async function changedMeanwhile(t: TestContext, change: (users: Collection<User>, source: MongoWorld) => Promise<unknown>) {
+  const source = await mongoWorld(t, { snapshotReads: false });
+  const users = source.db().collection<User>("users");
+  await source.db().collection("a first one").insertOne({ n: 1 });
+  await users.insertMany(Array.from({ length: 3_000 }, (_, _id) => ({ _id, name: `user ${_id}` })));
+  await users.createIndex({ name: 1 }, { unique: true, name: "by_name" });
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
+  const more = source.sandbox.faults.next({ command: "getMore", collection: "users", effect: { kind: "stallBefore" } });
+  const backing = world.start("backup", "shop", "--json");
+  await Promise.race([more.firstHit, backing.ended.then(({ stderr }) => assert.fail(`it ended before: ${stderr}`))]);
+  await change(users, source);
+  source.sandbox.faults.clear();
+  return { source, world, backing: await backing.ended };
+}
+
+interface User {
+  readonly _id: number;
+  readonly name: string;
+}
+
+test("R28 a unique index that documents of several instants violate is built once they are of one", async (t) => {
+  const { source, world, backing } = await changedMeanwhile(t, async (users) => {
+    await users.updateOne({ _id: 0 }, { $set: { name: "renamed" } });
+    await users.updateOne({ _id: 2_999 }, { $set: { name: "user 0" } }); // read later than the other
+  });
+  assert.equal(backing.exit, 0, backing.stderr);
+  const restored = (await world.expect(0, "restore", "shop", "--into", "settled", "--json")).json();
+  assert.equal(restored.verdict, "pass", JSON.stringify(restored.checks));
+  assert.deepEqual(await fingerprintOf(source.db("settled")), await fingerprintOf(source.db()));
+});
+
+test("R28 what was made, dropped, indexed or capped while a dump was read is as it was at its end", async (t) => {
+  const { source, world, backing } = await changedMeanwhile(t, async (users, { db }) => {
+    await db().createCollection("late", { capped: true, size: 4096, max: 3 });
+    await db()
+      .collection<User>("late")
+      .insertMany(Array.from({ length: 5 }, (_, _id) => ({ _id, name: `late ${_id}` })));
+    await db().createCollection("weather", { timeseries: { timeField: "at" } });
+    await db()
+      .collection("weather")
+      .insertOne({ at: new Date(0), celsius: 20 });
+    await users.dropIndex("by_name");
+    await users.createIndex({ name: -1 });
+    await db().collection("gone").insertOne({ n: 1 });
+    await db().collection("gone").drop();
+  });
+  assert.equal(backing.exit, 0, backing.stderr);
+  const restored = (await world.expect(0, "restore", "shop", "--into", "settled", "--json")).json();
+  assert.equal(restored.verdict, "pass", JSON.stringify(restored.checks));
+  assert.deepEqual(await fingerprintOf(source.db("settled")), await fingerprintOf(source.db()));
+});
+
+test("R28 a dump during which a collection is renamed is refused, and says why", async (t) => {
+  const { backing } = await changedMeanwhile(t, (_, { db }) => db().collection("a first one").rename("people"));
+  assert.equal(backing.exit, 1, backing.stdout);
+  assert.match(backing.stderr, /SOURCE_CHANGED.*renamed or converted while it was read/);
 });

@@ -4,6 +4,7 @@ import { isLifeboatError } from "../../core/errors.ts";
 import { judge } from "../../core/verdict.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
+import { tidy } from "../jobs/recover.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { bringTo } from "./copy.ts";
 import { codeOf, type DatabaseRequest, type DatabaseState, databaseParts, refusalsOf, stateOf } from "./database-plan.ts";
@@ -24,6 +25,7 @@ export async function prepareDatabase(
   watch: Watch,
   forPlan: boolean,
 ): Promise<ReadyRestore> {
+  if (!forPlan) await clearLeftovers(context, source, request, watch);
   const state = await stateOf(context, source, request, resolved, watch);
   const { code, unread = state.unread } = forPlan ? await codeOf(context, source, state, watch) : { code: [] };
   const roles = forPlan ? await rolesPart(context, source, request, state, watch) : NOTHING;
@@ -47,6 +49,14 @@ export async function prepareDatabase(
       return carryOut(context, source, request, state, job, watch);
     },
   };
+}
+
+/** An earlier restore to the same server may have crashed: it can be cleaned up only now that the address is known again. */
+async function clearLeftovers(context: Context, { engine }: Source, { into }: DatabaseRequest, watch: Watch): Promise<void> {
+  if (!into.includes("://")) return;
+  const { server } = engine.resolveTarget(undefined, into);
+  context.servers.set(server.label, server);
+  await tidy(context, watch);
 }
 
 async function carryOut(

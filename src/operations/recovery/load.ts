@@ -132,7 +132,7 @@ export async function bringBack(
             ignoreOwners,
             leftOut,
             logFollows,
-            held: loaded.release !== undefined,
+            held: loaded.held,
           }),
         ]),
         ...(await oneInstant(source, consistency, connection, spool.path, { ...loading, held: loaded.held })),

@@ -2,6 +2,7 @@
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
 import { collectionOfDefinition } from "../digest/definitions.ts";
+import { holdOf } from "../load/hold.ts";
 import { nameMatcher } from "../scope.ts";
 import { NEVER_SECONDS } from "../ttl/ttl.ts";
 
@@ -20,7 +21,7 @@ export function expires(facts: Facts, collection: string): boolean {
 type Facts = Readonly<Record<string, string>>;
 
 /** With chosen tables only what belongs to these collections counts, on both sides. */
-export function compareDefinitions(source: Facts, copy: Facts, { tables: patterns, held = false }: CompareOptions): Check[] {
+export function compareDefinitions(source: Facts, copy: Facts, { tables: patterns, held }: CompareOptions): Check[] {
   const [expected, actual] = patterns === undefined ? [source, copy] : [ofChosen(source, patterns), ofChosen(copy, patterns)];
   const names = [...new Set([...Object.keys(expected), ...Object.keys(actual)])].sort();
   const size = Object.keys(expected).length;
@@ -28,7 +29,8 @@ export function compareDefinitions(source: Facts, copy: Facts, { tables: pattern
     return [{ name: "definitions", kind: "schema", outcome: "inconclusive", message: "the source's fingerprint holds no definition" }];
   }
   const checks = names
-    .filter((name) => !isEqual(name, expected[name], actual[name], held))
+    .filter((name) => !isEqual(name, expected[name], actual[name], held !== undefined))
+    .filter((name) => !(actual[name] === undefined && holdOf(held)?.withholds(name) === true))
     .map((name) => difference(name, expected[name], actual[name]));
   if (checks.length > 0) return bounded(checks, NAMED.failed, "definitions that differ");
   return size === 0 ? [] : [{ name: "definitions", kind: "schema", outcome: "pass", message: `all ${size} definitions are equal` }];

@@ -6,12 +6,14 @@ import type { Connection } from "../../../ports/connection.ts";
 import type { LoadOptions, LoadResult } from "../../../ports/engine.ts";
 import { readPrelude } from "../archive/archive.ts";
 import { readMetadata, writeMetadata } from "../archive/metadata.ts";
+import { isOplog } from "../archive/prelude.ts";
 import { type MongoSession, openMongo } from "../connect/connect.ts";
 import { databaseOf } from "../connect/url.ts";
 import { describeCollection } from "../dump/collections.ts";
 import type { SourceScope } from "../scope.ts";
-import { ExpiryHold, releaseExpiry } from "../ttl/ttl.ts";
+import { releaseExpiry } from "../ttl/ttl.ts";
 import { type Definition, definitionOf } from "./definition.ts";
+import { LoadHold } from "./hold.ts";
 import { type LoadItem, planLoad } from "./items.ts";
 import { inOrder, makeCollection, makeIndexes, modify, wordsOf } from "./make.ts";
 import { Problems } from "./problems.ts";
@@ -46,14 +48,17 @@ export async function loadArchive(
     const { dataOnly = false, definitionsOf } = options;
     const intoExisting = dataOnly && definitionsOf === undefined;
     const made = definitionsOf === undefined ? items : await asTheyAre(session, items, databaseOf(definitionsOf), problems);
-    const loading = intoExisting ? await filling(session, items, problems) : await making(session, made, options, problems);
+    const hold = new LoadHold();
+    const isSettled = prelude.collections.some(isOplog);
+    const loading = intoExisting
+      ? await filling(session, items, problems)
+      : await making(session, made, options, problems, isSettled ? hold : undefined);
     const bytes = createReadStream(archiveFile, { highWaterMark: CHUNK_BYTES });
     await loadRows(session, bytes, loading.withRows, problems, { ...options, intoExisting });
     await loading.finish();
     await awaitMajority(session, loading.withRows, problems);
-    const held = new ExpiryHold();
-    for (const { item, change } of loading.held) held.keep(item.to, change);
-    return { problems: problems.list(), notRestored, held, release: () => releaseExpiry(target, held, signal) };
+    for (const { item, change } of loading.held) hold.expiry.keep(item.to, change);
+    return { problems: problems.list(), notRestored, held: hold, release: () => releaseExpiry(target, hold.expiry, signal) };
   } catch (error) {
     throw session.translate(error, { otherwise: "LOAD_FAILED" });
   } finally {
@@ -71,7 +76,13 @@ interface Loading {
 }
 
 /** Everything is made anew. */
-async function making(session: MongoSession, items: readonly LoadItem[], options: LoadOptions, problems: Problems): Promise<Loading> {
+async function making(
+  session: MongoSession,
+  items: readonly LoadItem[],
+  options: LoadOptions,
+  problems: Problems,
+  hold: LoadHold | undefined,
+): Promise<Loading> {
   const present = await presentOf(session, items);
   const inTheWay = items.find((item) => present.has(wordsOf(item)));
   if (inTheWay !== undefined) {
@@ -87,7 +98,10 @@ async function making(session: MongoSession, items: readonly LoadItem[], options
     async finish() {
       options.progress?.phase?.("indexes");
       const slots = new Slots(INDEXES_AT_ONCE);
-      for (const { item, definition } of made) await slots.begin(() => makeIndexes(session, item, definition, problems));
+      for (const { item, definition } of made) {
+        const withhold = hold && ((index: Document) => void hold.indexes.push({ place: item.to, index }));
+        await slots.begin(() => makeIndexes(session, item, definition, problems, withhold));
+      }
       await slots.end();
       for (const { item, definition } of made) {
         if (definition.later !== undefined) await modify(session, item, definition.later, problems, "the validator");

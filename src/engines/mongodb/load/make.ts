@@ -1,10 +1,12 @@
 // Makes collections, indexes, rules and views on the server; what it refuses is a problem that the load goes on from.
 import { type Document, MongoServerError } from "mongodb";
 import type { MongoSession } from "../connect/connect.ts";
-import { isRefusal } from "../connect/translate.ts";
+import { isRefusal, serverCodeOf } from "../connect/translate.ts";
 import type { Definition } from "./definition.ts";
 import type { LoadItem } from "./items.ts";
 import type { Problems } from "./problems.ts";
+
+const DUPLICATE_KEY = 11_000;
 
 /** What one failed command of a load means: a problem where the server refused just that; everything else ends the load. */
 export async function attempt(problems: Problems, what: string, act: () => Promise<unknown>): Promise<boolean> {
@@ -27,8 +29,17 @@ export async function makeCollection(session: MongoSession, item: LoadItem, { cr
   return await attempt(problems, what, () => session.command(db, { create: collection, ...create }));
 }
 
-/** All in one command, which reads the documents once; where that is refused, one by one, to name the one that it is about. */
-export async function makeIndexes(session: MongoSession, item: LoadItem, { indexes }: Definition, problems: Problems): Promise<void> {
+/**
+ * Builds all in one command, which reads the documents once; where that is refused, one by one, to name the refused one. `withhold` takes
+ * unique indexes that the documents do not allow yet. Default: those are problems.
+ */
+export async function makeIndexes(
+  session: MongoSession,
+  item: LoadItem,
+  { indexes }: Definition,
+  problems: Problems,
+  withhold?: (index: Document) => void,
+): Promise<void> {
   const { db, collection } = item.to;
   const make = (some: readonly Document[]) => session.command(db, { createIndexes: collection, indexes: [...some] });
   if (item.type === "timeseries") await dropOthers(session, item, indexes, problems);
@@ -42,7 +53,12 @@ export async function makeIndexes(session: MongoSession, item: LoadItem, { index
   );
   if (together) return;
   for (const index of indexes) {
-    await attempt(problems, `index ${String(index.name)} of ${wordsOf(item)} could not be made`, () => make([index]));
+    const build = (): Promise<unknown> =>
+      make([index]).catch((error: unknown) => {
+        if (withhold === undefined || serverCodeOf(error) !== DUPLICATE_KEY) throw error;
+        withhold(index);
+      });
+    await attempt(problems, `index ${String(index.name)} of ${wordsOf(item)} could not be made`, build);
   }
 }
 

@@ -18,8 +18,11 @@ const INDEX_NOT_FOUND = 27;
 const INDEX_CONFLICTS = new Set([85, 86]);
 const DUPLICATE_KEY = 11000;
 
+/** The entry that asks for something; undefined: the dump does. */
+type Origin = Pick<Entry, "stamp"> | undefined;
+
 interface OpenIndex {
-  readonly entry: Entry;
+  readonly entry: Origin;
   readonly place: Namespace;
   readonly index: Uint8Array;
   readonly why: string;
@@ -89,6 +92,12 @@ export class DefinitionReplay {
     await this.#make(entry, place, options);
   }
 
+  /** Takes an index of the dump that its documents do not allow yet. */
+  wait(place: Namespace, index: Uint8Array): void {
+    this.#open.set(`${keyOf(place)} ${nameIn(index)}`, { entry: undefined, place, index, why: "" });
+  }
+
+  /** Builds the indexes that wait. Throws LOG_INVALID for one that the documents do not allow. */
   async finish(): Promise<void> {
     for (const { entry, place, index } of this.#open.values()) {
       const problem = await this.#build(entry, place, index);
@@ -175,7 +184,7 @@ export class DefinitionReplay {
   }
 
   /** What keeps a unique index from being; undefined: it is there. */
-  async #build(entry: Entry, place: Namespace, index: Uint8Array): Promise<string | undefined> {
+  async #build(entry: Origin, place: Namespace, index: Uint8Array): Promise<string | undefined> {
     const indexes = [collatedOf(orderedOf(index))];
     const act = (): Promise<Document> => this.#session.command(place.db, { createIndexes: place.collection, indexes });
     try {
@@ -219,7 +228,7 @@ export class DefinitionReplay {
   }
 
   /** Runs it; gives the server's code where it is one of those that are allowed for. */
-  async #run(entry: Entry, db: string, command: Document, allowed: readonly number[]): Promise<number | undefined> {
+  async #run(entry: Origin, db: string, command: Document, allowed: readonly number[]): Promise<number | undefined> {
     try {
       await this.#session.command(db, command);
       return undefined;
@@ -231,7 +240,7 @@ export class DefinitionReplay {
   }
 
   /** What is the server's or the network's stays so; what it says of the command is the entry's. */
-  #failed(entry: Entry, error: unknown): unknown {
+  #failed(entry: Origin, error: unknown): unknown {
     const told = this.#session.translate(error);
     return isLifeboatError(told) ? told : invalid(entry, messageOf(error), error);
   }
@@ -261,5 +270,8 @@ const keyOf = ({ db, collection }: Namespace): string => `${db}.${collection}`;
 const same = (a: Namespace, b: Namespace): boolean => a.db === b.db && visibleName(a.collection) === visibleName(b.collection);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const invalid = (entry: Pick<Entry, "stamp">, why: string, cause?: unknown): LifeboatError =>
-  new LifeboatError("LOG_INVALID", `the entry at ${positionOf(entry.stamp)} of the oplog cannot be applied: ${why}`, { cause });
+function invalid(entry: Origin, why: string, cause?: unknown): LifeboatError {
+  const what =
+    entry === undefined ? "an index of the dump cannot be built" : `the entry at ${positionOf(entry.stamp)} of the oplog cannot be applied`;
+  return new LifeboatError("LOG_INVALID", `${what}: ${why}`, { cause });
+}

@@ -1,14 +1,16 @@
 // Replay: entries of the oplog are applied to a loaded dump, in the order of the log, up to exactly one position.
 //
 // It is done with ordinary writes, which every server takes, Atlas too; the server's own `applyOps` needs rights that few have.
+import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 import { compareLsn, maxLsn } from "../../../core/lsn.ts";
 import type { Replayed, ReplayOrder } from "../../../ports/log.ts";
 import { type MongoSession, withMongo } from "../connect/connect.ts";
 import { databaseOf } from "../connect/url.ts";
 import { listSource } from "../dump/collections.ts";
+import { holdOf, LoadHold } from "../load/hold.ts";
 import { assertChosen, isServerCollection, type SourceScope, scopeOf, splitNamespace } from "../scope.ts";
-import { ExpiryHold } from "../ttl/ttl.ts";
+
 import { DefinitionReplay } from "./definitions.ts";
 import { DocumentReplay } from "./documents.ts";
 import { type Entry, readEntry } from "./entry.ts";
@@ -81,13 +83,12 @@ export interface Applier {
   release(): Promise<void>;
 }
 
-/** What a load holds, when it is one of ours. */
-export const holdOf = (held: object | undefined): ExpiryHold | undefined => (held instanceof ExpiryHold ? held : undefined);
-
-/** Applies entries to where `names` says they belong. `expiry`: what is put off there already. */
-export async function beginApplying(session: MongoSession, names: Names, expiry: ExpiryHold = new ExpiryHold()): Promise<Applier> {
+/** Applies entries to where `names` says they belong. `hold`: what the load withholds there. */
+export async function beginApplying(session: MongoSession, names: Names, hold: LoadHold = new LoadHold()): Promise<Applier> {
+  const { expiry } = hold;
   const documents = new DocumentReplay(session);
   const definitions = new DefinitionReplay(session, names, documents, expiry);
+  for (const { place, index } of hold.indexes.splice(0)) definitions.wait(place, serialize(index));
   const transactions = new Transactions();
   const passing = new Set<string>();
   let entries = 0;

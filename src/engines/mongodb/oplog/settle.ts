@@ -9,11 +9,12 @@ import { readArchive, readPrelude } from "../archive/archive.ts";
 import { isOplog } from "../archive/prelude.ts";
 import { documentsOf } from "../bson/bson.ts";
 import { withMongo } from "../connect/connect.ts";
+import { holdOf } from "../load/hold.ts";
 import type { SourceScope } from "../scope.ts";
 import { readEntry } from "./entry.ts";
 import { namesFor } from "./names.ts";
 import { after, positionOf } from "./position.ts";
-import { beginApplying, holdOf } from "./replay.ts";
+import { beginApplying } from "./replay.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
