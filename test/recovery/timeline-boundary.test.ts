@@ -10,7 +10,7 @@ import { beginWorld } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R11 the archive goes on when a new timeline begins exactly at the end of a segment, and is restored from", { skip }, async (t) => {
+test("R25 the archive continues when a new timeline begins at the end of a segment, and is restorable", { skip }, async (t) => {
   const settings = { ...archiveSource, bgwriter_delay: "10s", checkpoint_timeout: "1h", autovacuum: "off", restore_command: "false" };
   const cluster = await logCluster({ segmentMegabytes: 1, settings });
   t.after(() => cluster.remove());
