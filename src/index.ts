@@ -2,6 +2,7 @@
 export { type Config, loadConfig, parseConfig } from "./config/load.ts";
 export { ERROR_CODES, type ErrorCode, EXIT, isLifeboatError, LifeboatError } from "./core/errors.ts";
 export type { Fingerprint, Omission } from "./core/fingerprint.ts";
+export { ID_RANDOM_BYTES, makeId } from "./core/ids.ts";
 export type { BackupKind, Manifest, ManifestPart } from "./core/manifest.ts";
 export { parseRecoveryTarget, type RecoveryTarget } from "./core/recovery-target.ts";
 export type { RestorePoint } from "./core/restore-point.ts";

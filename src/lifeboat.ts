@@ -3,7 +3,7 @@ import { compose } from "./compose.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import { LifeboatError } from "./core/errors.ts";
 import { JobProgress } from "./operations/jobs/events.ts";
-import { type Operation, type OperationContext, parseRequest } from "./operations/operation.ts";
+import { type Operation, type OperationContext, parseRequest, withJobId } from "./operations/operation.ts";
 import { OPERATIONS } from "./operations/registry.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Events } from "./ports/progress.ts";
@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives the events of this call's jobs, in order. */
   readonly events?: Events | undefined;
+  /** Id of the job, made by `makeId`: it can be asked about while it runs. USAGE where the call makes no job or several. JOB_EXISTS. */
+  readonly jobId?: string | undefined;
 }
 
 export interface Lifeboat {
@@ -57,7 +59,8 @@ export async function openLifeboat({ config, env = process.env, clock = systemCl
   return {
     async run(name, request, options = {}) {
       const operation = await load(name);
-      return operation.run(contextOf(options), parseRequest(operation, request));
+      const asked = parseRequest(operation, request);
+      return operation.run({ ...contextOf(options), ...withJobId(operation, asked, options.jobId) }, asked);
     },
     async plan(name, request, options = {}) {
       const { plan, ...operation } = await load(name);

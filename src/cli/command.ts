@@ -34,6 +34,8 @@ export interface CommandCall<A extends CliArguments = CliArguments, O extends Cl
   /** `--json` was given. */
   readonly json: boolean;
   readonly quiet: boolean;
+  /** Id of the job, with `--job`. */
+  readonly job: string | undefined;
   /** The configuration, loaded at the first call. Throws CONFIG_*, SECRET_MISSING. */
   config(): Config;
   /** Where the configuration is, or would be. */

@@ -6,6 +6,7 @@ import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
+import { OPERATIONS } from "../operations/registry.ts";
 import type { Events } from "../ports/progress.ts";
 import { systemClock } from "../system-clock.ts";
 import { readVersion } from "../version.ts";
@@ -96,6 +97,8 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       monotonicMs: systemClock.monotonicMs,
       mode: globals.quiet || globals.json ? "silent" : around.stderr.isTerminal && around.env.TERM !== "dumb" ? "live" : "plain",
     });
+    if (globals.job !== undefined && !(parsed.command in OPERATIONS))
+      throw new LifeboatError("USAGE", `--job has no meaning beside ${parsed.command}, which runs no job`);
     const told = progress;
     const names = (): HintNames => namesOf(parsed, config);
     const call = makeContext(parsed, around, progress, names, () => {
@@ -149,6 +152,7 @@ function makeContext(
     options: invocation.options,
     json: globals.json,
     quiet: globals.quiet,
+    job: globals.job,
     config,
     configFile: resolve(around.cwd, globals.config ?? DEFAULT_FILE),
     emit(value, human) {

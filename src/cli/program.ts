@@ -21,7 +21,12 @@ export interface Invocation {
   readonly definition: CommandDefinition;
   readonly args: Values<CliArguments>;
   readonly options: Values<CliOptions>;
-  readonly globals: { readonly config?: string | undefined; readonly quiet: boolean; readonly json: boolean };
+  readonly globals: {
+    readonly config?: string | undefined;
+    readonly job?: string | undefined;
+    readonly quiet: boolean;
+    readonly json: boolean;
+  };
 }
 
 export interface ParseRequest {
@@ -50,7 +55,7 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
     const command = findCommand(program, entry.name);
     describeCommand(command, definition);
     command.action(() => {
-      const globals = program.opts<{ config?: string; quiet?: boolean }>();
+      const globals = program.opts<{ config?: string; job?: string; quiet?: boolean }>();
       invocation = {
         command: entry.name,
         definition,
@@ -58,6 +63,7 @@ export async function parseArguments(request: ParseRequest): Promise<Invocation 
         options: readOptions(command, definition.options, request.env),
         globals: {
           config: globals.config ?? request.env.LIFEBOAT_CONFIG,
+          job: globals.job,
           quiet: globals.quiet === true,
           json: command.optsWithGlobals().json === true,
         },
@@ -97,7 +103,7 @@ function wordsOf(argv: readonly string[]): string[] {
   for (let index = 0; index < argv.length && words.length < 3; index++) {
     const word = argv[index] ?? "";
     if (word === "--") break;
-    if (word === "--config") index += 1;
+    if (word === "--config" || word === "--job") index += 1;
     else if (!word.startsWith("-")) words.push(word);
   }
   return words;
@@ -117,6 +123,7 @@ function buildProgram(entries: readonly CommandEntry[], request: ParseRequest, w
     .description("Database backups that are proven to restore.")
     .version(request.version, "-V, --version", "print the version")
     .option("--config <FILE>", "configuration file (LIFEBOAT_CONFIG; default lifeboat.yaml)")
+    .option("--job <ID>", "id of the job, given by the caller; of commands that run one job")
     .option("--quiet", "no progress; only results and errors")
     .configureHelp({ showGlobalOptions: true })
     .helpCommand("help [COMMAND]", "show the help of a command");

@@ -5,15 +5,15 @@ import { compose } from "../compose.ts";
 import { asLifeboatError, EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { shown } from "../core/visible.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
-import { type Operation, type OperationContext, parseRequest } from "../operations/operation.ts";
+import { type Operation, type OperationContext, parseRequest, withJobId } from "../operations/operation.ts";
 import { readVersion } from "../version.ts";
 import type { CommandCall } from "./command.ts";
 
-type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit">;
+type Call = Pick<CommandCall, "config" | "clock" | "env" | "signal" | "events" | "emit" | "job">;
 
 /** Wires the configuration for `run`, and closes everything again at the end. `storedOnly`: no engine is loaded. */
 export async function withContext<T>(
-  call: Omit<Call, "emit">,
+  call: Omit<Call, "emit" | "job">,
   run: (context: OperationContext) => Promise<T>,
   storedOnly?: boolean,
 ): Promise<T> {
@@ -38,8 +38,9 @@ export async function perform<Request, Result, Plan>(
   hand: (result: Result) => Promise<Result> = async (result) => result,
 ): Promise<ExitStatus> {
   const request = parseRequest(operation, given);
+  const job = withJobId(operation, request, call.job);
   const run = async (context: OperationContext): Promise<ExitStatus> => {
-    const result = await hand(await operation.run(context, request));
+    const result = await hand(await operation.run({ ...context, ...job }, request));
     call.emit(result, () => render(shown(result)));
     return operation.exit?.(result) ?? EXIT.done;
   };
@@ -54,6 +55,7 @@ export function performPlan<Request, Result, Plan>(
   render: (plan: Plan) => string,
 ): Promise<ExitStatus> {
   const { plan: planning } = operation;
+  if (call.job !== undefined) throw new LifeboatError("USAGE", "--job has no meaning beside --plan, which runs no job");
   if (planning === undefined) throw new LifeboatError("USAGE", `${operation.name} has no plan`);
   return withContext(call, async (context) => {
     const plan = await planning.run(context, parseRequest(operation, given));

@@ -140,6 +140,7 @@ export const ERROR_CODES = {
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),
+  JOB_EXISTS: ofRequest(EXIT.usage, "run `lifeboat jobs` to see what that job did; give a new id to run it again"),
   JOB_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat jobs` to see them"),
   SCRATCH_FAILED: code(EXIT.failed, "read the message above; `lifeboat check` says whether a scratch cluster can be created here", true),
   OBJECTIVE_MISSED: code(EXIT.unhealthy, "read the steps of the drill; start with the slowest"),

@@ -108,7 +108,7 @@ export interface Context {
 export interface Watch {
   readonly signal: AbortSignal;
   readonly progress: Progress;
-  /** The id of the next job, where the caller has given it one; undefined: the job makes its own. */
+  /** Gives the id of the next job, once; undefined: the job makes its own. `withJobId` makes it. */
   readonly jobId?: (() => string | undefined) | undefined;
 }
 

@@ -22,6 +22,8 @@ export interface Operation<Request, Result, Plan = unknown> {
   readonly access: Access;
   /** Whether it only looks at what is stored: sources without a control plane then come without engine and provider. Default: false. */
   storedOnly?(request: NoInfer<Request>): boolean;
+  /** Whether the request makes one job, to which the caller can give an id. Default: false. */
+  oneJob?(request: NoInfer<Request>): boolean;
   /** What `run` would do; changes nothing. Absent: the operation has no plan. */
   readonly plan?: Planning<Request, Plan>;
   run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;
@@ -47,6 +49,24 @@ export function parseRequest<Request>({ name, request }: Pick<Operation<Request,
   const [issue] = parsed.error.issues;
   const field = issue?.path.join(".") || "the request";
   throw new LifeboatError("USAGE", `${field} of ${name} is not valid: ${issue?.message ?? "unknown"}`);
+}
+
+/** Gives the id to the operation's job. USAGE where the request makes no job, or may make several. */
+export function withJobId<Request>(
+  { name, oneJob }: Pick<Operation<Request, unknown>, "name" | "oneJob">,
+  request: Request,
+  id: string | undefined,
+): Pick<Watch, "jobId"> {
+  if (id === undefined) return {};
+  if (!oneJob?.(request)) throw new LifeboatError("USAGE", `an id cannot be given: ${name} does not run as one job here`);
+  let given: string | undefined = id;
+  return {
+    jobId() {
+      const next = given;
+      given = undefined;
+      return next;
+    },
+  };
 }
 
 /** A failure of one source while others continued. */

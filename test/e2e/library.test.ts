@@ -1,9 +1,13 @@
 // Lifeboat as a library, on the configuration that its users have.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { isLifeboatError, type JobEvent, openLifeboat } from "../../src/index.ts";
+import { ID_RANDOM_BYTES, isLifeboatError, type JobEvent, makeId, openLifeboat } from "../../src/index.ts";
+import { jobEvent } from "../../src/operations/jobs/events.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
+
+const newId = (): string => makeId(new Date(), randomBytes(ID_RANDOM_BYTES));
 
 test("R51 the library runs operations at once, each with events of its own, and refuses what fits no schema", {
   skip: skipWithoutPostgres(),
@@ -15,9 +19,10 @@ test("R51 the library runs operations at once, each with events of its own, and 
   t.after(() => lifeboat.close());
 
   const events: Record<string, JobEvent[]> = { shop: [], blog: [] };
-  const made = await Promise.all(
-    Object.entries(events).map(([source, told]) => lifeboat.run("backup", { source }, { events: (event) => void told.push(event) })),
-  );
+  const ids: Record<string, string> = { shop: newId(), blog: newId() };
+  const backup = (source: string) =>
+    lifeboat.run("backup", { source }, { events: (event) => void events[source]?.push(event), jobId: ids[source] });
+  const made = await Promise.all(Object.keys(events).map(backup));
   assert.deepEqual(
     made.map(({ made: [one] }) => [one?.source, one?.kind]),
     [
@@ -27,9 +32,24 @@ test("R51 the library runs operations at once, each with events of its own, and 
   );
   for (const [source, told] of Object.entries(events)) {
     assert.deepEqual([...new Set(told.map((event) => event.source))], [source]);
-    assert.equal(new Set(told.map(({ job }) => job)).size, 1, "the events of one job");
+    assert.deepEqual([...new Set(told.map(({ job }) => job))], [ids[source]], "each job has the id that its caller gave it");
+    for (const event of told) jobEvent.parse(event);
     assert.deepEqual([told[0]?.type, told.at(-1)?.type], ["begin", "end"]);
   }
+  const told = events.shop?.length;
+  await assert.rejects(backup("shop"), (error) => isLifeboatError(error, "JOB_EXISTS"));
+  assert.equal(events.shop?.length, told, "nothing began");
+  const { jobs } = await lifeboat.run("jobs", {});
+  assert.deepEqual(jobs.map(({ id, source }) => [source, id]).sort(), Object.entries(ids).sort());
+  for (const call of [lifeboat.run("backup", { due: true }, { jobId: newId() }), lifeboat.run("list", {}, { jobId: newId() })])
+    await assert.rejects(call, (error) => isLifeboatError(error, "USAGE"));
+
+  const id = newId();
+  await world.expect(0, "--job", id, "drill", "shop", "--json");
+  assert.equal((await world.expect(0, "jobs", "--limit", "1", "--json")).json().jobs[0].id, id, "a program gives it by an option");
+  for (const args of [["drill", "shop"], ["drill"], ["restore", "shop", "--into", "x", "--plan"], ["completion", "bash"]])
+    assert.equal((await world.run("--job", id, ...args)).exit, 2, args.join(" "));
+
   const { points } = await lifeboat.run("list", {});
   assert.deepEqual(points.map(({ source }) => source).sort(), ["blog", "shop"]);
   const plan = await lifeboat.plan("restore", { source: "shop", into: "shop_new" });

@@ -196,7 +196,7 @@ export function editConfig(world: World, change: (text: string) => string): void
 
 /** The schema of what the command prints with `--json`: of an operation, from its definition. */
 async function resultOf(args: readonly string[]): Promise<Pick<z.ZodMiniType, "parse"> | undefined> {
-  const [verb = "", second] = args.filter((arg) => !arg.startsWith("-"));
+  const [verb = "", second] = args.filter((arg, at) => !arg.startsWith("-") && args[at - 1] !== "--job");
   const load =
     Object.entries(OPERATIONS).find(([name]) => name === `${verb} ${second}`) ?? Object.entries(OPERATIONS).find(([name]) => name === verb);
   if (load === undefined || !args.includes("--json")) return undefined;

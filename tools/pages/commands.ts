@@ -9,7 +9,7 @@ const INTRODUCTION = `# Commands
 ${GENERATED}
 
 Every command takes \`--config FILE\` (environment \`LIFEBOAT_CONFIG\`, default \`lifeboat.yaml\`), \`--quiet\` (no progress; only
-results and errors) and \`--help\`. Results go to standard output, progress and errors to standard error. Progress is a live
+results and errors) and \`--help\`. A command that runs one job takes its id with \`--job ID\`, from a program that made one. Results go to standard output, progress and errors to standard error. Progress is a live
 line on a terminal and plain lines elsewhere. With \`--json\` the result is one line of [JSON](json.md), an error is one
 line of JSON on standard error, and there is no progress. \`NO_COLOR\` and \`FORCE_COLOR\` are obeyed. Exit statuses: [errors](errors.md).
 

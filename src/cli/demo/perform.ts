@@ -76,6 +76,7 @@ async function run(
     options: withDefaults(definition.options, given.options),
     json: false,
     quiet: call.quiet,
+    job: undefined,
     config: () => loadConfig({ file: configFile, env, cwd }),
     configFile,
     emit(result, human) {

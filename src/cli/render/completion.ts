@@ -15,7 +15,7 @@ export function renderCompletion(shell: (typeof SHELLS)[number], entries: readon
   return shell === "bash" ? renderBash(casesOf(entries)) : renderZsh(casesOf(entries));
 }
 
-const GLOBAL = ["--config", "--quiet", "--help"];
+const GLOBAL = ["--config", "--job", "--quiet", "--help"];
 const optionsOf = ({ options, json }: CommandDefinition): string[] => [
   ...Object.keys(options).map((key) => `--${kebab(key)}`),
   ...(json ? ["--json"] : []),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drivenClock, temporaryRepository } from "../../../test/support/repository.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { makeId } from "../../core/ids.ts";
 import { silentProgress } from "../../ports/progress.ts";
 import type { Provider } from "../../ports/provider.ts";
 import type { Resource } from "../../ports/resource.ts";
@@ -166,4 +167,44 @@ test("Ctrl-C ends a job as cancelled, cleans up, and frees the lease", async (t)
   await assert.rejects(run, (error) => isLifeboatError(error, "CANCELLED"));
   assert.deepEqual(undone, [branch]);
   assert.deepEqual((await listLeases(context.repository)).leases, []);
+});
+
+test("R51 an id that the caller gives is the job's, once; what is not new or not an id is refused before anything", async (t) => {
+  const { context, clock, undone } = await contextFor(t);
+  const id = makeId(clock.now(), Buffer.from("given"));
+  const run = (given: string, act = async (job: { readonly id: string }) => job.id) =>
+    runJob(context, order, { ...watch, jobId: () => given }, act, () => ({}));
+  assert.equal(await run(id), id);
+  const rejects = (given: string, code: "USAGE" | "JOB_EXISTS") =>
+    assert.rejects(run(given), (error) => isLifeboatError(error, code), given);
+  await rejects(id, "JOB_EXISTS");
+  clock.advance(20 * 3_600_000);
+  await rejects(id, "JOB_EXISTS");
+  await rejects("../../x", "USAGE");
+  await rejects(makeId(new Date(clock.now().getTime() - 25 * 3_600_000), Buffer.from("older")), "USAGE");
+  await rejects(makeId(new Date(clock.now().getTime() + 60_000), Buffer.from("later")), "USAGE");
+  assert.deepEqual(
+    (await journals(context)).map((job) => job.id),
+    [id],
+  );
+
+  // Two callers with one id at the same time: one of them runs, and keeps what it declared.
+  const twice = makeId(clock.now(), Buffer.from("twice"));
+  const outcomes = await Promise.allSettled(
+    ["drill", "restore"].map((verb) =>
+      runJob(
+        context,
+        { verb, source: "shop" },
+        { ...watch, jobId: () => twice },
+        async (job) => {
+          await job.declare(branch);
+          await job.withdraw(branch);
+        },
+        () => ({}),
+      ),
+    ),
+  );
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.ok(outcomes.some((one) => one.status === "rejected" && isLifeboatError(one.reason, "JOB_EXISTS")));
+  assert.deepEqual([undone, (await listLeases(context.repository)).leases], [[], []]);
 });

@@ -1,10 +1,12 @@
 // The frame of every job: lease first, then journal, then steps; whatever happens, what was declared is undone.
-import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
+import { ID_RANDOM_BYTES, isId, makeId, timeOfId } from "../../core/ids.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
 import type { JobRecord } from "../../repository/journal.ts";
+import { jobName } from "../../repository/layout.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context, Watch } from "../context.ts";
+import { placesOf } from "./holders.ts";
 import { type FiledAside, type JobOrder, JobRecords } from "./records.ts";
 import { tidy } from "./recover.ts";
 import { resourceInWords, undo } from "./undo.ts";
@@ -44,7 +46,7 @@ export interface Job {
 const URGENT_MS = 10_000;
 
 /**
- * Runs a job. Jobs that died are cleaned up first. When `run` throws, everything declared and not withdrawn is undone,
+ * Runs a job. An id that the caller gives is refused when a job has it: JOB_EXISTS. Jobs that died are cleaned up first. When `run` throws, everything declared and not withdrawn is undone,
  * then its error is thrown on. What cannot be undone here keeps its lease, so that a later start finds it.
  */
 export async function runJob<T>(
@@ -54,9 +56,11 @@ export async function runJob<T>(
   run: (job: Job) => Promise<T>,
   resultOf: (value: T) => Readonly<Record<string, unknown>>,
 ): Promise<T> {
+  const given = watch.jobId?.();
+  if (given !== undefined) await refuseGivenId(context, given);
   await tidy(context, watch, order.aside ? URGENT_MS : undefined);
   const { clock } = context;
-  const id = watch.jobId?.() ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
+  const id = given ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
   const records = await JobRecords.open(context, order, id, watch.progress);
   const { journal } = records;
   const signal = AbortSignal.any([watch.signal, records.lost]);
@@ -81,10 +85,12 @@ export async function runJob<T>(
     },
   };
   const { memory } = context.repository;
+  let isBegun = false;
   try {
     watch.progress.begin?.({ id, verb: order.verb, source: order.source });
     memory.jobBegan(id);
     await journal.write();
+    isBegun = true;
     const value = await run(job);
     await journal.end({ result: resultOf(value) });
     // What is still listed could not be written down where it belongs: the next start does that.
@@ -97,8 +103,13 @@ export async function runJob<T>(
     watch.progress.end?.();
     return value;
   } catch (error) {
-    const first = asLifeboatError(records.lost.aborted ? records.lost.reason : signal.aborted ? signal.reason : error);
+    // Two callers gave the same id at the same time: the journal is the other job's, and so is all that it lists.
+    const isOthers = given !== undefined && !isBegun && isLifeboatError(error, "STORAGE_CONFLICT");
+    if (isOthers) await records.release();
+    const cause = isOthers ? jobExists(id) : error;
+    const first = asLifeboatError(records.lost.aborted ? records.lost.reason : signal.aborted ? signal.reason : cause);
     watch.progress.end?.(first.code);
+    if (isOthers) throw first;
     if (records.lost.aborted) throw first; // the job that took the lease cleans up: two must not
     await closeFailed(context, records, first, watch).catch(async (later) => {
       await records.abandon();
@@ -119,3 +130,30 @@ async function closeFailed(context: Context, records: JobRecords, error: unknown
   const names = left.map((one) => `${resourceInWords(one)} (${one.why})`);
   throw new LifeboatError("STORAGE_FAILED", `still there: ${names.join(", ")}`);
 }
+
+const DAY_MS = 86_400_000;
+/** Clocks of the caller and of this machine may differ a little. */
+const AHEAD_MS = 1000;
+
+const jobExists = (id: string): LifeboatError => new LifeboatError("JOB_EXISTS", `a job with the id ${id} exists already`);
+
+/**
+ * Refuses an id that no new job may have. USAGE: it is not an id of the last 24 hours, by which its journal is found later.
+ * JOB_EXISTS: a job has it.
+ */
+async function refuseGivenId(context: Context, id: string): Promise<void> {
+  const now = context.clock.now().getTime();
+  if (!isId(id)) throw new LifeboatError("USAGE", `"${id}" is not the id of a job`, { hint: HINT });
+  const madeAt = timeOfId(id).getTime();
+  if (madeAt < now - DAY_MS || madeAt > now + AHEAD_MS)
+    throw new LifeboatError("USAGE", `the id ${id} was made at ${new Date(madeAt).toISOString()}, not in the last 24 hours`, {
+      hint: HINT,
+    });
+  // A journal lies under the day on which its job began.
+  const names = new Set([madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
+  for (const { storage } of await placesOf(context)) {
+    for (const name of names) if ((await storage.head(name)) !== undefined) throw jobExists(id);
+  }
+}
+
+const HINT = "give an id that `makeId` of the library has just made, or none";

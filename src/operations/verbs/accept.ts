@@ -8,6 +8,7 @@ import { about, instant, iso, jobId, orNull, sourceName } from "../schemas.ts";
 export const accept = operation({
   name: "accept",
   access: "approve",
+  oneJob: () => true,
   request: z.strictObject({
     job: about(z.string(), "Id of the job that restored or promoted, or its beginning."),
     yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),

@@ -8,6 +8,7 @@ import { sourceNamed } from "../sources.ts";
 export const acknowledge = operation({
   name: "acknowledge",
   access: "approve",
+  oneJob: () => true,
   request: z.strictObject({ source: sourceName, reason: about(z.string(), "What became of them. It is kept.") }),
   result: z.strictObject({ source: sourceName, acknowledged: about(z.readonly(z.array(reason)), "What was missed until now.") }),
   async run(context, { source, reason: why }) {

@@ -9,6 +9,7 @@ import { sourceNamed } from "../sources.ts";
 export const archive = operation({
   name: "archive",
   access: "backup",
+  oneJob: () => true,
   request: z.strictObject({
     source: sourceName,
     segment: z.optional(about(z.string(), "Path of one file of the log: it is stored, and nothing else.")),

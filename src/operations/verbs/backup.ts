@@ -62,6 +62,7 @@ const made = z.strictObject({
 export const backup = operation({
   name: "backup",
   access: "backup",
+  oneJob: ({ due }) => !due,
   request,
   result: z.strictObject({
     made: z.array(made),

@@ -15,6 +15,7 @@ import { eachSource, sourcesNamed } from "../sources.ts";
 export const drill = operation({
   name: "drill",
   access: "backup",
+  oneJob: ({ source, due }) => source !== undefined && !due,
   request: z.strictObject({
     source: z.optional(about(sourceName, "Default: every source, one after another.")),
     to: z.optional(about(z.string(), "Recovery target. Default: latest.")),

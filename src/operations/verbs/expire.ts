@@ -48,6 +48,7 @@ const request = z.strictObject({
 export const expire = operation({
   name: "expire",
   access: "approve",
+  oneJob: ({ source }) => source !== undefined,
   request,
   result,
   plan: { result, run: (context, asked) => act(context, asked, planExpire), exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done },

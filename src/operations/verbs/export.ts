@@ -8,6 +8,7 @@ import { sourceNamed } from "../sources.ts";
 export const exportOperation = operation({
   name: "export",
   access: "backup",
+  oneJob: () => true,
   request: z.strictObject({
     source: sourceName,
     point: about(z.string(), "The snapshot, by name or id."),

@@ -17,6 +17,7 @@ const held = z.strictObject({
 export const hold = operation({
   name: "hold",
   access: "backup",
+  oneJob: () => true,
   request: z.strictObject({ point: pointName, reason: z.optional(about(z.string(), "Why it must stay.")) }),
   result: held,
   async run(context, { point, reason }) {
@@ -28,6 +29,7 @@ export const hold = operation({
 export const release = operation({
   name: "release",
   access: "approve",
+  oneJob: () => true,
   request: z.strictObject({ point: pointName }),
   result: held,
   async run(context, { point }) {

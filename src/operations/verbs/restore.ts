@@ -64,6 +64,7 @@ type Result = z.infer<typeof result>;
 export const restore = operation({
   name: "restore",
   access: "restore",
+  oneJob: () => true,
   request,
   result,
   plan: {

@@ -34,6 +34,7 @@ export const plan = operation({
 export const apply = operation({
   name: "apply",
   access: "approve",
+  oneJob: ({ source }) => source !== undefined,
   request: z.strictObject({ source: name, yes: z.optional(about(z.string(), "The source's name: protection may be lowered.")) }),
   result: z.strictObject({
     sources: z.array(

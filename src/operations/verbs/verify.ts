@@ -9,6 +9,7 @@ import { about, aside, check, exitOf, orNull, pointName, sourceName, verdict } f
 export const verify = operation({
   name: "verify",
   access: "backup",
+  oneJob: () => true,
   request: z.strictObject({ point: pointName }),
   result: z.strictObject({
     id: z.string(),
