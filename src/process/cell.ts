@@ -1,5 +1,5 @@
 // A cell: namespaces in which a server runs whose data may hold foreign code. It sees a root of its own, built of what programs
-// need (read-only), the directories it was given (writable), no network, no process but its own, and no secret of ours.
+// need (read-only), the directories it was given (writable), no network, no process but its own, and none of our secrets.
 //
 // Everything is done by util-linux (`unshare`, `mount`, `pivot_root`, `setpriv`, `prlimit`) and one small script, as an ordinary
 // user where the system lets one, and as root where only root may. What comes after the script has no way back: another root, no
@@ -63,7 +63,7 @@ const SYSTEM = [
   ...["/usr/local/lib", "/usr/local/lib64", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"],
   ...["/etc/alternatives", "/var/cache/postgresql/dicts", "/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"],
 ];
-/** Files of /etc that libraries read; none of them tells anything about anybody. */
+/** Files of /etc that libraries read; none of them holds personal data. */
 const FILES = ["ld.so.cache", "localtime", "ssl/openssl.cnf"];
 
 /** Starts the program in a cell. Throws when the cell cannot be made, with the words of the tool that failed. */

@@ -42,7 +42,7 @@ for (const [script, said] of [
   ["exit 141", /ended by signal 13/],
   ["kill -9 $$", /ended by SIGKILL/],
 ] as const) {
-  test(`a child whose output ended well is a failure all the same after \`${script}\``, async () => {
+  test(`a child whose output ended well is still a failure after \`${script}\``, async () => {
     const child = await sh(`head -c 1000 /dev/zero; ${script}`);
     assert.equal(await size(child.stdout), 1000);
     await assert.rejects(child.success(), (error) => isLifeboatError(error, "TOOL_FAILED") && said.test(error.message));
@@ -71,7 +71,7 @@ test("what a child says is kept short, by its end, and without secrets", async (
 });
 
 test("an abort ends the child and all that it started, and its reason is what is reported", async () => {
-  const cause = new LifeboatError("LEASE_LOST", "somebody else took over");
+  const cause = new LifeboatError("LEASE_LOST", "another process took over");
   const controller = new AbortController();
   const child = await sh("sleep 1000 & echo $!; wait", { signal: controller.signal });
   const pids: string[] = [];
@@ -95,7 +95,7 @@ test("a child that ignores the request to end is killed after the grace", async 
   assert.equal((await child.closed).signal, "SIGKILL");
 });
 
-test("a child whose output nobody reads can be ended", async () => {
+test("a child whose output is not read can be ended", async () => {
   const child = await sh("cat /dev/zero");
   await sleep(50);
   await child.kill();

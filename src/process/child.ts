@@ -10,7 +10,7 @@ import { LifeboatError } from "../core/errors.ts";
 import { openTail } from "./tail.ts";
 
 export interface ChildOptions {
-  /** The whole environment of the child; nothing of ours is added. Start from `baseEnvironment()`. */
+  /** The whole environment of the child; nothing is added. Start from `baseEnvironment()`. */
   readonly env: Readonly<Record<string, string>>;
   /** Bytes for its standard input, or `pipe` to write to `child.stdin` oneself, or a file descriptor; absent: nothing. */
   readonly stdin?: "pipe" | number | undefined;
@@ -162,7 +162,7 @@ async function mustBeExecutable(program: string): Promise<void> {
 
 async function endGroup(pid: number, child: ChildProcess, closed: Promise<Closed>, isGone: () => boolean, graceMs: number): Promise<void> {
   if (isGone()) return;
-  // Nobody may be reading any more: without this the pipe would stay full, and what is buffered would keep it from closing.
+  // The reader may be gone: without this the pipe would stay full, and what is buffered would keep it from closing.
   const drop = (): void => void child.stdout?.destroy();
   if (child.exitCode === null && child.signalCode === null) child.once("exit", drop);
   else drop();

@@ -1,4 +1,4 @@
-// What a child process may know: a short list of ordinary variables, never the whole of ours (it may hold storage keys and tokens).
+// What a child process may know: a short list of ordinary variables, never our whole environment (it may hold storage keys and tokens).
 
 const KEPT = ["PATH", "HOME", "TMPDIR", "TEMP", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "KRB5CCNAME", "KRB5_CONFIG"] as const;
 

@@ -128,7 +128,7 @@ test("a backup of a Neon source drills on this machine, also when Neon is not th
     provider = providerOf(neon.sandbox);
   }
   assert.equal(provider.capabilities.scratch, true);
-  assert.match(await provider.checkScratch(10), /throw-away PostgreSQL/);
+  assert.match(await provider.checkScratch(10), /temporary PostgreSQL/);
   const { declared, declare } = journal();
   const scratch = await provider.beginScratch({ maker: MAKER, serverMajor: 10, declare });
   try {

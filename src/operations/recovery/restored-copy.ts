@@ -86,7 +86,7 @@ async function fromCluster<T>(context: Context, source: Source, replay: Replay, 
     const there = recovered.databases.join(", ");
     throw new LifeboatError("RESTORE_TARGET_INVALID", `at ${replay.wanted} the server had no database ${database}; it had ${there}`);
   };
-  const place = `a throw-away PostgreSQL server on this machine, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
+  const place = `a temporary PostgreSQL server on this machine, ${recovered.isolation}; with fsync off: times may be better than on the real target`;
   return removing(remove, () => use({ connection, place, checks, reached: { kind: "cluster", replay }, notRestored: [] }));
 }
 

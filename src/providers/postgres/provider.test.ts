@@ -43,7 +43,7 @@ test("a scratch cluster is declared before it is made, empty, described, and gon
   });
   assert.deepEqual(declared, [scratch.resource]);
   assert.match(scratch.resource.locator.directory ?? "", new RegExp(asked.maker.jobId));
-  assert.match(scratch.description, /throw-away .* fsync off: times may be better/);
+  assert.match(scratch.description, /temporary .* fsync off: times may be better/);
   assert.deepEqual(await query(scratch.connection, "select current_database()::text as d"), [{ d: "scratch" }]);
   await scratch.end();
   await scratch.end();

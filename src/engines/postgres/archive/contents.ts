@@ -78,7 +78,7 @@ const fieldsOf = (minor: number): readonly Field[] => [
 ];
 
 /** Thrown inside when bytes are missing; one value, because it is thrown once a chunk and its stack says nothing. */
-const NEEDS_MORE = new Error("more bytes are needed");
+const NEEDS_MORE = new Error("more bytes are required");
 
 /**
  * Collects fed bytes until header and contents are complete. Each field is read once, however small the pieces are: what is cut by
@@ -230,7 +230,7 @@ export class ContentsReader {
     return "";
   }
 
-  /** Undefined: there are no more of them. */
+  /** Undefined: there are none left. */
   #readDependency(): number | undefined {
     const length = this.#textLength(MAX_DEPENDENCY_BYTES);
     return length < 0 ? undefined : Number(this.#text(length));

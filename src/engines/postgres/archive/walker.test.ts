@@ -161,7 +161,7 @@ test("the verdict does not depend on where chunks begin and end", () => {
   );
 });
 
-test("rows of every length are walked, whatever the chunks", () => {
+test("rows of every length are walked, in chunks of any size", () => {
   const { int, entry, head, table } = writer();
   fc.assert(
     fc.property(fc.array(fc.nat(40), { maxLength: 60 }), fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1 }), (lengths, sizes) => {
@@ -174,7 +174,7 @@ test("rows of every length are walked, whatever the chunks", () => {
   );
 });
 
-test("what is no archive, or one of a version of the future, is said to be unknown", () => {
+test("bytes that are not an archive, or one of a later version, are reported as unknown", () => {
   const { whole } = sample();
   const future = whole.slice();
   future[6] = 99;

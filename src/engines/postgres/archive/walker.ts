@@ -117,7 +117,7 @@ export class ArchiveWalker {
             at = end;
             break;
           }
-          // The common road: the next length lies whole in this chunk. Bit operations make a length over 2 GB negative: slow road.
+          // The common case: the next length lies whole in this chunk. Bit operations make a length over 2 GB negative, which takes the slow path.
           const near = fastInts && end - stop >= 5;
           const next = near
             ? (chunk[stop + 1] as number) |
@@ -160,7 +160,7 @@ export class ArchiveWalker {
 
   #beginBlock(type: number, at: number): void {
     if (type !== BLOCK_TABLE && type !== BLOCK_LARGE_OBJECTS) {
-      throw incomplete(`pg_dump's output goes on after its last block with something that is no data block (byte ${at})`);
+      throw incomplete(`pg_dump's output continues after its last block with something that is not a data block (byte ${at})`);
     }
     this.#blockType = type;
     this.#blockAt = at;

@@ -32,10 +32,10 @@ export async function beginBase(given: Connection, options: BaseOptions): Promis
     checksums: CHECKSUMS,
     segmentBytes: cluster.segmentBytes,
     onPlain: (sizeBytes) => options.progress?.advance(sizeBytes),
-    async onEnd(stretch) {
+    async onEnd(range) {
       const { segmentBytes, pageChecksums, superuser } = cluster;
       const endedAt = await askClock(connection, signal);
-      const { startLsn, endLsn, timeline } = stretch;
+      const { startLsn, endLsn, timeline } = range;
       const { system: systemIdentifier } = started;
       ended = { systemIdentifier, timeline, startLsn, endLsn, endedAt, segmentBytes, tablespaces, pageChecksums, superuser };
     },

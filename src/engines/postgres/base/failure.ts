@@ -56,7 +56,7 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
-/** An error of ours for whatever went wrong with a replication connection or command; one of ours comes back as it is, unless it says more. */
+/** Translates an error of a replication connection or command. A LifeboatError is returned unchanged. */
 export function baseFailure(error: unknown, connection: Connection, details: readonly string[] = []): unknown {
   const text = messageOf(error);
   const known = MEANINGS.find(({ pattern }) => pattern.test(text));

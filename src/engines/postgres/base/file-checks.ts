@@ -53,7 +53,7 @@ export class ArchiveCheck {
   #sizeBytes = 0;
   #digest: FileDigest | undefined;
 
-  /** `prefix`: where the archive's files lie in the data directory, as `pg_tblspc/16400/`. `digestWhole`: nobody else does. */
+  /** `prefix`: the place of the archive's files in the data directory, as `pg_tblspc/16400/`. `digestWhole`: no other checksum covers it. */
   constructor(seen: SeenFiles, prefix: string, digestWhole: boolean) {
     this.#seen = seen;
     this.#prefix = prefix;

@@ -15,7 +15,7 @@ test("CRC-32C of the standard's example is its known value, in the order of a se
   assert.equal(digest("CRC32C", []), "00000000");
 });
 
-test("a checksum is the same however the bytes come apart and wherever they lie in memory", () => {
+test("a checksum is the same for bytes in pieces of any size and at any place in memory", () => {
   const bytes = Buffer.alloc(5000, "some bytes that do not repeat in step with anything, ");
   const whole = digest("CRC32C", [Buffer.from(bytes)]);
   for (let offset = 0; offset < 5; offset++) {

@@ -9,7 +9,7 @@ export interface FileDigest {
   hex(): string;
 }
 
-/** `algorithm` by the manifest's own name for it. INTEGRITY for one that nobody knows. */
+/** `algorithm` by the manifest's own name for it. INTEGRITY for an unknown one. */
 export function openFileDigest(algorithm: string): FileDigest {
   if (algorithm === "CRC32C") return new CrcDigest();
   if (!/^SHA(224|256|384|512)$/.test(algorithm)) {
@@ -36,7 +36,7 @@ class CrcDigest implements FileDigest {
 
   hex(): string {
     const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(finishCrc(this.#state)); // as it lies in the memory of the server
+    bytes.writeUInt32LE(finishCrc(this.#state)); // byte order of the server's memory
     return bytes.toString("hex");
   }
 }

@@ -17,7 +17,7 @@ async function inflate(bytes: Uint8Array, onPlain: (bytes: Uint8Array) => void =
   }
 }
 
-test("everything that a frame holds is handed over, in order, by the time its bytes are written", async () => {
+test("the whole content of a frame is passed on, in order, by the time its bytes are written", async () => {
   const pieces: Buffer[] = [];
   await inflate(FRAME, (bytes) => pieces.push(Buffer.from(bytes)));
   assert.ok(Buffer.concat(pieces).equals(PLAIN));
@@ -32,7 +32,7 @@ test("a frame that is damaged, cut short or none is an integrity error", async (
 });
 
 test("what the reader of the plain bytes throws is thrown to the writer, unchanged", async () => {
-  const cause = new Error("that is no archive");
+  const cause = new Error("not an archive");
   await assert.rejects(
     inflate(FRAME, () => {
       throw cause;

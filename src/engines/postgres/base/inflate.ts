@@ -1,4 +1,4 @@
-// Decompresses a copy of what the server compressed, to see what it holds. The bytes themselves go on as they are.
+// Decompresses a copy of what the server compressed, to see what it holds. The bytes themselves are passed on unchanged.
 import { createZstdDecompress } from "node:zlib";
 import { LifeboatError } from "../../../core/errors.ts";
 
@@ -11,7 +11,7 @@ export class Inflate {
   #failure: unknown;
 
   constructor(onPlain: (bytes: Uint8Array) => void) {
-    this.#closed.promise.catch(() => {}); // heard by whoever writes or ends
+    this.#closed.promise.catch(() => {}); // reported to the next write or end
     this.#zstd.on("data", (bytes: Uint8Array) => {
       if (this.#failure !== undefined) return;
       try {

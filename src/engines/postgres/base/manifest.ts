@@ -12,7 +12,7 @@ export interface ManifestFile {
 export interface BackupManifest {
   /** By path in the data directory; files of a tablespace are under `pg_tblspc/<oid>/`. */
   readonly files: ReadonlyMap<string, ManifestFile>;
-  /** The log that is needed to make the files consistent. */
+  /** The WAL that makes the files consistent. */
   readonly walRanges: readonly { readonly timeline: number; readonly startLsn: string; readonly endLsn: string }[];
 }
 

@@ -22,11 +22,7 @@ export async function baseOmissions(client: Client): Promise<Omission[]> {
       object: "of other databases of the server, where there are any",
       reason: "the server empties unlogged tables when it recovers: they come back without rows",
     },
-    ...(await all(
-      "configuration files",
-      OUTSIDE,
-      "the file lies outside of the data directory: keep a copy of it, and of what it includes",
-    )),
+    ...(await all("configuration files", OUTSIDE, "the file is outside of the data directory: keep a copy of it, and of what it includes")),
     ...(await all("replication slots", SLOTS, "slots belong to the running server: consumers begin anew on a restored one")),
   ];
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type ErrorCode, isLifeboatError } from "../../../core/errors.ts";
 import { openFileDigest } from "./file-digest.ts";
 import { baseParts } from "./parts.ts";
-import type { BackupSource, BackupStart, Section, Stretch } from "./session.ts";
+import type { BackupSource, BackupStart, Section, WalRange } from "./session.ts";
 import { archive, type Given } from "./testing.ts";
 
 const START_LSN = "0/2000028";
@@ -84,7 +84,7 @@ async function play(scene: Scene): Promise<{ parts: string[]; endedAt: string }>
   } as unknown as BackupSource;
   let endedAt = "";
   const parts: string[] = [];
-  const onEnd = async ({ endLsn }: Stretch): Promise<void> => {
+  const onEnd = async ({ endLsn }: WalRange): Promise<void> => {
     endedAt = endLsn;
   };
   const options = { session, start: START, compressed: false, checksums: "CRC32C", segmentBytes: SEGMENT_BYTES, onPlain: () => {}, onEnd };
@@ -141,7 +141,7 @@ test("R25 a manifest that is damaged, ends early, or leaves a file without a che
   await assert.rejects(play({ manifest: whole.subarray(0, -20) }), says("INTEGRITY", /does not end with its checksum/));
   await assert.rejects(play({ manifest: manifestOf([...ENTRIES, { Path: "bare", Size: 1 }]) }), says("INTEGRITY", /no checksum of bare/));
   await assert.rejects(play({ manifest: manifestOf([...ENTRIES, ...ENTRIES]) }), says("INTEGRITY", /twice/));
-  await assert.rejects(play({ manifest: manifestOf(ENTRIES, "0/3000000") }), says("INTEGRITY", /another stretch of the log/));
+  await assert.rejects(play({ manifest: manifestOf(ENTRIES, "0/3000000") }), says("INTEGRITY", /another range of the log/));
 });
 
 test("R25 a backup that lacks log of its own time ends: it could not stand alone", async () => {

@@ -8,7 +8,7 @@ import { segmentNames } from "../log/names.ts";
 import { ArchiveCheck, SeenFiles } from "./file-checks.ts";
 import { Inflate } from "./inflate.ts";
 import { type BackupManifest, gatherManifest, readBackupManifest } from "./manifest.ts";
-import type { BackupSource, BackupStart, Stretch } from "./session.ts";
+import type { BackupSource, BackupStart, WalRange } from "./session.ts";
 
 export interface PartsOptions {
   readonly session: BackupSource;
@@ -20,7 +20,7 @@ export interface PartsOptions {
   /** Hears how many plain bytes were looked at. */
   readonly onPlain: (sizeBytes: number) => void;
   /** Called when the server has ended the backup, before the last part ends. */
-  readonly onEnd: (stretch: Stretch) => Promise<void>;
+  readonly onEnd: (range: WalRange) => Promise<void>;
 }
 
 /** Socket reads come in small pieces; fewer, larger ones cost less in every stage behind. */
@@ -66,7 +66,7 @@ export async function* baseParts(options: PartsOptions): AsyncGenerator<BasePart
   throw new LifeboatError("DUMP_INCOMPLETE", "the server sent no manifest of the base backup");
 }
 
-/** The last piece is withheld until the archive was judged, so that whoever stores it cannot commit what was not. */
+/** The last piece is withheld until the archive was judged, so that the storage cannot commit an archive that was not judged. */
 async function* compressedBytes(options: PartsOptions, check: ArchiveCheck, done: (plain?: ByteFacts) => void): AsyncGenerator<Uint8Array> {
   const inflate = new Inflate((bytes) => {
     check.feed(bytes);
@@ -107,25 +107,22 @@ async function* manifestBytes(options: PartsOptions, seen: SeenFiles): AsyncGene
   const { session } = options;
   const bytes = await gatherManifest(session.content());
   if ((await session.section()) !== undefined) throw new LifeboatError("DUMP_INCOMPLETE", "the server sent something after its manifest");
-  const stretch = await session.finish();
+  const range = await session.finish();
   const manifest = readBackupManifest(bytes);
   seen.compareWith(manifest);
-  requireLog(manifest, seen, options.segmentBytes, stretch);
-  await options.onEnd(stretch);
+  requireLog(manifest, seen, options.segmentBytes, range);
+  await options.onEnd(range);
   yield bytes;
 }
 
 /** The log from start to end must be in the archive itself, so that the backup stands alone. */
-function requireLog(manifest: BackupManifest, seen: SeenFiles, segmentBytes: number, stretch: Stretch): void {
-  const { startLsn, endLsn, timeline } = stretch;
-  const range = manifest.walRanges.at(-1);
-  if (range?.startLsn !== startLsn || range.endLsn !== endLsn || range.timeline !== timeline) {
-    throw new LifeboatError(
-      "INTEGRITY",
-      "the server's manifest of the base backup names another stretch of the log than the server itself",
-    );
+function requireLog(manifest: BackupManifest, seen: SeenFiles, segmentBytes: number, range: WalRange): void {
+  const { startLsn, endLsn, timeline } = range;
+  const named = manifest.walRanges.at(-1);
+  if (named?.startLsn !== startLsn || named.endLsn !== endLsn || named.timeline !== timeline) {
+    throw new LifeboatError("INTEGRITY", "the server's manifest of the base backup names another range of WAL than the server itself");
   }
-  const lastNeeded = formatLsn(parseLsn(endLsn) - 1n); // the end is the first position that is not needed any more
+  const lastNeeded = formatLsn(parseLsn(endLsn) - 1n); // the end is the first position that is no longer required
   for (const name of segmentNames(timeline, startLsn, lastNeeded, segmentBytes)) {
     if (seen.sizeOf(`pg_wal/${name}`) !== segmentBytes)
       throw new LifeboatError("DUMP_INCOMPLETE", `the base backup lacks the log segment ${name}`);

@@ -10,7 +10,7 @@ import { programEnvironment, secretsOf } from "../connect/programs.ts";
 import { findTools } from "../tools/find.ts";
 import { baseFailure } from "./failure.ts";
 import { readBackupManifest } from "./manifest.ts";
-import type { BackupSource, Section, Stretch } from "./session.ts";
+import type { BackupSource, Section, WalRange } from "./session.ts";
 import { TarReader } from "./tar.ts";
 import { TAR_BLOCK_BYTES } from "./tar-header.ts";
 
@@ -88,10 +88,10 @@ class ProgramSource implements BackupSource {
     if (over > 0) yield new Uint8Array(TAR_BLOCK_BYTES - over);
   }
 
-  async finish(): Promise<Stretch> {
+  async finish(): Promise<WalRange> {
     const range = readBackupManifest(Buffer.concat(this.#manifest)).walRanges.at(-1);
     if (range !== undefined) return range;
-    throw new LifeboatError("INTEGRITY", "the server's manifest of the base backup names no stretch of the log");
+    throw new LifeboatError("INTEGRITY", "the server's manifest of the base backup names no range of WAL");
   }
 
   async close(): Promise<void> {

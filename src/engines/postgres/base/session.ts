@@ -26,13 +26,13 @@ export interface BackupSource {
   section(): Promise<Section | undefined>;
   /** Bytes of the section under way. */
   content(): AsyncIterable<Uint8Array>;
-  /** After the last section: the stretch of the log that the backup needs. Only then has the server called it complete. */
-  finish(): Promise<Stretch>;
+  /** After the last section: the range of WAL that the backup requires. Only then has the server called it complete. */
+  finish(): Promise<WalRange>;
   /** Ends it, on the server too. The signal must be aborted first when bytes are awaited. Safe to call twice. */
   close(): Promise<void>;
 }
 
-export interface Stretch {
+export interface WalRange {
   readonly startLsn: string;
   readonly endLsn: string;
   readonly timeline: number;
@@ -47,7 +47,7 @@ export class BackupSession implements BackupSource {
   readonly #warnings: string[] = [];
   /** Read, but belonging to what comes next. */
   #waiting: WireEvent | undefined;
-  #start: Pick<Stretch, "startLsn" | "timeline"> = { startLsn: "", timeline: 0 };
+  #start: Pick<WalRange, "startLsn" | "timeline"> = { startLsn: "", timeline: 0 };
 
   constructor(client: Client, command: BaseCommand, signal: AbortSignal) {
     this.#connection = client.connection;
@@ -88,7 +88,7 @@ export class BackupSession implements BackupSource {
     }
   }
 
-  async finish(): Promise<Stretch> {
+  async finish(): Promise<WalRange> {
     let row: (string | undefined)[] | undefined;
     for (let event = await this.#next(); event.kind !== "message" || event.type !== "Z"; event = await this.#next()) {
       if (event.kind === "message" && event.type === "D") row ??= readRow(event.body);

@@ -25,7 +25,7 @@ const CHECKSUM_BYTES = 8;
 /** Whether a block holds nothing: two of them end an archive. */
 export const isEmptyBlock = (block: Buffer): boolean => block.equals(EMPTY);
 
-/** Reads a header; `startByte` is its place in the archive, for messages. INTEGRITY when it is damaged, or of a kind nobody should meet. */
+/** Reads a header; `startByte` is its place in the archive, for messages. INTEGRITY when it is damaged, or of a kind that a base backup does not contain. */
 export function readHeader(block: Buffer, startByte: number): TarEntry {
   const damaged = (why: string): LifeboatError =>
     new LifeboatError("INTEGRITY", `the tar archive is damaged: the header at about byte ${startByte} ${why}`);

@@ -69,7 +69,7 @@ export class TarReader {
       return;
     }
     const startByte = this.#position + 1 - TAR_BLOCK_BYTES;
-    if (this.#emptyBlocks > 0) throw new LifeboatError("INTEGRITY", `the tar archive goes on after its end, at about byte ${startByte}`);
+    if (this.#emptyBlocks > 0) throw new LifeboatError("INTEGRITY", `the tar archive continues after its end, at about byte ${startByte}`);
     const entry = readHeader(this.#header, startByte);
     this.#entry = entry;
     this.#contentBytes = entry.sizeBytes;

@@ -18,7 +18,7 @@ const STREAM = Buffer.concat([
   data(`d${"x".repeat(700)}`),
   data("d"),
   data("p\0\0\0\0\0\0\x10\0"),
-  data("dd is content, whatever it begins with"),
+  data("dd is content, with any first bytes"),
   data("m"),
   message("c", Buffer.alloc(0)),
   message("Z", Buffer.from("I")),
@@ -45,7 +45,7 @@ test("messages and content are told apart however the stream is cut", () => {
     ["copy n", "nbase.tar.zst\0\0"],
     ["content", "x".repeat(700)],
     ["copy p", "p\0\0\0\0\0\0\x10\0"],
-    ["content", "d is content, whatever it begins with"],
+    ["content", "d is content, with any first bytes"],
     ["copy m", "m"],
     ["message c", ""],
     ["message Z", "I"],
@@ -53,7 +53,7 @@ test("messages and content are told apart however the stream is cut", () => {
   for (let size = 1; size <= STREAM.length; size++) assert.deepEqual(read(STREAM, size), expected, `in pieces of ${size}`);
 });
 
-test("an answer that is no protocol is said to be none", () => {
+test("an answer in another protocol is reported as one", () => {
   assert.throws(
     () => new MessageReader().feed(Buffer.from("H\0\0\0\0")),
     (error) => isLifeboatError(error, "SOURCE_UNREACHABLE"),

@@ -79,7 +79,7 @@ test("R57 code in a scratch server sees no process of the host, reads no environ
   });
 });
 
-test("R57 code in a scratch server reads no file of ours, writes none outside, and has no privilege left", { skip }, async (t) => {
+test("R57 code in a scratch server reads and writes no file of the program, and has no privilege", { skip }, async (t) => {
   const home = mkdtempSync(join(tmpdir(), "lifeboat-home-"));
   t.after(() => rmSync(home, { recursive: true, force: true }));
   chmodSync(home, 0o777);
@@ -139,7 +139,7 @@ test("R57 code in a scratch server reaches no server, over TCP or by a socket of
   });
 });
 
-test("R57 memory and processes of a scratch server are bounded, and it goes first when memory is short", {
+test("R57 memory and processes of a scratch server are bounded, and it is ended first when memory is short", {
   skip,
 }, async () => {
   await bothWays(async (cluster, isolation) => {

@@ -152,7 +152,7 @@ test("a start that fails says why and leaves nothing", needsServer, async () => 
 test("a start that is aborted gives the abort's reason and leaves nothing", needsServer, async () => {
   const directory = join(tmpdir(), `lifeboat-abort-${process.pid}`);
   const controller = new AbortController();
-  const cause = new LifeboatError("LEASE_LOST", "somebody else took over");
+  const cause = new LifeboatError("LEASE_LOST", "another process took over");
   const begin = beginCluster({ directory, bin: postgresBin(), jobId: "abort", durable: false, signal: controller.signal });
   setTimeout(() => controller.abort(cause), 150);
   await assert.rejects(begin, (error) => error === cause);

@@ -62,7 +62,7 @@ export interface ClusterOptions {
   readonly encoding?: string | undefined;
   /** Absent: byte order, with the letters of Unicode where the system knows them. */
   readonly locale?: string | undefined;
-  /** Who runs the server when we are root; absent: `postgres`, else `nobody`. */
+  /** Who runs the server when we are root; absent: `postgres`, else the user `nobody`. */
   readonly user?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly startTimeoutMs?: number | undefined;
@@ -91,7 +91,7 @@ export interface Cluster {
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
-/** A shutdown in peace writes out what is in memory, on whatever disk there is. */
+/** An orderly shutdown writes memory to disk, however slow the disk. */
 const PEACE_TIMEOUT_MS = 320_000;
 
 /** Makes and starts a cluster. Throws SCRATCH_FAILED, or the abort's reason; then nothing is left of it that is not to be kept. */
@@ -140,7 +140,7 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
     if (!answer.ready)
       throw new LifeboatError(
         "SCRATCH_FAILED",
-        `${keep ? `the cluster of ${data}` : "a throw-away cluster"} cannot be started: ${answer.message}`,
+        `${keep ? `the cluster of ${data}` : "a temporary cluster"} cannot be started: ${answer.message}`,
       );
     const port = Number(options.settings?.port ?? PORT);
     let stopping: Promise<void> | undefined;
@@ -150,12 +150,12 @@ export async function beginCluster(options: ClusterOptions): Promise<Cluster> {
       disk?.end();
       return removing;
     };
-    // A cell goes with its first process; without one, the server takes its own processes along.
+    // A cell ends with its first process. Without a cell, the server ends its own processes.
     disk?.short.catch(() => endQuietly(answer.pid, support ? "SIGKILL" : "SIGQUIT"));
     return {
       connection: (database) => {
         const parts = { host: socket, port, user: existing?.superuser ?? SUPERUSER, password, database, parameters: {} };
-        return { ...connectionFromParts(parts), label: `${database} in ${keep ? data : "a throw-away cluster"}` };
+        return { ...connectionFromParts(parts), label: `${database} in ${keep ? data : "a temporary cluster"}` };
       },
       directory,
       data,

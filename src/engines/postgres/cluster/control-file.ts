@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import { baseEnvironment } from "../../../process/environment.ts";
 import { runProgram } from "../../../process/run.ts";
 
-/** The fields by their English names, as `Database cluster state` → `shut down`. SCRATCH_FAILED when it is no data directory. */
+/** The fields by their English names, as `Database cluster state` → `shut down`. SCRATCH_FAILED when it is not a data directory. */
 export async function readControlFile(bin: string, data: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const { status, stdout, end } = await runProgram(`${bin}/pg_controldata`, ["-D", data], {
     env: baseEnvironment(),

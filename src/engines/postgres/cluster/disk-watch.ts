@@ -1,4 +1,4 @@
-// Looks after the disk that a server of ours writes to: foreign data, or code in it, must not fill it for the whole machine.
+// Watches the disk that a scratch server writes to: foreign data, or code in it, must not fill it for the whole machine.
 import { statfs } from "node:fs/promises";
 import { formatBytes } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";

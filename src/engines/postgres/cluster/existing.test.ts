@@ -109,7 +109,7 @@ test("a server that is reached over the network asks for a password", needsServe
   await assert.rejects(openClient(over("wrong")), (error) => isLifeboatError(error, "SOURCE_AUTH"));
 });
 
-test("what is no data directory is refused, and nothing is made over it", needsServer, async (t) => {
+test("a directory without a cluster is refused, and nothing is created over it", needsServer, async (t) => {
   const place = folder(t);
   const directory = join(place, "x");
   const begin = beginCluster({

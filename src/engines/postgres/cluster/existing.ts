@@ -1,4 +1,4 @@
-// Running data that exists already, whatever configuration of its own it brings: copied from another machine, or restored.
+// Runs a server over existing data, with any configuration it contains: copied from another machine, or restored.
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
@@ -81,7 +81,7 @@ export async function ownerOf(data: string, name: string | undefined): Promise<S
   const control = join(data, "global", "pg_control");
   const facts = await lstat(data).catch(() => undefined);
   if (!facts?.isDirectory() || !(await lstat(control).catch(() => undefined))?.isFile())
-    throw new LifeboatError("SCRATCH_FAILED", `${data} is no data directory of a PostgreSQL server`);
+    throw new LifeboatError("SCRATCH_FAILED", `${data} is not a data directory of a PostgreSQL server`);
   if (process.getuid?.() !== 0) return undefined;
   const wanted = name === undefined ? undefined : await serverUser(name);
   if (facts.uid !== 0 && (wanted === undefined || wanted.uid === facts.uid)) return { uid: facts.uid, gid: facts.gid };

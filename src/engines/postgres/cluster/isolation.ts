@@ -1,4 +1,4 @@
-// What is required of this machine before a server of ours may hold foreign code: a cell to run it in, or the configuration's consent.
+// What is required of this machine before a scratch server may hold foreign code: a cell to run it in, or the configuration's consent.
 import { LifeboatError } from "../../../core/errors.ts";
 import { type CellSupport, cellSupport, ISOLATED, NOT_ISOLATED } from "../../../process/cell.ts";
 import { type ServerUser, serverUser } from "../../../process/server-user.ts";

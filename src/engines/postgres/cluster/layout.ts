@@ -1,4 +1,4 @@
-// Where a cluster of ours keeps its files, and the note that lets a later process find and end what a crash left.
+// Where a temporary cluster keeps its files, and the note that lets a later process find and end what a crash left.
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, open, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
@@ -19,11 +19,11 @@ export interface ClusterNote {
   readonly cell?: ProcessMark | undefined;
   /** Where its data is, when that is not here: a clean-up ends the server over it, and leaves it where it is. */
   readonly data?: string | undefined;
-  /** What else goes with it when it is not finished, and nothing beyond. */
+  /** What else is removed with it when it is not finished, and nothing beyond. */
   readonly unfinished?: UnfinishedData | undefined;
 }
 
-/** Data that lies outside of the directory with the note, for as long as it is not finished. */
+/** Data outside of the directory with the note, for as long as it is not finished. */
 export interface UnfinishedData {
   readonly tablespaces: string;
   /** The data directory was there before, and empty: it is emptied, and stays. */
@@ -51,8 +51,8 @@ export interface Layout {
 }
 
 /**
- * `data/` belongs to the server's user; the directory itself and the note to ours, so that nobody else can change what a
- * clean-up trusts. The socket lies beside the data, or under /tmp where that path would be too long for a socket.
+ * `data/` belongs to the server's user; the directory itself and the note to ours, so that no other user can change what a
+ * clean-up trusts. The socket is beside the data, or under /tmp where that path would be too long for a socket.
  */
 export function layoutOf(directory: string): Layout {
   const beside = join(directory, "s");
@@ -92,7 +92,7 @@ export async function changeNote(directory: string, change: Partial<ClusterNote>
   await writeNote(directory, { ...note, ...change });
 }
 
-/** Removes the directory with all that is in it. The note goes last: until then, a clean-up that is interrupted is taken up again. */
+/** Removes the directory with all that is in it. The note is removed last: until then, an interrupted clean-up can be resumed. */
 export async function removeNoted(directory: string): Promise<void> {
   const { note } = layoutOf(directory);
   for (const name of await readdir(directory).catch(noEntry)) {
@@ -115,7 +115,7 @@ export async function isOwnDirectory(path: string): Promise<boolean | undefined>
 }
 
 /**
- * The note, or undefined when the directory has none. Throws SCRATCH_FAILED when what lies there is not a note of ours: a note counts
+ * The note, or undefined when the directory has none. Throws SCRATCH_FAILED when the file there is not a note of this program: a note counts
  * only as a file of our own user's, in a directory of our own user's.
  */
 export async function readNote(directory: string): Promise<ClusterNote | undefined> {
@@ -139,7 +139,7 @@ export async function readNote(directory: string): Promise<ClusterNote | undefin
     const note = JSON.parse(text) as ClusterNote;
     if (note.lifeboat === "cluster" && typeof note.jobId === "string" && typeof note.host === "string") return note;
   } catch {
-    // Said below, the same for text that is no JSON and for JSON that is no note.
+    // Said below, the same for text that is not JSON and for JSON that is not a note.
   }
   throw new LifeboatError("SCRATCH_FAILED", `${path} is not the note of a cluster that Lifeboat made; the directory is left as it is`);
 }

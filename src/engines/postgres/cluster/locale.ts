@@ -1,4 +1,4 @@
-// The locale of a cluster for which nobody asked for one: the same on every machine, as far as that goes.
+// The locale of a cluster where none is given: the same on every machine, as far as possible.
 import { baseEnvironment } from "../../../process/environment.ts";
 import { runProgram } from "../../../process/run.ts";
 

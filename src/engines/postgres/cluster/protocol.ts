@@ -1,7 +1,7 @@
 // What the starter and the supervisor of a cluster tell each other: one line of JSON each way; then the pipe itself is the message.
 import type { CellSupport } from "../../../process/cell.ts";
 
-/** First line on the supervisor's standard input. When that input ends, for whatever reason, the cluster ends. */
+/** First line on the supervisor's standard input. When that input ends, for any reason, the cluster ends. */
 export interface SupervisorOrder {
   readonly directory: string;
   readonly data: string;
@@ -12,7 +12,7 @@ export interface SupervisorOrder {
   readonly gid?: number | undefined;
   /** How the cluster is made; absent: its data is there. */
   readonly create?: { readonly password: string; readonly encoding: string; readonly locale: string; readonly ctype: string } | undefined;
-  /** Content of the server's hba file, which lies beside the data; absent: the one in the data is used. */
+  /** Content of the server's hba file, which is beside the data; absent: the one in the data is used. */
   readonly hba?: string | undefined;
   /** The data outlives the server: it is shut down in peace, and nothing is removed. */
   readonly keep: boolean;

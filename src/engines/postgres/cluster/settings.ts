@@ -4,7 +4,7 @@ import { versionOf } from "../tools/version.ts";
 
 export type Settings = Readonly<Record<string, string>>;
 
-/** For every cluster of ours: reached by its socket only, silent, and without a trace outside its directory. */
+/** For every temporary cluster: reached by its socket only, silent, and without a trace outside its directory. */
 const COMMON: Settings = {
   listen_addresses: "",
   unix_socket_permissions: "0700",

@@ -12,7 +12,7 @@ import { endServer, type Server, startServer } from "./server.ts";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.on(signal, () => {});
 
-// Nobody may be there to read the answer; the end of our input says so.
+// The reader of the answer may be gone; the end of the input reports that.
 process.stdout.on("error", () => {});
 
 const lines = createInterface({ input: process.stdin });

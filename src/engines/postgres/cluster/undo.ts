@@ -17,7 +17,7 @@ export interface ClusterLocator {
 }
 
 /**
- * Removes the cluster. Data that lies outside the directory is left there, without a server over it.
+ * Removes the cluster. Data outside the directory is left there, without a server over it.
  * Touches only a directory whose note names this very job and holds its proof, and only processes that are proven to be its own.
  * Throws SCRATCH_FAILED for every other directory, or when something cannot be removed.
  */
@@ -47,7 +47,7 @@ export function assertNoteOf(note: ClusterNote, { directory, jobId, proof }: Omi
 /** Ends supervisor and server of a cluster, whose note this is. */
 export async function endProcessesOf(note: ClusterNote, data: string): Promise<void> {
   if (note.supervisor && (await isAlive(note.supervisor))) {
-    // Its cluster must not be pulled from under it, and it must not go on building in a directory that is being removed.
+    // Its cluster must not be pulled from under it, and it must not continue to build in a directory that is being removed.
     await endProcess(note.supervisor, [["SIGKILL", 5_000]]);
   }
   await endServerOf(data, note.cell);
@@ -56,7 +56,7 @@ export async function endProcessesOf(note: ClusterNote, data: string): Promise<v
 /** A crash between making the directory and writing its note leaves it empty: of a name that a job gives, it goes. */
 export async function removeUnborn(directory: string, hasOurName: boolean): Promise<Undone> {
   if (!hasOurName || !(await isOwnDirectory(directory))) {
-    throw new LifeboatError("SCRATCH_FAILED", `${directory} holds no cluster of ours; it is left as it is`);
+    throw new LifeboatError("SCRATCH_FAILED", `${directory} holds no cluster of this program; it is left as it is`);
   }
   await rm(`${layoutOf(directory).note}.new`, { force: true });
   await rmdir(directory).catch((cause) => {
@@ -65,7 +65,7 @@ export async function removeUnborn(directory: string, hasOurName: boolean): Prom
   return "removed";
 }
 
-/** Ends a server of ours that nobody looks after any more; `inPeace` lets it write out what is in memory. */
+/** Ends an orphaned server; `inPeace` lets it write its memory to disk. */
 export async function endServerOf(data: string, cell?: ProcessMark, inPeace = false): Promise<void> {
   const mark = cell ?? (await serverOver(data));
   if (mark === undefined) return;
@@ -73,7 +73,7 @@ export async function endServerOf(data: string, cell?: ProcessMark, inPeace = fa
   if (!ended) throw new LifeboatError("SCRATCH_FAILED", `the server ${mark.pid} of ${data} cannot be ended`);
 }
 
-/** Without a cell, a server says its number itself; one of ours names its data directory in its arguments: nothing else does. */
+/** Without a cell, a server says its number itself; a server that we started has its data directory in its arguments: no other process does. */
 async function serverOver(data: string): Promise<ProcessMark | undefined> {
   const pid = Number((await postmasterFile(data))[0]);
   if (!Number.isInteger(pid) || pid <= 1) return undefined;

@@ -37,7 +37,7 @@ test("odd names and passwords connect, by our client and by PostgreSQL's program
   assert.equal((await psql(odd, ["-c", "select current_database()"])).trim(), name);
 });
 
-test("nobody listening, an unknown host and a silent one are SOURCE_UNREACHABLE and name the place", async () => {
+test("a closed port, an unknown host and a silent one are SOURCE_UNREACHABLE and name the place", async () => {
   const silent = createServer(() => {}).listen(0, "127.0.0.1");
   const open = new Set<Socket>();
   silent.on("connection", (socket) => open.add(socket));
@@ -88,7 +88,7 @@ test("an abort ends the statement under way with its own reason, and the server 
   const admin = await freshDatabase();
   const controller = new AbortController();
   const client = await openClient(admin, { signal: controller.signal });
-  const cause = new LifeboatError("LEASE_LOST", "somebody else took over");
+  const cause = new LifeboatError("LEASE_LOST", "another process took over");
   const asleep = assert.rejects(client.query("select pg_sleep(1000)"), (error) => error === cause);
   controller.abort(cause);
   await asleep;
@@ -104,7 +104,7 @@ test("instants, big integers and numerics come as the server writes them", needs
   assert.deepEqual(rows, [{ at: "2024-01-02 03:04:05.678901", big: "9007199254740993", n: "1.10" }]);
 });
 
-test("one database has one identity by every road, and others have others", needsServer, async () => {
+test("one database has one identity by every route, and others have others", needsServer, async () => {
   const source = await freshDatabase();
   const other = await freshDatabase();
   await query(source, "create role reader login password 'p'");
@@ -113,7 +113,7 @@ test("one database has one identity by every road, and others have others", need
   assert.notEqual(await identityOf(other), same);
 });
 
-test("nothing writes to its source, by whatever host, socket, user or privilege it is reached", needsServer, async (t) => {
+test("nothing writes to its source by any host, socket, user or privilege", needsServer, async (t) => {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address() as AddressInfo;
@@ -168,7 +168,7 @@ test("R57 a pooler that refuses or passes over a session's settings is refused a
   }
 });
 
-/** What a session of ours, and one of PostgreSQL's programs, says of its own settings. */
+/** What our sessions and those of PostgreSQL's programs report as their settings. */
 const SHOWN = ["search_path", "row_security", "standard_conforming_strings", "transform_null_equals", "local_preload_libraries", "role"];
 
 async function settingsOf(connection: Connection): Promise<Record<string, string>> {
@@ -209,10 +209,10 @@ test("R57 a session's settings win over the database's, the role's and the addre
   const addressed = changed(sam, { parameters: { options } });
   assert.deepEqual(await settingsOf(sam), expected);
   assert.deepEqual(await settingsOf(addressed), expected);
-  // The address may choose a role, and what else concerns nobody's safety.
+  // The address may choose a role, and harmless settings.
   const chosen = changed(sam, { parameters: { options: "-c role=mallet -c work_mem=7MB" } });
   assert.deepEqual(await settingsOf(chosen), { ...expected, role: "mallet" });
-  // What could swallow one of ours is refused by the server instead.
+  // A value that could hide one of these settings is refused by the server instead.
   for (const options of ["-c", "-W", "\\", "--"]) {
     const broken = await settingsOf(changed(sam, { parameters: { options } })).catch(() => expected);
     assert.deepEqual(broken, expected, options);

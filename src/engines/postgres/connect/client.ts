@@ -47,7 +47,7 @@ const types: pg.CustomTypesConfig = {
 /**
  * Opens a connection, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, SOURCE_POOLED, CONFIG_INVALID or the abort's reason.
  * When the signal aborts later, the connection is cut: the statement under way rejects with the abort's reason, and the server
- * gives it up as soon as it sees that nobody listens.
+ * cancels it as soon as it sees that the connection is closed.
  */
 export async function openClient(connection: Connection, options: ClientOptions = {}): Promise<Client> {
   const parts = partsOf(connection);
@@ -178,7 +178,7 @@ async function introduce(raw: pg.Client, connection: Connection, options: Client
          pg_catalog.current_setting('is_superuser') as superuser, pg_catalog.current_setting('search_path') as path`,
     );
     if (!facts) throw new LifeboatError("SOURCE_UNREACHABLE", `${connection.label} did not say what it is`);
-    // A pooler that passes over what it does not know would leave every name to the search path of whoever owns the database.
+    // A pooler that ignores unknown settings would resolve every name by the search path of the database's owner.
     if (facts.path !== PINNED.search_path) throw passedOver(connection);
     const announcedPid = (raw as unknown as { processID: number | null }).processID ?? 0;
     const client: Client = {

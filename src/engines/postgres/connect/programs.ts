@@ -1,5 +1,5 @@
 // How PostgreSQL's programs learn where to connect: through their environment, so that neither a password nor an odd
-// database name ever stands in an argument list.
+// database name is ever in an argument list.
 //
 // The password goes into PGPASSWORD of that one child. A process's environment can be read only by its own user and by root,
 // who could read a password file too; but a password file outlives a crash, and an environment does not.

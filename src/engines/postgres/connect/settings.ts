@@ -1,4 +1,4 @@
-// The settings that every session of ours begins with, whether a client's or a program's. They travel in the startup packet, where
+// The settings that all our sessions begin with, whether a client's or a program's. They travel in the startup packet, where
 // they come before the first statement and before what `alter database … set` and `alter role … set` say: a later SET would leave a
 // first statement to settings that the owner of the source chose.
 //
@@ -8,7 +8,7 @@
  * What decides which object a name means, which rows are seen and as which role. Nothing overrides these, the address included.
  *
  * `pg_catalog,pg_temp` instead of nothing at all: an empty path means "pg_temp, then pg_catalog" for tables and types. Naming both
- * puts pg_catalog first, so that not even an object that a function made in our own session can stand in for one of the system's.
+ * puts pg_catalog first, so that not even an object that a function made in our own session can replace one of the system's.
  * PostgreSQL's programs set an empty path by themselves on top of it, which hides the same things.
  */
 export const PINNED: Readonly<Record<string, string>> = {

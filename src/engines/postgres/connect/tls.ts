@@ -22,7 +22,7 @@ export function sslModeOf(parts: ConnectionParts): SslMode {
 
 /**
  * The file of trusted authorities: the one named, else libpq's own default, else the system's. Older programs know no
- * `sslrootcert=system`, so the system's file is named to them; both roads then trust the same authorities.
+ * `sslrootcert=system`, so the system's file is named to them; both then trust the same authorities.
  */
 export function rootCertificateFile(parts: ConnectionParts): string | undefined {
   const asked = parts.parameters.sslrootcert;

@@ -1,4 +1,4 @@
-// Turns what the server, the network and the client library say into errors of ours.
+// Turns what the server, the network and the client library say into LifeboatErrors.
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
@@ -51,7 +51,7 @@ function pooler(connection: Connection, why: string, cause?: unknown): LifeboatE
   return new LifeboatError("SOURCE_POOLED", `${connection.label} cannot be used: a pooler answers there: ${why}`, { cause });
 }
 
-/** An error of ours for a failed connection or statement. What nobody expected comes back unchanged: it is a bug, or a statement's own fault. */
+/** Translates the error of a failed connection or statement. An unexpected one is returned unchanged: it is a bug, or the statement's fault. */
 export function translateError(error: unknown, connection: Connection): unknown {
   if (error instanceof LifeboatError || !(error instanceof Error)) return error;
   // Several addresses were tried: any of their errors tells the story.

@@ -24,7 +24,7 @@ test("addresses are read as libpq reads them", () => {
   }
 });
 
-test("what is written is read back the same, whatever names and passwords hold", () => {
+test("a written address is read back the same, with any names and passwords", () => {
   for (const host of ["db.example", "::1", "/run/odd dir"]) {
     for (const database of ["d", `o'dd "n=a\\me`, "postgres://evil/x", "host=evil", "a/b?c#d", "%41"]) {
       const parts = {
@@ -54,7 +54,7 @@ test("the label of a connection never holds its password", () => {
   assert.equal(connection.label, "d on h:5432 as u");
 });
 
-test("programs learn everything from their environment, and none of our own PG variables leads them elsewhere", () => {
+test("programs get all settings from their environment, and none from our own PG variables", () => {
   process.env.PGHOSTADDR = "203.0.113.1";
   try {
     const connection = connectionFromUrl("postgres://u:secret@h:6000/d%3Dx?sslmode=require&options=-c%20a%3Db&channel_binding=require");

@@ -1,4 +1,4 @@
-// Begins a dump: one held snapshot, from which pg_dump's bytes and the fingerprint both come.
+// Begins a dump: one snapshot snapshot, from which pg_dump's bytes and the fingerprint both come.
 
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
@@ -14,7 +14,7 @@ import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
 import { describeRoles } from "../roles/description.ts";
 import { scriptOf } from "../roles/statements.ts";
-import { type HeldSnapshot, holdSnapshot } from "./hold.ts";
+import { holdSnapshot, type LockedSnapshot } from "./hold.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
 
@@ -84,14 +84,14 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       return chosen;
     };
     const path = options.kind === "tables" && hasBareName(options.tables) ? await means.ordinaryPath() : [];
-    const held = await holdSnapshot(holder, connection.label, path, choose);
-    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", held.tables);
+    const snapshot = await holdSnapshot(holder, connection.label, path, choose);
+    const scope = scopeOf(rowsOf === undefined ? options.kind : "tables", snapshot.tables);
     const roles = WITH_ROLES.has(options.kind) ? await rolesOf(holder, options.rolePasswords === true) : NO_ROLES;
     const notIncluded = [...(await means.omissions(holder, scope)), ...roles.notIncluded];
 
-    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, held.tables)];
+    const others = rowsOf === undefined ? [] : ["--no-blobs", ...withoutRowsOf(all, snapshot.tables)];
     const named = options.kind === "tables" ? (scope.tables ?? []) : [];
-    child = await startChild(means.program, [...dumpArguments(options.kind, held, named), ...others], {
+    child = await startChild(means.program, [...dumpArguments(options.kind, snapshot, named), ...others], {
       env: programEnvironment(connection),
       secrets: secretsOf(connection),
       signal,
@@ -103,7 +103,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
 
     const { walked, bytes } = gated;
     fingerprint = means.fingerprint(means.open, scope, {
-      snapshotId: held.id,
+      snapshotId: snapshot.id,
       holder,
       concurrency: HASHING_SESSIONS,
       signal,
@@ -116,7 +116,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
     const result = fingerprint;
     return {
       facts: means.facts,
-      snapshotAt: held.at,
+      snapshotAt: snapshot.at,
       notIncluded,
       parts: [{ name: "data", content: "pg_dump-custom", bytes }, ...roles.parts],
       fingerprint: () => result,
@@ -160,16 +160,20 @@ function scopeOf(kind: DumpOptions["kind"], tables: readonly SourceTable[]): Fin
 }
 
 /** `tables`: qualified names, quoted where needed; pg_dump reads them as patterns in which only quoted parts are literal. */
-export function dumpArguments(kind: DumpOptions["kind"], held: Pick<HeldSnapshot, "id" | "tables">, tables: readonly string[]): string[] {
+export function dumpArguments(
+  kind: DumpOptions["kind"],
+  snapshot: Pick<LockedSnapshot, "id" | "tables">,
+  tables: readonly string[],
+): string[] {
   return [
     "--format=custom",
     // Compression is ours (zstd, once, over everything); plain blocks are also what the walk can look into.
     "--compress=0",
     "--no-password",
     "--no-sync",
-    // Every table is locked by us, so pg_dump waits only behind somebody who waits for us: to wait long would be in vain.
-    `--lock-wait-timeout=${1_000 + Math.ceil(held.tables.length / 5)}`,
-    `--snapshot=${held.id}`,
+    // We hold locks on every table, so pg_dump waits only behind a session that waits for us: waiting long cannot help.
+    `--lock-wait-timeout=${1_000 + Math.ceil(snapshot.tables.length / 5)}`,
+    `--snapshot=${snapshot.id}`,
     ...KIND_ARGUMENTS[kind],
     ...tables.map((table) => `--table=${literalPattern(table)}`),
   ];
@@ -184,7 +188,7 @@ function asInArchive(tables: readonly SourceTable[]): SourceTable[] {
 /** Tables in one pattern: pg_dump looks through its catalog once for each. */
 const NAMES_PER_PATTERN = 200;
 
-/** Excludes the rows of every table but the chosen ones. Alternatives stand outside of the quotes, names inside, where all is literal. */
+/** Excludes the rows of every table but the chosen ones. Alternatives are outside of the quotes; names are inside, where every letter is literal. */
 function withoutRowsOf(all: readonly SourceTable[], chosen: readonly SourceTable[]): string[] {
   const kept = new Set(chosen.map(({ oid }) => oid));
   const bySchema = Map.groupBy(

@@ -37,7 +37,8 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
   const [facts] = (await client.query<Facts>(QUERY)) as [Facts];
   const warnings: string[] = [];
   if (facts.tables === "0") warnings.push("it has no tables");
-  if (facts.encoding === "SQL_ASCII") warnings.push("its encoding is SQL_ASCII: texts come back byte for byte, whatever they mean");
+  if (facts.encoding === "SQL_ASCII")
+    warnings.push("its encoding is SQL_ASCII: texts are restored byte for byte, without regard to their meaning");
   if (facts.row_security && !facts.sees_all) {
     warnings.push(`row-level security is in use and ${facts.user} does not bypass it: a backup is refused where rows would be hidden`);
   }

@@ -21,7 +21,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   ],
 ];
 
-/** An error of ours for a pg_dump that did not end well; `message` is one sentence with the tool's own words. */
+/** Returns the error for a pg_dump that failed; `message` is one sentence with the tool's own words. */
 export function dumpFailure(message: string, label: string): LifeboatError {
   const [, code, words] = MEANINGS.find(([pattern]) => pattern.test(message)) ?? [];
   if (code === undefined) return new LifeboatError("DUMP_FAILED", `the dump of ${label} broke off: ${message}`);

@@ -1,14 +1,14 @@
 // Holds a state of the database still: locks every table, and only then takes and exports the snapshot.
 //
 // The order is the point. TRUNCATE and rewrites are not transactional for older snapshots: they would show a table empty. With the
-// lock taken before the snapshot, whoever rewrites has either committed before (and the snapshot sees it) or waits until we end.
+// lock taken before the snapshot, a session that rewrites has either committed before (and the snapshot sees it) or waits until we end.
 // LOCK TABLE itself takes no snapshot in a REPEATABLE READ transaction (documented with LOCK), so it may and must come first.
 import { LifeboatError } from "../../../core/errors.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { pinSession, type Session } from "../fingerprint/session.ts";
 import { listTables, type SourceTable } from "./tables.ts";
 
-export interface HeldSnapshot {
+export interface LockedSnapshot {
   readonly id: string;
   /** The instant whose state the snapshot shows, by the server's clock. */
   readonly at: Date;
@@ -30,7 +30,7 @@ export async function holdSnapshot(
   label: string,
   path: readonly string[],
   choose: (tables: readonly SourceTable[]) => readonly SourceTable[],
-): Promise<HeldSnapshot> {
+): Promise<LockedSnapshot> {
   await pinSession(session, LOCK_TIMEOUT_MS);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     // Outside of the transaction: a query inside would take the snapshot before the locks.

@@ -21,7 +21,7 @@ export interface GatedDump {
  */
 export function gateDump(child: Child, label: string, failed: () => unknown): GatedDump {
   const walked = Promise.withResolvers<WalkedArchive>();
-  // A dump that nobody reads to its end leaves nobody to hear this.
+  // A dump that is not read to its end has no listener for this.
   walked.promise.catch(() => {});
   const blocks = passThroughGate(child, label, failed, walked.resolve);
   const first = blocks.next();
@@ -41,7 +41,7 @@ export function gateDump(child: Child, label: string, failed: () => unknown): Ga
   }
   const end = async (): Promise<void> => {
     walked.reject(new LifeboatError("CANCELLED", "the dump was ended before it was read"));
-    // Whoever reads the bytes gets their error there; here only the end matters.
+    // The reader of the bytes gets their error; here only the end matters.
     await Promise.allSettled([first, blocks.return(undefined)]);
   };
   return { begun: first.then(() => {}), bytes: bytes(), walked: walked.promise, end };
@@ -66,7 +66,7 @@ async function* passThroughGate(
     // How the program ended comes first: bytes that are missing because it died are the consequence, not the cause.
     await child.success((message) => dumpFailure(message, label));
     const walked = walker.end();
-    // The last bytes are withheld until all is judged, so that whoever stores them cannot commit what was not.
+    // The last bytes are withheld until all is judged, so that the storage cannot commit a dump that was not judged.
     if (withheld !== undefined) yield withheld;
     onWalked(walked);
     return undefined;

@@ -142,7 +142,7 @@ const RULES: readonly Rule[] = [
   },
   {
     kind: "objects in system schemas",
-    reason: "a dump leaves out what lies in pg_catalog and information_schema",
+    reason: "a dump leaves out objects in pg_catalog and information_schema",
     in: ["full", "schema"],
     sql: `select c.oid::pg_catalog.regclass::pg_catalog.text as object from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where n.nspname in ('pg_catalog', 'information_schema') and c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'S', 'f', 'p') and not ${MEMBER} order by 1`,

@@ -69,7 +69,7 @@ test("R32 owners left out on purpose are not compared, everything else is", () =
   assert.equal(verdict({ schema: { ...schema, "table public.users": "unlogged" } }, {}, { ignoreOwners: true }), "fail");
 });
 
-test("R32 of a thousand differing tables a hundred are named and the rest counted; equal ones are summed up with all their rows", () => {
+test("R32 of a thousand differing tables a hundred are named and the rest counted", () => {
   const many = (digest: string) => Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`public.t${i}`, { rows: 2, digest }]));
   const failing = compareFingerprints({ ...base, tables: many("1") }, { ...base, tables: many("2") }).filter(
     ({ outcome }) => outcome === "fail",

@@ -167,7 +167,7 @@ function bounded(checks: readonly Check[], limit: number, what: string): Check[]
 }
 
 /**
- * A sequence writes the log once for so many values, with the state that follows them, so that after a replay it goes on there
+ * A sequence writes the log once for so many values, with the state that follows them, so that after a replay it continues there
  * (SEQ_LOG_VALS in src/backend/commands/sequence.c). Values are skipped, never given twice.
  */
 const LOGGED_AHEAD = 32n;
@@ -183,7 +183,7 @@ function stepsAhead(before: string | undefined, after: string | undefined, defin
   return steps >= 0n ? steps : undefined;
 }
 
-/** Whether the copy's state is what the restore may give it: `cache` values more may lie in one session, and a live one only goes on. */
+/** Whether the copy's state is what the restore may give it: one session may hold `cache` values more, and a live sequence only continues. */
 function mayBe(
   before: string | undefined,
   after: string | undefined,
@@ -207,7 +207,7 @@ function compareSequences(expected: Fingerprint, actual: Fingerprint, options: C
   );
   const equal = Object.keys(expected.sequences).length;
   if (names.length === 0) {
-    const why = options.replayed !== true ? "later: a live one only goes on" : `up to ${LOGGED_AHEAD} values later, as the log has it`;
+    const why = options.replayed !== true ? "later: a live one only continues" : `up to ${LOGGED_AHEAD} values later, as the log has it`;
     const later = differing.length === 0 ? "" : `; ${differing.length} of them ${why}`;
     const message = `all ${equal} sequences continue where the source's do${later}`;
     return equal === 0 ? [] : [{ name: "sequences", kind: "data", outcome: "pass", message }];

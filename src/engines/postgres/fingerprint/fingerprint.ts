@@ -1,4 +1,4 @@
-// The fingerprint of a PostgreSQL database: content per table, sequences, definitions, large objects, and what lies outside of it.
+// The fingerprint of a PostgreSQL database: content per table, sequences, definitions, large objects, and what is outside of it.
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Progress } from "../../../ports/progress.ts";
 import { type RowAlgorithm, rowsExpression } from "./expression.ts";

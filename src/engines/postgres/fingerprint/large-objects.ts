@@ -7,7 +7,7 @@ import type { Asker } from "./snapshot.ts";
 /** The server keeps large objects in pages of this size (a quarter of its block size as Debian, Neon and all we know build it). */
 const PAGE_BYTES = 2048;
 
-/** A hole reads as zeros and a dump writes the zeros out: pages count without the zeros at their end, and only where something is left. */
+/** A missing page reads as zeros and a dump writes the zeros out: pages count without the zeros at their end, and only where something is left. */
 const trimmed = (data: string) => `pg_catalog.rtrim(${data}, '\\x00'::pg_catalog.bytea)`;
 
 /** Rows `loid, pageno, data` of every object, straight from the catalog; needs a superuser. */

@@ -1,4 +1,4 @@
-// What the fingerprint leaves out by nature, named so that nobody takes it for checked.
+// What the fingerprint leaves out by nature, named so that it is not taken for checked.
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { Relation } from "./relations.ts";
 

@@ -31,6 +31,6 @@ for (const [what, tree, runs] of CASES) {
   test(`R57 a call ${what} is ${runs ? "" : "not "}run by planning`, () => assert.equal(runsCode(tree, plain), runs));
 }
 
-test("R57 an SQL function that names others and an operator are run whatever they are given", () => {
+test("R57 an SQL function that names others and an operator are run with any arguments", () => {
   assert.equal(runsCode(`(${call(MINE, VAR)})`, [{ oid: MINE, unfolds: true }]), true);
 });

@@ -1,15 +1,15 @@
 // Which tables cannot be queried without running code of their owner's.
 //
 // When PostgreSQL plans a query of a table, it computes the constant parts of the expressions of its indexes, statistics and partition
-// key, as the role that asks: an index `where f(1)` runs `f` at once, whatever the query asks for. For a superuser that is as bad as a
-// function that is called by name. (pg_dump is not concerned: COPY of a table is not planned.) What is found here is what stands in the
-// catalogs when it is looked for; only a role that is no superuser has nothing to lose.
+// key, as the role that asks: an index `where f(1)` runs `f` at once, for any query. For a superuser that is as bad as a
+// function that is called by name. (pg_dump is not concerned: COPY of a table is not planned.) What is found here is what is in the
+// catalogs when it is looked for; only a role that is not a superuser has nothing to lose.
 
 interface Asker {
   ask(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
 }
 
-/** Functions and operators of roles that are no superusers: a superuser's own could do what they like anyway. */
+/** Functions and operators of roles that are not superusers: a superuser's own could do what they like anyway. */
 const FOREIGN = `
   select 'pg_catalog.pg_proc'::pg_catalog.regclass as class, p.oid, r.rolname,
     l.lanname = 'sql' and not p.prosecdef and p.proconfig is null
@@ -57,7 +57,7 @@ export interface Refused {
   readonly reason: string;
 }
 
-/** Tables that are not to be queried in this session, of those given or of all; none for a session of a role that is no superuser. */
+/** Tables that are not to be queried in this session, of those given or of all; none for a session of a role that is not a superuser. */
 export async function tablesThatRunCode(asker: Asker, tables: readonly number[] | null): Promise<Refused[]> {
   // The session's own user, not a role that was set: what is run can set it back.
   const [session] = await asker.ask("select rolsuper as superuser from pg_catalog.pg_roles where rolname = session_user");
@@ -97,7 +97,7 @@ function neverConstant(node: Node, known: ReadonlyMap<string, Named>): boolean {
   if (node.type !== "FUNCEXPR" && node.type !== "OPEXPR") return false;
   const id = Number(node.words.funcid ?? node.words.opno);
   if (!(id < FIRST_USER_OID)) return false;
-  // A strict function of a null is null, whatever else it is given.
+  // A strict function of a null is null, with any other arguments.
   const isPlain = (child: Node): boolean => neverConstant(child, known) || (child.type === "CONST" && child.words.constisnull === "false");
   return node.nodes.every(isPlain) && node.nodes.some((child) => neverConstant(child, known));
 }

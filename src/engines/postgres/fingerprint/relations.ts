@@ -1,4 +1,4 @@
-// Which relations a fingerprint covers, with what it takes to hash them: one set-based query, whatever the number of tables.
+// Which relations a fingerprint covers, with what it takes to hash them: one set-based query for any number of tables.
 import type { HashedColumn } from "./expression.ts";
 import type { Asker } from "./snapshot.ts";
 
@@ -19,7 +19,7 @@ export interface Relation {
   /** Columns that a restore computes anew. */
   readonly generated: readonly string[];
   readonly extension: string | null;
-  /** The highest table above it that is partitioned by hash: which of its partitions a row lies in may differ in a copy (enums hash by OID). */
+  /** The highest table above it that is partitioned by hash: which of its partitions holds a row may differ in a copy (enums hash by OID). */
   readonly hashedInto: number | null;
 }
 

@@ -66,7 +66,7 @@ export function withoutHashPartitions({ tables, unhashed }: HashedRows, relation
 }
 
 function fingerprintOf(sum: Sum | undefined): TableFingerprint {
-  if (!sum) throw new Error("a table was hashed that nobody asked for");
+  if (!sum) throw new Error("a table was hashed that was not asked for");
   return { rows: Number(sum.rows), digest: sum.hash.toString() };
 }
 

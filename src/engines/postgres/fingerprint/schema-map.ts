@@ -1,4 +1,4 @@
-// The definitions of a database as a map from an object's identity to its facts, small enough to lie beside every backup.
+// The definitions of a database as a map from an object's identity to its facts, small enough to be stored with every backup.
 import { createHash } from "node:crypto";
 import { normaliseExpression } from "./schema/normalise.ts";
 import { OBJECT_QUERIES, OPTIONAL_QUERIES } from "./schema/objects.sql.ts";
@@ -18,7 +18,7 @@ export async function schemaMap(asker: Asker, chosen: readonly number[] | null):
   const entries: [string, string][] = [];
   const collect = async (sql: string, values?: unknown[]): Promise<void> => {
     for (const { key, fact, code } of await asker.ask(sql, values)) {
-      // An object that vanished after the snapshot has no name any more.
+      // An object that vanished after the snapshot no longer has a name.
       if (typeof key === "string")
         entries.push([key, shorten([fact, code && normaliseExpression(String(code))].filter(Boolean).join(" "))]);
     }

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { parsePattern } from "./scope.ts";
 
-test("a table pattern reads as the client programs read it: folded outside of quotes, exact inside, * and ? as wildcards", () => {
+test("a table pattern is read as psql reads it: folded outside of quotes, * and ? as wildcards", () => {
   assert.deepEqual(parsePattern("Users"), { schema: null, name: "users" });
   assert.deepEqual(parsePattern("shop.*"), { schema: "shop", name: ".*" });
   assert.deepEqual(parsePattern("us?rs"), { schema: null, name: "us.rs" });
   assert.deepEqual(parsePattern('"Odd Schema"."T.a ""b"""'), { schema: "Odd Schema", name: 'T\\.a "b"' });
 });
 
-test("what is no table name is refused as a usage error that says how to write one", () => {
+test("an invalid table name is refused as a usage error that says how to write one", () => {
   for (const pattern of ["", "a.b.c", '"open', "a.", ".b"]) {
     assert.throws(
       () => parsePattern(pattern),

@@ -31,7 +31,7 @@ export function parsePattern(pattern: string): Pattern {
   }
   const [first = "", ...rest] = parts;
   if (quoted || rest.length > 1 || parts.includes("")) {
-    throw new LifeboatError("USAGE", `"${pattern}" is no table name: write table, schema.table, or "Quoted Schema"."Quoted Table"`);
+    throw new LifeboatError("USAGE", `"${pattern}" is not a table name: write table, schema.table, or "Quoted Schema"."Quoted Table"`);
   }
   return rest[0] === undefined ? { schema: null, name: first } : { schema: first, name: rest[0] };
 }

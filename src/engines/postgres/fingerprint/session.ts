@@ -1,6 +1,6 @@
 // A session with the server as the fingerprint needs it, and the settings that bound its work.
 
-/** The part of a `pg` client that is used here. Whoever opens it has given it an `error` listener and keep-alive. */
+/** The part of a `pg` client that is used here. Its opener has given it an `error` listener and keep-alive. */
 export interface Session {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
   end(): Promise<void>;
@@ -10,7 +10,7 @@ export interface Session {
 export type OpenSession = () => Promise<Session>;
 
 /**
- * What bounds the work. What decides which objects and rows are seen, and how a value is printed, every session of ours has from its
+ * What bounds the work. What decides which objects and rows are seen, and how a value is printed, all our sessions have from their
  * startup packet (connect/settings.ts).
  */
 const BOUNDS: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ export interface Asker {
   ask(sql: string, values?: unknown[]): Promise<Rows>;
 }
 
-/** A long wait for a lock is only useful where nothing of ours holds one already. */
+/** A long wait for a lock is only useful where we hold no lock already. */
 const LOCK_TIMEOUT_MS = { ownSnapshot: 60_000, importedSnapshot: 1_000 };
 
 export interface SharedSnapshot {
@@ -50,7 +50,7 @@ function inTransaction(session: Session): Asker {
   };
 }
 
-/** Catalog functions open tables too, and may wait behind somebody who waits for the holder of the locks. */
+/** Catalog functions open tables too, and may wait behind a session that waits for the holder of the locks. */
 function orHolder(asker: Asker, holder: Asker | undefined): Asker {
   if (holder === undefined) return asker;
   return {
@@ -74,7 +74,7 @@ function perStatement(session: Session, snapshotId: string, holder: Asker | unde
       } catch (error) {
         if (!isAboutOneObject(error)) throw error;
         await session.query("rollback");
-        // Somebody waits for an exclusive lock behind the dump's own: only the session that holds one gets through.
+        // Another session waits for an exclusive lock behind the dump's own: only the session that holds one gets through.
         if (holder && isLockTimeout(error)) return holder.ask(sql, values);
         throw error;
       }

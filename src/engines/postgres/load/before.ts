@@ -80,7 +80,7 @@ export async function putTablesBack(client: Client, keeper: Keeper): Promise<boo
   return true;
 }
 
-/** Sequences that came back go on where those that they replaced had come to: a number that was given once may be in use anywhere. */
+/** Restored sequences continue where the replaced ones ended: a number that was given once may be in use anywhere. */
 export async function goOnFrom(client: Client, keeper: Keeper): Promise<void> {
   for (const { schema, origin } of await placesOf(client, keeper)) {
     const pairs = await client.query<{ before: string; now: string; down: boolean }>(

@@ -1,4 +1,4 @@
-// Which entries of an archive a load brings: all of them, rows alone, or the chosen tables with what they stand on and the database lacks.
+// Which entries of an archive a load brings: all of them, rows alone, or the chosen tables with the objects that they depend on and the database lacks.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { LoadOptions } from "../../../ports/engine.ts";
@@ -12,7 +12,7 @@ import { referencedTable, selectTables } from "./selection.ts";
 export interface Wanted {
   readonly entries: readonly TocEntry[];
   readonly tables: readonly TocEntry[];
-  /** Of the entries, what the tables stand on and the database lacks. */
+  /** Of the entries, objects that the tables depend on and the database lacks. */
   readonly foundations: readonly TocEntry[];
   readonly notRestored: readonly Omission[];
 }
@@ -63,8 +63,8 @@ async function createLooseSchemas(
   options: LoadOptions,
 ): Promise<void> {
   if (options.dataOnly) return;
-  const held = new Set(all.filter((entry) => entry.kind === "SCHEMA").map((entry) => entry.name));
-  const loose = new Set(entries.filter((entry) => entry.kind === "TABLE" && !held.has(entry.schema)).map((entry) => entry.schema));
+  const present = new Set(all.filter((entry) => entry.kind === "SCHEMA").map((entry) => entry.name));
+  const loose = new Set(entries.filter((entry) => entry.kind === "TABLE" && !present.has(entry.schema)).map((entry) => entry.schema));
   loose.delete("public");
   for (const schema of loose) await client.query(`create schema if not exists ${quote(schema)}`);
 }

@@ -62,7 +62,7 @@ class CopyIn {
     const { stream } = wire;
     try {
       for await (const chunk of this.#rows) {
-        // Refused already, or the connection is gone: nobody reads the rest.
+        // Refused already, or the connection is gone: the rest is not read.
         if (this.#over || stream.destroyed) return;
         wire.sendCopyFromChunk(chunk);
         if (stream.writableNeedDrain) await drained(stream);

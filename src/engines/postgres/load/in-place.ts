@@ -18,11 +18,11 @@ export interface Change {
   readonly tables: readonly TocEntry[];
   /** Of the tables, those that were there: `existing`. */
   readonly before: readonly string[];
-  /** What the tables stand on and the database lacked. */
+  /** Objects that the tables depend on and the database lacked. */
   readonly foundations: readonly TocEntry[];
 }
 
-/** What was replaced goes when the copy has been compared. LOAD_FAILED for what pg_restore would go on from elsewhere. */
+/** Replaced tables are dropped when the copy has been compared. LOAD_FAILED also for errors that pg_restore otherwise continues after. */
 export async function allOrNothing(change: Change, bring: () => Promise<Loaded>): Promise<Loaded> {
   const { client, target, keeper } = change;
   try {

@@ -1,4 +1,4 @@
-// What is left out of a load because of what it would do by itself: connect, run programs, or fire at whoever comes.
+// What is left out of a load because of what it would do by itself: connect, run programs, or fire at every session.
 import type { Omission } from "../../../core/fingerprint.ts";
 import type { Isolation } from "../../../ports/engine.ts";
 import type { TocEntry } from "../archive/contents.ts";

@@ -59,7 +59,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
     await refuseMissingExtensions(client, wanted.entries);
     if (options.dataOnly === true && options.isolation !== undefined && (await existing(client, wanted.tables)).length === 0)
       throw new LifeboatError("RESTORE_TARGET_INVALID", "a data backup holds rows alone, and scratch has no tables to put them into", {
-        hint: "drill a full backup; to prove this one, restore a schema backup into a new database and then this one with --data-only",
+        hint: "drill a full backup, or restore a schema backup first and then this one with --data-only",
       });
     const keeper = options.loader ?? { jobId: randomBytes(8).toString("hex"), mark: "lifeboat" };
     const loader = apart ? await makeLoader(client, keeper, { rowsOnly: options.dataOnly === true, signal }) : undefined;
@@ -224,7 +224,7 @@ interface RestoreList {
   readonly program: string;
   readonly client: Client;
   readonly options: LoadOptions;
-  /** Tablespaces that the server lacks: pg_restore would go on from its error about each, and leave the table's rows out. */
+  /** Tablespaces that the server lacks: pg_restore would continue after its error about each, and leave the table's rows out. */
   readonly without: readonly string[];
   /** Beside the load's own. */
   readonly signal?: AbortSignal | undefined;

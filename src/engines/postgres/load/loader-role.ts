@@ -1,6 +1,6 @@
 // The role that a load runs as where its connection is a superuser's: restored definitions hold code, and it runs with this role's rights.
 //
-// It must be a login of its own: whatever a superuser's session sets (SET ROLE, SET SESSION AUTHORIZATION), code inside of it can reset.
+// It must be a login of its own: what a superuser's session sets (SET ROLE, SET SESSION AUTHORIZATION), code inside of it can reset.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
@@ -12,13 +12,13 @@ import { connectionFromParts, partsOf, withDatabase } from "../connect/url.ts";
 import { putTablesBack } from "./before.ts";
 import { withServer } from "./target.ts";
 
-/** What loaders are called: their privileges are no part of a database's definitions. */
+/** What loaders are called: their privileges do not count as a database's definitions. */
 const LOADER_PREFIX = "lifeboat_load_";
 /** Owns, without login, what a kept restore would otherwise leave to a superuser: objects whose owner does not exist on the server. */
 export const ORPHANS_OWNER = "lifeboat_owner";
 
 const LONGEST_NAME_BYTES = 63;
-/** A load that takes longer cannot log in again; one that was killed leaves a role that nobody can use any more. */
+/** A load that takes longer cannot log in again; one that was killed leaves a role that can no longer be used. */
 const VALID_DAYS = 7;
 
 export function loaderName(jobId: string): string {
@@ -82,7 +82,7 @@ export function asUser(connection: Connection, user: string, password: string): 
 
 const ITERATIONS = 4096;
 
-/** What the server stores of a password (RFC 5803): the password itself never stands in a statement, which servers may log. */
+/** What the server stores of a password (RFC 5803): the password itself is never in a statement, which servers may log. */
 export function verifierOf(password: string): string {
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, ITERATIONS, 32, "sha256");
@@ -98,7 +98,7 @@ export interface DropLoaderOptions extends Work {
 }
 
 /**
- * Removes the role of this job from the server, whatever a crash left it with: sessions are ended, privileges revoked, and what it owns is
+ * Removes the role of this job from the server, in any state that a crash left: sessions are ended, privileges revoked, and what it owns is
  * kept and given to ORPHANS_OWNER. SCRATCH_FAILED for a role that does not carry the mark. Databases of the job itself are dropped before.
  */
 export async function dropLoader(server: Connection, jobId: string, work: DropLoaderOptions): Promise<Undone> {
@@ -111,13 +111,9 @@ export async function dropLoader(server: Connection, jobId: string, work: DropLo
     if (role === undefined)
       return work.live === true && (await putBackIn(await databasesOf(client), server, jobId, work)) ? "removed" : "absent";
     if (role.comment !== work.mark) {
-      throw new LifeboatError(
-        "SCRATCH_FAILED",
-        `the role ${name} is left as it is: it does not carry the mark of the job that is cleaned up`,
-        {
-          hint: `look at what it owns; when it can go, run \`dropuser ${name}\` on its server`,
-        },
-      );
+      throw new LifeboatError("SCRATCH_FAILED", `the role ${name} was left: it does not carry the mark of the cleaned-up job`, {
+        hint: `look at what it owns; when it can go, run \`dropuser ${name}\` on its server`,
+      });
     }
     const places = await client.query<{ name: string }>(
       `select distinct d.datname::pg_catalog.text as name from pg_catalog.pg_shdepend s join pg_catalog.pg_roles r on r.oid = s.refobjid

@@ -75,7 +75,7 @@ test("R56 the order of tables is found with one look at each key, however long t
 });
 
 test("R56 partitions and foundations are chosen with few looks at each entry, however deep they lie", () => {
-  // Each table is a partition of the one before, listed last first; each type stands on the next one.
+  // Each table is a partition of the one before, listed last first; each type depends on the next one.
   const partitions = (size: number): TocEntry[] => [
     ...Array.from({ length: size }, (_, n) => entry(n, "TABLE", `t${n}`)),
     ...Array.from({ length: size - 1 }, (_, n) =>
@@ -106,7 +106,7 @@ test("R56 of a line of pg_restore without an end only the beginning is kept, and
   assert.deepEqual(done, [8, 7]);
 });
 
-test("R33 a server that runs out of disk while it is loaded is DISK_FULL, which says nothing against the backup", async (t) => {
+test("R33 a server that runs out of disk during a load is DISK_FULL, not a failed backup", async (t) => {
   const directory = await temporaryDirectory(t);
   const program = join(directory, "pg_restore");
   const says = (words: string): Promise<unknown> => {

@@ -40,7 +40,7 @@ export async function dropOwnDatabase(client: Client, name: string, { mark, occu
   return "removed";
 }
 
-/** Whatever it holds, with its sessions: only for what is known to be the job's. */
+/** Drops it with all content and sessions: only for a database known to be the job's. */
 export async function dropForced(client: Client, name: string): Promise<void> {
   if (client.serverVersionNumber >= 130_000) {
     await client.query(`drop database if exists ${quote(name)} with (force)`);

@@ -66,7 +66,7 @@ async function membersOfExtensions(client: Client): Promise<string[]> {
   return rows.map((row) => `${quote(row.schema)}.${quote(row.name)}`);
 }
 
-/** A user's schemas that the loader does not own; types and functions of extensions lie in them too. */
+/** A user's schemas that the loader does not own; types and functions of extensions are in them too. */
 async function foreignSchemas(client: Client, loader: string): Promise<string[]> {
   const rows = await client.query<{ name: string }>(
     `select nspname::pg_catalog.text as name from pg_catalog.pg_namespace

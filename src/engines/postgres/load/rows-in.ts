@@ -1,4 +1,4 @@
-// Rows into tables that exist, in one transaction: all of them or none, with their foreign keys checked before anybody sees them.
+// Rows into tables that exist, in one transaction: all of them or none, with their foreign keys checked before they are visible.
 import { open } from "node:fs/promises";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { LoadOptions } from "../../../ports/engine.ts";

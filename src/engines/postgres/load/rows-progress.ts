@@ -51,7 +51,7 @@ export function watchRows(
     if (over) return;
     polling = polling.then(poll).catch((error: unknown) => {
       over = true;
-      // What breaks this connection breaks the restore's too, which reports it; a server that will not tell is no loss.
+      // What breaks this connection breaks the restore's too, which reports it; a server without an answer is not a failure.
       if (isLifeboatError(error, "BUG")) throw error;
     });
   }, POLL_MS);

@@ -1,4 +1,4 @@
-// Runs pg_restore over a plain archive and sorts what it says: progress, problems it went on from, and failures.
+// Runs pg_restore over a plain archive and sorts what it says: progress, errors it continued after, and failures.
 import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { startChild } from "../../../process/child.ts";
@@ -19,7 +19,7 @@ export interface RestoreRun {
 }
 
 /**
- * Resolves with the problems that pg_restore met and went on from. Throws LOAD_FAILED when it gave up or the server went away,
+ * Resolves with the errors after which pg_restore continued. Throws LOAD_FAILED when it gave up or the server went away,
  * DISK_FULL when the server ran out of space, or the abort's reason. pg_restore and its workers are gone by then.
  */
 export async function runRestore(run: RestoreRun): Promise<string[]> {
@@ -43,7 +43,7 @@ export async function runRestore(run: RestoreRun): Promise<string[]> {
     const { problems } = listener;
     refuseFatal(problems, target);
     if (status === 0 && signal === null) return problems;
-    // pg_restore counts the errors it went on from and then ends with 1; without that count it gave up on the way.
+    // pg_restore counts the errors it continued after and then ends with 1; without that count it gave up on the way.
     if (status === 1 && listener.ignoredErrors > 0) return listener.accountedFor();
     await child.success(
       (message) =>
@@ -130,7 +130,7 @@ export class RestoreListener {
     this.#finishSerial();
   }
 
-  /** What went wrong, quoted, where pg_restore went on from errors: those that lose nothing are none. */
+  /** What went wrong, quoted, where pg_restore continued after errors: harmless ones are left out. */
   accountedFor(): string[] {
     if (this.problems.length > 0 || this.ignoredErrors <= this.#harmlessErrors) return this.problems;
     return [`pg_restore met ${this.ignoredErrors} errors, and said last: ${this.#lastWords}`];

@@ -1,4 +1,4 @@
-// Which entries of an archive bring back the chosen tables with everything that belongs to them.
+// Which entries of an archive restore the chosen tables with all objects that belong to them.
 //
 // `pg_restore -t` would leave out indexes, constraints, defaults, triggers and policies; so the entries are found here, by the
 // dependencies that pg_dump wrote, and given to pg_restore as a list.
@@ -13,7 +13,7 @@ export interface Selection {
   readonly entries: readonly TocEntry[];
   /** The chosen tables themselves. */
   readonly tables: readonly TocEntry[];
-  /** What those tables stand on (types, functions, schemas …): to be restored only where it is not there already. */
+  /** What those tables depend on (types, functions, schemas …): to be restored only where it is not there already. */
   readonly foundations: readonly TocEntry[];
   readonly notRestored: readonly Omission[];
 }
@@ -153,7 +153,7 @@ const independents = (entry: TocEntry, byId: ReadonlyMap<number, TocEntry>, chos
     return other !== undefined && (INDEPENDENT.has(other.kind) || other.kind === "INDEX") && !chosen.has(id) ? [other] : [];
   });
 
-/** Everything the chosen entries depend on, directly or not, that is no table. */
+/** Everything the chosen entries depend on, directly or not, except tables. */
 function foundationsOf(entries: readonly TocEntry[], byId: ReadonlyMap<number, TocEntry>, chosen: ReadonlySet<number>): TocEntry[] {
   const needed = new Set<number>();
   const isFoundation = (id: number): boolean => {
@@ -165,7 +165,7 @@ function foundationsOf(entries: readonly TocEntry[], byId: ReadonlyMap<number, T
   };
   for (const id of chosen) need(id);
   for (const id of needed) need(id); // what is added while the set is walked is walked as well
-  // A schema is no dependency in an archive; it is known by name.
+  // A schema is not a dependency in an archive; it is known by name.
   const schemas = new Set(entries.filter((entry) => chosen.has(entry.dumpId) || needed.has(entry.dumpId)).map((entry) => entry.schema));
   return entries.filter((entry) => needed.has(entry.dumpId) || (entry.kind === "SCHEMA" && schemas.has(entry.name)));
 }

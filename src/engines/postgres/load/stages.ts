@@ -1,7 +1,7 @@
 // Who runs which entries of an archive, and in what order, where a superuser's connection loads it.
 //
 // Creating definitions runs code of theirs already: the server computes constant parts of generated columns and of partition keys, and
-// checks initial values of aggregates and bounds of partitions against domains. So whatever an ordinary role may do, the loader does; the
+// checks initial values of aggregates and bounds of partitions against domains. So the loader does all that an ordinary role may do; the
 // administrator runs only kinds that none of those happen in.
 import type { TocEntry } from "../archive/contents.ts";
 import { bare, isSingle } from "./statement.ts";
@@ -47,7 +47,7 @@ const CLOSING = new Set([
 
 const EXTENSION = /^CREATE EXTENSION IF NOT EXISTS (?:\w+|"") WITH SCHEMA (?:\w+|"");\s*$/;
 
-/** Extensions and the schemas that they lie in: before anything else, so that no object of the source's is there when their scripts run. */
+/** Extensions and their schemas: before anything else, so that no object of the source's is there when their scripts run. */
 export function setupOf(entries: readonly TocEntry[]): TocEntry[] {
   const extensions = entries.filter(({ kind, definition }) => kind === "EXTENSION" && EXTENSION.test(bare(definition)));
   const schemas = new Set(extensions.map(({ definition }) => / WITH SCHEMA (.*);\s*$/.exec(definition)?.[1]));
@@ -61,7 +61,7 @@ export function setupOf(entries: readonly TocEntry[]): TocEntry[] {
 /** `owners`: each object gets the owner that the archive names. */
 export function stagesOf(entries: readonly TocEntry[], owners: boolean, facts: ServerFacts): Stages {
   const shells = new Set(entries.filter(({ kind }) => kind === "SHELL TYPE").map(({ schema, name }) => `${schema}.${name}`));
-  const held = owners ? filledByOwners(entries, facts) : { late: new Set<number>(), back: new Set<number>() };
+  const filled = owners ? filledByOwners(entries, facts) : { late: new Set<number>(), back: new Set<number>() };
   const stages = { largeObjects: [] as TocEntry[], closing: [] as TocEntry[], refresh: [] as TocEntry[], last: [] as TocEntry[] };
   const batches: { as: Batch["as"]; entries: TocEntry[] }[] = [];
   const byLoader = new Set<number>();
@@ -77,7 +77,7 @@ export function stagesOf(entries: readonly TocEntry[], owners: boolean, facts: S
     const attached = kind === "COMMENT" || kind === "ACL" || kind === "SECURITY LABEL";
     if (
       kind === "EVENT TRIGGER" ||
-      (attached && entry.dependencies.some((id) => lastIds.has(id) || (kind === "ACL" && held.back.has(id))))
+      (attached && entry.dependencies.some((id) => lastIds.has(id) || (kind === "ACL" && filled.back.has(id))))
     ) {
       stages.last.push(entry);
       lastIds.add(dumpId);
@@ -87,10 +87,10 @@ export function stagesOf(entries: readonly TocEntry[], owners: boolean, facts: S
       // Of the loader's objects the loader's, for workers of its own run; everything else is the administrator's to describe.
       if (entry.dependencies.some((id) => byLoader.has(id))) add("loader", entry);
       else stages.closing.push(entry);
-    } else if (held.late.has(dumpId)) stages.refresh.push(entry);
+    } else if (filled.late.has(dumpId)) stages.refresh.push(entry);
     else add(needsSuperuser(entry, shells, facts) ? "administrator" : "loader", entry);
   }
-  return { ...stages, batches, heldBack: entries.filter(({ dumpId }) => held.back.has(dumpId)) };
+  return { ...stages, batches, heldBack: entries.filter(({ dumpId }) => filled.back.has(dumpId)) };
 }
 
 /**

@@ -11,8 +11,8 @@ import { dropWhole, occupantsIn, withServer } from "./target.ts";
 
 /**
  * Everything in one transaction: at every instant one database has the name, the old or the new, and takes connections. Owner,
- * privileges, settings, comment and connection limit of a replaced one are given to its successor; the mark of the job goes with the
- * name that it belongs to. The replaced one stays, under the name and with the mark to keep it by; where it held nothing, it goes.
+ * privileges, settings, comment and connection limit of a replaced one are given to its successor; the mark of the job is removed with
+ * the temporary name. The replaced database stays under the name and with the mark of `keep`. An empty one is dropped.
  */
 export async function takeName(server: Connection, finished: string, name: string, options: TakeNameOptions): Promise<boolean> {
   if (finished === name) {
@@ -45,8 +45,8 @@ export async function takeName(server: Connection, finished: string, name: strin
       }
       if (!replaces) return false;
       // It is out of reach under its old name: what it holds now is all that it will ever hold.
-      const held = await occupantsIn(withDatabase(server, keep.name), options).catch(() => undefined);
-      if (held === undefined || held.length > 0) return true;
+      const kept = await occupantsIn(withDatabase(server, keep.name), options).catch(() => undefined);
+      if (kept === undefined || kept.length > 0) return true;
       return await dropWhole(client, server, keep.name, options).then(
         () => false,
         () => true,

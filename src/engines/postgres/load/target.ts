@@ -14,7 +14,7 @@ import { dropForced, dropOwnDatabase, markDatabase } from "./own-database.ts";
 
 const NAMED = 5;
 
-// `public` itself and the language that every database is born with are nobody's work; members of extensions count with them.
+// `public` itself and the language that every database is born with do not count; members of extensions count with them.
 const OCCUPANTS = `
 with member as (select classid, objid from pg_catalog.pg_depend where deptype = 'e')
 select what from (
@@ -119,7 +119,7 @@ export async function dropDatabase(server: Connection, name: string, options: Wo
   });
 }
 
-/** Whatever it holds, with its sessions and subscriptions: only for what is known to be the job's. */
+/** Drops it with all content, sessions and subscriptions: only for a database known to be the job's. */
 export async function dropWhole(client: Client, server: Connection, name: string, work: Work): Promise<void> {
   await dropSubscriptions(client, server, name, work);
   await dropForced(client, name);

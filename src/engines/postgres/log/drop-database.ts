@@ -1,4 +1,4 @@
-// Records of DROP DATABASE and DROP TABLESPACE: replay acts on them at once, whatever becomes of their transaction.
+// Records of DROP DATABASE and DROP TABLESPACE: replay acts on them at once, whether or not their transaction commits.
 
 const RESOURCE_DATABASE = 4;
 const RESOURCE_TABLESPACE = 5;
@@ -16,7 +16,7 @@ const SHARED = 1664;
 const TABLESPACE_AT = [28, 33, 35];
 
 /**
- * `closes`: the server may have noted that a database cannot be used any more, which it does since 2023 before it removes the files.
+ * `closes`: the server may have noted that a database can no longer be used, which it does since 2023 before it removes the files.
  * `erases`: the files go.
  */
 export const [NEITHER, CLOSES, ERASES] = [0, 1, 2] as const;

@@ -1,4 +1,4 @@
-// A commit of ours, so that an idle source's log proves the present instant: a tiny message that no table sees.
+// Commits an empty transaction, so that an idle source's WAL proves the present instant: a tiny message that no table sees.
 import type { Connection, Work } from "../../../ports/connection.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { directConnection } from "../connect/pooled.ts";

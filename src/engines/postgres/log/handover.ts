@@ -124,7 +124,7 @@ export class Handover {
   }
 
   /**
-   * Forgets what is stored. The newest segment stays until a newer file is there: by it the child finds where to go on.
+   * Deletes stored files. The newest segment stays until a newer file exists: pg_receivewal finds its start by it.
    * History files stay: the child looks for them.
    */
   async #tidy(files: readonly ReceivedFile[]): Promise<void> {

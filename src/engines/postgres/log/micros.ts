@@ -24,6 +24,6 @@ export function formatMicros(micros: number): Micros {
 export function parseMicros(text: Micros): number {
   const match = FORM.exec(text);
   const ms = match ? Date.parse(`${match[1]}.${match[2]}Z`) : Number.NaN;
-  if (!match || Number.isNaN(ms)) throw new LifeboatError("USAGE", `${JSON.stringify(text)} is no instant with six digits of a second`);
+  if (!match || Number.isNaN(ms)) throw new LifeboatError("USAGE", `${JSON.stringify(text)} is not an instant with six digits of a second`);
   return ms * 1000 + Number(match[3]);
 }

@@ -4,7 +4,7 @@ import type { Connection } from "../../../ports/connection.ts";
 import { quoteName } from "../connect/quote.ts";
 import { partsOf } from "../connect/url.ts";
 
-/** `again`: try again. `restart`: what lies in the directory does not lead on; begin anew at the slot. `fatal`: nothing changes by waiting. */
+/** `again`: try again. `restart`: the files in the directory cannot be continued; begin again at the slot. `fatal`: nothing changes by waiting. */
 export type ReceiveFailure = { readonly what: "again" | "restart" | "fatal"; readonly error: LifeboatError };
 
 interface Meaning {

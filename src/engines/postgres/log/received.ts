@@ -1,4 +1,4 @@
-// The directory that pg_receivewal writes into: what lies there, in the order of the log, and how far a partial file is filled.
+// The directory that pg_receivewal writes into: the files there, in the order of the log, and how far a partial file is filled.
 import { open, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
@@ -49,7 +49,7 @@ export async function systemOf(file: ReceivedFile): Promise<string | undefined> 
 }
 
 /**
- * Tells pg_receivewal to go on with the timeline that follows, where it would ask for the old one from exactly its end: the server
+ * Tells pg_receivewal to continue with the next timeline, where it would ask for the old one from exactly its end: the server
  * answers that with the next timeline, and the program takes the answer for a failure, again and again. An empty partial file of the new
  * timeline is where it then begins. `history`: of the server's present timeline.
  */

@@ -1,6 +1,6 @@
-// Continuous log archiving: a child fetches the log into a directory, and what lies there is handed over in the order of the log.
+// Continuous log archiving: a child fetches the log into a directory, and the files there are handed over in the order of the log.
 //
-// The directory is all the state there is: after a crash the next receiver hands over what it finds and goes on from there.
+// The directory is all the state there is: after a crash the next receiver hands over what it finds and continues from there.
 // A slow consumer makes the directory grow, never our memory.
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ const POLL_MS = 200;
 /**
  * Resolves when the child streams, or when the source does not answer but an earlier run left files to hand over. Throws
  * SOURCE_*, TOOL_*, ARCHIVE_BLOCKED, NAME_INVALID. The receiver's `application_name` is the slot's name. Notices: ARCHIVE_RESUMED,
- * SLOT_UNLIMITED, SLOT_LOST, SLOT_GIVEN_UP, LOG_GAP, HEARTBEAT_OFF, and the code of whatever interrupts it.
+ * SLOT_UNLIMITED, SLOT_LOST, SLOT_GIVEN_UP, LOG_GAP, HEARTBEAT_OFF, and the code of any interruption.
  */
 export async function openReceiver(given: Connection, options: ReceiverOptions, tools: ReceiverTools = {}): Promise<LogReceiver> {
   const connection = directConnection(given);
@@ -82,7 +82,7 @@ export async function openReceiver(given: Connection, options: ReceiverOptions, 
   return {
     async *files(): AsyncGenerator<LogFile> {
       for (;;) {
-        // Seen before the look at the directory: whatever the child wrote before it ended is then found.
+        // Read before the directory: files that the child wrote before it ended are then found.
         const last = done;
         yield* handover.pass();
         if (last) break;
@@ -107,24 +107,24 @@ async function findProgram(major: number, { bin }: ReceiverTools, signal: AbortS
   return program;
 }
 
-/** Log of another cluster under the same names would be taken for this one's, or stop the child for ever. */
+/** Log of another cluster under the same names would be taken for this one's, or stop the child forever. */
 async function prepare(directory: string, systemIdentifier: string, segmentBytes: number): Promise<void> {
   for (const file of await listReceived(directory)) {
     const found = file.kind === "history" ? undefined : await systemOf(file);
-    // Cut short while it was laid out, before any log came: the child would refuse it for ever.
+    // Cut short while it was laid out, before any log came: the child would refuse it forever.
     if (found === undefined && file.kind === "partial" && (await sizeOf(file)) !== segmentBytes) await forget(file);
     if (found === undefined || found === systemIdentifier) continue;
     throw new LifeboatError(
       "ARCHIVE_BLOCKED",
       `${directory} holds log of another database cluster (${found}) than the server's (${systemIdentifier}): was the server made anew?`,
-      { hint: `move the files out of ${directory}, then start again and make a new base backup: the old log belongs to the old backups` },
+      { hint: `move the files out of ${directory}, start again, and make a new base backup` },
     );
   }
 }
 
 /**
- * Makes the source commit, in the background; whatever keeps it from doing so is said once, and archiving goes on. It is tried
- * again all the same: a standby may be promoted.
+ * Makes the source commit, in the background; a reason not to is reported once, and archiving continues. It is tried
+ * again later: a standby may be promoted.
  */
 function heartbeat(connection: Connection, signal: AbortSignal, notice: (code: string, message: string) => void): () => void {
   let running = false;
@@ -136,11 +136,11 @@ function heartbeat(connection: Connection, signal: AbortSignal, notice: (code: s
   const emit = async (): Promise<void> => {
     try {
       if (await emitCommit(connection, { signal })) said = false;
-      else complain(`${connection.label} is a standby, which takes no commits of ours`);
+      else complain(`${connection.label} is a standby, which takes no commits`);
     } catch (error) {
       // Away for a while: the stream says so.
       if (signal.aborted || isLifeboatError(error, "SOURCE_UNREACHABLE")) return;
-      complain(`${connection.label} takes no commits of ours (${error instanceof Error ? error.message : String(error)})`);
+      complain(`${connection.label} takes no commits from this role (${error instanceof Error ? error.message : String(error)})`);
     } finally {
       running = false;
     }

@@ -83,7 +83,7 @@ test("names tell segments and history files from everything else", () => {
   }
 });
 
-test("segments from one position to another are named over the end of a 4 GB stretch", () => {
+test("segments from one position to another are named across a multiple of 4 GB", () => {
   assert.deepEqual(segmentNames(1, "0/FF000001", "1/1000000", 16 * MEGABYTE), [
     "0000000100000000000000FF",
     "000000010000000100000000",
@@ -132,7 +132,7 @@ function withHeader(bytes: Uint8Array): Uint8Array {
   return segment;
 }
 
-test("bytes that are no log end in INTEGRITY, and in nothing else", () => {
+test("bytes that are not WAL are INTEGRITY, and nothing else", () => {
   const expectDamage = (act: () => unknown): void => assert.throws(act, (error) => isLifeboatError(error, "INTEGRITY"));
   const noise = fc.uint8Array({ minLength: 0, maxLength: 20_000 });
   fc.assert(
@@ -150,7 +150,7 @@ test("bytes that are no log end in INTEGRITY, and in nothing else", () => {
   );
 });
 
-test("whatever a stored record of the segment before says, a segment is read, or refused as damaged", () => {
+test("with any record of the segment before it, a segment is read or refused as damaged", () => {
   const segment = withHeader(new Uint8Array(0));
   const before = readSegment(`${NAME}.partial`, segment).facts;
   fc.assert(

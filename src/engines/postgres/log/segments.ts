@@ -12,7 +12,7 @@ export { compareLsn, logFileKind, readHistory, segmentNames };
 
 /**
  * Follows every record of a segment, checksums included. A record belongs to the segment in which it ends. A `name` that ends in
- * `.partial` says that the segment may end before its file does: whatever cannot be read is then its end. In any other, it is
+ * `.partial` says that the segment may end before its file does: the first unreadable byte is then its end. In any other, it is
  * INTEGRITY. `before`: facts of the segment before it; with them `linked` says whether the records run on from exactly there.
  * Without them, or not linked, a record that runs into the segment is passed over, and not counted.
  */

@@ -45,13 +45,13 @@ export async function slotState(client: Client, slot: string): Promise<SlotState
   if (row.type !== "physical") {
     throw new LifeboatError(
       "ARCHIVE_BLOCKED",
-      `the replication slot ${slot} of ${client.connection.label} is a logical one, of somebody else`,
+      `the replication slot ${slot} of ${client.connection.label} is a logical one, which is not the archive's`,
       {
         hint: "choose another name for the slot of the log archive",
       },
     );
   }
-  // A slot that lost its log has no position any more.
+  // A slot that lost its log no longer has a position.
   const state = row.restart === null && row.state === null ? "unused" : (row.state ?? "lost");
   return { active: row.active, keptBytes: Math.max(0, Number(row.kept ?? 0)), state, restartLsn: row.restart ?? undefined };
 }
@@ -66,7 +66,7 @@ export async function createSlot(client: Client, slot: string): Promise<void> {
   }
 }
 
-/** Drops the slot, ending whatever holds it; one that is not there is no error. */
+/** Drops the slot and ends its sessions. A slot that does not exist is not an error. */
 export async function dropSlot(given: Connection, slot: string, work: Work = {}): Promise<void> {
   assertSlotName(slot);
   const connection = directConnection(given);
@@ -115,7 +115,7 @@ function slotFailure(error: unknown, client: Client): unknown {
   if (/max_replication_slots/.test(said) || state === "53400") {
     return new LifeboatError("ARCHIVE_BLOCKED", `${label} has no replication slot left: all of max_replication_slots are in use`, {
       cause: error,
-      hint: "drop one that is not needed (pg_replication_slots lists them), or ALTER SYSTEM SET max_replication_slots higher and restart the server",
+      hint: "drop an unused one (pg_replication_slots lists them), or raise max_replication_slots and restart the server",
     });
   }
   if (/wal_level/.test(said)) {

@@ -137,7 +137,7 @@ function warningsOf(settings: Settings, found: SlotState | undefined): Warning[]
   if (settings.senders === 0) {
     warn(
       "NO_WAL_SENDERS",
-      "max_wal_senders is 0, so nobody can fetch the log: ALTER SYSTEM SET max_wal_senders = 10; then restart the server",
+      "max_wal_senders is 0, so the WAL cannot be received: ALTER SYSTEM SET max_wal_senders = 10; then restart the server",
     );
   }
   if (found === undefined && settings.usedSlots >= settings.slots) {
@@ -167,7 +167,7 @@ function slotWarnings(slot: string, found: SlotState): Warning[] {
   }
   if (!found.active) {
     const kept = `${Math.round(found.keptBytes / 1024 / 1024)} MB`;
-    return [{ code: "SLOT_IDLE", message: `nobody fetches the log of the slot ${slot}; the server keeps ${kept} back for it` }];
+    return [{ code: "SLOT_IDLE", message: `the WAL of replication slot ${slot} is not being read; the server retains ${kept} for it` }];
   }
   return [];
 }

@@ -21,7 +21,7 @@ export interface StreamOptions {
   readonly slot: string;
   /** Path of pg_receivewal for a server of that major version. */
   readonly program: (serverMajor: number) => Promise<string>;
-  /** Whether to go on trying before it ever streamed. */
+  /** Whether to retry before it ever streamed. */
   readonly patient: boolean;
   readonly maxBehindBytes: number | undefined;
   readonly signal: AbortSignal;
@@ -29,7 +29,7 @@ export interface StreamOptions {
   readonly declare: () => Promise<void>;
   /** Throws when the directory holds log of another cluster; removes what the program would stumble over. */
   readonly prepare: (systemIdentifier: string, segmentBytes: number) => Promise<void>;
-  /** Resolves when everything received is stored and the directory is empty of segments, so that the slot alone says where to go on. */
+  /** Resolves when everything received is stored and the directory is empty of segments, so that the slot alone gives the position. */
   readonly startOver: () => Promise<void>;
   readonly onNotice: (code: string, message: string) => void;
   /** It streams. */
@@ -47,7 +47,7 @@ const PREPARE_TIMEOUT_MS = 30_000;
 const KEEPALIVE = "keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000";
 const STATUS_EVERY_S = 5;
 
-/** Ends when the signal aborts. Throws what waiting cannot mend: ARCHIVE_BLOCKED, SOURCE_PERMISSION, SOURCE_AUTH, TOOL_*. */
+/** Ends when the signal aborts. Throws errors that waiting cannot fix: ARCHIVE_BLOCKED, SOURCE_PERMISSION, SOURCE_AUTH, TOOL_*. */
 export async function keepStreaming(options: StreamOptions): Promise<void> {
   const { signal, connection, onNotice } = options;
   let pauseMs = FIRST_PAUSE_MS;
@@ -78,7 +78,7 @@ export async function keepStreaming(options: StreamOptions): Promise<void> {
     away = ended.error.code;
     if (ended.what === "restart") {
       await options.startOver();
-      onNotice("LOG_GAP", `the log of ${connection.label} goes on from the slot's own position: what lies between cannot be had any more`);
+      onNotice("LOG_GAP", `the log of ${connection.label} continues at the slot's own position: the WAL before it is lost`);
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
@@ -111,7 +111,7 @@ async function streamOnce(options: StreamOptions, streaming: (unlimited: boolean
     }
     if (signal.aborted) return undefined;
     const failure = receiveFailure(describeEnd(program, await child.closed, child.stderrTail()), connection);
-    // What it may not do now it could not do before: the slot would keep log that nobody fetches.
+    // What it may not do now it could not do before: the slot would retain WAL that is not being read.
     if (failure.what === "fatal" && made) await dropSlotBy(client, slot);
     return failure;
   } finally {
@@ -168,7 +168,7 @@ function argumentsFor({ directory, slot }: StreamOptions): string[] {
 async function ensureSlot(client: Client, options: StreamOptions): Promise<boolean> {
   const { slot, connection, onNotice } = options;
   const found = await slotState(client, slot);
-  // A slot that somebody made without reserving anything keeps nothing: as good as none.
+  // A slot that was created without a reservation retains nothing.
   if (found !== undefined && found.state !== "lost" && found.state !== "unused") return false;
   if (found?.state === "unused") await dropSlotBy(client, slot);
   if (found?.state === "lost") {
@@ -223,7 +223,7 @@ async function watch(
   await Promise.race([ended, sleep(LONGEST_PAUSE_MS, undefined, { ref: false })]);
 }
 
-/** The source's life goes before its archive's. */
+/** The source's disk is more important than its archive. */
 async function giveUp(child: Child, client: Client, options: StreamOptions, state: SlotState): Promise<never> {
   const { slot, connection, maxBehindBytes = 0 } = options;
   await child.kill();

@@ -1,5 +1,5 @@
 // What one segment hands on to the next: where its last record began and ended, and the record that runs on. Small and JSON-able,
-// whatever the record's length; opaque to everybody but this folder.
+// for records of any length; opaque outside of this folder.
 import { isLifeboatError } from "../../../core/errors.ts";
 import type { SegmentFacts } from "../../../core/log.ts";
 import { formatLsn, parseLsn } from "../../../core/lsn.ts";
@@ -32,7 +32,7 @@ export function tailOf(end: WalkEnd, start: bigint): Tail | undefined {
 /** Where to take up the records of the segment that begins at `start`; undefined: the one before does not lead there. */
 export function startAfter(before: SegmentFacts, start: bigint): WalkStart | undefined {
   if (before.partial) return undefined;
-  // It comes from a file that anybody may have changed: whatever is not as `tailOf` made it leads nowhere.
+  // It comes from a file that an attacker may have changed: a value that `tailOf` did not make links to nothing.
   try {
     return readTail(before.tail as Tail, before.endLsn, start);
   } catch (error) {

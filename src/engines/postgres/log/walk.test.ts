@@ -60,7 +60,7 @@ test("records of any lengths are followed through any number of segments", () =>
   );
 });
 
-test("a record that runs over several segments is proven where it ends, and the state between them stays small", () => {
+test("a record over several segments is proven where it ends, and the state between stays small", () => {
   const { segments } = buildLog([4_000_000]);
   const damaged = segments.map(({ name, bytes }, index) => ({ name, bytes: index === 2 ? Uint8Array.from(bytes) : bytes }));
   const third = damaged[2] as { bytes: Uint8Array };

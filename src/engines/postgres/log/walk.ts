@@ -154,7 +154,7 @@ export class Walk {
     return this.#continue(open, pageEnd);
   }
 
-  /** Goes on with an open record on the page at an offset and those behind it. */
+  /** Continues an open record on the page at an offset and those behind it. */
   #continue(open: OpenRecord, firstPage: number): number {
     for (let page = firstPage; page < this.#bytes.length; page += this.#pageBytes) {
       if (page > 0 && !this.#enterPage(page)) return -1;
@@ -164,7 +164,7 @@ export class Walk {
       if (flags & OVERWRITES) return body;
       const left = open.totalBytes - open.seenBytes;
       if ((flags & CONTINUES) === 0 || continuedBytes(this.#words, page) !== left) {
-        return this.#fail(page, "the record that runs into this page does not go on there");
+        return this.#fail(page, "the record that runs into this page does not continue there");
       }
       const to = Math.min(body + left, page + this.#pageBytes);
       this.#take(open, body, to);
@@ -250,7 +250,7 @@ export class Walk {
       if (page > 0 && flags & OVERWRITES) return body;
       const named = continuedBytes(this.#words, page);
       if (page > 0 && ((flags & CONTINUES) === 0 || named !== left)) {
-        return this.#fail(page, "the record that runs into this page does not go on there");
+        return this.#fail(page, "the record that runs into this page does not continue there");
       }
       const to = Math.min(body + named, page + this.#pageBytes);
       left = named - (to - body);

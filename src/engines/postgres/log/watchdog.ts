@@ -1,9 +1,9 @@
-// A server that neither answers nor hangs up must not hold anybody for ever: each exchange with it has its time.
+// A server that neither answers nor hangs up must not block a caller forever: each exchange has a timeout.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 
 export interface Watchdog {
-  /** For everything that goes through `within`: the caller's own signal, or the end of timeouts (SOURCE_UNREACHABLE). */
+  /** For all calls through `within`: the caller's own signal, or the end of timeouts (SOURCE_UNREACHABLE). */
   readonly signal: AbortSignal;
   /** Aborts the signal when the work takes longer. */
   within<T>(limitMs: number, work: () => Promise<T>): Promise<T>;

@@ -49,7 +49,7 @@ const notForTables = (name: string): Check => ({
   message: "an aggregation is a question for MongoDB; ask PostgreSQL with `sql`",
 });
 
-/** Runs `ask` where nothing can be written and nothing takes for ever; a failing question is an answer, not an end. */
+/** Runs `ask` where nothing can be written and nothing takes forever; a failing probe is an answer, not an error. */
 async function guarded(client: Asked, name: string, options: ProbeOptions, ask: () => Promise<Answer>): Promise<Check> {
   await client.query("begin read only");
   try {
@@ -138,7 +138,7 @@ const FAMILY = `with recursive family(oid) as (
 ) select c.oid::bigint::pg_catalog.text as oid, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relkind::pg_catalog.text as kind
   from family f join pg_catalog.pg_class c on c.oid = f.oid`;
 
-const CODE: Readonly<Record<string, string>> = { v: "is a view, which runs code of the database", f: "lies on another server" };
+const CODE: Readonly<Record<string, string>> = { v: "is a view, which runs code of the database", f: "is on another server" };
 
 /** Asks it if reading all of the table runs nothing but the server's own code. */
 async function whole(client: Asked, table: string, ask: () => Promise<Answer>): Promise<Answer> {
@@ -182,7 +182,7 @@ async function newestRow(client: Asked, table: string, column: string, withinMs:
   const names = known.rows.map((row) => ({ name: String(row.quoted), also: String(row.name), row }));
   const chosen = names.find(({ name, also }) => name === column || also === column);
   const quoted = chosen?.name;
-  // Which of two values is the greater, and what instant one means, is code of whoever made the type.
+  // Which of two values is the greater, and what instant one means, is code of the type's author.
   if (Number(chosen?.row.type) >= FIRST_USER_OID) {
     const message = `${column} is of the type ${chosen?.row.type_name}, which is none of the server's own: ask it with \`sql\``;
     return { outcome: "inconclusive", message };

@@ -10,7 +10,7 @@ import { recover } from "./recover.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R25 back to the second before DROP DATABASE, the database is there; one record later, it is named as lost", { skip }, async (t) => {
+test("R25 just before DROP DATABASE the database is there; one record later it is named as lost", { skip }, async (t) => {
   const { beforeDrop } = await origin();
   let stop: { lsn: string; previousEnd: string } | undefined;
   let dropped: { lsn: string; previousEnd: string } | undefined;

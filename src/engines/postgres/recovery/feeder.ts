@@ -1,5 +1,5 @@
 // Gives a recovering server the log files it asks for. The server runs a tiny script per file (restore_command); the script
-// takes what lies ready, or asks by a file of its own and waits. Segments that come next are fetched ahead, so it seldom waits.
+// takes a ready file, or asks by a file of its own and waits. Segments that come next are fetched ahead, so it seldom waits.
 import { chownSync, createWriteStream, type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export interface FeederOptions {
   readonly signal: AbortSignal;
   /** The server took a file, or asked for one. */
   readonly onActivity: (name: string) => void;
-  /** A file could not be fetched: the server is not answered any more. */
+  /** A file could not be fetched: the server gets no more answers. */
   readonly onFailure: (error: unknown) => void;
 }
 

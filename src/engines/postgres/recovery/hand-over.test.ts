@@ -12,7 +12,7 @@ function folder(t: TestContext): string {
   return directory;
 }
 
-test("R57 of the origin's settings those that act on others are comments, the rest stays, and archiving is off", async (t) => {
+test("R57 settings of the origin that act on others become comments, and archiving is off", async (t) => {
   const directory = folder(t);
   const path = join(directory, "postgresql.auto.conf");
   const lines = [
@@ -37,7 +37,7 @@ test("R57 of the origin's settings those that act on others are comments, the re
   assert.deepEqual(acting, ["work_mem = '7MB'", "app.archive_mode = 'mine'", "archive_mode = 'off'"]);
 });
 
-test("R57 a link that code in the data put in place of a configuration file leads to no file of ours", async (t) => {
+test("R57 a link that replaced a configuration file in the data leads to no file of the program", async (t) => {
   const directory = folder(t);
   const precious = join(directory, "precious");
   writeFileSync(precious, "x");

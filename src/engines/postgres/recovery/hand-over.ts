@@ -9,7 +9,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { openClient } from "../connect/client.ts";
 import { quoteName as quote } from "../connect/quote.ts";
 
-/** Turns off every subscription of every database, while the server still runs where it reaches nobody. Gives sentences on what was done. */
+/** Turns off every subscription of every database, while the server still runs without a network. Gives sentences on what was done. */
 export async function disableSubscriptions(cluster: Cluster): Promise<readonly string[]> {
   const enabled = await ask<{ database: string; name: string }>(
     cluster,
@@ -40,7 +40,7 @@ const ACTING =
 const NOTE = "# Lifeboat: this is a copy, on a timeline of its own. It archives nothing until it has an archive of its own.";
 
 /**
- * Comments out what the origin's `alter system` says of such settings, and turns archiving off whatever the other files say.
+ * Comments out what the origin's `alter system` says of such settings, and turns archiving off, overriding the other files.
  * Gives the names of the settings that were there.
  */
 export async function quietConfiguration(directory: string, owner: ServerUser | undefined): Promise<readonly string[]> {

@@ -42,7 +42,7 @@ export interface RecoveryPlace {
 /** Log that is fetched ahead, and what a starting server writes. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
 
-interface Wish {
+interface PlaceOptions {
   readonly directory: string;
   readonly maker: Maker;
   readonly throwAway: boolean;
@@ -54,7 +54,7 @@ interface Wish {
  * Looks, and touches nothing: RESTORE_TARGET_NOT_EMPTY when anything is there, RESTORE_TARGET_INVALID when it cannot be
  * made or its server could not reach it, DISK_FULL.
  */
-export async function planPlace({ directory, maker, throwAway, sizeBytes, base }: Wish): Promise<RecoveryPlace> {
+export async function planPlace({ directory, maker, throwAway, sizeBytes, base }: PlaceOptions): Promise<RecoveryPlace> {
   if (!isAbsolute(directory)) throw invalid(`the directory to restore into must be absolute, not ${directory}`);
   const parent = dirname(directory);
   const there = await occupantsOf(directory);
@@ -93,7 +93,7 @@ export const proofOf = (maker: Maker, work: string): string => maker.prove(RECOV
 export async function beginPlace(place: RecoveryPlace): Promise<void> {
   const { directory, work, tablespaces, existed, maker } = place;
   await mkdir(work, { mode: place.owner === undefined ? 0o700 : 0o711 }).catch((cause) => {
-    throw invalid(`${work}, a directory that is needed during the restore, cannot be made: ${cause.message}`, cause);
+    throw invalid(`${work}, a directory for the time of the restore, cannot be made: ${cause.message}`, cause);
   });
   const { jobId } = maker;
   const unfinished = { tablespaces, existed };
@@ -129,7 +129,7 @@ export async function undoPlace({ locator: { work = "", host = "" } }: Resource,
 async function removeData(note: ClusterNote, data: string, { tablespaces, existed, identity }: UnfinishedData): Promise<void> {
   await endProcessesOf(note, data);
   const there = await identityOf(data);
-  // Made just before the crash, and its identity not noted any more: it is empty then.
+  // Made just before the crash, and before its identity was noted: it is empty then.
   const unnoted = identity === undefined && there !== undefined && (await readdir(data)).length === 0;
   if (there !== identity && !unnoted && (await isOwnDirectory(data)) !== undefined)
     throw new LifeboatError("SCRATCH_FAILED", `${data} is not the directory that job ${note.jobId} made; it is left as it is`);
@@ -139,7 +139,7 @@ async function removeData(note: ClusterNote, data: string, { tablespaces, existe
   else await rm(data, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** The recovery is over and its data is to stay: from here on nothing of ours is there any more. */
+/** The recovery is over and its data is to stay: from here on none of our files is there. */
 export async function finishPlace(place: RecoveryPlace): Promise<void> {
   // Its name in the directory above is all that the server did not flush itself.
   const parent = await open(dirname(place.directory));
@@ -154,7 +154,7 @@ export async function finishPlace(place: RecoveryPlace): Promise<void> {
 async function occupantsOf(directory: string): Promise<{ uid: number; gid: number } | undefined> {
   const facts = await lstat(directory).catch(() => undefined);
   if (facts === undefined) return undefined;
-  if (!facts.isDirectory()) throw invalid(`${directory} is there already, and is no directory`);
+  if (!facts.isDirectory()) throw invalid(`${directory} exists already, and is not a directory`);
   const names = (await readdir(directory)).filter((name) => name !== "lost+found");
   if (names.length === 0) return facts;
   const shown = names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
@@ -163,7 +163,7 @@ async function occupantsOf(directory: string): Promise<{ uid: number; gid: numbe
   });
 }
 
-/** As root: whoever owns the directory, or the one above it, unless that is root; else the user that servers run as. */
+/** As root: the owner of the directory, or the one above it, unless that is root; else the user that servers run as. */
 async function ownerFor(directories: readonly ({ uid: number; gid: number } | undefined)[]): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const found = directories.find((one) => one !== undefined && one.uid !== 0);

@@ -25,7 +25,7 @@ export async function readReached(
       details: { expected },
     });
   if (row === undefined || row.recovering) throw short("the server is still replaying its log");
-  if (row.timeline <= expected.timeline) throw short(`the server went on with timeline ${row.timeline} as if nothing had been replayed`);
+  if (row.timeline <= expected.timeline) throw short(`the server continued on timeline ${row.timeline} as if nothing had been replayed`);
   const file = join(directory, "pg_wal", `${row.timeline.toString(16).toUpperCase().padStart(8, "0")}.history`);
   const bytes = await readFile(file).catch((cause) => {
     throw new LifeboatError("RECOVERY_SHORT", `where replay ended cannot be told: ${file} cannot be read`, { cause });

@@ -36,7 +36,7 @@ const rowsOf = async (recovered: Recovered, table = "t"): Promise<number[]> =>
 
 const all = [1, 2, 3, 4, 5, 6];
 
-test("all of the log is replayed, and the data directory that stays is stopped, complete, and without a trace of us", {
+test("the whole log is replayed, and the data directory is stopped, complete and without our files", {
   skip,
 }, async (t) => {
   const directory = join(place, "restored");
@@ -55,7 +55,7 @@ test("all of the log is replayed, and the data directory that stays is stopped, 
   for (const gone of ["recovery.signal", "postmaster.pid", "tablespace_map", "lifeboat.json"]) assert.ok(!names.includes(gone), gone);
   assert.equal(statSync(directory).mode & 0o777, 0o700);
   assert.doesNotMatch(readFileSync(join(directory, "postgresql.auto.conf"), "utf8"), /restore_command|recovery_target/);
-  // Anybody's server runs on it.
+  // Any server runs on it.
   const again = await beginCluster({
     directory: join(place, "again"),
     bin: postgresBin(),
@@ -181,7 +181,7 @@ test("nothing is restored over anything, and nothing is made where it cannot be 
   );
 });
 
-test("R57 a tablespace that the log makes at a path of the origin is never touched, and the message says what can be done", {
+test("R57 a tablespace that the WAL creates at a path of the origin is never touched", {
   skip,
 }, async (t) => {
   const { cluster, archive } = await origin();
@@ -235,7 +235,7 @@ test("R56 a clean-up removes exactly what the note of its own job names, and not
   const refused = () => assert.rejects(undoPlace(resource, maker), (error) => isLifeboatError(error, "SCRATCH_FAILED"));
   mkdirSync(join(work, "log"), { recursive: true });
   writeFileSync(join(work, "log", "mine"), "x");
-  await refused(); // without a note, whatever its parts are called
+  await refused(); // without a note, with parts of any name
   const facts = { identity: "", existed: false, tablespaces: spaces };
   const { dev, ino } = statSync(directory);
   const note = { directory: work, jobId: "j", host: hostname(), data: directory, unfinished: { ...facts, identity: `${dev}:${ino}` } };

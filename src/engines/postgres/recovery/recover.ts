@@ -206,7 +206,7 @@ async function asRecovered(
 interface Databases {
   /** Those that take connections, without templates. */
   readonly usable: string[];
-  /** Their files are gone, or going: nobody can connect any more. */
+  /** Their files are gone, or going: no session can connect. */
   readonly dropped: string[];
 }
 

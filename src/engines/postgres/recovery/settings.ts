@@ -9,7 +9,7 @@ export function recoverySettings(order: RecoveryOrder, restoreCommand: string): 
     recovery_target_timeline: String(timeline),
     ...(stopBefore === undefined ? {} : { recovery_target_lsn: stopBefore, recovery_target_inclusive: "off" }),
     recovery_target_action: "promote",
-    // Nobody may look before the end is reached; and replay need not keep rows for readers.
+    // No session may connect before the end is reached; and replay need not keep rows for readers.
     hot_standby: "off",
     max_wal_senders: "0",
     // What is in memory is written out once, at the end, and not at every checkpoint that the source made.
@@ -18,7 +18,7 @@ export function recoverySettings(order: RecoveryOrder, restoreCommand: string): 
     // Data stays as it was until its owner takes over.
     autovacuum: "off",
     restart_after_crash: "off",
-    // Before it replays, the server flushes everything that was unpacked: one call a file system, and not one a file.
+    // Before it replays, the server flushes all unpacked files: one call a file system, and not one a file.
     ...(throwAway || serverMajor < 14 || process.platform !== "linux" ? {} : { recovery_init_sync_method: "syncfs" }),
   };
 }

@@ -50,7 +50,7 @@ test("every file of an archive is written and told of, and what is left out is o
   assert.ok(existsSync(join(directory, "a")) && !existsSync(join(directory, "b")));
 });
 
-test("whoever fails, the feeder, the thread or whoever is told of files, the thread ends and the first cause is thrown", async (t) => {
+test("when feeder, thread or listener fails, the thread ends and the first cause is thrown", async (t) => {
   const cause = new LifeboatError("INTEGRITY", "named twice");
   const task = (): Parameters<typeof unpackArchive>[1] => ({ root: root(t), owner: undefined, leftOut: [] });
   await assert.rejects(
@@ -77,7 +77,7 @@ test("whoever fails, the feeder, the thread or whoever is told of files, the thr
   );
 });
 
-test("R56 hostile names in a tar archive are damage, never a bug, and nothing is written outside of the directory", async (t) => {
+test("R56 hostile names in a tar archive are damage, and nothing is written outside of the directory", async (t) => {
   const parent = root(t);
   const hostile: readonly (readonly Given[])[] = [
     [{ path: "." }],
@@ -109,7 +109,7 @@ test("R56 hostile names in a tar archive are damage, never a bug, and nothing is
   assert.deepEqual(readdirSync(parent).sort(), hostile.map((_, index) => `case-${index}`).sort());
 });
 
-test("R56 what is left out of an archive is left out as a directory too; a directory that could not be entered can", async (t) => {
+test("R56 an omitted name is omitted as a directory too; an unreadable directory is made readable", async (t) => {
   const directory = root(t);
   const task = { root: directory, owner: undefined, leftOut: ["recovery.signal"] };
   const given = [

@@ -73,7 +73,7 @@ class Thread {
     await this.#until(() => this.#underWayBytes <= UNDER_WAY_BYTES);
   }
 
-  /** Whatever happens, the thread is gone afterwards. */
+  /** The thread has ended afterwards, on every path. */
   async end(how: "end" | "abandon"): Promise<void> {
     const failed = this.#failure !== undefined;
     // The thread waits for a last word also when it was on this side that something failed; one that is gone does not hear it.

@@ -80,7 +80,7 @@ export class FileWriter {
     if (path === this.#root || this.#made.has(path)) return;
     if (dirname(path) !== this.#root) this.#directory(dirname(path), 0o700);
     translated(path, () => {
-      mkdirSync(path, { mode: (mode & 0o777) | 0o700 }); // the next entries lie in it
+      mkdirSync(path, { mode: (mode & 0o777) | 0o700 }); // the next entries are in it
       if (this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
     });
     this.#made.add(path);
@@ -177,7 +177,7 @@ function translate(path: string, error: unknown): LifeboatError {
 const full = (path: string, cause?: unknown): LifeboatError =>
   new LifeboatError("DISK_FULL", `the disk of ${path} is full; what was restored so far is removed`, { cause });
 
-/** The mode of a data directory: what the server asks of it, whatever the process's mask made of it. */
+/** The mode of a data directory: what the server requires, with any umask of the process. */
 export function ownDirectory(path: string, owner: ServerUser | undefined): void {
   chmodSync(path, 0o700);
   if (owner) chownSync(path, owner.uid, owner.gid);

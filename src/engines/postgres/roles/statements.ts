@@ -44,7 +44,7 @@ const WORDS: Readonly<Record<Attribute, string>> = {
 };
 export const attributeWord = (attribute: Attribute): string => WORDS[attribute];
 
-/** Attributes and limits as they stand behind ALTER ROLE, each by itself; only where they are not what a new role has. */
+/** Returns attributes and limits as options of ALTER ROLE, one each; only where they differ from a new role's. */
 export function optionsOf({ attributes, connectionLimit, validUntil }: Role, superuser: boolean): string[] {
   const own = ATTRIBUTES.filter((one) => one !== "inherit" && attributes.includes(one) && (superuser || one !== "superuser"));
   return [
@@ -92,7 +92,7 @@ function alterStatement(object: string, setting: Role["settings"][number]): stri
 const HEAD = `-- Roles of a PostgreSQL database, and settings of the database itself. Written by Lifeboat for use without Lifeboat.
 -- Run it before pg_restore, connected to the new database, as a user who may create roles:
 --   psql --dbname=NEW_DATABASE --file=roles.sql
--- A role that exists already gives an error; psql goes on. Delete the lines about roles that shall stay as they are.
+-- A role that exists already gives an error; psql continues. Delete the lines about roles that shall stay as they are.
 -- Superusers are created as ordinary roles. Passwords are here only if the backup was made with them.
 `;
 

@@ -1,4 +1,4 @@
-// Scratch on this machine: a throw-away cluster with one empty database.
+// Scratch on this machine: a temporary cluster with one empty database.
 import { randomBytes } from "node:crypto";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -43,7 +43,7 @@ export async function beginScratchCluster(options: ScratchSurroundings, request:
   }
   return {
     connection: cluster.connection(DATABASE),
-    description: `a throw-away PostgreSQL ${major} cluster on this machine, ${isolationInWords(isolation)}; with fsync off: times may be better than on the real target`,
+    description: `a temporary PostgreSQL ${major} cluster on this machine, ${isolationInWords(isolation)}; with fsync off: times may be better than on the real target`,
     resource,
     ownServer: true,
     isolation: isolation === "none" ? "none" : "cell",
@@ -57,7 +57,7 @@ export async function checkScratchCluster(options: ScratchSurroundings, serverMa
   const { major } = await findTools("server", { configured: options.tools, minimumMajor: serverMajor, signal: work.signal });
   const { directory, user, isolation = "required" } = options.scratch ?? {};
   await requireCell(isolation, await serverUser(user));
-  return `a throw-away PostgreSQL ${major} cluster can be made in ${resolve(directory ?? tmpdir())}, ${isolationInWords(isolation)}`;
+  return `a temporary PostgreSQL ${major} cluster can be made in ${resolve(directory ?? tmpdir())}, ${isolationInWords(isolation)}`;
 }
 
 const proofOf = (maker: Maker, directory: string): string => maker.prove(CLUSTER_KIND, directory);

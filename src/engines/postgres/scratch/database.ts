@@ -68,7 +68,7 @@ export async function beginScratchDatabase(
 function requireConsent({ isolation = "required" }: ScratchOptions): void {
   if (isolation === "none") return;
   throw new LifeboatError("ISOLATION_MISSING", "a scratch server that is given by its address cannot be isolated from here", {
-    hint: "take scratch.url out of the source to drill on this machine, or accept the risk with `scratch.isolation: none` in the configuration",
+    hint: "remove scratch.url to drill on this machine, or accept the risk with `scratch.isolation: none`",
   });
 }
 
@@ -112,7 +112,7 @@ async function refuseSource(source: Connection, server: Connection, signal: Abor
     await assertNotSource(source, server, { signal });
   } catch (error) {
     if (!(error instanceof LifeboatError) || error.code !== "SOURCE_UNREACHABLE") throw error;
-    // Which of the two was it? The scratch server is about to be needed, and says so itself.
+    // Either of the two may be down. The scratch server is used next, and reports it itself.
     await (await openClient(server, { signal })).close();
   }
 }
@@ -126,7 +126,7 @@ function nameFor(jobId: string): string {
 
 const markFor = (maker: Maker, server: Connection, name: string): string => markOf(maker, DATABASE_KIND, server.label, name);
 
-/** First the database, then the role that loaded it: a role goes when it owns nothing any more. */
+/** First the database, then the role that loaded it: a role can be dropped when it owns nothing. */
 async function drop(server: Connection, maker: Maker, signal?: AbortSignal): Promise<Undone> {
   const name = nameFor(maker.jobId);
   const undone = await dropDatabase(server, name, { mark: markFor(maker, server, name), signal });

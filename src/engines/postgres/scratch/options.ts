@@ -2,7 +2,7 @@
 import type { ScratchSettings } from "../../../ports/descriptor.ts";
 
 export interface ScratchOptions extends ScratchSettings {
-  /** PostgreSQL settings added to those of throw-away clusters. */
+  /** PostgreSQL settings added to those of temporary clusters. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 

@@ -1,4 +1,4 @@
-// Scratch for the backups of any PostgreSQL source, whoever runs it: a throw-away cluster here, or a database on a named server.
+// Scratch for the backups of any PostgreSQL source: a temporary cluster here, or a database on a named server.
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../../ports/resource.ts";
@@ -14,7 +14,7 @@ export interface ScratchPlace {
   undo(resource: Resource, maker: Maker, work?: Work): Promise<Undone | undefined>;
 }
 
-/** `source` is asked only where scratch might be the source itself. The server's address is read when scratch is needed: CONFIG_INVALID. */
+/** `source` is asked only where scratch might be the source itself. The server's address is read when scratch is used: CONFIG_INVALID. */
 export function scratchPlace(options: ScratchSurroundings, source: (work: Work) => Promise<Connection>): ScratchPlace {
   const urlOf = (): string | undefined => {
     const url = options.scratch?.url?.read();

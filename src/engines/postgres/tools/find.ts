@@ -50,7 +50,7 @@ export async function findTools<K extends ToolKind>(kind: K, options: FindOption
   const details = { kind, minimumMajor, lookedIn: directories };
   if (newest === undefined) {
     const where = configured === undefined || configured.length === 0 ? "" : ` in ${directories.join(", ")} (tools.postgres)`;
-    throw new LifeboatError("TOOL_MISSING", `PostgreSQL's ${names} were not found${where}; version ${minimumMajor} or newer is needed`, {
+    throw new LifeboatError("TOOL_MISSING", `PostgreSQL's ${names} were not found${where}; version ${minimumMajor} or newer is required`, {
       hint,
       details,
     });

@@ -22,12 +22,12 @@ export function aclText(acl: string, owner: string, type: string | null): string
     from pg_catalog.aclexplode(${items}) e where (e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_') and e.privilege_type <> 'MAINTAIN') items), 'nobody')`;
 }
 
-/** Who has MAINTAIN (PostgreSQL 17) beside the owner; null for nobody, and on older servers. */
+/** Who has MAINTAIN (PostgreSQL 17) beside the owner; null for no other role, and on older servers. */
 export const maintainers = (acl: string, owner: string): string =>
   `(select pg_catalog.string_agg(${role("e.grantee")}, ',' order by ${role("e.grantee")} collate pg_catalog."C") from pg_catalog.aclexplode(${acl}) e
     where e.privilege_type = 'MAINTAIN' and e.grantee <> ${owner} and (e.grantee = 0 or pg_catalog.pg_get_userbyid(e.grantee) !~ '^lifeboat_load_'))`;
 
-/** Options of foreign objects, sorted; whatever may be a secret shows only that it is there. */
+/** Options of foreign objects, sorted; of an option that may be a secret, only its presence is shown. */
 export const foreignOptions = (options: string): string =>
   `(select 'options ' || pg_catalog.string_agg(case when o ~* '^[^=]*(pass|secret|token|key|user|cred|auth)[^=]*=' then pg_catalog.split_part(o, '=', 1) || ' set' else o end, ',' order by o collate pg_catalog."C")
     from pg_catalog.unnest(${options}) o)`;

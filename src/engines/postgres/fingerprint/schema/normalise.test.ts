@@ -31,7 +31,7 @@ test("unbalanced text is kept, not dropped", () => {
   assert.notEqual(n("a)) b"), n("a)) c"));
 });
 
-test("R32 a view of one relation is the same with and without the relation's name before its columns; of two it is not", () => {
+test("R32 a view of one relation is the same with and without the relation's name before columns", () => {
   const same = (a: string, b: string): boolean => n(a) === n(b);
   assert.ok(
     same(

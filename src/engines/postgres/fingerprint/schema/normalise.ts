@@ -26,7 +26,7 @@ function parse(text: string): Node[] {
       stack.at(-1)?.items.push(top as Group);
     } else top?.items.push(token);
   }
-  // Unbalanced text is no expression; what is left open is closed.
+  // Unbalanced text is not an expression; open brackets are closed.
   while (stack.length > 1) {
     const top = stack.pop();
     if (top) stack.at(-1)?.items.push(top);

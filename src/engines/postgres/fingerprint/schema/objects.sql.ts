@@ -1,4 +1,4 @@
-// Everything that hangs on no table, as catalog queries with `key`, `fact` (text as it is), `code` (expressions, to be normalised).
+// Objects that belong to no table, as catalog queries with `key`, `fact` (text as it is), `code` (expressions, to be normalised).
 import { foreignOptions, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
 
 const name = (alias: string, column: string) => `pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(${alias}.${column})`;

@@ -1,10 +1,10 @@
-// Owners, privileges, comments and security labels of everything, whatever its kind: the catalog says how it is called.
+// Owners, privileges, comments and security labels of objects of every kind: the catalog gives their names.
 import { aclText, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
 
 interface Owned {
   readonly catalog: string;
   readonly owner: string;
-  /** Column of the schema, where it lies in one. */
+  /** Column of the schema, where it has one. */
   readonly schema?: string;
   readonly acl?: string;
   /** acldefault's letter. */

@@ -1,4 +1,4 @@
-// Tables and everything that hangs on them, as catalog queries. Each gives `key`, `fact` (text as it is), `code` (expressions, to be normalised).
+// Tables and the objects that belong to them, as catalog queries. Each gives `key`, `fact` (text as it is), `code` (expressions, to be normalised).
 // `$1` is null, or the OIDs of the chosen relations.
 import { aclText, foreignOptions, maintainers, memberOf, role, USER_SCHEMA_OF } from "./fragments.ts";
 
