@@ -67,7 +67,7 @@ test("an archive that ends early is never taken for a whole one, wherever it end
 test("anything after the end is refused, empty blocks excepted", () => {
   const bytes = archive([{ path: "a" }]);
   read(Buffer.concat([bytes, Buffer.alloc(8 * TAR_BLOCK_BYTES)]));
-  assert.throws(() => read(Buffer.concat([bytes, header({ path: "b" })])), damaged(/goes on after its end/));
+  assert.throws(() => read(Buffer.concat([bytes, header({ path: "b" })])), damaged(/continues after its end/));
 });
 
 test("a changed byte in a header is found, and so is a path that leads out of the directory", () => {
