@@ -103,6 +103,7 @@ export async function wireSource(
     },
     drills: drillsOf(config, name),
     baseCron: descriptor.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
+    expireCron: policy === undefined ? undefined : (policy.expire ?? DAILY),
     probes: source.checks.map(probeOf),
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
@@ -123,6 +124,8 @@ function descriptorOf({ descriptors }: Config, name: string): ProviderDescriptor
 
 /** How often a base backup is made where the policy does not say. */
 const WEEKLY = "0 3 * * 0";
+/** When what has expired is removed where the policy does not say. */
+const DAILY = "0 4 * * *";
 
 function drillsOf({ drills }: Config, source: string): DrillPlan[] {
   return Object.entries(drills).flatMap(([name, { sources, cron, to, name: pattern }]) =>

@@ -55,6 +55,7 @@ export const HEALTH_CODES = {
   DRILL_MISSING: "inconclusive",
   DRILL_INCONCLUSIVE: "inconclusive",
   DRILL_OVERDUE: "inconclusive",
+  NOTIFY_FAILED: "inconclusive",
 } as const satisfies Record<string, Exclude<Verdict, "pass">>;
 
 export type HealthCode = keyof typeof HEALTH_CODES;

@@ -16,6 +16,18 @@ export const OPERATIONS = {
     summary: "Say whether each source is protected right now",
     load: async () => (await import("./verbs/status.ts")).status,
   },
+  schedule: {
+    summary: "Say what runs when, and what is due",
+    load: async () => (await import("./verbs/schedule.ts")).schedule,
+  },
+  tick: {
+    summary: "Do what is due once, and tell what is wrong",
+    load: async () => (await import("./verbs/tick.ts")).tick,
+  },
+  alerts: {
+    summary: "List the alerts that are open",
+    load: async () => (await import("./verbs/alerts.ts")).alerts,
+  },
   list: {
     summary: "List every restore point",
     load: async () => (await import("./verbs/list.ts")).list,

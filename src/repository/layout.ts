@@ -59,4 +59,7 @@ export const evidenceFolder = (source: string): string => `evidence/${source}/`;
 export const evidenceName = (source: string, id: string, file: "evidence.json" | "report.md"): string =>
   `${evidenceFolder(source)}${id}/${file}`;
 
+/** The state of the alerts of all sources. */
+export const ALERTS_FILE = "alerts.json";
+
 export const leaseName = (name: string): string => `${LEASES}${name}.json`;

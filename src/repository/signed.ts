@@ -24,6 +24,7 @@ const OBJECT_TYPES = [
   "removals",
   "snapshot",
   "evidence",
+  "alerts",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

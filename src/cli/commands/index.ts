@@ -34,6 +34,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./status.ts")).statusCommand,
   },
   {
+    name: "alerts",
+    group: "Watching:",
+    summary: OPERATIONS.alerts.summary,
+    load: async () => (await import("./tick.ts")).alertsCommand,
+  },
+  {
+    name: "schedule",
+    group: "Watching:",
+    summary: OPERATIONS.schedule.summary,
+    load: async () => (await import("./schedule.ts")).scheduleCommand,
+  },
+  {
     name: "list",
     group: "Watching:",
     summary: OPERATIONS.list.summary,
@@ -50,6 +62,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Watching:",
     summary: OPERATIONS.preview.summary,
     load: async () => (await import("./preview.ts")).previewCommand,
+  },
+  {
+    name: "tick",
+    group: "Protecting:",
+    summary: OPERATIONS.tick.summary,
+    load: async () => (await import("./tick.ts")).tickCommand,
   },
   {
     name: "backup",

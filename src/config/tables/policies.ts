@@ -32,6 +32,11 @@ export const policy = section({
     help: "When base backups of a PostgreSQL that you host yourself are due, in UTC, where `window` is set. Default: every Sunday at 03:00; the first one at once.",
     example: '"0 3 * * 0"',
   },
+  expire: {
+    type: cron,
+    help: "When `tick` removes the restore points that have expired, in UTC. Default: daily at 04:00.",
+    example: '"0 4 * * *"',
+  },
   protect: { type: flag, help: "Keep the production branch protected, or the cluster from being terminated." },
   encryptionProvider: {
     type: oneOf(["aws", "azure", "gcp"]),

@@ -30,7 +30,7 @@ const request = z.strictObject({
   fingerprint: flag("Of a snapshot: its data is read and fingerprinted."),
 });
 
-const made = z.strictObject({
+export const made = z.strictObject({
   id: z.string(),
   name: z.string(),
   source: sourceName,

@@ -21,23 +21,20 @@ const log = z.strictObject({
   refused: about(orNull(z.string()), "Why it did not go."),
 });
 
-const result = z.strictObject({
-  sources: z.array(
-    z.strictObject({
-      source: sourceName,
-      applied: about(z.boolean(), "False: this is a plan."),
-      keep: decisions,
-      remove: decisions,
-      withheld: about(decisions, "More than half of the points at once, or dated in the future: they go only with `most` or `future`."),
-      transitions: z.array(z.strictObject({ point, from: orNull(storageClass), to: storageClass, reason: z.string() })),
-      blocked: about(z.readonly(z.array(z.string())), "Why nothing is removed."),
-      refused: z.array(z.strictObject({ id: z.string(), message: z.string() })),
-      powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
-      log: orNull(log),
-    }),
-  ),
-  failures: z.readonly(z.array(failure)),
+export const expiredSource = z.strictObject({
+  source: sourceName,
+  applied: about(z.boolean(), "False: this is a plan."),
+  keep: decisions,
+  remove: decisions,
+  withheld: about(decisions, "More than half of the points at once, or dated in the future: they go only with `most` or `future`."),
+  transitions: z.array(z.strictObject({ point, from: orNull(storageClass), to: storageClass, reason: z.string() })),
+  blocked: about(z.readonly(z.array(z.string())), "Why nothing is removed."),
+  refused: z.array(z.strictObject({ id: z.string(), message: z.string() })),
+  powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
+  log: orNull(log),
 });
+
+const result = z.strictObject({ sources: z.array(expiredSource), failures: z.readonly(z.array(failure)) });
 
 const request = z.strictObject({
   source: z.optional(about(sourceName, "Default: all.")),

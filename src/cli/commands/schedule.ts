@@ -1,0 +1,36 @@
+// lifeboat schedule [SOURCE]
+
+import { formatInstant } from "../../core/duration.ts";
+import { text } from "../../core/option-types.ts";
+import { schedule } from "../../operations/verbs/schedule.ts";
+import { defineCommand } from "../command.ts";
+import { renderFailures } from "../render/failures.ts";
+import { renderTable } from "../render/table.ts";
+import { perform } from "../session.ts";
+
+export const scheduleCommand = defineCommand({
+  description:
+    "What the policies and the drills of the configuration run when, in UTC and in the configured time zone, and what is due now. `lifeboat tick` does what is due.",
+  arguments: { source: { type: text, help: "Name of the source. Default: all." } },
+  options: {},
+  json: true,
+  run: (call) =>
+    perform(call, schedule, call.args, ({ entries, failures, timeZone }) => {
+      const rows = entries.map(({ source, what, name, cron, due, nextAt, nextLocal }) => [
+        nextAt === null ? "never" : formatInstant(new Date(nextAt)),
+        nextLocal ?? "",
+        source,
+        what,
+        name,
+        cron,
+        due ? call.paint.yellow("due now") : "",
+      ]);
+      const columns = ["next", timeZone, "source", "what", "for", "cron (UTC)", ""].map((title) => ({ title }));
+      return [
+        rows.length === 0
+          ? "nothing is scheduled: no source has a policy or a drill with a schedule"
+          : renderTable(columns, rows, { paint: call.paint }),
+        ...renderFailures(failures, call.paint),
+      ].join("\n");
+    }),
+});

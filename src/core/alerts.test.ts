@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Alert, advanceAlerts, alertInWords, type Look } from "./alerts.ts";
+import { HEALTH_CODES, type HealthCode, type HealthReason } from "./health.ts";
+
+const T0 = new Date("2026-11-29T00:00:00Z");
+const after = (hours: number): Date => new Date(T0.getTime() + hours * 3_600_000);
+const found = (...codes: HealthCode[]): HealthReason[] => codes.map((code) => ({ code, message: `found ${code}` }));
+const shop = (...codes: HealthCode[]): Look[] => [{ source: "shop", reasons: found(...codes) }];
+const types = ({ events }: ReturnType<typeof advanceAlerts>) => events.map(({ type, alert }) => `${type} ${alert.code}`);
+
+test("R36 a finding opens one alert, is repeated at growing intervals, and closes with a message", () => {
+  const first = advanceAlerts([], shop("NO_BACKUP"), T0);
+  assert.deepEqual(types(first), ["opened NO_BACKUP"]);
+  let { open } = first;
+  const told: number[] = [];
+  for (let hour = 0.25; hour <= 60; hour += 0.25) {
+    const next = advanceAlerts(open, shop("NO_BACKUP"), after(hour));
+    if (next.events.length > 0) told.push(hour);
+    open = next.open;
+  }
+  assert.deepEqual(told, [1, 5, 29, 53]);
+  const closed = advanceAlerts(open, shop(), after(61));
+  assert.deepEqual([types(closed), closed.open], [["closed NO_BACKUP"], []]);
+  assert.match(alertInWords(closed.events[0] ?? assert.fail()), /^shop: NO_BACKUP is over after 2d 13h$/);
+});
+
+test("R36 what is not known closes nothing: a source that was not judged, a provider that was not asked", () => {
+  const { open } = advanceAlerts([], shop("PITR_OFF", "DRILL_FAILED"), T0);
+  assert.deepEqual(types(advanceAlerts(open, [], after(0.1))), []);
+  const away = advanceAlerts(open, shop("PROVIDER_NOT_ASKED"), after(0.1));
+  assert.deepEqual(types(away).sort(), ["closed DRILL_FAILED", "opened PROVIDER_NOT_ASKED"]);
+  assert.deepEqual(
+    away.open.map(({ code }) => code),
+    ["PITR_OFF", "PROVIDER_NOT_ASKED"],
+  );
+  assert.deepEqual(types(advanceAlerts(away.open, shop(), after(0.2))).sort(), ["closed PITR_OFF", "closed PROVIDER_NOT_ASKED"]);
+});
+
+test("R36 two findings of one code are one alert, and severity follows from the verdict of the code", () => {
+  const { events } = advanceAlerts([], [{ source: null, reasons: [...found("DRIFT"), ...found("DRIFT")] }], T0);
+  assert.equal(events.length, 1);
+  assert.deepEqual([events[0]?.alert.severity, events[0]?.alert.message], ["warning", "found DRIFT (and 1 more)"]);
+});
+
+test("R36 over any sequence of looks each alert opens and closes in turn, and the open ones are those that were found or hidden", () => {
+  const codes = Object.keys(HEALTH_CODES) as HealthCode[];
+  fc.assert(
+    fc.property(fc.array(fc.uniqueArray(fc.constantFrom(...codes), { maxLength: 5 }), { maxLength: 30 }), (sequence) => {
+      let open: readonly Alert[] = [];
+      const state = new Set<string>();
+      for (const [step, present] of sequence.entries()) {
+        const next = advanceAlerts(open, shop(...present), after(step));
+        for (const { type, alert } of next.events) {
+          if (type === "opened") assert.ok(!state.has(alert.code));
+          else assert.ok(state.has(alert.code));
+          if (type === "opened") state.add(alert.code);
+          if (type === "closed") state.delete(alert.code);
+        }
+        assert.deepEqual(new Set(next.open.map(({ code }) => code)), state);
+        for (const code of present) assert.ok(state.has(code), code);
+        assert.deepEqual(types(advanceAlerts(next.open, shop(...present), after(step))), []);
+        ({ open } = next);
+      }
+    }),
+  );
+});

@@ -1,0 +1,34 @@
+// lifeboat alerts: what is wrong, as the last beat found it.
+import * as z from "zod/mini";
+import type { Alert } from "../../core/alerts.ts";
+import { operation } from "../operation.ts";
+import { about, count, instant, orNull, sourceName } from "../schemas.ts";
+import { openAlerts } from "../watch/beat.ts";
+
+export const alertSchema = z.strictObject({
+  source: about(orNull(sourceName), "Null: of the repository or of this Lifeboat itself."),
+  code: about(z.string(), "As in `status`."),
+  severity: z.enum(["critical", "warning"]),
+  message: z.string(),
+  openedAt: instant,
+  toldAt: about(instant, "When channels were last told."),
+  reminders: count,
+});
+
+export const alertJson = ({ source, code, severity, message, openedAt, toldAt, reminders }: Alert): z.infer<typeof alertSchema> => ({
+  source,
+  code,
+  severity,
+  message,
+  openedAt: openedAt.toISOString(),
+  toldAt: toldAt.toISOString(),
+  reminders,
+});
+
+export const alerts = operation({
+  name: "alerts",
+  access: "look",
+  request: z.strictObject({}),
+  result: z.strictObject({ open: z.array(alertSchema) }),
+  run: async (context) => ({ open: (await openAlerts(context, context.signal)).map(alertJson) }),
+});

@@ -1,0 +1,53 @@
+// lifeboat schedule: what runs when.
+import * as z from "zod/mini";
+import { EXIT } from "../../core/errors.ts";
+import { microsOf } from "../../core/micros.ts";
+import { understood } from "../../core/recovery-target.ts";
+import { presentOf } from "../context.ts";
+import { exitOfFailures, operation } from "../operation.ts";
+import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
+import { eachSource, sourcesNamed } from "../sources.ts";
+import { scheduleOf } from "../watch/schedule.ts";
+
+export const schedule = operation({
+  name: "schedule",
+  access: "look",
+  request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
+  result: z.strictObject({
+    timeZone: z.string(),
+    entries: about(
+      z.array(
+        z.strictObject({
+          source: sourceName,
+          what: z.enum(["backup", "base backup", "snapshot", "drill", "expire"]),
+          name: about(z.string(), "Tier, rule or drill."),
+          cron: about(z.string(), "In UTC."),
+          due: about(z.boolean(), "`tick` does it now."),
+          lastAt: about(orNull(instant), "The newest slot."),
+          nextAt: orNull(instant),
+          nextLocal: about(orNull(z.string()), "The same in the configured time zone."),
+        }),
+      ),
+      "The next first.",
+    ),
+    failures: z.readonly(z.array(failure)),
+  }),
+
+  async run(context, { source }) {
+    const present = presentOf(context);
+    const local = (at: Date | undefined) => (at === undefined ? null : understood(microsOf(at), present).local);
+    const { results, failures } = await eachSource(sourcesNamed(context, source), context, async (one) =>
+      (await scheduleOf(context, one, context)).map(({ lastSlot, nextSlot, ...entry }) => ({
+        source: one.name,
+        ...entry,
+        lastAt: iso(lastSlot),
+        nextAt: iso(nextSlot),
+        nextLocal: local(nextSlot),
+      })),
+    );
+    const entries = results.flat().sort((a, b) => ((a.nextAt ?? "") < (b.nextAt ?? "") ? -1 : 1));
+    return { timeZone: context.timeZone, entries, failures };
+  },
+
+  exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,
+});

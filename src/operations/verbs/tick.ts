@@ -1,0 +1,112 @@
+// lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
+import * as z from "zod/mini";
+import { asLifeboatError, EXIT } from "../../core/errors.ts";
+import type { Source } from "../context.ts";
+import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
+import { finding } from "../recovery/schemas.ts";
+import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
+import { sourcesNamed } from "../sources.ts";
+import { beat } from "../watch/beat.ts";
+import { isExpiryDue } from "../watch/schedule.ts";
+import { alertJson, alertSchema } from "./alerts.ts";
+import { backup, made } from "./backup.ts";
+import { drill } from "./drill.ts";
+import { expire, expiredSource } from "./expire.ts";
+
+const told = z.strictObject({
+  channel: z.string(),
+  source: orNull(sourceName),
+  code: z.string(),
+  error: about(orNull(z.string()), "Why it was not taken. It is tried again at the next beat."),
+});
+
+export const tick = operation({
+  name: "tick",
+  access: "backup",
+  request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
+  result: z.strictObject({
+    verdict: about(verdict, "Of the sources together, as in `status`."),
+    backups: about(z.array(made), "What was made."),
+    drills: z.array(finding),
+    expired: z.array(expiredSource),
+    busy: about(z.array(failure), "What another job works on right now: it is left to that job."),
+    failures: z.array(failure),
+    alerts: z.strictObject({
+      open: z.array(alertSchema),
+      opened: about(z.array(alertSchema), "With this tick."),
+      closed: z.array(alertSchema),
+    }),
+    told: about(z.array(told), "What channels were told."),
+  }),
+
+  async run(context, { source }) {
+    const sources = sourcesNamed(context, source);
+    const failures: Failure[] = [];
+    const backups = [];
+    const drills = [];
+    const expired = [];
+    // First, for what is due may take hours.
+    const before = await beat(context, sources, context);
+    for (const one of sources) {
+      const request = { source: one.name };
+      const attempt = async <T>(act: () => Promise<T & { readonly failures: readonly Failure[] }>): Promise<T | undefined> => {
+        try {
+          const done = await act();
+          failures.push(...done.failures.map(({ source: of, code, message, next }) => ({ source: of, code, message, next })));
+          return done;
+        } catch (error) {
+          context.signal.throwIfAborted();
+          const { code, message, hint: next } = asLifeboatError(error);
+          failures.push({ source: one.name, code, message, next });
+          return undefined;
+        }
+      };
+      backups.push(...((await attempt(() => backup.run(context, { ...request, due: true })))?.made ?? []));
+      drills.push(...((await attempt(() => drill.run(context, { ...request, due: true })))?.drills ?? []));
+      if (await isDue(context, one)) expired.push(...((await attempt(() => expire.run(context, request)))?.sources ?? []));
+    }
+    const worked = backups.length + drills.length + expired.length + failures.length > 0;
+    const after = worked ? await beat(context, sources, context) : undefined;
+    const events = [...before.events, ...(after?.events ?? [])];
+    const last = after ?? before;
+    await alive(context, last.verdict !== "fail");
+    return {
+      verdict: last.verdict,
+      backups,
+      drills,
+      expired,
+      busy: failures.filter(({ code }) => code === "LEASE_HELD"),
+      failures: failures.filter(({ code }) => code !== "LEASE_HELD"),
+      alerts: {
+        open: last.open.map(alertJson),
+        opened: events.filter(({ type }) => type === "opened").map(({ alert }) => alertJson(alert)),
+        closed: events.filter(({ type }) => type === "closed").map(({ alert }) => alertJson(alert)),
+      },
+      told: [...before.told, ...(after?.told ?? [])].map(({ channel, source: of, code, error }) => ({
+        channel,
+        source: of,
+        code,
+        error: error ?? null,
+      })),
+    };
+  },
+
+  exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,
+});
+
+const isDue = async (context: OperationContext, source: Source): Promise<boolean> =>
+  source.expireCron !== undefined && (await isExpiryDue(context, source, source.expireCron, context));
+
+/** Told last: it says that all of a tick was done. */
+async function alive({ channels = [], signal, progress }: OperationContext, isWell: boolean): Promise<void> {
+  await Promise.all(
+    channels.map(async (channel) => {
+      try {
+        await channel.alive?.(isWell, { signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        progress.note(`${channel.name} could not be told that this tick is done: ${asLifeboatError(error).message}`);
+      }
+    }),
+  );
+}

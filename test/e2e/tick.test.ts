@@ -1,0 +1,109 @@
+// What happens while no person types: a line of cron that runs `tick`, and the alerts it opens and closes.
+import assert from "node:assert/strict";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { compose } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Channel } from "../../src/operations/context.ts";
+import { beat } from "../../src/operations/watch/beat.ts";
+import { silentProgress } from "../../src/ports/progress.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, editConfig, type World } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+
+async function begin(t: Parameters<typeof beginWorld>[0]): Promise<World> {
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select generate_series(1, 100) as id");
+  const yaml =
+    'policies:\n  nightly: { backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }] }\ndrills:\n  weekly: { sources: [shop], cron: "0 6 * * 0" }\n';
+  return beginWorld(t, { sources: { shop }, source: "policy: nightly", yaml });
+}
+
+test("R24 R30 tick makes the backup, the drill and the expiry that are due, once; schedule says what comes next", { skip }, async (t) => {
+  const world = await begin(t);
+  const before = (await world.expect(0, "schedule", "--json")).json();
+  assert.deepEqual(before.entries.map(({ what, due }: { what: string; due: boolean }) => [what, due]).sort(), [
+    ["backup", true],
+    ["drill", true],
+    ["expire", true],
+  ]);
+  const first = (await world.expect(0, "tick", "--json")).json();
+  assert.deepEqual([first.backups.length, first.drills.length, first.expired.length, first.failures], [1, 1, 1, []]);
+  assert.deepEqual([first.verdict, first.alerts.open], ["pass", []]);
+  const again = (await world.expect(0, "tick", "--json")).json();
+  assert.deepEqual([again.backups, again.drills, again.expired], [[], [], []]);
+  const after = (await world.expect(0, "schedule", "shop", "--json")).json();
+  assert.ok(after.entries.every(({ due }: { due: boolean }) => !due));
+  assert.match((await world.expect(0, "schedule")).stdout, /backup +daily +0 2 \* \* \*/);
+  await world.assertNothingLeft();
+});
+
+test("R36 a backup that is deleted by hand opens an alert with the next tick, and closes it when acknowledged", { skip }, async (t) => {
+  const world = await begin(t);
+  await world.expect(0, "tick");
+  const [point] = (await world.expect(0, "list", "--json")).json().points;
+  const { path } = (await world.expect(0, "show", point.id, "--json")).json();
+  rmSync(path, { recursive: true });
+  // The policy's own backup is gone: tick makes it again, and says what it missed.
+  const { alerts } = (await world.expect(0, "tick", "--json")).json();
+  assert.ok(alerts.opened.some(({ code }: { code: string }) => code === "POINT_MISSING"));
+  const { open } = (await world.expect(0, "alerts", "--json")).json();
+  assert.deepEqual(
+    open
+      .map(({ source, code, severity }: Record<string, string>) => [source, code, severity])
+      .filter(([, code]: string[]) => code === "POINT_MISSING"),
+    [["shop", "POINT_MISSING", "critical"]],
+  );
+  await world.expect(0, "acknowledge", "shop", "--reason", "deleted by hand");
+  const ticked = (await world.expect(0, "tick", "--json")).json();
+  assert.ok(ticked.alerts.closed.some(({ code }: { code: string }) => code === "POINT_MISSING"));
+});
+
+test("R36 an alert is told once by whichever machine, again when no channel took it, and costs nothing while nothing changes", {
+  skip,
+}, async (t) => {
+  const world = await begin(t);
+  editConfig(world, (text) => text.replace(/drills:[\s\S]*?\n(?=\S|$)/, ""));
+  let ahead = 0;
+  const clock = { ...systemClock, now: () => new Date(Date.now() + ahead) };
+  const told: string[] = [];
+  let isAway = true;
+  const channel: Channel = {
+    name: "pager",
+    wants: ({ alert }) => alert.code === "NO_BACKUP",
+    async tell({ type, alert }) {
+      if (isAway) throw new Error("the pager does not answer");
+      told.push(`${type} ${alert.code}`);
+    },
+  };
+  const machine = async () => {
+    const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
+    const context = await compose(config, { clock, lifeboat: "0", env: world.env });
+    t.after(() => context.close());
+    const watch = { signal: new AbortController().signal, progress: silentProgress };
+    return () => beat({ ...context, channels: [channel] }, [...context.sources.values()], watch);
+  };
+  const [one, two] = [await machine(), await machine()];
+  const state = () => readFileSync(join(world.repository, "alerts.json"), "utf8");
+
+  const first = await one();
+  assert.match(first.told[0]?.error ?? "", /does not answer/);
+  assert.deepEqual((await two()).told, [], "the other one still tries");
+  isAway = false;
+  ahead = 180_000;
+  assert.deepEqual((await two()).told, [{ channel: "pager", source: "shop", code: "NO_BACKUP" }]);
+  assert.deepEqual(told, ["opened NO_BACKUP"]);
+  await one();
+  const quiet = state();
+  await Promise.all([one(), two()]);
+  assert.deepEqual([state(), told], [quiet, ["opened NO_BACKUP"]]);
+  ahead += 3_600_000;
+  await Promise.all([one(), two()]);
+  assert.deepEqual(told, ["opened NO_BACKUP", "reminder NO_BACKUP"]);
+  await world.expect(0, "backup", "--due");
+  await Promise.all([one(), two()]);
+  assert.deepEqual(told.slice(2), ["closed NO_BACKUP"]);
+});
