@@ -44,7 +44,7 @@ test("R36 two findings of one code are one alert, and severity follows from the 
   assert.deepEqual([events[0]?.alert.severity, events[0]?.alert.message], ["warning", "found DRIFT (and 1 more)"]);
 });
 
-test("R36 over any sequence of looks each alert opens and closes in turn, and the open ones are those that were found or hidden", () => {
+test("R36 over any sequence of looks, alerts open and close in turn; the open ones were found or hidden", () => {
   const codes = Object.keys(HEALTH_CODES) as HealthCode[];
   fc.assert(
     fc.property(fc.array(fc.uniqueArray(fc.constantFrom(...codes), { maxLength: 5 }), { maxLength: 30 }), (sequence) => {

@@ -5,7 +5,7 @@ import type { Source } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
-import { sourcesNamed } from "../sources.ts";
+import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat } from "../watch/beat.ts";
 import { isExpiryDue } from "../watch/schedule.ts";
 import { alertJson, alertSchema } from "./alerts.ts";
@@ -56,8 +56,7 @@ export const tick = operation({
           return done;
         } catch (error) {
           context.signal.throwIfAborted();
-          const { code, message, hint: next } = asLifeboatError(error);
-          failures.push({ source: one.name, code, message, next });
+          failures.push(failureOf(one.name, error));
           return undefined;
         }
       };

@@ -1,5 +1,5 @@
 // A beat: one look at every source, what it opens and closes, and the channels told. State is committed before a channel is told, and
-// struck off afterwards: a crash in between tells a channel twice, and never not at all. Two machines do not tell the same thing.
+// withdrawn afterwards: a crash in between tells a channel twice, and never not at all. Two machines do not tell the same thing.
 import { type Alert, type AlertEvent, advanceAlerts, type Look } from "../../core/alerts.ts";
 import { asLifeboatError } from "../../core/errors.ts";
 import type { Verdict } from "../../core/verdict.ts";
@@ -53,7 +53,7 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
     return isSame ? undefined : { open, pending: [...waiting, ...mine] };
   });
   const told = await tell(channels, mine, watch);
-  if (mine.length > 0) await strikeOff(context, mine, told);
+  if (mine.length > 0) await withdraw(context, mine, told);
   return { verdict: worstOf(verdicts), open, events, told };
 }
 
@@ -99,7 +99,7 @@ async function tell(channels: readonly Channel[], pending: readonly Pending[], w
 }
 
 /** Removes from the state what was told; what was not stays for the next beat. */
-async function strikeOff({ repository }: Context, mine: readonly Pending[], told: Beat["told"]): Promise<void> {
+async function withdraw({ repository }: Context, mine: readonly Pending[], told: Beat["told"]): Promise<void> {
   const failed = new Set(told.flatMap((one) => (one.error === undefined ? [] : [keyOf(one.channel, one)])));
   const own = new Set(mine.map(({ event }) => eventKey(event)));
   await changeAlerts(repository, (state) => ({
