@@ -1,12 +1,11 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
-import type { AlertEvent } from "../core/alerts.ts";
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
 import type { Present } from "../core/recovery-target.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Connection, Work } from "../ports/connection.ts";
+import type { Connection } from "../ports/connection.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Channel } from "../ports/notifier.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -100,24 +99,11 @@ export interface Context {
   readonly lockMs?: number | undefined;
   /** Zone of times that are given without one. */
   readonly timeZone: string;
-  /** Where alerts are told; absent or empty: nowhere. */
-  readonly channels?: readonly Channel[] | undefined;
   /** What is promised for all sources recovered together. */
   readonly combinedObjective: Promised;
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
   close(): Promise<void>;
-}
-
-/** Where alerts are told, by the name that the configuration gives it. */
-export interface Channel {
-  readonly name: string;
-  /** Whether the routes of the configuration send this event there now. */
-  wants(event: AlertEvent): boolean;
-  /** Throws when it was not taken; trying again later may help. */
-  tell(event: AlertEvent, work: Work): Promise<void>;
-  /** Says that a beat was made, and whether all is well: its silence is what alarms. Absent: the channel has no such thing. */
-  alive?(isWell: boolean, work: Work): Promise<void>;
 }
 
 /** How an operation is watched and stopped. */

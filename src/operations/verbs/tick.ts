@@ -1,12 +1,12 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
-import { asLifeboatError, EXIT } from "../../core/errors.ts";
+import { EXIT } from "../../core/errors.ts";
 import type { Source } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
-import { beat } from "../watch/beat.ts";
+import { beat, heartbeat } from "../watch/beat.ts";
 import { isExpiryDue } from "../watch/schedule.ts";
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
@@ -68,7 +68,7 @@ export const tick = operation({
     const after = worked ? await beat(context, sources, context) : undefined;
     const events = [...before.events, ...(after?.events ?? [])];
     const last = after ?? before;
-    await alive(context, last.verdict !== "fail");
+    await heartbeat(context, last.verdict !== "fail", context);
     return {
       verdict: last.verdict,
       backups,
@@ -95,17 +95,3 @@ export const tick = operation({
 
 const isDue = async (context: OperationContext, source: Source): Promise<boolean> =>
   source.expireCron !== undefined && (await isExpiryDue(context, source, source.expireCron, context));
-
-/** Told last: it says that all of a tick was done. */
-async function alive({ channels = [], signal, progress }: OperationContext, isWell: boolean): Promise<void> {
-  await Promise.all(
-    channels.map(async (channel) => {
-      try {
-        await channel.alive?.(isWell, { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        progress.note(`${channel.name} could not be told that this tick is done: ${asLifeboatError(error).message}`);
-      }
-    }),
-  );
-}

@@ -1,10 +1,12 @@
-// A beat: one look at every source, what it opens and closes, and the channels told. State is committed before a channel is told, and
-// withdrawn afterwards: a crash in between tells a channel twice, and never not at all. Two machines do not tell the same thing.
-import { type Alert, type AlertEvent, advanceAlerts, type Look } from "../../core/alerts.ts";
+// A beat: one look at every source, the alerts that it opens and closes, and the channels that are told. The state is stored before a
+// channel is told and again afterwards. So a crash in between repeats an alert and never loses one, and of two machines one tells it.
+import { type Alert, type AlertEvent, advanceAlerts, alertInWords, type Look } from "../../core/alerts.ts";
 import { asLifeboatError } from "../../core/errors.ts";
+import { matches, routeOf } from "../../core/routes.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import type { Channel } from "../../ports/notifier.ts";
 import { type AlertState, changeAlerts, type Pending, readAlerts } from "../../repository/alerts.ts";
-import type { Channel, Context, Source, Watch } from "../context.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { holdersOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
 import { statusOf } from "./status.ts";
@@ -12,19 +14,61 @@ import { statusOf } from "./status.ts";
 export interface Beat {
   readonly verdict: Verdict;
   readonly open: readonly Alert[];
-  /** What changed with this look. */
+  /** The changes of this look. */
   readonly events: readonly AlertEvent[];
-  /** What each channel that had to be told was told, or why not. */
-  readonly told: readonly { readonly channel: string; readonly source: string | null; readonly code: string; readonly error?: string }[];
+  /** Every delivery that was tried, with the reason of one that failed. */
+  readonly told: readonly Delivery[];
 }
 
-/** How long another machine is given to tell what it began to tell. */
+export interface Delivery {
+  readonly channel: string;
+  readonly source: string | null;
+  readonly code: string;
+  readonly error?: string | undefined;
+}
+
+/** How long another machine has for the deliveries that it began. */
 const CLAIM_MS = 120_000;
-/** After so long a channel is given up for an event: what it would say is no longer news. */
+/** An event that a channel did not take for so long is dropped. */
 const STALE_MS = 24 * 3_600_000;
 
 export async function beat(context: Context, sources: readonly Source[], watch: Watch): Promise<Beat> {
-  const { repository, clock, channels = [] } = context;
+  const { repository, clock, timeZone } = context;
+  const channels = [...(context.notifiers?.values() ?? [])];
+  const { looks, verdict } = await look(context, sources, watch);
+  let events: readonly AlertEvent[] = [];
+  let open: readonly Alert[] = [];
+  let mine: readonly Pending[] = [];
+  await changeAlerts(repository, (state) => {
+    const now = clock.now();
+    const isOpenNow = ({ event }: Pending, name: string): boolean => {
+      const route = channels.find((channel) => channel.name === name)?.route;
+      return route !== undefined && routeOf(route, event.alert, now, timeZone) === "now";
+    };
+    ({ open, events } = advanceAlerts(state.open, [...looks, lookAtChannels(state, now, isOpenNow)], now));
+    const known = withoutUnheard(current(state.pending, now, channels), events);
+    const fresh = events
+      .map((event) => ({
+        event,
+        left: channels.filter(({ route }) => matches(route, event.alert)).map(({ name }) => name),
+        claimedAt: now,
+      }))
+      .map((one) =>
+        one.event.type === "closed" ? { ...one, left: one.left.filter((name) => !isUnheard(state.pending, one.event, name)) } : one,
+      )
+      .filter(({ left }) => left.length > 0);
+    const isFree = (one: Pending): boolean =>
+      Math.abs(now.getTime() - one.claimedAt.getTime()) >= CLAIM_MS && one.left.some((name) => isOpenNow(one, name));
+    mine = [...known.filter(isFree).map((one) => ({ ...one, claimedAt: now })), ...fresh];
+    const isSame = events.length === 0 && mine.length === 0 && known.length === state.pending.length;
+    return isSame ? undefined : { open, pending: [...known.filter((one) => !isFree(one)), ...mine] };
+  });
+  const told = await tell(context, channels, mine, watch);
+  if (told.length > 0) await withdraw(context, mine, told);
+  return { verdict, open, events, told };
+}
+
+async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<{ looks: Look[]; verdict: Verdict }> {
   const holders = await holdersOf(context, watch.signal);
   const looks: Look[] = [];
   const verdicts: Verdict[] = [];
@@ -39,56 +83,54 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
       watch.progress.note(`${source.name} could not be judged: ${asLifeboatError(error).message}`);
     }
   }
-  let events: readonly AlertEvent[] = [];
-  let mine: readonly Pending[] = [];
-  let open: readonly Alert[] = [];
-  await changeAlerts(repository, (state) => {
-    const now = clock.now();
-    const next = advanceAlerts(state.open, [...looks, channelsLook(state, now)], now);
-    ({ open, events } = next);
-    const [waiting, free] = claim(state.pending, now, channels);
-    const fresh = events.map((event) => ({ event, left: wanting(channels, event), claimedAt: now })).filter(({ left }) => left.length > 0);
-    mine = [...free, ...fresh];
-    const isSame = events.length === 0 && mine.length === 0 && waiting.length === state.pending.length;
-    return isSame ? undefined : { open, pending: [...waiting, ...mine] };
-  });
-  const told = await tell(channels, mine, watch);
-  if (mine.length > 0) await withdraw(context, mine, told);
-  return { verdict: worstOf(verdicts), open, events, told };
+  return { looks, verdict: worstOf(verdicts) };
 }
 
-const wanting = (channels: readonly Channel[], event: AlertEvent): string[] =>
-  channels.filter((channel) => channel.wants(event)).map(({ name }) => name);
-
-/** Those that another process tells right now, and those that this one takes over. What is stale, or of no channel, is dropped. */
-function claim(pending: readonly Pending[], now: Date, channels: readonly Channel[]): [waiting: Pending[], free: Pending[]] {
+/** What channels of the configuration still have to be told. */
+function current(pending: readonly Pending[], now: Date, channels: readonly Channel[]): Pending[] {
   const known = new Set(channels.map(({ name }) => name));
-  const news = pending
+  return pending
     .filter(({ event }) => now.getTime() - event.at.getTime() < STALE_MS)
     .map((one) => ({ ...one, left: one.left.filter((name) => known.has(name)) }))
     .filter(({ left }) => left.length > 0);
-  const isFree = ({ claimedAt }: Pending): boolean => Math.abs(now.getTime() - claimedAt.getTime()) >= CLAIM_MS;
-  return [news.filter((one) => !isFree(one)), news.filter(isFree).map((one) => ({ ...one, claimedAt: now }))];
 }
 
-/** A channel that could not be told is a finding of its own: the others tell it. */
-function channelsLook({ pending }: AlertState, now: Date): Look {
+/** An alert that opened and closed while a channel could not be told is not told there at all. */
+function withoutUnheard(pending: readonly Pending[], events: readonly AlertEvent[]): Pending[] {
+  const over = new Set(events.filter(({ type }) => type === "closed").map(({ alert }) => identityOf(alert)));
+  return pending.filter(({ event }) => !over.has(identityOf(event.alert)));
+}
+
+const isUnheard = (pending: readonly Pending[], { alert }: AlertEvent, channel: string): boolean =>
+  pending.some(({ event, left }) => event.type === "opened" && identityOf(event.alert) === identityOf(alert) && left.includes(channel));
+
+/** A channel that does not take alerts is a finding of its own, which the other channels tell. */
+function lookAtChannels({ pending }: AlertState, now: Date, isOpenNow: (one: Pending, name: string) => boolean): Look {
   const late = pending.filter(({ claimedAt }) => now.getTime() - claimedAt.getTime() >= CLAIM_MS);
-  const names = [...new Set(late.flatMap(({ left }) => left))].sort();
-  const reasons = names.map((name) => ({ code: "NOTIFY_FAILED" as const, message: `the channel ${name} could not be told of an alert` }));
-  return { source: null, reasons };
+  const names = new Set(late.flatMap((one) => one.left.filter((name) => isOpenNow(one, name))));
+  return {
+    source: null,
+    reasons: [...names].sort().map((name) => ({ code: "NOTIFY_FAILED", message: `the channel ${name} does not take alerts` })),
+  };
 }
 
-async function tell(channels: readonly Channel[], pending: readonly Pending[], watch: Watch): Promise<Beat["told"]> {
-  const orders = pending.flatMap(({ event, left }) =>
-    channels.filter(({ name }) => left.includes(name)).map((channel) => ({ event, channel })),
+async function tell(
+  { clock, timeZone }: Context,
+  channels: readonly Channel[],
+  mine: readonly Pending[],
+  watch: Watch,
+): Promise<Delivery[]> {
+  const orders = mine.flatMap(({ event, left }) =>
+    channels
+      .filter(({ name, route }) => left.includes(name) && routeOf(route, event.alert, clock.now(), timeZone) === "now")
+      .map((channel) => ({ event, channel })),
   );
   return Promise.all(
     orders.map(async ({ event, channel }) => {
       const { source, code } = event.alert;
       const about = { channel: channel.name, source, code };
       try {
-        await channel.tell(event, { signal: watch.signal });
+        await (await channel.notifier()).send?.(messageOf(event), { signal: watch.signal });
         return about;
       } catch (error) {
         watch.signal.throwIfAborted();
@@ -98,24 +140,51 @@ async function tell(channels: readonly Channel[], pending: readonly Pending[], w
   );
 }
 
-/** Removes from the state what was told; what was not stays for the next beat. */
-async function withdraw({ repository }: Context, mine: readonly Pending[], told: Beat["told"]): Promise<void> {
-  const failed = new Set(told.flatMap((one) => (one.error === undefined ? [] : [keyOf(one.channel, one)])));
+const messageOf = (event: AlertEvent) => {
+  const { type, alert, at } = event;
+  const { source, code, severity, openedAt } = alert;
+  return {
+    identity: `lifeboat/${identityOf(alert)}`,
+    event: type,
+    ...{ severity, source, code, at },
+    title: `${source ?? "Lifeboat"}: ${code}`,
+    message: alertInWords(event),
+    since: openedAt,
+    next: type === "closed" ? undefined : source === null ? "lifeboat notify test" : `lifeboat status ${source}`,
+  };
+};
+
+/** Removes the deliveries that succeeded from the state. The others stay for the next beat. */
+async function withdraw({ repository }: Context, mine: readonly Pending[], told: readonly Delivery[]): Promise<void> {
+  const done = new Set(told.filter(({ error }) => error === undefined).map((one) => `${one.channel} ${identityOf(one)}`));
   const own = new Set(mine.map(({ event }) => eventKey(event)));
   await changeAlerts(repository, (state) => ({
     ...state,
     pending: state.pending.flatMap((one) => {
       if (!own.has(eventKey(one.event))) return [one];
-      const left = one.left.filter((name) => failed.has(keyOf(name, one.event.alert)));
+      const left = one.left.filter((name) => !done.has(`${name} ${identityOf(one.event.alert)}`));
       return left.length === 0 ? [] : [{ ...one, left }];
     }),
   }));
 }
 
-const keyOf = (channel: string, { source, code }: { readonly source: string | null; readonly code: string }): string =>
-  `${channel} ${source ?? ""}/${code}`;
-const eventKey = ({ type, at, alert: { source, code } }: AlertEvent): string => `${type} ${at.toISOString()} ${source ?? ""}/${code}`;
+const identityOf = ({ source, code }: { readonly source: string | null; readonly code: string }): string => `${source ?? ""}/${code}`;
+const eventKey = ({ type, at, alert }: AlertEvent): string => `${type} ${at.toISOString()} ${identityOf(alert)}`;
 
-/** The alerts that are open, as the last beat left them. */
+/** Tells the dead-man monitors that a beat is complete. */
+export async function heartbeat({ notifiers }: Context, isWell: boolean, { signal, progress }: Watch): Promise<void> {
+  await Promise.all(
+    [...(notifiers?.values() ?? [])].map(async (channel) => {
+      try {
+        await (await channel.notifier()).heartbeat?.(isWell ? "ok" : "fail", { signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        progress.note(`the heartbeat of ${channel.name} failed: ${asLifeboatError(error).message}`);
+      }
+    }),
+  );
+}
+
+/** The open alerts, as the last beat stored them. */
 export const openAlerts = async ({ repository }: Context, signal: AbortSignal): Promise<readonly Alert[]> =>
   (await readAlerts(repository, signal)).open;
