@@ -150,7 +150,7 @@ async function refuseGivenId(context: Context, id: string): Promise<void> {
       hint: HINT,
     });
   // A journal lies under the day on which its job began.
-  const names = new Set([madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
+  const names = new Set([madeAt - AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
   for (const { storage } of await placesOf(context)) {
     for (const name of names) if ((await storage.head(name)) !== undefined) throw jobExists(id);
   }
