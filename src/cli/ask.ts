@@ -1,4 +1,4 @@
-// Questions to a person. Where nobody can answer, the option that answers is named instead.
+// Asks the user. Without a terminal to ask on, names the option that gives the answer.
 import { LifeboatError } from "../core/errors.ts";
 
 interface Question {
@@ -8,7 +8,7 @@ interface Question {
 }
 
 export interface Ask {
-  /** Whether somebody can answer. */
+  /** A user can answer. */
   readonly possible: boolean;
   text(
     question: Question & {

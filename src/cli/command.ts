@@ -12,7 +12,7 @@ import type { Paint } from "./render/paint.ts";
 export interface CliOption extends Omit<Option, "env"> {
   /** Environment variable that gives the value when the command line says nothing. */
   readonly env?: string;
-  /** What help calls the value: `NAME|URL`. Needed for everything but flags. */
+  /** What help calls the value: `NAME|URL`. Required except for flags. */
   readonly value?: string;
 }
 

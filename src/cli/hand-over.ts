@@ -30,7 +30,7 @@ async function writePrivate(file: string, text: string): Promise<void> {
     const { code } = cause as NodeJS.ErrnoException;
     throw new LifeboatError("USAGE", `the connection string cannot be written to ${file} (${code})`, {
       cause,
-      hint: "what was restored is there; run `lifeboat list` for its name, and name a file in a folder that you may write to",
+      hint: "the restore is done; name a file in a folder that you may write to",
     });
   }
 }

@@ -61,7 +61,7 @@ function writeOnce(file: string, text: string): void {
     });
   }
   try {
-    chmodSync(file, 0o600); // a umask can only take away, but some file systems give more than was asked for
+    chmodSync(file, 0o600); // a umask only removes permissions, but some file systems grant more than was asked for
     writeSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {
@@ -80,7 +80,7 @@ function read(file: string): string {
   }
 }
 
-/** A path as a configuration in that folder writes it: short for what lies in the folder, whole for everything else. */
+/** A path as a configuration in that folder writes it: relative for a file in the folder, absolute for any other. */
 export function pathFrom(folder: string, file: string): string {
   const path = relative(folder, file);
   return path.startsWith("..") || isAbsolute(path) ? file : path;
@@ -94,7 +94,7 @@ export function nameWriter(configFile: string, keyFile: string, trusted: readonl
   replaceFile(configFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
 }
 
-/** The old text or the new one, whatever happens meanwhile. Where a link leads to the file, the file is replaced and the link stays. */
+/** Replaces the text in one act: a crash leaves the old text or the new one. A link to the file stays, and the file behind it is replaced. */
 function replaceFile(file: string, text: string): void {
   const target = realpathSync(file);
   const fresh = `${target}.${process.pid}.new`;

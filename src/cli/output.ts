@@ -59,7 +59,7 @@ export function harmlessOutput(output: Output): Output {
   };
 }
 
-/** Resolves when everything written so far has left the process, or cannot any more; its failure is known by then. */
+/** Resolves when everything written so far has left the process, or can no longer; its failure is known by then. */
 export function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => void setImmediate(resolve);

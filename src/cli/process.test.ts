@@ -131,7 +131,7 @@ test("an expected error is one sentence and a next step, without a stack, with t
   assert.doesNotMatch(heard.stderr, /at .*\.ts/);
 });
 
-test("an error that nobody expected says that it is a bug, where it happened, and asks to be reported", async () => {
+test("an unexpected error says that it is a bug, where it happened, and asks to be reported", async () => {
   const heard = await lifeboat(["fail"], { commands: [entry("fail", failing(new TypeError("x is not a function")))] });
   assert.equal(heard.exit, EXIT.bug);
   assert.match(heard.stderr, /error BUG {2}unexpected: x is not a function\n/);

@@ -37,7 +37,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
   let stopping = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      // The second time somebody means it: what is left behind is in the journal, and the next start cleans it.
+      // A second signal ends at once: what is left behind is in the journal, and the next start cleans it up.
       if (stopping) process.exit(EXIT.cancelled);
       stopping = true;
       stop.abort(new LifeboatError("CANCELLED", `stopped by ${name}`));

@@ -89,7 +89,7 @@ function helpLast(argv: readonly string[]): string[] {
   return first === "help" && second !== undefined ? [...argv.toSpliced(argv.indexOf("help"), 1), "--help"] : [...argv];
 }
 
-/** Help of a command that there is not is no help. USAGE with the nearest one. */
+/** Refuses the help of an unknown command. USAGE with the nearest name. */
 function refuseUnknown(argv: readonly string[], entries: readonly CommandEntry[]): void {
   const [first] = wordsOf(argv);
   const names = [...new Set(entries.map(({ name }) => name.split(" ")[0] ?? ""))];
@@ -227,7 +227,7 @@ function readOptions(command: Command, table: CliOptions, env: ParseRequest["env
   return Object.fromEntries(
     Object.entries(table).map(([key, option]) => {
       const raw = given[key] ?? (option.env === undefined ? undefined : env[option.env] || undefined) ?? option.default;
-      if (raw === undefined && option.required === true) throw usage(command, `--${kebab(key)} is needed`);
+      if (raw === undefined && option.required === true) throw usage(command, `--${kebab(key)} is required`);
       return [option.as ?? key, readCliValue(option.type, raw, (why) => usage(command, `--${kebab(key)} ${why}`))];
     }),
   );

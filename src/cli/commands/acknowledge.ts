@@ -6,7 +6,7 @@ import { perform } from "../session.ts";
 
 export const acknowledgeCommand = defineCommand({
   description:
-    "Says that restore points, marks or log that `status` misses are lost for good, so that they are not missed any more and expiry goes on. Look first whether the storage has them still: another version of the object, a copy, a snapshot of the bucket. What is acknowledged is written down, signed, for every other machine.",
+    "Says that restore points, marks or log that `status` misses are lost for good, so that `status` no longer misses them and expiry continues. First look whether the storage still has them: another version of the object, a copy, a snapshot of the bucket. The acknowledgement is stored and signed, and counts on every other machine.",
   arguments: { source: { type: text, required: true, help: "Name of the source." } },
   options: { reason: { type: text, required: true, value: "TEXT", help: "What became of them. It is kept." } },
   json: true,
@@ -15,6 +15,6 @@ export const acknowledgeCommand = defineCommand({
     perform(call, acknowledge, { ...call.args, ...call.options }, ({ source, acknowledged }) =>
       acknowledged.length === 0
         ? `nothing of ${source} is missed`
-        : ["acknowledged, and not missed any more:", ...acknowledged.map(({ code, message }) => `  ${code}: ${message}`)].join("\n"),
+        : ["acknowledged, and no longer missed:", ...acknowledged.map(({ code, message }) => `  ${code}: ${message}`)].join("\n"),
     ),
 });

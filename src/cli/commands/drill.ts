@@ -13,7 +13,7 @@ import { planOptions, recoveryTarget } from "../target-option.ts";
 
 export const drillCommand = defineCommand({
   description:
-    "Restores into a throw-away place, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the place, and files the evidence. It never writes to the source. Without a source, every one is drilled, one after another, and what was achieved together (the times added up, the greatest loss) is judged against the combined objective.",
+    "Restores into scratch, compares fingerprints, asks the configured checks, measures recovery time and loss against the objectives, removes the scratch, and files the evidence. It never writes to the source. Without a source, every one is drilled, one after another, and what was achieved together (the times added up, the greatest loss) is judged against the combined objective.",
   arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
   options: {
     to: recoveryTarget,

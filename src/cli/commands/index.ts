@@ -198,7 +198,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "demo",
     group: "Trying it:",
-    summary: "Show it all on a throw-away shop, in less than a minute",
+    summary: "Show it all on a temporary shop, in less than a minute",
     load: async () => (await import("./demo.ts")).demoCommand,
   },
 ];

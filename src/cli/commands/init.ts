@@ -101,7 +101,7 @@ export const initCommand = defineCommand({
         lines.push(
           "",
           paint.bold(`Copy ${made.identityFile} to a safe place that is not this machine, now.`),
-          "Whoever has it can open every backup; without it nobody can, you included.",
+          "It opens every backup. Without it no backup can be opened, not even by you.",
         );
       }
       if (made) lines.push("", paint.dim(`next: ${made.provider.init.next(made.variable)}   then: lifeboat check`));
@@ -220,7 +220,7 @@ repository:
   url: ${JSON.stringify(url)}
   encryption:
     recipients: [${recipients.join(", ")}]
-${identityFile === undefined ? "    # identityFile: needed on machines that restore" : `    identityFile: ${JSON.stringify(identityFile)}`}
+${identityFile === undefined ? "    # identityFile: required on machines that restore" : `    identityFile: ${JSON.stringify(identityFile)}`}
   signing:
     keyFile: ${JSON.stringify(writerFile)}
     trusted: [${publicKey}]

@@ -54,7 +54,7 @@ test("R21 a key that is there is never overwritten", (t) => {
   assert.equal(readFileSync(join(cwd, "lifeboat-identity.txt"), "utf8"), before);
 });
 
-test("R56 a key that others can read is refused with the command that fixes it, and one that is missing is KEY_MISSING", (t) => {
+test("R56 a key that others can read is refused with the command that fixes it; a missing one too", (t) => {
   const cwd = folder(t);
   lifeboat(cwd, "key", "new", "id.txt");
   chmodSync(join(cwd, "id.txt"), 0o644);
@@ -81,7 +81,7 @@ test("R56 init gives a configuration that names no writer key one, and keeps its
   assert.equal(lifeboat(cwd, "list").status, 0);
 });
 
-test("R56 init changes a configuration behind a link in one act, with its mode, and leaves nothing beside it", (t) => {
+test("R56 init changes a configuration behind a link in one act, keeps its mode, leaves nothing beside it", (t) => {
   const cwd = folder(t);
   lifeboat(cwd, "key", "new", "id.txt");
   const [recipient] = (JSON.parse(lifeboat(cwd, "key", "show", "id.txt", "--json").stdout) as { recipients: string[] }).recipients;
@@ -95,5 +95,5 @@ test("R56 init changes a configuration behind a link in one act, with its mode, 
   assert.equal(made.status, 0, made.stderr);
   assert.ok(lstatSync(join(cwd, "lifeboat.yaml")).isSymbolicLink(), "the link is still one");
   assert.equal(statSync(place).mode & 0o777, 0o640);
-  assert.deepEqual(readdirSync(etc), ["lifeboat.yaml"], "nothing lies beside it");
+  assert.deepEqual(readdirSync(etc), ["lifeboat.yaml"], "no other file is left");
 });

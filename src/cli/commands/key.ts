@@ -18,7 +18,7 @@ const file = { type: path, help: "identity file (default: LIFEBOAT_IDENTITY_FILE
 export const keyNew = defineCommand({
   description:
     "Writes a new age identity to FILE, readable by you alone, and prints its recipient. Backups are sealed for the recipient, " +
-    "which is no secret; only the identity opens them. An existing file is never overwritten.",
+    "which is not secret; only the identity opens them. An existing file is never overwritten.",
   arguments: { file },
   options: {},
   json: true,
@@ -42,7 +42,7 @@ export const keyNew = defineCommand({
 
 export const keyWriter = defineCommand({
   description:
-    "Writes a new Ed25519 private key to FILE, readable by you alone, and prints its public key. Everything that a machine stores is signed with its writer key; what no trusted key has signed is never green and never restored by itself. The private key stays on the machine that writes, never in the storage.",
+    "Writes a new Ed25519 private key to FILE, readable by you alone, and prints its public key. A machine signs all that it stores with its writer key; what no trusted key has signed is never green and never restored by default. The private key stays on the machine that writes, never in the storage.",
   arguments: { file: { type: path, help: "key file (default: LIFEBOAT_WRITER_KEY_FILE, else lifeboat-writer.pem)" } },
   options: {},
   json: true,
@@ -87,13 +87,13 @@ function isPem(source: string): boolean {
   try {
     return readFileSync(source, "utf8").startsWith("-----BEGIN ");
   } catch {
-    return false; // said by whoever reads it next
+    return false; // the next reader reports it
   }
 }
 
 export const keyRotate = defineCommand({
   description:
-    "Makes a new writer key and names it in the configuration. What the old key has signed goes on counting. With --distrust, because the old key may be in other hands, everything that this machine knows is signed anew and the old key is trusted no more; restore points that this machine has never seen are named and left, for they may be forged.",
+    "Makes a new writer key and names it in the configuration. What the old key has signed still counts. With --distrust, for a key that may be in other hands, all that this machine knows is signed anew and the old key is no longer trusted; restore points that this machine has never seen are named and left, because they may be forged.",
   arguments: { file: { type: path, help: "file of the new key (default: lifeboat-writer-YYYYMMDD.pem beside the configuration)" } },
   options: { distrust: { type: flag, help: "Sign everything anew, and stop trusting the old key." } },
   json: true,

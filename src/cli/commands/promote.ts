@@ -79,7 +79,7 @@ export const acceptCommand = defineCommand({
       return await accepted(call.options.yes);
     } catch (error) {
       if (!isLifeboatError(error, "CONFIRMATION_NEEDED") || !call.ask.possible) throw error;
-      return accepted(await call.ask.text({ message: `${error.message}. Type the name of its source to go on.`, flag: "--yes" }));
+      return accepted(await call.ask.text({ message: `${error.message}. Type the name of its source to continue.`, flag: "--yes" }));
     }
   },
 });

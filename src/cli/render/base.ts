@@ -2,7 +2,7 @@
 import type { BaseFacts } from "../../core/log.ts";
 import type { Manifest } from "../../core/manifest.ts";
 
-/** Where it lies in the log. */
+/** Its position in the log. */
 export function renderPosition(base: BaseFacts): string {
   return `${base.startLsn} to ${base.endLsn} on timeline ${base.timeline}, consistent from ${base.endedAt} on`;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fold } from "./fold.ts";
 
-test("text is folded at spaces and goes on where it began; what is not for a terminal stays as it is", () => {
+test("text is folded at spaces and continues at its indentation; what is not for a terminal stays as it is", () => {
   const text = "a line that is longer than twenty columns are";
   assert.equal(fold(text, undefined), text);
   assert.equal(fold(text, 24), "a line that is longer\n  than twenty columns\n  are");

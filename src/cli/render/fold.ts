@@ -1,4 +1,4 @@
-// Text folded at the width of the terminal: at spaces, never within a word, with the indentation of the line it goes on from.
+// Text folded at the width of the terminal: at spaces, never within a word, with the indentation of the line that it continues.
 import { stripVTControlCharacters } from "node:util";
 
 const widthOf = (text: string): number => stripVTControlCharacters(text).length;
@@ -12,7 +12,7 @@ export function fold(text: string, columns: number | undefined): string {
     .join("\n");
 }
 
-/** `name  value` goes on under its value, anything else two columns further in. */
+/** `name  value` continues under its value, anything else two columns further in. */
 function foldLine(line: string, columns: number): string {
   const plain = stripVTControlCharacters(line);
   const indent = /^ */.exec(plain)?.[0].length ?? 0;

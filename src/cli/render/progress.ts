@@ -120,7 +120,7 @@ class Step {
     if (windowMs >= 500) {
       facts.push(windowBytes > 0 ? formatRate(windowBytes, windowMs) : working);
       const leftMs = total !== undefined && windowBytes > 0 ? ((total - this.#doneBytes) * windowMs) / windowBytes : 0;
-      // All bytes may be through, and work go on.
+      // All bytes may have passed while work continues.
       if (leftMs >= 1000) facts.push(`${formatDuration(leftMs)} left`);
     }
     return facts.join(", ");

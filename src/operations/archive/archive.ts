@@ -1,7 +1,7 @@
 // Archive: the log of a source goes into the repository as it is written, for as long as this runs; and file by file, as
 // PostgreSQL's archive_command hands it over.
 //
-// What was received lies in a directory that survives everything; a file leaves it only when it is stored. So the storage
+// What was received is kept in a directory that survives restarts; a file leaves it only when it is stored. So the storage
 // may be away for any time that the directory's disk and the slot's limit allow, and nothing is lost.
 import { chmod, mkdir, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
@@ -29,7 +29,7 @@ const LONGEST_PAUSE_MS = 10_000;
 /** No write of a small object takes so long. */
 const LONG_MS = 3_600_000;
 
-/** Everything that outlives a single job: the receiver goes on while the storage, and with it the lease, is away. */
+/** State that outlives a single job: the receiver continues while the storage, and with it the lease, is away. */
 interface Line {
   readonly options: ArchiveOptions;
   readonly stop: AbortSignal;
@@ -44,7 +44,7 @@ interface Line {
 
 /**
  * Archives until told to stop, which is its normal end. One at a time on a source: LEASE_HELD. Ends by itself only for what
- * trying again cannot mend: ARCHIVE_BLOCKED, LOG_INVALID, INTEGRITY, SOURCE_AUTH, SOURCE_PERMISSION, TOOL_*.
+ * a retry cannot fix: ARCHIVE_BLOCKED, LOG_INVALID, INTEGRITY, SOURCE_AUTH, SOURCE_PERMISSION, TOOL_*.
  */
 export async function archive(context: Context, source: Source, watch: Watch): Promise<ArchiveResult> {
   logEngineOf(source);
@@ -62,9 +62,7 @@ export async function archive(context: Context, source: Source, watch: Watch): P
       } catch (error) {
         line.job = undefined;
         if (!canWait(error, line) || watch.signal.aborted) throw error;
-        watch.progress.note(
-          `${asLifeboatError(error).message}; receiving goes on, and what is received waits in ${line.options.directory}`,
-        );
+        watch.progress.note(`${asLifeboatError(error).message}; receiving continues, and files wait in ${line.options.directory}`);
       }
       await pause(pauseMs, watch.signal);
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
@@ -85,7 +83,7 @@ const resultOf = ({ stored, last }: Line): ArchiveResult => ({ files: stored, la
 
 const isStorageTrouble = (error: unknown): boolean => isLifeboatError(error) && error.code.startsWith("STORAGE_");
 
-/** Before anything was received, an error is the user's to see; afterwards, whatever is the storage's fault is waited for. */
+/** Before anything was received, an error is the user's to see; afterwards, trouble of the storage is waited out. */
 function canWait(error: unknown, { receiver }: Line): boolean {
   if (receiver === undefined) return false;
   return isStorageTrouble(error) || isLifeboatError(error, "LEASE_LOST") || isLifeboatError(error, "LEASE_HELD");
@@ -193,7 +191,7 @@ async function storeFiles(context: Context, source: Source, line: Line, job: Job
   }
 }
 
-/** Tries again while the storage is in trouble, until the lease runs out or somebody says stop for good. */
+/** Tries again while the storage is in trouble, until the lease expires or the command is stopped. */
 async function persistently<T>(act: () => Promise<T>, signal: AbortSignal, watch: Watch): Promise<T> {
   let pauseMs = FIRST_PAUSE_MS;
   for (let said = false; ; ) {
@@ -235,7 +233,7 @@ export async function archiveFile(context: Context, source: Source, path: string
   return takeIn(context, source, basename(path), bytes, { signal: watch.signal });
 }
 
-/** Gives the slot up: the server keeps no log for us any more. LEASE_HELD while an archive runs; CAPABILITY_MISSING without slots. */
+/** Drops the slot: the server no longer retains log for the archive. LEASE_HELD while an archive runs; CAPABILITY_MISSING without slots. */
 export async function stopArchive(context: Context, source: Source, watch: Watch): Promise<{ readonly slot: string }> {
   const { slot } = optionsOf(source);
   if (logEngineOf(source).startOfSegment !== undefined) {

@@ -146,10 +146,10 @@ const NO_KEY: ReadonlySet<string> = new Set(["KEY_MISSING", "KEY_INVALID", "WRON
 
 /**
  * A segment that arrived before the one it runs on from could not be linked then. Its records must be read again for it,
- * which takes a key; without one it stays apart, and `verify` on a machine that has the key mends it.
+ * which takes a key; without one the chain has a break here, and `verify` on a machine that has the key repairs it.
  */
 async function linkNext(context: Context, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
-  if (segment.free) return; // they come in order; what was mended by hand is linked by `verify`
+  if (segment.free) return; // they come in order; what was repaired by hand is linked by `verify`
   const segmentBytes = Number(parseLsn(segment.nextLsn) - parseLsn(segment.startLsn));
   const stem = segmentNameAt(segment.timeline, parseLsn(segment.nextLsn), segmentBytes);
   const next = await readSegmentRecord(context.repository, { source: source.name, timeline: segment.timeline, stem }, signal);

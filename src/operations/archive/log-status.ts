@@ -13,14 +13,14 @@ export interface LogStatus extends Pick<SourceLog, "windows" | "window" | "flaws
   readonly bases: number;
   readonly sizeBytes: number;
   readonly reasons: readonly HealthReason[];
-  /** True things that are no alarm: settings that endanger the source. */
+  /** Settings that endanger the source, without being an alarm. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly slot?: (NonNullable<LogState["slot"]> & { readonly name: string }) | undefined;
 }
 
 const ASK_MS = 10_000;
 
-/** Undefined where there is no archive and nobody wants one. What the source does not answer is left out: that it does not is a reason already. */
+/** Undefined where there is no archive and none is configured. What an unreachable source cannot answer is left out: that is a reason already. */
 export async function logStatus(
   context: Context,
   source: Source,

@@ -8,12 +8,12 @@ import { type PointEntry, pointsOf } from "../points/points.ts";
 
 export interface SourceLog extends LogView {
   readonly log: StoredLog;
-  /** Base backups, and dumps of which the log says where they lie in it, that are not known to be damaged; oldest first. */
+  /** Base backups, and dumps whose position in the log is known, without those known to be damaged; oldest first. */
   readonly bases: readonly (LogBase & { readonly entry: PointEntry })[];
 }
 
 /**
- * Reads the window anew: one listing of the log, and whatever of it the catalog does not know yet.
+ * Reads the window anew: one listing of the log, and the files that the catalog does not know yet.
  * @param known the source's points, where they were read just now
  */
 export async function logOf(context: Context, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {

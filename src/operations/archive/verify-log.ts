@@ -1,5 +1,5 @@
 // Verify, for a backup that log can be replayed onto: the log that its window hangs on. Every stored byte is read, and with a key the walker follows
-// every record; what is found is remembered beside the segment, so that no window counts on it any more.
+// every record; what is found is stored beside the segment, so that no window relies on it.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { LogSegment } from "../../core/log.ts";
 import { stemOf } from "../../core/log-chain.ts";
@@ -123,7 +123,7 @@ async function drain(
   else for await (const chunk of readLogBytes(storage, place, facts, key, watch.signal)) advance(chunk.byteLength);
 }
 
-/** For every later look at the window, here and elsewhere. A mark goes when the bytes are found whole again. */
+/** For every later look at the window, here and elsewhere. A mark is deleted when the bytes are found whole again. */
 async function remember(context: Context, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
   if (problem !== undefined)
     await markLogDamage(context.repository, place, { at: context.clock.now(), message: problem }).catch(ignoreUnwritable);

@@ -38,7 +38,7 @@ export interface BackupResult {
   readonly warnings: readonly string[];
 }
 
-/** A backup that is being made: everything that is settled before its bytes flow. */
+/** A backup that is being made: what is settled before its bytes flow. */
 export interface Draft {
   readonly id: string;
   readonly name: string;
@@ -189,7 +189,7 @@ function expiryOf(source: Source, request: BackupRequest, tiers: readonly Tier[]
   );
 }
 
-/** Ids sort by the time at which a backup began: the newest is what this machine saw last, whatever instants it holds. */
+/** Ids sort by the time at which a backup began: the newest is what this machine saw last, regardless of the instant that it holds. */
 function newestOf(entries: readonly CatalogEntry[]): Manifest["previous"] {
   const signed = entries.filter(({ point }) => point.unsigned === undefined);
   const last = signed.reduce<CatalogEntry | undefined>((a, b) => (a === undefined || a.point.id < b.point.id ? b : a), undefined);

@@ -14,7 +14,7 @@ import { storeBase } from "./base-backup.ts";
 
 export type { BackupRequest, BackupResult } from "./backup-frame.ts";
 
-/** Makes a backup. Two at once on one source: LEASE_HELD. Whatever fails, no restore point is left and nothing else. */
+/** Makes a backup. Two at once on one source: LEASE_HELD. After any failure no restore point is left, nor anything else. */
 export async function backup(context: Context, source: Source, request: BackupRequest, watch: Watch): Promise<BackupResult> {
   const tiers = checkRequest(source, request);
   const beganMs = context.clock.monotonicMs();

@@ -37,7 +37,7 @@ export interface SnapshotResult {
   readonly providerEndsAt?: string | undefined;
 }
 
-/** Makes one. CAPABILITY_MISSING, PROVIDER_LIMIT (nothing was made), and what the provider throws. Whatever fails, none is left. */
+/** Makes a snapshot. CAPABILITY_MISSING, PROVIDER_LIMIT (nothing was made), and what the provider throws. After any failure none is left. */
 export async function snapshot(context: Context, source: Source, request: SnapshotRequest, watch: Watch): Promise<SnapshotResult> {
   const control = snapshotsControl(source);
   if (request.name !== undefined) validateName(request.name);
@@ -104,7 +104,7 @@ type Form = "branch" | "snapshot";
 
 /** As it is asked for, or as the policy's points are made, or as the provider likes it best. CAPABILITY_MISSING when it makes none such. */
 function formOf(source: Source, { forms }: SnapshotControl, request: SnapshotRequest): Form {
-  const form = request.form ?? wishedForm(source, request) ?? forms[0] ?? "snapshot";
+  const form = request.form ?? formOfPolicy(source, request) ?? forms[0] ?? "snapshot";
   if (forms.includes(form)) return form;
   throw new LifeboatError(
     "CAPABILITY_MISSING",
@@ -115,13 +115,13 @@ function formOf(source: Source, { forms }: SnapshotControl, request: SnapshotReq
   );
 }
 
-function wishedForm({ snapshotPolicy }: Source, { rule, preDeploy }: SnapshotRequest): Form | undefined {
+function formOfPolicy({ snapshotPolicy }: Source, { rule, preDeploy }: SnapshotRequest): Form | undefined {
   if (rule !== undefined) return rule.by === "provider" ? "snapshot" : rule.by;
   if (preDeploy !== undefined) return snapshotPolicy?.preDeploy.by;
   return snapshotPolicy?.rules.map(({ by }) => by).find((by): by is Form => by !== "provider");
 }
 
-/** What is to stay until somebody says otherwise: the provider must not remove it either. */
+/** A point on hold, or kept forever: the provider must not remove it either. */
 function keepOf(source: Source, { rule, hold, preDeploy }: SnapshotRequest): "held" | "forever" | undefined {
   if (hold === true || preDeploy !== undefined) return "held";
   const isForever = expectedExpiry(rule === undefined ? [] : [rule.name], snapshotRetention(source), new Date(0)) === undefined;
@@ -131,7 +131,7 @@ function keepOf(source: Source, { rule, hold, preDeploy }: SnapshotRequest): "he
 function wordsOf(context: Context, source: Source, request: SnapshotRequest, time: Date) {
   const { rule, preDeploy, note } = request;
   const reason = request.reason ?? (preDeploy === undefined ? undefined : `before the deployment of ${preDeploy}`);
-  const held = request.hold === true || preDeploy !== undefined ? holdNow(context, reason) : undefined;
+  const onHold = request.hold === true || preDeploy !== undefined ? holdNow(context, reason) : undefined;
   const expiry =
     preDeploy === undefined ? expectedExpiry(rule === undefined ? [] : [rule.name], snapshotRetention(source), time) : undefined;
   return {
@@ -141,7 +141,7 @@ function wordsOf(context: Context, source: Source, request: SnapshotRequest, tim
     preDeploy,
     // By hand: the rule for manual ones decides, which may change; by a rule: what is expected today.
     expiresAt: rule === undefined ? undefined : expiry?.toISOString(),
-    hold: held && { by: held.by, at: held.at.toISOString(), reason: held.reason },
+    hold: onHold && { by: onHold.by, at: onHold.at.toISOString(), reason: onHold.reason },
   };
 }
 
@@ -191,7 +191,7 @@ export async function assertRoom(
   const ways = [
     gone.length > 0 ? `${gone.length} have expired: run \`lifeboat expire ${source.name}\`` : undefined,
     waiting.length > 0
-      ? `${waiting.length} are the state before a restore that nobody accepted: run \`lifeboat accept ${waiting[0]?.kept?.job}\``
+      ? `${waiting.length} are kept for a restore that is not accepted: run \`lifeboat accept ${waiting[0]?.kept?.job}\``
       : undefined,
     "remove or release what is no longer needed, or keep points for a shorter time",
     form === "branch" && source.provider.snapshots?.forms.includes("snapshot")
@@ -201,7 +201,7 @@ export async function assertRoom(
   ].filter((way) => way !== undefined);
   throw new LifeboatError(
     "PROVIDER_LIMIT",
-    `${source.name} has no room for another ${form}: ${limit.used} of ${limit.max} ${limit.name} are in use; nothing was made, and nothing is removed early`,
+    `${source.name} has no room for another ${form}: ${limit.used} of ${limit.max} ${limit.name} are in use; nothing was made`,
     { details: { limit: limit.name, used: limit.used, max: limit.max }, hint: ways.join("; ") },
   );
 }

@@ -85,7 +85,7 @@ const work = (context: Context, during: (n: number) => void = () => undefined) =
     () => ({}),
   );
 
-test("R33 a job that only reads goes on wherever the repository begins to refuse, with one whole journal aside", async (t) => {
+test("R33 a job that only reads continues when the repository begins to refuse, with one journal aside", async (t) => {
   for (const from of [0, 1, 2, 3]) {
     const { context, state, own, real } = await contextFor(t);
     if (from === 0) state.refuses = () => true;
@@ -128,7 +128,7 @@ test("R33 a job that writes refuses with the storage's own word, and leaves no p
   assert.equal(state.opened, 0);
 });
 
-test("R33 what a job left that was filed aside is cleaned up by a later start, and its lease waits there until then", async (t) => {
+test("R33 a later start cleans up after a job that was filed aside; its lease waits there until then", async (t) => {
   const { context, state, undone, own } = await contextFor(t);
   state.refuses = () => true;
   state.undo = async () => {
@@ -182,5 +182,5 @@ test("R33 a clean-up that fails, or takes long, keeps no job from its work", asy
     await new Promise(() => undefined);
   });
   assert.equal(await run(silent), 7);
-  assert.match(notes.join("\n"), /goes on beside this one/);
+  assert.match(notes.join("\n"), /continues beside this one/);
 });

@@ -12,7 +12,7 @@ import type { Context } from "../context.ts";
 export interface BroughtOver {
   /** Name of the object. */
   readonly name: string;
-  /** Why it still lies on this machine; undefined: it is in the repository. */
+  /** Why it is still on this machine; undefined: it is in the repository. */
   readonly left?: string | undefined;
 }
 

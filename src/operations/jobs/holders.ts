@@ -9,7 +9,7 @@ import type { Context } from "../context.ts";
 import { CLOCK_LIMIT_MS, clockReason } from "../watch/clocks.ts";
 
 export interface Holder extends FoundLease {
-  /** Its job is over, whatever its journal says: what it left waits to be cleaned up. */
+  /** Its job is over, even where its journal says that it runs: what it left waits to be cleaned up. */
   readonly abandoned: boolean;
   /** Not renewed for longer than the term. */
   readonly silent: boolean;
@@ -43,7 +43,7 @@ export async function placesOf({ repository, aside }: Context): Promise<Reposito
   return own === undefined ? [repository] : [repository, own];
 }
 
-/** Throws LEASE_HELD while a job that lives is using the restore point. One that died uses nothing any more. */
+/** Throws LEASE_HELD while a live job is using the restore point. A dead one no longer uses it. */
 export async function refuseInUse(context: Context, point: string, ownJob: string): Promise<void> {
   const { holders } = await holdersOf(context);
   const user = holders.find(({ record, abandoned }) => record.point === point && record.job !== ownJob && !abandoned);

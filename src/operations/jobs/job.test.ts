@@ -121,7 +121,7 @@ test("what cannot be undone keeps its lease, so that a later start tries again",
 
 test("a job whose process died is closed as failed by the next start of any job", async (t) => {
   const { context, undone, storage, clock } = await contextFor(t);
-  // As the storage looks after kill -9: a lease of a process that is no more, and a journal that says running.
+  // As the storage looks after kill -9: a lease of a process that is gone, and a journal that says running.
   await runJob(
     context,
     order,
@@ -169,7 +169,7 @@ test("Ctrl-C ends a job as cancelled, cleans up, and frees the lease", async (t)
   assert.deepEqual((await listLeases(context.repository)).leases, []);
 });
 
-test("R51 an id that the caller gives is the job's, once; what is not new or not an id is refused before anything", async (t) => {
+test("R51 a given id is the job's, once; one that is not new or not an id is refused before anything", async (t) => {
   const { context, clock, undone } = await contextFor(t);
   const id = makeId(clock.now(), Buffer.from("given"));
   const run = (given: string, act = async (job: { readonly id: string }) => job.id) =>

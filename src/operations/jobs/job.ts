@@ -1,4 +1,4 @@
-// The frame of every job: lease first, then journal, then steps; whatever happens, what was declared is undone.
+// The frame of every job: lease first, then journal, then steps; after any failure, what was declared is undone.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, isId, makeId, timeOfId } from "../../core/ids.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
@@ -36,13 +36,13 @@ export interface Job {
    * told where, and why there.
    */
   file<T>(write: (place: Repository, aside: FiledAside | undefined) => Promise<T>): Promise<T>;
-  /** Set when the records of this job lie on this machine. */
+  /** Set when the records of this job are on this machine. */
   readonly aside: FiledAside | undefined;
-  /** The last thing before a commit: throws LEASE_LOST if anybody took this job for dead. */
+  /** The last thing before a commit: throws LEASE_LOST if another process took this job for dead. */
   assertAlive(): Promise<void>;
 }
 
-/** How long a job that must not wait waits for the clean-up after others, which then goes on beside it. */
+/** How long an urgent job waits for the clean-up after others, which then continues beside it. */
 const URGENT_MS = 10_000;
 
 /**
@@ -149,7 +149,7 @@ async function refuseGivenId(context: Context, id: string): Promise<void> {
     throw new LifeboatError("USAGE", `the id ${id} was made at ${new Date(madeAt).toISOString()}, not in the last 24 hours`, {
       hint: HINT,
     });
-  // A journal lies under the day on which its job began.
+  // A journal is stored under the day on which its job began.
   const names = new Set([madeAt - AHEAD_MS, madeAt, madeAt + DAY_MS].map((at) => jobName(new Date(at), id)));
   for (const { storage } of await placesOf(context)) {
     for (const name of names) if ((await storage.head(name)) !== undefined) throw jobExists(id);

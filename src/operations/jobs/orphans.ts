@@ -1,4 +1,4 @@
-// Scratch places that no job is responsible for any more: found at the providers by their names, and removed by the proof that they carry.
+// Scratch that no job is responsible for: found at the providers by their names, and removed by the proof that they carry.
 import { asLifeboatError } from "../../core/errors.ts";
 import type { Maker, Resource } from "../../ports/resource.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -20,7 +20,7 @@ export const nameOfOrphan = ({ resource: { kind, locator } }: Orphan): string =>
 export async function orphansOf(context: Context, source: Source, watch: Pick<Watch, "signal">): Promise<Orphan[]> {
   const list = source.managed === true ? source.provider.orphans?.bind(source.provider) : undefined;
   if (list === undefined) return [];
-  // The places first: a job holds its lease before it makes one, so that whatever is listed here has its lease there.
+  // The places first: a job holds its lease before it makes one, so that each place listed here has its lease there.
   const makerFor = await makers(context);
   const found = await list(makerFor, { signal: watch.signal });
   if (found.length === 0) return [];

@@ -1,5 +1,5 @@
 // Where the records of a job lie: its lease, its journal, what it files. In the repository; and where that cannot be written, because
-// it is full, read-only or these credentials may not, in a place of this machine's own, for the jobs that must work all the same.
+// it is full, read-only or these credentials may not, in a place of this machine's own, for the jobs that must work even then.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Progress } from "../../ports/progress.ts";
 import type { Maker } from "../../ports/resource.ts";
@@ -22,7 +22,7 @@ export interface JobOrder {
   readonly aside?: boolean | undefined;
 }
 
-/** Why and where the records of a job lie on this machine. */
+/** Why the records of a job are on this machine, and where. */
 export interface FiledAside {
   /** One sentence. */
   readonly why: string;
@@ -130,7 +130,7 @@ export class JobRecords {
     lease.lost.addEventListener("abort", () => this.#lost.abort(lease.lost.reason), { once: true });
   }
 
-  /** From now on the records lie on this machine. Undefined: the error is not about what can be written, or there is no such place. */
+  /** Moves the records to this machine. Undefined: the error is not about what can be written, or there is no such place. */
   async #moveAside(error: unknown): Promise<Repository | undefined> {
     const { aside, repository } = this.#context;
     if (aside === undefined || !isUnwritable(error)) return undefined;

@@ -58,7 +58,7 @@ export async function recoverJobs(context: Context, progress: Progress): Promise
 
 /**
  * Cleans up before a job begins. What goes wrong is a note: it keeps no job from its work. With `timeoutMs`, a clean-up that takes
- * longer goes on beside the job, in silence; what it does not end, the next start does.
+ * longer continues beside the job, in silence; what it does not end, the next start does.
  */
 export async function tidy(context: Context, { signal, progress }: Watch, timeoutMs?: number): Promise<void> {
   let told = true;
@@ -73,7 +73,7 @@ export async function tidy(context: Context, { signal, progress }: Watch, timeou
   const timeouts = new AbortController();
   const over = setTimeout(timeoutMs, "late", { signal: timeouts.signal }).catch(() => "done");
   if ((await Promise.race([cleaning, over])) === "late") {
-    progress.note("the clean-up after jobs that ended takes long: it goes on beside this one");
+    progress.note("the clean-up after dead jobs takes long and continues beside this one");
     told = false;
   }
   timeouts.abort();

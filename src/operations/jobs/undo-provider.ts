@@ -35,7 +35,7 @@ export async function undoSnapshot(
   if (provider?.snapshots === undefined) return "elsewhere";
   const { snapshots } = provider;
   const records = await listSnapshotRecords(repository, source);
-  // By its name: a snapshot that is still being taken is no point yet, and listed only when it is asked for.
+  // By its name: a snapshot that is still being taken does not count as a point yet, and is listed only on request.
   const found = await provider.history?.find(name);
   const listed = await snapshots.list({ known: found === undefined ? [] : [found.id] });
   const made = listed.find((one) => one.form === form && one.name === name);

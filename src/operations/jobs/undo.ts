@@ -5,10 +5,10 @@
 //
 // | kind                                  | undone where                                                                      |
 // |---------------------------------------|-----------------------------------------------------------------------------------|
-// | backup, removal                       | it lies in the repository itself: any trusted key's journal will do               |
+// | backup, removal                       | it is in the repository itself: the journal of any trusted key will do           |
 // | database, scratch-database            | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)  |
 // |                                       | or the mark within it is the job's (MongoDB); neither is there once it is finished |
-// | kept-database                         | never: it is named, until `accept` drops it by its mark, or somebody gives it back its name |
+// | kept-database                         | never: it is named, until `accept` drops it by its mark, or a user gives it back its name   |
 // | replacement                           | the record in the restored database carries the mark: undone, or carried on once    |
 // |                                       | it changed anything                                                               |
 // | loader                                | the role has the job's name, and its comment is the job's mark                    |
@@ -89,7 +89,7 @@ type Undo = (
   say: (sentence: string) => void,
 ) => Promise<Undone>;
 
-/** What lies in the repository itself. */
+/** Kinds in the repository itself. */
 const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
   async backup({ repository, clock }, { source = "", folder = "" }) {
     const removed = await removeUnfinished(repository, { source, folder }, clock.now());
@@ -207,7 +207,7 @@ export async function undo(context: Context, journal: Journal, maker: Maker): Pr
   return { removed, left, says };
 }
 
-/** Of a job of another trusted writer: what lies in the repository itself. Its journal is not written, and so stays that writer's. */
+/** Undoes, of a job of another trusted writer, what is in the repository itself. The journal is not written, so that it stays that writer's. */
 export async function undoForeign(context: Context, journal: Journal): Promise<Undoing> {
   const removed: Resource[] = [];
   const left: Left[] = [];

@@ -7,7 +7,7 @@ import type { Resource } from "../../ports/resource.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 
-/** The provider removes a scratch branch by itself after this long, whatever becomes of us. */
+/** The provider removes a scratch branch by itself after this long, even when this process is gone. */
 export const SCRATCH_TERM_MS = 6 * 3_600_000;
 
 export function historyControl(source: Source): HistoryControl {

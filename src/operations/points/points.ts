@@ -72,9 +72,9 @@ export function originOf({ point }: PointEntry): Check[] {
   return [{ name: "origin", kind: "integrity", outcome: "inconclusive", message: "no trusted key has signed this restore point" }];
 }
 
-export interface Target {
+export interface ChosenPoint {
   readonly entry: PointEntry;
-  /** Somebody named this very point, rather than an instant. */
+  /** The user named this very point, rather than an instant. */
   readonly named: boolean;
   readonly asked: RecoveryTarget;
   /** The instant that was asked for; for a named point, its own. */
@@ -93,7 +93,7 @@ export async function targetOf(
   source: string,
   target: RecoveryTarget,
   options: { readonly unsigned?: boolean | undefined } = {},
-): Promise<Target> {
+): Promise<ChosenPoint> {
   const now = context.clock.now();
   const points = await pointsOf(context, source);
   if (target.kind === "lsn")
@@ -105,7 +105,7 @@ export async function targetOf(
     return { entry, asked: target, named: true, instant: entry.point.time, exact: true, remarks };
   }
   if (points.length === 0) throw nothingOf(context, source);
-  // A base backup is no database to load: it has a road of its own.
+  // A base backup cannot be loaded into a database: it has a route of its own.
   const usable = points.filter(({ point }) => isWhole(point) && !isDamaged(point) && point.kind !== "base");
   const found = usable.filter(({ point }) => point.time <= instant).at(-1) ?? (target.kind === "latest" ? usable.at(-1) : undefined);
   if (found !== undefined) {
@@ -126,7 +126,7 @@ export async function targetOf(
       "NO_RESTORE_POINT",
       `${source} has ${points.length === 1 ? "1 restore point" : `${points.length} restore points`}, but none that is whole and that no drill or verify found to differ`,
       {
-        hint: `run \`lifeboat show POINT\` to see what was found; then \`lifeboat backup ${source}\`, or name one of \`lifeboat list ${source}\` with --to to restore a part`,
+        hint: `run \`lifeboat show POINT\` to see what was found; then run \`lifeboat backup ${source}\`, or name a point with --to`,
       },
     );
   }

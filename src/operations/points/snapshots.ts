@@ -26,7 +26,7 @@ export async function snapshotsOf(
 ): Promise<SnapshotEntry[]> {
   if (source.managed !== true || source.provider.snapshots === undefined) return [];
   const records = await listSnapshotRecords(context.repository, source.name, work.signal, onFlaw);
-  // What a restore set aside has a name of somebody's choice: it is a point because we wrote it down.
+  // What a restore set aside has a name that the user chose: it is a point because the repository has a record of it.
   const known = [...records.values()].filter(({ form }) => form === "branch").map(({ id }) => id);
   const listed = await source.provider.snapshots.list({ ...work, known });
   return listed
@@ -61,7 +61,7 @@ function entryOf(source: string, snapshot: ProviderSnapshot, record: SnapshotRec
   return { source, point, snapshot, record, ours: record !== undefined, ownExpiresAt, scheduled, pinned, kept };
 }
 
-/** Whoever removes it first: our policy, or the provider. */
+/** Removed by the policy or by the provider, by the one that comes first. */
 const earlier = (a: Date | undefined, b: Date | undefined): Date | undefined => (a === undefined || (b !== undefined && b < a) ? b : a);
 
 /** The rules as the tiers they are. Those of the provider's own schedule are its business. */

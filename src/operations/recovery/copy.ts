@@ -14,12 +14,12 @@ import { logOf } from "../archive/log-view.ts";
 import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
-import { pointsOf, type Target } from "../points/points.ts";
+import { type ChosenPoint, pointsOf } from "../points/points.ts";
 import { type Arrival, bringBack, type LoadRequest, storedSupply } from "./load.ts";
 import { fetchFrom, pointOf, type Replay, replayFrom } from "./replay.ts";
 
 /** A restore point, and the log that is replayed onto it. */
-export interface StoredCopy extends Target {
+export interface StoredCopy extends ChosenPoint {
   /** Absent: the point as it is. */
   readonly replay?: Replay | undefined;
 }

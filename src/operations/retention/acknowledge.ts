@@ -1,4 +1,4 @@
-// Acknowledge: a person says that what is missing, or older than it was, is lost for good. From then on it is not missed any more:
+// Acknowledge: a person says that what is missing, or older than it was, is lost for good. From then on it is no longer missed:
 // neither here, nor by another machine that comes to look.
 import type { HealthReason } from "../../core/health.ts";
 import { acknowledgeLog, acknowledgeMarks, acknowledgePoints } from "../../repository/acknowledge.ts";

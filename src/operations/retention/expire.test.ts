@@ -70,7 +70,7 @@ test("expire removes what the plan names, with all its objects, and nothing else
   assert.equal(ofBackups.length, 8, `manifest, its signature, data and fingerprint of two backups: ${objects}`);
 });
 
-test("a restore point that a job is using, or that somebody put on hold, stays", async (t) => {
+test("a restore point that a job is using, or that is on hold, stays", async (t) => {
   const { context, source, places, left, clock } = await fiveBackups(t);
   const [first, second] = places;
   assert.ok(first && second);
@@ -92,7 +92,7 @@ test("a restore point that a job is using, or that somebody put on hold, stays",
   assert.deepEqual(await left(), [1, 3, 4]);
 });
 
-test("a removal that the storage refuses leaves the point whole; one it breaks off is ended by the clean-up", async (t) => {
+test("a removal that the storage refuses leaves the point whole; the clean-up ends one that breaks off", async (t) => {
   let failing = "manifest.json";
   const wrap = (storage: Storage): Storage => ({
     ...storage,
@@ -108,7 +108,7 @@ test("a removal that the storage refuses leaves the point whole; one it breaks o
 
   failing = "data.zst.age";
   await assert.rejects(expire(context, source, watch, most), (error) => isLifeboatError(error, "STORAGE_REFUSED"));
-  assert.deepEqual(await left(), [1, 2, 3, 4], "it is no backup any more");
+  assert.deepEqual(await left(), [1, 2, 3, 4], "it no longer counts as a backup");
   assert.equal((await listLeases(context.repository)).leases.length, 1, "and what is left of it is not forgotten");
   failing = "";
   clock.advance(10 * 60_000);
@@ -142,7 +142,7 @@ test("R33 a removal that had not begun when its process died does not begin once
   }
 });
 
-test("R24 more than half goes only when told; without, nothing goes and what would is named", async (t) => {
+test("R24 more than half is removed only with `most`; without, nothing is, and the points are named", async (t) => {
   const { context, source, left } = await fiveBackups(t);
   const result = await expire(context, source, watch);
   assert.deepEqual(await left(), [0, 1, 2, 3, 4]);

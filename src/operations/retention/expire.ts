@@ -84,7 +84,7 @@ export async function expire(context: Context, source: Source, watch: Watch, req
     async (job) => {
       const plan = await job.step("decide", () => planExpire(context, source, watch, request));
       const folders = new Map((await pointsOf(context, source.name)).map(({ point, folder }) => [point.id, folder]));
-      const held = await snapshotsOf(context, source, { signal: job.signal });
+      const atProvider = await snapshotsOf(context, source, { signal: job.signal });
       const refused: { point: RestorePoint; message: string }[] = [];
       const withheld: Decision[] = [];
       const attempt = async (point: RestorePoint, act: (place: BackupPlace) => Promise<void>): Promise<void> => {
@@ -108,7 +108,7 @@ export async function expire(context: Context, source: Source, watch: Watch, req
             refused.push({ point, message: powerless });
             continue;
           }
-          const snapshot = held.find((entry) => entry.point.id === point.id);
+          const snapshot = atProvider.find((entry) => entry.point.id === point.id);
           if (point.kind !== "snapshot") await attempt(point, (place) => remove(context, job, point, place));
           else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(context, source, job, snapshot));
         }

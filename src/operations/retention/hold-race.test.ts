@@ -25,7 +25,7 @@ const trust = testTrust();
 
 type Actor = "expire" | "hold";
 
-/** Lets each actor make one storage call when the schedule says its name; when it is over, or only one is left, all go on. */
+/** Lets each actor make one storage call when the schedule says its name; when it is over, or only one is left, all continue. */
 class Turns {
   calls = { expire: 0, hold: 0 };
   readonly #schedule: Actor[];
@@ -135,7 +135,7 @@ async function race(directory: string, schedule: readonly Actor[]) {
 
 const repeat = (actor: Actor, times: number): Actor[] => Array.from({ length: times }, () => actor);
 
-test("R33 R56 a confirmed hold is never overtaken by expire: every order with two switches, and both beginners", async (t) => {
+test("R33 R56 expire never overtakes a confirmed hold: every order with two switches, either side first", async (t) => {
   const directory = await temporaryDirectory(t);
   const alone = await race(directory, repeat("hold", 500));
   assert.equal(alone.held, "held");

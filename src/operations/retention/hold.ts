@@ -22,7 +22,7 @@ export interface HoldResult {
   readonly note?: string | undefined;
 }
 
-/** Puts the point on hold, or releases it. Doing either twice changes nothing more. A point of somebody else: USAGE. */
+/** Puts the point on hold, or releases it. Doing either twice changes nothing more. USAGE: Lifeboat did not make the point. */
 export async function setHold(
   context: Context,
   found: AnyPoint,
@@ -41,7 +41,7 @@ export async function setHold(
     if (await changeSnapshotRecord(context.repository, source, point.id, record)) return;
     const { scheduled = false } = found.entry;
     const why = scheduled
-      ? `the provider's own schedule made ${point.name} of ${source}, and removes it${point.expiresAt === undefined ? "" : ` on ${formatInstant(point.expiresAt)}`}: a hold of ours would not keep it`
+      ? `the provider's own schedule made ${point.name} of ${source}, and removes it${point.expiresAt === undefined ? "" : ` on ${formatInstant(point.expiresAt)}`}: a hold would not keep it`
       : `${point.name} of ${source} was not made by Lifeboat, which never removes it: it needs no hold`;
     throw new LifeboatError("USAGE", why, {
       ...(scheduled ? { hint: `take one to keep: \`lifeboat backup ${source} --kind snapshot --hold\`` } : {}),
@@ -97,26 +97,26 @@ async function isThere(context: Context, found: AnyPoint, watch: Watch): Promise
   return (await snapshotsOf(context, configured, watch)).some((entry) => entry.point.id === point.id);
 }
 
-/** The provider's own expiry would end a hold of ours: moved, or said. Undefined: nothing is to be said. */
+/** Moves the provider's own expiry, which would end a hold. Returns what to tell the user where that cannot be done; undefined: nothing. */
 async function keepAtProvider(context: Context, { source, snapshot }: SnapshotEntry, work: Work): Promise<string | undefined> {
   const expiry = (at: Date | undefined): string => (at === undefined ? "at a time of its own" : `on ${formatInstant(at)}`);
   const control = context.sources.get(source)?.provider.snapshots;
-  if (control?.keep === undefined) return `the provider removes it ${expiry(snapshot.expiresAt)} all the same: it lets nobody move that`;
+  if (control?.keep === undefined) return `the provider removes it ${expiry(snapshot.expiresAt)} regardless: its expiry cannot be moved`;
   try {
     const { expiresAt } = await control.keep(snapshot, work);
     return expiresAt === undefined ? undefined : `the provider, which knows no holds, keeps it until ${formatInstant(expiresAt)}`;
   } catch (error) {
     if (!(error instanceof LifeboatError) || error.code === "CANCELLED") throw error;
-    return `the provider removes it ${expiry(snapshot.expiresAt)} all the same, because that could not be moved: ${error.message}`;
+    return `the provider removes it ${expiry(snapshot.expiresAt)} regardless, because its expiry could not be moved: ${error.message}`;
   }
 }
 
 function releaseOf(context: Context, { entry }: AnyPoint): { hold?: Hold; expiresAt?: Date; note?: string } {
   const { point } = entry;
-  // Only the first release begins the keep; later ones end a hold that somebody put there meanwhile.
+  // Only the first release begins the keep; later ones end a hold that a user added meanwhile.
   if (point.preDeploy === undefined || point.hold === undefined || point.expiresAt !== undefined) return {};
   const keepMs = context.sources.get(entry.source)?.snapshotPolicy?.preDeploy.keepMs ?? "forever";
   if (keepMs !== "forever") return { expiresAt: new Date(context.clock.now().getTime() + keepMs) };
-  const reason = `the policy keeps it for ever; the deployment of ${point.preDeploy} succeeded`;
-  return { hold: { ...point.hold, reason }, note: "the policy keeps points taken before a deployment for ever: it stays on hold" };
+  const reason = `the policy keeps it forever; the deployment of ${point.preDeploy} succeeded`;
+  return { hold: { ...point.hold, reason }, note: "the policy keeps points taken before a deployment forever: it stays on hold" };
 }

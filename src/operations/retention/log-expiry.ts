@@ -16,7 +16,7 @@ import type { Job } from "../jobs/job.ts";
 
 export interface LogExpiryPlan extends LogExpiry {
   readonly removeBytes: number;
-  /** Bytes that a crash left without their description, in log that is not needed. */
+  /** Bytes that a crash left without their description, in log that no window requires. */
   readonly leftovers: readonly LogPlace[];
   /** Why a removal ended early, in one sentence. */
   readonly refused?: string | undefined;
@@ -69,7 +69,7 @@ export async function planLogExpiry(
   return { ...plan, removeBytes, leftovers: blocked.length > 0 ? [] : leftoversOf(log, plan) };
 }
 
-/** Bytes whose JSON is gone, before everything that stays: a removal that a crash interrupted. Newer ones may be on their way in. */
+/** Bytes whose JSON is gone, older than all that stays: a crash interrupted their removal. Newer ones may be on their way in. */
 function leftoversOf({ log, bases }: SourceLog, { keep }: LogExpiry): LogPlace[] {
   const first = keep.reduce<LogSegment | undefined>(
     (low, one) => (low && compareLsn(low.startLsn, one.startLsn) <= 0 ? low : one),
@@ -80,7 +80,7 @@ function leftoversOf({ log, bases }: SourceLog, { keep }: LogExpiry): LogPlace[]
   return log.orphans.filter(({ stem }) => /^[0-9A-F]{24}/.test(stem) && stem.slice(8, 24) < cut);
 }
 
-/** Removes what the repository, as it is now, does not need any more. Returns what was done. */
+/** Removes what no window of the repository, as it is now, requires. Returns what was done. */
 export async function removeLog(
   context: Context,
   source: Source,
@@ -96,7 +96,7 @@ export async function removeLog(
   await readAll([...plan.leftovers, ...plan.remove.map(placeOf)], async (place) => {
     if (refused !== undefined) return;
     try {
-      await removeLogFile(context.repository, place, job.signal); // JSON first: from that moment on nobody counts on it
+      await removeLogFile(context.repository, place, job.signal); // JSON first: from that moment no window relies on it
       watch.progress.advance(1);
     } catch (error) {
       job.signal.throwIfAborted();

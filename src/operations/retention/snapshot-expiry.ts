@@ -47,7 +47,7 @@ export async function removeSnapshot(context: Context, source: Source, job: Job,
   await job.claim(id);
   await refuseInUse(context, id, job.id);
   const record = await readSnapshotRecord(context.repository, source.name, id);
-  if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is not known to be ours any more");
+  if (record === undefined) throw new LifeboatError("LEASE_HELD", "it is no longer known to be made by Lifeboat");
   if (record.hold !== undefined) throw new LifeboatError("LEASE_HELD", `${record.hold.by} put it on hold meanwhile`);
   await job.assertAlive();
   const resource = RESOURCE.snapshotRemoval(source.name, id, name, form);

@@ -52,7 +52,7 @@ const stepOf = ({ message, setting }: Drift): PlanStep => ({
 
 const lowered = (state: ProviderState): Drift[] => state.drift.filter(({ lowers, blocked }) => lowers === true && blocked === undefined);
 
-/** Carries it out. CONFIRMATION_NEEDED when that would lower protection and nobody said --yes. With nothing to do, nothing is done. */
+/** Carries the plan out. CONFIRMATION_NEEDED when it would lower protection without `yes`. Without steps, nothing is done. */
 export async function apply(
   context: Context,
   source: Source,

@@ -1,5 +1,5 @@
-// Rotating the writer key: from now on a new key signs. What the old one has signed goes on counting as long as the configuration
-// trusts it; when it may be in other hands, everything that this machine knows is signed anew, and the old key can be distrusted.
+// Rotating the writer key: from now on a new key signs. What the old one has signed counts as long as the configuration
+// trusts it; when it may be in other hands, all that this machine knows is signed anew, and the old key can be distrusted.
 import { type Resigned, resign } from "../../repository/resign.ts";
 import { trustOf, type Writer } from "../../repository/trust.ts";
 import type { Context, Watch } from "../context.ts";

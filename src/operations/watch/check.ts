@@ -1,4 +1,4 @@
-// Check: configuration, tools, keys and access are in order, found out before they are needed. It leaves nothing behind.
+// Check: finds out whether configuration, tools, keys and access are in order before a job depends on them. Leaves nothing behind.
 
 import { formatBytes, formatDuration } from "../../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
@@ -135,7 +135,7 @@ async function checkScratchRoom(source: Source, sizeBytes: number): Promise<Find
   const room = await finding(`room for scratch of ${source.name}`, async () => {
     const { scratchDirectory } = source;
     elsewhere = scratchDirectory === undefined;
-    if (scratchDirectory === undefined) return "none is needed here";
+    if (scratchDirectory === undefined) return "no scratch is made here";
     const freeBytes = await freeBytesIn(scratchDirectory);
     const message = `${formatBytes(freeBytes)} are free where a drill makes its server; the database has ${formatBytes(sizeBytes)}`;
     if (freeBytes > sizeBytes) return message;

@@ -53,7 +53,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
   const points = [...own, ...(provider?.points ?? [])].sort(byTime);
   const window = provider?.state?.window ?? windowOf(log);
   const health = judgeSource({
-    // Where backups are wanted in the repository, no snapshot at the provider stands in for one that is missing.
+    // Where backups are wanted in the repository, no snapshot at the provider replaces one that is missing.
     points: source.policy.tiers.length > 0 ? own : points,
     window,
     stored,
@@ -91,7 +91,7 @@ function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<H
   if (memory.loss !== undefined) yield { code: "MEMORY_LOST", message: memory.loss };
 }
 
-/** Of the drills whose evidence lies in the repository and on this machine, the last. */
+/** The last drill with evidence in the repository or on this machine. */
 async function lastDrillOf(
   context: Context,
   source: string,
@@ -130,7 +130,7 @@ async function reachOf({ clock }: Context, source: Source, watch: Watch): Promis
 
 /**
  * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. One that the
- * user took back, or that was asked for something that is not there, was no attempt.
+ * user took back, or that was asked for something that is not there, does not count as an attempt.
  */
 export async function lastAttempt(
   context: Context,
@@ -145,7 +145,7 @@ export async function lastAttempt(
     if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
     return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
   }
-  // What is dated in the future is no attempt after which others could not have failed.
+  // One that is dated in the future does not prove that no later attempt failed.
   const latest = newest(untilNow(points, now));
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
   for await (const job of jobsSince(repository, since, signal)) {
