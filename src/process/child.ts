@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants, existsSync } from "node:fs";
 import { access } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import { LifeboatError } from "../core/errors.ts";
-import { openTail } from "./tail.ts";
 
 export interface ChildOptions {
   /** The whole environment of the child; nothing is added. Start from `baseEnvironment()`. */
@@ -200,3 +200,38 @@ async function* bytesOf(
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+// The last words of a child: a bounded tail of its standard error, with secrets taken out.
+
+interface Tail {
+  write(chunk: Uint8Array): void;
+  /** The tail so far, trimmed; when something was cut off, it starts at the beginning of a line. */
+  text(): string;
+}
+
+/** Keeps the last `limit` characters. Each of `secrets` is replaced wherever it appears, even across chunks. */
+function openTail(limit: number, secrets: readonly string[]): Tail {
+  const decoder = new StringDecoder("utf8");
+  const hidden = secrets.filter((secret) => secret !== "").sort((a, b) => b.length - a.length);
+  // Room for a secret that the cut would otherwise halve, and so hide from the replacement.
+  const room = limit + 2 * Math.max(0, ...hidden.map((secret) => secret.length));
+  let kept = "";
+  let cut = false;
+  return {
+    write(chunk) {
+      kept += decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      if (kept.length > 2 * room) {
+        kept = kept.slice(-room);
+        cut = true;
+      }
+    },
+    text() {
+      let text = kept;
+      for (const secret of hidden) text = text.replaceAll(secret, "•••");
+      const long = text.length > limit;
+      if (long) text = text.slice(-limit);
+      if ((cut || long) && text.includes("\n")) text = text.slice(text.indexOf("\n") + 1);
+      return text.trim();
+    },
+  };
+}

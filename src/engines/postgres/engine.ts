@@ -3,7 +3,9 @@ import { createReadStream } from "node:fs";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { Connection, DatabaseFacts, Work } from "../../ports/connection.ts";
 import type { ContentsEntry, Engine } from "../../ports/engine.ts";
+import type { PhysicalEngine } from "../../ports/physical.ts";
 import { readContents } from "./archive/contents.ts";
+import { beginBase } from "./base/begin.ts";
 import type { Isolation } from "./cluster/isolation.ts";
 import { type Client, openClient, ordinaryPath } from "./connect/client.ts";
 import { assertNotSource } from "./connect/identity.ts";
@@ -22,9 +24,15 @@ import { loadArchive } from "./load/load.ts";
 import { dropLoader } from "./load/loader-role.ts";
 import { takeName } from "./load/take-name.ts";
 import { createDatabase, dropDatabase, resolveTarget, stateOf, withServer } from "./load/target.ts";
-import { physicalEngine } from "./physical.ts";
+import { emitCommit } from "./log/emit-commit.ts";
+import { openReceiver } from "./log/receiver.ts";
+import { compareLsn, firstCommitAfter, logFileKind, readHistory, readSegment, recordAt, segmentNames } from "./log/segments.ts";
+import { dropSlot } from "./log/slot.ts";
+import { logState } from "./log/state.ts";
 import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probes.ts";
+import { undoPlace } from "./recovery/place.ts";
+import { recover } from "./recovery/recover.ts";
 import { missingRoles } from "./roles/compare.ts";
 import { readRoles } from "./roles/description.ts";
 import { findTools, type Tools } from "./tools/find.ts";
@@ -177,5 +185,29 @@ function sessionOf(client: Client): Session {
   return {
     query: (text, values) => client.raw.query(text, values),
     end: () => client.close(),
+  };
+}
+
+// Point-in-time recovery of PostgreSQL: base backups, the log that follows them, and replay, put together behind the port.
+
+function physicalEngine(
+  options: { readonly bin?: string | readonly string[] | undefined; readonly isolation?: Isolation | undefined } = {},
+): PhysicalEngine {
+  const { bin, isolation } = options;
+  return {
+    logState,
+    beginBase: (connection, work) => beginBase(connection, { ...work, bin }),
+    openReceiver: (connection, work) => openReceiver(connection, work, { bin }),
+    emitCommit,
+    dropSlot,
+    logFileKind,
+    readSegment,
+    firstCommitAfter,
+    recordAt,
+    segmentNames,
+    compareLsn,
+    readHistory,
+    recover: (order) => recover(order, { configured: bin, isolation }),
+    undo: undoPlace,
   };
 }

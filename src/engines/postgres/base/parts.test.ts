@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { type ErrorCode, isLifeboatError } from "../../../core/errors.ts";
-import { openFileDigest } from "./file-digest.ts";
+import { openFileDigest } from "./file-checks.ts";
 import { baseParts } from "./parts.ts";
 import type { BackupSource, BackupStart, Section, WalRange } from "./session.ts";
 import { archive, type Given } from "./testing.ts";

@@ -1,17 +1,17 @@
 // A PostgreSQL cluster of our own: made, used and thrown away; or over data that exists, and kept. A supervisor process ends
 // it (and removes what is to be thrown away) even when we are killed.
 import { randomBytes } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, stat, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { isAbsolute } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { formatBytes } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
 import { serverUser } from "../../../process/server-user.ts";
 import { connectionFromParts } from "../connect/url.ts";
 import { order, startSupervisor } from "./ask-supervisor.ts";
 import { readControlFile } from "./control-file.ts";
-import { watchDisk } from "./disk-watch.ts";
 import { isShutDown, overrides, ownerOf, sizesOf } from "./existing.ts";
 import { type Isolation, requireCell } from "./isolation.ts";
 import { layoutOf, noteOf, PORT, readNote, SUPERUSER, writeNote } from "./layout.ts";
@@ -225,4 +225,54 @@ function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
       reject(signal.reason); // meanwhile: an abort is told only once
     else signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
+}
+
+// Watches the disk that a scratch server writes to: foreign data, or code in it, must not fill it for the whole machine.
+
+interface DiskWatch {
+  /** Rejects with DISK_FULL when the reserve is touched; else pending. */
+  readonly short: Promise<never>;
+  /** The same as a value, looked at now: the server itself may have met a full disk just before we looked. */
+  shortage(): Promise<LifeboatError | undefined>;
+  end(): void;
+}
+
+const LOOK_MS = 250;
+const RESERVE_BYTES = 512 * 1024 * 1024;
+/** Of a small disk, so much stays free. */
+const RESERVE_SHARE = 0.05;
+
+function watchDisk(directory: string): DiskWatch {
+  let found: LifeboatError | undefined;
+  let tell: (error: LifeboatError) => void = () => {};
+  const short = new Promise<never>((_resolve, reject) => {
+    tell = reject;
+  });
+  short.catch(() => {}); // not everybody waits for it
+  const look = async (): Promise<void> => {
+    const disk = await statfs(directory).catch(() => undefined);
+    if (disk === undefined || found) return;
+    const freeBytes = disk.bavail * disk.bsize;
+    const reserveBytes = Math.min(RESERVE_BYTES, Math.floor(disk.blocks * disk.bsize * RESERVE_SHARE));
+    if (freeBytes >= reserveBytes) return;
+    found = new LifeboatError(
+      "DISK_FULL",
+      `the server over ${directory} was ended before it filled the disk: ${formatBytes(freeBytes)} are free`,
+      {
+        hint: "free space there, or set scratch.directory (tools.spoolDirectory for base backups) to a larger disk",
+        details: { directory, freeBytes, reserveBytes },
+      },
+    );
+    tell(found);
+  };
+  const timer = setInterval(() => void look(), LOOK_MS);
+  timer.unref();
+  return {
+    short,
+    async shortage() {
+      await look();
+      return found;
+    },
+    end: () => clearInterval(timer),
+  };
 }

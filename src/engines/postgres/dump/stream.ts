@@ -1,8 +1,7 @@
 // The commit gate: a dump's bytes end only when pg_dump has closed with status 0 and the archive was walked to its end.
-import { LifeboatError } from "../../../core/errors.ts";
+import { type ErrorCode, LifeboatError } from "../../../core/errors.ts";
 import type { Child } from "../../../process/child.ts";
 import { ArchiveWalker, type WalkedArchive } from "../archive/walker.ts";
-import { dumpFailure } from "./failure.ts";
 
 export interface GatedDump {
   /** Resolves when the first bytes are there, which is after pg_dump took its locks; rejects when it ends before. */
@@ -75,4 +74,33 @@ async function* passThroughGate(
   } finally {
     await child.kill();
   }
+}
+
+// What pg_dump's last words mean.
+
+// pg_dump times its wait for locks by statement_timeout.
+const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [/row-level security/, "SOURCE_PERMISSION", "row-level security would have hidden rows of"],
+  [/permission denied|must be superuser|must be owner/, "SOURCE_PERMISSION", "permission is missing in"],
+  [/lock timeout|statement timeout|could not obtain lock/, "SOURCE_CHANGED", "another session kept a table locked in"],
+  [
+    /cache lookup failed|could not open relation with OID|relation .* does not exist/,
+    "SOURCE_CHANGED",
+    "an object was dropped while the dump began in",
+  ],
+  [/server version mismatch/, "TOOL_TOO_OLD", "pg_dump is older than the server of"],
+  [/password authentication failed|no password supplied/, "SOURCE_AUTH", "the server refused pg_dump's login to"],
+  [/out of shared memory/, "DUMP_FAILED", "the server has no room for so many locks (raise max_locks_per_transaction) in"],
+  [
+    /server closed the connection|connection to server .* failed|terminating connection|could not connect|SSL connection has been closed/,
+    "SOURCE_UNREACHABLE",
+    "the server ended the connection of pg_dump to",
+  ],
+];
+
+/** Returns the error for a pg_dump that failed; `message` is one sentence with the tool's own words. */
+function dumpFailure(message: string, label: string): LifeboatError {
+  const [, code, words] = MEANINGS.find(([pattern]) => pattern.test(message)) ?? [];
+  if (code === undefined) return new LifeboatError("DUMP_FAILED", `the dump of ${label} broke off: ${message}`);
+  return new LifeboatError(code, `${words} ${label}: ${message}`);
 }

@@ -1,15 +1,18 @@
 // The fingerprint of a PostgreSQL database: content per table, sequences, definitions, large objects, and what is outside of it.
+
+import { createHash } from "node:crypto";
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 import type { Progress } from "../../../ports/progress.ts";
 import { type RowAlgorithm, rowsExpression } from "./expression.ts";
-import { asSourceError } from "./failure.ts";
+import { asSourceError, isAboutOneObject, reasonOf } from "./failure.ts";
 import { hashLargeObjects } from "./large-objects.ts";
-import { outsideOf } from "./outside.ts";
 import { listRelations, type Relation } from "./relations.ts";
 import { hashRows, withoutHashPartitions } from "./rows.ts";
-import { schemaMap } from "./schema-map.ts";
+import { normaliseExpression } from "./schema/normalise.ts";
+import { OBJECT_QUERIES, OPTIONAL_QUERIES } from "./schema/objects.sql.ts";
+import { DESCRIPTION_QUERIES, OWNERSHIP_QUERIES } from "./schema/ownership.sql.ts";
+import { RELATION_QUERIES } from "./schema/relations.sql.ts";
 import { relationsOfScope, visibleRelations } from "./scope.ts";
-import { readSequences } from "./sequences.ts";
 import type { OpenSession, Session } from "./session.ts";
 import { type Asker, openSnapshot, type SharedSnapshot } from "./snapshot.ts";
 
@@ -144,3 +147,101 @@ async function algorithmName(asker: Asker, algorithm: RowAlgorithm): Promise<str
   const suffixes = [row?.encoding === "UTF8" ? "" : ` ${row?.encoding}`, row?.s === CANARY_VALUES[algorithm] ? "" : ` (${row?.s})`];
   return algorithm + suffixes.join("");
 }
+
+// What the fingerprint leaves out by nature, named so that it is not taken for checked.
+
+/** Beyond this many of a kind, one entry stands for the rest. */
+const NAMED_PER_KIND = 50;
+
+interface Rule {
+  readonly kind: string;
+  readonly reason: string;
+  objects(relation: Relation): readonly string[];
+}
+
+const whole = (when: (relation: Relation) => boolean) => (relation: Relation) => (when(relation) ? [relation.name] : []);
+
+const RULES: readonly Rule[] = [
+  {
+    kind: "generated columns",
+    reason: "the server computes them from other columns, which are compared",
+    objects: (r) => (r.extension === null ? r.generated.map((column) => `${r.name}.${column}`) : []),
+  },
+  {
+    kind: "materialized view",
+    reason: "a restore computes its content anew from the tables, which are compared",
+    objects: whole((r) => r.kind === "m"),
+  },
+  { kind: "foreign table", reason: "its rows live on another server", objects: whole((r) => r.kind === "f") },
+];
+
+function outsideOf(relations: readonly Relation[]): Omission[] {
+  return RULES.flatMap(({ kind, reason, objects }) => {
+    const found = relations.flatMap(objects);
+    const named = found.slice(0, NAMED_PER_KIND).map((object) => ({ kind, object, reason }));
+    if (found.length > named.length) named.push({ kind, object: `${found.length - named.length} more`, reason });
+    return named;
+  });
+}
+
+// The present states of sequences. They belong to no snapshot: a dump's expected values come from its archive.
+
+const SEQUENCES_PER_STATEMENT = 200;
+
+/** `last_value,is_called` by qualified name. */
+async function readSequences(
+  asker: Asker,
+  sequences: readonly Relation[],
+): Promise<{ readonly states: Record<string, string>; readonly unhashed: Omission[] }> {
+  const states: Record<string, string> = {};
+  const unhashed: Omission[] = [];
+  const read = async (chunk: readonly Relation[]): Promise<void> => {
+    const selects = chunk.map(
+      (sequence, i) => `select ${i} as i, last_value::pg_catalog.text || ',' || is_called::pg_catalog.text as state from ${sequence.name}`,
+    );
+    try {
+      for (const row of await asker.ask(selects.join("\nunion all "))) {
+        const sequence = chunk[Number(row.i)];
+        if (sequence) states[sequence.name] = String(row.state);
+      }
+    } catch (error) {
+      if (!isAboutOneObject(error)) throw error;
+      const [only] = chunk;
+      if (chunk.length === 1 && only) unhashed.push({ kind: "sequence", object: only.name, reason: reasonOf(error) });
+      else for (const sequence of chunk) await read([sequence]);
+    }
+  };
+  for (let i = 0; i < sequences.length; i += SEQUENCES_PER_STATEMENT) await read(sequences.slice(i, i + SEQUENCES_PER_STATEMENT));
+  return { states, unhashed };
+}
+
+// The definitions of a database as a map from an object's identity to its facts, small enough to be stored with every backup.
+
+/** Longer facts are kept as a digest. */
+const LONGEST_TEXT = 80;
+const DIGEST_HEX_DIGITS = 32;
+
+/**
+ * Everything a dump carries, by identity: `column public.users.email` → `text not null`. `chosen`: OIDs of the relations
+ * of a narrower scope, whose own definitions are then all that counts; null for everything.
+ */
+async function schemaMap(asker: Asker, chosen: readonly number[] | null): Promise<Record<string, string>> {
+  const entries: [string, string][] = [];
+  const collect = async (sql: string, values?: unknown[]): Promise<void> => {
+    for (const { key, fact, code } of await asker.ask(sql, values)) {
+      // An object that vanished after the snapshot no longer has a name.
+      if (typeof key === "string")
+        entries.push([key, shorten([fact, code && normaliseExpression(String(code))].filter(Boolean).join(" "))]);
+    }
+  };
+  for (const sql of [...RELATION_QUERIES, ...DESCRIPTION_QUERIES]) await collect(sql, [chosen]);
+  if (chosen === null) {
+    for (const sql of [...OBJECT_QUERIES, ...OWNERSHIP_QUERIES]) await collect(sql);
+    for (const { needs, sql } of OPTIONAL_QUERIES) if ((await asker.ask(needs))[0]?.ok === true) await collect(sql);
+  }
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries);
+}
+
+const shorten = (fact: string): string =>
+  fact.length <= LONGEST_TEXT ? fact : `sha256:${createHash("sha256").update(fact).digest("hex").slice(0, DIGEST_HEX_DIGITS)}`;

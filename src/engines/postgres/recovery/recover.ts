@@ -1,21 +1,22 @@
 // Point-in-time recovery: a base backup is unpacked, its server replays the log to an exact position, and is promoted.
-import { stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
+import { compareLsn } from "../../../core/lsn.ts";
 import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
 import { beginCluster, type Cluster } from "../cluster/cluster.ts";
 import { type Isolation, isolationInWords, requireCell } from "../cluster/isolation.ts";
 import { layoutOf } from "../cluster/layout.ts";
-import { openClient } from "../connect/client.ts";
+import type { Settings } from "../cluster/settings.ts";
+import { type Client, openClient } from "../connect/client.ts";
 import { quoteName } from "../connect/quote.ts";
+import { readHistory } from "../log/history.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
 import { openFeeder } from "./feeder.ts";
 import { disableSubscriptions, quietConfiguration } from "./hand-over.ts";
 import { nextSteps } from "./next.ts";
 import { beginPlace, finishPlace, planPlace, proofOf, type RecoveryPlace, undoPlace } from "./place.ts";
-import { type Reached, readReached } from "./reached.ts";
-import { recoverySettings } from "./settings.ts";
 import { ownFile, unpack } from "./unpack.ts";
 
 export interface RecoveryTools {
@@ -224,4 +225,60 @@ async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): P
   } finally {
     await client.close();
   }
+}
+
+// Where replay ended, as the server itself wrote it down when it began a timeline of its own.
+
+interface Reached {
+  readonly lsn: string;
+  readonly newTimeline: number;
+}
+
+/** RECOVERY_SHORT unless replay ended at exactly the expected position of the expected timeline. */
+async function readReached(
+  client: Client,
+  directory: string,
+  expected: { readonly lsn: string; readonly timeline: number },
+): Promise<Reached> {
+  const [row] = await client.query<{ timeline: number; recovering: boolean }>(
+    "select timeline_id as timeline, pg_catalog.pg_is_in_recovery() as recovering from pg_catalog.pg_control_checkpoint()",
+  );
+  const short = (why: string): LifeboatError =>
+    new LifeboatError("RECOVERY_SHORT", `${why}; it should have ended at ${expected.lsn} of timeline ${expected.timeline}`, {
+      details: { expected },
+    });
+  if (row === undefined || row.recovering) throw short("the server is still replaying its log");
+  if (row.timeline <= expected.timeline) throw short(`the server continued on timeline ${row.timeline} as if nothing had been replayed`);
+  const file = join(directory, "pg_wal", `${row.timeline.toString(16).toUpperCase().padStart(8, "0")}.history`);
+  const bytes = await readFile(file).catch((cause) => {
+    throw new LifeboatError("RECOVERY_SHORT", `where replay ended cannot be told: ${file} cannot be read`, { cause });
+  });
+  const left = readHistory(bytes).at(-1);
+  if (left === undefined) throw short(`where replay ended cannot be told: ${file} names no timeline`);
+  if (left.timeline !== expected.timeline || compareLsn(left.switchedAt, expected.lsn) !== 0)
+    throw short(`replay ended at ${left.switchedAt} of timeline ${left.timeline}`);
+  return { lsn: left.switchedAt, newTimeline: row.timeline };
+}
+
+// Settings of a server that replays a log for us. They are given on its command line: nothing of them stays in the data.
+
+function recoverySettings(order: RecoveryOrder, restoreCommand: string): Settings {
+  const { stopBefore, timeline, serverMajor, throwAway } = order;
+  return {
+    restore_command: restoreCommand,
+    recovery_target_timeline: String(timeline),
+    ...(stopBefore === undefined ? {} : { recovery_target_lsn: stopBefore, recovery_target_inclusive: "off" }),
+    recovery_target_action: "promote",
+    // No session may connect before the end is reached; and replay need not keep rows for readers.
+    hot_standby: "off",
+    max_wal_senders: "0",
+    // What is in memory is written out once, at the end, and not at every checkpoint that the source made.
+    checkpoint_timeout: "1d",
+    max_wal_size: "64GB",
+    // Data stays as it was until its owner takes over.
+    autovacuum: "off",
+    restart_after_crash: "off",
+    // Before it replays, the server flushes all unpacked files: one call a file system, and not one a file.
+    ...(throwAway || serverMajor < 14 || process.platform !== "linux" ? {} : { recovery_init_sync_method: "syncfs" }),
+  };
 }

@@ -1,7 +1,8 @@
 // Finds PostgreSQL's programs for a server, and says beforehand what is missing or too old.
-import { join } from "node:path";
+
+import { readdir } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
-import { candidateDirectories, installHint, PROGRAMS, type Program, ROOTS, type Roots, type ToolKind } from "./places.ts";
 import { versionOf } from "./version.ts";
 
 export interface FindOptions {
@@ -74,4 +75,52 @@ async function toolsIn<K extends ToolKind>(kind: K, directory: string, signal: A
   }
   const major = Math.min(...Object.values(programs).map((tool) => tool.major));
   return { directory, major, programs: programs as Record<Program<K>, Tool> };
+}
+
+// Where PostgreSQL's programs may lie, in the order of preference, and what to install when they do not.
+
+type ToolKind = "client" | "server";
+
+/** The programs each kind needs, all from one directory. */
+const PROGRAMS = {
+  client: ["pg_dump", "pg_restore"],
+  server: ["initdb", "postgres"],
+} as const satisfies Record<ToolKind, readonly string[]>;
+
+type Program<K extends ToolKind> = (typeof PROGRAMS)[K][number];
+
+/** Roots are arguments for tests alone. */
+interface Roots {
+  readonly debian: string;
+  readonly homebrew: readonly string[];
+}
+
+const ROOTS: Roots = { debian: "/usr/lib/postgresql", homebrew: ["/opt/homebrew/opt", "/usr/local/opt"] };
+
+/** Every directory worth a look: Debian's per-version ones, Homebrew's, then PATH. Some may not exist. */
+async function candidateDirectories(env: NodeJS.ProcessEnv, roots: Roots = ROOTS): Promise<string[]> {
+  const debian = (await namesIn(roots.debian)).filter((name) => /^\d+$/.test(name)).map((name) => join(roots.debian, name, "bin"));
+  const homebrew: string[] = [];
+  for (const root of roots.homebrew) {
+    const formulas = (await namesIn(root)).filter((name) => /^(postgresql(@\d+)?|libpq)$/.test(name));
+    homebrew.push(...formulas.map((name) => join(root, name, "bin")));
+  }
+  const path = (env.PATH ?? "").split(delimiter).filter((directory) => directory.startsWith("/"));
+  return [...new Set([...debian, ...homebrew, ...path])];
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch {
+    // Not a system of that kind.
+    return [];
+  }
+}
+
+/** The commands that install what is missing, in words for a hint. */
+function installHint(kind: ToolKind, major: number): string {
+  const debian = kind === "client" ? `postgresql-client-${major}` : `postgresql-${major}`;
+  const setting = "set tools.postgres in the configuration to the directory that holds them";
+  return `install version ${major} or newer (Debian: apt-get install ${debian}; macOS: brew install postgresql@${major}), or ${setting}`;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { isLifeboatError } from "../../../core/errors.ts";
-import { openFileDigest } from "./file-digest.ts";
+import { openFileDigest } from "./file-checks.ts";
 
 const digest = (algorithm: string, pieces: readonly Uint8Array[]): string => {
   const open = openFileDigest(algorithm);
