@@ -1,4 +1,4 @@
-// A backup of a million small documents beside reading the same cursor raw and dropping it, from a sandbox server in a process of
+// A backup of a million small documents beside reading the same cursor raw and dropping it, from an emulated server in a process of
 // its own: both sides wait for the same server.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

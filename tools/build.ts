@@ -1,4 +1,4 @@
-// dist/, from nothing: what the published package runs. One bundle, split where the sources load a module only when required:
+// dist/, from nothing: what the published package runs. One bundle, split where the sources load something on demand:
 // a command starts in less than half the time that its few hundred modules take one by one.
 // `tools/build.ts FOLDER` builds the program alone into FOLDER/dist, without the declarations of the library.
 import { spawnSync } from "node:child_process";
@@ -23,7 +23,7 @@ const STARTED = [
  */
 const EXTERNAL = ["mongodb", "bson", "pg-native", "@lifeboat/sandbox"];
 
-/** A chunk is at the root of dist, so paths relative to a source file are resolved from there. */
+/** A chunk is at the root of dist: what a source file looks up from its own place is looked up from there. */
 const placeOfSources: Plugin = {
   name: "place of sources",
   setup({ onLoad }) {
@@ -71,7 +71,7 @@ else {
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 }
 
-/** Returns the place of a source file in dist. */
+/** The place of a source file in dist. */
 function placeIn(path: string): string {
   return path.replace(/^src\//, "");
 }

@@ -97,7 +97,7 @@ test("R54 an error names its code in the body and in a header; limits are told w
   assert.deepEqual([enveloped.status, enveloped.content.results.length], [200, 1]);
 });
 
-test("R54 a cluster is CREATING without an address, then IDLE, changed, paused, protected, deleted", async () => {
+test("R54 a cluster is CREATING without an address, then IDLE; it is changed, paused, protected, deleted", async () => {
   await using atlas = await startAtlas();
   const made = await atlas.expect(201, "POST", "/clusters", clusterBody("scratch", "M20", { tags: [{ key: "lifeboat", value: "job" }] }));
   assert.deepEqual([made.stateName, made.connectionStrings, made.backupEnabled], ["CREATING", {}, false]);

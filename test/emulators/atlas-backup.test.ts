@@ -74,7 +74,7 @@ test("R54 a schedule that the API would refuse is refused, and nothing of it is 
   assert.equal(await atlas.refused(400, "GET", "/clusters/bare/backup/snapshots"), "BACKUP_JOB_NOT_FOUND");
 });
 
-test("R54 as the clock advances the schedule takes snapshots, and each expires after its retention", async () => {
+test("R54 as the clock advances the schedule takes snapshots, and each is deleted when its retention ends", async () => {
   const clock = standing("2026-11-20T00:00:00Z");
   await using atlas = await startAtlas({ clock });
   const { sandbox } = atlas;
@@ -103,7 +103,7 @@ test("R54 as the clock advances the schedule takes snapshots, and each expires a
   assert.ok(!left.some((each) => each.createdAt.startsWith("2026-11-23T00")), "a daily one is kept four days");
 });
 
-test("R54 an on-demand snapshot is queued, in progress, then completed, with the data of its instant", async () => {
+test("R54 an on-demand snapshot is queued, in progress, completed, and holds the data of its instant", async () => {
   const clock = standing("2026-11-21T10:00:00Z");
   await using atlas = await startAtlas({ clock, speed: 1 });
   const { sandbox } = atlas;

@@ -46,7 +46,7 @@ test("R54 a connection can break before anything was done, or after all was done
   assert.equal((await atlas.expect(200, "GET", "/clusters")).totalCount, 2);
 });
 
-test("R54 an answer can be malformed, and a request never answered", async () => {
+test("R54 an answer can be malformed, and a request left without an answer", async () => {
   await using atlas = await startAtlas();
   const { faults } = atlas.sandbox;
   await atlas.expect(200, "GET", "/clusters");
@@ -119,7 +119,7 @@ test("R54 a cluster that is deleted while it is restored to takes the job with i
   assert.equal((await atlas.expect(200, "GET", `${jobs}/${hanging.id}`)).failed, true);
 });
 
-test("R54 a cluster that is down does not answer until it is up, and keeps its log", async () => {
+test("R54 a cluster that is down answers no client until it is up, and keeps its oplog", async () => {
   await using atlas = await startAtlas();
   const data = await atlas.data();
   const rows = data.db("a").collection("b");

@@ -61,7 +61,7 @@ test("R54 a snapshot comes back on another cluster with its indexes; the source 
   assert.deepEqual(await ids(prod), []);
 });
 
-test("R54 a point in time holds all data before its second; an operation's point includes the operation", async () => {
+test("R54 a point in time holds all writes before its second; an operation's point holds that write too", async () => {
   await using atlas = await startAtlas({ clusters: TWO });
   const prod = await atlas.data("prod");
   const scratch = await atlas.data("scratch");
@@ -102,7 +102,7 @@ test("R54 a restore to each of ten random seconds brings back exactly what was w
   }
 });
 
-test("R54 a cluster is unreachable while it is restored, and UPDATING until the job has ended", async () => {
+test("R54 a cluster cannot be reached while it is restored, and is UPDATING until the job has ended", async () => {
   await using atlas = await startAtlas({ clusters: TWO, speed: 200 });
   const scratch = await atlas.data("scratch");
   await insert(scratch, 7);
@@ -122,7 +122,7 @@ test("R54 a cluster is unreachable while it is restored, and UPDATING until the 
   assert.deepEqual(await ids(scratch), []);
 });
 
-test("R54 after a restore over itself earlier points are reachable, later ones after the next snapshot", async () => {
+test("R54 after a restore over itself, earlier points can be reached, later ones after the next snapshot", async () => {
   await using atlas = await startAtlas({ clusters: TWO });
   const prod = await atlas.data("prod");
   const scratch = await atlas.data("scratch");

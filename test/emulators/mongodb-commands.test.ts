@@ -169,7 +169,7 @@ test("R54 updates change what they name and keep the type of everything else", a
   assert.equal((await users.findOneAndDelete({ name: "Eve" }))?.name, "Eve");
 });
 
-test("R54 an ordered bulk stops at its first failure, an unordered one continues and names the failures", async () => {
+test("R54 a bulk write stops at its first failure when ordered, else continues, and says which failed", async () => {
   await using world = await beginMongoWorld();
   const users = world.db().collection<Document>("users");
   const rows = [{ _id: 1 }, { _id: 1 }, { _id: 2 }] as never[];

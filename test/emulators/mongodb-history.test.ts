@@ -33,7 +33,7 @@ function drivenClock(): { now: Date; read: () => Date; forward(ms: number): void
   return clock;
 }
 
-test("R54 every change is in the log, in order, and can be repeated from it", async () => {
+test("R54 every change is in the oplog, in order, with all that a replay requires", async () => {
   await using world = await beginMongoWorld({ noopEveryMs: 0 });
   const db = world.db();
   const users = db.collection<Document>("users");
@@ -81,7 +81,7 @@ test("R54 every change is in the log, in order, and can be repeated from it", as
   assert.deepEqual(new Timestamp(world.sandbox.position()).toBigInt(), positions.at(-1));
 });
 
-test("R54 retryable writes are in the log with their session", async () => {
+test("R54 retryable writes are in the oplog with their session", async () => {
   await using world = await beginMongoWorld({ noopEveryMs: 0 });
   const client = new MongoClient(world.sandbox.url);
   try {
@@ -127,7 +127,7 @@ test("R54 an idle server writes an entry now and then, so that its log proves th
   await cursor.close();
 });
 
-test("R54 the log can be limited: it drops its oldest entries, and readers of them get an error", async () => {
+test("R54 the oplog can be bounded: it loses its oldest entries, and a reader of those is told", async () => {
   await using world = await beginMongoWorld({ noopEveryMs: 0, oplogBytes: 5000 });
   const users = world.db().collection<Document>("users");
   await users.insertOne({ n: -1 });
@@ -140,7 +140,7 @@ test("R54 the log can be limited: it drops its oldest entries, and readers of th
   assert.equal(await codeOf(cursor.next()), 136);
 });
 
-test("R54 a snapshot session sees one instant, regardless of writes, drops and changes meanwhile", async () => {
+test("R54 a snapshot session sees one instant, with writes, drops and changes meanwhile", async () => {
   await using world = await beginMongoWorld();
   const db = world.db();
   await db.collection<Document>("a").insertMany([

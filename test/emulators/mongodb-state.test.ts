@@ -34,7 +34,7 @@ function drivenClock(): { now: Date; read: () => Date; forward(ms: number): void
   return clock;
 }
 
-test("R54 the state at any position is available, with dropped collections and old definitions", async () => {
+test("R54 the data of any position can be read, with dropped collections and the definitions of then", async () => {
   const clock = drivenClock();
   await using world = await beginMongoWorld({ clock: clock.read, noopEveryMs: 0 });
   const { sandbox } = world;
@@ -155,9 +155,9 @@ test("R54 faults hit the intended commands, and the seen commands can be examine
   faults.next({ command: "insert", effect: { kind: "dropAfter" } });
   await assert.rejects(users.insertOne({ n: 100 }));
   assert.deepEqual([await users.countDocuments({ n: 99 }), await users.countDocuments({ n: 100 })], [0, 1]);
-  const planned = faults.next({ command: "count", effect: { kind: "stallBefore" } });
+  const fault = faults.next({ command: "count", effect: { kind: "stallBefore" } });
   const waiting = users.estimatedDocumentCount();
-  await planned.firstHit;
+  await fault.firstHit;
   faults.clear();
   assert.equal(await waiting, 31);
   assert.deepEqual(

@@ -47,7 +47,7 @@ test("R54 a POST without a body may say that it is a form", async () => {
   assert.equal(status, 200);
 });
 
-test("R54 a second mutation is refused with 423 until the operations of the first have ended", async () => {
+test("R54 a second mutation is refused with 423 until the first one's operations have ended", async () => {
   await using neon = await startFakeNeon({ delays: { schedulingMs: 60, runningMs: 60 } });
   const first = await neon.expect(201, "POST", "/branches", { branch: { name: "a" }, endpoints: [{ type: "read_write" }] });
   assert.deepEqual([first.branch.current_state, first.endpoints[0].current_state], ["init", "init"]);
@@ -96,7 +96,7 @@ test("R54 a restore keeps the address, changes the id, and keeps the old state u
   );
 });
 
-test("R54 the first root can be deleted after a restore of itself, but not of another branch", async () => {
+test("R54 the first root can be deleted after a restore of itself, not after one from another branch", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const now = isoIn(neon, 0);
@@ -110,7 +110,7 @@ test("R54 the first root can be deleted after a restore of itself, but not of an
   assert.match((await neon.expect(422, "DELETE", `/branches/${second.id}`)).message, /root branch of the project/);
 });
 
-test("R54 default, protected and parent branches stay; an expiring branch is none of these", async () => {
+test("R54 default, protected and parent branches stay; a branch that expires is none of these", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const make = async (branch: object): Promise<string> => (await neon.expect(201, "POST", "/branches", { branch })).branch.id;
@@ -143,7 +143,7 @@ test("R54 children of a protected branch get new passwords, others keep their pa
   assert.notEqual(await password(await make("b")), await password(main.id));
 });
 
-test("R54 only roots have snapshots, schedules and restores; a child is reset to its parent's head", async () => {
+test("R54 only roots have snapshots, schedules and restores to a point; a child is reset, and keeps its id", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const { branch } = await neon.expect(201, "POST", "/branches", { branch: { name: "child" } });
@@ -172,7 +172,7 @@ test("R54 a point is reached only inside of the history window, which does not b
   await neon.expect(400, "POST", `/branches/${main.id}/snapshot?timestamp=${isoIn(neon, -1000)}`);
 });
 
-test("R54 a finalized snapshot restore takes over name, default, protection and schedule, not history", async () => {
+test("R54 a finalized restore of a snapshot takes name, default, protection and schedule, not the history", async () => {
   await using neon = await startFakeNeon();
   const main = await named(neon, "production");
   const { branch: child } = await neon.expect(201, "POST", "/branches", { branch: { name: "child" } });
@@ -242,7 +242,7 @@ test("R54 a schedule needs its hour and day", async () => {
   await put([{ frequency: "hourly", hour: 1 }]);
 });
 
-test("R54 the free plan has three roots, ten branches, six hours, one snapshot, and no schedule", async () => {
+test("R54 the free plan has its limits of roots, branches, history, snapshots, schedules and timeouts", async () => {
   await using neon = await startFakeNeon({ plan: "free" });
   const { call, expect } = neon;
   const first = await named(neon, "production");

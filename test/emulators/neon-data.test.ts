@@ -36,7 +36,7 @@ async function moment({ sandbox }: SandboxedNeon): Promise<Date> {
   return at;
 }
 
-test("R54 a branch at an instant of the controlled clock has the commits up to it, also after jumps", {
+test("R54 a branch at an instant of the driven clock has the commits until then, across jumps and stops", {
   skip,
 }, async () => {
   let driven = Date.parse("2027-03-01T00:00:00Z");
@@ -102,7 +102,7 @@ test("R54 after a restore in place the same string reaches the earlier state, an
   assert.equal(await ask(await urlOf(neon, main.id), "select to_regclass('t')"), null);
 });
 
-test("R54 a snapshot restored beside, then in place, has the state of its instant and the same string", { skip }, async () => {
+test("R54 a snapshot restored beside, then finalized, has the state of its instant at the same address", { skip }, async () => {
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   const [main] = (await neon.expect(200, "GET", "/branches")).branches;
@@ -115,7 +115,7 @@ test("R54 a snapshot restored beside, then in place, has the state of its instan
   assert.equal(await ask(sandbox.url, "select a from t"), 1);
 });
 
-test("R54 a scheduled snapshot holds the state of its instant, in spite of later writes", { skip }, async () => {
+test("R54 a scheduled snapshot holds the state of its instant, also when it is taken after later writes", { skip }, async () => {
   let driven = Date.parse("2027-03-01T00:00:00Z");
   await using neon = await startRealNeon({ clock: { now: () => new Date(driven) } });
   const { sandbox } = neon;
@@ -160,7 +160,7 @@ test("R54 new passwords are what connects: after a reset, and for a child of a p
   assert.equal(await ask(child.url, "select 1"), 1);
 });
 
-test("R54 a compute without connections is suspended by the clock, and the next connection resumes it", { skip }, async () => {
+test("R54 a compute suspends by the clock without connections, and the next connection wakes it", { skip }, async () => {
   await using neon = await startRealNeon();
   const { sandbox } = neon;
   const state = async (): Promise<string> => (await neon.expect(200, "GET", "/endpoints")).endpoints[0].current_state;
@@ -175,7 +175,7 @@ test("R54 a compute without connections is suspended by the clock, and the next 
   assert.equal(await state(), "active");
 });
 
-test("R54 a hundred branches start no server until a client connects to one", { skip }, async (t) => {
+test("R54 a hundred branches start no server before the first connection to one of them", { skip }, async (t) => {
   const directory = join(tmpdir(), `lifeboat-neon-${randomBytes(5).toString("hex")}`);
   const fleet = await openFleet({ directory, bin: postgresBin() });
   t.after(() => fleet.end());

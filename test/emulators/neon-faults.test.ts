@@ -5,7 +5,7 @@ import { startFakeNeon } from "../support/neon-sandbox.ts";
 
 const CREATE = { method: "POST", path: /\/branches$/ };
 
-test("R54 a request with a dropped answer had its effect; one broken before did not", async () => {
+test("R54 a request whose answer is lost was carried out; one whose connection broke before was not", async () => {
   await using neon = await startFakeNeon();
   const { sandbox, call, expect } = neon;
   const path = `/projects/${sandbox.projectId}/branches`;
@@ -48,7 +48,7 @@ test("R54 a stuck operation keeps its project locked until the faults are cleare
   await expect(201, "POST", "/branches", {});
 });
 
-test("R54 the nth request is never answered, before or after its effect, and the test is notified", async () => {
+test("R54 the nth request stays without an answer, before or after it is done, and the test is told", async () => {
   await using neon = await startFakeNeon();
   const { sandbox, expect } = neon;
   const url = `${sandbox.apiHost}/projects/${sandbox.projectId}/branches`;
@@ -63,11 +63,11 @@ test("R54 the nth request is never answered, before or after its effect, and the
     ["stallBefore", 0],
     ["stallAfter", 1],
   ] as const) {
-    const planned = sandbox.faults.next({ ...CREATE, skip: 1, effect: { kind } });
+    const fault = sandbox.faults.next({ ...CREATE, skip: 1, effect: { kind } });
     await expect(201, "POST", "/branches", {});
     const giveUp = new AbortController();
     const answer = send(kind, giveUp.signal);
-    await planned.firstHit;
+    await fault.firstHit;
     if (expected === 1) while (sandbox.store.projects.get(sandbox.projectId)?.busy) await new Promise((resolve) => setTimeout(resolve, 1));
     giveUp.abort(new Error("killed"));
     await assert.rejects(answer, /killed/);

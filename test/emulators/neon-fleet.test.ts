@@ -136,7 +136,7 @@ test("points before the beginning and after the head are refused", needsServer, 
   assert.equal((await fleet.fork(line, HEAD)).forkLsn, await fleet.headLsn(line));
 });
 
-test("an asynchronous commit is in a fork of the head nevertheless", needsServer, async (t) => {
+test("a commit that did not wait for the WAL is in a fork of the head as well", needsServer, async (t) => {
   const { fleet } = await testFleet(t);
   const line = await shop(fleet);
   for (let i = 0; i < 3; i++) {
@@ -146,7 +146,7 @@ test("an asynchronous commit is in a fork of the head nevertheless", needsServer
   }
 });
 
-test("forks continue when their parent line is removed, and it is deleted with the last of them", needsServer, async (t) => {
+test("forks keep running when their parent line is removed, whose files go with the last of them", needsServer, async (t) => {
   const { fleet, directory } = await testFleet(t);
   const line = await shop(fleet);
   await fleet.execute(line, "shop", note("a"));

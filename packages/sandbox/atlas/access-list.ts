@@ -1,4 +1,4 @@
-// Addresses from which the data may be reached. Listed as the real one does; connections here are on loopback and not refused by it.
+// The IP access list of the project. Kept and shown; connections here are on loopback and never refused by it.
 import { isIP } from "node:net";
 import { instant, iso, onlyKnown, optional } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
@@ -26,7 +26,7 @@ export function listAccess(emulator: Emulator, request: ApiRequest): Answer {
   return ok(page(request.url, [...emulator.store.accessList.values()], (entry) => view(emulator, entry)));
 }
 
-/** Takes a list of entries and answers with the whole list. */
+/** Adds entries and answers with the whole list. */
 export function addAccess(emulator: Emulator, request: ApiRequest): Answer {
   if (request.list === undefined) throw refused("INVALID_JSON", "The body must be a list of entries.");
   for (const entry of request.list.map((raw) => readEntry(emulator, (raw ?? {}) as Json)))
@@ -44,12 +44,12 @@ function readEntry(emulator: Emulator, raw: Json): AccessEntry {
   const size = isIP(address) === 6 ? 128 : 32;
   const fits = bits === undefined ? kind === "ipAddress" : /^\d+$/.test(bits) && Number(bits) <= size;
   if (kind !== "awsSecurityGroup" && (isIP(address) === 0 || !fits))
-    throw refused("INVALID_IP_ADDRESS_OR_CIDR_NOTATION", `${text} is no address or block of addresses.`, text);
+    throw refused("INVALID_IP_ADDRESS_OR_CIDR_NOTATION", `${text} is not an address or a block of addresses.`, text);
   const until = optional(raw, "deleteAfterDate", "string");
   const deleteAfterDate = until === undefined ? undefined : instant(until, "deleteAfterDate");
   const aheadMs = deleteAfterDate === undefined ? 1 : deleteAfterDate.getTime() - emulator.now().getTime();
   if (aheadMs <= 0 || aheadMs > LONGEST_MS)
-    throw refused("INVALID_DELETE_AFTER_DATE", "deleteAfterDate must lie in the future, at most one week away.", until);
+    throw refused("INVALID_DELETE_AFTER_DATE", "deleteAfterDate must be in the future, at most one week away.", until);
   const comment = optional(raw, "comment", "string");
   if ((comment?.length ?? 0) > 80) throw invalidAttribute("comment");
   return { value: kind === "ipAddress" ? `${text}/${size}` : text, kind, comment, deleteAfterDate };

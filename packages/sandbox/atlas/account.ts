@@ -1,4 +1,4 @@
-// The organization and its one project, and what a client looks at to see whether it may come in.
+// The organization and its one project, and what a client reads to see whether it has access.
 import { iso } from "./body.ts";
 import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { missing } from "./errors.ts";

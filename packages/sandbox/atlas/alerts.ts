@@ -1,4 +1,4 @@
-// Alert configurations: kept and shown; nothing is ever sent, so there is no alert either.
+// Alert configurations: kept and shown; no alert is ever raised.
 import { iso, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";

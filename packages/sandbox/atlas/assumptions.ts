@@ -1,5 +1,5 @@
-// What the sandbox had to choose, because nobody outside knows how the real one behaves, and where it differs from it knowingly.
-// One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
+// What the emulator assumes where the real service's behaviour is not documented, and where it differs on purpose.
+// One table: `lifeboat sandbox --assumptions` prints it. In doubt, the choice is the one that is harder on a client.
 
 const OLD_LIST = "the code is from an older published list and was not seen this year";
 const UNPUBLISHED = "not published";
@@ -36,7 +36,7 @@ export const ASSUMPTIONS = [
     here: "capacity 10000, backup and Flex 1200, events 300, full again after a minute",
     because: "capacities were recorded; refill and what belongs to a set are not published",
   },
-  { about: "settings that nobody knows in a body", here: "400 INVALID_ATTRIBUTE", because: "a misspelt setting must not seem to be made" },
+  { about: "unknown settings in a body", here: "400 INVALID_ATTRIBUTE", because: "a misspelt setting must not seem to be made" },
   // clusters
   { about: "sharded and global clusters", here: "400 INVALID_CLUSTER_CONFIGURATION", because: "one server stands for a cluster" },
   {
@@ -72,7 +72,7 @@ export const ASSUMPTIONS = [
   {
     about: "version of MongoDB",
     here: "what is said is shown; the server is the sandbox's own",
-    because: "no real server stands behind it",
+    because: "there is no real server",
   },
   { about: "disk sizes, IOPS", here: "as published for AWS, for all providers", because: "they decide nothing here but whether data fits" },
   { about: "autoscaling, analytics and read-only nodes", here: "kept and shown", because: "one server stands for a cluster" },
@@ -184,7 +184,7 @@ export const ASSUMPTIONS = [
     here: "{prefix}/{database}/{collection}/{replica set}.0.json.gz and metadata.json, then .complete; canonical extended JSON",
     because: "the parts are documented, but not their exact form",
   },
-  { about: "export buckets", here: "a directory; access is not checked with any provider", because: "no cloud stands behind it" },
+  { about: "export buckets", here: "a directory; access is not checked with any provider", because: "there is no cloud provider" },
   // policy, encryption, Flex
   {
     about: "no Backup Compliance Policy",
@@ -201,7 +201,7 @@ export const ASSUMPTIONS = [
     here: "turns backup on for every dedicated cluster and raises their schedules",
     because: "documented in words only",
   },
-  { about: "keys of the customer's", here: "valid as soon as they are set", because: "no cloud stands behind it" },
+  { about: "keys of the customer's", here: "valid as soon as they are set", because: "there is no cloud provider" },
   {
     about: "Flex snapshots",
     here: "daily from a day after creation, eight kept",

@@ -1,4 +1,4 @@
-// Who asks: service accounts (OAuth client credentials, then a bearer token) and API keys (HTTP digest).
+// Authentication: service accounts (OAuth client credentials, then a bearer token) and API keys (HTTP digest).
 import type { IncomingMessage } from "node:http";
 import { BlockList } from "node:net";
 import { DigestGate } from "./digest.ts";
@@ -18,7 +18,7 @@ export function mintCredentials(at: Date): Credentials {
   return { ...mintClient(at), publicKey: mintPublicKey(), privateKey: mintPrivateKey() };
 }
 
-/** An answer of the token endpoints, which speak OAuth's language and not the API's. */
+/** An answer of the token endpoints, whose errors are OAuth's and not the API's. */
 export interface OAuthAnswer {
   readonly status: number;
   readonly body: object | undefined;
@@ -53,14 +53,14 @@ export class Authenticator {
     return { status: 200, body: { access_token: token, token_type: "Bearer", expires_in: TOKEN_SECONDS } };
   }
 
-  /** Revoking what is not known is no error (RFC 7009). */
+  /** Revoking an unknown token succeeds (RFC 7009). */
   revoke(raw: IncomingMessage, form: URLSearchParams): OAuthAnswer {
     if (!this.#knows(raw)) return oauthError(401, "invalid_client", "The client's id or secret is not right.");
     this.#tokens.delete(form.get("token") ?? "");
     return { status: 200, body: undefined };
   }
 
-  /** Who asks may ask, or 401 with a challenge, or 403. */
+  /** Authenticates a request; 401 with a challenge, or 403. */
   admit(raw: IncomingMessage): void {
     const authorization = raw.headers.authorization ?? "";
     const bearer = /^Bearer\s+(.+)$/i.exec(authorization)?.[1];

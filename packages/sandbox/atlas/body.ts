@@ -1,4 +1,4 @@
-// Reading a request's body: values of the right kind, or the API's complaint.
+// Reads a request's body: values of the right kind, or the API's error.
 import { invalidAttribute, missingAttribute } from "./errors.ts";
 import { ID } from "./ids.ts";
 import type { Json } from "./state.ts";
@@ -13,7 +13,7 @@ interface Values {
 
 const kindOf = (value: unknown): string => (Array.isArray(value) ? "array" : typeof value);
 
-/** An optional value; 400 when it is of another kind. Null counts as absent. */
+/** An optional value; 400 when it is of another type. Null counts as absent. */
 export function optional<K extends keyof Values>(body: Json, key: string, kind: K): Values[K] | undefined {
   const value = body[key];
   if (value === undefined || value === null) return undefined;
@@ -45,7 +45,7 @@ export function oneOf<T extends string>(body: Json, key: string, values: readonl
   return value as T | undefined;
 }
 
-/** What nobody knows is refused: a misspelt setting would else seem to be made. */
+/** Refuses unknown settings: a misspelt one would else seem to be made. */
 export function onlyKnown(body: Json, known: readonly string[]): void {
   for (const key of Object.keys(body)) if (!known.includes(key)) throw invalidAttribute(key);
 }

@@ -7,7 +7,7 @@ import { DEFAULT_MAJOR, FREE, VERSIONS } from "./tiers.ts";
 
 export const KEY_PROVIDERS = ["NONE", "AWS", "AZURE", "GCP"] as const;
 
-/** Kept as they are said, shown as they were kept. */
+/** Settings that are kept and shown as given. */
 const DEFAULTS: Json = {
   acceptDataRisksAndForceReplicaSetReconfig: undefined,
   adaptiveCapacity: null,
@@ -43,7 +43,7 @@ const OWN = [
   "retainBackups",
   "useAwsTimeBasedSnapshotCopyForFastInitialSync",
 ];
-/** What only the server says; sending it back is allowed. */
+/** Fields that the server sets; sending them back is allowed. */
 const READ_ONLY = [
   "id",
   "groupId",

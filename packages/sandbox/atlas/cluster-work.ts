@@ -1,4 +1,4 @@
-// What becomes of clusters with time: made, changed, paused, ended.
+// State changes of clusters: creation, change, pause, deletion.
 import type { Emulator } from "./emulator.ts";
 import { DEFAULT_WINDOW_DAYS, defaultItems } from "./schedule-rules.ts";
 import { takeSnapshot } from "./snapshot-work.ts";
@@ -29,7 +29,7 @@ export function makeCluster(emulator: Emulator, name: string, kind: ClusterKind,
   return cluster;
 }
 
-/** From CREATING to IDLE; or it vanishes, or stays as it is, when that fault was asked for. */
+/** From CREATING to IDLE; with a fault it is deleted, or stays as it is. */
 export function beginCreation(emulator: Emulator, cluster: Cluster): void {
   const outcome = emulator.faults.outcome("createCluster", cluster.name);
   if (outcome === "hang") return;
@@ -44,7 +44,7 @@ export function beginCreation(emulator: Emulator, cluster: Cluster): void {
   });
 }
 
-/** `port`: one of the caller's choice. */
+/** `port`: chosen by the caller. */
 export async function finishCreation(emulator: Emulator, cluster: Cluster, port?: number): Promise<void> {
   const { replicaSetName: replicaSet, settings, seed: state } = cluster;
   cluster.data = await emulator.data.start({ replicaSet, version: settings.mongoDBVersion, state }, port);
@@ -86,7 +86,7 @@ function flexSchedule(emulator: Emulator): Schedule {
   return newSchedule(emulator, [daily], emulator.now());
 }
 
-/** Backup was turned off: all snapshots are gone at once. */
+/** Backup was turned off: deletes all snapshots at once. */
 export function endBackup(cluster: Cluster): void {
   cluster.snapshots.clear();
   cluster.schedule = undefined;

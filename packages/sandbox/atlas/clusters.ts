@@ -1,4 +1,4 @@
-// Clusters: made, shown, changed, ended. https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/
+// Clusters: create, show, change, delete. https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/
 import { onlyKnown, required } from "./body.ts";
 import { isFree, KNOWN, readSettings } from "./cluster-settings.ts";
 import { clusterView } from "./cluster-view.ts";
@@ -11,7 +11,7 @@ import type { Cluster, ClusterSettings, Json, Store } from "./state.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9-]*$/;
 const LONGEST_NAME = 64;
-/** Host names are made of so much of a cluster's name. */
+/** How much of a cluster's name is in its host name. */
 const UNIQUE_LENGTH = 23;
 
 function viewOf(emulator: Emulator, { version }: ApiRequest, cluster: Cluster): object {
@@ -189,12 +189,12 @@ function withHardware(cluster: Json, change: Change): Json {
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null;
 
-/** A body of then as one of now. What it does not say of the disk stays as it is. */
+/** Converts a body of an older version to today's. A missing disk size stays as it is. */
 export function fromOlder({ diskSizeGB, ...cluster }: Json): Json {
   return typeof diskSizeGB === "number" ? withHardware(cluster, (hardware) => ({ ...hardware, diskSizeGB })) : cluster;
 }
 
-/** An answer of now as one of then. */
+/** Converts today's answer to an older version's. */
 export function toOlder({ effectiveReplicationSpecs: _, ...cluster }: Json): Json {
   let size: unknown;
   const changed = withHardware(cluster, ({ diskSizeGB, ...hardware }) => {

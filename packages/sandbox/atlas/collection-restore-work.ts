@@ -1,4 +1,4 @@
-// A restore of collections from its beginning to its end. The cluster goes on serving.
+// A restore of collections from its beginning to its end. The cluster keeps serving.
 import { isThere } from "./cluster-work.ts";
 import { type CollectionContents, collectionsOf, databasesOf } from "./contents.ts";
 import type { MongoState } from "./data.ts";

@@ -1,4 +1,4 @@
-// Chosen collections or databases, brought back into a running cluster.
+// Restores of chosen collections or databases into a running cluster.
 import { iso, oneOf, onlyKnown, optional, required, requiredId } from "./body.ts";
 import { beginCollectionRestore } from "./collection-restore-work.ts";
 import type { MongoState } from "./data.ts";

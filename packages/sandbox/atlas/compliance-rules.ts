@@ -5,7 +5,7 @@ import type { Snapshot, Store } from "./state.ts";
 
 const NAMED = "the project's Backup Compliance Policy";
 
-/** Nobody deletes a snapshot while a policy is on. */
+/** No snapshot can be deleted while a policy is on. */
 export function requireSnapshotDeletable(store: Store, snapshot: Snapshot): void {
   if (store.compliance === undefined) return;
   throw refused(
@@ -57,7 +57,7 @@ export function requireScheduleWithin(store: Store, items: readonly PolicyItem[]
     );
 }
 
-/** Items of a schedule made to hold what a policy asks for: longer retentions stay. */
+/** Extends the items of a schedule to what a policy requires: longer retentions stay. */
 export function raised(items: readonly PolicyItem[], least: readonly PolicyItem[], mint: () => string): PolicyItem[] {
   const lifted = items.map((item) => {
     const wanted = least.find((each) => each.frequencyType === item.frequencyType);

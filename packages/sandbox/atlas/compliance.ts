@@ -1,4 +1,4 @@
-// The project's Backup Compliance Policy: once on, it protects backups from everybody, and only support can take it off.
+// The project's Backup Compliance Policy: once on, it protects backups from all users, and only support can turn it off.
 import { iso, onlyKnown, optional, optionalWhole, required } from "./body.ts";
 import { beginBackup, changeContinuous } from "./cluster-work.ts";
 import { raised } from "./compliance-rules.ts";
@@ -84,7 +84,7 @@ function requireSettled(compliance: Compliance | undefined): void {
   );
 }
 
-/** A policy that is on is only ever made stricter. */
+/** A policy that is on can only become stricter. */
 function requireNotLowered(before: Json, after: Json): void {
   const items = after.scheduledPolicyItems as readonly PolicyItem[];
   const weaker = (before.scheduledPolicyItems as readonly PolicyItem[]).some((old) => {
@@ -96,7 +96,7 @@ function requireNotLowered(before: Json, after: Json): void {
     throw refused("BACKUP_COMPLIANCE_POLICY_CANNOT_BE_LOWERED", "A Backup Compliance Policy that is on cannot be lowered.");
 }
 
-/** Clusters are brought to what the policy asks for. */
+/** Changes the clusters to what the policy requires. */
 function enforce(emulator: Emulator, cluster: Cluster, settings: Json, overwrite: boolean): void {
   const pit = cluster.settings.pitEnabled || settings.pitEnabled === true;
   if (cluster.stateName === "DELETING") return;
@@ -111,7 +111,7 @@ function enforce(emulator: Emulator, cluster: Cluster, settings: Json, overwrite
   schedule.restoreWindowDays = Math.max(schedule.restoreWindowDays, Number(settings.restoreWindowDays ?? 0));
 }
 
-/** Needs a support ticket: the sandbox's owner plays support. */
+/** Requires a support ticket: `allowComplianceRemoval` of the emulator. */
 export function deleteCompliance(emulator: Emulator): Answer {
   const { compliance } = emulator.store;
   if (compliance === undefined) return GONE;

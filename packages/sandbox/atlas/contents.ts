@@ -9,7 +9,7 @@ export interface CollectionContents {
   readonly options: StateCollection["options"];
   readonly indexes: StateCollection["indexes"];
   count(): number;
-  /** Whole documents, as they lie there. */
+  /** Whole documents, as they are stored. */
   documents(): Iterable<Uint8Array>;
 }
 

@@ -1,4 +1,4 @@
-// The data behind a cluster: a server that speaks MongoDB's protocol, its door, which can be shut, and what it held before restores.
+// The data behind a cluster: a server that speaks MongoDB's protocol and can be made unreachable, and what it held before restores.
 import { createServer, type Server } from "node:net";
 import { deserialize } from "bson";
 import { type Db, MongoClient } from "mongodb";
@@ -19,12 +19,12 @@ export interface DataOptions {
   readonly users: readonly { readonly user: string; readonly password: string }[];
   readonly clock: () => Date;
   readonly noopEveryMs?: number | undefined;
-  /** Asked when data begins: how many logins are refused at first. */
+  /** How many logins new data refuses at first. */
   readonly strange?: (() => number) | undefined;
 }
 
 export interface DataFactory {
-  /** `port`: of the first cluster, when somebody wants one. */
+  /** `port`: of the first cluster. Default: any free one. */
   start(requested: DataRequest, port?: number): Promise<ClusterData>;
 }
 
@@ -43,7 +43,7 @@ const NOT_KNOWN_YET = { kind: "error", code: 18, message: "Authentication failed
 /** A clock that was read a moment ago still says the present. */
 const PRESENT_MS = 1500;
 
-/** A server, and where it began: with data of a restore, perhaps. */
+/** A server, and the instant at which it began. */
 interface Held {
   readonly server: MongoSandbox;
   readonly beganAt: Date;
@@ -55,7 +55,7 @@ export class ClusterData {
   readonly #requested: DataRequest;
   #held: Held | undefined;
   #port = 0;
-  /** Servers whose data restores replaced: their past can still be asked for. */
+  /** Servers whose data restores replaced: their past can still be read. */
   readonly #past: (Held & { readonly until: Date })[] = [];
   /** Holds the port while there is no server. */
   #guard: Server | undefined;
@@ -76,7 +76,7 @@ export class ClusterData {
     this.#port = server.port;
   }
 
-  /** The server that holds the present. */
+  /** The server with the present data. */
   get server(): MongoSandbox {
     if (this.#held === undefined) throw new Error("the cluster is being restored: it has no data now");
     return this.#held.server;
@@ -119,7 +119,7 @@ export class ClusterData {
     this.#shuts = Math.max(0, this.#shuts - 1);
   }
 
-  /** What it holds is gone, as of an instant; nobody is answered before `fill`. */
+  /** Deletes what it holds, as of an instant; no client is answered before `fill`. */
   async wipe(at: Date): Promise<void> {
     const old = this.#held;
     if (old === undefined) return;
@@ -129,7 +129,7 @@ export class ClusterData {
     this.#guard = await guardPort(this.#port);
   }
 
-  /** It holds this now; undefined: nothing. */
+  /** Sets the data that it holds; undefined: none. */
   async fill(state: MongoState | undefined): Promise<void> {
     await endGuard(this.#guard);
     this.#guard = undefined;
@@ -137,7 +137,7 @@ export class ClusterData {
     if (this.#shuts > 0) shutDoor(this.server, () => this.#shuts > 0);
   }
 
-  /** False when something is there and may not be overwritten. */
+  /** False when the collection exists and may not be overwritten. */
   async putCollection(request: PutRequest): Promise<boolean> {
     return putCollection(this.server.url, this.#options.users[0], request);
   }
@@ -148,7 +148,7 @@ export class ClusterData {
   }
 }
 
-/** The server's own faults keep the door: every command breaks its connection while it is shut. */
+/** Unreachable by the server's own faults: every command breaks its connection. */
 function shutDoor(server: MongoSandbox, isShut: () => boolean): void {
   class Shut extends RegExp {
     override test(): boolean {
@@ -159,7 +159,7 @@ function shutDoor(server: MongoSandbox, isShut: () => boolean): void {
   server.faults.dropConnections();
 }
 
-/** Keeps others from taking the port: whoever connects is sent away. */
+/** Keeps other processes from taking the port; a client that connects is disconnected. */
 async function guardPort(port: number): Promise<Server> {
   const guard = createServer((socket) => {
     socket.on("error", () => socket.destroy());
@@ -179,14 +179,14 @@ export interface PutRequest {
   readonly name: string;
   readonly contents: CollectionContents;
   readonly indexes: CollectionContents["indexes"];
-  /** Drop what is there. */
+  /** Drop a collection of that name. */
   readonly overwrite: boolean;
 }
 
 const BATCH = 1000;
 const TYPED = { promoteValues: false, bsonRegExp: true } as const;
 
-/** False when something is there and may not be overwritten. */
+/** False when the collection exists and may not be overwritten. */
 export async function putCollection(
   url: string,
   user: { readonly user: string; readonly password: string } | undefined,

@@ -14,7 +14,7 @@ function sign(challenge: string, changes: Record<string, string> = {}, password 
   return `Digest ${fields.join(", ")}`;
 }
 
-test("R54 the digest of RFC 2617's example is computed as it stands there", () => {
+test("R54 the digest of RFC 2617's example is computed as printed there", () => {
   const parts = {
     username: "Mufasa",
     realm: "testrealm@host.com",

@@ -29,7 +29,7 @@ export class DigestGate {
     return `Digest realm="${REALM}", domain="", nonce="${nonce}", algorithm=MD5, qop="auth", stale=${stale}`;
   }
 
-  /** `uri` is the request's, with its query, as it stands on the request line. */
+  /** `uri` is the request's, with its query, as sent on the request line. */
   verify(authorization: string, method: string, uri: string): DigestVerdict {
     const said = parseDigest(authorization);
     const password = this.#passwords.get(said.username ?? "");
@@ -56,7 +56,7 @@ export function parseDigest(header: string): Record<string, string> {
 
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
 
-/** What must stand in `response`. */
+/** The expected `response`. */
 export function digestResponse(parts: Record<string, string | undefined>): string {
   const { username, realm, password, method, uri, nonce, nc, cnonce, qop } = parts;
   const who = md5(`${username}:${realm}:${password}`);

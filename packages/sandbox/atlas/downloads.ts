@@ -1,4 +1,4 @@
-// Archives to be fetched by a secret address, until it expires.
+// Archives to download from a secret address, until it expires.
 import type { ServerResponse } from "node:http";
 import type { Emulator } from "./emulator.ts";
 

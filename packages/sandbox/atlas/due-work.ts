@@ -1,4 +1,4 @@
-// What time brings about: work that ends, scheduled snapshots, expiries. In the order of their instants, however far a clock jumped.
+// Work that becomes due with time: state changes, scheduled snapshots, expiries. In the order of their instants, however far a clock jumped.
 import { expireAccess } from "./access-list.ts";
 import { forgetDownloads } from "./downloads.ts";
 import type { Emulator } from "./emulator.ts";
@@ -14,7 +14,7 @@ interface Due {
   run(): void | Promise<void>;
 }
 
-/** Does everything that is due. One at a time: whoever calls holds the turn. */
+/** Does all due work, one piece at a time: the caller holds the turn. */
 export async function runDue(emulator: Emulator): Promise<void> {
   const { time } = emulator;
   for (;;) {
@@ -86,14 +86,14 @@ export function takeScheduled(emulator: Emulator, cluster: Cluster, { at, items 
   });
 }
 
-// One thing at a time: a request's work, or what the clock brought about. A timer does what is due when nobody asks.
+// One thing at a time: a request's work, or work that became due. A timer does due work between requests.
 
 export interface Turns {
   take<T>(act: () => Promise<T>): Promise<T>;
   /** Does what is due, after something else. */
   due(first?: () => void): Promise<void>;
   stop(): void;
-  /** Waits for what is going on. The first failure of the timer's, if there was one. */
+  /** Waits for the running work. Returns the timer's first failure. */
   end(): Promise<unknown>;
 }
 
@@ -104,7 +104,7 @@ export function beginTurns(runDue: () => Promise<void>): Turns {
   let failure: unknown;
   const take = <T>(act: () => Promise<T>): Promise<T> => {
     const done = last.then(act);
-    last = done.catch(() => undefined); // told to whoever asked
+    last = done.catch(() => undefined); // the caller gets it from `done`
     return done;
   };
   const due = (first?: () => void): Promise<void> =>

@@ -1,4 +1,4 @@
-// How long everything takes at the real service, in simulated milliseconds: as recorded in August 2026, or assumed where nothing was.
+// How long work takes at the real service, in simulated milliseconds: as recorded in August 2026, or assumed.
 // The sandbox divides them by its speed.
 
 const SECOND = 1000;
@@ -24,7 +24,7 @@ export interface Durations {
   readonly exportQueueMs: number;
   readonly exportMs: number;
   readonly complianceMs: number;
-  /** How far the stored operation log is behind. */
+  /** How far the stored oplog is behind. */
   readonly oplogLagMs: number;
 }
 

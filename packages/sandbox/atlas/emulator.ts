@@ -1,4 +1,4 @@
-// What every handler may use: state, time, work that takes time, and the request in hand.
+// What every handler may use: state, time, work that takes time, and the request.
 import type { DataFactory } from "./data.ts";
 import type { Durations } from "./durations.ts";
 import { missing, refused } from "./errors.ts";
@@ -27,7 +27,7 @@ export interface Answer {
 export const ok = (body: object): Answer => ({ status: 200, body });
 export const GONE: Answer = { status: 204 };
 
-export interface Task {
+export interface TimedWork {
   /** The point of work at which it is due. */
   readonly due: number;
   readonly order: number;
@@ -47,7 +47,7 @@ export class Emulator {
   origin = "";
   /** Archives that can be fetched, by the secret part of their address. */
   readonly downloads = new Map<string, { readonly expiresAt: Date; make(): Promise<Buffer> }>();
-  readonly tasks = new Set<Task>();
+  readonly tasks = new Set<TimedWork>();
   #order = 0;
 
   constructor(parts: Pick<Emulator, "store" | "time" | "durations" | "faults" | "buckets" | "data" | "bucketRoot">) {
@@ -69,7 +69,7 @@ export class Emulator {
   }
 
   /** Does something once so much simulated time has passed. */
-  later(ms: number, run: () => void | Promise<void>): Task {
+  later(ms: number, run: () => void | Promise<void>): TimedWork {
     const task = { due: this.time.work() + ms, order: this.#order++, run };
     this.tasks.add(task);
     return task;
@@ -94,7 +94,7 @@ export class Emulator {
   flex(request: Pick<ApiRequest, "params">): Cluster {
     const found = this.anyCluster(request.params.name);
     if (found.kind !== "flex")
-      throw refused("CANNOT_USE_NON_FLEX_CLUSTER_IN_FLEX_API", `Cluster ${found.name} is no Flex cluster.`, found.name);
+      throw refused("CANNOT_USE_NON_FLEX_CLUSTER_IN_FLEX_API", `Cluster ${found.name} is not a Flex cluster.`, found.name);
     return found;
   }
 
@@ -107,7 +107,7 @@ export class Emulator {
     return found;
   }
 
-  /** Where backups are asked for: also a cluster that was ended with its backups kept. */
+  /** The cluster of a request about backups: also one that was deleted with its backups kept. */
   holder(request: Pick<ApiRequest, "params">): Cluster {
     const name = request.params.clusterName ?? "";
     return this.store.clusters.has(name) ? this.cluster(request) : (this.store.retired.get(name) ?? this.cluster(request));

@@ -1,4 +1,4 @@
-// Keys of the customer's for encryption at rest, by provider.
+// Customer-managed keys for encryption at rest, by provider.
 import { onlyKnown, optional } from "./body.ts";
 import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
 import { invalidAttribute, refused } from "./errors.ts";
@@ -16,7 +16,7 @@ export function getEncryption(emulator: Emulator): Answer {
   return ok({ ...Object.fromEntries(shown), enabledForSearchNodes: false });
 }
 
-/** A key is valid as soon as it is there: the sandbox asks no provider. */
+/** A key is valid at once: the emulator asks no provider. */
 export function updateEncryption(emulator: Emulator, request: ApiRequest): Answer {
   onlyKnown(request.body, [...KEYS, "enabledForSearchNodes"]);
   for (const key of KEYS) {

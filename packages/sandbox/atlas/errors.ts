@@ -1,4 +1,4 @@
-// Error answers in the API's form. Codes that nobody confirmed for this year are in assumptions.ts.
+// Error answers in the API's form. Codes that no current document confirms are in assumptions.ts.
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -16,7 +16,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-/** An answer that is an error. `parameters` are what the detail speaks of, in its order. */
+/** An answer that is an error. `parameters` are those of the detail, in its order. */
 export class AtlasFault extends Error {
   readonly status: number;
   readonly errorCode: string;

@@ -1,4 +1,4 @@
-// What happened in the project, newest first.
+// Events of the project, newest first.
 import { instant, iso } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";

@@ -1,4 +1,4 @@
-// Buckets that snapshots are exported to. A directory stands for each.
+// Buckets that snapshots are exported to. Each is emulated by a directory.
 import { oneOf, onlyKnown, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";

@@ -1,15 +1,15 @@
-// What can be made to go wrong, and when: with requests, with the work they begin, and with the connections to a cluster.
+// Faults that a test asks for: of requests, of the work they begin, and of the connections to a cluster.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AtlasFault } from "./errors.ts";
 
-/** One thing going wrong for some requests. Method and path choose them (all, unless told); `skip` lets so many pass first. */
+/** A fault of some requests. Method and path choose them (default: all); the first `skip` of them pass. */
 export interface Fault {
   readonly method?: string;
   /** Of the path below `/api/atlas/v2`: `/groups/x/clusters`; of others the whole path: `/api/oauth/token`. */
   readonly path?: RegExp;
   readonly skip?: number;
-  /** Once, unless told; `Number.POSITIVE_INFINITY` is always. */
+  /** How many of them fail; `Number.POSITIVE_INFINITY` for all. Default: 1. */
   readonly times?: number;
   readonly effect:
     | { readonly kind: "latency"; readonly ms: number }
@@ -23,7 +23,7 @@ export interface Fault {
     /** The connection breaks before anything was done, or after all was done (a lost answer). */
     | { readonly kind: "dropBefore" }
     | { readonly kind: "dropAfter" }
-    /** Held for ever, before anything is done, or after all was done. */
+    /** Never answered: before the request is carried out, or after it. */
     | { readonly kind: "stallBefore" }
     | { readonly kind: "stallAfter" }
     /** All is done, but the answer is a page of HTML, or JSON that ends too early. */
@@ -32,10 +32,10 @@ export interface Fault {
 
 export type WorkKind = "createCluster" | "deleteCluster" | "snapshot" | "restore" | "collectionRestore" | "export";
 
-/** Work that ends badly, or never. */
+/** Work that fails, or never ends. */
 export interface WorkFault {
   readonly work: WorkKind;
-  /** Of one cluster only: the one that is made, the source of a snapshot, the target of a restore. */
+  /** Of one cluster only: the new one, the source of a snapshot, the target of a restore. */
   readonly cluster?: string;
   readonly outcome: "fail" | "hang";
   readonly skip?: number;
@@ -57,7 +57,7 @@ export interface Seen {
   readonly query: string;
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Undefined until answered; stays so where nobody answers. */
+  /** Undefined until answered; stays undefined where no answer is sent. */
   status?: number | undefined;
   answer?: unknown;
 }
@@ -68,9 +68,9 @@ export interface Faults {
   nextWork(fault: WorkFault): Planned;
   /** Connections to a cluster are dropped and refused until `up` is called, or the faults are cleared. */
   down(cluster: string): Promise<{ up(): Promise<void> }>;
-  /** Clusters that are made or restored from now on refuse so many logins first: users take a while to reach a new one. 0: none. */
+  /** How many logins a cluster refuses after its creation or restore, as users take a while to reach a new one. Default: 0. */
   usersLate(logins: number): void;
-  /** Forgets every fault, lets clusters be reached again. Work that hangs goes on hanging. */
+  /** Forgets every fault, lets clusters be reached again. Work that hangs stays so. */
   clear(): Promise<void>;
   /** The newest ten thousand requests, in order. */
   readonly seen: Seen[];
@@ -128,7 +128,7 @@ export class FaultList implements Faults {
   readonly #down = new Set<{ up(): Promise<void> }>();
   readonly #takeDown: (cluster: string) => Promise<() => Promise<void>>;
 
-  /** `takeDown` closes a cluster's door; what it gives opens it again. */
+  /** `takeDown` makes a cluster unreachable; the function that it returns ends that. */
   constructor(takeDown: (cluster: string) => Promise<() => Promise<void>>) {
     this.#takeDown = takeDown;
   }
@@ -185,7 +185,7 @@ export class FaultList implements Faults {
   }
 }
 
-/** What happens before the request is acted on. False when it must not be acted on at all (nobody answers). */
+/** Applies the fault before the request is carried out. False when it must not be carried out, and gets no answer. */
 export async function applyBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
   for (const effect of effects) {
     if (effect.kind === "latency") await sleep(effect.ms, undefined, { ref: false });

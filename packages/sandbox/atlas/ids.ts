@@ -1,4 +1,4 @@
-// Ids, keys and names as the provider mints them.
+// Ids, keys and names in the provider's form.
 import { randomBytes } from "node:crypto";
 
 /** 24 hex digits; the first eight are the instant in seconds, so that ids sort by age. */

@@ -1,4 +1,4 @@
-// Settings of a cluster's processes: TLS, the operation log's size and hours.
+// Settings of a cluster's processes: TLS, size and hours of the oplog.
 import { oneOf, onlyKnown, optional } from "./body.ts";
 import { beginUpdate } from "./cluster-work.ts";
 import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";

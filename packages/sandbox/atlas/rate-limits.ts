@@ -1,4 +1,4 @@
-// Token buckets per endpoint set, and the headers that tell of them.
+// Token buckets per endpoint set, and their headers.
 import { AtlasFault } from "./errors.ts";
 
 export interface RateLimit {
@@ -24,7 +24,7 @@ function set(id: string, name: string, capacity: number, matches: (path: string)
 
 export type RateLimitFigures = Partial<Pick<RateLimit, "capacity" | "refillRate" | "refillDurationSeconds">>;
 
-interface Bucket {
+interface TokenBucket {
   readonly limit: RateLimit;
   tokens: number;
   atMs: number;
@@ -32,10 +32,10 @@ interface Bucket {
 
 export class Buckets {
   readonly limits: readonly RateLimit[];
-  readonly #buckets: Bucket[];
+  readonly #buckets: TokenBucket[];
   readonly #elapsedMs: () => number;
 
-  /** `elapsedMs` runs with whatever clock those who wait live by. */
+  /** `elapsedMs`: time as the waiting clients measure it. */
   constructor(elapsedMs: () => number, figures: Readonly<Record<string, RateLimitFigures>> = {}) {
     this.#elapsedMs = elapsedMs;
     this.limits = RATE_LIMITS.map((limit) => ({ ...limit, ...figures[limit.id] }));
@@ -44,7 +44,7 @@ export class Buckets {
 
   /** Takes one token: the headers of the answer, or 429. */
   take(path: string): Record<string, string> {
-    const bucket = this.#buckets.find((each) => each.limit.matches(path)) as Bucket;
+    const bucket = this.#buckets.find((each) => each.limit.matches(path)) as TokenBucket;
     const { capacity, refillRate, refillDurationSeconds } = bucket.limit;
     const perMs = refillRate / (refillDurationSeconds * 1000);
     const nowMs = this.#elapsedMs();

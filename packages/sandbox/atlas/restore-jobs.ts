@@ -1,4 +1,4 @@
-// Restore jobs: onto a cluster from a snapshot or a point in time, or as an archive to be fetched. There is no status, only booleans.
+// Restore jobs: onto a cluster from a snapshot or a point in time, or as an archive to download. There is no status, only booleans.
 import { iso, oneOf, onlyKnown, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
@@ -143,7 +143,7 @@ export function getRestoreJob(emulator: Emulator, request: ApiRequest): Answer {
   return ok(view(emulator, source, jobOf(source, request)));
 }
 
-/** Only a download can be called off. */
+/** Only a download can be cancelled. */
 export function cancelRestoreJob(emulator: Emulator, request: ApiRequest): Answer {
   const job = jobOf(emulator.holder(request), request);
   if (job.deliveryType !== "download")
@@ -169,7 +169,7 @@ export function requireTarget(emulator: Emulator, target: Cluster, { version, si
   if (settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_RESTORE", `Cluster ${name} is paused and cannot be restored to.`, name);
   if (target.stateName !== "IDLE" || target.data === undefined)
     throw conflict("CLUSTER_NOT_IDLE", `Cluster ${name} is ${target.stateName}: it cannot be restored to now.`, name);
-  if (target.kind !== "dedicated") throw cannot("it is no dedicated cluster");
+  if (target.kind !== "dedicated") throw cannot("it is not a dedicated cluster");
   if (!takesDataOf(settings.mongoDBVersion, version)) throw cannot(`its version ${settings.mongoDBVersion} is older than ${version}`);
   if (sizeBytes > diskGBOf(target) * GB) throw cannot(`its disk of ${diskGBOf(target)} GB is too small`);
   if (encryption !== "NONE" && settings.encryptionAtRestProvider !== encryption)

@@ -1,4 +1,4 @@
-// A restore from the request to its end. The target is wiped first, and nobody reaches it until all is there.
+// A restore from the request to its end. The target is emptied first, and cannot be reached until the data is complete.
 import { randomBytes } from "node:crypto";
 import { snapshotArchive } from "./archive.ts";
 import { isThere } from "./cluster-work.ts";
@@ -58,7 +58,7 @@ export function abandonRestores(emulator: Emulator, target: Cluster): void {
   }
 }
 
-/** An archive that can be fetched for an hour, by an address that is secret. */
+/** An archive that can be downloaded for an hour, from a secret address. */
 export function beginDownload(emulator: Emulator, source: Cluster, job: RestoreJob, snapshot: Snapshot): void {
   const outcome = emulator.faults.outcome("restore", source.name);
   if (outcome === "hang") return;

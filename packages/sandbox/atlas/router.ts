@@ -46,7 +46,7 @@ import {
 
 type Handler = (emulator: Emulator, request: ApiRequest) => Answer | Promise<Answer>;
 
-/** Versions whose form the sandbox does not speak are answered as those that the real one has taken away. */
+/** Versions whose form the emulator does not speak are answered like those that the real service has removed. */
 const V = {
   first: { dates: ["2023-01-01"] },
   read: { dates: ["2023-01-01", "2023-02-01", "2024-08-05"] },

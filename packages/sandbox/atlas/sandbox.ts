@@ -1,7 +1,7 @@
 // The Atlas Administration API v2 on loopback in front of servers that speak MongoDB's protocol: for tests, the demonstration, and
 // trying a policy before it meets production.
 //
-// It knows one organization with one project. What was chosen where nobody outside knows is in assumptions.ts.
+// It knows one organization with one project. What it assumes of undocumented behaviour is in assumptions.ts.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -27,27 +27,27 @@ import { Timekeeper } from "./time.ts";
 
 export interface AtlasSandboxOptions {
   readonly port?: number | undefined;
-  /** The clock of everything the API and the data say; the machine's unless told. After a jump call `tick`, or use `advance`. */
+  /** The clock of API and data. Default: the machine's. After a jump call `tick`, or use `advance`. */
   readonly clock?: { now(): Date } | undefined;
-  /** How many times as fast as at the real service work goes on: 100 unless told, so a cluster is made in five seconds. */
+  /** How many times as fast as the real service it works. Default: 100, a cluster in five seconds. */
   readonly speed?: number | undefined;
   /** Durations to be changed, in simulated milliseconds. */
   readonly delays?: Partial<Durations> | undefined;
-  /** What it begins with; one M10 cluster with continuous backup unless told. */
+  /** The clusters it begins with. Default: one M10 cluster with continuous backup. */
   readonly clusters?: readonly ClusterRequest[] | undefined;
   /** Of that one cluster. */
   readonly tier?: string | undefined;
   readonly backup?: boolean | undefined;
   readonly pit?: boolean | undefined;
-  /** Users of the project's databases, for every cluster; one unless told. */
+  /** Users of the project's databases, for every cluster. Default: one. */
   readonly users?: readonly { readonly user: string; readonly password: string }[] | undefined;
-  /** Addresses and blocks that API calls may come from; all unless told. */
+  /** Addresses and blocks that API requests may come from. Default: all. */
   readonly apiAccessList?: readonly string[] | undefined;
   /** Figures of the token buckets `clusters`, `backup`, `events`, `default`. */
   readonly rateLimits?: Readonly<Record<string, RateLimitFigures>> | undefined;
   /** Providers whose keys the project has: `AWS`, `AZURE`, `GCP`. */
   readonly keys?: readonly string[] | undefined;
-  /** Where directories lie that stand for export buckets; a temporary one, which is removed, unless told. */
+  /** Parent of the directories that emulate export buckets. Default: a temporary one, which is deleted. */
   readonly bucketRoot?: string | undefined;
   /** How often the data's log gets an entry that changes nothing; 0: never. */
   readonly noopEveryMs?: number | undefined;
@@ -65,18 +65,18 @@ export interface AtlasSandbox extends Credentials {
   readonly user: string;
   readonly password: string;
   readonly faults: Faults;
-  /** What it holds, for tests to look at. */
+  /** The emulator's state, for tests. */
   readonly store: Store;
   now(): Date;
-  /** Puts the clock forward and does everything that became due, in order. */
+  /** Puts the clock forward and does all work that became due, in order. */
   advance(ms: number): Promise<void>;
-  /** Does what became due: after the test's own clock has jumped. */
+  /** Does due work, after the test's own clock has jumped. */
   tick(): Promise<void>;
-  /** Clusters that there are. `server` is undefined before it is ready, and while it is being restored. */
+  /** The clusters. `server` is undefined before it is ready, and while it is being restored. */
   clusters(): readonly { readonly name: string; readonly stateName: StateName; readonly server: MongoSandbox | undefined }[];
-  /** The directory that stands for the export buckets. */
+  /** The parent of the directories that emulate export buckets. */
   bucketRoot(): Promise<string>;
-  /** Support agrees that the Backup Compliance Policy may be disabled. */
+  /** Lets the Backup Compliance Policy be disabled, as a support ticket does. */
   allowComplianceRemoval(): void;
   close(): Promise<void>;
 }
@@ -179,7 +179,7 @@ function makeStore(now: Date, keys: readonly string[]): Store {
   };
 }
 
-/** Made when it is needed; removed when it is ours. */
+/** Made at the first use; deleted when it was made here. */
 function bucketDirectory(given: string | undefined): { open(): Promise<string>; remove(): Promise<void> } {
   let made: Promise<string> | undefined;
   const open = (): Promise<string> => {
@@ -195,27 +195,27 @@ function bucketDirectory(given: string | undefined): { open(): Promise<string>; 
   };
 }
 
-// The clusters that a sandbox begins with: ready at once, their first snapshot taken.
+// The clusters that an emulator begins with: ready at once, with a first snapshot.
 
 export interface ClusterRequest {
   readonly name?: string | undefined;
-  /** `M10` unless told; `M0` and `FLEX` are the shared ones. */
+  /** Default: `M10`. `M0` and `FLEX` are the shared ones. */
   readonly tier?: string | undefined;
-  /** `AWS` and `EU_CENTRAL_1` unless told. */
+  /** Default: `AWS` and `EU_CENTRAL_1`. */
   readonly provider?: string | undefined;
   readonly region?: string | undefined;
-  /** `8.0` unless told. */
+  /** Default: `8.0`. */
   readonly majorVersion?: string | undefined;
-  /** On unless told, where the tier has it. */
+  /** Default: on, where the tier has it. */
   readonly backup?: boolean | undefined;
   readonly pit?: boolean | undefined;
   readonly protect?: boolean | undefined;
-  /** A key of the customer's: `AWS`, `AZURE`, `GCP`. */
+  /** The provider of a customer-managed key: `AWS`, `AZURE`, `GCP`. */
   readonly encryption?: string | undefined;
   readonly state?: MongoState | undefined;
-  /** Port of its data; one that is free, unless told. */
+  /** Port of its data. Default: any free one. */
   readonly port?: number | undefined;
-  /** Pretends that snapshots are so much larger. */
+  /** Adds to the size of snapshots. */
   readonly extraBytes?: number | undefined;
 }
 

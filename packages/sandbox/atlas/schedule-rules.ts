@@ -32,7 +32,7 @@ const DAYS: Readonly<Record<Unit, number>> = { days: 1, weeks: 7, months: 365 / 
 export const retentionDays = (item: Pick<PolicyItem, "retentionUnit" | "retentionValue">): number =>
   item.retentionValue * DAYS[item.retentionUnit];
 
-/** When something taken at an instant goes: months and years by the calendar. */
+/** When a snapshot taken at an instant expires: months and years by the calendar. */
 export function expiryOf(item: Pick<PolicyItem, "retentionUnit" | "retentionValue">, taken: Date): Date {
   const at = new Date(taken);
   const months = { days: 0, weeks: 0, months: 1, years: 12 }[item.retentionUnit] * item.retentionValue;
@@ -66,7 +66,7 @@ export const DEFAULT_WINDOW_DAYS = 7;
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** Items of a request, with ids kept and missing ones minted. */
+/** Items of a request, with their ids; new items get one. */
 export function readItems(given: unknown, mint: () => string): PolicyItem[] {
   if (!Array.isArray(given)) throw invalidAttribute("policyItems");
   const items = given.map((raw: Raw) => readItem(raw, mint));

@@ -9,7 +9,7 @@ export interface ReferenceTime {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** The first instant after `after` at which an item is due; undefined for items that no clock brings about. */
+/** The first instant after `after` at which an item is due; undefined for items without a schedule. */
 export function nextDue(
   item: Pick<PolicyItem, "frequencyType" | "frequencyInterval">,
   reference: ReferenceTime,

@@ -1,4 +1,4 @@
-// The schedule of a cluster's backups: shown, changed, emptied.
+// The backup schedule of a cluster: show, change, empty.
 import { iso, onlyKnown, optional, optionalWhole, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { requireScheduleWithin } from "./compliance-rules.ts";
@@ -91,7 +91,7 @@ export function updateSchedule(emulator: Emulator, request: ApiRequest): Answer 
 function readPolicies(emulator: Emulator, schedule: Schedule, policies: readonly unknown[]): Schedule["items"] {
   const [only] = policies;
   if (policies.length !== 1 || typeof only !== "object" || only === null)
-    throw refused("INVALID_NUM_OF_POLICIES", `Exactly one policy is needed, not ${policies.length}.`, policies.length);
+    throw refused("INVALID_NUM_OF_POLICIES", `Exactly one policy is required, not ${policies.length}.`, policies.length);
   const { id, policyItems } = only as Json;
   if (id !== undefined && id !== schedule.policyId) throw refused("INVALID_BACKUP_POLICY", `No policy ${String(id)} exists.`, id);
   return readItems(policyItems, () => emulator.mint());

@@ -1,4 +1,4 @@
-// From a request to an answer: who asks, faults, limits, versions, dispatch, and errors as the API words them.
+// From a request to its answer: authentication, faults, limits, versions, dispatch, and errors in the API's words.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authenticator } from "./auth.ts";
 import { fetchDownload } from "./downloads.ts";
@@ -10,12 +10,12 @@ import { mediaType, requireVersionedBody, versionOf } from "./media.ts";
 import { resolve } from "./router.ts";
 import type { Json } from "./state.ts";
 
-/** Where the API lies on its host, as with the real one. */
+/** The API's path on its host, as at the real service. */
 export const BASE = "/api/atlas/v2";
 const MAX_BODY_BYTES = 1024 * 1024;
 const JSON_TYPE = "application/json";
 
-/** Runs one thing at a time: a request's work, or what the clock brought about. */
+/** Runs one thing at a time: a request's work, or work that became due. */
 export type Turn = <T>(act: () => Promise<T>) => Promise<T>;
 
 interface Reply {

@@ -57,7 +57,7 @@ export function takeSnapshot(emulator: Emulator, cluster: Cluster, requested: Sn
   return snapshot;
 }
 
-/** From here on, its data stands. */
+/** From here on, its data is fixed. */
 function freeze(emulator: Emulator, cluster: Cluster, snapshot: Snapshot): void {
   const region = regionOf(cluster);
   snapshot.cloudProvider = region.backing ?? region.cloud;
@@ -77,14 +77,14 @@ function fail(emulator: Emulator, cluster: Cluster, snapshot: Snapshot): void {
   emulator.tell("CPS_SNAPSHOT_FAILED", cluster.name, { snapshotId: snapshot.id });
 }
 
-/** Completed at once, as of now: for a world that begins with a past. */
+/** Completes it at once, as of now: for clusters that begin with a snapshot. */
 export function completeNow(emulator: Emulator, cluster: Cluster, snapshot: Snapshot): void {
   snapshot.mongodVersion = cluster.settings.mongoDBVersion;
   freeze(emulator, cluster, snapshot);
   complete(emulator, cluster, snapshot);
 }
 
-/** Its time has come, or somebody deleted it. What is being restored from it goes on. */
+/** It expired or was deleted. A restore from it that is running continues. */
 export function removeSnapshot(emulator: Emulator, cluster: Cluster, snapshot: Snapshot): void {
   cluster.snapshots.delete(snapshot.id);
   if (cluster.retired && cluster.snapshots.size === 0) emulator.store.retired.delete(cluster.name);

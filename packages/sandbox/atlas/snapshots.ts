@@ -1,4 +1,4 @@
-// Snapshots: taken on demand, listed, kept longer, deleted.
+// Snapshots: take on demand, list, keep longer, delete.
 import { iso, oneOf, onlyKnown, optional, optionalWhole, required } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { requireKeptLongEnough, requireNoDecrease, requireSnapshotDeletable } from "./compliance-rules.ts";
@@ -12,7 +12,7 @@ import type { Cluster, Snapshot } from "./state.ts";
 import { targetPointOf } from "./target-point.ts";
 import { baseFor } from "./window.ts";
 
-/** The cluster whose backups are asked for, when it has any. */
+/** The cluster of the request, when it has backups. */
 export function backedUp(emulator: Emulator, request: ApiRequest): Cluster {
   const cluster = emulator.holder(request);
   if (!cluster.retired && cluster.schedule === undefined && cluster.stateName !== "DELETING")

@@ -6,7 +6,7 @@ export type StateName = "IDLE" | "CREATING" | "UPDATING" | "DELETING" | "REPAIRI
 export type Json = Readonly<Record<string, unknown>>;
 
 export interface RegionConfig {
-  /** `AWS`, `AZURE`, `GCP`; `TENANT` for shared hardware, which lies at `backing`. */
+  /** `AWS`, `AZURE`, `GCP`; `TENANT` for shared hardware, whose provider is `backing`. */
   readonly cloud: string;
   readonly backing?: string | undefined;
   readonly regionName: string;
@@ -44,7 +44,7 @@ export interface ClusterSettings {
 
 export type ClusterKind = "dedicated" | "free" | "flex";
 
-/** A stretch of the operation log without a hole. A point in it can be reached from a snapshot in it. */
+/** A range of the oplog without a gap. A point in it can be reached from a snapshot in it. */
 export interface LogRange {
   readonly from: Date;
   to?: Date | undefined;
@@ -56,7 +56,7 @@ export interface Schedule {
   referenceHour: number;
   referenceMinute: number;
   restoreWindowDays: number;
-  /** Obeyed up to here. */
+  /** Carried out up to here. */
   upTo: Date;
   autoExport: boolean;
   exportTo?: { readonly exportBucketId: string; readonly frequencyType: string } | undefined;
@@ -151,13 +151,13 @@ export interface Cluster {
   readonly exports: Map<string, ExportJob>;
   log: LogRange[];
   processArgs: Record<string, unknown>;
-  /** For pretending: storage beyond what the documents take. */
+  /** For tests: storage beyond the size of the documents. */
   extraBytes: number;
-  /** The restore job that is at it; it cannot be changed meanwhile. */
+  /** The running restore job; the cluster cannot be changed meanwhile. */
   restoring?: string | undefined;
-  /** Data that a cluster is born with. */
+  /** Data of a new cluster. */
   seed?: MongoState | undefined;
-  /** Its end has come, backups are kept. */
+  /** It is being deleted, and its backups are kept. */
   retired: boolean;
 }
 
@@ -199,7 +199,7 @@ export interface Store {
   readonly orgName: string;
   readonly createdAt: Date;
   readonly clusters: Map<string, Cluster>;
-  /** Ended, with their backups kept; by name. */
+  /** Deleted clusters whose backups are kept, by name. */
   readonly retired: Map<string, Cluster>;
   readonly events: EventRecord[];
   readonly accessList: Map<string, AccessEntry>;

@@ -1,16 +1,16 @@
-// The point in time that a request asks for: a second, or an operation of the log.
+// The point in time that a request names: a second, or an entry of the oplog.
 import { invalidAttribute } from "./errors.ts";
 
 /** 2008: before the first release. */
 const EARLIEST_SECONDS = 1_199_145_600;
 
 export type TargetPoint =
-  /** Everything before that second. */
+  /** All writes before that second. */
   | { readonly kind: "seconds"; readonly seconds: number; readonly end: Date }
-  /** Everything up to that operation, itself included. */
+  /** All writes up to that entry, itself included. */
   | { readonly kind: "oplog"; readonly t: number; readonly i: number; readonly end: Date };
 
-/** What a request asks for; 400 for nothing, for both ways at once, and for what is no such number. `name`: how the seconds are called there. */
+/** Reads the point of a request; 400 for none, for both forms at once, and for other numbers. `name`: the parameter of the seconds. */
 export function targetPointOf(asked: Readonly<Record<string, unknown>>, name: string): TargetPoint {
   const given = (key: string): boolean => asked[key] !== undefined && asked[key] !== null;
   if (given(name) === (given("oplogTs") || given("oplogInc"))) throw invalidAttribute(name);

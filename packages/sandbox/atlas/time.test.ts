@@ -14,7 +14,7 @@ test("R54 work runs so many times as fast as the machine's clock", () => {
   assert.equal(time.now().getTime(), 1_000_050);
 });
 
-test("R54 work goes on while a driven clock stands still", () => {
+test("R54 work continues while a driven clock stands still", () => {
   const driven = { ms: 0 };
   const { real, time } = clocks(10, driven);
   real.ms += 100;

@@ -1,4 +1,4 @@
-// Two clocks: the driven one, which everything the API says is told in, and work, which state changes take time of.
+// Two clocks: the driven one, in which the API shows instants, and work, by which state changes take time.
 //
 // Work runs `speed` times as fast as the machine's clock, and jumps along when the driven clock jumps: so a cluster is created in
 // seconds of real time, and a test that puts the clock forward by an hour finds it ready. Both in milliseconds.
@@ -15,7 +15,7 @@ export class Timekeeper {
   #lastReal: number;
   #aheadMs = 0;
   #latest: Reading;
-  /** Up to here, everything that was due has been done. */
+  /** Up to here, all due work has been done. */
   #settled: Reading;
   #present: Reading | undefined;
   #elapsedMs = 0;
@@ -48,7 +48,7 @@ export class Timekeeper {
     this.read();
   }
 
-  /** The instant that is being dealt with: the present, or one that a jump left behind and that is caught up with now. */
+  /** The instant that due work belongs to: the present, or one that the clock jumped over. */
   now(): Date {
     if (this.#present === undefined) this.read();
     return new Date((this.#present ?? this.#latest).driven);
@@ -65,7 +65,7 @@ export class Timekeeper {
     return (this.#present ?? this.#latest).work;
   }
 
-  /** Time that passed for whoever waits: real or driven, whichever ran faster. */
+  /** Time that passed for waiting clients: real or driven, the faster of the two. */
   elapsedMs(): number {
     this.read();
     return this.#elapsedMs;
@@ -77,7 +77,7 @@ export class Timekeeper {
     return Math.max(0, (work - this.#latest.work) / this.#speed);
   }
 
-  /** The driven instant that belongs to a point of work, in what is being caught up with. */
+  /** The driven instant that belongs to a point of work. */
   instantOf(work: number): number {
     return between(work, this.#settled.work, this.#latest.work, this.#settled.driven, this.#latest.driven);
   }

@@ -37,7 +37,7 @@ test("R54 a restore begins from the newest completed snapshot before the point",
   assert.equal(baseFor(one, at("08:00:30")), undefined);
 });
 
-test("R54 a snapshot on the other side of a hole in the log is no beginning", () => {
+test("R54 a restore cannot begin from a snapshot before a gap in the oplog", () => {
   const one = cluster([{ from: at("08:00:00") }], snapshot("a", "08:01:00"));
   endLog(one, at("09:00:00"));
   beginLog(one, at("09:05:00"));

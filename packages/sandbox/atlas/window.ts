@@ -1,6 +1,6 @@
 // Which points in time can be reached. Pure.
 //
-// A point needs a stretch of the operation log without a hole that reaches from a completed snapshot before it to the point itself.
+// A point needs a range of the oplog without a gap, from a completed snapshot before it to the point itself.
 import { missing, refused } from "./errors.ts";
 import type { Cluster, LogRange, Snapshot } from "./state.ts";
 import type { TargetPoint } from "./target-point.ts";
@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 
 const contains = (range: LogRange, at: Date): boolean => floor(range.from) <= at && (range.to === undefined || at <= range.to);
 
-/** The snapshot that a restore to an instant begins from: the newest before it in the same stretch of the log. */
+/** The snapshot that a restore to an instant begins from: the newest before it in the same range of the oplog. */
 export function baseFor(cluster: Pick<Cluster, "log" | "snapshots">, at: Date): Snapshot | undefined {
   const range = cluster.log.find((each) => contains(each, at));
   if (range === undefined) return undefined;
@@ -34,7 +34,7 @@ export function requireReachable(cluster: Cluster, wanted: TargetPoint, now: Dat
   if (baseFor(cluster, end) === undefined) {
     throw missing(
       "UNABLE_T0_FIND_SNAPSHOT_PRIOR_TO_PIT_RESTORE_OPTIME",
-      `There is no snapshot of ${cluster.name} before the time from which the operation log is complete.`,
+      `There is no snapshot of ${cluster.name} before the time from which the oplog is complete.`,
       end,
     );
   }
@@ -46,7 +46,7 @@ export function endLog(cluster: Cluster, at: Date): void {
   if (last !== undefined) last.to ??= at;
 }
 
-/** The restore is over. Nothing of the new stretch can be reached before a snapshot lies in it. */
+/** The restore is over. No point of the new range can be reached before it holds a snapshot. */
 export function beginLog(cluster: Cluster, at: Date): void {
   if (cluster.settings.pitEnabled) cluster.log.push({ from: at });
 }

@@ -42,7 +42,7 @@ function* counted(documents: Iterable<Raw>, name: string): Generator<Raw> {
   if (count > 0) yield rawOf(encode({ [name]: new Int32(count) }));
 }
 
-/** `countDocuments` of the drivers: one group of everything that only counts. */
+/** `countDocuments` of the drivers: one group of all documents that only counts. */
 const isCount = (group: unknown): boolean =>
   isPlain(group) &&
   Object.keys(group).length === 2 &&

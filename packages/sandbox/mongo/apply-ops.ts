@@ -1,4 +1,4 @@
-// `applyOps`: entries of a log done again, as mongorestore does with the oplog of a dump.
+// `applyOps`: replays oplog entries, as mongorestore does with the oplog of a dump.
 import type { Document } from "bson";
 import { createFront, createNamespace, dropDatabase, dropNamespace, modifyNamespace, renameNamespace } from "./definitions.ts";
 import { applyDiff } from "./diff.ts";
@@ -11,7 +11,7 @@ import { isPlain } from "./values.ts";
 import { idKeyOf, type Slot } from "./versions.ts";
 import { insertDocument, recordsOf, removeDocument, replaceDocument } from "./writes.ts";
 
-/** Does one entry; doing it again changes nothing more. */
+/** Applies one entry; idempotent. */
 export function applyEntry(store: Store, raw: Raw): void {
   const { op, ns, o, o2 } = typedOf(raw);
   const dot = String(ns).indexOf(".");

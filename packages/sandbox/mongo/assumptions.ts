@@ -1,5 +1,5 @@
-// Where the sandbox's MongoDB server knowingly differs from a real one, and what it had to choose.
-// One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
+// Where the emulated MongoDB server differs from a real one on purpose, and what it assumes.
+// One table: `lifeboat sandbox --assumptions` prints it. In doubt, the choice is the one that is harder on a client.
 
 const NO_PLANNER = "there is no planner here: everything is found by looking";
 
@@ -13,7 +13,7 @@ export const ASSUMPTIONS = [
   { about: "read and write concerns", here: "majority and local are the same", because: "there is one member" },
   {
     about: "the past",
-    here: "every version of every document is kept; snapshot reads reach back historyMs, 300 s unless told",
+    here: "every version of every document is kept; snapshot reads reach back historyMs, by default 300 s",
     because: "the real window is minSnapshotHistoryWindowInSeconds",
   },
   {
@@ -24,11 +24,11 @@ export const ASSUMPTIONS = [
   {
     about: "a read without a snapshot",
     here: "sees what was written before its next batch",
-    because: "so does a real one: it is no snapshot",
+    because: "so does a real one: it does not read a snapshot",
   },
   {
     about: "the log of a server that took over another's state",
-    here: "begins anew with one entry; whoever tails it is told that his position is lost",
+    here: "begins anew with one entry; a client that tails it is told that its position is lost",
     because: "what is known of a restore in place is only that older positions cannot be read",
   },
   {

@@ -1,4 +1,4 @@
-// Which namespaces there are, and were: definitions are versioned like documents.
+// Present and past namespaces: definitions are versioned like documents.
 import type { Document } from "bson";
 import { LATEST, type Position } from "./position.ts";
 import type { Records } from "./versions.ts";
@@ -21,7 +21,7 @@ export interface Namespace {
   /** Of views and of a time series' front: none of their own. */
   readonly records: Records | undefined;
   readonly from: Position;
-  /** First position at which it is no more. */
+  /** First position at which it does not exist. */
   to: Position;
   definitions: readonly Definition[];
 }

@@ -1,4 +1,4 @@
-// One command on its way: what it brings, and where it runs.
+// One command: its contents, and the server that it runs in.
 import type { Document } from "bson";
 import type { Authenticator, ConnectionState } from "./auth/auth-types.ts";
 import type { Cursors } from "./cursors.ts";
@@ -97,7 +97,7 @@ export function numberIn<T extends number | undefined>(body: Document, name: str
   const value = body[name];
   if (value === undefined || value === null) return otherwise;
   const number = toNumber(value);
-  if (Number.isNaN(number)) throw new MongoFault(14, `${name} is no number`);
+  if (Number.isNaN(number)) throw new MongoFault(14, `${name} is not a number`);
   return number;
 }
 

@@ -1,4 +1,4 @@
-// Open cursors: where a read goes on with the next batch.
+// Open cursors: where a read continues with the next batch.
 import type { Position } from "./position.ts";
 import type { Raw } from "./raw.ts";
 import { MAX_DOCUMENT_BYTES } from "./wire.ts";
@@ -8,7 +8,7 @@ export interface CursorSource {
   next(): Raw | undefined;
   /** Waits for more to come, for a tailing cursor on data that wait. */
   readonly tail?: { readonly awaitData: boolean; lost(): boolean } | undefined;
-  /** Why it cannot go on: the collection is gone. */
+  /** Why it cannot continue: the collection was dropped. */
   killed?(): Error | undefined;
 }
 

@@ -1,4 +1,4 @@
-// Changes of namespaces: made, dropped, renamed, modified; each is in the log.
+// Changes of namespaces: create, drop, rename, modify; each is in the oplog.
 import { type Document, Int32 } from "bson";
 import { definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
@@ -12,7 +12,7 @@ import { fillUnique } from "./unique.ts";
 import { compareValues, toNumber } from "./values.ts";
 import type { Records } from "./versions.ts";
 
-/** Makes what `create` asks for. The same once more is no error; anything else of that name is NamespaceExists. */
+/** Makes what `create` asks for. The same once more succeeds; anything else of that name is NamespaceExists. */
 export function createNamespace(store: Store, db: string, name: string, options: Document): void {
   const isBuckets = name.startsWith(BUCKETS);
   const existing = store.find(db, name);
@@ -53,7 +53,7 @@ function createView(store: Store, db: string, name: string, options: Document): 
   logView(store, made, "i");
 }
 
-/** Views are documents of `system.views`, and so they stand in the log. */
+/** Views are documents of `system.views`, and the oplog shows them so. */
 function logView(store: Store, view: Namespace, op: "i" | "u" | "d"): void {
   const id = { _id: fullName(view.db, view.name) };
   store.logDocument(store.last, op, `${view.db}.system.views`, op === "d" ? id : viewDocument(view, LATEST), id);

@@ -1,4 +1,4 @@
-// How the log may describe an update: as the difference of two documents ($v: 2), made and applied.
+// The difference of two documents ($v: 2), as the oplog describes an update: made and applied.
 // https://github.com/mongodb/mongo/blob/master/src/mongo/db/update/document_diff_serialization.h
 import { type Document, Int32 } from "bson";
 import { encode, rawOf, typedOf } from "./raw.ts";
@@ -43,7 +43,7 @@ function innerDiff(before: unknown, after: unknown): Document | undefined {
   return diff;
 }
 
-/** The document after the difference; the one given is changed. */
+/** Applies the difference to the document in place, and returns it. */
 export function applyDiff(document: Document, diff: Document): Document {
   for (const name of Object.keys(diff.d ?? {})) delete document[name];
   for (const [name, value] of Object.entries(diff.u ?? {})) document[name] = value;

@@ -1,4 +1,4 @@
-// From a message to its answer: finds the command, guards it, and puts the times of the set into what it answers.
+// From a message to its answer: finds the command, checks access, and adds the times of the replica set to the answer.
 import { Binary, type Document, Long } from "bson";
 import type { ConnectionState } from "./auth/auth-types.ts";
 import { type Command, commandOf, type Handlers, type ServerContext } from "./command.ts";
@@ -16,7 +16,7 @@ import { type Reply, replyBytes } from "./reply.ts";
 import { perform } from "./retryable-writes.ts";
 import type { Message } from "./wire.ts";
 
-/** What anybody may ask before they said who they are. */
+/** What a client may ask before it has authenticated. */
 const OPEN_TO_ALL = new Set([
   "hello",
   "isMaster",

@@ -1,4 +1,4 @@
-// What can be made to go wrong, and when.
+// Faults that a test asks for, and when they apply.
 import type { Document } from "bson";
 import { MongoFault } from "./errors.ts";
 
@@ -13,7 +13,7 @@ export type Effect =
   | { readonly kind: "stallBefore" }
   | { readonly kind: "stallAfter" };
 
-/** One thing going wrong for some commands. All its members choose them (all commands, unless told); `skip` lets so many pass first. */
+/** A fault of some commands. Its members choose them (default: all); the first `skip` of them pass. */
 export interface Fault {
   /** The command's name: `find`, or a pattern. */
   readonly command?: string | RegExp;
@@ -21,7 +21,7 @@ export interface Fault {
   /** The collection that the command is about. */
   readonly collection?: string | RegExp;
   readonly skip?: number;
-  /** Once, unless told. */
+  /** How many of them fail. Default: 1. */
   readonly times?: number;
   readonly effect: Effect;
 }
@@ -108,7 +108,7 @@ export class FaultList implements Faults {
     return seen;
   }
 
-  /** What this command suffers; every fault that waits for it counts it. */
+  /** Faults of this command; every fault that waits for it counts it. */
   take(command: string, db: string, collection: string): readonly Effect[] {
     const effects: Effect[] = [];
     for (const waiting of this.#waiting) {

@@ -5,7 +5,7 @@ import { fullName } from "./catalog.ts";
 import { isTrue, numberIn } from "./command.ts";
 import { type CursorSource, sourceOf } from "./cursors.ts";
 import { MongoFault } from "./errors.ts";
-import { compileFilter, type Test } from "./match.ts";
+import { compileFilter, type Matcher } from "./match.ts";
 import { LATEST, type Position } from "./position.ts";
 import { compileProjection } from "./project.ts";
 import { encode, type Raw, rawOf, typedOf } from "./raw.ts";
@@ -67,7 +67,7 @@ function tailing(
   db: string,
   name: string,
   body: Document,
-  test: Test | undefined,
+  test: Matcher | undefined,
   project: ((document: Document) => Document) | undefined,
 ): CursorSource {
   const namespace = store.find(db, name);
@@ -87,7 +87,7 @@ function tailing(
   };
 }
 
-export function* filtered(documents: Iterable<Raw>, test: Test): Generator<Raw> {
+export function* filtered(documents: Iterable<Raw>, test: Matcher): Generator<Raw> {
   for (const raw of documents) if (test(typedOf(raw))) yield raw;
 }
 

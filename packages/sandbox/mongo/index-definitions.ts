@@ -1,4 +1,4 @@
-// Definitions of indexes: kept word for word, checked as far as two of them can stand against each other.
+// Definitions of indexes: kept as given, checked for conflicts between two of them.
 import { type Document, Int32 } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
@@ -67,7 +67,7 @@ const signature = ({ key, collation, partialFilterExpression, sparse, unique }: 
   unique,
 });
 
-/** Adds indexes. The same once more is passed over; a name or a key that stands for another: 85, 86. */
+/** Adds indexes. An equal one is skipped; a name or a key of another index: 85, 86. */
 export function createIndexes(store: Store, namespace: Namespace, specs: readonly Document[]): void {
   const fresh: Document[] = [];
   for (const wanted of specs) {
@@ -89,14 +89,14 @@ export function createIndexes(store: Store, namespace: Namespace, specs: readonl
   else for (const spec of fresh) add(store, namespace, spec);
 }
 
-/** In an empty collection an index is there at once. */
+/** In an empty collection an index exists at once. */
 function add(store: Store, namespace: Namespace, spec: Document): void {
   const position = store.tick();
   store.define(namespace, { indexes: [...definitionOf(namespace).indexes, spec] }, position);
   store.logCommand(position, namespace.db, { createIndexes: namespace.name, ...spec }, namespace.records?.uuid);
 }
 
-/** Where there are documents, the log says when building began and when it was done. */
+/** In a collection with documents, the oplog shows when building began and when it was done. */
 function build(store: Store, namespace: Namespace, indexes: readonly Document[]): void {
   const { db, name, records } = namespace;
   const said = { indexBuildUUID: uuidValue(newUuid()), indexes };

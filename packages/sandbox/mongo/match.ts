@@ -1,4 +1,4 @@
-// Filters over typed documents, so that every number type compares as the server compares it. What is not known here goes to mingo.
+// Filters over typed documents, so that every number type compares as the server compares it. Unknown operators are left to mingo.
 import type { Document } from "bson";
 import { MongoFault } from "./errors.ts";
 import { validatesSchema } from "./json-schema.ts";
@@ -7,14 +7,14 @@ import { queryTest } from "./mingo.ts";
 import { candidates } from "./paths.ts";
 import { isPlain, promoteDocument } from "./values.ts";
 
-export type Test = (document: Document) => boolean;
+export type Matcher = (document: Document) => boolean;
 
 const IGNORED = new Set(["$comment"]);
 
-/** A test for a filter; undefined when every document passes. A filter that cannot be understood: BadValue. */
-export function compileFilter(filter: Document | undefined): Test | undefined {
+/** Compiles a filter; undefined when every document passes. Throws BadValue for an invalid one. */
+export function compileFilter(filter: Document | undefined): Matcher | undefined {
   if (filter === undefined || filter === null) return undefined;
-  const tests: Test[] = [];
+  const tests: Matcher[] = [];
   for (const [name, condition] of Object.entries(filter)) {
     if (IGNORED.has(name)) continue;
     tests.push(name.startsWith("$") ? logical(name, condition) : field(name, condition));
@@ -24,14 +24,14 @@ export function compileFilter(filter: Document | undefined): Test | undefined {
   return (document) => tests.every((test) => test(document));
 }
 
-const always: Test = () => true;
+const always: Matcher = () => true;
 
-function logical(name: string, condition: unknown): Test {
+function logical(name: string, condition: unknown): Matcher {
   if (name === "$and" || name === "$or" || name === "$nor") {
     if (!Array.isArray(condition) || condition.length === 0) throw new MongoFault(2, `${name} must be a nonempty array`);
     const tests = condition.map((each) => compileFilter(each) ?? always);
     if (name === "$and") return (document) => tests.every((test) => test(document));
-    const some: Test = (document) => tests.some((test) => test(document));
+    const some: Matcher = (document) => tests.some((test) => test(document));
     return name === "$or" ? some : (document) => !some(document);
   }
   if (name === "$jsonSchema") return (document) => validatesSchema(document, condition as Document);
@@ -45,13 +45,13 @@ function logical(name: string, condition: unknown): Test {
 const hasOperators = (condition: unknown): condition is Document =>
   isPlain(condition) && Object.keys(condition)[0]?.startsWith("$") === true;
 
-function field(name: string, condition: unknown): Test {
+function field(name: string, condition: unknown): Matcher {
   const parts = name.split(".");
   const test = compilePredicate(condition);
   return (document) => test(candidates(document, parts));
 }
 
-/** A test for the values that one field leads to. */
+/** Compiles the conditions on the values of one field. */
 export function compilePredicate(condition: unknown): Predicate {
   if (!hasOperators(condition) || "$ref" in condition) {
     const isRegex = typeof condition === "object" && condition !== null && "_bsontype" in condition && condition._bsontype === "BSONRegExp";
@@ -83,6 +83,6 @@ function elemMatch(condition: Document): Predicate {
   const isValue = first?.startsWith("$") === true && !["$and", "$or", "$nor", "$expr"].includes(first);
   const value = isValue ? compilePredicate(condition) : undefined;
   const test = isValue ? undefined : (compileFilter(condition) ?? always);
-  const element = (each: unknown): boolean => (value === undefined ? isPlain(each) && (test as Test)(each) : value([each]));
+  const element = (each: unknown): boolean => (value === undefined ? isPlain(each) && (test as Matcher)(each) : value([each]));
   return (values) => values.some((each) => Array.isArray(each) && each.some(element));
 }

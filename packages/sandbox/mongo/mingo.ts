@@ -1,4 +1,4 @@
-// The one door to mingo, which computes expressions and the stages of pipelines over plain values.
+// The one place that calls mingo, which computes expressions and the stages of pipelines over plain values.
 import type { Document } from "bson";
 import { Aggregator, find, Query } from "mingo";
 import { MongoFault } from "./errors.ts";

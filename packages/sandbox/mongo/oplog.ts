@@ -1,4 +1,4 @@
-// The operation log: what was done, in order, as `local.oplog.rs` shows it. Entries become bytes only when they are read.
+// The oplog: all writes, in order, as `local.oplog.rs` shows them. Entries become bytes only when they are read.
 // https://github.com/mongodb/mongo/blob/master/src/mongo/db/repl/oplog_entry.idl
 import { Binary, type Document, Int32, Long } from "bson";
 import { instantOf, LATEST, type Position, timestampOf } from "./position.ts";
@@ -78,7 +78,7 @@ export class Oplog {
   #entries: OplogEntry[] = [];
   #first = 0;
   #bytes = 0;
-  /** Above this, the oldest entries are forgotten. */
+  /** Above this size the oldest entries are deleted. */
   readonly limitBytes: number;
 
   constructor(limitBytes: number) {
@@ -115,7 +115,7 @@ export class Oplog {
     }
   }
 
-  /** Forgets all: the next entry is the first. */
+  /** Deletes all entries: the next one is the first. */
   clear(): void {
     this.#entries = [];
     this.#first = 0;

@@ -1,7 +1,7 @@
 // What a transaction has written and not committed: how to undo it, and what the log will say.
 import type { Namespace } from "./catalog.ts";
 import type { OplogEntry } from "./oplog.ts";
-import type { Slot, Version } from "./versions.ts";
+import type { DocumentVersion, Slot } from "./versions.ts";
 
 /** Everything a record of the log has but its position and time. */
 export type PendingEntry = Omit<OplogEntry, "position" | "wallMs">;
@@ -11,7 +11,7 @@ export interface Change {
   readonly namespace: Namespace;
   readonly key: string;
   readonly slot: Slot;
-  readonly before: Version | undefined;
+  readonly before: DocumentVersion | undefined;
   readonly sizeBefore: number;
 }
 

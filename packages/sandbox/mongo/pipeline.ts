@@ -1,4 +1,4 @@
-// The aggregate command: stages that stand for a source of their own, and those that write.
+// The aggregate command: stages that are a source of their own, and those that write.
 import { type Document, Int32, Long } from "bson";
 import { throughStages } from "./aggregate.ts";
 import { definitionOf, fullName } from "./catalog.ts";
@@ -72,7 +72,7 @@ function readingPart(command: Command, name: string, pipeline: readonly Document
 
 export const int = (value: number): Int32 | number => (Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? new Int32(value) : value);
 
-// The stages that end a pipeline by writing: `$out` puts a collection in the place of another, `$merge` works document by document.
+// The stages that end a pipeline by writing: `$out` replaces a collection, `$merge` works document by document.
 
 interface Place {
   readonly db: string;

@@ -11,9 +11,9 @@ export interface Instant {
   readonly i: number;
 }
 
-/** Later than everything: what is true now. */
+/** Later than every position: the present. */
 export const LATEST: Position = Number.MAX_VALUE;
-/** Of what a transaction wrote and did not commit yet: only a read at this position sees it. */
+/** Of uncommitted writes of a transaction: only a read at this position sees them. */
 export const PENDING: Position = Number.POSITIVE_INFINITY;
 
 export const positionAt = (t: number, i: number): Position => t * PER_SECOND + Math.min(i, PER_SECOND - 1);

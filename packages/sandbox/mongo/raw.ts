@@ -1,14 +1,14 @@
-// BSON as bytes: where fields lie, without making objects of them. https://bsonspec.org/spec.html
+// BSON as bytes: where fields are, without making objects of them. https://bsonspec.org/spec.html
 import { type Document, deserialize, serialize } from "bson";
 
-/** A document that lies somewhere in a larger buffer. */
+/** A document inside a larger buffer. */
 export interface Raw {
   readonly chunk: Buffer;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Where one element lies: its type, its name, and its value's first and last+1 byte. `at` is the type byte. */
+/** Where one element is: its type, its name, and its value's first and last+1 byte. `at` is the type byte. */
 export interface Element {
   readonly type: number;
   readonly name: string;

@@ -1,4 +1,4 @@
-// Answers as bytes. Documents of a cursor's batch are spliced in as they lie in the store.
+// Answers as bytes. Documents of a cursor's batch are copied as they are stored.
 import { type Document, serialize } from "bson";
 import type { Raw } from "./raw.ts";
 

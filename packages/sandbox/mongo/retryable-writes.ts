@@ -1,4 +1,4 @@
-// How often and when a command is done: a retried write once, a transaction's within it, and others' writes when none is being written.
+// When a command runs: a retried write once, a transaction's write within it, other writes while no transaction writes.
 import type { Document } from "bson";
 import type { Command, Handler } from "./command.ts";
 import { MongoFault } from "./errors.ts";
@@ -70,7 +70,7 @@ async function within(command: Command, session: string, handler: Handler): Prom
   }
 }
 
-/** In a transaction a statement that failed is the end of all. */
+/** In a transaction a failed statement ends the transaction. */
 function failing(reply: ReturnType<Handler>): ReturnType<Handler> {
   const errors = reply instanceof Promise ? undefined : (reply as Document).writeErrors;
   if (errors !== undefined) throw new MongoFault(errors[0].code.value, errors[0].errmsg);

@@ -1,7 +1,7 @@
-// A MongoDB server on loopback: for tests, the demonstration, and as what stands behind the sandbox of Atlas.
+// A MongoDB server on loopback: for tests, the demonstration, and the clusters of the Atlas emulator.
 //
-// It speaks the wire protocol, keeps the bytes of documents as they came, and remembers every version of them, so that the past can be
-// read and restored. What was chosen where it differs from a real server is in assumptions.ts.
+// It speaks the wire protocol, keeps the bytes of documents as received, and every version of them, so that the past can be
+// read and restored. Where it differs from a real server is in assumptions.ts.
 
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
@@ -21,33 +21,33 @@ import { Store } from "./store.ts";
 import { Transactions } from "./transactions.ts";
 
 export interface MongoSandboxOptions {
-  /** One that is free, unless told. */
+  /** Default: any free one. */
   readonly port?: number | undefined;
   /** Name of its replica set of one; false: a standalone server, without a log and without snapshot reads. */
   readonly replicaSet?: string | false | undefined;
-  /** With users, everything but greetings needs a login. */
+  /** With users, every command but greetings requires a login. */
   readonly users?: readonly SandboxUser[] | undefined;
   readonly clock?: (() => Date) | undefined;
   /** How often an entry that changes nothing is put into the log; 0: never. */
   readonly noopEveryMs?: number | undefined;
   readonly version?: string | undefined;
-  /** What it holds at the start; else nothing. */
+  /** Its data at the start. Default: none. */
   readonly state?: MongoState | undefined;
   /** False: as a server that has no snapshot reads. */
   readonly snapshotReads?: boolean | undefined;
   /** True: it does not say which process it is (no `topologyVersion`), as FerretDB and old servers. */
   readonly anonymous?: boolean | undefined;
-  /** How old a snapshot read may be; 300 s unless told. `stateAt` reaches back to the start in any case. */
+  /** How old a snapshot read may be. Default: 300 s. `stateAt` reaches back to the start in any case. */
   readonly historyMs?: number | undefined;
   /** How long every answer takes at least. */
   readonly latencyMs?: number | undefined;
-  /** How much log is kept; the oldest entries go. */
+  /** How much oplog is kept; the oldest entries are deleted. */
   readonly oplogBytes?: number | undefined;
   /** True: the log tells an update of some fields as a difference ($v: 2) where that is smaller, as a real server does; else whole documents. */
   readonly updateDiffs?: boolean | undefined;
-  /** How many operations of a transaction make one entry of the log; as many as there are, unless told. */
+  /** How many operations of a transaction make one oplog entry. Default: all. */
   readonly transactionEntryOps?: number | undefined;
-  /** How often documents that are past their index's `expireAfterSeconds` are deleted; 0, as unless told: never. */
+  /** How often expired documents of TTL indexes are deleted. Default: 0, never. */
   readonly ttlEveryMs?: number | undefined;
 }
 
@@ -59,7 +59,7 @@ export interface MongoSandbox {
   readonly faults: Faults;
   /** The data as it was; an instant later than now means now. Costs no copy and stays as it is. */
   stateAt(at: Date | Instant, rule: StateRule): MongoState;
-  /** Wipes the server, then it holds this. Its log begins anew: whoever tails it is told that his place is lost. */
+  /** Replaces the server's data. Its oplog begins anew: a client that tails it is told that its position is lost. */
   setState(state: MongoState): void;
   /** Position of the newest change. */
   position(): Instant;

@@ -1,4 +1,4 @@
-// Reading a namespace, whatever it is: a collection, the log, a view, a time series.
+// Reading a namespace of any kind: a collection, the oplog, a view, a time series.
 import { type Document, Timestamp } from "bson";
 import { throughStages } from "./aggregate.ts";
 import { definitionAt, fullName, type Namespace } from "./catalog.ts";
@@ -63,7 +63,7 @@ function viewDocuments(store: Store, view: Namespace, at: Position): Iterable<Ra
   return aggregateOver(store, view.db, viewOn, pipeline ?? [], at);
 }
 
-/** A source that goes on when more comes: the log, or a capped collection. */
+/** A source that continues when more comes: the oplog, or a capped collection. */
 export function tailingSource(store: Store, db: string, name: string, filter: Document | undefined, awaitData: boolean): CursorSource {
   if (isOplog(store, db, name)) {
     let next = oplogRange(filter, LATEST).from;
@@ -78,7 +78,7 @@ export function tailingSource(store: Store, db: string, name: string, filter: Do
       },
       tail: {
         awaitData,
-        // The entry it stands on was dropped, so what came after it may have been too.
+        // Its current entry was dropped, so later ones may have been too.
         lost: () => seen !== undefined && (store.oplog.first?.position ?? 0) > seen,
       },
     };

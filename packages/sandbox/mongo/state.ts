@@ -1,4 +1,4 @@
-// A server's data at one instant: where to find every version, not a copy. Another server can take it over.
+// A server's data at one instant: references to versions, not a copy. Another server can load it.
 import type { Document } from "bson";
 import { type Definition, definitionAt, type Kind } from "./catalog.ts";
 import { type Instant, instantOf, LATEST, type Position, positionAt } from "./position.ts";
@@ -14,7 +14,7 @@ export interface StateCollection {
   readonly uuid: Buffer | undefined;
   readonly options: Document;
   readonly indexes: readonly Document[];
-  /** Every document, in record order. May be walked again and again, whatever happened to the server since. */
+  /** Every document, in record order. May be read again and again, later changes of the server notwithstanding. */
   documents(): Iterable<Raw>;
 }
 
@@ -24,7 +24,7 @@ export interface MongoState {
   readonly collections: readonly StateCollection[];
 }
 
-/** `before`: nothing of that second or position or later; `through`: everything up to and including it. */
+/** `before`: all before that second or position; `through`: all up to and including it. */
 export type StateRule = "before" | "through";
 
 export function positionFor(at: Date | Instant, rule: StateRule): Position {
@@ -35,7 +35,7 @@ export function positionFor(at: Date | Instant, rule: StateRule): Position {
   return positionAt(at.t, at.i) - (rule === "before" ? 1 : 0);
 }
 
-/** The data as of a position. Reading it later gives the same, since versions are never taken away. */
+/** The data as of a position. Reading it later gives the same, since versions are never deleted. */
 export function stateOf(store: Store, position: Position): MongoState {
   const at = Math.min(position, store.last);
   const collections = store.catalog.at(at).map((namespace): StateCollection => {
@@ -46,7 +46,7 @@ export function stateOf(store: Store, position: Position): MongoState {
   return { at: instantOf(at), collections };
 }
 
-/** Wipes the server, then holds this. Bytes are shared with where they came from. The log begins anew, later than any entry before. */
+/** Replaces the server's data. Bytes are shared with their origin. The oplog begins anew, later than any entry before. */
 export function takeOver(store: Store, state: MongoState): void {
   const taken = state.collections.map((each) => ({ ...each, all: [...each.documents()] }));
   store.reset();

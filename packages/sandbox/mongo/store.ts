@@ -1,4 +1,4 @@
-// What the server holds: namespaces, documents in all their versions, and the log of what was done to them.
+// The server's data: namespaces, documents in all their versions, and the oplog of their changes.
 import { Binary, type Document, UUID } from "bson";
 import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
@@ -6,11 +6,11 @@ import { Oplog } from "./oplog.ts";
 import type { Pending, PendingEntry } from "./pending.ts";
 import { LATEST, PENDING, type Position, positionAt, secondsOf } from "./position.ts";
 import { encode, type Raw, rawOf } from "./raw.ts";
-import { idKeyOf, Records, type Slot, type Version } from "./versions.ts";
+import { type DocumentVersion, idKeyOf, Records, type Slot } from "./versions.ts";
 
 export interface StoreOptions {
   readonly clock: () => Date;
-  /** A standalone server has no log. */
+  /** A standalone server has no oplog. */
   readonly logged: boolean;
   readonly oplogBytes: number;
   /** The log tells an update of some fields as a difference where that is smaller. */
@@ -26,7 +26,7 @@ export class Store {
   readonly updateDiffs: boolean;
   /** Position of the newest change; positions only ever rise. */
   last: Position;
-  /** First position whose past is known: later than a state that was taken over. */
+  /** First position whose past is known: later than a state that was loaded. */
   epoch: Position;
   #pending: Pending | undefined;
   /** What the clock said when the newest position was given. */
@@ -95,7 +95,7 @@ export class Store {
     return position;
   }
 
-  /** Calls back at every change of the log or of a capped collection. Returns what ends that. */
+  /** Calls the listener at every change of the oplog or of a capped collection. Returns a function that ends that. */
   watch(listener: () => void): () => void {
     this.#watchers.add(listener);
     return () => this.#watchers.delete(listener);
@@ -125,13 +125,13 @@ export class Store {
   }
 
   /** Remembers, of a pending write, what was there before. */
-  changed(namespace: Namespace, key: string, slot: Slot, before: Version | undefined, sizeBefore: number): void {
+  changed(namespace: Namespace, key: string, slot: Slot, before: DocumentVersion | undefined, sizeBefore: number): void {
     if (this.#pending === undefined) return;
     (namespace.records as Records).pending = true;
     this.#pending.changes.push({ namespace, key, slot, before, sizeBefore });
   }
 
-  /** Forgets everything, the past too. Positions go on rising. */
+  /** Forgets all data and its history. Positions keep rising. */
   reset(): void {
     this.catalog = new Catalog();
     this.oplog.clear();
@@ -142,11 +142,11 @@ export class Store {
     return this.catalog.find(db, name, at);
   }
 
-  /** The collection, made when it is not there. */
+  /** The collection; creates a missing one. */
   ensure(db: string, name: string): Namespace {
     const known = this.catalog.find(db, name);
     if (known !== undefined) return known;
-    // Even within a transaction a collection is there at once.
+    // Even within a transaction a collection exists at once.
     const pending = this.#pending;
     this.#pending = undefined;
     try {
@@ -194,7 +194,7 @@ function checkName(db: string, name: string): void {
   if (fullName(db, name).length > 255) throw new MongoFault(73, `Fully qualified namespace is too long: ${fullName(db, name)}`);
 }
 
-// Where documents' bytes lie: large buffers that are only ever appended to, so that a document costs no buffer of its own.
+// The bytes of documents: large buffers that are only appended to, so that a document costs no buffer of its own.
 
 const SLAB_BYTES = 2 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-// A time series as its users see it: the measurements that lie in its buckets.
+// A time series as clients see it: the measurements in its buckets.
 import type { Document } from "bson";
 import { definitionAt, type Namespace } from "./catalog.ts";
 import type { Position } from "./position.ts";

@@ -1,4 +1,4 @@
-// Measurements going into buckets, as the server lays them down. Buckets of version 1: columns by number, nothing compressed.
+// Writing measurements into buckets, as the server does. Buckets of version 1: columns by number, not compressed.
 // https://github.com/mongodb/mongo/blob/master/src/mongo/db/timeseries/README.md
 import { type Document, Int32, ObjectId } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
@@ -19,7 +19,7 @@ export const isSeries = (namespace: Namespace): boolean => namespace.kind === "t
 
 const ROUNDING: Readonly<Record<string, number>> = { seconds: 60, minutes: 3600, hours: 86_400 };
 
-/** Adds one measurement to the bucket it belongs to. BadValue where its time is none. */
+/** Adds one measurement to its bucket. BadValue where its time is not a date. */
 export function insertMeasurement(store: Store, series: Namespace, raw: Raw, options: WriteOptions): void {
   const { timeField, metaField, bucketMaxSpanSeconds, granularity, bucketRoundingSeconds } = definitionOf(series).options
     .timeseries as Document;
@@ -55,7 +55,7 @@ function takes(bucket: Document, time: Date, timeField: string, spanMs: number):
 
 function emptyBucket(time: Date, timeField: string, roundingMs: number, meta: unknown): Document {
   const begin = new Date(Math.floor(time.getTime() / roundingMs) * roundingMs);
-  // The first four bytes of a bucket's id are its beginning, so that buckets lie in order of time.
+  // The first four bytes of a bucket's id are its beginning, so that buckets are in order of time.
   const id = Buffer.from(new ObjectId().id);
   id.writeInt32BE(Math.floor(begin.getTime() / 1000) | 0, 0);
   return {

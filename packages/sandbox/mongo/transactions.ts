@@ -1,4 +1,4 @@
-// Transactions: writes that nobody else sees until they are committed, then all at one position, as one entry of the log.
+// Transactions: writes that no other client sees until they are committed, then all at one position, as one entry of the log.
 // One transaction writes at a time: others' writes wait for it, another transaction's are told of the conflict.
 // https://www.mongodb.com/docs/manual/core/transactions/
 import { Binary, type Document, Long } from "bson";
@@ -9,7 +9,7 @@ import type { Pending, PendingEntry } from "./pending.ts";
 import { bytesOf, encode, idDocument, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 import { fillUnique } from "./unique.ts";
-import type { Records, Slot, Version } from "./versions.ts";
+import type { DocumentVersion, Records, Slot } from "./versions.ts";
 
 export interface Transaction {
   readonly number: bigint;
@@ -71,7 +71,7 @@ export class Transactions {
     return transaction !== undefined && this.#writer?.transaction === transaction;
   }
 
-  /** Commits once; asked again, it is no error. */
+  /** Commits once; asked again, it succeeds. */
   commit(session: string, body: Document): void {
     const known = this.#known.get(session);
     if (known?.state === "committed" && known.number === BigInt(String(body.txnNumber))) return;
@@ -148,7 +148,7 @@ export class Transactions {
 /** From then on the pending versions of a record are true. */
 function settle(slot: Slot, position: number): void {
   for (
-    let version: Version | undefined = slot.head;
+    let version: DocumentVersion | undefined = slot.head;
     version !== undefined && version.from === Number.POSITIVE_INFINITY;
     version = version.prev
   )

@@ -1,8 +1,8 @@
-// Unique indexes: which keys are taken. Other indexes are kept as definitions only, since everything is found by looking.
+// Unique indexes: which keys are taken. Other indexes are kept as definitions only, since there is no query planner.
 import type { Document } from "bson";
 import { type Definition, definitionOf, type Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
-import { compileFilter, type Test } from "./match.ts";
+import { compileFilter, type Matcher } from "./match.ts";
 import { reach } from "./paths.ts";
 import { findField, type Raw, typedOf, valueAt } from "./raw.ts";
 import { keyOf, toNumber } from "./values.ts";
@@ -11,7 +11,7 @@ import type { Records, Slot } from "./versions.ts";
 interface Unique {
   readonly spec: Document;
   readonly paths: readonly (readonly string[])[];
-  readonly partial: Test | undefined;
+  readonly partial: Matcher | undefined;
   /** Keys as a collation sees them. */
   readonly fold: (key: string) => string;
 }
@@ -75,7 +75,7 @@ export function duplicateId(namespace: Namespace, raw: Raw): MongoFault {
   return duplicate(namespace, { name: "_id_", key: { _id: 1 } }, { _id: value });
 }
 
-/** Whether the namespace has anything to look at here. */
+/** Whether the namespace has unique indexes. */
 export const hasUniques = (namespace: Namespace): boolean => uniquesOf(definitionOf(namespace)).length > 0;
 
 /** Throws DuplicateKey when the document's keys are taken by another record than `own`. */
@@ -103,7 +103,7 @@ export function freeKeys(namespace: Namespace, document: Document, slot: Slot): 
   }
 }
 
-/** Fills a unique index that is about to be made; throws DuplicateKey where documents stand against it. */
+/** Fills a unique index that is about to be made; throws DuplicateKey where documents conflict. */
 export function fillUnique(namespace: Namespace, spec: Document): void {
   const records = namespace.records as Records;
   const unique = compile(spec);

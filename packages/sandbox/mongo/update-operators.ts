@@ -86,10 +86,10 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   },
 };
 
-/** Operators that make nothing where there is nothing. */
+/** Operators that add no missing field. */
 const ONLY_EXISTING = new Set(["$unset", "$pull", "$pullAll", "$pop"]);
 
-/** The document after the operators; the one given is changed. */
+/** Applies the operators to the document in place, and returns it. */
 export function applyOperators(document: Document, operators: Document, context: UpdateContext): Document {
   for (const [name, fields] of Object.entries(operators)) {
     if (name === "$setOnInsert" && !context.inserting) continue;

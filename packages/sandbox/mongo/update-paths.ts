@@ -9,14 +9,14 @@ export interface PathContext {
   readonly arrayFilters: readonly Document[];
 }
 
-/** A place that can be read, set and removed. */
+/** A field that can be read, set and removed. */
 export interface Place {
   get(): unknown;
   set(value: unknown): void;
   remove(): void;
 }
 
-/** The places that a path means in a document; ones on the way are made where `make` says so. */
+/** The fields that a path names in a document; missing parents are made where `make` says so. */
 export function placesOf(document: Document, path: string, context: PathContext, make: boolean): Place[] {
   return walk(document, path.split("."), 0, context, make, path);
 }
@@ -83,7 +83,7 @@ function indexesOf(array: readonly unknown[], part: string, before: string, afte
   return all.filter((index) => test === undefined || test({ [name]: array[index] }));
 }
 
-/** The first element that the query's conditions on this array mean. */
+/** The first element that matches the query's conditions on this array. */
 function positionOf(array: readonly unknown[], path: string, filter: Document): number {
   for (const [name, condition] of Object.entries(filter)) {
     if (name === "$and") {

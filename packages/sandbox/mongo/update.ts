@@ -3,14 +3,14 @@ import { type Document, ObjectId } from "bson";
 import type { Namespace } from "./catalog.ts";
 import { MongoFault } from "./errors.ts";
 import { idKeyOfValue } from "./find.ts";
-import { compileFilter, type Test } from "./match.ts";
+import { compileFilter, type Matcher } from "./match.ts";
 import { runStages } from "./mingo.ts";
 import { assemble, bytesOf, elementBytes, elements, encode, findField, idDocument, type Raw, rawOf, typedOf } from "./raw.ts";
 import { sortRaw } from "./sort.ts";
 import type { Store } from "./store.ts";
 import { applyOperators, fieldsOfFilter } from "./update-operators.ts";
 import { compareValues, isPlain, promoteDocument } from "./values.ts";
-import type { Slot, Version } from "./versions.ts";
+import type { DocumentVersion, Slot } from "./versions.ts";
 import { insertDocument, recordsOf, removeDocument, replaceDocument, type WriteOptions } from "./writes.ts";
 
 interface UpdateOrder {
@@ -50,7 +50,7 @@ export function matchingSlots(namespace: Namespace, filter: Document | undefined
   return records.slots.slice(records.firstLive).filter((slot) => slot.head.length > 0 && passes(slot.head, test));
 }
 
-const passes = (version: Version, test: Test | undefined): boolean => test === undefined || test(typedOf(version));
+const passes = (version: DocumentVersion, test: Matcher | undefined): boolean => test === undefined || test(typedOf(version));
 
 export function updateMatching(store: Store, order: UpdateOrder): UpdateOutcome {
   const { db, name, statement, replacement, options } = order;
@@ -76,7 +76,7 @@ function sorted(slots: readonly Slot[], sort: Document): Slot[] {
 }
 
 /** The replacement's bytes behind the `_id` that the document has. */
-function replacing(version: Version, replacement: Raw): Buffer {
+function replacing(version: DocumentVersion, replacement: Raw): Buffer {
   const own = findField(replacement, "_id");
   const id = findField(version, "_id");
   if (own !== undefined && compareValues(typedOf(version)._id, typedOf(replacement)._id) !== 0) throw immutableId();
@@ -87,7 +87,7 @@ function replacing(version: Version, replacement: Raw): Buffer {
 
 const immutableId = (): MongoFault => new MongoFault(66, "Performing an update on the path '_id' would modify the immutable field '_id'");
 
-function updated(version: Version, { statement, variables }: UpdateOrder): Buffer {
+function updated(version: DocumentVersion, { statement, variables }: UpdateOrder): Buffer {
   const before = typedOf(version);
   const id = typedOf(rawOf(idDocument(version)))._id;
   const after = Array.isArray(statement.u)

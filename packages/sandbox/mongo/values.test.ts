@@ -46,7 +46,7 @@ const ORDERED: readonly unknown[] = [
   new MaxKey(),
 ];
 
-test("R54 values of all types stand in MongoDB's order, numbers among each other by their exact value", () => {
+test("R54 values of all types sort in MongoDB's order, numbers by their exact value", () => {
   for (const [index, value] of ORDERED.entries()) {
     for (const [other, against] of ORDERED.entries()) {
       assert.equal(Math.sign(compareValues(value, against)), Math.sign(index - other), `${index} against ${other}`);
@@ -62,7 +62,7 @@ test("R54 keys are the same exactly for values that compare as equal", () => {
   assert.equal(new Set(ORDERED.map(keyOf)).size, ORDERED.length);
 });
 
-test("R54 numbers of different types compare as their values do, and have one key if and only if they are equal", () => {
+test("R54 numbers of different types compare by value, and share a key only when they are equal", () => {
   const number = fc.oneof(
     fc.integer().map((value) => ({ value, as: new Int32(value) })),
     fc.maxSafeInteger().map((value) => ({ value, as: Long.fromNumber(value) })),

@@ -51,7 +51,7 @@ interface Decimal {
   readonly exponent: number;
 }
 
-/** A number as whole digits and a power of ten; undefined for infinities and what is no number. */
+/** A number as whole digits and a power of ten; undefined for infinities and NaN. */
 function decimalOf(text: string): Decimal | undefined {
   const match = /^(-?)(\d*)(?:\.(\d*))?(?:E([+-]?\d+))?$/i.exec(text);
   if (match === null) return undefined;
@@ -164,7 +164,7 @@ function numberKey(value: unknown): string {
   return exponent >= 0 && exponent < 40 ? `n${digits * 10n ** BigInt(exponent)}` : `n${digits}e${exponent}`;
 }
 
-/** A text that is the same for equal values, whatever type their numbers have. */
+/** A text that is the same for equal values, for any types of their numbers. */
 export function keyOf(value: unknown): string {
   const rank = rankOf(value);
   if (rank === 1) return "0";

@@ -4,20 +4,20 @@ import { findField, type Raw, valueAt } from "./raw.ts";
 import { keyOf } from "./values.ts";
 
 /** A document from one position on, until the next newer version of its record. `length` 0: it was deleted there. */
-export interface Version extends Raw {
+export interface DocumentVersion extends Raw {
   /** Changed once, when a pending one is committed. */
   from: Position;
-  readonly prev: Version | undefined;
+  readonly prev: DocumentVersion | undefined;
 }
 
 /** A place in record order. A document keeps it through all its updates. */
 export interface Slot {
-  head: Version;
+  head: DocumentVersion;
 }
 
 /** The version that was there at a position. */
-export function visible(slot: Slot, at: Position): Version | undefined {
-  let version: Version | undefined = slot.head;
+export function visible(slot: Slot, at: Position): DocumentVersion | undefined {
+  let version: DocumentVersion | undefined = slot.head;
   while (version !== undefined && version.from > at) version = version.prev;
   return version === undefined || version.length === 0 ? undefined : version;
 }
@@ -33,10 +33,10 @@ export function idKeyOf(raw: Raw): string {
 export class Records {
   readonly uuid: Buffer;
   readonly slots: Slot[] = [];
-  /** What lives now, by its `_id`. */
+  /** The present documents, by `_id`. */
   readonly byId = new Map<string, Slot>();
   sizeBytes = 0;
-  /** Everything before it is deleted for good at present: where a scan of the present may begin. */
+  /** All slots before it are deleted at present: where a scan of the present may begin. */
   firstLive = 0;
   /** A transaction has written here and not ended yet. */
   pending = false;
@@ -71,14 +71,14 @@ export class Records {
   }
 
   /** Documents as they were at a position, in record order. Those written while it runs are seen when `at` is LATEST. */
-  *scan(at: Position): Generator<Version> {
+  *scan(at: Position): Generator<DocumentVersion> {
     for (let index = at >= LATEST && !this.pending ? this.firstLive : 0; index < this.slots.length; index++) {
       const version = visible(this.slots[index] as Slot, at);
       if (version !== undefined) yield version;
     }
   }
 
-  *scanBackwards(at: Position): Generator<Version> {
+  *scanBackwards(at: Position): Generator<DocumentVersion> {
     for (let index = this.slots.length - 1; index >= 0; index--) {
       const version = visible(this.slots[index] as Slot, at);
       if (version !== undefined) yield version;

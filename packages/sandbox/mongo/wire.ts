@@ -20,7 +20,7 @@ export interface Message {
   readonly sequences: ReadonlyMap<string, Raw[]>;
   /** Database, where the message is an old query: answered in the old form. */
   readonly legacyNs?: string | undefined;
-  /** Nobody waits for an answer. */
+  /** The client does not wait for an answer. */
   readonly silent: boolean;
 }
 

@@ -3,7 +3,7 @@ import { type Document, Int32, ObjectId, type Timestamp } from "bson";
 import { type Definition, definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { diffOf } from "./diff.ts";
 import { MongoFault } from "./errors.ts";
-import { compileFilter, type Test } from "./match.ts";
+import { compileFilter, type Matcher } from "./match.ts";
 import { timestampOf } from "./position.ts";
 import { assemble, bytesOf, elementBytes, elements, encode, idDocument, type Raw, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
@@ -17,11 +17,11 @@ export interface WriteOptions {
   readonly session?: Document | undefined;
   readonly stmtId?: number | undefined;
   readonly bypassValidation?: boolean | undefined;
-  /** It changes some fields: the log may tell the difference. */
+  /** It changes some fields: the oplog may hold the difference. */
   readonly partial?: boolean | undefined;
 }
 
-/** Adds a document; returns where it lies. DuplicateKey, DocumentValidationFailure, BSONObjectTooLarge. */
+/** Adds a document; returns its slot. DuplicateKey, DocumentValidationFailure, BSONObjectTooLarge. */
 export function insertDocument(store: Store, namespace: Namespace, given: Raw, options: WriteOptions = {}): Slot {
   const records = recordsOf(namespace);
   store.assertWritable(namespace);
@@ -53,7 +53,7 @@ export function insertDocument(store: Store, namespace: Namespace, given: Raw, o
   return slot;
 }
 
-/** A document in place of another. False when nothing changed. */
+/** Replaces a document. False when nothing changed. */
 export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, bytes: Buffer, options: WriteOptions = {}): boolean {
   const records = recordsOf(namespace);
   const before = slot.head;
@@ -82,7 +82,7 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
   return true;
 }
 
-/** What the log says of an update of some fields. */
+/** The oplog's form of an update of some fields. */
 function told(store: Store, before: Raw, after: Raw): { readonly o: Raw; readonly o2?: Buffer } {
   const diff = store.updateDiffs ? diffOf(typedOf(before), typedOf(after)) : undefined;
   return diff === undefined ? { o: after } : { o: rawOf(encode({ $v: new Int32(2), diff })), o2: idDocument(after) };
@@ -154,9 +154,9 @@ function prepare(store: Store, raw: Raw): Raw {
 
 const presentOf = (store: Store): Timestamp => timestampOf(store.tickNow());
 
-const validators = new WeakMap<Definition, { readonly test: Test | undefined }>();
+const validators = new WeakMap<Definition, { readonly test: Matcher | undefined }>();
 
-function validatorOf(namespace: Namespace): Test | undefined {
+function validatorOf(namespace: Namespace): Matcher | undefined {
   const definition = definitionOf(namespace);
   const known = validators.get(definition);
   if (known !== undefined) return known.test;
@@ -169,7 +169,7 @@ function validatorOf(namespace: Namespace): Test | undefined {
 
 const needsLook = (namespace: Namespace): boolean => validatorOf(namespace) !== undefined || hasUniques(namespace);
 
-/** Moderate validation lets what was wrong before be wrong after. */
+/** Moderate validation accepts an update of a document that was invalid before. */
 function validate(namespace: Namespace, document: Document, before?: Document): void {
   const test = validatorOf(namespace);
   if (test === undefined || test(document)) return;

@@ -77,7 +77,7 @@ export function listKeys(emulator: Emulator, request: ApiRequest): Answer {
   return { status: 200, body: keys };
 }
 
-/** The secret is in this answer and in no other. */
+/** The secret is in this answer alone. */
 export function createKey(emulator: Emulator, request: ApiRequest): Answer {
   refuseProjectKey(request);
   const projectId = request.params.org === undefined ? undefined : optional(request.body, "project_id", "string");

@@ -1,5 +1,5 @@
-// What the sandbox had to choose, because nobody outside knows how the real one behaves, and where it differs from it knowingly.
-// One table: `lifeboat sandbox --assumptions` prints it. Where a doubt remained, the choice is the one that is harder on a client.
+// What the emulator assumes where the real service's behaviour is not documented, and where it differs on purpose.
+// One table: `lifeboat sandbox --assumptions` prints it. In doubt, the choice is the one that is harder on a client.
 
 const UNKNOWN = "refused according to the documentation; status and words are not published";
 
@@ -25,7 +25,7 @@ export const ASSUMPTIONS = [
     because: "codes are known; the status only for branches",
   },
   { about: "one snapshot too many", here: "422 SNAPSHOTS_LIMIT_EXCEEDED", because: "not published" },
-  { about: "a snapshot or schedule of a branch that is no root, a schedule on the free plan", here: "422", because: UNKNOWN },
+  { about: "a snapshot or schedule of a branch that has a parent, a schedule on the free plan", here: "422", because: UNKNOWN },
   { about: "a protected branch, a default branch or one with children that shall expire", here: "422", because: UNKNOWN },
   {
     about: "fractions of a second in expires_at",
@@ -89,7 +89,7 @@ export const ASSUMPTIONS = [
     because: "a name would have to be resolved",
   },
   { about: "pooled connections", here: "the same as direct ones", because: "there is no pooler here" },
-  { about: "read-only computes", here: "can write", because: "they are doors to the same server" },
+  { about: "read-only computes", here: "can write", because: "they lead to the same server" },
   { about: "connections to a past instant (branch@time)", here: "not there", because: "they need a server of their own" },
   {
     about: "comparing schemas (compare_schema), archiving, anonymizing, auth, storage, functions",

@@ -1,4 +1,4 @@
-// A new branch: of the head or a past point of its parent, with computes when they are asked for.
+// Creates a branch: of the head or a past point of its parent, with computes where requested.
 import { branchView, connectionViews } from "./branch-view.ts";
 import { checkName, checkProtection, checkRoom, defaultOf, expiryOf } from "./branches.ts";
 import { databaseView, repassword, roleView } from "./catalog.ts";
@@ -88,7 +88,7 @@ function annotationsOf(body: Json): Branch["annotations"] {
   return given as Record<string, string>;
 }
 
-/** Leaves the tables of a new branch, and nothing in them. */
+/** Empties the tables of a new branch. */
 async function empty(emulator: Emulator, branch: Branch): Promise<void> {
   const truncate = `DO $$ DECLARE t regclass; BEGIN
     FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -2,12 +2,12 @@
 
 import type { Emulator } from "./emulator.ts";
 import { hasEnded } from "./operations.ts";
-import { type Branch, databasesOf, type Endpoint, type Project, rolesOf } from "./state.ts";
+import { type Branch, databasesOf, type Endpoint, type NeonProject, rolesOf } from "./state.ts";
 
 /** Why no past point of a branch can be asked for. The words are the provider's. */
 export const NO_HISTORY = "restore from snapshot on target branch is still ongoing";
 
-export function branchView(emulator: Emulator, project: Project, branch: Branch): object {
+export function branchView(emulator: Emulator, project: NeonProject, branch: Branch): object {
   const ready = hasEnded(emulator, branch.pending);
   return {
     id: branch.id,

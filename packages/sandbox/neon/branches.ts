@@ -1,16 +1,16 @@
-// Branches: listed, changed, removed, and what stands against a request.
+// Branches: list, change, delete, and the rules that refuse a request.
 import { branchView } from "./branch-view.ts";
 import { dropEndpoint } from "./computes.ts";
 import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
 import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { page } from "./paging.ts";
-import { type Branch, childrenOf, endpointsOf, isRoot, type Project } from "./state.ts";
+import { type Branch, childrenOf, endpointsOf, isRoot, type NeonProject } from "./state.ts";
 
 const MAX_TTL_MS = 30 * 24 * 3600 * 1000;
 
-/** 422 when another branch would be one too many. */
-export function checkRoom(emulator: Emulator, project: Project, wanted: { readonly root: boolean }): void {
+/** 422 when the plan allows no further branch. */
+export function checkRoom(emulator: Emulator, project: NeonProject, wanted: { readonly root: boolean }): void {
   const { branches, rootBranches } = emulator.store.limits;
   if (project.branches.size >= branches) throw limitReached("BRANCHES_LIMIT_EXCEEDED", `branches limit exceeded, limit: ${branches}`);
   if (wanted.root && [...project.branches.values()].filter(isRoot).length >= rootBranches) {
@@ -18,7 +18,7 @@ export function checkRoom(emulator: Emulator, project: Project, wanted: { readon
   }
 }
 
-export function checkName(project: Project, name: string, except?: Branch): void {
+export function checkName(project: NeonProject, name: string, except?: Branch): void {
   if (name === "" || name.length > 256) throw invalid("branch name must have 1 to 256 characters");
   for (const branch of project.branches.values()) {
     if (branch !== except && branch.name === name) {
@@ -27,14 +27,14 @@ export function checkName(project: Project, name: string, except?: Branch): void
   }
 }
 
-export function checkProtection(emulator: Emulator, project: Project): void {
+export function checkProtection(emulator: Emulator, project: NeonProject): void {
   const { protectedBranches } = emulator.store.limits;
   if ([...project.branches.values()].filter((branch) => branch.protected).length >= protectedBranches) {
     throw limitReached("BRANCHES_PROTECTED_LIMIT_EXCEEDED", `protected branches limit exceeded, limit: ${protectedBranches}`);
   }
 }
 
-/** To the second; in the future, and not further than 30 days. */
+/** To the second, in the future, at most 30 days ahead. */
 export function expiryOf(emulator: Emulator, text: string): Date {
   const at = instant(text, "expires_at");
   const expiry = new Date(Math.floor(at.getTime() / 1000) * 1000);
@@ -66,7 +66,7 @@ export function listBranches(emulator: Emulator, request: ApiRequest): Answer {
   return { status: 200, body: { branches: items.map((branch) => branchView(emulator, project, branch)), annotations, pagination } };
 }
 
-function matching(project: Project, request: ApiRequest): Branch[] {
+function matching(project: NeonProject, request: ApiRequest): Branch[] {
   const search = request.query.get("search") ?? "";
   return [...project.branches.values()].filter((branch) => branch.name.includes(search) || branch.id.includes(search));
 }
@@ -89,7 +89,7 @@ const annotationView = ({ id, annotations, createdAt }: Branch): object => ({
   updated_at: createdAt,
 });
 
-export function defaultOf(project: Project): Branch {
+export function defaultOf(project: NeonProject): Branch {
   const found = [...project.branches.values()].find((branch) => branch.default);
   if (found === undefined) throw new Error(`project ${project.id} has no default branch`);
   return found;
@@ -140,7 +140,7 @@ export async function deleteBranch(emulator: Emulator, request: ApiRequest): Pro
 }
 
 /** The branch with its computes and the snapshots that were taken of it. */
-export async function removeBranch(emulator: Emulator, project: Project, branch: Branch): Promise<void> {
+export async function removeBranch(emulator: Emulator, project: NeonProject, branch: Branch): Promise<void> {
   const endpoints = endpointsOf(project, branch);
   project.branches.delete(branch.id);
   project.gone.add(branch.id);
@@ -154,7 +154,7 @@ export async function removeBranch(emulator: Emulator, project: Project, branch:
   await emulator.fleet.remove(branch.line);
 }
 
-export function changed(emulator: Emulator, request: ApiRequest, project: Project, branch: Branch, steps: readonly Step[]): Answer {
+export function changed(emulator: Emulator, request: ApiRequest, project: NeonProject, branch: Branch, steps: readonly Step[]): Answer {
   const operations = queue(emulator, project, steps, request.stuck);
   return {
     status: 200,

@@ -1,9 +1,9 @@
-// What a line's cluster holds besides data, as the API knows it: roles with passwords, and databases.
+// What a line's cluster holds besides data: roles with passwords, and databases.
 
 import type { Emulator } from "./emulator.ts";
 import { notFound } from "./errors.ts";
 import { mintPassword } from "./ids.ts";
-import { type Branch, type Catalog, type Database, databasesOf, type Role, rolesOf } from "./state.ts";
+import { type Branch, type Catalog, databasesOf, type NeonDatabase, type Role, rolesOf } from "./state.ts";
 
 /** What the first role may do, as the provider's: much, but no superuser. */
 const GRANTED = "pg_read_all_data, pg_write_all_data, pg_monitor";
@@ -45,7 +45,7 @@ export function roleView(branch: Branch, role: Role, withPassword = false): obje
   };
 }
 
-export function databaseView(branch: Branch, database: Database): object {
+export function databaseView(branch: Branch, database: NeonDatabase): object {
   return {
     id: database.id,
     branch_id: branch.id,
@@ -62,7 +62,7 @@ export function roleOf(branch: Branch, wanted: string | undefined): Role {
   return found;
 }
 
-export function databaseOf(branch: Branch, wanted: string | undefined): Database {
+export function databaseOf(branch: Branch, wanted: string | undefined): NeonDatabase {
   const found = databasesOf(branch).find((database) => database.name === wanted);
   if (found === undefined) throw notFound("database");
   return found;

@@ -1,13 +1,13 @@
-// Computes: one that writes per branch, asleep or awake, reached through a door that wakes them.
+// Computes: one that writes per branch, asleep or awake, reached through a proxy that wakes them.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Emulator, type Json, optional, required } from "./emulator.ts";
 import { NeonFault, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { DEFAULT_SUSPEND_SECONDS } from "./limits.ts";
 import { hasEnded } from "./operations.ts";
-import { type Branch, type Endpoint, endpointsOf, type Project } from "./state.ts";
+import { type Branch, type Endpoint, endpointsOf, type NeonProject } from "./state.ts";
 
-export function endpointView(emulator: Emulator, project: Project, endpoint: Endpoint): object {
+export function endpointView(emulator: Emulator, project: NeonProject, endpoint: Endpoint): object {
   const changing = !hasEnded(emulator, endpoint.pending);
   return {
     id: endpoint.id,
@@ -38,7 +38,7 @@ export function endpointView(emulator: Emulator, project: Project, endpoint: End
   };
 }
 
-export const endpointViews = (emulator: Emulator, project: Project, endpoints: readonly Endpoint[]): object[] =>
+export const endpointViews = (emulator: Emulator, project: NeonProject, endpoints: readonly Endpoint[]): object[] =>
   endpoints.map((endpoint) => endpointView(emulator, project, endpoint));
 
 /** What a request says about a compute, checked. 412 for a timeout where the plan has a fixed one. */
@@ -54,8 +54,8 @@ export function suspendSeconds(emulator: Emulator, wanted: Json): number | undef
   return asked;
 }
 
-/** Throws what would stand against a compute, before anything is made. */
-export function checkEndpoint(emulator: Emulator, project: Project, branch: Branch | undefined, wanted: Json): void {
+/** Refuses a compute that may not be made, before any change. */
+export function checkEndpoint(emulator: Emulator, project: NeonProject, branch: Branch | undefined, wanted: Json): void {
   const type = required(wanted, "type", "string");
   if (type !== "read_write" && type !== "read_only") throw refused("type must be read_write or read_only");
   suspendSeconds(emulator, wanted);
@@ -64,8 +64,8 @@ export function checkEndpoint(emulator: Emulator, project: Project, branch: Bran
   }
 }
 
-/** A compute of a branch, with a door of its own. Nothing is started: the first connection does that. */
-export async function addEndpoint(emulator: Emulator, project: Project, branch: Branch, wanted: Json): Promise<Endpoint> {
+/** A compute of a branch, with a proxy of its own. Nothing is started: the first connection does that. */
+export async function addEndpoint(emulator: Emulator, project: NeonProject, branch: Branch, wanted: Json): Promise<Endpoint> {
   const now = emulator.time.now();
   const usual = project.endpointSettings;
   const endpoint: Omit<Endpoint, "proxy" | "host"> = {
@@ -92,8 +92,8 @@ export async function addEndpoint(emulator: Emulator, project: Project, branch: 
   return made;
 }
 
-/** Somebody connects: the server behind the compute's present branch, started when it sleeps. */
-async function wake(emulator: Emulator, project: Project, id: string): Promise<{ readonly port: number }> {
+/** Returns the server behind the compute's present branch for a new connection; starts it when it sleeps. */
+async function wake(emulator: Emulator, project: NeonProject, id: string): Promise<{ readonly port: number }> {
   for (;;) {
     const endpoint = emulator.endpoint(project, id);
     const branch = emulator.branch(project, endpoint.branchId);
@@ -109,7 +109,7 @@ async function wake(emulator: Emulator, project: Project, id: string): Promise<{
 }
 
 /** Puts a compute to sleep; its connections end. */
-export async function sleepEndpoint(emulator: Emulator, project: Project, endpoint: Endpoint): Promise<void> {
+export async function sleepEndpoint(emulator: Emulator, project: NeonProject, endpoint: Endpoint): Promise<void> {
   const branch = emulator.branch(project, endpoint.branchId);
   const now = emulator.time.now();
   Object.assign(endpoint, { before: endpoint.state, state: "idle", suspendedAt: now, updatedAt: now });
@@ -117,14 +117,14 @@ export async function sleepEndpoint(emulator: Emulator, project: Project, endpoi
   if (!awake) await emulator.fleet.stop(branch.line);
 }
 
-export async function dropEndpoint(project: Project, endpoint: Endpoint): Promise<void> {
+export async function dropEndpoint(project: NeonProject, endpoint: Endpoint): Promise<void> {
   project.endpoints.delete(endpoint.id);
   project.gone.add(endpoint.id);
   await endpoint.proxy.close();
 }
 
 /** Computes of one branch go to another and are restarted there: connections break once, addresses stay. */
-export async function moveEndpoints(emulator: Emulator, project: Project, from: Branch, to: Branch): Promise<Endpoint[]> {
+export async function moveEndpoints(emulator: Emulator, project: NeonProject, from: Branch, to: Branch): Promise<Endpoint[]> {
   const moved = endpointsOf(project, from);
   for (const endpoint of moved) Object.assign(endpoint, { branchId: to.id, updatedAt: emulator.time.now(), before: endpoint.state });
   await emulator.fleet.stop(from.line);

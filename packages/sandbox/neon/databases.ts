@@ -3,9 +3,9 @@ import { databaseOf, databaseView, quoted, roleOf } from "./catalog.ts";
 import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
 import { NeonFault } from "./errors.ts";
 import { configured, found } from "./roles.ts";
-import { type Branch, type Database, databasesOf } from "./state.ts";
+import { type Branch, databasesOf, type NeonDatabase } from "./state.ts";
 
-function replaceDatabase(emulator: Emulator, branch: Branch, old: Database | undefined, added: Database | undefined): void {
+function replaceDatabase(emulator: Emulator, branch: Branch, old: NeonDatabase | undefined, added: NeonDatabase | undefined): void {
   const now = emulator.time.now();
   const databases = branch.catalog.databases.map((each) => (each === old ? { ...each, until: now } : each));
   branch.catalog = { ...branch.catalog, databases: added === undefined ? databases : [...databases, added] };
@@ -31,7 +31,7 @@ export async function createDatabase(emulator: Emulator, request: ApiRequest): P
   }
   await emulator.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${quoted(databaseName)} OWNER ${quoted(owner.name)}`);
   const now = emulator.time.now();
-  const database: Database = { id: emulator.store.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
+  const database: NeonDatabase = { id: emulator.store.nextNumber++, name: databaseName, owner: owner.name, createdAt: now, from: now };
   replaceDatabase(emulator, branch, undefined, database);
   return configured(emulator, request, project, branch, 201, { database: databaseView(branch, database) });
 }
@@ -46,7 +46,7 @@ export async function updateDatabase(emulator: Emulator, request: ApiRequest): P
     await emulator.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${quoted(old.name)} RENAME TO ${quoted(renamed)}`);
   }
   await emulator.fleet.execute(branch.line, "postgres", `ALTER DATABASE ${quoted(renamed)} OWNER TO ${quoted(owner.name)}`);
-  const database: Database = { ...old, name: renamed, owner: owner.name, from: emulator.time.now() };
+  const database: NeonDatabase = { ...old, name: renamed, owner: owner.name, from: emulator.time.now() };
   replaceDatabase(emulator, branch, old, database);
   return configured(emulator, request, project, branch, 200, { database: databaseView(branch, database) });
 }

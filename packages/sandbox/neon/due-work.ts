@@ -1,4 +1,4 @@
-// What the clock brings about: expiries, scheduled snapshots, computes that fall asleep. In the order of their instants,
+// Work that becomes due with time: expiries, scheduled snapshots, computes that suspend. In the order of their instants,
 // however far the clock has jumped.
 import { setTimeout as sleep } from "node:timers/promises";
 import { removeBranch } from "./branches.ts";
@@ -6,11 +6,11 @@ import { sleepEndpoint, suspendAfterSeconds } from "./computes.ts";
 import type { Emulator } from "./emulator.ts";
 import { nextDue, takeScheduled } from "./schedules.ts";
 import { removeSnapshot } from "./snapshots.ts";
-import { childrenOf, type Project } from "./state.ts";
+import { childrenOf, type NeonProject } from "./state.ts";
 
 const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
 
-/** How often one looks whether a mutation has ended. */
+/** How often the end of a mutation is checked. */
 const BUSY_MS = 5;
 
 interface Due {
@@ -18,7 +18,7 @@ interface Due {
   run(): Promise<void>;
 }
 
-/** Does everything that is due in every project, each as soon as no mutation is at work there. */
+/** Does all due work of every project, as soon as no mutation is running there. */
 export async function runDue(emulator: Emulator): Promise<void> {
   const now = emulator.time.now();
   for (const project of [...emulator.store.projects.values()]) {
@@ -33,7 +33,7 @@ export async function runDue(emulator: Emulator): Promise<void> {
   }
 }
 
-async function catchUp(emulator: Emulator, project: Project, now: Date): Promise<void> {
+async function catchUp(emulator: Emulator, project: NeonProject, now: Date): Promise<void> {
   for (;;) {
     const next = earliestDue(emulator, project);
     if (next === undefined || next.at > now) break;
@@ -47,7 +47,7 @@ async function catchUp(emulator: Emulator, project: Project, now: Date): Promise
   }
 }
 
-function earliestDue(emulator: Emulator, project: Project): Due | undefined {
+function earliestDue(emulator: Emulator, project: NeonProject): Due | undefined {
   let first: Due | undefined;
   const consider = (at: Date | undefined, run: () => Promise<void>): void => {
     if (at !== undefined && (first === undefined || at < first.at)) first = { at, run };
@@ -68,7 +68,7 @@ function earliestDue(emulator: Emulator, project: Project): Due | undefined {
   return first;
 }
 
-async function purge(emulator: Emulator, project: Project, now: Date): Promise<void> {
+async function purge(emulator: Emulator, project: NeonProject, now: Date): Promise<void> {
   if (project.deletedAt === undefined || now.getTime() - project.deletedAt.getTime() < RECOVERABLE_MS) return;
   emulator.store.projects.delete(project.id);
   for (const branch of [...project.branches.values()]) await removeBranch(emulator, project, branch);

@@ -1,7 +1,7 @@
-// What every handler may use: state, time, fleet, and the request in hand.
+// What every handler may use: state, time, fleet, and the request.
 import { invalid, notFound } from "./errors.ts";
 import type { Fleet } from "./fleet/fleet-types.ts";
-import type { ApiKey, Branch, Endpoint, Project, Snapshot, Store } from "./state.ts";
+import type { ApiKey, Branch, Endpoint, NeonProject, Snapshot, Store } from "./state.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface Delays {
@@ -45,26 +45,26 @@ export class Emulator {
     this.real = Date.now;
   }
 
-  project(request: ApiRequest): Project {
+  project(request: ApiRequest): NeonProject {
     const found = this.store.projects.get(request.params.project ?? "");
     const mayUse = request.key.projectId === undefined || request.key.projectId === found?.id;
     if (found === undefined || found.deletedAt !== undefined || !mayUse) throw notFound("project");
     return found;
   }
 
-  branch(project: Project, id: string | undefined): Branch {
+  branch(project: NeonProject, id: string | undefined): Branch {
     const found = project.branches.get(id ?? "");
     if (found === undefined) throw notFound("branch");
     return found;
   }
 
-  endpoint(project: Project, id: string | undefined): Endpoint {
+  endpoint(project: NeonProject, id: string | undefined): Endpoint {
     const found = project.endpoints.get(id ?? "");
     if (found === undefined) throw notFound("endpoint");
     return found;
   }
 
-  snapshot(project: Project, id: string | undefined): Snapshot {
+  snapshot(project: NeonProject, id: string | undefined): Snapshot {
     const found = project.snapshots.get(id ?? "");
     if (found === undefined) throw notFound("snapshot");
     return found;
@@ -86,7 +86,7 @@ interface Values {
   object: Json;
 }
 
-/** An optional value of a body; 400 when it is of another kind. Null counts as absent. */
+/** An optional value of a body; 400 when it is of another type. Null counts as absent. */
 export function optional<K extends keyof Values>(body: Json, key: string, kind: K): Values[K] | undefined {
   const value = body[key];
   if (value === undefined || value === null) return undefined;

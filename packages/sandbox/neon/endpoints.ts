@@ -3,7 +3,7 @@ import { addEndpoint, checkEndpoint, dropEndpoint, endpointView, endpointViews, 
 import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
 import { refused } from "./errors.ts";
 import { operationViews, queue } from "./operations.ts";
-import { type Action, type Endpoint, endpointsOf, type Project } from "./state.ts";
+import { type Action, type Endpoint, endpointsOf, type NeonProject } from "./state.ts";
 
 export function listEndpoints(emulator: Emulator, request: ApiRequest): Answer {
   const project = emulator.project(request);
@@ -85,7 +85,7 @@ export async function deleteEndpoint(emulator: Emulator, request: ApiRequest): P
   return changed(emulator, request, project, endpoint, "suspend_compute");
 }
 
-function changed(emulator: Emulator, request: ApiRequest, project: Project, endpoint: Endpoint, action: Action, status = 200): Answer {
+function changed(emulator: Emulator, request: ApiRequest, project: NeonProject, endpoint: Endpoint, action: Action, status = 200): Answer {
   const operations = queue(emulator, project, [{ action, branchId: endpoint.branchId, endpointId: endpoint.id }], request.stuck);
   endpoint.pending = operations.at(-1);
   return {

@@ -1,4 +1,4 @@
-// Error answers in the API's form. Statuses and words that nobody outside knows for sure are in assumptions.ts.
+// Error answers in the API's form. Undocumented statuses and messages are in assumptions.ts.
 
 /** An answer that is an error. `code` may be the empty string, as the real one's often is. */
 export class NeonFault extends Error {

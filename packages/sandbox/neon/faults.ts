@@ -1,15 +1,15 @@
-// What can be made to go wrong, and when.
+// Faults that a test asks for, and when they apply.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { locked, NeonFault } from "./errors.ts";
 
-/** One thing going wrong for some requests. Method and path choose them (all, unless told); `skip` lets so many pass first. */
+/** A fault of some requests. Method and path choose them (default: all); the first `skip` of them pass. */
 export interface Fault {
   readonly method?: string;
   /** Of the path below the API's host: `/projects/x/branches`. */
   readonly path?: RegExp;
   readonly skip?: number;
-  /** Once, unless told. */
+  /** How many of them fail. Default: 1. */
   readonly times?: number;
   readonly effect:
     | { readonly kind: "latency"; readonly ms: number }
@@ -20,12 +20,12 @@ export interface Fault {
         readonly message?: string;
         readonly retryAfterSeconds?: number;
       }
-    /** 423, as when other work is going on. */
+    /** 423, as while other work is running. */
     | { readonly kind: "locked" }
     /** The connection breaks before anything was done, or after all was done (a lost answer). */
     | { readonly kind: "dropBefore" }
     | { readonly kind: "dropAfter" }
-    /** Held for ever, before anything is done, or after all was done. */
+    /** Never answered: before the request is carried out, or after it. */
     | { readonly kind: "stallBefore" }
     | { readonly kind: "stallAfter" }
     /** Done and answered, but its last operation runs on until the faults are cleared; the project stays locked. */
@@ -47,7 +47,7 @@ export interface Seen {
   readonly query: string;
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Undefined until answered; stays so where nobody answers. */
+  /** Undefined until answered; stays undefined where no answer is sent. */
   status?: number | undefined;
   answer?: unknown;
 }
@@ -95,7 +95,7 @@ export class FaultList implements Faults {
     if (this.seen.length > MOST_SEEN) this.seen.shift();
   }
 
-  /** What this request suffers; every fault that waits for it counts it. */
+  /** Faults of this request; every fault that waits for it counts it. */
   take(method: string, path: string): readonly Effect[] {
     const effects: Effect[] = [];
     for (const waiting of this.#waiting) {
@@ -121,7 +121,7 @@ export class FaultList implements Faults {
   }
 }
 
-/** What happens before the request is acted on. False when it must not be acted on at all (nobody answers). */
+/** Applies the fault before the request is carried out. False when it must not be carried out, and gets no answer. */
 export async function applyBefore(effects: readonly Effect[], response: ServerResponse): Promise<boolean> {
   for (const effect of effects) {
     if (effect.kind === "latency") await sleep(effect.ms, undefined, { ref: false });

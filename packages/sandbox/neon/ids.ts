@@ -1,4 +1,4 @@
-// Names and ids as the provider mints them. The command line takes only three-part ids for ids: `br-cool-name-a1b2c3d4`.
+// Names and ids in the provider's form. The command line takes only three-part ids for ids: `br-cool-name-a1b2c3d4`.
 import { randomBytes, randomInt } from "node:crypto";
 
 const ADJECTIVES = [

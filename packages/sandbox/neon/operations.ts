@@ -1,9 +1,9 @@
-// Work that goes on after the answer: scheduling, running, finished, by real time. One mutation at a time in a project.
+// Work that continues after the answer: scheduling, running, finished, by real time. One mutation at a time in a project.
 import { randomUUID } from "node:crypto";
 import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { locked, notFound } from "./errors.ts";
 import { page } from "./paging.ts";
-import type { Action, Operation, Project } from "./state.ts";
+import type { Action, NeonProject, Operation } from "./state.ts";
 
 export interface Step {
   readonly action: Action;
@@ -11,8 +11,8 @@ export interface Step {
   readonly endpointId?: string | undefined;
 }
 
-/** Queues steps, one after the other. Everything they stand for is already in the state; only the appearance takes time. */
-export function queue(emulator: Emulator, project: Project, steps: readonly Step[], stuck?: { on: boolean }): Operation[] {
+/** Queues steps, one after the other. Their result is in the state already; only the appearance takes time. */
+export function queue(emulator: Emulator, project: NeonProject, steps: readonly Step[], stuck?: { on: boolean }): Operation[] {
   const scheduledMs = emulator.real();
   let freeMs = scheduledMs;
   const made = steps.map((step, index) => {
@@ -39,14 +39,14 @@ export function hasEnded(emulator: Emulator, operation: Operation | undefined): 
 }
 
 /** Whether a mutation would be refused now. */
-export function isLocked(emulator: Emulator, project: Project): boolean {
+export function isLocked(emulator: Emulator, project: NeonProject): boolean {
   if (project.busy) return true;
-  // Those that run lie near the end; a stuck one may lie deeper.
+  // Running ones are near the end; a stuck one may be earlier.
   return project.operations.slice(-64).some((operation) => !hasEnded(emulator, operation));
 }
 
-/** Runs one mutation; 423 while another is at work. */
-export async function mutate<T>(emulator: Emulator, project: Project, work: () => Promise<T> | T): Promise<T> {
+/** Runs one mutation; 423 while another is running. */
+export async function mutate<T>(emulator: Emulator, project: NeonProject, work: () => Promise<T> | T): Promise<T> {
   if (isLocked(emulator, project)) throw locked();
   project.busy = true;
   try {
@@ -56,7 +56,7 @@ export async function mutate<T>(emulator: Emulator, project: Project, work: () =
   }
 }
 
-export function operationView(emulator: Emulator, project: Project, operation: Operation): object {
+export function operationView(emulator: Emulator, project: NeonProject, operation: Operation): object {
   const now = emulator.real();
   const status = hasEnded(emulator, operation) ? "finished" : now < operation.startsMs ? "scheduling" : "running";
   const untilMs = status === "finished" ? operation.endsMs : now;
@@ -74,7 +74,7 @@ export function operationView(emulator: Emulator, project: Project, operation: O
   };
 }
 
-export function operationViews(emulator: Emulator, project: Project, operations: readonly Operation[]): object[] {
+export function operationViews(emulator: Emulator, project: NeonProject, operations: readonly Operation[]): object[] {
   return operations.map((operation) => operationView(emulator, project, operation));
 }
 

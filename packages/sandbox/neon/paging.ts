@@ -1,7 +1,7 @@
 // Pages of lists: a cursor names the last item of the page before.
 import { invalid } from "./errors.ts";
 
-/** `usual` and `most` are what the API gives when nothing is said, and at most. */
+/** `usual` and `most`: items of a page by default, and at most. */
 export function page<T>(
   query: URLSearchParams,
   all: readonly T[],

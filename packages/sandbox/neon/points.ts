@@ -1,16 +1,16 @@
-// Past positions of a branch: what may be asked for, where it lies, and the roles and databases of then.
+// Past positions of a branch: which can be reached, where they are, and the roles and databases of then.
 import { NO_HISTORY } from "./branch-view.ts";
 import { type Emulator, instant } from "./emulator.ts";
 import { invalid, refused } from "./errors.ts";
 import type { ForkPoint } from "./fleet/fleet-types.ts";
-import { type Branch, type Catalog, type Project, rolesOf } from "./state.ts";
+import { type Branch, type Catalog, type NeonProject, rolesOf } from "./state.ts";
 
 export type Point =
   | { readonly kind: "head" }
   | { readonly kind: "time"; readonly at: Date }
   | { readonly kind: "lsn"; readonly lsn: string };
 
-/** From two optional texts, of which at most one may be there. */
+/** Reads two optional texts, of which at most one may be given. */
 export function pointOf(timestamp: string | undefined, lsn: string | undefined, key = "timestamp"): Point {
   if (timestamp !== undefined && lsn !== undefined) throw invalid(`${key} and lsn exclude each other`);
   if (timestamp !== undefined) return { kind: "time", at: instant(timestamp, key) };
@@ -20,15 +20,15 @@ export function pointOf(timestamp: string | undefined, lsn: string | undefined, 
 }
 
 /** The oldest instant of a branch that can be reached, and whether any can. */
-export function earliest(emulator: Emulator, project: Project, branch: Branch): Date {
+export function earliest(emulator: Emulator, project: NeonProject, branch: Branch): Date {
   const kept = emulator.time.now().getTime() - project.historySeconds * 1000;
   return new Date(Math.max(kept, branch.createdAt.getTime(), branch.lastResetAt?.getTime() ?? 0));
 }
 
-/** Forks the branch's line there. 400 when the point lies outside of the branch's history. */
+/** Forks the branch's line there. 400 when the point is outside of the branch's history. */
 export async function forkAt(
   emulator: Emulator,
-  project: Project,
+  project: NeonProject,
   branch: Branch,
   point: Point,
 ): Promise<{ readonly line: string; readonly lsn: string; readonly at: Date; readonly catalog: Catalog }> {

@@ -1,4 +1,4 @@
-// Projects: made, listed, changed, deleted for a while, recovered.
+// Projects: create, list, change, delete, recover.
 import { branchView, connectionViews } from "./branch-view.ts";
 import { checkName } from "./branches.ts";
 import { databaseView, firstCatalog, firstSql, roleView } from "./catalog.ts";
@@ -8,7 +8,7 @@ import { invalid, limitReached, NeonFault, notFound } from "./errors.ts";
 import { mintId, mintProjectId } from "./ids.ts";
 import { mutate, operationViews, queue } from "./operations.ts";
 import { page } from "./paging.ts";
-import { type Branch, databasesOf, endpointsOf, type Project, rolesOf } from "./state.ts";
+import { type Branch, databasesOf, endpointsOf, type NeonProject, rolesOf } from "./state.ts";
 
 const RECOVERABLE_MS = 7 * 24 * 3600 * 1000;
 
@@ -25,14 +25,14 @@ export interface ProjectRequest {
 }
 
 /** A project with one branch, one role, one database and one compute. No server is started. */
-export async function addProject(emulator: Emulator, requested: ProjectRequest): Promise<Project> {
+export async function addProject(emulator: Emulator, requested: ProjectRequest): Promise<NeonProject> {
   const { limits, projects } = emulator.store;
   if (projects.size >= limits.projects) throw limitReached("PROJECTS_LIMIT_EXCEEDED", `projects limit exceeded, limit: ${limits.projects}`);
   const historySeconds = requested.historySeconds ?? limits.defaultHistorySeconds;
   checkHistory(emulator, historySeconds);
   const now = emulator.time.now();
   const id = mintProjectId();
-  const project: Project = {
+  const project: NeonProject = {
     id,
     name: requested.name ?? id,
     regionId: requested.regionId ?? "us-east-2",
@@ -113,7 +113,7 @@ export const listShared = (): Answer => ({ status: 200, body: { projects: [] } }
 export async function getProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
   const project = emulator.project(request);
   for (const branch of project.branches.values()) {
-    // One whose server sleeps has the size it had.
+    // A server that sleeps keeps its size.
     if (emulator.fleet.isRunning(branch.line)) branch.sizeBytes = (await emulator.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
   }
   return { status: 200, body: { project: projectView(emulator, project) } };
@@ -124,7 +124,7 @@ export async function createProject(emulator: Emulator, request: ApiRequest): Pr
   const wanted = part(request.body, "project");
   const first = optional(wanted, "branch", "object") ?? {};
   const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
-  if (endpointSettings !== undefined) checkEndpoint(emulator, {} as Project, undefined, { ...endpointSettings, type: "read_write" });
+  if (endpointSettings !== undefined) checkEndpoint(emulator, {} as NeonProject, undefined, { ...endpointSettings, type: "read_write" });
   const project = await addProject(emulator, {
     name: optional(wanted, "name", "string"),
     branchName: optional(first, "name", "string"),
@@ -204,7 +204,7 @@ export function recoverProject(emulator: Emulator, request: ApiRequest): Answer 
 }
 
 /** The part of a project that the list shows too. */
-export function commonView(emulator: Emulator, project: Project): object {
+export function commonView(emulator: Emulator, project: NeonProject): object {
   return {
     id: project.id,
     platform_id: "aws",
@@ -234,12 +234,12 @@ export function commonView(emulator: Emulator, project: Project): object {
   };
 }
 
-/** What is billed is not what databases hold; the sandbox takes one for the other. */
-const storageOf = (project: Project): number => [...project.branches.values()].reduce((sum, branch) => sum + branch.sizeBytes, 0);
+/** The real service bills other sizes than those of databases; the emulator takes one for the other. */
+const storageOf = (project: NeonProject): number => [...project.branches.values()].reduce((sum, branch) => sum + branch.sizeBytes, 0);
 
 const SUBSCRIPTIONS = { free: "free_v3", launch: "launch_v3", scale: "scale_v3" } as const;
 
-export function projectView(emulator: Emulator, project: Project): object {
+export function projectView(emulator: Emulator, project: NeonProject): object {
   const now = emulator.time.now();
   return {
     ...commonView(emulator, project),

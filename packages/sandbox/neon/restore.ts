@@ -9,7 +9,7 @@ import { invalid, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
-import { type Branch, type Catalog, childrenOf, isRoot, type Project, rolesOf } from "./state.ts";
+import { type Branch, type Catalog, childrenOf, isRoot, type NeonProject, rolesOf } from "./state.ts";
 
 export async function restoreBranch(emulator: Emulator, request: ApiRequest): Promise<Answer> {
   const project = emulator.project(request);
@@ -60,8 +60,8 @@ export async function restoreBranch(emulator: Emulator, request: ApiRequest): Pr
   return answer(emulator, request, project, restored, steps);
 }
 
-/** A child takes its parent's state and keeps its id; what was there before is gone. */
-async function reset(emulator: Emulator, request: ApiRequest, project: Project, target: Branch, source: Branch): Promise<Answer> {
+/** A child takes its parent's state and keeps its id; its own state is lost. */
+async function reset(emulator: Emulator, request: ApiRequest, project: NeonProject, target: Branch, source: Branch): Promise<Answer> {
   const { line, lsn, at, catalog } = await forkAt(emulator, project, source, { kind: "head" });
   const before = target.line;
   const now = emulator.time.now();
@@ -79,7 +79,7 @@ async function reset(emulator: Emulator, request: ApiRequest, project: Project, 
   return answer(emulator, request, project, target, [{ action: "create_branch", branchId: target.id }]);
 }
 
-/** What a branch that takes another's place has from it. */
+/** What a branch takes over from the one that it replaces. */
 export function successor(target: Branch, now: Date): Omit<Branch, "line" | "initSource" | "catalog" | "parentId" | "original"> {
   return {
     id: mintId("br"),
@@ -94,8 +94,8 @@ export function successor(target: Branch, now: Date): Omit<Branch, "line" | "ini
   };
 }
 
-/** Name, default, protection, schedule and computes go over; the branch before gets another name. Its children stay with it. */
-export async function takePlace(emulator: Emulator, project: Project, target: Branch, restored: Branch, keepAs: string): Promise<void> {
+/** Moves name, default, protection, schedule and computes; the replaced branch gets another name and keeps its children. */
+export async function takePlace(emulator: Emulator, project: NeonProject, target: Branch, restored: Branch, keepAs: string): Promise<void> {
   const now = emulator.time.now();
   const { name, default: isDefault, protected: isProtected, schedule, scheduledUpTo, expiresAt, ttlSeconds } = target;
   Object.assign(target, { name: keepAs, default: false, protected: false, schedule: [], expiresAt: undefined, updatedAt: now });
@@ -113,13 +113,13 @@ export async function takePlace(emulator: Emulator, project: Project, target: Br
   await moveEndpoints(emulator, project, target, restored);
 }
 
-/** The connection string of the target goes on: roles that it has keep their present passwords. */
+/** The connection string of the target stays valid: its roles keep their present passwords. */
 export async function withPasswordsOf(emulator: Emulator, line: string, catalog: Catalog, target: Branch): Promise<Catalog> {
   const present = new Map(rolesOf(target).map((role) => [role.name, role.password]));
   return repassword(emulator, line, catalog, (role) => present.get(role.name));
 }
 
-function answer(emulator: Emulator, request: ApiRequest, project: Project, branch: Branch, first: readonly Step[]): Answer {
+function answer(emulator: Emulator, request: ApiRequest, project: NeonProject, branch: Branch, first: readonly Step[]): Answer {
   const endpoints = [...project.endpoints.values()].filter((endpoint) => endpoint.branchId === branch.id);
   const starts = endpoints.map((endpoint): Step => ({ action: "start_compute", branchId: branch.id, endpointId: endpoint.id }));
   const operations = queue(emulator, project, [...first, ...starts], request.stuck);

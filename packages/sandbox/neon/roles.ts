@@ -4,9 +4,9 @@ import { type Answer, type ApiRequest, type Emulator, optional, part, required }
 import { invalid, NeonFault } from "./errors.ts";
 import { mintPassword } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
-import { type Branch, databasesOf, type Project, type Role, rolesOf } from "./state.ts";
+import { type Branch, databasesOf, type NeonProject, type Role, rolesOf } from "./state.ts";
 
-export function found(emulator: Emulator, request: ApiRequest): { project: Project; branch: Branch } {
+export function found(emulator: Emulator, request: ApiRequest): { project: NeonProject; branch: Branch } {
   const project = emulator.project(request);
   return { project, branch: emulator.branch(project, request.params.branch) };
 }
@@ -69,7 +69,7 @@ export async function resetPassword(emulator: Emulator, request: ApiRequest): Pr
 export function configured(
   emulator: Emulator,
   request: ApiRequest,
-  project: Project,
+  project: NeonProject,
   branch: Branch,
   status: number,
   body: object,

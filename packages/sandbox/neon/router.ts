@@ -1,4 +1,4 @@
-// Which handler answers which request. One table; a mutation of a project is refused while another is at work there.
+// Which handler answers which request. One table; a mutation of a project is refused while another is running there.
 import { consumption, createKey, getAuth, getUser, listKeys, listOrganizations, listRegions, revokeKey } from "./account.ts";
 import { createBranch } from "./branch-create.ts";
 import { countBranches, deleteBranch, getBranch, listBranches, setDefault, updateBranch } from "./branches.ts";

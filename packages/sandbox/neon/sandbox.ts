@@ -1,6 +1,6 @@
 // Neon's API on loopback in front of real PostgreSQL clusters: for tests, the demonstration, and trying things out.
 //
-// It knows one account. Where nobody outside knows how the real one behaves, what was chosen is in assumptions.ts.
+// It knows one account. What it assumes of undocumented behaviour is in assumptions.ts.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -20,13 +20,13 @@ import { Timeline } from "./timeline.ts";
 
 export interface NeonSandboxOptions {
   readonly plan?: PlanName | undefined;
-  /** Figures of the plan to be changed. */
+  /** Limits that replace the plan's. */
   readonly limits?: Partial<Limits> | undefined;
-  /** The clusters: a fleet of the caller's, who ends it, or what is needed to open one. */
+  /** The clusters: a fleet that the caller ends, or the options to open one. */
   readonly fleet: Fleet | FleetOptions;
-  /** PostgreSQL's programs, when a fleet is given: for the schema as text. */
+  /** PostgreSQL's programs, when a fleet is given: for schemas as text. */
   readonly bin?: string | undefined;
-  /** The clock of everything the API says; the machine's unless told. After a jump call `tick`, or use `advance`. */
+  /** The clock of the API. Default: the machine's. After a jump call `tick`, or use `advance`. */
   readonly clock?: { now(): Date } | undefined;
   readonly delays?: Partial<Delays> | undefined;
   readonly project?: ProjectRequest | undefined;
@@ -43,13 +43,13 @@ export interface NeonSandbox {
   /** Connection string of the production branch. */
   readonly url: string;
   readonly faults: Faults;
-  /** What it holds, for tests to look at. */
+  /** The emulator's state, for tests. */
   readonly store: Store;
   /** The driven present. */
   now(): Date;
-  /** Puts the clock forward and does everything that became due, in order. */
+  /** Puts the clock forward and does all work that became due, in order. */
   advance(ms: number): Promise<void>;
-  /** Does what became due: after the test's own clock has jumped. */
+  /** Does due work, after the test's own clock has jumped. */
   tick(): Promise<void>;
   close(): Promise<void>;
 }
@@ -130,7 +130,7 @@ export async function startNeonSandbox(options: NeonSandboxOptions): Promise<Neo
   }
 }
 
-/** What is due is done twice a second, and when asked: never two at a time. */
+/** Does due work twice a second, and when asked, one piece at a time. */
 function beginTicking(emulator: Emulator): { tick(first?: () => void): Promise<void>; end(): Promise<void> } {
   let last: Promise<void> = Promise.resolve();
   let failure: { readonly error: unknown } | undefined;
@@ -138,7 +138,7 @@ function beginTicking(emulator: Emulator): { tick(first?: () => void): Promise<v
     first?.();
     emulator.time.read();
     const done = last.then(() => runDue(emulator));
-    last = done.catch(() => undefined); // told to whoever asked
+    last = done.catch(() => undefined); // the caller gets it from `done`
     return done;
   };
   let waiting = false;

@@ -4,9 +4,9 @@ import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { invalid, refused } from "./errors.ts";
 import { catalogAt } from "./points.ts";
 import { addSnapshot } from "./snapshots.ts";
-import { type Branch, isRoot, type Project, type ScheduleItem } from "./state.ts";
+import { type Branch, isRoot, type NeonProject, type ScheduleItem } from "./state.ts";
 
-/** What a scheduled snapshot is kept when nothing is said, and at most. */
+/** How long a scheduled snapshot is kept by default, and at most. */
 const MAX_RETENTION_SECONDS = 35 * 24 * 3600;
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -66,8 +66,8 @@ function matches(item: ScheduleItem, at: Date): boolean {
 }
 
 /** The snapshot a schedule asks for, as of its instant, however late it comes. */
-export async function takeScheduled(emulator: Emulator, project: Project, branch: Branch, item: ScheduleItem, at: Date): Promise<void> {
-  // Where nobody can have written since, the head is that state.
+export async function takeScheduled(emulator: Emulator, project: NeonProject, branch: Branch, item: ScheduleItem, at: Date): Promise<void> {
+  // Without a write since, the head is that state.
   const position = emulator.fleet.isRunning(branch.line)
     ? ({ kind: "time", at: emulator.time.toReal(at) } as const)
     : ({ kind: "head" } as const);

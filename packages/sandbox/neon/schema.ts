@@ -51,7 +51,7 @@ async function dump(
     maxOutputBytes: 64 * 1024 * 1024,
   });
   if (ran.status !== 0) throw new NeonFault(500, "", `pg_dump ended: ${ran.end}`);
-  // Settings and comments that differ from dump to dump are no part of a schema.
+  // Settings and comments that differ from dump to dump do not belong to a schema.
   return ran.stdout
     .split("\n")
     .filter((text) => !/^(--|\\(un)?restrict |SET |SELECT pg_catalog\.set_config)/.test(text))

@@ -1,4 +1,4 @@
-// From a request to an answer: key, faults, dispatch, and errors as the API words them.
+// From a request to its answer: key, faults, dispatch, and errors in the API's words.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Emulator, Json } from "./emulator.ts";
@@ -7,7 +7,7 @@ import { applyAfter, applyBefore, type FaultList, type Seen } from "./faults.ts"
 import { resolve } from "./router.ts";
 import type { ApiKey } from "./state.ts";
 
-/** Where the API lies on its host, as with the real one. */
+/** The API's path on its host, as at the real service. */
 export const BASE = "/api/v2";
 const MAX_BODY_BYTES = 1024 * 1024;
 

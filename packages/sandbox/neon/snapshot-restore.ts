@@ -6,7 +6,7 @@ import { type Answer, type ApiRequest, type Emulator, optional } from "./emulato
 import { refused } from "./errors.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { successor, takePlace, withPasswordsOf } from "./restore.ts";
-import { type Branch, endpointsOf, type Project } from "./state.ts";
+import { type Branch, endpointsOf, type NeonProject } from "./state.ts";
 
 /** How long children of a replaced branch cannot be reset. */
 const HELD_MS = 24 * 3600 * 1000;
@@ -62,7 +62,13 @@ export async function finalizeRestore(emulator: Emulator, request: ApiRequest): 
 }
 
 /** The restored branch takes the target's place. Snapshots taken so far stay with the target. */
-async function complete(emulator: Emulator, project: Project, restored: Branch, target: Branch, asked: string | undefined): Promise<void> {
+async function complete(
+  emulator: Emulator,
+  project: NeonProject,
+  restored: Branch,
+  target: Branch,
+  asked: string | undefined,
+): Promise<void> {
   const keepAs = asked ?? unused(project, `${target.name} (old)`);
   checkName(project, keepAs);
   const own = endpointsOf(project, restored).some((endpoint) => endpoint.type === "read_write");
@@ -78,7 +84,7 @@ async function complete(emulator: Emulator, project: Project, restored: Branch, 
 }
 
 /** `main (old)`, `main (old) 2` … */
-function unused(project: Project, name: string): string {
+function unused(project: NeonProject, name: string): string {
   const taken = new Set([...project.branches.values()].map((branch) => branch.name));
   for (let number = 1; ; number++) {
     const candidate = number === 1 ? name : `${name} ${number}`;

@@ -1,11 +1,11 @@
-// Snapshots: taken of root branches, listed, changed, removed.
+// Snapshots of root branches: take, list, change, delete.
 
 import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
 import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
-import { type Branch, isRoot, type Project, type Snapshot } from "./state.ts";
+import { type Branch, isRoot, type NeonProject, type Snapshot } from "./state.ts";
 
 export function snapshotView(snapshot: Snapshot): object {
   return {
@@ -26,7 +26,7 @@ export function listSnapshots(emulator: Emulator, request: ApiRequest): Answer {
   return { status: 200, body: { snapshots: [...emulator.project(request).snapshots.values()].map(snapshotView) } };
 }
 
-/** Everything is in the query; a body is not looked at. */
+/** Reads the query alone; ignores a body. */
 export async function createSnapshot(emulator: Emulator, request: ApiRequest): Promise<Answer> {
   const project = emulator.project(request);
   const branch = emulator.branch(project, request.params.branch);
@@ -61,7 +61,7 @@ interface Taken extends Pick<Snapshot, "line" | "lsn" | "catalog" | "name" | "ex
   readonly slug?: string | undefined;
 }
 
-export async function addSnapshot(emulator: Emulator, project: Project, branch: Branch, taken: Taken): Promise<Snapshot> {
+export async function addSnapshot(emulator: Emulator, project: NeonProject, branch: Branch, taken: Taken): Promise<Snapshot> {
   const { line, lsn, at, catalog, name, slug, expiresAt, createdAt, manual } = taken;
   const id = mintId("snap");
   const sizeBytes = (await emulator.fleet.facts(branch.line)).sizeBytes ?? branch.sizeBytes;
@@ -83,7 +83,7 @@ export async function addSnapshot(emulator: Emulator, project: Project, branch: 
   return snapshot;
 }
 
-function checkFree(project: Project, name: string, slug: string | undefined, except?: Snapshot): void {
+function checkFree(project: NeonProject, name: string, slug: string | undefined, except?: Snapshot): void {
   if (name === "" || name.length > 256) throw invalid("snapshot name must have 1 to 256 characters");
   for (const snapshot of project.snapshots.values()) {
     if (snapshot === except) continue;
@@ -120,7 +120,7 @@ export async function deleteSnapshot(emulator: Emulator, request: ApiRequest): P
   return { status: 202, body: { operations: operationViews(emulator, project, operations) } };
 }
 
-export async function removeSnapshot(emulator: Emulator, project: Project, snapshot: Snapshot): Promise<void> {
+export async function removeSnapshot(emulator: Emulator, project: NeonProject, snapshot: Snapshot): Promise<void> {
   project.snapshots.delete(snapshot.id);
   project.gone.add(snapshot.id);
   await emulator.fleet.remove(snapshot.line);

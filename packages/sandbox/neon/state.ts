@@ -20,7 +20,7 @@ export interface Operation {
   readonly scheduledMs: number;
   readonly startsMs: number;
   readonly endsMs: number;
-  /** Goes on for ever while `on`. */
+  /** Runs forever while `on`. */
   readonly stuck?: { on: boolean } | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface Role {
   readonly until?: Date | undefined;
 }
 
-export interface Database {
+export interface NeonDatabase {
   readonly id: number;
   readonly name: string;
   readonly owner: string;
@@ -46,7 +46,7 @@ export interface Database {
 /** Roles and databases with those that were: what ends is marked, never removed. */
 export interface Catalog {
   readonly roles: readonly Role[];
-  readonly databases: readonly Database[];
+  readonly databases: readonly NeonDatabase[];
 }
 
 export interface ScheduleItem {
@@ -76,7 +76,7 @@ export interface Branch {
   ttlSeconds?: number | undefined;
   lastResetAt?: Date | undefined;
   readonly initSource: string;
-  /** Given when it was made; nothing changes them later. */
+  /** Given at its creation; never changed. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   restoreStatus?: "restored" | "finalized" | undefined;
   /** Snapshot it was restored from, and the branch it was to replace. */
@@ -86,7 +86,7 @@ export interface Branch {
   childrenHeldUntil?: Date | undefined;
   catalog: Catalog;
   schedule: readonly ScheduleItem[];
-  /** The schedule was obeyed up to here. */
+  /** The schedule was carried out up to here. */
   scheduledUpTo: Date;
   sizeBytes: number;
   /** Until it has ended, the branch is not ready. */
@@ -100,7 +100,7 @@ export interface Endpoint {
   readonly type: "read_write" | "read_only";
   host: string;
   state: "active" | "idle";
-  /** Until it has ended, the state above is still to come. */
+  /** Until this operation has ended, the state above is still to come. */
   pending?: Operation | undefined;
   /** What it was before. */
   before: "init" | "active" | "idle";
@@ -114,7 +114,7 @@ export interface Endpoint {
   lastActive: Date;
   startedAt?: Date | undefined;
   suspendedAt?: Date | undefined;
-  /** Connections open now, and the way to close the door. */
+  /** Connections open now, and the way to close the proxy. */
   proxy: { readonly connections: number; close(): Promise<void> };
 }
 
@@ -133,7 +133,7 @@ export interface Snapshot {
   readonly sizeBytes: number;
 }
 
-export interface Project {
+export interface NeonProject {
   readonly id: string;
   name: string;
   readonly regionId: string;
@@ -149,9 +149,9 @@ export interface Project {
   readonly snapshots: Map<string, Snapshot>;
   /** Newest last. */
   readonly operations: Operation[];
-  /** Ids of what was and is no more. */
+  /** Ids of what was deleted. */
   readonly gone: Set<string>;
-  /** A mutation is at work. */
+  /** A mutation is running. */
   busy: boolean;
 }
 
@@ -168,17 +168,17 @@ export interface ApiKey {
 export interface Store {
   readonly plan: PlanName;
   readonly limits: Limits;
-  readonly projects: Map<string, Project>;
+  readonly projects: Map<string, NeonProject>;
   readonly keys: Map<string, ApiKey>;
   readonly account: { readonly id: string; readonly orgId: string };
   nextNumber: number;
 }
 
 export const isRoot = (branch: Branch): boolean => branch.parentId === undefined;
-export const childrenOf = (project: Project, branch: Branch): Branch[] =>
+export const childrenOf = (project: NeonProject, branch: Branch): Branch[] =>
   [...project.branches.values()].filter((each) => each.parentId === branch.id);
-export const endpointsOf = (project: Project, branch: Branch): Endpoint[] =>
+export const endpointsOf = (project: NeonProject, branch: Branch): Endpoint[] =>
   [...project.endpoints.values()].filter((each) => each.branchId === branch.id);
 export const rolesOf = (branch: { readonly catalog: Catalog }): Role[] => branch.catalog.roles.filter((role) => role.until === undefined);
-export const databasesOf = (branch: { readonly catalog: Catalog }): Database[] =>
+export const databasesOf = (branch: { readonly catalog: Catalog }): NeonDatabase[] =>
   branch.catalog.databases.filter((database) => database.until === undefined);

@@ -8,7 +8,7 @@ function clocks(drivenMs: number): { driven: number; real: number; timeline: Tim
     driven: drivenMs,
     real: 1_000_000,
     timeline: undefined as unknown as Timeline,
-    /** Both go on together. */
+    /** Both advance together. */
     pass(ms: number) {
       hands.driven += ms;
       hands.real += ms;
@@ -64,7 +64,7 @@ test("the driven clock never goes back", () => {
   assert.equal(hands.timeline.read(), 8000);
 });
 
-test("an advance puts the clock forward beside its own course", () => {
+test("an advance puts the clock forward while it runs", () => {
   const hands = clocks(0);
   hands.pass(1000);
   hands.timeline.advance(3_600_000);

@@ -1,6 +1,6 @@
 // Which real instant an instant of the driven clock was. The API speaks driven time; the clusters stamp commits with the machine's.
 //
-// Kept as stretches: in each, driven time ran along with real time, or stood still. Between two, it jumped.
+// Kept as spans: in each, driven time ran along with real time, or stood still. Between two, it jumped.
 
 interface Span {
   readonly driven: number;
@@ -16,11 +16,11 @@ const TOLERANCE_MS = 3;
 export class Timeline {
   readonly #clock: (() => number) | undefined;
   readonly #real: () => number;
-  readonly #stretches: Span[] = [];
+  readonly #spans: Span[] = [];
   #aheadMs = 0;
   #latest = Number.NEGATIVE_INFINITY;
 
-  /** `clock` is what tests drive, the machine's unless told; `real` is the machine's. Both in milliseconds since 1970. */
+  /** `clock` is the one that tests drive (default: the machine's); `real` is the machine's. Both in milliseconds since 1970. */
   constructor(clock?: () => number, real: () => number = Date.now) {
     this.#clock = clock;
     this.#real = real;
@@ -32,7 +32,7 @@ export class Timeline {
     const { real, clock } = this.#both();
     const driven = Math.max(clock + this.#aheadMs, this.#latest); // never backwards
     this.#latest = driven;
-    const last = this.#stretches.at(-1);
+    const last = this.#spans.at(-1);
     if (last !== undefined) {
       const withReal = Math.abs(driven - (last.driven + real - last.real)) <= TOLERANCE_MS;
       const stood = driven === last.driven;
@@ -43,7 +43,7 @@ export class Timeline {
         return driven;
       }
     }
-    this.#stretches.push({ driven, real, endReal: real, runs: undefined });
+    this.#spans.push({ driven, real, endReal: real, runs: undefined });
     return driven;
   }
 
@@ -73,13 +73,13 @@ export class Timeline {
    */
   toReal(driven: Date): Date {
     const at = driven.getTime();
-    const index = this.#stretches.findLastIndex((span) => span.driven <= at);
-    const found = this.#stretches[index];
+    const index = this.#spans.findLastIndex((span) => span.driven <= at);
+    const found = this.#spans[index];
     if (found === undefined) {
-      const first = this.#stretches[0] as Span;
+      const first = this.#spans[0] as Span;
       return new Date(first.real - (first.driven - at));
     }
-    const end = this.#stretches[index + 1]?.real ?? Number.POSITIVE_INFINITY;
+    const end = this.#spans[index + 1]?.real ?? Number.POSITIVE_INFINITY;
     if (found.runs !== false || end === Number.POSITIVE_INFINITY) {
       const along = found.runs === false ? this.#real() : found.real + at - found.driven;
       return new Date(Math.min(along, end));
@@ -89,10 +89,10 @@ export class Timeline {
 
   /** The driven instant of a real one. */
   toDriven(real: number): Date {
-    const index = this.#stretches.findLastIndex((span) => span.real <= real);
-    const found = this.#stretches[Math.max(index, 0)] as Span;
+    const index = this.#spans.findLastIndex((span) => span.real <= real);
+    const found = this.#spans[Math.max(index, 0)] as Span;
     if (found.runs === false) return new Date(found.driven);
-    const next = this.#stretches[index + 1]?.driven ?? Number.POSITIVE_INFINITY;
+    const next = this.#spans[index + 1]?.driven ?? Number.POSITIVE_INFINITY;
     return new Date(Math.min(found.driven + real - found.real, next));
   }
 }

@@ -123,7 +123,7 @@ async function registry(t: TestContext): Promise<Registry> {
 const cacheOf = ({ folder }: Registry): string => join(folder, "cache/lifeboat");
 const debsOf = ({ requests }: Registry): string[] => requests.filter((path) => path.endsWith(".deb")).sort();
 
-test("R54 missing programs of PostgreSQL are downloaded, kept for the next time, and found in a private folder", { skip }, async (t) => {
+test("R54 missing programs of PostgreSQL are downloaded into a private folder and kept there", { skip }, async (t) => {
   const at = await registry(t);
   mkdirSync(join(cacheOf(at), "partial-crashed"), { recursive: true });
   utimesSync(join(cacheOf(at), "partial-crashed"), 0, 0);

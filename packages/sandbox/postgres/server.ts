@@ -39,7 +39,7 @@ export interface PostgresSandbox {
 /** Starts a server. Throws SCRATCH_FAILED when it cannot be made; then nothing is left of it. */
 export async function startPostgresSandbox(options: PostgresSandboxOptions): Promise<PostgresSandbox> {
   const { directory, jobId, bin, signal } = options;
-  // Not flushed to the disk, for nobody will miss it; otherwise as people run theirs.
+  // Not flushed to the disk: its data is temporary. Otherwise with the usual settings.
   const settings = { autovacuum: "on" };
   const isolation = await isolationHere();
   const cluster = await beginCluster({ directory, bin, jobId, durable: false, settings, signal });

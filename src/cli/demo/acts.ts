@@ -26,20 +26,20 @@ export const ACTS = [
   "A shop opens",
   "Lifeboat is set up",
   "A backup is made, and read back",
-  "Somebody drops a table",
-  "The backup is proven before anybody relies on it",
+  "A table is dropped by mistake",
+  "The backup is proven before it is relied on",
   "The shop comes back",
   "Another shop lives at Neon and at Atlas",
-  "Both are proven before anybody relies on them",
-  "One slip of the hand, in both databases",
+  "Both are proven before they are relied on",
+  "One mistake in both databases",
   "Both come back, to the same second",
-  "What it came to",
+  "The result",
 ] as const;
 
-/** What outlives the story and must be ended by whoever has it told. */
+/** What the caller must end after the demonstration. */
 export interface Props extends HostedProps {
   startServer(): Promise<PostgresSandbox>;
-  /** Told of the customers as soon as there are any. */
+  /** Receives the customers, to end them. */
   employ(writer: Writer): void;
 }
 
@@ -51,11 +51,11 @@ export interface Told {
 const SOURCE = "shop";
 const RECOVERED = "shop_recovered";
 const OBJECTIVE = { rto: "15m", rpo: "1h" } as const;
-/** So many orders are confirmed before the backup, and after it at the least: there must be something to lose. */
+/** Least number of orders before the backup, and after it: the accident must lose some. */
 const SOME_ORDERS = 50;
 const MORE_ORDERS = 500;
 
-/** Tells it. Ends early, with its exit status, when a command does not end well. Throws what a command throws. */
+/** Runs the story. Ends early, with its exit status, when a command fails. Throws what a command throws. */
 export async function tell(around: Surroundings, props: Props): Promise<Told> {
   const { stage, progress, call } = around;
   const { clock, signal } = call;
@@ -84,7 +84,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   const [size] = await back.query<{ size: string }>("select pg_size_pretty(pg_database_size(current_database())) as size");
   progress.end();
   stage.say(`PostgreSQL ${server.version} runs, and a shop has moved in: ${listed(opened)}, ${size?.size}.`);
-  stage.say("From now on customers order, all the time, until the end.");
+  stage.say("From now on customers order all the time.");
   const writer = startWriter(await server.open(SOURCE), signal);
   props.employ(writer);
   const world: Surroundings = { ...around, env: { ...around.env, DATABASE_URL: server.url(SOURCE) } };
@@ -92,7 +92,7 @@ export async function tell(around: Surroundings, props: Props): Promise<Told> {
   nextAct();
   stage.command(`export DATABASE_URL=postgres://…   ${paint.dim("# the only secret, and it stays out of the configuration")}`);
   await play("init", initCommand, { options: { repository: "backups", source: SOURCE } });
-  stage.say("Into lifeboat.yaml go what is promised, and what every restored shop is to be asked:");
+  stage.say("lifeboat.yaml gets objectives, and the checks that every restored shop must pass:");
   stage.show(`\n${paint.dim(await completeConfiguration(around.cwd, SOURCE, OBJECTIVE, server.isolation))}\n\n`);
   const checked = await play("check", checkCommand);
   if (checked.status !== EXIT.done) return { status: checked.status, summary };

@@ -1,4 +1,4 @@
-// What a careful user adds to the configuration that `init` wrote: promises and checks; and folders, so that nothing lies elsewhere.
+// What a user adds to the configuration that `init` wrote: objectives and checks; and folders, so that all files are in one place.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseDocument } from "yaml";

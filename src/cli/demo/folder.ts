@@ -1,4 +1,4 @@
-// The folder of a demonstration: everything it makes lies in it. A note tells the next demonstration what a killed one left.
+// The folder of a demonstration holds all that it makes. A note tells the next demonstration what a killed one left.
 import { chmod, lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -16,7 +16,7 @@ export interface DemoFolder {
   readonly neon: string;
   /** Names this demonstration. */
   readonly id: string;
-  /** It is to stay: no later demonstration removes it. */
+  /** Keeps it: no later demonstration deletes it. */
   keep(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function makeDemoFolder(): Promise<DemoFolder> {
   };
 }
 
-/** Removes what demonstrations of ours left that were killed on this machine. Returns the folders. */
+/** Deletes the folders of killed demonstrations of this user on this machine. Returns them. */
 export async function sweepDemoFolders({ removePostgresSandbox }: Sandbox): Promise<string[]> {
   const swept: string[] = [];
   for (const name of await readdir(tmpdir())) {
@@ -57,7 +57,7 @@ export async function sweepDemoFolders({ removePostgresSandbox }: Sandbox): Prom
   return swept;
 }
 
-/** A folder of our own user, with a note of a process that is certainly gone. */
+/** A folder of this user, with a note of a process that has certainly ended. */
 async function isOrphan(path: string): Promise<boolean> {
   try {
     const facts = await lstat(path);

@@ -1,5 +1,5 @@
-// The second half of the story: a shop of two databases at two providers, whose APIs and histories sandboxes on this machine
-// stand in for. One slip of the hand in both, and both come back to the same second.
+// The second half of the story: a shop of two databases at two providers, emulated on this machine.
+// One mistake in both, and both come back to the same second.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AtlasSandbox, NeonSandbox, PostgresSession } from "@lifeboat/sandbox";
@@ -25,7 +25,7 @@ import { listed, spaced } from "./stage.ts";
 
 export const HOSTED = { web: "web", reviews: REVIEWS_DATABASE } as const;
 const SIZE = { users: 4_000, projects: 8_000, orders: 60_000 };
-/** Between what is to be brought back and the accident: as much as it takes to see that it was before. */
+/** Seconds between the recovery target and the accident. */
 const SECONDS_BEFORE = 2;
 
 export interface HostedProps {
@@ -43,14 +43,14 @@ export interface Telling {
   play(world: Surroundings, name: string, definition: CommandDefinition, given?: Given): Promise<Performed>;
 }
 
-/** Tells it. Returns the exit status of the first command that did not end well. */
+/** Runs it. Returns the exit status of the first command that failed. */
 export async function tellHosted({ around, props, summary, nextAct, play }: Telling): Promise<ExitStatus> {
   const { stage, progress, call } = around;
   const { clock, signal } = call;
   const { paint } = stage;
 
   nextAct();
-  progress.step("starting sandboxes that behave like Neon and Atlas");
+  progress.step("starting emulators of Neon and Atlas");
   const [neon, atlas] = await Promise.all([props.startNeon(), props.startAtlas()]);
   progress.step("a shop moves in");
   const shop = await props.openSession(neon.url);
@@ -62,7 +62,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
     signal.throwIfAborted();
     const { users, projects, orders, ...documents } = rows;
     stage.say(
-      `Another shop keeps ${listed({ users: users ?? 0, projects: projects ?? 0, orders: orders ?? 0 })} in PostgreSQL at Neon, and ${listed(documents)} in MongoDB at Atlas. (Sandboxes on this machine answer as the providers' APIs do; every query and every restore is carried out.) Its configuration, whole but for the repository:`,
+      `Another shop keeps ${listed({ users: users ?? 0, projects: projects ?? 0, orders: orders ?? 0 })} in PostgreSQL at Neon, and ${listed(documents)} in MongoDB at Atlas. (Emulators on this machine answer like the providers' APIs; every query and every restore is carried out.) Its configuration, without the repository:`,
     );
     const { folder: cwd, shown } = await configureHosted(around.cwd, { neon, atlas, orders: SIZE.orders });
     stage.show(`\n${paint.dim(shown)}\n\n`);
@@ -71,7 +71,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
       ATLAS_CLIENT_SECRET: atlas.clientSecret,
       ATLAS_PASSWORD: atlas.password,
     };
-    // What a provider is just doing is told in minutes there, and over in a moment here.
+    // Notes of a provider's progress are useful over minutes; here they last a moment.
     const quiet = withoutNotes(progress, call);
     const world: Surroundings = { ...around, progress: quiet, cwd, env: { ...around.env, ...keys } };
     stage.command(`export ${Object.keys(keys).join("=… ")}=…`);
@@ -91,7 +91,7 @@ export async function tellHosted({ around, props, summary, nextAct, play }: Tell
     await slip({ stage, shop, reviews });
     const accidentMs = clock.monotonicMs();
     stage.say(
-      `\n${spaced(orders ?? 0)} orders cost 1.00 now, and no customer has a cart. Nobody was told: both statements did what they said.`,
+      `\n${spaced(orders ?? 0)} orders cost 1.00 now, and no customer has a cart. No error was reported: both statements did what they said.`,
     );
 
     nextAct();
@@ -163,7 +163,7 @@ async function fingerprintsOf(world: Surroundings): Promise<Fingerprints> {
   });
 }
 
-/** What of the places that were made is not as it was. Their users and passwords are those of production. */
+/** Differences between the recovered databases and the expected fingerprints. Users and passwords are those of production. */
 async function differences(
   world: Surroundings,
   expected: Fingerprints,

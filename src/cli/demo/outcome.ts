@@ -1,4 +1,4 @@
-// What came of the demonstration, for `--json` and for the last act.
+// The result of the demonstration, for `--json` and for the last act.
 
 import type { PostgresSession } from "@lifeboat/sandbox";
 import type * as z from "zod/mini";
@@ -34,7 +34,7 @@ export interface Summary {
     readonly downSeconds: number;
     readonly combined: z.infer<typeof combined>;
   };
-  /** Paths of what was filed. */
+  /** Paths of the evidence. */
   readonly evidence: string[];
 }
 
@@ -55,7 +55,7 @@ function findingIn(value: unknown): FindingValue {
   return drills?.[0] ?? (value as FindingValue);
 }
 
-/** Takes up what a command found; a later finding goes before an earlier one. */
+/** Takes up what a command found; a later finding replaces an earlier one. */
 export function noteFinding(summary: Summary, value: unknown, folder: string): void {
   const { verdict, checks, achieved, objective, evidence } = findingIn(value);
   if (verdict === undefined) return;

@@ -1,5 +1,5 @@
-// Runs a real command inside the demonstration: what is printed as typed is made from the very arguments it is run with, and
-// what it prints is its own.
+// Runs a real command inside the demonstration: the printed command line is made from the arguments that it is run with, and
+// the output is the command's own.
 import { loadConfig } from "../../config/load.ts";
 import type { ExitStatus } from "../../core/errors.ts";
 import type { Values } from "../../core/option.ts";
@@ -117,7 +117,7 @@ function commandLine(name: string, { args = {}, options = {} }: Given): string {
   ].join(" ");
 }
 
-/** On a terminal the steps as they come, indented; in a log only what somebody should know. */
+/** On a terminal the steps as they come, indented; in a log the notes alone. */
 export function demoProgress(call: CommandCall): DemoProgress {
   const { stderr, env, clock, json, quiet } = call;
   const live = stderr.isTerminal && env.TERM !== "dumb";

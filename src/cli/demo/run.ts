@@ -1,4 +1,4 @@
-// The demonstration from begin to end: its folder, its server and its customers come and go here; the story is told in acts.ts.
+// Starts and ends all that the demonstration uses: folder, server, emulators, customers. The story itself is in acts.ts.
 import type { AtlasSandbox, NeonSandbox, PostgresSandbox } from "@lifeboat/sandbox";
 import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
 import type { CommandCall } from "../command.ts";
@@ -10,13 +10,13 @@ import { makeStage } from "./stage.ts";
 import { renderSummary } from "./summary.ts";
 import type { Writer } from "./writer.ts";
 
-/** Prefixes of variables that lead elsewhere: to the user's own repository, key or server. */
+/** Prefixes of variables that would lead to the user's own repository, key or server. */
 const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_|ATLAS_)/;
 
-/** How many times as fast as at the provider clusters are made and restored: nobody waits ten minutes for a demonstration. */
+/** How many times as fast as at the provider clusters are made and restored: a demonstration must not take ten minutes. */
 const ATLAS_SPEED = 1_000;
 
-/** Runs the demonstration. Whatever happens, server and customers are gone afterwards, and the folder too unless it is kept. */
+/** Runs the demonstration. Ends server and customers in every case, and deletes the folder unless it is kept. */
 export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitStatus> {
   const { env, signal } = call;
   const sandbox = await loadSandbox();
@@ -25,7 +25,7 @@ export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitSta
   const stage = makeStage(silent ? { ...call.stdout, write() {} } : call.stdout, call.paint, ACTS.length);
   for (const path of await sweepDemoFolders(sandbox)) progress.note(`removed ${path}, which a demonstration left that was killed`);
 
-  // Before anything is made: the download may take a while, or fail.
+  // First: a download may take a while, or fail.
   const programs = await sandbox.findPrograms({
     configured: env.LIFEBOAT_POSTGRES_BIN || undefined,
     env,
@@ -49,7 +49,7 @@ export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitSta
   try {
     stage.say(`\n${stage.paint.bold("Lifeboat")}: database backups that are proven to restore`);
     stage.say("A demonstration with real databases, real data and the real commands.");
-    stage.say(`Everything lies in ${folder.path}${keep ? "" : " and is removed at the end; --keep keeps it"}.`);
+    stage.say(`All files are in ${folder.path}${keep ? "" : ", which is deleted at the end; --keep keeps it"}.`);
     const around: Surroundings = {
       call,
       stage,

@@ -54,7 +54,7 @@ export interface Size {
 
 const SIZE: Size = { users: USERS, projects: PROJECTS, orders: ORDERS };
 
-// Skewed as life is: few customers order much, and business grows.
+// Skewed: few customers order much, and business grows.
 const rows = ({ users, projects, orders }: Size): string => `
   select setseed(0.42);
   insert into users (name, email, plan, created_at)
@@ -98,7 +98,7 @@ export async function countRows(session: PostgresSession): Promise<Readonly<Reco
   return counts;
 }
 
-/** What every drill is to ask of the restored shop, as the configuration says it. */
+/** The checks of every drill, as in the configuration. */
 export const CHECKS = [
   { table: "users", rows: { min: USERS } },
   { table: "orders", newest: "created_at", within: "1h" },

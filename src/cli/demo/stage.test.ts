@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { makePaint } from "../render/paint.ts";
 import { makeStage, wrap } from "./stage.ts";
 
-test("a long line is cut at spaces and goes on under its own text", () => {
+test("a long line is cut at spaces and continues under its own text", () => {
   assert.deepEqual(wrap("remarks  one two three four", 20), ["remarks  one two", "         three four"]);
   assert.deepEqual(wrap("  ✓ pass  rows: all of them are equal", 24), ["  ✓ pass  rows: all of", "          them are equal"]);
   assert.deepEqual(wrap("a plain sentence of some length", 20), ["a plain sentence of", "some length"]);
@@ -21,7 +21,7 @@ test("colours take no width", () => {
   assert.deepEqual(wrap(line, 18).map(stripVTControlCharacters), ["title  one two", "       three four"]);
 });
 
-test("acts are set apart by one empty line, whoever ends with one", () => {
+test("acts are set apart by exactly one empty line", () => {
   let text = "";
   const write = (part: string): void => {
     text += part;

@@ -1,4 +1,4 @@
-// Where the demonstration speaks: headings, sentences, commands and what they printed, indented and wrapped; plain text in a log.
+// The output of the demonstration: headings, sentences, commands and what they printed, indented and wrapped; plain text in a log.
 import { stripVTControlCharacters } from "node:util";
 import type { Output } from "../output.ts";
 import type { Paint } from "../render/paint.ts";
@@ -34,7 +34,7 @@ export function makeStage(output: Output, paint: Paint, acts: number): Stage {
     return lines.flatMap((line) => wrap(line, columns).map((part) => (part === "" ? "\n" : `${INDENT}${part}\n`))).join("");
   };
   let blank = false;
-  /** Never two empty lines in a row, whoever ends with one and begins with one. */
+  /** Never prints two empty lines in a row. */
   const print = (text: string): void => {
     for (const line of lay(text).split(/(?<=\n)/)) {
       if (line !== "\n" || !blank) output.write(line);
@@ -72,7 +72,7 @@ export function wrap(line: string, columns: number): string[] {
   let part = "";
   for (const word of line.match(/\s*\S+/g) ?? []) {
     const size = visible(word.trimStart());
-    // What fits nowhere gains nothing from a new line; a mark at the end of a line must not get one of its own.
+    // A word that never fits gains nothing from a new line; a mark at the end of a line must not get one of its own.
     const movable = size > 1 && hang.length + size <= columns;
     if (part !== "" && movable && visible(part) + visible(word) > columns) {
       parts.push(part);

@@ -1,4 +1,4 @@
-// The end of the demonstration: the verdict, what was achieved, what was lost, and where everything lies.
+// The end of the demonstration: the verdict, what was achieved, what was lost, and where the files are.
 import { formatDuration } from "../../core/duration.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import type { Paint } from "../render/paint.ts";
@@ -66,7 +66,7 @@ const gone = (folder: string, paint: Paint): string =>
     paint.dim("To begin with a database of your own: lifeboat init"),
   ].join("\n");
 
-/** An address where nobody answers: the shop's own, which was a socket in the folder, is just as dead. */
+/** An address without a server: the shop's own, a socket in the folder, is just as dead. */
 const GONE = "postgres://shop@localhost:1/shop";
 
 function goOn(folder: string, point: string | undefined, paint: Paint): string {
@@ -77,7 +77,7 @@ function goOn(folder: string, point: string | undefined, paint: Paint): string {
     `DATABASE_URL=${GONE} ${PROGRAM} drill shop`,
   ];
   return [
-    `The server is stopped; configuration, repository, identity and evidence stay in ${folder}. To go on:`,
+    `The server is stopped; configuration, repository, identity and evidence stay in ${folder}. To continue:`,
     "",
     ...lines.map((line) => `${paint.dim("$")} ${paint.bold(line)}`),
     "",

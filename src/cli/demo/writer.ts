@@ -1,4 +1,4 @@
-// Customers: they keep ordering while everything else happens, and remember which orders the shop confirmed.
+// Customers: they keep ordering all the time, and remember which orders the shop confirmed.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PostgresSession } from "@lifeboat/sandbox";
 import { LifeboatError } from "../../core/errors.ts";
@@ -7,7 +7,7 @@ import { PROJECTS, USERS } from "./shop.ts";
 export interface Writer {
   /** Ids of the orders that the shop confirmed, ever. */
   readonly confirmed: readonly number[];
-  /** What a customer's order ended with, since the last move; in the server's words. */
+  /** Errors of orders since the last move, in the server's words. */
   readonly errors: readonly string[];
   /** Waits until the condition holds. Throws the abort's reason, or SCRATCH_FAILED when that takes far too long. */
   until(holds: (writer: Writer) => boolean): Promise<void>;
@@ -41,7 +41,7 @@ export function startWriter(first: PostgresSession, signal: AbortSignal): Writer
         confirmed.push(Number(order?.id));
         await sleep(EVERY_MS);
       } catch (error) {
-        // An order that failed because the session was changed under it says nothing of the shop.
+        // An order that failed because its session was replaced says nothing about the shop.
         if (used === session && !stopped) errors.push(error instanceof Error ? error.message : String(error));
         await sleep(AFTER_ERROR_MS);
       }

@@ -1,4 +1,4 @@
-// What can be made to go wrong, and when.
+// Faults that a test asks for, and when they apply.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3Fault } from "./errors.ts";
@@ -86,7 +86,7 @@ export function makeFaults(): Faults & { take(operation: Operation): Fault["effe
   };
 }
 
-/** What happens before the request is acted on. Returns false when the request must not be handled (it is never answered). */
+/** Applies the fault before the request is carried out. Returns false when it must not be carried out, and gets no answer. */
 export async function applyBefore(effect: Fault["effect"] | undefined, response: ServerResponse): Promise<boolean> {
   switch (effect?.kind) {
     case "latency":

@@ -15,21 +15,21 @@ import { ObjectStore } from "./store.ts";
 import type { Server } from "./types.ts";
 
 export interface S3SandboxOptions {
-  /** Where objects lie; kept on stop. A temporary one unless told, removed on stop. */
+  /** Folder of the objects; kept on stop. Default: a temporary one, deleted on stop. */
   readonly directory?: string;
   readonly bucket?: string;
   readonly port?: number;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
-  /** Now, in milliseconds since 1970; the system's unless told. */
+  /** Now, in milliseconds since 1970. Default: the system's clock. */
   readonly clock?: () => number;
-  /** How long a thaw takes by that clock; 1 s unless told. */
+  /** How long a restore from archive takes by that clock. Default: 1 s. */
   readonly thawMs?: number;
-  /** Smallest part but the last; S3's 5 MiB unless told. */
+  /** Smallest part but the last. Default: S3's 5 MiB. */
   readonly minPartBytes?: number;
-  /** Largest object CopyObject takes; S3's 5 GiB unless told. */
+  /** Largest object that CopyObject takes. Default: S3's 5 GiB. */
   readonly maxCopyBytes?: number;
-  /** Most entries in one page of a list; S3's 1000 unless told. */
+  /** Most entries in one page of a list. Default: S3's 1000. */
   readonly pageSize?: number;
 }
 

@@ -78,7 +78,7 @@ async function send(answer: Answer, response: ServerResponse, bodiless: boolean,
     left -= piece.length;
     if (!response.write(piece)) await drained(response);
     if (left > 0 || effect?.kind !== "cutAnswer") continue;
-    if (effect.ending === "stall") return; // never: the client must notice
+    if (effect.ending === "stall") return; // forever: the client must notice
     await sleep(20); // lets what was written leave
     response.destroy();
     return;
@@ -86,7 +86,7 @@ async function send(answer: Answer, response: ServerResponse, bodiless: boolean,
   response.end();
 }
 
-/** Resolves once more may be written, or the reader has closed. */
+/** Resolves once more may be written, or the reader is gone. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

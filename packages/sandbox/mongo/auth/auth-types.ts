@@ -1,13 +1,13 @@
-// The seam between the server and its authentication: who is asked what, and what a connection remembers.
+// The interface between the server and its authentication, and what a connection remembers.
 import type { Document } from "bson";
 
 /** What a connection remembers between its commands. */
 export interface ConnectionState {
   readonly id: number;
-  /** True once somebody proved who they are. Without configured users nobody asks. */
+  /** True once the client has authenticated. Not asked where no users are configured. */
   authenticated: boolean;
   user?: string | undefined;
-  /** Whatever the authenticator keeps between the steps of one conversation. */
+  /** What the authenticator keeps between the steps of one conversation. */
   conversation?: unknown;
 }
 

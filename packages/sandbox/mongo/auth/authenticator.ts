@@ -129,7 +129,7 @@ const answer = (payload: string, done: boolean): Document => ({
   payload: new Binary(Buffer.from(payload)),
 });
 
-/** Whoever fails learns only that. */
+/** A client that fails learns only that. */
 function refusing<T>(act: () => T): T {
   try {
     return act();

@@ -58,7 +58,7 @@ for (const vector of VECTORS) {
   });
 }
 
-test("R54 a first message that is not SCRAM's, asks for channel binding, or names nobody is refused", () => {
+test("R54 a first message that is not SCRAM's, asks for channel binding, or names no user is refused", () => {
   const [vector] = VECTORS as [(typeof VECTORS)[number]];
   for (const wrong of ["", "n,,", "n,,n=user", "n,,n=user,r=", "p=tls-unique,,n=user,r=abc", "n,,n=other,r=abc"]) {
     assert.throws(() => begin(vector, wrong), ScramRefusal, wrong);

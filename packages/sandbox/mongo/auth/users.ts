@@ -1,4 +1,4 @@
-// Who may enter the server, and what it keeps of their passwords.
+// The users of the server, and what it keeps of their passwords.
 import { createHash, randomBytes } from "node:crypto";
 import { UUID } from "bson";
 import type { SandboxUser } from "./auth-types.ts";
@@ -7,10 +7,10 @@ import { deriveKeys, type ScramHash, type ScramKeys } from "./scram.ts";
 export const MECHANISMS: Readonly<Record<string, ScramHash>> = { "SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256" };
 /** Where all users are. */
 export const USERS_DATABASE = "admin";
-/** The least that drivers accept: what it guards is a sandbox. */
+/** The least that drivers accept: it guards an emulator. */
 const ITERATIONS = 4096;
 
-/** A user as `usersInfo` shows one; everybody may do everything. */
+/** A user as `usersInfo` shows one; every user has all rights. */
 export interface UserEntry {
   readonly _id: string;
   readonly userId: UUID;

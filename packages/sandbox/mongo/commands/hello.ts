@@ -10,7 +10,7 @@ const WIRE_VERSION = 25;
 async function hello(command: Command): Promise<Document> {
   const { body, context, connection, signal } = command;
   const waits = body.topologyVersion !== undefined && body.maxAwaitTimeMS !== undefined;
-  // Nothing about this server ever changes, so whoever waits for a change waits the whole time.
+  // Nothing about this server ever changes, so a client that waits for a change waits the whole time.
   if (waits) await untilAborted(numberIn(body, "maxAwaitTimeMS", 0), signal);
   const me = `${context.host}:${context.port}`;
   const primary = command.name === "hello" ? { isWritablePrimary: true } : { ismaster: true };

@@ -45,7 +45,7 @@ export async function applyPasswords(host: Host, server: Server, passwords: Read
 }
 
 /**
- * Has everything that was committed so far written out. Commits that waited for it are; those of sessions that chose not to wait
+ * Has all commits so far written out. Commits that waited for it are; those of sessions that chose not to wait
  * (synchronous_commit = off) may still be in memory, and a commit that waits takes them along.
  * `stamped`: also those that took their time but are not in the log yet. A checkpoint waits for every commit under way.
  */

@@ -1,5 +1,5 @@
 // Copies of data directories from which forks are recovered. The template is enough for every fork of every line; a line that wrote
-// much gets another one when its server is down anyway, so that nobody replays the same stretch of log again and again.
+// much gets another one when its server is down anyway, so that no fork replays the same WAL again and again.
 import { link, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseLsn } from "../../../../src/core/lsn.ts";
@@ -35,7 +35,7 @@ export async function deservesBase(line: Line): Promise<boolean> {
   return position - baseFor({ line, position }).base.at >= WORTH_A_BASE_BYTES;
 }
 
-/** Adds a base of a line whose server was shut down in peace. */
+/** Adds a base of a line whose server was shut down cleanly. */
 export async function addBase(host: Host, line: Line): Promise<void> {
   const { own } = line;
   if (own === undefined) return;
@@ -46,7 +46,7 @@ export async function addBase(host: Host, line: Line): Promise<void> {
   own.bases.push({ data, redo: await redoOf(host, source), at });
 }
 
-/** Removes the data of a line that only forks need any more: they need its log and its bases. */
+/** Removes the data of a line that only forks still need: they need its WAL and its bases. */
 export async function keepOnlyLog(host: Host, line: Line): Promise<void> {
   const data = dataOf(host.place, line.id);
   if (line.own === undefined) return;
@@ -76,7 +76,7 @@ export async function copyData(host: Host, from: string, to: string): Promise<vo
 
 /**
  * The same files under another name: a third of the files of a small cluster, and so of the time that copying it takes. Only for
- * template0: nobody can connect to it, its rows are frozen, and dropping it removes names; so no server writes into its files.
+ * template0: it takes no connections, its rows are frozen, and dropping it removes names; so no server writes into its files.
  */
 async function shareDatabase(host: Host, from: string, to: string): Promise<void> {
   await makeOwn(to, host.user);

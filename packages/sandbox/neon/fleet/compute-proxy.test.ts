@@ -52,7 +52,7 @@ test("a client that begins with TLS, without asking, is told as well", async (t)
   assert.match(Buffer.concat(chunks).toString(), /^E.*the disk is full/s);
 });
 
-test("a client that speaks another protocol, or goes away, does no harm to the next one", async (t) => {
+test("a client that speaks another protocol, or disconnects, does no harm to the next one", async (t) => {
   const port = await echo(t);
   let fail = true;
   const proxy = await openProxy(() => (fail ? Promise.reject(new Error("secret detail")) : Promise.resolve({ port })), certificate);
@@ -73,7 +73,7 @@ test("a client that speaks another protocol, or goes away, does no harm to the n
   assert.equal(Buffer.concat(chunks).toString(), "hello");
 });
 
-test("bytes pass both ways in full, and a door counts its connections", async (t) => {
+test("bytes pass both ways in full, and a proxy counts its connections", async (t) => {
   const port = await echo(t);
   const proxy = await openProxy(() => Promise.resolve({ port }), certificate);
   t.after(() => proxy.close());

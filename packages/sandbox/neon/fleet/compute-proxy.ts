@@ -36,7 +36,7 @@ export async function openProxy(wake: () => Promise<RunningServer>, certificate:
     try {
       const server = await reach();
       server.on("error", () => server.destroy());
-      // Not pipe alone: a client that does not read its end of file would count as a connection for ever.
+      // Not pipe alone: a client that does not read its end of file would count as a connection forever.
       server.once("close", () => client.destroySoon());
       client.once("close", () => server.destroySoon());
       if (client.destroyed) server.destroy();

@@ -1,5 +1,5 @@
 // What the sandbox's API needs of real PostgreSQL: lines of data that can be forked at any past instant, servers that are
-// started when somebody connects, and doors that wake them. The API knows branches and computes; the fleet knows none of these.
+// started at the first connection, and proxies that wake them. The API knows branches and computes; the fleet knows none of these.
 
 /** A past position of a line: its head now, the state just before the first commit later than a real instant, or an LSN. */
 export type ForkPoint =
@@ -29,7 +29,7 @@ export interface ComputeProxy {
 }
 
 export interface FleetOptions {
-  /** Absolute, private; everything lies in it, and it is removed at the end. */
+  /** Absolute, private; holds all files of the fleet, and is deleted at the end. */
   readonly directory: string;
   /** PostgreSQL's programs. */
   readonly bin: string;
@@ -45,7 +45,7 @@ export interface Fleet {
    */
   createLine(options?: { readonly sql?: string | readonly string[] | undefined }): Promise<string>;
   /**
-   * Forks a line. Returns at once: nothing is copied until the fork is first started. The parent goes on.
+   * Forks a line. Returns at once: nothing is copied until the fork is first started. The parent keeps running.
    * Throws RangeError when the position lies before the parent's beginning or after its head.
    */
   fork(line: string, at: ForkPoint): Promise<{ readonly line: string; readonly forkLsn: string }>;
@@ -58,11 +58,11 @@ export interface Fleet {
   isRunning(line: string): boolean;
   /** Runs SQL as superuser; starts the server for it when needed. */
   execute(line: string, database: string, sql: string): Promise<readonly Record<string, unknown>[]>;
-  /** Password of a role, set now when the server runs and before anybody can connect when it does not. */
+  /** Password of a role, set now when the server runs, and before the first connection when it does not. */
   setPassword(line: string, role: string, password: string): Promise<void>;
   /** Removes a line's data as soon as no fork needs it. */
   remove(line: string): Promise<void>;
   openProxy(wake: () => Promise<RunningServer>): Promise<ComputeProxy>;
-  /** Ends every server and door and removes the directory. */
+  /** Ends every server and proxy and deletes the directory. */
   end(): Promise<void>;
 }

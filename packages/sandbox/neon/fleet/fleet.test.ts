@@ -24,7 +24,7 @@ const until = async (done: () => boolean | Promise<boolean>): Promise<void> => {
 const serverOf = (directory: string, line: string): number =>
   Number(readFileSync(join(placeOf(directory).lines, line, "data", "postmaster.pid"), "utf8").split("\n")[0]);
 
-/** The real psql through a door, as an application would: password and TLS. */
+/** The real psql through a proxy, like an application: password and TLS. */
 async function psqlThrough(
   proxy: ComputeProxy,
   sql: string,
@@ -41,7 +41,7 @@ async function psqlThrough(
   return status === 0 ? { output: stdout.trim(), fault: "" } : { output: "", fault: end };
 }
 
-test("psql comes in through a door with a password, TLS and channel binding, and not otherwise", needsServer, async (t) => {
+test("psql connects through a proxy with a password, TLS and channel binding, and not otherwise", needsServer, async (t) => {
   const { fleet } = await testFleet(t);
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.setPassword(line, "owner", "open sesame");
@@ -58,7 +58,7 @@ test("psql comes in through a door with a password, TLS and channel binding, and
   assert.equal((await psqlThrough(proxy, "select 1", { PGPASSWORD: "changed" })).output, "1");
 });
 
-test("many clients at a sleeping compute's door wake it once, and are all served", needsServer, async (t) => {
+test("many clients of a sleeping compute wake it once, and are all served", needsServer, async (t) => {
   const { fleet } = await testFleet(t);
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.setPassword(line, "owner", "open sesame");
@@ -84,7 +84,7 @@ test("many clients at a sleeping compute's door wake it once, and are all served
   assert.match((await psqlThrough(proxy, "select 2")).fault, /refused/);
 });
 
-test("every door has an address of its own", needsServer, async (t) => {
+test("every proxy has an address of its own", needsServer, async (t) => {
   if (process.platform !== "linux") return t.skip("only Linux has a whole network of loopback addresses");
   const { fleet } = await testFleet(t);
   const proxies = await Promise.all(Array.from({ length: 20 }, () => fleet.openProxy(() => Promise.reject(new Error("never")))));
@@ -92,13 +92,13 @@ test("every door has an address of its own", needsServer, async (t) => {
   assert.ok(proxies.filter(({ port }) => port === 5432).length > 10 || proxies.every(({ host }) => host === "127.0.0.1"));
 });
 
-test("a server that somebody kills is noticed, and starts again with all that was committed", needsServer, async (t) => {
+test("a server that is killed from outside is noticed, and starts again with all that was committed", needsServer, async (t) => {
   const { fleet, directory } = await testFleet(t);
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.execute(line, "shop", `${TABLE}; insert into t (note) select 'x' from generate_series(1, 500)`);
   process.kill(serverOf(directory, line), "SIGKILL");
   await until(() => !fleet.isRunning(line));
-  // Its log can be read, and forked, as it lies there.
+  // Its WAL can be read, and forked, as it is on the disk.
   const fork = await fleet.fork(line, { kind: "head" });
   assert.deepEqual(await column(fleet, line, "select count(*) from t"), ["500"]);
   assert.deepEqual(await column(fleet, fork.line, "select count(*) from t"), ["500"]);
@@ -124,24 +124,20 @@ test("a server killed in the middle of its writing has the same last commit for 
   assert.ok(Number(whileDying) >= 500 && Number(whileDying) <= Number(own));
 });
 
-test(
-  "a password for a role that a past state does not have is left out, and one set while asleep counts from the start",
-  needsServer,
-  async (t) => {
-    const { fleet } = await testFleet(t);
-    const line = await fleet.createLine();
-    const early = await fleet.fork(line, { kind: "head" });
-    await fleet.execute(line, "postgres", "create role owner login");
-    await fleet.setPassword(early.line, "owner", "open sesame");
-    await fleet.start(early.line);
-    await fleet.stop(line);
-    await fleet.setPassword(line, "owner", "it's \\ $1");
-    const fork = await fleet.fork(line, { kind: "head" });
-    const stored = "select rolpassword like 'SCRAM-SHA-256$%' as is_set from pg_authid where rolname = 'owner'";
-    for (const id of [line, fork.line]) assert.deepEqual(await fleet.execute(id, "postgres", stored), [{ is_set: true }]);
-    assert.deepEqual(await fleet.execute(early.line, "postgres", stored), []);
-  },
-);
+test("a password set while the server sleeps counts from its start; a role that is not there gets none", needsServer, async (t) => {
+  const { fleet } = await testFleet(t);
+  const line = await fleet.createLine();
+  const early = await fleet.fork(line, { kind: "head" });
+  await fleet.execute(line, "postgres", "create role owner login");
+  await fleet.setPassword(early.line, "owner", "open sesame");
+  await fleet.start(early.line);
+  await fleet.stop(line);
+  await fleet.setPassword(line, "owner", "it's \\ $1");
+  const fork = await fleet.fork(line, { kind: "head" });
+  const stored = "select rolpassword like 'SCRAM-SHA-256$%' as is_set from pg_authid where rolname = 'owner'";
+  for (const id of [line, fork.line]) assert.deepEqual(await fleet.execute(id, "postgres", stored), [{ is_set: true }]);
+  assert.deepEqual(await fleet.execute(early.line, "postgres", stored), []);
+});
 
 test("a start that fails says why, leaves the line as it was, and can be tried again", needsServer, async (t) => {
   const { fleet, directory } = await testFleet(t);
@@ -151,7 +147,7 @@ test("a start that fails says why, leaves the line as it was, and can be tried a
   assert.equal(fleet.isRunning(line), false);
 });
 
-test("an ended fleet leaves no server, no door and no directory, whatever was under way", needsServer, async (t) => {
+test("an ended fleet leaves no server, no proxy and no directory, even with work under way", needsServer, async (t) => {
   const { fleet, directory } = await testFleet(t);
   const line = await fleet.createLine({ sql: SHOP });
   await fleet.start(line);
@@ -195,25 +191,21 @@ test("a sandbox that is killed leaves no server and no directory", needsServer, 
   await until(async () => (await isGone(server)) && (await isGone(reaper)));
 });
 
-test(
-  "what a sandbox and its keeper leave when both are killed is removed by the next one; a living one's is not",
-  needsServer,
-  async (t) => {
-    const parent = mkdtempSync(join(tmpdir(), "lifeboat-t-"));
-    t.after(() => rmSync(parent, { recursive: true, force: true }));
-    // The servers' user must be able to pass through.
-    chmodSync(parent, 0o711);
-    const directory = join(parent, "fleet");
-    const { owner, reaper, server } = await startElsewhere(directory);
-    assert.deepEqual(await removeStaleFleets(parent), []);
-    process.kill(reaper, "SIGKILL");
-    process.kill(owner, "SIGKILL");
-    await until(async () => (await isGone(owner)) && (await isGone(reaper)));
-    assert.ok(existsSync(directory));
-    assert.deepEqual(await removeStaleFleets(parent), [directory]);
-    assert.ok(!existsSync(directory) && (await isGone(server)));
-  },
-);
+test("the next sandbox deletes what a killed sandbox and reaper left, but nothing of a running one", needsServer, async (t) => {
+  const parent = mkdtempSync(join(tmpdir(), "lifeboat-t-"));
+  t.after(() => rmSync(parent, { recursive: true, force: true }));
+  // The servers' user must be able to pass through.
+  chmodSync(parent, 0o711);
+  const directory = join(parent, "fleet");
+  const { owner, reaper, server } = await startElsewhere(directory);
+  assert.deepEqual(await removeStaleFleets(parent), []);
+  process.kill(reaper, "SIGKILL");
+  process.kill(owner, "SIGKILL");
+  await until(async () => (await isGone(owner)) && (await isGone(reaper)));
+  assert.ok(existsSync(directory));
+  assert.deepEqual(await removeStaleFleets(parent), [directory]);
+  assert.ok(!existsSync(directory) && (await isGone(server)));
+});
 
 test("a directory that is there already is not taken over", needsServer, async (t) => {
   const { directory } = await testFleet(t);

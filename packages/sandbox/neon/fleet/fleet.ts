@@ -1,5 +1,5 @@
 // Real PostgreSQL clusters for the Neon sandbox. Branches and computes are words of the API in front of it; here are lines of data,
-// servers over them, and doors.
+// servers over them, and proxies.
 import { rm } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -87,7 +87,7 @@ class RealFleet implements Fleet {
       await this.#ready(parent, recent ? "stamped" : "committed");
       const origin = await originAt(parent, at);
       const line = this.#add(origin);
-      // What its newest state will have as soon as somebody looks.
+      // What its newest state will hold at the next reading.
       if (at.kind === "head") for (const [role, password] of parent.passwords) line.passwords.set(role, password);
       return { line: line.id, forkLsn: formatLsn(origin.position) };
     });
@@ -167,7 +167,7 @@ class RealFleet implements Fleet {
     this.#ending ??= (async () => {
       this.#over.abort(new LifeboatError("CANCELLED", "the sandbox has ended"));
       await Promise.all([...this.#proxies].map((proxy) => proxy.close()));
-      // Nothing may be made any more in what is about to be removed.
+      // No file may be made in a directory that is about to be deleted.
       await Promise.all([...this.#lines.values()].map((line) => inTurn(line, async () => void (await line.server?.stop("at once")))));
       await this.#reaper.end();
     })();
@@ -202,7 +202,7 @@ class RealFleet implements Fleet {
       try {
         return await writeOut(this.#host, line.server, what);
       } catch (error) {
-        // Somebody is killing it: either it is gone in a moment, and its log is what it is, or it recovers by itself.
+        // It is being killed from outside: it either ends now, and its WAL stays as it is, or it recovers by itself.
         if (!isLifeboatError(error, "SOURCE_UNREACHABLE") || performance.now() - beganMs > RECOVERS_MS) throw error;
         await sleep(50);
       }
@@ -215,7 +215,7 @@ class RealFleet implements Fleet {
     const server = await (line.own === undefined ? this.#make(line) : startServer(this.#host, this.#data(line)));
     line.server = server;
     void server.closed.then(() => {
-      // Killed by somebody else: the next start recovers it.
+      // Killed from outside: the next start recovers it.
       if (line.server === server) line.server = undefined;
     });
     await applyPasswords(this.#host, server, line.passwords);
@@ -240,7 +240,7 @@ class RealFleet implements Fleet {
     if (inPeace && (await deservesBase(line))) await addBase(this.#host, line);
   }
 
-  /** Removes the data of a line that nobody can name any more; its log only when no fork stands on it, nor on those it stood on. */
+  /** Removes the data of a line that no branch names; its WAL only when no fork needs it, and likewise for its ancestors. */
   async #discard(line: Line): Promise<void> {
     for (const { line: part } of historyOf(line).reverse()) {
       const needed = [...this.#lines.values()].some((other) => historyOf(other).some((one) => one.line === part));

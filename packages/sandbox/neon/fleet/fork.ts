@@ -1,4 +1,4 @@
-// Where a fork stands: an instant or a position of a line's history, found in the log it lies in.
+// Where a fork begins: an instant or a position of a line's history, found in the WAL that holds it.
 
 import { parseLsn } from "../../../../src/core/lsn.ts";
 import { microsOf } from "../../../../src/core/micros.ts";
@@ -44,7 +44,7 @@ async function atPosition(line: Line, wanted: bigint, text: string): Promise<Ori
 
 /** PostgreSQL's own rule for a target time: replay stops before the first commit, in the order of the log, stamped later. */
 async function atInstant(line: Line, at: Date): Promise<Origin> {
-  if (at.getTime() > Date.now()) throw new RangeError(`the instant ${at.toISOString()} lies in the future`);
+  if (at.getTime() > Date.now()) throw new RangeError(`the instant ${at.toISOString()} is in the future`);
   const head = await headOf(line);
   const parts = historyOf(head.line);
   const [first] = parts;

@@ -19,7 +19,7 @@ export interface Host {
   readonly signal: AbortSignal;
 }
 
-/** The superuser of every server, named as on Neon. It has no password, so nobody is it from outside. */
+/** The superuser of every server, named as on Neon. It has no password, so no client can log in as it. */
 export const SUPERUSER = "cloud_admin";
 
 /** Small, so that a line which wrote little keeps little, and the end of a fork's history is copied quickly. */

@@ -1,10 +1,10 @@
-// One history of data. It is nothing but a note until its server is first started; from then on it has data and a log of its own.
+// One history of data. It is only a record until its server is first started; from then on it has data and WAL of its own.
 import type { LineLog } from "./log.ts";
 import type { Server } from "./server.ts";
 
 export interface Line {
   readonly id: string;
-  /** Whose history it goes on from; undefined for a first line. Always one that has a log of its own. */
+  /** Where it was forked from; undefined for a first line. Always a line that has WAL of its own. */
   readonly origin: Origin | undefined;
   /** SQL of a first line, run once when it is made. */
   readonly sql: readonly string[];
@@ -13,9 +13,9 @@ export interface Line {
   /** Present once its data exists. */
   own: OwnData | undefined;
   server: Server | undefined;
-  /** Passwords to set before anybody can connect. */
+  /** Passwords to set before the first connection. */
   readonly passwords: Map<string, string>;
-  /** The end of the work that was asked of it so far: its calls happen one after another. */
+  /** The end of the work that was requested so far: its calls happen one after another. */
   busy: Promise<unknown>;
 }
 
@@ -35,7 +35,7 @@ export interface OwnData {
   removedSizeBytes?: number | undefined;
 }
 
-/** A data directory that was shut down in peace. */
+/** A data directory of a server that was shut down cleanly. */
 export interface Base {
   readonly data: string;
   /** First position that recovery reads. */
@@ -55,7 +55,7 @@ export function historyOf(line: Line): { readonly line: Line; readonly until: bi
   return parts;
 }
 
-/** Runs work on a line after all that was asked of it before. */
+/** Runs work on a line after all earlier work. */
 export function inTurn<T>(line: Line, work: () => Promise<T>): Promise<T> {
   const done = line.busy.then(work, work);
   line.busy = done.catch(() => {});

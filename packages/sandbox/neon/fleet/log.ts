@@ -1,4 +1,4 @@
-// The log of one line, read from the files of its server, whether that runs or not: where it ends, and when what was committed.
+// The WAL of one line, read from the files of its server, running or not: where it ends, and when each commit happened.
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Micros, SegmentFacts } from "../../../../src/core/log.ts";
@@ -7,7 +7,7 @@ import { firstCommitAfter, readSegment, recordAt } from "../../../../src/engines
 import { SEGMENT_BYTES } from "./host.ts";
 
 const SIZE = BigInt(SEGMENT_BYTES);
-/** Header of a segment's first page: its own position stands at 8. */
+/** Header of a segment's first page: its own position is at byte 8. */
 const OWN_POSITION_AT = 8;
 
 interface Segment {
@@ -22,7 +22,7 @@ export class LineLog {
   readonly #directory: string;
   readonly timeline: number;
   readonly #first: bigint;
-  /** Facts of the segments that are full, in order. They never change again. */
+  /** Facts of the full segments, in order. They never change. */
   readonly #full: SegmentFacts[] = [];
 
   /** `directory`: the server's pg_wal. `from`: any position in the first segment that belongs to this timeline. */
@@ -71,10 +71,10 @@ export class LineLog {
     for (;;) {
       const index = this.#full.length;
       const start = this.#first + BigInt(index) * SIZE;
-      // Looked at first: what this says of the next segment cannot become untrue while this one is read.
+      // Read first: what this says of the next segment cannot become wrong while this one is read.
       const full = await this.#isBegun(start + SIZE);
       const bytes = await readFile(this.#path(start));
-      // Somebody else who reads this log may have been quicker.
+      // A concurrent reader of this WAL may have been quicker.
       if (this.#full.length !== index) continue;
       const name = segmentNameAt(this.timeline, start, SEGMENT_BYTES);
       const before = this.#full.at(-1);

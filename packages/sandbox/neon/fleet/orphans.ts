@@ -1,5 +1,5 @@
-// Processes of a server whose first process was killed: idle ones end by themselves, but one in the middle of a statement goes on,
-// commits included. They are found by the name that their server was given, which stands in their titles.
+// Processes of a server whose first process was killed: idle ones end by themselves, but one in the middle of a statement continues,
+// commits included. They are found by the name that their server was given, which their process titles show.
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { baseEnvironment } from "../../../../src/process/environment.ts";

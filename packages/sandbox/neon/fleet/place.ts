@@ -58,7 +58,7 @@ export async function makePlace(directory: string, user: ServerUser | undefined)
   const place = placeOf(directory);
   const owner = await markProcess(process.pid);
   if (owner === undefined) throw new LifeboatError("SCRATCH_FAILED", "this process cannot find itself among the running ones");
-  // Others may pass through, to reach the servers' own part of it, but not look.
+  // Other users may pass through, to reach the servers' part of it, but not list it.
   await mkdir(directory, { mode: user === undefined ? 0o700 : 0o711 }).catch((cause) => {
     throw new LifeboatError("SCRATCH_FAILED", `the directory ${directory} for the sandbox cannot be made: ${cause.message}`, { cause });
   });
@@ -67,13 +67,13 @@ export async function makePlace(directory: string, user: ServerUser | undefined)
   return place;
 }
 
-/** A directory of the servers' user. Something already in that place is not taken over. */
+/** Makes a directory of the servers' user. One that is there already is not taken over. */
 export async function makeOwn(path: string, user: ServerUser | undefined): Promise<void> {
   await mkdir(path, { mode: 0o700 });
   if (user !== undefined) await chown(path, user.uid, user.gid);
 }
 
-/** A file of the servers' user, which nobody else can read. */
+/** A file that the servers' user alone can read. */
 export async function writeOwn(path: string, content: string | Uint8Array, user: ServerUser | undefined): Promise<void> {
   await writeFile(path, content, { mode: 0o600, flag: "wx" });
   if (user !== undefined) await chown(path, user.uid, user.gid);
@@ -95,8 +95,8 @@ export async function removePlace(directory: string): Promise<void> {
 }
 
 /**
- * Removes what killed sandboxes left in a directory: of this host, of this user, with a note of their own, and with an owner that
- * is certainly gone. Gives what was removed.
+ * Deletes what killed sandboxes left in a directory: of this host, of this user, with a note of their own, and with an owner that
+ * has certainly ended. Returns what was deleted.
  */
 export async function removeStaleFleets(parent: string): Promise<string[]> {
   const removed: string[] = [];
@@ -106,7 +106,7 @@ export async function removeStaleFleets(parent: string): Promise<string[]> {
     if (!facts?.isDirectory() || facts.uid !== process.getuid?.()) continue;
     const note = await readNote(directory);
     if (note === undefined || note.host !== hostname() || (await isAlive(note.owner))) continue;
-    // It may be at the same work already; whoever ends it must do all of it.
+    // The reaper may be at the same work already; each must do all of it.
     if (note.reaper) await endProcess(note.reaper, [["SIGKILL", 5_000]]);
     await removePlace(directory);
     removed.push(directory);

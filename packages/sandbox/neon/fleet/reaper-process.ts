@@ -1,5 +1,5 @@
 // A process of its own that ends and removes a fleet when its standard input ends: on request, or because the sandbox died.
-// One for all servers, so that a branch costs no process of ours; the servers themselves also end with the sandbox (Linux).
+// One for all servers, so that a branch costs no process of its own; the servers themselves also end with the sandbox (Linux).
 // It lives in a session of its own, so a terminal's Ctrl-C does not reach it.
 import { createInterface } from "node:readline";
 import { removePlace } from "./place.ts";

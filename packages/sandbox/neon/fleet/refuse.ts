@@ -12,7 +12,7 @@ const TLS_HANDSHAKE = 0x16;
 const LONGEST_GREETING_BYTES = 10_000;
 const DEADLINE_MS = 5_000;
 
-/** Says why to a client that was just accepted (paused, nothing read yet), then ends its connection. Never throws. */
+/** Tells the reason to a client that was just accepted (paused, nothing read yet), then ends its connection. Never throws. */
 export async function refuseClient(client: Socket, certificate: Certificate, message: string): Promise<void> {
   const timer = setTimeout(() => client.destroy(), DEADLINE_MS);
   try {
@@ -21,7 +21,7 @@ export async function refuseClient(client: Socket, certificate: Certificate, mes
     await once(stream, "finish");
     client.destroySoon();
   } catch {
-    // It went away, or speaks another protocol: nobody is left who could be told.
+    // It disconnected, or speaks another protocol: no answer would be read.
     client.destroy();
   } finally {
     clearTimeout(timer);

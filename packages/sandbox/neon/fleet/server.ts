@@ -1,4 +1,4 @@
-// The PostgreSQL server of one line: started small, ended quickly, noticed when somebody else ends it.
+// The PostgreSQL server of one line: started small, ended quickly, noticed when it is killed from outside.
 
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
@@ -16,11 +16,11 @@ export interface Server {
   readonly pid: number;
   /** Resolves when it has ended, however that happened. */
   readonly closed: Promise<unknown>;
-  /** Fast: open sessions are cut off, memory is written out. `at once`: the data will not be needed any more. */
+  /** Fast: open sessions are cut off, memory is written out. `at once`: the data will not be read again. */
   stop(how: "fast" | "at once"): Promise<{ readonly inPeace: boolean }>;
 }
 
-/** Small, because many run side by side; and no log is ever thrown away, because any past instant may be asked for. */
+/** Small, because many run side by side. WAL is never deleted, because any past instant may be requested. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   unix_socket_permissions: "0700",
@@ -32,7 +32,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_wal_senders: "0",
   max_logical_replication_workers: "0",
   max_worker_processes: "4",
-  // A killed server loses nothing that it gave to the system; only a crash of the machine would.
+  // A killed server loses no data that it gave to the system; only a crash of the machine would.
   fsync: "off",
   wal_keep_size: "2147483647MB",
   wal_recycle: "off",
@@ -61,7 +61,7 @@ const READY_POLL_MS = 10;
 const START_TIMEOUT_MS = 120_000;
 /** Below the ports that systems give to outgoing connections. */
 const PORTS = [20_000, 32_000] as const;
-/** What a killed server's last processes still hold, for a moment; or a port that somebody else was quicker to take. */
+/** What a killed server's last processes still hold, for a moment; or a port that another process took first. */
 const PASSES = /shared memory block .* is still in use|lock file .* already exists|could not bind|could not create any TCP/;
 
 /** Starts a server over data and waits until it takes connections, replay included. SCRATCH_FAILED, or the abort's reason. */
