@@ -36,7 +36,7 @@ export const objective = named(
 export const secondsJson = ({ rtoSeconds, rpoSeconds }: Objective) => ({ rtoSeconds: rtoSeconds ?? null, rpoSeconds: rpoSeconds ?? null });
 
 const local = about(z.string(), "The same in the configured time zone.");
-const timeZone = about(z.string(), "Its IANA name.");
+export const timeZone = about(z.string(), "Its IANA name.");
 const secondsAgo = about(z.number(), "Seconds from then until now.");
 
 const askedShape = z.strictObject({

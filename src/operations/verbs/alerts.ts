@@ -2,18 +2,23 @@
 import * as z from "zod/mini";
 import type { Alert } from "../../core/alerts.ts";
 import { operation } from "../operation.ts";
-import { about, count, instant, orNull, sourceName } from "../schemas.ts";
+import { about, count, instant, named, orNull, sourceName } from "../schemas.ts";
 import { openAlerts } from "../watch/beat.ts";
 
-export const alertSchema = z.strictObject({
+const alertShape = z.strictObject({
   source: about(orNull(sourceName), "Null: of the repository or of this Lifeboat itself."),
   code: about(z.string(), "As in `status`."),
-  severity: z.enum(["critical", "warning"]),
+  severity: about(z.enum(["critical", "warning"]), "By the code."),
   message: z.string(),
   openedAt: instant,
   toldAt: about(instant, "When channels were last told."),
-  reminders: count,
+  reminders: about(count, "How often channels were told again."),
 });
+export const alertSchema = named(
+  "alert",
+  "Something that is wrong with a source, from when it was found until it is right again.",
+  alertShape,
+);
 
 export const alertJson = ({ source, code, severity, message, openedAt, toldAt, reminders }: Alert): z.infer<typeof alertSchema> => ({
   source,

@@ -5,6 +5,7 @@ import { microsOf } from "../../core/micros.ts";
 import { understood } from "../../core/recovery-target.ts";
 import { presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
+import { timeZone } from "../recovery/schemas.ts";
 import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 import { scheduleOf } from "../watch/schedule.ts";
@@ -14,12 +15,12 @@ export const schedule = operation({
   access: "look",
   request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
   result: z.strictObject({
-    timeZone: z.string(),
+    timeZone,
     entries: about(
       z.array(
         z.strictObject({
           source: sourceName,
-          what: z.enum(["backup", "base backup", "snapshot", "drill", "expire"]),
+          what: about(z.enum(["backup", "base backup", "snapshot", "drill", "expire"]), "What it runs."),
           name: about(z.string(), "Tier, rule or drill."),
           cron: about(z.string(), "In UTC."),
           due: about(z.boolean(), "`tick` does it now."),

@@ -14,9 +14,9 @@ import { drill } from "./drill.ts";
 import { expire, expiredSource } from "./expire.ts";
 
 const told = z.strictObject({
-  channel: z.string(),
+  channel: about(z.string(), "Its name in the configuration."),
   source: orNull(sourceName),
-  code: z.string(),
+  code: about(z.string(), "Of the alert."),
   error: about(orNull(z.string()), "Why it was not taken. It is tried again at the next beat."),
 });
 
