@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   ),
   CAPABILITY_MISSING: code(EXIT.usage, "run `lifeboat check SOURCE` to see what this source can do"),
   QUERY_REFUSED: ofRequest(EXIT.usage, "correct the query: it may read, in the time and size that `lifeboat preview --help` names"),
+  TIMELINE_AMBIGUOUS: ofRequest(EXIT.usage, "choose one with --timeline"),
   PLAN_CHANGED: ofRequest(EXIT.usage, "run it with --plan, look at what changed, then give the new digest"),
   CONFIRMATION_NEEDED: ofRequest(EXIT.usage, "repeat the command with --yes SOURCE when you are sure"),
   NAME_INVALID: ofRequest(EXIT.usage, "use letters, digits, dots, dashes and underscores; start with a letter or digit"),

@@ -36,15 +36,62 @@ export interface RecoveryPlan {
  * bounds of all windows, or NO_RESTORE_POINT when there is no base.
  */
 export function locate(source: string, windows: readonly LogWindow[], target: LogTarget, flaws: readonly LogFlaw[] = []): Located {
+  const [first] = locateAll(source, windows, target, flaws);
+  return first;
+}
+
+/**
+ * Finds the target on each timeline that contains it, the one with the latest end first. After a failover that lost commits, an instant
+ * exists on two timelines, with different data. `latest` is on the newest timeline alone. Throws as `locate` does.
+ */
+export function locateAll(
+  source: string,
+  given: readonly LogWindow[],
+  target: LogTarget,
+  flaws: readonly LogFlaw[] = [],
+): readonly [Located, ...Located[]] {
+  const windows = onTimeline(source, given, target);
   const [newest] = windows;
   if (newest === undefined) {
     throw new LifeboatError("NO_RESTORE_POINT", `${source} has no backup that its log could be replayed onto`, {
       hint: `run \`lifeboat backup ${source} --kind base\` first (a MongoDB source: \`--kind full\`)`,
     });
   }
-  const window = windows.find((one) => holds(one, target));
+  const [window, ...others] = windows.filter((one) => holds(one, target));
   if (window === undefined) throw outside(source, windows, target, flaws);
-  return { window, target, candidates: candidatesOf(window, target), from: window.bases[0]?.facts.endLsn ?? window.endLsn };
+  const located = (one: LogWindow): Located => ({
+    window: one,
+    target,
+    candidates: candidatesOf(one, target),
+    from: one.bases[0]?.facts.endLsn ?? one.endLsn,
+  });
+  if (target.kind === "latest") return [located(newestTimeline(window, others))];
+  const timelines = new Set([window.timeline]);
+  const more = others.filter((one) => {
+    const isOther = isFollowed(one) && one.systemIdentifier === window.systemIdentifier && !timelines.has(one.timeline);
+    if (isOther) timelines.add(one.timeline);
+    return isOther;
+  });
+  return [located(window), ...(isFollowed(window) ? more.map(located) : [])];
+}
+
+/** Log follows its bases: it reaches more than single instants. */
+const isFollowed = ({ chain }: LogWindow): boolean => chain.length > 0;
+
+/** A failover begins a timeline: the newest one is where the source continued, also when another one reached a later instant. */
+const newestTimeline = (window: LogWindow, others: readonly LogWindow[]): LogWindow =>
+  others.reduce((newest, one) => {
+    const same = isFollowed(one) && isFollowed(window) && one.systemIdentifier === window.systemIdentifier;
+    return same && one.timeline > newest.timeline ? one : newest;
+  }, window);
+
+/** The windows on the timeline that was chosen, or all. */
+function onTimeline(source: string, windows: readonly LogWindow[], { timeline }: LogTarget): readonly LogWindow[] {
+  if (timeline === undefined || windows.length === 0) return windows;
+  const found = windows.filter((one) => one.timeline === timeline);
+  if (found.length > 0) return found;
+  const there = [...new Set(windows.map((one) => one.timeline))].sort((a, b) => a - b).join(", ");
+  throw new LifeboatError("RECOVERY_TARGET_OUTSIDE_WINDOW", `${source} cannot be restored on timeline ${timeline}, only on ${there}`);
 }
 
 /**

@@ -5,12 +5,17 @@ import type { Micros } from "./log.ts";
 import { dateOfMicros, microsOf } from "./micros.ts";
 import { civilAt, instantsOf } from "./time-zone.ts";
 
+/** The timeline of PostgreSQL's WAL that the target is on; absent: the only one that contains it. */
+interface OnTimeline {
+  readonly timeline?: number | undefined;
+}
+
 export type RecoveryTarget =
-  | { readonly kind: "latest" }
+  | ({ readonly kind: "latest" } & OnTimeline)
   /** The data as committed up to this instant, and nothing later. */
-  | { readonly kind: "time"; readonly at: Micros }
+  | ({ readonly kind: "time"; readonly at: Micros } & OnTimeline)
   /** A log position: the data as committed before it. */
-  | { readonly kind: "lsn"; readonly lsn: string }
+  | ({ readonly kind: "lsn"; readonly lsn: string } & OnTimeline)
   /** A restore point, by name, by id, or by the beginning of its id. */
   | { readonly kind: "point"; readonly name: string };
 
@@ -28,7 +33,7 @@ export const LATEST: RecoveryTarget = { kind: "latest" };
 
 /** All accepted forms, for messages. */
 export const UNDERSTOOD_TARGETS =
-  '`latest`; a time such as 2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25 or "yesterday 14:25"; a time ago such as 5m or "5 minutes ago"; "10m before 14:30"; a log position such as 0/16B3740; or a restore point of `lifeboat list`';
+  '`latest`; a time such as 2026-11-28T14:25:00Z, "2026-11-28 14:25", 14:25 or "yesterday 14:25"; a time ago such as 5m or "5 minutes ago"; "10m before 14:30"; a log position such as 0/16B3740; each with "on timeline 2" where a failover made two; or a restore point of `lifeboat list`';
 
 const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i;
 const DAY = String.raw`(\d{4})-(\d{2})-(\d{2})`;
@@ -36,12 +41,15 @@ const CLOCK = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?`;
 const ZONE = String.raw`(?: ?(Z|[+-]\d{2}(?::?\d{2})?))?`;
 const FULL = new RegExp(`^${DAY}(?:[T ]${CLOCK}${ZONE})?$`, "i");
 const TIME_OF_DAY = new RegExp(`^(?:(today|yesterday) (?:at )?)?${CLOCK}${ZONE}$`, "i");
+const TIMELINE = /^(.+) on timeline (\d{1,10})$/i;
 /** Words that can only mean a time. */
 const MEANS_TIME = /\d:\d|^[-+]|^\d.* (ago|before)\b|^(yesterday|today|tomorrow)\b/i;
 
 /** Parses a recovery target. Throws USAGE for a time that is in the future, that does not exist, that is ambiguous, or that cannot be parsed. */
 export function parseRecoveryTarget(text: string, present: Present): RecoveryTarget {
   const words = text.trim().replace(/\s+/g, " ");
+  const [, target, timeline] = TIMELINE.exec(words) ?? [];
+  if (target !== undefined) return onTimeline(parseRecoveryTarget(target, present), Number(timeline));
   if (words === "latest") return LATEST;
   if (POSITION.test(words)) return { kind: "lsn", lsn: words.toUpperCase() };
   const at = instantIn(words, present);
@@ -55,6 +63,14 @@ export function parseRecoveryTarget(text: string, present: Present): RecoveryTar
   throw new LifeboatError("USAGE", `"${text}" is in the future: ${said}${yesterday}`, {
     hint: "give a time that has passed, or `latest`",
   });
+}
+
+/** The same target, on a timeline of PostgreSQL's WAL. Throws USAGE for a restore point, and for what cannot be a timeline. */
+export function onTimeline(target: RecoveryTarget, timeline: number | undefined): RecoveryTarget {
+  if (timeline === undefined) return target;
+  if (target.kind === "point") throw new LifeboatError("USAGE", "a restore point is on one timeline already");
+  if (Number.isInteger(timeline) && timeline >= 1 && timeline <= 0xffffffff) return { ...target, timeline };
+  throw refused(`${timeline} is not a valid timeline`);
 }
 
 const refused = (message: string): LifeboatError => new LifeboatError("USAGE", message, { hint: `give ${UNDERSTOOD_TARGETS}` });
@@ -204,6 +220,7 @@ export function askedInWords({ target, at, local, timeZone, secondsAgo }: Asked)
 
 /** Describes the target in a few words, for messages, evidence and log lines. */
 export function targetInWords(target: RecoveryTarget): string {
-  if (target.kind === "latest") return "latest";
-  return target.kind === "time" ? target.at : target.kind === "lsn" ? target.lsn : target.name;
+  if (target.kind === "point") return target.name;
+  const words = target.kind === "latest" ? "latest" : target.kind === "time" ? target.at : target.lsn;
+  return target.timeline === undefined ? words : `${words} on timeline ${target.timeline}`;
 }

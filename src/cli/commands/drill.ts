@@ -9,7 +9,7 @@ import { renderFailures } from "../render/failures.ts";
 import { renderFinding } from "../render/finding.ts";
 import type { Paint } from "../render/paint.ts";
 import { perform, performPlan } from "../session.ts";
-import { planOptions, recoveryTarget } from "../target-option.ts";
+import { planOptions, recoveryTarget, timeline } from "../target-option.ts";
 
 export const drillCommand = defineCommand({
   description:
@@ -17,6 +17,7 @@ export const drillCommand = defineCommand({
   arguments: { source: { type: text, help: "Name of the source. Default: every source, one after the other." } },
   options: {
     to: recoveryTarget,
+    timeline,
     due: {
       type: flag,
       help: "Run what `drills` of the configuration says is due, of this source or of all, each to its own target. Nothing due is success.",

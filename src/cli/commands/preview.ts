@@ -8,7 +8,7 @@ import { defineCommand } from "../command.ts";
 import type { Paint } from "../render/paint.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
 import { perform, performPlan } from "../session.ts";
-import { recoveryTarget } from "../target-option.ts";
+import { recoveryTarget, timeline } from "../target-option.ts";
 
 export const previewCommand = defineCommand({
   description:
@@ -16,6 +16,7 @@ export const previewCommand = defineCommand({
   arguments: { what: { type: text, help: "Restore point: its name or id; with --to, the source. Default: the only source." } },
   options: {
     to: recoveryTarget,
+    timeline,
     source: { type: text, value: "SOURCE", help: "The source, where several have a point of that name." },
     query: { type: text, value: "SQL", help: "A query to run on the data of that instant." },
     collection: { type: text, value: "NAME", help: "The collection of --aggregate." },

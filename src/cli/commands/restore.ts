@@ -10,7 +10,7 @@ import { type CommandCall, defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
 import { renderRestored } from "../render/restore.ts";
 import { perform, performPlan } from "../session.ts";
-import { planOptions, recoveryTarget } from "../target-option.ts";
+import { planOptions, recoveryTarget, timeline } from "../target-option.ts";
 
 export const restoreCommand = defineCommand({
   description:
@@ -18,6 +18,7 @@ export const restoreCommand = defineCommand({
   arguments: { source: { type: text, required: true, help: "Name of the source." } },
   options: {
     to: recoveryTarget,
+    timeline,
     nearest: {
       type: flag,
       help: "Where the target cannot be reached exactly, restore the nearest backup before it. Without it, that is refused.",

@@ -4,7 +4,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { LogSegment, Micros, RecoveryWindow } from "../../core/log.ts";
 import { parseLsn } from "../../core/lsn.ts";
 import { dateOfMicros } from "../../core/micros.ts";
-import { locate, planFrom } from "../../core/recovery-plan.ts";
+import { type Located, locateAll, planFrom } from "../../core/recovery-plan.ts";
 import { type LogTarget, type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
 import type { Evidence } from "../../repository/evidence.ts";
 import { markLogDamage, readLogBytes } from "../../repository/log.ts";
@@ -55,26 +55,10 @@ export async function replayFrom(
   log: SourceLog,
   signal: AbortSignal,
 ): Promise<Replay> {
-  const physical = logEngineOf(source);
   const { window } = log;
-  const located = locate(source.name, log.windows, target, log.flaws);
-  let stop: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
-  let foundIn: LogSegment | undefined;
-  for (const { segment, before } of located.candidates) {
-    const key = await context.openKey();
-    const stored = readSegment(context.repository, segment, key, signal);
-    const bytes = await readSegmentBytes(stored, segment);
-    const name = fileNameOf(segment);
-    stop =
-      target.kind === "time"
-        ? physical.firstCommitAfter(name, bytes, before, target.at, located.from)
-        : target.kind === "lsn"
-          ? physical.recordAt(name, bytes, before, target.lsn)
-          : undefined;
-    if (stop === undefined) continue;
-    foundIn = segment;
-    break;
-  }
+  const [located, ...others] = locateAll(source.name, log.windows, target, log.flaws);
+  const { stop, foundIn } = await stopIn(context, source, located, signal);
+  await assertOneTimeline(context, source, target, [located, ...others], log, signal);
   const plan = planFrom(located, stop, foundIn);
   const base = log.bases.find(({ id }) => id === plan.base.id)?.entry;
   if (base === undefined) throw new LifeboatError("BUG", `base backup ${plan.base.id} is planned with and not there`);
@@ -88,6 +72,89 @@ export async function replayFrom(
     named: false,
   };
 }
+
+interface Stop {
+  readonly stop?: { readonly lsn: string; readonly previousEnd: string; readonly at?: Micros } | undefined;
+  /** The segment in which the record ends. */
+  readonly foundIn?: LogSegment | undefined;
+}
+
+/** The record to stop before; none: replay runs to the proven end. */
+async function stopIn(context: Context, source: Source, { candidates, target, from }: Located, signal: AbortSignal): Promise<Stop> {
+  const physical = logEngineOf(source);
+  for (const { segment, before } of candidates) {
+    const bytes = await bytesOf(context, segment, signal);
+    const name = fileNameOf(segment);
+    const stop =
+      target.kind === "time"
+        ? physical.firstCommitAfter(name, bytes, before, target.at, from)
+        : target.kind === "lsn"
+          ? physical.recordAt(name, bytes, before, target.lsn)
+          : undefined;
+    if (stop !== undefined) return { stop, foundIn: segment };
+  }
+  return {};
+}
+
+async function bytesOf(context: Context, segment: LogSegment, signal: AbortSignal): Promise<Uint8Array> {
+  return readSegmentBytes(readSegment(context.repository, segment, await context.openKey(), signal), segment);
+}
+
+/**
+ * After a failover that lost commits, an instant exists on two timelines with different data. TIMELINE_AMBIGUOUS, where the commits that an
+ * older timeline has and a newer one lost lie before the target: only a person can know which ones are wanted.
+ */
+async function assertOneTimeline(
+  context: Context,
+  source: Source,
+  target: LogTarget,
+  located: readonly Located[],
+  log: SourceLog,
+  signal: AbortSignal,
+): Promise<void> {
+  if (located.length < 2 || target.timeline !== undefined) return;
+  const byAge = located.toSorted((a, b) => a.window.timeline - b.window.timeline);
+  for (const [index, older] of byAge.entries()) {
+    const newer = byAge[index + 1];
+    if (newer === undefined) return;
+    const left = log.log.histories.get(newer.window.timeline)?.find(({ timeline }) => timeline === older.window.timeline);
+    const switchedAt = left?.switchedAt ?? "0/0";
+    const { stop } = await stopIn(context, source, older, signal);
+    const lost = await firstCommitFrom(context, source, older.window.chain, switchedAt, signal);
+    if (lost === undefined || (stop !== undefined && parseLsn(lost.lsn) >= parseLsn(stop.lsn))) continue;
+    const [one, two] = [older.window.timeline, newer.window.timeline];
+    const wanted = targetInWords(target);
+    throw new LifeboatError(
+      "TIMELINE_AMBIGUOUS",
+      `${wanted} exists on timeline ${one} and on timeline ${two} of ${source.name}, which differ from ${switchedAt} on`,
+      {
+        details: { wanted, timelines: [one, two], switchedAt, firstLostCommit: lost.at },
+        hint: `add --timeline ${two} for the data after the failover, or --timeline ${one} for the commits from ${lost.at} on that it lost`,
+      },
+    );
+  }
+}
+
+/** The first commit at or after the position. */
+async function firstCommitFrom(
+  context: Context,
+  source: Source,
+  chain: readonly LogSegment[],
+  position: string,
+  signal: AbortSignal,
+): Promise<{ readonly lsn: string; readonly at: Micros } | undefined> {
+  const physical = logEngineOf(source);
+  for (const [index, segment] of chain.entries()) {
+    if (segment.maxCommitAt === undefined || parseLsn(segment.nextLsn) <= parseLsn(position)) continue;
+    const bytes = await bytesOf(context, segment, signal);
+    const found = physical.firstCommitAfter(fileNameOf(segment), bytes, chain[index - 1], BEGINNING, position);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Before every commit. */
+const BEGINNING: Micros = "0001-01-01T00:00:00.000000Z";
 
 /** A base backup as it is: replay of the log that it holds itself, to its own end. */
 async function baseAlone(context: Context, source: Source, wanted: string) {

@@ -55,7 +55,7 @@ export async function resolve(
 ): Promise<Resolved> {
   const misses: LifeboatError[] = [];
   const found: Route[] = [];
-  for (const find of [byProvider, byCluster, byLog]) {
+  for (const find of asked.kind !== "point" && asked.timeline !== undefined ? [byCluster] : [byProvider, byCluster, byLog]) {
     try {
       const route = await find(context, source, asked, watch, options);
       if (route !== undefined) found.push(route);
@@ -74,6 +74,8 @@ export async function resolve(
     return { asked, route, told: tell(asked, route), ...(options.every === true && { others: told }) };
   }
   const [miss] = misses;
+  if (asked.kind !== "point" && asked.timeline !== undefined)
+    throw miss ?? new LifeboatError("CAPABILITY_MISSING", `${source.name} has no WAL archive, so it has no timelines`);
   const copy = await targetOf(context, source.name, asked, options).catch((error: unknown) => {
     throw isLifeboatError(error, "NO_RESTORE_POINT") || isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") ? (miss ?? error) : error;
   });
@@ -157,12 +159,23 @@ export function tell(asked: RecoveryTarget, route: Route): PlanRoute {
   return { kind: "copy", what: `backup ${point.name} (${point.id})`, why: named ? "it was named" : unnamed, at: microsOf(point.time) };
 }
 
-function tellReplay(backup: string, log: string, asked: RecoveryTarget, { base, chain, expectedEnd, named, at }: Replay): PlanRoute {
+function tellReplay(
+  backup: string,
+  log: string,
+  asked: RecoveryTarget,
+  { base, chain, expectedEnd, named, at, timeline }: Replay,
+): PlanRoute {
   const { name, id } = base.point;
+  const line = timeline > 1 ? ` on timeline ${timeline}` : "";
   const length = chain.length === 0 ? `its own ${log}` : `${counted(chain.length, `${log} segment`)}`;
   const reaches = asked.kind === "latest" ? "reaches further than any backup" : "reaches it exactly";
   const why = named ? "that base backup was named" : `the ${log} ${reaches}`;
-  return { kind: log === "WAL" ? "cluster" : "copy", what: `${backup} ${name} (${id}) and ${length}, replayed to ${expectedEnd}`, why, at };
+  return {
+    kind: log === "WAL" ? "cluster" : "copy",
+    what: `${backup} ${name} (${id}) and ${length}, replayed to ${expectedEnd}${line}`,
+    why,
+    at,
+  };
 }
 
 /** What is brought back, as evidence names it. */
@@ -208,9 +221,10 @@ export function routeRemarks(route: Route): readonly string[] {
 }
 
 /** How it was reached, what the base backup lacks, and what is wrong with the log. */
-function replayRemarks({ base, chain, expectedEnd, log, reached }: Replay): readonly string[] {
+function replayRemarks({ base, chain, expectedEnd, log, reached, timeline }: Replay): readonly string[] {
   const replayed = reached === false ? "not replayed" : "replayed";
-  const route = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${replayed} to ${expectedEnd}`;
+  const line = timeline > 1 ? ` on timeline ${timeline}` : "";
+  const route = `by point-in-time recovery: base backup ${base.point.id} and ${chain.length} log segments, ${replayed} to ${expectedEnd}${line}`;
   const lost = base.manifest.notIncluded.map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
   return [route, ...lost, ...log.log.flaws];
 }

@@ -206,6 +206,8 @@ export const plan = named(
   }),
 );
 
+export const timelineField = about(z.number(), "Timeline of PostgreSQL's WAL, where a failover that lost commits left the target on two.");
+
 export const planDigest = about(z.string(), "The digest that the plan must have, or its first 12 digits: PLAN_CHANGED otherwise.");
 
 /** The exit status of a plan: a refused one is a usage error. */

@@ -2,13 +2,23 @@
 import * as z from "zod/mini";
 import { combine } from "../../core/combined.ts";
 import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
-import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
 import { drill as drillSource, planDrill } from "../recovery/drill.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
-import { combined, combinedJson, exitOfFinding, exitOfPlan, finding, findingJson, plan, planDigest } from "../recovery/schemas.ts";
+import {
+  combined,
+  combinedJson,
+  exitOfFinding,
+  exitOfPlan,
+  finding,
+  findingJson,
+  plan,
+  planDigest,
+  timelineField,
+} from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 
@@ -19,6 +29,7 @@ export const drill = operation({
   request: z.strictObject({
     source: z.optional(about(sourceName, "Default: every source, one after another.")),
     to: z.optional(about(z.string(), "Recovery target. Default: latest.")),
+    timeline: z.optional(timelineField),
     due: z.optional(about(z.boolean(), "Run the drills of the configuration that are due, each to its own target.")),
     unsigned: z.optional(about(z.boolean(), "Restore a point that no trusted key has signed.")),
     planDigest: z.optional(planDigest),
@@ -31,10 +42,10 @@ export const drill = operation({
 
   plan: {
     result: z.strictObject({ plans: z.array(plan), failures: z.readonly(z.array(failure)) }),
-    async run(context, { source, to, due, unsigned }) {
+    async run(context, { source, to, timeline, due, unsigned }) {
       const planned = await eachSource(sourcesNamed(context, source), context, async (one) => {
         const targets = due ? (await dueDrills(context, one, context)).map(({ plan: schedule }) => schedule.to) : [to ?? "latest"];
-        const read = (words: string) => parseRecoveryTarget(words, presentOf(context));
+        const read = (words: string) => onTimeline(parseRecoveryTarget(words, presentOf(context)), timeline);
         return Promise.all(targets.map((words) => planDrill(context, one, read(words), context, { unsigned })));
       });
       return { plans: planned.results.flat(), failures: planned.failures };
@@ -42,10 +53,10 @@ export const drill = operation({
     exit: ({ plans, failures }) => exitOfFailures(failures) ?? exitOfPlan({ refusals: plans.flatMap(({ refusals }) => refusals) }),
   },
 
-  async run(context, { source, to, due, unsigned, planDigest: digest }) {
+  async run(context, { source, to, timeline, due, unsigned, planDigest: digest }) {
     if (due && to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
     const sources = sourcesNamed(context, source);
-    const target = parseRecoveryTarget(to ?? "latest", presentOf(context));
+    const target = onTimeline(parseRecoveryTarget(to ?? "latest", presentOf(context)), timeline);
     const { results, failures } = await eachSource(sources, context, async (one) =>
       due ? drillDue(context, one, unsigned) : [await drillSource(context, one, target, context, { unsigned, planDigest: digest })],
     );

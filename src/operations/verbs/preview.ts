@@ -1,13 +1,13 @@
 // lifeboat preview: the data as of a restore point or an instant, without a restore over anything.
 import * as z from "zod/mini";
 import { LifeboatError } from "../../core/errors.ts";
-import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { Question } from "../../ports/question.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import { operation } from "../operation.ts";
 import { findAnyPoint } from "../points/snapshots.ts";
 import { type PreviewRequest, planPreview, preview as previewSource } from "../recovery/preview.ts";
-import { asked, exitOfPlan, plan, routeFields, understood } from "../recovery/schemas.ts";
+import { asked, exitOfPlan, plan, routeFields, timelineField, understood } from "../recovery/schemas.ts";
 import { about, count, orNull, pointName, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
@@ -17,6 +17,7 @@ const request = z.strictObject({
   point: z.optional(pointName),
   source: z.optional(about(sourceName, "Default: the source of the point, or the only one.")),
   to: text("Recovery target, in place of a point."),
+  timeline: z.optional(timelineField),
   query: text("One SQL query that only reads."),
   collection: text("The collection of an aggregation."),
   aggregate: text("A pipeline that only reads, as extended JSON."),
@@ -97,7 +98,7 @@ async function wantedOf(context: Context, asking: Request): Promise<PreviewReque
   const common = { question: questionOf(asking), unsigned, ...(rows !== undefined && { limits: { rows } }) };
   if (point !== undefined && to !== undefined) throw new LifeboatError("USAGE", "a point and --to exclude each other");
   if (point === undefined) {
-    const target = parseRecoveryTarget(to ?? "latest", presentOf(context));
+    const target = onTimeline(parseRecoveryTarget(to ?? "latest", presentOf(context)), asking.timeline);
     return { ...common, to: target, source: name === undefined ? onlySource(context) : sourceNamed(context, name) };
   }
   const found = await findAnyPoint(context, point, name, { unsigned });

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import * as z from "zod/mini";
 import { withoutPassword } from "../../core/address.ts";
-import { parseRecoveryTarget } from "../../core/recovery-target.ts";
+import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import { type OperationContext, operation } from "../operation.ts";
@@ -19,6 +19,7 @@ import {
   plan,
   planDigest,
   restoredPlace,
+  timelineField,
 } from "../recovery/schemas.ts";
 import { about, nextAction, orNull, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
@@ -29,6 +30,7 @@ const text = (help: string) => z.optional(about(z.string(), help));
 const request = z.strictObject({
   source: sourceName,
   to: text("Recovery target: latest, a time, a position, or a restore point. Default: latest."),
+  timeline: z.optional(timelineField),
   nearest: flag("Where the target cannot be reached exactly, the nearest backup before it is restored."),
   into: text("A database name or URL, a directory, `scratch`, or the name of a place at the provider."),
   inPlace: flag("Production itself is set back, at its provider."),
@@ -87,7 +89,10 @@ export const restore = operation({
   exit: exitOfFinding,
 });
 
-const withTarget = (context: Context, asked: Request) => ({ ...asked, to: parseRecoveryTarget(asked.to ?? "latest", presentOf(context)) });
+const withTarget = (context: Context, asked: Request) => ({
+  ...asked,
+  to: onTimeline(parseRecoveryTarget(asked.to ?? "latest", presentOf(context)), asked.timeline),
+});
 
 const addressOf = (name: string, url: string, { credentials }: Request) => ({ name, url: credentials ? url : withoutPassword(url) });
 
