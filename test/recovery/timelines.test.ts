@@ -16,7 +16,6 @@ test("R25 an instant on two timelines is refused without a choice; latest follow
   const settings = { ...archiveSource, fsync: "off" };
   const primary = await logCluster({ settings });
   t.after(() => primary.remove());
-  await primary.start();
   await query(primary.connection(), "create table w (what text)");
   const world = await beginWorld(t, {
     sources: { shop: primary.connection() },
@@ -33,7 +32,6 @@ test("R25 an instant on two timelines is refused without a choice; latest follow
     },
   });
   t.after(() => standby.remove());
-  await standby.start();
   // What the standby never received: lost by the failover, and in the archive.
   await archived(world, primary, "lost");
   const both = microsOf(new Date());
@@ -65,9 +63,10 @@ test("R25 an instant on two timelines is refused without a choice; latest follow
 /** Writes a row, and ends when the archive has it. */
 async function archived(world: World, cluster: LogCluster, what: string): Promise<void> {
   const archive = world.start("archive", "shop");
-  await until("the slot is active", async () =>
-    (await query(cluster.connection(), "select active from pg_replication_slots")).some(({ active }) => active === true),
+  const active = until("the slot is active", async () =>
+    (await query(cluster.connection(), "select active from pg_replication_slots")).some((slot) => slot.active === true),
   );
+  await Promise.race([active, archive.ended.then(({ stderr }) => assert.fail(stderr))]);
   await query(cluster.connection(), `insert into w values ('${what}')`);
   const written = microsOf(new Date());
   await until("the window has come so far", async () => {
