@@ -1,4 +1,4 @@
-// The one place where a configuration becomes wired objects. Nothing else knows which adapter stands behind a port.
+// The one place where a configuration becomes wired objects. No other file knows which adapter implements a port.
 import { existsSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";

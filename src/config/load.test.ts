@@ -76,7 +76,7 @@ test("R52 a whole configuration is read: durations in their units, defaults fill
   assert.equal(config.file, "/etc/app/lifeboat.yaml");
 });
 
-test("R52 a variable that is not set is an error only where its value is needed, and names the variable and its place", () => {
+test("R52 a variable that is not set is an error where its value is read, with its name and place", () => {
   const config = parse(WHOLE, { DATABASE_URL: "postgres://h/shop" });
   assert.equal(urlOf(config, "shop"), "postgres://h/shop");
   const error = failure(() => urlOf(config, "legacy"));
@@ -95,7 +95,7 @@ test("an environment variable fills what the file leaves open, and never overrul
   assert.match(error.message, /LIFEBOAT_REPOSITORY, which gives repository.url, must be an address/);
 });
 
-test("references stand without quotes inside of braces, take defaults, and their values never become syntax", () => {
+test("references need no quotes inside braces, have defaults, and never become syntax", () => {
   const text = WHOLE.replace("url: ${DATABASE_URL}\n", 'url: "postgres://${U:-app}:${PW}@h/${DB:-a, b}"\n');
   const config = parse(text, { PW: 'x"\n}: [' });
   assert.equal(urlOf(config, "shop"), 'postgres://app:x"\n}: [@h/a, b');
@@ -201,7 +201,7 @@ test("every problem is told at once, in the order of the file", () => {
   );
 });
 
-test("no message repeats a secret that stands in the file", () => {
+test("no message repeats a secret of the file", () => {
   for (const bad of [
     'url: "postgress://app:hunter2@h/x"',
     "url: [postgres://app:hunter2@h/x]",
@@ -261,7 +261,7 @@ test("a secret comes from a file of its own, which others must not be able to re
   assert.match(failure(() => urlOf(loadConfig({ env: {}, cwd }), "shop")).message, /is not there/);
 });
 
-test("R56 a file that holds a secret itself and that others can read is exposed; one that only refers to secrets is not", (t) => {
+test("R56 a file with a secret that others can read is exposed; one that refers to secrets is not", (t) => {
   const cwd = folder(t);
   const file = join(cwd, "lifeboat.yaml");
   const exposed = (mode: number, url: string): boolean => {
@@ -276,7 +276,7 @@ test("R56 a file that holds a secret itself and that others can read is exposed;
   assert.equal(exposed(0o644, "postgres://app@h/shop"), false, "an address without a password is not a secret");
 });
 
-test("R56 files of secrets are told from mounted ones by where they really are, and named so that it can be pasted", () => {
+test("R56 mounted secrets are recognised by their real path, and a hint can be pasted", () => {
   assert.equal(isExposed("/run/secrets/url", 0o100444), false);
   assert.equal(isExposed("/run/secrets/../../home/ann/url", 0o100444), true);
   assert.equal(isExposed("/home/ann/url", 0o100600), false);

@@ -17,7 +17,7 @@ import { readTree } from "./tree.ts";
 export const DEFAULT_FILE = "lifeboat.yaml";
 
 /**
- * A checked configuration. Secrets, and what says where a source is, are read when they are needed: `list` works without the identity, a
+ * A checked configuration. Secrets, and what says where a source is, are read when a command uses them: `list` works without the identity, a
  * backup of one source without the password of another.
  */
 export interface Config extends RootValues {

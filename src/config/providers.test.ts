@@ -53,7 +53,7 @@ test("R52 one variable's address never serves another provider: each has its own
   assert.equal(own(parse(WHOLE, { NEON_API_HOST: "http://neon" }), "sessions").apiHost, undefined);
 });
 
-test("R52 a key in the file is the one that is used, whatever the environment has of the other sort", () => {
+test("R52 a key in the file is used, even when the environment has one of the other kind", () => {
   const env = { ATLAS_CLIENT_ID: "id", ATLAS_CLIENT_SECRET: "secret" };
   assert.equal(own(parse(WHOLE, env), "sessions").clientId, "id");
   const keyed = parse(WHOLE.replace("cluster: theecopy", "cluster: theecopy\n    publicKey: abcdefgh\n    privateKey: 123-456"), env);

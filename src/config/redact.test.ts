@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { maskLine, redact, secretsOf } from "./redact.ts";
 
-test("known secrets, passwords in URLs and identities are struck out, the longest first", () => {
+test("known secrets, passwords in URLs and identities are redacted, the longest first", () => {
   assert.equal(redact("a hunter22 and hunter2!", ["hunter2", "hunter22"]), "a *** and ***!");
   assert.equal(redact("at postgres://app:pw@h/x and https://u:v@w", []), "at postgres://app:***@h/x and https://u:***@w");
   assert.equal(redact("postgres://h/x?user=a&password=pw&b=c", []), "postgres://h/x?user=a&password=***&b=c");
   assert.equal(redact("AGE-SECRET-KEY-1QPZRY", []), "***");
 });
 
-test("a secret too short to be told from a word is left to the form it stands in", () => {
+test("a secret too short to be told from a word is redacted only inside a URL", () => {
   assert.equal(redact("a word", ["a"]), "a word");
   assert.equal(redact("postgres://u:a@h", ["a"]), "postgres://u:***@h");
 });

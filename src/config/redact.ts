@@ -3,14 +3,14 @@
 import { withoutPassword } from "../core/address.ts";
 
 const STARS = "***";
-/** Shorter ones would strike out ordinary words; inside of a URL they are struck out all the same. */
+/** Shorter ones would redact ordinary words. Inside a URL they are redacted too. */
 const SHORTEST = 4;
 
 /** The text without the secrets, without passwords in URLs, and without age identities. */
 export function redact(text: string, secrets: Iterable<string>): string {
   const longestFirst = [...secrets].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);
-  const struck = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, STARS), text);
-  return withoutPassword(struck).replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
+  const redacted = longestFirst.reduce((rest, secret) => rest.replaceAll(secret, STARS), text);
+  return withoutPassword(redacted).replace(/AGE-SECRET-KEY-[A-Z0-9]+/gi, STARS);
 }
 
 /** What of a secret value must not be seen: the password where it is a connection string, else all of it. */
@@ -33,7 +33,7 @@ function decoded(text: string): string {
   }
 }
 
-/** A line of a configuration file fit to be shown: values of keys that name secrets are struck out. */
+/** A line of a configuration file for messages: values of keys that name secrets are redacted. */
 export function maskLine(line: string): string {
   const masked = redact(line, []).replace(/(\b(?:url|[a-z]+Url)["']?\s*:\s+)(?!["']?\$\{).*@/, `$1${STARS}@`);
   return masked.replace(

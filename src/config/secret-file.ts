@@ -1,4 +1,4 @@
-// Secrets from files: a file that others can read is refused, for it is no secret any more.
+// Secrets from files. A file that others can read is refused.
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, normalize, resolve } from "node:path";

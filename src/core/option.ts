@@ -63,7 +63,7 @@ export interface Chosen {
 /** Options that are written beside the others of the section. */
 export interface Group {
   readonly table: OptionTable;
-  /** The property that holds their values when loaded. Absent: they lie beside the section's own. */
+  /** The property that holds their values when loaded. Absent: they are properties of the section. */
   readonly as?: string;
   /** Loaded as a `Late`: a value that cannot be had is an error only when the group is read. Needs `as`. */
   readonly late?: true;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { format, inspect } from "node:util";
 import { Secret } from "./secret.ts";
 
-test("R56 a secret is read where it is needed and printed nowhere: what is printed says where it comes from", () => {
+test("R56 a secret is never printed: what is printed says where it comes from", () => {
   const secret = new Secret("DATABASE_URL", () => "hunter2");
   const holder = { url: secret, list: [secret] };
   const printed = [

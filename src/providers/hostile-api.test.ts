@@ -100,7 +100,7 @@ test("R56 a token's server that answers without an end is broken off as well", a
   await failing(atlasAt(server.address).clusters(), /larger than/);
 });
 
-test("R56 a list whose cursors go round, or never end, is a failure and never a part that passes for the whole", async (t) => {
+test("R56 a list whose cursors repeat or never end is a failure, never a partial list", async (t) => {
   const branch = (id: number) => ({ id: `br-${id}`, name: `b${id}`, created_at: "2026-01-01T00:00:00Z" });
   const rounds: Readonly<Record<string, (page: number) => string>> = { round: (page) => `c${page % 3}`, endless: (page) => `c${page}` };
   for (const [how, next] of Object.entries(rounds)) {

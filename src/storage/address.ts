@@ -81,7 +81,7 @@ function parametersOf(url: URL, { scheme, parameters = {}, options }: StorageDes
   return found;
 }
 
-/** The text for a message: what stands before an "@" might be a password. */
+/** The text for a message: the part before an "@" might be a password. */
 const shown = (text: string): string => JSON.stringify(text.replace(/\/\/.*@/, "//…@"));
 
 const invalid = (message: string, cause?: unknown): LifeboatError => new LifeboatError("CONFIG_INVALID", message, { cause });

@@ -1,4 +1,4 @@
-// Drawing a body chunk by chunk, without ever being held up by one that has fallen silent when nobody wants it any more.
+// Reading a body chunk by chunk. A silent one that is no longer wanted does not hold its reader up.
 import { orCancelled, throwIfCancelled } from "./deadline.ts";
 
 /**

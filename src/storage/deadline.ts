@@ -1,8 +1,8 @@
-// Waiting with an end: everything that an adapter awaits passes through here, so that a silent disk or server,
+// Waiting with an end: what an adapter awaits passes through here, so that a silent disk or server,
 // or a caller who no longer wants the result, ends the wait.
 import { asLifeboatError, LifeboatError } from "../core/errors.ts";
 
-/** The error an aborted signal stands for: its reason when that is an error of ours (the first cause wins), else CANCELLED. */
+/** The error an aborted signal stands for: its reason when that is a LifeboatError (the first cause wins), else CANCELLED. */
 export function cancellation(signal: AbortSignal): LifeboatError {
   const reason: unknown = signal.reason;
   if (reason instanceof LifeboatError) return reason;
@@ -15,7 +15,7 @@ export function throwIfCancelled(signal: AbortSignal | undefined): void {
 }
 
 /**
- * The promise's outcome, or CANCELLED when the signal aborts first. The work itself is not stopped: whoever started it
+ * The promise's outcome, or CANCELLED when the signal aborts first. The work itself is not stopped: its caller
  * cleans up after it.
  */
 export function orCancelled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -63,7 +63,7 @@ test("R28 without a scratch server a drill starts a private one and removes it",
     await world.expect(0, "backup", name);
     const drilled = (await world.expect(0, "drill", name, "--json")).json().drills[0];
     assert.equal(drilled.verdict, "pass");
-    assert.match(JSON.stringify(drilled), /throw-away MongoDB 8\.0\.4 server on this machine/);
+    assert.match(JSON.stringify(drilled), /temporary MongoDB 8\.0\.4 server on this machine/);
   }
   await world.assertNothingLeft();
 });

@@ -37,7 +37,7 @@ test("R28 a scratch server is declared before it is created, private, and remove
   await using program = await mongodDirectory();
   const provider = createMongodbProvider({ url: Secret.of(NOWHERE), tools: program.directory });
   assert.equal(provider.capabilities.scratch, true);
-  assert.match(await provider.checkScratch(8), /throw-away MongoDB 8\.0\.4 server can be started/);
+  assert.match(await provider.checkScratch(8), /temporary MongoDB 8\.0\.4 server can be started/);
   const { declared, request: asked } = request();
   const scratch = await provider.beginScratch({
     ...asked,

@@ -19,7 +19,7 @@ const folders = {
   spoolDirectory: {
     type: path,
     env: "LIFEBOAT_SPOOL",
-    help: "Folder for what must lie on disk during a restore; it needs room for one backup, uncompressed. Default: the system's temporary folder.",
+    help: "Folder for the files of a restore; it must hold one backup, uncompressed. Default: the system's temporary folder.",
     example: "/var/spool/lifeboat",
   },
   stateDirectory: {
@@ -42,7 +42,7 @@ export const scratch = section({
   directory: {
     type: path,
     late: true,
-    help: "Folder in which throw-away servers are made. Default: the system's temporary folder.",
+    help: "Folder in which scratch servers are made. Default: the system's temporary folder.",
     example: "/var/tmp",
   },
   user: {

@@ -36,7 +36,7 @@ export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
       example: "Europe/Berlin",
     },
     tools: { type: toolsOf(providers), default: {}, help: "Programs and folders of this machine." },
-    scratch: { type: scratch, default: {}, help: "Throw-away servers that drills restore into." },
+    scratch: { type: scratch, default: {}, help: "Scratch servers that drills restore into." },
   });
 
 type Loaded<T> = T extends Type<infer V> ? V : never;

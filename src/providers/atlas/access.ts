@@ -30,7 +30,7 @@ export function connectionOf({ options }: Account, cluster: AtlasCluster): Conne
   if ((user === undefined || password === undefined) && !(isHere && user === undefined && password === undefined)) {
     const what = user === undefined ? "the database user" : "the password of the database user";
     throw new LifeboatError("SECRET_MISSING", `${what} of the cluster ${name} is not given`, {
-      hint: "set user and password in the source, or the variables ATLAS_USER and ATLAS_PASSWORD: a database user of the project that may read (for restores: write) any database",
+      hint: "set user and password in the source, or the variables ATLAS_USER and ATLAS_PASSWORD",
     });
   }
   return connectionFromParts({
@@ -65,7 +65,7 @@ const QUIET_MS = 5_000;
  * Connects once, patiently, to a cluster that was just made or restored: its name takes a while to be known, a restored one elects its
  * primary anew, and users of the project reach it some seconds after it is there. SOURCE_UNREACHABLE, SOURCE_AUTH.
  */
-export async function awake({ clock, timeouts }: Account, connection: Connection, work?: Work): Promise<void> {
+export async function untilReachable({ clock, timeouts }: Account, connection: Connection, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
   const leftMs = (): number => timeouts.connectMs - (clock.monotonicMs() - startedMs);
   let refusedMs: number | undefined;

@@ -1,4 +1,4 @@
-// What every part of the provider stands on, and the cluster that is the source.
+// What every part of the provider works with, and the cluster that is the source.
 import { LifeboatError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { Clock } from "../../ports/clock.ts";

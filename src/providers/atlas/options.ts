@@ -34,7 +34,7 @@ export interface AtlasOptions {
 export interface Timeouts extends CallTimeouts {
   /** Longest pause between two questions about work under way. */
   readonly pollMs: number;
-  /** Atlas goes on working when its API cannot be reached: so long may it be silent during a wait. */
+  /** Atlas continues its work when its API cannot be reached: how long it may be silent during a wait. */
   readonly silenceMs: number;
   /** A cluster that is made or changed. */
   readonly clusterMs: number;

@@ -46,7 +46,7 @@ async function failureOf(wanted: Promise<unknown>): Promise<LifeboatError> {
 
 const shop = (more: Readonly<Record<string, unknown>> = {}): Answer => ({ status: 200, body: clusterBody("shop", more) });
 
-test("the connection is Atlas's own string with user, password and database put in; TLS as it says; the label holds no password", async (t) => {
+test("the connection is Atlas's own string with user, password and database; its label has no password", async (t) => {
   const { provider } = await providerOf(t, shop(), { database: "orders" });
   const { url, label } = await provider.connection();
   assert.equal(
@@ -78,7 +78,7 @@ test("user and password are asked for by name where a server is not on this mach
   }
 });
 
-test("R16 a sharded cluster is refused clearly before anything is made, and its snapshots are listed all the same", async (t) => {
+test("R16 a sharded cluster is refused before anything is made, and its snapshots are listed", async (t) => {
   const spec = { regionConfigs: [{ providerName: "AWS", regionName: "EU_CENTRAL_1", electableSpecs: { instanceSize: "M30" } }] };
   const sharded = shop({ clusterType: "SHARDED", replicationSpecs: [spec, spec] });
   const { provider, service } = await providerOf(t, sharded, {}, ({ url }) => {

@@ -16,7 +16,7 @@ import { snapshotControl } from "./snapshots.ts";
 export function createAtlasProvider(options: AtlasOptions): Provider {
   const { groupId, cluster, credentials: auth, apiHost, clock } = options;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9-]*$/.test(cluster)) {
-    throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is no name of an Atlas cluster: letters, digits and dashes`);
+    throw new LifeboatError("CONFIG_INVALID", `"${cluster}" is not the name of an Atlas cluster: letters, digits and dashes`);
   }
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const account: Account = {

@@ -59,7 +59,7 @@ export async function undoCluster(
   const why = whyNotOurs(account, cluster, maker);
   if (why !== undefined) {
     throw new LifeboatError("PROVIDER_REFUSED", `the cluster ${name} is left as it is: ${why}`, {
-      hint: `look at it, since it is billed for as long as it exists; when it can go, run \`atlas clusters delete ${name} --projectId ${groupId}\``,
+      hint: `it is billed for as long as it exists: to delete it, run \`atlas clusters delete ${name} --projectId ${groupId}\``,
     });
   }
   await deleteUntilGone(account, cluster, work);

@@ -9,7 +9,7 @@ import { ROLES } from "./states.ts";
 
 /**
  * PROVIDER_AUTH when a scratch cluster would stay, and be billed, because we may not delete it. Nothing is changed: who may read the
- * compliance policy has the role; anybody else is told by the deletion of a cluster that cannot be there, for its name is made up here.
+ * compliance policy has the role; for other keys the deletion of a cluster that cannot exist tells, since its name is made up here.
  */
 export async function requireMayDelete({ api, clock }: Account, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
   if ((await api.compliance(work)) !== "unknown") return;
@@ -20,7 +20,7 @@ export async function requireMayDelete({ api, clock }: Account, kind: AtlasClust
     if (!isLifeboatError(error, "PROVIDER_AUTH")) throw error;
     throw new LifeboatError("PROVIDER_AUTH", "these credentials may not delete clusters, so a scratch cluster would stay and be billed", {
       cause: error,
-      hint: `${ROLES}: give both to these credentials in the project, or set scratch.url of the source to a server of your own`,
+      hint: `${ROLES}: give both to these credentials, or set scratch.url of the source to your own server`,
       details: error.details,
     });
   }

@@ -7,7 +7,6 @@ import type { Account } from "./account.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import { clusterResource, DISTINCT_LENGTH, inTheWayOf, jobOfScratch, TAG, tagOf, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
-import { scratchSize } from "./sizes.ts";
 import { untilIdle } from "./states.ts";
 
 export interface MakeRequest extends Work {
@@ -30,7 +29,7 @@ export interface MadeCluster {
 export async function requireFreeName({ api }: Account, name: string, work?: Work): Promise<void> {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9-]{0,63}$/.test(name) || name[DISTINCT_LENGTH - 1] === "-") {
     throw new LifeboatError("NAME_INVALID", `"${name}" is not a valid name of an Atlas cluster`, {
-      hint: `use letters, digits and dashes, at most 64; begin with a letter or digit, and let the first ${DISTINCT_LENGTH} not end with a dash`,
+      hint: `use at most 64 letters, digits and dashes, and no dash first; the first ${DISTINCT_LENGTH} must not end with one`,
     });
   }
   const other = inTheWayOf(await api.clusters(work), name);
@@ -44,19 +43,19 @@ export async function requireFreeName({ api }: Account, name: string, work?: Wor
 
 /**
  * Makes one and uses it, all in one: when creation or `use` fails or is cancelled, the cluster is gone before this throws the first
- * cause. What `use` gives stays until somebody undoes the resource.
+ * cause. What `use` gives stays until the resource is undone.
  */
 export async function withNewCluster<T>(account: Account, request: MakeRequest, use: (made: MadeCluster) => Promise<T>): Promise<T> {
   const { name, like, maker } = request;
-  const wish = wishOf(account, request); // refuses before anything is declared
+  const spec = specOf(account, request); // refuses before anything is declared
   await requireFreeName(account, name, request);
-  if (jobOfScratch(name) !== undefined) await requireMayDelete(account, wish.tier === "FLEX" ? "flex" : "dedicated", request);
+  if (jobOfScratch(name) !== undefined) await requireMayDelete(account, spec.tier === "FLEX" ? "flex" : "dedicated", request);
   const resource = clusterResource(account, name);
   await request.declare(resource);
   try {
     request.signal?.throwIfAborted();
-    await account.api.createCluster({ ...wish, name, tags: { [TAG]: tagOf(account, maker, name), "lifeboat-source": like.name } }, request);
-    const cluster = await untilIdle(account, name, `the cluster ${name} (${wish.tier}) is being created`, request);
+    await account.api.createCluster({ ...spec, name, tags: { [TAG]: tagOf(account, maker, name), "lifeboat-source": like.name } }, request);
+    const cluster = await untilIdle(account, name, `the cluster ${name} (${spec.tier}) is being created`, request);
     return await use({ cluster, resource });
   } catch (error) {
     if (await isAnothers(account, error, { name, maker })) await request.withdraw?.(resource);
@@ -66,7 +65,7 @@ export async function withNewCluster<T>(account: Account, request: MakeRequest, 
 }
 
 /** Refuses what cannot be, before anything is made. */
-export function wishOf({ options }: Account, { like, serverMajor = 0 }: Pick<MakeRequest, "like" | "serverMajor">) {
+export function specOf({ options }: Account, { like, serverMajor = 0 }: Pick<MakeRequest, "like" | "serverMajor">) {
   const { cloud, region, encryption, continuousRelease } = like;
   if (cloud === undefined || region === undefined) {
     throw new LifeboatError("PROVIDER_FAILED", `Atlas does not tell in which cloud and region ${like.name} is`);
@@ -107,6 +106,42 @@ export async function removeAgain(account: Account, resource: Resource, maker: M
     }
     await undoCluster(account, resource.locator, maker, { signal });
   } catch {
-    // Told by whoever cleans the journal up.
+    // Reported by the cleanup of the journal.
   }
+}
+
+interface Size {
+  readonly name: string;
+  readonly maxDiskGb: number;
+}
+
+/** Smallest, and cheapest, first. */
+const SIZES: readonly Size[] = [
+  { name: "M10", maxDiskGb: 128 },
+  { name: "M20", maxDiskGb: 256 },
+  { name: "M30", maxDiskGb: 512 },
+  { name: "M40", maxDiskGb: 1024 },
+  { name: "M50", maxDiskGb: 4096 },
+];
+
+/** What a scratch cluster is made of: the smallest size that takes the source's disk, or the one that was asked for. */
+export function scratchSize(
+  { name, kind, diskGb, tier }: AtlasCluster,
+  wanted: string | undefined,
+): { tier: string; diskGb?: number | undefined } {
+  if (kind === "flex") return { tier: "FLEX" };
+  if (wanted !== undefined) {
+    if (!/^[MR]\d{2,3}(_GEN_2)?$/.test(wanted)) {
+      throw new LifeboatError(
+        "CONFIG_INVALID",
+        `"${wanted}" is not a size of a scratch cluster: write one such as M10, without a local NVMe disk`,
+      );
+    }
+    return { tier: wanted, diskGb };
+  }
+  const size = SIZES.find(({ maxDiskGb }) => maxDiskGb >= (diskGb ?? 0));
+  if (size !== undefined) return { tier: size.name, diskGb };
+  throw new LifeboatError("PROVIDER_LIMIT", `no common size of cluster takes the ${diskGb} GB of ${name} (${tier})`, {
+    hint: "name one with `scratchTier` in the source",
+  });
 }

@@ -1,15 +1,15 @@
-// Scratch for the backups of an Atlas source: a cluster that goes with the job, or a server that the configuration names.
+// Scratch for the backups of an Atlas source: a cluster that is deleted with the job, or a server that the configuration names.
 
 import { connectionFromUrl } from "../../engines/mongodb/connect/url.ts";
 import { beginScratchOnServer, checkScratchServer, SERVER_KIND, undoScratchOnServer } from "../../engines/mongodb/scratch/scratch.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Scratch, ScratchRequest } from "../../ports/provider.ts";
 import type { Maker, Resource, Undone } from "../../ports/resource.ts";
-import { awake, connectionOf, requireLogin } from "./access.ts";
+import { connectionOf, requireLogin, untilReachable } from "./access.ts";
 import { type Account, requireReplicaSet, sourceCluster } from "./account.ts";
 import { scratchName, undoCluster } from "./resource.ts";
 import { requireMayDelete } from "./rights.ts";
-import { wishOf, withNewCluster } from "./scratch-cluster.ts";
+import { specOf, withNewCluster } from "./scratch-cluster.ts";
 
 export interface ScratchPlace {
   check(serverMajor: number, work?: Work): Promise<string>;
@@ -49,7 +49,7 @@ export function scratchPlace(account: Account): ScratchPlace {
 /** In words; makes nothing. */
 async function describeScratch(account: Account, serverMajor: number, work?: Work): Promise<string> {
   const like = await scratchLike(account, work);
-  const { tier, cloud, region } = wishOf(account, { like, serverMajor });
+  const { tier, cloud, region } = specOf(account, { like, serverMajor });
   await requireMayDelete(account, like.kind, work);
   return `a scratch cluster of Atlas (${tier}, ${cloud} ${region}), which is made for the drill, billed while it lasts, and deleted after it`;
 }
@@ -62,7 +62,7 @@ async function beginScratchCluster(account: Account, { maker, serverMajor, decla
     { name: scratchName(maker), maker, like, serverMajor, declare, ...work },
     async ({ cluster, resource }) => {
       const own = connectionFromUrl(connectionOf({ ...account, options: { ...account.options, database: undefined } }, cluster).url);
-      await awake(account, own, work);
+      await untilReachable(account, own, work);
       let ended: Promise<void> | undefined;
       return {
         connection: own,
@@ -83,6 +83,6 @@ async function beginScratchCluster(account: Account, { maker, serverMajor, decla
 async function scratchLike(account: Account, work?: Work) {
   const cluster = await sourceCluster(account, work);
   requireReplicaSet(cluster, "make a scratch cluster like it");
-  // A free cluster's shared machine is no place for scratch: the smallest dedicated one takes what it holds.
+  // A free cluster shares its machine and cannot be scratch: the smallest dedicated one takes what it holds.
   return cluster.kind === "dedicated" ? cluster : { ...cluster, kind: "dedicated" as const, diskGb: undefined };
 }

@@ -2,13 +2,12 @@
 import { LifeboatError } from "../../core/errors.ts";
 import { parseName } from "../../core/names.ts";
 import type { Work } from "../../ports/connection.ts";
-import type { ProviderSnapshot, SnapshotControl } from "../../ports/control.ts";
+import type { ExportedSnapshot, ProviderSnapshot, SnapshotControl } from "../../ports/control.ts";
 import type { PointRule } from "../../ports/descriptor.ts";
 import { sleep } from "../http/timeouts.ts";
 import { type Account, requireDedicated, sourceCluster } from "./account.ts";
-import type { AtlasCluster, AtlasCompliance, AtlasSnapshot } from "./api/types.ts";
-import { exportSnapshot } from "./export.ts";
-import { rulesServed } from "./settings/served.ts";
+import type { AtlasBucket, AtlasCluster, AtlasCompliance, AtlasExport, AtlasSnapshot } from "./api/types.ts";
+import { rulesServed } from "./settings/schedule.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
 export function snapshotControl(account: Account): SnapshotControl {
@@ -43,7 +42,7 @@ export function snapshotControl(account: Account): SnapshotControl {
       const cluster = await sourceCluster(account, work);
       requireDedicated(cluster, `keep the snapshot ${name} longer`);
       const [present, compliance] = await Promise.all([api.snapshot(cluster, id, work), api.compliance(work)]);
-      if (present === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${name} of ${cluster.name} any more`);
+      if (present === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${name} of ${cluster.name}`);
       const until = account.clock.now().getTime() + FOREVER_DAYS * DAY_MS;
       // Counted from when it was taken. What lies as far off already stays: Atlas must never be told to keep it shorter.
       const days = Math.ceil((until - (present.createdAt ?? present.requestedAt).getTime()) / DAY_MS);
@@ -78,24 +77,24 @@ const orWhenFailed = (error: unknown): void => {
 
 export const isUnfinished = ({ status }: AtlasSnapshot): boolean => status === "queued" || status === "inProgress";
 
-/** PROVIDER_REFUSED when a snapshot on demand has this name already, whatever its state. */
+/** PROVIDER_REFUSED when a snapshot on demand has this name already, in any state. */
 export async function requireFreeSnapshotName({ api }: Account, cluster: AtlasCluster, name: string, work?: Work): Promise<void> {
   const taken = (await api.snapshots(cluster, work)).some((one) => one.description === name && one.status !== "failed");
   if (taken)
     throw new LifeboatError("PROVIDER_REFUSED", `there is a snapshot ${name} of ${cluster.name} already`, { hint: "choose another name" });
 }
 
-export interface SnapshotWish {
+export interface SnapshotSpec {
   readonly name: string;
   readonly expiresAt?: Date | undefined;
   readonly keep?: "held" | "forever" | undefined;
 }
 
 /** Complete when this returns. PROVIDER_FAILED when Atlas says that it failed; one that failed or was given up is removed again. */
-export async function takeSnapshot(account: Account, cluster: AtlasCluster, wish: SnapshotWish, work?: Work): Promise<AtlasSnapshot> {
+export async function takeSnapshot(account: Account, cluster: AtlasCluster, spec: SnapshotSpec, work?: Work): Promise<AtlasSnapshot> {
   const { api } = account;
-  const { name } = wish;
-  const retentionDays = retentionOf(account, wish, await api.compliance(work));
+  const { name } = spec;
+  const retentionDays = retentionOf(account, spec, await api.compliance(work));
   const begun = await api.createSnapshot(cluster, { description: name, retentionDays }, work);
   try {
     return await untilTaken(account, cluster, begun, name, work);
@@ -147,9 +146,9 @@ async function removeLater({ api, timeouts }: Account, cluster: AtlasCluster, id
 }
 
 const DAY_MS = 86_400_000;
-/** Our own policy removes points; Atlas's expiry is the net under it, for when Lifeboat is not there any more. */
+/** Our own policy removes points; Atlas's expiry is the fallback for when Lifeboat no longer runs. */
 const LONG_DAYS = 365;
-/** Atlas's API names no longest retention, and keeps nothing without one: ten years, which every tier takes, stand for "for ever". */
+/** Atlas's API names no longest retention, and keeps nothing without one: ten years, which every tier takes, stand for `forever`. */
 const FOREVER_DAYS = 3650;
 /** An expiry that far off is not worth moving by less than this. */
 const FAR_DAYS = 365;
@@ -160,11 +159,11 @@ const COMPLIANT_DAYS = 30;
 /** How many days Atlas keeps it, counted from when it is complete. */
 export function retentionOf(
   { options, clock }: Account,
-  { name, expiresAt, keep: kept }: SnapshotWish,
+  { name, expiresAt, keep: kept }: SnapshotSpec,
   compliance: AtlasCompliance | undefined | "unknown",
 ): number {
   if (expiresAt !== undefined) return Math.max(1, Math.ceil((expiresAt.getTime() - clock.now().getTime()) / DAY_MS));
-  // Under a compliance policy too: somebody has asked for exactly this one.
+  // Under a compliance policy too: a user has asked for exactly this one.
   if (kept === "held") return FOREVER_DAYS;
   const keep = ruleOf(name, options.desired.rules)?.keepMs;
   const days = keep === undefined ? undefined : keep === "forever" ? FOREVER_DAYS : Math.ceil(keep / DAY_MS);
@@ -176,7 +175,7 @@ export function retentionOf(
 const ruleOf = (name: string, rules: readonly PointRule[]): PointRule | undefined =>
   rules.find((rule) => rule.by === "snapshot" && parseName(rule.name, name) !== undefined);
 
-/** What our names look like; somebody else's words stay a description. */
+/** What Lifeboat's names look like; other texts stay a description. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 export function nameOf({ onDemand, description, frequency, createdAt, requestedAt }: AtlasSnapshot): string {
@@ -200,4 +199,46 @@ export function fromSnapshot(snapshot: AtlasSnapshot, compliance: AtlasComplianc
     scheduled: !onDemand,
     pinned: keeps ? `the project's Backup Compliance Policy keeps it${until}` : undefined,
   };
+}
+
+export type ExportRequest = Work & { readonly snapshot: ProviderSnapshot; readonly bucket: string };
+
+/** CAPABILITY_MISSING when Atlas knows no such bucket. One that a crash left under way is taken up rather than begun twice. */
+export async function exportSnapshot(account: Account, { snapshot, bucket: wanted, ...work }: ExportRequest): Promise<ExportedSnapshot> {
+  const { api, timeouts } = account;
+  const cluster = await sourceCluster(account, work);
+  requireDedicated(cluster, "export a snapshot");
+  const bucket = bucketOf(await api.buckets(work), wanted);
+  const running = (await api.exports(cluster.name, work)).find(
+    ({ snapshotId, bucketId, state }) => snapshotId === snapshot.id && bucketId === bucket.id && isUnderWay(state),
+  );
+  const job = running ?? (await api.createExport(cluster.name, { snapshotId: snapshot.id, bucketId: bucket.id }, work));
+  const end = await waitFor<AtlasExport | undefined>(
+    account,
+    {
+      what: `the snapshot ${snapshot.name} is being exported to ${bucket.name}`,
+      limitMs: timeouts.exportMs,
+      ask: () => api.exportJob(cluster.name, job.id, work),
+      done: (answer) => answer === undefined || !isUnderWay(answer.state),
+      how: (answer) =>
+        answer?.total === undefined || answer.total === 0 ? undefined : `${answer.exported ?? 0} of ${answer.total} collections`,
+    },
+    work,
+  );
+  if (end?.state !== "Successful") {
+    const why = end === undefined ? "is unknown to Atlas" : `ended as ${end.state}${end.why === undefined ? "" : `: ${end.why}`}`;
+    throw failedWork(`Atlas's export ${job.id} of the snapshot ${snapshot.name} to ${bucket.name} ${why}`, { export: job.id });
+  }
+  return { id: end.id, bucket: bucket.name, prefix: end.prefix ?? "" };
+}
+
+const isUnderWay = (state: string): boolean => state === "Queued" || state === "InProgress";
+
+function bucketOf(buckets: readonly AtlasBucket[], wanted: string): AtlasBucket {
+  const bucket = buckets.find(({ id }) => id === wanted) ?? buckets.find(({ name }) => name === wanted);
+  if (bucket !== undefined) return bucket;
+  const known = buckets.length === 0 ? "none" : buckets.map(({ name }) => name).join(", ");
+  throw new LifeboatError("CAPABILITY_MISSING", `the Atlas project has no bucket "${wanted}" for exports (it has ${known})`, {
+    hint: "let Atlas write to one: `atlas backups exports buckets create`, with a role of your cloud",
+  });
 }

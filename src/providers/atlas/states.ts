@@ -1,4 +1,4 @@
-// Waiting for clusters: until nothing goes on at one, and until one is gone.
+// Waiting for clusters: until one is idle, and until one is deleted.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Account } from "./account.ts";
@@ -6,7 +6,7 @@ import { ENDPOINTS } from "./api/endpoints.ts";
 import type { AtlasCluster } from "./api/types.ts";
 import { failedWork, waitFor } from "./waiting.ts";
 
-/** Nothing goes on at it, and it can be reached. PROVIDER_FAILED when it goes away meanwhile. */
+/** Waits until it is idle and can be reached. PROVIDER_FAILED when it is deleted meanwhile. */
 export async function untilIdle(account: Account, name: string, what: string, work?: Work): Promise<AtlasCluster> {
   const cluster = await waitFor<AtlasCluster | undefined>(
     account,

@@ -21,7 +21,7 @@ const SAY_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
 
 /**
- * The answer that was done. PROVIDER_BUSY when it has not ended in time. Atlas goes on with its work while its API is away, so an
+ * The answer that was done. PROVIDER_BUSY when it has not ended in time. Atlas continues its work while its API is away, so an
  * outage ends the wait only when it is long.
  */
 export async function waitFor<T>({ clock, timeouts }: Account, { what, limitMs, ask, done, how }: Wait<T>, work: Work = {}): Promise<T> {
@@ -45,7 +45,7 @@ export async function waitFor<T>({ clock, timeouts }: Account, { what, limitMs, 
     }
     const nowMs = clock.monotonicMs();
     if (nowMs - startedMs > limitMs) {
-      throw new LifeboatError("PROVIDER_BUSY", `after ${formatDuration(limitMs)}, ${what}: Lifeboat waits no longer, and Atlas goes on`);
+      throw new LifeboatError("PROVIDER_BUSY", `after ${formatDuration(limitMs)}, ${what}: Lifeboat no longer waits, and Atlas continues`);
     }
     if (detail !== said || nowMs - saidMs >= SAY_MS) {
       const since = nowMs - startedMs < SAY_MS ? "" : `, for ${formatDuration(nowMs - startedMs)} now`;
@@ -60,7 +60,7 @@ export async function waitFor<T>({ clock, timeouts }: Account, { what, limitMs, 
 
 const AWAY: ReadonlySet<string> = new Set(["PROVIDER_UNREACHABLE", "PROVIDER_FAILED", "PROVIDER_BUSY"]);
 
-/** A failure of the work itself: no wait goes on after it. */
+/** A failure of the work itself: it ends every wait. */
 export function failedWork(message: string, details: Readonly<Record<string, unknown>> = {}): LifeboatError {
   return new LifeboatError("PROVIDER_FAILED", message, { details: { ...details, final: true } });
 }

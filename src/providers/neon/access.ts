@@ -15,7 +15,7 @@ export interface AccessOptions {
 }
 
 /**
- * A direct connection to a branch, with its compute started, so that nobody waits for a cold start behind a short deadline.
+ * A direct connection to a branch, with its compute started, so that no client waits for a cold start behind a short deadline.
  * PROVIDER_NOT_FOUND where compute, database or role are missing.
  */
 export async function connectionTo(
@@ -37,7 +37,7 @@ export async function connectionTo(
   const role = options.role ?? database.owner;
   const uri = await api.connectionUri({ branchId: branch.id, computeId: compute.id, database: database.name, role }, work);
   const connection = directConnection(connectionFromUrl(uri));
-  await awake(connection, account, work);
+  await untilReachable(connection, account, work);
   return connection;
 }
 
@@ -46,7 +46,7 @@ const PAUSE_MS = 500;
 const QUIET_MS = 5_000;
 
 /** Connects once, patiently: a compute that wakes, or a host name that is new, refuses the first tries. */
-async function awake(connection: Connection, { clock, timeouts }: Account, work?: Work): Promise<void> {
+async function untilReachable(connection: Connection, { clock, timeouts }: Account, work?: Work): Promise<void> {
   const startedMs = clock.monotonicMs();
   const leftMs = (): number => timeouts.coldStartMs - (clock.monotonicMs() - startedMs);
   const note = setTimeout(() => work?.progress?.note(`waiting for ${connection.label} to wake`), QUIET_MS);

@@ -1,4 +1,4 @@
-// What every part of the provider stands on, and which branch is production. Ids change with every restore, so it is found anew
+// What every part of the provider works with, and which branch is production. Ids change with every restore, so it is found anew
 // for every piece of work, by its name or by being the default.
 import { LifeboatError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -14,7 +14,7 @@ export interface Account {
   readonly timeouts: Timeouts;
 }
 
-export interface Scene {
+export interface ProjectBranches {
   readonly branches: readonly NeonBranch[];
   readonly production: NeonBranch;
 }
@@ -23,7 +23,7 @@ export const isProduction = ({ options }: Account, branch: NeonBranch): boolean 
   options.branch === undefined ? branch.isDefault : branch.name === options.branch;
 
 /** Every branch, and which one is production: PROVIDER_NOT_FOUND when there is none of that name. */
-export async function lookAround(account: Account, work?: Work): Promise<Scene> {
+export async function projectBranches(account: Account, work?: Work): Promise<ProjectBranches> {
   const branches = await account.api.branches(work);
   const production = branches.find((branch) => isProduction(account, branch));
   if (production === undefined) throw noProduction(account, branches);

@@ -3,7 +3,7 @@ import { scratchPlace } from "../../engines/postgres/scratch/scratch.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Provider } from "../../ports/provider.ts";
 import { connectionTo } from "./access.ts";
-import { type Account, lookAround } from "./account.ts";
+import { type Account, projectBranches } from "./account.ts";
 import { openNeonApi } from "./api/client.ts";
 import { historyControl } from "./history/history.ts";
 import type { NeonOptions } from "./options.ts";
@@ -17,7 +17,7 @@ export function createNeonProvider(options: NeonOptions): Provider {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const account: Account = { options, api: openNeonApi({ ...options, timeouts }), clock: options.clock, timeouts };
   const connection = async (work?: Work) => {
-    const { production } = await lookAround(account, work);
+    const { production } = await projectBranches(account, work);
     return await connectionTo(account, production, { mayAddCompute: false }, work);
   };
   // A backup of a Neon source is a dump like any other: it drills on this machine, and Neon need not even be there.

@@ -19,7 +19,7 @@ export async function missingRoom(
     .map((limit) => {
       const { used, max } = limits.find(({ name }) => name === limit) ?? {};
       const plan = planName === undefined ? "" : ` (plan ${planName})`;
-      return { limit, why: `${used} of ${max} ${limit} are in use${plan}, and one more is needed` };
+      return { limit, why: `${used} of ${max} ${limit} are in use${plan}, and one more is required` };
     });
 }
 

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../core/errors.ts";
 import { NAME_PATTERNS, parseName } from "../../core/names.ts";
 import type { ProviderSnapshot, SnapshotControl, SnapshotRequest } from "../../ports/control.ts";
 import { connectionTo } from "./access.ts";
-import { type Account, childrenOf, isProduction, isRoot, lookAround, type Scene } from "./account.ts";
+import { type Account, childrenOf, isProduction, isRoot, type ProjectBranches, projectBranches } from "./account.ts";
 import type { NeonBranch, NeonSnapshot } from "./api/types.ts";
 import { requireRoom } from "./room.ts";
 
@@ -28,8 +28,8 @@ export function snapshotControl(account: Account): SnapshotControl {
       ];
     },
     async create(request) {
-      const scene = await lookAround(account, request);
-      return request.form === "branch" ? await byBranch(account, scene, request) : await bySnapshot(account, scene, request);
+      const project = await projectBranches(account, request);
+      return request.form === "branch" ? await byBranch(account, project, request) : await bySnapshot(account, project, request);
     },
     async remove({ id, form, name }, work) {
       // Looked for in the list: an answer of 404 could as well mean that the whole project is not the one that was meant.
@@ -56,16 +56,16 @@ export function snapshotControl(account: Account): SnapshotControl {
 }
 
 /** Kept by us until our own policy lets it go, so without an expiry of Neon's: a branch that expires can have no children. */
-async function byBranch(account: Account, scene: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
+async function byBranch(account: Account, project: ProjectBranches, request: SnapshotRequest): Promise<ProviderSnapshot> {
   const { name, mark } = request;
-  refuseTaken(name, scene.branches, "branch");
+  refuseTaken(name, project.branches, "branch");
   await requireRoom(account, ["branches"], `the branch ${name}`, request);
-  const wish = { name, parentId: scene.production.id, at: undefined, compute: false, mark };
-  const branch = await account.api.createBranch(wish, request);
-  return fromBranch(branch, [...scene.branches, branch]);
+  const spec = { name, parentId: project.production.id, at: undefined, compute: false, mark };
+  const branch = await account.api.createBranch(spec, request);
+  return fromBranch(branch, [...project.branches, branch]);
 }
 
-async function bySnapshot(account: Account, { production }: Scene, request: SnapshotRequest): Promise<ProviderSnapshot> {
+async function bySnapshot(account: Account, { production }: ProjectBranches, request: SnapshotRequest): Promise<ProviderSnapshot> {
   const { name, expiresAt } = request;
   if (!isRoot(production)) {
     throw new LifeboatError("PROVIDER_REFUSED", `Neon takes no snapshot of ${production.name}, because it is not a root branch`, {

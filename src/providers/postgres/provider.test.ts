@@ -68,7 +68,7 @@ test("without a server that is new enough, the package to install is named and n
   assert.deepEqual(declared, []);
 });
 
-test("on a given server, scratch is a database of the job's own, dropped even while somebody is connected", needsServer, async () => {
+test("on a given server, scratch is a database of the job's own, dropped even while a client is connected", needsServer, async () => {
   const source = await freshDatabase();
   const server = (await sharedCluster()).connection("postgres");
   const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(server.url), isolation: "none" } });
@@ -114,7 +114,7 @@ test("a source that is down does not keep a drill from its scratch server", need
   await scratch.end();
 });
 
-test("R56 what a crash left before its mark goes when it is empty, and is left when it holds anything", needsServer, async () => {
+test("R56 what a crash left without its mark is dropped only when it is empty", needsServer, async () => {
   const source = await freshDatabase();
   const server = (await sharedCluster()).connection("postgres");
   const provider = createPostgresProvider({ url: Secret.of(source.url), scratch: { url: Secret.of(server.url) } });

@@ -21,7 +21,7 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Any thrown value as an error of ours; `doing` says what was being done to what: `writing jobs/1.json in /var/lib/lifeboat`. */
+/** Any thrown value as a LifeboatError; `doing` says what was being done to what: `writing jobs/1.json in /var/lib/lifeboat`. */
 export function translated(error: unknown, doing: string): Error {
   if (error instanceof LifeboatError) return error;
   const errno = errnoOf(error);

@@ -57,7 +57,7 @@ async function entriesOf(path: string): Promise<Dirent[]> {
   try {
     return await readdir(path, { withFileTypes: true });
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error; // pruned meanwhile, or no such prefix
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw error; // removed meanwhile, or no such prefix
     return [];
   }
 }
@@ -70,7 +70,7 @@ export async function* listFolderNames(root: Root, prefix: string, signal: Abort
   }
 }
 
-/** Removes unfinished writes of names under the prefix whose file nobody has written to since; returns how many. */
+/** Removes unfinished writes of names under the prefix whose file was not written to since; returns how many. */
 export async function sweepUnfinished(root: Root, prefix: string, since: Date, signal: AbortSignal | undefined): Promise<number> {
   const folder = join(root.path, PRIVATE_FOLDER);
   let swept = 0;

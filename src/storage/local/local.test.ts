@@ -131,7 +131,7 @@ test("a file cut off while it is read is an error, never short", async (t) => {
   await assert.rejects(rest(), hasCode("INTEGRITY"));
 });
 
-test("a directory that is not there, is no directory, or may not be written is told apart", async (t) => {
+test("a missing directory, a file in its place, and one that may not be written are told apart", async (t) => {
   const { directory } = await makeStorage(t);
   const at = (name: string) => openLocalStorage({ directory: join(directory, name) });
   await assert.rejects(at("none").put("x", text("x")), hasCode("STORAGE_NOT_FOUND"));

@@ -5,14 +5,24 @@ import { unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LifeboatError } from "../../core/errors.ts";
-import type { ObjectInfo, Storage } from "../../ports/storage.ts";
+import type { GetOptions, ObjectInfo, Storage } from "../../ports/storage.ts";
 import { orCancelled, throwIfCancelled, within } from "../deadline.ts";
 import { assertFolderPrefix, assertObjectPrefix } from "../names.ts";
 import { errnoOf, translated } from "./errors.ts";
 import { listFolderNames, listObjects, sweepUnfinished } from "./list.ts";
 import { openReplaceLock } from "./lock.ts";
-import { getObject } from "./read.ts";
-import { checkedName, factsAt, fileSystemTime, findRoot, infoOf, pathOf, pruneFolders, type Root, syncFolder } from "./root.ts";
+import {
+  checkedName,
+  factsAt,
+  fileSystemTime,
+  findRoot,
+  infoOf,
+  openForReading,
+  pathOf,
+  type Root,
+  removeEmptyFolders,
+  syncFolder,
+} from "./root.ts";
 import { putObject } from "./write.ts";
 
 export interface LocalStorageOptions {
@@ -111,7 +121,7 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
         // Under the lock: a replacement that has just compared must not bring the object back.
         const removed = await lock.during(root, () => removeFile(path), signal);
         if (removed) await syncFolder(dirname(path)).catch(ignoreMissing);
-        await pruneFolders(root, dirname(path));
+        await removeEmptyFolders(root, dirname(path));
       });
     },
 
@@ -147,4 +157,43 @@ async function removeFile(path: string): Promise<boolean> {
 
 function ignoreMissing(error: unknown): void {
   if (errnoOf(error) !== "ENOENT") throw error;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** The bytes from `start` to `end` or the object's last; an object that shrinks under the reader ends as INTEGRITY. */
+export async function* getObject(directory: string, callMs: number, name: string, options: GetOptions): AsyncGenerator<Uint8Array> {
+  const { start = 0, end = Number.POSITIVE_INFINITY, signal } = options;
+  const doing = `reading ${name} in ${directory}`;
+  const call = <T>(promise: Promise<T>): Promise<T> =>
+    orCancelled(
+      within(promise, callMs, () => doing),
+      signal,
+    );
+  throwIfCancelled(signal);
+  try {
+    const root = await call(findRoot(directory));
+    const file = await call(pathOf(root, name).then(openForReading));
+    if (file === undefined) throw new LifeboatError("OBJECT_MISSING", `${name} is not in ${directory}`);
+    try {
+      const facts = await call(file.stat());
+      if (!facts.isFile()) throw new LifeboatError("OBJECT_MISSING", `${name} is not in ${directory}`);
+      if (start > facts.size) {
+        throw new LifeboatError("INTEGRITY", `${name} holds ${facts.size} bytes; byte ${start} was wanted`);
+      }
+      const stop = Math.min(end + 1, facts.size);
+      for (let at = start; at < stop; ) {
+        // A buffer of its own for every chunk: the consumer may keep it.
+        const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - at));
+        const { bytesRead } = await call(file.read(chunk, 0, chunk.length, at));
+        if (bytesRead === 0) throw new LifeboatError("INTEGRITY", `${name} was cut off at byte ${at} while it was read`);
+        yield chunk.subarray(0, bytesRead);
+        at += bytesRead;
+      }
+    } finally {
+      await within(file.close(), callMs, () => doing);
+    }
+  } catch (error) {
+    throw translated(error, doing);
+  }
 }

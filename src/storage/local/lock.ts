@@ -1,4 +1,4 @@
-// The lock under which an object is replaced or removed, held against every process that uses the same directory.
+// The lock under which an object is replaced or removed, database against every process that uses the same directory.
 //
 // It is SQLite's lock on an empty database file, because that is the one lock Node can take which the kernel itself
 // releases when its holder dies, however it dies: no owner to detect, nothing stale to break, nothing to get wrong.
@@ -22,7 +22,7 @@ async function assertWritable(path: string): Promise<void> {
 }
 
 export interface ReplaceLock {
-  /** Runs the work while nobody else, in this process or another, replaces or removes an object. */
+  /** Runs the work while no other caller, in this process or another, replaces or removes an object. */
   during<T>(root: Root, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   close(): Promise<void>;
 }
@@ -48,13 +48,13 @@ export function openReplaceLock(timeoutMs: number): ReplaceLock {
   };
 
   const acquire = async (root: Root, signal: AbortSignal | undefined): Promise<DatabaseSync> => {
-    const held = await connect(root);
+    const database = await connect(root);
     const giveUpAt = performance.now() + timeoutMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
         // A journal on disk would take space, and a full one waits for a removal.
-        held.exec("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE");
-        return held;
+        database.exec("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE");
+        return database;
       } catch (error) {
         const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
         if ((code & 0xff) !== BUSY) {
@@ -73,11 +73,11 @@ export function openReplaceLock(timeoutMs: number): ReplaceLock {
   return {
     during(root, work, signal) {
       const turn = last.then(async () => {
-        const held = await acquire(root, signal);
+        const database = await acquire(root, signal);
         try {
           return await work();
         } finally {
-          held.exec("ROLLBACK"); // nothing is ever written to it
+          database.exec("ROLLBACK"); // nothing is ever written to it
         }
       });
       last = turn.catch(() => undefined);

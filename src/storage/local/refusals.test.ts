@@ -1,4 +1,4 @@
-// A storage on disk that is full, read-only or not ours to write: told apart in every write, and read all the same. And its clock.
+// A storage on disk that is full, read-only or not ours to write: told apart in every write, and still read. And its clock.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -76,7 +76,7 @@ const EVERY_WRITE = `
   console.log(await code(storage.put("y", new Uint8Array(1))), await code(storage.put("y", new Uint8Array(1), { ifAbsent: true })),
     await code(storage.put("x", new Uint8Array(1), { ifMatch: (await storage.head("x")).etag })), await code(storage.delete("x")));`;
 
-test("R33 a directory that may not be written is STORAGE_AUTH to every write, and is read and tells the time", async (t) => {
+test("R33 a directory that may not be written is STORAGE_AUTH to every write, and can be read", async (t) => {
   const { directory, storage } = await makeStorage(t);
   await storage.put("x", text("x"));
   await chmod(join(directory, "x"), 0o644);

@@ -1,4 +1,4 @@
-// The directory a local storage lives in: where names lie in it, and that nothing leads out of it.
+// The directory a local storage lives in: where names are in it, and that nothing leads out of it.
 import { randomUUID } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, realpath, rmdir, stat, unlink } from "node:fs/promises";
@@ -67,7 +67,7 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /** Removes a folder and those above it while they are empty, never the root. A file put there meanwhile keeps them. */
-export async function pruneFolders(root: Root, folder: string): Promise<void> {
+export async function removeEmptyFolders(root: Root, folder: string): Promise<void> {
   for (let at = folder; at.startsWith(root.path + sep); at = dirname(at)) {
     try {
       await rmdir(at);

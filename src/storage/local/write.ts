@@ -60,7 +60,7 @@ async function refuseEarly(root: Root, name: string, options: PutOptions, call: 
 function assertCondition(name: string, etag: string | undefined, options: PutOptions): void {
   if (options.ifAbsent === true && etag !== undefined) throw new LifeboatError("STORAGE_CONFLICT", `${name} exists already`);
   if (options.ifMatch !== undefined && etag !== options.ifMatch) {
-    throw new LifeboatError("STORAGE_CONFLICT", `${name} ${etag === undefined ? "is gone" : "was replaced by somebody else"}`);
+    throw new LifeboatError("STORAGE_CONFLICT", `${name} ${etag === undefined ? "is gone" : "was replaced by another writer"}`);
   }
 }
 
@@ -144,7 +144,7 @@ async function commit(work: Commit): Promise<ObjectInfo> {
     await lock.during(root, () => within(replace(), timeouts.callMs, () => doing), options.signal);
   }
   await within(syncFolder(dirname(path)), timeouts.syncMs, () => doing).catch((error: unknown) => {
-    if (errnoOf(error) !== "ENOENT") throw error; // stored, and already removed again by somebody else
+    if (errnoOf(error) !== "ENOENT") throw error; // stored, and already removed by another caller
   });
   const named = await factsAt(path); // its name was the last change to it
   return infoOf(name, named?.ino === facts.ino ? named : facts);
@@ -164,7 +164,7 @@ async function linkNew(aside: string, path: string, name: string): Promise<boole
   return true;
 }
 
-/** Makes the folder and acts; again when somebody pruned the still empty folder in between. */
+/** Makes the folder and acts; again when another caller removed the empty folder in between. */
 async function inFolderOf<T>(path: string, act: () => Promise<T>): Promise<T> {
   for (let left = 100; ; left--) {
     try {

@@ -1,4 +1,4 @@
-// Storage classes: moving an object to another, and thawing what lies in an archive.
+// Storage classes: moving an object to another, and restoring objects from an archive class.
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { encryptionOf, headOrMissing, type S3Context, STANDARD } from "./context.ts";

@@ -87,7 +87,7 @@ export interface CallContext {
   /** For messages: `writing a/b`. */
   readonly doing: string;
   readonly signal?: AbortSignal | undefined;
-  /** How long a request goes on after the signal: a commit cut off in the middle may or may not have been done. */
+  /** How long a request continues after the signal: a commit cut off in the middle may or may not have been done. */
   readonly graceMs?: number;
   /** Bytes of the body, for the deadline. */
   readonly sizeBytes?: number;

@@ -77,7 +77,7 @@ async function withProbe<T>(
   }
 }
 
-/** Credentials that may only add prove conditions all the same: an empty object stays, until others remove it. */
+/** Credentials that may only add prove conditions too: an empty object stays until others remove it. */
 async function removeProbe(caller: S3Caller, Key: string | undefined): Promise<void> {
   try {
     await caller.call("deleteObject", () => ({ Key }), { doing });

@@ -17,12 +17,12 @@ export interface S3Context {
   keyOf(name: string): string;
 }
 
-/** Metadata that marks every write of ours with a token of its own, so that a write whose answer was lost knows itself again. */
+/** Metadata that marks every write with a token of its own, so that a write whose answer was lost knows itself again. */
 export const WRITE_TOKEN = "lifeboat-write";
 
 export const STANDARD = "STANDARD";
 
-/** Encryption of everything that is written. */
+/** Encryption of every object that is written. */
 export function encryptionOf({ serverSideEncryption, kmsKeyId }: S3StorageOptions) {
   return {
     ...(serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }),

@@ -51,7 +51,7 @@ export async function* getObject(s3: S3Context, name: string, options: GetOption
       if (fruitless >= (silent ? 2 : FRUITLESS_TRIES)) throw translatedS3(error, `${doing} in ${s3.caller.url}`);
       await pause((s3.options.backoffMs ?? 200) * 2 ** fruitless * Math.random(), signal);
     } finally {
-      opened.body.on("error", () => undefined).destroy(); // what breaks from now on concerns nobody
+      opened.body.on("error", () => undefined).destroy(); // later errors of the body have no meaning
     }
   }
 }

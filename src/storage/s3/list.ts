@@ -1,4 +1,4 @@
-// Lists of objects, of folders, and of uploads that nobody finished.
+// Lists of objects, of folders, and of unfinished uploads.
 import { isLifeboatError } from "../../core/errors.ts";
 import type { ObjectInfo } from "../../ports/storage.ts";
 import { type S3Context, STANDARD } from "./context.ts";
@@ -91,7 +91,7 @@ async function sweepUpload(s3: S3Context, Key: string, UploadId: string, since: 
     await s3.caller.call("abortMultipartUpload", () => ({ Key, UploadId }), { doing, signal });
     return true;
   } catch (error) {
-    if (isLifeboatError(error, "OBJECT_MISSING")) return false; // finished or swept by somebody else meanwhile
+    if (isLifeboatError(error, "OBJECT_MISSING")) return false; // finished or removed by another caller meanwhile
     throw error;
   }
 }

@@ -17,13 +17,13 @@ export function conflictOf(error: unknown, options: PutOptions): unknown {
   return new LifeboatError("STORAGE_CONFLICT", error.message, { cause: error, details: error.details });
 }
 
-/** How long a commit goes on after the caller has given up, and how long the question may take what became of it. */
+/** How long a commit continues after the caller has given up, and how long the question may take what became of it. */
 export function commitGraceMs({ requestTimeoutMs = 30_000 }: S3StorageOptions): number {
   return Math.min(5_000, requestTimeoutMs);
 }
 
 /**
- * A write that failed may have been done all the same: its answer was lost, a later try then met its own object, or the
+ * A write that failed may have been done: its answer was lost, a later try then met its own object, or the
  * caller gave up while the server was acting. The object's token tells. Returns the etag of our own object, else throws
  * the error.
  */

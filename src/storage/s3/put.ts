@@ -17,7 +17,7 @@ export async function putObject(
   options: PutOptions,
 ): Promise<ObjectInfo> {
   const token = randomUUID();
-  // Everything that ends this put early goes through here, so that whatever comes first also stops the rest.
+  // What ends this put early passes through here, so that the first cause also stops the rest.
   const stop = new AbortController();
   const onAbort = (): void => stop.abort(options.signal === undefined ? undefined : cancellation(options.signal));
   throwIfCancelled(options.signal);
@@ -76,7 +76,7 @@ async function readBack(s3: S3Context, name: string, written: Written): Promise<
   // The object is stored and its server has said so: that this question fails does not undo it.
   const head = await headObject(s3, name, undefined).catch(() => undefined);
   if (head === undefined || bareEtag(head.ETag) !== written.etag) {
-    // Replaced or removed by somebody else since: ours was stored all the same.
+    // Replaced or removed by another caller since: ours was stored.
     return { name, sizeBytes: written.sizeBytes, modifiedAt: new Date(), etag: written.etag };
   }
   if (head.ContentLength !== written.sizeBytes) {

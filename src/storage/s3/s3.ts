@@ -16,7 +16,7 @@ import { putObject } from "./put.ts";
 const MEMORY_PART_BYTES = 8 * 1024 ** 2;
 const AWS_HOST = /\.amazonaws\.com(\.cn)?$/;
 
-/** Connects to nothing yet: the first call does. Import this module only when it is needed; it brings the AWS SDK. */
+/** Connects to nothing yet: the first call does. Import this module only where a storage is opened; it loads the AWS SDK. */
 export function openS3Storage(options: S3StorageOptions): Storage {
   const prefix = options.prefix === undefined || options.prefix === "" ? "" : `${options.prefix.replace(/^\/+|\/+$/g, "")}/`;
   assertFolderPrefix(prefix);

@@ -75,7 +75,7 @@ async function refuseEarly(s3: S3Context, name: string, options: PutOptions, sig
   const head = await headObject(s3, name, signal);
   if (options.ifAbsent === true && head !== undefined) throw new LifeboatError("STORAGE_CONFLICT", `${name} exists already`);
   if (options.ifMatch !== undefined && bareEtag(head?.ETag) !== options.ifMatch) {
-    throw new LifeboatError("STORAGE_CONFLICT", `${name} ${head === undefined ? "is gone" : "was replaced by somebody else"}`);
+    throw new LifeboatError("STORAGE_CONFLICT", `${name} ${head === undefined ? "is gone" : "was replaced by another writer"}`);
   }
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { MongoClient } from "mongodb";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { connectionFromUrl, databaseOf, flawOfDatabaseName, formatMongoUrl, optionOf, parseMongoUrl, withDatabase } from "./url.ts";
 
@@ -97,5 +99,20 @@ test("no part of a password that is not percent-encoded is in a message or a lab
   assert.throws(
     () => parseMongoUrl("mongodb://app:pw@h/shop?s3cr3t"),
     (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3cr3t/.test(error.message),
+  );
+});
+
+test("R56 what is written is read the same by the official driver", () => {
+  const text = fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).filter((one) => !one.includes("\0") && one.isWellFormed());
+  const hosts = fc.constantFrom(["a.example:27018", "b.example:27017"], ["[::1]:27019"], ["c.example:1"]);
+  const all = fc.record({ hosts, user: text, password: text, database: fc.constantFrom("shop", "été", "a-b"), appName: text });
+  fc.assert(
+    fc.property(all, ({ hosts, user, password, database, appName }) => {
+      const url = formatMongoUrl({ srv: false, hosts, user, password, database, options: [["appName", appName]] });
+      const { options } = new MongoClient(url);
+      const { username, password: secret, source } = options.credentials ?? {};
+      const read = [options.hosts.map(String), username, secret, source, options.dbName, options.appName];
+      assert.deepEqual(read, [hosts, user, password, database, database, appName]);
+    }),
   );
 });

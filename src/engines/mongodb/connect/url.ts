@@ -1,6 +1,7 @@
 // Reads and writes MongoDB's addresses: `mongodb://` with one host or several, and `mongodb+srv://`.
 //
-// The general URL parser refuses several hosts; the driver's own puts the whole address, password included, into its errors.
+// The general URL parser refuses several hosts. The driver's own (`mongodb-connection-string-url`) has parts of the login in its errors and
+// reads `+` as a space. A test compares.
 import { hasUnencodedLogin, UNENCODED_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import pg from "pg";
 import { isLifeboatError } from "../../../core/errors.ts";
 import { directConnection } from "./pooled.ts";
 import { databaseArgument, programEnvironment, secretsOf } from "./programs.ts";
@@ -124,5 +126,23 @@ test("no part of a password that is not percent-encoded is in a message or a lab
   assert.throws(
     () => parsePostgresUrl("postgres://app:pw@h/shop?s3cr3t"),
     (error) => isLifeboatError(error, "CONFIG_INVALID") && !/s3cr3t/.test(error.message),
+  );
+});
+
+test("R56 what is written is read the same by the library that every client of PostgreSQL for Node.js reads with", () => {
+  const text = fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).filter((one) => !one.includes("\0") && one.isWellFormed());
+  const host = fc.constantFrom("db.example", "::1", "/run/postgresql");
+  const all = fc.record({
+    host,
+    port: fc.integer({ min: 1, max: 65_535 }),
+    user: text,
+    password: text,
+    database: fc.constantFrom("d", "my db", "é", "%41"),
+  });
+  fc.assert(
+    fc.property(all, (parts) => {
+      const { host, port, user, password, database } = new pg.Client(formatPostgresUrl({ ...parts, parameters: {} }));
+      assert.deepEqual({ host, port, user, password, database }, { ...parts });
+    }),
   );
 });

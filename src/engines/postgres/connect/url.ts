@@ -1,6 +1,7 @@
 // Reads and writes `postgres://` addresses: the form of libpq, with sockets, IPv6 and percent-encoding.
 //
-// The general URL parser cannot do it: it refuses `postgres://user@/db?host=/run/postgresql`.
+// The general URL parser cannot do it: it refuses `postgres://user@/db?host=/run/postgresql`. `pg-connection-string` is laxer than what is
+// promised here: it repairs a wrong percent-encoding by a guess, reads the files of certificates, and prints warnings. A test compares.
 import { userInfo } from "node:os";
 import { hasUnencodedLogin, UNENCODED_LOGIN } from "../../../core/address.ts";
 import { LifeboatError } from "../../../core/errors.ts";

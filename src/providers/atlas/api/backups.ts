@@ -1,9 +1,8 @@
 // Calls about what Atlas keeps of a cluster: its schedule, its snapshots, and the project's compliance policy.
 import { isLifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
-import { hasCode, orGone } from "./gone.ts";
 import { type Json, readCompliance, readFlexSnapshot, readSchedule, readSnapshot } from "./read.ts";
-import type { Session } from "./session.ts";
+import { hasCode, orGone, type Session } from "./session.ts";
 import type { AtlasCluster, AtlasCompliance, AtlasPolicyItem, AtlasSchedule, AtlasSnapshot, ScheduleChange } from "./types.ts";
 
 export type Of = Pick<AtlasCluster, "name" | "kind" | "type">;
@@ -18,10 +17,10 @@ export interface BackupCalls {
   /** Undefined: it is gone. */
   snapshot(cluster: Of, id: string, work?: Work): Promise<AtlasSnapshot | undefined>;
   /** Begins it. Never two: a lost answer is followed by a look for the description, which must be new. */
-  createSnapshot(cluster: Of, wish: { readonly description: string; readonly retentionDays: number }, work?: Work): Promise<AtlasSnapshot>;
+  createSnapshot(cluster: Of, spec: { readonly description: string; readonly retentionDays: number }, work?: Work): Promise<AtlasSnapshot>;
   /** Kept for so many days, counted from when it was taken. */
   keepSnapshot(cluster: Of, id: string, days: number, work?: Work): Promise<AtlasSnapshot>;
-  /** One that is gone is no error. */
+  /** Without error if it does not exist. */
   deleteSnapshot(cluster: Of, id: string, work?: Work): Promise<void>;
   /** Every collection of a snapshot, as `database.collection`. */
   snapshotCollections(cluster: Of, id: string, databases: readonly string[] | undefined, work?: Work): Promise<string[]>;

@@ -99,7 +99,7 @@ for (const [status, errorCode, code] of CASES) {
   });
 }
 
-test("R18 a deletion that the compliance policy forbids is told as that, and is no failure of ours", async (t) => {
+test("R18 a deletion that the compliance policy forbids is reported as that", async (t) => {
   const service = await serve(
     t,
     api(() => failure(403, "BACKUP_COMPLIANCE_POLICY_SNAPSHOT_DELETION_NOT_ALLOWED", "not allowed")),
@@ -206,7 +206,7 @@ test("R16 a restore whose answer is lost is found among the restores, by not hav
   });
 });
 
-test("a request that nobody answers ends with its deadline, and at once when it is stopped", async (t) => {
+test("a request without an answer ends with its deadline, and at once when it is stopped", async (t) => {
   const service = await serve(
     t,
     api(() => "stall"),

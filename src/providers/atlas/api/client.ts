@@ -2,7 +2,7 @@
 //
 // Every call has a deadline, obeys the signal, waits as long as `Retry-After` says, rides out short outages, and throws PROVIDER_*
 // errors that carry Atlas's own code in their details. What makes something makes it once: after a lost answer the thing is looked
-// for before the wish is repeated. Calls return when Atlas has taken the wish; waiting for its end is the caller's.
+// for before the request is repeated. Calls return when Atlas has accepted the request; waiting for its end is the caller's.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import { validateHost } from "../../http/fetch.ts";
@@ -37,7 +37,7 @@ export interface AtlasApiOptions {
 /** CONFIG_INVALID when project or host cannot be right. Asks nothing and reads no secret yet. */
 export function openAtlasApi({ groupId, auth, apiHost, timeouts, clock, secrets = () => [] }: AtlasApiOptions): AtlasApi {
   if (!/^[0-9a-f]{24}$/i.test(groupId)) {
-    throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is no id of an Atlas project: 24 digits and letters from a to f`);
+    throw new LifeboatError("CONFIG_INVALID", `"${groupId}" is not the id of an Atlas project: 24 digits and letters from a to f`);
   }
   const host = validateHost(apiHost ?? DEFAULT_HOST, DEFAULT_HOST);
   const credential =

@@ -1,11 +1,10 @@
 // Calls about clusters: those of the cluster API, and Flex clusters, which have one of their own.
 import type { Work } from "../../../ports/connection.ts";
-import { hasCode, orGone } from "./gone.ts";
 import { type Json, readCluster, readFlex, readKeyProviders } from "./read.ts";
-import type { Session } from "./session.ts";
+import { hasCode, orGone, type Session } from "./session.ts";
 import type { AtlasCluster, AtlasKeyProvider } from "./types.ts";
 
-export interface ClusterWish {
+export interface ClusterSpec {
   readonly name: string;
   readonly cloud: string;
   readonly region: string;
@@ -32,10 +31,10 @@ export interface ClusterCalls {
   /** All of the project, Flex ones too. */
   clusters(work?: Work): Promise<AtlasCluster[]>;
   /** Begins it. Never two: a lost answer is followed by a look for the name, with these tags. */
-  createCluster(wish: ClusterWish, work?: Work): Promise<AtlasCluster>;
+  createCluster(spec: ClusterSpec, work?: Work): Promise<AtlasCluster>;
   /** Begins it: the cluster is UPDATING afterwards. */
   updateCluster(cluster: Pick<AtlasCluster, "name" | "kind">, change: ClusterChange, work?: Work): Promise<AtlasCluster>;
-  /** Begins it. One that is gone, or going, is no error. */
+  /** Begins it. Without error if it does not exist, or is being deleted. */
   deleteCluster(cluster: Pick<AtlasCluster, "name" | "kind">, work?: Work): Promise<void>;
   /** Keys of the project's own, by provider. */
   keyProviders(work?: Work): Promise<AtlasKeyProvider[]>;
@@ -58,9 +57,9 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
     }
   }
 
-  /** One of that name may be somebody else's, made since: ours has the tags that were wished for. */
-  const ours = (wish: ClusterWish, found: AtlasCluster | undefined): AtlasCluster | undefined =>
-    found !== undefined && Object.entries(wish.tags).every(([key, value]) => found.tags[key] === value) ? found : undefined;
+  /** A cluster of that name may be another user's, made since: ours has the requested tags. */
+  const ours = (spec: ClusterSpec, found: AtlasCluster | undefined): AtlasCluster | undefined =>
+    found !== undefined && Object.entries(spec.tags).every(([key, value]) => found.tags[key] === value) ? found : undefined;
 
   return {
     cluster,
@@ -72,25 +71,25 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
       const names = new Set(dedicated.map(({ name }) => name));
       return [...dedicated, ...flexible.filter(({ name }) => !names.has(name))];
     },
-    createCluster: (wish, work) =>
-      wish.tier === "FLEX"
+    createCluster: (spec, work) =>
+      spec.tier === "FLEX"
         ? ask(
             {
               endpoint: "createFlex",
-              doing: `create the cluster ${wish.name}`,
-              body: flexBody(wish),
+              doing: `create the cluster ${spec.name}`,
+              body: flexBody(spec),
               read: readFlex,
-              look: async () => ours(wish, await flex(wish.name, work)),
+              look: async () => ours(spec, await flex(spec.name, work)),
             },
             work,
           )
         : ask(
             {
               endpoint: "createCluster",
-              doing: `create the cluster ${wish.name}`,
-              body: clusterBody(wish),
+              doing: `create the cluster ${spec.name}`,
+              body: clusterBody(spec),
               read: readCluster,
-              look: async () => ours(wish, await cluster(wish.name, work)),
+              look: async () => ours(spec, await cluster(spec.name, work)),
             },
             work,
           ),
@@ -116,7 +115,7 @@ export function clusterCalls({ ask, list }: Session): ClusterCalls {
 }
 
 /** Three nodes, one shard; no backup and no protection of its own, for it is not to stay. */
-function clusterBody({ name, cloud, region, tier, diskGb, majorVersion, continuousRelease, encryption, tags }: ClusterWish): Json {
+function clusterBody({ name, cloud, region, tier, diskGb, majorVersion, continuousRelease, encryption, tags }: ClusterSpec): Json {
   const electableSpecs = { instanceSize: tier, nodeCount: 3, ...(diskGb === undefined ? {} : { diskSizeGB: diskGb }) };
   return {
     name,
@@ -135,7 +134,7 @@ function clusterBody({ name, cloud, region, tier, diskGb, majorVersion, continuo
   };
 }
 
-const flexBody = ({ name, cloud, region, tags }: ClusterWish): Json => ({
+const flexBody = ({ name, cloud, region, tags }: ClusterSpec): Json => ({
   name,
   providerSettings: { backingProviderName: cloud, regionName: region },
   terminationProtectionEnabled: false,

@@ -1,15 +1,14 @@
 // Calls about copies of snapshots in object storages of the user's own.
 import type { Work } from "../../../ports/connection.ts";
-import { orGone } from "./gone.ts";
 import { instantOfId, type Json, needText, number, partOf, text } from "./read.ts";
-import type { Session } from "./session.ts";
+import { orGone, type Session } from "./session.ts";
 import type { AtlasBucket, AtlasExport } from "./types.ts";
 
 export interface ExportCalls {
   buckets(work?: Work): Promise<AtlasBucket[]>;
   exports(cluster: string, work?: Work): Promise<AtlasExport[]>;
   /** Begins it. Never two: a lost answer is followed by a look for one that was not there before. */
-  createExport(cluster: string, wish: { readonly snapshotId: string; readonly bucketId: string }, work?: Work): Promise<AtlasExport>;
+  createExport(cluster: string, spec: { readonly snapshotId: string; readonly bucketId: string }, work?: Work): Promise<AtlasExport>;
   exportJob(cluster: string, id: string, work?: Work): Promise<AtlasExport | undefined>;
 }
 

@@ -8,8 +8,8 @@ const isApi = ({ url }: Seen): boolean => url.startsWith("/api/atlas");
 const api = (handle: (request: Seen) => Answer | undefined) => (request: Seen) => (isApi(request) ? handle(request) : undefined);
 const SHOP = { name: "shop", kind: "dedicated", type: "REPLICASET" } as const;
 
-test("R16 after a lost answer, a cluster of the name that somebody else has made meanwhile is not taken for ours", async (t) => {
-  const wish = { name: "copy", cloud: "AWS", region: "EU_CENTRAL_1", tier: "M10", tags: { lifeboat: "job-1" } };
+test("R16 after a lost answer, another user's cluster of the same name is not taken for ours", async (t) => {
+  const spec = { name: "copy", cloud: "AWS", region: "EU_CENTRAL_1", tier: "M10", tags: { lifeboat: "job-1" } };
   const theirs = clusterBody("copy", { tags: [{ key: "lifeboat", value: "job-2" }] });
   const service = await serve(
     t,
@@ -19,10 +19,11 @@ test("R16 after a lost answer, a cluster of the name that somebody else has made
       return isFirst ? "drop" : failure(400, "DUPLICATE_CLUSTER_NAME");
     }),
   );
-  await assert.rejects(clientOf(service).createCluster(wish), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
+  const patient = clientOf(service, { timeouts: { outageMs: 10_000 } });
+  await assert.rejects(patient.createCluster(spec), (error) => isLifeboatError(error, "PROVIDER_REFUSED"));
 });
 
-test("what makes something is looked for after a 503 too: whoever stands between may have passed it on", async (t) => {
+test("what was to be made is looked for after a 503 too: a proxy may have passed the request on", async (t) => {
   const made = { id: "c".repeat(24), status: "queued", snapshotType: "onDemand", description: "before" };
   const rows: object[] = [];
   const service = await serve(

@@ -1,11 +1,10 @@
 // Calls about restores: of whole clusters, of chosen collections, and of Flex clusters.
 import type { Work } from "../../../ports/connection.ts";
-import { orGone } from "./gone.ts";
 import { instant, instantOfId, type Json, needText, number, rowsOf, text } from "./read.ts";
-import type { Session } from "./session.ts";
+import { orGone, type Session } from "./session.ts";
 import type { AtlasCollectionRestore, AtlasRestoredCollection, AtlasRestoreJob, RestoreWhat } from "./types.ts";
 
-export interface RestoreWish {
+export interface RestoreSpec {
   /** The cluster whose past it is. */
   readonly source: string;
   readonly what: RestoreWhat;
@@ -13,7 +12,7 @@ export interface RestoreWish {
   readonly target: string;
 }
 
-export interface CollectionWish extends RestoreWish {
+export interface CollectionRestoreSpec extends RestoreSpec {
   readonly namespaces: readonly string[];
   /** Absent: what is there is overwritten. Otherwise they come back under names that end so. */
   readonly suffix?: string | undefined;
@@ -22,13 +21,13 @@ export interface CollectionWish extends RestoreWish {
 export interface RestoreCalls {
   restoreJobs(source: string, work?: Work): Promise<AtlasRestoreJob[]>;
   /** Begins it. Never two: a lost answer is followed by a look for a job that was not there before. */
-  createRestore(wish: RestoreWish, work?: Work): Promise<AtlasRestoreJob>;
+  createRestore(spec: RestoreSpec, work?: Work): Promise<AtlasRestoreJob>;
   restoreJob(source: string, id: string, work?: Work): Promise<AtlasRestoreJob | undefined>;
-  createCollectionRestore(wish: CollectionWish, work?: Work): Promise<AtlasCollectionRestore>;
+  createCollectionRestore(spec: CollectionRestoreSpec, work?: Work): Promise<AtlasCollectionRestore>;
   collectionRestore(source: string, id: string, work?: Work): Promise<AtlasCollectionRestore | undefined>;
   restoredCollections(source: string, id: string, work?: Work): Promise<AtlasRestoredCollection[]>;
   createFlexRestore(
-    wish: { readonly source: string; readonly snapshotId: string; readonly target: string },
+    spec: { readonly source: string; readonly snapshotId: string; readonly target: string },
     work?: Work,
   ): Promise<AtlasRestoreJob>;
   flexRestore(source: string, id: string, work?: Work): Promise<AtlasRestoreJob | undefined>;

@@ -1,4 +1,4 @@
-// Turns what Atlas and the network say into errors of ours. Codes of Atlas are many and partly undocumented, so status counts first.
+// Translates failures of Atlas and of the network into LifeboatErrors. Codes of Atlas are many and partly undocumented, so status counts first.
 import { type ErrorCode, type ErrorOptions, LifeboatError } from "../../../core/errors.ts";
 import { type Failure, isUnknownHost, neverArrived, type Service } from "../../http/call.ts";
 import type { Endpoint } from "./endpoints.ts";

@@ -1,15 +1,17 @@
 // Restores within Atlas, as the operations ask for them.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
-import type { HistoryControl, HistoryTarget } from "../../../ports/control.ts";
-import { requireLogin } from "../access.ts";
+import type { Branch, BranchRequest, HistoryControl, HistoryTarget } from "../../../ports/control.ts";
+import type { Resource } from "../../../ports/resource.ts";
+import { connectionOf, requireLogin, untilReachable } from "../access.ts";
 import { type Account, isSource, requireReplicaSet, sourceCluster } from "../account.ts";
-import { DISTINCT_LENGTH, inTheWayOf, scratchName, TAG } from "../resource.ts";
-import { wishOf } from "../scratch-cluster.ts";
+import type { AtlasCluster } from "../api/types.ts";
+import { DISTINCT_LENGTH, inTheWayOf, jobOfScratch, scratchName, TAG } from "../resource.ts";
+import { requireFreeName, specOf, withNewCluster } from "../scratch-cluster.ts";
 import { fromSnapshot } from "../snapshots.ts";
 import { deleteUntilGone } from "../states.ts";
-import { branchAt } from "./branch.ts";
 import { INTERRUPTION, productionAfter, restoreInPlace, restoreOver, whyNotInPlace } from "./in-place.ts";
+import { restoreOnto } from "./restore.ts";
 import { restoreTables } from "./tables.ts";
 import { originOf, windowFor } from "./target.ts";
 
@@ -92,6 +94,33 @@ async function obstacles(account: Account, target: HistoryTarget, inPlace: boole
   await attempt(() => requireReplicaSet(source, "restore it as a whole"));
   await attempt(() => originOf(account, source, target, work));
   await attempt(() => requireLogin(account, source, work));
-  if (!inPlace) await attempt(() => wishOf(account, { like: source }));
+  if (!inPlace) await attempt(() => specOf(account, { like: source }));
   return found;
+}
+
+/** Refuses before it declares; what was made is deleted when a later step fails. */
+export async function branchAt(account: Account, request: BranchRequest): Promise<Branch & { readonly resource: Resource }> {
+  const { name, target, maker, declare, withdraw, signal, progress } = request;
+  const work = { signal, progress };
+  const source = await sourceCluster(account, work);
+  requireReplicaSet(source, "restore it to another cluster");
+  await requireFreeName(account, name, work);
+  const origin = await originOf(account, source, target, work);
+  await requireLogin(account, source, work);
+  return await withNewCluster(account, { name, maker, like: source, declare, withdraw, ...work }, async ({ resource }) => {
+    const restored = await restoreOnto(account, source, origin, name, work);
+    const connection = connectionOf(account, restored);
+    await untilReachable(account, connection, work);
+    return { id: restored.id, name, connection, warnings: [...origin.remarks, ...warningsFor(source, restored)], resource };
+  });
+}
+
+function warningsFor(source: AtlasCluster, made: AtlasCluster): string[] {
+  const warnings: string[] = [];
+  if (jobOfScratch(made.name) === undefined) {
+    warnings.push(`${made.name} has no backups of its own: turn them on in Atlas before it serves production`);
+    warnings.push(`${made.name} is billed for as long as it exists: delete it in Atlas when it is no longer used`);
+  }
+  if (made.tier !== source.tier) warnings.push(`${made.name} is of size ${made.tier}, and ${source.name} is ${source.tier}`);
+  return warnings;
 }

@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { Branch, HistoryTarget } from "../../../ports/control.ts";
-import { awake, connectionOf, requireLogin } from "../access.ts";
+import { connectionOf, requireLogin, untilReachable } from "../access.ts";
 import { type Account, isSource, requireDedicated, requireReplicaSet, sourceCluster } from "../account.ts";
 import type { AtlasCluster, AtlasRestoreJob, AtlasSnapshot } from "../api/types.ts";
 import { requireFreeSnapshotName, takeSnapshot } from "../snapshots.ts";
@@ -20,12 +20,12 @@ export const INTERRUPTION =
 
 export function whyNotInPlace(cluster: AtlasCluster, target: HistoryTarget): string | undefined {
   if (target.kind === "latest") return `${cluster.name} is at its latest state already: name a time, a position or a snapshot`;
-  if (cluster.kind !== "dedicated") return `${cluster.name} is no dedicated cluster: restore into a new place, where nothing can be lost`;
+  if (cluster.kind !== "dedicated") return `${cluster.name} is not a dedicated cluster: restore into a new one, where nothing can be lost`;
   if (cluster.paused) return `${cluster.name} is paused, and Atlas restores over no such cluster`;
   return undefined;
 }
 
-/** Checked before anything is changed. Once the restore has begun, Atlas carries it on whatever becomes of us. */
+/** Checked before anything is changed. Once the restore has begun, Atlas continues it without Lifeboat. */
 export async function restoreInPlace(account: Account, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
   const source = await sourceCluster(account, work);
   requireReplicaSet(source, "restore it in place");
@@ -39,7 +39,7 @@ export async function restoreInPlace(account: Account, target: HistoryTarget, ke
   const kept = await takeSnapshot(account, source, { name: keepAs, keep: "forever" }, work);
   const restored = await setBack(account, source, target, kept, work);
   const connection = connectionOf(account, restored);
-  await awake(account, connection, work);
+  await untilReachable(account, connection, work);
   return {
     connection,
     kept: { id: kept.id, name: keepAs, form: "snapshot" },
@@ -63,7 +63,7 @@ async function setBack(
   try {
     job = await beginRestore(account, source, await originOf(account, source, target, work), source.name, work);
   } catch (error) {
-    // Refused, so production is what it was, and the snapshot was taken for nothing. When nobody knows, it stays.
+    // Refused, so production is unchanged and the snapshot is of no use. In doubt it stays.
     const untouched = error instanceof LifeboatError && UNTOUCHED.has(error.code);
     if (untouched) await account.api.deleteSnapshot(source, kept.id, { signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
     throw error;
@@ -73,7 +73,7 @@ async function setBack(
   } catch (error) {
     if (!(error instanceof LifeboatError)) {
       work.progress?.note(
-        `Atlas goes on restoring ${source.name} (restore ${job.id}); the state before is the snapshot ${kept.description}`,
+        `Atlas is still restoring ${source.name} (restore ${job.id}); the state before is the snapshot ${kept.description}`,
       );
       throw error;
     }
@@ -101,7 +101,7 @@ export async function productionAfter(account: Account, since: Date, work?: Work
   if (job.failed) return `production (${name}) is empty or incomplete: ${restore}, failed`;
   if (job.cancelled || job.expired) return `production (${name}) may be incomplete: ${restore}, was cancelled`;
   if (job.finishedAt !== undefined) return `production (${name}) was set back: ${restore}, ended at ${job.finishedAt.toISOString()}`;
-  return `production (${name}) is still being set back and cannot be reached: ${restore}, goes on`;
+  return `production (${name}) is still being set back and cannot be reached: ${restore}, continues`;
 }
 
 /** An object's id tells its second only, and clocks differ. */
@@ -115,7 +115,7 @@ const UNTOUCHED: ReadonlySet<string> = new Set([
   "PROVIDER_LIMIT",
 ]);
 
-/** A cluster that is there and is not production. Everything that it holds is lost. */
+/** An existing cluster that is not production. All of its data is lost. */
 export async function restoreOver(account: Account, name: string, target: HistoryTarget, work: Work): Promise<Branch> {
   const source = await sourceCluster(account, work);
   requireReplicaSet(source, "restore it to another cluster");
@@ -138,13 +138,13 @@ export async function restoreOver(account: Account, name: string, target: Histor
     });
   }
   if (place.kind === "free" || (place.kind === "flex" && source.kind !== "flex")) {
-    throw new LifeboatError("PROVIDER_REFUSED", `${name} is no dedicated cluster, and ${source.name} can only be restored to one`);
+    throw new LifeboatError("PROVIDER_REFUSED", `${name} is not a dedicated cluster, and ${source.name} can only be restored to one`);
   }
   const origin = await originOf(account, source, target, work);
   await requireLogin(account, place, work);
   const restored = await restoreOnto(account, source, origin, name, work);
   const connection = connectionOf(account, restored);
-  await awake(account, connection, work);
+  await untilReachable(account, connection, work);
   const history = place.pitEnabled ? [`${name} has a gap in its own history until its next snapshot has completed`] : [];
   return { id: restored.id, name, connection, warnings: [...origin.remarks, ...history] };
 }

@@ -1,10 +1,10 @@
-// One restore job at Atlas, from the wish to its end.
+// One restore job at Atlas, from the request to its end.
 import type { Work } from "../../../ports/connection.ts";
 import type { Account } from "../account.ts";
 import type { AtlasCluster, AtlasRestoreJob } from "../api/types.ts";
 import { untilIdle } from "../states.ts";
 import { failedWork, waitFor } from "../waiting.ts";
-import { type Origin, wishFor } from "./target.ts";
+import { type Origin, requestRestore } from "./target.ts";
 
 /** The target holds the origin's data, and can be reached. All that it held before is lost from the first moment on. */
 export async function restoreOnto(
@@ -18,7 +18,7 @@ export async function restoreOnto(
   return await endRestore(account, source, job, target, work);
 }
 
-/** Until Atlas has taken the wish: where it is refused, nothing was touched. RECOVERY_TARGET_OUTSIDE_WINDOW. */
+/** Until Atlas has accepted the request: where it is refused, nothing was touched. RECOVERY_TARGET_OUTSIDE_WINDOW. */
 export async function beginRestore(
   account: Account,
   source: AtlasCluster,
@@ -26,7 +26,7 @@ export async function beginRestore(
   target: string,
   work?: Work,
 ): Promise<AtlasRestoreJob> {
-  return await wishFor(account, source, origin, () => begin(account, source, origin, target, work), work);
+  return await requestRestore(account, source, origin, () => begin(account, source, origin, target, work), work);
 }
 
 /** Until the target can be reached again. PROVIDER_FAILED when Atlas says that it failed. */
@@ -61,7 +61,7 @@ async function ended(account: Account, source: AtlasCluster, job: AtlasRestoreJo
     },
     work,
   );
-  const why = end === undefined ? "is not known to Atlas any more" : end.failed ? "failed" : end.cancelled ? "was cancelled" : undefined;
+  const why = end === undefined ? "is unknown to Atlas" : end.failed ? "failed" : end.cancelled ? "was cancelled" : undefined;
   if (why !== undefined || end?.finishedAt === undefined) {
     throw failedWork(`Atlas's restore ${job.id} of ${source.name} to ${target} ${why ?? "expired"}`, { restoreJob: job.id });
   }

@@ -6,7 +6,7 @@ import type { TablesRequest } from "../../../ports/control.ts";
 import { type Account, requireDedicated, requireReplicaSet, sourceCluster } from "../account.ts";
 import type { AtlasCluster, AtlasCollectionRestore } from "../api/types.ts";
 import { failedWork, waitFor } from "../waiting.ts";
-import { type Origin, originOf, snapshotBefore, wishFor } from "./target.ts";
+import { type Origin, originOf, requestRestore, snapshotBefore } from "./target.ts";
 
 /** What Atlas takes in one restore. */
 const MOST_COLLECTIONS = 100;
@@ -32,8 +32,8 @@ export async function restoreTables(
       `Atlas restores at most ${MOST_COLLECTIONS} collections at once, and ${namespaces.length} are asked for`,
     );
   }
-  const wish = { source: source.name, what: origin.what, target: source.name, namespaces, ...(replace ? {} : { suffix }) };
-  const job = await wishFor(account, source, origin, () => api.createCollectionRestore(wish, work), work);
+  const spec = { source: source.name, what: origin.what, target: source.name, namespaces, ...(replace ? {} : { suffix }) };
+  const job = await requestRestore(account, source, origin, () => api.createCollectionRestore(spec, work), work);
   const end = await ended(account, source, job, work);
   const results = await api.restoredCollections(source.name, end.id, work);
   const nameOf = (namespace: string): string =>
@@ -78,7 +78,7 @@ async function ended(account: Account, { name }: AtlasCluster, job: AtlasCollect
     },
     work,
   );
-  if (end === undefined) throw failedWork(`Atlas's collection restore ${job.id} of ${name} is not known to it any more`);
+  if (end === undefined) throw failedWork(`Atlas's collection restore ${job.id} of ${name} is unknown to it`);
   return end;
 }
 

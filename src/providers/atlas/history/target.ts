@@ -44,7 +44,7 @@ function positionOrigin(cluster: AtlasCluster, lsn: string, window: Window | und
   const position = parseLsn(lsn);
   const oplog = { seconds: Number(position >> 32n), increment: Number(position & 0xffff_ffffn) };
   if (oplog.seconds < FIRST_SECOND || oplog.increment < 1) {
-    throw new LifeboatError("USAGE", `"${lsn}" is no position in an oplog`, {
+    throw new LifeboatError("USAGE", `"${lsn}" is not a position in an oplog`, {
       hint: "write seconds and increment in hexadecimal digits, as 6920A1F3/1",
     });
   }
@@ -64,7 +64,7 @@ const beforePosition = ({ seconds, increment }: { readonly seconds: number; read
 
 async function snapshotOrigin(account: Account, cluster: AtlasCluster, id: string, work?: Work): Promise<Origin> {
   const snapshot = await account.api.snapshot(cluster, id, work);
-  if (snapshot === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${id} of ${cluster.name} at Atlas any more`);
+  if (snapshot === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${id} of ${cluster.name} at Atlas`);
   if (snapshot.status !== "completed") {
     throw new LifeboatError("PROVIDER_BUSY", `the snapshot ${id} of ${cluster.name} is not complete (${snapshot.status})`);
   }
@@ -126,10 +126,10 @@ const outside = ({ name }: AtlasCluster, wanted: string, why: string, details: R
 const ABOUT_TIME = /PIT|POINT_IN_TIME|OPTIME|OPLOG|RESTORE_TIME|RESTORE_WINDOW/;
 
 /**
- * What Atlas begins with this wish. Its own refusal of a point is RECOVERY_TARGET_OUTSIDE_WINDOW, where our reckoning of the window was
+ * What Atlas begins with this request. Its own refusal of a point is RECOVERY_TARGET_OUTSIDE_WINDOW, where our reckoning of the window was
  * more generous than its own; one of just now is asked for again, for as long as a copy of the oplog may lag.
  */
-export async function wishFor<T>(
+export async function requestRestore<T>(
   account: Account,
   cluster: AtlasCluster,
   origin: Origin,

@@ -3,7 +3,7 @@
 import type { PointRule } from "../../../ports/descriptor.ts";
 import type { AtlasPolicyItem } from "../api/types.ts";
 import type { AtlasOptions } from "../options.ts";
-import { describeTime, keyOf, translateRule, type Wished } from "./schedule.ts";
+import { type DesiredItem, describeTime, keyOf, translateRule } from "./schedule.ts";
 
 export interface DesiredSchedule {
   readonly items: readonly AtlasPolicyItem[];
@@ -17,7 +17,7 @@ const isAtlas = ({ by }: PointRule): boolean => by !== "snapshot";
 export function desiredSchedule({ desired }: Pick<AtlasOptions, "desired">): DesiredSchedule {
   const items: AtlasPolicyItem[] = [];
   const impossible: { rule: PointRule; why: string }[] = [];
-  let time: { readonly at: NonNullable<Wished["at"]>; readonly rule: PointRule } | undefined;
+  let time: { readonly at: NonNullable<DesiredItem["at"]>; readonly rule: PointRule } | undefined;
   for (const rule of desired.rules.filter(isAtlas)) {
     const translated = translateRule(rule);
     if ("why" in translated) {
@@ -43,7 +43,7 @@ export function desiredSchedule({ desired }: Pick<AtlasOptions, "desired">): Des
 
 const DAY_MS = 86_400_000;
 
-/** Whole days; undefined: no wish. */
+/** Whole days; undefined: no spec. */
 export function wantedWindowDays({ desired }: Pick<AtlasOptions, "desired">): number | undefined {
   return desired.windowMs === undefined || desired.windowMs <= 0 ? undefined : Math.ceil(desired.windowMs / DAY_MS);
 }

@@ -1,4 +1,4 @@
-// Where the cluster differs from the policy, and why apply cannot mend it where it cannot.
+// Where the cluster differs from the policy, and why apply cannot change it where it cannot.
 import { formatDuration } from "../../../core/duration.ts";
 import type { Drift } from "../../../ports/control.ts";
 import { KIND_WORDS } from "../account.ts";
@@ -20,7 +20,7 @@ export const SETTINGS = {
 
 export const OLDEST_TLS = "TLS1_2";
 
-/** In the order in which they are mended: a schedule needs backup, a window needs hourly snapshots that are kept as long. */
+/** In the order in which they are applied: a schedule needs backup, a window needs hourly snapshots that are kept as long. */
 export function driftOf(survey: Survey, options: AtlasOptions): Drift[] {
   const { cluster } = survey;
   const drifts = [
@@ -66,7 +66,7 @@ function backupDrift(cluster: AtlasCluster, options: AtlasOptions): Drift[] {
 
 const DAY_MS = 86_400_000;
 
-/** A window that is longer than the wish is no drift. */
+/** A window that is longer than the policy asks for is not drift. */
 function windowDrift({ cluster, schedule }: Survey, options: AtlasOptions): Drift[] {
   const wantedDays = wantedWindowDays(options);
   const actualDays = cluster.pitEnabled ? (schedule?.windowDays ?? 0) : 0;
@@ -154,7 +154,7 @@ function encryptionDrift({ cluster, keys }: Survey, { desired }: AtlasOptions): 
       ? `the project has no key of ${wanted}: set one up under Encryption at Rest in Atlas first`
       : key.valid
         ? undefined
-        : `Atlas cannot use the project's key of ${wanted}: mend it under Encryption at Rest in Atlas first`;
+        : `Atlas cannot use the project's key of ${wanted}: fix it under Encryption at Rest in Atlas first`;
   return [{ setting: SETTINGS.encryption, wanted, actual, message, blocked }];
 }
 

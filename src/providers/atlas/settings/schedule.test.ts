@@ -64,8 +64,8 @@ for (const [cron, why] of [
   });
 }
 
-test("R14 what is kept for ever, and what is to be a branch, is nothing for Atlas's schedule", () => {
-  assert.match(String(Object.values(translateRule({ ...rule("0 0 * * *"), keepMs: "forever" }))), /for ever/);
+test("R14 Atlas's schedule takes neither `forever` nor a branch", () => {
+  assert.match(String(Object.values(translateRule({ ...rule("0 0 * * *"), keepMs: "forever" }))), /forever/);
   assert.match(String(Object.values(translateRule({ ...rule("0 0 * * *"), by: "branch" }))), /no branches/);
 });
 
@@ -83,9 +83,9 @@ test("R14 all of a day's snapshots are taken at one time: a rule with another is
   );
 });
 
-test("R14 a wish takes the place of what is there and keeps its id; what the policy does not name stays", () => {
-  const wished = [item("daily 1 30 days"), item("weekly 7 12 weeks"), item("monthly 1 12 months")];
-  const merged = withDesired(DEFAULT, wished);
+test("R14 a rule replaces the item that is there and keeps its id; what the policy does not name stays", () => {
+  const frequencies = [item("daily 1 30 days"), item("weekly 7 12 weeks"), item("monthly 1 12 months")];
+  const merged = withDesired(DEFAULT, frequencies);
   assert.equal(
     describeItems(merged),
     "every 6 hours kept 7 days, daily kept 30 days, weekly on Sunday kept 12 weeks, monthly on day 1 kept 12 months, yearly in Dec kept 1 year",
@@ -94,7 +94,7 @@ test("R14 a wish takes the place of what is there and keeps its id; what the pol
     merged.map(({ id }) => id),
     ["id0", "id1", "id2", "id3", "id4"],
   );
-  assert.ok(sameItems(withDesired(merged, wished), merged), "and nothing is left to do");
+  assert.ok(sameItems(withDesired(merged, frequencies), merged), "and nothing is left to do");
   assert.equal(lowers(DEFAULT, merged), false);
 });
 
@@ -116,7 +116,7 @@ test("R14 keeping something shorter, or taking it no more, is told as lowering p
   assert.equal(lowers(DEFAULT, withDesired(DEFAULT, [item("weekly 7 4 weeks")])), false);
 });
 
-test("R14 whatever is wished for, no item is kept shorter than a more frequent one, and no wish is shortened", () => {
+test("R14 no item is kept shorter than a more frequent one, and no rule is shortened", () => {
   const anyItem = fc.oneof(
     fc.record({ frequency: fc.constantFrom("hourly", "daily"), interval: fc.constant(1) }),
     fc.record({ frequency: fc.constant("weekly"), interval: fc.integer({ min: 1, max: 7 }) }),

@@ -1,9 +1,10 @@
 // Rules that Atlas's own schedule is to carry out: a cron expression as hourly, daily, weekly, monthly or yearly, where it can be
-// said so; and how a policy is brought to what is wished without losing what else stands in it.
+// said so; and how a policy is changed to what is desired without losing its other items.
 
+import { previousSlot } from "../../../core/cron.ts";
 import type { PointRule } from "../../../ports/descriptor.ts";
 import { daysOf } from "../api/read.ts";
-import type { AtlasPolicyItem, Frequency } from "../api/types.ts";
+import type { AtlasPolicyItem, AtlasSnapshot, Frequency } from "../api/types.ts";
 
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@hourly": "0 * * * *",
@@ -19,20 +20,20 @@ const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "
 const HOURS: readonly number[] = [1, 2, 4, 6, 8, 12];
 const LAST_DAY = 40;
 
-export interface Wished {
+export interface DesiredItem {
   readonly item: AtlasPolicyItem;
-  /** Of the day, UTC; absent for hourly ones, which follow whatever the others need. */
+  /** Of the day, UTC; absent for hourly ones, which follow the others. */
   readonly at?: { readonly hour: number; readonly minute: number } | undefined;
 }
 
-export type Translated = Wished | { readonly why: string };
+export type Translated = DesiredItem | { readonly why: string };
 
 /** The rule as Atlas's schedule says it, or why it cannot. */
 export function translateRule({ cron, keepMs, by }: PointRule): Translated {
   if (by === "branch") return { why: "Atlas has no branches; use `by: snapshot`, or leave `by` out for Atlas's own schedule" };
   const timing = translateCron(cron);
   if ("why" in timing) return timing;
-  if (keepMs === "forever") return { why: "Atlas's schedule keeps no snapshot for ever; say for how many years" };
+  if (keepMs === "forever") return { why: "Atlas's schedule keeps no snapshot forever; say for how many years" };
   return { ...timing, item: { ...timing.item, ...retentionOf(keepMs) } };
 }
 
@@ -47,7 +48,9 @@ export function retentionOf(keepMs: number): Pick<AtlasPolicyItem, "unit" | "val
   return { unit: "days", value: days };
 }
 
-type Timing = { readonly item: Pick<AtlasPolicyItem, "frequency" | "interval">; readonly at?: Wished["at"] } | { readonly why: string };
+type Timing =
+  | { readonly item: Pick<AtlasPolicyItem, "frequency" | "interval">; readonly at?: DesiredItem["at"] }
+  | { readonly why: string };
 
 function translateCron(cron: string): Timing {
   const fields = (NICKNAMES[cron.trim().toLowerCase()] ?? cron).trim().split(/\s+/);
@@ -56,24 +59,24 @@ function translateCron(cron: string): Timing {
     why: `Atlas's schedule cannot say "${cron}": ${what}; use \`by: snapshot\` to have Lifeboat take these`,
   });
   const minute = numberIn(minuteField, 0, 59);
-  if (fields.length !== 5 || minute === undefined) return cannot("one minute of the hour is needed");
+  if (fields.length !== 5 || minute === undefined) return cannot("one minute of the hour is required");
   const everyDay = dayField === "*" && monthField === "*" && weekdayField === "*";
   const hours = hoursIn(hourField);
   if (hours !== undefined && everyDay) return { item: { frequency: "hourly", interval: hours } };
   const hour = numberIn(hourField, 0, 23);
-  if (hour === undefined) return cannot("one hour of the day is needed, or every 1, 2, 4, 6, 8 or 12 hours");
+  if (hour === undefined) return cannot("one hour of the day is required, or every 1, 2, 4, 6, 8 or 12 hours");
   const at = { hour, minute };
   if (everyDay) return { item: { frequency: "daily", interval: 1 }, at };
   if (dayField === "*" && monthField === "*") {
     const named = WEEKDAYS.indexOf(weekdayField.toUpperCase());
     const weekday = named >= 0 ? named : numberIn(weekdayField, 0, 7);
-    if (weekday === undefined) return cannot("one day of the week is needed");
+    if (weekday === undefined) return cannot("one day of the week is required");
     return { item: { frequency: "weekly", interval: weekday % 7 === 0 ? 7 : weekday }, at };
   }
   if (weekdayField !== "*") return cannot("it takes a day of the month or of the week, not both");
   const day = dayField.toUpperCase() === "L" ? LAST_DAY : numberIn(dayField, 1, 28);
   if (monthField === "*") {
-    if (day === undefined) return cannot("one day of the month from 1 to 28 is needed, or its last (L)");
+    if (day === undefined) return cannot("one day of the month from 1 to 28 is required, or its last (L)");
     return { item: { frequency: "monthly", interval: day }, at };
   }
   const named = MONTHS.indexOf(monthField.toUpperCase()) + 1;
@@ -98,7 +101,7 @@ function hoursIn(field: string): number | undefined {
 const ORDER: readonly Frequency[] = ["hourly", "daily", "weekly", "monthly", "yearly"];
 const rank = ({ frequency }: Pick<AtlasPolicyItem, "frequency">): number => ORDER.indexOf(frequency);
 
-/** Whether Atlas takes the one less often than the other; false for a word that is no frequency. */
+/** Whether Atlas takes the one less often than the other; false for a word that is not a frequency. */
 export const isRarer = (one: string, than: Frequency): boolean => ORDER.indexOf(one as Frequency) > ORDER.indexOf(than);
 
 /** Frequencies of which Atlas takes one item only. */
@@ -109,7 +112,7 @@ export const keyOf = ({ frequency, interval }: Pick<AtlasPolicyItem, "frequency"
 
 /**
  * The policy with the desired in it. Items keep their ids: one of the same kind is changed, else one of the same frequency is moved
- * to the wished day, else a new one is added. Other frequencies stay, but are kept longer where Atlas asks for it.
+ * to the desired day, else a new one is added. Other frequencies stay, but are kept longer where Atlas asks for it.
  */
 export function withDesired(present: readonly AtlasPolicyItem[], desired: readonly AtlasPolicyItem[]): AtlasPolicyItem[] {
   const left = [...present];
@@ -117,14 +120,14 @@ export function withDesired(present: readonly AtlasPolicyItem[], desired: readon
     const at = left.findIndex(matches);
     return at < 0 ? undefined : left.splice(at, 1)[0];
   };
-  const exact = desired.map((wish) => ({ wish, before: take((item) => keyOf(item) === keyOf(wish)) }));
-  const placed = exact.map(({ wish, before }) => {
-    const { id } = before ?? take(({ frequency }) => frequency === wish.frequency) ?? {};
-    return id === undefined ? wish : { ...wish, id };
+  const exact = desired.map((spec) => ({ spec, before: take((item) => keyOf(item) === keyOf(spec)) }));
+  const placed = exact.map(({ spec, before }) => {
+    const { id } = before ?? take(({ frequency }) => frequency === spec.frequency) ?? {};
+    return id === undefined ? spec : { ...spec, id };
   });
-  // What is of a wished frequency and not wished for goes; what the policy does not speak of stays.
-  const wished = new Set(desired.map(({ frequency }) => frequency));
-  return inOrder([...placed, ...left.filter(({ frequency }) => !wished.has(frequency))]);
+  // Other items of a desired frequency are removed; frequencies that the policy does not name stay.
+  const frequencies = new Set(desired.map(({ frequency }) => frequency));
+  return inOrder([...placed, ...left.filter(({ frequency }) => !frequencies.has(frequency))]);
 }
 
 /** Every item kept at least as long as each more frequent one. */
@@ -150,7 +153,7 @@ export function inOrder(items: readonly AtlasPolicyItem[]): AtlasPolicyItem[] {
 const isShorter = (a: Pick<AtlasPolicyItem, "unit" | "value">, b: Pick<AtlasPolicyItem, "unit" | "value">): boolean =>
   a.unit === b.unit ? a.value < b.value : daysOf(a) < daysOf(b);
 
-/** Equal in what they do, whatever they are written in: twelve months are one year. */
+/** Equal in effect, in any unit: twelve months are one year. */
 export const sameItems = (a: readonly AtlasPolicyItem[], b: readonly AtlasPolicyItem[]): boolean =>
   a.map(meaningOf).toSorted().join("|") === b.map(meaningOf).toSorted().join("|");
 
@@ -188,3 +191,23 @@ function describeItem({ frequency, interval, unit, value }: AtlasPolicyItem): st
 
 export const describeTime = ({ hour, minute }: { readonly hour: number; readonly minute: number }): string =>
   `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")} UTC`;
+
+/** Atlas takes one snapshot for all that is due at its time of the day, and names the rarest; it takes a while to begin. */
+const SAME_MS = 12 * 3_600_000;
+
+/** Names of the rules; undefined where Atlas does not say how often one like it is taken. */
+export function rulesServed({ frequency, createdAt, onDemand }: AtlasSnapshot, rules: readonly PointRule[]): string[] | undefined {
+  if (onDemand || frequency === undefined || createdAt === undefined) return undefined;
+  const serves = (rule: PointRule): boolean => {
+    const translated = translateRule(rule);
+    // What Atlas cannot follow is named as that; it is not missed on top.
+    if ("why" in translated) return true;
+    if (translated.item.frequency === frequency) return true;
+    const slot = isRarer(frequency, translated.item.frequency) ? previousSlot(rule.cron, createdAt) : undefined;
+    return slot !== undefined && createdAt.getTime() - slot.getTime() <= SAME_MS;
+  };
+  return rules
+    .filter(({ by }) => by !== "snapshot" && by !== "branch")
+    .filter(serves)
+    .map(({ name }) => name);
+}

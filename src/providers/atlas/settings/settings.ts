@@ -1,4 +1,6 @@
-// Settings at Atlas against the policy: read, and mend one difference at a time.
+// Settings at Atlas against the policy: read, and apply one difference at a time.
+
+import { formatInstant } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Drift, ProviderState, SettingsControl } from "../../../ports/control.ts";
@@ -6,12 +8,15 @@ import { type Account, sourceCluster } from "../account.ts";
 import type { ClusterChange } from "../api/clusters.ts";
 import { daysOf } from "../api/read.ts";
 import type { AtlasCluster, AtlasPolicyItem, AtlasSchedule } from "../api/types.ts";
+import type { AtlasOptions } from "../options.ts";
+import { isUnfinished } from "../snapshots.ts";
 import { untilIdle } from "../states.ts";
-import { desiredSchedule, wantedWindowDays } from "./desired.ts";
+import { desiredSchedule, wantedWindowDays, wantsPit } from "./desired.ts";
 import { driftOf, OLDEST_TLS, SETTINGS, wantedItems, windowItems } from "./drift.ts";
+import { limitsNear } from "./limits.ts";
 import { describeItems, sameItems } from "./schedule.ts";
 import { type Survey, survey } from "./survey.ts";
-import { warningsOf } from "./warnings.ts";
+import { completed } from "./window.ts";
 
 export function settingsControl(account: Account): SettingsControl {
   const { options } = account;
@@ -29,9 +34,9 @@ export function settingsControl(account: Account): SettingsControl {
     },
     async apply(drift, work) {
       if (drift.blocked !== undefined) throw new LifeboatError("PROVIDER_LIMIT", `${drift.message}: ${drift.blocked}`);
-      const mend = MEND[drift.setting];
-      if (mend === undefined) throw new LifeboatError("BUG", `nobody knows how to mend the setting ${drift.setting}`);
-      await mend(account, drift, await sourceCluster(account, work), work);
+      const applyIt = MEND[drift.setting];
+      if (applyIt === undefined) throw new LifeboatError("BUG", `there is no code for the setting ${drift.setting}`);
+      await applyIt(account, drift, await sourceCluster(account, work), work);
     },
   };
 }
@@ -73,8 +78,8 @@ const MEND: Readonly<Record<string, Mend>> = {
 };
 
 /** Until the cluster has taken it: a second change meanwhile would be refused. */
-async function change(account: Account, cluster: AtlasCluster, wish: ClusterChange, work?: Work): Promise<void> {
-  await account.api.updateCluster(cluster, wish, work);
+async function change(account: Account, cluster: AtlasCluster, spec: ClusterChange, work?: Work): Promise<void> {
+  await account.api.updateCluster(cluster, spec, work);
   await untilIdle(account, cluster.name, `the cluster ${cluster.name} is being changed`, work);
 }
 
@@ -119,4 +124,68 @@ function retentionDays(items: readonly AtlasPolicyItem[]): number | null {
   const daily = items.find(({ frequency }) => frequency === "daily");
   if (daily !== undefined) return Math.floor(daysOf(daily));
   return items.length === 0 ? null : Math.floor(Math.max(...items.map(daysOf)));
+}
+
+export function warningsOf(survey: Survey, options: AtlasOptions): string[] {
+  return [
+    ...tierWarnings(survey),
+    ...limitsNear(survey.limits),
+    ...windowWarnings(survey),
+    ...scheduleWarnings(survey, options),
+    ...complianceWarnings(survey),
+  ];
+}
+
+function tierWarnings({ cluster: { name, kind, paused, type, shards } }: Survey): string[] {
+  const warnings: string[] = [];
+  if (kind === "free") warnings.push(`${name} is a free (M0) cluster: Atlas makes no backups of those, so only Lifeboat's own protect it`);
+  if (kind === "flex") {
+    warnings.push(
+      `${name} is a Flex cluster: Atlas takes one snapshot a day from 24 hours after its creation, keeps the newest eight, and offers no past second and no snapshot on demand`,
+    );
+  }
+  if (paused) warnings.push(`${name} is paused: Atlas takes no snapshots of it, and nothing can connect to it`);
+  if (type !== "REPLICASET" || shards > 1) {
+    warnings.push(
+      `${name} is a sharded cluster: Lifeboat watches its settings and snapshots, and leaves restores within Atlas to Atlas's own tools`,
+    );
+  }
+  return warnings;
+}
+
+function windowWarnings({ cluster, window, snapshots, schedule }: Survey): string[] {
+  if (cluster.kind !== "dedicated" || !cluster.backupEnabled) return [];
+  const warnings: string[] = [];
+  if (completed(snapshots).length === 0) {
+    const next = schedule?.nextAt === undefined ? "" : ` (Atlas takes the next one at ${formatInstant(schedule.nextAt)})`;
+    const begun = snapshots.some(isUnfinished) ? ": one is being taken" : next;
+    warnings.push(`${cluster.name} has no complete snapshot yet, and no past second can be restored before it has${begun}`);
+  }
+  for (const { from, to } of window?.gaps ?? []) {
+    warnings.push(
+      to === undefined
+        ? `${cluster.name} was restored over on ${formatInstant(from)}: no second since then can be brought back before its next snapshot has completed, so take one now with \`lifeboat backup SOURCE --kind snapshot\``
+        : `${cluster.name} was restored over on ${formatInstant(from)}: no second from then until ${formatInstant(to)}, when its next snapshot had completed, can be brought back`,
+    );
+  }
+  return warnings;
+}
+
+function scheduleWarnings({ schedule }: Survey, options: AtlasOptions): string[] {
+  if (schedule === undefined) return [];
+  const frequencies = new Set(desiredSchedule(options).items.map(({ frequency }) => frequency));
+  // Hourly ones belong to continuous backup: Atlas asks for them.
+  if (wantsPit(options)) frequencies.add("hourly");
+  const others = schedule.items.filter(({ frequency }) => !frequencies.has(frequency) && frequency !== "ondemand");
+  if (others.length === 0) return [];
+  return [
+    `Atlas's schedule also takes snapshots that the policy does not name, which are paid for: ${describeItems(others)}; name them in the policy's \`snapshots\`, or take them out in Atlas`,
+  ];
+}
+
+function complianceWarnings({ compliance }: Survey): string[] {
+  if (typeof compliance !== "object") return [];
+  return [
+    `the project has a Backup Compliance Policy (${compliance.state}): no snapshot can be deleted before its retention ends, and no protection can be lowered`,
+  ];
 }

@@ -1,4 +1,4 @@
-// Everything that settings are judged by, asked anew.
+// What settings are judged by, read anew.
 import type { Work } from "../../../ports/connection.ts";
 import type { Limit } from "../../../ports/control.ts";
 import { type Account, sourceCluster } from "../account.ts";

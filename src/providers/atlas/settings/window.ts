@@ -60,6 +60,6 @@ function gapsOf(restores: readonly AtlasRestoreJob[], taken: readonly number[]):
     });
 }
 
-/** The gap that an instant lies in. */
+/** The gap that contains an instant. */
 export const gapAt = ({ gaps }: Window, at: Date): Gap | undefined =>
   gaps.find(({ from, to }) => at > from && (to === undefined || at < to));

@@ -1,4 +1,4 @@
-// What the starter tells the supervisor of a throw-away server: one line of JSON. When the supervisor's input ends, so does the server.
+// What the starter tells the supervisor of a scratch server: one line of JSON. When the supervisor's input ends, so does the server.
 
 export interface ServerOrder {
   readonly directory: string;

@@ -1,4 +1,4 @@
-// Scratch on this machine: a throw-away `mongod`, that nobody but us reaches.
+// Scratch on this machine: a temporary `mongod` that only this user reaches.
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
@@ -21,7 +21,7 @@ import { type ServerOrder, SOCKET } from "./protocol.ts";
 export const MONGOD_KIND = "mongod";
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
-/** Users that packages of MongoDB make; else whoever else runs servers here. */
+/** Users that packages of MongoDB make; else those of other servers. */
 const USERS = ["mongodb", "mongod"];
 
 /** TOOL_MISSING or TOOL_TOO_OLD before anything is made; SCRATCH_FAILED when it cannot be started. Nothing is left when it throws. */
@@ -53,8 +53,7 @@ export async function beginScratchServer(options: MongodbProviderOptions, reques
   try {
     const message: ServerOrder = { directory, program, ...user, startTimeoutMs: START_TIMEOUT_MS };
     const answer = await Promise.race([order(supervisor, message), whenAborted(signal)]);
-    if (!answer.ready)
-      throw new LifeboatError("SCRATCH_FAILED", `a throw-away server cannot be started with ${program}: ${answer.message}`);
+    if (!answer.ready) throw new LifeboatError("SCRATCH_FAILED", `a temporary server cannot be started with ${program}: ${answer.message}`);
   } catch (error) {
     await end();
     throw error;
@@ -62,7 +61,7 @@ export async function beginScratchServer(options: MongodbProviderOptions, reques
   let ending: Promise<void> | undefined;
   return {
     connection: connectionTo(directory),
-    description: `a throw-away MongoDB ${version} server on this machine, standing alone: times may be better than on the real target`,
+    description: `a temporary MongoDB ${version} server on this machine, standing alone: times may be better than on the real target`,
     resource,
     ownServer: true,
     end() {
@@ -75,7 +74,7 @@ export async function beginScratchServer(options: MongodbProviderOptions, reques
 /** Whether the program is here and new enough: TOOL_MISSING or TOOL_TOO_OLD when not. */
 export async function checkScratchProgram(options: MongodbProviderOptions, serverMajor: number, work: Work = {}): Promise<string> {
   const { version } = await requireMongod(options.tools, serverMajor, work.signal);
-  return `a throw-away MongoDB ${version} server can be started in ${parentOf(options)}`;
+  return `a temporary MongoDB ${version} server can be started in ${parentOf(options)}`;
 }
 
 const proofOf = (maker: Maker, directory: string): string => maker.prove(MONGOD_KIND, directory);
@@ -96,13 +95,13 @@ export async function undoScratchServer({ directory = "", host = "" }: Resource[
   return await undoCluster(locator);
 }
 
-/** A server whose supervisor was killed, where the system does not end it too. Its number stands in its lock file. */
+/** A server whose supervisor was killed, where the system does not end it too. Its process id is in its lock file. */
 async function endMongod(data: string): Promise<void> {
   const pid = Number((await readFile(join(data, "mongod.lock"), "utf8").catch(() => "")).trim());
   if (!Number.isInteger(pid) || pid <= 1) return;
   const mark = await markProcess(pid);
   if (mark === undefined) return;
-  // A server of ours names its directory in its arguments: nothing else does. A process that is just ending has none any more.
+  // Our server names its directory in its arguments: nothing else does. A process that is ending has none.
   const command = await commandOf(pid);
   if (command !== "" && !command.includes(`--dbpath ${data} `)) return;
   const ended = command === "" ? await isGoneSoon(mark) : await endProcess(mark, [["SIGKILL", ENDING_MS]]);
@@ -126,7 +125,7 @@ const parentOf = (options: MongodbProviderOptions): string => resolve(options.sc
 function connectionTo(directory: string): Connection {
   const socket = join(layoutOf(directory).socket, SOCKET);
   const { url } = connectionFromUrl(`mongodb://${encodeURIComponent(socket)}/?directConnection=true`);
-  return { url, label: "a throw-away server" };
+  return { url, label: "a temporary server" };
 }
 
 async function userFor(name: string | undefined): Promise<ServerUser | undefined> {

@@ -1,4 +1,4 @@
-// A process of its own that starts a throw-away server, and ends and removes it when its standard input ends: on request, or because
+// A process of its own that starts a temporary server, and ends and removes it when its standard input ends: on request, or because
 // the starter died. Killed itself, it takes the server along (Linux); what then stays on disk is found by the note.
 import { chown, mkdir, open, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
@@ -13,7 +13,7 @@ import { reasonIn } from "./log.ts";
 import { type ServerOrder, SOCKET } from "./protocol.ts";
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.on(signal, () => {});
-// Nobody may be there to read the answer; the end of our input says so.
+// The reader of the answer may be gone; the end of our input says so.
 process.stdout.on("error", () => {});
 
 const lines = createInterface({ input: process.stdin });
@@ -53,7 +53,7 @@ async function supervise(order: ServerOrder): Promise<number> {
 }
 
 /**
- * Listens on a socket alone, in a directory that nobody else may enter: what is restored may be anybody's secrets, and a server without
+ * Listens on a socket alone, in a directory that no other user may enter: restored data may be secret, and a server without
  * users lets everybody in who reaches it. Documents that are due stay, so that they can be compared.
  */
 function argumentsFor(order: ServerOrder): string[] {

@@ -2,11 +2,11 @@
 //
 // Every call has a deadline, obeys the signal, rides out busy projects and short outages, and throws PROVIDER_* errors.
 // What changes something returns when its operations have ended. What makes something makes it once: after a lost answer the
-// thing is looked for by its name before the wish is repeated.
+// thing is looked for by its name before the request is repeated.
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonBranch, NeonCompute, NeonDatabase, NeonPoint, NeonProject, NeonScheduleItem, NeonSnapshot } from "./types.ts";
 
-export interface BranchWish {
+export interface BranchSpec {
   readonly name: string;
   readonly parentId: string;
   readonly at: NeonPoint;
@@ -25,43 +25,43 @@ export interface NeonApi {
   branches(work?: Work): Promise<NeonBranch[]>;
   /** Undefined: there is none, or it is gone. */
   branch(id: string, work?: Work): Promise<NeonBranch | undefined>;
-  createBranch(wish: BranchWish, work?: Work): Promise<NeonBranch>;
+  createBranch(spec: BranchSpec, work?: Work): Promise<NeonBranch>;
   updateBranch(
     id: string,
     change: { readonly name?: string; readonly protected?: boolean; readonly expiresAt?: Date | null },
     work?: Work,
   ): Promise<void>;
   setDefault(id: string, work?: Work): Promise<void>;
-  /** One that is gone is no error. */
+  /** Without error if it does not exist. */
   deleteBranch(id: string, work?: Work): Promise<void>;
   /** The branch becomes the source's past state; its present one is kept as a branch of the name. */
   restoreBranch(
     id: string,
-    wish: { readonly sourceId: string; readonly at: NeonPoint; readonly keepAs: string },
+    spec: { readonly sourceId: string; readonly at: NeonPoint; readonly keepAs: string },
     work?: Work,
   ): Promise<void>;
 
   snapshots(work?: Work): Promise<NeonSnapshot[]>;
   createSnapshot(
     branchId: string,
-    wish: { readonly name: string; readonly expiresAt?: Date | undefined },
+    spec: { readonly name: string; readonly expiresAt?: Date | undefined },
     work?: Work,
   ): Promise<NeonSnapshot>;
-  /** One that is gone is no error. */
+  /** Without error if it does not exist. */
   deleteSnapshot(id: string, work?: Work): Promise<void>;
   /** A new branch with the snapshot's data, to take the place of the target later, or never. */
-  restoreSnapshot(id: string, wish: { readonly name: string; readonly targetId: string }, work?: Work): Promise<NeonBranch>;
+  restoreSnapshot(id: string, spec: { readonly name: string; readonly targetId: string }, work?: Work): Promise<NeonBranch>;
   /** The snapshot's data takes the place of the target: its name, computes, protection and schedule. The target keeps its id. */
-  restoreSnapshotInPlace(id: string, wish: { readonly target: NeonBranch }, work?: Work): Promise<void>;
+  restoreSnapshotInPlace(id: string, spec: { readonly target: NeonBranch }, work?: Work): Promise<void>;
   /** The restored branch takes the place of the one it was restored for, which is kept under the name. */
-  finalizeRestore(id: string, wish: { readonly keepAs: string }, work?: Work): Promise<void>;
+  finalizeRestore(id: string, spec: { readonly keepAs: string }, work?: Work): Promise<void>;
 
   schedule(branchId: string, work?: Work): Promise<NeonScheduleItem[]>;
   setSchedule(branchId: string, items: readonly NeonScheduleItem[], work?: Work): Promise<void>;
 
   computes(branchId: string, work?: Work): Promise<NeonCompute[]>;
   createCompute(branchId: string, work?: Work): Promise<NeonCompute>;
-  /** One that is gone is no error. */
+  /** Without error if it does not exist. */
   deleteCompute(id: string, work?: Work): Promise<void>;
   /** Returns when it runs. */
   startCompute(id: string, work?: Work): Promise<void>;

@@ -2,9 +2,8 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonApi } from "./api.ts";
-import { orGone } from "./gone.ts";
 import { ANNOTATION, need, readBranch } from "./read.ts";
-import type { Session } from "./session.ts";
+import { orGone, type Session } from "./session.ts";
 import type { NeonBranch, NeonPoint, NeonScheduleItem } from "./types.ts";
 
 const PAGE = 1000;
@@ -79,7 +78,7 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
     branches,
     branch,
     async createBranch({ name, parentId, at, compute, expiresAt, mark }, work) {
-      const wish = {
+      const spec = {
         name,
         parent_id: parentId,
         ...pointOf(at, "parent_timestamp", "parent_lsn"),
@@ -93,7 +92,7 @@ export function branchCalls({ project, ask, change, make }: Session): BranchCall
               ...common,
               path: inProject,
               body: {
-                branch: wish,
+                branch: spec,
                 ...(compute ? { endpoints: [{ type: "read_write" as const }] } : {}),
                 ...(mark === undefined ? {} : { annotation_value: { [ANNOTATION]: mark } }),
               },

@@ -11,7 +11,7 @@ import { openNeonApi } from "./client.ts";
 
 const KEY = "napi_0123456789";
 
-async function apiOver(t: TestContext, listener: RequestListener, host?: (port: number) => string) {
+async function apiOver(t: TestContext, listener: RequestListener, host?: (port: number) => string, outageMs = 100) {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
@@ -23,7 +23,7 @@ async function apiOver(t: TestContext, listener: RequestListener, host?: (port: 
     projectId: "p1",
     apiKey: Secret.of(KEY),
     apiHost: host?.(port) ?? `http://127.0.0.1:${port}/api/v2/`,
-    timeouts: { ...TIMEOUTS, requestMs: 2_000, outageMs: 100, retryMs: 5, pollMs: 5 },
+    timeouts: { ...TIMEOUTS, requestMs: 2_000, outageMs, retryMs: 5, pollMs: 5 },
     clock: { now: () => new Date("2026-11-21T06:00:00Z"), monotonicMs: () => performance.now(), randomBytes: (n) => new Uint8Array(n) },
   });
 }
@@ -68,12 +68,17 @@ test("a page in HTML where an answer should be is PROVIDER_FAILED", async (t) =>
 
 test("an answer that breaks off in its middle is asked for again", async (t) => {
   let count = 0;
-  const api = await apiOver(t, (request, response) => {
-    if (count++ > 0) return json({ snapshots: [] })(request, response);
-    response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
-    response.write('{"snapshots": [');
-    setTimeout(() => response.destroy(), 10);
-  });
+  const api = await apiOver(
+    t,
+    (request, response) => {
+      if (count++ > 0) return json({ snapshots: [] })(request, response);
+      response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+      response.write('{"snapshots": [');
+      setTimeout(() => response.destroy(), 10);
+    },
+    undefined,
+    10_000,
+  );
   assert.deepEqual(await api.snapshots(), []);
   assert.equal(count, 2);
 });

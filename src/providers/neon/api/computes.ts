@@ -1,9 +1,8 @@
 // Calls about computes, databases and connection strings.
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonApi } from "./api.ts";
-import { orGone } from "./gone.ts";
 import { need, readCompute } from "./read.ts";
-import type { Session } from "./session.ts";
+import { orGone, type Session } from "./session.ts";
 import type { NeonCompute } from "./types.ts";
 
 type ComputeCalls = Pick<NeonApi, "computes" | "createCompute" | "deleteCompute" | "startCompute" | "databases" | "connectionUri">;

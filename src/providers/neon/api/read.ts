@@ -60,7 +60,7 @@ export function readSnapshot(snapshot: Snapshot): NeonSnapshot {
     createdAt: need(instant(snapshot.created_at, "creation time"), "creation time"),
     time: instant(snapshot.timestamp, "snapshot timestamp"),
     expiresAt: instant(snapshot.expires_at, "expiry"),
-    // When Neon does not say, it is nobody's schedule: nothing then relies on its being removed by itself.
+    // When Neon does not say, no schedule is assumed: nothing then relies on its being removed by itself.
     manual: snapshot.manual !== false,
     sizeBytes: snapshot.diff_size ?? snapshot.full_size ?? undefined,
   };

@@ -2,9 +2,8 @@
 import type { Work } from "../../../ports/connection.ts";
 import type { NeonApi } from "./api.ts";
 import { toSeconds } from "./branches.ts";
-import { orGone } from "./gone.ts";
 import { need, readBranch, readSnapshot } from "./read.ts";
-import type { Session } from "./session.ts";
+import { orGone, type Session } from "./session.ts";
 import type { NeonBranch, NeonSnapshot } from "./types.ts";
 
 type SnapshotCalls = Pick<NeonApi, "snapshots" | "createSnapshot" | "deleteSnapshot" | "restoreSnapshot" | "restoreSnapshotInPlace">;

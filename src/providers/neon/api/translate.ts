@@ -1,4 +1,4 @@
-// Turns what Neon and the network say into errors of ours. Neon's `code` may be empty, so status and message count too.
+// Translates failures of Neon and of the network into LifeboatErrors. Neon's `code` may be empty, so status and message count too.
 import { type ErrorCode, type ErrorOptions, LifeboatError } from "../../../core/errors.ts";
 import { type Failure, isUnknownHost, neverArrived, type Service } from "../../http/call.ts";
 

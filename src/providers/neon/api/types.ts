@@ -35,7 +35,7 @@ export interface NeonBranch {
   readonly restoredFrom?: string | undefined;
   /** The branch whose place it is to take. */
   readonly restoredFor?: string | undefined;
-  /** `ready` when nothing is going on. */
+  /** `ready` when it is idle. */
   readonly state: string;
 }
 

@@ -3,7 +3,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { Connection, Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
 import { connectionTo } from "../access.ts";
-import { type Account, childrenOf, isFromSnapshot, isRoot, lookAround, type Scene } from "../account.ts";
+import { type Account, childrenOf, isFromSnapshot, isRoot, type ProjectBranches, projectBranches } from "../account.ts";
 import type { NeonBranch, NeonScheduleItem } from "../api/types.ts";
 import { requireRoom } from "../room.ts";
 import { refuseTaken } from "../snapshots.ts";
@@ -18,17 +18,17 @@ export interface Replaced {
 /** Checked before anything is changed: room, target, that Neon can do it at all. */
 export async function restoreInPlace(account: Account, target: HistoryTarget, keepAs: string, work: Work): Promise<Replaced> {
   const { api } = account;
-  const scene = await lookAround(account, work);
-  const { production } = scene;
-  refuseTaken(keepAs, scene.branches, "branch");
+  const project = await projectBranches(account, work);
+  const { production } = project;
+  refuseTaken(keepAs, project.branches, "branch");
   const why = whyNotInPlace(production, target);
   if (why !== undefined) throw new LifeboatError("PROVIDER_REFUSED", why);
-  const origin = await originOf(account, scene, target, work);
+  const origin = await originOf(account, project, target, work);
   await requireRoom(account, ["branches", "root branches"], `the branch ${keepAs}, which keeps the present state`, work);
   const before = await connectionTo(account, production, { mayAddCompute: false }, work);
   const schedule = isRoot(production) ? await api.schedule(production.id, work) : [];
 
-  await translateRefusal(production, target, replace(account, scene, origin, keepAs, work));
+  await translateRefusal(production, target, replace(account, project, origin, keepAs, work));
 
   const { now, kept } = await recognise(account, production, keepAs, work);
   const mended = await putRight(account, { before: production, now, kept, schedule }, work);
@@ -36,7 +36,7 @@ export async function restoreInPlace(account: Account, target: HistoryTarget, ke
   return {
     connection,
     kept: { id: kept.id, name: kept.name },
-    warnings: [...warningsFor(scene, origin, now, kept), ...mended, ...changed(before, connection)],
+    warnings: [...warningsFor(project, origin, now, kept), ...mended, ...changed(before, connection)],
   };
 }
 
@@ -46,7 +46,7 @@ export function whyNotInPlace(production: NeonBranch, target: HistoryTarget): st
   return `${production.name} is not a root branch, and Neon restores only those in place: restore into a new branch, then promote that one`;
 }
 
-async function replace(account: Account, { production }: Scene, origin: Origin, keepAs: string, work: Work): Promise<void> {
+async function replace(account: Account, { production }: ProjectBranches, origin: Origin, keepAs: string, work: Work): Promise<void> {
   const { api } = account;
   if (origin.kind === "history") {
     await api.restoreBranch(production.id, { sourceId: origin.branch.id, at: origin.at, keepAs }, work);
@@ -57,7 +57,7 @@ async function replace(account: Account, { production }: Scene, origin: Origin, 
   await api.updateBranch(production.id, { name: keepAs }, work);
 }
 
-/** Ids change with a restore: production is whoever has its name now. */
+/** Ids change with a restore: production is the branch that has its name now. */
 async function recognise(account: Account, before: NeonBranch, keepAs: string, work: Work): Promise<{ now: NeonBranch; kept: NeonBranch }> {
   const branches = await account.api.branches(work);
   const now = branches.find(({ name }) => name === before.name);
@@ -87,11 +87,10 @@ async function putRight({ api }: Account, { before, now, kept, schedule }: Chang
       problems.push(`${what}: ${error.message}`);
     }
   };
-  if (before.isDefault && !now.isDefault)
-    await attempt(`${now.name} is not the default branch any more`, () => api.setDefault(now.id, work));
+  if (before.isDefault && !now.isDefault) await attempt(`${now.name} is no longer the default branch`, () => api.setDefault(now.id, work));
   if (kept.isProtected) await attempt(`${kept.name} is still protected`, () => api.updateBranch(kept.id, { protected: false }, work));
   if (before.isProtected && !now.isProtected) {
-    await attempt(`${now.name} is not protected any more`, () => api.updateBranch(now.id, { protected: true }, work));
+    await attempt(`${now.name} is no longer protected`, () => api.updateBranch(now.id, { protected: true }, work));
   }
   if (schedule.length > 0 && (await api.schedule(now.id, work)).length === 0) {
     await attempt(`${now.name} has lost its snapshot schedule`, () => api.setSchedule(now.id, schedule, work));
@@ -99,7 +98,7 @@ async function putRight({ api }: Account, { before, now, kept, schedule }: Chang
   return problems;
 }
 
-function warningsFor({ production, branches }: Scene, origin: Origin, now: NeonBranch, kept: NeonBranch): string[] {
+function warningsFor({ production, branches }: ProjectBranches, origin: Origin, now: NeonBranch, kept: NeonBranch): string[] {
   const warnings: string[] = [];
   if (isFromSnapshot(now)) {
     warnings.push(

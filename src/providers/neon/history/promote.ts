@@ -22,13 +22,13 @@ interface Cast {
 }
 
 /**
- * Each step is the same when it is taken twice, and what was done is recognised: after a crash the same command goes on where it
+ * Each step is the same when it is taken twice, and what was done is recognised: after a crash the same command continues where it
  * stopped. The project is never without a default branch; production is for a moment without its name.
  */
-export async function promote(account: Account, wish: Promotion, work: Work): Promise<Replaced> {
+export async function promote(account: Account, spec: Promotion, work: Work): Promise<Replaced> {
   const { api, options } = account;
-  const { branches, chosen, old } = await castOf(account, wish, work);
-  for (const name of [wish.name, wish.keepAs]) {
+  const { branches, chosen, old } = await castOf(account, spec, work);
+  for (const name of [spec.name, spec.keepAs]) {
     const holder = branches.find((branch) => branch.name === name);
     if (holder !== undefined && holder.id !== chosen.id && holder.id !== old.id) {
       throw new LifeboatError("PROVIDER_REFUSED", `there is a branch ${name} already`, { hint: "choose another name" });
@@ -37,12 +37,12 @@ export async function promote(account: Account, wish: Promotion, work: Work): Pr
   // A branch that expires can be neither default nor protected, and must not vanish as production.
   if (chosen.expiresAt !== undefined) await api.updateBranch(chosen.id, { expiresAt: null }, work);
   if (chosen.restoreStatus === "restored" && chosen.restoredFor === old.id)
-    return await finalize(account, wish, { branches, chosen, old }, work);
+    return await finalize(account, spec, { branches, chosen, old }, work);
   const connection = await connectionTo(account, chosen, { mayAddCompute: true }, work);
   const schedule = isRoot(old) ? await api.schedule(old.id, work) : [];
-  if (old.name !== wish.keepAs) await api.updateBranch(old.id, { name: wish.keepAs }, work);
-  if (chosen.name !== wish.name) await api.updateBranch(chosen.id, { name: wish.name }, work);
-  // Last: whoever follows the default goes over in one step.
+  if (old.name !== spec.keepAs) await api.updateBranch(old.id, { name: spec.keepAs }, work);
+  if (chosen.name !== spec.name) await api.updateBranch(chosen.id, { name: spec.name }, work);
+  // Last: clients that follow the default change over in one step.
   if (!chosen.isDefault) await api.setDefault(chosen.id, work);
 
   const wasProtected = old.isProtected || chosen.isProtected || options.desired.protect;
@@ -54,16 +54,16 @@ export async function promote(account: Account, wish: Promotion, work: Work): Pr
       await api.updateBranch(chosen.id, { protected: true }, work);
     } catch (error) {
       if (!(error instanceof LifeboatError) || !/^PROVIDER_(LIMIT|REFUSED)$/.test(error.code)) throw error;
-      problems.push(`${wish.name} is not protected: ${error.message}`);
+      problems.push(`${spec.name} is not protected: ${error.message}`);
     }
   }
   if (schedule.length > 0 && isRoot(chosen)) await api.setSchedule(chosen.id, schedule, work);
   else if (schedule.length > 0)
-    problems.push(`the snapshot schedule stayed with ${wish.keepAs}, because ${wish.name} is not a root branch`);
+    problems.push(`the snapshot schedule stayed with ${spec.keepAs}, because ${spec.name} is not a root branch`);
   return {
     connection,
-    kept: { id: old.id, name: wish.keepAs },
-    warnings: [...warningsFor(account, wish, chosen, old), ...problems, NEW_ADDRESS],
+    kept: { id: old.id, name: spec.keepAs },
+    warnings: [...warningsFor(account, spec, chosen, old), ...problems, NEW_ADDRESS],
   };
 }
 

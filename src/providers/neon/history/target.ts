@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { HistoryTarget } from "../../../ports/control.ts";
-import { type Account, isFromSnapshot, type Scene } from "../account.ts";
+import { type Account, isFromSnapshot, type ProjectBranches } from "../account.ts";
 import type { NeonBranch, NeonPoint, NeonSnapshot } from "../api/types.ts";
 import { windowOf } from "../settings/window.ts";
 
@@ -12,7 +12,12 @@ export type Origin =
   | { readonly kind: "snapshot"; readonly snapshot: NeonSnapshot };
 
 /** RECOVERY_TARGET_OUTSIDE_WINDOW with both edges; BRANCH_UNKNOWN for a point that is not there. */
-export async function originOf(account: Account, { branches, production }: Scene, target: HistoryTarget, work?: Work): Promise<Origin> {
+export async function originOf(
+  account: Account,
+  { branches, production }: ProjectBranches,
+  target: HistoryTarget,
+  work?: Work,
+): Promise<Origin> {
   if (target.kind === "latest") return { kind: "history", branch: production, at: undefined };
   if (target.kind === "snapshot") return await pointOrigin(account, branches, target, work);
   const window = windowOf(await account.api.project(work), production, account.clock.now());
@@ -33,11 +38,11 @@ async function pointOrigin(
 ): Promise<Origin> {
   if (form === "branch") {
     const branch = branches.find((candidate) => candidate.id === id);
-    if (branch === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no branch ${id} at Neon any more`);
+    if (branch === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no branch ${id} at Neon`);
     return { kind: "history", branch, at: undefined };
   }
   const snapshot = (await api.snapshots(work)).find((candidate) => candidate.id === id);
-  if (snapshot === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${id} at Neon any more`);
+  if (snapshot === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `there is no snapshot ${id} at Neon`);
   return { kind: "snapshot", snapshot };
 }
 

@@ -1,4 +1,4 @@
-// Where the project differs from the policy, and why apply cannot mend it where it cannot.
+// Where the project differs from the policy, and why apply cannot change it where it cannot.
 import { formatDuration } from "../../../core/duration.ts";
 import type { Drift } from "../../../ports/control.ts";
 import { isRoot } from "../account.ts";
@@ -43,7 +43,7 @@ function missingBranch({ branches, project }: Survey, { branch = "" }: NeonOptio
   };
 }
 
-/** A wish beyond the plan becomes two: the part that apply can do, and the rest with its price. */
+/** A value beyond the plan becomes two: the part that apply can do, and the rest with its price. */
 function historyDrift({ project, plan }: Survey, { desired }: NeonOptions): Drift[] {
   const actualMs = project.historySeconds * 1000;
   const wantedMs = desired.windowMs;
@@ -123,8 +123,8 @@ function scheduleDrift({ schedule, plan }: Survey, production: NeonBranch, { des
   if (items.length > 0 && !sameSchedule(items, schedule)) {
     const instead = schedule.length === 0 ? "there is none" : `it is: ${actual}`;
     const message = `set the snapshot schedule of ${production.name} to: ${wanted} (${instead})`;
-    // Setting it replaces it: what only stands there now would be taken no more.
-    const lowers = schedule.some((item) => !items.some((wish) => keyOf(wish) === keyOf(item)));
+    // Setting it replaces it: other items would no longer be taken.
+    const lowers = schedule.some((item) => !items.some((spec) => keyOf(spec) === keyOf(item)));
     const drift: Drift = { setting, wanted, actual, message, ...(lowers ? { lowers } : {}) };
     const blocked = whyNoSchedule(production, plan);
     drifts.unshift(blocked === undefined ? drift : { ...drift, blocked });

@@ -43,14 +43,14 @@ test("what Neon's schedule cannot say is refused with its reason, never bent", (
   }
 });
 
-test("a keep that Neon's schedule cannot hold is refused: under an hour, over 35 days, for ever", () => {
+test("a keep that Neon's schedule cannot hold is refused: under an hour, over 35 days, forever", () => {
   assert.ok("why" in translateRule(rule("0 0 * * *", 60_000)));
   assert.ok("why" in translateRule(rule("0 0 * * *", 36 * DAY_MS)));
   assert.ok("why" in translateRule(rule("0 0 * * *", "forever")));
   assert.ok("item" in translateRule(rule("0 0 * * *", 35 * DAY_MS)));
 });
 
-test("a schedule is described the same in whatever order its items come", () => {
+test("a schedule is described the same in any order of its items", () => {
   const items = [
     { frequency: "weekly", hour: 0, day: 7, retentionSeconds: 86_400 },
     { frequency: "daily", hour: 3 },

@@ -37,18 +37,18 @@ function translateCron(cron: string): Translated {
   if (fields.length !== 5) return cannot("it knows days, weeks and months");
   if (Number(minute) !== 0 || minute === "") return cannot("its snapshots begin on the hour");
   const hour = numberIn(hourField, 0, 23);
-  if (hour === undefined) return cannot("one hour of the day is needed");
+  if (hour === undefined) return cannot("one hour of the day is required");
   if (month !== "*") return cannot("it knows no single months");
   if (dayField === "*" && weekdayField === "*") return { item: { frequency: "daily", hour } };
   if (dayField === "*") {
     const named = WEEKDAYS.indexOf(weekdayField.toUpperCase());
     const weekday = named >= 0 ? named : numberIn(weekdayField, 0, 7);
-    if (weekday === undefined) return cannot("one day of the week is needed");
+    if (weekday === undefined) return cannot("one day of the week is required");
     return { item: { frequency: "weekly", hour, day: weekday % 7 === 0 ? 7 : weekday } };
   }
   if (weekdayField !== "*") return cannot("it takes a day of the month or of the week, not both");
   const day = numberIn(dayField, 1, 31);
-  if (day === undefined) return cannot("one day of the month is needed");
+  if (day === undefined) return cannot("one day of the month is required");
   return { item: { frequency: "monthly", hour, day } };
 }
 

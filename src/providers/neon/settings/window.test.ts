@@ -25,7 +25,7 @@ test("the window never begins before the branch was made, or was reset", () => {
   assert.deepEqual(windowOf(project(7 * 86_400), branch({ lastResetAt: daysAgo(1) }), NOW)?.earliest, daysAgo(1));
 });
 
-test("no history, or a branch from a snapshot, is no window at all", () => {
+test("without history, or for a branch from a snapshot, there is no window", () => {
   assert.equal(windowOf(project(0), branch({}), NOW), undefined);
   assert.equal(windowOf(project(86_400), branch({ restoredFrom: "snap-1" }), NOW), undefined);
   assert.equal(windowOf(project(86_400), branch({ restoreStatus: "finalized" }), NOW), undefined);

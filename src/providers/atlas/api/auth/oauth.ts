@@ -26,7 +26,7 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
   let token: Token | undefined;
   let asking: Promise<Token> | undefined;
 
-  /** Not bound to the signal of whoever asks first: others wait for the same token. */
+  /** Not bound to the signal of the first caller: others wait for the same token. */
   async function ask(): Promise<Token> {
     const secret = readCredential("service account's client secret", clientId, clientSecret);
     const startedMs = clock.monotonicMs();
@@ -74,7 +74,7 @@ export function openOAuth({ clientId, clientSecret, host, clock, requestMs }: OA
     },
     refused(_, used) {
       if (used === `Bearer ${token?.value}`) token = undefined;
-      return true; // once: whoever asks counts
+      return true; // once: the caller counts
     },
     secrets: () => [clientSecret.known() ?? "", ...(token === undefined ? [] : [token.value])],
   };
