@@ -1,7 +1,8 @@
 // The command line as a whole: finds the command, loads that one only, parses with commander, reports misuse in our own form.
+import { resolve } from "node:path";
 import { Command, CommanderError, Option as CommanderOption } from "commander";
 import { LifeboatError } from "../core/errors.ts";
-import type { Values } from "../core/option.ts";
+import { Mismatch, type Shape, type Values } from "../core/option.ts";
 import { didYouMean } from "../core/suggest.ts";
 import {
   type CliArgument,
@@ -13,7 +14,6 @@ import {
   kebab,
 } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
-import { readCliValue } from "./values.ts";
 
 export interface Invocation {
   /** As typed: `key new`. */
@@ -248,4 +248,25 @@ function usageError(error: CommanderError, help: string): LifeboatError {
     .replace(/\n\(Did you mean (.+)\?\)$/s, (_, word: string) => `; did you mean "${word}"?`)
     .replaceAll("'", '"');
   return new LifeboatError("USAGE", message, { cause: undefined });
+}
+
+/** What was typed, as its type reads it. Lists are written `A,B`, or given several times. `refuse` makes the error from the rest of the sentence. */
+function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError): unknown {
+  if (raw === undefined) return undefined;
+  if (shape.shape === "list") {
+    const words = (Array.isArray(raw) ? raw : [raw]).flatMap((word) => splitList(String(word)));
+    return words.map((word) => readCliValue(shape.item, word, refuse));
+  }
+  if (shape.shape !== "scalar") throw new TypeError("options and arguments are single values or lists");
+  try {
+    return shape.read(raw as string | number | boolean, (path) => resolve(path));
+  } catch (error) {
+    if (error instanceof Mismatch) throw refuse(error.message);
+    throw error;
+  }
+}
+
+/** At commas, but not at those inside of double quotes: `a,"odd,name".t`. */
+function splitList(text: string): string[] {
+  return (text.match(/(?:"[^"]*"|[^",])+/g) ?? []).map((word) => word.trim()).filter((word) => word !== "");
 }

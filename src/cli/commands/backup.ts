@@ -1,7 +1,9 @@
 // lifeboat backup [SOURCE]
+import { appendFile } from "node:fs/promises";
+import type * as z from "zod/mini";
+import { LifeboatError } from "../../core/errors.ts";
 import { listOf } from "../../core/option.ts";
 import { flag, oneOf, path, text } from "../../core/option-types.ts";
-import { appendDeployLog } from "../../operations/backup/deploy-log.ts";
 import { BACKUP_CHOICES, backup } from "../../operations/verbs/backup.ts";
 import { defineCommand } from "../command.ts";
 import { renderMade } from "../render/backup.ts";
@@ -65,3 +67,20 @@ export const backupCommand = defineCommand({
     );
   },
 });
+
+type Made = z.infer<typeof backup.result>["made"][number];
+
+/** Appends `instant  source  name (id)  by  reason  note`, separated by tabs. USAGE when the file cannot be written. */
+async function appendDeployLog(file: string, { time, source, name, id, madeBy, reason, note }: Made): Promise<void> {
+  const fields = [time, source, `${name} (${id})`, madeBy, reason ?? "-", note ?? "-"];
+  const line = fields.map((field) => field.replace(/\s+/g, " ").trim()).join("\t");
+  try {
+    await appendFile(file, `${line}\n`); // one write, so that two at once mix lines and never halves of lines
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new LifeboatError("USAGE", `${name} of ${source} was made, but the deployment log ${file} cannot be written (${code})`, {
+      cause,
+      hint: "name a file in a folder that you may write to, and add the line by hand",
+    });
+  }
+}

@@ -5,7 +5,7 @@ import type { EstimateResult } from "../../core/estimate.ts";
 import { rangeInWords } from "../../core/plan.ts";
 import { askedInWords, inWords } from "../../core/recovery-target.ts";
 import { type Check, isSoundCopy } from "../../core/verdict.ts";
-import type { finding } from "../../operations/recovery/schemas.ts";
+import type { combined, finding } from "../../operations/recovery/schemas.ts";
 import type { Paint } from "./paint.ts";
 import { renderFacts } from "./table.ts";
 
@@ -52,5 +52,15 @@ export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof f
       paint,
     ),
     renderChecks(checks, paint),
+  ].join("\n");
+}
+
+/** All sources together. */
+export function renderCombined({ objective, achieved, verdict, reasons }: z.infer<typeof combined>, paint: Paint): string {
+  const rto = `RTO ${renderSeconds(achieved.rtoSeconds)}${renderPromise(objective.rtoSeconds)}`;
+  const rpo = `RPO ${renderSeconds(achieved.rpoSeconds)}${renderPromise(objective.rpoSeconds)}`;
+  return [
+    `${paint.verdict(verdict)}  ${paint.bold("all sources together")}: ${rto}, ${rpo}`,
+    ...reasons.map((reason) => `  ${reason}`),
   ].join("\n");
 }
