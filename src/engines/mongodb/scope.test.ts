@@ -35,7 +35,7 @@ test("R27 the server's own databases are never part of a source, and a chosen li
   assert.equal(covers(two, "test"), false);
 });
 
-test("R27 a database that a job of ours made is not a user's, and one that only looks like it is", () => {
+test("R27 a database that a job made is not a user's, and one with a similar name is", () => {
   assert.ok(isOwnDatabase("lifeboat_1n6x0g5q2abcde"));
   assert.ok(!isOwnDatabase("lifeboat_stories"));
 });
@@ -50,7 +50,7 @@ test("R27 patterns choose by the names that the scope gives, capitals counting",
   assert.equal(has("users", "other"), false);
   assert.ok(chooserOf(all, ["shop.*"])({ db: "shop", collection: "users" }));
   assert.ok(!chooserOf(all, ["shop.*"])({ db: "shop2", collection: "users" }));
-  assert.ok(chooserOf(one, ["weather"])({ db: "shop", collection: "system.buckets.weather" }), "a time series goes with its buckets");
+  assert.ok(chooserOf(one, ["weather"])({ db: "shop", collection: "system.buckets.weather" }), "a time series is chosen with its buckets");
 });
 
 test("R27 of several databases, a name without a database is refused with the form that is meant", () => {
@@ -80,7 +80,7 @@ test("R27 stored functions are a user's, profiles and view definitions the serve
   ]);
 });
 
-test("R27 chosen collections of one of several databases keep their names in a database that is called otherwise", () => {
+test("R27 chosen collections of one of several databases keep their names in a database of another name", () => {
   const moved = scopeOf(connectionFromUrl("mongodb://h/rescued"), { several: true }, ["shop.users", "shop.fs.*"]);
   assert.equal(tableName(moved, { db: "rescued", collection: "users" }), "shop.users");
   assert.deepEqual(namespaceOf(moved, "shop.fs.files"), { db: "rescued", collection: "fs.files" });

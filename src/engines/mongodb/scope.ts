@@ -94,12 +94,12 @@ export type Chooser = (namespace: Namespace) => boolean;
 
 /**
  * What patterns choose: `*` stands for any letters, `?` for one; capitals count. Absent patterns choose everything. Of several
- * databases a pattern names them too: `shop.*`. What holds a time series' measurements goes with it.
+ * databases a pattern names them too: `shop.*`. The buckets of a time series are chosen with it.
  */
 export function chooserOf(scope: Scope, patterns: readonly string[] | undefined): Chooser {
   if (patterns === undefined) return ({ db }) => covers(scope, db);
   const matchers = patterns.map((pattern) => {
-    if (pattern === "" || pattern.includes("\0")) throw new LifeboatError("USAGE", `"${pattern}" is no name of a collection`);
+    if (pattern === "" || pattern.includes("\0")) throw new LifeboatError("USAGE", `"${pattern}" is not a valid name of a collection`);
     if (namesDatabases(scope) && !/^[^.]+\../.test(pattern)) throw nameless(pattern);
     return globOf(pattern);
   });
@@ -131,25 +131,25 @@ export const isBuckets = (collection: string): boolean => collection.startsWith(
 
 const OWN_PREFIX = "lifeboat_";
 
-/** In a database that a restore is filling, until it is done: whatever has it may go again, and nothing else. */
+/** The mark in a database that a restore is filling, until it is done. A clean-up drops only databases that have it. */
 export const MARK_COLLECTION = `${OWN_PREFIX}filling`;
 
 /**
- * What is nobody's data in a user's database: what the server keeps there for itself (profiles, definitions of views), and our own
- * mark. Stored functions (`system.js`) are a user's.
+ * Returns whether a collection is not user data: what the server keeps there for itself (profiles, definitions of views), the mark, and
+ * what a replacement stages. Stored functions (`system.js`) are user data.
  */
 export const isServerCollection = (collection: string): boolean =>
   collection === MARK_COLLECTION ||
   isStaged(collection) ||
   (collection.startsWith("system.") && collection !== "system.js" && !isBuckets(collection));
 
-/** In a database that is being replaced: what comes or goes, under a name of the job's own. */
+/** Returns whether a collection was staged by a job that replaces the database. */
 export const isStaged = (collection: string): boolean =>
   collection.startsWith(OWN_PREFIX) &&
   /^[^.]+\.(new|old)\.\d/.test(collection) &&
   isOwnDatabase(collection.slice(0, collection.indexOf(".")));
 
-/** A database that a job of ours makes for its own use. */
+/** The name of a database that a job makes for its own use. */
 export const ownDatabase = (jobId: string): string => OWN_PREFIX + jobId;
 
 /** Whether it is one of those that we make beside a user's: of a job (of several databases, one each), or a mark of work under way. */

@@ -131,14 +131,14 @@ test("R27 what breaks the rules of the format is refused, each with what is wron
     [withBlocks(header("users", true, 0n), END, header("users", true, 0n), END), /after its end/],
     [withBlocks(header("other", true, 0n), END), /does not list/],
     [withBlocks(header("users", false, 5n), END), /header is none/],
-    [withBlocks(header("users", true, 0n, { more: 1 }), END), /header that is none/],
-    [withBlocks(serialize({ db: "shop", collection: "users", EOF: true, CRC: 0 }), END), /header that is none/],
+    [withBlocks(header("users", true, 0n, { more: 1 }), END), /malformed header/],
+    [withBlocks(serialize({ db: "shop", collection: "users", EOF: true, CRC: 0 }), END), /malformed header/],
     [withBlocks(END), /never began/],
     [withBlocks(header("users", false, 0n), Uint8Array.of(4, 0, 0, 0)), /a document of 4 bytes/],
     [withBlocks(header("users", false, 0n), Uint8Array.of(5, 0, 0, 0, 1)), /does not end where its length says/],
     [withBlocks(header("users", false, 0n), lengthOnly(LARGEST_DOCUMENT_BYTES + 1)), /more than any server allows/],
     [withBlocks(header("users", false, 0n), lengthOnly(-2)), /a document of -2 bytes/],
-    [Buffer.from("PGDMP, which is another tool's"), /no mongodump archive/],
+    [Buffer.from("PGDMP, which is another tool's"), /not a mongodump archive/],
   ];
   for (const [bytes, message] of bad) {
     for (const pieceBytes of [bytes.length, 3]) assert.throws(() => read(bytes, pieceBytes), { code: "INTEGRITY", message });
@@ -173,7 +173,7 @@ test("the list of collections is read from as few bytes as it has", async () => 
   assert.ok(given < BODY_AT, `${given} bytes were taken of ${BODY_AT}`);
 });
 
-test("documents of a time series lie under its buckets' name for servers before 8.3, under its own from there on", () => {
+test("documents of a time series have its buckets' name for servers before 8.3, and its own since", () => {
   const newer = archiveOf([], { ...PRELUDE, serverVersion: "8.3.0" });
   const older = archiveOf([], { ...PRELUDE, serverVersion: "8.2.9" });
   assert.equal(newer.includes("system.buckets.weather"), false);

@@ -1,15 +1,15 @@
 // Reads a mongodump archive as its bytes pass by, and judges it while it does: nothing counts as read that was not whole.
 //
 // An archive is its prelude, then blocks: a header, documents, a terminator. Blocks of several collections may follow each other in any
-// order; an empty one with the checksum of all its documents ends a collection. Documents are never held: they are given out as stretches
-// of the very bytes that were fed. Only one that lies across two fed chunks is put together first.
+// order; an empty one with the checksum of all its documents ends a collection. Documents are not copied: they are given out as views
+// of the chunks. Only one that crosses the border of two chunks is assembled first.
 import { LifeboatError } from "../../../core/errors.ts";
 import { documentFlaw, int32At, LARGEST_DOCUMENT_BYTES, SMALLEST_DOCUMENT_BYTES } from "../bson/bson.ts";
 import { type BlockHeader, readBlockHeader } from "./block-header.ts";
 import { CRC64_EMPTY, Crc64 } from "./crc64.ts";
 import { type ArchiveCollection, dataCollection, MAGIC, type Prelude, readPreludeEntry, readPreludeHeader } from "./prelude.ts";
 
-/** Some documents of one collection, or that there are no more of them. */
+/** Some documents of one collection, or its end. */
 export type ArchiveEvent =
   | { readonly kind: "documents"; readonly index: number; readonly documents: Uint8Array; readonly count: number }
   | { readonly kind: "end"; readonly index: number };
@@ -101,7 +101,7 @@ export class ArchiveReader {
     while (at + 4 <= last) {
       const sizeBytes = int32At(chunk, at);
       const to = at + sizeBytes;
-      // A terminator, or cut off by the end of the chunk, or a length that is none: that is looked at more closely.
+      // A terminator, or cut off by the end of the chunk, or an invalid length: that is checked more closely.
       if (sizeBytes < SMALLEST_DOCUMENT_BYTES || sizeBytes > LARGEST_DOCUMENT_BYTES || to > last) break;
       if (chunk[to - 1] !== 0) throw this.#flaw(documentFlaw(sizeBytes, chunk[to - 1] as number), at);
       at = to;
@@ -111,7 +111,7 @@ export class ArchiveReader {
     return at;
   }
 
-  /** Goes on with what is cut, or begins it: four bytes first, which say how many more. */
+  /** Continues or begins a document that crosses a border of chunks. Its first four bytes say its length. */
   #assemble(chunk: Uint8Array, from: number, events: ArchiveEvent[]): number {
     const taken = Math.min(this.#cutSize - this.#cutBytes, chunk.length - from);
     this.#cut.set(chunk.subarray(from, from + taken), this.#cutBytes);
@@ -119,7 +119,7 @@ export class ArchiveReader {
     const at = from + taken;
     if (this.#cutBytes < this.#cutSize) return at;
     if (this.#cutSize === 4 && this.#expecting === "magic") {
-      if (MAGIC.some((byte, index) => byte !== this.#cut[index])) throw damaged("this is no mongodump archive: its first bytes are others");
+      if (MAGIC.some((byte, index) => byte !== this.#cut[index])) throw damaged("this is not a mongodump archive: its first bytes differ");
       this.#expecting = "prelude";
     } else if (this.#cutSize === 4) {
       const sizeBytes = int32At(this.#cut, 0);
@@ -181,7 +181,7 @@ export class ArchiveReader {
     if (index === undefined || namespace === undefined) {
       throw damaged(`the archive holds ${wordsOf(db, collection)}, which it does not list`);
     }
-    if (namespace.state === "closed") throw damaged(`the archive goes on with ${namespace.words} after its end`);
+    if (namespace.state === "closed") throw damaged(`the archive holds more of ${namespace.words} after its end`);
     this.#index = index;
     this.#expecting = ends ? "block end" : "body";
     namespace.state = ends ? "closed" : "open";

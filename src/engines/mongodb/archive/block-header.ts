@@ -1,4 +1,4 @@
-// What stands in front of every block: whose documents follow, or that there are no more of them and what their checksum is.
+// The header of each block: the collection of the documents that follow, or its end with the checksum of all its documents.
 import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 import { readDocument } from "../bson/bson.ts";
@@ -25,7 +25,7 @@ export function readBlockHeader(bytes: Uint8Array): BlockHeader {
   const { db, collection, EOF: ends, CRC: crc } = header;
   const known = Object.keys(header).every((field) => FIELDS.includes(field));
   if (!known || typeof db !== "string" || typeof collection !== "string" || typeof ends !== "boolean" || typeof crc !== "bigint") {
-    throw new LifeboatError("INTEGRITY", "a block of the archive has a header that is none");
+    throw new LifeboatError("INTEGRITY", "a block of the archive has a malformed header");
   }
   return { db, collection, ends, crc: BigInt.asUintN(64, crc) };
 }

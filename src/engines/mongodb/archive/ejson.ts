@@ -2,7 +2,7 @@
 // https://github.com/mongodb/specifications/blob/master/source/extended-json/extended-json.md
 //
 // JavaScript's objects put fields that are called like whole numbers first. In an index or a view's pipeline the order of fields has a
-// meaning, so no object lies on this road: texts are written from the bytes themselves, and read into maps where a name is a number.
+// meaning, so no objects are used: texts are written from the bytes themselves, and read into maps where a name is a number.
 import { Double, deserialize, EJSON, Int32, Long } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 import { documentOf, type Element, elementsOf, TYPE, textOf } from "../bson/bson.ts";
@@ -35,9 +35,9 @@ export function fromEjson(text: string): OrderedDocument {
     parser.end();
     if (isDocument(value)) return value;
   } catch (cause) {
-    throw new LifeboatError("INTEGRITY", "a collection's metadata in the archive is no extended JSON", { cause });
+    throw new LifeboatError("INTEGRITY", "a collection's metadata in the archive is not extended JSON", { cause });
   }
-  throw new LifeboatError("INTEGRITY", "a collection's metadata in the archive is no document");
+  throw new LifeboatError("INTEGRITY", "a collection's metadata in the archive is not a document");
 }
 
 export const isDocument = (value: unknown): value is OrderedDocument =>
@@ -79,7 +79,7 @@ class Parser {
   }
 
   end(): void {
-    if (this.#next.length > 0 || this.#text.slice(this.#at).trim() !== "") throw new SyntaxError("it goes on after its end");
+    if (this.#next.length > 0 || this.#text.slice(this.#at).trim() !== "") throw new SyntaxError("text follows its end");
   }
 
   #object(from: number): unknown {

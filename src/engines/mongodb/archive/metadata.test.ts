@@ -74,7 +74,7 @@ test("any document goes into extended JSON and back unchanged", () => {
   );
 });
 
-test("what is no metadata is refused", () => {
+test("malformed metadata is refused", () => {
   for (const text of ["{", "[]", '{"options":1}', '{"indexes":{}}', '{"indexes":[]} x', '{"a":}', '{"a" 1}']) {
     assert.throws(() => readMetadata(text), { code: "INTEGRITY" }, text);
   }

@@ -9,7 +9,7 @@ export const MAGIC = Uint8Array.of(0x6d, 0xe2, 0x99, 0x81);
 export const TERMINATOR = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
 const FORMAT_VERSION = "0.1";
 
-/** `""`: something that is no collection of the server, as the oplog; older tools wrote it for collections too. */
+/** `""`: the oplog, which is not a collection of a user. Older tools wrote it for collections too. */
 export type CollectionType = "collection" | "view" | "timeseries" | "";
 
 /** A collection as the prelude names it. */
@@ -22,7 +22,7 @@ export interface ArchiveCollection {
 }
 
 export interface Prelude {
-  /** How many collections were read at a time; a hint for whoever restores. */
+  /** The number of collections that were read at a time, as a hint for restores. */
   readonly concurrentCollections: number;
   readonly serverVersion: string;
   readonly toolVersion: string;
@@ -57,7 +57,7 @@ export function writePrelude(prelude: Prelude): Uint8Array {
     server_version: prelude.serverVersion,
     tool_version: prelude.toolVersion,
   };
-  // `size` has been 0 in every archive that the tools themselves write; nobody reads it.
+  // `size` is 0 in every archive that the tools write, and no tool reads it.
   const entries = prelude.collections.map(({ db, collection, metadata, type }) => serialize({ db, collection, metadata, size: 0, type }));
   return Buffer.concat([MAGIC, serialize(header), ...entries, TERMINATOR]);
 }

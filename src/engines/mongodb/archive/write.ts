@@ -2,7 +2,7 @@
 import { type BlockHeader, writeBlockHeader } from "./block-header.ts";
 import { dataCollection, type Prelude, TERMINATOR, writePrelude } from "./prelude.ts";
 
-/** Gives the pieces of an archive in order. It does not look at documents: whoever hands them in vouches that they are whole. */
+/** Returns the pieces of an archive in order. Documents are not checked: the caller passes whole ones. */
 export class ArchiveWriter {
   readonly #prelude: Prelude;
   /** Index of the collection whose block is open. */

@@ -5,12 +5,12 @@ import fc from "fast-check";
 import { documentsOf } from "./bson.ts";
 import { gatherDocuments } from "./raw-cursor.ts";
 
-/** The array of a reply: the value of a field, as it lies in the bytes of the whole. */
+/** The array of a reply: a view of the bytes of the whole reply. */
 function arrayOf(values: readonly unknown[]): Uint8Array {
   return serialize({ a: values }).slice(7, -1);
 }
 
-test("the documents of a reply come out as they are, whatever their number has for digits", () => {
+test("the documents of a reply come out unchanged, for any number of digits of their index", () => {
   fc.assert(
     fc.property(fc.array(fc.dictionary(fc.string({ maxLength: 3 }), fc.integer()), { maxLength: 130 }), (values) => {
       const { documents, count } = gatherDocuments(arrayOf(values));

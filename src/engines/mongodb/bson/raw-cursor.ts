@@ -1,5 +1,5 @@
-// Reads a cursor batch by batch in raw BSON. Documents stay where the network put them: a batch is what lay in the reply, moved together.
-// That is far cheaper than an object per document, and gives exactly the bytes that the server sent.
+// Reads a cursor batch by batch in raw BSON. The documents of a batch are moved together within the memory of the reply: that is far cheaper
+// than an object per document, and gives exactly the bytes that the server sent.
 import { type Document, Long } from "bson";
 import type { ClientSession } from "mongodb";
 import { LifeboatError } from "../../../core/errors.ts";
@@ -14,9 +14,9 @@ export interface RawBatch {
 }
 
 export interface RawCursorOptions {
-  /** About how many bytes a batch should have. Default 1 MiB: more is no faster, and is kept several times over by whatever it passes through. A reply never has more than 16 MiB, whatever it says. */
+  /** The wanted size of a batch in bytes. A reply never has more than 16 MiB. Default: 1 MiB; more is not faster, and costs memory. */
   readonly batchBytes?: number | undefined;
-  /** Most documents of the first batch, whose size nobody knows yet. Default 500. */
+  /** The largest number of documents of the first batch, whose size is unknown. Default: 500. */
   readonly firstBatch?: number | undefined;
   /** Shared by cursors that are read side by side: large replies come one at a time. */
   readonly large?: LargeReplies | undefined;
@@ -29,8 +29,8 @@ const MOST_IN_BATCH = 1_000_000;
 
 /**
  * Runs a command that opens a cursor (`find`, `listCollections`, `aggregate` …, without batch size) and yields what it gives; while one
- * batch is being used the next is on its way. A batch belongs to whoever took it. Errors are the driver's, to be translated by whoever
- * knows what was being done. Left early, the cursor is closed.
+ * batch is being used the next is on its way. A batch belongs to the caller. Errors are the driver's and untranslated. Left early, the
+ * cursor is closed.
  */
 export function readRaw(
   mongo: MongoSession,
@@ -71,7 +71,7 @@ async function* readReplies(
         if (open === undefined) return undefined;
         const batchSize = count === 0 ? firstBatch : sizeOfNext(batchBytes, sizeBytes / count);
         const next = run({ getMore: Long.fromBigInt(open.id), collection: open.collection, batchSize });
-        next.catch(() => {}); // seen when it is awaited; here only so that an early failure is no unhandled one
+        next.catch(() => {}); // reported when it is awaited; an early failure must not be an unhandled one
         return next;
       };
       // The next is on its way while this one is used; a large one is asked for only when the one before was taken.
@@ -119,7 +119,7 @@ async function* readPinned(
       yield { documents: batch, count: documents.length };
     }
   } finally {
-    await cursor.close().catch(() => {}); // whatever made us leave is what matters
+    await cursor.close().catch(() => {}); // the first error is what matters
   }
 }
 
@@ -176,7 +176,7 @@ export function gatherDocuments(array: Uint8Array): RawBatch {
   let filled = 0;
   let at = 4;
   while (at < end) {
-    if (array[at] !== TYPE.document) throw strange("something that is no document in a cursor");
+    if (array[at] !== TYPE.document) throw strange("a value in a cursor that is not a document");
     at += 2;
     while (array[at] !== 0 && at < end) at += 1;
     at += 1;
@@ -193,7 +193,7 @@ export function gatherDocuments(array: Uint8Array): RawBatch {
 
 async function closeCursor(mongo: MongoSession, database: string, cursor: Pick<Reply, "id" | "collection">, session: ClientSession) {
   const command = { killCursors: cursor.collection, cursors: [Long.fromBigInt(cursor.id)] };
-  // One that cannot be closed is forgotten by the server after ten minutes; whatever made us leave is what matters.
+  // The server closes it after ten minutes in any case; the first error is what matters.
   await mongo.client
     .db(database)
     .command(command, { session })

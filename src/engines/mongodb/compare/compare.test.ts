@@ -30,7 +30,7 @@ test("R17 equal fingerprints pass, and every kind of difference fails", () => {
   }
 });
 
-test("R33 nothing compared is nothing proven: no documents, no collections, another algorithm, another scope, unread content", () => {
+test("R33 nothing compared is nothing proven: no documents, another algorithm or scope, unread content", () => {
   const nothing = print({ users: [0, "0"] });
   assert.equal(verdictOf(nothing, nothing), "inconclusive");
   assert.equal(verdictOf(print({}), print({})), "inconclusive");
@@ -49,7 +49,7 @@ test("R17 of chosen collections only these are compared, and a chosen one that i
   assert.equal(verdictOf(base, { ...copy, schema: {} }, { tables: ["us*"], dataOnly: true }), "pass");
 });
 
-test("R17 documents alone are compared without definitions, and collections that were there before do not count", () => {
+test("R17 documents alone are compared without definitions; collections that were there do not count", () => {
   assert.equal(verdictOf(base, print({ users: [2, "a"], empty: [0, "0"], own: [9, "z"] }, {}), { dataOnly: true }), "pass");
 });
 

@@ -39,7 +39,7 @@ const POOL_SIZE = 8;
 /**
  * Opens a client and asks the server what it is, or throws SOURCE_UNREACHABLE, SOURCE_AUTH, SOURCE_PERMISSION, CONFIG_INVALID,
  * CAPABILITY_MISSING (a server older than 4.4) or the abort's reason. When the signal aborts later, the client is closed, so that
- * whatever is under way ends. A server that falls silent is noticed by the driver's own heartbeat within half a minute, and what
+ * all work in progress ends. A server that falls silent is noticed by the driver's own heartbeat within half a minute, and what
  * waits for it rejects: a command itself may take as long as it needs.
  */
 export async function openMongo(connection: Connection, options: OpenOptions = {}): Promise<MongoSession> {
@@ -134,7 +134,7 @@ function makeClient(connection: Connection, options: OpenOptions): MongoClient {
       ...unlessSaid("connectTimeoutMS", timeoutMs),
       waitQueueTimeoutMS: 120_000,
       maxPoolSize: options.poolSize ?? POOL_SIZE,
-      // What is read or written twice is decided by whoever reads or writes; the driver's second try would hide the first failure.
+      // Callers decide what is repeated: a retry of the driver would hide the first failure.
       retryReads: false,
       retryWrites: false,
       // Names and shapes of documents are a user's: nothing of them goes into logs.

@@ -62,7 +62,7 @@ function topologyWarnings({ hello }: MongoSession): string[] {
   if (hello.topology === "sharded") {
     return ["the cluster is sharded: a backup is of one snapshot, kept collections are restored without their distribution over shards"];
   }
-  return hello.writable ? [] : [`backups are read from ${hello.me ?? "a member"}, which is no primary: what it lacks is not in them`];
+  return hello.writable ? [] : [`backups are read from ${hello.me ?? "a member"}, which is not the primary: what it lacks is not in them`];
 }
 
 async function oplogWarnings(session: MongoSession): Promise<string[]> {
@@ -97,7 +97,7 @@ async function isFilled(session: MongoSession): Promise<boolean> {
 function tlsWarnings({ connection }: MongoSession): string[] {
   const url = parseMongoUrl(connection.url);
   const off = NO_TLS_CHECK.filter((name) => optionOf(url, name) === "true");
-  return off.map((name) => `${name} is on: whoever stands between can read everything, the password included`);
+  return off.map((name) => `${name} is on: a machine in between can read all data and the password`);
 }
 
 function absent(scope: Scope, present: readonly string[]): string[] {

@@ -49,7 +49,7 @@ test("a password in a foreign message is taken out, and the error that holds it 
 });
 
 test("the reason of an abort is the first cause", () => {
-  const reason = new LifeboatError("LEASE_LOST", "somebody else has it");
+  const reason = new LifeboatError("LEASE_LOST", "another job has it");
   assert.equal(translateMongoError(server(13), connection, { signal: AbortSignal.abort(reason) }), reason);
 });
 
@@ -67,7 +67,7 @@ test("nothing listening, an unknown host and a wrong option are each told as wha
   await assert.rejects(open("mongodb://h/shop?tls=true&ssl=false"), (error) => isLifeboatError(error, "CONFIG_INVALID"));
 });
 
-test("a server that takes the connection and never answers is given up by a deadline, or at once when told to stop", async (t) => {
+test("a server that accepts the connection and never answers meets a deadline, or the abort", async (t) => {
   const silent = createServer((socket) => void socket.on("error", () => {}));
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   t.after(() => silent.close());

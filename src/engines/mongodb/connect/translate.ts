@@ -1,4 +1,4 @@
-// Turns what the server, the network and the driver say into errors of ours.
+// Translates errors of the server, the network and the driver.
 import { MongoServerError } from "mongodb";
 import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
@@ -28,7 +28,7 @@ const BY_NUMBER: Readonly<Record<number, Meaning>> = {
   175: CHANGED,
   189: AWAY,
   202: LATE,
-  237: ["SOURCE_CHANGED", "somebody ended a cursor while it was read from"],
+  237: ["SOURCE_CHANGED", "a cursor was killed while it was read"],
   239: FORGOTTEN,
   246: FORGOTTEN,
   262: LATE,
@@ -77,7 +77,7 @@ export interface TranslateOptions {
   readonly otherwise?: ErrorCode | undefined;
 }
 
-/** An error of ours for a failed connection or command. What nobody expected comes back unchanged: it is a bug. */
+/** Translates the error of a failed connection or command. An unexpected error is returned unchanged: it is a bug. */
 export function translateMongoError(error: unknown, connection: Connection, options: TranslateOptions = {}): unknown {
   if (options.signal?.aborted) return options.signal.reason;
   if (error instanceof LifeboatError || !(error instanceof Error)) return error;

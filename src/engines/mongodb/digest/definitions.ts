@@ -13,7 +13,7 @@ const NOT_OF_OPTIONS = new Set(["uuid", "autoIndexId", "temp"]);
 const NOT_OF_INDEXES = new Set(["v", "ns", "background", "dropDups", "name", "buildUUID"]);
 /** Options that are documents worth a line of their own where they differ. */
 const OWN_LINES = new Set(["validator", "validationLevel", "validationAction"]);
-/** What a server writes down although nobody told it. */
+/** Options that a server adds by itself. */
 const DEFAULTS: Readonly<Record<string, string>> = { validationLevel: '"strict"', validationAction: '"error"' };
 
 /** `name`: how the scope calls the collection. Identity of each object (`index users email_1`) → its canonical definition. */

@@ -16,7 +16,7 @@ function slow(all: readonly Uint8Array[]): string {
   return (sum % 2n ** 256n).toString(16).padStart(64, "0");
 }
 
-test("R17 the digest is the sum of the SHA-256 of every document modulo 2^256, whatever their order", () => {
+test("R17 the digest is the sum of the SHA-256 of every document modulo 2^256, in any order", () => {
   fc.assert(
     fc.property(documents, (all) => {
       const sum = new DigestSum();

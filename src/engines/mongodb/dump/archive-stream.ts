@@ -20,13 +20,13 @@ export interface StreamOptions extends ReadingOptions {
   readonly onWritten: (written: readonly WrittenCollection[]) => void;
 }
 
-/** Whatever compresses and encrypts makes as much of its own as it is given at a time: not 16 MB, when a document has them. */
+/** The size of pieces in bytes. Compression and encryption allocate as much as they are given at a time, so a document of 16 MB is divided. */
 const PIECE_BYTES = 1024 * 1024;
 
 /** Ends only when all was read, written and judged. Errors of reading are the driver's; DUMP_INCOMPLETE, SOURCE_CHANGED. */
 export async function* streamArchive(mongo: MongoSession, options: StreamOptions): AsyncGenerator<Uint8Array, void> {
   // On this thread: another would hash beside it, but costs half as much again in handing over, and 40 MB. Measured on two cores, of
-  // which the compressor and whoever reads the network need their part.
+  // which the compressor and the network need their part.
   const assembly = new ArchiveAssembly(preludeOf(mongo, options));
   yield* assembly.begin();
   const copies = new RotatingCopies();
@@ -63,7 +63,7 @@ async function* itemsOf(mongo: MongoSession, options: StreamOptions): AsyncGener
   const reading = { ...options, large: new LargeReplies() };
   const sources = collections.map((source, index) => () => readCollection(mongo, index, source, reading));
   yield* interleave(sources, readingLanes());
-  // Last, as whoever restores must have every document before the first change.
+  // Last: a restore must have every document before the first change.
   if (oplog === undefined) return;
   const index = collections.length;
   for await (const batch of oplog()) yield { kind: "documents", index, ...batch };

@@ -29,7 +29,7 @@ const NAMESPACE_NOT_FOUND = 26;
 /** Collections whose indexes are asked for at a time. */
 const AT_A_TIME = 4;
 
-/** Errors are the driver's. A collection that goes away meanwhile is not in it. */
+/** Lists the collections that the scope and `chooses` cover, without those dropped meanwhile. Throws the driver's errors. */
 export async function listSource(mongo: MongoSession, scope: Scope, chooses: Chooser): Promise<Listing> {
   const present = scope.database === undefined ? await mongo.databases() : [];
   const collections: SourceCollection[] = [];
@@ -114,7 +114,7 @@ async function listIndexes(mongo: MongoSession, { db, collection }: SourceCollec
   }
 }
 
-/** Everything that makes two listings the same one, identities of collections included. */
+/** Returns a text that is equal for equal listings, with the identities of the collections. */
 export const listingText = ({ collections }: Listing): string =>
   JSON.stringify(collections.map((one) => [one.db, one.collection, writeMetadata(one)]));
 

@@ -8,12 +8,12 @@ import type { Stamp } from "../oplog/position.ts";
 import { timestampOf } from "../oplog/tail.ts";
 import type { SourceCollection } from "./collections.ts";
 
-/** What the source's configuration wishes. `auto`: the best that the server offers. */
-export type ConsistencyWish = "auto" | Consistency;
+/** The consistency that the source's configuration asks for. `auto`: the best that the server offers. */
+export type ConsistencyOption = "auto" | Consistency;
 
 /** Servers offer snapshots of reads since 5.0, which speaks version 13 of the protocol. */
 const SNAPSHOT_WIRE_VERSION = 13;
-/** A server's words for "this I do not do": it is no error of the source's. */
+/** Codes with which a server says that it lacks a feature: not an error of the source. */
 const NOT_OFFERED = new Set([2, 9, 20, 72, 115, 123, 148, 238, 246, 263, 8000, 40415]);
 
 /**
@@ -88,10 +88,14 @@ export async function hasOplog(mongo: MongoSession): Promise<boolean> {
   }
 }
 
-/** CAPABILITY_MISSING: the configuration wishes what the server does not do. */
-export function notOffered(label: string, wish: ConsistencyWish): LifeboatError {
-  const what = wish === "snapshot" ? "reads of one snapshot" : "an oplog that this user can read";
-  return new LifeboatError("CAPABILITY_MISSING", `the server of ${label} does not offer ${what}, which \`consistency: ${wish}\` asks for`, {
-    hint: "set `consistency: auto` for the source: it takes the best that the server offers, and evidence says which",
-  });
+/** Returns CAPABILITY_MISSING: the server lacks what the configuration asks for. */
+export function notOffered(label: string, option: ConsistencyOption): LifeboatError {
+  const what = option === "snapshot" ? "reads of one snapshot" : "an oplog that this user can read";
+  return new LifeboatError(
+    "CAPABILITY_MISSING",
+    `the server of ${label} does not offer ${what}, which \`consistency: ${option}\` asks for`,
+    {
+      hint: "set `consistency: auto` for the source: it takes the best that the server offers, and evidence says which",
+    },
+  );
 }

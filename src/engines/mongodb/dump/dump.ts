@@ -12,7 +12,7 @@ import { systemIdentifierOf } from "../oplog/state.ts";
 import { databasesOf, type Scope } from "../scope.ts";
 import { streamArchive } from "./archive-stream.ts";
 import type { WrittenCollection } from "./assembly.ts";
-import { assertSamePrimary, type ConsistencyWish } from "./consistency.ts";
+import { assertSamePrimary, type ConsistencyOption } from "./consistency.ts";
 import { omissionsOf } from "./omissions.ts";
 import { newestEntry, oldestTransaction, readSlice } from "./oplog-slice.ts";
 import { instantOf, type Survey, survey } from "./survey.ts";
@@ -21,7 +21,7 @@ import { instantOf, type Survey, survey } from "./survey.ts";
 export interface DumpMeans {
   readonly facts: DatabaseFacts;
   readonly scope: Scope;
-  readonly consistency?: ConsistencyWish | undefined;
+  readonly consistency?: ConsistencyOption | undefined;
   /** Who writes the archive, for its header. */
   readonly toolVersion: string;
 }
@@ -59,7 +59,7 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
   let snapshotAt = position?.at ?? found.at;
 
   const printed = Promise.withResolvers<Fingerprint>();
-  printed.promise.catch(() => {}); // whoever asks for it sees it
+  printed.promise.catch(() => {}); // reported to the caller that asks for it
   const onWritten = (written: readonly WrittenCollection[]): void => {
     const tables = schemaOnly ? [] : written;
     const prints = fingerprintFrom(
@@ -108,7 +108,7 @@ async function begin(mongo: MongoSession, options: DumpOptions, { facts, scope, 
     async end() {
       printed.reject(new LifeboatError("CANCELLED", "the dump was ended"));
       const left = bytes.return();
-      left.catch(() => {}); // whoever read them was told
+      left.catch(() => {}); // reported to the reader
       // Cursors are closed in order, unless a server that is silent keeps one waiting: then it is the connection that ends.
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
@@ -133,7 +133,7 @@ async function* translated(
   }
 }
 
-/** Where the dump lies in the oplog; undefined where there is none that it could be placed in. */
+/** Returns the position of the dump in the oplog; undefined without an oplog. */
 async function positionIn(mongo: MongoSession, found: Survey): Promise<{ readonly span: LogSpan; readonly at: Date } | undefined> {
   const stamp = found.snapshot ?? found.sliceStart;
   if (stamp === undefined || mongo.hello.topology !== "replica set") return undefined;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { interleave } from "./interleave.ts";
 
-test("everything of every source comes out, in each source's order, and no more than allowed are read at a time", async () => {
+test("all items come out, in each source's order, and no more sources than allowed are read at a time", async () => {
   let open = 0;
   let most = 0;
   const sources = [3, 0, 5, 1, 2].map(

@@ -47,7 +47,7 @@ async function logins(mongo: MongoSession, places: readonly string[], { kind, co
       const reply = await mongo.command(db, { [command]: 1 });
       names.push(...nameIn(reply).map((name) => `${db}.${name}`));
     } catch {
-      // Whatever keeps them from being known: a backup does not depend on it, and says so.
+      // A backup does not depend on this, and says that it is unknown.
       unknown.push(db);
     }
   }

@@ -37,7 +37,7 @@ function setOf(written: number, settled: number): MongoSession {
   return { client, connection: { url: "", label: "shop" }, hello: { topology: "replica set" } } as unknown as MongoSession;
 }
 
-test("R28 what changed while a dump was made ends with an entry that a majority has, however far the leading member is ahead", async () => {
+test("R28 the slice of a dump ends with an entry that a majority has, even when the primary is ahead", async () => {
   const set = setOf(9, 6);
   assert.equal((await newestEntry(set)).stamp, stampOf(9));
   let entries = 0;
@@ -45,7 +45,7 @@ test("R28 what changed while a dump was made ends with an entry that a majority 
   assert.equal(entries, 9);
 });
 
-test("R28 an oplog that gives less than it had is no end of a dump", async () => {
+test("R28 an oplog that gives less than it had fails the dump", async () => {
   const read = async (): Promise<void> => {
     for await (const _batch of readSlice(setOf(9, 6), {}, stampOf(1), stampOf(9)));
   };

@@ -1,4 +1,4 @@
-// What changed at the source while it was being read: the stretch of the oplog from before the first document to after the last.
+// What changed at the source while it was read: the oplog from before the first document to after the last.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "bson";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
@@ -13,7 +13,7 @@ import { covers, type Scope, splitNamespace } from "../scope.ts";
 
 /**
  * From where a slice must begin to make whole what is read from now on: the newest entry, or the first of the oldest transaction that is
- * not decided yet, whose operations lie in the oplog before its commit.
+ * not decided yet, whose operations precede its commit in the oplog.
  */
 export async function sliceStart(mongo: MongoSession): Promise<Stamp> {
   const newest = (await newestEntry(mongo)).stamp;
@@ -114,7 +114,7 @@ async function assertReaches(mongo: MongoSession, from: Stamp): Promise<void> {
   );
 }
 
-/** Transactions lie in `admin.$cmd` and name collections inside; noops say nothing of any database. */
+/** Transactions are entries of `admin.$cmd`, which name collections inside. No-op entries concern no database. */
 function belongs({ op, ns }: Entry, scope: Scope): boolean {
   if (op === "n") return false;
   return ns === "admin.$cmd" || covers(scope, splitNamespace(ns).db);

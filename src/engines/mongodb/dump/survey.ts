@@ -8,15 +8,15 @@ import type { MongoSession } from "../connect/connect.ts";
 import type { Stamp } from "../oplog/position.ts";
 import { assertChosen, chooserOf, type Scope } from "../scope.ts";
 import { listingText, listSource, type SourceCollection } from "./collections.ts";
-import { type ConsistencyWish, electionOf, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
+import { type ConsistencyOption, electionOf, hasOplog, hasUnsnapped, notOffered, takeSnapshot } from "./consistency.ts";
 import { sliceStart } from "./oplog-slice.ts";
 
 export interface SurveyOptions {
   readonly scope: Scope;
   readonly patterns?: readonly string[] | undefined;
-  /** A pattern that chooses nothing is no error. */
+  /** Accepts patterns that choose nothing. */
   readonly mayLack?: boolean | undefined;
-  readonly consistency: ConsistencyWish;
+  readonly consistency: ConsistencyOption;
   readonly progress?: Progress | undefined;
 }
 
@@ -67,20 +67,20 @@ export async function survey(mongo: MongoSession, options: SurveyOptions): Promi
 
 async function takeInstant(
   mongo: MongoSession,
-  { consistency: wish, scope }: SurveyOptions,
+  { consistency: option, scope }: SurveyOptions,
   collections: readonly SourceCollection[],
 ): Promise<Pick<Survey, "consistency" | "snapshot" | "sliceStart">> {
-  if (wish === "auto" || wish === "snapshot") {
+  if (option === "auto" || option === "snapshot") {
     const some = collections.find(({ type }) => type === "collection");
     const snapshot = hasUnsnapped(mongo, collections)
       ? undefined
       : await takeSnapshot(mongo, some ?? { db: scope.database ?? scope.databases?.[0] ?? "admin", collection: "system.js" });
     if (snapshot !== undefined) return { consistency: "snapshot", snapshot };
-    if (wish === "snapshot") throw notOffered(mongo.connection.label, wish);
+    if (option === "snapshot") throw notOffered(mongo.connection.label, option);
   }
-  if (wish === "auto" || wish === "oplog") {
+  if (option === "auto" || option === "oplog") {
     if (await hasOplog(mongo)) return { consistency: "oplog", sliceStart: await sliceStart(mongo) };
-    if (wish === "oplog") throw notOffered(mongo.connection.label, wish);
+    if (option === "oplog") throw notOffered(mongo.connection.label, option);
   }
   return { consistency: "none" };
 }

@@ -48,7 +48,7 @@ test("R27 indexes are made as they were but for an expiry, which is put off; the
   assert.deepEqual(last, [{ index: { name: "expiry", expireAfterSeconds: new Int32(60) } }]);
 });
 
-test("R27 an index without a collation says so in a collection that has one, or it would get the collection's", () => {
+test("R27 an index without a collation says so in a collection that has one", () => {
   const index = { v: 2, key: { a: 1 }, name: "a" };
   const collation = { locale: "fr" };
   const old = { ...index, v: 1 };

@@ -7,7 +7,7 @@ import { NEVER_SECONDS } from "../ttl/ttl.ts";
 /** Rules would refuse documents that were there before the rule; expiry would remove documents that were due. */
 const LATER = new Set(["validator", "validationLevel", "validationAction"]);
 const LAST = new Set(["expireAfterSeconds"]);
-/** What a server says of a collection and takes back from nobody. */
+/** Options that a server reports and does not accept. */
 const NEVER = new Set(["uuid", "autoIndexId", "flags", "temp"]);
 
 export interface Definition {

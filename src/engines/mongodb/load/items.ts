@@ -75,7 +75,7 @@ const isServers = ({ db, collection }: ArchiveCollection): boolean =>
 const omission = ({ db, collection }: ArchiveCollection): Omission => ({
   kind: /users|roles/.test(collection) ? "users" : "server collection",
   object: `${db}.${collection}`,
-  reason: "it belongs to the server that it was taken from; users and roles are made on the new one by whoever runs it",
+  reason: "it belongs to the server of the source; users and roles are created by the operators of the new one",
 });
 
 function itemOf(entry: ArchiveCollection, index: number, database: string | undefined, was: string, is: string): LoadItem {

@@ -1,4 +1,4 @@
-// Makes collections, indexes, rules and views on the server; what it refuses is a problem that the load goes on from.
+// Makes collections, indexes, rules and views on the server; a refusal is a problem, and the load continues.
 import { type Document, MongoServerError } from "mongodb";
 import type { MongoSession } from "../connect/connect.ts";
 import { isRefusal, serverCodeOf } from "../connect/translate.ts";

@@ -1,4 +1,4 @@
-// Errors that a load went on from: a few of each collection in full, the rest as a number.
+// Errors after which a load continued: a few of each collection in full, the rest as a number.
 
 const NAMED = 3;
 

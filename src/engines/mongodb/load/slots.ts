@@ -21,7 +21,7 @@ export class Slots {
     this.#running.add(running);
   }
 
-  /** Waits until all has ended, whatever became of it. */
+  /** Waits until all work has ended, failed or not. */
   async settle(): Promise<void> {
     await Promise.all(this.#running);
   }

@@ -24,7 +24,7 @@ export class Cutter {
   #sizeBytes = 0;
   #since = 0;
 
-  /** `anchor`: everything after it comes here. Without a digest a new stretch begins. */
+  /** `anchor`: the entry after which this log begins. Without a digest a new recovery window begins. */
   constructor(system: string, anchor: Anchor, maxAgeMs: number) {
     this.#system = system;
     this.#anchor = anchor;

@@ -62,7 +62,7 @@ export class DefinitionReplay {
     };
   }
 
-  /** A `c` entry that is no transaction's. LOG_INVALID for a command that is not known. */
+  /** Applies a `c` entry other than a transaction. Throws LOG_INVALID for an unknown command. */
   async take(entry: Entry): Promise<void> {
     const fields = elementsOf(entry.o);
     const [command] = fields;
@@ -81,7 +81,7 @@ export class DefinitionReplay {
     const place = id?.type === TYPE.string ? this.#names.place(textOf(id)) : undefined;
     if (place === undefined) return;
     const viewOn = elementNamed(o, "viewOn");
-    // A time series has a view in front of its buckets; it comes and goes with them.
+    // A time series has a view in front of its buckets, which is made and dropped with them.
     if (viewOn?.type === TYPE.string && isBuckets(textOf(viewOn))) return;
     if (op === "d") {
       if (!(await this.#isTimeSeries(place))) await this.#dropPlace(entry, place);
@@ -164,7 +164,7 @@ export class DefinitionReplay {
     }
     if (target === undefined) return this.#dropPlace(entry, source);
     const full = ({ db, collection }: Namespace): string => `${db}.${collection}`;
-    // Whatever has the name already is of a later state, or went with this very entry.
+    // A collection that has the name already is of a later state, or was dropped by this entry.
     const command = { renameCollection: full(source), to: full(target), dropTarget: true };
     const code = await this.#run(entry, "admin", command, [NOT_FOUND]);
     if (code === NOT_FOUND) return; // a later state, which has renamed it already

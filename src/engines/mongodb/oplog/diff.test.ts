@@ -6,7 +6,7 @@ import { applyDiff } from "./diff.ts";
 const after = (document: Document, diff: Document): Document =>
   deserialize(applyDiff(serialize(document), serialize(diff)), { promoteLongs: false });
 
-test("R28 an update's difference changes, adds and removes fields; what changes stays in its place, what comes goes to the end", () => {
+test("R28 an update's difference changes fields in place, adds them at the end, and removes them", () => {
   const changed = after({ _id: 1, a: 1, b: 2, c: 3 }, { d: { a: false }, u: { b: 20 }, i: { z: 9, c: 30 } });
   assert.deepEqual(Object.entries(changed), [
     ["_id", 1],
@@ -50,11 +50,11 @@ test("R28 a difference that is done twice is the same as once", () => {
   assert.deepEqual(applyDiff(once, diff), once);
 });
 
-test("R28 a kind of difference that nobody knows is refused", () => {
+test("R28 an unknown kind of difference is refused", () => {
   assert.throws(() => applyDiff(serialize({ _id: 1 }), serialize({ q: { a: 1 } })), { code: "LOG_INVALID" });
 });
 
-test("R28 names of fields keep their bytes: a byte order mark, and what is no UTF-8, come back as they were", () => {
+test("R28 names of fields keep their bytes: a byte order mark, and bytes that are not UTF-8", () => {
   const named = (name: Uint8Array, value: number): Buffer => {
     const fields = Buffer.concat([Uint8Array.of(0x10), name, Uint8Array.of(0, value, 0, 0, 0), serialize({ n: value }).subarray(4, -1)]);
     const head = Buffer.alloc(4);

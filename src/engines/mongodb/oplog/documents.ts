@@ -54,7 +54,7 @@ export class DocumentReplay {
     this.#bucketCollections = hasBucketCollections(session.hello.version);
   }
 
-  /** An `i`, `u` or `d` entry of a collection that lies there now. */
+  /** Takes an `i`, `u` or `d` entry of a collection, with its present place. */
   async take(entry: Entry, given: Namespace): Promise<void> {
     const place = this.#bucketCollections ? given : { ...given, collection: visibleName(given.collection) };
     const change = await this.#changeOf(entry, place);
@@ -64,7 +64,7 @@ export class DocumentReplay {
     if (this.#batch.length >= BATCH_ENTRIES || this.#batchBytes >= BATCH_BYTES) await this.flush();
   }
 
-  /** Does what waits: before anything that is no document's matter, and at the end. */
+  /** Applies waiting changes: before entries of definitions, and at the end. */
   async flush(): Promise<void> {
     const batch = this.#batch;
     if (batch.length === 0) return;
@@ -97,7 +97,7 @@ export class DocumentReplay {
     this.applied += batch.length;
   }
 
-  /** A collection that goes, or is begun anew: whatever was open in it is settled. */
+  /** Forgets open changes of a collection that is dropped or made anew. */
   forget({ db, collection }: Namespace): void {
     const prefix = prefixOf({ db, collection });
     this.#raw.delete(prefix);
@@ -179,7 +179,7 @@ export class DocumentReplay {
       } catch (error) {
         throw this.#session.translate(error, { otherwise: "LOAD_FAILED" });
       }
-      // What could not be written yet is what the log goes on from, and not what lies there in its place.
+      // The log continues from what could not be written yet, and not from the present document.
       for (const key of ids.keys()) {
         const waiting = this.#open.get(key)?.write.document;
         if (waiting !== undefined) states.set(key, waiting);

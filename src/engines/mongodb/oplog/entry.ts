@@ -20,7 +20,7 @@ export interface Entry {
   readonly bytes: Uint8Array;
 }
 
-/** INTEGRITY for bytes that are no BSON or no entry. */
+/** Throws INTEGRITY for malformed BSON and for other documents. */
 export function readEntry(bytes: Uint8Array): Entry {
   const fields = new Map(elementsOf(bytes).map((element) => [element.name, element]));
   return entryOf(fields, bytes, undefined);
@@ -63,8 +63,8 @@ function wallIn(fields: ReadonlyMap<string, Element>): Micros {
   const wall = fields.get("wall");
   if (wall?.type !== TYPE.date) throw malformed("it has no wall");
   const at = new Date(Number(Buffer.from(wall.value.buffer, wall.value.byteOffset, 8).readBigInt64LE(0)));
-  if (Number.isNaN(at.getTime())) throw malformed("its wall is no instant");
+  if (Number.isNaN(at.getTime())) throw malformed("its wall is not a valid instant");
   return microsOf(at);
 }
 
-const malformed = (why: string): LifeboatError => new LifeboatError("INTEGRITY", `the bytes are no entry of an oplog: ${why}`);
+const malformed = (why: string): LifeboatError => new LifeboatError("INTEGRITY", `the bytes are not an oplog entry: ${why}`);

@@ -20,21 +20,21 @@ export interface Names {
 export const isPassing = (collection: string): boolean => PASSING.test(collection);
 
 /**
- * `held`: the databases that the dump holds, as they are called at the source. A target that names a database stands for the only
+ * `dumped`: the databases that the dump holds, as they are called at the source. A target that names a database stands for the only
  * one; of a source of several that came back whole, databases that were made after the dump are restored too.
  */
 export function namesFor(
   target: Connection,
-  held: readonly string[],
+  dumped: readonly string[],
   tables: readonly string[] | undefined,
-  { databases: chosen, several = held.length !== 1 }: SourceScope,
+  { databases: chosen, several = dumped.length !== 1 }: SourceScope,
 ): Names {
   const into = databaseOf(target);
   // Chosen collections that go into one database may be of one that came about after the dump.
   const one = several && into !== undefined && tables !== undefined ? oneDatabaseOf(tables) : undefined;
-  const databases = one !== undefined ? [one] : several && into === undefined && tables === undefined ? (chosen ?? []) : held;
+  const databases = one !== undefined ? [one] : several && into === undefined && tables === undefined ? (chosen ?? []) : dumped;
   const wanted = databases.length === 0 ? undefined : new Set(databases);
-  const [only] = held;
+  const [only] = dumped;
   const chooses = chooserOf(several || only === undefined ? {} : { database: only }, tables);
   const database = (db: string): string | undefined => {
     if (db === "" || isServerDatabase(db) || isOwnDatabase(db) || wanted?.has(db) === false) return undefined;

@@ -1,7 +1,7 @@
 // Positions in the oplog, and names of its segments.
 //
 // A position is MongoDB's timestamp, written as the log ports write positions: seconds and increment in hexadecimal, `6920A1F3/1`.
-// Timestamps have holes, so "the next position" is simply the next increment: nothing can lie between.
+// Timestamps have gaps, so "the next position" is simply the next increment: no position is between.
 import { LifeboatError } from "../../../core/errors.ts";
 import { formatLsn, parseLsn } from "../../../core/lsn.ts";
 

@@ -2,7 +2,7 @@
 //
 // Nothing at the server remembers how far we are. The newest segment, here or stored, says it, and its last entry proves it: the
 // oplog is read from that very entry on, and only when it is there, byte for byte, does the log run on. Otherwise it has rolled
-// over, or is another one: a new stretch begins, and is said to.
+// over, or is another one: a new recovery window begins, with a notice.
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Connection } from "../../../ports/connection.ts";
@@ -24,7 +24,7 @@ const PASSING = new Set(["SOURCE_UNREACHABLE", "SOURCE_CHANGED"]);
 
 /**
  * Resolves when entries are being read, or when the source does not answer but an earlier run left segments to hand over. Throws
- * SOURCE_*, CAPABILITY_MISSING (no oplog), ARCHIVE_BLOCKED. Notices: ARCHIVE_RESUMED, LOG_GAP, and the code of whatever interrupts it.
+ * SOURCE_*, CAPABILITY_MISSING (no oplog), ARCHIVE_BLOCKED. Notices: ARCHIVE_RESUMED, LOG_GAP, and the code of an interruption.
  */
 export async function openReceiver(connection: Connection, options: ReceiverOptions): Promise<LogReceiver> {
   const spool = new Spool(options.directory);
@@ -163,7 +163,7 @@ class Line {
       this.#system = system;
       const from = this.#last;
       const quiet = new Quiet(this.#options.partialEveryMs / 2);
-      let [placed, stretch] = [false, false];
+      let [placed, begins] = [false, false];
       for await (const entry of tailFrom(session, from.stamp)) {
         onReading();
         if (entry === undefined) {
@@ -171,10 +171,10 @@ class Line {
         } else {
           quiet.begin();
           const isAnchor = !placed && entry.stamp === from.stamp;
-          if (!placed) stretch = !this.#runsOn(from, entry);
+          if (!placed) begins = !this.#runsOn(from, entry);
           placed = true;
           if (isAnchor) continue;
-          this.#cutter ??= new Cutter(system, stretch ? { stamp: entry.stamp - 1n } : from, this.#options.partialEveryMs);
+          this.#cutter ??= new Cutter(system, begins ? { stamp: entry.stamp - 1n } : from, this.#options.partialEveryMs);
           await this.#store(this.#cutter.add(entry, performance.now()));
         }
         if (this.#cutter?.dueInMs(performance.now()) === 0) await this.#store(this.#cutter.cut());
@@ -194,8 +194,8 @@ class Line {
     const why =
       entry.stamp === from.stamp
         ? `the oplog of ${label} holds another entry at ${positionOf(from.stamp)} than the one that was archived: its past is another one now`
-        : `the oplog of ${label} no longer holds what came after ${positionOf(from.stamp)}; it goes on at ${positionOf(entry.stamp)}`;
-    this.#say("LOG_GAP", `${why}: a new stretch of log begins, and a new backup is needed for it`);
+        : `the oplog of ${label} no longer holds what came after ${positionOf(from.stamp)}; it continues at ${positionOf(entry.stamp)}`;
+    this.#say("LOG_GAP", `${why}: a new recovery window begins, which requires a new backup`);
     return false;
   }
 

@@ -44,7 +44,7 @@ async function assertAllThere(session: MongoSession, { target, tables }: ReplayO
   assertChosen(tables, names, "what was restored: neither the backup nor the log up to that instant has it");
 }
 
-/** Applies what lies between the order's edges; returns the position that was reached. */
+/** Applies the entries between the order's edges; returns the position that was reached. */
 async function follow(order: ReplayOrder, applier: Applier): Promise<string> {
   const [from, stop] = [stampOf(order.from), order.stopBefore === undefined ? undefined : stampOf(order.stopBefore)];
   let covered: string | undefined;

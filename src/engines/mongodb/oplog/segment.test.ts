@@ -30,7 +30,7 @@ function segmentsOf(...runs: readonly (readonly number[])[]) {
   });
 }
 
-test("R28 a segment says what it covers, runs on from the one before, and is read by whatever reads BSON documents in a row", () => {
+test("R28 a segment says what it covers, continues the one before, and is a plain sequence of documents", () => {
   const [first, second] = segmentsOf([1, 2, 3], [4, 9]);
   assert.ok(first && second);
   const one = readSegment(first.name, first.bytes);
@@ -79,7 +79,7 @@ test("R28 one damaged byte is found, wherever it changes what a document is", ()
   assert.throws(() => readSegment(segment.name.replace(/1$/, "2"), segment.bytes), { code: "INTEGRITY" });
 });
 
-test("R28 the first entry made later than an instant is found, in the order of the log, and the one at a position", () => {
+test("R28 the first entry later than an instant is found in log order, and the entry at a position", () => {
   const [segment] = segmentsOf([1, 2, 7, 8]);
   assert.ok(segment);
   const { name, bytes } = segment;

@@ -1,7 +1,7 @@
 // A segment of the archived oplog: a header, then a run of consecutive entries, all raw BSON documents one after another.
 //
 // A segment says of itself what it covers: its name holds the first position (16 hexadecimal digits after the timeline), and it ends
-// right after its last entry. So a missing one leaves a hole between two positions, and sizes need not be equal.
+// right after its last entry. So a missing one leaves a gap between two positions, and sizes need not be equal.
 import { hash } from "node:crypto";
 import { type Document, Long, serialize, Timestamp } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
@@ -98,7 +98,7 @@ function isLinked({ system, previous }: Header, startLsn: string, before: Segmen
   return before.systemIdentifier === system && compareLsn(before.nextLsn, startLsn) === 0 && tailOf(before)?.sha256 === previous;
 }
 
-/** What is kept of a segment's last entry; undefined where it is no segment of an oplog. */
+/** Returns what is recorded of a segment's last entry; undefined for segments other than of an oplog. */
 export function tailOf({ tail }: Pick<SegmentFacts, "tail">): Tail | undefined {
   const found = tail as Partial<Tail> | undefined;
   return typeof found?.position === "string" && typeof found.sha256 === "string" ? (found as Tail) : undefined;
@@ -144,13 +144,13 @@ export function recordAt(
   return { lsn: found, previousEnd };
 }
 
-// The first document of every archived segment of the oplog. It has the form of an entry that does nothing, so that whatever reads
-// an oplog's file (`bsondump`, `mongorestore --oplogReplay`) reads a segment, or several in a row, as they are.
+// The first document of every archived segment of the oplog. It has the form of an entry that does nothing, so that tools which read
+// an oplog's file (`bsondump`, `mongorestore --oplogReplay`) read a segment, or several in a row, as they are.
 //
 //   { op: "n", ns: "", o: { lifeboat: 1, system: "…", previous: "64 digits" }, ts: (just before the segment), t: -1, v: 2, wall: … }
 //
 // `system`: which set of servers the entries come from. `previous`: SHA-256 of the entry that the oplog held right before the first
-// one, in the same reading: what proves that nothing lies between two segments. It is absent where a new stretch of log begins.
+// one, in the same reading: it proves that no entry is between two segments. Absent where a new recovery window begins.
 
 export interface Header {
   /** Position just before the segment's first. */
@@ -165,7 +165,7 @@ export function writeHeader({ stamp, system, previous }: Header, at: Date): Uint
   return serialize({ op: "n", ns: "", o: about, ts, t: Long.fromNumber(-1), v: Long.fromNumber(2), wall: at });
 }
 
-/** INTEGRITY when it is none of ours. */
+/** Throws INTEGRITY for other documents. */
 export function readHeader(bytes: Uint8Array): Header {
   const { op, o, stamp } = readEntry(bytes);
   const fields = new Map(elementsOf(o).map((element) => [element.name, element]));

@@ -1,5 +1,5 @@
-// A dump that was read while it changed carries the stretch of the oplog from before its first document to after its last. Applied to
-// what was loaded, it makes it one instant: each document is then as its last entry says, however much of that was in the dump already.
+// A dump that was read while it changed carries the oplog from before its first document to after its last. Applied to the loaded data, it
+// makes it one instant: each document is then as its last entry says.
 import { createReadStream } from "node:fs";
 import { isLifeboatError } from "../../../core/errors.ts";
 import type { Check } from "../../../core/verdict.ts";

@@ -10,7 +10,7 @@ import { serverCodeOf } from "../connect/translate.ts";
 import { after, positionOf, TIMELINE } from "./position.ts";
 import { oplogEdge } from "./tail.ts";
 
-/** A weekend's outage of the archive should not cost the past; a day is the least that leaves somebody time to act. */
+/** An oplog that reaches back less than a day leaves operators too little time to repair the archive. */
 const SHORT_MS = 86_400_000;
 /** Filled so far, the oplog drops its oldest entries for every new one. */
 const FULL = 0.9;
@@ -44,18 +44,16 @@ async function sizesOf({ command }: MongoSession): Promise<{ readonly usedBytes:
   return Number.isFinite(usedBytes) && maxBytes > 0 ? { usedBytes, maxBytes } : undefined;
 }
 
-// Makes the source write one entry that does nothing, so that its oplog proves the present instant.
-
 /**
- * Whether the server took it. Where this user may not, nothing is lost: a primary writes such entries by itself every ten seconds
- * while it has nothing else to write.
+ * Makes the source write one entry that does nothing, so that its oplog proves the present instant. Returns whether it did. Without the
+ * privilege nothing is lost: an idle primary writes such entries by itself every ten seconds.
  */
 export async function noteIn({ command }: Pick<MongoSession, "command">): Promise<boolean> {
   try {
     await command("admin", { appendOplogNote: 1, data: { lifeboat: "archive" } });
     return true;
   } catch {
-    return false; // refused; and whether the server is away, whoever reads the oplog learns at once
+    return false; // refused; a lost connection is noticed by the reader of the oplog
   }
 }
 
@@ -63,15 +61,13 @@ export function emitCommit(connection: Connection, work: Work = {}): Promise<boo
   return withMongo(connection, { signal: work.signal, poolSize: 1 }, noteIn);
 }
 
-// Which set of servers an oplog belongs to, so that the logs of two are never taken for one.
-
 /** CommandNotFound, and Atlas's own number for what a user or a tier may not do. */
 const NOT_OFFERED = new Set([59, 8000]);
 
 /**
- * The id that the set was given when it was made. Where this user may not read the set's configuration, its name stands in, written
- * `set:rs0`: two sets of one name are then not told apart by it, but by the entries themselves, which do not run on from each other.
- * CAPABILITY_MISSING where there is no oplog: a standalone server, or a mongos, behind which there are several.
+ * Returns the id that the set was given when it was made. Where this user may not read the set's configuration, its name is used, as
+ * `set:rs0`: two sets of one name are then told apart by their entries, which do not continue each other. Throws CAPABILITY_MISSING
+ * without an oplog (a standalone server) and for a mongos, behind which there are several.
  */
 export async function systemIdentifierOf({
   connection,
@@ -82,7 +78,7 @@ export async function systemIdentifierOf({
   if (topology !== "replica set" || setName === undefined) throw noOplog(connection.label, topology);
   const reply = await command("admin", { replSetGetConfig: 1 }).catch((error: unknown): Document => {
     if (isLifeboatError(error, "SOURCE_PERMISSION") || NOT_OFFERED.has(serverCodeOf(error) ?? 0)) return {};
-    throw error; // any other failure is no reason to call the set by another name than yesterday
+    throw error; // other failures must not change the name of the set
   });
   const id = reply.config?.settings?.replicaSetId;
   return id === undefined ? `set:${setName}` : String(id);

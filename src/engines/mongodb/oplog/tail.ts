@@ -25,7 +25,7 @@ export async function oplogEdge({ client }: MongoSession, which: "first" | "last
   return found === undefined ? undefined : sliceOf(found);
 }
 
-/** The first entry at or after a position that a majority has; undefined: none yet. Reading forwards, nothing can come before it any more. */
+/** Returns the first entry at or after a position that a majority has; undefined: none yet. No entry can appear before it later. */
 export async function settledFrom({ client }: MongoSession, stamp: Stamp): Promise<Slice | undefined> {
   const options = { raw: true, limit: 1, maxTimeMS: ASK_MS, readConcern: { level: "majority" }, readPreference: "primary" } as const;
   const [found] = await client

@@ -7,7 +7,7 @@ import { type Element, elementNamed, elementsOf, integerOf, isTruthy, TYPE } fro
 import { type Entry, readInner } from "./entry.ts";
 import { positionOf } from "./position.ts";
 
-/** `multiOpType` of retryable writes that were put together, and are no transaction. */
+/** `multiOpType` of retryable writes that were combined outside a transaction. */
 const APPLIED_APART = 1;
 
 export class Transactions {
@@ -15,8 +15,8 @@ export class Transactions {
   readonly #waiting = new Map<string, Entry[]>();
 
   /**
-   * What the entry makes happen now: the operations of an `applyOps` or of a whole transaction; nothing for one that goes on or was
-   * given up. Undefined: it is no matter of transactions.
+   * What the entry makes happen now: the operations of an `applyOps` or of a whole transaction; nothing for one that continues or was
+   * aborted. Undefined for other entries.
    */
   take(entry: Entry): readonly Entry[] | undefined {
     if (entry.op !== "c") return undefined;
@@ -29,7 +29,7 @@ export class Transactions {
   }
 
   #applyOps(entry: Entry, { value, type }: Element): readonly Entry[] {
-    if (type !== TYPE.array) throw invalid(entry, "its applyOps is no list");
+    if (type !== TYPE.array) throw invalid(entry, "its applyOps is not a list");
     const operations = elementsOf(value).map((one) => readInner(one.value, entry));
     const isTransaction = entry.fields.has("txnNumber") && integerOf(entry.fields.get("multiOpType")) !== APPLIED_APART;
     if (!isTransaction) return operations;

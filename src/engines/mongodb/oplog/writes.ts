@@ -17,7 +17,7 @@ export interface Write {
 const RUN_BYTES = 16_000_000;
 const [DOLLAR, TIMESTAMP] = [0x24, TYPE.timestamp];
 
-/** Neighbours that one command takes. A document that no update takes goes first, and is then put in. */
+/** Groups neighbouring writes that one command takes. A document that no update accepts is deleted, then inserted. */
 export function* runsOf(writes: readonly Write[]): Generator<Write[]> {
   let run: Write[] = [];
   let [kind, sizeBytes] = ["", 0];

@@ -36,7 +36,7 @@ export async function runProbes(
   return checks;
 }
 
-const NOT_SQL = "SQL is no question for MongoDB; ask with `collection` and `aggregate`";
+const NOT_SQL = "MongoDB does not understand SQL; ask with `collection` and `aggregate`";
 
 async function guarded(name: string, ask: () => Promise<Answer>): Promise<Check> {
   try {
@@ -108,7 +108,7 @@ async function countDocuments(asked: Asked, limits: { readonly min?: number; rea
 
 async function countIndexes(asked: Asked, min: number): Promise<Answer> {
   const reply = await asked.command({ listIndexes: asked.namespace.collection, cursor: { batchSize: 1000 } });
-  // One that is still being built is no help to a query yet; the server lists it with the id of its building.
+  // One that is still being built serves no query; the server lists it with the id of its build.
   const count = (reply.cursor.firstBatch as Document[]).filter((index) => index.buildUUID === undefined).length;
   const facts = { expected: `at least ${min}`, actual: String(count) };
   if (count < min) return { ...facts, outcome: "fail", message: `it has ${count} indexes, not at least ${min}` };
@@ -136,16 +136,16 @@ async function aggregate(asked: Asked, text: string): Promise<Answer> {
 /** Stages that write. */
 const WRITING = new Set(["$out", "$merge"]);
 
-/** USAGE when it is no pipeline, or one that writes. */
+/** Parses a pipeline in extended JSON. Throws USAGE for other texts, and for a pipeline that writes. */
 export function parsePipeline(text: string): Document[] {
   let parsed: unknown;
   try {
     parsed = EJSON.parse(text, { relaxed: false });
   } catch (cause) {
-    throw new LifeboatError("USAGE", `the pipeline is no extended JSON: ${(cause as Error).message}`, { cause });
+    throw new LifeboatError("USAGE", `the pipeline is not extended JSON: ${(cause as Error).message}`, { cause });
   }
   if (!Array.isArray(parsed) || !parsed.every((stage) => typeof stage === "object" && stage !== null)) {
-    throw new LifeboatError("USAGE", "the pipeline is no list of stages");
+    throw new LifeboatError("USAGE", "the pipeline is not a list of stages");
   }
   refuseWriting(parsed);
   return parsed as Document[];

@@ -119,7 +119,7 @@ async function refuseSource(source: ScratchSource, server: Connection, signal: A
     await assertNotSource(source.connection, server, source, { signal });
   } catch (error) {
     if (!isLifeboatError(error, "SOURCE_UNREACHABLE")) throw error;
-    // Which of the two was it? The scratch server is about to be needed, and says so itself.
+    // Which of the two was it? The scratch server is used next, and reports it itself.
     await (await openMongo(server, { signal })).close();
   }
 }

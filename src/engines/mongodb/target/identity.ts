@@ -60,13 +60,13 @@ function overlap(source: Scope, target: Scope): boolean {
 const UNKNOWN = "it cannot be told from";
 const LOOKED_AT = 20;
 
-/** A router is not meant: what it shows lies on several servers, and one of those lacks a part of it. */
+/** Excludes routers: what a router shows is on several servers, and each of those lacks a part of it. */
 const isAnonymous = (...sessions: readonly MongoSession[]): boolean =>
   sessions.some(({ hello }) => hello.processId === undefined) && sessions.every(({ hello }) => hello.topology !== "sharded");
 
 /**
  * Servers that do not say which process they are (FerretDB, and what else speaks the protocol) are told apart by their data: a
- * collection that the source has, before and after, and the other has not, cannot lie in both. Both must be where writes go, for a
+ * collection that the source has, before and after, and the other has not, cannot be in both. Both must be where writes go, for a
  * member that lags behind lacks things too.
  */
 async function lacksWhatIsThere(from: MongoSession, to: MongoSession, scope: Scope): Promise<boolean> {
@@ -103,7 +103,7 @@ function sameness(from: ServerFacts, to: ServerFacts): string | undefined {
   if (a.setName === undefined) return undefined;
   if (from.setId !== undefined && to.setId !== undefined) return from.setId === to.setId ? "it is, or is a copy of," : undefined;
   if (a.hosts.some((host) => b.hosts.includes(host))) return "it is";
-  // A set has one primary: two that take writes are of two sets, whatever they are called.
+  // A set has one primary: two that take writes are of two sets, even with equal names.
   return a.writable && b.writable ? undefined : UNKNOWN;
 }
 

@@ -140,7 +140,7 @@ async function carryOn(session: MongoSession, plan: Plan, stage: Exclude<Stage, 
   return kept;
 }
 
-/** Production stays as it is: what comes lies under names of the job's own, what cannot be renamed is copied to where it is kept. */
+/** Brings the restored collections in under names of the job's own, and copies what cannot be renamed to the keeping database. */
 async function stage(session: MongoSession, plan: Plan): Promise<void> {
   const { finished, name, parts } = plan;
   const coming = byName(await present(session, finished));
@@ -170,7 +170,7 @@ async function swap(session: MongoSession, plan: Plan, { name, comes }: Part, in
       hint: "stop what writes to it, then run `lifeboat jobs recover`",
     });
   }
-  // What cannot be renamed lies in the restored database until it has its place.
+  // What cannot be renamed stays in the restored database until it has its place.
   const one = await describeCollection(session, finished, name);
   if (one === undefined) return;
   const half = await describeCollection(session, db, name);
@@ -259,7 +259,7 @@ const present = async (session: MongoSession, database: string): Promise<readonl
 const isThere = async ({ client }: MongoSession, database: string, name: string): Promise<boolean> =>
   (await client.db(database).listCollections({ name }, { nameOnly: true }).toArray()).length > 0;
 
-/** Names of what lies in the database under names of the job's own. */
+/** Returns the names of the staged collections. */
 async function stagedIn({ client }: MongoSession, { name, finished }: Plan, side: "new" | "old"): Promise<readonly string[]> {
   const all = await client.db(name).listCollections({}, { nameOnly: true }).toArray();
   return all.map((one) => one.name).filter((each) => each.startsWith(`${finished}.${side}.`));

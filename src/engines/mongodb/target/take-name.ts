@@ -9,9 +9,9 @@ import { copyInto, moveCollection } from "./move.ts";
 import { replaceDatabase } from "./replace.ts";
 
 /**
- * With the name that it has already, it is only declared finished: no clean-up of ours touches it any more. With `keep`, it replaces
- * what has the name. Else its collections move to a name where nothing is; of "", each of the databases that the mark on the server
- * names moves to a name that begins with `name`. Returns whether what was replaced is kept.
+ * Removes the mark of a database that has the name already, so that no clean-up drops it. With `keep`, replaces the database of that name.
+ * Else moves the collections to an unused name; for "", moves each database of the mark on the server to a name that begins with `name`.
+ * Returns whether replaced data is kept.
  */
 export async function takeName(server: Connection, finished: string, name: string, { keep, signal }: TakeNameOptions): Promise<boolean> {
   return await withMongo(withDatabase(server, undefined), { signal, otherwise: "LOAD_FAILED" }, async (session) => {

@@ -73,7 +73,7 @@ export interface CreateOptions extends Work {
   readonly like?: string | undefined;
   /** Chosen collections of it. */
   readonly tables?: readonly string[] | undefined;
-  /** The whole server is thrown away afterwards: the name is not a user's wish. */
+  /** The whole server is scratch, so the name does not matter. */
   readonly ownServer?: boolean | undefined;
   /** The source is of several databases; absent: it is if the archive is. */
   readonly several?: boolean | undefined;
@@ -130,7 +130,7 @@ function assertNameFits(
       "RESTORE_TARGET_INVALID",
       `the backup is of several databases (${databases.join(", ")}), which keep their names: ${name} cannot hold them`,
       {
-        hint: "give --into the URL of a server, without a database, that has none of them; or choose collections of one of them with --tables",
+        hint: "give --into the URL of an empty server without a database, or choose collections of one database with --tables",
       },
     );
   }
@@ -166,7 +166,7 @@ function databasesOfCollections(collections: readonly Namespace[], tables: reado
   if (tables === undefined || names.length < 2) return names;
   const chosen = chooserOf({ databases: names }, tables);
   const found = [...new Set(all.filter(chosen).map(({ db }) => db))].sort();
-  // A collection that came about after the backup lies in the database that its name says.
+  // A collection that was created after the backup is in the database that its name says.
   const named = found.length === 0 ? oneDatabaseOf(tables) : undefined;
   return named === undefined ? found : [named];
 }
@@ -177,7 +177,7 @@ function databasesOfCollections(collections: readonly Namespace[], tables: reado
  */
 export async function dropDatabase(server: Connection, name: string, { mark, signal }: Work & { readonly mark: string }): Promise<Undone> {
   const flaw = name === "" ? undefined : flawOfDatabaseName(name);
-  if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is no database to drop: ${flaw}`);
+  if (flaw !== undefined) throw new LifeboatError("RESTORE_TARGET_INVALID", `"${name}" is not a database to drop: ${flaw}`);
   return await withMongo(withDatabase(server, undefined), { signal, otherwise: "LOAD_FAILED" }, async (session) => {
     const several = name === "" ? await readMark(session, "filling") : undefined;
     const found = name === "" ? several?.mark : await markWithin(session, name);

@@ -141,8 +141,8 @@ async function listed({ command }: MongoSession, db: string, document: Document)
  * Sets the expiry that a load suspended to that of the source; from then on the server removes expired documents. Called after the copy
  * has been compared. Returns what the server refused.
  */
-export async function releaseExpiry(target: Connection, held: ExpiryHold, signal: AbortSignal | undefined): Promise<string[]> {
-  const changes = held.changes();
+export async function releaseExpiry(target: Connection, hold: ExpiryHold, signal: AbortSignal | undefined): Promise<string[]> {
+  const changes = hold.changes();
   const refused: string[] = [];
   if (changes.length === 0) return refused;
   await withMongo(target, { signal }, async (session) => {
