@@ -2,7 +2,7 @@
 import { LifeboatError } from "../../../core/errors.ts";
 import { writeMetadata } from "../archive/metadata.ts";
 import { dataCollection, OPLOG, type Prelude } from "../archive/prelude.ts";
-import { LargeReplies } from "../bson/large-replies.ts";
+import { LARGE_BYTES, LargeReplies } from "../bson/large-replies.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { ArchiveAssembly, type WrittenCollection } from "./assembly.ts";
 import type { SourceCollection } from "./collections.ts";
@@ -29,28 +29,19 @@ export async function* streamArchive(mongo: MongoSession, options: StreamOptions
   // which the compressor and the network need their part.
   const assembly = new ArchiveAssembly(preludeOf(mongo, options));
   yield* assembly.begin();
-  const copies = new RotatingCopies();
   for await (const item of itemsOf(mongo, options)) {
     const pieces = item.kind === "end" ? assembly.close(item.index) : assembly.add(item.index, item.documents, item.count);
-    for (const piece of pieces) {
-      if (piece.length <= PIECE_BYTES) yield piece;
-      else for (let at = 0; at < piece.length; at += PIECE_BYTES) yield copies.of(piece.subarray(at, at + PIECE_BYTES));
-    }
+    for (const piece of pieces) yield* partsOf(piece);
   }
   options.onWritten(assembly.end());
 }
 
-/** Copies of pieces whose memory is freed early. A yielded piece must stay as it is until the second `next` call after it. */
-class RotatingCopies {
-  readonly #buffers = Array.from({ length: 3 }, () => Buffer.alloc(0));
-  #turn = 0;
-
-  of(piece: Uint8Array): Uint8Array {
-    this.#turn = (this.#turn + 1) % this.#buffers.length;
-    if (this.#buffers[this.#turn]?.length === 0) this.#buffers[this.#turn] = Buffer.allocUnsafeSlow(PIECE_BYTES);
-    const copy = this.#buffers[this.#turn]?.subarray(0, piece.length);
-    copy?.set(piece);
-    return copy ?? piece;
+/** Divides a piece. The memory of a large reply is freed when the next item is asked for, so its parts are copies. */
+function* partsOf(piece: Uint8Array): Generator<Uint8Array, void> {
+  const isFreed = piece.buffer.byteLength > LARGE_BYTES;
+  for (let at = 0; at < piece.length; at += PIECE_BYTES) {
+    const part = piece.subarray(at, at + PIECE_BYTES);
+    yield isFreed ? Uint8Array.from(part) : part;
   }
 }
 
