@@ -1,7 +1,7 @@
 // The Atlas sandbox: schedules, snapshots in time, retention, and what a Backup Compliance Policy forbids.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clusterBody, type SandboxedAtlas, startAtlas } from "../support/atlas-sandbox.ts";
+import { clusterBody, REAL_TIME, type SandboxedAtlas, startAtlas } from "../support/atlas-sandbox.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -189,7 +189,7 @@ const POLICY = {
 };
 
 test("R54 a compliance policy forbids deleting, shortening and turning off, and only support can end it", async () => {
-  await using atlas = await startAtlas({ clusters: [{ name: "one" }, { name: "bare", backup: false }] });
+  await using atlas = await startAtlas({ clusters: [{ name: "one" }, { name: "bare", backup: false }], speed: REAL_TIME });
   const policy = "/backupCompliancePolicy";
   assert.equal((await atlas.expect(200, "GET", policy)).state, null);
   assert.equal((await atlas.expect(200, "PUT", policy, POLICY)).state, "ENABLING");

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { deserialize, EJSON } from "bson";
 import type { MongoClient } from "mongodb";
-import { nextSecond, type SandboxedAtlas, startAtlas } from "../support/atlas-sandbox.ts";
+import { nextSecond, REAL_TIME, type SandboxedAtlas, startAtlas } from "../support/atlas-sandbox.ts";
 
 const TWO = [{ name: "prod" }, { name: "scratch", backup: false }];
 
@@ -103,21 +103,21 @@ test("R54 a restore to each of ten random seconds brings back exactly what was w
 });
 
 test("R54 a cluster cannot be reached while it is restored, and is UPDATING until the job has ended", async () => {
-  await using atlas = await startAtlas({ clusters: TWO, speed: 200 });
+  await using atlas = await startAtlas({ clusters: TWO, speed: REAL_TIME });
   const scratch = await atlas.data("scratch");
   await insert(scratch, 7);
   const snapshotId = await snapshotNow(atlas);
-  const running = restore(atlas, { deliveryType: "automated", snapshotId });
-  await atlas.until("/clusters/scratch", ({ stateName }) => stateName === "UPDATING");
-  const [, target] = atlas.sandbox.clusters();
-  assert.equal(target?.name, "scratch");
-  while (atlas.sandbox.clusters()[1]?.server !== undefined) await atlas.expect(200, "GET", "/clusters/scratch");
-  await assert.rejects(rows(scratch).findOne({}));
+  const jobs = "/clusters/prod/backup/restoreJobs";
   const job = { deliveryType: "automated", snapshotId, targetClusterName: "scratch", targetGroupId: atlas.sandbox.groupId };
-  assert.equal(await atlas.refused(409, "POST", "/clusters/prod/backup/restoreJobs", job), "ATLAS_CLUSTER_RESTORE_IN_PROGRESS");
+  const { id } = await atlas.expect(200, "POST", jobs, job);
+  await atlas.until("/clusters/scratch", () => atlas.sandbox.clusters()[1]?.server === undefined);
+  const [, target] = atlas.sandbox.clusters();
+  assert.deepEqual([target?.name, target?.stateName], ["scratch", "UPDATING"]);
+  await assert.rejects(rows(scratch).findOne({}));
+  assert.equal(await atlas.refused(409, "POST", jobs, job), "ATLAS_CLUSTER_RESTORE_IN_PROGRESS");
   const update = { terminationProtectionEnabled: true };
   assert.equal(await atlas.refused(400, "PATCH", "/clusters/scratch", update), "CLUSTER_RESTORE_IN_PROGRESS_CANNOT_UPDATE");
-  assert.equal((await running).failed, false);
+  assert.equal((await atlas.until(`${jobs}/${id}`, ({ finishedAt }) => finishedAt !== null)).failed, false);
   assert.equal((await atlas.expect(200, "GET", "/clusters/scratch")).stateName, "IDLE");
   assert.deepEqual(await ids(scratch), []);
 });
@@ -269,7 +269,7 @@ test("R54 a restore onto a cluster cannot be called off; a download can", async 
 });
 
 test("R54 chosen collections come back beside the present ones or over them; what cannot is named", async () => {
-  await using atlas = await startAtlas({ clusters: TWO });
+  await using atlas = await startAtlas({ clusters: TWO, speed: REAL_TIME });
   const prod = await atlas.data("prod");
   await insert(prod, 1);
   await rows(prod).createIndex({ at: 1 }, { expireAfterSeconds: 60, name: "ttl" });

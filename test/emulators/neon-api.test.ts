@@ -48,7 +48,7 @@ test("R54 a POST without a body may say that it is a form", async () => {
 });
 
 test("R54 a second mutation is refused with 423 until the first one's operations have ended", async () => {
-  await using neon = await startFakeNeon({ delays: { schedulingMs: 60, runningMs: 60 } });
+  await using neon = await startFakeNeon({ delays: { schedulingMs: 1_000, runningMs: 1_000 } });
   const first = await neon.expect(201, "POST", "/branches", { branch: { name: "a" }, endpoints: [{ type: "read_write" }] });
   assert.deepEqual([first.branch.current_state, first.endpoints[0].current_state], ["init", "init"]);
   const { message } = await neon.expect(423, "POST", "/branches", { branch: { name: "b" } });
