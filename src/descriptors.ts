@@ -1,5 +1,13 @@
 // Every provider, storage and notification channel: one line each.
+import { betterstack } from "./notify/betterstack/index.ts";
+import { discord } from "./notify/discord/index.ts";
+import { email } from "./notify/email/index.ts";
+import { healthchecks } from "./notify/healthchecks/index.ts";
+import { pagerduty } from "./notify/pagerduty/index.ts";
+import { sentry } from "./notify/sentry/index.ts";
 import { slack } from "./notify/slack/index.ts";
+import { teams } from "./notify/teams/index.ts";
+import { webhook } from "./notify/webhook/index.ts";
 import type { Descriptors } from "./ports/descriptor.ts";
 import { atlas } from "./providers/atlas/index.ts";
 import { mongodb } from "./providers/mongodb/index.ts";
@@ -11,5 +19,5 @@ import { s3 } from "./storage/s3/index.ts";
 export const DESCRIPTORS: Descriptors = {
   providers: [postgres, neon, mongodb, atlas],
   storages: [local, s3],
-  notifiers: [slack],
+  notifiers: [slack, email, discord, teams, webhook, betterstack, sentry, pagerduty, healthchecks],
 };

@@ -21,6 +21,16 @@ test("of a connection string the password is the secret, of anything else the wh
   assert.deepEqual(secretsOf("postgres://h/x"), []);
 });
 
+test("R56 of the secret address of a service all behind the host is secret, and a line of the file shows none of it", () => {
+  const hook = "https://hooks.slack.com/services/T00000000/B1/XXXXXXXXXXXXXXXX";
+  assert.equal(redact(`at ${hook} and /services/T00000000/B1/XXXXXXXXXXXXXXXX`, secretsOf(hook)), "at *** and ***");
+  assert.equal(redact("no XXXXXXXXXXXXXXXX", secretsOf(hook)), "no ***");
+  assert.deepEqual(secretsOf("https://example.com"), ["https://example.com"]);
+  for (const key of ["url", "heartbeat", "dsn"]) assert.equal(maskLine(`    ${key}: "${hook}"`), `    ${key}: "https://***"`);
+  assert.equal(maskLine("  routingKey: abc, x: 1"), "  routingKey: ***, x: 1");
+  assert.equal(maskLine("  endpoint: https://s3.example.com/x"), "  endpoint: https://s3.example.com/x");
+});
+
 test("a line of the file is shown without the values of keys that name secrets", () => {
   assert.equal(maskLine('  passphrase: "correct horse"'), "  passphrase: ***");
   assert.equal(maskLine("  storage: { secretAccessKey: abc, region: x }"), "  storage: { secretAccessKey: ***, region: x }");

@@ -5,13 +5,21 @@ import { written } from "../core/option-types.ts";
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** The address of a service. It is a secret in itself, so it goes over https; http only to this machine. The message never repeats it. */
-export const secretAddress: Type<string> = written("https address", {}, (text) => {
+export function readSecretAddress(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !isPrivate(url)) throw new Mismatch("must be an https address");
   return text;
-});
+}
+
+export const secretAddress: Type<string> = written("https address", {}, readSecretAddress);
 
 const isPrivate = ({ protocol, hostname }: URL): boolean => protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
 
 /** Tells whether the host is this machine. */
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
+
+/** The address of a service in the user's own network, where http is common. It may hold a token. */
+export const address: Type<string> = written("http or https address", {}, (text) => {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Mismatch("must be an http or https address");
+  return text;
+});

@@ -100,4 +100,8 @@ export const OPERATIONS = {
     summary: "Clean up after jobs whose process died",
     load: async () => (await import("./verbs/jobs.ts")).recoverJobsOperation,
   },
+  "notify test": {
+    summary: "Send a test message through each notification channel",
+    load: async () => (await import("./verbs/notify.ts")).notifyTest,
+  },
 } as const;

@@ -44,7 +44,7 @@ export const verdict = about(z.enum(["pass", "fail", "inconclusive"]), "What was
 export const exitOf = (found: Verdict, failed: ExitStatus = EXIT.failed): ExitStatus =>
   ({ pass: EXIT.done, fail: failed, inconclusive: EXIT.inconclusive })[found];
 
-const errorCode = about(z.enum(Object.keys(ERROR_CODES) as ErrorCode[]), "As in docs/errors.md.");
+export const errorCode = about(z.enum(Object.keys(ERROR_CODES) as ErrorCode[]), "As in docs/errors.md.");
 
 export const nextAction = named(
   "next action",

@@ -64,6 +64,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./preview.ts")).previewCommand,
   },
   {
+    name: "notify test",
+    group: "Watching:",
+    summary: OPERATIONS["notify test"].summary,
+    load: async () => (await import("./notify.ts")).notifyTestCommand,
+  },
+  {
     name: "tick",
     group: "Protecting:",
     summary: OPERATIONS.tick.summary,

@@ -5,6 +5,7 @@ import { operation, worstOf } from "../operation.ts";
 import { about, exitOf, nextAction, orNull, sourceName, verdict } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
 import { checkRepository, checkSource } from "../watch/check.ts";
+import { checkChannels } from "../watch/check-channels.ts";
 
 export const check = operation({
   name: "check",
@@ -23,7 +24,7 @@ export const check = operation({
     ),
   }),
   async run(context, { source }) {
-    const findings = await checkRepository(context, context);
+    const findings = [...(await checkRepository(context, context)), ...(await checkChannels(context))];
     for (const one of sourcesNamed(context, source)) findings.push(...(await checkSource(context, one, context)));
     return {
       verdict: worstOf(findings.map(({ outcome }) => outcome)),

@@ -1,0 +1,118 @@
+// Alerts as email, in text and HTML. Reminders and the end of an alert refer to its first message, so that a mailbox shows one thread.
+import { readFileSync } from "node:fs";
+import { createTransport, type NodemailerError } from "nodemailer";
+import { LifeboatError } from "../../core/errors.ts";
+import type { Secret } from "../../core/secret.ts";
+import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
+import { type Deliverer, deliver, delivererOf, Trouble } from "../attempts.ts";
+import { type AlertText, clip, digestOf, plainText, textOf } from "../text.ts";
+
+const SUBJECT_MAX = 200;
+/** Mail servers may delay their greeting on purpose. */
+const TIMEOUTS = { requestMs: 30_000, totalMs: 120_000, pauseMs: 2000, attempts: 4 };
+
+interface Options {
+  readonly host: string;
+  readonly port?: number | undefined;
+  readonly tls: "starttls" | "implicit" | "none";
+  readonly caFile?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: Secret | undefined;
+  readonly from: string;
+  readonly to: readonly string[];
+}
+
+export function makeNotifier({ options, timeouts = TIMEOUTS, ...wiring }: NotifierWiring<Options>): Notifier {
+  const password = options.password?.read();
+  const deliverer = delivererOf({ ...wiring, timeouts }, [password]);
+  const ca = options.caFile === undefined ? undefined : readCertificate(options.caFile);
+  return {
+    async send(alert, work) {
+      await deliver(deliverer, (signal) => sendOnce(deliverer, options, { password, ca }, alert, signal), work);
+    },
+  };
+}
+
+async function sendOnce(
+  { timeouts }: Deliverer,
+  { host, port, tls, user, from, to }: Options,
+  { password, ca }: { readonly password: string | undefined; readonly ca: string | undefined },
+  alert: Alert,
+  signal: AbortSignal,
+): Promise<void> {
+  const transport = createTransport({
+    host,
+    port: port ?? (tls === "implicit" ? 465 : 587),
+    secure: tls === "implicit",
+    requireTLS: tls === "starttls",
+    ignoreTLS: tls === "none",
+    ...(user !== undefined && password !== undefined && { auth: { user, pass: password } }),
+    tls: { minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) },
+    connectionTimeout: timeouts.requestMs,
+    greetingTimeout: timeouts.requestMs,
+    socketTimeout: timeouts.requestMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  try {
+    const { rejected } = await transport.sendMail({ ...mailOf(alert, from), to: [...to], signal });
+    if (rejected.length > 0) throw new Trouble(`refused ${rejected.length} of ${to.length} recipients`, { permanent: true });
+  } catch (error) {
+    throw signal.aborted || error instanceof Trouble ? error : troubleOf(error);
+  } finally {
+    transport.close();
+  }
+}
+
+function mailOf(alert: Alert, from: string) {
+  const text = textOf(alert);
+  const domain = /@([^\s<>]+?)>?$/.exec(from)?.[1] ?? "lifeboat.invalid";
+  const idOf = (...parts: readonly string[]): string => `<${digestOf([alert.identity, ...parts].join("\n")).slice(0, 32)}@${domain}>`;
+  const first = idOf(alert.since.toISOString());
+  const begins = alert.event === "opened" || alert.event === "test";
+  return {
+    from,
+    subject: clip(`[Lifeboat] ${text.headline}`, SUBJECT_MAX),
+    text: plainText(text),
+    html: htmlOf(text),
+    date: alert.at,
+    messageId: begins ? first : idOf(alert.event, alert.at.toISOString()),
+    ...(begins ? {} : { inReplyTo: first, references: first }),
+    headers: { "Auto-Submitted": "auto-generated", ...(alert.severity === "critical" && { Importance: "high" }) },
+  };
+}
+
+function htmlOf({ headline, message, facts, next, link }: AlertText): string {
+  const rows = facts.map(([label, value]) => `<tr><th align="left">${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`);
+  return [
+    '<!doctype html><html><body style="font-family: sans-serif">',
+    `<h2>${escapeHtml(headline)}</h2>`,
+    `<p>${escapeHtml(message)}</p>`,
+    `<table cellpadding="4">${rows.join("")}</table>`,
+    ...(next === undefined ? [] : [`<p>next: <code>${escapeHtml(next)}</code></p>`]),
+    ...(link === undefined ? [] : [`<p><a href="${escapeHtml(link)}">Open</a></p>`]),
+    "</body></html>",
+  ].join("\n");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+
+/** Codes that say that the server or the configuration will not change by itself. */
+const PERMANENT: readonly string[] = ["ETLS", "EENVELOPE", "EMESSAGE", "EAUTH"];
+
+function troubleOf(error: unknown): Trouble {
+  const { code = "", responseCode, response, message } = error as Partial<NodemailerError>;
+  // A status of the server decides; 4xx asks for another attempt later, whatever failed.
+  const permanent = responseCode === undefined ? PERMANENT.includes(code) : responseCode >= 500;
+  const why = response ?? message ?? String(error);
+  return new Trouble(responseCode === undefined ? `could not be reached: ${why}` : `answered ${why}`, { permanent });
+}
+
+function readCertificate(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new LifeboatError("CONFIG_INVALID", `the file of caFile cannot be read: ${file}`, { cause });
+  }
+}

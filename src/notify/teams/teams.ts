@@ -1,0 +1,45 @@
+// Alerts as adaptive cards of a Teams workflow.
+import type { Secret } from "../../core/secret.ts";
+import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
+import { delivererOf } from "../attempts.ts";
+import { jsonOrder, request } from "../http.ts";
+import { clip, textOf } from "../text.ts";
+
+/** A message may have 28 KB in all. */
+const LINE_MAX = 1000;
+const MESSAGE_MAX = 4000;
+const COLOURS = { critical: "Attention", warning: "Warning", info: "Accent", closed: "Good" } as const;
+
+export function makeNotifier({ options, ...wiring }: NotifierWiring<{ readonly url: Secret }>): Notifier {
+  const url = options.url.read();
+  const deliverer = delivererOf(wiring, [url]);
+  return {
+    async send(alert, work) {
+      const attachment = { contentType: "application/vnd.microsoft.card.adaptive", contentUrl: null, content: cardOf(alert) };
+      await request(deliverer, jsonOrder(url, { type: "message", attachments: [attachment] }), work);
+    },
+  };
+}
+
+/** Text runs are shown as they are; a TextBlock or a FactSet would read Markdown in a table's name. */
+function cardOf(alert: Alert) {
+  const { headline, message, facts, next, link } = textOf(alert);
+  const line = (text: string, most = LINE_MAX, style = {}) => ({
+    type: "RichTextBlock",
+    inlines: [{ type: "TextRun", text: clip(text, most), ...style }],
+  });
+  const color = COLOURS[alert.event === "closed" ? "closed" : alert.severity];
+  return {
+    $schema: "http://adaptivecards.io/schemas/adaptive-card.json",
+    type: "AdaptiveCard",
+    version: "1.4",
+    fallbackText: clip(headline, LINE_MAX),
+    body: [
+      line(headline, LINE_MAX, { size: "Medium", weight: "Bolder", color }),
+      line(message === "" ? headline : message, MESSAGE_MAX),
+      ...facts.map(([label, value]) => line(`${label}: ${value}`)),
+      ...(next === undefined ? [] : [line(`next: ${next}`, LINE_MAX, { fontType: "Monospace" })]),
+    ],
+    ...(link === undefined ? {} : { actions: [{ type: "Action.OpenUrl", title: "Open", url: link }] }),
+  };
+}
