@@ -1,5 +1,6 @@
 // Alerts as messages of a Discord webhook.
 import type { Secret } from "../../core/secret.ts";
+import { visible } from "../../core/visible.ts";
 import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { delivererOf } from "../attempts.ts";
 import { type Answer, jsonOrder, parsedJson, request } from "../http.ts";
@@ -31,14 +32,14 @@ export function makeNotifier({ options: { url, threadId }, ...wiring }: Notifier
 
 function messageOf(alert: Alert) {
   const { headline, message, facts, next, link } = textOf(alert);
-  const described = [escapeMarkdown(message), ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``])];
+  const described = [escapeMarkdown(message === "" ? headline : message), ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``])];
   return {
     content: clip(escapeMarkdown(clip(headline, CONTENT_MAX / 2)), CONTENT_MAX),
     // No text of an alert can notify a member or a role.
     allowed_mentions: { parse: [] },
     embeds: [
       {
-        title: clip(escapeMarkdown(clip(alert.title, TITLE_MAX / 2)), TITLE_MAX),
+        title: clip(escapeMarkdown(clip(visible(alert.title), TITLE_MAX / 2)), TITLE_MAX),
         description: clip(described.map((part) => clip(part, DESCRIPTION_MAX / 2)).join("\n"), DESCRIPTION_MAX),
         color: COLOURS[alert.event === "closed" ? "closed" : alert.severity],
         timestamp: alert.at.toISOString(),

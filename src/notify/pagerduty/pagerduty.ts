@@ -1,5 +1,6 @@
 // Alerts as events of PagerDuty: opened and reminded with `trigger`, closed with `resolve`, under one key.
 import type { Secret } from "../../core/secret.ts";
+import { visible } from "../../core/visible.ts";
 import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { delivererOf } from "../attempts.ts";
 import { jsonOrder, request } from "../http.ts";
@@ -36,10 +37,10 @@ function incidentOf(alert: Alert) {
   return {
     payload: {
       summary: clip(headline, SUMMARY_MAX),
-      source: clip(alert.source ?? "lifeboat", SUMMARY_MAX),
+      source: clip(visible(alert.source ?? "lifeboat"), SUMMARY_MAX),
       severity: alert.severity,
       timestamp: alert.at.toISOString(),
-      class: alert.code,
+      class: clip(visible(alert.code), SUMMARY_MAX),
       custom_details: Object.fromEntries(Object.entries(details).map(([name, value]) => [name, clip(String(value), DETAIL_MAX)])),
     },
     client: "Lifeboat",

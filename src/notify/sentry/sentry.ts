@@ -1,5 +1,6 @@
 // Alerts as events of Sentry, grouped by the alert's identity, and the check-in of a cron monitor.
 import type { Secret } from "../../core/secret.ts";
+import { visible } from "../../core/visible.ts";
 import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
 import { delivererOf } from "../attempts.ts";
 import { jsonOrder, request } from "../http.ts";
@@ -54,7 +55,7 @@ function envelopeOf(alert: Alert, environment: string): string {
   const { headline, message, facts, next } = textOf(alert);
   const isClosed = alert.event === "closed";
   const id = digestOf(`${alert.identity}\n${alert.event}\n${alert.at.toISOString()}`).slice(0, 32);
-  const tag = (text: string): string => clip(text, TAG_MAX);
+  const tag = (text: string): string => clip(visible(text), TAG_MAX);
   const event = {
     event_id: id,
     timestamp: alert.at.toISOString(),
