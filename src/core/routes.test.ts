@@ -30,7 +30,7 @@ test("R36 quiet hours span midnight in the configured zone, and their end is not
   assert.equal(isQuiet(night, new Date("2026-07-01T19:59Z"), "Europe/Berlin"), false);
 });
 
-test("R36 a route selects by source and severity, and an alert about no source reaches every source's channels", () => {
+test("R36 a route selects by source and severity; an alert about no source reaches all channels", () => {
   const shop: Route = { sources: ["shop"], severities: ["critical", "warning"] };
   assert.equal(matches(ALL, { source: "blog", severity: "info" }), true);
   assert.equal(matches(shop, { source: "shop", severity: "warning" }), true);

@@ -153,7 +153,7 @@ test("R37 an endless answer is not read to its end", async (t) => {
   await makeSlack(wiringOf({ url: secret(peer.url) })).send?.(alertOf());
 });
 
-test("R37 Discord is asked to confirm the message, posts into a thread, and its pause in the body is honoured", async (t) => {
+test("R37 Discord confirms the message, posts into a thread, and its pause in the body is honoured", async (t) => {
   const peer = await beginDiscord(t);
   const notifier = makeDiscord(wiringOf({ url: secret(peer.url), threadId: "77" }));
   peer.faults.push({ status: 429, body: '{"message":"You are being rate limited.","retry_after":0.001,"global":false}' });
@@ -164,7 +164,7 @@ test("R37 Discord is asked to confirm the message, posts into a thread, and its 
   assert.equal((await failureOf(notifier.send?.(alertOf()))).code, "NOTIFY_FAILED");
 });
 
-test("R37 a webhook is signed anew for each attempt under one id, by the old secret too while it is replaced", async (t) => {
+test("R37 a webhook is signed for each attempt under one id, by the old secret too", async (t) => {
   const peer = await beginWebhook(t);
   const younger = secret(`whsec_${Buffer.alloc(32, 7).toString("base64")}`);
   const notifier = makeWebhook(wiringOf({ url: secret(peer.url), secret: younger, previousSecret: secret(WEBHOOK_SECRET) }));

@@ -32,7 +32,10 @@ export function makeNotifier({ options: { url, threadId }, ...wiring }: Notifier
 
 function messageOf(alert: Alert) {
   const { headline, message, facts, next, link } = textOf(alert);
-  const described = [escapeMarkdown(message === "" ? headline : message), ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``])];
+  const described = [
+    escapeMarkdown(message === "" ? headline : message),
+    ...(next === undefined ? [] : [`next: \`${next.replaceAll("`", "'")}\``]),
+  ];
   return {
     content: clip(escapeMarkdown(clip(headline, CONTENT_MAX / 2)), CONTENT_MAX),
     // No text of an alert can notify a member or a role.

@@ -103,7 +103,7 @@ const PERMANENT: readonly string[] = ["ETLS", "EENVELOPE", "EMESSAGE", "EAUTH"];
 
 function troubleOf(error: unknown): Trouble {
   const { code = "", responseCode, response, message } = error as Partial<NodemailerError>;
-  // A status of the server decides; 4xx asks for another attempt later, whatever failed.
+  // A status of the server decides: 4xx asks for another attempt later.
   const permanent = responseCode === undefined ? PERMANENT.includes(code) : responseCode >= 500;
   const why = response ?? message ?? String(error);
   return new Trouble(responseCode === undefined ? `could not be reached: ${why}` : `answered ${why}`, { permanent });

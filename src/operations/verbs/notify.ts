@@ -1,12 +1,11 @@
 // lifeboat notify test: one message through each channel.
 import * as z from "zod/mini";
-import { EXIT, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, LifeboatError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { Alert, Channel } from "../../ports/notifier.ts";
 import type { Context } from "../context.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { about, errorCode, orNull } from "../schemas.ts";
-import { failureOf } from "../watch/deliver.ts";
 
 const OUTCOMES = ["sent", "refused", "unreachable"] as const;
 
@@ -56,8 +55,8 @@ async function tryOut(channel: Channel, { clock, signal }: OperationContext): Pr
     return { channel: name, kind, outcome: "sent", message: `${what} arrived`, code: null, next: null };
   } catch (error) {
     signal.throwIfAborted();
-    const { code, message, next } = failureOf(channel, error);
-    return { channel: name, kind, outcome: code === "NOTIFY_FAILED" ? "unreachable" : "refused", message, code, next };
+    const { code, message, hint } = asLifeboatError(error);
+    return { channel: name, kind, outcome: code === "NOTIFY_FAILED" ? "unreachable" : "refused", message, code, next: hint };
   }
 }
 

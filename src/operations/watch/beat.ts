@@ -147,7 +147,7 @@ const messageOf = (event: AlertEvent) => {
     identity: `lifeboat/${identityOf(alert)}`,
     event: type,
     ...{ severity, source, code, at },
-    title: `${source ?? "Lifeboat"}: ${code}`,
+    title: code,
     message: alertInWords(event),
     since: openedAt,
     next: type === "closed" ? undefined : source === null ? "lifeboat notify test" : `lifeboat status ${source}`,
