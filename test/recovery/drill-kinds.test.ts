@@ -45,3 +45,20 @@ test("R30 a drill of schema, data or chosen tables asks for what that kind of ba
   const data = await world.expect(2, "drill", "shop", "--to", ids.data ?? "", "--json");
   assert.match(data.message ?? "", /a data backup holds rows alone/);
 });
+
+test("R30 a materialized view that the load may not refresh makes a drill inconclusive, never a failure", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(
+    shop,
+    `create role mv_owner; create table public.t (i int); insert into public.t values (1); create table public.secret (i int); grant all on schema public to mv_owner;
+     grant select on public.secret to mv_owner; create materialized view public.of_superuser as select rolname, rolpassword from pg_authid;
+     create materialized view public.revoked as select i from public.secret; alter materialized view public.revoked owner to mv_owner;
+     create unique index on public.of_superuser (rolname); revoke select on public.secret from mv_owner; create materialized view public.fine as select i from public.t`,
+  );
+  const world = await beginWorld(t, { sources: { shop } });
+  await world.expect(0, "backup", "shop");
+  const { verdict, checks } = (await world.expect(3, "drill", "shop", "--json")).json().drills[0];
+  assert.equal(verdict, "inconclusive");
+  const open = checks.filter((one: { outcome: string }) => one.outcome !== "pass").map((one: { name: string }) => one.name);
+  assert.deepEqual(open.sort(), ["rows of materialized view public.of_superuser", "rows of materialized view public.revoked"]);
+});

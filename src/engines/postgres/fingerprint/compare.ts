@@ -2,7 +2,7 @@
 import type { Fingerprint } from "../../../core/fingerprint.ts";
 import type { Check } from "../../../core/verdict.ts";
 import type { CompareOptions } from "../../../ports/engine.ts";
-import { definitionsOf, held } from "./left-out.ts";
+import { definitionsIn, definitionsOf, isUnfilled } from "./left-out.ts";
 import { matchesPattern, parsePattern } from "./scope.ts";
 
 /** At most so many checks of one sort are named one by one; one more says how many are left. */
@@ -31,7 +31,7 @@ export function compareFingerprints(expected: Fingerprint, actual: Fingerprint, 
     ...unreadable("copy", copy),
     ...(source.scope.kind === "schema" ? [] : [...compareTables(source, copy, options), ...compareSequences(source, copy, options)]),
     ...(source.scope.kind === "schema" || options.tables !== undefined ? [] : compareLargeObjects(source, copy)),
-    ...(source.scope.kind === "data" || partial ? [] : compareSchema(held(source, copy), copy.schema, options)),
+    ...(source.scope.kind === "data" || partial ? [] : compareSchema(definitionsIn(source, copy), copy.schema, options)),
     ...(partial ? [] : compareExtensionContent(source.extensionContent, copy.extensionContent, options)),
   ];
 }
@@ -266,9 +266,9 @@ const differingKeys = (expected: Facts, actual: Facts): string[] =>
   [...new Set([...Object.keys(expected), ...Object.keys(actual)])].filter((key) => expected[key] !== actual[key]).sort();
 
 function compareSchema(expected: Facts, actual: Facts, options: CompareOptions): Check[] {
-  const isLeftOut = definitionsOf(options.leftOut ?? []);
-  // Only what is missing can have been left out; what is there and differs, differs.
-  const excusedKeys = new Set(Object.keys(expected).filter((key) => actual[key] === undefined && isLeftOut(key)));
+  const [isLeftOut, hasNoRows] = [definitionsOf(options.leftOut ?? []), definitionsOf((options.leftOut ?? []).filter(isUnfilled))];
+  // Only what is missing can have been left out; what is there and differs, differs, except a view without its rows.
+  const excusedKeys = new Set(Object.keys(expected).filter((key) => (actual[key] === undefined ? isLeftOut : hasNoRows)(key)));
   const counted = (key: string) =>
     !(options.ignoreOwners === true && (OWNERSHIP.test(key) || OF_ROLES.test(key))) &&
     !excusedKeys.has(key) &&

@@ -1,6 +1,10 @@
 // Which definitions of a fingerprint a copy need not have: of what a load left out on purpose, or the kind of backup does not hold.
 import type { Fingerprint, Omission } from "../../../core/fingerprint.ts";
 
+/** A materialized view that exists without its rows: refreshing it takes rights that the load does not have. */
+export const UNFILLED = "rows of materialized view";
+export const isUnfilled = ({ kind }: Omission): boolean => kind === UNFILLED;
+
 /** Whether a definition of the fingerprint is of something that was left out. */
 export function definitionsOf(leftOut: readonly Omission[]): (key: string) => boolean {
   const tests = leftOut.map(({ kind, object }) => testOf(kind, object));
@@ -24,6 +28,7 @@ function testOf(kind: string, object: string): (key: string) => boolean {
     const routine = new RegExp(`^${BEFORE}(?:function|procedure|aggregate|aggregate definition) ${name}$`);
     return (key) => routine.test(key);
   }
+  if (kind === UNFILLED) return (key) => key === `materialized view ${object.replaceAll('"', "")}`;
   // An archive names a policy by its table and its own name.
   if (kind === "policy") {
     const plainly = object.replaceAll('"', "");
@@ -48,7 +53,7 @@ const NOT_HELD: Readonly<Partial<Record<Fingerprint["scope"]["kind"], RegExp>>> 
 };
 
 /** The source's definitions, without those that its kind of backup does not hold and the copy lacks. */
-export function held({ schema, scope }: Fingerprint, copy: Fingerprint): Fingerprint["schema"] {
+export function definitionsIn({ schema, scope }: Fingerprint, copy: Fingerprint): Fingerprint["schema"] {
   const without = NOT_HELD[scope.kind];
   return without === undefined
     ? schema

@@ -10,6 +10,7 @@ import type { TocEntry } from "../archive/contents.ts";
 import { walkAndPatch } from "../archive/patch-offsets.ts";
 import type { WalkedArchive } from "../archive/walker.ts";
 import { type Client, openClient } from "../connect/client.ts";
+import { UNFILLED } from "../fingerprint/left-out.ts";
 import { compareRoles } from "../roles/compare.ts";
 import { type Roles, readRoles } from "../roles/description.ts";
 import { type CreatedRoles, createBareRoles, finishRoles, leaveRoles } from "../roles/restore.ts";
@@ -72,10 +73,11 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       ? { owners: false, without: new Set<number>(), notRestored: [] }
       : await decideOwnership(client, wanted.entries, options.owners);
     const entries = wanted.entries.filter((entry) => !ownership.without.has(entry.dumpId));
+    const unfilled = new Map<string, string>();
     const live = await tablesBefore(client, wanted.tables, options);
     await makeRoom(client, wanted.tables, keeper, options);
     const tablespaces = await absentTablespaces(client, entries);
-    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces };
+    const list = { archiveFile, walked, program: tools.programs.pg_restore.path, client, options, without: tablespaces, unfilled };
     const run: LoaderLoad["run"] = (as, some, more, other) =>
       restoreList(as, { ...list, ordered: some, restore: more.map((one) => (one === JOBS ? `--jobs=${jobs()}` : one)), signal: other });
     const orphans = loader !== undefined && !ownership.owners && options.isolation === undefined && options.dataOnly !== true;
@@ -105,17 +107,20 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       superusers: options.createRoles === "with superusers",
       passwords: options.isolation === undefined,
     });
-    const compared = described && {
+    const compares = described !== undefined && (options.isolation === undefined || options.createRoles !== undefined);
+    const compared = compares && {
+      described,
       only: whole ? undefined : new Set(rolesOf(wanted.entries)),
       scratch:
         options.isolation === undefined ? undefined : { made: new Set(bare.made), leftOut: new Set(finished.map(({ object }) => object)) },
     };
+    const views = [...unfilled].map(([object, reason]) => ({ kind: UNFILLED, object, reason }));
     return {
       ...loaded,
       ...(bare.joined.length > 0 && { release: () => leave(target, bare.joined, loaded.release) }),
       notRestored: [...notRestored, ...properties, ...(options.isolation === undefined ? finished : [])],
-      leftOut: [...leftOut, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
-      checks: described === undefined ? [] : await compareRoles(client, described, compared ?? {}),
+      leftOut: [...leftOut, ...views, ...ownership.notRestored.filter(({ kind }) => kind === "policy" || kind === "user mapping")],
+      checks: compared === false ? [] : await compareRoles(client, compared.described, compared),
       uncertain,
       ...(loader !== undefined && { loadedAs: loader.name }),
     };
@@ -224,6 +229,8 @@ interface RestoreList {
   readonly program: string;
   readonly client: Client;
   readonly options: LoadOptions;
+  /** Materialized views that could not be refreshed, with the reason. */
+  readonly unfilled: Map<string, string>;
   /** Tablespaces that the server lacks: pg_restore would continue after its error about each, and leave the table's rows out. */
   readonly without: readonly string[];
   /** Beside the load's own. */
@@ -247,6 +254,7 @@ async function restoreList(target: Connection, list: RestoreList): Promise<strin
       entries: ordered,
       signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
       onDone: rows.done,
+      onUnfilled: ({ schema, name }, reason) => list.unfilled.set(`${schema}.${name}`, reason),
     });
   } finally {
     await rows.end();

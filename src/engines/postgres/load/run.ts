@@ -14,8 +14,10 @@ export interface RestoreRun {
   readonly arguments: readonly string[];
   readonly entries: readonly TocEntry[];
   readonly signal?: AbortSignal | undefined;
-  /** Hears the dump id of each entry that is done. */
+  /** Called with the dump id of each entry that is done. */
   readonly onDone: (dumpId: number) => void;
+  /** Called with each materialized view that could not be refreshed: a dump does not hold its rows. Absent: that is a problem. */
+  readonly onUnfilled?: ((view: TocEntry, reason: string) => void) | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface RestoreRun {
  */
 export async function runRestore(run: RestoreRun): Promise<string[]> {
   const { target } = run;
-  const listener = new RestoreListener(run.entries, run.onDone);
+  const listener = new RestoreListener(run.entries, run.onDone, run.onUnfilled);
   const child = await startChild(
     run.program,
     ["--no-password", "--verbose", `--dbname=${databaseArgument(partsOf(target).database)}`, ...run.arguments, run.archiveFile],
@@ -104,16 +106,18 @@ export class RestoreListener {
   readonly #byId: ReadonlyMap<number, TocEntry>;
   readonly #dataByName: ReadonlyMap<string, number>;
   readonly #onDone: (dumpId: number) => void;
+  readonly #onUnfilled: RestoreRun["onUnfilled"];
   readonly #decoder = new TextDecoder();
   #rest = "";
-  #place = "";
+  #place: TocEntry | undefined;
   #dataEntry: number | undefined;
 
-  constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void) {
+  constructor(entries: readonly TocEntry[], onDone: (dumpId: number) => void, onUnfilled?: RestoreRun["onUnfilled"]) {
     this.#byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
     const data = entries.filter(({ kind }) => kind === "TABLE DATA");
     this.#dataByName = new Map(data.map((entry) => [`${entry.schema}.${entry.name}`, entry.dumpId]));
     this.#onDone = onDone;
+    this.#onUnfilled = onUnfilled;
   }
 
   feed(chunk: Uint8Array): void {
@@ -144,15 +148,21 @@ export class RestoreListener {
     const data = /^processing data for table "(.*)"$/.exec(message);
     if (data) this.#beginSerial(data[1] ?? "");
     const place = /^from TOC entry (\d+);/.exec(message);
-    if (place) this.#place = describe(this.#byId.get(Number(place[1])));
+    if (place) this.#place = this.#byId.get(Number(place[1]));
     const ignored = /errors ignored on restore: (\d+)/.exec(message);
     if (ignored) this.ignoredErrors = Number(ignored[1]);
     const error = /^error: (?:could not execute query: )?(.*)$/.exec(message)?.[1];
     if (error !== undefined && HARMLESS.test(error)) this.#harmlessErrors++;
     if (message.startsWith("error: ") || message.startsWith("warning: ")) this.#lastWords = message;
+    if (error !== undefined && this.#place?.kind === "MATERIALIZED VIEW DATA" && this.#onUnfilled !== undefined) {
+      this.#harmlessErrors += 2; // at most: pg_restore counts the error of a worker, and the entry that it failed
+      this.#onUnfilled(this.#place, error.replace(/^ERROR: +/, ""));
+      return;
+    }
     if (error === undefined || HARMLESS.test(error) || this.problems.length >= MAX_PROBLEMS) return;
     const words = error.replace(/^ERROR: +/, "");
-    this.problems.push(this.#place === "" || words.startsWith("COPY failed") ? words : `${this.#place}: ${words}`);
+    const where = describe(this.#place);
+    this.problems.push(where === "" || words.startsWith("COPY failed") ? words : `${where}: ${words}`);
   }
 
   /** Without parallel workers, a table is done when the next one begins. Workers name what they finished themselves. */
