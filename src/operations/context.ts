@@ -18,24 +18,24 @@ import type { OpenKey, SealKey } from "../seal/keys.ts";
 export interface Source {
   readonly name: string;
   readonly providerName: string;
-  /** Needs the source's secrets: may throw SECRET_MISSING when it is first read. */
+  /** The first read resolves the source's secrets. SECRET_MISSING. */
   readonly provider: Provider;
   /** The provider has a control plane: settings, points or a history of its own. Known without its secrets. */
   readonly managed?: boolean | undefined;
-  /** What the configuration calls the production branch; absent: whichever is the provider's default. */
+  /** What the configuration calls the production branch; absent: the provider's default branch. */
   readonly productionName?: string | undefined;
   readonly engine: Engine;
   readonly objective: Promised;
   readonly policy: RetentionPolicy;
-  /** How far back any instant is to be reachable. */
+  /** How far back any instant must be reachable. */
   readonly windowMs?: number | undefined;
   readonly archive?: ArchiveOptions | undefined;
   readonly snapshotPolicy?: SnapshotPolicy | undefined;
-  /** Where a drill makes a server on this machine; absent: it makes none here. */
+  /** Where a drill makes a server on this machine. Absent: it makes none here. */
   readonly scratchDirectory?: string | undefined;
   /** Drills of the configuration that have a schedule and restore this source. */
   readonly drills?: readonly DrillPlan[] | undefined;
-  /** When base backups are due, where any instant is to be reachable and the engine makes them. */
+  /** When base backups are due. Absent: no window is configured, or the engine makes none. */
   readonly baseCron?: string | undefined;
   /** When `tick` removes what has expired. Absent: it has no policy. */
   readonly expireCron?: string | undefined;
@@ -47,18 +47,18 @@ export interface Source {
 /** How the log of this source is archived. */
 export interface ArchiveOptions {
   readonly slot: string;
-  /** Survives restarts; holds log that was received and not yet stored. */
+  /** Survives restarts. Holds log that was received and not yet stored. */
   readonly directory: string;
   readonly partialEveryMs: number;
   readonly maxBehindBytes: number;
 }
 
-/** A kind of point that the provider is to hold, and for how long. */
+/** A kind of point that the provider holds by the policy, and for how long. */
 export interface SnapshotRule {
   readonly name: string;
   readonly cron: string;
   readonly keepMs: Keep;
-  /** Made by us as a branch or as the provider's snapshot, or by the provider's own schedule. */
+  /** Lifeboat makes it as a branch or as the provider's snapshot, or the provider's own schedule makes it. */
   readonly by: "branch" | "snapshot" | "provider";
 }
 
@@ -69,11 +69,11 @@ export interface SnapshotPolicy {
   readonly preDeploy: { readonly name: string; readonly keepMs: Keep; readonly by: "branch" | "snapshot" };
 }
 
-/** A place of this machine's own for the records of jobs that work while the repository cannot be written. */
+/** Where this machine keeps the records of jobs that run while the repository cannot be written. */
 export interface Aside {
-  /** For people. */
+  /** Shown in messages. */
   readonly directory: string;
-  /** Makes it when it is not there. What is written there is signed; without a writer key of this machine, by one made for this place. */
+  /** Creates the place where it does not exist. What is written there is signed by this machine's writer key, or by one made for the place. */
   open(): Promise<Repository>;
   /** Undefined: nothing was ever filed there. */
   find(): Promise<Repository | undefined>;
@@ -88,18 +88,18 @@ export interface Context {
   /** Notification channels by name. Absent: none. */
   readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
   readonly sealKey: SealKey;
-  /** The key that opens backups; KEY_MISSING or KEY_INVALID when it cannot be had. */
+  /** Reads the key that opens backups. KEY_MISSING, KEY_INVALID. */
   openKey(): Promise<OpenKey>;
-  /** Servers that this run was given by address, by label: what a crashed run left there can be removed only now. */
+  /** Servers that this run was given by address, by label: only now can it remove what a crashed run left there. */
   readonly servers: Map<string, Connection>;
   readonly spoolDirectory?: string | undefined;
-  /** Class of a backup that no tier gives one. */
+  /** Storage class of a backup whose tiers name none. */
   readonly storageClass?: string | undefined;
   /** How long new backups are locked against deletion. */
   readonly lockMs?: number | undefined;
-  /** Zone of times that are given without one. */
+  /** Time zone of times that are given without one. */
   readonly timeZone: string;
-  /** What is promised for all sources recovered together. */
+  /** Objective for all sources recovered together. */
   readonly combinedObjective: Promised;
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
@@ -114,5 +114,5 @@ export interface Watch {
   readonly jobId?: (() => string | undefined) | undefined;
 }
 
-/** What words about time are relative to, now. */
+/** The instant and the time zone to which words about time are relative. */
 export const presentOf = ({ clock, timeZone }: Pick<Context, "clock" | "timeZone">): Present => ({ now: clock.now(), timeZone });

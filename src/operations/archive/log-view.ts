@@ -1,4 +1,4 @@
-// What the log archive and the backups that it can be replayed onto reach together, as the repository has them now.
+// What can be reached with the log archive and the backups that it can be replayed onto, as the repository has them now.
 import { type LogBase, type LogView, viewLog } from "../../core/log-window.ts";
 import type { Manifest } from "../../core/manifest.ts";
 import { isDamaged } from "../../core/restore-point.ts";
@@ -14,7 +14,7 @@ export interface SourceLog extends LogView {
 
 /**
  * Reads the window anew: one listing of the log, and the files that the catalog does not know yet.
- * @param known the source's points, where they were read just now
+ * @param known the source's points, where the caller has just read them
  */
 export async function logOf(context: Context, source: string, signal?: AbortSignal, known?: readonly PointEntry[]): Promise<SourceLog> {
   const [points, log] = await Promise.all([known ?? pointsOf(context, source), context.catalog.log(source, signal)]);
@@ -25,7 +25,7 @@ export async function logOf(context: Context, source: string, signal?: AbortSign
   return { ...viewLog(bases, log), log, bases };
 }
 
-/** What log can be replayed onto: all of the data, of one instant or with what it takes to become so. */
+/** Whether log can be replayed onto the backup: it holds all data, of one instant or with the log that makes it so. */
 export function baseOf({ base, kind, log, consistency }: Manifest): LogBase["facts"] | undefined {
   return base ?? (kind === "full" && consistency !== "none" ? log : undefined);
 }

@@ -1,4 +1,4 @@
-// Due: makes what the policy says is to be there by now and is not, and nothing else. Safe to run as often as one likes.
+// Makes what the policy says is due and is missing, and nothing else. Can be run as often as wanted.
 
 import { previousSlot } from "../../core/cron.ts";
 import { asLifeboatError, type LifeboatError } from "../../core/errors.ts";
@@ -19,15 +19,15 @@ export interface DueRequest {
 
 export interface DueResult {
   readonly made: readonly (BackupResult | SnapshotResult)[];
-  /** One that fails keeps no other from being made. */
+  /** One failure does not keep the others from being made. */
   readonly failed: readonly { readonly source: string; readonly what: string; readonly error: LifeboatError }[];
 }
 
-/** What is due, in words; nothing is made. */
+/** Says in words what is due. Makes nothing. */
 export async function dueOf(context: Context, source: Source, watch: Watch) {
   const now = context.clock.now();
   const present = latestOf({ here: now, storage: await context.repository.storage.now({ signal: watch.signal }) });
-  // A point dated in the future must not keep those from being made that are due until then.
+  // A point dated in the future must not suppress those that are due before it.
   const made = (of: readonly { readonly point: RestorePoint }[]) =>
     untilNow(
       of.map(({ point }) => point),
@@ -43,14 +43,14 @@ export async function dueOf(context: Context, source: Source, watch: Watch) {
   return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
 }
 
-/** A base backup is the beginning of every way to an instant: the older the newest one, the longer the replay. */
+/** Replay begins at a base backup: the older the newest one, the longer the replay. */
 function isBaseDue({ engine, baseCron }: Source, points: readonly RestorePoint[], now: Date): boolean {
   if (engine.physical === undefined || baseCron === undefined) return false;
   const slot = previousSlot(baseCron, now);
   return slot !== undefined && !points.some((point) => point.kind === "base" && !isDamaged(point) && point.time >= slot);
 }
 
-/** Makes them, source by source. */
+/** Makes what is due, source by source. */
 export async function makeDue(context: Context, sources: Iterable<Source>, request: DueRequest, watch: Watch): Promise<DueResult> {
   const made: (BackupResult | SnapshotResult)[] = [];
   const failed: { source: string; what: string; error: LifeboatError }[] = [];

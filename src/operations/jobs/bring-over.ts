@@ -1,4 +1,4 @@
-// What jobs filed on this machine, while the repository could not be written, brought into it: evidence, journals, marks.
+// Brings into the repository what jobs filed on this machine while it could not be written: evidence, journals, marks.
 import { asLifeboatError } from "../../core/errors.ts";
 import type { Marks } from "../../core/restore-point.ts";
 import { evidenceSchema } from "../../repository/evidence.ts";
@@ -20,7 +20,7 @@ const EVIDENCE = /^evidence\/[^/]+\/[^/]+\/evidence\.json$/;
 const JOURNAL = /^jobs\/.+\.json$/;
 const MARKS = /^sources\/([^/]+)\/marks\/([^/]+)\.json$/;
 
-/** Only what a key signed that the repository trusts counts there: what a machine without a writer key filed, stays. */
+/** Brings only what a trusted key signed: what a machine without a writer key filed stays on it. */
 export async function bringOver({ repository, aside }: Context): Promise<BroughtOver[]> {
   const place = await aside?.find();
   if (place === undefined) return [];
@@ -37,7 +37,7 @@ export async function bringOver({ repository, aside }: Context): Promise<Brought
   return done.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Why it stays; undefined: it is over there, and gone from here. */
+/** Why it stays; undefined: it is in the repository, and no longer here. */
 async function bring(repository: Repository, place: Repository, name: string, names: readonly string[]): Promise<string | undefined> {
   const trusted = { ...place, trust: repository.trust };
   const [, source = "", id = ""] = MARKS.exec(name) ?? [];
@@ -50,7 +50,7 @@ async function bring(repository: Repository, place: Repository, name: string, na
     ? await getSigned(trusted, "evidence", name, evidenceSchema)
     : await getSigned(trusted, "job", name, jobSchema);
   if (read === undefined) return undefined;
-  if ("state" in read.value && read.value.state === "running") return "running"; // its lease says what becomes of it
+  if ("state" in read.value && read.value.state === "running") return "running"; // the clean-up decides by its lease
   if (read.signedBy === undefined) return "it was signed by this machine alone, which had no writer key";
   const folder = EVIDENCE.test(name) ? names.filter((other) => other.startsWith(name.slice(0, -"evidence.json".length))) : [];
   const all = [...new Set([...folder, ...withSignatures(name, names)])].filter((other) => other !== name);
@@ -66,7 +66,7 @@ async function remove(place: Repository, names: readonly string[]): Promise<void
   for (const name of names) await place.storage.delete(name);
 }
 
-/** Findings only: a hold is never filed here. */
+/** Merges findings only: a hold is never filed on this machine. */
 function newer(found: Marks, known: Marks): Marks {
   const later = (key: "verifiedAt" | "damagedAt"): Marks =>
     found[key] !== undefined && (known[key] === undefined || known[key] < found[key]) ? { [key]: found[key] } : {};

@@ -1,4 +1,4 @@
-// Who is at work: the leases of the repository, and those that jobs of this machine hold in its own place.
+// Which jobs run: the leases of the repository, and those in this machine's own place for records.
 import { formatInstant } from "../../core/duration.ts";
 import { LifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
@@ -18,7 +18,7 @@ export interface Holder extends FoundLease {
 export interface Holders {
   readonly holders: readonly Holder[];
   readonly flaws: readonly LeaseFlaw[];
-  /** The present of the repository's storage. */
+  /** Now, by the clock of the repository's storage. */
   readonly at: Date;
 }
 
@@ -37,7 +37,7 @@ export async function holdersOf(context: Context, signal?: AbortSignal): Promise
   return { holders, flaws, at: present ?? context.clock.now() };
 }
 
-/** Where records of jobs lie: the repository, and this machine's own place where anything was ever filed there. */
+/** Where records of jobs are: the repository, and this machine's own place once something was filed there. */
 export async function placesOf({ repository, aside }: Context): Promise<Repository[]> {
   const own = await aside?.find();
   return own === undefined ? [repository] : [repository, own];
@@ -50,7 +50,7 @@ export async function refuseInUse(context: Context, point: string, ownJob: strin
   if (user) throw new LifeboatError("LEASE_HELD", `job ${user.record.job} (${user.record.verb}) is using it`);
 }
 
-/** What the leases say against a source: files that are not leases, jobs that fell silent, clocks that differ. */
+/** Health reasons that leases give for a source: files that are not leases, jobs that fell silent, clocks that differ. */
 export function reasonsOf({ holders, flaws, at }: Holders, source: string, now: Date, sources: Iterable<string>): HealthReason[] {
   const known = [...sources];
   return [
@@ -68,7 +68,7 @@ function reasonsOfHolder({ record, renewedAt, silent, abandoned }: Holder, at: D
     reasons.push({ code: "JOB_ABANDONED", message: `${who} ended before it was done; \`lifeboat jobs recover\` cleans up after it` });
   } else if (silent) {
     const since = formatInstant(renewedAt);
-    reasons.push({ code: "LEASE_SILENT", message: `${who} lives, and has not renewed its lease since ${since}` });
+    reasons.push({ code: "LEASE_SILENT", message: `${who} is alive but has not renewed its lease since ${since}` });
   }
   const offMs = Date.parse(record.expiresAt) - LEASE_TERM_MS - renewedAt.getTime();
   if (Math.abs(offMs) > CLOCK_LIMIT_MS || renewedAt.getTime() - at.getTime() > CLOCK_LIMIT_MS) {
@@ -81,7 +81,7 @@ function reasonsOfHolder({ record, renewedAt, silent, abandoned }: Holder, at: D
   return reasons;
 }
 
-/** By the name that a lease of the source has. A file whose name says nothing of a known source concerns them all. */
+/** Matches by the name of the lease. A file whose name contains no known source concerns all of them. */
 function concerns(object: string, source: string, known: readonly string[]): boolean {
   const name = /^leases\/[a-z]+-(.+)\.json$/.exec(object)?.[1];
   const isOf = (one: string): boolean => name === one || (name?.startsWith(`${one}-`) === true && isId(name.slice(one.length + 1)));

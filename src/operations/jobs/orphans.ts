@@ -13,14 +13,14 @@ export interface Orphan {
   readonly known: boolean;
 }
 
-/** A scratch place as people call it. */
+/** The name of a scratch place in messages. */
 export const nameOfOrphan = ({ resource: { kind, locator } }: Orphan): string => locator.name ?? `${kind} ${JSON.stringify(locator)}`;
 
-/** Those of a source whose job is not running, nor waits to be cleaned up. None where the provider makes no scratch places. */
+/** Scratch of a source whose job neither runs nor waits to be cleaned up. Empty where the provider makes no scratch. */
 export async function orphansOf(context: Context, source: Source, watch: Pick<Watch, "signal">): Promise<Orphan[]> {
   const list = source.managed === true ? source.provider.orphans?.bind(source.provider) : undefined;
   if (list === undefined) return [];
-  // The places first: a job holds its lease before it makes one, so that each place listed here has its lease there.
+  // Places first, leases second: a job holds its lease before it makes a place, so that the lease of each place listed here is seen.
   const makerFor = await makers(context);
   const found = await list(makerFor, { signal: watch.signal });
   if (found.length === 0) return [];
@@ -30,7 +30,7 @@ export async function orphansOf(context: Context, source: Source, watch: Pick<Wa
     .map(({ jobId, resource, own }) => ({ source: source.name, job: jobId, resource, known: own }));
 }
 
-/** Jobs as makers, by the key that this machine signs with. One that has none proves nothing, and takes nothing for its own. */
+/** Jobs as makers, by this machine's signing key. A machine without one cannot prove anything and owns nothing here. */
 async function makers(context: Context): Promise<(jobId: string) => Maker> {
   const place = (await placesOf(context)).find(({ trust }) => trust.writer !== undefined);
   return (jobId) => (place === undefined ? { jobId, prove: () => "unproven", unended: false } : makerOf(() => place, jobId));
@@ -48,7 +48,7 @@ export async function recoverOrphans(context: Context, watch: Watch): Promise<Or
   for (const source of context.sources.values()) {
     for (const orphan of await orphansOrNote(context, source, watch)) {
       const key = `${orphan.resource.kind} ${orphan.job} ${nameOfOrphan(orphan)}`;
-      if (seen.has(key)) continue; // several sources can live in one account
+      if (seen.has(key)) continue; // several sources can share one account
       seen.add(key);
       outcomes.push(await settle(context, source, orphan, watch));
     }

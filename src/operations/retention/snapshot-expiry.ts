@@ -9,17 +9,17 @@ import type { Job } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { isScheduled, type SnapshotEntry, snapshotRetention, snapshotsOf } from "../points/snapshots.ts";
 
-/** How far back an attempt is looked for. */
+/** How far back to look for the last attempt. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
-/** What is to go and to stay at the provider, with reasons; nothing where it holds nothing. */
+/** Decides which points at the provider are removed and kept, with reasons. Empty where it holds none. */
 export async function planSnapshotExpiry(context: Context, source: Source, by: SnapshotExpireOptions, watch: Watch) {
   const entries = await snapshotsOf(context, source, watch);
   const options = await attemptOptions(context, source.name, entries, watch.signal);
   return expireSnapshots(entries, snapshotRetention(source), context.clock.now(), { ...by, ...options });
 }
 
-/** How the last attempt at a snapshot ended, where it was later than the newest one. */
+/** How the last attempt to take a snapshot ended, where it was later than the newest snapshot. */
 async function attemptOptions(
   { repository, clock }: Context,
   source: string,
@@ -41,7 +41,7 @@ async function newestAttempt(jobs: AsyncIterable<JobRecord>, source: string): Pr
   return undefined;
 }
 
-/** Removes one, and then what we know of it. A point in use, or put on hold meanwhile: LEASE_HELD. */
+/** Removes the point, then its record. LEASE_HELD: it is in use, or was put on hold meanwhile. */
 export async function removeSnapshot(context: Context, source: Source, job: Job, entry: SnapshotEntry): Promise<void> {
   const { id, name, form } = entry.snapshot;
   await job.claim(id);
@@ -51,11 +51,11 @@ export async function removeSnapshot(context: Context, source: Source, job: Job,
   if (record.hold !== undefined) throw new LifeboatError("LEASE_HELD", `${record.hold.by} put it on hold meanwhile`);
   await job.assertAlive();
   const resource = RESOURCE.snapshotRemoval(source.name, id, name, form);
-  await job.declare(resource); // from here on a crash ends with the point gone
+  await job.declare(resource); // from here on, a clean-up after a crash removes the point
   try {
     await source.provider.snapshots?.remove({ id, name, form }, { signal: job.signal });
   } catch (error) {
-    await job.withdraw(resource); // refused: it is there, and stays
+    await job.withdraw(resource); // refused: the point still exists, and stays
     throw error;
   }
   await removeSnapshotRecord(context.repository, source.name, id);
