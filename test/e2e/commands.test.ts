@@ -116,7 +116,7 @@ test("R6 R29 R33 list, show, hold, release, jobs, status and drill agree about a
 test("R33 a failing probe fails drill and restore with status 1, and the requested name is not used", { skip }, async (t) => {
   const source = await shop();
   const world = await beginWorld(t, { sources: { shop: source }, source: "checks: [{ table: users, rows: { min: 101 } }]" });
-  await world.expect(0, "backup", "shop");
+  await world.expect(0, "backup");
   const drilled = (await world.expect(1, "drill", "shop", "--json")).json().drills[0];
   assert.equal(drilled.verdict, "fail");
   assert.match(drilled.reasons.join(), /users/);
@@ -176,6 +176,7 @@ test("what is asked wrongly ends with a stable code, its status, and a next step
     [["backup", "shop", "--tables", "public.nowhere"], 2, "TABLE_UNKNOWN"],
     [["backup", "shop", "--name", "../x"], 2, "NAME_INVALID"],
     [["backup", "shop", "--tier", "hourly"], 2, "USAGE"],
+    [["backup"], 2, "USAGE"],
     [["restore", "shop"], 2, "USAGE"],
   ] as const) {
     const ran = await world.run(...args, "--json");

@@ -13,7 +13,7 @@ import { perform } from "../session.ts";
 export const backupCommand = defineCommand({
   description:
     "Dumps the source from one snapshot, fingerprints the same snapshot, and seals both on their way to the repository: compressed, encrypted, checksummed, without a local copy. The manifest is written last, so a backup that failed does not count as one. With `--kind snapshot` the provider holds the point instead (a branch, or a snapshot of its own), and the repository holds what the provider does not know of it: why, by whom, until when. With `--due` it makes what the policy says is due now, including base backups for its window, and nothing else.",
-  arguments: { source: { type: text, help: "Name of the source. Needed, except with --due." } },
+  arguments: { source: { type: text, help: "Name of the source. Default: the only one; with --due, all." } },
   options: {
     kind: {
       type: oneOf(BACKUP_CHOICES),

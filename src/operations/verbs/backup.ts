@@ -5,7 +5,7 @@ import type { Manifest } from "../../core/manifest.ts";
 import { type BackupResult, backup as backupSource } from "../backup/backup.ts";
 import { makeDue } from "../backup/due.ts";
 import { type SnapshotResult, snapshot as takeSnapshot } from "../backup/snapshot.ts";
-import type { Source } from "../context.ts";
+import type { Context, Source } from "../context.ts";
 import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
 import { about, bytes, failure, inSeconds, instant, madeBy, orNull, pointKind, seconds, sourceName, tiers } from "../schemas.ts";
 import { failureOf, sourceNamed, sourcesNamed } from "../sources.ts";
@@ -16,7 +16,7 @@ const text = (help: string) => z.optional(about(z.string(), help));
 const flag = (help: string) => z.optional(about(z.boolean(), help));
 
 const request = z.strictObject({
-  source: z.optional(about(sourceName, "Required, except with `due`, where the default is all.")),
+  source: z.optional(about(sourceName, "Default: the only one; with `due`, all.")),
   kind: z.optional(about(z.enum(BACKUP_CHOICES), "Default: snapshot where the policy has snapshots, else full.")),
   tables: z.optional(about(z.array(z.string()), "Tables or patterns: implies the kind `tables`.")),
   name: text("Name of the restore point. Default: by the policy's pattern."),
@@ -74,8 +74,7 @@ export const backup = operation({
       refuseBeside("--due", asked, ["kind", "tables", "name", "tier", "preDeploy", "hold"]);
       return backupDue(context, asked);
     }
-    if (asked.source === undefined) throw new LifeboatError("USAGE", "the source to back up is missing: give its name, or --due");
-    return { made: [await backupOne(context, sourceNamed(context, asked.source), asked)], failures: [] };
+    return { made: [await backupOne(context, sourceOf(context, asked), asked)], failures: [] };
   },
 
   exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,
@@ -83,6 +82,16 @@ export const backup = operation({
 
 type Request = z.infer<typeof request>;
 type Made = z.infer<typeof made>;
+
+/** The source named, or the only one. */
+function sourceOf(context: Context, { source }: Request): Source {
+  if (source !== undefined) return sourceNamed(context, source);
+  const [only, ...others] = context.sources.values();
+  if (only !== undefined && others.length === 0) return only;
+  throw new LifeboatError("USAGE", `the source to back up is missing (there are ${[...context.sources.keys()].join(", ")})`, {
+    hint: "run `lifeboat backup NAME`, or `lifeboat backup --due` for what the policies ask",
+  });
+}
 
 async function backupDue(context: OperationContext, { source, reason, note, fingerprint }: Request) {
   const { made: done, failed } = await makeDue(context, sourcesNamed(context, source), { reason, note, fingerprint }, context);
