@@ -10,7 +10,7 @@ import { Secret } from "../core/secret.ts";
 import type { AtlasAuth } from "./atlas/api/auth/auth.ts";
 import { openAtlasApi } from "./atlas/api/client.ts";
 import { ACCOUNT_AUTH, GROUP, HASTE, KEY_AUTH, realClock } from "./atlas/api/testing.ts";
-import { MOST_ANSWER_BYTES } from "./http/fetch.ts";
+import { MOST_ANSWER_BYTES } from "./http/call.ts";
 import { openNeonApi } from "./neon/api/client.ts";
 import { TIMEOUTS } from "./neon/options.ts";
 

@@ -1,9 +1,11 @@
 // A provider and a storage that are added by one folder and one line: everything else learns of them by itself.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { inspect } from "node:util";
+import { fileURLToPath } from "node:url";
+import { inspect, promisify } from "node:util";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import { guessProvider, sourceYaml } from "../../src/cli/commands/init-source.ts";
 import { compose, openStorage, trustIn } from "../../src/compose.ts";
@@ -137,4 +139,31 @@ test("R20 a new provider and storage work, and a secret is read only to connect"
     const composed = await compose(of, around);
     return { context: composed, [Symbol.asyncDispose]: () => composed.close() };
   }
+});
+
+test("R52 list loads no engine, no driver and no SDK: neither the secret nor the server is asked for", async (t) => {
+  const cwd = await temporaryDirectory(t);
+  const log = join(cwd, "loaded");
+  const hook = join(cwd, "hook.mjs");
+  writeFileSync(
+    hook,
+    `import { appendFileSync } from "node:fs";
+     import { registerHooks } from "node:module";
+     registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}, url + "\\n"); return next(url, context); } });`,
+  );
+  const program = fileURLToPath(new URL("../../bin/lifeboat", import.meta.url));
+  const lifeboat = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+    promisify(execFile)(program, args, { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env } });
+  await lifeboat(["init", "--repository", "backups", "--source", "shop", "--provider", "postgres"]);
+  const { stdout } = await lifeboat(["list", "--json"], { NODE_OPTIONS: `--import ${hook}` });
+  assert.deepEqual(JSON.parse(stdout).points, []);
+  const loaded = readFileSync(log, "utf8").split("\n");
+  assert.ok(loaded.some((url) => url.endsWith("/src/compose.ts")));
+  const heavy = loaded.filter((url) =>
+    /\/src\/(engines|providers)\/(?!\w+\/index\.ts)|\/node_modules\/(pg|mongodb|@aws-sdk|@neon)\//.test(url),
+  );
+  assert.deepEqual(
+    heavy.filter((url) => !url.endsWith("/self-hosted.ts")),
+    [],
+  );
 });

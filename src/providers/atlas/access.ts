@@ -3,7 +3,7 @@ import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { openMongo } from "../../engines/mongodb/connect/connect.ts";
 import { connectionFromParts, parseMongoUrl } from "../../engines/mongodb/connect/url.ts";
 import type { Connection, Work } from "../../ports/connection.ts";
-import { isLoopback } from "../http/fetch.ts";
+import { isLoopback } from "../http/call.ts";
 import { sleep } from "../http/timeouts.ts";
 import type { Account } from "./account.ts";
 import type { AtlasCluster } from "./api/types.ts";

@@ -5,7 +5,7 @@
 // for before the request is repeated. Calls return when Atlas has accepted the request; waiting for its end is the caller's.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Clock } from "../../../ports/clock.ts";
-import { validateHost } from "../../http/fetch.ts";
+import { validateHost } from "../../http/call.ts";
 import type { Timeouts } from "../options.ts";
 import type { AtlasAuth, Credential } from "./auth/auth.ts";
 import { openDigest } from "./auth/digest.ts";

@@ -1,8 +1,7 @@
 // What all the calls share: the project, and how every request is made and read.
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Work } from "../../../ports/connection.ts";
-import { type Caller, call, type Failure, type Reply } from "../../http/call.ts";
-import { boundedFetch } from "../../http/fetch.ts";
+import { boundedFetch, type Caller, call, type Failure, type Reply } from "../../http/call.ts";
 import { AuthFailure, type Credential } from "./auth/auth.ts";
 import { ENDPOINTS, type EndpointName, mediaTypeOf, pathOf } from "./endpoints.ts";
 import { type Json, listOf, objectOf, rowsOf } from "./read.ts";

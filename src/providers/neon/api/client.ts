@@ -2,7 +2,7 @@
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { Clock } from "../../../ports/clock.ts";
-import { validateHost } from "../../http/fetch.ts";
+import { validateHost } from "../../http/call.ts";
 import type { Timeouts } from "../options.ts";
 import type { NeonApi } from "./api.ts";
 import { branchCalls } from "./branches.ts";

@@ -2,7 +2,7 @@
 
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
-import { boundedFetch } from "../../http/fetch.ts";
+import { boundedFetch } from "../../http/call.ts";
 
 export const DEFAULT_HOST = "https://console.neon.tech/api/v2";
 

@@ -1,8 +1,7 @@
 // A service account at Atlas: a token for an hour, by the client credentials grant of OAuth 2, shared by all requests.
 import type { Secret } from "../../../../core/secret.ts";
 import type { Clock } from "../../../../ports/clock.ts";
-import { causeOf } from "../../../http/call.ts";
-import { boundedFetch } from "../../../http/fetch.ts";
+import { boundedFetch, causeOf } from "../../../http/call.ts";
 import { AuthFailure, type Credential, readCredential } from "./auth.ts";
 
 export interface OAuthOptions {
