@@ -41,6 +41,8 @@ export interface RestorePoint {
   readonly madeBy: string;
   /** Why it cannot be restored, according to the storage's listing: a part is missing or has another size. */
   readonly incomplete?: string | undefined;
+  /** It holds chosen tables, and these are all that the source's configuration protects. */
+  readonly covers?: true | undefined;
   /** No trusted key signed it. It is listed, does not count, and is restored only with `--unsigned`. */
   readonly unsigned?: true | undefined;
 }
@@ -74,7 +76,7 @@ export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePo
 /** The kinds that restore a whole database. The other kinds hold a part of it. */
 const WHOLE: ReadonlySet<PointKind> = new Set<PointKind>(["full", "base", "snapshot"]);
 
-export const isWhole = (point: RestorePoint): boolean => WHOLE.has(point.kind);
+export const isWhole = (point: RestorePoint): boolean => WHOLE.has(point.kind) || point.covers === true;
 
 /** Tells whether a point is known not to be restorable: found damaged and not found intact since, or incomplete. */
 export const isDamaged = (point: RestorePoint): boolean => point.incomplete !== undefined || wasFoundDamaged(point);

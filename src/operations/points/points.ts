@@ -29,8 +29,12 @@ export async function pointsOf(
     source === undefined ? new Set([...context.sources.keys(), ...(await listStoredSources(context.repository.storage))]) : [source];
   const points: PointEntry[] = [];
   for (const name of names) {
+    const protectedTables = context.sources.get(name)?.tables;
     for (const entry of await context.catalog.entries(name)) {
-      if (unsigned || entry.point.unsigned === undefined) points.push({ ...entry, source: name });
+      if (!unsigned && entry.point.unsigned !== undefined) continue;
+      const { kind } = entry.point;
+      const covers = kind === "tables" && protectedTables?.every((table) => entry.manifest.tables?.includes(table)) === true;
+      points.push({ ...entry, source: name, ...(covers && { point: { ...entry.point, covers } }) });
     }
   }
   return points;

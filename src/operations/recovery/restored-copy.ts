@@ -6,16 +6,19 @@ import { join, resolve } from "node:path";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Omission } from "../../core/fingerprint.ts";
 import { dateOfMicros } from "../../core/micros.ts";
+import { isDamaged } from "../../core/restore-point.ts";
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Scratch } from "../../ports/provider.ts";
+import { loaderMark } from "../../ports/resource.ts";
 import { fillSpool, type SpoolPlace } from "../../repository/spool.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
 import { historyControl, inScratchBranch } from "../points/look.ts";
+import { pointsOf } from "../points/points.ts";
 import { databaseOf, recoverCluster } from "./cluster.ts";
 import { bringTo, type StoredCopy } from "./copy.ts";
-import { advancing, type Filled, type Supply } from "./load.ts";
+import { advancing, bringBack, type Filled, type LoadRequest, type Place, type Supply, storedSupply } from "./load.ts";
 import { prove } from "./prove.ts";
 import { expectedOf, type ProviderTarget } from "./provider.ts";
 import type { Replay } from "./replay.ts";
@@ -101,16 +104,22 @@ async function fromBackup<T>(context: Context, source: Source, copy: StoredCopy,
   };
   return removing(remove, async () => {
     try {
-      const arrival = await bringTo(context, source, copy, job, watch, {
-        begin: async (archiveFile) => {
-          scratch = await beginScratch(source, copy, job, watch);
-          const { connection, ownServer, isolation } = scratch;
-          // Encoding and order of text as at the source; a scratch database on another server comes as that server makes it.
-          if (!ownServer) return { connection, ownServer, isolation };
-          const options = { like: archiveFile, ownServer, signal: job.signal };
-          return { connection: await source.engine.createDatabase(connection, "restored", options), ownServer, isolation };
-        },
-      });
+      const begin = async (archiveFile: string): Promise<Place> => {
+        scratch = await beginScratch(source, copy, job, watch);
+        const { connection, ownServer, isolation } = scratch;
+        // Encoding and order of text as at the source; a scratch database on another server comes as that server makes it.
+        if (!ownServer) return { connection, ownServer, isolation };
+        const options = { like: archiveFile, ownServer, signal: job.signal };
+        return { connection: await source.engine.createDatabase(connection, "restored", options), ownServer, isolation };
+      };
+      const arrival = await bringTo(
+        context,
+        source,
+        copy,
+        job,
+        watch,
+        (await withDefinitions(context, source, copy, job, watch, begin)) ?? { begin },
+      );
       const { connection, checks, notRestored, reached } = arrival;
       const place = scratch?.description ?? "scratch";
       return await use({ connection: () => connection, place, checks, reached: { kind: "copy", copy: reached }, notRestored });
@@ -118,6 +127,36 @@ async function fromBackup<T>(context: Context, source: Source, copy: StoredCopy,
       throw (await scratch?.fault?.()) ?? error;
     }
   });
+}
+
+/** Rows alone are loaded into the definitions of the nearest backup before them that has any. Undefined: the backup has its own, or none has. */
+async function withDefinitions(
+  context: Context,
+  source: Source,
+  { entry }: StoredCopy,
+  job: Job,
+  watch: Watch,
+  begin: LoadRequest["begin"],
+): Promise<LoadRequest | undefined> {
+  if (entry.point.kind !== "data") return undefined;
+  const found = (await pointsOf(context, source.name)).findLast(({ point }) => {
+    const hasDefinitions = point.kind === "schema" || point.kind === "full";
+    return hasDefinitions && !isDamaged(point) && point.time <= entry.point.time;
+  });
+  if (found === undefined) return undefined;
+  let place: Place | undefined;
+  const made = await bringBack(context, source, storedSupply(context, found, watch), job, watch, {
+    probes: false,
+    begin: async (archiveFile) => {
+      place = await begin(archiveFile);
+      return place;
+    },
+  });
+  await made.release?.();
+  // The next load makes the role anew.
+  await source.engine.dropLoader?.(made.connection, job.id, { mark: loaderMark(job.maker), signal: job.signal });
+  watch.progress.note(`the rows are loaded into the definitions of ${found.point.name} (${found.point.id})`);
+  return { dataOnly: true, replace: true, begin: async () => ({ ...(place ?? (await begin(""))), connection: made.connection }) };
 }
 
 /** The first cause is thrown: what could not be removed is still in the journal. */
