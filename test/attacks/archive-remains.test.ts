@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { archiveSource, beginArchiveWorld, until } from "../support/archive.ts";
 import { freshDatabase, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
-import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
+import { startS3Emulator } from "../support/s3/emulator.ts";
 
 const skip = skipWithoutPostgres();
 const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -50,7 +50,7 @@ test("R25 the next start of an archive sweeps what a killed one left in a local 
 test("R25 the next start of an archive aborts the uploads that a killed one left in S3", { skip }, async (t) => {
   const cluster = await testCluster({ settings: archiveSource });
   t.after(() => cluster.stop());
-  const s3 = await startS3Sandbox();
+  const s3 = await startS3Emulator();
   t.after(() => s3.stop());
   const world = await beginWorld(t, {
     sources: { shop: await freshDatabase("shop", cluster) },

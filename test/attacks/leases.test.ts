@@ -4,14 +4,14 @@ import { type TestContext, test } from "node:test";
 import { LEASE_TERM_MS } from "../../src/repository/lease-files.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, type World } from "../support/program.ts";
-import type { S3Sandbox } from "../support/s3/s3-sandbox.ts";
+import type { S3Emulator } from "../support/s3/emulator.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const skip = skipWithoutPostgres();
 const EXPIRING = "policies: { short: { keepManual: 1d } }";
 
 interface Planted extends World {
-  readonly s3: S3Sandbox;
+  readonly s3: S3Emulator;
   /** Moves the storage's clock on. */
   pass(ms: number): void;
   plant(name: string, content: string | Uint8Array): Promise<void>;

@@ -9,7 +9,7 @@ import type { Connection } from "../../src/ports/connection.ts";
 import { archiveSource, segmentFiles, statusOf, until } from "../support/archive.ts";
 import { freshDatabase, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 import { beginWorld } from "../support/program.ts";
-import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
+import { startS3Emulator } from "../support/s3/emulator.ts";
 
 const skip = skipWithoutPostgres();
 const pitr = {
@@ -37,7 +37,7 @@ async function beginSource(t: TestContext): Promise<{ cluster: Cluster; shop: Co
 
 test("R25 receiving continues while the storage is unreachable, and afterwards nothing is missing", { skip }, async (t) => {
   const { shop, write } = await beginSource(t);
-  const s3 = await startS3Sandbox({});
+  const s3 = await startS3Emulator({});
   t.after(() => s3.stop());
   const world = await beginWorld(t, { sources: { shop }, s3, ...pitr });
   await world.expect(0, "backup", "shop", "--kind", "base");

@@ -4,13 +4,13 @@ import { type TestContext, test } from "node:test";
 import { LifeboatError } from "../../src/core/errors.ts";
 import { hasCode, text } from "../contract/storage-facts.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
-import type { S3SandboxOptions } from "../support/s3/s3-sandbox.ts";
+import type { S3EmulatorOptions } from "../support/s3/emulator.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const MiB = 1024 ** 2;
 const SIZE = 12 * MiB;
 
-async function start(t: TestContext, options: S3SandboxOptions = {}) {
+async function start(t: TestContext, options: S3EmulatorOptions = {}) {
   const place = await startSandboxedS3(options);
   t.after(() => place.stop());
   return { ...place, faults: place.sandbox.faults, store: place.sandbox.store };

@@ -12,13 +12,13 @@ import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { MAX_OBJECT_BYTES, MAX_PARTS, PART_SIZES, partSizeAt, peakMemoryBytes, scheduleBytes } from "../../src/storage/s3/parts.ts";
 import { hasCode, text } from "../contract/storage-facts.ts";
 import { bytesOf, collect, digestOf, generatedBytes } from "../support/bytes.ts";
-import type { S3SandboxOptions } from "../support/s3/s3-sandbox.ts";
+import type { S3EmulatorOptions } from "../support/s3/emulator.ts";
 import { startSandboxedS3 } from "../support/s3-sandbox.ts";
 
 const MiB = 1024 ** 2;
 const KEY = "test/prefix/x";
 
-async function start(t: TestContext, options: S3SandboxOptions = {}) {
+async function start(t: TestContext, options: S3EmulatorOptions = {}) {
   const place = await startSandboxedS3(options);
   t.after(() => place.stop());
   return { ...place, faults: place.sandbox.faults, store: place.sandbox.store };

@@ -6,7 +6,7 @@ import { copyableCluster } from "../support/base-world.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
 import { beginWorld, editConfig, type World } from "../support/program.ts";
 import { temporaryDirectory } from "../support/repository.ts";
-import { startS3Sandbox } from "../support/s3/s3-sandbox.ts";
+import { startS3Emulator } from "../support/s3/emulator.ts";
 
 const skip = skipWithoutPostgres();
 
@@ -117,7 +117,7 @@ test("R22 a plan that replaces says which present rows go, and a hint for one ta
 test("R20 a configured lock works in a bucket; ghost folders do not count, missing conditions are reported", {
   skip,
 }, async (t) => {
-  const s3 = await startS3Sandbox();
+  const s3 = await startS3Emulator();
   t.after(() => s3.stop());
   s3.faults.ghostFolders = true;
   const world = await beginWorld(t, {
@@ -173,7 +173,7 @@ test("R20 an S3 server killed in mid-upload fails the backup by name, and the ne
   skip,
 }, async (t) => {
   const directory = await temporaryDirectory(t);
-  let s3 = await startS3Sandbox({ directory });
+  let s3 = await startS3Emulator({ directory });
   t.after(() => s3.stop());
   const source = await shop();
   await query(
@@ -193,7 +193,7 @@ test("R20 an S3 server killed in mid-upload fails the backup by name, and the ne
   await s3.stop();
   const ran = await backup.ended;
   assert.deepEqual([ran.exit, ran.code], [1, "STORAGE_UNREACHABLE"], ran.stderr);
-  s3 = await startS3Sandbox({ directory, port: Number(new URL(endpoint).port), accessKeyId, secretAccessKey });
+  s3 = await startS3Emulator({ directory, port: Number(new URL(endpoint).port), accessKeyId, secretAccessKey });
   assert.deepEqual((await world.expect(0, "list", "--json")).json().points, []);
   await world.expect(0, "backup", "shop");
   await world.expect(0, "drill", "shop");

@@ -7,14 +7,14 @@ import { objectOfSignature } from "../../src/repository/signed.ts";
 import { forget } from "./planted.ts";
 import { freshDatabase, query } from "./postgres.ts";
 import { beginWorld, type World } from "./program.ts";
+import type { S3Emulator } from "./s3/emulator.ts";
 import { CHANGES, type Operation } from "./s3/faults.ts";
-import type { S3Sandbox } from "./s3/s3-sandbox.ts";
 import { startSandboxedS3 } from "./s3-sandbox.ts";
 
 /** Far more requests than any of these commands makes: reaching it means that one never ends. */
 const TOO_MANY = 250;
 
-export type WorldOnS3 = World & { readonly s3: S3Sandbox };
+export type WorldOnS3 = World & { readonly s3: S3Emulator };
 
 export async function worldOnS3(t: TestContext, source: Connection, yaml = "", more?: string, behindMs = 3_600_000): Promise<WorldOnS3> {
   // An hour behind: what a killed process left is old at once.
@@ -64,7 +64,7 @@ export async function killedAt(world: WorldOnS3, { n, of = CHANGES }: Moment, ..
 }
 
 /** Names in the bucket by what they are. */
-export function bucket(s3: S3Sandbox) {
+export function bucket(s3: S3Emulator) {
   const all = [...s3.store.objects.keys()].map((key) => key.replace(/^repo\//, ""));
   // The signature of an object that is there belongs to it; one of an object that is not is looked at as everything else.
   const keys = all.filter((key) => !all.includes(objectOfSignature(key) ?? ""));

@@ -12,7 +12,7 @@ import type { Connection } from "../../src/ports/connection.ts";
 import { archiveSource, statusOf, until } from "./archive.ts";
 import { freshDatabase, openApplication, postgresBin, query, testCluster } from "./postgres.ts";
 import { beginWorld, type Running, type World } from "./program.ts";
-import type { S3Sandbox } from "./s3/s3-sandbox.ts";
+import type { S3Emulator } from "./s3/emulator.ts";
 
 export interface Written {
   readonly cluster: Cluster;
@@ -23,7 +23,7 @@ export interface Written {
   write(sessions: number, until: () => boolean): Promise<void>;
 }
 
-export async function beginWritten(t: TestContext, options: { readonly s3?: S3Sandbox; readonly source?: string } = {}): Promise<Written> {
+export async function beginWritten(t: TestContext, options: { readonly s3?: S3Emulator; readonly source?: string } = {}): Promise<Written> {
   const cluster = await testCluster({ settings: { ...archiveSource, wal_keep_size: "4GB", synchronous_commit: "on" } });
   t.after(() => cluster.stop());
   const shop = await freshDatabase("shop", cluster);

@@ -14,7 +14,7 @@ import { failedOperation } from "../../src/operations/schemas.ts";
 import type { Connection } from "../../src/ports/connection.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import { generateIdentity } from "../../src/seal/keys.ts";
-import type { S3Sandbox } from "./s3/s3-sandbox.ts";
+import type { S3Emulator } from "./s3/emulator.ts";
 
 /** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
 export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");
@@ -53,7 +53,7 @@ interface WorldOptions {
   /** Sources at an Atlas sandbox, by name. */
   readonly atlas?: Readonly<Record<string, AtlasReach>>;
   /** A sandbox for the repository; a local directory unless given. */
-  readonly s3?: S3Sandbox;
+  readonly s3?: S3Emulator;
   /** YAML under each source, one flow mapping's worth: `checks: [{ table: t }]`. */
   readonly source?: string;
   /** More first-level YAML. */

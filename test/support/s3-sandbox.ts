@@ -1,11 +1,11 @@
-// A sandbox S3 server for a test, and storages on it.
+// An S3 emulator for a test, and storages on it.
 import type { Storage } from "../../src/ports/storage.ts";
 import type { S3StorageOptions } from "../../src/storage/s3/options.ts";
 import { openS3Storage } from "../../src/storage/s3/s3.ts";
-import { type S3Sandbox, type S3SandboxOptions, startS3Sandbox } from "./s3/s3-sandbox.ts";
+import { type S3Emulator, type S3EmulatorOptions, startS3Emulator } from "./s3/emulator.ts";
 
 export interface SandboxedS3 extends AsyncDisposable {
-  readonly sandbox: S3Sandbox;
+  readonly sandbox: S3Emulator;
   /** Small parts, short pauses, and what else the test wants. Closed with the sandbox. */
   open(options?: Partial<S3StorageOptions>): Storage;
   stop(): Promise<void>;
@@ -23,8 +23,8 @@ export const MINIATURE: Partial<S3StorageOptions> = {
   memoryPartBytes: MiB,
 };
 
-export async function startSandboxedS3(options: S3SandboxOptions = {}): Promise<SandboxedS3> {
-  const sandbox = await startS3Sandbox({ minPartBytes: MiB, ...options });
+export async function startSandboxedS3(options: S3EmulatorOptions = {}): Promise<SandboxedS3> {
+  const sandbox = await startS3Emulator({ minPartBytes: MiB, ...options });
   const opened: Storage[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(opened.map((storage) => storage.close()));

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList } from "node:net";
 import { DigestGate } from "./digest.ts";
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 import { mintClient, mintPrivateKey, mintPublicKey, mintToken } from "./ids.ts";
 
 const TOKEN_SECONDS = 3600;
@@ -68,7 +68,7 @@ export class Authenticator {
       const until = this.#tokens.get(bearer);
       if (until === undefined || until <= this.#now()) {
         this.#tokens.delete(bearer);
-        throw new AtlasFault(401, "UNAUTHORIZED", "The access token is not known or has expired.", [], {
+        throw new AtlasApiError(401, "UNAUTHORIZED", "The access token is not known or has expired.", [], {
           "WWW-Authenticate": 'Bearer error="invalid_token"',
         });
       }
@@ -77,7 +77,7 @@ export class Authenticator {
         ? this.#digest.verify(authorization, raw.method ?? "GET", raw.url ?? "/")
         : { ok: false as const, stale: false };
       if (!verdict.ok) {
-        throw new AtlasFault(401, "UNEXPECTED_ERROR", "You are not authorized for this resource.", [], {
+        throw new AtlasApiError(401, "UNEXPECTED_ERROR", "You are not authorized for this resource.", [], {
           "WWW-Authenticate": this.#digest.challenge(verdict.stale),
         });
       }
@@ -93,7 +93,9 @@ export class Authenticator {
   #requireAllowed(remote: string): void {
     const address = remote.replace(/^::ffff:/, "");
     if (this.#allowed === undefined || this.#allowed.check(address, address.includes(":") ? "ipv6" : "ipv4")) return;
-    throw new AtlasFault(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", `IP address ${address} is not allowed to access this resource.`, [address]);
+    throw new AtlasApiError(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", `IP address ${address} is not allowed to access this resource.`, [
+      address,
+    ]);
   }
 }
 

@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /** An answer that is an error. `parameters` are those of the detail, in its order. */
-export class AtlasFault extends Error {
+export class AtlasApiError extends Error {
   readonly status: number;
   readonly errorCode: string;
   readonly parameters: readonly unknown[];
@@ -47,12 +47,12 @@ export class AtlasFault extends Error {
   }
 }
 
-export const refused = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
-  new AtlasFault(400, code, detail, parameters);
-export const missing = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
-  new AtlasFault(404, code, detail, parameters);
-export const conflict = (code: string, detail: string, ...parameters: unknown[]): AtlasFault =>
-  new AtlasFault(409, code, detail, parameters);
-export const invalidAttribute = (name: string): AtlasFault => refused("INVALID_ATTRIBUTE", `Invalid attribute ${name} specified.`, name);
-export const missingAttribute = (name: string): AtlasFault =>
+export const refused = (code: string, detail: string, ...parameters: unknown[]): AtlasApiError =>
+  new AtlasApiError(400, code, detail, parameters);
+export const missing = (code: string, detail: string, ...parameters: unknown[]): AtlasApiError =>
+  new AtlasApiError(404, code, detail, parameters);
+export const conflict = (code: string, detail: string, ...parameters: unknown[]): AtlasApiError =>
+  new AtlasApiError(409, code, detail, parameters);
+export const invalidAttribute = (name: string): AtlasApiError => refused("INVALID_ATTRIBUTE", `Invalid attribute ${name} specified.`, name);
+export const missingAttribute = (name: string): AtlasApiError =>
   refused("MISSING_ATTRIBUTE", `The required attribute ${name} was not specified.`, name);

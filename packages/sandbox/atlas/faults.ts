@@ -1,7 +1,7 @@
 // Faults that a test asks for: of requests, of the work they begin, and of the connections to a cluster.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 
 /** A fault of some requests. Method and path choose them (default: all); the first `skip` of them pass. */
 export interface Fault {
@@ -194,7 +194,7 @@ export async function applyBefore(effects: readonly Effect[], response: ServerRe
     if (effect.kind === "status") {
       const { status, errorCode = "UNEXPECTED_ERROR", detail = "a fault was asked for", retryAfterSeconds } = effect;
       const headers: Record<string, string> = retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
-      throw new AtlasFault(status, errorCode, detail, [], headers);
+      throw new AtlasApiError(status, errorCode, detail, [], headers);
     }
   }
   return true;

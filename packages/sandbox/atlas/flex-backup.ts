@@ -2,7 +2,7 @@
 import { iso, onlyKnown, optional, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, ok } from "./emulator.ts";
-import { AtlasFault, conflict, missing, refused } from "./errors.ts";
+import { AtlasApiError, conflict, missing, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import { beginDownload, beginRestore, newJob } from "./restore-work.ts";
 import { completed, snapshotOf } from "./snapshots.ts";
@@ -61,7 +61,7 @@ export function createFlexRestore(emulator: Emulator, request: ApiRequest): Answ
   if (target.restoring !== undefined)
     throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${target.name} is in progress.`, target.name);
   if (target.kind === "free")
-    throw new AtlasFault(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${target.name}: it is free.`, [target.name]);
+    throw new AtlasApiError(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${target.name}: it is free.`, [target.name]);
   if (target.stateName !== "IDLE") throw refused("CLUSTER_NOT_IDLE", `Cluster ${target.name} is ${target.stateName}.`, target.name);
   const job = newJob(emulator, { deliveryType: "automated", snapshot, targetClusterName: target.name, targetGroupId: project });
   source.restoreJobs.set(job.id, job);

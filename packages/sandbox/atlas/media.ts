@@ -1,5 +1,5 @@
 // Versions by media type: `application/vnd.atlas.2023-01-01+json`. The server takes the newest version that is not after the date asked.
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 
 /** Dates of an endpoint's versions, oldest first, and those that are no longer answered. */
 export interface Versions {
@@ -13,16 +13,16 @@ const TYPE = /application\/vnd\.atlas\.(\d{4}-\d\d-\d\d)\+json/;
 export function versionOf(accept: string | undefined, versions: Versions, path: string): string {
   const asked = TYPE.exec(accept ?? "")?.[1];
   if (asked === undefined)
-    throw new AtlasFault(406, "INVALID_VERSION_DATE", "A version must be asked for, as Accept: application/vnd.atlas.2025-03-12+json.", [
+    throw new AtlasApiError(406, "INVALID_VERSION_DATE", "A version must be asked for, as Accept: application/vnd.atlas.2025-03-12+json.", [
       accept ?? null,
     ]);
   const all = [...(versions.gone ?? []), ...versions.dates].sort();
   const found = all.findLast((date) => date <= asked);
   if (found === undefined)
-    throw new AtlasFault(406, "INVALID_VERSION_DATE", `There is no version ${asked} of ${path.replace(/^\//, "")}.`, [asked, path]);
+    throw new AtlasApiError(406, "INVALID_VERSION_DATE", `There is no version ${asked} of ${path.replace(/^\//, "")}.`, [asked, path]);
   if (versions.gone?.includes(found) === true) {
     const resource = path.replace(/^\//, "");
-    throw new AtlasFault(410, "VERSION_GONE", `Version ${found} of ${resource} is no longer available.`, [found, resource]);
+    throw new AtlasApiError(410, "VERSION_GONE", `Version ${found} of ${resource} is no longer available.`, [found, resource]);
   }
   return found;
 }
@@ -30,7 +30,7 @@ export function versionOf(accept: string | undefined, versions: Versions, path: 
 /** A body must say its version too: 415 otherwise. */
 export function requireVersionedBody(contentType: string | undefined): void {
   if (TYPE.test(contentType ?? "")) return;
-  throw new AtlasFault(415, "UNSUPPORTED_MEDIA_TYPE", "The body's Content-Type must name a version.", [contentType ?? null]);
+  throw new AtlasApiError(415, "UNSUPPORTED_MEDIA_TYPE", "The body's Content-Type must name a version.", [contentType ?? null]);
 }
 
 export const mediaType = (version: string): string => `application/vnd.atlas.${version}+json`;

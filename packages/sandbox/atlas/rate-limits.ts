@@ -1,5 +1,5 @@
 // Token buckets per endpoint set, and their headers.
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 
 export interface RateLimit {
   readonly id: string;
@@ -53,7 +53,7 @@ export class Buckets {
     const headers = { "RateLimit-Limit": String(capacity) };
     if (bucket.tokens < 1) {
       const waitSeconds = Math.ceil((1 - bucket.tokens) / perMs / 1000);
-      throw new AtlasFault(
+      throw new AtlasApiError(
         429,
         "RATE_LIMITED_TOKEN_BUCKET",
         `The limit of requests to ${path} is reached; wait ${waitSeconds} s.`,

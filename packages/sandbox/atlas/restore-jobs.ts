@@ -2,7 +2,7 @@
 import { iso, oneOf, onlyKnown, required, requiredId } from "./body.ts";
 import { linkTo } from "./cluster-view.ts";
 import { type Answer, type ApiRequest, type Emulator, GONE, ok } from "./emulator.ts";
-import { AtlasFault, conflict, missing, missingAttribute, refused } from "./errors.ts";
+import { AtlasApiError, conflict, missing, missingAttribute, refused } from "./errors.ts";
 import { page } from "./paging.ts";
 import { beginDownload, beginRestore, newJob } from "./restore-work.ts";
 import { backedUp, completed } from "./snapshots.ts";
@@ -163,8 +163,8 @@ const GB = 1024 ** 3;
 
 export function requireTarget(emulator: Emulator, target: Cluster, { version, sizeBytes, encryption }: Incoming): void {
   const { name, settings } = target;
-  const cannot = (detail: string): AtlasFault =>
-    new AtlasFault(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${name}: ${detail}.`, [name, emulator.store.groupId]);
+  const cannot = (detail: string): AtlasApiError =>
+    new AtlasApiError(403, "CANNOT_RESTORE_TO_TARGET", `Cannot restore to ${name}: ${detail}.`, [name, emulator.store.groupId]);
   if (target.restoring !== undefined) throw conflict("ATLAS_CLUSTER_RESTORE_IN_PROGRESS", `A restore to ${name} is in progress.`, name);
   if (settings.paused) throw refused("CLUSTER_PAUSED_CANNOT_RESTORE", `Cluster ${name} is paused and cannot be restored to.`, name);
   if (target.stateName !== "IDLE" || target.data === undefined)

@@ -13,7 +13,7 @@ import {
 import { deleteCompliance, getCompliance, putCompliance } from "./compliance.ts";
 import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
 import { getEncryption, updateEncryption } from "./encryption.ts";
-import { AtlasFault, missing } from "./errors.ts";
+import { AtlasApiError, missing } from "./errors.ts";
 import { getEvent, listEvents } from "./events.ts";
 import { createBucket, deleteBucket, getBucket, listBuckets, updateBucket } from "./export-buckets.ts";
 import { createExport, getExport, listExports } from "./exports.ts";
@@ -161,7 +161,7 @@ export function resolve(
   const open = (route: (typeof ROUTES)[number]): number => route.words.filter((word) => word.startsWith(":")).length;
   const [best] = fitting.filter((route) => route.method === method).sort((a, b) => open(a) - open(b));
   if (best === undefined) {
-    if (fitting.length > 0) throw new AtlasFault(405, "METHOD_NOT_ALLOWED", `${method} is not allowed here.`, [method, path]);
+    if (fitting.length > 0) throw new AtlasApiError(405, "METHOD_NOT_ALLOWED", `${method} is not allowed here.`, [method, path]);
     throw missing("RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, path);
   }
   const params = Object.fromEntries(best.words.flatMap((word, at) => (word.startsWith(":") ? [[word.slice(1), words[at] ?? ""]] : [])));

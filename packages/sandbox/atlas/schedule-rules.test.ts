@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 import { checkSchedule, defaultItems, expiryOf, type PolicyItem, readItems } from "./schedule-rules.ts";
 
 let count = 0;
@@ -12,7 +12,7 @@ const raw = (frequencyType: string, frequencyInterval: number, retentionValue: n
   retentionValue,
 });
 const refusal = (code: string): ((error: unknown) => boolean) => {
-  return (error) => error instanceof AtlasFault && error.status === 400 && error.errorCode === code;
+  return (error) => error instanceof AtlasApiError && error.status === 400 && error.errorCode === code;
 };
 
 test("R54 the policy that a cluster begins with is valid, with a window of seven days", () => {

@@ -4,7 +4,7 @@ import type { Authenticator } from "./auth.ts";
 import { fetchDownload } from "./downloads.ts";
 import { runDue } from "./due-work.ts";
 import type { Emulator } from "./emulator.ts";
-import { AtlasFault, refused } from "./errors.ts";
+import { AtlasApiError, refused } from "./errors.ts";
 import { applyAfter, applyBefore, type Effect, type Seen } from "./faults.ts";
 import { mediaType, requireVersionedBody, versionOf } from "./media.ts";
 import { resolve } from "./router.ts";
@@ -64,15 +64,15 @@ export async function serve(
     });
     send(seen, response, effects, url, { ...answer, body: answer.body, type: mediaType(version), headers: limits });
   } catch (error) {
-    const fault = error instanceof AtlasFault ? error : unexpected(error);
+    const fault = error instanceof AtlasApiError ? error : unexpected(error);
     const headers = { "X-Error-Code": fault.errorCode, ...limits, ...fault.headers };
     send(seen, response, [], url, { status: fault.status, body: fault.body(), type: JSON_TYPE, headers });
     raw.resume(); // lets the client finish what it is sending, so that it reads the answer
   }
 }
 
-const unexpected = (error: unknown): AtlasFault =>
-  new AtlasFault(500, "UNEXPECTED_ERROR", error instanceof Error ? (error.stack ?? error.message) : String(error));
+const unexpected = (error: unknown): AtlasApiError =>
+  new AtlasApiError(500, "UNEXPECTED_ERROR", error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 function oauth(authenticator: Authenticator, raw: IncomingMessage, method: string, path: string, text: string, seen: Seen): Reply {
   const form = new URLSearchParams(text);
@@ -81,9 +81,9 @@ function oauth(authenticator: Authenticator, raw: IncomingMessage, method: strin
     "/api/oauth/token": authenticator.token.bind(authenticator),
     "/api/oauth/revoke": authenticator.revoke.bind(authenticator),
   }[path];
-  if (act === undefined || method !== "POST") throw new AtlasFault(404, "RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, [path]);
+  if (act === undefined || method !== "POST") throw new AtlasApiError(404, "RESOURCE_NOT_FOUND", `Cannot find resource ${path}.`, [path]);
   if (!/^application\/x-www-form-urlencoded/.test(raw.headers["content-type"] ?? ""))
-    throw new AtlasFault(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be a form.");
+    throw new AtlasApiError(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be a form.");
   return { ...act(raw, form), type: JSON_TYPE };
 }
 
@@ -112,7 +112,7 @@ async function textOf(raw: IncomingMessage): Promise<string> {
   let sizeBytes = 0;
   for await (const chunk of raw as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > MAX_BODY_BYTES) throw new AtlasFault(413, "PAYLOAD_TOO_LARGE", "The body is too large.");
+    if (sizeBytes > MAX_BODY_BYTES) throw new AtlasApiError(413, "PAYLOAD_TOO_LARGE", "The body is too large.");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString().trim();

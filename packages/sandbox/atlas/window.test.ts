@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AtlasFault } from "./errors.ts";
+import { AtlasApiError } from "./errors.ts";
 import type { Cluster, LogRange, Snapshot } from "./state.ts";
 import { targetPointOf } from "./target-point.ts";
 import { baseFor, beginLog, endLog, requireReachable } from "./window.ts";
@@ -22,7 +22,7 @@ function cluster(log: LogRange[], ...snapshots: (readonly [string, Snapshot])[])
 const seconds = (text: string): ReturnType<typeof targetPointOf> =>
   targetPointOf({ pointInTimeUTCSeconds: at(text).getTime() / 1000 }, "pointInTimeUTCSeconds");
 const code = (errorCode: string): ((error: unknown) => boolean) => {
-  return (error) => error instanceof AtlasFault && error.errorCode === errorCode;
+  return (error) => error instanceof AtlasApiError && error.errorCode === errorCode;
 };
 
 test("R54 a restore begins from the newest completed snapshot before the point", () => {

@@ -1,6 +1,6 @@
 // Pipelines: stages that only choose and order documents work on bytes; the rest is computed by mingo over plain values.
 import { type Document, Int32 } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter } from "./match.ts";
 import { type Resolver, runStages } from "./mingo.ts";
 import { encode, type Raw, rawOf, typedOf } from "./raw.ts";
@@ -66,7 +66,7 @@ export function throughStages(documents: Iterable<Raw>, pipeline: readonly Docum
   let current = documents;
   for (const [index, stage] of pipeline.entries()) {
     const names = Object.keys(stage);
-    if (names.length !== 1) throw new MongoFault(40323, "A pipeline stage specification object must contain exactly one field.");
+    if (names.length !== 1) throw new CommandError(40323, "A pipeline stage specification object must contain exactly one field.");
     const raw = isCount(stage.$group) ? counting : RAW_STAGES[names[0] as string];
     if (raw === undefined) return computed(current, pipeline.slice(index), other);
     current = raw(current, stage[names[0] as string]);

@@ -2,7 +2,7 @@
 import type { Document } from "bson";
 import { createFront, createNamespace, dropDatabase, dropNamespace, modifyNamespace, renameNamespace } from "./definitions.ts";
 import { applyDiff } from "./diff.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { createIndexes, dropIndexes } from "./index-definitions.ts";
 import { encode, findField, type Raw, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
@@ -25,12 +25,12 @@ export function applyEntry(store: Store, raw: Raw): void {
     const namespace = store.find(db, name);
     const slot = namespace === undefined ? undefined : slotOf(store, db, name, o);
     if (namespace !== undefined && slot !== undefined) removeDocument(store, namespace, slot);
-  } else throw new MongoFault(2, `Unknown op type '${op}'`);
+  } else throw new CommandError(2, `Unknown op type '${op}'`);
 }
 
 function fieldOf(raw: Raw, name: string): Raw {
   const element = findField(raw, name);
-  if (element === undefined) throw new MongoFault(9, `an operation lacks its field ${name}`);
+  if (element === undefined) throw new CommandError(9, `an operation lacks its field ${name}`);
   return { chunk: raw.chunk, offset: element.start, length: element.end - element.start };
 }
 
@@ -55,7 +55,7 @@ function update(store: Store, db: string, name: string, o: Document, o2: Documen
     return;
   }
   const slot = slotOf(store, db, name, o2);
-  if (slot === undefined) throw new MongoFault(2, "the document to update is not there");
+  if (slot === undefined) throw new CommandError(2, "the document to update is not there");
   const before = typedOf(slot.head);
   const { $v: _version, diff, ...operators } = o;
   const after = isPlain(diff)
@@ -89,7 +89,7 @@ function applyCommand(store: Store, db: string, command: Document, raw: Raw): vo
   else if (verb === "renameCollection")
     renameNamespace(store, String(target), String(rest.to), rest.dropTarget !== undefined && rest.dropTarget !== false);
   else if (verb === "applyOps") for (const each of nested(raw)) applyEntry(store, each);
-  else if (verb !== "startIndexBuild" && verb !== "abortIndexBuild") throw new MongoFault(2, `'${verb}' cannot be applied`);
+  else if (verb !== "startIndexBuild" && verb !== "abortIndexBuild") throw new CommandError(2, `'${verb}' cannot be applied`);
 }
 
 function* nested(raw: Raw): Generator<Raw> {

@@ -2,7 +2,7 @@
 import type { Document } from "bson";
 import type { Authenticator, ConnectionState } from "./auth/auth-types.ts";
 import type { Cursors } from "./cursors.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { assemble, type Element, elementBytes, elements, type Raw, rawArray, rawOf, typedOf } from "./raw.ts";
 import type { Reply } from "./reply.ts";
 import type { Sessions } from "./sessions.ts";
@@ -69,7 +69,7 @@ export function commandOf(context: ServerContext, message: Message, connection: 
   let body = typedOf(rawOf(sequences.size === message.sequences.size ? message.body : assemble(whole)));
   if (message.legacyNs !== undefined && body.$query !== undefined) body = body.$query;
   const db = message.legacyNs?.split(".")[0] ?? body.$db;
-  if (typeof db !== "string") throw new MongoFault(40571, "OP_MSG requests require a $db argument");
+  if (typeof db !== "string") throw new CommandError(40571, "OP_MSG requests require a $db argument");
   const name = Object.keys(body)[0] ?? "";
   return {
     context,
@@ -88,7 +88,7 @@ export function commandOf(context: ServerContext, message: Message, connection: 
 /** The collection that the command is about: the value of its first field. */
 export function collectionOf(command: Command): string {
   const name = command.body[command.name];
-  if (typeof name !== "string") throw new MongoFault(73, `collection name has invalid type ${typeof name}`);
+  if (typeof name !== "string") throw new CommandError(73, `collection name has invalid type ${typeof name}`);
   return name;
 }
 
@@ -97,7 +97,7 @@ export function numberIn<T extends number | undefined>(body: Document, name: str
   const value = body[name];
   if (value === undefined || value === null) return otherwise;
   const number = toNumber(value);
-  if (Number.isNaN(number)) throw new MongoFault(14, `${name} is not a number`);
+  if (Number.isNaN(number)) throw new CommandError(14, `${name} is not a number`);
   return number;
 }
 

@@ -1,7 +1,7 @@
 // Changes of namespaces: create, drop, rename, modify; each is in the oplog.
 import { type Document, Int32 } from "bson";
 import { definitionOf, fullName, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { createIndexes, modifyIndex } from "./index-definitions.ts";
 import { LATEST } from "./position.ts";
 import { viewDocument } from "./scan.ts";
@@ -19,13 +19,13 @@ export function createNamespace(store: Store, db: string, name: string, options:
   if (existing !== undefined) {
     const same = existing.kind !== "view" && compareValues(isBuckets ? options : wanted(options), definitionOf(existing).options) === 0;
     if (same) return;
-    throw new MongoFault(48, `Collection ${fullName(db, name)} already exists.`);
+    throw new CommandError(48, `Collection ${fullName(db, name)} already exists.`);
   }
   if (options.viewOn !== undefined) createView(store, db, name, options);
   else if (options.timeseries !== undefined && !isBuckets) createSeries(store, db, name, options);
   else {
     if (options.capped === true && !(toNumber(options.size) > 0))
-      throw new MongoFault(72, "the 'size' field is required when 'capped' is true");
+      throw new CommandError(72, "the 'size' field is required when 'capped' is true");
     store.create(db, name, "collection", isBuckets ? options : wanted(options));
   }
 }
@@ -97,7 +97,7 @@ export function dropDatabase(store: Store, db: string): boolean {
 
 function split(ns: string): { readonly db: string; readonly name: string } {
   const dot = ns.indexOf(".");
-  if (dot <= 0 || dot === ns.length - 1) throw new MongoFault(73, `Invalid namespace specified '${ns}'`);
+  if (dot <= 0 || dot === ns.length - 1) throw new CommandError(73, `Invalid namespace specified '${ns}'`);
   return { db: ns.slice(0, dot), name: ns.slice(dot + 1) };
 }
 
@@ -105,13 +105,14 @@ function split(ns: string): { readonly db: string; readonly name: string } {
 export function renameNamespace(store: Store, from: string, to: string, dropTarget: boolean): void {
   const [old, fresh] = [split(from), split(to)];
   const source = store.find(old.db, old.name);
-  if (source === undefined) throw new MongoFault(26, `Source collection ${from} does not exist`);
-  if (source.kind === "view") throw new MongoFault(166, `cannot rename view: ${from}`);
-  if (source.kind === "timeseries" || old.name.startsWith(BUCKETS)) throw new MongoFault(20, `Cannot rename timeseries collection ${from}`);
-  if (from === to) throw new MongoFault(20, "Can't rename a collection to itself");
+  if (source === undefined) throw new CommandError(26, `Source collection ${from} does not exist`);
+  if (source.kind === "view") throw new CommandError(166, `cannot rename view: ${from}`);
+  if (source.kind === "timeseries" || old.name.startsWith(BUCKETS))
+    throw new CommandError(20, `Cannot rename timeseries collection ${from}`);
+  if (from === to) throw new CommandError(20, "Can't rename a collection to itself");
   const target = store.find(fresh.db, fresh.name);
-  if (target !== undefined && !dropTarget) throw new MongoFault(48, "target namespace exists");
-  if (target?.kind === "view") throw new MongoFault(166, `a view already exists with that name: ${to}`);
+  if (target !== undefined && !dropTarget) throw new CommandError(48, "target namespace exists");
+  if (target?.kind === "view") throw new CommandError(166, `a view already exists with that name: ${to}`);
   if (old.db === fresh.db) renameWithin(store, source, fresh.name, target);
   else copyAcross(store, source, fresh, target);
 }

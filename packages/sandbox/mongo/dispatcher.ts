@@ -9,7 +9,7 @@ import { MISC, VALIDATING } from "./commands/misc.ts";
 import { COUNTING, READING } from "./commands/reading.ts";
 import { REPLICATION } from "./commands/replication.ts";
 import { WRITING } from "./commands/writing.ts";
-import { faultReply, MongoFault } from "./errors.ts";
+import { CommandError, faultReply } from "./errors.ts";
 import { type Effect, type FaultList, refusalOf } from "./faults.ts";
 import { timestampOf } from "./position.ts";
 import { type Reply, replyBytes } from "./reply.ts";
@@ -79,10 +79,10 @@ async function run(command: Command): Promise<Reply | Document> {
   const { context, connection, name } = command;
   if (context.auth?.handles(name) === true) return context.auth.run(name, command.body, command.db, connection);
   if (context.auth !== undefined && !connection.authenticated && !OPEN_TO_ALL.has(name)) {
-    throw new MongoFault(13, `Command ${name} requires authentication`);
+    throw new CommandError(13, `Command ${name} requires authentication`);
   }
   const handler = (HANDLERS as Handlers)[name];
-  if (handler === undefined || !Object.hasOwn(HANDLERS, name)) throw new MongoFault(59, `no such command: '${name}'`);
+  if (handler === undefined || !Object.hasOwn(HANDLERS, name)) throw new CommandError(59, `no such command: '${name}'`);
   return perform(command, handler);
 }
 

@@ -63,7 +63,7 @@ const NAMES: Readonly<Record<number, string>> = {
 export const codeName = (code: number): string => NAMES[code] ?? `Location${code}`;
 
 /** A refusal: becomes `{ok: 0, errmsg, code, codeName}` of the whole command, or a write error of one statement. */
-export class MongoFault extends Error {
+export class CommandError extends Error {
   readonly code: number;
   readonly codeName: string;
   /** Further fields of the answer: `keyPattern`, `keyValue`, `errInfo`, `errorLabels`. */
@@ -79,7 +79,7 @@ export class MongoFault extends Error {
 
 /** The command's answer when it failed. */
 export function faultReply(error: unknown): Document {
-  if (error instanceof MongoFault) return { ok: 0, errmsg: error.message, code: error.code, codeName: error.codeName, ...error.fields };
+  if (error instanceof CommandError) return { ok: 0, errmsg: error.message, code: error.code, codeName: error.codeName, ...error.fields };
   const message = error instanceof Error ? error.message : String(error);
   return { ok: 0, errmsg: message, code: 8, codeName: "UnknownError" };
 }

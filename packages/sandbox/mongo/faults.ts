@@ -1,6 +1,6 @@
 // Faults that a test asks for, and when they apply.
 import type { Document } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 
 export type Effect =
   | { readonly kind: "latency"; readonly ms: number }
@@ -130,11 +130,11 @@ export class FaultList implements Faults {
 }
 
 /** The refusal among the effects. */
-export function refusalOf(effects: readonly Effect[]): MongoFault | undefined {
+export function refusalOf(effects: readonly Effect[]): CommandError | undefined {
   for (const effect of effects) {
     if (effect.kind !== "error") continue;
     const { code, message = "a fault was asked for", labels } = effect;
-    return new MongoFault(code, message, labels === undefined ? {} : { errorLabels: labels });
+    return new CommandError(code, message, labels === undefined ? {} : { errorLabels: labels });
   }
   return undefined;
 }

@@ -4,7 +4,7 @@ import { after, first } from "./aggregate.ts";
 import { fullName } from "./catalog.ts";
 import { isTrue, numberIn } from "./command.ts";
 import { type CursorSource, sourceOf } from "./cursors.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter, type Matcher } from "./match.ts";
 import { LATEST, type Position } from "./position.ts";
 import { compileProjection } from "./project.ts";
@@ -19,7 +19,7 @@ export function findSource(store: Store, db: string, name: string, body: Documen
   const { filter, sort, projection } = body;
   const test = compileFilter(filter);
   const project = isPlain(projection) && Object.keys(projection).length > 0 ? compileProjection(projection) : undefined;
-  if (body.min !== undefined || body.max !== undefined) throw new MongoFault(238, "min and max are not offered here");
+  if (body.min !== undefined || body.max !== undefined) throw new CommandError(238, "min and max are not offered here");
   if (isTrue(body.tailable)) return tailing(store, db, name, body, test, project);
   const natural = naturalOrder(sort) ?? naturalOrder(body.hint);
   let documents =
@@ -38,7 +38,7 @@ export function findSource(store: Store, db: string, name: string, body: Documen
 /** A read of the present ends when its collection is dropped or renamed. */
 function killedBy(store: Store, db: string, name: string, at: Position): Error | undefined {
   if (at < LATEST || isOplog(store, db, name) || store.find(db, name) !== undefined) return undefined;
-  return new MongoFault(175, `collection dropped. ns: ${fullName(db, name)}`);
+  return new CommandError(175, `collection dropped. ns: ${fullName(db, name)}`);
 }
 
 function naturalOrder(order: unknown): number | undefined {
@@ -73,7 +73,7 @@ function tailing(
   const namespace = store.find(db, name);
   const capped = isOplog(store, db, name) || namespace?.definitions.at(-1)?.options.capped === true;
   if (namespace !== undefined && !capped)
-    throw new MongoFault(2, `error processing query: tailable cursor requested on non capped collection`);
+    throw new CommandError(2, `error processing query: tailable cursor requested on non capped collection`);
   const source = tailingSource(store, db, name, body.filter, isTrue(body.awaitData));
   return {
     ...source,

@@ -1,7 +1,7 @@
 // Definitions of indexes: kept as given, checked for conflicts between two of them.
 import { type Document, Int32 } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import type { Position } from "./position.ts";
 import { newUuid, type Store, uuidValue } from "./store.ts";
 import { fillUnique } from "./unique.ts";
@@ -14,7 +14,7 @@ const nameFrom = (key: Document): string =>
 
 /** As `listIndexes` will show it: what the server adds by itself is added. */
 function complete(spec: Document): Document {
-  if (!isPlain(spec.key) || Object.keys(spec.key).length === 0) throw new MongoFault(67, "Index keys cannot be empty.");
+  if (!isPlain(spec.key) || Object.keys(spec.key).length === 0) throw new CommandError(67, "Index keys cannot be empty.");
   const { v = new Int32(2), key, name = nameFrom(key), background: _background, ns: _ns, ...rest } = spec;
   const kinds = Object.values(key as Document);
   if (!kinds.includes("text")) return { v, key: keyOrder(key), name, ...rest, ...geoVersion(kinds, rest) };
@@ -76,12 +76,12 @@ export function createIndexes(store: Store, namespace: Namespace, specs: readonl
     if (isIdIndex(spec) || known.some((each) => sameIndex(each, spec))) continue;
     const named = known.find(({ name }) => name === spec.name);
     if (named !== undefined)
-      throw new MongoFault(
+      throw new CommandError(
         86,
         `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Requested index: ${spec.name}`,
       );
     const keyed = known.find((each) => compareValues(signature(each), signature(spec)) === 0);
-    if (keyed !== undefined) throw new MongoFault(85, `Index already exists with a different name: ${keyed.name}`);
+    if (keyed !== undefined) throw new CommandError(85, `Index already exists with a different name: ${keyed.name}`);
     if (spec.unique === true) fillUnique(namespace, spec);
     fresh.push(spec);
   }
@@ -118,8 +118,8 @@ export function dropIndexes(store: Store, namespace: Namespace, wanted: unknown)
       : (Array.isArray(wanted) ? wanted : [wanted]).map((each) => {
           const found = indexes.find((spec) => (typeof each === "string" ? spec.name === each : compareValues(spec.key, each) === 0));
           if (found === undefined)
-            throw new MongoFault(27, `index not found with name [${typeof each === "string" ? each : JSON.stringify(each)}]`);
-          if (found.name === "_id_") throw new MongoFault(72, "cannot drop _id index");
+            throw new CommandError(27, `index not found with name [${typeof each === "string" ? each : JSON.stringify(each)}]`);
+          if (found.name === "_id_") throw new CommandError(72, "cannot drop _id index");
           return found;
         });
   for (const spec of chosen) {
@@ -135,7 +135,7 @@ export function modifyIndex(store: Store, namespace: Namespace, request: Documen
   const indexes = definitionOf(namespace).indexes;
   const found = indexes.find((spec) => (name === undefined ? compareValues(spec.key, keyPattern) === 0 : spec.name === name));
   if (found === undefined)
-    throw new MongoFault(27, `cannot find index ${name ?? JSON.stringify(keyPattern)} for ns ${namespace.db}.${namespace.name}`);
+    throw new CommandError(27, `cannot find index ${name ?? JSON.stringify(keyPattern)} for ns ${namespace.db}.${namespace.name}`);
   const changed: Document = { ...found };
   const told: Document = {};
   for (const [key, value] of Object.entries(changes)) {

@@ -1,6 +1,6 @@
 // Comparisons of a filter: each makes a test over the values that a field leads to.
 import { BSONRegExp, type Document } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { typeMatches } from "./types.ts";
 import { compareValues, rankOf, toNumber } from "./values.ts";
 
@@ -29,7 +29,7 @@ const ordered =
   };
 
 const isIn: Maker = (wanted) => {
-  if (!Array.isArray(wanted)) throw new MongoFault(2, "$in needs an array");
+  if (!Array.isArray(wanted)) throw new CommandError(2, "$in needs an array");
   const tests = wanted.map((each) => (each instanceof BSONRegExp ? regex(each, {}) : isEqualTo(each)));
   return (values) => tests.some((test) => test(values));
 };

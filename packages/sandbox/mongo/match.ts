@@ -1,6 +1,6 @@
 // Filters over typed documents, so that every number type compares as the server compares it. Unknown operators are left to mingo.
 import type { Document } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { validatesSchema } from "./json-schema.ts";
 import { OPERATORS, type Predicate } from "./match-operators.ts";
 import { queryTest } from "./mingo.ts";
@@ -28,7 +28,7 @@ const always: Matcher = () => true;
 
 function logical(name: string, condition: unknown): Matcher {
   if (name === "$and" || name === "$or" || name === "$nor") {
-    if (!Array.isArray(condition) || condition.length === 0) throw new MongoFault(2, `${name} must be a nonempty array`);
+    if (!Array.isArray(condition) || condition.length === 0) throw new CommandError(2, `${name} must be a nonempty array`);
     const tests = condition.map((each) => compileFilter(each) ?? always);
     if (name === "$and") return (document) => tests.every((test) => test(document));
     const some: Matcher = (document) => tests.some((test) => test(document));
@@ -39,7 +39,7 @@ function logical(name: string, condition: unknown): Matcher {
     const test = queryTest({ [name]: promoteDocument({ condition }).condition });
     return (document) => test(promoteDocument(document));
   }
-  throw new MongoFault(2, `unknown top level operator: ${name}`);
+  throw new CommandError(2, `unknown top level operator: ${name}`);
 }
 
 const hasOperators = (condition: unknown): condition is Document =>
@@ -74,7 +74,7 @@ function operator(name: string, value: unknown, siblings: Document): Predicate {
   }
   if (name === "$elemMatch") return elemMatch(value as Document);
   const make = OPERATORS[name];
-  if (make === undefined) throw new MongoFault(2, `unknown operator: ${name}`);
+  if (make === undefined) throw new CommandError(2, `unknown operator: ${name}`);
   return make(value, siblings);
 }
 

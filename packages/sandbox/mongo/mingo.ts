@@ -1,7 +1,7 @@
 // The one place that calls mingo, which computes expressions and the stages of pipelines over plain values.
 import type { Document } from "bson";
 import { Aggregator, find, Query } from "mingo";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 
 /** Collections that stages such as `$lookup` ask for, by name. */
 export type Resolver = (name: string) => Document[];
@@ -11,7 +11,7 @@ export function queryTest(filter: Document): (document: Document) => boolean {
     const query = new Query(filter, {});
     return (document) => query.test(document);
   } catch (error) {
-    throw new MongoFault(2, error instanceof Error ? error.message : String(error));
+    throw new CommandError(2, error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -20,7 +20,7 @@ export function projectOne(document: Document, projection: Document): Document {
   try {
     return find<Document>([document], {}, projection).all()[0] ?? {};
   } catch (error) {
-    throw new MongoFault(2, error instanceof Error ? error.message : String(error));
+    throw new CommandError(2, error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -37,10 +37,10 @@ export function runStages(
     });
     return aggregator.run(documents);
   } catch (error) {
-    if (error instanceof MongoFault) throw error;
+    if (error instanceof CommandError) throw error;
     const message = error instanceof Error ? error.message : String(error);
     const stage = /unregistered pipeline operator (\$\w+)/i.exec(message)?.[1];
-    if (stage !== undefined) throw new MongoFault(40324, `Unrecognized pipeline stage name: '${stage}'`);
-    throw new MongoFault(2, message);
+    if (stage !== undefined) throw new CommandError(40324, `Unrecognized pipeline stage name: '${stage}'`);
+    throw new CommandError(2, message);
   }
 }

@@ -4,7 +4,7 @@ import { throughStages } from "./aggregate.ts";
 import { definitionOf, fullName } from "./catalog.ts";
 import type { Command } from "./command.ts";
 import { renameNamespace } from "./definitions.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { LATEST, type Position } from "./position.ts";
 import { encode, findField, type Raw, rawOf, typedOf } from "./raw.ts";
 import { aggregateOver, documentsOf } from "./scan.ts";
@@ -63,7 +63,7 @@ function readingPart(command: Command, name: string, pipeline: readonly Document
   const { store, db } = command;
   const [first] = pipeline;
   const stage = Object.keys(first ?? {})[0] ?? "";
-  if (stage === "$changeStream") throw new MongoFault(238, "change streams are not offered here");
+  if (stage === "$changeStream") throw new CommandError(238, "change streams are not offered here");
   const source = SOURCES[stage];
   if (first === undefined || source === undefined) return aggregateOver(store, db, name, pipeline, at);
   const documents = source(command, name, first[stage]).map((document) => rawOf(encode(document)));
@@ -110,12 +110,12 @@ export function writeMerge(store: Store, db: string, documents: Iterable<Raw>, r
     const filter = Object.fromEntries(fields.map((field) => [field, document[field] ?? null]));
     const [known] = findField(raw, fields[0] as string) === undefined ? [] : matchingSlots(namespace, filter);
     if (known === undefined) {
-      if (whenNotMatched === "fail") throw new MongoFault(13113, "$merge could not find a matching document in the target collection");
+      if (whenNotMatched === "fail") throw new CommandError(13113, "$merge could not find a matching document in the target collection");
       if (whenNotMatched === "insert") insertDocument(store, namespace, raw);
       continue;
     }
     if (whenMatched === "keepExisting") continue;
-    if (whenMatched === "fail") throw new MongoFault(11000, "$merge failed with a matching document in the target collection");
+    if (whenMatched === "fail") throw new CommandError(11000, "$merge failed with a matching document in the target collection");
     const { _id, ...rest } = document;
     const u = Array.isArray(whenMatched) ? whenMatched : { $set: rest };
     const statement = { q: filter, u: whenMatched === "replace" ? document : u, c: { new: document } };

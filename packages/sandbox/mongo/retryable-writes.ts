@@ -1,7 +1,7 @@
 // When a command runs: a retried write once, a transaction's write within it, other writes while no transaction writes.
 import type { Document } from "bson";
 import type { Command, Handler } from "./command.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import type { Reply } from "./reply.ts";
 import { sessionKey } from "./sessions.ts";
 
@@ -28,7 +28,7 @@ export async function perform(command: Command, handler: Handler): Promise<Answe
     if (WRITES.has(name) || DEFINITIONS.has(name) || writesByPipeline(body)) await context.transactions.free();
     return handler(command);
   }
-  if (context.setName === undefined) throw new MongoFault(20, "Transaction numbers are only allowed on a replica set member or mongos");
+  if (context.setName === undefined) throw new CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos");
   return body.autocommit === false ? within(command, session, handler) : once(command, session, handler);
 }
 
@@ -62,7 +62,7 @@ async function within(command: Command, session: string, handler: Handler): Prom
   }
   try {
     if (READS.has(name) && !writesByPipeline(body)) return await handler({ ...command, transaction });
-    if (!WRITES.has(name)) throw new MongoFault(263, `Cannot run '${name}' in a multi-document transaction.`);
+    if (!WRITES.has(name)) throw new CommandError(263, `Cannot run '${name}' in a multi-document transaction.`);
     return await transactions.write(transaction, () => failing(handler({ ...command, transaction })));
   } catch (error) {
     transactions.abort(session);
@@ -73,6 +73,6 @@ async function within(command: Command, session: string, handler: Handler): Prom
 /** In a transaction a failed statement ends the transaction. */
 function failing(reply: ReturnType<Handler>): ReturnType<Handler> {
   const errors = reply instanceof Promise ? undefined : (reply as Document).writeErrors;
-  if (errors !== undefined) throw new MongoFault(errors[0].code.value, errors[0].errmsg);
+  if (errors !== undefined) throw new CommandError(errors[0].code.value, errors[0].errmsg);
   return reply;
 }

@@ -2,7 +2,7 @@
 // https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
 import { type Document, Timestamp } from "bson";
 import type { Command, ServerContext } from "./command.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { LATEST, PENDING, type Position, positionAt, positionOf } from "./position.ts";
 
 /** The snapshot that a command asks for; a transaction reads the present. */
@@ -14,16 +14,16 @@ export function snapshotOf(context: ServerContext, readConcern: Document | undef
   if (readConcern?.level !== "snapshot") return undefined;
   const { store, setName, snapshotReads, historyMs } = context;
   if (setName === undefined || !snapshotReads) {
-    throw new MongoFault(setName === undefined ? 246 : 72, "readConcern level snapshot is not supported by this server");
+    throw new CommandError(setName === undefined ? 246 : 72, "readConcern level snapshot is not supported by this server");
   }
   const wanted = readConcern.atClusterTime;
   if (wanted === undefined) return store.last;
-  if (!(wanted instanceof Timestamp)) throw new MongoFault(14, "atClusterTime must be a timestamp");
+  if (!(wanted instanceof Timestamp)) throw new CommandError(14, "atClusterTime must be a timestamp");
   const position = positionOf(wanted);
-  if (position > store.last) throw new MongoFault(72, "readConcern atClusterTime value must not be greater than the current clusterTime");
+  if (position > store.last) throw new CommandError(72, "readConcern atClusterTime value must not be greater than the current clusterTime");
   const oldest = Math.max(store.epoch, positionAt(Math.floor((store.clock().getTime() - historyMs) / 1000), 0));
   if (position < oldest && position < store.last) {
-    throw new MongoFault(239, `Read timestamp ${wanted.toString()} is older than the oldest available timestamp.`);
+    throw new CommandError(239, `Read timestamp ${wanted.toString()} is older than the oldest available timestamp.`);
   }
   return position;
 }

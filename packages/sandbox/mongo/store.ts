@@ -1,7 +1,7 @@
 // The server's data: namespaces, documents in all their versions, and the oplog of their changes.
 import { Binary, type Document, UUID } from "bson";
 import { Catalog, type Definition, definitionOf, fullName, type Kind, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { Oplog } from "./oplog.ts";
 import type { Pending, PendingEntry } from "./pending.ts";
 import { LATEST, PENDING, type Position, positionAt, secondsOf } from "./position.ts";
@@ -120,7 +120,7 @@ export class Store {
     if (this.#pending === undefined) return;
     const { options } = definitionOf(namespace);
     if (options.capped === true || options.timeseries !== undefined) {
-      throw new MongoFault(263, `Cannot write to ${fullName(namespace.db, namespace.name)} in a transaction`);
+      throw new CommandError(263, `Cannot write to ${fullName(namespace.db, namespace.name)} in a transaction`);
     }
   }
 
@@ -158,7 +158,7 @@ export class Store {
 
   /** Makes a namespace and logs it. `uuid`: one that a restore keeps. */
   create(db: string, name: string, kind: Kind, options: Document, uuid?: Buffer): Namespace {
-    if (this.catalog.find(db, name) !== undefined) throw new MongoFault(48, `Collection ${fullName(db, name)} already exists.`);
+    if (this.catalog.find(db, name) !== undefined) throw new CommandError(48, `Collection ${fullName(db, name)} already exists.`);
     checkName(db, name);
     const position = this.tick();
     const id = kind === "collection" ? (uuid ?? newUuid()) : undefined;
@@ -188,10 +188,10 @@ function idIndex(options: Document): Document {
 }
 
 function checkName(db: string, name: string): void {
-  if (db === "" || /[/\\. "$*<>:|?\0]/.test(db) || db.length > 63) throw new MongoFault(73, `Invalid database name: '${db}'`);
+  if (db === "" || /[/\\. "$*<>:|?\0]/.test(db) || db.length > 63) throw new CommandError(73, `Invalid database name: '${db}'`);
   const bad = name === "" || name.includes("\0") || name.startsWith(".") || (name.includes("$") && !name.startsWith("oplog.$"));
-  if (bad) throw new MongoFault(73, `Invalid collection name: ${name}`);
-  if (fullName(db, name).length > 255) throw new MongoFault(73, `Fully qualified namespace is too long: ${fullName(db, name)}`);
+  if (bad) throw new CommandError(73, `Invalid collection name: ${name}`);
+  if (fullName(db, name).length > 255) throw new CommandError(73, `Fully qualified namespace is too long: ${fullName(db, name)}`);
 }
 
 // The bytes of documents: large buffers that are only appended to, so that a document costs no buffer of its own.

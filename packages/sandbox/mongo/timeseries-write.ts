@@ -2,7 +2,7 @@
 // https://github.com/mongodb/mongo/blob/master/src/mongo/db/timeseries/README.md
 import { type Document, Int32, ObjectId } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { encode, type Raw, rawOf, typedOf } from "./raw.ts";
 import type { Store } from "./store.ts";
 import { bucketsName } from "./timeseries-read.ts";
@@ -25,9 +25,9 @@ export function insertMeasurement(store: Store, series: Namespace, raw: Raw, opt
     .timeseries as Document;
   const measurement = withId(typedOf(raw));
   const time = measurement[timeField];
-  if (!(time instanceof Date)) throw new MongoFault(2, `'${timeField}' must be present and contain a valid BSON UTC datetime value`);
+  if (!(time instanceof Date)) throw new CommandError(2, `'${timeField}' must be present and contain a valid BSON UTC datetime value`);
   const buckets = store.find(series.db, bucketsName(series.name));
-  if (buckets === undefined) throw new MongoFault(26, `Time-series buckets collection not found`);
+  if (buckets === undefined) throw new CommandError(26, `Time-series buckets collection not found`);
   const spanMs = toNumber(bucketMaxSpanSeconds) * 1000;
   const roundingMs = (bucketRoundingSeconds === undefined ? (ROUNDING[granularity] ?? 60) : toNumber(bucketRoundingSeconds)) * 1000;
   const { [metaField ?? ""]: meta, ...fields } = measurement;

@@ -3,7 +3,7 @@
 // https://www.mongodb.com/docs/manual/core/transactions/
 import { Binary, type Document, Long } from "bson";
 import { definitionOf, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { NULL_OP_TIME, opTimeOf } from "./oplog.ts";
 import type { Pending, PendingEntry } from "./pending.ts";
 import { bytesOf, encode, idDocument, rawOf, typedOf } from "./raw.ts";
@@ -44,7 +44,7 @@ export class Transactions {
       return begun;
     }
     if (known === undefined || known.number !== number || known.state !== "open") {
-      throw new MongoFault(251, `Given transaction number ${number} does not match any in-progress transactions.`, TRANSIENT);
+      throw new CommandError(251, `Given transaction number ${number} does not match any in-progress transactions.`, TRANSIENT);
     }
     return known;
   }
@@ -52,7 +52,7 @@ export class Transactions {
   /** Runs a write of a transaction; it becomes the one that writes. */
   write<T>(transaction: Transaction, act: () => T): T {
     if (this.#writer !== undefined && this.#writer.transaction !== transaction) {
-      throw new MongoFault(112, "Caused by :: WriteConflict: another transaction is writing", TRANSIENT);
+      throw new CommandError(112, "Caused by :: WriteConflict: another transaction is writing", TRANSIENT);
     }
     if (this.#writer === undefined) {
       const timer = setTimeout(() => this.#undo(transaction), LIFETIME_MS);

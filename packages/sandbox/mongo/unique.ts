@@ -1,7 +1,7 @@
 // Unique indexes: which keys are taken. Other indexes are kept as definitions only, since there is no query planner.
 import type { Document } from "bson";
 import { type Definition, definitionOf, type Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter, type Matcher } from "./match.ts";
 import { reach } from "./paths.ts";
 import { findField, type Raw, typedOf, valueAt } from "./raw.ts";
@@ -61,15 +61,15 @@ function takenOf(records: Records, spec: Document): Map<string, Slot> {
   return keys;
 }
 
-export function duplicate(namespace: Namespace, spec: Document, document: Document): MongoFault {
+export function duplicate(namespace: Namespace, spec: Document, document: Document): CommandError {
   const keyValue: Document = {};
   for (const name of Object.keys(spec.key)) keyValue[name] = reach(document, name.split("."))[0] ?? null;
   const shown = Object.entries(keyValue).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
   const message = `E11000 duplicate key error collection: ${namespace.db}.${namespace.name} index: ${spec.name} dup key: { ${shown.join(", ")} }`;
-  return new MongoFault(11000, message, { keyPattern: spec.key, keyValue });
+  return new CommandError(11000, message, { keyPattern: spec.key, keyValue });
 }
 
-export function duplicateId(namespace: Namespace, raw: Raw): MongoFault {
+export function duplicateId(namespace: Namespace, raw: Raw): CommandError {
   const id = findField(raw, "_id");
   const value = id === undefined ? null : valueAt(raw.chunk, id);
   return duplicate(namespace, { name: "_id_", key: { _id: 1 } }, { _id: value });

@@ -1,6 +1,6 @@
 // Update operators over typed documents. https://www.mongodb.com/docs/manual/reference/operator/update/
 import { Decimal128, type Document, Double, Int32, Long, Timestamp } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter, compilePredicate } from "./match.ts";
 import { sortTyped } from "./sort.ts";
 import { type PathContext, type Place, placesOf } from "./update-paths.ts";
@@ -16,7 +16,7 @@ type Operator = (place: Place, argument: unknown) => void;
 const listAt = (place: Place, name: string): unknown[] => {
   const value = place.get();
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw new MongoFault(2, `The field must be an array for ${name}`);
+  if (!Array.isArray(value)) throw new CommandError(2, `The field must be an array for ${name}`);
   return value;
 };
 
@@ -99,8 +99,11 @@ export function applyOperators(document: Document, operators: Document, context:
     }
     const operator = OPERATORS[name];
     if (operator === undefined)
-      throw new MongoFault(9, `Unknown modifier: ${name}. Expected a valid update modifier or pipeline-style update specified as an array`);
-    if (!isPlain(fields)) throw new MongoFault(9, `Modifiers operate on fields but we found another type for ${name}`);
+      throw new CommandError(
+        9,
+        `Unknown modifier: ${name}. Expected a valid update modifier or pipeline-style update specified as an array`,
+      );
+    if (!isPlain(fields)) throw new CommandError(9, `Modifiers operate on fields but we found another type for ${name}`);
     for (const [path, argument] of Object.entries(fields)) {
       for (const place of placesOf(document, path, context, !ONLY_EXISTING.has(name))) operator(place, argument);
     }
@@ -142,7 +145,7 @@ const isWhole = (value: unknown): boolean =>
 const wholeOf = (value: unknown): bigint => BigInt(value instanceof Long ? value.toString() : toNumber(value));
 
 function compute(a: unknown, b: unknown, whole: (x: bigint, y: bigint) => bigint, real: (x: number, y: number) => number): unknown {
-  if (rankOf(a) !== 2 || rankOf(b) !== 2) throw new MongoFault(14, "Cannot apply an arithmetic operator to a value of non-numeric type");
+  if (rankOf(a) !== 2 || rankOf(b) !== 2) throw new CommandError(14, "Cannot apply an arithmetic operator to a value of non-numeric type");
   if (a instanceof Decimal128 || b instanceof Decimal128) return Decimal128.fromString(String(real(toNumber(a), toNumber(b))));
   if (!isWhole(a) || !isWhole(b)) return new Double(real(toNumber(a), toNumber(b)));
   const result = whole(wholeOf(a), wholeOf(b));

@@ -1,6 +1,6 @@
 // Where in a document an update operator works: dotted paths with positions (`$`, `$[]`, `$[name]`).
 import type { Document } from "bson";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter, compilePredicate } from "./match.ts";
 import { isPlain } from "./values.ts";
 
@@ -42,7 +42,7 @@ function step(
 ): Place[] {
   if (Array.isArray(holder) ? !/^\d+$/.test(part) : !isPlain(holder)) {
     if (!make) return [];
-    throw new MongoFault(28, `Cannot create field '${part}' in element reached by '${path}'`);
+    throw new CommandError(28, `Cannot create field '${part}' in element reached by '${path}'`);
   }
   const container = holder as Document;
   if (depth === parts.length - 1) return [placeAt(container, part)];
@@ -72,13 +72,13 @@ function indexesOf(array: readonly unknown[], part: string, before: string, afte
   if (part === "$[]") return all;
   if (part === "$") {
     const found = positionOf(array, before, context.filter);
-    if (found < 0) throw new MongoFault(2, "The positional operator did not find the match needed from the query.");
+    if (found < 0) throw new CommandError(2, "The positional operator did not find the match needed from the query.");
     return [found];
   }
   const name = /^\$\[(\w+)\]$/.exec(part)?.[1];
   const filter = context.arrayFilters.find((each) => Object.keys(each).some((key) => key === name || key.startsWith(`${name}.`)));
   if (name === undefined || filter === undefined)
-    throw new MongoFault(2, `No array filter found for identifier '${name}' in path '${[before, part, ...after].join(".")}'`);
+    throw new CommandError(2, `No array filter found for identifier '${name}' in path '${[before, part, ...after].join(".")}'`);
   const test = compileFilter(filter);
   return all.filter((index) => test === undefined || test({ [name]: array[index] }));
 }

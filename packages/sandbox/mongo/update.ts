@@ -1,7 +1,7 @@
 // Updating and deleting what a filter finds.
 import { type Document, ObjectId } from "bson";
 import type { Namespace } from "./catalog.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { idKeyOfValue } from "./find.ts";
 import { compileFilter, type Matcher } from "./match.ts";
 import { runStages } from "./mingo.ts";
@@ -56,7 +56,7 @@ export function updateMatching(store: Store, order: UpdateOrder): UpdateOutcome 
   const { db, name, statement, replacement, options } = order;
   const { q, u, multi, upsert, sort } = statement;
   const isReplacement = isPlain(u) && !Object.keys(u)[0]?.startsWith("$");
-  if (isReplacement && multi === true) throw new MongoFault(9, "multi update is not supported for replacement-style update");
+  if (isReplacement && multi === true) throw new CommandError(9, "multi update is not supported for replacement-style update");
   const namespace = store.find(db, name);
   let found = namespace === undefined ? [] : matchingSlots(namespace, q);
   if (sort !== undefined) found = sorted(found, sort);
@@ -85,7 +85,8 @@ function replacing(version: DocumentVersion, replacement: Raw): Buffer {
   return assemble([...head, ...rest.map((element) => elementBytes(replacement.chunk, element))]);
 }
 
-const immutableId = (): MongoFault => new MongoFault(66, "Performing an update on the path '_id' would modify the immutable field '_id'");
+const immutableId = (): CommandError =>
+  new CommandError(66, "Performing an update on the path '_id' would modify the immutable field '_id'");
 
 function updated(version: DocumentVersion, { statement, variables }: UpdateOrder): Buffer {
   const before = typedOf(version);

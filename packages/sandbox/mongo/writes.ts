@@ -2,7 +2,7 @@
 import { type Document, Int32, ObjectId, type Timestamp } from "bson";
 import { type Definition, definitionOf, fullName, type Namespace } from "./catalog.ts";
 import { diffOf } from "./diff.ts";
-import { MongoFault } from "./errors.ts";
+import { CommandError } from "./errors.ts";
 import { compileFilter, type Matcher } from "./match.ts";
 import { timestampOf } from "./position.ts";
 import { assemble, bytesOf, elementBytes, elements, encode, idDocument, type Raw, rawOf, typedOf } from "./raw.ts";
@@ -27,7 +27,7 @@ export function insertDocument(store: Store, namespace: Namespace, given: Raw, o
   store.assertWritable(namespace);
   const raw = prepare(store, given);
   if (raw.length > MAX_DOCUMENT_BYTES)
-    throw new MongoFault(10334, `object to insert too large. size in bytes: ${raw.length}, max size: ${MAX_DOCUMENT_BYTES}`);
+    throw new CommandError(10334, `object to insert too large. size in bytes: ${raw.length}, max size: ${MAX_DOCUMENT_BYTES}`);
   const key = idKeyOf(raw);
   if (records.byId.has(key)) throw duplicateId(namespace, raw);
   const looked = needsLook(namespace) ? typedOf(raw) : undefined;
@@ -59,7 +59,7 @@ export function replaceDocument(store: Store, namespace: Namespace, slot: Slot, 
   const before = slot.head;
   if (bytes.equals(bytesOf(before))) return false;
   if (bytes.length > MAX_DOCUMENT_BYTES)
-    throw new MongoFault(10334, `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`);
+    throw new CommandError(10334, `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`);
   if (needsLook(namespace)) {
     const after = typedOf(rawOf(bytes));
     if (options.bypassValidation !== true) validate(namespace, after, typedOf(before));
@@ -124,7 +124,7 @@ function makeRoom(store: Store, namespace: Namespace): void {
 
 export function recordsOf(namespace: Namespace): Records {
   if (namespace.records === undefined)
-    throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
+    throw new CommandError(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
   return namespace.records;
 }
 
@@ -137,7 +137,10 @@ function prepare(store: Store, raw: Raw): Raw {
     if (first && each.name === "_id") fine = true;
     first = false;
     if (each.name === "_id" && (each.type === 4 || each.type === 11 || each.type === 6))
-      throw new MongoFault(2, `The '_id' value cannot be of type ${each.type === 4 ? "array" : each.type === 11 ? "regex" : "undefined"}`);
+      throw new CommandError(
+        2,
+        `The '_id' value cannot be of type ${each.type === 4 ? "array" : each.type === 11 ? "regex" : "undefined"}`,
+      );
     if (each.type === 17 && each.name !== "_id" && raw.chunk.readBigUInt64LE(each.start) === 0n) stamped = true;
   }
   if (fine && !stamped) return raw;
@@ -174,7 +177,7 @@ function validate(namespace: Namespace, document: Document, before?: Document): 
   const test = validatorOf(namespace);
   if (test === undefined || test(document)) return;
   if (before !== undefined && definitionOf(namespace).options.validationLevel === "moderate" && !test(before)) return;
-  throw new MongoFault(121, "Document failed validation", {
+  throw new CommandError(121, "Document failed validation", {
     errInfo: { failingDocumentId: document._id, details: { operatorName: "$jsonSchema" } },
   });
 }

@@ -1,7 +1,7 @@
 // What belongs to the account: the user with the plan's limits, organizations, keys, regions, consumption.
 
 import { type Answer, type ApiRequest, type Emulator, optional, required } from "./emulator.ts";
-import { NeonFault, notFound } from "./errors.ts";
+import { NeonApiError, notFound } from "./errors.ts";
 import { mintKey } from "./ids.ts";
 import type { ApiKey, Store } from "./state.ts";
 
@@ -117,13 +117,13 @@ export function revokeKey(emulator: Emulator, request: ApiRequest): Answer {
 
 /** Nothing is metered here, and the free plan has no history of it. */
 export function consumption(emulator: Emulator, request: ApiRequest): Answer {
-  if (emulator.store.plan === "free") throw new NeonFault(403, "", "consumption history is not available on the free plan");
+  if (emulator.store.plan === "free") throw new NeonApiError(403, "", "consumption history is not available on the free plan");
   for (const key of ["from", "to", "granularity", "org_id", "metrics"]) {
-    if (!request.query.has(key)) throw new NeonFault(400, "", `${key} is required`);
+    if (!request.query.has(key)) throw new NeonApiError(400, "", `${key} is required`);
   }
   return { status: 200, body: request.params.kind === "branches" ? { branches: [] } : { projects: [] } };
 }
 
 function refuseProjectKey(request: ApiRequest): void {
-  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+  if (request.key.projectId !== undefined) throw new NeonApiError(403, "", "the key is for one project only");
 }

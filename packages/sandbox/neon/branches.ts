@@ -2,7 +2,7 @@
 import { branchView } from "./branch-view.ts";
 import { dropEndpoint } from "./computes.ts";
 import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
-import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
+import { invalid, limitReached, NeonApiError, refused } from "./errors.ts";
 import { operationViews, queue, type Step } from "./operations.ts";
 import { page } from "./paging.ts";
 import { type Branch, childrenOf, endpointsOf, isRoot, type NeonProject } from "./state.ts";
@@ -22,7 +22,7 @@ export function checkName(project: NeonProject, name: string, except?: Branch): 
   if (name === "" || name.length > 256) throw invalid("branch name must have 1 to 256 characters");
   for (const branch of project.branches.values()) {
     if (branch !== except && branch.name === name) {
-      throw new NeonFault(409, "BRANCH_ALREADY_EXISTS", `branch with the provided name "${name}" already exists`);
+      throw new NeonApiError(409, "BRANCH_ALREADY_EXISTS", `branch with the provided name "${name}" already exists`);
     }
   }
 }

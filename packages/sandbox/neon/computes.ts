@@ -1,7 +1,7 @@
 // Computes: one that writes per branch, asleep or awake, reached through a proxy that wakes them.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Emulator, type Json, optional, required } from "./emulator.ts";
-import { NeonFault, refused } from "./errors.ts";
+import { NeonApiError, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { DEFAULT_SUSPEND_SECONDS } from "./limits.ts";
 import { hasEnded } from "./operations.ts";
@@ -47,10 +47,10 @@ export function suspendSeconds(emulator: Emulator, wanted: Json): number | undef
   if (asked === undefined) return undefined;
   const { minSuspendSeconds, alwaysOn } = emulator.store.limits;
   if (minSuspendSeconds === undefined)
-    throw new NeonFault(412, "", `suspend_timeout_seconds cannot be set on the ${emulator.store.plan} plan`);
+    throw new NeonApiError(412, "", `suspend_timeout_seconds cannot be set on the ${emulator.store.plan} plan`);
   const allowed = asked === 0 || (asked === -1 ? alwaysOn : asked >= minSuspendSeconds && asked <= 604800);
   if (!allowed)
-    throw new NeonFault(412, "", `suspend_timeout_seconds must be at least ${minSuspendSeconds} on the ${emulator.store.plan} plan`);
+    throw new NeonApiError(412, "", `suspend_timeout_seconds must be at least ${minSuspendSeconds} on the ${emulator.store.plan} plan`);
   return asked;
 }
 

@@ -3,7 +3,7 @@ import { connectionUri } from "./branch-view.ts";
 import { defaultOf } from "./branches.ts";
 import { databaseOf, roleOf } from "./catalog.ts";
 import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
-import { invalid, NeonFault, notFound } from "./errors.ts";
+import { invalid, NeonApiError, notFound } from "./errors.ts";
 import { endpointsOf } from "./state.ts";
 
 export function getConnectionUri(emulator: Emulator, request: ApiRequest): Answer {
@@ -25,6 +25,6 @@ export function getConnectionUri(emulator: Emulator, request: ApiRequest): Answe
   if (endpoint === undefined) throw notFound("endpoint");
   databaseOf(branch, database);
   const { password } = roleOf(branch, role);
-  if (password === undefined) throw new NeonFault(412, "", "the role has no password");
+  if (password === undefined) throw new NeonApiError(412, "", "the role has no password");
   return { status: 200, body: { uri: connectionUri(endpoint, role, password, database) } };
 }

@@ -1,7 +1,7 @@
 // Databases of a branch.
 import { databaseOf, databaseView, quoted, roleOf } from "./catalog.ts";
 import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
-import { NeonFault } from "./errors.ts";
+import { NeonApiError } from "./errors.ts";
 import { configured, found } from "./roles.ts";
 import { type Branch, databasesOf, type NeonDatabase } from "./state.ts";
 
@@ -27,7 +27,7 @@ export async function createDatabase(emulator: Emulator, request: ApiRequest): P
   const databaseName = required(wanted, "name", "string");
   const owner = roleOf(branch, required(wanted, "owner_name", "string"));
   if (databasesOf(branch).some((each) => each.name === databaseName)) {
-    throw new NeonFault(409, "", `database ${databaseName} already exists`);
+    throw new NeonApiError(409, "", `database ${databaseName} already exists`);
   }
   await emulator.fleet.execute(branch.line, "postgres", `CREATE DATABASE ${quoted(databaseName)} OWNER ${quoted(owner.name)}`);
   const now = emulator.time.now();

@@ -1,7 +1,7 @@
 // Faults that a test asks for, and when they apply.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { locked, NeonFault } from "./errors.ts";
+import { locked, NeonApiError } from "./errors.ts";
 
 /** A fault of some requests. Method and path choose them (default: all); the first `skip` of them pass. */
 export interface Fault {
@@ -130,7 +130,7 @@ export async function applyBefore(effects: readonly Effect[], response: ServerRe
     if (effect.kind === "locked") throw locked();
     if (effect.kind === "status") {
       const { status, code = "", message = "a fault was asked for", retryAfterSeconds } = effect;
-      throw new NeonFault(status, code, message, retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) });
+      throw new NeonApiError(status, code, message, retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) });
     }
   }
   return true;

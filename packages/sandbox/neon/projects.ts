@@ -4,7 +4,7 @@ import { checkName } from "./branches.ts";
 import { databaseView, firstCatalog, firstSql, roleView } from "./catalog.ts";
 import { addEndpoint, checkEndpoint, endpointViews } from "./computes.ts";
 import { type Answer, type ApiRequest, type Emulator, type Json, optional, part } from "./emulator.ts";
-import { invalid, limitReached, NeonFault, notFound } from "./errors.ts";
+import { invalid, limitReached, NeonApiError, notFound } from "./errors.ts";
 import { mintId, mintProjectId } from "./ids.ts";
 import { mutate, operationViews, queue } from "./operations.ts";
 import { page } from "./paging.ts";
@@ -120,7 +120,7 @@ export async function getProject(emulator: Emulator, request: ApiRequest): Promi
 }
 
 export async function createProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
-  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key is for one project only");
+  if (request.key.projectId !== undefined) throw new NeonApiError(403, "", "the key is for one project only");
   const wanted = part(request.body, "project");
   const first = optional(wanted, "branch", "object") ?? {};
   const endpointSettings = optional(wanted, "default_endpoint_settings", "object");
@@ -183,7 +183,7 @@ export function updateProject(emulator: Emulator, request: ApiRequest): Answer {
 }
 
 export async function deleteProject(emulator: Emulator, request: ApiRequest): Promise<Answer> {
-  if (request.key.projectId !== undefined) throw new NeonFault(403, "", "the key cannot delete the project");
+  if (request.key.projectId !== undefined) throw new NeonApiError(403, "", "the key cannot delete the project");
   const project = emulator.project(request);
   project.deletedAt = emulator.time.now();
   for (const branch of project.branches.values()) await emulator.fleet.stop(branch.line);

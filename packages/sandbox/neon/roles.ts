@@ -1,7 +1,7 @@
 // Roles of a branch, and their passwords.
 import { quoted, roleOf, roleSql, roleView } from "./catalog.ts";
 import { type Answer, type ApiRequest, type Emulator, optional, part, required } from "./emulator.ts";
-import { invalid, NeonFault } from "./errors.ts";
+import { invalid, NeonApiError } from "./errors.ts";
 import { mintPassword } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
 import { type Branch, databasesOf, type NeonProject, type Role, rolesOf } from "./state.ts";
@@ -31,7 +31,7 @@ export function getRole(emulator: Emulator, request: ApiRequest): Answer {
 export function revealPassword(emulator: Emulator, request: ApiRequest): Answer {
   const { branch } = found(emulator, request);
   const { password } = roleOf(branch, request.params.role);
-  if (password === undefined) throw new NeonFault(412, "", "the role has no password");
+  if (password === undefined) throw new NeonApiError(412, "", "the role has no password");
   return { status: 200, body: { password } };
 }
 
@@ -39,7 +39,7 @@ export async function createRole(emulator: Emulator, request: ApiRequest): Promi
   const { project, branch } = found(emulator, request);
   const wanted = part(request.body, "role");
   const roleName = required(wanted, "name", "string");
-  if (rolesOf(branch).some((role) => role.name === roleName)) throw new NeonFault(409, "", `role ${roleName} already exists`);
+  if (rolesOf(branch).some((role) => role.name === roleName)) throw new NeonApiError(409, "", `role ${roleName} already exists`);
   const now = emulator.time.now();
   const password = optional(wanted, "no_login", "boolean") === true ? undefined : mintPassword();
   const role: Role = { name: roleName, password, createdAt: now, from: now };

@@ -6,7 +6,7 @@ import { connectionFromParts } from "../../../src/engines/postgres/connect/url.t
 import { runProgram } from "../../../src/process/run.ts";
 import { databaseOf, roleOf } from "./catalog.ts";
 import type { Answer, ApiRequest, Emulator } from "./emulator.ts";
-import { invalid, NeonFault } from "./errors.ts";
+import { invalid, NeonApiError } from "./errors.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
 import { rolesOf } from "./state.ts";
 
@@ -40,7 +40,7 @@ async function dump(
   database: string,
   role: { readonly name: string; readonly password?: string | undefined },
 ): Promise<string> {
-  if (emulator.bin === undefined) throw new NeonFault(501, "", "the sandbox has no pg_dump");
+  if (emulator.bin === undefined) throw new NeonApiError(501, "", "the sandbox has no pg_dump");
   const { port } = await emulator.fleet.start(line);
   const parameters = { sslmode: "require" };
   const connection = connectionFromParts({ host: "127.0.0.1", port, user: role.name, password: role.password, database, parameters });
@@ -50,7 +50,7 @@ async function dump(
     timeoutMs: DUMP_TIMEOUT_MS,
     maxOutputBytes: 64 * 1024 * 1024,
   });
-  if (ran.status !== 0) throw new NeonFault(500, "", `pg_dump ended: ${ran.end}`);
+  if (ran.status !== 0) throw new NeonApiError(500, "", `pg_dump ended: ${ran.end}`);
   // Settings and comments that differ from dump to dump do not belong to a schema.
   return ran.stdout
     .split("\n")

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Emulator, Json } from "./emulator.ts";
-import { invalid, NeonFault } from "./errors.ts";
+import { invalid, NeonApiError } from "./errors.ts";
 import { applyAfter, applyBefore, type FaultList, type Seen } from "./faults.ts";
 import { resolve } from "./router.ts";
 import type { ApiKey } from "./state.ts";
@@ -40,7 +40,7 @@ export async function serve(emulator: Emulator, faults: FaultList, raw: Incoming
     const answer = await handler(emulator, { params, query: searchParams, body: body ?? {}, key, stuck });
     if (applyAfter(effects, response)) send(answer.status, answer.body);
   } catch (error) {
-    const fault = error instanceof NeonFault ? error : new NeonFault(500, "", error instanceof Error ? error.message : String(error));
+    const fault = error instanceof NeonApiError ? error : new NeonApiError(500, "", error instanceof Error ? error.message : String(error));
     send(fault.status, { request_id: requestId, code: fault.code, message: fault.message }, fault.headers);
     raw.resume(); // lets the client finish what it is sending, so that it reads the answer
   }
@@ -49,7 +49,7 @@ export async function serve(emulator: Emulator, faults: FaultList, raw: Incoming
 function keyOf(emulator: Emulator, raw: IncomingMessage): ApiKey {
   const [, secret = ""] = /^Bearer (.+)$/i.exec(raw.headers.authorization ?? "") ?? [];
   const key = emulator.store.keys.get(secret);
-  if (key === undefined) throw new NeonFault(401, "", "supplied credentials do not pass authentication");
+  if (key === undefined) throw new NeonApiError(401, "", "supplied credentials do not pass authentication");
   key.lastUsedAt = emulator.time.now();
   return key;
 }
@@ -60,7 +60,7 @@ async function bodyOf(raw: IncomingMessage): Promise<Json | undefined> {
   let sizeBytes = 0;
   for await (const chunk of raw as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > MAX_BODY_BYTES) throw new NeonFault(413, "", "request body is too large");
+    if (sizeBytes > MAX_BODY_BYTES) throw new NeonApiError(413, "", "request body is too large");
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString().trim();

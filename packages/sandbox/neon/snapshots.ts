@@ -1,7 +1,7 @@
 // Snapshots of root branches: take, list, change, delete.
 
 import { type Answer, type ApiRequest, type Emulator, instant, optional, part } from "./emulator.ts";
-import { invalid, limitReached, NeonFault, refused } from "./errors.ts";
+import { invalid, limitReached, NeonApiError, refused } from "./errors.ts";
 import { mintId } from "./ids.ts";
 import { operationViews, queue } from "./operations.ts";
 import { forkAt, pointOf, refuseLostHistory } from "./points.ts";
@@ -87,9 +87,9 @@ function checkFree(project: NeonProject, name: string, slug: string | undefined,
   if (name === "" || name.length > 256) throw invalid("snapshot name must have 1 to 256 characters");
   for (const snapshot of project.snapshots.values()) {
     if (snapshot === except) continue;
-    if (snapshot.name === name) throw new NeonFault(409, "", `snapshot with the provided name "${name}" already exists`);
+    if (snapshot.name === name) throw new NeonApiError(409, "", `snapshot with the provided name "${name}" already exists`);
     if (slug !== undefined && snapshot.slug === slug)
-      throw new NeonFault(409, "", `snapshot with the provided slug "${slug}" already exists`);
+      throw new NeonApiError(409, "", `snapshot with the provided slug "${slug}" already exists`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Faults that a test asks for, and when they apply.
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { S3Fault } from "./errors.ts";
+import { S3Error } from "./errors.ts";
 
 export const OPERATIONS = [
   "AbortMultipartUpload",
@@ -40,18 +40,18 @@ export interface Fault {
     | { readonly kind: "cutAnswer"; readonly afterBytes: number; readonly ending: "drop" | "stall" };
 }
 
-/** The server's mood: set fields, or queue single faults with `next`. */
+/** What the server does wrong: set fields for all requests, or queue single faults with `next`. */
 export interface Faults {
   next(fault: Fault): void;
   /** Forgets every queued fault and every setting. */
   clear(): void;
-  /** How full it may get, in bytes of stored bodies; then 507. */
+  /** Capacity in bytes of stored bodies; beyond it 507. */
   capacityBytes: number;
-  /** Refuses checksum headers and trailers as servers did that never heard of them. */
+  /** Refuses checksum headers and trailers, as old servers do. */
   refuseChecksums: false | { readonly status: number; readonly code: string };
-  /** `refuse`: 501; `ignore`: does as if the condition were not there, as old servers do. */
+  /** `refuse`: 501; `ignore`: writes without the condition, as old servers do. */
   conditionalWrites: "honour" | "refuse" | "ignore";
-  /** Lists folders whose objects were all removed, as servers do that keep versions (MinIO). */
+  /** Lists folders whose objects were all deleted, as servers with versioning do (MinIO). */
   ghostFolders: boolean;
   /** Requests seen so far, by operation. */
   readonly seen: Map<Operation, number>;
@@ -98,7 +98,7 @@ export async function applyBefore(effect: Fault["effect"] | undefined, response:
     case "stall":
       return false;
     case "status":
-      throw new S3Fault(
+      throw new S3Error(
         effect.status,
         effect.code,
         "A fault was asked for.",

@@ -1,10 +1,11 @@
 // Lists of objects and of uploads, page by page.
+
+import type { Answer, ServerContext } from "./context.ts";
 import { invalidArgument } from "./errors.ts";
 import type { S3Request } from "./request.ts";
-import type { Answer, Server } from "./types.ts";
 import { xmlDocument } from "./xml.ts";
 
-export function listObjects(server: Server, request: S3Request): Answer {
+export function listObjects(server: ServerContext, request: S3Request): Answer {
   const prefix = request.query.get("prefix") ?? "";
   const delimiter = request.query.get("delimiter") ?? "";
   const max = pageSize(server, request.query.get("max-keys"));
@@ -38,7 +39,7 @@ export function listObjects(server: Server, request: S3Request): Answer {
   return { status: 200, headers: {}, xml: xmlDocument("ListBucketResult", result) };
 }
 
-function objectEntry(server: Server, key: string) {
+function objectEntry(server: ServerContext, key: string) {
   const object = server.store.get(key);
   return {
     Key: key,
@@ -49,7 +50,7 @@ function objectEntry(server: Server, key: string) {
   };
 }
 
-export function listUploads(server: Server, request: S3Request): Answer {
+export function listUploads(server: ServerContext, request: S3Request): Answer {
   const prefix = request.query.get("prefix") ?? "";
   const keyMarker = request.query.get("key-marker") ?? "";
   const idMarker = request.query.get("upload-id-marker") ?? "";
@@ -71,7 +72,7 @@ export function listUploads(server: Server, request: S3Request): Answer {
   return { status: 200, headers: {}, xml: xmlDocument("ListMultipartUploadsResult", result) };
 }
 
-function pageSize(server: Server, asked: string | null): number {
+function pageSize(server: ServerContext, asked: string | null): number {
   const size = asked === null ? server.pageSize : Number(asked);
   if (!Number.isInteger(size) || size < 0) throw invalidArgument("Argument maxKeys must be an integer between 0 and 2147483647");
   return Math.min(size, server.pageSize);

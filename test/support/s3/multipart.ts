@@ -1,17 +1,17 @@
 // Multipart uploads.
 import { createHash, randomUUID } from "node:crypto";
 import { open } from "node:fs/promises";
-import { invalidArgument, noSuchUpload, S3Fault } from "./errors.ts";
+import type { Answer, ServerContext } from "./context.ts";
+import { invalidArgument, noSuchUpload, S3Error } from "./errors.ts";
 import { checksumHeaders, copySource, encryptionHeaders, rangeOf } from "./objects.ts";
 import { storePayload } from "./payload.ts";
 import { conditionsOf, type S3Request, traitsOf } from "./request.ts";
 import type { Piece, Upload } from "./store.ts";
-import type { Answer, Server } from "./types.ts";
 import { xmlDocument, xmlElements } from "./xml.ts";
 
 const MAX_PARTS = 10_000;
 
-export function createUpload(server: Server, request: S3Request): Answer {
+export function createUpload(server: ServerContext, request: S3Request): Answer {
   const id = randomUUID();
   server.store.uploads.set(id, { id, key: request.key, startedMs: server.now(), traits: traitsOf(request), parts: new Map() });
   return {
@@ -21,7 +21,7 @@ export function createUpload(server: Server, request: S3Request): Answer {
   };
 }
 
-function uploadOf(server: Server, request: S3Request): Upload {
+function uploadOf(server: ServerContext, request: S3Request): Upload {
   const upload = server.store.uploads.get(request.query.get("uploadId") ?? "");
   if (upload === undefined || upload.key !== request.key) throw noSuchUpload();
   return upload;
@@ -35,7 +35,7 @@ function partNumberOf(request: S3Request): number {
   return number;
 }
 
-export async function uploadPart(server: Server, request: S3Request, payloadHash: string): Promise<Answer> {
+export async function uploadPart(server: ServerContext, request: S3Request, payloadHash: string): Promise<Answer> {
   const upload = uploadOf(server, request);
   const number = partNumberOf(request);
   const payload = await storePayload(request.raw, payloadHash, server.store.newPath(), server.takeSpace);
@@ -43,7 +43,7 @@ export async function uploadPart(server: Server, request: S3Request, payloadHash
   return { status: 200, headers: { etag: `"${payload.md5}"`, ...encryptionHeaders(upload.traits), ...checksumHeaders(payload.checksums) } };
 }
 
-export async function uploadPartCopy(server: Server, request: S3Request): Promise<Answer> {
+export async function uploadPartCopy(server: ServerContext, request: S3Request): Promise<Answer> {
   const upload = uploadOf(server, request);
   const number = partNumberOf(request);
   const source = copySource(server, request);
@@ -67,7 +67,7 @@ export async function uploadPartCopy(server: Server, request: S3Request): Promis
 }
 
 function keepPart(
-  server: Server,
+  server: ServerContext,
   upload: Upload,
   number: number,
   piece: Piece,
@@ -83,7 +83,7 @@ function keepPart(
   upload.parts.set(number, { path: piece.path, sizeBytes: piece.sizeBytes, md5, modifiedMs: server.now(), checksums });
 }
 
-export function completeUpload(server: Server, request: S3Request, body: string): Answer {
+export function completeUpload(server: ServerContext, request: S3Request, body: string): Answer {
   const conditions = conditionsOf(request, server.faults.conditionalWrites);
   const upload = uploadOf(server, request);
   const wanted = xmlElements(body, "Part").map((part) => ({
@@ -91,17 +91,17 @@ export function completeUpload(server: Server, request: S3Request, body: string)
     etag: (xmlElements(part, "ETag")[0] ?? "").replace(/"/g, ""),
     crc32: xmlElements(part, "ChecksumCRC32")[0],
   }));
-  if (wanted.length === 0) throw new S3Fault(400, "MalformedXML", "The XML you provided was not well-formed");
+  if (wanted.length === 0) throw new S3Error(400, "MalformedXML", "The XML you provided was not well-formed");
   const parts = wanted.map(({ number, etag, crc32 }, index) => {
     if (index > 0 && number <= (wanted[index - 1]?.number ?? 0)) {
-      throw new S3Fault(400, "InvalidPartOrder", "The list of parts was not in ascending order.");
+      throw new S3Error(400, "InvalidPartOrder", "The list of parts was not in ascending order.");
     }
     const part = upload.parts.get(number);
     if (part === undefined || part.md5 !== etag || (crc32 !== undefined && crc32 !== part.checksums.crc32)) {
-      throw new S3Fault(400, "InvalidPart", "One or more of the specified parts could not be found.");
+      throw new S3Error(400, "InvalidPart", "One or more of the specified parts could not be found.");
     }
     if (index < wanted.length - 1 && part.sizeBytes < server.minPartBytes) {
-      throw new S3Fault(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
+      throw new S3Error(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
     }
     return part;
   });
@@ -117,14 +117,14 @@ export function completeUpload(server: Server, request: S3Request, body: string)
   return { status: 200, headers: encryptionHeaders(upload.traits), xml: xmlDocument("CompleteMultipartUploadResult", result) };
 }
 
-export function abortUpload(server: Server, request: S3Request): Answer {
+export function abortUpload(server: ServerContext, request: S3Request): Answer {
   const upload = uploadOf(server, request);
   server.store.uploads.delete(upload.id);
   server.store.dropPieces(upload.parts.values());
   return { status: 204, headers: {} };
 }
 
-export function listParts(server: Server, request: S3Request): Answer {
+export function listParts(server: ServerContext, request: S3Request): Answer {
   const upload = uploadOf(server, request);
   const after = Number(request.query.get("part-number-marker") ?? 0);
   const max = Math.min(Number(request.query.get("max-parts") ?? 1000), 1000);

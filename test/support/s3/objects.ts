@@ -1,16 +1,16 @@
 // Operations on whole objects.
 import { link } from "node:fs/promises";
-import { invalidArgument, S3Fault } from "./errors.ts";
+import type { Answer, ServerContext } from "./context.ts";
+import { invalidArgument, S3Error } from "./errors.ts";
 import { storePayload } from "./payload.ts";
 import { conditionsOf, type S3Request, traitsOf } from "./request.ts";
 import type { Piece, StoredObject } from "./store.ts";
-import type { Answer, Server } from "./types.ts";
 import { xmlDocument, xmlElements } from "./xml.ts";
 
 const DAY_MS = 86_400_000;
 const ARCHIVED = ["GLACIER", "DEEP_ARCHIVE"];
 
-export async function putObject(server: Server, request: S3Request, payloadHash: string): Promise<Answer> {
+export async function putObject(server: ServerContext, request: S3Request, payloadHash: string): Promise<Answer> {
   const conditions = conditionsOf(request, server.faults.conditionalWrites);
   const traits = traitsOf(request);
   const payload = await storePayload(request.raw, payloadHash, server.store.newPath(), server.takeSpace);
@@ -24,18 +24,18 @@ export async function putObject(server: Server, request: S3Request, payloadHash:
   }
 }
 
-export function headObject(server: Server, request: S3Request): Answer {
+export function headObject(server: ServerContext, request: S3Request): Answer {
   return { status: 200, headers: objectHeaders(server, server.store.get(request.key)) };
 }
 
-export function getObject(server: Server, request: S3Request): Answer {
+export function getObject(server: ServerContext, request: S3Request): Answer {
   const object = server.store.get(request.key);
   const ifMatch = request.header("if-match");
   if (ifMatch !== undefined && ifMatch.replace(/^"|"$/g, "") !== object.etag) {
-    throw new S3Fault(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+    throw new S3Error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
   }
   if (ARCHIVED.includes(object.storageClass) && !isThawed(server, object)) {
-    throw new S3Fault(403, "InvalidObjectState", "The operation is not valid for the object's storage class");
+    throw new S3Error(403, "InvalidObjectState", "The operation is not valid for the object's storage class");
   }
   const headers = objectHeaders(server, object);
   const range = rangeOf(request.header("range"), object.sizeBytes);
@@ -56,32 +56,32 @@ export function rangeOf(header: string | undefined, sizeBytes: number): readonly
   const start = Number(match[1]);
   const end = Math.min(match[2] === "" ? Number.POSITIVE_INFINITY : Number(match[2]), sizeBytes - 1);
   if (start > end) {
-    throw new S3Fault(416, "InvalidRange", "The requested range is not satisfiable", { "content-range": `bytes */${sizeBytes}` });
+    throw new S3Error(416, "InvalidRange", "The requested range is not satisfiable", { "content-range": `bytes */${sizeBytes}` });
   }
   return [start, end];
 }
 
-export function deleteObject(server: Server, request: S3Request): Answer {
+export function deleteObject(server: ServerContext, request: S3Request): Answer {
   server.store.delete(request.key);
   return { status: 204, headers: {} };
 }
 
-/** The object named by x-amz-copy-source, readable and as the conditions want it. */
-export function copySource(server: Server, request: S3Request): StoredObject {
+/** The object named by x-amz-copy-source, readable and as the conditions require. */
+export function copySource(server: ServerContext, request: S3Request): StoredObject {
   const [bucket, ...key] = decodeURIComponent(request.header("x-amz-copy-source") ?? "")
     .replace(/^\//, "")
     .split("/");
-  if (bucket !== server.bucket) throw new S3Fault(404, "NoSuchBucket", "The specified bucket does not exist");
+  if (bucket !== server.bucket) throw new S3Error(404, "NoSuchBucket", "The specified bucket does not exist");
   const source = server.store.get(key.join("/"));
   const ifMatch = request.header("x-amz-copy-source-if-match");
-  if (ifMatch !== undefined && ifMatch.replace(/^"|"$/g, "") !== source.etag) throw new S3Fault(412, "PreconditionFailed", "If-Match");
+  if (ifMatch !== undefined && ifMatch.replace(/^"|"$/g, "") !== source.etag) throw new S3Error(412, "PreconditionFailed", "If-Match");
   if (ARCHIVED.includes(source.storageClass) && !isThawed(server, source)) {
-    throw new S3Fault(403, "InvalidObjectState", "Operation is not valid for the source object's storage class");
+    throw new S3Error(403, "InvalidObjectState", "Operation is not valid for the source object's storage class");
   }
   return source;
 }
 
-export async function copyObject(server: Server, request: S3Request): Promise<Answer> {
+export async function copyObject(server: ServerContext, request: S3Request): Promise<Answer> {
   const source = copySource(server, request);
   if (source.sizeBytes > server.maxCopyBytes) throw invalidArgument("The specified copy source is larger than the maximum allowable size");
   const wanted = traitsOf(request);
@@ -99,17 +99,17 @@ export async function copyObject(server: Server, request: S3Request): Promise<An
   return { status: 200, headers: encryptionHeaders(stored), xml: xmlDocument("CopyObjectResult", result) };
 }
 
-export async function restoreObject(server: Server, request: S3Request, body: string): Promise<Answer> {
+export async function restoreObject(server: ServerContext, request: S3Request, body: string): Promise<Answer> {
   const object = server.store.get(request.key);
   if (!ARCHIVED.includes(object.storageClass)) {
-    throw new S3Fault(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class");
+    throw new S3Error(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class");
   }
   const days = Number(xmlElements(body, "Days")[0]);
-  if (!(days >= 1)) throw new S3Fault(400, "MalformedXML", "The XML you provided was not well-formed");
+  if (!(days >= 1)) throw new S3Error(400, "MalformedXML", "The XML you provided was not well-formed");
   const now = server.now();
   const { thaw } = object;
   if (thaw !== undefined && thaw.readyMs > now) {
-    throw new S3Fault(409, "RestoreAlreadyInProgress", "Object restore is already in progress");
+    throw new S3Error(409, "RestoreAlreadyInProgress", "Object restore is already in progress");
   }
   const again = isThawed(server, object);
   const readyMs = again && thaw !== undefined ? thaw.readyMs : now + server.thawMs;
@@ -117,7 +117,7 @@ export async function restoreObject(server: Server, request: S3Request, body: st
   return { status: again ? 200 : 202, headers: {} };
 }
 
-function isThawed(server: Server, { thaw }: StoredObject): boolean {
+function isThawed(server: ServerContext, { thaw }: StoredObject): boolean {
   return thaw !== undefined && thaw.readyMs <= server.now() && server.now() < thaw.untilMs;
 }
 
@@ -133,7 +133,7 @@ export function checksumHeaders(checksums: StoredObject["checksums"]): Record<st
   return Object.fromEntries(Object.entries(checksums).map(([name, value]) => [`x-amz-checksum-${name}`, value]));
 }
 
-function objectHeaders(server: Server, object: StoredObject): Record<string, string> {
+function objectHeaders(server: ServerContext, object: StoredObject): Record<string, string> {
   const { thaw, lock } = object;
   const headers: Record<string, string> = {
     "content-length": String(object.sizeBytes),

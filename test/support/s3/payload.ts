@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { beginChecksum, CHECKSUMS, type ChecksumName } from "./checksums.ts";
-import { S3Fault } from "./errors.ts";
+import { S3Error } from "./errors.ts";
 
 const CHUNKED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 const MAX_LINE = 4096;
@@ -17,7 +17,7 @@ export interface StoredPayload {
   readonly checksums: Readonly<Partial<Record<ChecksumName, string>>>;
 }
 
-/** Writes the body to a new file at `path`; removes it again when anything about the body is wrong. */
+/** Writes the body to a new file at `path`; deletes it when the body is invalid. */
 export async function storePayload(
   request: IncomingMessage,
   payloadHash: string,
@@ -45,25 +45,25 @@ export async function storePayload(
     }
     const declared = request.headers["x-amz-decoded-content-length"] ?? request.headers["content-length"];
     if (declared !== undefined && Number(declared) !== sizeBytes) {
-      throw new S3Fault(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header");
+      throw new S3Error(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header");
     }
     if (/^[0-9a-f]{64}$/.test(payloadHash) && sha256.digest("hex") !== payloadHash) {
-      throw new S3Fault(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+      throw new S3Error(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
     }
     if (payloadHash.startsWith("STREAMING-") && payloadHash !== CHUNKED) {
-      throw new S3Fault(501, "NotImplemented", `A header you provided implies functionality that is not implemented: ${payloadHash}`);
+      throw new S3Error(501, "NotImplemented", `A header you provided implies functionality that is not implemented: ${payloadHash}`);
     }
     const digest = md5.digest();
     const contentMd5 = request.headers["content-md5"];
     if (contentMd5 !== undefined && contentMd5 !== digest.toString("base64")) {
-      throw new S3Fault(400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+      throw new S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
     }
     const checksums: Partial<Record<ChecksumName, string>> = {};
     for (const [name, checksum] of running) {
       const wanted = request.headers[`x-amz-checksum-${name}`] ?? trailers.get(`x-amz-checksum-${name}`);
       const computed = checksum.digest();
       if (wanted !== computed)
-        throw new S3Fault(400, "BadDigest", `The ${name.toUpperCase()} you specified did not match the calculated checksum.`);
+        throw new S3Error(400, "BadDigest", `The ${name.toUpperCase()} you specified did not match the calculated checksum.`);
       checksums[name] = computed;
     }
     await file.close();
@@ -88,7 +88,7 @@ async function* decodeChunked(source: AsyncIterable<Buffer>, trailers: Map<strin
   const iterator = source[Symbol.asyncIterator]();
   const more = async (): Promise<void> => {
     const next = await iterator.next();
-    if (next.done) throw new S3Fault(400, "IncompleteBody", "The request body terminated unexpectedly");
+    if (next.done) throw new S3Error(400, "IncompleteBody", "The request body terminated unexpectedly");
     buffer = Buffer.concat([buffer, next.value]);
   };
   const line = async (): Promise<string> => {
@@ -99,13 +99,13 @@ async function* decodeChunked(source: AsyncIterable<Buffer>, trailers: Map<strin
         buffer = buffer.subarray(at + 2);
         return text;
       }
-      if (buffer.length > MAX_LINE) throw new S3Fault(400, "InvalidRequest", "A chunk's header is too long");
+      if (buffer.length > MAX_LINE) throw new S3Error(400, "InvalidRequest", "A chunk's header is too long");
       await more();
     }
   };
   for (;;) {
     const header = await line();
-    if (!/^[0-9a-f]+(;.*)?$/i.test(header)) throw new S3Fault(400, "InvalidRequest", "A chunk's header is not a size");
+    if (!/^[0-9a-f]+(;.*)?$/i.test(header)) throw new S3Error(400, "InvalidRequest", "A chunk's header is not a size");
     let left = Number.parseInt(header, 16);
     if (left === 0) break;
     while (left > 0) {
@@ -115,7 +115,7 @@ async function* decodeChunked(source: AsyncIterable<Buffer>, trailers: Map<strin
       left -= piece.length;
       yield piece;
     }
-    if ((await line()) !== "") throw new S3Fault(400, "InvalidRequest", "A chunk is longer than its header says");
+    if ((await line()) !== "") throw new S3Error(400, "InvalidRequest", "A chunk is longer than its header says");
   }
   for (let text = await line(); text !== ""; text = await line()) {
     const colon = text.indexOf(":");

@@ -1,6 +1,6 @@
-// One request, understood: which operation on which key, with which headers and parameters.
+// One parsed request: operation, key, headers and parameters.
 import type { IncomingMessage } from "node:http";
-import { invalidArgument, S3Fault } from "./errors.ts";
+import { invalidArgument, S3Error } from "./errors.ts";
 import type { Operation } from "./faults.ts";
 import type { Conditions, ObjectTraits } from "./store.ts";
 
@@ -39,14 +39,14 @@ function operationOf(method: string, key: string, query: URLSearchParams, copy: 
     if (method === "PUT" && query.has("uploadId")) return copy ? "UploadPartCopy" : "UploadPart";
     if (method === "PUT") return copy ? "CopyObject" : "PutObject";
   }
-  throw new S3Fault(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+  throw new S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
 }
 
 const CLASSES = ["STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];
 
 export function traitsOf(request: S3Request): ObjectTraits {
   const storageClass = request.header("x-amz-storage-class") ?? "STANDARD";
-  if (!CLASSES.includes(storageClass)) throw new S3Fault(400, "InvalidStorageClass", "The storage class you specified is not valid");
+  if (!CLASSES.includes(storageClass)) throw new S3Error(400, "InvalidStorageClass", "The storage class you specified is not valid");
   const algorithm = request.header("x-amz-server-side-encryption");
   if (algorithm !== undefined && algorithm !== "AES256" && algorithm !== "aws:kms") {
     throw invalidArgument("The encryption method specified is not supported");
@@ -69,13 +69,13 @@ export function traitsOf(request: S3Request): ObjectTraits {
   };
 }
 
-/** The conditions of a write, by the server's mood: some servers refuse conditions, and some do not even see them. */
+/** The conditions of a write; by the server's faults they are refused or ignored. */
 export function conditionsOf(request: S3Request, mood: "honour" | "refuse" | "ignore"): Conditions {
   const ifNoneMatch = request.header("if-none-match");
   const ifMatch = request.header("if-match")?.replace(/^"|"$/g, "");
   if ((ifNoneMatch === undefined && ifMatch === undefined) || mood === "ignore") return {};
   if (mood === "refuse" || (ifNoneMatch !== undefined && ifNoneMatch !== "*")) {
-    throw new S3Fault(501, "NotImplemented", "A header you provided implies functionality that is not implemented");
+    throw new S3Error(501, "NotImplemented", "A header you provided implies functionality that is not implemented");
   }
   return { ifNoneMatch, ifMatch };
 }

@@ -1,19 +1,19 @@
-// From a request to an answer: signature, faults, dispatch, and errors as S3 words them.
+// From a request to its answer: signature, faults, dispatch, and errors in S3's words.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { S3Fault } from "./errors.ts";
+import type { Answer, ServerContext } from "./context.ts";
+import { S3Error } from "./errors.ts";
 import { applyBefore, type Fault, type Faults, type makeFaults, type Operation } from "./faults.ts";
 import { listObjects, listUploads } from "./listing.ts";
 import { abortUpload, completeUpload, createUpload, listParts, uploadPart, uploadPartCopy } from "./multipart.ts";
 import { copyObject, deleteObject, getObject, headObject, putObject, restoreObject } from "./objects.ts";
 import { type S3Request, understand } from "./request.ts";
 import { type Credentials, checkSignature } from "./signature.ts";
-import type { Answer, Server } from "./types.ts";
 import { xmlDocument } from "./xml.ts";
 
 const MAX_XML_BYTES = 4 * 1024 * 1024;
 
-const ACTIONS: Readonly<Record<Operation, (server: Server, request: S3Request, payloadHash: string) => Answer | Promise<Answer>>> = {
+const ACTIONS: Readonly<Record<Operation, (server: ServerContext, request: S3Request, payloadHash: string) => Answer | Promise<Answer>>> = {
   AbortMultipartUpload: abortUpload,
   CompleteMultipartUpload: async (server, request) => completeUpload(server, request, await xmlOf(request)),
   CopyObject: copyObject,
@@ -32,7 +32,7 @@ const ACTIONS: Readonly<Record<Operation, (server: Server, request: S3Request, p
 };
 
 export async function serve(
-  server: Server,
+  server: ServerContext,
   faults: ReturnType<typeof makeFaults>,
   credentials: Credentials,
   raw: IncomingMessage,
@@ -44,7 +44,7 @@ export async function serve(
     const effect = faults.take(request.operation);
     if (!(await applyBefore(effect, response))) return;
     const payloadHash = checkSignature(raw, credentials, server.now());
-    if (request.bucket !== server.bucket) throw new S3Fault(404, "NoSuchBucket", "The specified bucket does not exist");
+    if (request.bucket !== server.bucket) throw new S3Error(404, "NoSuchBucket", "The specified bucket does not exist");
     refuseChecksums(request, payloadHash, server.faults.refuseChecksums);
     const answer = await ACTIONS[request.operation](server, request, payloadHash);
     if (effect?.kind === "dropAfter") {
@@ -99,7 +99,7 @@ function drained(response: ServerResponse): Promise<void> {
 
 function errorAnswer(error: unknown, raw: IncomingMessage): Answer {
   const fault =
-    error instanceof S3Fault ? error : new S3Fault(500, "InternalError", error instanceof Error ? error.message : String(error));
+    error instanceof S3Error ? error : new S3Error(500, "InternalError", error instanceof Error ? error.message : String(error));
   const xml = xmlDocument("Error", { Code: fault.code, Message: fault.message, Resource: raw.url?.split("?")[0], RequestId: "sandbox" });
   return { status: fault.status, headers: fault.headers, xml };
 }
@@ -111,7 +111,7 @@ function refuseChecksums(request: S3Request, payloadHash: string, refusal: Fault
     payloadHash.endsWith("-TRAILER") ||
     names.some((name) => name.startsWith("x-amz-checksum-") || name === "x-amz-sdk-checksum-algorithm" || name === "x-amz-trailer")
   ) {
-    throw new S3Fault(refusal.status, refusal.code, "A header you provided implies functionality that is not implemented");
+    throw new S3Error(refusal.status, refusal.code, "A header you provided implies functionality that is not implemented");
   }
 }
 
@@ -120,7 +120,7 @@ async function xmlOf(request: S3Request): Promise<string> {
   let size = 0;
   for await (const chunk of request.raw as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_XML_BYTES) throw new S3Fault(400, "MaxMessageLengthExceeded", "Your request was too large.");
+    if (size > MAX_XML_BYTES) throw new S3Error(400, "MaxMessageLengthExceeded", "Your request was too large.");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -1,9 +1,9 @@
-// What the server holds: bodies as files, facts as small JSON files beside them, and an index of both in memory.
+// The stored objects: bodies as files, facts as small JSON files beside them, and an index of both in memory.
 import { randomUUID } from "node:crypto";
 import { createReadStream, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ChecksumName } from "./checksums.ts";
-import { noSuchKey, preconditionFailed, S3Fault } from "./errors.ts";
+import { noSuchKey, preconditionFailed, S3Error } from "./errors.ts";
 
 export interface Piece {
   readonly path: string;
@@ -27,7 +27,7 @@ export interface StoredObject extends ObjectTraits {
   readonly etag: string;
   readonly modifiedMs: number;
   readonly checksums: Readonly<Partial<Record<ChecksumName, string>>>;
-  /** A thaw that was asked for: when the copy is readable, and until when. */
+  /** A requested restore from archive: when the copy is readable, and until when. */
   readonly thaw?: { readonly readyMs: number; readonly untilMs: number } | undefined;
 }
 
@@ -47,7 +47,7 @@ export interface Upload {
 export class ObjectStore {
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, Upload>();
-  /** Keys that were removed, of which a server with versions keeps a marker. */
+  /** Deleted keys, of which a server with versioning keeps a marker. */
   readonly removed = new Set<string>();
   readonly #directory: string;
   readonly #now: () => number;
@@ -94,7 +94,7 @@ export class ObjectStore {
     return stored;
   }
 
-  /** Changes facts of an object in place, as a thaw does. */
+  /** Changes facts of an object in place, as a restore from archive does. */
   update(object: StoredObject): void {
     this.#write(object);
   }
@@ -128,7 +128,7 @@ export class ObjectStore {
 
   #assertUnlocked(object: StoredObject): void {
     if (object.lock !== undefined && object.lock.untilMs > this.#now()) {
-      throw new S3Fault(403, "AccessDenied", "Access Denied because object protected by object lock.");
+      throw new S3Error(403, "AccessDenied", "Access Denied because object protected by object lock.");
     }
   }
 

@@ -1,4 +1,4 @@
-// The little XML that S3's answers and requests need.
+// The subset of XML in S3's answers and requests.
 
 export type Xml = string | number | boolean | undefined | { readonly [name: string]: Xml | readonly Xml[] };
 

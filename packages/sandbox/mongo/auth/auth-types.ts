@@ -16,7 +16,7 @@ export interface Authenticator {
   /** Whether the command, by its name, is one of authentication. */
   handles(command: string): boolean;
   /**
-   * The reply's fields without `ok`. A refusal is thrown as `MongoFault(18, "Authentication failed.")` of errors.ts.
+   * The reply's fields without `ok`. A refusal is thrown as `CommandError(18, "Authentication failed.")` of errors.ts.
    * Sets `connection.authenticated` when it is done. Values of `body` are typed (Int32, Long, Binary), never promoted.
    */
   run(command: string, body: Document, db: string, connection: ConnectionState): Document | Promise<Document>;

@@ -2,7 +2,7 @@
 // https://github.com/mongodb/specifications/blob/master/source/auth/auth.md
 import { randomBytes } from "node:crypto";
 import { Binary, type Document } from "bson";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import type { Authenticator, ConnectionState, SandboxUser } from "./auth-types.ts";
 import { beginScram, type ScramExchange, ScramRefusal } from "./scram.ts";
 import { MECHANISMS, openUsers, USERS_DATABASE, type UserEntry, type Users } from "./users.ts";
@@ -29,7 +29,7 @@ export function openAuthenticator(known: readonly SandboxUser[]): Authenticator 
     saslContinue: (body, _database, connection) => continueConversation(body, connection),
     authenticate(body) {
       const mechanism = String(body.mechanism);
-      throw new MongoFault(334, `Received authentication for mechanism ${mechanism} which is unknown or not enabled`);
+      throw new CommandError(334, `Received authentication for mechanism ${mechanism} which is unknown or not enabled`);
     },
     logout(_body, _database, connection) {
       connection.authenticated = false;
@@ -59,7 +59,7 @@ export function openAuthenticator(known: readonly SandboxUser[]): Authenticator 
     handles: (command) => Object.hasOwn(handlers, command),
     run(command, body, database, connection) {
       const handler = handlers[command];
-      if (handler === undefined) throw new MongoFault(59, `no such command: '${command}'`);
+      if (handler === undefined) throw new CommandError(59, `no such command: '${command}'`);
       return handler(body, database, connection);
     },
     hello(body, connection) {
@@ -75,7 +75,7 @@ export function openAuthenticator(known: readonly SandboxUser[]): Authenticator 
           added.speculativeAuthenticate = start(early, String(early.db), connection);
         } catch (error) {
           // A first guess that was wrong is not an error: the client begins again in earnest and then hears why.
-          if (!(error instanceof MongoFault)) throw error;
+          if (!(error instanceof CommandError)) throw error;
         }
       }
       return added;
@@ -87,7 +87,7 @@ function startConversation(users: Users, body: Document, database: string, conne
   connection.conversation = undefined;
   const mechanism = String(body.mechanism);
   const hash = Object.hasOwn(MECHANISMS, mechanism) ? MECHANISMS[mechanism] : undefined;
-  if (hash === undefined) throw new MongoFault(334, `Received authentication for mechanism ${mechanism} which is unknown or not enabled`);
+  if (hash === undefined) throw new CommandError(334, `Received authentication for mechanism ${mechanism} which is unknown or not enabled`);
   const exchange = refusing(() => {
     const keysOf = (user: string) => users.keys(hash, database, user);
     return beginScram(hash, textOf(body.payload), keysOf, randomBytes(24).toString("base64"));
@@ -99,8 +99,8 @@ function startConversation(users: Users, body: Document, database: string, conne
 
 function continueConversation(body: Document, connection: ConnectionState): Document {
   const conversation = connection.conversation as Conversation | undefined;
-  if (conversation === undefined) throw new MongoFault(17, "No SASL session state found");
-  if (Number(body.conversationId) !== CONVERSATION) throw new MongoFault(17, "sasl: Mismatched conversation id");
+  if (conversation === undefined) throw new CommandError(17, "No SASL session state found");
+  if (Number(body.conversationId) !== CONVERSATION) throw new CommandError(17, "sasl: Mismatched conversation id");
   const { exchange, skipEmptyExchange, proven } = conversation;
   if (!proven) {
     connection.conversation = undefined; // one proof is all that may be tried
@@ -113,7 +113,7 @@ function continueConversation(body: Document, connection: ConnectionState): Docu
     return answer(last, true);
   }
   connection.conversation = undefined;
-  if (textOf(body.payload) !== "") throw new MongoFault(18, REFUSED);
+  if (textOf(body.payload) !== "") throw new CommandError(18, REFUSED);
   enter(connection, exchange.user);
   return answer("", true);
 }
@@ -134,7 +134,7 @@ function refusing<T>(act: () => T): T {
   try {
     return act();
   } catch (error) {
-    if (error instanceof ScramRefusal) throw new MongoFault(18, REFUSED);
+    if (error instanceof ScramRefusal) throw new CommandError(18, REFUSED);
     throw error;
   }
 }
@@ -147,7 +147,7 @@ function textOf(payload: unknown): string {
 }
 
 function assertEntered(users: Users, connection: ConnectionState, command: string): void {
-  if (users.entries.length > 0 && !connection.authenticated) throw new MongoFault(13, `Command ${command} requires authentication`);
+  if (users.entries.length > 0 && !connection.authenticated) throw new CommandError(13, `Command ${command} requires authentication`);
 }
 
 /** What `usersInfo` may ask for: 1 (those of this database), a name, `{user, db}`, `{forAllDBs: true}`, or a list of these. */

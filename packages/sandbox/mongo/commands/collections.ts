@@ -4,7 +4,7 @@ import { definitionOf, fullName, type Namespace } from "../catalog.ts";
 import { type Command, collectionOf, type Handlers, isTrue } from "../command.ts";
 import { sourceOf } from "../cursors.ts";
 import { createNamespace, dropDatabase, dropNamespace, modifyNamespace, renameNamespace } from "../definitions.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { compileFilter } from "../match.ts";
 import { encode, rawOf } from "../raw.ts";
 import type { Reply } from "../reply.ts";
@@ -52,7 +52,7 @@ function dropWholeDatabase({ store, db }: Command): Document {
 }
 
 function renameCollection({ body, store, db }: Command): Document {
-  if (db !== "admin") throw new MongoFault(13, "renameCollection may only be run against the admin database.");
+  if (db !== "admin") throw new CommandError(13, "renameCollection may only be run against the admin database.");
   renameNamespace(store, String(body.renameCollection), String(body.to), isTrue(body.dropTarget));
   return {};
 }
@@ -61,7 +61,7 @@ function collMod(command: Command): Document {
   const { store, db, body } = command;
   const name = collectionOf(command);
   const namespace = store.find(db, name);
-  if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
+  if (namespace === undefined) throw new CommandError(26, `ns does not exist: ${fullName(db, name)}`);
   return modifyNamespace(
     store,
     namespace,

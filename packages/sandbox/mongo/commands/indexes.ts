@@ -3,7 +3,7 @@ import { type Document, Int32 } from "bson";
 import { definitionOf, fullName, type Namespace } from "../catalog.ts";
 import { type Command, collectionOf, type Handlers } from "../command.ts";
 import { sourceOf } from "../cursors.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { createIndexes, dropIndexes, withCollation } from "../index-definitions.ts";
 import { encode, rawOf } from "../raw.ts";
 import type { Reply } from "../reply.ts";
@@ -35,7 +35,7 @@ function create(command: Command): Document {
 /** Indexes of a time series are those of its buckets. */
 function indexed(command: Command, namespace: Namespace): Namespace {
   if (namespace.kind === "view")
-    throw new MongoFault(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
+    throw new CommandError(166, `Namespace ${fullName(namespace.db, namespace.name)} is a view, not a collection`);
   return namespace.kind === "timeseries" ? (command.store.find(command.db, bucketsName(namespace.name)) ?? namespace) : namespace;
 }
 
@@ -47,7 +47,7 @@ function seriesOf(store: Store, db: string, name: string): Document | undefined 
 
 function drop(command: Command): Document {
   const namespace = command.store.find(command.db, collectionOf(command));
-  if (namespace === undefined) throw new MongoFault(26, `ns not found ${fullName(command.db, collectionOf(command))}`);
+  if (namespace === undefined) throw new CommandError(26, `ns not found ${fullName(command.db, collectionOf(command))}`);
   const target = indexed(command, namespace);
   const nIndexesWas = new Int32(definitionOf(target).indexes.length);
   const series = seriesOf(command.store, command.db, collectionOf(command));
@@ -60,7 +60,7 @@ function list(command: Command): Reply {
   const { store, db, body } = command;
   const name = collectionOf(command);
   const namespace = store.find(db, name);
-  if (namespace === undefined) throw new MongoFault(26, `ns does not exist: ${fullName(db, name)}`);
+  if (namespace === undefined) throw new CommandError(26, `ns does not exist: ${fullName(db, name)}`);
   const series = seriesOf(store, db, name);
   const rows = definitionOf(indexed(command, namespace)).indexes.map((spec) =>
     rawOf(encode(series === undefined ? spec : fromBucketIndex(spec, series))),

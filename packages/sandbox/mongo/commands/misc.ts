@@ -2,7 +2,7 @@
 import { type Document, Int32, Long } from "bson";
 import { fullName } from "../catalog.ts";
 import { type Command, collectionOf, type Handlers } from "../command.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { int } from "../pipeline.ts";
 import { sessionKey } from "../sessions.ts";
 import { collectionStats, databaseStats } from "../stats.ts";
@@ -37,7 +37,7 @@ function getParameter({ body, context }: Command): Document {
   const asked = body.getParameter;
   if (asked === "*" || asked?.allParameters === true) return all;
   const names = Object.keys(body).filter((name) => Object.hasOwn(all, name));
-  if (names.length === 0) throw new MongoFault(72, "no option found to get");
+  if (names.length === 0) throw new CommandError(72, "no option found to get");
   return Object.fromEntries(names.map((name) => [name, all[name]]));
 }
 
@@ -70,7 +70,7 @@ function endSessions({ body, context }: Command): Document {
 
 /** Those that do run in a transaction are answered where transactions are. */
 function noTransaction(): Document {
-  throw new MongoFault(251, "no transaction is given");
+  throw new CommandError(251, "no transaction is given");
 }
 
 function listCommands(): Document {
@@ -133,8 +133,8 @@ function validate(command: Command): Document {
   const { store, db } = command;
   const name = collectionOf(command);
   const namespace = store.find(db, name);
-  if (namespace === undefined) throw new MongoFault(26, `Collection '${fullName(db, name)}' does not exist to validate.`);
-  if (namespace.kind === "view") throw new MongoFault(166, "Cannot validate a view");
+  if (namespace === undefined) throw new CommandError(26, `Collection '${fullName(db, name)}' does not exist to validate.`);
+  if (namespace.kind === "view") throw new CommandError(166, "Cannot validate a view");
   const { count, nindexes, indexSizes } = collectionStats(store, db, name);
   const indexes = Object.keys(indexSizes);
   return {

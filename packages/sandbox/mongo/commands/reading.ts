@@ -3,7 +3,7 @@ import { type Document, Long } from "bson";
 import { definitionOf } from "../catalog.ts";
 import { type Command, collectionOf, type Handlers, isTrue, numberIn } from "../command.ts";
 import { type Cursor, type CursorSource, sourceOf, takeBatch } from "../cursors.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { findSource } from "../find.ts";
 import { compileFilter } from "../match.ts";
 import { candidates } from "../paths.ts";
@@ -24,7 +24,7 @@ function find(command: Command): Reply {
   const at = wantedSnapshot(command);
   const found = at === undefined || Number.parseInt(context.version, 10) >= 8 ? undefined : context.store.find(db, name);
   if (found !== undefined && isTrue(definitionOf(found).options.capped)) {
-    throw new MongoFault(246, "Reading from capped collections with readConcern snapshot is not supported");
+    throw new CommandError(246, "Reading from capped collections with readConcern snapshot is not supported");
   }
   const source = findSource(context.store, db, name, body, at ?? presentOf(command));
   const limit = Math.abs(numberIn(body, "limit", 0));
@@ -54,10 +54,10 @@ async function getMore(command: Command): Promise<Reply> {
   const { body, context, db, signal } = command;
   const id = BigInt(body.getMore.toString());
   const cursor = context.cursors.find(id);
-  if (cursor === undefined) throw new MongoFault(43, `cursor id ${id} not found`);
+  if (cursor === undefined) throw new CommandError(43, `cursor id ${id} not found`);
   const ns = `${db}.${body.collection}`;
   if (cursor.ns !== ns)
-    throw new MongoFault(13, `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`);
+    throw new CommandError(13, `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`);
   const most = numberIn(body, "batchSize", 0) || Number.MAX_SAFE_INTEGER;
   const killed = cursor.source.killed?.();
   if (killed !== undefined) {
@@ -78,7 +78,7 @@ async function getMore(command: Command): Promise<Reply> {
 function takeNow(context: Command["context"], cursor: Cursor, most: number): { readonly documents: Raw[]; readonly done: boolean } {
   if (cursor.source.tail?.lost() === true) {
     context.cursors.close(cursor.id);
-    throw new MongoFault(136, "CollectionScan died due to position in capped collection being deleted");
+    throw new CommandError(136, "CollectionScan died due to position in capped collection being deleted");
   }
   return takeBatch(cursor, most);
 }

@@ -2,12 +2,12 @@
 import { type Document, Int32, Long } from "bson";
 import { applyEntry } from "../apply-ops.ts";
 import type { Command, Handlers, ServerContext } from "../command.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { timestampOf } from "../position.ts";
 import { findField, rawArray, rawOf } from "../raw.ts";
 
 function assertSet({ context }: Command): string {
-  if (context.setName === undefined) throw new MongoFault(76, "not running with --replSet");
+  if (context.setName === undefined) throw new CommandError(76, "not running with --replSet");
   return context.setName;
 }
 
@@ -98,7 +98,7 @@ function status(command: Command): Document {
 
 function appendOplogNote(command: Command): Document {
   assertSet(command);
-  if (command.db !== "admin") throw new MongoFault(13, "appendOplogNote may only be run against the admin database.");
+  if (command.db !== "admin") throw new CommandError(13, "appendOplogNote may only be run against the admin database.");
   command.store.logNoop((command.body.data ?? {}) as Document);
   return {};
 }

@@ -2,7 +2,7 @@
 import { type Document, Int32 } from "bson";
 import type { Namespace } from "../catalog.ts";
 import { type Command, collectionOf, type Handlers, isTrue } from "../command.ts";
-import { MongoFault } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import { findSource } from "../find.ts";
 import { compileProjection } from "../project.ts";
 import { findField, type Raw, rawOf, typedOf } from "../raw.ts";
@@ -18,7 +18,7 @@ function each(command: Command, statements: readonly Raw[], act: (statement: Raw
     try {
       act(statement, index);
     } catch (error) {
-      if (!(error instanceof MongoFault)) throw error;
+      if (!(error instanceof CommandError)) throw error;
       errors.push({ index: new Int32(index), code: new Int32(error.code), errmsg: error.message, ...error.fields });
       if (command.body.ordered !== false) break;
     }
@@ -51,7 +51,7 @@ function insert(command: Command): Document {
   const { store, db } = command;
   const name = collectionOf(command);
   const documents = command.sequences.get("documents") ?? [];
-  if (documents.length === 0) throw new MongoFault(73, "Write batch sizes must be between 1 and 100000. Got 0 operations.");
+  if (documents.length === 0) throw new CommandError(73, "Write batch sizes must be between 1 and 100000. Got 0 operations.");
   const namespace = store.ensure(db, name);
   let n = 0;
   const errors = each(command, documents, (raw, index) => {

@@ -1,4 +1,4 @@
-// What the operations of the server share.
+// What the operations of the S3 emulator share.
 import type { Faults } from "./faults.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 /** What every operation may use. */
-export interface Server {
+export interface ServerContext {
   readonly bucket: string;
   readonly store: ObjectStore;
   readonly faults: Faults;

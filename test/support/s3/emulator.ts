@@ -1,20 +1,20 @@
-// A small S3 server on loopback in front of a directory: for tests, the demonstration, and trying things out.
+// An S3 emulator for tests: a server on loopback in front of a directory.
 //
 // One bucket, path-style addresses. It checks signatures and digests, gives conditional writes exactly one winner,
-// knows archive classes (with time compressed) and object lock, and can be told to misbehave.
+// knows archive classes (with time compressed) and object lock, and injects faults.
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { S3Fault } from "./errors.ts";
+import type { ServerContext } from "./context.ts";
+import { S3Error } from "./errors.ts";
 import { type Faults, makeFaults } from "./faults.ts";
 import { serve } from "./server.ts";
 import { ObjectStore } from "./store.ts";
-import type { Server } from "./types.ts";
 
-export interface S3SandboxOptions {
+export interface S3EmulatorOptions {
   /** Folder of the objects; kept on stop. Default: a temporary one, deleted on stop. */
   readonly directory?: string;
   readonly bucket?: string;
@@ -33,26 +33,26 @@ export interface S3SandboxOptions {
   readonly pageSize?: number;
 }
 
-export interface S3Sandbox {
+export interface S3Emulator {
   readonly endpoint: string;
   readonly bucket: string;
   readonly region: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly faults: Faults;
-  /** What the server holds, for tests to look at. */
+  /** The stored objects, for tests. */
   readonly store: ObjectStore;
   stop(): Promise<void>;
 }
 
-export async function startS3Sandbox(options: S3SandboxOptions = {}): Promise<S3Sandbox> {
+export async function startS3Emulator(options: S3EmulatorOptions = {}): Promise<S3Emulator> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "lifeboat-s3-")));
   const accessKeyId = options.accessKeyId ?? "SANDBOX";
   const secretAccessKey = options.secretAccessKey ?? randomBytes(20).toString("hex");
   const now = options.clock ?? Date.now;
   const faults = makeFaults();
   const store = new ObjectStore(directory, now);
-  const server: Server = {
+  const server: ServerContext = {
     bucket: options.bucket ?? "lifeboat",
     store,
     faults,
@@ -62,7 +62,7 @@ export async function startS3Sandbox(options: S3SandboxOptions = {}): Promise<S3
     thawMs: options.thawMs ?? 1000,
     now,
     takeSpace(bytes) {
-      if (store.usedBytes + bytes > faults.capacityBytes) throw new S3Fault(507, "InsufficientStorage", "The storage is full.");
+      if (store.usedBytes + bytes > faults.capacityBytes) throw new S3Error(507, "InsufficientStorage", "The storage is full.");
       store.usedBytes += bytes;
     },
   };
