@@ -6,10 +6,9 @@ import type { LogSegment } from "../core/log.ts";
 import { stemOf } from "../core/log-chain.ts";
 import type { OpenKey } from "../seal/keys.ts";
 import { logName } from "./layout.ts";
-import { filledPart, readLogBytes, readSegmentRecord } from "./log.ts";
+import { filledBytesOf, readLogBytes, readSegmentRecord } from "./log.ts";
 import { placeOf } from "./log-place.ts";
 import type { Repository } from "./repository.ts";
-import { readWhole } from "./whole.ts";
 
 /** How often a segment may be replaced while it is searched. */
 const ATTEMPTS = 10;
@@ -21,19 +20,23 @@ export async function* readSegment(
   key: OpenKey,
   signal?: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  if (segment.partial) yield await readPartial(repository, segment, key, signal);
+  if (segment.partial) yield* readPartial(repository, segment, key, signal);
   else yield* readLogBytes(repository.storage, placeOf(segment), segment, key, signal);
 }
 
-async function readPartial(repository: Repository, planned: LogSegment, key: OpenKey, signal?: AbortSignal): Promise<Uint8Array> {
+async function* readPartial(repository: Repository, planned: LogSegment, key: OpenKey, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   let found = planned;
+  let begun = false;
   for (let attempt = 1; ; attempt++) {
     try {
       const chunks = readLogBytes(repository.storage, placeOf(found), found, key, signal);
-      const bytes = await readWhole("log segment", chunks, found.plain.sizeBytes);
-      return found === planned ? bytes : asPlanned(planned, bytes);
+      for await (const chunk of found === planned ? chunks : asPlanned(planned, chunks)) {
+        begun = true;
+        yield chunk;
+      }
+      return;
     } catch (error) {
-      if (!isLifeboatError(error, "OBJECT_MISSING") || attempt === ATTEMPTS) throw error;
+      if (begun || !isLifeboatError(error, "OBJECT_MISSING") || attempt === ATTEMPTS) throw error;
       const fuller = await fullerThan(repository, planned, signal);
       if (fuller === undefined) throw error;
       found = fuller;
@@ -69,9 +72,18 @@ async function lookFuller(
   return { seen: fuller.length > 0 };
 }
 
-/** Returns the beginning of the bytes, as it was when the plan was made. */
-function asPlanned(planned: LogSegment, bytes: Uint8Array): Uint8Array {
-  const part = filledPart(planned, bytes);
-  if (createHash("sha256").update(part).digest("hex") === planned.plain.sha256) return part;
+/** Gives the beginning of the bytes, as it was when the plan was made, and zeros behind. INTEGRITY at the end when it differs. */
+async function* asPlanned(planned: LogSegment, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const filledBytes = filledBytesOf(planned);
+  const hash = createHash("sha256");
+  let at = 0;
+  for await (const chunk of chunks) {
+    const part = new Uint8Array(chunk.length);
+    part.set(chunk.subarray(0, Math.max(0, filledBytes - at)));
+    at += chunk.length;
+    hash.update(part);
+    yield part;
+  }
+  if (hash.digest("hex") === planned.plain.sha256) return;
   throw new LifeboatError("INTEGRITY", `the replacement of partial log segment ${planned.name} begins with other bytes`);
 }

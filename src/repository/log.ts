@@ -73,11 +73,13 @@ export async function storeSegment(
 
 /** Clears the bytes after the last complete record, so that the same state always has the same bytes. */
 export function filledPart(segment: Pick<LogSegment, "startLsn" | "endLsn">, bytes: Uint8Array): Uint8Array {
-  const filledBytes = Math.max(0, Number(parseLsn(segment.endLsn) - parseLsn(segment.startLsn)));
   const copy = new Uint8Array(bytes.length);
-  copy.set(bytes.subarray(0, filledBytes));
+  copy.set(bytes.subarray(0, filledBytesOf(segment)));
   return copy;
 }
+
+export const filledBytesOf = ({ startLsn, endLsn }: Pick<LogSegment, "startLsn" | "endLsn">): number =>
+  Math.max(0, Number(parseLsn(endLsn) - parseLsn(startLsn)));
 
 export async function storeHistory(
   repository: Repository,
