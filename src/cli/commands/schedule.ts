@@ -18,7 +18,7 @@ export const scheduleCommand = defineCommand({
     perform(call, schedule, call.args, ({ entries, failures, timeZone }) => {
       const rows = entries.map(({ source, what, name, cron, due, nextAt, nextLocal }) => [
         nextAt === null ? "never" : formatInstant(new Date(nextAt)),
-        nextLocal ?? "",
+        nextLocal === null ? "" : `${nextLocal.slice(0, 16).replace("T", " ")} ${nextLocal.slice(-6)}`,
         source,
         what,
         name,
