@@ -1,5 +1,5 @@
-// Archive: the log of a source goes into the repository as it is written, for as long as this runs; and file by file, as
-// PostgreSQL's archive_command hands it over.
+// Stores the log of a source in the repository as it is written, for as long as the command runs; or file by file, as PostgreSQL's
+// archive_command hands it over.
 //
 // What was received is kept in a directory that survives restarts; a file leaves it only when it is stored. So the storage
 // may be away for any time that the directory's disk and the slot's limit allow, and nothing is lost.
@@ -22,11 +22,11 @@ export interface ArchiveResult {
   readonly last?: string | undefined;
 }
 
-/** After a request to stop, what is in hand is still stored for so long. */
+/** How long received files are still stored after a request to stop. */
 const FAREWELL_MS = 30_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
-/** No write of a small object takes so long. */
+/** Longer than any write of a small object takes. */
 const LONG_MS = 3_600_000;
 
 /** State that outlives a single job: the receiver continues while the storage, and with it the lease, is away. */
@@ -35,7 +35,7 @@ interface Line {
   readonly stop: AbortSignal;
   receiver?: LogReceiver | undefined;
   files?: AsyncIterator<LogFile> | undefined;
-  /** Handed over, and not stored yet. */
+  /** Received, and not stored yet. */
   inHand?: LogFile | undefined;
   job?: Job | undefined;
   last?: LogSegment | undefined;
@@ -43,14 +43,14 @@ interface Line {
 }
 
 /**
- * Archives until told to stop, which is its normal end. One at a time on a source: LEASE_HELD. Ends by itself only for what
+ * Archives until told to stop, which is its normal end. One at a time on a source: LEASE_HELD. Ends by itself only with an error that
  * a retry cannot fix: ARCHIVE_BLOCKED, LOG_INVALID, INTEGRITY, SOURCE_AUTH, SOURCE_PERMISSION, TOOL_*.
  */
 export async function archive(context: Context, source: Source, watch: Watch): Promise<ArchiveResult> {
   logEngineOf(source);
   const line: Line = { options: optionsOf(source), stop: watch.signal, stored: 0 };
   await privateDirectory(line.options.directory);
-  // A request to stop lets the job end in good order; only when that takes too long is it broken off.
+  // A request to stop lets the job end in order; it is aborted only when that takes too long.
   const work = new AbortController();
   const farewell = (): void => void setTimeout(() => work.abort(watch.signal.reason), FAREWELL_MS).unref();
   watch.signal.addEventListener("abort", farewell, { once: true });
@@ -89,7 +89,7 @@ function canWait(error: unknown, { receiver }: Line): boolean {
   return isStorageTrouble(error) || isLifeboatError(error, "LEASE_LOST") || isLifeboatError(error, "LEASE_HELD");
 }
 
-/** One job: as long as its lease lasts. */
+/** Runs one job, for as long as its lease lasts. */
 async function session(context: Context, source: Source, line: Line, watch: Watch): Promise<ArchiveResult> {
   return runJob(
     context,
@@ -108,7 +108,7 @@ async function session(context: Context, source: Source, line: Line, watch: Watc
   );
 }
 
-/** The log is the database in the clear: its directory is for its owner only, also where it was there before. */
+/** The log is the database in plain text: its directory is readable by its owner only, also where it existed before. */
 async function privateDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { mode } = await stat(directory);
@@ -116,8 +116,8 @@ async function privateDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Removes what a killed archive left half written in the storage. Under the log nothing else writes while we hold the lease, except an
- * archive_command, which PostgreSQL runs again. Journals and leases are everyone's: theirs only when nothing has touched them for long.
+ * Removes what a killed archive left half written in the storage. Nothing else writes log while this job holds the lease, except an
+ * archive_command, which PostgreSQL runs again. Other jobs write journals and leases: remains there are removed only when they are old.
  */
 async function sweepRemains(context: Context, source: Source, job: Job, watch: Watch): Promise<void> {
   const { repository, clock } = context;
@@ -153,7 +153,7 @@ async function openLine(context: Context, source: Source, line: Line, watch: Wat
     last,
     wantedFrom,
     signal: line.stop,
-    // The slot stays when we end, on purpose: it keeps the log for the next start. `undo` leaves it alone.
+    // The slot stays on purpose when the job ends: it retains the log for the next start. `undo` does not drop it.
     declare: async (resource) => line.job?.declare(resource),
     onNotice: ({ message }) => watch.progress.note(message),
   });
@@ -161,7 +161,7 @@ async function openLine(context: Context, source: Source, line: Line, watch: Wat
   return line.receiver.files()[Symbol.asyncIterator]();
 }
 
-/** No slot remembers it: after the newest segment that is stored, or from the newest backup on. */
+/** Where to begin without a slot: after the newest stored segment, or at the newest backup. */
 async function whereToGoOn(context: Context, source: Source, signal: AbortSignal) {
   const { log, bases } = await logOf(context, source.name, signal);
   const whole = log.segments.filter(({ partial }) => !partial);
@@ -216,8 +216,8 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * The archive_command form: one file, named by its path. It returns only when the file is stored; the same file again is
- * fine. No lease and no journal: PostgreSQL asks for one file at a time, and begins again wherever it was interrupted.
+ * The archive_command form: one file, named by its path. It returns only when the file is stored; storing the same
+ * file again is no error. No lease and no journal: PostgreSQL archives one file at a time, and retries one that was interrupted.
  */
 export async function archiveFile(context: Context, source: Source, path: string, watch: Watch): Promise<TakenIn> {
   let bytes: Uint8Array;

@@ -1,5 +1,5 @@
-// Taking one file of the log into the archive: read by the walker, linked to the segment before it, sealed, stored.
-// The receiver and the archive_command form both come through here.
+// Takes one file of the log into the archive: the walker reads it, it is linked to the segment before it, sealed and stored. The receiver
+// and the archive_command form both use it.
 import { createHash } from "node:crypto";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { LogSegment } from "../../core/log.ts";
@@ -21,20 +21,20 @@ import type { Context, Source } from "../context.ts";
 
 export interface TakenIn {
   readonly name: string;
-  /** `ignored`: a backup label, which nothing needs. `known`: it was stored before, with the same bytes. */
+  /** `ignored`: a backup label, which is not required. `known`: it was stored before, with the same bytes. */
   readonly outcome: "stored" | "known" | "ignored";
   readonly segment?: LogSegment | undefined;
-  /** It does not run on from what is stored before it: a new window begins. A sentence. */
+  /** Why it does not continue the segment before it, in a sentence: a new window begins. */
   readonly notice?: string | undefined;
 }
 
 export interface IntakeOptions {
   readonly signal?: AbortSignal | undefined;
-  /** The segment stored last, where it is at hand: saves asking the storage for it. */
+  /** The segment stored last, if the caller has it: saves a request to the storage. */
   readonly last?: LogSegment | undefined;
 }
 
-/** The engine's part, or CAPABILITY_MISSING. */
+/** The engine's log reader. CAPABILITY_MISSING. */
 export function physicalOf(source: Source): PhysicalEngine {
   const { physical } = source.engine;
   if (physical !== undefined) return physical;
@@ -47,7 +47,7 @@ export const logEngineOf = (source: Source): LogEngine => source.engine.log ?? p
 /** Names that PostgreSQL hands to an archive_command: segments, `….partial`, `.history` and `.backup` files. */
 const BACKUP_LABEL = /^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/;
 
-/** Stores the file. The same again is fine; anything else under its name is LOG_INVALID, damaged bytes are INTEGRITY. */
+/** Stores the file. Storing the same bytes again changes nothing. LOG_INVALID: other bytes have its name. INTEGRITY: its bytes are damaged. */
 export async function takeIn(
   context: Context,
   source: Source,
@@ -100,7 +100,7 @@ async function knownAlready(
   return record?.plain.sha256 === createHash("sha256").update(bytes).digest("hex") ? record : undefined;
 }
 
-/** The whole segment just before this one, on its own timeline or on the one that it came from. */
+/** Finds the whole segment just before this one, on its own timeline or on the parent timeline. */
 async function segmentBefore(
   context: Context,
   source: string,
@@ -124,7 +124,7 @@ async function segmentBefore(
   return undefined;
 }
 
-/** Of segments that are cut at any length: the one whose end is this one's beginning. */
+/** Finds, among segments of any length, the one that ends where this one begins. */
 async function segmentEndingAt(
   context: Context,
   source: string,
@@ -145,7 +145,7 @@ function positionOf(name: string, segmentBytes: number): bigint {
 const NO_KEY: ReadonlySet<string> = new Set(["KEY_MISSING", "KEY_INVALID", "WRONG_KEY", "SECRET_EXPOSED"]);
 
 /**
- * A segment that arrived before the one it runs on from could not be linked then. Its records must be read again for it,
+ * A segment that arrived before its predecessor could not be linked then. Its records must be read again for it,
  * which takes a key; without one the chain has a break here, and `verify` on a machine that has the key repairs it.
  */
 async function linkNext(context: Context, source: Source, segment: LogSegment, signal: AbortSignal | undefined): Promise<void> {
@@ -161,7 +161,7 @@ async function linkNext(context: Context, source: Source, segment: LogSegment, s
   }
 }
 
-/** Whether the records of a stored segment run on from another one after all; if so, its JSON says so from now on. */
+/** Tells whether the records of a stored segment continue those of another one; if so, its JSON is updated. */
 export async function relink(
   context: Context,
   source: Source,
@@ -176,10 +176,10 @@ export async function relink(
   return linked;
 }
 
-/** As the walker takes it: a partial one's name says that it ends before its file does. */
+/** Facts for the walker: the name of a partial segment says that it ends before its file does. */
 export const fileNameOf = ({ name, partial }: Pick<LogSegment, "name" | "partial">): string => (partial ? `${name}.partial` : name);
 
-/** The plain bytes of a stored segment in one piece. */
+/** Reads the plain bytes of a stored segment into memory. */
 export async function readSegmentBytes(
   chunks: AsyncIterable<Uint8Array>,
   { free, plain }: Pick<LogSegment, "free" | "plain">,

@@ -1,5 +1,4 @@
-// Verify, for a backup that log can be replayed onto: the log that its window hangs on. Every stored byte is read, and with a key the walker follows
-// every record; what is found is stored beside the segment, so that no window relies on it.
+// Verifies the log of a backup that log can be replayed onto. Every stored byte is read, and with a key the walker follows every record; what is found is stored beside the segment, so that no window relies on it.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { LogSegment } from "../../core/log.ts";
 import { stemOf } from "../../core/log-chain.ts";
@@ -16,7 +15,7 @@ import type { PointEntry } from "../points/points.ts";
 import { fileNameOf, readSegmentBytes, relink } from "./log-intake.ts";
 import { baseOf, logOf, type SourceLog } from "./log-view.ts";
 
-/** How many flaws are spelled out one by one. */
+/** How many flaws are listed one by one. */
 const SHOWN = 20;
 
 export interface LogToVerify {
@@ -25,7 +24,7 @@ export interface LogToVerify {
   readonly log: SourceLog;
 }
 
-/** The segments of every window that the base is the way to, and those that were found damaged before: they may be whole again. */
+/** The segments of every window that begins at the base, and those found damaged before: they may be whole again. */
 export async function logToVerify(context: Context, entry: PointEntry, watch: Watch): Promise<LogToVerify> {
   const log = await logOf(context, entry.source, watch.signal);
   const base = baseOf(entry.manifest);
@@ -123,14 +122,14 @@ async function drain(
   else for await (const chunk of readLogBytes(storage, place, facts, key, watch.signal)) advance(chunk.byteLength);
 }
 
-/** For every later look at the window, here and elsewhere. A mark is deleted when the bytes are found whole again. */
+/** Stores marks for every later reading of the window, on any machine. A mark is deleted when the bytes are found whole again. */
 async function remember(context: Context, place: LogPlace, problem: string | undefined, { log }: SourceLog): Promise<void> {
   if (problem !== undefined)
     await markLogDamage(context.repository, place, { at: context.clock.now(), message: problem }).catch(ignoreUnwritable);
   else if (log.damage.has(place.stem)) await clearLogDamage(context.repository, place).catch(ignoreUnwritable);
 }
 
-/** Segments that arrived before the one they run on from: with a key they can be linked now. */
+/** Links segments that arrived before their predecessor; that takes a key. */
 async function mendLinks(context: Context, sourceName: string, { log }: SourceLog, watch: Watch): Promise<void> {
   const source = context.sources.get(sourceName);
   if (source === undefined || (source.engine.log ?? source.engine.physical) === undefined) return;
@@ -143,7 +142,7 @@ async function mendLinks(context: Context, sourceName: string, { log }: SourceLo
     try {
       await relink(context, source, before, segment, watch.signal);
     } catch (error) {
-      // What cannot be read is not linked; it is named when the window it belongs to is verified.
+      // An unreadable segment is not linked; it is reported when its window is verified.
       if (!isLifeboatError(error, "INTEGRITY") && !isLifeboatError(error, "OBJECT_MISSING")) ignoreUnwritable(error);
     }
   }

@@ -1,4 +1,4 @@
-// What every kind of backup has in common: its place and name before the first byte, and its manifest, last of all.
+// What all kinds of backup have in common: folder and name before the first byte, and the manifest last.
 import { LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import type { BackupKind, Manifest } from "../../core/manifest.ts";
@@ -45,20 +45,20 @@ export interface Draft {
   readonly place: BackupPlace;
   readonly tiers: readonly Tier[];
   readonly startedAt: Date;
-  /** The newest restore point of the source as this one begins: the next link of the chain. */
+  /** The newest restore point of the source when this one begins: the previous link of the chain. */
   readonly previous: Manifest["previous"];
-  /** For every part of it. */
+  /** Options of every `put` of a part. */
   readonly storing: StoreOptions;
   readonly resource: Resource;
 }
 
-/** Refuses a request that cannot be met, before anything is begun: USAGE, NAME_INVALID. */
+/** Refuses an impossible request before anything begins. USAGE, NAME_INVALID. */
 export function checkRequest(source: Source, request: BackupRequest): Tier[] {
   if (request.name !== undefined) validateName(request.name);
   return tiersOf(source, request.tiers ?? []);
 }
 
-/** `at`: the instant that names it, as near to its data's as is known beforehand. Declared with the job when this returns. */
+/** Prepares the backup and declares it with the job. `at`: the instant in its name, as near to that of its data as is known beforehand. */
 export async function beginDraft(
   context: Context,
   source: Source,
@@ -95,13 +95,13 @@ export async function beginDraft(
   };
 }
 
-/** What only the finished bytes tell. */
+/** What is known only when all bytes are stored. */
 export interface Made extends Pick<Manifest, "tables" | "parts" | "fingerprint" | "base" | "log" | "consistency" | "notIncluded"> {
   readonly facts: DatabaseFacts;
   readonly snapshotAt: Date;
 }
 
-/** The act in which it comes into being. */
+/** Writes the manifest, which makes the backup exist. */
 export async function commitDraft(
   context: Context,
   source: Source,
@@ -170,7 +170,7 @@ function tiersOf(source: Source, wanted: readonly string[]): Tier[] {
   });
 }
 
-/** The pattern of the tier that keeps it longest; a name of a tier that lets go first would soon speak of nothing. */
+/** The pattern of the tier that keeps it longest: the name of a shorter tier would soon be wrong. */
 function patternOf(source: Source, request: BackupRequest, tiers: readonly Tier[]): string {
   if (request.preDeploy !== undefined) return source.snapshotPolicy?.preDeploy.name ?? NAME_PATTERNS.preDeploy;
   const lengthOf = ({ keepMs }: Tier): number => (keepMs === "forever" ? Number.POSITIVE_INFINITY : keepMs);
@@ -179,7 +179,7 @@ function patternOf(source: Source, request: BackupRequest, tiers: readonly Tier[
   return longest?.name ?? NAME_PATTERNS.manual;
 }
 
-/** Before a deployment: unknown until the release. Manual ones follow the rule for these, which may change. */
+/** Absent before a deployment, where the release decides it, and for manual ones, whose rule may change. */
 function expiryOf(source: Source, request: BackupRequest, tiers: readonly Tier[], at: Date): Date | undefined {
   if (request.preDeploy !== undefined) return undefined;
   return expectedExpiry(

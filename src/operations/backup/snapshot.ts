@@ -17,7 +17,7 @@ import { holdNow } from "./backup-frame.ts";
 
 export interface SnapshotRequest {
   readonly name?: string | undefined;
-  /** The rule it is made for. */
+  /** The rule of the policy that it is made for. */
   readonly rule?: SnapshotRule | undefined;
   /** The deployment it is made before: held until released. */
   readonly preDeploy?: string | undefined;
@@ -26,7 +26,7 @@ export interface SnapshotRequest {
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
   readonly hold?: boolean | undefined;
-  /** Read every table and keep what it equals, so that a drill can compare. */
+  /** Read every table and record its fingerprint, so that a drill can compare. */
   readonly fingerprint?: boolean | undefined;
 }
 
@@ -85,7 +85,7 @@ export async function snapshot(context: Context, source: Source, request: Snapsh
   );
 }
 
-/** What keeping "forever" or on hold becomes at a provider that keeps nothing without an end; undefined: it stays. */
+/** When a provider that keeps nothing without an end removes a point that is on hold or kept forever; undefined: it stays. */
 function endAtProvider({ name, expiresAt }: ProviderSnapshot, keep: "held" | "forever" | undefined): string | undefined {
   if (keep === undefined || expiresAt === undefined) return undefined;
   const wanted = keep === "held" ? "on hold" : "to be kept forever";
@@ -102,7 +102,7 @@ export function snapshotsControl(source: Source): SnapshotControl {
 
 type Form = "branch" | "snapshot";
 
-/** As it is asked for, or as the policy's points are made, or as the provider likes it best. CAPABILITY_MISSING when it makes none such. */
+/** Chooses the form: the one asked for, that of the policy's points, or the provider's first. CAPABILITY_MISSING: the provider cannot make it. */
 function formOf(source: Source, { forms }: SnapshotControl, request: SnapshotRequest): Form {
   const form = request.form ?? formOfPolicy(source, request) ?? forms[0] ?? "snapshot";
   if (forms.includes(form)) return form;
@@ -139,13 +139,13 @@ function wordsOf(context: Context, source: Source, request: SnapshotRequest, tim
     reason,
     note,
     preDeploy,
-    // By hand: the rule for manual ones decides, which may change; by a rule: what is expected today.
+    // Of a manual point the rule for those decides, and may change; of a rule, this is what is expected today.
     expiresAt: rule === undefined ? undefined : expiry?.toISOString(),
     hold: onHold && { by: onHold.by, at: onHold.at.toISOString(), reason: onHold.reason },
   };
 }
 
-/** A name that no point and no branch has. A name that was asked for and is taken: USAGE. */
+/** A name that no point and no branch has. USAGE: the requested name is taken. */
 async function freeName(
   source: Source,
   request: SnapshotRequest,
@@ -171,10 +171,10 @@ async function freeName(
   }
 }
 
-/** Which of the provider's limits a form counts against. */
+/** The limit of the provider that each form counts against. */
 const COUNTS: Readonly<Record<"branch" | "snapshot", string>> = { branch: "branches", snapshot: "snapshots" };
 
-/** PROVIDER_LIMIT with what could be done, before anything is made. Nothing is ever removed early to make room. */
+/** Throws PROVIDER_LIMIT with a next step before anything is made. Nothing is ever removed early to make room. */
 export async function assertRoom(
   context: Context,
   source: Source,

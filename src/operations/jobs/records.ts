@@ -1,5 +1,5 @@
-// Where the records of a job lie: its lease, its journal, what it files. In the repository; and where that cannot be written, because
-// it is full, read-only or these credentials may not, in a place of this machine's own, for the jobs that must work even then.
+// Where the records of a job are stored: its lease, its journal, what it files. That is the repository; where it cannot be written (it is
+// full or read-only, or the credentials do not allow it), jobs that must work even then keep their records on this machine.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Progress } from "../../ports/progress.ts";
 import type { Maker } from "../../ports/resource.ts";
@@ -10,13 +10,13 @@ import type { Repository } from "../../repository/repository.ts";
 import type { Context } from "../context.ts";
 import { makerOf } from "./maker.ts";
 
-/** What a job is to be. */
+/** What a caller asks of a job. */
 export interface JobOrder {
   readonly verb: string;
   readonly source: string;
   /** Only one job of this verb at a time on this source. */
   readonly exclusive?: boolean | undefined;
-  /** Restore point in use: expire leaves it alone as long as the job lasts. */
+  /** Restore point in use: expire does not remove it while the job runs. */
   readonly point?: string | undefined;
   /** It must work where the repository cannot be written: its records are then filed on this machine. */
   readonly aside?: boolean | undefined;
@@ -34,7 +34,7 @@ export const isUnwritable = (error: unknown): error is LifeboatError => isRefusa
 
 export class JobRecords {
   readonly journal: Journal;
-  /** What the job's resources are marked with: by the key that signs where its records lie. */
+  /** Marks the job's resources, with the key that signs where its records are. */
   readonly maker: Maker;
   readonly #context: Context;
   readonly #order: JobOrder;
@@ -75,7 +75,7 @@ export class JobRecords {
     return this.#lost.signal;
   }
 
-  /** Where the records lie now. */
+  /** Where the records are now. */
   get place(): Repository {
     return this.#place;
   }
@@ -84,7 +84,7 @@ export class JobRecords {
     return this.#aside;
   }
 
-  /** Writes something of the job's where its records lie; when the repository refuses it, on this machine, from then on. */
+  /** Files something where the job's records are. When the repository refuses it, the records move to this machine first. */
   async file<T>(write: (place: Repository, aside: FiledAside | undefined) => Promise<T>): Promise<T> {
     const place = this.#place;
     try {
@@ -97,7 +97,7 @@ export class JobRecords {
     }
   }
 
-  /** As `Lease.use`. On a storage that was full a moment ago, the lease itself is tried for again first: others see no other. */
+  /** As `Lease.use`. On a storage that was full a moment ago, it first tries again for the lease there: other machines see only that one. */
   async claim(point: string | undefined): Promise<void> {
     const { repository } = this.#context;
     if (this.#aside !== undefined && !this.#leases.has(repository)) await this.#acquire(repository).catch(ignoreUnwritable); // LEASE_HELD counts
@@ -155,7 +155,7 @@ export class JobRecords {
   }
 }
 
-/** For what a job can do without. */
+/** Ignores the failure of a write that the job can do without. */
 export function ignoreUnwritable(error: unknown): void {
   if (!isUnwritable(error)) throw error;
 }

@@ -1,4 +1,4 @@
-// Cleaning up after jobs whose process died: every start of a job does it, and `jobs recover` on request.
+// Cleans up after jobs whose process died: at every start of a job, and with `jobs recover` on request.
 import { setTimeout } from "node:timers/promises";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type Progress, silentProgress } from "../../ports/progress.ts";
@@ -19,13 +19,13 @@ export interface Recovered {
   readonly source: string;
   readonly startedAt: string;
   readonly removed: readonly Resource[];
-  /** What of it could not be removed from here, and why; it is tried again at the next start. */
+  /** What could not be removed from here, and why. The next start tries again. */
   readonly left: readonly Left[];
-  /** What production is now, where the job had begun to change it; in sentences. */
+  /** The state of production, in sentences, where the job had begun to change it. */
   readonly says: readonly string[];
 }
 
-/** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, frees its lease, and says so. */
+/** Closes every job whose holder is dead: undoes what its journal lists, marks it failed, releases its lease, and notes it. */
 export async function recoverJobs(context: Context, progress: Progress): Promise<Recovered[]> {
   const recovered: Recovered[] = [];
   for (const place of await placesOf(context)) {
@@ -37,7 +37,7 @@ export async function recoverJobs(context: Context, progress: Progress): Promise
         const closed = await recoverOne(context, place, found, progress);
         if (closed) recovered.push(closed);
       } catch (error) {
-        // One job that cannot be cleaned up must not keep every other from beginning. Its lease stays, and with it the memory of it.
+        // One job that cannot be cleaned up must not block all others. Its lease stays, so that the next start finds it.
         const { job, verb, source, acquiredAt, journal } = found.record;
         const why = asLifeboatError(error).message;
         recovered.push({
@@ -57,8 +57,8 @@ export async function recoverJobs(context: Context, progress: Progress): Promise
 }
 
 /**
- * Cleans up before a job begins. What goes wrong is a note: it keeps no job from its work. With `timeoutMs`, a clean-up that takes
- * longer continues beside the job, in silence; what it does not end, the next start does.
+ * Cleans up before a job begins. A failure is a note and does not stop the job. With `timeoutMs`, a clean-up that takes
+ * longer continues beside the job without notes; the next start does what it did not finish.
  */
 export async function tidy(context: Context, { signal, progress }: Watch, timeoutMs?: number): Promise<void> {
   let told = true;
@@ -79,7 +79,7 @@ export async function tidy(context: Context, { signal, progress }: Watch, timeou
   timeouts.abort();
 }
 
-/** False: these credentials may not remove it, or it has a name that no storage takes. */
+/** False: the credentials do not allow the removal, or the storage does not accept the name. */
 async function removeQuietly(storage: Storage, name: string): Promise<boolean> {
   try {
     await storage.delete(name);
@@ -93,7 +93,7 @@ async function removeQuietly(storage: Storage, name: string): Promise<boolean> {
 async function recoverOne(context: Context, place: Repository, found: FoundLease, progress: Progress): Promise<Recovered | undefined> {
   const { clock } = context;
   const { job, verb, source, acquiredAt, journal: name } = found.record;
-  // A lease can be forged over the journal of a job that lives: it is the journal that says who runs.
+  // A lease can be forged over the journal of a live job: the journal says whose process runs.
   const before = await Journal.reopen(place, clock, name);
   if (before?.record.state === "running" && lifeOfJob({ job, owner: before.record.owner }) === "alive") return undefined;
   const lease = await takeOverLease(place, found, clock);
@@ -113,7 +113,7 @@ async function recoverOne(context: Context, place: Repository, found: FoundLease
   }
 }
 
-/** As far as its signature lets it count. A journal with anything left in it keeps its signature: it is written by its own writer alone. */
+/** Undoes as far as the journal's signature allows. A journal that still lists something keeps its signature: only its own writer rewrites it. */
 async function close(context: Context, place: Repository, journal: Journal): Promise<Undoing> {
   const { trust, memory } = place;
   const { id, state } = journal.record;
@@ -150,8 +150,8 @@ export interface Discarded {
 }
 
 /**
- * Removes the files among the leases that are not leases and that no heartbeat has renewed for a lease's term: behind those there is
- * no job. What is younger, and what these credentials may not remove, stays.
+ * Removes the files among the leases that are not leases and that no heartbeat has renewed for a lease's term: they belong to
+ * no job. Younger ones stay, and those that the credentials may not remove.
  */
 export async function discardFlaws({ repository }: Context): Promise<Discarded[]> {
   const { flaws, at } = await listLeases(repository);

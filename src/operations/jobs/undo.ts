@@ -1,24 +1,24 @@
-// Undoing what a job declared and never withdrawn: one table, by kind of resource.
+// Undoes what a job declared and did not withdraw: one table, by kind of resource.
 //
-// The journal says only where to look. It may be forged, or be an old one of our own that was put back, for many write to a storage.
-// So a journal counts when a trusted key signed it, and what it lists is undone by what is found on the spot:
+// A journal says only where to look. Others can write to the storage, so it may be forged, or be an old one that was put back.
+// So a journal counts when a trusted key signed it, and each resource is undone by the proof that it carries itself:
 //
-// | kind                                  | undone where                                                                      |
-// |---------------------------------------|-----------------------------------------------------------------------------------|
-// | backup, removal                       | it is in the repository itself: the journal of any trusted key will do           |
-// | database, scratch-database            | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)  |
-// |                                       | or the mark within it is the job's (MongoDB); neither is there once it is finished |
-// | kept-database                         | never: it is named, until `accept` drops it by its mark, or a user gives it back its name   |
-// | replacement                           | the record in the restored database carries the mark: undone, or carried on once    |
-// |                                       | it changed anything                                                               |
-// | loader                                | the role has the job's name, and its comment is the job's mark                    |
-// | mongodb-scratch                       | the mark on the scratch server is the job's                                       |
-// | postgres-cluster, mongod, recovery    | the note in the directory is ours and holds the job's proof; what it names, goes   |
-// | spool                                 | the same                                                                          |
-// | neon-branch, atlas-cluster: scratch   | its name or tag holds the job's proof: nothing of that name ever stays            |
-// | neon-branch, atlas-cluster: restored  | its annotation or tag is the job's, and this machine knows that the job never ended |
-// | snapshot                              | it is unrecorded, marked where it can be, and this machine knows the same         |
-// | promotion, kept-branch, snapshot-removal | half an act upon production or a point: this machine knows the same             |
+// | kind                                     | undone where                                                                              |
+// |------------------------------------------|-------------------------------------------------------------------------------------------|
+// | backup, removal                          | it is in the repository itself: the journal of any trusted key is enough                  |
+// | database, scratch-database               | the name is the job's and the comment is its mark (PostgreSQL; none only if empty)        |
+// |                                          | or the mark within it is the job's (MongoDB); neither is there once it is finished        |
+// | kept-database                            | never: it is named, until `accept` drops it by its mark, or a user gives it back its name |
+// | replacement                              | the record in the restored database carries the mark: undone, or carried on once          |
+// |                                          | it changed anything                                                                       |
+// | loader                                   | the role has the job's name, and its comment is the job's mark                            |
+// | mongodb-scratch                          | the mark on the scratch server is the job's                                               |
+// | postgres-cluster, mongod, recovery       | the note in the directory is ours and holds the job's proof; what it names is removed     |
+// | spool                                    | the same                                                                                  |
+// | neon-branch, atlas-cluster: scratch      | its name or tag holds the job's proof: nothing of that name ever stays                    |
+// | neon-branch, atlas-cluster: restored     | its annotation or tag is the job's, and this machine knows that the job never ended       |
+// | snapshot                                 | it is unrecorded, marked where it can be, and this machine knows the same                 |
+// | promotion, kept-branch, snapshot-removal | half an act upon production or a point: this machine knows the same                       |
 //
 // "This machine knows" is its own memory of the jobs that began and ended here: no storage can claim that.
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
@@ -32,7 +32,7 @@ import { undoSpool } from "../../repository/spool.ts";
 import type { Context, Source } from "../context.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 
-/** Resources of the repository and of this machine. Everything else belongs to the source's provider. */
+/** Resources of the repository and of this machine. All others belong to the source's provider. */
 export const RESOURCE = {
   /** A backup being made: gone unless its manifest was committed. */
   backup: (source: string, folder: string): Resource => ({ kind: "backup", locator: { source, folder } }),
@@ -85,7 +85,7 @@ type Undo = (
   context: Context,
   locator: Readonly<Record<string, string>>,
   maker: Maker,
-  /** Told to the user: what a half-done act upon production has left. */
+  /** Tells the user what an interrupted change of production has left. */
   say: (sentence: string) => void,
 ) => Promise<Undone>;
 
@@ -98,7 +98,7 @@ const IN_REPOSITORY: Readonly<Record<string, Undo>> = {
   },
   async removal({ repository, clock }, { source = "", folder = "", id = "" }) {
     const { hold } = await readMarks(repository, source, id);
-    // Whole, and put on hold since: the removal had not begun, and does not begin now.
+    // It is whole and was put on hold since: the removal had not begun, and must not begin now.
     if (hold !== undefined && (await readManifest(repository, { source, folder })) !== undefined) return "absent";
     await removeBackup(repository, { source, folder }, clock);
     await removeMarks(repository, source, id);
@@ -166,12 +166,12 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
   spool: (_context, locator, maker) => undoSpool({ kind: "spool", locator }, maker),
 };
 
-/** Undefined: neither this run was given that server's address, nor is it the source's. */
+/** Undefined: this run was not given that server's address, and it is not the source's server. */
 export async function serverOf({ servers }: Context, found: Source, server: string, name: string): Promise<Connection | undefined> {
   const known = servers.get(server);
   if (known !== undefined) return known;
   const own = await found.provider.connection();
-  // Through which server a name is reached is the engine's to say: its label need not be that of the source's own database.
+  // The engine decides through which server a name is reached: its label may differ from that of the source's own database.
   const through = found.engine.resolveTarget(own, name === "" ? own.url : name).server;
   return [own, through].find((one) => one.label === server);
 }
@@ -182,9 +182,9 @@ export interface Left extends Resource {
 
 export interface Undoing {
   readonly removed: readonly Resource[];
-  /** Could not be undone here, or is not proven to be the job's; told again at the next start. */
+  /** Could not be undone here, or is not proven to be the job's. The next start reports it again. */
   readonly left: readonly Left[];
-  /** In sentences: what production is now, where the job had begun to change it. */
+  /** The state of production, in sentences, where the job had begun to change it. */
   readonly says: readonly string[];
 }
 

@@ -18,7 +18,7 @@ export interface AtProviders {
 
 const ASK_MS = 30_000;
 
-/** One source's, or all. */
+/** Asks the provider of one source, or of all. */
 export async function atProviders(context: Context, source: string | undefined, watch: Watch): Promise<AtProviders> {
   const snapshots: RestorePoint[] = [];
   const windows: ContinuousWindow[] = [];

@@ -1,4 +1,4 @@
-// Looking into a provider's point: at the branch itself where it is one, else at a scratch branch that goes afterwards.
+// Reads a provider's point: the branch itself where it is one, else a scratch branch that is removed afterwards.
 
 import { LifeboatError } from "../../core/errors.ts";
 import type { Connection } from "../../ports/connection.ts";

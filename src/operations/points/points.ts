@@ -1,4 +1,4 @@
-// Finding the restore point that a user means.
+// Finds the restore point that a user means.
 
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { resolveId } from "../../core/ids.ts";
@@ -61,7 +61,7 @@ export async function findPoint(
   return confirm(context, found);
 }
 
-/** A planted point of the same name must not make a name ambiguous. */
+/** Prefers signed points: a planted one of the same name must not make the name ambiguous. */
 function ofTrust(points: readonly PointEntry[]): readonly PointEntry[] {
   const signed = points.filter(({ point }) => point.unsigned === undefined);
   return signed.length > 0 ? signed : points;
@@ -153,7 +153,7 @@ function nothingOf({ catalog }: Context, source: string): LifeboatError {
   return new LifeboatError("POINT_UNSIGNED", `no trusted key has signed any restore point of ${source}; it has ${unsigned} unsigned`);
 }
 
-/** The id meant. When none fits and a manifest could not be read, that one may well be it: its damage is what is told. */
+/** Resolves the id. When none fits and a manifest could not be read, that may be the one: its damage is reported. */
 function idOf(context: Context, wanted: string, points: readonly PointEntry[], source: string | undefined): string {
   try {
     return resolveId(
@@ -169,11 +169,11 @@ function idOf(context: Context, wanted: string, points: readonly PointEntry[], s
   }
 }
 
-/** Who meant a time reads how times are written. */
+/** Explains how times are written, where the text may be meant as one. */
 const unknownPoint = ({ message, details }: LifeboatError): LifeboatError =>
   new LifeboatError("POINT_UNKNOWN", message, { details, hint: `run \`lifeboat list\`, then give ${UNDERSTOOD_TARGETS}` });
 
-/** The storage has the last word: a catalog may be older than a removal. */
+/** Checks with the storage: the catalog may be older than a removal. */
 async function confirm(context: Context, entry: PointEntry): Promise<PointEntry> {
   const found = await readManifest(context.repository, { source: entry.source, folder: entry.folder });
   if (found === undefined)

@@ -1,4 +1,4 @@
-// Points that the provider holds, as restore points: the provider says what exists, our records say what they are for.
+// Points that the provider holds, as restore points: the provider says what exists, the repository's records say what they are for.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import type { RestorePoint } from "../../core/restore-point.ts";
@@ -17,7 +17,7 @@ export interface SnapshotEntry extends ProviderPoint {
   readonly record?: SnapshotRecord | undefined;
 }
 
-/** The provider's points of a source as they are now, oldest first; none where the provider holds none. */
+/** Lists the provider's points of a source as they are now, oldest first. Empty where the provider holds none. */
 export async function snapshotsOf(
   context: Context,
   source: Source,
@@ -64,7 +64,7 @@ function entryOf(source: string, snapshot: ProviderSnapshot, record: SnapshotRec
 /** Removed by the policy or by the provider, by the one that comes first. */
 const earlier = (a: Date | undefined, b: Date | undefined): Date | undefined => (a === undefined || (b !== undefined && b < a) ? b : a);
 
-/** The rules as the tiers they are. Those of the provider's own schedule are its business. */
+/** The rules as tiers, without those of the provider's own schedule. */
 export function snapshotRetention(source: Source): RetentionPolicy {
   const rules = source.snapshotPolicy?.rules ?? [];
   return { tiers: rules.filter(({ by }) => by !== "provider").map(tierOfRule), keepManualMs: source.snapshotPolicy?.keepManualMs };
@@ -97,7 +97,7 @@ export type AnyPoint =
   | { readonly kind: "backup"; readonly entry: PointEntry }
   | { readonly kind: "snapshot"; readonly entry: SnapshotEntry };
 
-/** A backup in the repository or a point at a provider. The repository is asked first: it needs no provider. POINT_UNKNOWN, POINT_AMBIGUOUS. */
+/** A backup in the repository or a point at a provider. The repository is asked first, which works without the provider. POINT_UNKNOWN, POINT_AMBIGUOUS. */
 export async function findAnyPoint(
   context: Context,
   wanted: string,

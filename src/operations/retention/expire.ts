@@ -1,4 +1,4 @@
-// Expire: the retention policy applied. What is decided, and why, is the pure function's; here it is only carried out.
+// Applies the retention policy. A pure function decides, with reasons; this file carries it out.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { HealthCode } from "../../core/health.ts";
 import type { RestorePoint } from "../../core/restore-point.ts";
@@ -23,24 +23,24 @@ export interface ExpireResult extends Expiry {
   readonly source: string;
   /** Whether anything was done: false for a plan. */
   readonly applied: boolean;
-  /** Points that should have gone, or moved, and did not: a lock or a lease holds them, or the storage refused. */
+  /** Points that should have been removed or moved and were not: a lock or a lease protects them, or the storage refused. */
   readonly refused: readonly { readonly point: RestorePoint; readonly message: string }[];
-  /** Why nothing can be removed from here at all: credentials that may only add, or a storage that is read-only. Nothing was tried then. */
+  /** Why nothing can be removed from here: the credentials may only add, or the storage is read-only. Nothing was tried then. */
   readonly powerless?: string | undefined;
-  /** What becomes of the log archive; absent where there is none. */
+  /** What is kept and removed of the log archive. Absent: there is none. */
   readonly log?: LogExpiryPlan | undefined;
 }
 
 /**
- * What may hide a hold, or a better restore point than those that are left. What is only unsigned counts for nothing, and cannot keep
- * expiry from its work.
+ * What may hide a hold, or a better restore point than those that are left. What is merely unsigned counts for nothing and cannot
+ * block expiry.
  */
 const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABLE", "POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK"]);
 
 /** What is removed only when the user says so. */
 export type ExpireRequest = Pick<ExpireOptions, "most" | "future">;
 
-/** What `expire` would do now. */
+/** Plans what `expire` would do now. */
 export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   const entries = await pointsOf(context, source.name);
   const flaw = context.catalog.flaws(source.name).find(({ code }) => BLOCKING.has(code));
@@ -75,7 +75,7 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   };
 }
 
-/** Removes and moves what the policy says, oldest first. A point that another job uses stays until next time. */
+/** Removes and moves what the policy says, oldest first. A point that another job uses stays until the next expiry. */
 export async function expire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   return runJob(
     context,
@@ -113,7 +113,7 @@ export async function expire(context: Context, source: Source, watch: Watch, req
           else if (snapshot !== undefined) await attempt(point, () => removeSnapshot(context, source, job, snapshot));
         }
       });
-      // After the bases that needed it: planned anew, for one of them may have been refused.
+      // After the bases that require it; planned again, because the removal of one may have been refused.
       const log =
         plan.log === undefined || powerless !== undefined
           ? plan.log && { ...plan.log, refused: powerless }
@@ -128,7 +128,7 @@ export async function expire(context: Context, source: Source, watch: Watch, req
   );
 }
 
-/** Asked before anything is begun: a removal is written down first, and that would say what did not happen. */
+/** Asks before anything begins: a removal is journaled first, and the journal must not claim what cannot happen. */
 async function powerlessness({ repository: { storage } }: Context, source: Source, plan: ExpireResult): Promise<string | undefined> {
   const gone = (plan.log?.remove.length ?? 0) + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
   if (gone === 0) return undefined;
@@ -141,7 +141,7 @@ async function powerlessness({ repository: { storage } }: Context, source: Sourc
   }
 }
 
-/** A compliance policy that the owner has put above everybody, us included: what it keeps is kept rightly, and nothing has failed. */
+/** A compliance policy of the owner outranks the retention policy: what it keeps is kept correctly, and nothing has failed. */
 const isForbidden = (error: unknown): error is LifeboatError =>
   isLifeboatError(error, "PROVIDER_REFUSED") && /compliance policy/i.test(`${error.message} ${JSON.stringify(error.details)}`);
 
@@ -172,7 +172,7 @@ async function removeClaimed(context: Context, job: Job, point: RestorePoint, pl
   await job.withdraw(resource);
 }
 
-/** A removal that began and could not end: the job fails, and its clean-up, now or at the next start, ends it. */
+/** A removal that began and could not finish: the job fails, and its clean-up, now or at the next start, finishes it. */
 class Unfinished extends Error {
   constructor(cause: unknown) {
     super("a removal began and could not end", { cause });
@@ -185,7 +185,7 @@ async function move(context: Context, job: Job, point: RestorePoint, storageClas
   await mark(context.repository, place.source, point.id, { storageClass });
 }
 
-/** Put on hold since it was decided. */
+/** Tells whether it was put on hold after the decision. */
 async function refuseHeld(context: Context, point: RestorePoint): Promise<void> {
   const { hold } = await readMarks(context.repository, point.source, point.id);
   if (hold) throw new LifeboatError("LEASE_HELD", `${hold.by} put it on hold meanwhile`);

@@ -16,9 +16,9 @@ import { type AnyPoint, type SnapshotEntry, snapshotsOf } from "../points/snapsh
 
 export interface HoldResult {
   readonly held: boolean;
-  /** When it is to go, where the release of a point before a deployment decided that. */
+  /** When it expires, where the release of a point before a deployment decided that. */
   readonly expiresAt?: Date | undefined;
-  /** Anything that is not as the command's name suggests. */
+  /** What differs from what the command's name suggests. */
   readonly note?: string | undefined;
 }
 

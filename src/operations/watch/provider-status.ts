@@ -1,4 +1,4 @@
-// What the provider says of a source right now: settings, window, limits, drift; and what follows from it for health.
+// What the provider reports about a source now: settings, window, limits, drift; and the health reasons that follow.
 import { asLifeboatError, isLifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import { providerReasons } from "../../core/provider-health.ts";
@@ -10,16 +10,16 @@ import { isScheduled, type SnapshotEntry, snapshotsOf, tierOfRule } from "../poi
 
 export interface ProviderStatus {
   readonly state?: ProviderState | undefined;
-  /** Why the provider could not be asked: what it holds is not known, and not none. */
+  /** Why the provider could not be asked: what it holds is then unknown, not none. */
   readonly notAsked?: string | undefined;
   readonly reasons: readonly HealthReason[];
-  /** Points that the provider holds, without those that a restore set aside; their sizes speak of what changed, not of the data. */
+  /** Points that the provider holds, without those that a restore set aside; their sizes are those of the changes, not of the data. */
   readonly points: readonly RestorePoint[];
 }
 
 const ASK_MS = 30_000;
 
-/** Undefined for a provider without a control plane. What cannot be learned is a reason, never an error. */
+/** Undefined for a provider without a control plane. What it does not answer becomes a reason, never an error. */
 export async function providerStatus(context: Context, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
   if (source.managed !== true) return undefined;
   const now = context.clock.now();
@@ -61,6 +61,6 @@ function rulesOf(source: Source, entries: readonly SnapshotEntry[]) {
   });
 }
 
-/** Where the provider does not tell which rule it served, each of its own serves every rule. */
+/** Where the provider does not say which rule a point serves, each of its own points serves all rules. */
 const isMadeFor = (rule: string, { scheduled, snapshot }: SnapshotEntry): boolean =>
   scheduled === true && (snapshot.rules?.includes(rule) ?? true);

@@ -1,4 +1,4 @@
-// Status: whether each source is protected now. It asks the source itself, the repository, and the evidence; what it cannot learn is not green.
+// Judges whether each source is protected now, by the source itself, the repository and the evidence. What is not known is not green.
 import { overdueDrill } from "../../core/drill-schedule.ts";
 import { isLifeboatError, isOfRequest } from "../../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../../core/health.ts";
@@ -22,16 +22,16 @@ export interface SourceStatus extends Health {
   readonly lastDrill?: Evidence | undefined;
   readonly exposureMs?: number | undefined;
   readonly unreachableBecause?: string | undefined;
-  /** Of a source whose log is archived, or should be. */
+  /** Present where the source's log is archived, or should be. */
   readonly log?: LogStatus | undefined;
-  /** Of a provider that has a control plane of its own. */
+  /** Present where the provider has a control plane. */
   readonly provider?: ProviderStatus | undefined;
 }
 
-/** How far back an attempt is looked for when there is no backup at all. */
+/** How far back to look for an attempt when there is no backup. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
-/** Judges one source. `known`: the leases, where they were read just now. */
+/** Judges one source. `known`: the leases, where the caller has just read them. */
 export async function statusOf(context: Context, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
   const { clock } = context;
   const reach = reachOf(context, source, watch);
@@ -104,7 +104,7 @@ async function lastDrillOf(
   return found.reduce((last, one) => (last !== undefined && (one === undefined || one.endedAt < last.endedAt) ? last : one), undefined);
 }
 
-/** A base that stands alone is a restore point like any other, and no window. */
+/** A base backup without log is a restore point, and not a window. */
 function windowOf(log: LogStatus | undefined): { readonly earliest: Date; readonly latest: Date } | undefined {
   if (log?.window === undefined || log.segments === 0) return undefined;
   return { earliest: dateOfMicros(log.window.earliest), latest: dateOfMicros(log.window.latest) };
@@ -112,7 +112,7 @@ function windowOf(log: LogStatus | undefined): { readonly earliest: Date; readon
 
 interface Reach {
   readonly unreachableBecause?: string | undefined;
-  /** The database's clock, and ours when it told it. */
+  /** The database's clock, and this machine's when it answered. */
   readonly serverNow?: Date | undefined;
   readonly askedAt: Date;
 }
@@ -129,8 +129,8 @@ async function reachOf({ clock }: Context, source: Source, watch: Watch): Promis
 }
 
 /**
- * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. One that the
- * user took back, or that was asked for something that is not there, does not count as an attempt.
+ * How the newest attempt at a backup ended, when it was after the newest backup; a job whose process died has failed. A job that
+ * the user cancelled or asked wrongly does not count as an attempt.
  */
 export async function lastAttempt(
   context: Context,
