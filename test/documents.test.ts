@@ -23,7 +23,7 @@ test("every test file that a document names exists", () => {
   }
 });
 
-test("docs/promises.md has a row for each requirement, with test files that prove it by its id, or `not yet`", () => {
+test("docs/promises.md has a row for each requirement, with tests that have its id, or `not yet`", () => {
   const rows = [...read("docs/promises.md").matchAll(/^\| (R\d+) \|(.*?)\|(.*)\|$/gm)].map(([, id = "", , proof = ""]) => ({ id, proof }));
   assert.deepEqual(
     rows.map(({ id }) => id),

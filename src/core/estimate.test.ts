@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { estimate, judgeEstimate } from "./estimate.ts";
 
-test("R59 an estimate spans what the same steps took in past jobs, and is scaled by size where a step has one", () => {
+test("R59 an estimate is the range of the same steps in past jobs, scaled by size where a step has one", () => {
   const past = [
     [
       { name: "load", ms: 2000, sizeBytes: 100 },

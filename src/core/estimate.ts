@@ -64,8 +64,8 @@ export function judgeEstimate(seconds: SecondsRange | null, actualSeconds: numbe
 }
 
 /**
- * A step takes part of its time whatever its size: for less data than was measured the time lies between the proportional time and the
- * measured one, for more between the measured one and the proportional one.
+ * A part of a step's time does not depend on its size. For less data than was measured, the time is between the proportional time and the
+ * measured one; for more data, between the measured time and the proportional one.
  */
 function rangeIn(job: readonly MeasuredStep[], { name, sizeBytes }: PlannedStep): SecondsRange[] {
   const same = job.filter((step) => step.name === name);

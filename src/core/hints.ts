@@ -8,7 +8,7 @@ export interface HintNames {
 }
 
 export interface NextAction {
-  /** A sentence for people. Its commands stand in backticks. */
+  /** A sentence for people, with commands in backticks. */
   readonly text: string;
   /** The commands of the text that can be run as they are, in order. */
   readonly commands: readonly string[];

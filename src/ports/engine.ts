@@ -271,7 +271,7 @@ export interface CompareOptions {
   readonly ignoreOwners?: boolean | undefined;
   /** Objects left out of the copy on purpose, which are not differences. */
   readonly leftOut?: readonly Omission[] | undefined;
-  /** `LoadResult.held`: the copy was just loaded, and what the load withholds is no difference. */
+  /** `LoadResult.held`: the copy was just loaded, and suspended changes are not differences. */
   readonly held?: object | undefined;
   /** The copy came from the log, not from a dump: PostgreSQL logs sequences ahead, so they may continue up to 32 values later. */
   readonly replayed?: boolean | undefined;

@@ -9,7 +9,7 @@ import { beginWorld } from "../support/program.ts";
 
 const newId = (): string => makeId(new Date(), randomBytes(ID_RANDOM_BYTES));
 
-test("R51 the library runs operations at once, each with events of its own, and refuses what fits no schema", {
+test("R51 the library runs operations concurrently with separate events, and refuses invalid requests", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const [shop, blog] = [await freshDatabase(), await freshDatabase()];

@@ -9,7 +9,7 @@ import { beginWorld } from "../support/program.ts";
 const skip = skipWithoutPostgres();
 type Difference = { readonly object: string; readonly change: string };
 
-test("R58 a preview shows counts and changed definitions from the fingerprint, and queries a copy that is gone afterwards", {
+test("R58 a preview shows counts and changed definitions from the fingerprint, and queries a scratch copy", {
   skip,
 }, async (t) => {
   const shop = await freshDatabase();
@@ -23,7 +23,7 @@ test("R58 a preview shows counts and changed definitions from the fingerprint, a
   const changes = seen.differences.map(({ object, change }: Difference) => `${change}: ${object}`);
   assert.ok(changes.includes("only now: column public.items.note"), changes.join("\n"));
   assert.match((await world.expect(0, "preview", id)).stdout, /public\.items +20\n[\s\S]*only now +column public\.items\.note/);
-  assert.deepEqual((await world.expect(0, "jobs", "--json")).json().jobs.length, 1, "no job was needed");
+  assert.deepEqual((await world.expect(0, "jobs", "--json")).json().jobs.length, 1, "no further job");
 
   const asked = ["preview", "shop", "--to", "latest", "--query", "select count(*) as n, min(price), true as yes from items", "--json"];
   const { readFrom, answer, warnings } = (await world.expect(0, ...asked)).json();

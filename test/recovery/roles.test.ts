@@ -86,7 +86,7 @@ test("R60 a restore where roles are missing prints how to create each, and is in
   assert.doesNotMatch(JSON.stringify(checks), /SCRAM/);
 });
 
-test("R60 with --roles they come back with attributes, memberships and settings, and a superuser as an ordinary role", {
+test("R60 --roles restores attributes, memberships and settings, and a superuser as an ordinary role", {
   skip,
 }, async (t) => {
   const world = await beginShop(t);

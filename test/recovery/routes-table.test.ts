@@ -22,7 +22,7 @@ const TABLE = join(import.meta.dirname, "../../docs/routes.md");
 const SOURCES = { shop: "PostgreSQL, WAL archived", branches: "Neon", docs: "MongoDB, oplog archived", sessions: "Atlas" };
 type Name = keyof typeof SOURCES;
 
-test("R22 R25 R58 every route, destination and verb is exact, or refused for the reason that docs/routes.md states", {
+test("R22 R25 R58 every route, destination and verb is exact, or refused for the reason in docs/routes.md", {
   skip,
 }, async (t) => {
   const { lifeboat, instant, directory, points } = await beginAll(t);

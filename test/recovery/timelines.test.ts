@@ -12,7 +12,7 @@ import { beginWorld, editConfig, type World } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R25 an instant on two timelines is refused without a choice; latest follows the newest timeline and says so", { skip }, async (t) => {
+test("R25 an instant on two timelines is refused without a choice; latest follows the newest timeline", { skip }, async (t) => {
   const settings = { ...archiveSource, fsync: "off" };
   const primary = await logCluster({ settings });
   t.after(() => primary.remove());

@@ -56,7 +56,6 @@ export const TURNS: readonly Turn[] = [
 /** Nouns and verbs that only this project used: found in prose and as a word of an identifier or file name, in the plural too. */
 export const PRIVATE_WORDS: Readonly<Record<string, string>> = {
   workshop: "scratch, context",
-  realm: "account, organization",
   ground: "reason",
   stray: "orphan",
   course: "route",
@@ -75,5 +74,4 @@ export const PRIVATE_WORDS: Readonly<Record<string, string>> = {
 export const TRADE: readonly { readonly pattern: RegExp; readonly because: string }[] = [
   { pattern: /\bof course\b/giu, because: "an adverb" },
   { pattern: /\bnobody(?=@)|(?<=["'])nobody(?=["'])/gu, because: "a user of Unix, as the name of a role" },
-  { pattern: /\brealm=|\brealm: "|Digest realm/gu, because: "a parameter of HTTP authentication" },
 ];
