@@ -72,6 +72,7 @@ export const PRIVATE_WORDS: Readonly<Record<string, string>> = {
 
 /** Where one of the words above is the trade's own. */
 export const TRADE: readonly { readonly pattern: RegExp; readonly because: string }[] = [
+  { pattern: /the match needed from the query/gu, because: "the words of the real server" },
   { pattern: /\bof course\b/giu, because: "an adverb" },
   { pattern: /\bnobody(?=@)|(?<=["'])nobody(?=["'])/gu, because: "a user of Unix, as the name of a role" },
 ];
