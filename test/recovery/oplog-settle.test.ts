@@ -78,6 +78,11 @@ async function changedMeanwhile(t: TestContext, change: (users: Collection<User>
   const source = await mongoWorld(t, { snapshotReads: false });
   const users = source.db().collection<User>("users");
   await source.db().collection("a first one").insertOne({ n: 1 });
+  await source.db().createCollection("capped", { capped: true, size: 4096, max: 3 });
+  await source
+    .db()
+    .collection("capped")
+    .insertMany([{ n: 1 }, { n: 2 }, { n: 3 }]);
   await users.insertMany(Array.from({ length: 3_000 }, (_, _id) => ({ _id, name: `user ${_id}` })));
   await users.createIndex({ name: 1 }, { unique: true, name: "by_name" });
   const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop") } } });
@@ -117,6 +122,9 @@ test("R28 what was made, dropped, indexed or capped while a dump was read is as 
       .insertOne({ at: new Date(0), celsius: 20 });
     await users.dropIndex("by_name");
     await users.createIndex({ name: -1 });
+    await db()
+      .collection("capped")
+      .insertMany([{ n: 4 }, { n: 5 }]);
     await db().collection("gone").insertOne({ n: 1 });
     await db().collection("gone").drop();
   });
