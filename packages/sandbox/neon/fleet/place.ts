@@ -79,9 +79,9 @@ export async function writeOwn(path: string, content: string | Uint8Array, user:
   if (user !== undefined) await chown(path, user.uid, user.gid);
 }
 
-export async function noteReaper(directory: string, keeperPid: number): Promise<void> {
+export async function noteReaper(directory: string, reaperPid: number): Promise<void> {
   const note = await readNote(directory);
-  if (note !== undefined) await writeNote({ ...note, reaper: await markProcess(keeperPid) });
+  if (note !== undefined) await writeNote({ ...note, reaper: await markProcess(reaperPid) });
 }
 
 /** Ends every server of the fleet and removes it. Safe to call twice. */
