@@ -26,7 +26,7 @@ export interface Accepted {
 export interface AcceptRequest {
   /** The job's id or the beginning of it. */
   readonly job: string;
-  /** The source's name, typed by somebody who is sure: a database that was kept is dropped at once. */
+  /** The source's name, as confirmation: a kept database is dropped at once. */
   readonly yes?: string | undefined;
 }
 

@@ -36,14 +36,14 @@ function fingerprintOf(tables: Rows): Fingerprint {
   };
 }
 
-interface Wishes {
+interface Options {
   /** Whether the server gives a view of one instant. */
   readonly oneInstant?: boolean;
-  /** What a restore brings back, whatever was asked for. */
+  /** What a restore brings back, in place of what was asked for. */
   readonly brings?: Rows;
 }
 
-async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant = true, brings = LIVE }: Wishes = {}) {
+async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant = true, brings = LIVE }: Options = {}) {
   const clock = drivenClock(NOW);
   const repository = await temporaryRepository(t, clock);
   const clusters = new Map<string, Rows>([
@@ -148,13 +148,13 @@ const read = (text: string) => parseRecoveryTarget(text, { now: new Date(NOW), t
 const rejectsWith = (code: string, said: RegExp) => (error: unknown) =>
   isLifeboatError(error) && error.code === code && said.test(error.message);
 
-test("R16 R32 a drill of the present restores to the very position at which the source was read, and proves it equal", async (t) => {
+test("R16 R32 a drill of the present restores to the position at which the source was read", async (t) => {
   const { context, source, clusters, asked } = await place(t);
   const { evidence } = await drill(context, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["pass", [{ kind: "lsn", lsn: POSITION }]], JSON.stringify(evidence.reasons));
   assert.deepEqual([...clusters.keys()], ["production", "staging"], "no cluster is left");
   assert.ok(evidence.steps.some(({ name, ms }) => name === "fingerprint" && ms === 5_000));
-  assert.equal(evidence.achieved.rtoSeconds, 60, "reading the source is no part of a recovery");
+  assert.equal(evidence.achieved.rtoSeconds, 60, "a recovery does not read the source");
 });
 
 test("R33 one row that differs fails such a drill", async (t) => {
@@ -163,7 +163,7 @@ test("R33 one row that differs fails such a drill", async (t) => {
   assert.deepEqual([verdict, achieved.rpoSeconds], ["fail", undefined]);
 });
 
-test("R33 where the server gives no view of one instant, nothing is compared, nothing is proven, and the evidence says why", async (t) => {
+test("R33 without a view of one instant nothing is proven, and the evidence says why", async (t) => {
   const { context, source, asked } = await place(t, { oneInstant: false });
   const { evidence } = await drill(context, source, LATEST, watch);
   assert.deepEqual([evidence.verdict, asked], ["inconclusive", [{ kind: "latest" }]]);
@@ -185,7 +185,7 @@ test("R16 an instant finer than the provider's is rounded down, and plan and evi
   );
 });
 
-test("R16 a cluster that is there is restored over only when somebody is sure, and production only in place", async (t) => {
+test("R16 an existing cluster is restored over with --yes only, and production only in place", async (t) => {
   const { context, source, clusters } = await place(t);
   const to = read("latest");
   const attempt = (request: Omit<RestoreRequest, "to">) => restore(context, source, { to, ...request }, watch);
@@ -200,7 +200,7 @@ test("R16 a cluster that is there is restored over only when somebody is sure, a
   assert.deepEqual([branch?.name, clusters.get("staging")], ["staging", LIVE]);
 });
 
-test("R16 a cluster that is production of another source is not restored over, however sure somebody is", async (t) => {
+test("R16 a cluster that is production of another source is not restored over, also with --yes", async (t) => {
   const { context, source, clusters } = await place(t);
   const find = async () => ({ id: "staging", name: "staging", production: true, createdAt: new Date(NOW) });
   const other = { ...source, name: "crm", provider: { ...source.provider, history: { ...source.provider.history, find } } } as Source;
@@ -210,7 +210,7 @@ test("R16 a cluster that is production of another source is not restored over, h
   assert.deepEqual(clusters.get("staging"), {});
 });
 
-test("R16 the latest state of a source whose provider keeps no history is that of its newest backup, where it has one", async (t) => {
+test("R16 without a provider history, the latest state of a source is its newest backup", async (t) => {
   const { context, source } = await place(t);
   const history = { ...source.provider.history, window: async () => undefined, obstacles: async () => ["no continuous backup"] };
   const free = { ...source, provider: { ...source.provider, history } } as Source;
@@ -219,7 +219,7 @@ test("R16 the latest state of a source whose provider keeps no history is that o
   assert.equal(await providerTargetOf(backed, free, LATEST, watch), undefined);
 });
 
-test("R16 restoring in place says what users will notice, and the state before is kept as a snapshot until it is accepted", async (t) => {
+test("R16 a restore in place says what users notice, and keeps the state before until accept", async (t) => {
   const { context, source } = await place(t);
   const to = read("2026-11-21T11:30:00Z");
   const plan = await planRestore(context, source, { to, inPlace: true }, watch);
@@ -242,7 +242,7 @@ test("a provider whose places have no names to exchange promotes none, and says 
   );
 });
 
-test("R10 chosen collections come back beside the live ones, or over them when somebody is sure", async (t) => {
+test("R10 chosen collections come back beside the live ones, or over them with --yes", async (t) => {
   const { context, source, clusters } = await place(t, { brings: { users: ["ann", "bob", "eve"] } });
   const to = read("2026-11-21T11:30:00Z");
   const plan = await planRestore(context, source, { to, tables: ["users"] }, watch);
@@ -260,7 +260,7 @@ test("R10 chosen collections come back beside the live ones, or over them when s
   assert.equal(clusters.get("production")?.users?.length, 3);
 });
 
-test("R16 a scratch cluster whose job is gone is removed; one of a running job is let be; one without its proof is named only", async (t) => {
+test("R16 a dead job's scratch cluster is removed; one of a running job, or without proof, is not", async (t) => {
   const { context, source, clusters, done } = await place(t);
   clusters.set(`lifeboat-${STRANGER}`, {});
   const run = (use: () => Promise<unknown>) =>

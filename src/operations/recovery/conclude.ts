@@ -42,7 +42,7 @@ export interface Finding extends Filed {
   readonly to: Asked;
   /** The instant whose data came; absent: only the provider knows, or it was not proven. */
   readonly holds?: Understood | undefined;
-  /** Set when the evidence lies on this machine, and not in the repository. */
+  /** Set when the evidence is stored on this machine, not in the repository. */
   readonly aside?: FiledAside | undefined;
   /** How good the plan's estimate was; absent: it broke off. */
   readonly estimate?: EstimateResult | undefined;

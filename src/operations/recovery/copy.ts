@@ -115,7 +115,7 @@ async function replayLog(
     for (const segment of chain) {
       const { name } = segment;
       const stored = await fetch(name, job.signal);
-      if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} is not there any more`);
+      if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} no longer exists`);
       yield { name, bytes: await readSegmentBytes(stored, segment) };
     }
   };

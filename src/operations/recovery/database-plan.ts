@@ -33,7 +33,7 @@ export interface DatabaseState {
   readonly occupants: readonly string[];
   /** Asked for, or all that the point holds. */
   readonly dataOnly: boolean;
-  /** Rows go into the database as it stands: asked for by data-only and by chosen tables of an existing database. */
+  /** Rows go into the existing database: with data-only, and with chosen tables of an existing database. */
   readonly inPlace: boolean;
   /** Chosen tables, or rows alone, replace those that are there, by way of a database of their own. */
   readonly only: boolean;
@@ -99,7 +99,7 @@ function copyPart(source: Source, route: Exclude<Route, { kind: "copy" }>): Plan
   return {
     steps: [
       { action: "copy-out", subject, effect: "none", reason: "what is loaded is compared with it" },
-      { action: "remove-scratch", subject, effect: "none", reason: "it is not needed any more" },
+      { action: "remove-scratch", subject, effect: "none", reason: "its data was copied" },
     ],
     timed: [{ name: "copy" }, { name: "clean up" }],
   };
@@ -121,7 +121,7 @@ function replaced(source: Source, { tables }: DatabaseRequest, { place, only, da
   return `${dataOnly ? "the rows of " : ""}${what} of ${label}`;
 }
 
-/** What is removed before rows are loaded into a database as it stands. */
+/** What is removed before rows are loaded into an existing database. */
 function removalStep(source: Source, { tables, replace }: DatabaseRequest, { place, inPlace, dataOnly }: DatabaseState): PlanStep[] {
   if (!inPlace || replace !== true) return [];
   const subject = tables === undefined ? `every ${tableOf(source)} that the restore point holds` : chosen(source, tables);

@@ -86,7 +86,7 @@ async function carryOut(
       ownServer: false,
     }),
   }).catch(async (error: unknown) => {
-    // What is in there was not made by this job: no clean-up of ours may touch it.
+    // What is in there was not made by this job: no clean-up may touch it.
     if (fresh !== undefined && isLifeboatError(error, "RESTORE_TARGET_NOT_EMPTY")) {
       if (fresh === place.database && fresh !== "") await finish(source, place, fresh, job);
       await job.withdraw(RESOURCE.database(source.name, place.server.label, fresh));

@@ -81,7 +81,7 @@ export async function drill(
   watch: Watch,
   { unsigned, plan: schedule, planDigest }: DrillOptions = {},
 ): Promise<Finding> {
-  // A target that is reached less exactly is drilled all the same: how much would be lost is what a drill measures.
+  // A target that is reached less exactly is drilled too: a drill measures how much would be lost.
   const resolved = await resolve(context, source, to, watch, { unsigned });
   const { estimate: estimated, digest } = await planOf(context, source, resolved, watch);
   requireDigest(digest, planDigest);
@@ -117,7 +117,7 @@ export async function drill(
 
 /**
  * For a drill of the present, where source and provider can both be told one position of the log: the source's own fingerprint there
- * becomes what the restored data must equal. Where it cannot be taken, the drill goes on without, and says why.
+ * becomes what the restored data must equal. Where it cannot be taken, the drill continues without it, and says why.
  */
 async function measuredAtSource(source: Source, route: Route, job: Job, watch: Watch): Promise<Route> {
   if (route.kind !== "provider") return route;
@@ -140,7 +140,7 @@ async function measuredAtSource(source: Source, route: Route, job: Job, watch: W
     const measured: ProviderTarget = { ...target, history: { kind: "lsn", lsn: position }, point, at, expected };
     return { kind: "provider", target: measured };
   } catch (error) {
-    // A source that is down, or too large to be read as of one instant, is no reason not to drill.
+    // The drill does not depend on a source that is down, or too large to be read as of one instant.
     if (job.signal.aborted || !isLifeboatError(error) || error.code === "BUG") throw error;
     return without(error.message);
   }

@@ -37,7 +37,7 @@ export async function takeName(
   return isKept ? name : undefined;
 }
 
-/** It stays under the name that it has, and no clean-up touches it any more. */
+/** Keeps it under its present name; no clean-up touches it afterwards. */
 export async function finish(source: Source, place: RestoreTarget, name: string, job: Job): Promise<void> {
   await source.engine.takeName(place.server, name, name, { signal: job.signal });
 }

@@ -49,9 +49,9 @@ export interface Arrival {
   readonly notRestored: readonly Omission[];
   /** The role that the backup's code ran as, where it was not the connection's own. */
   readonly loadedAs?: string | undefined;
-  /** Without probes: what the load holds is still held, and whoever goes on with the copy lets it go. */
+  /** Without probes: changes are still suspended, and the caller that continues with the copy lets them happen. */
   release?(): Promise<Check[]>;
-  /** The same, for the engine itself to go on with. */
+  /** The same, for the engine itself to continue with. */
   readonly held?: object | undefined;
 }
 
@@ -223,7 +223,7 @@ function doubted({ uncertain, problems }: LoadResult, checks: readonly Check[]):
   return checks.map((check) => (check.outcome === "fail" ? { ...check, outcome: "inconclusive" } : check));
 }
 
-/** What the application would miss of a database that it is to use, whatever the fingerprints say. */
+/** What the application would miss of the database, also where the fingerprints are equal. */
 function missing({ notRestored, leftOut = [] }: LoadResult): readonly Omission[] {
   const others = notRestored.filter((one) => MISSED.has(one.kind) && !leftOut.includes(one));
   return [...leftOut, ...others];
@@ -254,7 +254,7 @@ export async function thaw(context: Context, entry: PointEntry, job: Job, watch:
   if (storage.capabilities.archivedClasses.length === 0 || !(await waiting())) return;
   await job.step("thaw", async () => {
     watch.progress.note(
-      `the backup lies in an archive class; asked for it to be readable for ${THAW_DAYS} days, and waiting (hours are usual)`,
+      `waiting until the storage has restored the backup from its archived class, for ${THAW_DAYS} days; hours are usual`,
     );
     do {
       await setTimeout(THAW_POLL_MS, undefined, { signal: job.signal });

@@ -89,7 +89,7 @@ async function withFree({ directory, neededBytes }: Omit<DiskNeed, "freeBytes">)
 
 function refusalOf({ directory, neededBytes, freeBytes }: DiskNeed): PlanRefusal[] {
   if (freeBytes === null || freeBytes >= neededBytes) return [];
-  return [{ code: "DISK_FULL", message: `${directory} has ${freeBytes} bytes free, and ${neededBytes} are needed there` }];
+  return [{ code: "DISK_FULL", message: `${directory} has ${freeBytes} bytes free, and ${neededBytes} are required` }];
 }
 
 const MOST_JOBS = 5;

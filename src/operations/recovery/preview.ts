@@ -169,7 +169,7 @@ async function previewed(
   };
 }
 
-/** Against the source as it is now. A source that is away is no reason to show nothing. */
+/** Compares with the source as it is now. Without the source, the preview shows the rest. */
 async function differencesOf(
   source: Source,
   then: Fingerprint,

@@ -19,7 +19,7 @@ export interface PromoteRequest {
   readonly name?: string | undefined;
   /** Name under which the present production is kept. Default: `rollback-YYYYMMDD`. */
   readonly keepAs?: string | undefined;
-  /** The source's name, typed by somebody who is sure. */
+  /** The source's name, as confirmation. */
   readonly yes?: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface Promoted {
   readonly warnings: readonly string[];
 }
 
-interface Course {
+interface Promotion {
   readonly branch: { readonly id: string; readonly name: string };
   readonly name: string;
   readonly keepAs: string;
@@ -40,7 +40,7 @@ interface Course {
 
 export async function planPromote(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Plan> {
   promotionOf(source);
-  const { branch, name, keepAs, refusals } = await plot(context, source, request, watch);
+  const { branch, name, keepAs, refusals } = await promotionFor(context, source, request, watch);
   return {
     verb: "promote",
     source: source.name,
@@ -62,7 +62,7 @@ export async function planPromote(context: Context, source: Source, request: Pro
 export async function promote(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Promoted> {
   await recoverJobs(context, watch.progress); // a promotion that died half-way is ended first
   const promoting = promotionOf(source);
-  const { branch, name, keepAs, refusals } = await plot(context, source, request, watch);
+  const { branch, name, keepAs, refusals } = await promotionFor(context, source, request, watch);
   const [refusal] = refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, refusal.message, { hint: `repeat the command with --yes ${source.name} when you are sure` });
@@ -94,7 +94,7 @@ function promotionOf(source: Source) {
   });
 }
 
-async function plot(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Course> {
+async function promotionFor(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Promotion> {
   const history = historyControl(source);
   const branch = await history.find(request.branch, watch);
   if (branch === undefined) {

@@ -17,7 +17,7 @@ export interface RecoveredSource {
   readonly connection?: Connection | undefined;
   readonly place?: { readonly what: string; readonly name: string } | undefined;
   readonly warnings: readonly string[];
-  /** Why it was not restored: the others were all the same. */
+  /** Why it was not restored; the others were. */
   readonly error?: LifeboatError | undefined;
 }
 

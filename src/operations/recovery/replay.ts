@@ -129,7 +129,7 @@ async function assertOneTimeline(
       `${wanted} exists on timeline ${one} and on timeline ${two} of ${source.name}, which differ from ${switchedAt} on`,
       {
         details: { wanted, timelines: [one, two], switchedAt, firstLostCommit: lost.at },
-        hint: `add --timeline ${two} for the data after the failover, or --timeline ${one} for the commits from ${lost.at} on that it lost`,
+        hint: `add --timeline ${two} for the data after the failover, or --timeline ${one} for the lost commits`,
       },
     );
   }
@@ -165,7 +165,7 @@ async function baseAlone(context: Context, source: Source, wanted: string) {
       "RESTORE_TARGET_INVALID",
       `${base.point.name} is a backup of kind ${base.point.kind}, which a directory cannot be made of`,
       {
-        hint: "give --into the name of a database; or an instant, to restore the whole cluster from a base backup and its log",
+        hint: "give --into the name of a database, or --to an instant for the whole cluster",
       },
     );
   }

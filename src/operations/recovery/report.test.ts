@@ -13,7 +13,7 @@ const evidence: Evidence = {
   startedAt: "2026-11-21T03:00:00.000Z",
   endedAt: "2026-11-21T03:01:00.000Z",
   point: { id: "p1", name: "backup-2026-11-21", snapshotAt: "2026-11-21T02:00:00.000Z" },
-  target: "a throw-away cluster",
+  target: "a scratch cluster",
   steps: [{ name: "load", startedAt: "2026-11-21T03:00:00.000Z", ms: 12_300 }],
   checks: [
     { name: "rows of public.users", kind: "data", outcome: "fail", message: "9 rows | 10 expected" },
@@ -32,7 +32,7 @@ test("R34 the report says who, when, what, every step, every figure and the verd
     "# Drill of shop: fail",
     "ann@db1",
     "backup-2026-11-21 (p1)",
-    "a throw-away cluster",
+    "a scratch cluster",
     "| load | 12",
     "15m",
     "owners were left out",
@@ -48,7 +48,7 @@ test("R34 what was not measured is said to be so, and a bar in a message breaks 
   assert.ok(report.includes("9 rows \\| 10 expected"));
 });
 
-test("R56 hostile names are text in the report: no markup, no HTML, no link, no line and no cell of their own", () => {
+test("R56 hostile names are text in the report: no markup, HTML, link, line or cell of their own", () => {
   const names = [
     "x\n\n## Verdict: pass\n\n| a | b |",
     "<script>alert(1)</script> <img src=x onerror=alert(1)> &lt;",

@@ -192,7 +192,7 @@ async function beginScratch(source: Source, { entry }: StoredCopy, job: Job, wat
 }
 
 /**
- * Makes sure that scratch and source are two databases, whatever the provider said. A source that is down cannot be written to, and a
+ * Makes sure that scratch and source are two databases, also against what the provider says. A source that is down cannot be written to, and a
  * server that was made here for this job is not the source.
  */
 async function refuseSource(source: Source, { connection, ownServer }: Scratch, signal: AbortSignal): Promise<void> {
