@@ -143,7 +143,7 @@ test("R25 expire deletes old bases, then their log; the next one completes an in
   const before = segmentFiles(world);
   const plan = (await world.expect(0, "expire", "shop", "--plan", "--json")).json().sources[0];
   assert.equal(plan.remove.length, 2, JSON.stringify(plan));
-  assert.ok(plan.log.removedSegments > 0 && plan.log.reasons.some((one: string) => /needs it/.test(one)));
+  assert.ok(plan.log.removedSegments > 0 && plan.log.reasons.some((one: string) => /requires it/.test(one)));
   assert.deepEqual(segmentFiles(world), before, "a plan changes nothing");
   // A crash between the two deletions of the oldest segment.
   rmSync((before[0] ?? "").replace(/zst\.age$/, "json"));
