@@ -10,7 +10,7 @@ import { about, errorCode, orNull } from "../schemas.ts";
 const OUTCOMES = ["sent", "refused", "unreachable"] as const;
 
 const tried = z.strictObject({
-  channel: z.string(),
+  channel: about(z.string(), "Its name in the configuration."),
   kind: about(z.string(), "The service, as in the configuration."),
   outcome: about(z.enum(OUTCOMES), "`refused`: the service or the configuration must be corrected. `unreachable`: it may work later."),
   message: z.string(),
