@@ -21,7 +21,7 @@ test("of a connection string the password is the secret, of anything else the wh
   assert.deepEqual(secretsOf("postgres://h/x"), []);
 });
 
-test("R56 of the secret address of a service all behind the host is secret, and a line of the file shows none of it", () => {
+test("R56 of a secret URL of a service the part after the host is redacted, also in lines of the file", () => {
   const hook = "https://hooks.slack.com/services/T00000000/B1/XXXXXXXXXXXXXXXX";
   assert.equal(redact(`at ${hook} and /services/T00000000/B1/XXXXXXXXXXXXXXXX`, secretsOf(hook)), "at *** and ***");
   assert.equal(redact("no XXXXXXXXXXXXXXXX", secretsOf(hook)), "no ***");

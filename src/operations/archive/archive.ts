@@ -217,7 +217,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /**
  * The archive_command form: one file, named by its path. It returns only when the file is stored; storing the same
- * file again is no error. No lease and no journal: PostgreSQL archives one file at a time, and retries one that was interrupted.
+ * file again is not an error. No lease and no journal: PostgreSQL archives one file at a time, and retries one that was interrupted.
  */
 export async function archiveFile(context: Context, source: Source, path: string, watch: Watch): Promise<TakenIn> {
   let bytes: Uint8Array;

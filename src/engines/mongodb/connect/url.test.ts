@@ -68,7 +68,7 @@ test("R27 another database of the same server keeps the place where its user is 
   assert.equal(optionOf(parseMongoUrl(withDatabase(connectionFromUrl("mongodb://h/shop"), "b").url), "authSource"), undefined);
 });
 
-test("names that some server could not take are no names", () => {
+test("names that some servers refuse are not valid names", () => {
   assert.equal(flawOfDatabaseName("shop-2026_x"), undefined);
   for (const wrong of ["", "a.b", "a b", "a/b", "$x", "Admin", "x".repeat(64), "a\0"]) assert.ok(flawOfDatabaseName(wrong), wrong);
 });

@@ -15,7 +15,7 @@ export interface MongoUrl {
   readonly password?: string | undefined;
   /** Absent: the address names none, and means all of a user's databases. */
   readonly database?: string | undefined;
-  /** In order; names as written, values decoded. Some may stand there more than once (`readPreferenceTags`). */
+  /** In order; names as written, values decoded. Some may occur more than once (`readPreferenceTags`). */
   readonly options: readonly (readonly [name: string, value: string])[];
 }
 
@@ -63,7 +63,7 @@ export function parseMongoUrl(url: string): MongoUrl {
   const flaw = database === "" ? undefined : flawOfDatabaseName(database);
   if (flaw !== undefined) {
     const hint = isServerDatabase(database) ? `; to log in there, write /?authSource=${database}` : "";
-    throw invalid(`"${database}" is no name for a database of yours: ${flaw}${hint}`);
+    throw invalid(`"${database}" is not a valid name of a database: ${flaw}${hint}`);
   }
   return {
     srv: srv !== undefined,
@@ -109,7 +109,7 @@ export function withDatabase(connection: Connection, database: string | undefine
 /** The database that a connection names; undefined: all of a user's databases. */
 export const databaseOf = (connection: Connection): string | undefined => parseMongoUrl(connection.url).database;
 
-/** The value of an option of the address, whatever the case of its name. */
+/** Returns the value of an option of the URL; its name is case-insensitive. */
 export function optionOf(url: MongoUrl, name: string): string | undefined {
   return url.options.find(([written]) => written.toLowerCase() === name.toLowerCase())?.[1];
 }

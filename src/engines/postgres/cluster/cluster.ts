@@ -62,7 +62,7 @@ export interface ClusterOptions {
   readonly encoding?: string | undefined;
   /** Absent: byte order, with the letters of Unicode where the system knows them. */
   readonly locale?: string | undefined;
-  /** Who runs the server when we are root; absent: `postgres`, else the user `nobody`. */
+  /** Who runs the server when we are root; absent: `postgres`, else the unprivileged Unix user. */
   readonly user?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly startTimeoutMs?: number | undefined;

@@ -129,7 +129,7 @@ test("no part of a password that is not percent-encoded is in a message or a lab
   );
 });
 
-test("R56 what is written is read the same by the library that every client of PostgreSQL for Node.js reads with", () => {
+test("R56 a written URL is parsed the same by the common URL parser of PostgreSQL clients for Node.js", () => {
   const text = fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).filter((one) => !one.includes("\0") && one.isWellFormed());
   const host = fc.constantFrom("db.example", "::1", "/run/postgresql");
   const all = fc.record({
