@@ -130,7 +130,7 @@ test("R33 a drill whose copy differs in one document fails and names the collect
     scratch.sandbox.faults.clear();
     const ran = await running.ended;
     assert.equal(ran.exit, 1, ran.stderr);
-    const failed = ran.json().checks.filter(({ outcome }: Named) => outcome === "fail");
+    const failed = ran.json().drills[0].checks.filter(({ outcome }: Named) => outcome === "fail");
     assert.deepEqual(
       failed.map((check: Named) => check.name),
       ["documents of plain"],
