@@ -117,7 +117,7 @@ const placeWord = (source: Source): string => (source.managed === true ? source.
 function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source): Result["next"] {
   const { name } = source;
   if (branch === undefined) {
-    const then = source.managed ? "is removed 7 days later, not before" : "is dropped then";
+    const then = before?.id === before?.name ? "is dropped then" : "is removed 7 days later, not before";
     return before === undefined ? [] : [{ commands: [`lifeboat accept ${evidence.id}`], text: `when it is good; ${before.name} ${then}` }];
   }
   if (source.provider.history?.promote !== undefined)
