@@ -115,7 +115,7 @@ test("R36 two machines tell an alert once, and again when no channel took it", {
   assert.deepEqual(told.slice(2), ["closed NO_BACKUP"]);
 });
 
-test("R36 R37 tick posts an alert to a webhook, signed, and posts its end; notify test says that it arrived", { skip }, async (t) => {
+test("R36 R37 tick posts an alert to a webhook, signed, and posts its end; notify test confirms it", { skip }, async (t) => {
   const received: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
   const server = createServer((request, response) => {
     let body = "";
