@@ -30,6 +30,17 @@ test("R22 a restore that leaves out a foreign key is inconclusive, and says how 
   assert.equal(whole.verdict, "pass");
 });
 
+test("R22 R33 a restore of chosen tables runs the probes about these tables, and no others", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table a (i int); create table b (i int); insert into a values (1); insert into b values (1)");
+  const source = "checks: [{ table: a, rows: { min: 1 } }, { table: b, rows: { min: 1 } }, { sql: 'select count(*) > 0 from b' }]";
+  const world = await beginWorld(t, { sources: { shop }, source });
+  await world.expect(0, "backup", "shop");
+  const { checks } = (await world.expect(0, "restore", "shop", "--tables", "public.a", "--into", "only_a", "--json")).json();
+  const probes = checks.filter(({ kind }: { kind: string }) => kind === "probe").map(({ name }: { name: string }) => name);
+  assert.ok(probes.length > 0 && probes.every((name: string) => /\ba\b/.test(name)), probes.join());
+});
+
 test("R22 a copy for chosen tables holds every definition and the rows of these tables alone", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(

@@ -6,6 +6,7 @@ import type { Consistency, Manifest, ManifestPart } from "../../core/manifest.ts
 import type { Check } from "../../core/verdict.ts";
 import type { Connection } from "../../ports/connection.ts";
 import type { Isolation, LoadOptions, LoadResult, SettleOptions } from "../../ports/engine.ts";
+import type { Probe } from "../../ports/probe.ts";
 import { loaderMark } from "../../ports/resource.ts";
 import { readPart } from "../../repository/backups.ts";
 import { gatherFingerprint } from "../../repository/gather-fingerprint.ts";
@@ -136,7 +137,7 @@ export async function bringBack(
           }),
         ]),
         ...(await oneInstant(source, consistency, connection, spool.path, { ...loading, held: loaded.held })),
-        ...(options.probes === false ? [] : await source.engine.probe(reader ?? connection, source.probes, supply.at, work)),
+        ...(options.probes === false ? [] : await source.engine.probe(reader ?? connection, probesOf(source, tables), supply.at, work)),
         ...(options.probes === false ? [] : await released(loaded)),
       ];
     });
@@ -152,6 +153,18 @@ export async function bringBack(
     await job.withdraw(spool.resource);
   }
 }
+
+/** Of chosen tables, only the probes about these: the others query what was not restored. */
+function probesOf({ probes }: Source, tables: readonly string[] | undefined): readonly Probe[] {
+  if (tables === undefined) return probes;
+  const chosen = new Set(tables.map(bareName));
+  return probes.filter((probe) => {
+    if ("table" in probe) return chosen.has(bareName(probe.table));
+    return "collection" in probe && chosen.has(bareName(probe.collection));
+  });
+}
+
+const bareName = (name: string): string => name.replaceAll('"', "").replace(/^.*\./, "");
 
 /** What was read while it changed is compared as it was read; then what changed is applied, or it cannot be had. */
 async function oneInstant(
