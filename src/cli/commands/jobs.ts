@@ -54,7 +54,7 @@ function renderRecovered({ recovered, discarded, brought, orphans }: z.infer<typ
   const lines = [
     ...recovered.flatMap(({ job, verb, source, removed, left, says }) => [
       `${job}  ${verb} of ${source}: ${left.length === 0 ? "cleaned up" : "not everything could be removed"}`,
-      ...removed.map((what) => `  removed: ${what}`),
+      ...removed.map(({ what }) => `  removed: ${what}`),
       ...left.map(({ what, why }) => `  still there: ${what}: ${why}`),
       ...says.map((sentence) => `  ${sentence}`),
     ]),

@@ -1,6 +1,7 @@
 // lifeboat jobs, lifeboat jobs recover.
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
+import type { Resource } from "../../ports/resource.ts";
 import { type JobRecord, jobsSince } from "../../repository/journal.ts";
 import { bringOver } from "../jobs/bring-over.ts";
 import { holdersOf, placesOf } from "../jobs/holders.ts";
@@ -12,6 +13,14 @@ import { step } from "../recovery/schemas.ts";
 import { about, count, inSeconds, instant, jobId, orNull, seconds, sourceName } from "../schemas.ts";
 
 const DEFAULT_LIMIT = 20;
+
+const resource = {
+  kind: about(z.string(), "`database`, `spool`, `neon-branch`, …"),
+  locator: about(z.record(z.string(), z.string()), "Where it is found again."),
+  what: about(z.string(), "The same in words."),
+};
+
+const resourceJson = ({ kind, locator }: Resource) => ({ kind, locator, what: resourceInWords({ kind, locator }) });
 
 const job = z.strictObject({
   id: jobId,
@@ -25,7 +34,10 @@ const job = z.strictObject({
   error: orNull(z.strictObject({ code: about(z.string(), "As in docs/errors.md."), message: z.string() })),
   result: about(z.record(z.string(), z.unknown()), "What it made: a restore point's id, a verdict."),
   owner: about(z.strictObject({ user: z.string(), host: z.string(), pid: count }), "The process that ran it."),
-  resources: about(z.array(z.string()), "What it made and has not removed yet."),
+  resources: about(
+    z.array(z.strictObject({ ...resource, goneAt: about(orNull(instant), "When it was removed, or was made to stay.") })),
+    "What it made.",
+  ),
 });
 
 export const jobs = operation({
@@ -72,7 +84,7 @@ function jobJson(record: JobRecord, isDead: boolean): z.infer<typeof job> {
     error: error === undefined ? null : { code: error.code, message: error.message },
     result: { ...result },
     owner: { user: owner.user, host: owner.host, pid: owner.pid },
-    resources: resources.filter(({ goneAt }) => goneAt === undefined).map(resourceInWords),
+    resources: resources.map((one) => ({ ...resourceJson(one), goneAt: one.goneAt ?? null })),
   };
 }
 
@@ -88,8 +100,11 @@ export const recoverJobsOperation = operation({
           verb: about(z.string(), "The operation."),
           source: sourceName,
           startedAt: instant,
-          removed: about(z.array(z.string()), "What was removed, in words."),
-          left: about(z.array(z.strictObject({ what: z.string(), why: z.string() })), "It is tried again at the next start."),
+          removed: z.array(z.strictObject(resource)),
+          left: about(
+            z.array(z.strictObject({ ...resource, why: about(z.string(), "Why it could not be removed.") })),
+            "It is tried again at the next start.",
+          ),
           says: about(z.readonly(z.array(z.string())), "The state of production, where the job had begun to change it."),
         }),
       ),
@@ -129,8 +144,8 @@ export const recoverJobsOperation = operation({
         verb,
         source,
         startedAt,
-        removed: removed.map(resourceInWords),
-        left: left.map((one) => ({ what: resourceInWords(one), why: one.why })),
+        removed: removed.map(resourceJson),
+        left: left.map((one) => ({ ...resourceJson(one), why: one.why })),
         says,
       })),
       discarded,
