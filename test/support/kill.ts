@@ -14,6 +14,9 @@ import { startSandboxedS3 } from "./s3-sandbox.ts";
 /** Far more requests than any of these commands makes: reaching it means that one never ends. */
 const TOO_MANY = 250;
 
+/** The objects of a full backup. */
+const WHOLE = ["data.zst.age", "fingerprint.zst.age", "manifest.json", "roles-sql.zst.age", "roles.zst.age"];
+
 export type WorldOnS3 = World & { readonly s3: S3Emulator };
 
 export async function worldOnS3(t: TestContext, source: Connection, yaml = "", more?: string, behindMs = 3_600_000): Promise<WorldOnS3> {
@@ -87,11 +90,7 @@ export async function assertOnlyWhole(world: WorldOnS3, context: string, probes 
   assert.deepEqual([leases, probes ? rest.filter((key) => !key.startsWith("probe-")) : rest], [[], ["lifeboat.json"]], context);
   const folders = new Set(backups.map((key) => key.split("/")[3]));
   assert.equal(folders.size, points.length, `${context}: every folder is a restore point`);
-  assert.deepEqual(
-    backups.map((key) => key.split("/")[4]).sort(),
-    points.flatMap(() => ["data.zst.age", "fingerprint.zst.age", "manifest.json"]).sort(),
-    context,
-  );
+  assert.deepEqual(backups.map((key) => key.split("/")[4]).sort(), points.flatMap(() => WHOLE).sort(), context);
   await world.assertNothingLeft();
 }
 

@@ -67,8 +67,8 @@ export function noteFinding(summary: Summary, value: unknown, folder: string): v
     checks: data.length,
     rows: data.reduce((sum, { rows }) => sum + (rows ?? 0), 0),
   };
-  summary.achieved = { ...summary.achieved, ...achieved };
-  summary.objective = { ...summary.objective, ...objective };
+  summary.achieved = { ...summary.achieved, ...known(achieved) };
+  summary.objective = { ...summary.objective, ...known(objective) };
   summary.evidence.push(`${folder}/backups/${evidence}`);
 }
 
@@ -87,3 +87,7 @@ export async function measureLoss(
   const [found] = await recovered.query<{ count: string }>("select count(*) from orders where id = any($1)", [confirmed]);
   return { orders: confirmed.length - Number(found?.count), seconds: (accident.getTime() - snapshotAt.getTime()) / 1000 };
 }
+
+/** What was promised or measured: nothing of an earlier finding is lost to a later one that has no such figure. */
+const known = (figures: Partial<Measured> = {}): Partial<Measured> =>
+  Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== null));
