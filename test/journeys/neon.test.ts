@@ -301,7 +301,6 @@ test("misuse is refused early: contradicting options, a wrong key, an unreachabl
 }, async (t) => {
   const shop = await shopAtNeon(t);
   for (const [args, code] of [
-    [["backup"], "USAGE"],
     [["backup", "--due", "--name", "x"], "USAGE"],
     [["backup", "shop", "--kind", "full", "--fingerprint"], "USAGE"],
     [["backup", "shop", "--kind", "snapshot", "--tier", "none"], "USAGE"],

@@ -97,12 +97,9 @@ test("R22 a plan that replaces says which present rows go, and a hint for one ta
   const world = await beginWorld(t, { sources: { shop: source } });
   const { database } = partsOf(source);
   await world.expect(0, "backup", "shop");
-  const into = ["restore", "shop", "--into", database, "--plan", "--json"];
+  const into = ["restore", "shop", "--into", database, "--plan"];
   const removals = async (...more: string[]): Promise<string[]> =>
-    (await world.run(...into, ...more))
-      .json()
-      .steps.filter(({ effect }: { effect: string }) => effect === "remove")
-      .map(({ what }: { what: string }) => what);
+    [...(await world.run(...into, ...more)).stdout.matchAll(/^ {2}- (.+)$/gm)].map(([, step = ""]) => step);
   const yes = ["--replace", "--yes", "shop"];
   assert.match((await removals("--tables", "orders", ...yes))[0] ?? "", /^drop table orders, with all present rows, from /);
   assert.match((await removals("--tables", "orders", "--data-only", ...yes))[0] ?? "", /^remove all present rows of table orders in /);
