@@ -136,7 +136,8 @@ function drillsOf({ drills }: Config, source: string): DrillPlan[] {
 /** A question about a collection is one about a table: only a pipeline needs to know that it is run in a collection. */
 function probeOf({ collection, ...check }: SourceConfig["checks"][number]): Probe {
   const asked = check.aggregate === undefined && collection !== undefined ? { ...check, table: collection } : { ...check, collection };
-  return asked as Probe;
+  // What a check does not say is absent: which kind it is, its keys tell.
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) as Probe;
 }
 
 type PolicyConfig = Config["policies"][string];
