@@ -27,9 +27,9 @@ export const renderSeconds = (value: number | null): string => (value === null ?
 export const renderPromise = (value: number | null): string => (value === null ? "" : ` (objective ${formatDuration(value * 1000)})`);
 
 /** How good the plan's estimate was. */
-function estimateOf({ seconds, within }: EstimateResult): string {
+function estimateOf({ seconds, actualSeconds, within }: EstimateResult): string {
   if (seconds === null) return "no estimate: a step had not been measured before";
-  return `${rangeInWords(seconds)}${within === true ? ", which it was" : ", which it was not"}`;
+  return `${rangeInWords(seconds)}: ${within === true ? "correct" : `it took ${formatDuration(actualSeconds * 1000)}`}`;
 }
 
 export function renderFinding(verb: "drill" | "restore", found: z.infer<typeof finding>, paint: Paint): string {
