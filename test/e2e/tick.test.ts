@@ -45,6 +45,19 @@ test("R24 R30 tick makes the backup, drill and expiry that are due, once; schedu
   await world.assertNothingLeft();
 });
 
+test("R24 R33 a source that is away does not keep tick from the others, and ends it with a failure", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select 1 as id");
+  const away = { url: "postgres://shop@127.0.0.1:1/shop", label: "away" };
+  const yaml = 'policies:\n  nightly: { backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }] }\n';
+  const world = await beginWorld(t, { sources: { away, shop }, source: "policy: nightly", yaml });
+  const ran = (await world.expect(1, "tick", "--json")).json();
+  assert.deepEqual(
+    [ran.verdict, ran.backups.map(({ source }: { source: string }) => source), ran.failures[0].source, ran.failures[0].code],
+    ["fail", ["shop"], "away", "SOURCE_UNREACHABLE"],
+  );
+});
+
 test("R36 a backup deleted by hand opens an alert with the next tick, and closes it when acknowledged", { skip }, async (t) => {
   const world = await begin(t);
   await world.expect(0, "tick");

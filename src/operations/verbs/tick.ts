@@ -1,6 +1,6 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
-import { EXIT } from "../../core/errors.ts";
+import { asLifeboatError, EXIT } from "../../core/errors.ts";
 import type { Source } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
@@ -46,7 +46,11 @@ export const tick = operation({
     const drills = [];
     const expired = [];
     // First, for what is due may take hours.
-    const before = await beat(context, sources, context);
+    const before = await beat(context, sources, context).catch((error: unknown) => {
+      context.signal.throwIfAborted();
+      context.progress.note(`alerts could not be judged before the work: ${asLifeboatError(error).message}`);
+      return undefined;
+    });
     for (const one of sources) {
       const request = { source: one.name };
       const attempt = async <T>(act: () => Promise<T & { readonly failures: readonly Failure[] }>): Promise<T | undefined> => {
@@ -62,13 +66,17 @@ export const tick = operation({
       };
       backups.push(...((await attempt(() => backup.run(context, { ...request, due: true })))?.made ?? []));
       drills.push(...((await attempt(() => drill.run(context, { ...request, due: true })))?.drills ?? []));
-      if (await isDue(context, one)) expired.push(...((await attempt(() => expire.run(context, request)))?.sources ?? []));
+      const expiry = await attempt(async () =>
+        (await isDue(context, one)) ? expire.run(context, request) : { sources: [], failures: [] },
+      );
+      expired.push(...(expiry?.sources ?? []));
     }
     const worked = backups.length + drills.length + expired.length + failures.length > 0;
-    const after = worked ? await beat(context, sources, context) : undefined;
-    const events = [...before.events, ...(after?.events ?? [])];
-    const last = after ?? before;
-    await heartbeat(context, last.verdict !== "fail", context);
+    const last = worked || before === undefined ? await beat(context, sources, context) : before;
+    const beats = before === undefined || before === last ? [last] : [before, last];
+    const events = beats.flatMap((one) => one.events);
+    const isWell = last.verdict !== "fail" && failures.every(({ code }) => code === "LEASE_HELD");
+    await heartbeat(context, isWell, context);
     return {
       verdict: last.verdict,
       backups,
@@ -81,12 +89,14 @@ export const tick = operation({
         opened: events.filter(({ type }) => type === "opened").map(({ alert }) => alertJson(alert)),
         closed: events.filter(({ type }) => type === "closed").map(({ alert }) => alertJson(alert)),
       },
-      told: [...before.told, ...(after?.told ?? [])].map(({ channel, source: of, code, error }) => ({
-        channel,
-        source: of,
-        code,
-        error: error ?? null,
-      })),
+      told: beats
+        .flatMap((one) => one.told)
+        .map(({ channel, source: of, code, error }) => ({
+          channel,
+          source: of,
+          code,
+          error: error ?? null,
+        })),
     };
   },
 

@@ -25,6 +25,8 @@ export interface Delivery {
   readonly source: string | null;
   readonly code: string;
   readonly error?: string | undefined;
+  /** The channel takes no alerts. */
+  readonly silent?: boolean | undefined;
 }
 
 /** How long another machine has for the deliveries that it began. */
@@ -63,9 +65,10 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
     const isSame = events.length === 0 && mine.length === 0 && known.length === state.pending.length;
     return isSame ? undefined : { open, pending: [...known.filter((one) => !isFree(one)), ...mine] };
   });
-  const told = await tell(context, channels, mine, watch);
-  if (told.length > 0) await withdraw(context, mine, told);
-  return { verdict, open, events, told };
+  const deliveries = await tell(context, channels, mine, watch);
+  if (deliveries.length > 0) await withdraw(context, mine, deliveries);
+  // A channel that has a heartbeat alone was told nothing.
+  return { verdict, open, events, told: deliveries.filter(({ silent }) => silent !== true) };
 }
 
 async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<{ looks: Look[]; verdict: Verdict }> {
@@ -130,8 +133,9 @@ async function tell(
       const { source, code } = event.alert;
       const about = { channel: channel.name, source, code };
       try {
-        await (await channel.notifier()).send?.(messageOf(event), { signal: watch.signal });
-        return about;
+        const { send } = await channel.notifier();
+        await send?.(messageOf(event), { signal: watch.signal });
+        return { ...about, silent: send === undefined };
       } catch (error) {
         watch.signal.throwIfAborted();
         return { ...about, error: asLifeboatError(error).message };
