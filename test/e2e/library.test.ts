@@ -52,6 +52,12 @@ test("R51 the library runs operations concurrently with separate events, and ref
 
   const { points } = await lifeboat.run("list", {});
   assert.deepEqual(points.map(({ source }) => source).sort(), ["blog", "shop"]);
+  const recovering: JobEvent[] = [];
+  await lifeboat.run("recover", { to: "latest", nearest: true }, { events: (event) => void recovering.push(event) });
+  const stepped = new Set(recovering.filter(({ type }) => type === "step").map(({ job, source }) => `${source} ${job}`));
+  assert.deepEqual([...stepped].map((one) => one.split(" ")[0]).sort(), ["blog", "shop"], "each step is of the job of its source");
+  assert.ok(!recovering.some(({ type, job }) => type === "step" && job === null));
+
   const plan = await lifeboat.plan("restore", { source: "shop", into: "shop_new" });
   assert.deepEqual(plan.refusals, []);
   await assert.rejects(lifeboat.run("hold", JSON.parse('{"point":"x","maybe":true}')), (error) => isLifeboatError(error, "USAGE"));

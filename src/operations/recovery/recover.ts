@@ -97,10 +97,15 @@ async function recoverOne(
   return { source: source.name, finding, ...(place || {}), warnings: evidence.remarks };
 }
 
-/** Several at once share one line of progress: each says whose it is. */
-const named = (source: string, progress: Progress): Progress => ({
-  step: (name, options) => progress.step(`${source}: ${name}`, options),
-  advance: (sizeBytes) => progress.advance(sizeBytes),
-  phase: (name) => progress.phase?.(name),
-  note: (message) => progress.note(`${source}: ${message}`),
-});
+/** Several at once, each with events of its own. They share one line of a terminal, so each step says whose it is. */
+function named(source: string, shared: Progress): Progress {
+  const progress = shared.fork?.() ?? shared;
+  return {
+    step: (name, options) => progress.step(`${source}: ${name}`, options),
+    advance: (sizeBytes) => progress.advance(sizeBytes),
+    phase: (name) => progress.phase?.(name),
+    note: (message) => progress.note(`${source}: ${message}`),
+    begin: (job) => progress.begin?.(job),
+    end: (code) => progress.end?.(code),
+  };
+}
