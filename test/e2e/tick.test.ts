@@ -128,6 +128,32 @@ test("R36 two machines tell an alert once, and again when no channel took it", {
   assert.deepEqual(told.slice(2), ["closed NO_BACKUP"]);
 });
 
+test("R36 an alert waits for the end of quiet hours, and waiting is no failure of the channel", { skip }, async (t) => {
+  const world = await begin(t);
+  const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
+  let ahead = 0;
+  const clock = { ...systemClock, now: () => new Date(Date.now() + ahead) };
+  const context = await compose(config, { clock, lifeboat: "0", env: world.env });
+  t.after(() => context.close());
+  const minutes = (at: Date): number => at.getUTCHours() * 60 + at.getUTCMinutes();
+  const begun = minutes(new Date());
+  const quiet = { fromMinutes: (begun + 1439) % 1440, toMinutes: (begun + 60) % 1440 };
+  const told: string[] = [];
+  const notifier = async () => ({ send: async ({ event, code }: { event: string; code: string }) => void told.push(`${event} ${code}`) });
+  const notifiers = new Map([
+    ["mail", { name: "mail", kind: "test", route: { sources: [], severities: ["warning" as const], quiet }, notifier }],
+  ]);
+  const watch = { signal: new AbortController().signal, progress: silentProgress };
+  const look = () => beat({ ...context, timeZone: "UTC", notifiers }, [...context.sources.values()], watch);
+  await world.expect(0, "backup", "--due");
+  await look();
+  assert.equal(told.length, 0, told.join());
+  ahead = 61 * 60_000;
+  const { open } = await look();
+  assert.ok(told.includes("opened NEVER_VERIFIED"), told.join());
+  assert.ok(!open.some(({ code }) => code === "NOTIFY_FAILED"));
+});
+
 test("R36 R37 tick posts an alert to a webhook, signed, and posts its end; notify test confirms it", { skip }, async (t) => {
   const received: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
   const server = createServer((request, response) => {

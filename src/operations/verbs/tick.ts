@@ -1,6 +1,6 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
-import { asLifeboatError, EXIT } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
 import type { Source } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
@@ -75,7 +75,8 @@ export const tick = operation({
     const last = worked || before === undefined ? await beat(context, sources, context) : before;
     const beats = before === undefined || before === last ? [last] : [before, last];
     const events = beats.flatMap((one) => one.events);
-    const isWell = last.verdict !== "fail" && failures.every(({ code }) => code === "LEASE_HELD");
+    const isWell =
+      last.verdict !== "fail" && failures.every(({ code }) => code === "LEASE_HELD") && exitOfWork(drills, expired) !== EXIT.failed;
     await heartbeat(context, isWell, context);
     return {
       verdict: last.verdict,
@@ -100,8 +101,14 @@ export const tick = operation({
     };
   },
 
-  exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,
+  exit: ({ failures, drills, expired }) => exitOfFailures(failures) ?? exitOfWork(drills, expired),
 });
+
+/** What the operations themselves say of their results: a drill that failed, an expiry that was refused. */
+function exitOfWork(drills: z.infer<typeof finding>[], expired: z.infer<typeof expiredSource>[]): ExitStatus {
+  const exits = [drill.exit?.({ drills, combined: null, failures: [] }), expire.exit?.({ sources: expired, failures: [] })];
+  return exits.find((exit) => exit !== undefined && exit !== EXIT.done) ?? EXIT.done;
+}
 
 const isDue = async (context: OperationContext, source: Source): Promise<boolean> =>
   source.expireCron !== undefined && (await isExpiryDue(context, source, source.expireCron, context));

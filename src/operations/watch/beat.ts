@@ -43,11 +43,18 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   let mine: readonly Pending[] = [];
   await changeAlerts(repository, (state) => {
     const now = clock.now();
-    const isOpenNow = ({ event }: Pending, name: string): boolean => {
+    const isOpenAt = ({ event }: Pick<Pending, "event">, name: string, at: Date): boolean => {
       const route = channels.find((channel) => channel.name === name)?.route;
-      return route !== undefined && routeOf(route, event.alert, now, timeZone) === "now";
+      return route !== undefined && routeOf(route, event.alert, at, timeZone) === "now";
     };
-    ({ open, events } = advanceAlerts(state.open, [...looks, lookAtChannels(state, now, isOpenNow)], now));
+    const isOpenNow = (one: Pending, name: string): boolean => isOpenAt(one, name, now);
+    // One that waited for the end of quiet hours has not failed, and was not heard.
+    const wasTried = (one: Pending, name: string): boolean => isOpenAt(one, name, one.claimedAt);
+    ({ open, events } = advanceAlerts(
+      state.open,
+      [...looks, lookAtChannels(state, now, (one, name) => isOpenNow(one, name) && wasTried(one, name))],
+      now,
+    ));
     const known = withoutUnheard(current(state.pending, now, channels), events);
     const fresh = events
       .map((event) => ({
@@ -56,7 +63,9 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
         claimedAt: now,
       }))
       .map((one) =>
-        one.event.type === "closed" ? { ...one, left: one.left.filter((name) => !isUnheard(state.pending, one.event, name)) } : one,
+        one.event.type === "closed"
+          ? { ...one, left: one.left.filter((name) => !isUnheard(state.pending, one.event, name, wasTried)) }
+          : one,
       )
       .filter(({ left }) => left.length > 0);
     const isFree = (one: Pending): boolean =>
@@ -104,13 +113,22 @@ function withoutUnheard(pending: readonly Pending[], events: readonly AlertEvent
   return pending.filter(({ event }) => !over.has(identityOf(event.alert)));
 }
 
-const isUnheard = (pending: readonly Pending[], { alert }: AlertEvent, channel: string): boolean =>
-  pending.some(({ event, left }) => event.type === "opened" && identityOf(event.alert) === identityOf(alert) && left.includes(channel));
+type Tried = (one: Pending, channel: string) => boolean;
+
+/** A channel that was tried may have heard it, although the answer was lost: the end of the alert is told there. */
+const isUnheard = (pending: readonly Pending[], { alert }: AlertEvent, channel: string, wasTried: Tried): boolean =>
+  pending.some(
+    (one) =>
+      one.event.type === "opened" &&
+      identityOf(one.event.alert) === identityOf(alert) &&
+      one.left.includes(channel) &&
+      !wasTried(one, channel),
+  );
 
 /** A channel that does not take alerts is a finding of its own, which the other channels tell. */
-function lookAtChannels({ pending }: AlertState, now: Date, isOpenNow: (one: Pending, name: string) => boolean): Look {
+function lookAtChannels({ pending }: AlertState, now: Date, hasFailed: Tried): Look {
   const late = pending.filter(({ claimedAt }) => now.getTime() - claimedAt.getTime() >= CLAIM_MS);
-  const names = new Set(late.flatMap((one) => one.left.filter((name) => isOpenNow(one, name))));
+  const names = new Set(late.flatMap((one) => one.left.filter((name) => hasFailed(one, name))));
   return {
     source: null,
     reasons: [...names].sort().map((name) => ({ code: "NOTIFY_FAILED", message: `the channel ${name} does not take alerts` })),
