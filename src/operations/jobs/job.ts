@@ -98,7 +98,10 @@ export async function runJob<T>(
       await records.abandon();
     } else {
       memory.jobEnded(id);
-      await records.release();
+      // What the job made is there, and its journal says so: a lease that cannot be deleted runs out.
+      await records
+        .release()
+        .catch((later) => watch.progress.note(`the lease of job ${id} stays until it expires: ${asLifeboatError(later).message}`));
     }
     watch.progress.end?.();
     return value;
@@ -108,14 +111,15 @@ export async function runJob<T>(
     if (isOthers) await records.release();
     const cause = isOthers ? jobExists(id) : error;
     const first = asLifeboatError(records.lost.aborted ? records.lost.reason : signal.aborted ? signal.reason : cause);
+    // Of a lost lease, the job that took it cleans up: two must not.
+    if (!isOthers && !records.lost.aborted) {
+      await closeFailed(context, records, first, watch).catch(async (later) => {
+        await records.abandon();
+        // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
+        watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
+      });
+    }
     watch.progress.end?.(first.code);
-    if (isOthers) throw first;
-    if (records.lost.aborted) throw first; // the job that took the lease cleans up: two must not
-    await closeFailed(context, records, first, watch).catch(async (later) => {
-      await records.abandon();
-      // The storage itself may be what failed. The lease then runs out, and the next start cleans up.
-      watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
-    });
     throw first;
   }
 }

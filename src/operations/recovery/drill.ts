@@ -92,24 +92,23 @@ export async function drill(
     async (job) => {
       const route = await measuredAtSource(source, resolved.route, job, watch);
       const common = { verb: "drill", job, asked: to, into: "scratch", estimated, schedule } as const;
-      try {
-        const proven = await withRestoredCopy(context, source, route, job, watch, true, async (copy) => ({
-          ...copy,
-          rtoSeconds: measuredSeconds(job),
-        }));
-        const { reached, checks, place: target, rtoSeconds } = proven;
-        const remarks = proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
-        const finding = await conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
-        await remember(context, source, route, job, finding);
-        return finding;
-      } catch (error) {
+      const proven = await withRestoredCopy(context, source, route, job, watch, true, async (copy) => ({
+        ...copy,
+        rtoSeconds: measuredSeconds(job),
+      })).catch(async (error: unknown) => {
         if (!job.signal.aborted && isLifeboatError(error) && belongsInEvidence(error)) {
           const target = route.kind === "provider" ? `scratch ${historyControl(source).place}` : "scratch";
           const broken = { ...common, reached: notReached(route), checks: [brokenBy(error)], target, failed: true };
           await remember(context, source, route, job, await conclude(context, source, broken));
         }
         throw error;
-      }
+      });
+      const { reached, checks, place: target, rtoSeconds } = proven;
+      const remarks = proven.notRestored.map(({ object, reason }) => `${object} was not restored: ${reason}`);
+      // Evidence of a proof is filed once: no failure after it replaces it.
+      const finding = await conclude(context, source, { ...common, reached, checks, target, rtoSeconds, remarks });
+      await remember(context, source, route, job, finding);
+      return finding;
     },
     ({ evidence }) => ({ verdict: evidence.verdict, point: evidencePoint(resolved.route).id }),
   );

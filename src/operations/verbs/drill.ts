@@ -1,10 +1,10 @@
 // lifeboat drill: restores into scratch, compares, measures, files the evidence.
 import * as z from "zod/mini";
 import { combine } from "../../core/combined.ts";
-import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
 import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
-import { exitOfFailures, type OperationContext, operation } from "../operation.ts";
+import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
 import { drill as drillSource, planDrill } from "../recovery/drill.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
@@ -20,20 +20,23 @@ import {
   timelineField,
 } from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName } from "../schemas.ts";
-import { eachSource, sourcesNamed } from "../sources.ts";
+import { eachSource, failureOf, sourcesNamed } from "../sources.ts";
+
+const request = z.strictObject({
+  source: z.optional(about(sourceName, "Default: every source, one after another.")),
+  to: z.optional(about(z.string(), "Recovery target. Default: latest.")),
+  timeline: z.optional(timelineField),
+  due: z.optional(about(z.boolean(), "Run the drills of the configuration that are due, each to its own target.")),
+  unsigned: z.optional(about(z.boolean(), "Restore a point that no trusted key has signed.")),
+  planDigest: z.optional(planDigest),
+});
+type Asked = z.infer<typeof request>;
 
 export const drill = operation({
   name: "drill",
   access: "backup",
   oneJob: ({ source, due }) => source !== undefined && !due,
-  request: z.strictObject({
-    source: z.optional(about(sourceName, "Default: every source, one after another.")),
-    to: z.optional(about(z.string(), "Recovery target. Default: latest.")),
-    timeline: z.optional(timelineField),
-    due: z.optional(about(z.boolean(), "Run the drills of the configuration that are due, each to its own target.")),
-    unsigned: z.optional(about(z.boolean(), "Restore a point that no trusted key has signed.")),
-    planDigest: z.optional(planDigest),
-  }),
+  request,
   result: z.strictObject({
     drills: z.array(finding),
     combined: about(orNull(combined), "All sources together. Null for one source and for drills that were due."),
@@ -42,7 +45,9 @@ export const drill = operation({
 
   plan: {
     result: z.strictObject({ plans: z.array(plan), failures: z.readonly(z.array(failure)) }),
-    async run(context, { source, to, timeline, due, unsigned }) {
+    async run(context, asked) {
+      const { source, to, timeline, due, unsigned } = asked;
+      refuseBeside(asked, sourcesNamed(context, source));
       const planned = await eachSource(sourcesNamed(context, source), context, async (one) => {
         const targets = due ? (await dueDrills(context, one, context)).map(({ plan: schedule }) => schedule.to) : [to ?? "latest"];
         const read = (words: string) => onTimeline(parseRecoveryTarget(words, presentOf(context)), timeline);
@@ -53,14 +58,17 @@ export const drill = operation({
     exit: ({ plans, failures }) => exitOfFailures(failures) ?? exitOfPlan({ refusals: plans.flatMap(({ refusals }) => refusals) }),
   },
 
-  async run(context, { source, to, timeline, due, unsigned, planDigest: digest }) {
-    if (due && to !== undefined) throw new LifeboatError("USAGE", "--to has no meaning beside --due: each drill has its own target");
+  async run(context, asked) {
+    const { source, to, timeline, due, unsigned, planDigest: digest } = asked;
     const sources = sourcesNamed(context, source);
+    refuseBeside(asked, sources);
     const target = onTimeline(parseRecoveryTarget(to ?? "latest", presentOf(context)), timeline);
-    const { results, failures } = await eachSource(sources, context, async (one) =>
-      due ? drillDue(context, one, unsigned) : [await drillSource(context, one, target, context, { unsigned, planDigest: digest })],
+    const late: Failure[] = [];
+    const { results, failures: away } = await eachSource(sources, context, async (one) =>
+      due ? drillDue(context, one, unsigned, late) : [await drillSource(context, one, target, context, { unsigned, planDigest: digest })],
     );
     const found = results.flat();
+    const failures = [...away, ...late];
     return {
       drills: found.map((one) => findingJson(context, one)),
       combined: source === undefined && due !== true ? combinedOf(context, found, failures) : null,
@@ -78,10 +86,27 @@ export const drill = operation({
   },
 });
 
-async function drillDue(context: OperationContext, source: Source, unsigned: boolean | undefined): Promise<Finding[]> {
+/** Options that mean nothing together are refused, not ignored. */
+function refuseBeside({ due, to, timeline, planDigest: digest }: Asked, sources: readonly Source[]): void {
+  const given = [to !== undefined && "--to", timeline !== undefined && "--timeline", digest !== undefined && "--plan-digest"].find(Boolean);
+  if (due && given) throw new LifeboatError("USAGE", `${given} has no meaning beside --due: each drill has its own target`);
+  if (digest !== undefined && sources.length > 1)
+    throw new LifeboatError("USAGE", "--plan-digest is of the plan of one source", {
+      hint: "run `lifeboat drill NAME --plan-digest DIGEST`",
+    });
+}
+
+/** A drill that cannot be done keeps no other from its turn, and loses no finding. */
+async function drillDue(context: OperationContext, source: Source, unsigned: boolean | undefined, late: Failure[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const { plan } of await dueDrills(context, source, context)) {
-    found.push(await drillSource(context, source, parseRecoveryTarget(plan.to, presentOf(context)), context, { unsigned, plan }));
+    try {
+      found.push(await drillSource(context, source, parseRecoveryTarget(plan.to, presentOf(context)), context, { unsigned, plan }));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      late.push(failureOf(source.name, error));
+      context.progress.note(`${source.name}: drill ${plan.name}: ${asLifeboatError(error).message}`);
+    }
   }
   return found;
 }

@@ -21,7 +21,7 @@ const request = z.strictObject({
   query: text("One SQL query that only reads."),
   collection: text("The collection of an aggregation."),
   aggregate: text("A pipeline that only reads, as extended JSON."),
-  rows: z.optional(about(z.number(), "Most rows of the query. Default: 1000.")),
+  rows: z.optional(about(z.number().check(z.int(), z.minimum(1), z.maximum(100_000)), "Most rows of the query. Default: 1000.")),
   unsigned: z.optional(about(z.boolean(), "A point that no trusted key has signed will do.")),
 });
 type Request = z.infer<typeof request>;

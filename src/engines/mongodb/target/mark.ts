@@ -3,6 +3,7 @@
 // A single database has its mark within: who drops it and uses its name otherwise is rid of the mark too. Of several at once, which
 // keep their names, a database of our own says which they are. Either is written before anything comes to be, and names the job that
 // wrote it, with its proof: a clean-up drops by nothing else.
+import type { Document } from "mongodb";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
@@ -16,9 +17,24 @@ const NOT_FOUND = 26;
 /** `filling`: a restore of these databases, until it is complete. `scratch`: the whole server belongs to a job, until it is empty. */
 type MarkKind = "filling" | "scratch";
 
+const DUPLICATE_KEY = 11000;
+
+/** The driver's commands do not throw for writes that the server refused. RESTORE_TARGET_NOT_EMPTY for a mark of another job. */
+export function assertWritten({ writeErrors, writeConcernError }: Document, database: string): void {
+  const refused = writeErrors?.[0] ?? writeConcernError;
+  if (refused === undefined) return;
+  if (refused.code === DUPLICATE_KEY) throw new LifeboatError("RESTORE_TARGET_NOT_EMPTY", `another job is filling ${database}`);
+  throw new LifeboatError("LOAD_FAILED", `the server did not take the mark of this job in ${database}: ${refused.errmsg}`, {
+    hint: "run `lifeboat jobs recover`, then repeat the restore",
+  });
+}
+
 /** Marks one database as being filled. */
 export async function markFilling(session: MongoSession, database: string, mark: string): Promise<void> {
-  await session.command(database, { insert: MARK_COLLECTION, documents: [{ _id: "filling", mark }], writeConcern: MAJORITY });
+  assertWritten(
+    await session.command(database, { insert: MARK_COLLECTION, documents: [{ _id: "filling", mark }], writeConcern: MAJORITY }),
+    database,
+  );
 }
 
 /** From now on it is as any other. */

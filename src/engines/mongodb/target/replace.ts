@@ -23,7 +23,7 @@ import { withDatabase } from "../connect/url.ts";
 import { digestCollections } from "../digest/digest.ts";
 import { describeCollection, listSource, type SourceCollection } from "../dump/collections.ts";
 import { MARK_COLLECTION } from "../scope.ts";
-import { MAJORITY, markFilling, markWithin } from "./mark.ts";
+import { assertWritten, MAJORITY, markFilling, markWithin } from "./mark.ts";
 import { copyInto, dropCollection, moveCollection } from "./move.ts";
 import { occupantsOf } from "./target.ts";
 
@@ -233,7 +233,7 @@ async function renameWithin(session: MongoSession, db: string, from: string, to:
 async function enter(session: MongoSession, { finished, name, keep, mark, parts }: Plan, stage: Stage): Promise<void> {
   const record = { _id: "filling", mark, replacement: { name, keep, stage, parts: [...parts] } };
   const updates = [{ q: { _id: "filling" }, u: record, upsert: true }];
-  await session.command(finished, { update: MARK_COLLECTION, updates, writeConcern: MAJORITY });
+  assertWritten(await session.command(finished, { update: MARK_COLLECTION, updates, writeConcern: MAJORITY }), finished);
 }
 
 async function readRecord(

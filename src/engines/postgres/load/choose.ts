@@ -91,9 +91,9 @@ const LOOK: Readonly<Record<string, string>> = {
     "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2",
   COLLATION:
     "select 1 from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace where n.nspname = $1 and c.collname = $2",
-  // An archive names a routine with its arguments: `area(integer, text)`.
+  // An archive names a routine with the types of its arguments, without their names: `area(integer, text)`.
   FUNCTION: `select 1 from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = $1 and p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' = $2`,
+    where n.nspname = $1 and p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = $2`,
 };
 const SAME_LOOK: Readonly<Record<string, string>> = { DOMAIN: "TYPE", "SHELL TYPE": "TYPE", PROCEDURE: "FUNCTION", AGGREGATE: "FUNCTION" };
 

@@ -35,6 +35,8 @@ interface Reader {
 }
 
 /** A login role of its own: a superuser's session could reset any other. */
+const READER_MS = 3_600_000;
+
 async function readerOf(admin: Client): Promise<Reader> {
   const [own] = await admin.query<{ name: string; super: boolean }>(
     "select rolname::pg_catalog.text as name, rolsuper as super from pg_catalog.pg_roles where rolname = current_user",
@@ -42,9 +44,13 @@ async function readerOf(admin: Client): Promise<Reader> {
   const role = `lifeboat_read_${randomBytes(6).toString("hex")}`;
   const password = randomBytes(24).toString("base64url");
   const { database } = partsOf(admin.connection);
+  // One that a crash leaves behind cannot log in for long.
+  const until = new Date(Date.now() + READER_MS).toISOString();
   try {
     await admin.query("begin");
-    await admin.query(`create role ${role} login password '${verifierOf(password)}'${own?.super === true ? " bypassrls" : ""}`);
+    await admin.query(
+      `create role ${role} login password '${verifierOf(password)}' valid until '${until}'${own?.super === true ? " bypassrls" : ""}`,
+    );
     await admin.query(`grant connect on database ${quote(database)} to ${role}`);
     const schemas = await admin.query<{ name: string }>(
       "select nspname::pg_catalog.text as name from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'",

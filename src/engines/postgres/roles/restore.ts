@@ -35,16 +35,15 @@ export async function createBareRoles(client: Client, names: readonly string[], 
   for (const name of names) {
     if (existing.has(name)) continue;
     try {
-      await client.query(`create role ${quote(name)} nologin`);
+      // One transaction: a crash leaves no role without the mark by which the next restore takes it up.
+      await client.query(`create role ${quote(name)} nologin; comment on role ${quote(name)} is '${UNFINISHED}'`);
     } catch (error) {
       const state = sqlStateOf(error);
       if (state === undefined) throw error;
-      if (state !== DUPLICATE) {
-        notRestored.push({ kind: "role", object: name, reason: messageOf(error) });
-        continue;
-      }
+      // Made by another session meanwhile, it exists, and is not changed.
+      if (state !== DUPLICATE) notRestored.push({ kind: "role", object: name, reason: messageOf(error) });
+      if (state !== DUPLICATE || !(await isUnfinished(client, name))) continue;
     }
-    await client.query(`comment on role ${quote(name)} is '${UNFINISHED}'`);
     made.push(name);
     if (superuser) continue;
     await client.query(
@@ -56,6 +55,11 @@ export async function createBareRoles(client: Client, names: readonly string[], 
 }
 
 const DUPLICATE = "42710";
+
+async function isUnfinished(client: Client, name: string): Promise<boolean> {
+  const sql = "select 1 from pg_catalog.pg_roles where rolname = $1 and pg_catalog.shobj_description(oid, 'pg_authid') = $2";
+  return (await client.query(sql, [name, UNFINISHED])).length > 0;
+}
 
 /** Gives the session's user back what `createBareRoles` gave it. Returns what could not be done. */
 export async function leaveRoles(client: Client, joined: readonly string[]): Promise<string[]> {
