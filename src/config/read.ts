@@ -132,7 +132,9 @@ class Reader {
 
   /** What the file says of an option, else the environment. */
   #given(option: Option | undefined, raw: Readonly<Values>, key: string): unknown {
-    if (raw[key] !== undefined || option === undefined) return raw[key];
+    // An empty key says nothing: the variable may.
+    const said = raw[key] ?? undefined;
+    if (said !== undefined || option === undefined) return said;
     const variable = variableOf(option, raw);
     const value = variable === undefined ? undefined : this.#around.env[variable];
     return variable !== undefined && value ? new Secret(variable, () => value) : undefined;

@@ -69,7 +69,10 @@ export async function deliver<T>(deliverer: Deliverer, once: (signal: AbortSigna
     const pauseMs = retryAfterMs ?? timeouts.pauseMs * 2 ** (attempt - 1) * (1 + (clock.randomBytes(1)[0] ?? 0) / 1024);
     const isLast = attempt >= timeouts.attempts || clock.monotonicMs() - startedMs + pauseMs > timeouts.totalMs;
     if (isLast) throw new LifeboatError("NOTIFY_FAILED", sentence, { details: { channel: name, attempts: attempt } });
-    await setTimeout(pauseMs, undefined, { signal });
+    await setTimeout(pauseMs, undefined, { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    });
   }
 }
 

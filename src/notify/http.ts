@@ -15,6 +15,8 @@ export interface Order {
   readonly body?: string;
   /** Statuses that are as good as success, such as 404 for what was to be closed. */
   readonly accept?: readonly number[] | undefined;
+  /** How much of the answer is read. Default: 64 KiB. */
+  readonly mostBytes?: number | undefined;
 }
 
 export interface Answer {
@@ -49,15 +51,22 @@ export function request(
   work?: Work,
   retryAfterMs?: (answer: Answer) => number | undefined,
 ): Promise<Answer> {
-  const once = async (signal: AbortSignal): Promise<Answer> => {
-    const { url, method = "POST", headers = {}, body = null, accept = [] } = typeof order === "function" ? order() : order;
-    const response = await fetch(url, { method, headers, body, redirect: "manual", signal });
-    const answer = { status: response.status, text: await boundedText(response) };
-    if (response.ok || accept.includes(answer.status)) return answer;
-    const asked = retryAfterMs?.(answer) ?? parseRetryAfter(response.headers.get("retry-after"), deliverer.clock.now());
-    throw troubleOf(answer, asked);
-  };
-  return deliver(deliverer, once, work);
+  return deliver(deliverer, (signal) => requestOnce(deliverer, order, signal, retryAfterMs), work);
+}
+
+/** One attempt. Throws Trouble, and what `fetch` throws. */
+export async function requestOnce(
+  { clock }: Deliverer,
+  order: Order | (() => Order),
+  signal: AbortSignal,
+  retryAfterMs?: (answer: Answer) => number | undefined,
+): Promise<Answer> {
+  const { url, method = "POST", headers = {}, body = null, accept = [], mostBytes } = typeof order === "function" ? order() : order;
+  const response = await fetch(url, { method, headers, body, redirect: "manual", signal });
+  const answer = { status: response.status, text: await boundedText(response, mostBytes) };
+  if (response.ok || accept.includes(answer.status)) return answer;
+  const asked = retryAfterMs?.(answer) ?? parseRetryAfter(response.headers.get("retry-after"), clock.now());
+  throw troubleOf(answer, asked);
 }
 
 function troubleOf({ status, text }: Answer, retryAfterMs: number | undefined): Trouble {
@@ -68,16 +77,16 @@ function troubleOf({ status, text }: Answer, retryAfterMs: number | undefined): 
 }
 
 /** Reads an answer up to a limit; what follows is not read. */
-async function boundedText({ body }: Response): Promise<string> {
+async function boundedText({ body }: Response, mostBytes = MOST_ANSWER_BYTES): Promise<string> {
   if (body === null) return "";
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of body) {
     chunks.push(chunk);
     sizeBytes += chunk.byteLength;
-    if (sizeBytes >= MOST_ANSWER_BYTES) break;
+    if (sizeBytes >= mostBytes) break;
   }
-  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MOST_ANSWER_BYTES));
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, mostBytes));
 }
 
 /** Reads seconds or an HTTP date, as milliseconds from now. */

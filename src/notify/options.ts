@@ -4,6 +4,13 @@ import { written } from "../core/option-types.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
+/** No request can be made to an address with a login. */
+function withoutLogin(text: string): string {
+  const { username, password } = new URL(text);
+  if (username !== "" || password !== "") throw new Mismatch("must have no user and password in it");
+  return text;
+}
+
 /** The address of a service. It is a secret in itself, so it goes over https; http only to this machine. The message never repeats it. */
 export function readSecretAddress(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -11,7 +18,7 @@ export function readSecretAddress(text: string): string {
   return text;
 }
 
-export const secretAddress: Type<string> = written("https address", {}, readSecretAddress);
+export const secretAddress: Type<string> = written("https address", {}, (text) => withoutLogin(readSecretAddress(text)));
 
 const isPrivate = ({ protocol, hostname }: URL): boolean => protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname));
 
@@ -21,5 +28,5 @@ export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 /** The address of a service in the user's own network, where http is common. It may hold a token. */
 export const address: Type<string> = written("http or https address", {}, (text) => {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Mismatch("must be an http or https address");
-  return text;
+  return withoutLogin(text);
 });

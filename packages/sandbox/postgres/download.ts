@@ -145,6 +145,8 @@ async function downloadPackages(place: Place, missing: LifeboatError, say: Downl
     const wanted = packages.filter(({ name }) => WANTED.test(name));
     const sizeBytes = wanted.reduce((sum, one) => sum + one.sizeBytes, 0);
     say?.(`PostgreSQL is not installed here: downloading ${Math.ceil(sizeBytes / 1e6)} MB of packages without changing the system`);
+    // Of an earlier attempt with other lists: two versions of a package are not unpacked over each other.
+    for (const name of await readdir(place.work)) if (name.endsWith(".deb")) await rm(join(place.work, name));
     if ((await succeeds([...lists, "download", ...wanted.map(({ name }) => name)])) === undefined) continue;
     const files = (await readdir(place.work)).filter((name) => name.endsWith(".deb"));
     return files.map((name) => join(place.work, name));

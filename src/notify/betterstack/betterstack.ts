@@ -1,15 +1,18 @@
 // Alerts as incidents of Better Stack, and its heartbeat. The open incident of an alert is found by its name, so no id is kept here.
+import { LifeboatError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
 import type { Work } from "../../ports/connection.ts";
 import type { Alert, Notifier, NotifierWiring } from "../../ports/notifier.ts";
-import { delivererOf } from "../attempts.ts";
-import { jsonOrder, type Order, parsedJson, request } from "../http.ts";
+import { deliver, delivererOf } from "../attempts.ts";
+import { jsonOrder, type Order, parsedJson, request, requestOnce } from "../http.ts";
 import { clip, digestOf, plainText, textOf } from "../text.ts";
 
 const NAME_MAX = 200;
 const SUMMARY_MAX = 1000;
 const DESCRIPTION_MAX = 8000;
 const PAGE = 50;
+/** Each incident of a page holds a description of ours. */
+const MOST_PAGE_BYTES = 4 * 1024 * 1024;
 /** Incidents that are open longer than so many others are not found again. */
 const MOST_PAGES = 4;
 
@@ -27,9 +30,10 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
   const heartbeat = options.heartbeat?.read();
   const deliverer = delivererOf(wiring, [token, heartbeat]);
 
+  const headers = { authorization: `Bearer ${token}`, accept: "application/json" };
+  const at = (path: string): string => `${options.api.replace(/\/$/, "")}/${path}`;
   const ask = async (path: string, order: Partial<Order>, body: unknown, work: Work | undefined): Promise<unknown> => {
-    const headers = { authorization: `Bearer ${token}`, accept: "application/json" };
-    const url = `${options.api.replace(/\/$/, "")}/${path}`;
+    const url = at(path);
     const whole = body === undefined ? { ...order, url, headers } : jsonOrder(url, body, { ...order, headers });
     return parsedJson((await request(deliverer, whole, work)).text);
   };
@@ -37,7 +41,7 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
   const findOpen = async (alert: Alert, work: Work | undefined): Promise<string | undefined> => {
     for (let page = 1; page <= MOST_PAGES; page++) {
       const incidents = incidentsIn(
-        await ask(`incidents?resolved=false&per_page=${PAGE}&page=${page}`, { method: "GET" }, undefined, work),
+        await ask(`incidents?resolved=false&per_page=${PAGE}&page=${page}`, { method: "GET", mostBytes: MOST_PAGE_BYTES }, undefined, work),
       );
       const found = incidents.find(({ name, isResolved }) => !isResolved && name.endsWith(markOf(alert)));
       if (found !== undefined || incidents.length < PAGE) return found?.id;
@@ -63,7 +67,13 @@ export function makeNotifier({ options, ...wiring }: NotifierWiring<Options>): N
       description: clip(plainText(textOf(alert)), DESCRIPTION_MAX),
       ...escalation,
     };
-    return ask("incidents", {}, incident, work);
+    // The answer to an earlier attempt may be what was lost, and not the incident.
+    let attempts = 0;
+    const once = async (signal: AbortSignal): Promise<void> => {
+      if (attempts++ > 0 && (await findOpen(alert, { signal })) !== undefined) return;
+      await requestOnce(deliverer, jsonOrder(at("incidents"), incident, { headers }), signal);
+    };
+    return deliver(deliverer, once, work);
   };
 
   return {
@@ -96,7 +106,8 @@ interface Incident {
 
 function incidentsIn(body: unknown): Incident[] {
   const list = fieldOf(body, "data");
-  if (!Array.isArray(list)) return [];
+  // An answer that cannot be read must not count as "none is open".
+  if (!Array.isArray(list)) throw new LifeboatError("NOTIFY_FAILED", "the list of incidents at Better Stack cannot be read");
   return list.map((item: unknown) => {
     const attributes = fieldOf(item, "attributes");
     const isResolved = (fieldOf(attributes, "resolved_at") ?? null) !== null;

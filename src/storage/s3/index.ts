@@ -50,12 +50,16 @@ export const s3 = defineStorage({
     kmsKeyId: "kmsKeyId",
     objectLock: "objectLockMode",
   },
-  rule: ({ kmsKeyId, serverSideEncryption }) =>
-    kmsKeyId !== undefined && serverSideEncryption !== "aws:kms" ? "kmsKeyId needs serverSideEncryption: aws:kms" : undefined,
+  rule({ kmsKeyId, serverSideEncryption, accessKeyId, secretAccessKey }) {
+    if (kmsKeyId !== undefined && serverSideEncryption !== "aws:kms") return "kmsKeyId needs serverSideEncryption: aws:kms";
+    // Half a key would silently give way to another identity of this machine.
+    const isHalf = (accessKeyId === undefined) !== (secretAccessKey === undefined);
+    return isHalf ? "accessKeyId and secretAccessKey need each other" : undefined;
+  },
   place(url) {
     if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.hostname) || url.port !== "")
       throw new Mismatch("names no bucket: s3://BUCKET/PREFIX, the bucket in lower-case letters, digits, dots and dashes");
-    const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
+    const prefix = decoded(url.pathname).replace(/^\/+|\/+$/g, "");
     const isFine = (segment: string): boolean => /^[A-Za-z0-9._-]+$/.test(segment) && segment !== "." && segment !== "..";
     if (prefix !== "" && !prefix.split("/").every(isFine))
       throw new Mismatch("may have letters, digits, dots, dashes, underscores, and single slashes between them in its prefix");
@@ -86,3 +90,11 @@ export const s3 = defineStorage({
     };
   },
 });
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch (cause) {
+    throw new Mismatch("has a % in its prefix that stands for no character", { cause });
+  }
+}
