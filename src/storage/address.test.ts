@@ -41,6 +41,7 @@ test("the address of a storage with a mistake is refused with what is wrong", ()
     ["ftp://host/x", /begins with ftp:/],
     ["s3:///prefix", /no bucket/],
     ["s3://acme-backups/a//b", /prefix/],
+    ["s3://acme-backups/100%", /stands for no character/],
     ["s3://acme-backups/a?Region=x", /did you mean "region"/],
     ["s3://acme-backups/a?colour=red", /there are region/],
     ["s3://acme-backups/a?region=", /empty/],
