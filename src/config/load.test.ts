@@ -283,23 +283,6 @@ test("R56 mounted secrets are recognised by their real path, and a hint can be p
   assert.equal(chmodHint("/home/ann's files/url"), "run `chmod 600 '/home/ann'\\''s files/url'`");
 });
 
-test("R20 R52 half an S3 key is refused, and an empty key leaves the word to the environment", () => {
-  const atS3 = (options: string): string =>
-    WHOLE.replace("url: file:///var/lib/lifeboat", `url: s3://bucket/prefix\n  storage: { region: eu-central-1, ${options} }`);
-  const half = failure(() => parse(atS3("accessKeyId: AKIA")));
-  assert.match(half.message, /accessKeyId and secretAccessKey need each other/);
-  const env = { AWS_ACCESS_KEY_ID: "AKIA", AWS_SECRET_ACCESS_KEY: "secret" };
-  parse(atS3("accessKeyId: , secretAccessKey: "), env);
-  assert.match(failure(() => parse(atS3("accessKeyId: "), { AWS_ACCESS_KEY_ID: "AKIA" })).message, /need each other/);
-});
-
-test("R37 R52 an address of a channel with a login is refused without being repeated", () => {
-  const config = `${WHOLE}notify:\n  ops: { kind: slack, url: "https://user:hidden@hooks.example.com/x" }\n`;
-  const refused = failure(() => parse(config));
-  assert.match(refused.message, /no user and password/);
-  assert.ok(!refused.message.includes("hidden"));
-});
-
 function folder(t: TestContext): string {
   const made = mkdtempSync(join(tmpdir(), "config-"));
   t.after(() => rmSync(made, { recursive: true }));

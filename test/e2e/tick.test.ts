@@ -128,7 +128,7 @@ test("R36 two machines tell an alert once, and again when no channel took it", {
   assert.deepEqual(told.slice(2), ["closed NO_BACKUP"]);
 });
 
-test("R36 an alert waits for the end of quiet hours, and waiting is no failure of the channel", { skip }, async (t) => {
+test("R36 an alert waits for the end of quiet hours, and the channel has not failed meanwhile", { skip }, async (t) => {
   const world = await begin(t);
   const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
   let ahead = 0;

@@ -11,7 +11,7 @@ const NAME_MAX = 200;
 const SUMMARY_MAX = 1000;
 const DESCRIPTION_MAX = 8000;
 const PAGE = 50;
-/** Each incident of a page holds a description of ours. */
+/** Each incident of a page holds a description that Lifeboat wrote. */
 const MOST_PAGE_BYTES = 4 * 1024 * 1024;
 /** Incidents that are open longer than so many others are not found again. */
 const MOST_PAGES = 4;

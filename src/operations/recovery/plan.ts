@@ -1,7 +1,7 @@
 // What every plan of a recovery carries: how the data is reached, what it reads, where it needs room, how long it takes, what it costs.
 import { tmpdir } from "node:os";
 import { resolve as absolute, dirname } from "node:path";
-import type { LifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, type LifeboatError } from "../../core/errors.ts";
 import { estimate, type MeasuredStep, type PlannedStep, type SecondsRange } from "../../core/estimate.ts";
 import type { DiskNeed, Plan, PlanCode, PlanRefusal, PlanRoute, PlanStep } from "../../core/plan.ts";
 import { askedOf, type RecoveryTarget, understood } from "../../core/recovery-target.ts";
@@ -52,7 +52,11 @@ export async function completePlan(context: Context, draft: PlanDraft, { signal 
   const { asked, told, others } = resolved;
   const present = presentOf(context);
   const disks = await Promise.all(parts.flatMap(({ disks = [] }) => disks).map(withFree));
-  const past = await pastSteps(context, source.name, told.kind, into, signal).catch(() => []);
+  const past = await pastSteps(context, source.name, told.kind, into, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (!isLifeboatError(error) || error.code === "BUG") throw error;
+    return [];
+  });
   const costs = parts.flatMap(({ cost }) => cost ?? []);
   const plan: Plan = {
     verb,

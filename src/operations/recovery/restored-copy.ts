@@ -112,15 +112,10 @@ async function fromBackup<T>(context: Context, source: Source, copy: StoredCopy,
         const options = { like: archiveFile, ownServer, signal: job.signal };
         return { connection: await source.engine.createDatabase(connection, "restored", options), ownServer, isolation };
       };
-      const arrival = await bringTo(
-        context,
-        source,
-        copy,
-        job,
-        watch,
-        (await withDefinitions(context, source, copy, job, watch, begin)) ?? { begin },
-      );
-      const { connection, checks, notRestored, reached } = arrival;
+      const definitions = await withDefinitions(context, source, copy, job, watch, begin);
+      const arrival = await bringTo(context, source, copy, job, watch, definitions?.request ?? { begin });
+      const { connection, notRestored, reached } = arrival;
+      const checks = [...(definitions?.doubts ?? []), ...arrival.checks];
       const place = scratch?.description ?? "scratch";
       return await use({ connection: () => connection, place, checks, reached: { kind: "copy", copy: reached }, notRestored });
     } catch (error) {
@@ -137,7 +132,7 @@ async function withDefinitions(
   job: Job,
   watch: Watch,
   begin: LoadRequest["begin"],
-): Promise<LoadRequest | undefined> {
+): Promise<{ readonly request: LoadRequest; readonly doubts: readonly Check[] } | undefined> {
   if (entry.point.kind !== "data") return undefined;
   const found = (await pointsOf(context, source.name)).findLast(({ point }) => {
     const hasDefinitions = point.kind === "schema" || point.kind === "full";
@@ -152,11 +147,17 @@ async function withDefinitions(
       return place;
     },
   });
-  await made.release?.();
+  const checks = [...made.checks, ...((await made.release?.()) ?? [])];
+  const { name, id } = found.point;
+  // What these definitions lack is not known of the rows: it proves nothing against this backup, and no pass comes of it.
+  const doubts = checks
+    .filter(({ outcome }) => outcome !== "pass")
+    .map((check) => ({ ...check, outcome: "inconclusive" as const, message: `in the definitions of ${name} (${id}): ${check.message}` }));
   // The next load makes the role anew.
   await source.engine.dropLoader?.(made.connection, job.id, { mark: loaderMark(job.maker), signal: job.signal });
-  watch.progress.note(`the rows are loaded into the definitions of ${found.point.name} (${found.point.id})`);
-  return { dataOnly: true, replace: true, begin: async () => ({ ...(place ?? (await begin(""))), connection: made.connection }) };
+  watch.progress.note(`the rows are loaded into the definitions of ${name} (${id})`);
+  const request = { dataOnly: true, replace: true, begin: async () => ({ ...(place ?? (await begin(""))), connection: made.connection }) };
+  return { request, doubts };
 }
 
 /** The first cause is thrown: what could not be removed is still in the journal. */

@@ -52,6 +52,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
   const dumpMajor = readVersion(`x (PostgreSQL) ${walked.contents.header.dumpVersion}`)?.major ?? 0;
   const tools = await findTools("client", { configured: means.bin, minimumMajor: dumpMajor, signal });
   const client = await openClient(target, { signal });
+  let joined: readonly string[] = [];
   try {
     const superuser = await isSuperuser(client);
     const apart = superuser && options.asSuperuser !== true;
@@ -69,6 +70,7 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       options.createRoles === undefined || options.dataOnly === true
         ? NO_ROLES
         : await createBareRoles(client, await rolesRequired(archiveFile, walked, { described, kept, wanted, options }), superuser);
+    joined = bare.joined;
     const ownership = options.dataOnly
       ? { owners: false, without: new Set<number>(), notRestored: [] }
       : await decideOwnership(client, wanted.entries, options.owners);
@@ -124,6 +126,10 @@ export async function loadArchive(target: Connection, archiveFile: string, asked
       uncertain,
       ...(loader !== undefined && { loadedAs: loader.name }),
     };
+  } catch (error) {
+    // This user keeps no membership that it was given for the load.
+    await leaveRoles(client, joined).catch(() => []);
+    throw error;
   } finally {
     await client.close();
   }
