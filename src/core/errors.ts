@@ -138,6 +138,8 @@ export const ERROR_CODES = {
   CHANNEL_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat notify test` to see the channels of this configuration"),
   NOTIFY_FAILED: code(EXIT.failed, "check the network and the service's status page, then run `lifeboat notify test`", true),
   NOTIFY_REFUSED: code(EXIT.failed, "correct the channel's address or token in the configuration, then run `lifeboat notify test`"),
+  // service
+  ADDRESS_UNAVAILABLE: code(EXIT.failed, "end the other program, or choose another port with --port", true),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),

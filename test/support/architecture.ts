@@ -45,7 +45,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "version.ts": [],
   "lifeboat.ts": ["core", "ports", "operations", "config", "compose.ts", "system-clock.ts", "version.ts"],
   "index.ts": [...EVERYTHING_BELOW, "lifeboat.ts", "system-clock.ts"],
-  cli: ["descriptors.ts", "core", "ports", "seal", "repository", "operations", "config", "compose.ts", "system-clock.ts", "version.ts"],
+  cli: [
+    ...["descriptors.ts", "core", "ports", "seal", "repository", "operations", "config", "compose.ts", "system-clock.ts", "version.ts"],
+    "server",
+  ],
   server: ["core", "ports", "seal", "repository", "operations", "config", "compose.ts"],
   web: [],
   "bin.ts": ["cli"],

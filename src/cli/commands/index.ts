@@ -76,6 +76,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tick.ts")).tickCommand,
   },
   {
+    name: "serve",
+    group: "Protecting:",
+    summary: "Run the service: schedule, alerts, health and metrics over HTTP",
+    load: async () => (await import("./serve.ts")).serveCommand,
+  },
+  {
     name: "backup",
     group: "Protecting:",
     summary: OPERATIONS.backup.summary,

@@ -8,6 +8,7 @@ import { channelOf } from "./notify.ts";
 import { policy } from "./policies.ts";
 import { repositoryOf } from "./repository.ts";
 import { drill, scratch, toolsOf } from "./rest.ts";
+import { server } from "./server.ts";
 import { objectivesOf, sourceOf } from "./sources.ts";
 
 const seconds = (count: number): string => formatDuration(count * 1000);
@@ -37,6 +38,7 @@ export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
     },
     tools: { type: toolsOf(providers), default: {}, help: "Programs and folders of this machine." },
     scratch: { type: scratch, default: {}, help: "Scratch servers that drills restore into." },
+    server: { type: server, default: {}, help: "How `lifeboat serve` runs. `docs/service.md` describes it." },
   });
 
 type Loaded<T> = T extends Type<infer V> ? V : never;

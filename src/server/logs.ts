@@ -1,0 +1,38 @@
+// The log of the service: one line per fact, as JSON or as text, without secrets and without control characters.
+import { redact } from "../config/redact.ts";
+import { visible, visibleJson } from "../core/visible.ts";
+import type { Clock } from "../ports/clock.ts";
+
+export const LOG_FORMATS = ["text", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Log {
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+interface LogOptions {
+  readonly format: LogFormat;
+  readonly clock: Pick<Clock, "now">;
+  write(line: string): void;
+  /** Returns the secrets that no line may show. */
+  secrets(): readonly string[];
+}
+
+export function openLog({ format, clock, write, secrets }: LogOptions): Log {
+  const lineOf =
+    (level: keyof Log) =>
+    (message: string, fields: LogFields = {}): void => {
+      const at = clock.now().toISOString();
+      const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+      const text =
+        format === "json"
+          ? visibleJson({ at, level, message, ...Object.fromEntries(given) })
+          : visible([at, level.padEnd(5), message, ...given.map(([key, value]) => `${key}=${value}`)].join(" "));
+      write(`${redact(text, secrets())}\n`);
+    };
+  return { info: lineOf("info"), warn: lineOf("warn"), error: lineOf("error") };
+}
