@@ -2,6 +2,7 @@
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
+import type { Actor } from "../core/people.ts";
 import type { Present } from "../core/recovery-target.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -110,6 +111,8 @@ export interface Context {
 export interface Watch {
   readonly signal: AbortSignal;
   readonly progress: Progress;
+  /** Who asked. Absent: the user of this machine who runs the process. */
+  readonly actor?: Actor | undefined;
   /** Gives the id of the next job, once; undefined: the job makes its own. `withJobId` makes it. */
   readonly jobId?: (() => string | undefined) | undefined;
 }

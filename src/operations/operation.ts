@@ -3,11 +3,9 @@
 import type * as z from "zod/mini";
 import { ERROR_CODES, type ErrorCode, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import type { NextAction } from "../core/hints.ts";
+import type { Access } from "../core/people.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Context, Watch } from "./context.ts";
-
-/** What an operator must be allowed to do. `look` changes nothing. */
-export type Access = "look" | "backup" | "restore" | "approve";
 
 /** What an operation works with: the wired configuration, how it is watched and stopped, and the job's id if it is given. */
 export interface OperationContext extends Context, Watch {}
@@ -20,6 +18,11 @@ export interface Operation<Request, Result, Plan = unknown> {
   /** What `--json` prints and the API returns. */
   readonly result: z.ZodMiniType<Result>;
   readonly access: Access;
+  /**
+   * What makes sense only on this machine: `all` of it, or these fields of the request, and the values that `refuse` names in a sentence
+   * (paths, addresses with passwords). The API and agents do not offer it. Default: nothing.
+   */
+  readonly local?: "all" | LocalPart<Request>;
   /** Whether it only looks at what is stored: sources without a control plane then come without engine and provider. Default: false. */
   storedOnly?(request: NoInfer<Request>): boolean;
   /** Whether the request makes one job, to which the caller can give an id. Default: false. */
@@ -29,6 +32,12 @@ export interface Operation<Request, Result, Plan = unknown> {
   run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;
   /** Exit status of a result. Default: 0. */
   exit?(result: NoInfer<Result>): ExitStatus;
+}
+
+export interface LocalPart<Request> {
+  readonly fields?: readonly string[];
+  /** Why the request makes sense only on this machine; undefined: it makes sense elsewhere too. */
+  refuse?(request: NoInfer<Request>): string | undefined;
 }
 
 export interface Planning<Request, Plan> {
