@@ -1,0 +1,103 @@
+// The queue of one process: in memory, and gone with it. Nothing is lost, because what is due is computed from the repository again.
+import { priorityOf, type WorkFailure, type WorkItem } from "../../core/work.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Claim, Queue, QueueEntry, SeenWorker, WorkerReport, WorkState } from "../../ports/queue.ts";
+
+export interface ProcessQueueOptions {
+  readonly clock: Clock;
+  /** Attempts before an item is parked. */
+  readonly attempts: number;
+  /** Pause after the first failed attempt; it doubles after each, up to an hour. */
+  readonly pauseMs: number;
+}
+
+interface Held {
+  readonly item: WorkItem;
+  readonly order: number;
+  state: WorkState;
+  attempts: number;
+  /** The claim that holds it. */
+  claim?: Claim | undefined;
+  notBefore: Date;
+  failure?: WorkFailure | undefined;
+}
+
+const LONGEST_PAUSE_MS = 3_600_000;
+
+export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptions): Queue {
+  const held = new Map<string, Held>();
+  const reports = new Map<string, SeenWorker>();
+  let order = 0;
+
+  const sorted = (): Held[] =>
+    [...held.values()].sort((a, b) => priorityOf(b.item.operation) - priorityOf(a.item.operation) || a.order - b.order);
+
+  const claim = (one: Held): Claim => {
+    const attempt = ++one.attempts;
+    const isMine = (): boolean => held.get(one.item.key) === one && one.claim === mine;
+    const end = (change: Partial<Held>): void => {
+      if (isMine()) Object.assign(one, { claim: undefined, ...change });
+    };
+    const mine: Claim = {
+      item: one.item,
+      attempt,
+      renew: async () => isMine(),
+      async done() {
+        if (isMine()) held.delete(one.item.key);
+      },
+      async fail(failure) {
+        const isParked = attempt >= attempts;
+        const pause = Math.min(LONGEST_PAUSE_MS, pauseMs * 2 ** (attempt - 1));
+        end(isParked ? { state: "parked", failure } : { state: "waiting", failure, notBefore: new Date(clock.now().getTime() + pause) });
+        return isParked;
+      },
+      park: async (failure) => end({ state: "parked", failure }),
+      handBack: async () => end({ state: "waiting", attempts: attempt - 1 }),
+    };
+    Object.assign(one, { state: "running", claim: mine } satisfies Partial<Held>);
+    return mine;
+  };
+
+  return {
+    renewEveryMs: 60_000,
+    async put(items) {
+      const added: string[] = [];
+      for (const item of items) {
+        if (held.has(item.key)) continue;
+        held.set(item.key, { item, order: order++, state: "waiting", attempts: 0, notBefore: new Date(item.notBefore) });
+        added.push(item.key);
+      }
+      return added;
+    },
+    async take(choose) {
+      const all = sorted();
+      const now = clock.now();
+      const waiting = all.filter(({ state, notBefore }) => state === "waiting" && notBefore <= now);
+      if (waiting.length === 0) return undefined;
+      const chosen = choose(
+        waiting.map(({ item }) => item),
+        all.filter(({ state }) => state === "running").map(({ item }) => item),
+      );
+      const one = waiting.find(({ item }) => item.key === chosen?.key);
+      return one && claim(one);
+    },
+    list: async () =>
+      sorted().map(
+        ({ item, state, attempts: tried, notBefore, failure }): QueueEntry => ({ item, state, attempts: tried, notBefore, failure }),
+      ),
+    async release(key) {
+      const one = held.get(key);
+      if (one?.state !== "parked") return false;
+      Object.assign(one, { state: "waiting", attempts: 0, notBefore: clock.now(), failure: undefined } satisfies Partial<Held>);
+      return true;
+    },
+    async report(worker: WorkerReport) {
+      reports.set(worker.name, { ...worker, seenAt: clock.now() });
+    },
+    async retire(name) {
+      reports.delete(name);
+    },
+    workers: async () => [...reports.values()],
+    async close() {},
+  };
+}
