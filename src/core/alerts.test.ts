@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Alert, advanceAlerts, alertInWords, type Look } from "./alerts.ts";
-import { HEALTH_CODES, type HealthCode, type HealthReason } from "./health.ts";
+import type { HealthReason } from "./health.ts";
+import { type HealthCode, MONITORS } from "./monitors.ts";
 
 const T0 = new Date("2026-11-29T00:00:00Z");
 const after = (hours: number): Date => new Date(T0.getTime() + hours * 3_600_000);
@@ -45,7 +46,7 @@ test("R36 two findings of one code are one alert, and severity follows from the 
 });
 
 test("R36 over any sequence of looks, alerts open and close in turn; the open ones were found or hidden", () => {
-  const codes = Object.keys(HEALTH_CODES) as HealthCode[];
+  const codes = Object.keys(MONITORS) as HealthCode[];
   fc.assert(
     fc.property(fc.array(fc.uniqueArray(fc.constantFrom(...codes), { maxLength: 5 }), { maxLength: 30 }), (sequence) => {
       let open: readonly Alert[] = [];

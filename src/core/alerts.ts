@@ -1,8 +1,11 @@
 // Alerts from the findings of a status: opened once, repeated at growing intervals, and closed when the finding is gone.
 import { formatDuration } from "./duration.ts";
-import { HEALTH_CODES, type HealthCode, type HealthReason } from "./health.ts";
+import type { HealthReason } from "./health.ts";
+import { type HealthCode, verdictOf } from "./monitors.ts";
 
 export type Severity = "critical" | "warning";
+
+export const severityOf = (code: HealthCode): Severity => (verdictOf(code) === "fail" ? "critical" : "warning");
 
 /** An alert that is open. */
 export interface Alert {
@@ -101,7 +104,7 @@ function messagesByCode(reasons: readonly HealthReason[]): Map<HealthCode, strin
 const opened = (source: string | null, code: HealthCode, message: string, now: Date): Alert => ({
   source,
   code,
-  severity: HEALTH_CODES[code] === "fail" ? "critical" : "warning",
+  severity: severityOf(code),
   message,
   openedAt: now,
   toldAt: now,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { pointAt } from "../../test/support/points.ts";
-import { HEALTH_CODES, type HealthFacts, judgeSource } from "./health.ts";
+import { type HealthFacts, judgeSource } from "./health.ts";
+import { verdictOf } from "./monitors.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -116,7 +117,7 @@ for (const [what, change, codes, message] of cases) {
       codes,
     );
     assert.match(reasons.map((reason) => reason.message).join("; "), message);
-    const failed = reasons.some(({ code }) => HEALTH_CODES[code] === "fail");
+    const failed = reasons.some(({ code }) => verdictOf(code) === "fail");
     assert.equal(verdict, failed ? "fail" : codes.length > 0 ? "inconclusive" : "pass");
   });
 }

@@ -2,63 +2,13 @@
 
 import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
+import { type HealthCode, verdictOf } from "./monitors.ts";
 import type { Objective } from "./objectives.ts";
 import { exposureMs, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint, untilNow } from "./restore-point.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { suspicionOf } from "./suspicion.ts";
 import { missedSlot } from "./tiers.ts";
 import type { Verdict } from "./verdict.ts";
-
-/** Every reason for a fail or inconclusive verdict, with the verdict it causes. Codes are stable: alerts match on them. */
-export const HEALTH_CODES = {
-  SOURCE_UNREACHABLE: "fail",
-  NO_BACKUP: "fail",
-  LAST_BACKUP_FAILED: "fail",
-  BACKUP_OVERDUE: "fail",
-  EXPOSURE_ABOVE_RPO: "fail",
-  BACKUP_DAMAGED: "fail",
-  DRILL_FAILED: "fail",
-  SIZE_SUSPICIOUS: "fail",
-  PITR_OFF: "fail",
-  WINDOW_SHORT: "fail",
-  PROTECTION_OFF: "fail",
-  SNAPSHOT_OVERDUE: "fail",
-  NO_BASE: "fail",
-  LOG_GAP: "fail",
-  LOG_DAMAGED: "fail",
-  LOG_BEHIND: "fail",
-  SLOT_INACTIVE: "fail",
-  SLOT_LOST: "fail",
-  ORPHANED_SCRATCH: "fail",
-  LEASE_INVALID: "inconclusive",
-  LEASE_SILENT: "inconclusive",
-  JOB_ABANDONED: "inconclusive",
-  CLOCK_OFF: "inconclusive",
-  DATED_IN_FUTURE: "fail",
-  POINT_MISSING: "fail",
-  POINT_CHANGED: "fail",
-  POINT_INCOMPLETE: "fail",
-  MARKS_ROLLED_BACK: "fail",
-  LOG_MISSING: "fail",
-  POINT_UNSIGNED: "inconclusive",
-  MARKS_UNSIGNED: "inconclusive",
-  EVIDENCE_UNSIGNED: "inconclusive",
-  LOG_UNSIGNED: "inconclusive",
-  OBJECT_UNREADABLE: "inconclusive",
-  REPOSITORY_UNSIGNED: "inconclusive",
-  MEMORY_LOST: "inconclusive",
-  SOURCE_NOT_ASKED: "inconclusive",
-  PROVIDER_NOT_ASKED: "inconclusive",
-  DRIFT: "inconclusive",
-  LIMIT_NEAR: "inconclusive",
-  NEVER_VERIFIED: "inconclusive",
-  DRILL_MISSING: "inconclusive",
-  DRILL_INCONCLUSIVE: "inconclusive",
-  DRILL_OVERDUE: "inconclusive",
-  NOTIFY_FAILED: "inconclusive",
-} as const satisfies Record<string, Exclude<Verdict, "pass">>;
-
-export type HealthCode = keyof typeof HEALTH_CODES;
 
 export interface HealthReason {
   readonly code: HealthCode;
@@ -137,8 +87,8 @@ export function judgeSource(facts: HealthFacts): Health {
     ...(facts.clocks ?? []),
     ...(facts.jobs ?? []),
   ];
-  const failures = reasons.filter(({ code }) => HEALTH_CODES[code] === "fail");
-  const unclear = reasons.filter(({ code }) => HEALTH_CODES[code] !== "fail");
+  const failures = reasons.filter(({ code }) => verdictOf(code) === "fail");
+  const unclear = reasons.filter(({ code }) => verdictOf(code) !== "fail");
   const verdict = failures.length > 0 ? "fail" : unclear.length > 0 ? "inconclusive" : "pass";
   return { verdict, reasons: [...failures, ...unclear] };
 }

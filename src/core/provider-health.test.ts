@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEALTH_CODES, judgeSource } from "./health.ts";
+import { judgeSource } from "./health.ts";
+import { verdictOf } from "./monitors.ts";
 import { type ProviderFacts, providerReasons } from "./provider-health.ts";
 
 const DAY_MS = 86_400_000;
@@ -20,7 +21,7 @@ test("R16 orphaned scratch is named and is a finding", () => {
     ["ORPHANED_SCRATCH"],
   );
   assert.match(reasons[0]?.message ?? "", /lifeboat-00dka1v0000000 .*jobs recover/);
-  assert.equal(HEALTH_CODES.ORPHANED_SCRATCH, "fail");
+  assert.equal(verdictOf("ORPHANED_SCRATCH"), "fail");
 });
 
 test("a disabled history is reported once, not also as drift", () => {

@@ -1,7 +1,10 @@
 // The shapes that results are made of, each described once: instants are ISO 8601 in UTC, durations seconds, sizes bytes, and what is
 // not known is null. A result has exactly the fields of its schema; new versions only ever add some.
 import * as z from "zod/mini";
+import { severityOf } from "../core/alerts.ts";
 import { ERROR_CODES, type ErrorCode, EXIT, type ExitStatus } from "../core/errors.ts";
+import type { HealthReason } from "../core/health.ts";
+import { type HealthCode, MONITORS, nextOfFinding } from "../core/monitors.ts";
 import { LIMIT_NEAR_SHARE } from "../core/provider-health.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Limit } from "../ports/control.ts";
@@ -75,6 +78,24 @@ export const reason = named(
   "Why something is not as it should be.",
   z.strictObject({ code: about(z.string(), "Stable: scripts and alerts match on it."), message: z.string() }),
 );
+
+export const healthReason = named(
+  "health reason",
+  "Why a source or the repository is not as it should be.",
+  z.strictObject({
+    code: about(z.enum(Object.keys(MONITORS) as HealthCode[]), "Stable, as in docs/monitoring.md."),
+    severity: about(z.enum(["critical", "warning"]), "By the code."),
+    message: z.string(),
+    next: nextAction,
+  }),
+);
+
+export const healthReasonJson = ({ code, message }: HealthReason, source: string | null): z.infer<typeof healthReason> => ({
+  code,
+  severity: severityOf(code),
+  message,
+  next: nextOfFinding(code, source),
+});
 
 export const failure = named(
   "failure",

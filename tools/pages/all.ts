@@ -3,6 +3,7 @@ import { commandsPage } from "./commands.ts";
 import { configurationPage } from "./configuration.ts";
 import { errorsPage } from "./errors.ts";
 import { jsonPage } from "./json.ts";
+import { monitoringPage } from "./monitoring.ts";
 import { sandboxPage } from "./sandbox.ts";
 import { editorSchema } from "./schema.ts";
 
@@ -13,6 +14,7 @@ export async function generatedDocuments(): Promise<ReadonlyMap<string, string>>
     ["docs/configuration.md", configurationPage()],
     ["docs/errors.md", errorsPage()],
     ["docs/json.md", await jsonPage()],
+    ["docs/monitoring.md", monitoringPage()],
     ["docs/sandbox.md", sandboxPage()],
     ["lifeboat.schema.json", editorSchema()],
   ]);

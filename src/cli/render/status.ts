@@ -28,6 +28,7 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
     `${paint.verdict(verdict)}  ${paint.bold(name)} (${provider})`,
     ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
     ...(unreachable === null ? [] : [`  ${unreachable}`]),
+    ...[...new Set(reasons.map(({ next }) => next.commands[0] ?? next.text))].map((next) => `  next: ${next}`),
     renderFacts(
       [
         [

@@ -1,6 +1,6 @@
 // Applies the retention policy. A pure function decides, with reasons; this file carries it out.
 import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import type { HealthCode } from "../../core/health.ts";
+import type { HealthCode } from "../../core/monitors.ts";
 import type { RestorePoint } from "../../core/restore-point.ts";
 import { type Decision, expire as decide, type ExpireOptions, type Expiry } from "../../core/retention.ts";
 import { isRefusal } from "../../ports/storage.ts";

@@ -1,8 +1,9 @@
 // lifeboat alerts: what is wrong, as the last beat found it.
 import * as z from "zod/mini";
 import type { Alert } from "../../core/alerts.ts";
+import { isHealthCode, nextOfFinding } from "../../core/monitors.ts";
 import { operation } from "../operation.ts";
-import { about, count, instant, named, orNull, sourceName } from "../schemas.ts";
+import { about, count, instant, named, nextAction, orNull, sourceName } from "../schemas.ts";
 import { openAlerts } from "../watch/beat.ts";
 
 const alertShape = z.strictObject({
@@ -13,6 +14,7 @@ const alertShape = z.strictObject({
   openedAt: instant,
   toldAt: about(instant, "When channels were last told."),
   reminders: about(count, "How often channels were told again."),
+  next: about(orNull(nextAction), "Null: a later version opened it."),
 });
 export const alertSchema = named(
   "alert",
@@ -28,6 +30,7 @@ export const alertJson = ({ source, code, severity, message, openedAt, toldAt, r
   openedAt: openedAt.toISOString(),
   toldAt: toldAt.toISOString(),
   reminders,
+  next: isHealthCode(code) ? nextOfFinding(code, source) : null,
 });
 
 export const alerts = operation({

@@ -1,7 +1,7 @@
 // lifeboat list: every restore point, and what can be reached between them.
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
-import { HEALTH_CODES, type HealthCode } from "../../core/health.ts";
+import { isHealthCode, verdictOf } from "../../core/monitors.ts";
 import { byTime, pointJson, type RestorePoint } from "../../core/restore-point.ts";
 import { listStoredSources } from "../../repository/backups.ts";
 import { type LogWindows, logWindows } from "../archive/log-status.ts";
@@ -65,7 +65,7 @@ export const list = operation({
   },
 
   exit({ flaws, unasked }) {
-    if (flaws.some(({ code }) => HEALTH_CODES[code as HealthCode] === "fail" || code === "OBJECT_UNREADABLE")) return EXIT.integrity;
+    if (flaws.some(({ code }) => (isHealthCode(code) && verdictOf(code) === "fail") || code === "OBJECT_UNREADABLE")) return EXIT.integrity;
     return flaws.length + unasked.length > 0 ? EXIT.inconclusive : EXIT.done;
   },
 });

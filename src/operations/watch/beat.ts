@@ -2,6 +2,8 @@
 // channel is told and again afterwards. So a crash in between repeats an alert and never loses one, and of two machines one tells it.
 import { type Alert, type AlertEvent, advanceAlerts, alertInWords, type Look } from "../../core/alerts.ts";
 import { asLifeboatError } from "../../core/errors.ts";
+import type { NextAction } from "../../core/hints.ts";
+import { isHealthCode, nextOfFinding } from "../../core/monitors.ts";
 import { matches, routeOf } from "../../core/routes.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import type { Channel } from "../../ports/notifier.ts";
@@ -162,6 +164,9 @@ async function tell(
   );
 }
 
+/** A command alone can be pasted as it is. */
+const instructionOf = ({ text, commands }: NextAction): string => (text === `run \`${commands[0]}\`` ? (commands[0] ?? text) : text);
+
 const messageOf = (event: AlertEvent) => {
   const { type, alert, at } = event;
   const { source, code, severity, openedAt } = alert;
@@ -172,7 +177,7 @@ const messageOf = (event: AlertEvent) => {
     title: code,
     message: alertInWords(event),
     since: openedAt,
-    next: type === "closed" ? undefined : source === null ? "lifeboat notify test" : `lifeboat status ${source}`,
+    next: type === "closed" || !isHealthCode(code) ? undefined : instructionOf(nextOfFinding(code, source)),
   };
 };
 

@@ -2,8 +2,8 @@
 
 import { formatBytes, formatDuration } from "../../core/duration.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
-import { HEALTH_CODES, type HealthCode } from "../../core/health.ts";
 import { namesIn } from "../../core/hints.ts";
+import { type HealthCode, verdictOf } from "../../core/monitors.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { DatabaseFacts } from "../../ports/connection.ts";
 import type { Duty, Rights } from "../../ports/rights.ts";
@@ -204,7 +204,7 @@ async function checkSettings(context: Context, source: Source, watch: Watch): Pr
   const plan = `run \`lifeboat plan ${source.name}\``;
   const nextOf: Partial<Record<HealthCode, string>> = { SNAPSHOT_OVERDUE: `run \`lifeboat backup ${source.name} --due\`` };
   const reasons = provider.reasons.map(({ code, message }): Finding => {
-    const outcome = HEALTH_CODES[code];
+    const outcome = verdictOf(code);
     // Some say the command themselves.
     return {
       name,
