@@ -18,6 +18,7 @@ import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
 import { openForgetful, openMemory } from "./repository/memory.ts";
 import { openRepository } from "./repository/open.ts";
+import { openPeople } from "./repository/people.ts";
 import type { Repository } from "./repository/repository.ts";
 import { generateWriter, parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
 import { type OpenKey, parseIdentityFile, type SealKey } from "./seal/keys.ts";
@@ -50,6 +51,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
     const sources = new Map<string, Source>();
     for (const name of Object.keys(config.sources))
       sources.set(name, await wireSource(config, name, around, archivesIn(config, env, repository.identity.id)));
+    const people = openPeople(join(stateIn(config, env), `people-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`));
     const aside = asideIn(stateIn(config, env), repository);
     return {
       repository,
@@ -58,6 +60,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       clock,
       sources,
       notifiers: wireChannels(config, clock),
+      people,
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),
@@ -75,6 +78,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       async close() {
         catalog.close();
         repository.memory.close();
+        people.close();
         await aside.close();
         await storage.close();
       },

@@ -140,6 +140,14 @@ export const ERROR_CODES = {
   NOTIFY_REFUSED: code(EXIT.failed, "correct the channel's address or token in the configuration, then run `lifeboat notify test`"),
   // service
   ADDRESS_UNAVAILABLE: code(EXIT.failed, "end the other program, or choose another port with --port", true),
+  // people and the API
+  UNAUTHENTICATED: ofRequest(EXIT.usage, "sign in, or send a token; `lifeboat token create --help` says how to make one"),
+  FORBIDDEN: ofRequest(EXIT.usage, "use a token or a person with the role named; docs/api.md lists what each role may do"),
+  LOCAL_ONLY: ofRequest(EXIT.usage, "run the command on the machine of the service"),
+  RATE_LIMITED: { ...ofRequest(EXIT.failed, "wait as long as Retry-After says, then send the request again"), retryable: true },
+  IDEMPOTENCY_KEY_REUSED: ofRequest(EXIT.usage, "send a new Idempotency-Key with a new request"),
+  SIGN_IN_FAILED: code(EXIT.failed, "begin the sign-in again; if it fails again, check people.oidc in the configuration"),
+  TOKEN_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat token list` to see them"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),

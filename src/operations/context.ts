@@ -13,6 +13,7 @@ import type { Probe } from "../ports/probe.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
 import type { Catalog } from "../repository/catalog.ts";
+import type { People } from "../repository/people.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
 
@@ -88,6 +89,8 @@ export interface Context {
   readonly sources: ReadonlyMap<string, Source>;
   /** Notification channels by name. Absent: none. */
   readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
+  /** Tokens and sessions of the service on this machine. Absent: there is no place for them. */
+  readonly people?: People | undefined;
   readonly sealKey: SealKey;
   /** Reads the key that opens backups. KEY_MISSING, KEY_INVALID. */
   openKey(): Promise<OpenKey>;

@@ -104,4 +104,16 @@ export const OPERATIONS = {
     summary: "Send a test message through each notification channel",
     load: async () => (await import("./verbs/notify.ts")).notifyTest,
   },
+  "token create": {
+    summary: "Make a token for the API, shown once",
+    load: async () => (await import("./verbs/token.ts")).tokenCreate,
+  },
+  "token list": {
+    summary: "List the tokens of the API",
+    load: async () => (await import("./verbs/token.ts")).tokenList,
+  },
+  "token revoke": {
+    summary: "End a token of the API",
+    load: async () => (await import("./verbs/token.ts")).tokenRevoke,
+  },
 } as const;

@@ -172,6 +172,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./jobs.ts")).jobsRecover,
   },
   {
+    name: "token create",
+    group: "Keys:",
+    summary: OPERATIONS["token create"].summary,
+    load: async () => (await import("./token.ts")).tokenCreateCommand,
+  },
+  {
+    name: "token list",
+    group: "Keys:",
+    summary: OPERATIONS["token list"].summary,
+    load: async () => (await import("./token.ts")).tokenListCommand,
+  },
+  {
+    name: "token revoke",
+    group: "Keys:",
+    summary: OPERATIONS["token revoke"].summary,
+    load: async () => (await import("./token.ts")).tokenRevokeCommand,
+  },
+  {
     name: "key new",
     group: "Keys:",
     summary: "Make the identity that opens backups, and print its recipient",
