@@ -38,12 +38,12 @@ export const tokenListCommand = defineCommand({
   run: (call) =>
     perform(call, tokenList, {}, ({ tokens }) => {
       if (tokens.length === 0) return "no tokens";
-      const rows = tokens.map(({ id, name, roles, person, state, expiresAt, lastUsedAt, lastUsedFrom }) => [
+      const rows = tokens.map(({ id, name, roles, person, validity, expiresAt, lastUsedAt, lastUsedFrom }) => [
         id,
         name,
         person ?? "",
         roles.join(", "),
-        state,
+        validity,
         at(expiresAt),
         lastUsedAt === null ? "never" : `${at(lastUsedAt)}${lastUsedFrom === null ? "" : ` from ${lastUsedFrom}`}`,
       ]);

@@ -20,7 +20,7 @@ const tokenShape = z.strictObject({
   name: z.string(),
   roles,
   person: about(orNull(z.string()), "The person who holds it. Null: a program."),
-  state: about(z.enum(["valid", "expired", "revoked"]), "Only a valid one is accepted."),
+  validity: about(z.enum(["valid", "expired", "revoked"]), "Only a valid one is accepted."),
   createdAt: instant,
   createdBy: about(z.string(), "User and host."),
   expiresAt: about(instant, "When it stops being accepted."),
@@ -39,7 +39,7 @@ function tokenJson(record: TokenRecord, now: Date): Token {
     name,
     roles: given,
     person: person ?? null,
-    state: revokedAt === undefined ? (expiresAt <= now ? "expired" : "valid") : "revoked",
+    validity: revokedAt === undefined ? (expiresAt <= now ? "expired" : "valid") : "revoked",
     createdAt: createdAt.toISOString(),
     createdBy,
     expiresAt: expiresAt.toISOString(),
@@ -78,7 +78,7 @@ export const tokenCreate = operation({
   async run(context, { name, roles: given, person, validSeconds = DEFAULT_SECONDS }) {
     const people = peopleOf(context);
     const now = context.clock.now();
-    if (people.tokens().some((one) => one.name === name && tokenJson(one, now).state === "valid"))
+    if (people.tokens().some((one) => one.name === name && tokenJson(one, now).validity === "valid"))
       throw new LifeboatError("USAGE", `there is a valid token named ${name}`, {
         hint: `run \`lifeboat token revoke ${name}\`, or choose another name`,
       });
@@ -122,7 +122,7 @@ export const tokenRevoke = operation({
     const people = peopleOf(context);
     const now = context.clock.now();
     const all = people.tokens();
-    const found = all.find(({ id }) => id === wanted) ?? all.find((one) => one.name === wanted && tokenJson(one, now).state === "valid");
+    const found = all.find(({ id }) => id === wanted) ?? all.find((one) => one.name === wanted && tokenJson(one, now).validity === "valid");
     if (found === undefined) throw new LifeboatError("TOKEN_UNKNOWN", `no valid token is called "${wanted}"`);
     people.revokeToken(found.id, now);
     return tokenJson({ ...found, revokedAt: found.revokedAt ?? now }, now);

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openPeople } from "./people.ts";
+
+const at = new Date("2026-11-29T12:00:00Z");
+const later = new Date("2026-11-30T12:00:00Z");
+
+function withPeople(run: (path: string) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), "lb-people-"));
+  try {
+    run(join(directory, "state", "people.sqlite"));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test("R45 a token is found by its text, and its file holds no part of its secret and is private", () => {
+  withPeople((path) => {
+    const people = openPeople(path);
+    const { text, record } = people.createToken(
+      { name: "ci", roles: ["restorer"], createdAt: at, createdBy: "op@host", expiresAt: later },
+      randomBytes,
+    );
+    assert.match(text, /^lbt_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
+    assert.deepEqual(people.findToken(text), {
+      ...record,
+      person: undefined,
+      revokedAt: undefined,
+      lastUsedAt: undefined,
+      lastUsedFrom: undefined,
+    });
+    const wrongEnd = text.endsWith("A") ? "B" : "A";
+    for (const wrong of [
+      `${text.slice(0, -1)}${wrongEnd}`,
+      text.replace("lbt_", "lbs_"),
+      `${text} `,
+      "",
+      `lbt_${"0".repeat(16)}_${"A".repeat(43)}`,
+    ])
+      assert.equal(people.findToken(wrong), undefined, wrong);
+    people.close();
+    for (const file of readdirSync(join(path, ".."))) {
+      assert.equal(statSync(join(path, "..", file)).mode & 0o777, 0o600, file);
+      assert.ok(!readFileSync(join(path, "..", file), "latin1").includes(text.slice(-43)), file);
+    }
+  });
+});
+
+test("R45 a revoked token says so after a restart, and the sessions begun with it are gone", () => {
+  withPeople((path) => {
+    const people = openPeople(path);
+    const { text, record } = people.createToken(
+      { name: "ci", roles: ["viewer"], createdAt: at, createdBy: "op@host", expiresAt: later },
+      randomBytes,
+    );
+    const session = people.beginSession(
+      { kind: "token", name: "ci", roles: ["viewer"], tokenId: record.id, createdAt: at, endsAt: later },
+      randomBytes,
+    );
+    const other = people.beginSession({ kind: "person", name: "alice", roles: ["viewer"], createdAt: at, endsAt: later }, randomBytes);
+    assert.equal(people.findSession(session.text)?.tokenId, record.id);
+    people.revokeToken(record.id, later);
+    people.close();
+    const again = openPeople(path);
+    assert.deepEqual(again.findToken(text)?.revokedAt, later);
+    assert.equal(again.findSession(session.text), undefined);
+    assert.equal(again.findSession(other.text)?.name, "alice");
+    again.close();
+  });
+});
