@@ -6,6 +6,7 @@ import type { BackupKind, Consistency } from "../core/manifest.ts";
 import type { Check } from "../core/verdict.ts";
 import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
+import type { RowEngine } from "./merge.ts";
 import type { PhysicalEngine } from "./physical.ts";
 import type { Probe } from "./probe.ts";
 import type { Answer, Question, QuestionLimits } from "./question.ts";
@@ -137,6 +138,8 @@ export interface Engine {
   readonly physical?: PhysicalEngine | undefined;
   /** Point-in-time recovery by dumps and a log archive. */
   readonly log?: LogReplay | undefined;
+  /** Rows compared by primary key, and merged. Absent: not supported. */
+  readonly rows?: RowEngine | undefined;
   /**
    * Whether a database with data can be renamed. Otherwise a restore into an unused name loads into that name directly, and one that
    * replaces data, chosen tables and rows alone included, moves table by table.

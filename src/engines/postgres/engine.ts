@@ -7,7 +7,7 @@ import type { PhysicalEngine } from "../../ports/physical.ts";
 import { readContents } from "./archive/contents.ts";
 import { beginBase } from "./base/begin.ts";
 import type { Isolation } from "./cluster/isolation.ts";
-import { type Client, openClient, ordinaryPath } from "./connect/client.ts";
+import { openClient, ordinaryPath } from "./connect/client.ts";
 import { assertNotSource } from "./connect/identity.ts";
 import { directConnection, refusePooled } from "./connect/pooled.ts";
 import { translateError } from "./connect/translate.ts";
@@ -18,7 +18,7 @@ import { rightsOf } from "./features/rights.ts";
 import { compareFingerprints } from "./fingerprint/compare.ts";
 import { fingerprintDatabase } from "./fingerprint/fingerprint.ts";
 import { hasBareName } from "./fingerprint/scope.ts";
-import type { OpenSession, Session } from "./fingerprint/session.ts";
+import { sessionOf, sessionsOf } from "./fingerprint/session.ts";
 import { codeIn } from "./load/code.ts";
 import { loadArchive } from "./load/load.ts";
 import { dropLoader } from "./load/loader-role.ts";
@@ -29,6 +29,7 @@ import { openReceiver } from "./log/receiver.ts";
 import { compareLsn, firstCommitAfter, logFileKind, readHistory, readSegment, recordAt, segmentNames } from "./log/segments.ts";
 import { dropSlot } from "./log/slot.ts";
 import { logState } from "./log/state.ts";
+import { beginComparison } from "./merge/compare.ts";
 import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probes.ts";
 import { undoPlace } from "./recovery/place.ts";
@@ -65,6 +66,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     name: "postgres",
     physical: physicalEngine(options),
     renamesDatabases: true,
+    rows: { beginComparison },
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;
@@ -174,18 +176,6 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
 async function databaseStatement(archiveFile: string): Promise<string | undefined> {
   const { entries } = await readContents(createReadStream(archiveFile));
   return entries.find((entry) => entry.kind === "DATABASE")?.definition;
-}
-
-/** Sessions as the fingerprint asks them: the library's own results and errors, whose SQLSTATE it judges by itself. */
-function sessionsOf(connection: Connection): OpenSession {
-  return async () => sessionOf(await openClient(connection));
-}
-
-function sessionOf(client: Client): Session {
-  return {
-    query: (text, values) => client.raw.query(text, values),
-    end: () => client.close(),
-  };
 }
 
 // Point-in-time recovery of PostgreSQL: base backups, the log that follows them, and replay, put together behind the port.

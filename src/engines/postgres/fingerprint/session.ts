@@ -1,4 +1,6 @@
 // A session with the server as the fingerprint needs it, and the settings that bound its work.
+import type { Connection } from "../../../ports/connection.ts";
+import { type Client, openClient } from "../connect/client.ts";
 
 /** The part of a `pg` client that is used here. Its opener has given it an `error` listener and keep-alive. */
 export interface Session {
@@ -8,6 +10,17 @@ export interface Session {
 
 /** Opens one more session to the same database. */
 export type OpenSession = () => Promise<Session>;
+
+/** Sessions as the fingerprint asks them: the library's own results and errors, whose SQLSTATE it judges by itself. */
+export const sessionsOf =
+  (connection: Connection): OpenSession =>
+  async () =>
+    sessionOf(await openClient(connection));
+
+export const sessionOf = (client: Client): Session => ({
+  query: (text, values) => client.raw.query(text, values),
+  end: () => client.close(),
+});
 
 /**
  * What bounds the work. What decides which objects and rows are seen, and how a value is printed, all our sessions have from their

@@ -1,0 +1,69 @@
+// A merge as data: what would be brought back into a live database, row by row, before it is done.
+
+export type RowChange = "insert" | "update" | "delete";
+
+/** One row of the sample, with the columns that differ. */
+export interface MergeSample {
+  readonly change: RowChange;
+  /** Column of the key → its value as text. */
+  readonly key: Readonly<Record<string, string>>;
+  /** Null: there is no value, or no such row. Long values are shortened. */
+  readonly columns: readonly { readonly name: string; readonly past: string | null; readonly now: string | null }[];
+}
+
+export interface MergeTable {
+  /** As the engine writes it where people read it: `public.users`. */
+  readonly table: string;
+  readonly key: readonly string[];
+  readonly insert: number;
+  readonly update: number;
+  readonly delete: number;
+  /** Rows that only the live table has, and that are left alone. */
+  readonly extra: number;
+  /** Foreign keys for whose sake rows of this table come along. Absent: the table was chosen. */
+  readonly followed?: readonly string[] | undefined;
+  readonly samples: readonly MergeSample[];
+}
+
+/** Why a table cannot be merged, and the commands that can be run instead. */
+export interface MergeRefusal {
+  readonly table: string;
+  readonly reason: "no key" | "columns differ" | "keys differ" | "only then" | "only now" | "not readable" | "not writable";
+  readonly message: string;
+}
+
+/** A sequence that continues too early for the rows that come back. It is raised, never lowered. */
+export interface RaisedSequence {
+  readonly sequence: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface MergeFindings {
+  readonly tables: readonly MergeTable[];
+  readonly refusals: readonly MergeRefusal[];
+  readonly sequences: readonly RaisedSequence[];
+  /** What is done about triggers, generated columns and row-level security, one sentence each. */
+  readonly remarks: readonly string[];
+  /** Locks that are taken, one sentence each. */
+  readonly locks: readonly string[];
+  /** SHA-256 over every change: its table, its key, and the hashes of the row then and now. */
+  readonly digest: string;
+}
+
+/** What was done, per table. */
+export interface MergedTable {
+  readonly table: string;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /** Rows that had the wanted state already. */
+  readonly unchanged: number;
+  /** Rows that were changed since they were compared, and were left alone. */
+  readonly changedSince: number;
+  /** Keys of a few of them. */
+  readonly changedKeys: readonly string[];
+}
+
+export const changesIn = (tables: readonly MergeTable[]): number =>
+  tables.reduce((sum, each) => sum + each.insert + each.update + each.delete, 0);

@@ -1,0 +1,80 @@
+// Rows of two databases compared by key.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { freshDatabase, query, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
+import { beginComparison } from "./compare.ts";
+
+const skip = skipWithoutPostgres();
+
+const TABLES = `
+  create type mood as enum ('sad', 'ok'); create domain code as varchar(9) check (value <> '');
+  create table ints (id bigint primary key, v text, twice int generated always as (1) stored);
+  create table texts (id code primary key, v numeric);
+  create table pairs (a mood, b uuid, v jsonb, primary key (b, a));
+  create table parts (d date, n int, v text, primary key (d, n)) partition by range (d);
+  create table parts_1 partition of parts for values from ('2026-01-01') to ('2027-01-01');
+  create table "Odd ""t" ("K y" timestamptz primary key, "V" bytea);
+  create table keyless (v int); create table shape (id int primary key);
+  insert into ints select i, 'v' || i from generate_series(1, 30000) i;
+  insert into texts select 'k' || i, i from generate_series(1, 500) i;
+  insert into pairs select case when i % 2 = 0 then 'sad' else 'ok' end::mood, md5((i / 2)::text)::uuid, to_jsonb(i) from generate_series(1, 200) i;
+  insert into parts select '2026-01-01'::date + i, i, 'p' from generate_series(1, 100) i;
+  insert into "Odd ""t" values ('2026-01-01 00:00Z', '\\x00');
+  analyze`;
+
+test("R42 tables are compared by key in slices: only rows that differ are named, of keys of every type", { skip }, async () => {
+  const [past, now] = [await freshDatabase(), await freshDatabase()];
+  for (const side of [past, now]) await query(side, TABLES);
+  await query(
+    now,
+    `update ints set v = 'other' where id in (17, 20000); delete from ints where id = 30000; insert into ints values (-5, 'new');
+     update texts set v = 1.0 where id = 'k1'; delete from pairs where v = '7'; truncate parts; update "Odd ""t" set "V" = '\\x01';
+     alter table shape add more int`,
+  );
+  const comparison = await beginComparison(past, now, {});
+  const found: Record<string, string[]> = {};
+  try {
+    assert.deepEqual(
+      comparison.refusals.map(({ table, reason }) => `${table}: ${reason}`),
+      ["public.keyless: no key", "public.shape: columns differ"],
+    );
+    for await (const table of comparison.compared()) {
+      const lines: string[] = [];
+      for await (const { key, change } of table.differences()) lines.push(`${key.join()} ${change}`);
+      assert.equal(table.differs, lines.length > 0, table.table);
+      found[table.table] = lines.sort();
+    }
+  } finally {
+    await comparison.end();
+  }
+  assert.deepEqual(found["public.ints"], ["-5 only now", "17 changed", "20000 changed", "30000 only then"]);
+  assert.deepEqual(found["public.texts"], ["k1 changed"], "1 and 1.0 are two values");
+  assert.deepEqual(found["public.pairs"]?.length, 1);
+  assert.equal(found["public.parts"]?.length, 100, "a partitioned table is one table");
+  assert.deepEqual(found['public."Odd ""t"'], ["2026-01-01 00:00:00+00 changed"]);
+});
+
+test("R62 a condition compares columns with constants, and nothing else is taken", { skip }, async () => {
+  const [past, now] = [await freshDatabase(), await freshDatabase()];
+  for (const side of [past, now])
+    await query(side, `create table t (id int primary key, "tenant" int); insert into t values (1, 42), (2, 42), (3, 7)`);
+  await query(now, "delete from t");
+  const comparison = await beginComparison(past, now, { where: `tenant = 42 and id in (2, 3) or "tenant" is null` });
+  for await (const table of comparison.compared()) {
+    const keys: string[] = [];
+    for await (const { key } of table.differences()) keys.push(key.join());
+    assert.deepEqual(keys, ["2"]);
+  }
+  await comparison.end();
+  for (const where of [
+    "pg_sleep(1)",
+    "tenant = 42) or (true",
+    "tenant = 42; drop table t",
+    "tenant = 42 --",
+    "tenant = (select 1)",
+    "other = 1",
+    "",
+    `"tenant"(1)`,
+  ])
+    await assert.rejects(beginComparison(past, now, { where }), { code: "USAGE" }, where);
+});

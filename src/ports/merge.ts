@@ -1,0 +1,45 @@
+// The merge port: rows of two databases compared by primary key, and what differs brought into the live one.
+import type { MergeRefusal } from "../core/merge-plan.ts";
+import type { Connection, Work } from "./connection.ts";
+
+export interface RowSelection extends Work {
+  /** Names or patterns, as the user wrote them. Default: every table. */
+  readonly tables?: readonly string[] | undefined;
+  /** A condition in the engine's own language; rows for which it does not hold are left out on both sides. Throws USAGE when it is invalid. */
+  readonly where?: string | undefined;
+}
+
+export interface RowDifference {
+  /** The key as text, one value per column of the key. */
+  readonly key: readonly string[];
+  readonly change: "only then" | "only now" | "changed";
+  /** Hashes of the row, comparable within one comparison. Null: there is no such row. */
+  readonly past: string | null;
+  readonly now: string | null;
+}
+
+export interface ComparedTable {
+  readonly table: string;
+  /** Columns of the key. */
+  readonly key: readonly string[];
+  readonly rows: { readonly past: number; readonly now: number };
+  /** Whether any row differs. Known without reading one of them. */
+  readonly differs: boolean;
+  /** Every differing row, in an order of the engine's own. May be iterated once, and one table at a time. */
+  differences(): AsyncIterable<RowDifference>;
+}
+
+/** Two states, each read at one instant. */
+export interface RowComparison {
+  /** Compares the tables one after another. */
+  compared(): AsyncIterable<ComparedTable>;
+  /** Tables that cannot be compared by key. */
+  readonly refusals: readonly MergeRefusal[];
+  /** Releases both snapshots. Safe to call twice. */
+  end(): Promise<void>;
+}
+
+export interface RowEngine {
+  /** Compares the tables of two databases by primary key. Throws TABLE_UNKNOWN. */
+  beginComparison(past: Connection, now: Connection, selection: RowSelection): Promise<RowComparison>;
+}
