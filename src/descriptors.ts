@@ -1,4 +1,4 @@
-// Every provider, storage and notification channel: one line each.
+// Every provider, storage, notification channel and queue: one line each.
 import { betterstack } from "./notify/betterstack/index.ts";
 import { discord } from "./notify/discord/index.ts";
 import { email } from "./notify/email/index.ts";
@@ -13,11 +13,13 @@ import { atlas } from "./providers/atlas/index.ts";
 import { mongodb } from "./providers/mongodb/index.ts";
 import { neon } from "./providers/neon/index.ts";
 import { postgres } from "./providers/postgres/index.ts";
+import { postgresQueue } from "./queue/postgres/index.ts";
 import { local } from "./storage/local/index.ts";
 import { s3 } from "./storage/s3/index.ts";
 
 export const DESCRIPTORS: Descriptors = {
   providers: [postgres, neon, mongodb, atlas],
   storages: [local, s3],
+  queues: [postgresQueue],
   notifiers: [slack, email, discord, teams, webhook, betterstack, sentry, pagerduty, healthchecks],
 };

@@ -148,6 +148,9 @@ export const ERROR_CODES = {
   IDEMPOTENCY_KEY_REUSED: ofRequest(EXIT.usage, "send a new Idempotency-Key with a new request"),
   SIGN_IN_FAILED: code(EXIT.failed, "begin the sign-in again; if it fails again, check people.oidc in the configuration"),
   TOKEN_UNKNOWN: ofRequest(EXIT.usage, "run `lifeboat token list` to see them"),
+  // the queue of several machines
+  QUEUE_UNREACHABLE: code(EXIT.failed, "check the address under queue, and that its database answers, then run `lifeboat workers`", true),
+  QUEUE_REFUSED: code(EXIT.failed, "give the role of the address under queue a database in which it can create a schema"),
   // work
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),

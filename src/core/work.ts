@@ -27,6 +27,20 @@ export interface WorkItem {
   readonly needs: Needs;
   /** Not before this instant, in ISO 8601. */
   readonly notBefore: string;
+  /** By the writer key of the machine that put it, in base64: a queue alone is not trusted. */
+  readonly signature?: string | undefined;
+}
+
+/** The text that is signed: the same for equal items, in any order of their fields. */
+export function textOfWork({ signature: _, ...item }: WorkItem): string {
+  return JSON.stringify(sorted(item));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).filter(([, one]) => one !== undefined);
+  return fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, sorted(one)]);
 }
 
 /** A failure, as the queue keeps it. */

@@ -41,6 +41,8 @@ export interface Source {
   readonly baseCron?: string | undefined;
   /** When `tick` removes what has expired. Absent: it has no policy. */
   readonly expireCron?: string | undefined;
+  /** A worker that runs work on this source must have all of these. */
+  readonly labels?: readonly string[] | undefined;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;

@@ -1,13 +1,15 @@
-// How an engine, a provider, a storage and a notification channel say what they are, without the code that does their work: what the configuration, its
+// How an engine, a provider, a storage, a notification channel and a queue say what they are, without the code that does their work: what the configuration, its
 // documentation and `init` know of them. A descriptor names its adapter's module in `load()` alone, so that reading it costs nothing.
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
 import type { Option, OptionTable, Rule, Values } from "../core/option.ts";
 import type { Late, Secret } from "../core/secret.ts";
+import type { WorkItem } from "../core/work.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { Notifier, NotifierWiring } from "./notifier.ts";
 import type { Provider } from "./provider.ts";
+import type { Queue } from "./queue.ts";
 import type { Storage } from "./storage.ts";
 
 export interface EngineDescriptor {
@@ -159,6 +161,26 @@ export interface NotifierDescriptor<O extends OptionTable = OptionTable> {
   load(): Promise<{ makeNotifier(wiring: NotifierWiring<Values<O>>): Notifier }>;
 }
 
+export interface QueueOrder {
+  /** As configured, with its password. */
+  readonly address: string;
+  /** Attempts before an item is parked. */
+  readonly attempts: number;
+  /** Pause after the first failed attempt; it grows with each. */
+  readonly pauseMs: number;
+  /** A worker that is silent for so long loses what it runs to another. */
+  readonly takeOverMs: number;
+  readonly clock: Clock;
+  /** Checks what was stored: undefined for anything that is not a work item. */
+  parse(stored: unknown): WorkItem | undefined;
+}
+
+export interface QueueDescriptor {
+  /** How its addresses begin. */
+  readonly schemes: readonly string[];
+  load(): Promise<{ open(order: QueueOrder): Promise<Queue> }>;
+}
+
 /** Ties the types of the tables to what is made from them. */
 export const defineProvider = <const E extends OptionTable, const O extends OptionTable>(
   descriptor: ProviderDescriptor<E, O>,
@@ -168,9 +190,12 @@ export const defineStorage = <P, const O extends OptionTable>(descriptor: Storag
 
 export const defineNotifier = <const O extends OptionTable>(descriptor: NotifierDescriptor<O>): NotifierDescriptor<O> => descriptor;
 
+export const defineQueue = (descriptor: QueueDescriptor): QueueDescriptor => descriptor;
+
 /** What a configuration can name. */
 export interface Descriptors {
   readonly providers: readonly ProviderDescriptor[];
   readonly storages: readonly StorageDescriptor[];
   readonly notifiers: readonly NotifierDescriptor[];
+  readonly queues: readonly QueueDescriptor[];
 }

@@ -68,6 +68,8 @@ export interface Queue {
   list(): Promise<readonly QueueEntry[]>;
   /** Makes a parked item wait again, with all its attempts. False: no item with this key is parked. */
   release(key: string): Promise<boolean>;
+  /** Removes an item that does not run. False: there is none. */
+  drop(key: string): Promise<boolean>;
   report(worker: WorkerReport): Promise<void>;
   /** Removes a worker that ends. */
   retire(name: string): Promise<void>;

@@ -30,6 +30,7 @@ const descriptors: Descriptors = {
   providers: [...DESCRIPTORS.providers, harbour],
   storages: [...DESCRIPTORS.storages, shelf],
   notifiers: DESCRIPTORS.notifiers,
+  queues: DESCRIPTORS.queues,
 };
 
 const RECIPIENT = await identityToRecipient(await generateIdentity());

@@ -91,6 +91,9 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
       Object.assign(one, { state: "waiting", attempts: 0, notBefore: clock.now(), failure: undefined } satisfies Partial<Held>);
       return true;
     },
+    async drop(key) {
+      return held.get(key)?.state !== "running" && held.delete(key);
+    },
     async report(worker: WorkerReport) {
       reports.set(worker.name, { ...worker, seenAt: clock.now() });
     },

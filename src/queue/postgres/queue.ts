@@ -1,0 +1,211 @@
+// The queue of several machines: pg-boss in a schema of its own. pg-boss keeps states, priorities, pauses and heartbeats; a key is the id
+// of its job, so that the database itself refuses a second one. A job that is done is deleted, and its key can come again.
+import { createHash } from "node:crypto";
+import { type JobWithMetadata, PgBoss } from "pg-boss";
+import { priorityOf, type WorkFailure, type WorkItem } from "../../core/work.ts";
+import { connectionFromUrl } from "../../engines/postgres/connect/url.ts";
+import type { QueueOrder } from "../../ports/descriptor.ts";
+import type { Claim, Queue, QueueEntry, SeenWorker, WorkerReport } from "../../ports/queue.ts";
+import { asQueueError, Link } from "./link.ts";
+
+const SCHEMA = "lifeboat_queue";
+const NAME = "work";
+const DAY_S = 86_400;
+const LONGEST_PAUSE_S = 3600;
+/** A worker reports at each look at the queue; one that is silent for so long is gone. */
+const SILENT = "interval '5 minutes'";
+const ALL = 100_000;
+
+const WORKERS = `${SCHEMA}.lifeboat_worker`;
+const CREATE_WORKERS = `create table if not exists ${WORKERS} (name text primary key, report jsonb not null, seen_at timestamptz not null)`;
+/** Of one transaction at a time over all machines. */
+const CHOOSING = 7_241_105_330_001;
+
+type Stored = JobWithMetadata<WorkItem>;
+
+/** QUEUE_UNREACHABLE, QUEUE_REFUSED. */
+export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs, clock, parse }: QueueOrder): Promise<Queue> {
+  const connection = connectionFromUrl(address);
+  const link = new Link(connection);
+  /** Transactions run here, one after another. */
+  const transactions = new Link(connection);
+  const takeOverS = Math.max(10, Math.ceil(takeOverMs / 1000));
+  const everyS = Math.max(1, Math.round(takeOverS / 4));
+  const boss = new PgBoss({
+    db: link,
+    schema: SCHEMA,
+    schedule: false,
+    superviseIntervalSeconds: everyS,
+    monitorIntervalSeconds: everyS,
+  });
+  // A pass that failed is tried again at its next turn; what a caller asks for throws by itself.
+  boss.on("error", () => {});
+  const asked = async <T>(act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (error) {
+      throw asQueueError(error);
+    }
+  };
+
+  let last: Promise<unknown> = Promise.resolve();
+  const inTransaction = <T>(act: (db: Link) => Promise<T>): Promise<T> => {
+    const next = last.then(() =>
+      asked(async () => {
+        await transactions.executeSql("begin");
+        try {
+          await transactions.executeSql(`select pg_catalog.pg_advisory_xact_lock(${CHOOSING})`);
+          const value = await act(transactions);
+          await transactions.executeSql("commit");
+          return value;
+        } catch (error) {
+          await transactions.executeSql("rollback").catch(() => transactions.close());
+          throw error;
+        }
+      }),
+    );
+    last = next.catch(() => undefined);
+    return next;
+  };
+
+  const all = async (db: Link): Promise<Stored[]> => {
+    const jobs = await boss.findJobs<WorkItem>(NAME, { limit: ALL, db });
+    return jobs.sort((a, b) => b.priority - a.priority || a.createdOn.getTime() - b.createdOn.getTime());
+  };
+  const insert = (items: readonly WorkItem[], db?: Link): Promise<string[] | null> =>
+    boss.insert(
+      NAME,
+      items.map((item) => ({
+        id: idOf(item.key),
+        data: item,
+        priority: priorityOf(item.operation),
+        // One of the past would count as kept for too long.
+        ...(new Date(item.notBefore) > clock.now() && { startAfter: item.notBefore }),
+        // One group a key, so that a fetch can leave out all but the chosen one.
+        group: { id: item.key },
+        retryLimit: attempts - 1,
+        retryDelay: Math.max(1, Math.round(pauseMs / 1000)),
+        retryBackoff: true,
+        retryDelayMax: LONGEST_PAUSE_S,
+        expireInSeconds: DAY_S - 1,
+        heartbeatSeconds: takeOverS,
+      })),
+      { returnId: true, ...(db && { db }) },
+    );
+  const find = async (key: string, db: Link): Promise<Stored | undefined> =>
+    (await boss.findJobs<WorkItem>(NAME, { id: idOf(key), db }))[0];
+
+  const claimOf = (job: Stored, item: WorkItem): Claim => {
+    const mine = { id: job.id, retryCount: job.retryCount };
+    const isMine = (answer: object): boolean => "affected" in answer && Number(answer.affected) > 0;
+    return {
+      item,
+      attempt: job.retryCount + 1,
+      renew: () => asked(async () => isMine(await boss.touch(NAME, mine))),
+      done: () => asked(async () => void (await boss.deleteJob(NAME, mine))),
+      fail: (failure) => asked(async () => isMine(await boss.fail(NAME, mine, { ...failure })) && job.retryCount >= attempts - 1),
+      park: (failure) =>
+        inTransaction(async (db) => {
+          if (isMine(await boss.fail(NAME, mine, { ...failure }, { db }))) await boss.cancel(NAME, job.id, { db });
+        }),
+      handBack: () =>
+        inTransaction(async (db) => {
+          if (isMine(await boss.cancel(NAME, mine, { db }))) await boss.resume(NAME, job.id, { db });
+        }),
+    };
+  };
+
+  await asked(async () => {
+    await boss.start();
+    await boss.createQueue(NAME);
+    await link.executeSql(CREATE_WORKERS);
+  });
+
+  return {
+    renewEveryMs: (takeOverS * 1000) / 4,
+    put: (items) =>
+      asked(async () => {
+        const ids = new Set(await insert([...new Map(items.map((item) => [item.key, item])).values()]));
+        return items.filter(({ key }) => ids.delete(idOf(key))).map(({ key }) => key);
+      }),
+    take: (choose) =>
+      inTransaction(async (db) => {
+        const known = (await all(db)).flatMap((job) => {
+          const item = parse(job.data);
+          return item === undefined || idOf(item.key) !== job.id ? [] : [{ job, item }];
+        });
+        const { rows } = await db.executeSql("select pg_catalog.now() as now");
+        const waiting = known.filter(({ job }) => isWaiting(job) && job.startAfter <= rows[0].now);
+        if (waiting.length === 0) return undefined;
+        const running = known.filter(({ job }) => job.state === "active").map(({ item }) => item);
+        const chosen = choose(
+          waiting.map(({ item }) => item),
+          running,
+        );
+        if (chosen === undefined) return undefined;
+        const others = (await all(db)).filter((job) => isWaiting(job) && job.data.key !== chosen.key).map(({ data }) => data.key);
+        const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, ignoreGroups: others, db });
+        return job && claimOf(job, chosen);
+      }),
+    list: () => asked(async () => (await all(link)).flatMap((job) => entryOf(job, parse(job.data)))),
+    release: (key) =>
+      inTransaction(async (db) => {
+        const job = await find(key, db);
+        if (job === undefined || !isParked(job)) return false;
+        await boss.deleteJob(NAME, job.id, { db });
+        await insert([job.data], db);
+        return true;
+      }),
+    drop: (key) =>
+      inTransaction(async (db) => {
+        const job = await find(key, db);
+        if (job === undefined || job.state === "active") return false;
+        await boss.deleteJob(NAME, job.id, { db });
+        return true;
+      }),
+    report: (worker) =>
+      asked(async () => {
+        await link.executeSql(
+          `insert into ${WORKERS} (name, report, seen_at) values ($1, $2, pg_catalog.now())
+             on conflict (name) do update set report = excluded.report, seen_at = excluded.seen_at`,
+          [worker.name, JSON.stringify(worker)],
+        );
+        await link.executeSql(`delete from ${WORKERS} where seen_at < pg_catalog.now() - ${SILENT}`);
+      }),
+    retire: (name) => asked(async () => void (await link.executeSql(`delete from ${WORKERS} where name = $1`, [name]))),
+    workers: () =>
+      asked(async () => {
+        const { rows } = await link.executeSql(
+          `select report, seen_at from ${WORKERS} where seen_at >= pg_catalog.now() - ${SILENT} order by name`,
+        );
+        return rows.map(({ report, seen_at }: { report: WorkerReport; seen_at: Date }): SeenWorker => ({ ...report, seenAt: seen_at }));
+      }),
+    async close() {
+      await boss.stop({ graceful: false, close: false }).catch(() => undefined); // the database may be away
+      await Promise.all([link.close(), transactions.close()]);
+    },
+  };
+}
+
+/** The id of a key's job: a UUID of its digest. */
+function idOf(key: string): string {
+  const hex = createHash("sha256").update(key).digest("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
+}
+
+const isWaiting = ({ state }: Stored): boolean => state === "created" || state === "retry";
+const isParked = ({ state }: Stored): boolean => state === "failed" || state === "cancelled";
+
+function entryOf(job: Stored, item: WorkItem | undefined): QueueEntry[] {
+  if (item === undefined) return [];
+  const state = isWaiting(job) ? "waiting" : isParked(job) ? "parked" : "running";
+  const attempts = job.startedOn === null ? 0 : job.retryCount + 1;
+  return [{ item, state, attempts, notBefore: job.startAfter, failure: failureOf(job.output) }];
+}
+
+function failureOf(output: unknown): WorkFailure | undefined {
+  if (typeof output !== "object" || output === null) return undefined;
+  if ("code" in output && "message" in output) return output as WorkFailure;
+  // pg-boss says so of a worker that did not renew its claim.
+  return "value" in output ? { code: "LEASE_LOST", message: "its worker ended without a word" } : undefined;
+}
