@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/load.ts";
 import type { SourceConfig } from "../config/tables/sources.ts";
+import { inTimeZone } from "../core/cron.ts";
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import { NAME_PATTERNS } from "../core/names.ts";
 import { objectiveOf } from "../core/objectives.ts";
@@ -102,8 +103,9 @@ export async function wireSource(
       return scratchHere && source.scratch.url === undefined ? (config.scratch.directory?.read() ?? tmpdir()) : undefined;
     },
     drills: drillsOf(config, name),
-    baseCron: descriptor.archives && windowMs !== undefined ? (policy?.base ?? WEEKLY) : undefined,
-    expireCron: policy === undefined ? undefined : (policy.expire ?? DAILY),
+    baseCron: descriptor.archives && windowMs !== undefined ? inTimeZone(policy?.base ?? WEEKLY, policy?.timeZone) : undefined,
+    expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),
+    jitterMs: policy?.jitterMs ?? 0,
     probes: source.checks.map(probeOf),
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
@@ -128,8 +130,8 @@ const WEEKLY = "0 3 * * 0";
 const DAILY = "0 4 * * *";
 
 function drillsOf({ drills }: Config, source: string): DrillPlan[] {
-  return Object.entries(drills).flatMap(([name, { sources, cron, to, name: pattern }]) =>
-    cron !== undefined && sources.includes(source) ? [{ name, cron, to, pattern }] : [],
+  return Object.entries(drills).flatMap(([name, { sources, cron, timeZone, to, name: pattern }]) =>
+    cron !== undefined && sources.includes(source) ? [{ name, cron: inTimeZone(cron, timeZone), to, pattern }] : [],
   );
 }
 
@@ -145,13 +147,20 @@ type PolicyConfig = Config["policies"][string];
 function policyOf(policy: PolicyConfig | undefined): RetentionPolicy {
   return policy === undefined
     ? { tiers: [] }
-    : { tiers: policy.backups.map(({ keep, ...tier }) => ({ ...tier, keepMs: keep })), keepManualMs: policy.keepManual };
+    : {
+        tiers: policy.backups.map(({ keep, cron, ...tier }) => ({ ...tier, cron: inTimeZone(cron, policy.timeZone), keepMs: keep })),
+        keepManualMs: policy.keepManual,
+      };
 }
 
 function snapshotPolicyOf(policy: PolicyConfig | undefined, { pointsBy, form }: ProviderDescriptor): SnapshotPolicy {
   const { name, keep, by = form } = policy?.preDeploy ?? { name: NAME_PATTERNS.preDeploy, keep: 7 * 86_400_000 };
   return {
-    rules: policy?.snapshots.map(({ keep: keepMs, by: made = pointsBy, ...rule }) => ({ ...rule, keepMs, by: made })) ?? [],
+    rules:
+      policy?.snapshots.map(({ keep: keepMs, by = pointsBy, cron, ...rule }) => ({
+        ...{ ...rule, keepMs, by },
+        cron: by === "provider" ? cron : inTimeZone(cron, policy.timeZone),
+      })) ?? [],
     protect: policy?.protect === true,
     keepManualMs: policy?.keepManual ?? "forever",
     preDeploy: { name, keepMs: keep, by },

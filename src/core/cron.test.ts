@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import { nextSlot, previousSlot, slotsBetween, validateCron } from "./cron.ts";
+import { inTimeZone, nextSlot, previousSlot, slotsBetween, validateCron } from "./cron.ts";
 import { isLifeboatError } from "./errors.ts";
 
 const at = (text: string): Date => new Date(text);
@@ -120,4 +120,36 @@ test("slots do not depend on the machine's time zone", () => {
     assert.notEqual(offset, 0, `${zone} must be known here, else this proves nothing`);
     assert.deepEqual([slotsThere, hoursThere], [slots, hours], zone);
   }
+});
+
+test("R24 a schedule in a time zone has one slot a day, also when clocks are set forward and back", () => {
+  const berlin = inTimeZone("30 2 * * *", "Europe/Berlin");
+  assert.equal(inTimeZone(berlin, "UTC"), berlin, "its own zone counts");
+  assert.deepEqual(iso(slotsBetween(berlin, at("2026-03-27T12:00:00Z"), at("2026-03-30T12:00:00Z"))), [
+    "2026-03-28T01:30",
+    "2026-03-29T01:00", // 02:30 is left out: 03:00
+    "2026-03-30T00:30",
+  ]);
+  assert.deepEqual(iso(slotsBetween(berlin, at("2026-10-24T12:00:00Z"), at("2026-10-26T12:00:00Z"))), [
+    "2026-10-25T00:30", // 02:30 comes twice: the first
+    "2026-10-26T01:30",
+  ]);
+  assert.throws(() => validateCron("0 2 * * * Europe/Nowhere"), /is not a time zone/);
+});
+
+test("R24 the slot before and the slot after agree in every time zone, around every change of clocks", () => {
+  const zones = fc.constantFrom("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Havana");
+  const moment = fc.date({ min: at("2026-01-01T00:00:00Z"), max: at("2027-12-31T00:00:00Z"), noInvalidDate: true });
+  fc.assert(
+    fc.property(zones, moment, fc.integer({ min: 0, max: 23 }), fc.constantFrom(0, 15, 30), (zone, from, hour, minute) => {
+      const expr = `${minute} ${hour} * * * ${zone}`;
+      const slot = nextSlot(expr, from);
+      assert.ok(slot !== undefined && slot > from);
+      assert.deepEqual(previousSlot(expr, slot), slot);
+      assert.ok(slot.getTime() - from.getTime() <= 26 * 3_600_000, `${expr} from ${from.toISOString()}`);
+      const before = previousSlot(expr, new Date(slot.getTime() - 1));
+      assert.ok(before !== undefined && before <= from, `${expr}: a slot between ${from.toISOString()} and ${slot.toISOString()}`);
+    }),
+    { numRuns: 60 },
+  );
 });

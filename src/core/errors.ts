@@ -152,6 +152,7 @@ export const ERROR_CODES = {
   QUEUE_UNREACHABLE: code(EXIT.failed, "check the address under queue, and that its database answers, then run `lifeboat workers`", true),
   QUEUE_REFUSED: code(EXIT.failed, "give the role of the address under queue a database in which it can create a schema"),
   // work
+  NOT_DUE: ofRequest(EXIT.done, "run `lifeboat schedule` to see what is due"),
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),
   LEASE_LOST: code(EXIT.failed, "another process took over because this one did not renew its lease; run it again", true),
   JOB_EXISTS: ofRequest(EXIT.usage, "run `lifeboat jobs` to see what that job did; give a new id to run it again"),

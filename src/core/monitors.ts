@@ -250,6 +250,16 @@ export const MONITORS = {
     finds: "a notification channel did not take an alert",
     next: "run `lifeboat notify test`",
   },
+  SOURCE_PAUSED: {
+    verdict: "inconclusive",
+    finds: "the scheduled work of the source has been paused for a day",
+    next: "run `lifeboat resume SOURCE`",
+  },
+  CONFIG_REFUSED: {
+    verdict: "inconclusive",
+    finds: "the service runs on the last valid configuration, because the file was changed to one that is not valid",
+    next: "run `lifeboat check`",
+  },
 } as const satisfies Record<string, Monitor>;
 
 export type HealthCode = keyof typeof MONITORS;

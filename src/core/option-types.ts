@@ -95,6 +95,18 @@ const DURATION = "(\\d+(mo|[smhdwy])\\s*)+";
 /** Milliseconds. */
 export const duration = written("duration", { pattern: `^${DURATION}$` }, reading(parseDuration));
 
+/** Milliseconds, at most `longest`. */
+export const atMost = (longest: string): Type<number> =>
+  written(
+    "duration",
+    { pattern: `^${DURATION}$` },
+    reading((raw) => {
+      const given = parseDuration(raw);
+      if (given > parseDuration(longest)) throw new Mismatch(`must be at most ${longest}`);
+      return given;
+    }),
+  );
+
 /** Seconds, as objectives are kept. */
 export const durationInSeconds = written(
   "duration",
@@ -105,7 +117,7 @@ export const durationInSeconds = written(
 /** Milliseconds, or `forever`. */
 export const keep = written("duration or `forever`", { pattern: `^(${DURATION}|forever)$` }, reading(parseKeep));
 
-/** Five fields of cron, in UTC; `0#1` is the first Sunday. */
+/** Five fields of cron, in UTC unless a time zone follows; `0#1` is the first Sunday. */
 export const cron = written("cron schedule", {}, reading(validateCron));
 
 /** A zone by its IANA name. */

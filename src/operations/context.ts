@@ -43,6 +43,8 @@ export interface Source {
   readonly expireCron?: string | undefined;
   /** A worker that runs work on this source must have all of these. */
   readonly labels?: readonly string[] | undefined;
+  /** Over how long work that is due at one time is spread. Absent: it begins at its slot. */
+  readonly jitterMs?: number | undefined;
   readonly probes: readonly Probe[];
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;

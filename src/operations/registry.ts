@@ -92,6 +92,14 @@ export const OPERATIONS = {
     summary: "Say that what status misses is lost for good",
     load: async () => (await import("./verbs/acknowledge.ts")).acknowledge,
   },
+  pause: {
+    summary: "Stop the scheduled work of a source for a while",
+    load: async () => (await import("./verbs/pause.ts")).pause,
+  },
+  resume: {
+    summary: "End the pause of a source",
+    load: async () => (await import("./verbs/pause.ts")).resume,
+  },
   jobs: {
     summary: "List the newest jobs",
     load: async () => (await import("./verbs/jobs.ts")).jobs,

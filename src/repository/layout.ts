@@ -62,4 +62,7 @@ export const evidenceName = (source: string, id: string, file: "evidence.json" |
 /** The state of the alerts of all sources. */
 export const ALERTS_FILE = "alerts.json";
 
+/** The sources whose scheduled work is paused. */
+export const PAUSES_FILE = "paused.json";
+
 export const leaseName = (name: string): string => `${LEASES}${name}.json`;

@@ -25,6 +25,7 @@ const OBJECT_TYPES = [
   "snapshot",
   "evidence",
   "alerts",
+  "pauses",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

@@ -45,6 +45,25 @@ test("R24 R30 tick makes the backup, drill and expiry that are due, once; schedu
   await world.assertNothingLeft();
 });
 
+test("R24 R30 a paused source is left alone by tick and shown by status and schedule, until it is resumed", { skip }, async (t) => {
+  const world = await begin(t);
+  await world.expect(0, "pause", "shop", "--for", "2h", "--reason", "server upgrade");
+  assert.match((await world.expect(0, "schedule")).stdout, /paused/);
+  const [{ paused, verdict }] = (await world.run("status", "--json")).json().sources;
+  assert.deepEqual([paused.reason, Date.parse(paused.endsAt) - Date.parse(paused.at), verdict], ["server upgrade", 7_200_000, "fail"]);
+  const ticked = (await world.expect(0, "tick", "--json")).json();
+  assert.deepEqual([ticked.backups, ticked.drills, ticked.expired], [[], [], []]);
+  await world.expect(0, "resume", "shop");
+  const due = (await world.expect(0, "schedule", "--json")).json();
+  assert.deepEqual([due.pauses, due.entries.length], [[], 3]);
+  // Two machines at once: what is due is asked again under the lease, and done once.
+  const both = await Promise.all([world.run("backup", "--due", "--json"), world.run("backup", "--due", "--json")]);
+  const made = both.flatMap((ran) => ran.json().made);
+  assert.equal(made.length, 1);
+  assert.ok(both.every((ran) => ran.json().failures.every(({ code }: { code: string }) => code === "LEASE_HELD")));
+  await world.assertNothingLeft();
+});
+
 test("R24 R33 a source that is away does not keep tick from the others, and ends it with a failure", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(shop, "create table t as select 1 as id");

@@ -14,6 +14,7 @@ export const expireCommand = defineCommand({
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: {
     plan: { type: flag, help: "Say what would be done, and do nothing." },
+    due: { type: flag, help: "Only sources whose policy says that it is due." },
     most: { type: flag, help: "Allow that more than half of the restore points are removed at once." },
     future: { type: flag, help: "Remove restore points that are dated in the future too: a clock was wrong when they were made." },
   },

@@ -76,6 +76,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tick.ts")).tickCommand,
   },
   {
+    name: "pause",
+    group: "Protecting:",
+    summary: OPERATIONS.pause.summary,
+    load: async () => (await import("./pause.ts")).pauseCommand,
+  },
+  {
+    name: "resume",
+    group: "Protecting:",
+    summary: OPERATIONS.resume.summary,
+    load: async () => (await import("./pause.ts")).resumeCommand,
+  },
+  {
     name: "serve",
     group: "Protecting:",
     summary: "Run the service: schedule, alerts, health and metrics over HTTP",

@@ -10,12 +10,13 @@ import { perform } from "../session.ts";
 
 export const scheduleCommand = defineCommand({
   description:
-    "What the policies and the drills of the configuration run when, in UTC and in the configured time zone, and what is due now. `lifeboat tick` does what is due.",
+    "What the policies and the drills of the configuration run when, in UTC and in the configured time zone, and what is due now. `lifeboat tick` and `lifeboat serve` do what is due. A schedule is in UTC unless it names a time zone.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
   options: {},
   json: true,
   run: (call) =>
-    perform(call, schedule, call.args, ({ entries, failures, timeZone }) => {
+    perform(call, schedule, call.args, ({ entries, pauses, failures, timeZone }) => {
+      const isPaused = (name: string): boolean => pauses.some(({ source }) => source === name);
       const rows = entries.map(({ source, what, name, cron, due, nextAt, nextLocal }) => [
         nextAt === null ? "never" : formatInstant(new Date(nextAt)),
         nextLocal === null ? "" : `${nextLocal.slice(0, 16).replace("T", " ")} ${nextLocal.slice(-6)}`,
@@ -23,9 +24,9 @@ export const scheduleCommand = defineCommand({
         what,
         name,
         cron,
-        due ? call.paint.yellow("due now") : "",
+        isPaused(source) ? "paused" : due ? call.paint.yellow("due now") : "",
       ]);
-      const columns = ["next", timeZone, "source", "what", "for", "cron (UTC)", ""].map((title) => ({ title }));
+      const columns = ["next", timeZone, "source", "what", "for", "cron", ""].map((title) => ({ title }));
       return [
         rows.length === 0
           ? "nothing is scheduled: no source has a policy or a drill with a schedule"

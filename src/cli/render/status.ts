@@ -29,6 +29,9 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
     ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
     ...(unreachable === null ? [] : [`  ${unreachable}`]),
     ...[...new Set(reasons.map(({ next }) => next.commands[0] ?? next.text))].map((next) => `  next: ${next}`),
+    ...(found.paused === null
+      ? []
+      : [`  paused since ${day(found.paused.at)} by ${found.paused.by}${found.paused.reason === null ? "" : `: ${found.paused.reason}`}`]),
     renderFacts(
       [
         [

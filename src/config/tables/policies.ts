@@ -1,10 +1,10 @@
 // Options of one policy: when sources are backed up, and how long backups are kept.
 import { listOf, section } from "../../core/option.ts";
-import { cron, duration, flag, keep, namePattern, oneOf, text } from "../../core/option-types.ts";
+import { atMost, cron, duration, flag, keep, namePattern, oneOf, text, timeZone } from "../../core/option-types.ts";
 
 export const tier = section({
   tier: { type: text, required: true, help: "Name of the tier.", example: "daily" },
-  cron: { type: cron, required: true, help: "When its backups are due, in UTC.", example: '"0 2 * * *"' },
+  cron: { type: cron, required: true, help: "When its backups are due, in `timeZone`.", example: '"0 2 * * *"' },
   keep: { type: keep, required: true, help: "How long a backup of this tier is kept.", example: "30d" },
   storageClass: { type: text, help: "Storage class of this tier's backups.", example: "GLACIER" },
   name: { type: namePattern, help: "Name pattern of its backups.", example: '"backup-{date}"' },
@@ -12,7 +12,7 @@ export const tier = section({
 
 export const snapshot = section({
   name: { type: namePattern, required: true, help: "Name pattern of these snapshots.", example: '"backup-{date}"' },
-  cron: { type: cron, required: true, help: "When they are due, in UTC.", example: '"0 0 * * *"' },
+  cron: { type: cron, required: true, help: "When they are due, in `timeZone`.", example: '"0 0 * * *"' },
   keep: { type: keep, required: true, help: "How long one is kept.", example: "30d" },
   by: {
     type: oneOf(["branch", "snapshot", "provider"]),
@@ -29,13 +29,24 @@ export const policy = section({
   },
   base: {
     type: cron,
-    help: "When base backups of a PostgreSQL that you host yourself are due, in UTC, where `window` is set. Default: every Sunday at 03:00; the first one at once.",
+    help: "When base backups of a PostgreSQL that you host yourself are due, in `timeZone`, where `window` is set. Default: every Sunday at 03:00; the first one at once.",
     example: '"0 3 * * 0"',
   },
   expire: {
     type: cron,
-    help: "When `tick` removes the restore points that have expired, in UTC. Default: daily at 04:00.",
+    help: "When `tick` removes the restore points that have expired, in `timeZone`. Default: daily at 04:00.",
     example: '"0 4 * * *"',
+  },
+  timeZone: {
+    type: timeZone,
+    help: "Time zone of the schedules of this policy. Those that the provider's own schedule carries out stay in UTC. Default: UTC.",
+    example: "Europe/Berlin",
+  },
+  jitter: {
+    type: atMost("30m"),
+    as: "jitterMs",
+    help: "Spreads what is due at one time over this long: each source begins at its own, always equal, delay after the slot. At most 30m. Default: no delay.",
+    example: "10m",
   },
   protect: { type: flag, help: "Keep the production branch protected, or the cluster from being terminated." },
   encryptionProvider: {

@@ -1,6 +1,6 @@
 // Options of `drills`, `tools` and `scratch`.
 import { listOf, section, type Type, type Values } from "../../core/option.ts";
-import { cron, namePattern, oneOf, path, text } from "../../core/option-types.ts";
+import { cron, namePattern, oneOf, path, text, timeZone } from "../../core/option-types.ts";
 import type { Late } from "../../core/secret.ts";
 import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 
@@ -8,9 +8,10 @@ export const drill = section({
   sources: { type: listOf(text), required: true, help: "Sources that this drill restores.", example: "[shop]" },
   cron: {
     type: cron,
-    help: "When it is due, in UTC; `0#1` is the first Sunday. `lifeboat drill --due`, from cron, runs it; `status` says when it is overdue.",
+    help: "When it is due, in `timeZone`; `0#1` is the first Sunday. `lifeboat drill --due`, from cron, runs it; `status` says when it is overdue.",
     example: '"0 6 * * 0#1"',
   },
+  timeZone: { type: timeZone, help: "Time zone of `cron`. Default: UTC.", example: "Europe/Berlin" },
   to: { type: text, default: "latest", help: "Recovery target: `latest`, a time, a restore point, or so long ago.", example: '"-7d"' },
   name: { type: namePattern, help: "Name pattern of its runs.", example: '"drill-{month}"' },
 });

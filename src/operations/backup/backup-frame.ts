@@ -15,6 +15,7 @@ import { mark } from "../../repository/marks.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import type { Context, Source } from "../context.ts";
 import type { Job } from "../jobs/job.ts";
+import type { JobOrder } from "../jobs/records.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 
 export interface BackupRequest {
@@ -30,6 +31,8 @@ export interface BackupRequest {
   readonly hold?: boolean | undefined;
   /** The deployment it is taken before: it stays on hold until released, and the policy's keep begins then. */
   readonly preDeploy?: string | undefined;
+  /** As of the job's order: asked once the lease is held. */
+  readonly confirm?: JobOrder["confirm"];
 }
 
 export interface BackupResult {

@@ -20,7 +20,7 @@ export async function backup(context: Context, source: Source, request: BackupRe
   const beganMs = context.clock.monotonicMs();
   return runJob(
     context,
-    { verb: "backup", source: source.name, exclusive: true },
+    { verb: "backup", source: source.name, exclusive: true, confirm: request.confirm },
     watch,
     async (job) => {
       const making = { job, tiers, startedAt: context.clock.now() };

@@ -1,7 +1,7 @@
 // Makes what the policy says is due and is missing, and nothing else. Can be run as often as wanted.
 
 import { previousSlot } from "../../core/cron.ts";
-import { asLifeboatError, type LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { isDamaged, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import { tiersDue } from "../../core/tiers.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -23,10 +23,9 @@ export interface DueResult {
   readonly failed: readonly { readonly source: string; readonly what: string; readonly error: LifeboatError }[];
 }
 
-/** Says in words what is due. Makes nothing. */
-export async function dueOf(context: Context, source: Source, watch: Watch) {
-  const now = context.clock.now();
-  const present = latestOf({ here: now, storage: await context.repository.storage.now({ signal: watch.signal }) });
+/** Says what is due. Makes nothing. `at`: only slots up to here. Default: now. */
+export async function dueOf(context: Context, source: Source, watch: Watch, at = context.clock.now()) {
+  const present = latestOf({ here: context.clock.now(), storage: await context.repository.storage.now({ signal: watch.signal }) });
   // A point dated in the future must not suppress those that are due before it.
   const made = (of: readonly { readonly point: RestorePoint }[]) =>
     untilNow(
@@ -35,11 +34,11 @@ export async function dueOf(context: Context, source: Source, watch: Watch) {
     );
   const points = made(await pointsOf(context, source.name));
   const rules = source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? [];
-  const tiers = tiersDue(source.policy.tiers, points, now);
-  const base = isBaseDue(source, points, now);
+  const tiers = tiersDue(source.policy.tiers, points, at);
+  const base = isBaseDue(source, points, at);
   if (rules.length === 0 || source.managed !== true) return { tiers, base, rules: [] };
   const held = made((await snapshotsOf(context, source, watch)).filter(isScheduled));
-  const due = new Set(tiersDue(snapshotRetention(source).tiers, held, now));
+  const due = new Set(tiersDue(snapshotRetention(source).tiers, held, at));
   return { tiers, base, rules: rules.filter(({ name }) => due.has(name)) };
 }
 
@@ -59,6 +58,7 @@ export async function makeDue(context: Context, sources: Iterable<Source>, reque
       await act();
     } catch (error) {
       watch.signal.throwIfAborted();
+      if (isLifeboatError(error, "NOT_DUE")) return;
       failed.push({ source: source.name, what, error: asLifeboatError(error) });
     }
   };
@@ -66,20 +66,27 @@ export async function makeDue(context: Context, sources: Iterable<Source>, reque
     await attempt(source, "what is due", async () => {
       const { tiers, base, rules } = await dueOf(context, source, watch);
       const { reason, note, fingerprint } = request;
+      // Another process may have made it before this one got the lease.
+      const still = (isDue: (due: Awaited<ReturnType<typeof dueOf>>) => boolean) => async (): Promise<void> => {
+        if (!isDue(await dueOf(context, source, watch)))
+          throw new LifeboatError("NOT_DUE", `another process made what was due of ${source.name}`);
+      };
       if (tiers.length > 0) {
         await attempt(source, `backup for ${tiers.join(", ")}`, async () => {
           const kind = source.tables === undefined ? "full" : "tables";
-          made.push(await backup(context, source, { kind, tiers, reason, note }, watch));
+          const confirm = still((due) => tiers.every((tier) => due.tiers.includes(tier)));
+          made.push(await backup(context, source, { kind, tiers, reason, note, confirm }, watch));
         });
       }
       if (base) {
         await attempt(source, "base backup", async () => {
-          made.push(await backup(context, source, { kind: "base", reason, note }, watch));
+          made.push(await backup(context, source, { kind: "base", reason, note, confirm: still((due) => due.base) }, watch));
         });
       }
       for (const rule of rules) {
         await attempt(source, `snapshot ${rule.name}`, async () => {
-          made.push(await snapshot(context, source, { rule, reason, note, fingerprint }, watch));
+          const confirm = still((due) => due.rules.some(({ name }) => name === rule.name));
+          made.push(await snapshot(context, source, { rule, reason, note, fingerprint, confirm }, watch));
         });
       }
     });

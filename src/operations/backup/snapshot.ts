@@ -9,6 +9,7 @@ import { thisOwner } from "../../repository/owner.ts";
 import { addSnapshotRecord, type SnapshotRecord, storeSnapshotFingerprint } from "../../repository/snapshots.ts";
 import type { Context, SnapshotRule, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
+import type { JobOrder } from "../jobs/records.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { pointMark } from "../jobs/undo-provider.ts";
 import { lookInto } from "../points/look.ts";
@@ -28,6 +29,8 @@ export interface SnapshotRequest {
   readonly hold?: boolean | undefined;
   /** Read every table and record its fingerprint, so that a drill can compare. */
   readonly fingerprint?: boolean | undefined;
+  /** As of the job's order: asked once the lease is held. */
+  readonly confirm?: JobOrder["confirm"];
 }
 
 export interface SnapshotResult {
@@ -44,7 +47,7 @@ export async function snapshot(context: Context, source: Source, request: Snapsh
   const beganMs = context.clock.monotonicMs();
   return runJob(
     context,
-    { verb: "snapshot", source: source.name, exclusive: true },
+    { verb: "snapshot", source: source.name, exclusive: true, confirm: request.confirm },
     watch,
     async (job) => {
       const work = { signal: job.signal, progress: watch.progress };

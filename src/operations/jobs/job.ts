@@ -62,6 +62,12 @@ export async function runJob<T>(
   const { clock } = context;
   const id = given ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
   const records = await JobRecords.open(context, order, id, watch.progress);
+  try {
+    await order.confirm?.();
+  } catch (error) {
+    await records.release();
+    throw error;
+  }
   const { journal } = records;
   const signal = AbortSignal.any([watch.signal, records.lost]);
   const job: Job = {

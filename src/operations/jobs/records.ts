@@ -16,6 +16,8 @@ export interface JobOrder {
   readonly source: string;
   /** Only one job of this verb at a time on this source. */
   readonly exclusive?: boolean | undefined;
+  /** Called with the lease held, before anything is written. What it throws ends the job without a journal. */
+  readonly confirm?: (() => Promise<void>) | undefined;
   /** Restore point in use: expire does not remove it while the job runs. */
   readonly point?: string | undefined;
   /** It must work where the repository cannot be written: its records are then filed on this machine. */

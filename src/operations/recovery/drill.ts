@@ -9,7 +9,7 @@ import { mark } from "../../repository/marks.ts";
 import { changeSnapshotRecord } from "../../repository/snapshots.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
-import { ignoreUnwritable } from "../jobs/records.ts";
+import { ignoreUnwritable, type JobOrder } from "../jobs/records.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
 import { conclude, type Finding, measuredSeconds, READING_SOURCE } from "./conclude.ts";
@@ -25,6 +25,8 @@ export interface DrillOptions {
   readonly unsigned?: boolean | undefined;
   /** The drill of the configuration that this one is done for. */
   readonly plan?: DrillPlan | undefined;
+  /** As of the job's order: asked once the lease is held. */
+  readonly confirm?: JobOrder["confirm"];
   /** The digest that the plan must have: PLAN_CHANGED otherwise. */
   readonly planDigest?: string | undefined;
 }
@@ -79,7 +81,7 @@ export async function drill(
   source: Source,
   to: RecoveryTarget,
   watch: Watch,
-  { unsigned, plan: schedule, planDigest }: DrillOptions = {},
+  { unsigned, plan: schedule, planDigest, confirm }: DrillOptions = {},
 ): Promise<Finding> {
   // A target that is reached less exactly is drilled too: a drill measures how much would be lost.
   const resolved = await resolve(context, source, to, watch, { unsigned });
@@ -87,7 +89,7 @@ export async function drill(
   requireDigest(digest, planDigest);
   return runJob(
     context,
-    { verb: "drill", source: source.name, point: jobPoint(resolved.route), aside: true },
+    { verb: "drill", source: source.name, exclusive: schedule !== undefined, point: jobPoint(resolved.route), aside: true, confirm },
     watch,
     async (job) => {
       const route = await measuredAtSource(source, resolved.route, job, watch);

@@ -4,8 +4,14 @@ import { evidenceOf } from "../../repository/evidence.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
 
-export async function dueDrills(context: Context, source: Source, watch: Pick<Watch, "signal">): Promise<DueDrill[]> {
-  return drillsDue(source.drills ?? [], await drillsDone(context, source, watch), context.clock.now());
+/** `at`: only slots up to here. Default: now. */
+export async function dueDrills(
+  context: Context,
+  source: Source,
+  watch: Pick<Watch, "signal">,
+  at = context.clock.now(),
+): Promise<DueDrill[]> {
+  return drillsDue(source.drills ?? [], await drillsDone(context, source, watch), at);
 }
 
 /** The drills of the source that its plans may count: those since the oldest slot that is still to be served. */

@@ -11,6 +11,7 @@ import { logOf } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { refuseInUse } from "../jobs/holders.ts";
 import { type Job, runJob } from "../jobs/job.ts";
+import type { JobOrder } from "../jobs/records.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
@@ -37,8 +38,8 @@ export interface ExpireResult extends Expiry {
  */
 const BLOCKING: ReadonlySet<HealthCode> = new Set<HealthCode>(["OBJECT_UNREADABLE", "POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK"]);
 
-/** What is removed only when the user says so. */
-export type ExpireRequest = Pick<ExpireOptions, "most" | "future">;
+/** What is removed only when the user says so. `confirm`: as of the job's order, asked once the lease is held. */
+export type ExpireRequest = Pick<ExpireOptions, "most" | "future"> & { readonly confirm?: JobOrder["confirm"] };
 
 /** Plans what `expire` would do now. */
 export async function planExpire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
@@ -55,7 +56,8 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   const log = await logOf(context, source.name, watch.signal, entries);
   const clocks = await readClocks(context, source, watch);
   const now = clocks.here;
-  const by = { ...request, doubts: clockDoubts(clocks), present: latestOf(clocks) };
+  const { most, future } = request;
+  const by = { most, future, doubts: clockDoubts(clocks), present: latestOf(clocks) };
   const keepReasons = baseKeepReasons(log, points, source, now);
   const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, keepReasons };
   const backups = decide(points, source.policy, now, options);
@@ -79,7 +81,7 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
 export async function expire(context: Context, source: Source, watch: Watch, request: ExpireRequest = {}): Promise<ExpireResult> {
   return runJob(
     context,
-    { verb: "expire", source: source.name, exclusive: true, aside: true },
+    { verb: "expire", source: source.name, exclusive: true, aside: true, confirm: request.confirm },
     watch,
     async (job) => {
       const plan = await job.step("decide", () => planExpire(context, source, watch, request));

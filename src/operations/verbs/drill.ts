@@ -1,7 +1,7 @@
 // lifeboat drill: restores into scratch, compares, measures, files the evidence.
 import * as z from "zod/mini";
 import { combine } from "../../core/combined.ts";
-import { asLifeboatError, EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, EXIT, type ExitStatus, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
@@ -100,10 +100,17 @@ function refuseBeside({ due, to, timeline, planDigest: digest }: Asked, sources:
 async function drillDue(context: OperationContext, source: Source, unsigned: boolean | undefined, late: Failure[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const { plan } of await dueDrills(context, source, context)) {
+    // Another process may have done it before this one got the lease.
+    const confirm = async (): Promise<void> => {
+      if ((await dueDrills(context, source, context)).some((due) => due.plan.name === plan.name)) return;
+      throw new LifeboatError("NOT_DUE", `another process did the drill ${plan.name} of ${source.name}`);
+    };
     try {
-      found.push(await drillSource(context, source, parseRecoveryTarget(plan.to, presentOf(context)), context, { unsigned, plan }));
+      const to = parseRecoveryTarget(plan.to, presentOf(context));
+      found.push(await drillSource(context, source, to, context, { unsigned, plan, confirm }));
     } catch (error) {
       context.signal.throwIfAborted();
+      if (isLifeboatError(error, "NOT_DUE")) continue;
       late.push(failureOf(source.name, error));
       context.progress.note(`${source.name}: drill ${plan.name}: ${asLifeboatError(error).message}`);
     }

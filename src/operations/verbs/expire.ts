@@ -1,12 +1,13 @@
 // lifeboat expire: the retention policy applied.
 import * as z from "zod/mini";
-import { EXIT } from "../../core/errors.ts";
+import { EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { pointJson } from "../../core/restore-point.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { type ExpireRequest, type ExpireResult, expire as expireSource, planExpire } from "../retention/expire.ts";
 import { about, bytes, count, failure, orNull, point, sourceName, storageClass } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
+import { isExpiryDue } from "../watch/schedule.ts";
 
 const decision = z.strictObject({ point, reasons: about(z.readonly(z.array(z.string())), "Rules that decided it.") });
 const decisions = z.array(decision);
@@ -38,6 +39,7 @@ const result = z.strictObject({ sources: z.array(expiredSource), failures: z.rea
 
 const request = z.strictObject({
   source: z.optional(about(sourceName, "Default: all.")),
+  due: z.optional(about(z.boolean(), "Only of sources whose policy says that it is due.")),
   most: z.optional(about(z.boolean(), "Allow that more than half of the restore points are removed at once.")),
   future: z.optional(about(z.boolean(), "Remove restore points that are dated in the future too.")),
 });
@@ -45,7 +47,7 @@ const request = z.strictObject({
 export const expire = operation({
   name: "expire",
   access: "approve",
-  oneJob: ({ source }) => source !== undefined,
+  oneJob: ({ source, due }) => source !== undefined && !due,
   request,
   result,
   plan: { result, run: (context, asked) => act(context, asked, planExpire), exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done },
@@ -63,11 +65,21 @@ export const expire = operation({
 
 type Act = (context: Context, source: Source, watch: Watch, request: ExpireRequest) => Promise<ExpireResult>;
 
-async function act(context: Context & Watch, { source, most, future }: z.infer<typeof request>, apply: Act) {
-  const { results, failures } = await eachSource(sourcesNamed(context, source), context, (one) =>
-    apply(context, one, context, { most, future }),
-  );
-  return { sources: results.map(sourceJson), failures };
+async function act(context: Context & Watch, { source, due, most, future }: z.infer<typeof request>, apply: Act) {
+  const { results, failures } = await eachSource(sourcesNamed(context, source), context, async (one) => {
+    if (due && !(await isExpiryDue(context, one, context))) return [];
+    // Another process may have done it before this one got the lease.
+    const confirm = async (): Promise<void> => {
+      if (!(await isExpiryDue(context, one, context))) throw new LifeboatError("NOT_DUE", `another process did the expiry of ${one.name}`);
+    };
+    try {
+      return [await apply(context, one, context, { most, future, confirm: due ? confirm : undefined })];
+    } catch (error) {
+      if (isLifeboatError(error, "NOT_DUE")) return [];
+      throw error;
+    }
+  });
+  return { sources: results.flat().map(sourceJson), failures };
 }
 
 const decisionJson = ({ point: decided, reasons }: ExpireResult["keep"][number]) => ({ point: pointJson(decided), reasons });

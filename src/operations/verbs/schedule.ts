@@ -9,6 +9,7 @@ import { timeZone } from "../recovery/schemas.ts";
 import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 import { scheduleOf } from "../watch/schedule.ts";
+import { pauseJson, pauseSchema, pausesNow } from "./pause.ts";
 
 export const schedule = operation({
   name: "schedule",
@@ -22,8 +23,8 @@ export const schedule = operation({
           source: sourceName,
           what: about(z.enum(["backup", "base backup", "snapshot", "drill", "expire"]), "What it runs."),
           name: about(z.string(), "Tier, rule or drill."),
-          cron: about(z.string(), "In UTC."),
-          due: about(z.boolean(), "`tick` does it now."),
+          cron: about(z.string(), "In UTC, unless it names a time zone."),
+          due: about(z.boolean(), "`tick` does it now, unless the source is paused."),
           lastAt: about(orNull(instant), "The newest slot."),
           nextAt: orNull(instant),
           nextLocal: about(orNull(z.string()), "The same in the configured time zone."),
@@ -31,13 +32,16 @@ export const schedule = operation({
       ),
       "The next first.",
     ),
+    pauses: about(z.array(z.strictObject({ source: sourceName, ...pauseSchema.shape })), "Sources whose scheduled work is paused."),
     failures: z.readonly(z.array(failure)),
   }),
 
   async run(context, { source }) {
     const present = presentOf(context);
     const local = (at: Date | undefined) => (at === undefined ? null : understood(microsOf(at), present).local);
-    const { results, failures } = await eachSource(sourcesNamed(context, source), context, async (one) =>
+    const sources = sourcesNamed(context, source);
+    const pauses = await pausesNow(context);
+    const { results, failures } = await eachSource(sources, context, async (one) =>
       (await scheduleOf(context, one, context)).map(({ lastSlot, nextSlot, ...entry }) => ({
         source: one.name,
         ...entry,
@@ -47,7 +51,11 @@ export const schedule = operation({
       })),
     );
     const entries = results.flat().sort((a, b) => ((a.nextAt ?? "") < (b.nextAt ?? "") ? -1 : 1));
-    return { timeZone: context.timeZone, entries, failures };
+    const paused = sources.flatMap(({ name }) => {
+      const found = pauseJson(pauses.get(name));
+      return found === null ? [] : [{ source: name, ...found }];
+    });
+    return { timeZone: context.timeZone, entries, pauses: paused, failures };
   },
 
   exit: ({ failures }) => exitOfFailures(failures) ?? EXIT.done,

@@ -29,6 +29,7 @@ import {
 } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
 import { type SourceStatus, statusOf } from "../watch/status.ts";
+import { pauseJson, pauseSchema } from "./pause.ts";
 
 const reasons = z.readonly(z.array(reason));
 
@@ -90,6 +91,7 @@ const source = z.strictObject({
   lastDrill: orNull(z.strictObject({ verdict, endedAt: instant, rtoSeconds: orNull(seconds), rpoSeconds: orNull(seconds) })),
   exposureSeconds: about(orNull(seconds), "Now minus the newest instant that can be reached. Null: there is none."),
   objective,
+  paused: about(orNull(pauseSchema), "Its scheduled work is paused. Null: it is not."),
 });
 
 export const status = operation({
@@ -139,6 +141,7 @@ function sourceJson(found: SourceStatus): z.infer<typeof source> {
           },
     exposureSeconds: exposureMs === undefined ? null : Math.round(inSeconds(exposureMs)),
     objective: of.objective,
+    paused: pauseJson(found.paused),
   };
 }
 

@@ -1,13 +1,12 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
 import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
-import type { Source } from "../context.ts";
-import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
+import { exitOfFailures, type Failure, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
-import { isExpiryDue } from "../watch/schedule.ts";
+import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
 import { drill } from "./drill.ts";
@@ -42,34 +41,43 @@ export const tick = operation({
   async run(context, { source }) {
     const sources = sourcesNamed(context, source);
     const failures: Failure[] = [];
-    const backups = [];
-    const drills = [];
-    const expired = [];
+    const backups: z.infer<typeof made>[] = [];
+    const drills: z.infer<typeof finding>[] = [];
+    const expired: z.infer<typeof expiredSource>[] = [];
     // First, for what is due may take hours.
     const before = await beat(context, sources, context).catch((error: unknown) => {
       context.signal.throwIfAborted();
       context.progress.note(`alerts could not be judged before the work: ${asLifeboatError(error).message}`);
       return undefined;
     });
-    for (const one of sources) {
-      const request = { source: one.name };
-      const attempt = async <T>(act: () => Promise<T & { readonly failures: readonly Failure[] }>): Promise<T | undefined> => {
+    const run = {
+      backup: async (request: DueWork["request"]) => {
+        const done = await backup.run(context, request);
+        backups.push(...done.made);
+        return done.failures.map(({ what: _, ...failed }) => failed);
+      },
+      drill: async (request: DueWork["request"]) => {
+        const done = await drill.run(context, request);
+        drills.push(...done.drills);
+        return done.failures;
+      },
+      expire: async (request: DueWork["request"]) => {
+        const done = await expire.run(context, request);
+        expired.push(...done.sources);
+        return done.failures;
+      },
+    };
+    for (const one of await unpaused(context, sources, context.signal)) {
+      const due = await dueWork(context, one, context);
+      failures.push(...due.failures);
+      for (const { operation: name, request } of due.work) {
         try {
-          const done = await act();
-          failures.push(...done.failures.map(({ source: of, code, message, next }) => ({ source: of, code, message, next })));
-          return done;
+          failures.push(...(await run[name](request)));
         } catch (error) {
           context.signal.throwIfAborted();
           failures.push(failureOf(one.name, error));
-          return undefined;
         }
-      };
-      backups.push(...((await attempt(() => backup.run(context, { ...request, due: true })))?.made ?? []));
-      drills.push(...((await attempt(() => drill.run(context, { ...request, due: true })))?.drills ?? []));
-      const expiry = await attempt(async () =>
-        (await isDue(context, one)) ? expire.run(context, request) : { sources: [], failures: [] },
-      );
-      expired.push(...(expiry?.sources ?? []));
+      }
     }
     const worked = backups.length + drills.length + expired.length + failures.length > 0;
     const last = worked || before === undefined ? await beat(context, sources, context) : before;
@@ -109,6 +117,3 @@ function exitOfWork(drills: z.infer<typeof finding>[], expired: z.infer<typeof e
   const exits = [drill.exit?.({ drills, combined: null, failures: [] }), expire.exit?.({ sources: expired, failures: [] })];
   return exits.find((exit) => exit !== undefined && exit !== EXIT.done) ?? EXIT.done;
 }
-
-const isDue = async (context: OperationContext, source: Source): Promise<boolean> =>
-  source.expireCron !== undefined && (await isExpiryDue(context, source, source.expireCron, context));

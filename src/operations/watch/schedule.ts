@@ -1,59 +1,153 @@
 // The schedule of a source: what its policy and its drills make when, and what of it is due. Everything is computed from the
 // configuration and the repository, so that no process has to remember anything.
+import { createHash } from "node:crypto";
 import { nextSlot, previousSlot } from "../../core/cron.ts";
 import { jobsSince } from "../../repository/journal.ts";
+import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
 import type { Context, Source, Watch } from "../context.ts";
+import type { Failure } from "../operation.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
+import { failureOf } from "../sources.ts";
 
 export interface Scheduled {
   readonly what: "backup" | "base backup" | "snapshot" | "drill" | "expire";
   /** Tier, rule or drill. */
   readonly name: string;
-  /** In UTC. */
+  /** In UTC, unless it names a time zone. */
   readonly cron: string;
   readonly due: boolean;
   readonly lastSlot: Date | undefined;
   readonly nextSlot: Date | undefined;
 }
 
-/** What is scheduled for the source, in the order of the next slots. The provider's own schedule is not part of it. */
+/** A piece of work that is due: an operation to run once. */
+export interface DueWork {
+  /** Names the slot: `backup:shop:2026-11-29T02:00:00.000Z`. */
+  readonly key: string;
+  readonly operation: "backup" | "drill" | "expire";
+  /** Does what is due, and nothing when it was done meanwhile. */
+  readonly request: { readonly source: string; readonly due: true };
+  readonly source: string;
+}
+
+type Rule = Pick<Scheduled, "what" | "name" | "cron">;
+
+/** What the configuration schedules of a source, by the operation that does it. The provider's own schedule is not part of it. */
+function rulesOf(source: Source): Readonly<Record<DueWork["operation"], readonly Rule[]>> {
+  const { policy, baseCron, expireCron, engine, snapshotPolicy, drills = [] } = source;
+  const rules = source.managed === true ? (snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? []) : [];
+  return {
+    backup: [
+      ...policy.tiers.map(({ tier: name, cron }) => ({ what: "backup", name, cron }) as const),
+      ...(baseCron === undefined || engine.physical === undefined ? [] : [{ what: "base backup", name: "base", cron: baseCron } as const]),
+      ...rules.map(({ name, cron }) => ({ what: "snapshot", name, cron }) as const),
+    ],
+    drill: drills.map(({ name, cron }) => ({ what: "drill", name, cron })),
+    expire: expireCron === undefined ? [] : [{ what: "expire", name: "expire", cron: expireCron }],
+  };
+}
+
+const OPERATIONS = ["backup", "drill", "expire"] as const;
+
+/** The names of the rules of an operation that are due at an instant, each with its kind before it. */
+const DUE: Readonly<
+  Record<DueWork["operation"], (context: Context, source: Source, watch: Watch, at: Date) => Promise<ReadonlySet<string>>>
+> = {
+  async backup(context, source, watch, at) {
+    const { tiers, base, rules } = await dueOf(context, source, watch, at);
+    return new Set([
+      ...tiers.map((tier) => `backup ${tier}`),
+      ...(base ? ["base backup base"] : []),
+      ...rules.map(({ name }) => `snapshot ${name}`),
+    ]);
+  },
+  async drill(context, source, watch, at) {
+    return new Set((await dueDrills(context, source, watch, at)).map(({ plan }) => `drill ${plan.name}`));
+  },
+  async expire(context, source, watch, at) {
+    return new Set((await isExpiryDue(context, source, watch, at)) ? ["expire expire"] : []);
+  },
+};
+
+/** What is scheduled for the source, in the order of the next slots. */
 export async function scheduleOf(context: Context, source: Source, watch: Watch): Promise<Scheduled[]> {
   const now = context.clock.now();
-  const [due, drills] = [await dueOf(context, source, watch), await dueDrills(context, source, watch)];
-  const entry = (what: Scheduled["what"], name: string, cron: string, isDue: boolean): Scheduled => ({
-    ...{ what, name, cron, due: isDue },
-    lastSlot: previousSlot(cron, now),
-    nextSlot: nextSlot(cron, now),
-  });
-  const rules = source.managed === true ? (source.snapshotPolicy?.rules.filter(({ by }) => by !== "provider") ?? []) : [];
-  const { baseCron, expireCron, engine } = source;
-  return [
-    ...source.policy.tiers.map(({ tier, cron }) => entry("backup", tier, cron, due.tiers.includes(tier))),
-    ...(baseCron === undefined || engine.physical === undefined ? [] : [entry("base backup", "base", baseCron, due.base)]),
-    ...rules.map(({ name, cron }) =>
-      entry(
-        "snapshot",
-        name,
-        cron,
-        due.rules.some((rule) => rule.name === name),
-      ),
-    ),
-    ...(source.drills ?? []).map(({ name, cron }) =>
-      entry(
-        "drill",
-        name,
-        cron,
-        drills.some(({ plan }) => plan.name === name),
-      ),
-    ),
-    ...(expireCron === undefined ? [] : [entry("expire", "expire", expireCron, await isExpiryDue(context, source, expireCron, watch))]),
-  ].sort((a, b) => (a.nextSlot?.getTime() ?? 0) - (b.nextSlot?.getTime() ?? 0));
+  const rules = rulesOf(source);
+  const entries: Scheduled[] = [];
+  for (const operation of OPERATIONS) {
+    if (rules[operation].length === 0) continue;
+    const due = await DUE[operation](context, source, watch, before(now, source));
+    for (const rule of rules[operation])
+      entries.push({ ...rule, due: due.has(`${rule.what} ${rule.name}`), ...slotsOf(source, rule.cron, now) });
+  }
+  return entries.sort((a, b) => (a.nextSlot?.getTime() ?? 0) - (b.nextSlot?.getTime() ?? 0));
+}
+
+/** The slots around the instant, each after the delay of the source. A slot whose delay has not passed yet is the next one. */
+function slotsOf(source: Source, cron: string, now: Date): Pick<Scheduled, "lastSlot" | "nextSlot"> {
+  const later = (slot: Date | undefined): Date | undefined => slot && new Date(slot.getTime() + delayOf(source));
+  const at = before(now, source);
+  return { lastSlot: later(previousSlot(cron, at)), nextSlot: later(nextSlot(cron, at)) };
+}
+
+/** The instant whose slots are due now, after the delay of the source. */
+const before = (now: Date, source: Source): Date => new Date(now.getTime() - delayOf(source));
+
+/** How long after each slot a source begins: always the same, so that the times between its backups stay equal. */
+export function delayOf({ name, jitterMs = 0 }: Pick<Source, "name" | "jitterMs">): number {
+  if (jitterMs === 0) return 0;
+  const share = createHash("sha256").update(name).digest().readUInt32BE() / 2 ** 32;
+  return Math.floor((share * jitterMs) / 1000) * 1000;
+}
+
+/** When the schedule of the source next asks for work. Computed without looking at the repository. */
+export function nextSlotOf(source: Source, now: Date): Date | undefined {
+  const slots = Object.values(rulesOf(source)).flatMap((rules) => rules.flatMap(({ cron }) => slotsOf(source, cron, now).nextSlot ?? []));
+  return slots.reduce<Date | undefined>((first, slot) => (first === undefined || slot < first ? slot : first), undefined);
+}
+
+/** The work of the source that is due, one item for each operation. What cannot be judged is a failure, and keeps nothing else from its turn. */
+export async function dueWork(context: Context, source: Source, watch: Watch): Promise<{ work: DueWork[]; failures: Failure[] }> {
+  const now = context.clock.now();
+  const rules = rulesOf(source);
+  const work: DueWork[] = [];
+  const failures: Failure[] = [];
+  for (const operation of OPERATIONS) {
+    const slots = new Map(rules[operation].map(({ what, name, cron }) => [`${what} ${name}`, slotsOf(source, cron, now).lastSlot]));
+    if (slots.size === 0) continue;
+    try {
+      const due = [...(await DUE[operation](context, source, watch, before(now, source)))].flatMap((name) => slots.get(name) ?? []);
+      if (due.length === 0) continue;
+      const slot = new Date(Math.max(...due.map((at) => at.getTime()))).toISOString();
+      work.push({
+        key: `${operation}:${source.name}:${slot}`,
+        operation,
+        request: { source: source.name, due: true },
+        source: source.name,
+      });
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      failures.push(failureOf(source.name, error));
+    }
+  }
+  return { work, failures };
+}
+
+/** The sources whose scheduled work is not paused. */
+export async function unpaused(context: Context, sources: readonly Source[], signal: AbortSignal): Promise<Source[]> {
+  const pauses = await readPauses(context.repository, signal);
+  return sources.filter(({ name }) => !isPaused(pauses.get(name), context.clock.now()));
 }
 
 /** An expiry is due once per slot: one that failed is tried again at the next. */
-export async function isExpiryDue({ repository, clock }: Context, source: Source, cron: string, watch: Watch): Promise<boolean> {
-  const slot = previousSlot(cron, clock.now());
+export async function isExpiryDue(
+  { repository, clock }: Context,
+  source: Source,
+  watch: Pick<Watch, "signal">,
+  at = clock.now(),
+): Promise<boolean> {
+  const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
   if (slot === undefined) return false;
   for await (const job of jobsSince(repository, slot, watch.signal)) {
     if (job.verb === "expire" && job.source === source.name && new Date(job.startedAt) >= slot) return false;

@@ -1,5 +1,6 @@
 // Judges whether each source is protected now, by the source itself, the repository and the evidence. What is not known is not green.
 import { overdueDrill } from "../../core/drill-schedule.ts";
+import { formatInstant } from "../../core/duration.ts";
 import { isLifeboatError, isOfRequest } from "../../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../../core/health.ts";
 import { namesIn } from "../../core/hints.ts";
@@ -7,6 +8,7 @@ import { dateOfMicros } from "../../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../../repository/evidence.ts";
 import { jobsSince } from "../../repository/journal.ts";
+import { isPaused, type Pause, readPauses } from "../../repository/pauses.ts";
 import { type LogStatus, logStatus } from "../archive/log-status.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Holders, holdersOf, placesOf, reasonsOf } from "../jobs/holders.ts";
@@ -26,7 +28,12 @@ export interface SourceStatus extends Health {
   readonly log?: LogStatus | undefined;
   /** Present where the provider has a control plane. */
   readonly provider?: ProviderStatus | undefined;
+  /** Its scheduled work is paused now. */
+  readonly paused?: Pause | undefined;
 }
+
+/** A pause that lasts longer is a finding. */
+const LONG_PAUSE_MS = 86_400_000;
 
 /** How far back to look for an attempt when there is no backup. */
 const LOOK_BACK_MS = 7 * 86_400_000;
@@ -40,13 +47,14 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
   const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name)];
   const holders = known ?? (await holdersOf(context, watch.signal));
   const jobs = reasonsOf(holders, source.name, clock.now(), context.sources.keys());
-  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt, pause] = await Promise.all([
     reach,
     logStatus(context, source, entries, watch),
     providerStatus(context, source, watch),
     lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
     drillsDone(context, source, watch),
     lastAttempt(context, source.name, own, watch.signal, holders),
+    pauseOf(context, source.name, watch.signal),
   ]);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
@@ -60,7 +68,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
     log: log?.reasons,
     provider: provider?.reasons,
     unasked: provider?.notAsked !== undefined,
-    jobs,
+    jobs: [...jobs, ...longPause(pause, now)],
     overdueDrill: overdueDrill(source.drills ?? [], drills, now),
     scheduledDrills: (source.drills ?? []).length > 0,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
@@ -82,8 +90,20 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
     exposureMs: exposureMs(points, present, window?.latest),
     log,
     provider,
+    paused: pause,
     unreachableBecause,
   };
+}
+
+async function pauseOf({ repository, clock }: Context, source: string, signal: AbortSignal): Promise<Pause | undefined> {
+  const found = (await readPauses(repository, signal)).get(source);
+  return isPaused(found, clock.now()) ? found : undefined;
+}
+
+function* longPause(pause: Pause | undefined, now: Date): Iterable<HealthReason> {
+  if (pause === undefined || now.getTime() - Date.parse(pause.at) < LONG_PAUSE_MS) return;
+  const message = `its scheduled work is paused since ${formatInstant(new Date(pause.at))} by ${pause.by}; \`lifeboat resume ${pause.source}\` ends that`;
+  yield { code: "SOURCE_PAUSED", message };
 }
 
 function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {

@@ -1,0 +1,67 @@
+// lifeboat pause, lifeboat resume: stopping the scheduled work of a source for a while.
+import * as z from "zod/mini";
+import { parseDuration } from "../../core/duration.ts";
+import { thisOwner } from "../../repository/owner.ts";
+import { isPaused, type Pause, readPauses, setPause } from "../../repository/pauses.ts";
+import { runJob } from "../jobs/job.ts";
+import { type OperationContext, operation } from "../operation.ts";
+import { about, instant, madeBy, orNull, sourceName } from "../schemas.ts";
+import { sourceNamed } from "../sources.ts";
+
+export const pauseSchema = z.strictObject({
+  by: madeBy,
+  at: instant,
+  endsAt: about(orNull(instant), "When it ends by itself. Null: it does not."),
+  reason: about(orNull(z.string()), "Why it is paused."),
+});
+
+const result = z.strictObject({ source: sourceName, paused: about(orNull(pauseSchema), "Null: its scheduled work runs.") });
+
+export const pause = operation({
+  name: "pause",
+  access: "approve",
+  oneJob: () => true,
+  request: z.strictObject({
+    source: sourceName,
+    for: z.optional(about(z.string(), "A duration, such as 2h, after which it ends by itself.")),
+    reason: z.optional(about(z.string(), "Why it is paused.")),
+  }),
+  result,
+  async run(context, { source, for: length, reason }) {
+    const { user, host } = thisOwner();
+    const now = context.clock.now();
+    const until = length === undefined ? undefined : new Date(now.getTime() + parseDuration(length)).toISOString();
+    return change(context, "pause", source, { source, by: `${user}@${host}`, at: now.toISOString(), until, reason });
+  },
+});
+
+export const resume = operation({
+  name: "resume",
+  access: "backup",
+  oneJob: () => true,
+  request: z.strictObject({ source: sourceName }),
+  result,
+  run: (context, { source }) => change(context, "resume", source, undefined),
+});
+
+async function change(context: OperationContext, verb: "pause" | "resume", source: string, wanted: Pause | undefined) {
+  const { name } = sourceNamed(context, source);
+  const set = () => setPause(context.repository, name, wanted);
+  await runJob(
+    context,
+    { verb, source: name, exclusive: true },
+    context,
+    (job) => job.step(verb, set),
+    () => ({}),
+  );
+  return { source: name, paused: pauseJson(wanted) };
+}
+
+export const pauseJson = (found: Pause | undefined) =>
+  found === undefined ? null : { by: found.by, at: found.at, endsAt: found.until ?? null, reason: found.reason ?? null };
+
+/** The pauses that are in force now, by source. */
+export async function pausesNow({ repository, clock, signal }: OperationContext): Promise<ReadonlyMap<string, Pause>> {
+  const now = clock.now();
+  return new Map([...(await readPauses(repository, signal))].filter(([, found]) => isPaused(found, now)));
+}
