@@ -18,7 +18,7 @@ import { openCatalog } from "./repository/catalog.ts";
 import { backupFolder } from "./repository/layout.ts";
 import { openForgetful, openMemory } from "./repository/memory.ts";
 import { openRepository } from "./repository/open.ts";
-import { openPeople } from "./repository/people.ts";
+import { openPeople, type People } from "./repository/people.ts";
 import type { Repository } from "./repository/repository.ts";
 import { generateWriter, parseTrustedKey, parseWriter, type Trust, trustOf, type Writer } from "./repository/trust.ts";
 import { type OpenKey, parseIdentityFile, type SealKey } from "./seal/keys.ts";
@@ -32,6 +32,9 @@ export interface Surroundings extends SourceSurroundings {
 }
 
 export interface Composed extends Context {
+  readonly people: People;
+  /** Path of a file with state of this machine about this repository. It survives, unlike a cache. */
+  stateFile(name: string): string;
   /** What is promised for all sources brought back together. */
   readonly combinedObjective: Promised;
   /** Sources that have anything in the repository. */
@@ -51,7 +54,9 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
     const sources = new Map<string, Source>();
     for (const name of Object.keys(config.sources))
       sources.set(name, await wireSource(config, name, around, archivesIn(config, env, repository.identity.id)));
-    const people = openPeople(join(stateIn(config, env), `people-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`));
+    const stateFile = (name: string): string =>
+      join(stateIn(config, env), `${name}-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`);
+    const people = openPeople(stateFile("people"));
     const aside = asideIn(stateIn(config, env), repository);
     return {
       repository,
@@ -61,6 +66,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       sources,
       notifiers: wireChannels(config, clock),
       people,
+      stateFile,
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),

@@ -5,6 +5,7 @@ import { named, section, type Type } from "../../core/option.ts";
 import { exactly, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
 import { channelOf } from "./notify.ts";
+import { people } from "./people.ts";
 import { policy } from "./policies.ts";
 import { repositoryOf } from "./repository.ts";
 import { drill, scratch, toolsOf } from "./rest.ts";
@@ -31,6 +32,7 @@ export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
       default: {},
       help: "Channels that alerts are sent to, by name. `docs/notifications.md` says how to set up each kind.",
     },
+    people: { type: people, default: {}, help: "How people and programs prove to the service who they are; docs/api.md explains it." },
     timeZone: {
       type: timeZone,
       help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",

@@ -9,6 +9,7 @@ import { sourceNamed } from "../sources.ts";
 export const archive = operation({
   name: "archive",
   access: "backup",
+  local: { fields: ["segment"] },
   oneJob: () => true,
   request: z.strictObject({
     source: sourceName,

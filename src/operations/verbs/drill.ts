@@ -35,6 +35,7 @@ type Asked = z.infer<typeof request>;
 export const drill = operation({
   name: "drill",
   access: "backup",
+  local: { fields: ["unsigned"] },
   oneJob: ({ source, due }) => source !== undefined && !due,
   request,
   result: z.strictObject({

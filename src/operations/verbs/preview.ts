@@ -29,6 +29,7 @@ type Request = z.infer<typeof request>;
 export const preview = operation({
   name: "preview",
   access: "restore",
+  local: { fields: ["unsigned"] },
   request,
   result: z.strictObject({
     source: sourceName,

@@ -20,6 +20,7 @@ const request = z.strictObject({
 export const promote = operation({
   name: "promote",
   access: "restore",
+  local: { fields: ["credentials"] },
   oneJob: () => true,
   request,
   result: z.strictObject({

@@ -33,6 +33,7 @@ const recovered = z.strictObject({
 export const recover = operation({
   name: "recover",
   access: "restore",
+  local: { fields: ["credentials"] },
   request: z.strictObject({
     to: about(z.string(), "The instant, the same for all: a time, how long ago, or latest."),
     nearest: z.optional(about(z.boolean(), "Where the instant cannot be reached exactly, the nearest backup before it is restored.")),

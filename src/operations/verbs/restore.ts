@@ -66,6 +66,14 @@ type Result = z.infer<typeof result>;
 export const restore = operation({
   name: "restore",
   access: "restore",
+  local: {
+    fields: ["credentials", "start", "asSuperuser", "superuserRoles", "unsigned"],
+    refuse({ into = "" }) {
+      if (into === "scratch") return "a scratch server can be reached only on the machine of the service";
+      if (into.includes("://")) return "an address holds a password; name a database of the source's own server";
+      return /[/\\]/.test(into) ? `${into} is a path on the machine of the service` : undefined;
+    },
+  },
   oneJob: () => true,
   request,
   result,

@@ -1,0 +1,48 @@
+// The events of a job as server-sent events. A reader that lost its connection continues where it was, by Last-Event-ID.
+import { once } from "node:events";
+import type { Context as Request } from "hono";
+import { streamSSE } from "hono/streaming";
+import type { ApiJob } from "./job-store.ts";
+import { type Jobs, LAST_EVENT, type NumberedEvent } from "./jobs.ts";
+
+/** A comment so often keeps proxies from closing a silent connection. */
+const ALIVE_MS = 15_000;
+
+/** The stream until the job has ended; 204 for a reader that has read its end, which tells it not to come again. */
+export async function eventStream(request: Request, jobs: Jobs, job: ApiJob, stopping: AbortSignal): Promise<Response> {
+  const given = request.req.header("last-event-id") ?? "";
+  const seen = /^\d{1,16}$/.test(given) ? Number(given) : 0;
+  const running = jobs.running(job.id);
+  if (seen === LAST_EVENT) return request.body(null, 204);
+  const response = streamSSE(request, async (stream) => {
+    const waiting: NumberedEvent[] = [];
+    const wake = new EventTarget();
+    const take = (event: NumberedEvent): void => {
+      waiting.push(event);
+      wake.dispatchEvent(new Event("more"));
+    };
+    if (running === undefined) take({ id: LAST_EVENT, event: { type: "finished", job } });
+    else for (const event of running.events) if (event.id > seen) take(event);
+    running?.watchers.add(take);
+    const stop = new AbortController();
+    stream.onAbort(() => stop.abort());
+    const over = AbortSignal.any([stop.signal, stopping]);
+    const alive = setInterval(() => void stream.write(": alive\n\n"), ALIVE_MS);
+    try {
+      while (!over.aborted) {
+        const next = waiting.shift();
+        if (next === undefined) await once(wake, "more", { signal: over }).catch(() => undefined);
+        else {
+          const { id, event } = next;
+          await stream.writeSSE({ id: String(id), event: event.type, data: JSON.stringify(event.type === "finished" ? event.job : event) });
+          if (event.type === "finished") return;
+        }
+      }
+    } finally {
+      clearInterval(alive);
+      running?.watchers.delete(take);
+    }
+  });
+  response.headers.set("cache-control", "no-store");
+  return response;
+}

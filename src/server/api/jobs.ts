@@ -1,0 +1,155 @@
+// Operations that change something, as jobs of the API: begun once per idempotency key, watched, cancelled, and remembered.
+import { createHash } from "node:crypto";
+import { asLifeboatError, EXIT, LifeboatError } from "../../core/errors.ts";
+import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
+import type { JobEvent } from "../../ports/progress.ts";
+import type { Caller } from "../people/caller.ts";
+import type { Service } from "../service.ts";
+import { runOperation } from "./call.ts";
+import { type ApiJob, type JobStore, openJobStore } from "./job-store.ts";
+import type { ApiOperation } from "./operations.ts";
+import { isBug, problemOf, RequestProblem } from "./problem.ts";
+
+/** Jobs of one service that run at the same time; the database servers have their own limits. */
+const MOST_RUNNING = 16;
+/** Events of one job that are kept for those who begin to watch later. */
+const MOST_EVENTS = 2000;
+
+/** The number of the last event of every job: it is known after its other events are forgotten. */
+export const LAST_EVENT = Number.MAX_SAFE_INTEGER;
+
+/** One event of the stream of a job. `finished` is the last one, and has the job itself. */
+export interface NumberedEvent {
+  readonly id: number;
+  readonly event: JobEvent | { readonly type: "finished"; readonly job: ApiJob };
+}
+
+export interface Running {
+  readonly events: NumberedEvent[];
+  /** Called for each new event, until they unsubscribe. */
+  readonly watchers: Set<(event: NumberedEvent) => void>;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export class Jobs {
+  readonly #service: Service;
+  readonly #running = new Map<string, Running>();
+  #store: Promise<JobStore> | undefined;
+
+  constructor(service: Service) {
+    this.#service = service;
+  }
+
+  /**
+   * Begins a job, or finds the one that this caller began with the same key. IDEMPOTENCY_KEY_REUSED: with another request.
+   * RATE_LIMITED: too many run.
+   */
+  async begin(operation: ApiOperation, request: unknown, caller: Caller, key: string | undefined): Promise<ApiJob> {
+    const store = await this.#open();
+    const { clock } = this.#service;
+    const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
+    const digest = createHash("sha256")
+      .update(JSON.stringify([operation.name, sorted(request)]))
+      .digest("hex");
+    const source = typeof request === "object" && request !== null && "source" in request ? request.source : undefined;
+    const begun = store.begin({
+      job: {
+        id,
+        operation: operation.name,
+        source: typeof source === "string" ? source : null,
+        actor: caller.actor,
+        startedAt: clock.now().toISOString(),
+      },
+      idempotency: key === undefined ? undefined : { caller: caller.key, key },
+      digest,
+    });
+    if (begun.digest !== digest)
+      throw new LifeboatError("IDEMPOTENCY_KEY_REUSED", "the idempotency key belongs to another request", {
+        details: { job: begun.job.id },
+      });
+    if (!begun.isNew) return begun.job;
+    if (this.#running.size >= MOST_RUNNING) {
+      const error = new LifeboatError("RATE_LIMITED", `${MOST_RUNNING} jobs are running already`, { details: { retryAfterSeconds: 30 } });
+      store.end(id, { state: "failed", endedAt: clock.now().toISOString(), exit: EXIT.failed, result: null, error: problemOf(error) });
+      throw error;
+    }
+    this.#run(store, operation, request, begun.job);
+    return begun.job;
+  }
+
+  /** JOB_UNKNOWN. */
+  async find(id: string): Promise<ApiJob> {
+    const job = (await this.#open()).find(id);
+    if (job === undefined) throw new RequestProblem(404, new LifeboatError("JOB_UNKNOWN", "no job of the API has this id"));
+    return job;
+  }
+
+  /** What runs in this process. */
+  running(id: string): Running | undefined {
+    return this.#running.get(id);
+  }
+
+  /** Tells the job to stop. It ends when it has cleaned up. */
+  cancel(id: string): void {
+    this.#running.get(id)?.stop.abort(new LifeboatError("CANCELLED", "cancelled by a caller of the API"));
+  }
+
+  #run(store: JobStore, operation: ApiOperation, request: unknown, job: ApiJob): void {
+    const { clock, log, signal } = this.#service;
+    const stop = new AbortController();
+    const events: NumberedEvent[] = [];
+    const watchers: Running["watchers"] = new Set();
+    let next = 1;
+    const tell = (event: NumberedEvent["event"]): void => {
+      const numbered = { id: event.type === "finished" ? LAST_EVENT : next++, event };
+      events.push(numbered);
+      if (events.length > MOST_EVENTS) events.shift();
+      for (const watcher of watchers) watcher(numbered);
+    };
+    const fields = { job: job.id, operation: operation.name, actor: job.actor.name };
+    const act = async (): Promise<void> => {
+      log.info("a caller began a job", { ...fields, from: job.actor.from });
+      let how: Parameters<JobStore["end"]>[1];
+      try {
+        const options = { signal: AbortSignal.any([signal, stop.signal]), events: tell, jobId: job.id, actor: job.actor };
+        const { result, exit } = await runOperation(this.#service, operation, request, options);
+        how = { state: "done", endedAt: clock.now().toISOString(), exit, result, error: null };
+        log.info("a job of a caller is done", { ...fields, exit });
+      } catch (error) {
+        if (isBug(error)) log.error("an unexpected error", { ...fields, stack: error instanceof Error ? error.stack : String(error) });
+        const found = problemOf(error, { source: job.source ?? undefined, command: operation.name });
+        how = { state: "failed", endedAt: clock.now().toISOString(), exit: asLifeboatError(error).exit, result: null, error: found };
+        log.warn("a job of a caller failed", { ...fields, code: found.code });
+      }
+      store.end(job.id, how);
+      tell({ type: "finished", job: { ...job, ...how } });
+      this.#running.delete(job.id);
+    };
+    this.#running.set(job.id, { events, watchers, stop, ended: act() });
+  }
+
+  /** Opened at the first job, closed after the last when the service stops. */
+  #open(): Promise<JobStore> {
+    const { clock, signal, use } = this.#service;
+    this.#store ??= use(async ({ stateFile }) => {
+      const store = openJobStore(stateFile("api"), clock.now());
+      signal.addEventListener("abort", () => {
+        void Promise.allSettled([...this.#running.values()].map(({ ended }) => ended)).then(() => store.close());
+      });
+      return store;
+    });
+    return this.#store;
+  }
+}
+
+/** The same request in another order of its fields is the same request. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+}
