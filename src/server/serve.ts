@@ -7,6 +7,7 @@ import type { Config } from "../config/load.ts";
 import { LifeboatError } from "../core/errors.ts";
 import { createApp } from "./app.ts";
 import type { Log } from "./logs.ts";
+import { assertMayListen } from "./people/origin.ts";
 import { type Service, Wiring } from "./service.ts";
 
 export interface ServeOptions extends Omit<Surroundings, "signal"> {
@@ -44,7 +45,9 @@ export async function serve({ config, log, signal, host, port, ...around }: Serv
 }
 
 async function listen(service: Service, hostname: string, port: number): Promise<{ end(): Promise<void> }> {
-  const server = createAdaptorServer({ fetch: createApp(service).fetch });
+  assertMayListen(hostname, service.config().people);
+  const { fetch } = await createApp(service);
+  const server = createAdaptorServer({ fetch });
   server.listen(port, hostname);
   try {
     await once(server, "listening");

@@ -17,7 +17,7 @@ export interface Service {
 }
 
 /** A route module: adds its routes to the application. app.ts lists them. */
-export type Routes = (app: Hono, service: Service) => void;
+export type Routes = (app: Hono, service: Service) => void | Promise<void>;
 
 /** The wired configuration of the service, which a reload replaces while it is in use. */
 export class Wiring {

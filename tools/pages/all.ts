@@ -1,4 +1,6 @@
 // Every generated document: where it lies and what it holds.
+
+import { openApi } from "../../src/server/api/openapi.ts";
 import { commandsPage } from "./commands.ts";
 import { configurationPage } from "./configuration.ts";
 import { errorsPage } from "./errors.ts";
@@ -15,6 +17,7 @@ export async function generatedDocuments(): Promise<ReadonlyMap<string, string>>
     ["docs/errors.md", errorsPage()],
     ["docs/json.md", await jsonPage()],
     ["docs/monitoring.md", monitoringPage()],
+    ["docs/openapi.json", `${JSON.stringify(await openApi(), null, 1)}\n`],
     ["docs/sandbox.md", sandboxPage()],
     ["lifeboat.schema.json", editorSchema()],
   ]);

@@ -4,7 +4,7 @@ import { jobEvent } from "../../operations/jobs/events.ts";
 import { sessionView, signInRequest } from "../people/sign-in.ts";
 import { apiJob } from "./job-store.ts";
 import { type ApiOperation, apiOperations, type JsonSchema } from "./operations.ts";
-import { PROBLEM_STATUSES, PROBLEM_TYPE, problem } from "./problem.ts";
+import { PROBLEM_STATUSES, PROBLEM_TYPE, type ProblemStatus, problem } from "./problem.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,6 +13,7 @@ const API_VERSION = "1";
 
 export async function openApi(): Promise<Json> {
   const schemas = new Schemas();
+  schemas.all.problem = schemas.of(problem);
   const operations = await apiOperations();
   const paths: Record<string, Json> = {};
   for (const operation of operations) {
@@ -26,7 +27,7 @@ export async function openApi(): Promise<Json> {
   }
   Object.assign(paths, jobPaths(schemas), sessionPaths(schemas));
   paths["/api/openapi.json"] = {
-    get: { ...common("openapi", "Describe the API"), responses: { 200: json("This document.", {}), ...problems(schemas) } },
+    get: { ...common("openapi", "Describe the API"), responses: { 200: json("This document.", {}), ...PROBLEMS } },
   };
   return {
     openapi: "3.1.1",
@@ -40,6 +41,7 @@ export async function openApi(): Promise<Json> {
     paths,
     components: {
       schemas: schemas.all,
+      responses: problemResponses(),
       securitySchemes: {
         token: { type: "http", scheme: "bearer", description: "A token that `lifeboat token create` made." },
         session: { type: "apiKey", in: "cookie", name: "__Host-lifeboat", description: "A session of the dashboard." },
@@ -83,13 +85,17 @@ const json = (description: string, schema: Json): Json => ({ description, conten
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 
 /** Any route may answer these. */
-function problems(schemas: Schemas, statuses: readonly number[] = PROBLEM_STATUSES): Json {
-  schemas.all.problem ??= schemas.of(problem);
-  const response = (description: string): Json => ({ description, content: { [PROBLEM_TYPE]: { schema: ref("problem") } } });
-  return Object.fromEntries(statuses.map((status) => [status, response(DESCRIPTIONS[status] ?? "")]));
-}
+const PROBLEMS: Json = Object.fromEntries(PROBLEM_STATUSES.map((status) => [status, { $ref: `#/components/responses/problem-${status}` }]));
 
-const DESCRIPTIONS: Readonly<Record<number, string>> = {
+const problemResponses = (): Json =>
+  Object.fromEntries(
+    PROBLEM_STATUSES.map((status) => [
+      `problem-${status}`,
+      { description: DESCRIPTIONS[status], content: { [PROBLEM_TYPE]: { schema: ref("problem") } } },
+    ]),
+  );
+
+const DESCRIPTIONS: Readonly<Record<ProblemStatus, string>> = {
   401: "No valid token and no session.",
   403: "The caller's roles do not allow it, it makes sense only on the machine of the service, or it takes an approval.",
   404: "There is no such source, restore point or job.",
@@ -145,7 +151,7 @@ function looked(operation: ApiOperation, schemas: Schemas): Json {
         schema: own,
       };
     }),
-    responses: { ...answered(`The result of ${name}.`, schemas.of(result)), ...problems(schemas) },
+    responses: { ...answered(`The result of ${name}.`, schemas.of(result)), ...PROBLEMS },
   };
 }
 
@@ -155,7 +161,7 @@ function posted(operation: ApiOperation, schemas: Schemas): Json {
     return {
       ...common(path, summary, access),
       ...bodyOf(operation),
-      responses: { ...answered(`The result of ${name}.`, schemas.of(result)), ...problems(schemas) },
+      responses: { ...answered(`The result of ${name}.`, schemas.of(result)), ...PROBLEMS },
     };
   return {
     ...common(path, summary, access),
@@ -169,7 +175,7 @@ function posted(operation: ApiOperation, schemas: Schemas): Json {
       },
     ],
     ...bodyOf(operation),
-    responses: { 202: begun(schemas, { "x-lifeboat-result": schemas.of(result) }), ...problems(schemas) },
+    responses: { 202: begun(schemas, { "x-lifeboat-result": schemas.of(result) }), ...PROBLEMS },
   };
 }
 
@@ -187,7 +193,7 @@ const jobSchema = (schemas: Schemas): Json => {
 const planned = (operation: ApiOperation, schemas: Schemas): Json => ({
   ...common(`${operation.path}-plan`, `Say what ${operation.name} would do; changes nothing`, operation.access),
   ...bodyOf(operation),
-  responses: { ...answered("The plan.", operation.plan === undefined ? {} : schemas.of(operation.plan.result)), ...problems(schemas) },
+  responses: { ...answered("The plan.", operation.plan === undefined ? {} : schemas.of(operation.plan.result)), ...PROBLEMS },
 });
 
 function jobPaths(schemas: Schemas): Record<string, Json> {
@@ -201,7 +207,7 @@ function jobPaths(schemas: Schemas): Record<string, Json> {
         ...common("job", "Show a job that a caller began"),
         description: access,
         parameters: [id],
-        responses: { ...answered("The job.", job), ...problems(schemas) },
+        responses: { ...answered("The job.", job), ...PROBLEMS },
       },
     },
     "/api/jobs/{id}/events": {
@@ -224,7 +230,7 @@ function jobPaths(schemas: Schemas): Record<string, Json> {
             content: { "text/event-stream": { schema: { type: "string", contentSchema: event } } },
           },
           204: { description: "The last event was read already." },
-          ...problems(schemas),
+          ...PROBLEMS,
         },
       },
     },
@@ -233,7 +239,7 @@ function jobPaths(schemas: Schemas): Record<string, Json> {
         ...common("job-cancel", "Tell a job to stop; it cleans up and ends as failed with CANCELLED"),
         description: access,
         parameters: [id],
-        responses: { 202: begun(schemas), ...problems(schemas) },
+        responses: { 202: begun(schemas), ...PROBLEMS },
       },
     },
   };
@@ -245,21 +251,21 @@ function sessionPaths(schemas: Schemas): Record<string, Json> {
     "/api/session": {
       get: {
         ...common("session", "Say who the caller is"),
-        responses: { 200: json("The caller.", schemas.of(sessionView)), ...problems(schemas) },
+        responses: { 200: json("The caller.", schemas.of(sessionView)), ...PROBLEMS },
       },
       post: {
         ...common("sign-in", "Begin a session with a token, from the dashboard"),
         security: [],
         requestBody: { required: true, content: { "application/json": { schema: schemas.of(signInRequest, "input") } } },
-        responses: { ...none, ...problems(schemas) },
+        responses: { ...none, ...PROBLEMS },
       },
-      delete: { ...common("sign-out", "End the session"), responses: { ...none, ...problems(schemas) } },
+      delete: { ...common("sign-out", "End the session"), responses: { ...none, ...PROBLEMS } },
     },
     "/api/session/oidc": {
       get: {
         ...common("oidc-begin", "Sign in at the OpenID Connect provider"),
         security: [],
-        responses: { 303: { description: "To the provider." }, ...problems(schemas) },
+        responses: { 303: { description: "To the provider." }, ...PROBLEMS },
       },
     },
     "/api/session/oidc/callback": {
@@ -268,7 +274,7 @@ function sessionPaths(schemas: Schemas): Record<string, Json> {
         security: [],
         responses: {
           200: { description: "Signed in; a page that leads on.", content: { "text/html": { schema: { type: "string" } } } },
-          ...problems(schemas),
+          ...PROBLEMS,
         },
       },
     },

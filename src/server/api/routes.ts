@@ -29,7 +29,7 @@ export async function apiRoutes(app: Hono, service: Service): Promise<void> {
 
   api.onError((error, request) => {
     if (isBug(error)) service.log.error("an unexpected error", { path: request.req.path, stack: error.stack });
-    return problemResponse(error);
+    return problemResponse(error, { command: request.req.path.split("/")[2]?.replaceAll("-", " ") });
   });
   api.use(async (request, next) => {
     await next();
