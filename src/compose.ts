@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { wireChannels } from "./compose/channels.ts";
+import { wireCutOvers } from "./compose/cutovers.ts";
 import { type SourceSurroundings, wireSource } from "./compose/source.ts";
 import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
@@ -67,6 +68,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       notifiers: wireChannels(config, clock),
       people,
       stateFile,
+      cutOvers: wireCutOvers(config, clock),
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),

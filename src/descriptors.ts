@@ -1,4 +1,12 @@
-// Every provider, storage, notification channel and queue: one line each.
+// Every provider, storage, notification channel, queue and cut-over: one line each.
+import { command } from "./cutover/command/index.ts";
+import { coolify } from "./cutover/coolify/index.ts";
+import { environmentFile } from "./cutover/environment-file/index.ts";
+import { fly } from "./cutover/fly/index.ts";
+import { railway } from "./cutover/railway/index.ts";
+import { render } from "./cutover/render/index.ts";
+import { vercel } from "./cutover/vercel/index.ts";
+import { webhook as webhookCutOver } from "./cutover/webhook/index.ts";
 import { betterstack } from "./notify/betterstack/index.ts";
 import { discord } from "./notify/discord/index.ts";
 import { email } from "./notify/email/index.ts";
@@ -22,4 +30,5 @@ export const DESCRIPTORS: Descriptors = {
   storages: [local, s3],
   queues: [postgresQueue],
   notifiers: [slack, email, discord, teams, webhook, betterstack, sentry, pagerduty, healthchecks],
+  cutOvers: [environmentFile, command, webhookCutOver, coolify, vercel, railway, render, fly],
 };

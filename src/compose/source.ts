@@ -107,6 +107,7 @@ export async function wireSource(
     expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),
     jitterMs: policy?.jitterMs ?? 0,
     probes: source.checks.map(probeOf),
+    health: source.health,
     tables: source.tables.length > 0 ? source.tables : undefined,
   };
 }

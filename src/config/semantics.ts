@@ -21,7 +21,7 @@ export function faultsOf(config: RootValues, descriptors: Descriptors): Fault[] 
 }
 
 function* nameFaults(config: RootValues): Iterable<Fault> {
-  const groups = ["sources", "policies", "drills", "notify"] as const;
+  const groups = ["sources", "policies", "drills", "notify", "cutover"] as const;
   for (const group of groups) {
     const seen = new Map<string, string>();
     for (const name of Object.keys(config[group])) {
@@ -54,6 +54,10 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
       if (sources.includes(source)) continue;
       yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
     }
+  }
+  for (const [name, { source }] of Object.entries(config.cutover)) {
+    if (sources.includes(source)) continue;
+    yield fault(["cutover", name, "source"], `cutover.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
   }
   for (const [name, channel] of Object.entries(config.notify)) {
     for (const [index, source] of channel.sources.entries()) {

@@ -151,6 +151,11 @@ export const ERROR_CODES = {
   // the queue of several machines
   QUEUE_UNREACHABLE: code(EXIT.failed, "check the address under queue, and that its database answers, then run `lifeboat workers`", true),
   QUEUE_REFUSED: code(EXIT.failed, "give the role of the address under queue a database in which it can create a schema"),
+  // cut-over and guard
+  CUTOVER_UNKNOWN: ofRequest(EXIT.usage, "add an entry under `cutover` in the configuration; docs/cutover.md shows each kind"),
+  CUTOVER_FAILED: code(EXIT.failed, "check the network and the service's status page, then run it again", true),
+  CUTOVER_REFUSED: code(EXIT.failed, "read the service's message above, then correct the entry under `cutover` in the configuration"),
+  UNHEALTHY: code(EXIT.failed, "read the application's log; the former database is in use again"),
   // work
   NOT_DUE: ofRequest(EXIT.done, "run `lifeboat schedule` to see what is due"),
   LEASE_HELD: code(EXIT.leaseHeld, "wait for the job named to end (`lifeboat jobs`), then run it again", true),

@@ -41,6 +41,10 @@ const SENTENCES = {
   query: ({ subject }) => `run a read-only query in ${subject}`,
   prove: ({ subject }) => `read every ${subject}, compare fingerprints, ask the probes`,
   set: ({ subject }) => subject,
+  "read-variable": ({ subject, object }) => `read the present value of ${subject} at ${object}`,
+  "set-variable": ({ subject, object }) => `set ${subject} at ${object}`,
+  redeploy: ({ subject }) => `make the application read it: ${subject}`,
+  "await-health": ({ subject }) => `wait until ${subject} answers`,
   promote: ({ subject, name }) => `make ${subject} production, named ${name}`,
 } as const satisfies Readonly<Record<string, (words: Words) => string>>;
 

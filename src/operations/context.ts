@@ -7,6 +7,7 @@ import type { Present } from "../core/recovery-target.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection } from "../ports/connection.ts";
+import type { CutOverTarget, HealthCheck } from "../ports/cutover.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Channel } from "../ports/notifier.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -46,6 +47,8 @@ export interface Source {
   /** Over how long work that is due at one time is spread. Absent: it begins at its slot. */
   readonly jitterMs?: number | undefined;
   readonly probes: readonly Probe[];
+  /** How it is seen that its application is up. Absent: it is not looked at. */
+  readonly health?: HealthCheck | undefined;
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;
 }
@@ -95,6 +98,8 @@ export interface Context {
   readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
   /** Tokens and sessions of the service on this machine. Absent: there is no place for them. */
   readonly people?: People | undefined;
+  /** Places where applications read their connection strings, by name. Absent: none. */
+  readonly cutOvers?: ReadonlyMap<string, CutOverTarget> | undefined;
   readonly sealKey: SealKey;
   /** Reads the key that opens backups. KEY_MISSING, KEY_INVALID. */
   openKey(): Promise<OpenKey>;

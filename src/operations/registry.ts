@@ -72,6 +72,10 @@ export const OPERATIONS = {
     summary: "Make a restored branch the production branch",
     load: async () => (await import("./verbs/promote.ts")).promote,
   },
+  cutover: {
+    summary: "Point the application at another database, and back when it does not come up",
+    load: async () => (await import("./verbs/cutover.ts")).cutover,
+  },
   accept: {
     summary: "Say that a restore is good: what it replaced may go, 7 days later",
     load: async () => (await import("./verbs/accept.ts")).accept,

@@ -217,6 +217,8 @@ export interface HistoryControl {
       }
     | undefined
   >;
+  /** Returns a connection to a place. BRANCH_UNKNOWN: there is none of that id. */
+  connection(id: string, work?: Work): Promise<Connection>;
   /** Deletes a branch that is not production. One that does not exist is not an error. Throws PROVIDER_REFUSED when the provider refuses. */
   remove(id: string, work?: Work): Promise<void>;
 }

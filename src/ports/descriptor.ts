@@ -1,4 +1,4 @@
-// How an engine, a provider, a storage, a notification channel and a queue say what they are, without the code that does their work: what the configuration, its
+// How an engine, a provider, a storage, a notification channel, a queue and a cut-over say what they are, without the code that does their work: what the configuration, its
 // documentation and `init` know of them. A descriptor names its adapter's module in `load()` alone, so that reading it costs nothing.
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
@@ -6,6 +6,7 @@ import type { Option, OptionTable, Rule, Values } from "../core/option.ts";
 import type { Late, Secret } from "../core/secret.ts";
 import type { WorkItem } from "../core/work.ts";
 import type { Clock } from "./clock.ts";
+import type { CutOver, CutOverWiring } from "./cutover.ts";
 import type { Engine } from "./engine.ts";
 import type { Notifier, NotifierWiring } from "./notifier.ts";
 import type { Provider } from "./provider.ts";
@@ -181,6 +182,14 @@ export interface QueueDescriptor {
   load(): Promise<{ open(order: QueueOrder): Promise<Queue> }>;
 }
 
+export interface CutOverDescriptor<O extends OptionTable = OptionTable> {
+  /** As `kind` in the configuration. */
+  readonly kind: string;
+  readonly options: O;
+  readonly rule?: Rule | undefined;
+  load(): Promise<{ makeCutOver(wiring: CutOverWiring<Values<O>>): CutOver }>;
+}
+
 /** Ties the types of the tables to what is made from them. */
 export const defineProvider = <const E extends OptionTable, const O extends OptionTable>(
   descriptor: ProviderDescriptor<E, O>,
@@ -192,10 +201,13 @@ export const defineNotifier = <const O extends OptionTable>(descriptor: Notifier
 
 export const defineQueue = (descriptor: QueueDescriptor): QueueDescriptor => descriptor;
 
+export const defineCutOver = <const O extends OptionTable>(descriptor: CutOverDescriptor<O>): CutOverDescriptor<O> => descriptor;
+
 /** What a configuration can name. */
 export interface Descriptors {
   readonly providers: readonly ProviderDescriptor[];
   readonly storages: readonly StorageDescriptor[];
   readonly notifiers: readonly NotifierDescriptor[];
   readonly queues: readonly QueueDescriptor[];
+  readonly cutOvers: readonly CutOverDescriptor[];
 }

@@ -31,6 +31,7 @@ const descriptors: Descriptors = {
   storages: [...DESCRIPTORS.storages, shelf],
   notifiers: DESCRIPTORS.notifiers,
   queues: DESCRIPTORS.queues,
+  cutOvers: DESCRIPTORS.cutOvers,
 };
 
 const RECIPIENT = await identityToRecipient(await generateIdentity());

@@ -142,6 +142,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./promote.ts")).promoteCommand,
   },
   {
+    name: "cutover",
+    group: "Recovering:",
+    summary: OPERATIONS.cutover.summary,
+    load: async () => (await import("./cutover.ts")).cutoverCommand,
+  },
+  {
     name: "accept",
     group: "Recovering:",
     summary: OPERATIONS.accept.summary,

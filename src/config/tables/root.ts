@@ -4,6 +4,7 @@ import { COMBINED_OBJECTIVE } from "../../core/objectives.ts";
 import { named, section, type Type } from "../../core/option.ts";
 import { exactly, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
+import { cutOverOf } from "./cutover.ts";
 import { channelOf } from "./notify.ts";
 import { people } from "./people.ts";
 import { policy } from "./policies.ts";
@@ -15,7 +16,7 @@ import { objectivesOf, sourceOf } from "./sources.ts";
 const seconds = (count: number): string => formatDuration(count * 1000);
 const combined = objectivesOf({ rto: seconds(COMBINED_OBJECTIVE.rtoSeconds), rpo: seconds(COMBINED_OBJECTIVE.rpoSeconds) });
 
-export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
+export const rootOf = ({ providers, storages, notifiers, cutOvers }: Descriptors) =>
   section({
     version: { type: exactly(1), required: true, help: "Version of this file's format.", example: "1" },
     repository: { type: repositoryOf(storages), required: true, help: "Where backups are stored and who can open them." },
@@ -33,6 +34,11 @@ export const rootOf = ({ providers, storages, notifiers }: Descriptors) =>
       help: "Channels that alerts are sent to, by name. `docs/notifications.md` says how to set up each kind.",
     },
     people: { type: people, default: {}, help: "How people and programs prove to the service who they are; docs/api.md explains it." },
+    cutover: {
+      type: named(cutOverOf(cutOvers)),
+      default: {},
+      help: "Places where applications read their connection strings, by name. `docs/cutover.md` says how to set up each kind.",
+    },
     timeZone: {
       type: timeZone,
       help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",

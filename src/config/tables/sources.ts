@@ -6,6 +6,7 @@ import { addressOf, duration, durationInSeconds, oneOf, path, text } from "../..
 import type { Late, Secret } from "../../core/secret.ts";
 import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 import { check } from "./checks.ts";
+import { health } from "./cutover.ts";
 
 /** `defaults`: what the documentation says of them. */
 export const objectivesOf = (defaults: { readonly rto: string; readonly rpo: string }) =>
@@ -56,6 +57,7 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       example: "[public.users]",
     },
     checks: { type: listOf(check), default: [], help: "Questions that every drill asks of the restored database." },
+    health: { type: health, help: "How it is seen that the application of this source is up: a cut-over, a guard and a swap wait for it." },
   }) as const;
 
 /** `15m (a, b), 1h (c)` */

@@ -1,8 +1,8 @@
 // Better Stack: a dead-man heartbeat, incidents, or both.
 import { listOf } from "../../core/option.ts";
 import { oneOf, text } from "../../core/option-types.ts";
+import { secretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { secretAddress } from "../options.ts";
 
 const options = {
   heartbeat: {

@@ -1,7 +1,7 @@
 // Discord, through a webhook of a channel.
 import { text } from "../../core/option-types.ts";
+import { secretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { secretAddress } from "../options.ts";
 
 const options = {
   url: { type: secretAddress, required: true, secret: true, help: "Address of the webhook.", example: "${DISCORD_WEBHOOK_URL}" },

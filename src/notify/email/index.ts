@@ -1,8 +1,8 @@
 // Email, through an SMTP server.
 import { listOf, Mismatch } from "../../core/option.ts";
 import { integer, oneOf, path, text, written } from "../../core/option-types.ts";
+import { isLoopback } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { isLoopback } from "../options.ts";
 
 /** One address, with or without a name; not a list, and no second header line. */
 const mailbox = written("email address", {}, (raw) => {

@@ -1,6 +1,7 @@
 // Healthchecks: a dead-man heartbeat, at healthchecks.io or self-hosted.
+
+import { address } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { address } from "../options.ts";
 
 const options = {
   url: {

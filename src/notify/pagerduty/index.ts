@@ -1,8 +1,8 @@
 // PagerDuty, through a service's Events API v2 integration.
 import { Mismatch } from "../../core/option.ts";
 import { written } from "../../core/option-types.ts";
+import { secretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { secretAddress } from "../options.ts";
 
 /** The message never repeats it. */
 const routingKey = written("routing key", {}, (text) => {

@@ -1,8 +1,8 @@
 // Sentry: events, and the check-in of a cron monitor.
 import { Mismatch } from "../../core/option.ts";
 import { duration, text, written } from "../../core/option-types.ts";
+import { readSecretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { readSecretAddress } from "../options.ts";
 
 /** The message never repeats it. */
 const dsn = written("DSN", {}, (raw) => {

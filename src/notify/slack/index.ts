@@ -1,6 +1,7 @@
 // Slack, through an incoming webhook.
+
+import { secretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { secretAddress } from "../options.ts";
 
 const options = {
   url: {

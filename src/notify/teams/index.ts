@@ -1,6 +1,7 @@
 // Microsoft Teams, through a workflow that begins with "When a Teams webhook request is received".
+
+import { secretAddress } from "../../core/service-address.ts";
 import { defineNotifier } from "../../ports/descriptor.ts";
-import { secretAddress } from "../options.ts";
 
 const options = {
   url: { type: secretAddress, required: true, secret: true, help: "Address of the workflow.", example: "${TEAMS_WORKFLOW_URL}" },

@@ -1,17 +1,7 @@
 // A webhook of the user's own, signed as Standard Webhooks 1.0.0 says.
-import { Mismatch } from "../../core/option.ts";
-import { written } from "../../core/option-types.ts";
-import { defineNotifier } from "../../ports/descriptor.ts";
-import { address } from "../options.ts";
 
-/** `whsec_` and the base64 of 24 to 64 random bytes. The message never repeats it. */
-const signingSecret = written("signing secret", {}, (text) => {
-  const base64 = text.startsWith("whsec_") ? text.slice("whsec_".length) : "";
-  const key = Buffer.from(base64, "base64");
-  if (key.toString("base64") !== base64 || key.length < 24 || key.length > 64)
-    throw new Mismatch("must be whsec_ and the base64 of 24 to 64 random bytes; `echo whsec_$(openssl rand -base64 32)` makes one");
-  return text;
-});
+import { address, signingSecret } from "../../core/service-address.ts";
+import { defineNotifier } from "../../ports/descriptor.ts";
 
 const options = {
   url: {

@@ -19,6 +19,7 @@
 // | neon-branch, atlas-cluster: restored     | its annotation or tag is the job's, and this machine knows that the job never ended       |
 // | snapshot                                 | it is unrecorded, marked where it can be, and this machine knows the same                 |
 // | promotion, kept-branch, snapshot-removal | half an act upon production or a point: this machine knows the same                       |
+// | cut-over                                 | the same, and what is set there is one of the two values that the job proved              |
 //
 // "This machine knows" is its own memory of the jobs that began and ended here: no storage can claim that.
 import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
@@ -30,6 +31,7 @@ import { idOfFolder } from "../../repository/layout.ts";
 import { readMarks, removeMarks } from "../../repository/marks.ts";
 import { undoSpool } from "../../repository/spool.ts";
 import type { Context, Source } from "../context.ts";
+import { undoCutOver } from "../cutover/back.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 
 /** Resources of the repository and of this machine. All others belong to the source's provider. */
@@ -156,6 +158,7 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
   "snapshot-removal": endSnapshotRemoval,
   "kept-branch": adoptKept,
   promotion: endPromotion,
+  "cut-over": undoCutOver,
   /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
   "replication-slot": async () => "absent",
   /** A cluster being recovered on this machine: its server ended, its directory removed, unless it was finished. */

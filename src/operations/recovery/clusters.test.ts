@@ -85,6 +85,7 @@ async function place(t: Parameters<typeof temporaryRepository>[0], { oneInstant 
       return { restored, warnings: [] };
     },
     find: async (name) => (clusters.has(name) ? { id: name, name, production: name === "production", createdAt: clock.now() } : undefined),
+    connection: async (id) => ({ url: `fake://${id}`, label: id }),
     async remove(id) {
       clusters.delete(id);
     },

@@ -115,14 +115,18 @@ function resultOf(context: OperationContext, source: Source, restored: Restored,
     databases: null,
     instructions: next,
     warnings,
-    next: nextOf(restored, source),
+    next: nextOf(
+      restored,
+      source,
+      [...(context.cutOvers?.values() ?? [])].some((one) => one.source === source.name),
+    ),
   };
 }
 
 /** What the source's provider calls a place of its own. */
 const placeWord = (source: Source): string => (source.managed === true ? source.provider.history?.place : undefined) ?? "branch";
 
-function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source): Result["next"] {
+function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source, isPointed: boolean): Result["next"] {
   const { name } = source;
   if (branch === undefined) {
     const then = before?.id === before?.name ? "is dropped then" : "is removed 7 days later, not before";
@@ -131,7 +135,9 @@ function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source
   if (source.provider.history?.promote !== undefined)
     return [{ commands: [`lifeboat promote ${branch.name} --yes ${name}`], text: "to make it production" }];
   return [
-    { commands: [], text: `point the application at ${branch.name}` },
+    isPointed
+      ? { commands: [`lifeboat cutover ${name} --to ${branch.name} --yes ${name}`], text: "to point the application at it" }
+      : { commands: [], text: `point the application at ${branch.name}` },
     { commands: [`lifeboat restore ${name} --to ${to.target} --in-place --yes ${name}`], text: "to set production itself back" },
   ];
 }

@@ -51,6 +51,11 @@ export function historyControl(account: Account): HistoryControl {
       const { id, name, createdAt } = fromSnapshot(snapshot, undefined);
       return { id, name, createdAt, production: false, form: "snapshot" };
     },
+    async connection(id, work) {
+      const cluster = (await api.clusters(work)).find((one) => one.id === id);
+      if (cluster === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `the project has no cluster ${id}`);
+      return connectionOf(account, cluster);
+    },
     async remove(id, work) {
       const cluster = (await api.clusters(work)).find((one) => one.id === id);
       if (cluster === undefined) return;

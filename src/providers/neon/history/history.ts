@@ -35,6 +35,11 @@ export function historyControl(account: Account): HistoryControl {
       if (branch === undefined) return undefined;
       return { id: branch.id, name: branch.name, production: isProduction(account, branch), createdAt: branch.createdAt };
     },
+    async connection(id, work) {
+      const branch = (await api.branches(work)).find((candidate) => candidate.id === id);
+      if (branch === undefined) throw new LifeboatError("BRANCH_UNKNOWN", `the project has no branch ${id}`);
+      return await connectionTo(account, branch, { mayAddCompute: true }, work);
+    },
     async remove(id, work) {
       const branch = (await api.branches(work)).find((candidate) => candidate.id === id);
       if (branch !== undefined) await removeBranch(account, branch, work);

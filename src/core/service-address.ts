@@ -1,4 +1,4 @@
-// The types of option values that several channels share.
+// Addresses of services, as the types of option values.
 import { Mismatch, type Type } from "../core/option.ts";
 import { written } from "../core/option-types.ts";
 
@@ -29,4 +29,13 @@ export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 export const address: Type<string> = written("http or https address", {}, (text) => {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Mismatch("must be an http or https address");
   return withoutLogin(text);
+});
+
+/** `whsec_` and the base64 of 24 to 64 random bytes. The message never repeats it. */
+export const signingSecret = written("signing secret", {}, (text) => {
+  const base64 = text.startsWith("whsec_") ? text.slice("whsec_".length) : "";
+  const key = Buffer.from(base64, "base64");
+  if (key.toString("base64") !== base64 || key.length < 24 || key.length > 64)
+    throw new Mismatch("must be whsec_ and the base64 of 24 to 64 random bytes; `echo whsec_$(openssl rand -base64 32)` makes one");
+  return text;
 });
