@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { wireChannels } from "./compose/channels.ts";
 import { wireCutOvers } from "./compose/cutovers.ts";
 import { type SourceSurroundings, wireSource } from "./compose/source.ts";
+import { wireWork } from "./compose/work.ts";
 import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import { combinedObjectiveOf } from "./core/combined.ts";
@@ -58,6 +59,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
     const stateFile = (name: string): string =>
       join(stateIn(config, env), `${name}-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}.sqlite`);
     const people = openPeople(stateFile("people"));
+    const work = wireWork(config, clock);
     const aside = asideIn(stateIn(config, env), repository);
     return {
       repository,
@@ -66,6 +68,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       clock,
       sources,
       notifiers: wireChannels(config, clock),
+      work,
       people,
       stateFile,
       cutOvers: wireCutOvers(config, clock),
@@ -84,6 +87,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       storedSources: () => listStoredSources(storage),
       folderOf: ({ source, folder }) => `${storage.url.replace(/^file:\/\//, "")}/${backupFolder(source, folder).slice(0, -1)}`,
       async close() {
+        await work.close();
         catalog.close();
         repository.memory.close();
         people.close();

@@ -3,6 +3,7 @@ import { compose } from "./compose.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import { LifeboatError } from "./core/errors.ts";
 import { JobProgress } from "./operations/jobs/events.ts";
+import { jobExists } from "./operations/jobs/job.ts";
 import { type Operation, type OperationContext, parseRequest, withJobId } from "./operations/operation.ts";
 import { OPERATIONS } from "./operations/registry.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -33,7 +34,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives the events of this call's jobs, in order. */
   readonly events?: Events | undefined;
-  /** Id of the job, made by `makeId`: it can be asked about while it runs. USAGE where the call makes no job or several. JOB_EXISTS. */
+  /**
+   * Id of the job, made by `makeId`: it can be asked about while it runs. The same call with the same id while it runs gets the result of
+   * that job. USAGE where the call makes no job or several. JOB_EXISTS for an id of another call, or of a job that has ended.
+   */
   readonly jobId?: string | undefined;
 }
 
@@ -56,11 +60,22 @@ export async function openLifeboat({ config, env = process.env, clock = systemCl
     signal,
     progress: new JobProgress(events, clock),
   });
+  /** The calls that gave an id to their jobs, by that id. */
+  const running = new Map<string, { readonly asked: string; readonly result: Promise<unknown> }>();
   return {
     async run(name, request, options = {}) {
       const operation = await load(name);
       const asked = parseRequest(operation, request);
-      return operation.run({ ...contextOf(options), ...withJobId(operation, asked, options.jobId) }, asked);
+      const { jobId } = options;
+      const begin = () => operation.run({ ...contextOf(options), ...withJobId(operation, asked, jobId) }, asked);
+      if (jobId === undefined) return begin();
+      const call = JSON.stringify([name, asked]);
+      const before = running.get(jobId);
+      if (before !== undefined && before.asked !== call) throw jobExists(jobId);
+      if (before !== undefined) return before.result as ReturnType<typeof begin>; // the call is the same, and so is its result
+      const result = begin();
+      running.set(jobId, { asked: call, result });
+      return result.finally(() => running.delete(jobId));
     },
     async plan(name, request, options = {}) {
       const { plan, ...operation } = await load(name);

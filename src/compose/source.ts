@@ -106,6 +106,7 @@ export async function wireSource(
     baseCron: descriptor.archives && windowMs !== undefined ? inTimeZone(policy?.base ?? WEEKLY, policy?.timeZone) : undefined,
     expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),
     jitterMs: policy?.jitterMs ?? 0,
+    labels: source.labels.length > 0 ? source.labels : undefined,
     probes: source.checks.map(probeOf),
     health: source.health,
     tables: source.tables.length > 0 ? source.tables : undefined,

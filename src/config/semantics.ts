@@ -17,7 +17,13 @@ const fault = (path: Path, message: string, part: Fault["part"] = "value"): Faul
 
 /** Every rule that does not hold. */
 export function faultsOf(config: RootValues, descriptors: Descriptors): Fault[] {
-  return [...nameFaults(config), ...referenceFaults(config), ...kindFaults(config, descriptors), ...tierFaults(config)];
+  return [
+    ...nameFaults(config),
+    ...referenceFaults(config),
+    ...kindFaults(config, descriptors),
+    ...tierFaults(config),
+    ...limitFaults(config, descriptors),
+  ];
 }
 
 function* nameFaults(config: RootValues): Iterable<Fault> {
@@ -66,6 +72,21 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
     }
   }
 }
+
+function* limitFaults({ limits, sources, queue, workers }: RootValues, { providers }: Descriptors): Iterable<Fault> {
+  const known = { sources: Object.keys(sources), providers: providers.map(({ name }) => name) };
+  for (const group of ["sources", "providers"] as const) {
+    for (const name of Object.keys(limits[group])) {
+      if (known[group].includes(name)) continue;
+      const what = group.slice(0, -1);
+      yield fault(["limits", group, name], `limits.${group}: no ${what} is called "${name}"${didYouMean(name, known[group])}`, "key");
+    }
+  }
+  if (queue !== undefined && workers.takeOverMs < LEAST_TAKE_OVER_MS)
+    yield fault(["workers", "takeOver"], "workers.takeOver must be at least 10s");
+}
+
+const LEAST_TAKE_OVER_MS = 10_000;
 
 /** What a source's checks and policy ask for and its engine or provider does not have. */
 function* kindFaults(config: RootValues, { providers }: Descriptors): Iterable<Fault> {

@@ -1,4 +1,5 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
+import type { Limits } from "../core/capacity.ts";
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
@@ -13,6 +14,7 @@ import type { Channel } from "../ports/notifier.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
+import type { Queue } from "../ports/queue.ts";
 import type { Catalog } from "../repository/catalog.ts";
 import type { People } from "../repository/people.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -88,6 +90,22 @@ export interface Aside {
   find(): Promise<Repository | undefined>;
 }
 
+/** How this machine takes part in work. */
+export interface Workplace {
+  /** Several machines share the queue. False: it is that of this process. */
+  readonly isShared: boolean;
+  /** Opens the queue once. QUEUE_UNREACHABLE, QUEUE_REFUSED. */
+  open(): Promise<Queue>;
+  /** Items at the same time. */
+  readonly jobs: number;
+  readonly memoryBytes: number;
+  /** Absent: what is free in the spool directory. */
+  readonly diskBytes?: number | undefined;
+  readonly labels: readonly string[];
+  /** Over all workers. */
+  readonly limits: Limits;
+}
+
 export interface Context {
   readonly repository: Repository;
   readonly aside?: Aside | undefined;
@@ -100,6 +118,8 @@ export interface Context {
   readonly people?: People | undefined;
   /** Places where applications read their connection strings, by name. Absent: none. */
   readonly cutOvers?: ReadonlyMap<string, CutOverTarget> | undefined;
+  /** Absent: there is no queue, and work is done by its caller. */
+  readonly work?: Workplace | undefined;
   readonly sealKey: SealKey;
   /** Reads the key that opens backups. KEY_MISSING, KEY_INVALID. */
   openKey(): Promise<OpenKey>;

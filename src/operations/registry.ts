@@ -24,6 +24,18 @@ export const OPERATIONS = {
     summary: "Do what is due once, and tell what is wrong",
     load: async () => (await import("./verbs/tick.ts")).tick,
   },
+  work: {
+    summary: "Take work from the shared queue until stopped",
+    load: async () => (await import("./verbs/work.ts")).work,
+  },
+  workers: {
+    summary: "List the workers and what is on the shared queue",
+    load: async () => (await import("./verbs/work.ts")).workers,
+  },
+  "workers release": {
+    summary: "Let a parked item of work be tried again",
+    load: async () => (await import("./verbs/work.ts")).workersRelease,
+  },
   alerts: {
     summary: "List the alerts that are open",
     load: async () => (await import("./verbs/alerts.ts")).alerts,

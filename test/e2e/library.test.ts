@@ -44,6 +44,11 @@ test("R51 the library runs operations concurrently with separate events, and ref
   for (const call of [lifeboat.run("backup", { due: true }, { jobId: newId() }), lifeboat.run("list", {}, { jobId: newId() })])
     await assert.rejects(call, (error) => isLifeboatError(error, "USAGE"));
 
+  const same = newId();
+  const twice = ["shop", "shop", "blog"].map((source) => lifeboat.run("backup", { source }, { jobId: same }));
+  const [one, two, other] = await Promise.allSettled(twice);
+  assert.deepEqual([one?.status, two, other?.status], ["fulfilled", one, "rejected"], "the same call gets the job that runs");
+
   const id = newId();
   await world.expect(0, "--job", id, "drill", "shop", "--json");
   assert.equal((await world.expect(0, "jobs", "--limit", "1", "--json")).json().jobs[0].id, id, "a program gives it by an option");
@@ -51,7 +56,7 @@ test("R51 the library runs operations concurrently with separate events, and ref
     assert.equal((await world.run("--job", id, ...args)).exit, 2, args.join(" "));
 
   const { points } = await lifeboat.run("list", {});
-  assert.deepEqual(points.map(({ source }) => source).sort(), ["blog", "shop"]);
+  assert.deepEqual(points.map(({ source }) => source).sort(), ["blog", "shop", "shop"]);
   const recovering: JobEvent[] = [];
   await lifeboat.run("recover", { to: "latest", nearest: true }, { events: (event) => void recovering.push(event) });
   const stepped = new Set(recovering.filter(({ type }) => type === "step").map(({ job, source }) => `${source} ${job}`));

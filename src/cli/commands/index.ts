@@ -94,6 +94,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./serve.ts")).serveCommand,
   },
   {
+    name: "work",
+    group: "Protecting:",
+    summary: OPERATIONS.work.summary,
+    load: async () => (await import("./work.ts")).workCommand,
+  },
+  {
+    name: "workers",
+    group: "Watching:",
+    summary: OPERATIONS.workers.summary,
+    load: async () => (await import("./work.ts")).workersCommand,
+  },
+  {
+    name: "workers release",
+    group: "Watching:",
+    summary: OPERATIONS["workers release"].summary,
+    load: async () => (await import("./work.ts")).workersReleaseCommand,
+  },
+  {
     name: "backup",
     group: "Protecting:",
     summary: OPERATIONS.backup.summary,

@@ -12,11 +12,12 @@ import { repositoryOf } from "./repository.ts";
 import { drill, scratch, toolsOf } from "./rest.ts";
 import { server } from "./server.ts";
 import { objectivesOf, sourceOf } from "./sources.ts";
+import { limits, queueOf, workers } from "./workers.ts";
 
 const seconds = (count: number): string => formatDuration(count * 1000);
 const combined = objectivesOf({ rto: seconds(COMBINED_OBJECTIVE.rtoSeconds), rpo: seconds(COMBINED_OBJECTIVE.rpoSeconds) });
 
-export const rootOf = ({ providers, storages, notifiers, cutOvers }: Descriptors) =>
+export const rootOf = ({ providers, storages, notifiers, cutOvers, queues }: Descriptors) =>
   section({
     version: { type: exactly(1), required: true, help: "Version of this file's format.", example: "1" },
     repository: { type: repositoryOf(storages), required: true, help: "Where backups are stored and who can open them." },
@@ -46,6 +47,9 @@ export const rootOf = ({ providers, storages, notifiers, cutOvers }: Descriptors
     },
     tools: { type: toolsOf(providers), default: {}, help: "Programs and folders of this machine." },
     scratch: { type: scratch, default: {}, help: "Scratch servers that drills restore into." },
+    queue: queueOf(queues),
+    workers: { type: workers, default: {}, help: "How this machine works as one of several." },
+    limits: { type: limits, default: {}, help: "How much work runs at the same time, over all workers." },
     server: { type: server, default: {}, help: "How `lifeboat serve` runs. `docs/service.md` describes it." },
   });
 

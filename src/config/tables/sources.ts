@@ -56,6 +56,12 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       help: "Only these tables, for every backup of this source; empty: all of them.",
       example: "[public.users]",
     },
+    labels: {
+      type: listOf(text),
+      default: [],
+      help: "Work on this source goes only to workers that have all of these labels.",
+      example: "[eu]",
+    },
     checks: { type: listOf(check), default: [], help: "Questions that every drill asks of the restored database." },
     health: { type: health, help: "How it is seen that the application of this source is up: a cut-over, a guard and a swap wait for it." },
   }) as const;

@@ -207,4 +207,21 @@ test("R51 a given id is the job's, once; one that is not new or not an id is ref
   assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
   assert.ok(outcomes.some((one) => one.status === "rejected" && isLifeboatError(one.reason, "JOB_EXISTS")));
   assert.deepEqual([undone, (await listLeases(context.repository)).leases], [[], []]);
+
+  // The same id and the same exclusive lease: the second caller is told of the job, not of a lease.
+  const once = makeId(clock.now(), Buffer.from("once!"));
+  const both = await Promise.allSettled(
+    [1, 2].map(() =>
+      runJob(
+        context,
+        { ...order, exclusive: true },
+        { ...watch, jobId: () => once },
+        async (job) => job.id,
+        () => ({}),
+      ),
+    ),
+  );
+  const [refused] = both.filter((one) => one.status === "rejected");
+  assert.ok(isLifeboatError(refused?.reason, "JOB_EXISTS"), String(refused?.reason));
+  assert.equal(refused.reason.details.job, once);
 });

@@ -61,7 +61,11 @@ export async function runJob<T>(
   await tidy(context, watch, order.aside ? URGENT_MS : undefined);
   const { clock } = context;
   const id = given ?? makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
-  const records = await JobRecords.open(context, order, id, watch.progress);
+  const records = await JobRecords.open(context, order, id, watch.progress).catch((error: unknown) => {
+    // The lease is held by the job of the same id, which another caller began.
+    if (given !== undefined && isLifeboatError(error, "LEASE_HELD") && error.details.job === given) throw jobExists(given);
+    throw error;
+  });
   try {
     await order.confirm?.();
   } catch (error) {
@@ -145,7 +149,8 @@ const DAY_MS = 86_400_000;
 /** Clocks of the caller and of this machine may differ a little. */
 const AHEAD_MS = 1000;
 
-const jobExists = (id: string): LifeboatError => new LifeboatError("JOB_EXISTS", `a job with the id ${id} exists already`);
+export const jobExists = (id: string): LifeboatError =>
+  new LifeboatError("JOB_EXISTS", `a job with the id ${id} exists already`, { details: { job: id } });
 
 /**
  * Refuses an id that no new job may have. USAGE: it is not an id of the last 24 hours, by which its journal is found later.
