@@ -1,6 +1,10 @@
 // Runs the tests: `npm test [-- WORDS] [--node-options]`, `--campaign faults` for the long ones.
 // Words choose files whose path contains one of them. Afterwards no process and no temporary file of the tests may be left.
+// `--within MINUTES` begins no file after that time and names those that are left. The day draws the order, so that the runs of
+// other days begin other files.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   globSync,
@@ -14,11 +18,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
-  tests: ["src/**/*.test.ts", "tools/**/*.test.ts", "test/*.test.ts", "test/{support,contract,integration,e2e}/**/*.test.ts"],
+  tests: ["test/{e2e,integration,contract,support}/**/*.test.ts", "test/*.test.ts", "tools/**/*.test.ts", "src/**/*.test.ts"],
   recovery: ["test/recovery/**/*.test.ts"],
   journeys: ["test/journeys/**/*.test.ts"],
   emulators: ["packages/sandbox/**/*.test.ts", "test/emulators/**/*.test.ts"],
@@ -36,11 +43,13 @@ const PLENTY_BYTES = 4 * 1024 ** 3;
 /** Caches of Node itself. */
 const NOT_OURS = /^(node-compile-cache|v8-compile-cache)/;
 const BUILT = "built";
+/** What the runner of a file says at its end. */
+const TOTAL = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const args = process.argv.slice(2);
-const at = args.indexOf("--campaign");
-const campaign = at === -1 ? "tests" : (args.splice(at, 2)[1] ?? "");
+const campaign = option("--campaign") ?? "tests";
+const withinMs = Number(option("--within") ?? Number.POSITIVE_INFINITY) * 60_000;
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
 const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "together", ...TOGETHER]);
 const suite = campaign === "together" ? TOGETHER.flatMap((name) => SUITES[name] ?? []) : SUITES[campaign];
@@ -50,42 +59,90 @@ const files = suite
   .flatMap((pattern) => globSync(pattern, { cwd: root, exclude: ["**/node_modules/**"] }).sort())
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
 if (files.length === 0) fail("no test file matches: nothing would be checked");
+if (Number.isNaN(withinMs)) fail("--within is a number of minutes");
+if (Number.isFinite(withinMs)) files.sort((a, b) => drawn(a).localeCompare(drawn(b)));
 
 // Short: the path of a server's socket must fit into 107 bytes. Open to pass through: servers run as another user.
 const temporary = mkdtempSync(join(roomyPlace(), "lb-"));
 chmodSync(temporary, 0o711);
-const tap = join(temporary, "results.tap");
+mkdirSync(join(temporary, BUILT));
 const built = files.some((file) => /^test\/.+\//.test(file)) ? buildProgram() : undefined;
-const run = spawnSync(
-  process.execPath,
-  [
-    "--disable-warning=ExperimentalWarning",
-    "--test",
-    // One more than there are cores, because tests often wait for a server, a clock or a child process.
-    `--test-concurrency=${availableParallelism() + 2}`,
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    "--test-reporter=tap",
-    `--test-reporter-destination=${tap}`,
-    ...args.filter((word) => word.startsWith("-")),
-    ...files,
-  ],
-  {
-    cwd: root,
-    stdio: "inherit",
-    env: { ...process.env, TMPDIR: temporary, LIFEBOAT_TEST_TMP: temporary, ...(built && { LIFEBOAT_TEST_PROGRAM: built }) },
-  },
-);
-
-const complaints = [...skipped(), ...leftovers()];
+Object.assign(process.env, {
+  TMPDIR: temporary,
+  LIFEBOAT_TEST_TMP: temporary,
+  NODE_COMPILE_CACHE: join(temporary, BUILT, "compiled-tests"),
+  ...(built && { LIFEBOAT_TEST_PROGRAM: built }),
+});
+const { failed, skips } = await runFiles();
+const complaints = [...skips, ...leftovers()];
 for (const complaint of complaints) console.error(`test: ${complaint}`);
-process.exitCode = run.status === 0 && complaints.length === 0 ? 0 : 1;
+if (files.length > 0) console.error(`test: begun within ${withinMs / 60_000} minutes was all but:\n  ${files.sort().join("\n  ")}`);
+process.exitCode = failed || complaints.length > 0 ? 1 : 0;
+
+/** Runs the files, as many at a time as there is room for, each in a process of its own, and reports them as one run. */
+async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: readonly string[] }> {
+  const began = performance.now();
+  const reporter = new spec();
+  reporter.pipe(process.stdout);
+  const totals = new Map<string, number>();
+  const skips: string[] = [];
+  const node = args.filter((word) => word.startsWith("-"));
+  const names = node.filter((word) => word.startsWith("--test-name-pattern=")).map((word) => word.slice(word.indexOf("=") + 1));
+  let begun = 0;
+  const lane = async (): Promise<void> => {
+    for (let file = files[0]; file !== undefined; file = files[0]) {
+      if (begun++ > 0 && performance.now() - began >= withinMs) return;
+      files.shift();
+      await runFile(file);
+    }
+  };
+  const runFile = async (file: string): Promise<void> => {
+    const events = run({
+      files: [join(root, file)],
+      timeout: FILE_TIMEOUT_MS,
+      execArgv: ["--disable-warning=ExperimentalWarning", ...node.filter((word) => !word.startsWith("--test-name-pattern="))],
+      ...(names.length > 0 && { testNamePatterns: names }),
+    });
+    for await (const event of events) {
+      if (event.type === "test:summary") continue;
+      const [, name, count] = event.type === "test:diagnostic" && event.data.nesting === 0 ? (TOTAL.exec(event.data.message) ?? []) : [];
+      if (name !== undefined) {
+        totals.set(name, (totals.get(name) ?? 0) + Number(count));
+        continue;
+      }
+      // With LIFEBOAT_TEST_REQUIRE_ALL=1, a test that was skipped because of a missing program is a failure.
+      if (event.type === "test:pass" && process.env.LIFEBOAT_TEST_REQUIRE_ALL === "1" && /not installed/.test(String(event.data.skip))) {
+        skips.push(`skipped, and must not be: ${relative(root, event.data.file ?? "")}: ${event.data.name}: ${event.data.skip}`);
+      }
+      if (!reporter.write(event)) await once(reporter, "drain");
+    }
+  };
+  // One more than there are cores, because tests often wait for a server, a clock or a child process.
+  await Promise.all(Array.from({ length: availableParallelism() + 2 }, lane));
+  totals.set("duration_ms", performance.now() - began);
+  for (const [name, count] of totals)
+    reporter.write({ type: "test:diagnostic", data: { nesting: 0, message: `${name} ${count}`, level: "info" } });
+  reporter.end();
+  await finished(reporter);
+  return { failed: (totals.get("fail") ?? 0) + (totals.get("cancelled") ?? 0) > 0, skips };
+}
+
+/** Sorts files in an order that is the same on every machine, and another one every day. */
+function drawn(file: string): string {
+  return createHash("sha256")
+    .update(`${new Date().toISOString().slice(0, 10)} ${file}`)
+    .digest("hex");
+}
+
+/** The value after the word, both taken out of the arguments. */
+function option(word: string): string | undefined {
+  const at = args.indexOf(word);
+  return at === -1 ? undefined : args.splice(at, 2)[1];
+}
 
 /** What the package ships, built beside the tests: they start it thousands of times, and it starts in half the time of the sources. */
 function buildProgram() {
   const place = join(temporary, BUILT);
-  mkdirSync(place);
   symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
   const build = spawnSync(process.execPath, [join(root, "tools/build.ts"), place], { stdio: "inherit" });
   if (build.status !== 0) {
@@ -114,20 +171,12 @@ function roomyPlace(): string {
   return Math.min(bavail * bsize, process.availableMemory()) >= PLENTY_BYTES ? memory : tmpdir();
 }
 
-/** With LIFEBOAT_TEST_REQUIRE_ALL=1, a test that was skipped because of a missing program is a failure. */
-function skipped(): string[] {
-  if (process.env.LIFEBOAT_TEST_REQUIRE_ALL !== "1") return [];
-  const results = readFileSync(tap, "utf8").split("\n");
-  return results.filter((line) => /# SKIP .*not installed/.test(line)).map((line) => `skipped, and must not be: ${line.trim()}`);
-}
-
 /** Ends and removes what the tests left, and names it. */
 function leftovers(): string[] {
   const processes = ownProcesses();
   for (const { pid } of processes) process.kill(pid, "SIGKILL");
   // Killed is not gone yet, and could still write into the folder that goes next.
   for (let waits = 0; waits < 200 && ownProcesses().length > 0; waits++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 25);
-  rmSync(tap, { force: true });
   const left = readdirSync(temporary).filter((name) => name !== BUILT && !NOT_OURS.test(name));
   rmSync(temporary, { recursive: true, force: true, maxRetries: 3, retryDelay: 200 });
   return [

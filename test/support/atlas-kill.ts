@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { type AtlasSandbox, startAtlasSandbox } from "../../packages/sandbox/atlas/sandbox.ts";
-import { every, firstOf } from "./every.ts";
+import { atMoments } from "./every.ts";
 import { beginWorld, type World } from "./program.ts";
 
 /** Far more requests than any command makes at this speed: reaching it means that one never ends. */
@@ -75,8 +75,7 @@ export async function atEveryRequest(
   look: (context: string, killed: boolean) => Promise<void>,
   step = silence === "stallAfter" ? 1 : 6,
 ): Promise<number> {
-  let times = 0;
-  for (let n = firstOf(step); ; n += every(step)) {
+  return await atMoments(step, async (n) => {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
     const { recovered, orphans } = (await place.expect(0, "jobs", "recover", "--json")).json();
@@ -84,7 +83,6 @@ export async function atEveryRequest(
     for (const { outcome } of orphans) assert.equal(outcome, "removed", context);
     await place.assertNothingLeft();
     await look(context, killed);
-    if (!killed) return times;
-    times++;
-  }
+    return killed;
+  });
 }

@@ -12,3 +12,16 @@ export const cases = (all: number, few: number): number => (TAKES_ALL ? all : fe
 
 /** The first moment, from 1 to the interval. */
 export const firstOf = (some: number): number => (TAKES_ALL ? 1 : randomInt(1, some + 1));
+
+/**
+ * Strikes at every `step`th moment from a drawn one on, until one was too late (`strike` gives false), and gives how often it was in
+ * time. If the drawn one was too late already, it begins with the first: the draw never decides whether anything was tried.
+ */
+export async function atMoments(step: number, strike: (n: number) => Promise<boolean>): Promise<number> {
+  let times = 0;
+  for (let n = firstOf(step); ; n += every(step)) {
+    if (await strike(n)) times++;
+    else if (times > 0 || n === 1) return times;
+    else n = 1 - every(step);
+  }
+}

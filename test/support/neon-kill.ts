@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../../src/ports/connection.ts";
-import { every, firstOf } from "./every.ts";
+import { atMoments } from "./every.ts";
 import { type SandboxedNeon, startRealNeon } from "./neon-sandbox.ts";
 import { query } from "./postgres.ts";
 import { beginWorld, type World } from "./program.ts";
@@ -92,15 +92,13 @@ export async function atEveryRequest(
   look: (context: string, killed: boolean) => Promise<void>,
 ): Promise<number> {
   const step = silence === "stallAfter" ? 1 : 6;
-  let times = 0;
-  for (let n = firstOf(step); ; n += every(step)) {
+  return await atMoments(step, async (n) => {
     const context = `lifeboat ${args.join(" ")}, ${silence} request ${n}`;
     const killed = await killedAtRequest(place, n, silence, ...args);
     const { recovered } = (await place.expect(0, "jobs", "recover", "--json")).json();
     for (const { left } of recovered) assert.deepEqual(left, [], context);
     await place.assertNothingLeft();
     await look(context, killed);
-    if (!killed) return times;
-    times++;
-  }
+    return killed;
+  });
 }

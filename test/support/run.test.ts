@@ -16,10 +16,12 @@ function runOver(t: TestContext, body: string, env: Record<string, string> = {},
   mkdirSync(join(place, "test", "support"), { recursive: true });
   writeFileSync(join(place, "package.json"), '{ "type": "module" }');
   writeFileSync(join(place, "test", "run.ts"), runner);
-  writeFileSync(
-    join(place, "test", "one.test.ts"),
-    `import { test } from "node:test"; import { writeFileSync } from "node:fs"; import { spawn } from "node:child_process"; import { tmpdir } from "node:os";\n${body}`,
-  );
+  const files = args.includes("--within") ? ["one", "two"] : ["one"];
+  for (const file of files)
+    writeFileSync(
+      join(place, "test", `${file}.test.ts`),
+      `import { test } from "node:test"; import { writeFileSync } from "node:fs"; import { spawn } from "node:child_process"; import { tmpdir } from "node:os";\n${body}`,
+    );
   // Without this the inner run believes that it is a part of this one.
   const { NODE_TEST_CONTEXT: _, LIFEBOAT_TEST_REQUIRE_ALL: __, ...inherited } = process.env;
   const ended = spawnSync(process.execPath, [join(place, "test", "run.ts"), ...args], { encoding: "utf8", env: { ...inherited, ...env } });
@@ -37,6 +39,13 @@ test("a run of the tests fails when one fails, and when none is chosen", (t) => 
   const none = runOver(t, 'test("fine", () => {});', {}, "no-such-file");
   assert.equal(none.status, 1);
   assert.match(none.text, /nothing would be checked/);
+});
+
+test("a run of the tests begins no file after its time, and names those that are left", (t) => {
+  const { status, text } = runOver(t, 'test("fine", () => {});', {}, "--within", "0");
+  assert.equal(status, 0, text);
+  assert.match(text, /tests 1\n/);
+  assert.match(text, /was all but:\n {2}test\/(one|two)\.test\.ts/);
 });
 
 test("a run of the tests fails when a file is left behind, and removes it", (t) => {
