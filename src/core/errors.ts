@@ -167,6 +167,12 @@ export const ERROR_CODES = {
   INCONCLUSIVE: code(EXIT.inconclusive, "read the checks above; they name what could not be checked"),
   CHECK_FAILED: code(EXIT.failed, "read the checks above; they name what differs"),
   APPROVAL_NEEDED: code(EXIT.approvalNeeded, "ask a second person to run `lifeboat approve PLAN`"),
+  APPROVAL_INVALID: code(EXIT.approvalNeeded, "run `lifeboat approvals` to see what waits; ask for a new one with --request-approval"),
+  AUDIT_INVALID: code(EXIT.integrity, "run `lifeboat audit verify` to see the first entry that differs"),
+  AUDIT_UNWRITABLE: code(
+    EXIT.failed,
+    "make the repository writable, then run it again; --break-glass REASON goes on without a record there",
+  ),
   OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` shows what was done"),
   TOO_MANY_FILES: code(EXIT.failed, "run `ulimit -n 4096` in this shell, then run it again", true),
   CANCELLED: ofRequest(EXIT.cancelled, "nothing was kept; run it again at any time"),

@@ -19,6 +19,8 @@ import type { Catalog } from "../repository/catalog.ts";
 import type { People } from "../repository/people.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
+import type { Permit } from "./approval/gate.ts";
+import type { AuditTrail } from "./audit/trail.ts";
 
 export interface Source {
   readonly name: string;
@@ -123,6 +125,8 @@ export interface Context {
   readonly sealKey: SealKey;
   /** Reads the key that opens backups. KEY_MISSING, KEY_INVALID. */
   openKey(): Promise<OpenKey>;
+  /** Where changes are recorded. Absent: they are not, as in the tests of a single room. */
+  readonly audit?: AuditTrail | undefined;
   /** Servers that this run was given by address, by label: only now can it remove what a crashed run left there. */
   readonly servers: Map<string, Connection>;
   readonly spoolDirectory?: string | undefined;
@@ -145,6 +149,8 @@ export interface Watch {
   readonly progress: Progress;
   /** Who asked. Absent: the user of this machine who runs the process. */
   readonly actor?: Actor | undefined;
+  /** What allows a change to production that takes approval. The gate of the operation makes it. */
+  readonly permit?: Permit | undefined;
   /** Gives the id of the next job, once; undefined: the job makes its own. `withJobId` makes it. */
   readonly jobId?: (() => string | undefined) | undefined;
 }

@@ -66,3 +66,12 @@ export const ALERTS_FILE = "alerts.json";
 export const PAUSES_FILE = "paused.json";
 
 export const leaseName = (name: string): string => `${LEASES}${name}.json`;
+
+/** The audit log: a checkpoint, and tiles of hashes and entries, as C2SP tlog-tiles has them. */
+export const auditFolder = "audit/";
+export const auditCheckpoint = `${auditFolder}checkpoint`;
+
+/** A frozen plan that waits for approval, the signatures of approvers, and the mark of its use. */
+export const approvalsFolder = "approvals/";
+export const approvalName = (id: string, file: "plan.json" | "used.json"): string => `${approvalsFolder}${id}/${file}`;
+export const approvalNote = (id: string, keyId: string): string => `${approvalsFolder}${id}/${keyId}.note`;

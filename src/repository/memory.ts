@@ -33,6 +33,9 @@ export interface Memory {
   revisions(prefix: string): ReadonlyMap<string, number>;
   /** Remembers the revision of an object. Undefined: this machine deleted it. */
   seeRevision(name: string, revision: number | undefined): void;
+  /** Returns a text that was remembered: the newest checkpoint of the audit log. */
+  text(name: string): string | undefined;
+  seeText(name: string, text: string): void;
   log(source: string): readonly SeenLog[];
   seeLog(source: string, seen: readonly SeenLog[]): void;
   /** Tells whether a job of this machine is running or has ended. Undefined: it did not begin here, or is no longer remembered. */
@@ -47,6 +50,7 @@ export interface Memory {
 const SCHEMA = `
   create table if not exists point (source text, id text, name text not null, digest text not null, time text not null, primary key (source, id)) without rowid;
   create table if not exists revision (name text primary key, revision integer not null) without rowid;
+  create table if not exists note (name text primary key, text text not null) without rowid;
   create table if not exists log (source text, timeline integer, firstLsn text not null, lastLsn text not null, primary key (source, timeline)) without rowid;
   create table if not exists job (id text primary key, state text not null) without rowid;`;
 
@@ -91,6 +95,11 @@ function memoryIn(path: string): Memory {
       if (revision === undefined) use().prepare("delete from revision where name = ?").run(name);
       else use().prepare("insert or replace into revision values (?, ?)").run(name, revision);
     },
+    text(name) {
+      const row = use().prepare("select text from note where name = ?").get(name) as { text: string } | undefined;
+      return row?.text;
+    },
+    seeText: (name, text) => void use().prepare("insert or replace into note values (?, ?)").run(name, text),
     log: (source) =>
       use().prepare("select timeline, firstLsn, lastLsn from log where source = ? order by timeline").all(source) as unknown as SeenLog[],
     seeLog(source, seen) {
