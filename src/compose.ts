@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { wireChannels } from "./compose/channels.ts";
 import { wireCutOvers } from "./compose/cutovers.ts";
 import { type SourceSurroundings, wireSource } from "./compose/source.ts";
+import { wireWitnesses } from "./compose/witnesses.ts";
 import { wireWork } from "./compose/work.ts";
 import type { Config } from "./config/load.ts";
 import { readSecretFile } from "./config/secret-file.ts";
 import { combinedObjectiveOf } from "./core/combined.ts";
 import { asLifeboatError, isLifeboatError, LifeboatError } from "./core/errors.ts";
 import type { Promised } from "./core/objectives.ts";
-import type { Aside, Context, Source } from "./operations/context.ts";
+import { openTrail } from "./operations/audit/trail.ts";
+import type { ApprovalPolicy, Aside, Context, Source } from "./operations/context.ts";
 import type { PointEntry } from "./operations/points/points.ts";
 import type { Storage } from "./ports/storage.ts";
 import { listStoredSources } from "./repository/backups.ts";
@@ -64,6 +66,9 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
     return {
       repository,
       aside,
+      audit: openTrail(repository, join(stateIn(config, env), `audit-${repository.identity.id.replace(/[^0-9a-z]/g, "_")}`), clock),
+      witnesses: wireWitnesses(config, repository.identity.id),
+      approval: approvalIn(config),
       catalog,
       clock,
       sources,
@@ -152,6 +157,11 @@ export async function openStorage(config: Config, { create }: { readonly create?
     create,
     spoolDirectory,
   });
+}
+
+function approvalIn({ approval: { approvers, validForMs } }: Config): ApprovalPolicy {
+  const named = Object.entries(approvers).map(([name, { key, identities }]) => ({ name, key: parseTrustedKey(key), identities }));
+  return { approvers: named, validForMs };
 }
 
 /** Whose signatures count. KEY_INVALID, SECRET_MISSING. */

@@ -148,6 +148,7 @@ const SEVERAL: Readonly<Record<string, string>> = {
   left: "what is left; why one thing is",
   unasked: "providers; why one was not asked",
   log: "of status; of expire",
+  entries: "of a schedule; of the audit log",
   windows: "of the log; of all",
   failures: "of due backups with what was due",
   sources: "of each operation its own",

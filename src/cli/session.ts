@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { compose } from "../compose.ts";
 import { asLifeboatError, EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
 import { shown } from "../core/visible.ts";
+import { thisUser } from "../operations/audit/trail.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
 import { type Operation, type OperationContext, parseRequest, withJobId } from "../operations/operation.ts";
 import { readVersion } from "../version.ts";
@@ -22,7 +23,8 @@ export async function withContext<T>(
   const over = new AbortController();
   try {
     const progress = new JobProgress(call.events, clock);
-    return await Promise.race([run({ ...context, signal, progress }), overdue(signal, over.signal)]);
+    const actor = { ...thisUser(), via: "command line" } as const;
+    return await Promise.race([run({ ...context, signal, progress, actor }), overdue(signal, over.signal)]);
   } finally {
     over.abort();
     await context.close();

@@ -74,6 +74,7 @@ export async function wireSource(
   let provider: Provider | undefined;
   return {
     name,
+    approval: source.approval === "required",
     providerName: source.provider,
     managed,
     get productionName() {

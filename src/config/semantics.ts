@@ -23,6 +23,7 @@ export function faultsOf(config: RootValues, descriptors: Descriptors): Fault[] 
     ...kindFaults(config, descriptors),
     ...tierFaults(config),
     ...limitFaults(config, descriptors),
+    ...approvalFaults(config),
   ];
 }
 
@@ -87,6 +88,19 @@ function* limitFaults({ limits, sources, queue, workers }: RootValues, { provide
 }
 
 const LEAST_TAKE_OVER_MS = 10_000;
+
+function* approvalFaults({ sources, approval }: RootValues): Iterable<Fault> {
+  const approvers = Object.entries(approval.approvers);
+  for (const [name, source] of Object.entries(sources)) {
+    if (source.approval === "required" && approvers.length === 0)
+      yield fault(["sources", name, "approval"], `sources.${name}.approval: approval.approvers names no one who could approve`);
+  }
+  for (const [at, [name, { key }]] of approvers.entries()) {
+    const other = approvers.slice(0, at).find(([, one]) => one.key === key);
+    if (other !== undefined)
+      yield fault(["approval", "approvers", name, "key"], `approval.approvers: ${other[0]} and ${name} have the same key`);
+  }
+}
 
 /** What a source's checks and policy ask for and its engine or provider does not have. */
 function* kindFaults(config: RootValues, { providers }: Descriptors): Iterable<Fault> {

@@ -260,6 +260,21 @@ export const MONITORS = {
     finds: "the service runs on the last valid configuration, because the file was changed to one that is not valid",
     next: "run `lifeboat check`",
   },
+  AUDIT_INVALID: {
+    verdict: "fail",
+    finds: "the audit log was changed, shortened or rewritten",
+    next: "run `lifeboat audit verify`",
+  },
+  AUDIT_BEHIND: {
+    verdict: "inconclusive",
+    finds: "entries of the audit log wait on a machine, or a witness does not take checkpoints",
+    next: "run `lifeboat audit verify`",
+  },
+  BREAK_GLASS: {
+    verdict: "fail",
+    finds: "production was changed without the approval that it takes; told at once, and once",
+    next: "run `lifeboat audit SOURCE`",
+  },
 } as const satisfies Record<string, Monitor>;
 
 export type HealthCode = keyof typeof MONITORS;

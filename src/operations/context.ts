@@ -15,11 +15,12 @@ import type { Probe } from "../ports/probe.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
 import type { Queue } from "../ports/queue.ts";
+import type { Witness } from "../ports/witness.ts";
 import type { Catalog } from "../repository/catalog.ts";
 import type { People } from "../repository/people.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { TrustedKey } from "../repository/trust.ts";
 import type { OpenKey, SealKey } from "../seal/keys.ts";
-import type { Permit } from "./approval/gate.ts";
 import type { AuditTrail } from "./audit/trail.ts";
 
 export interface Source {
@@ -50,6 +51,8 @@ export interface Source {
   readonly labels?: readonly string[] | undefined;
   /** Over how long work that is due at one time is spread. Absent: it begins at its slot. */
   readonly jitterMs?: number | undefined;
+  /** A change to its production takes the approval of a second person. */
+  readonly approval?: boolean | undefined;
   readonly probes: readonly Probe[];
   /** How it is seen that its application is up. Absent: it is not looked at. */
   readonly health?: HealthCheck | undefined;
@@ -127,6 +130,10 @@ export interface Context {
   openKey(): Promise<OpenKey>;
   /** Where changes are recorded. Absent: they are not, as in the tests of a single room. */
   readonly audit?: AuditTrail | undefined;
+  /** Places that keep checkpoints of the audit log. Absent: none. */
+  readonly witnesses?: readonly Witness[] | undefined;
+  /** Who approves changes to production. Absent: nobody is asked. */
+  readonly approval?: ApprovalPolicy | undefined;
   /** Servers that this run was given by address, by label: only now can it remove what a crashed run left there. */
   readonly servers: Map<string, Connection>;
   readonly spoolDirectory?: string | undefined;
@@ -141,6 +148,32 @@ export interface Context {
   /** Version of this program, for manifests and evidence. */
   readonly lifeboat: string;
   close(): Promise<void>;
+}
+
+/** Who approves changes to the production of sources that take approval. */
+export interface ApprovalPolicy {
+  readonly approvers: readonly Approver[];
+  /** How long a request can be approved and carried out. */
+  readonly validForMs: number;
+}
+
+export interface Approver {
+  readonly name: string;
+  readonly key: TrustedKey;
+  /** How this person appears as the one who asks. */
+  readonly identities: readonly string[];
+}
+
+/** Why a change to production may be made: approved by a second person, or without. */
+export interface Permit {
+  /** Id of the approval, and who signed it. */
+  readonly approval?: { readonly id: string; readonly approvers: readonly string[] } | undefined;
+  /** Why the glass was broken. */
+  readonly glass?: string | undefined;
+  /** It is made only when the audit log has it. */
+  readonly mustLog: boolean;
+  /** Marks the approval as used by the job. APPROVAL_INVALID: it was used already. */
+  use(job: string): Promise<void>;
 }
 
 /** How an operation is watched and stopped. */

@@ -124,6 +124,14 @@ export const OPERATIONS = {
     summary: "Clean up after jobs whose process died",
     load: async () => (await import("./verbs/jobs.ts")).recoverJobsOperation,
   },
+  audit: {
+    summary: "List who did what, when, with which plan",
+    load: async () => (await import("./verbs/audit.ts")).audit,
+  },
+  "audit verify": {
+    summary: "Recompute the audit log, and name the first entry that differs",
+    load: async () => (await import("./verbs/audit.ts")).auditVerify,
+  },
   "notify test": {
     summary: "Send a test message through each notification channel",
     load: async () => (await import("./verbs/notify.ts")).notifyTest,

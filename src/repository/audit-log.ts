@@ -219,8 +219,12 @@ async function isStored(repository: Repository, size: number, index: number, byt
   return Buffer.from(entries[index % TILE_WIDTH] ?? []).equals(bytes);
 }
 
-/** The entries, newest first, each proven to be in the tree. AUDIT_INVALID at the first bundle that is not. */
-export async function* entriesBackwards(repository: Repository, signal?: AbortSignal): AsyncIterable<ReadEntry> {
+/** The entries before that place, newest first, each proven to be in the tree. AUDIT_INVALID at the first bundle that is not. */
+export async function* entriesBackwards(
+  repository: Repository,
+  signal?: AbortSignal,
+  before = Number.MAX_SAFE_INTEGER,
+): AsyncIterable<ReadEntry> {
   const head = await readCheckpoint(repository, signal);
   const size = head?.size ?? 0;
   const tree = treeOf(repository, size, signal);
@@ -228,10 +232,11 @@ export async function* entriesBackwards(repository: Repository, signal?: AbortSi
     throw auditBroken("the tiles of the audit log do not fit its checkpoint");
   await assertNotRolledBack(repository, head, tree);
   if (head !== undefined) rememberHead(repository, head);
-  for (let bundle = Math.ceil(size / TILE_WIDTH) - 1; bundle >= 0; bundle--) {
+  const end = Math.min(size, before);
+  for (let bundle = Math.ceil(end / TILE_WIDTH) - 1; bundle >= 0; bundle--) {
     const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
     const [entries, leaves] = [await readBundle(repository, bundle, width, signal), await tree.leaves(bundle)];
-    for (let at = width - 1; at >= 0; at--) {
+    for (let at = Math.min(width, end - bundle * TILE_WIDTH) - 1; at >= 0; at--) {
       const bytes = entries[at];
       const index = bundle * TILE_WIDTH + at;
       const read = bytes && isEqualHash(leafHash(bytes), leaves?.[at]) ? decodeEntry(repository, bytes) : undefined;

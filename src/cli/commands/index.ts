@@ -64,6 +64,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./preview.ts")).previewCommand,
   },
   {
+    name: "audit",
+    group: "Watching:",
+    summary: OPERATIONS.audit.summary,
+    load: async () => (await import("./audit.ts")).auditCommand,
+  },
+  {
+    name: "audit verify",
+    group: "Watching:",
+    summary: OPERATIONS["audit verify"].summary,
+    load: async () => (await import("./audit.ts")).auditVerifyCommand,
+  },
+  {
     name: "notify test",
     group: "Watching:",
     summary: OPERATIONS["notify test"].summary,

@@ -13,7 +13,7 @@ const recipient = written("age recipient", { pattern: "^age1[02-9ac-hj-np-z]{58}
 });
 
 /** An Ed25519 public key: base64 of its SPKI form, which begins alike for every key of this kind. */
-const publicKey = written("public key", { pattern: "^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$" }, (raw) => {
+export const publicKey = written("public key", { pattern: "^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$" }, (raw) => {
   if (/PRIVATE KEY/.test(raw))
     throw new Mismatch("must be a public key, never the private one: put that in a file and name it with keyFile");
   if (!/^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$/.test(raw))

@@ -4,6 +4,7 @@ import { COMBINED_OBJECTIVE } from "../../core/objectives.ts";
 import { named, section, type Type } from "../../core/option.ts";
 import { exactly, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
+import { approval, audit } from "./approval.ts";
 import { cutOverOf } from "./cutover.ts";
 import { channelOf } from "./notify.ts";
 import { people } from "./people.ts";
@@ -40,6 +41,8 @@ export const rootOf = ({ providers, storages, notifiers, cutOvers, queues }: Des
       default: {},
       help: "Places where applications read their connection strings, by name. `docs/cutover.md` says how to set up each kind.",
     },
+    approval: { type: approval, default: {}, help: "Who approves changes to production. `docs/approval.md` says how." },
+    audit: { type: audit, default: {}, help: "The audit log. `docs/audit.md` says what it holds." },
     timeZone: {
       type: timeZone,
       help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",

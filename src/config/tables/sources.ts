@@ -50,6 +50,11 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       default: {},
       help: "What is promised; drills measure against it.",
     },
+    approval: {
+      type: oneOf(["none", "required"]),
+      default: "none",
+      help: "`required`: a restore that changes production, a promotion, and an `accept` that deletes require the approval of a second person.",
+    },
     tables: {
       type: listOf(text),
       default: [],

@@ -101,8 +101,10 @@ export async function runJob<T>(
     memory.jobBegan(id);
     await journal.write();
     isBegun = true;
+    await beginAudit(context, order, id, watch);
     const value = await run(job);
     await journal.end({ result: resultOf(value) });
+    await endAudit(context, order, id, watch, "done");
     // What is still listed could not be written down where it belongs: the next start does that.
     if (journal.open().length > 0) {
       await records.abandon();
@@ -129,9 +131,37 @@ export async function runJob<T>(
         watch.progress.note(`could not clean up now (${asLifeboatError(later).message}); the next start will`);
       });
     }
+    if (isBegun) await endAudit(context, order, id, watch, first.code);
     watch.progress.end?.(first.code);
     throw first;
   }
+}
+
+const actOf = ({ verb, source, plan }: JobOrder, job: string, { actor, permit }: Watch) =>
+  ({
+    operation: verb,
+    source,
+    job,
+    actor,
+    plan,
+    approval: permit?.approval?.id,
+    approvers: permit?.approval?.approvers,
+    reason: permit?.glass,
+  }) as const;
+
+/** Records the job before it changes anything. AUDIT_UNWRITABLE where a change to production must be in the log and cannot be. */
+async function beginAudit({ audit }: Context, order: JobOrder, id: string, watch: Watch): Promise<void> {
+  const { permit, progress } = watch;
+  await permit?.use(id);
+  const why = await audit?.record({ event: "begin", ...actOf(order, id, watch) });
+  if (why === undefined) return;
+  if (permit?.mustLog === true)
+    throw new LifeboatError("AUDIT_UNWRITABLE", `production was not changed, because the audit log cannot be written: ${why}`);
+  progress.note(`the audit log cannot be written (${why}); the entry waits on this machine`);
+}
+
+async function endAudit({ audit }: Context, order: JobOrder, id: string, watch: Watch, outcome: string): Promise<void> {
+  await audit?.record({ event: "end", ...actOf(order, id, watch), outcome });
 }
 
 async function closeFailed(context: Context, records: JobRecords, error: unknown, watch: Watch): Promise<void> {

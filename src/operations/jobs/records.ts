@@ -20,6 +20,8 @@ export interface JobOrder {
   readonly confirm?: (() => Promise<void>) | undefined;
   /** Restore point in use: expire does not remove it while the job runs. */
   readonly point?: string | undefined;
+  /** Digest of the plan that is carried out. */
+  readonly plan?: string | undefined;
   /** It must work where the repository cannot be written: its records are then filed on this machine. */
   readonly aside?: boolean | undefined;
 }

@@ -102,6 +102,7 @@ async function recoverOne(context: Context, place: Repository, found: FoundLease
     const journal = await Journal.reopen(place, clock, name);
     const { removed, left, says } = journal === undefined ? { removed: [], left: [], says: [] } : await close(context, place, journal);
     if (left.length === 0) await lease.release();
+    await context.audit?.record({ event: "closed", operation: verb, source, job, outcome: left.length === 0 ? "done" : "left" });
     const who = `job ${job} (${verb} of ${source}, begun ${acquiredAt}), whose process had ended`;
     progress.note(left.length === 0 ? `cleaned up after ${who}` : `could not clean up everything after ${who}`);
     for (const one of removed) progress.note(`  removed: ${resourceInWords(one)}`);

@@ -85,12 +85,12 @@ function carryOut(
   source: Source,
   { asked, route }: Resolved,
   { into, exclusive, carryOut: carry }: ReadyRestore,
-  { estimate: estimated }: Plan,
+  { estimate: estimated, digest }: Plan,
   watch: Watch,
 ): Promise<Restored> {
   return runJob(
     context,
-    { verb: "restore", source: source.name, exclusive, point: jobPoint(route), aside: true },
+    { verb: "restore", source: source.name, exclusive, point: jobPoint(route), plan: digest, aside: true },
     watch,
     async (job) => {
       const { reached, target, checks, remarks, finish, discard, ...extras } = await carry(job);

@@ -2,12 +2,14 @@
 // channel is told and again afterwards. So a crash in between repeats an alert and never loses one, and of two machines one tells it.
 import { type Alert, type AlertEvent, advanceAlerts, alertInWords, type Look } from "../../core/alerts.ts";
 import { asLifeboatError } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
 import type { NextAction } from "../../core/hints.ts";
 import { isHealthCode, nextOfFinding } from "../../core/monitors.ts";
 import { matches, routeOf } from "../../core/routes.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import type { Channel } from "../../ports/notifier.ts";
 import { type AlertState, changeAlerts, type Pending, readAlerts } from "../../repository/alerts.ts";
+import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { holdersOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
@@ -40,6 +42,7 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   const { repository, clock, timeZone } = context;
   const channels = [...(context.notifiers?.values() ?? [])];
   const { looks, verdict } = await look(context, sources, watch);
+  const ofAudit = await witnessAudit(context, watch.signal);
   let events: readonly AlertEvent[] = [];
   let open: readonly Alert[] = [];
   let mine: readonly Pending[] = [];
@@ -54,7 +57,13 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
     const wasTried = (one: Pending, name: string): boolean => isOpenAt(one, name, one.claimedAt);
     ({ open, events } = advanceAlerts(
       state.open,
-      [...looks, lookAtChannels(state, now, (one, name) => isOpenNow(one, name) && wasTried(one, name))],
+      [
+        ...looks,
+        ofRepository(
+          ofAudit,
+          lookAtChannels(state, now, (one, name) => isOpenNow(one, name) && wasTried(one, name)),
+        ),
+      ],
       now,
     ));
     const known = withoutUnheard(current(state.pending, now, channels), events);
@@ -98,6 +107,30 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
     }
   }
   return { looks, verdict: worstOf(verdicts) };
+}
+
+const ofRepository = (audit: readonly HealthReason[], { source, reasons }: Look): Look => ({ source, reasons: [...audit, ...reasons] });
+
+/**
+ * Tells every channel at once of something that has no end, so that it is never an open alert. A channel that does not take it is tried
+ * again by later beats.
+ */
+export async function announce(context: Context, of: Pick<Alert, "source" | "code" | "message">, watch: Watch): Promise<void> {
+  const now = context.clock.now();
+  const channels = [...(context.notifiers?.values() ?? [])];
+  const alert: Alert = { ...of, severity: "critical", openedAt: now, toldAt: now, reminders: 0 };
+  const matching = channels.filter(({ route }) => matches(route, alert));
+  const left = (matching.length > 0 ? matching : channels).map(({ name }) => name);
+  const mine: readonly Pending[] = [{ event: { type: "opened", alert, at: now }, left, claimedAt: now }];
+  const stored = await changeAlerts(context.repository, (state) => ({ ...state, pending: [...state.pending, ...mine] })).then(
+    () => true,
+    () => false, // it is told all the same
+  );
+  const deliveries = await tell(context, channels, mine, watch);
+  for (const { channel, error } of deliveries) {
+    if (error !== undefined) watch.progress.note(`the channel ${channel} was not told: ${error}`);
+  }
+  if (stored && deliveries.length > 0) await withdraw(context, mine, deliveries);
 }
 
 /** What channels of the configuration still have to be told. */
