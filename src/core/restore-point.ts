@@ -98,7 +98,7 @@ export const untilNow = (points: readonly RestorePoint[], present: Date): Restor
   points.filter(({ time }) => !isInFuture(time, present));
 
 /** Sorts oldest first. Equal instants are ordered by id, so that the result does not depend on the order of the input. */
-export const byTime = (a: RestorePoint, b: RestorePoint): number =>
+export const byTime = (a: Pick<RestorePoint, "time" | "id">, b: Pick<RestorePoint, "time" | "id">): number =>
   a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
 export function newest(points: readonly RestorePoint[]): RestorePoint | undefined {

@@ -2,11 +2,12 @@
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
 import { isHealthCode, verdictOf } from "../../core/monitors.ts";
-import { byTime, pointJson, type RestorePoint } from "../../core/restore-point.ts";
+import { pointJson, type RestorePoint } from "../../core/restore-point.ts";
 import { listStoredSources } from "../../repository/backups.ts";
 import { type LogWindows, logWindows } from "../archive/log-status.ts";
 import { operation } from "../operation.ts";
 import { atProviders, type ContinuousWindow } from "../points/at-providers.ts";
+import { bySource, pageOf } from "../points/page.ts";
 import { pointsOf } from "../points/points.ts";
 import { about, count, instant, orNull, point, reason, sourceName } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
@@ -32,28 +33,33 @@ export const list = operation({
   request: z.strictObject({
     source: z.optional(about(sourceName, "Default: all.")),
     limit: z.optional(about(z.number().check(z.int(), z.minimum(1)), "Only the newest of each source, so many.")),
+    pageSize: z.optional(about(z.number().check(z.int(), z.minimum(1), z.maximum(10_000)), "Most points of one answer. Default: all.")),
+    cursor: z.optional(about(z.string().check(z.maxLength(1000)), "`nextCursor` of the page before.")),
   }),
   result: z.strictObject({
     repository: about(z.string(), "Where it lies."),
     points: about(z.readonly(z.array(point)), "Oldest first, by source."),
+    nextCursor: about(orNull(z.string()), "Where the next page begins. Null: there are no more points."),
     windows: about(z.array(window), "Any instant in them can be restored."),
     gaps: about(z.array(gap), "Instants that cannot be reached."),
     flaws: about(z.array(flaw), "What in the repository cannot be trusted or read."),
     unasked: about(z.readonly(z.array(flaw)), "Providers that could not be asked: the list lacks what they hold."),
   }),
 
-  async run(context, { source, limit }) {
+  async run(context, { source, limit, pageSize, cursor }) {
     const { repository, catalog } = context;
     const storedSources = await listStoredSources(repository.storage);
     if (source !== undefined && !storedSources.includes(source)) sourceNamed(context, source);
     const entries = await pointsOf(context, source, { unsigned: true });
     const { snapshots, windows, unasked } = await atProviders(context, source, context);
-    const all = [...entries.map((entry) => entry.point), ...snapshots].sort((a, b) => compareText(a.source, b.source) || byTime(a, b));
+    const all = [...entries.map((entry) => entry.point), ...snapshots].sort(bySource);
     const names = source === undefined ? new Set([...context.sources.keys(), ...storedSources]) : [source];
     const logs = await logWindows(context, names, entries, context);
+    const page = pageOf(newestOf(all, limit), pageSize, cursor);
     return {
       repository: repository.storage.url,
-      points: newestOf(all, limit).map(pointJson),
+      points: page.points.map(pointJson),
+      nextCursor: page.nextCursor,
       windows: [...windows.map(providerWindow), ...logs.flatMap(archiveWindows)],
       gaps: [...windows.flatMap(providerGaps), ...logs.flatMap(archiveGaps)],
       flaws: [
@@ -96,5 +102,3 @@ const providerGaps = ({ source, gaps = [] }: ContinuousWindow) =>
 
 const archiveGaps = ({ source, flaws }: LogWindows) =>
   flaws.map(({ from, to, message }) => ({ source, from: from ?? null, to: to ?? null, message }));
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

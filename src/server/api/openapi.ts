@@ -196,6 +196,16 @@ const planned = (operation: ApiOperation, schemas: Schemas): Json => ({
   responses: { ...answered("The plan.", operation.plan === undefined ? {} : schemas.of(operation.plan.result)), ...PROBLEMS },
 });
 
+/** One event of the stream. Its data is JSON. */
+const eventSchema = (event: Json, job: Json): Json => ({
+  type: "object",
+  properties: {
+    id: { type: "string", description: "For Last-Event-ID." },
+    event: { type: "string", description: "The type of the event." },
+    data: { type: "string", contentMediaType: "application/json", contentSchema: { anyOf: [event, job] } },
+  },
+});
+
 function jobPaths(schemas: Schemas): Record<string, Json> {
   const id = { name: "id", in: "path", required: true, description: "Id of the job.", schema: { type: "string", minLength: 1 } };
   const access = "Takes the access `look`, and the access of the job's operation.";
@@ -227,7 +237,7 @@ function jobPaths(schemas: Schemas): Record<string, Json> {
         responses: {
           200: {
             description: "Server-sent events.",
-            content: { "text/event-stream": { schema: { type: "string", contentSchema: event } } },
+            content: { "text/event-stream": { schema: eventSchema(event, job) } },
           },
           204: { description: "The last event was read already." },
           ...PROBLEMS,

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { RestorePoint } from "../../core/restore-point.ts";
+import { bySource, pageOf } from "./page.ts";
+
+const pointAt = (source: string, ms: number, id: string): RestorePoint => ({
+  ...{ id, source, kind: "full", name: id, time: new Date(ms), endedAt: new Date(ms), sizeBytes: 1, sourceBytes: 1, tiers: [] },
+  ...{ madeBy: "op@host", signed: true },
+});
+
+test("R51 pages have each point once, in order, also when points come and go between them", () => {
+  const place = fc.tuple(fc.constantFrom("a", "b", "shop"), fc.integer({ min: 0, max: 5 }));
+  fc.assert(
+    fc.property(fc.array(place, { maxLength: 30 }), fc.integer({ min: 1, max: 7 }), (places, size) => {
+      const all = places.map(([source, ms], at) => pointAt(source, ms, `id${String(at).padStart(2, "0")}`)).sort(bySource);
+      const seen: string[] = [];
+      let left = all;
+      for (let cursor: string | undefined; ; ) {
+        const page = pageOf(left, size, cursor);
+        assert.ok(page.points.length <= size);
+        seen.push(...page.points.map(({ id }) => id));
+        // What was seen goes, the last one included, on which the cursor stands.
+        left = all.filter(({ id }) => !seen.includes(id));
+        if (page.nextCursor === null) break;
+        cursor = page.nextCursor;
+      }
+      assert.deepEqual(
+        seen,
+        all.map(({ id }) => id),
+      );
+    }),
+  );
+  assert.throws(() => pageOf([], 5, "nonsense"), { code: "USAGE" });
+});
