@@ -255,6 +255,16 @@ export const MONITORS = {
     finds: "the scheduled work of the source has been paused for a day",
     next: "run `lifeboat resume SOURCE`",
   },
+  WORK_PARKED: {
+    verdict: "fail",
+    finds: "an item of work failed too often on the shared queue, or with an error that needs a person",
+    next: "run `lifeboat workers`, correct the cause, then run `lifeboat workers release` with the item's key",
+  },
+  QUEUE_AWAY: {
+    verdict: "fail",
+    finds: "the shared queue does not answer, so workers take no work",
+    next: "run `lifeboat workers`",
+  },
   CONFIG_REFUSED: {
     verdict: "inconclusive",
     finds: "the service runs on the last valid configuration, because the file was changed to one that is not valid",

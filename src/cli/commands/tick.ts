@@ -38,11 +38,12 @@ const renderAlert = ({ source, code, severity, message, openedAt }: Open, paint:
   `${severity === "critical" ? paint.red(severity) : paint.yellow(severity)}  ${source ?? "lifeboat"}: ${code}: ${message} (since ${formatInstant(new Date(openedAt))})`;
 
 function renderTick(result: z.infer<typeof tick.result>, paint: Paint): string {
-  const { backups, drills, expired, busy, failures, alerts: found, told, verdict } = result;
+  const { backups, drills, expired, queued, busy, failures, alerts: found, told, verdict } = result;
   return [
     ...backups.map((one) => renderMade(one, paint)),
     ...drills.map((one) => renderFinding("drill", one, paint)),
     ...expired.map(({ source, keep, remove }) => `expire of ${source}: ${keep.length} kept, ${remove.length} removed`),
+    ...queued.map((key) => `put on the queue: ${key}`),
     ...busy.map(({ source, message }) => `${paint.dim("busy")} ${source}: ${message}`),
     ...renderFailures(failures, paint),
     ...found.opened.map((one) => `${paint.red("opened")}  ${renderAlert(one, paint)}`),

@@ -1,12 +1,15 @@
 // lifeboat tick: what is due is done once, and what is wrong is told. Run by cron every few minutes, it needs no service.
 import * as z from "zod/mini";
 import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
-import { exitOfFailures, type Failure, operation } from "../operation.ts";
+import type { WorkItem } from "../../core/work.ts";
+import type { Workplace } from "../context.ts";
+import { exitOfFailures, type Failure, type OperationContext, operation } from "../operation.ts";
 import { finding } from "../recovery/schemas.ts";
 import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
 import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
+import { itemOf, offer } from "../work/items.ts";
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
 import { drill } from "./drill.ts";
@@ -28,6 +31,7 @@ export const tick = operation({
     backups: about(z.array(made), "What was made."),
     drills: z.array(finding),
     expired: z.array(expiredSource),
+    queued: about(z.array(z.string()), "Keys of what was put on the shared queue, for workers."),
     busy: about(z.array(failure), "What another job works on right now: it is left to that job."),
     failures: z.array(failure),
     alerts: z.strictObject({
@@ -67,18 +71,24 @@ export const tick = operation({
         return done.failures;
       },
     };
+    const shared = context.work?.isShared ? context.work : undefined;
+    const items: WorkItem[] = [];
+    const judged = new Set<string>();
     for (const one of await unpaused(context, sources, context.signal)) {
       const due = await dueWork(context, one, context);
       failures.push(...due.failures);
-      for (const { operation: name, request } of due.work) {
+      if (due.failures.length === 0) judged.add(one.name);
+      for (const work of due.work) {
         try {
-          failures.push(...(await run[name](request)));
+          if (shared !== undefined) items.push(await itemOf(context, one, work));
+          else failures.push(...(await run[work.operation](work.request)));
         } catch (error) {
           context.signal.throwIfAborted();
           failures.push(failureOf(one.name, error));
         }
       }
     }
+    const queued = shared === undefined ? [] : await put(context, shared, items, judged, failures);
     const worked = backups.length + drills.length + expired.length + failures.length > 0;
     const last = worked || before === undefined ? await beat(context, sources, context) : before;
     const beats = before === undefined || before === last ? [last] : [before, last];
@@ -91,6 +101,7 @@ export const tick = operation({
       backups,
       drills,
       expired,
+      queued,
       busy: failures.filter(({ code }) => code === "LEASE_HELD"),
       failures: failures.filter(({ code }) => code !== "LEASE_HELD"),
       alerts: {
@@ -111,6 +122,23 @@ export const tick = operation({
 
   exit: ({ failures, drills, expired }) => exitOfFailures(failures) ?? exitOfWork(drills, expired),
 });
+
+/** Puts what is due on the shared queue. When it does not answer, that is a failure of each source with due work: the next tick puts it. */
+async function put(
+  context: OperationContext,
+  shared: Workplace,
+  items: readonly WorkItem[],
+  judged: ReadonlySet<string>,
+  failures: Failure[],
+): Promise<string[]> {
+  try {
+    return [...(await offer(context, await shared.open(), items, judged))];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    for (const source of new Set(items.map((item) => item.source ?? "lifeboat"))) failures.push(failureOf(source, error));
+    return [];
+  }
+}
 
 /** What the operations themselves say of their results: a drill that failed, an expiry that was refused. */
 function exitOfWork(drills: z.infer<typeof finding>[], expired: z.infer<typeof expiredSource>[]): ExitStatus {

@@ -49,11 +49,17 @@ export function enqueue({ repository }: Pick<Context, "repository">, queue: Queu
   return queue.put(signed);
 }
 
-/** Puts what is due, and removes parked work that is no longer due: a later job made it. */
-export async function offer(context: Pick<Context, "repository">, queue: Queue, due: readonly WorkItem[]): Promise<readonly string[]> {
+/** Puts what is due. Of the sources that were judged, it removes parked work that is no longer due: a later job made it. */
+export async function offer(
+  context: Pick<Context, "repository">,
+  queue: Queue,
+  due: readonly WorkItem[],
+  judged: ReadonlySet<string> = new Set(),
+): Promise<readonly string[]> {
   const keys = new Set(due.map(({ key }) => key));
   for (const { item, state } of await queue.list()) {
-    if (state === "parked" && item.request.due === true && !keys.has(item.key)) await queue.drop(item.key);
+    const isJudged = item.source !== null && judged.has(item.source) && item.request.due === true;
+    if (state === "parked" && isJudged && !keys.has(item.key)) await queue.drop(item.key);
   }
   return enqueue(context, queue, due);
 }

@@ -1,0 +1,35 @@
+// What the shared queue says for alerts: that it does not answer, and what is parked on it.
+import { asLifeboatError } from "../../core/errors.ts";
+import type { HealthReason } from "../../core/health.ts";
+import type { HealthCode } from "../../core/monitors.ts";
+import type { Context, Watch } from "../context.ts";
+
+export interface WorkLook {
+  /** About the queue itself. */
+  readonly queue: readonly HealthReason[];
+  /** Parked work, by its source. */
+  readonly parked: ReadonlyMap<string, readonly HealthReason[]>;
+  readonly blindTo: readonly HealthCode[];
+}
+
+const NOTHING: WorkLook = { queue: [], parked: new Map(), blindTo: [] };
+
+/** Never throws but for an abort. Without a shared queue there is nothing to see. */
+export async function lookAtWork({ work }: Context, { signal }: Pick<Watch, "signal">): Promise<WorkLook> {
+  if (work?.isShared !== true) return NOTHING;
+  try {
+    const parked = (await (await work.open()).list()).filter(({ state }) => state === "parked");
+    const bySource = Map.groupBy(parked, ({ item }) => item.source);
+    const reasons = [...bySource].flatMap(([source, entries]): [string, HealthReason[]][] => {
+      const [first] = entries;
+      if (source === null || first === undefined) return [];
+      const why = first.failure === undefined ? "it failed too often" : `${first.failure.code}: ${first.failure.message}`;
+      const message = `${first.item.key} is parked: ${why}${entries.length > 1 ? ` (and ${entries.length - 1} more)` : ""}`;
+      return [[source, [{ code: "WORK_PARKED", message }]]];
+    });
+    return { ...NOTHING, parked: new Map(reasons) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...NOTHING, queue: [{ code: "QUEUE_AWAY", message: asLifeboatError(error).message }], blindTo: ["WORK_PARKED"] };
+  }
+}
