@@ -20,6 +20,8 @@ export interface MergeTable {
   readonly delete: number;
   /** Rows that only the live table has, and that are left alone. */
   readonly extra: number;
+  /** Rows that were changed after the state that is undone, and that are left alone. */
+  readonly changedSince: number;
   /** Foreign keys for whose sake rows of this table come along. Absent: the table was chosen. */
   readonly followed?: readonly string[] | undefined;
   readonly samples: readonly MergeSample[];

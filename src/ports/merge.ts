@@ -1,5 +1,5 @@
 // The merge port: rows of two databases compared by primary key, and what differs brought into the live one.
-import type { MergeRefusal } from "../core/merge-plan.ts";
+import type { MergedTable, MergeFindings, MergeRefusal } from "../core/merge-plan.ts";
 import type { Connection, Work } from "./connection.ts";
 
 export interface RowSelection extends Work {
@@ -39,7 +39,40 @@ export interface RowComparison {
   end(): Promise<void>;
 }
 
+export interface MergeOptions extends RowSelection {
+  /** Rows that only the live database has are deleted. Default: false. */
+  readonly deleteExtra?: boolean | undefined;
+  /** Foreign keys bring further rows along. Default: true. */
+  readonly follow?: boolean | undefined;
+}
+
+export interface ApplyOptions extends Work {
+  /**
+   * Stores the undo set: a change set that brings back the state before. Called before the first change, while the rows are locked; the
+   * merge continues when it resolves. Called again when the merge begins anew, and not when there is nothing to do.
+   */
+  storeUndo(changes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Throws when the merge must not be committed. Called last. */
+  assertAlive(): Promise<void>;
+  /** Rows that were changed since they were compared are overwritten too. Default: false. */
+  readonly overwriteChanged?: boolean | undefined;
+}
+
+export interface Merging {
+  readonly findings: MergeFindings;
+  /** Applies the changes as a whole, or throws and has changed nothing. Throws LOAD_FAILED for a violated constraint. */
+  apply(options: ApplyOptions): Promise<readonly MergedTable[]>;
+  /** Releases everything that was opened. Safe to call twice. */
+  end(): Promise<void>;
+}
+
 export interface RowEngine {
   /** Compares the tables of two databases by primary key. Throws TABLE_UNKNOWN. */
   beginComparison(past: Connection, now: Connection, selection: RowSelection): Promise<RowComparison>;
+
+  /** Compares a restored copy with the live database. The copy is scratch: temporary objects are made in it. */
+  beginMerge(past: Connection, now: Connection, options: MergeOptions): Promise<Merging>;
+
+  /** Examines a change set that an earlier merge stored. Throws INTEGRITY for what is not one. */
+  beginUndo(now: Connection, changes: AsyncIterable<Uint8Array>, work: Work): Promise<Merging>;
 }

@@ -30,6 +30,7 @@ import { compareLsn, firstCommitAfter, logFileKind, readHistory, readSegment, re
 import { dropSlot } from "./log/slot.ts";
 import { logState } from "./log/state.ts";
 import { beginComparison } from "./merge/compare.ts";
+import { beginMerge, beginUndo } from "./merge/merge.ts";
 import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probes.ts";
 import { undoPlace } from "./recovery/place.ts";
@@ -66,7 +67,7 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     name: "postgres",
     physical: physicalEngine(options),
     renamesDatabases: true,
-    rows: { beginComparison },
+    rows: { beginComparison, beginMerge, beginUndo },
 
     async inspect(connection, work = {}) {
       return (await examine(directConnection(connection), work)).facts;

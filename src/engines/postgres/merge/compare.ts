@@ -25,6 +25,8 @@ export interface Sides {
   readonly past: SharedSnapshot;
   readonly now: SharedSnapshot;
   readonly algorithm: RowAlgorithm;
+  /** Tables whose planning would run code with a superuser's rights, and the reason. */
+  readonly unsafe: ReadonlyMap<string, string>;
   /** All tables of either database; partitions are part of their partitioned table. */
   readonly tables: { readonly past: readonly Table[]; readonly now: readonly Table[] };
   end(): Promise<void>;
@@ -46,17 +48,23 @@ export async function openSides(given: { past: Connection; now: Connection }, si
     const path = await ordinaryPath(now, { signal });
     const snapshots: SharedSnapshot[] = [];
     const tables: Table[][] = [];
+    const unsafe = new Map<string, string>();
     for (const connection of [past, now]) {
       const snapshot = await openSnapshot(sessionsOf(connection), { concurrency: 2 });
       opened.push(snapshot);
       snapshots.push(snapshot);
-      tables.push(await describeTables(snapshot.control, path));
+      const described = await describeTables(snapshot.control, path);
+      tables.push(described);
+      for (const { oid, reason } of await tablesThatRunCode(snapshot.control, null)) {
+        const name = described.find((each) => each.oid === oid)?.name;
+        if (name !== undefined) unsafe.set(name, reason);
+      }
     }
     const [a, b] = snapshots;
     const [tablesThen, tablesNow] = tables;
     if (a === undefined || b === undefined || tablesThen === undefined || tablesNow === undefined) throw new Error("a side is missing");
     const algorithm: RowAlgorithm = Math.min(a.major, b.major) >= 14 ? "pg-rows-1" : "pg-rows-text-1";
-    return { past: a, now: b, algorithm, tables: { past: tablesThen, now: tablesNow }, end };
+    return { past: a, now: b, algorithm, unsafe, tables: { past: tablesThen, now: tablesNow }, end };
   } catch (error) {
     await end();
     throw asSourceError(error, signal);
@@ -64,43 +72,39 @@ export async function openSides(given: { past: Connection; now: Connection }, si
 }
 
 /** The chosen tables that can be compared by key, and why the others cannot. TABLE_UNKNOWN. */
-export async function pairTables(
-  { past, now, tables }: Sides,
+export function pairTables(
+  sides: Sides,
   patterns: readonly string[] | undefined,
   label: string,
-): Promise<{ readonly pairs: Pair[]; readonly refusals: MergeRefusal[] }> {
+): { readonly pairs: Pair[]; readonly refusals: MergeRefusal[] } {
+  const { tables } = sides;
   const wanted = new Set<string>();
   const all = [...tables.past, ...tables.now];
   for (const pattern of patterns ?? []) {
-    const found = all.filter(({ root }) => root === null).length > 0 ? matching(all, pattern) : [];
+    const found = matching(all, pattern);
     if (found.length === 0) {
       const names = all.flatMap(({ table, name, visible }) => (visible ? [table, name] : [name]));
-      throw new LifeboatError(
-        "TABLE_UNKNOWN",
-        `neither the restored copy nor ${label} has a table that matches ${pattern}${didYouMean(pattern, names)}`,
-      );
+      const message = `neither the restored copy nor ${label} has a table that matches ${pattern}${didYouMean(pattern, names)}`;
+      throw new LifeboatError("TABLE_UNKNOWN", message);
     }
     for (const { name } of found) wanted.add(name);
   }
   const isWanted = ({ name, root }: Table): boolean => (patterns === undefined ? root === null : wanted.has(name));
-  const names = new Set(all.filter(isWanted).map(({ name }) => name));
-  const unsafe = new Map<string, string>();
-  for (const [side, list] of [
-    [past, tables.past],
-    [now, tables.now],
-  ] as const) {
-    const oids = list.filter(({ name }) => names.has(name)).map(({ oid }) => oid);
-    for (const { name, reason } of await tablesThatRunCode(side.control, oids)) unsafe.set(name, reason);
-  }
-  const pairs: Pair[] = [];
-  const refusals: MergeRefusal[] = [];
-  for (const name of [...names].sort()) {
-    const pair = { past: tables.past.find((each) => each.name === name), now: tables.now.find((each) => each.name === name) };
-    const refusal = refusalOf(name, pair, unsafe.get(name));
-    if (refusal !== undefined) refusals.push(refusal);
-    else if (pair.past !== undefined && pair.now !== undefined) pairs.push({ past: pair.past, now: pair.now });
-  }
-  return { pairs, refusals };
+  const found = [...new Set(all.filter(isWanted).map(({ name }) => name))].sort().map((name) => pairOf(sides, name));
+  return {
+    pairs: found.filter((each) => "past" in each),
+    refusals: found.filter((each) => "reason" in each),
+  };
+}
+
+/** One table on both sides, or why it cannot be compared. */
+export function pairOf({ tables, unsafe }: Sides, name: string): Pair | MergeRefusal {
+  const [past, now] = [tables.past, tables.now].map((list) => list.find((each) => each.name === name));
+  const refusal = refusalOf(name, { past, now }, unsafe.get(name));
+  return (
+    refusal ??
+    (past === undefined || now === undefined ? { table: name, reason: "only then", message: `${name} is missing` } : { past, now })
+  );
 }
 
 function refusalOf(
@@ -153,7 +157,7 @@ export async function comparePair(sides: Sides, pair: Pair, where: string | unde
 export async function beginComparison(past: Connection, now: Connection, { tables, where, signal }: RowSelection): Promise<RowComparison> {
   const sides = await openSides({ past, now }, signal);
   try {
-    const { pairs, refusals } = await pairTables(sides, tables, now.label);
+    const { pairs, refusals } = pairTables(sides, tables, now.label);
     const conditions = pairs.map((pair) => conditionFor(where, pair));
     return {
       refusals,

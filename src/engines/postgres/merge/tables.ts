@@ -176,12 +176,3 @@ export function keyHash(table: Table, algorithm: RowAlgorithm, alias: string): s
 
 /** A column as the text that its type prints. */
 export const textOf = ({ quoted, output }: Column, alias: string): string => `pg_catalog.textin(${output}(${alias}.${quoted}))`;
-
-/** Whether rows of two tables (or aliases) have one key. */
-export const sameKey = ({ key, columns }: Table, a: string, b: string, nameIn: (column: Column, place: number) => string): string =>
-  key
-    .map(({ name, equal }, place) => {
-      const column = columns.find((each) => each.name === name);
-      return column === undefined ? "false" : `${a}.${column.quoted} ${equal} ${b}.${nameIn(column, place)}`;
-    })
-    .join(" and ");
