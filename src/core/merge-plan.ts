@@ -1,5 +1,7 @@
 // A merge as data: what would be brought back into a live database, row by row, before it is done.
 
+import { counted } from "./words.ts";
+
 export type RowChange = "insert" | "update" | "delete";
 
 /** One row of the sample, with the columns that differ. */
@@ -66,6 +68,34 @@ export interface MergedTable {
   /** Keys of a few of them. */
   readonly changedKeys: readonly string[];
 }
+
+const CHANGES: Readonly<Record<RowChange, string>> = { insert: "+", update: "~", delete: "-" };
+const SAMPLE_COLUMNS = 6;
+
+/** The sample, and what is done about triggers, locks and the like: one line each, indented. */
+export function mergeInWords({ tables, remarks, locks }: MergeFindings): string[] {
+  const lines: string[] = [];
+  for (const { table, followed, extra, changedSince, samples } of tables) {
+    if (followed !== undefined) lines.push(`    ${table} comes along for the sake of ${followed.join(", ")}`);
+    if (extra > 0) lines.push(`    ${counted(extra, "row")} of ${table} did not exist then, and ${extra === 1 ? "is" : "are"} left alone`);
+    if (changedSince > 0)
+      lines.push(
+        `    ${counted(changedSince, "row")} of ${table} ${changedSince === 1 ? "was" : "were"} changed since, and are left alone`,
+      );
+    for (const { change, key, columns } of samples) {
+      const name = Object.entries(key).map(([column, value]) => `${column}=${value}`);
+      const shown = columns.slice(0, SAMPLE_COLUMNS).map(({ name: column, past, now }) => {
+        if (change === "insert") return `${column} ${valueInWords(past)}`;
+        return change === "delete" ? `${column} ${valueInWords(now)}` : `${column} ${valueInWords(now)} → ${valueInWords(past)}`;
+      });
+      const more = columns.length > SAMPLE_COLUMNS ? [`and ${columns.length - SAMPLE_COLUMNS} more`] : [];
+      lines.push(`    ${CHANGES[change]} ${table} ${[name.join(" "), ...shown, ...more].join(", ")}`);
+    }
+  }
+  return [...lines, ...remarks.map((remark) => `    ${remark}`), ...locks.map((lock) => `    lock on ${lock}`)];
+}
+
+const valueInWords = (value: string | null): string => (value === null ? "null" : JSON.stringify(value));
 
 export const changesIn = (tables: readonly MergeTable[]): number =>
   tables.reduce((sum, each) => sum + each.insert + each.update + each.delete, 0);

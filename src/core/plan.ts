@@ -3,6 +3,7 @@ import { formatBytes, formatDuration } from "./duration.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Estimate, SecondsRange } from "./estimate.ts";
 import type { Micros } from "./log.ts";
+import { type MergeFindings, mergeInWords } from "./merge-plan.ts";
 import { type Asked, askedInWords, inWords, type Understood } from "./recovery-target.ts";
 import { shown } from "./visible.ts";
 
@@ -36,6 +37,10 @@ const SENTENCES = {
   keep: ({ subject, name }) => `keep ${subject} as ${name}`,
   "set-back": ({ subject, object }) => `set ${subject} back to ${object}`,
   overwrite: ({ subject, object }) => `overwrite ${subject} with ${object}`,
+  compare: ({ subject, object }) => `compare ${subject} with ${object}, row by row`,
+  "store-undo": ({ subject }) => `store ${subject}`,
+  merge: ({ subject, object }) => `${subject} in ${object}`,
+  raise: ({ subject, object }) => `raise the sequence ${subject} to ${object}`,
   "restore-beside": ({ subject, name }) => `restore ${subject} beside the live ones, as ${name}`,
   read: ({ subject }) => `read ${subject}`,
   query: ({ subject }) => `run a read-only query in ${subject}`,
@@ -114,6 +119,8 @@ export interface Plan {
   readonly refusals: readonly PlanRefusal[];
   /** Code of somewhere else that it would run. Absent: not asked, or none. */
   readonly code?: readonly PlanCode[] | undefined;
+  /** Of a merge: the rows that it would change. */
+  readonly merge?: MergeFindings | undefined;
   readonly needs?: PlanNeeds | undefined;
   readonly estimate?: Estimate | undefined;
   /** What the provider or the storage bills for it, in a sentence. */
@@ -152,6 +159,7 @@ export function renderPlan(given: Plan): string {
     const more = count > names.length ? ` and ${count - names.length} more` : "";
     lines.push(`    runs code: ${count} × ${kind} (${names.join(", ")}${more})`);
   }
+  if (plan.merge !== undefined) lines.push(...mergeInWords(plan.merge));
   if (plan.needs !== undefined) lines.push(...needsInWords(plan.needs));
   if (plan.estimate !== undefined) lines.push(`  ${estimateInWords(plan.estimate)}`);
   if (plan.cost !== undefined) lines.push(`  cost: ${plan.cost}`);

@@ -92,6 +92,10 @@ export const OPERATIONS = {
     summary: "Say that a restore is good: what it replaced may go, 7 days later",
     load: async () => (await import("./verbs/accept.ts")).accept,
   },
+  undo: {
+    summary: "Bring back the state before a merge",
+    load: async () => (await import("./verbs/undo.ts")).undo,
+  },
   expire: {
     summary: "Apply the retention policy, with a reason for each decision",
     load: async () => (await import("./verbs/expire.ts")).expire,

@@ -48,6 +48,11 @@ export const snapshotRecordName = (source: string, id: string): string => `${sna
 /** The sealed fingerprint of a snapshot's data, taken when it was made. */
 export const snapshotFingerprintName = (source: string, id: string): string => `${snapshotsFolder(source)}${id}.fingerprint.zst.age`;
 
+/** The undo sets of a source, by the job that stored them: sealed bytes, and a signed record, written last. */
+export const undoFolder = (source: string): string => `sources/${source}/undo/`;
+export const undoSetName = (source: string, job: string): string => `${undoFolder(source)}${job}.zst.age`;
+export const undoRecordName = (source: string, job: string): string => `${undoFolder(source)}${job}.json`;
+
 export const jobsFolder = "jobs/";
 
 export function jobName(startedAt: Date, id: string): string {

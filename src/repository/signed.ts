@@ -24,6 +24,7 @@ const OBJECT_TYPES = [
   "removals",
   "snapshot",
   "evidence",
+  "undo",
   "alerts",
   "pauses",
 ] as const;

@@ -184,6 +184,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./promote.ts")).acceptCommand,
   },
   {
+    name: "undo",
+    group: "Recovering:",
+    summary: OPERATIONS.undo.summary,
+    load: async () => (await import("./undo.ts")).undoCommand,
+  },
+  {
     name: "expire",
     group: "Keeping:",
     summary: OPERATIONS.expire.summary,

@@ -40,6 +40,18 @@ export const restoreCommand = defineCommand({
     },
     dataOnly: { type: flag, help: "Rows only, into tables that are there." },
     replace: { type: flag, help: "Take the place of a database, cluster or table that is not empty." },
+    merge: {
+      type: flag,
+      help: "Bring back only what is missing or changed in the live database, row by row, compared by primary key. --plan shows the rows first; `lifeboat undo JOB` takes them back.",
+    },
+    where: {
+      type: text,
+      value: "CONDITION",
+      help: "With --merge: only rows of the chosen tables for which this holds, and the rows that belong to them by foreign keys. Columns are compared with constants.",
+    },
+    deleteExtra: { type: flag, help: "With --merge: delete rows that did not exist then. Without it they are left alone." },
+    noFollow: { type: flag, help: "With --merge: bring no rows of other tables along for the sake of foreign keys." },
+    overwriteChanged: { type: flag, help: "With --merge: overwrite rows too that were changed after they were compared." },
     asSuperuser: {
       type: flag,
       help: "Load with the rights of the target's user although that is a superuser: code in the backup (constraints, index expressions, views, triggers) runs with them. Without it such a load runs as a role of its own.",
@@ -68,6 +80,8 @@ export const restoreCommand = defineCommand({
     "lifeboat restore shop --to 2026-11-20T14:29:59.250Z --into /var/lib/postgresql/restored",
     "lifeboat restore shop --to 5m --into scratch",
     "lifeboat restore shop --to '10m before 14:30' --tables orders --into shop_before",
+    "lifeboat restore shop --to 14:25 --tables users --merge --plan",
+    "lifeboat restore shop --to 14:25 --tables tenants --merge --where 'id = 42' --yes shop",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z",
     "lifeboat restore shop --to 2026-11-20T14:29:59Z --in-place --yes shop",
     "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",

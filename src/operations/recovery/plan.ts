@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { resolve as absolute, dirname } from "node:path";
 import { isLifeboatError, type LifeboatError } from "../../core/errors.ts";
 import { estimate, type MeasuredStep, type PlannedStep, type SecondsRange } from "../../core/estimate.ts";
+import type { MergeFindings } from "../../core/merge-plan.ts";
 import type { DiskNeed, Plan, PlanCode, PlanRefusal, PlanRoute, PlanStep } from "../../core/plan.ts";
 import { askedOf, type RecoveryTarget, understood } from "../../core/recovery-target.ts";
 import { counted } from "../../core/words.ts";
@@ -17,7 +18,7 @@ import type { Replay } from "./replay.ts";
 import type { Resolved, Route } from "./resolve.ts";
 
 /** What the data is restored into. */
-export type Destination = "scratch" | "database" | "directory" | "place" | "production" | "tables" | "preview";
+export type Destination = "scratch" | "database" | "directory" | "place" | "production" | "tables" | "preview" | "merge";
 
 /** What a part of a plan adds to it. */
 export interface PlanPart {
@@ -39,6 +40,8 @@ export interface PlanDraft {
   readonly parts: readonly PlanPart[];
   readonly refusals?: readonly LifeboatError[] | undefined;
   readonly code?: readonly PlanCode[] | undefined;
+  /** Of a merge: which rows it would change. */
+  readonly merge?: MergeFindings | undefined;
 }
 
 /** A restore that is ready: its plan, and what carries it out. */
@@ -48,7 +51,7 @@ export interface Prepared<T> {
 }
 
 export async function completePlan(context: Context, draft: PlanDraft, { signal }: Pick<Watch, "signal">): Promise<Plan> {
-  const { verb, source, resolved, into, parts, code = [], refusals = [] } = draft;
+  const { verb, source, resolved, into, parts, code = [], refusals = [], merge } = draft;
   const { asked, told, others } = resolved;
   const present = presentOf(context);
   const disks = await Promise.all(parts.flatMap(({ disks = [] }) => disks).map(withFree));
@@ -67,6 +70,7 @@ export async function completePlan(context: Context, draft: PlanDraft, { signal 
     steps: parts.flatMap(({ steps }) => steps),
     refusals: [...refusals.map(({ code: why, message }) => ({ code: why, message })), ...disks.flatMap(refusalOf)],
     ...(code.length > 0 && { code }),
+    ...(merge && { merge }),
     needs: { readBytes: parts.reduce((sum, { readBytes = 0 }) => sum + readBytes, 0), disks },
     estimate: estimate(
       parts.flatMap(({ timed }) => timed),

@@ -13,6 +13,7 @@ import { prepareDatabase } from "./database.ts";
 import type { DatabaseRequest } from "./database-plan.ts";
 import type { Extras, ReadyRestore } from "./destination.ts";
 import { type DirectoryRequest, isDirectory, prepareDirectory } from "./directory.ts";
+import { assertNoMergeOptions, type Merged, type MergeRequest, mergeInto, planMerge } from "./merge.ts";
 import { completePlan, type Prepared, refusedPlan } from "./plan.ts";
 import type { PlaceRequest } from "./provider-names.ts";
 import { assertNotDoneAlready, preparePlace } from "./provider-place.ts";
@@ -22,6 +23,7 @@ import { evidencePoint, jobPoint, type Resolved, type Route, resolve, tell } fro
 
 export interface RestoreRequest
   extends Omit<DatabaseRequest, "into">,
+    MergeRequest,
     Omit<PlaceRequest, "into">,
     Pick<DirectoryRequest, "start" | "onScratch"> {
   readonly to: RecoveryTarget;
@@ -35,7 +37,7 @@ export interface RestoreRequest
   readonly planDigest?: string | undefined;
 }
 
-export interface Restored extends Finding, Extras {
+export interface Restored extends Finding, Extras, Partial<Merged> {
   /** The database that a restore beside production made. */
   readonly database?: string | undefined;
 }
@@ -43,6 +45,8 @@ export interface Restored extends Finding, Extras {
 /** What a restore would do, and why it would refuse. Nothing is touched. */
 export async function planRestore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
   try {
+    if (request.merge === true) return await planMerge(context, source, request, watch);
+    assertNoMergeOptions(request);
     return (await prepareRestore(context, source, request, watch, true)).plan;
   } catch (error) {
     if (!isLifeboatError(error, "RECOVERY_TARGET_OUTSIDE_WINDOW") && !isLifeboatError(error, "NO_RESTORE_POINT")) throw error;
@@ -52,6 +56,8 @@ export async function planRestore(context: Context, source: Source, request: Res
 
 /** Restores, proves what was restored, and files evidence. */
 export async function restore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Restored> {
+  if (request.merge === true) return await mergeInto(context, source, request, watch);
+  assertNoMergeOptions(request);
   if (request.inPlace === true) await assertNotDoneAlready(context, source, watch);
   // Before names are chosen and room is looked for: what a dead job left takes both.
   else if (source.managed === true) await tidy(context, watch);

@@ -186,6 +186,72 @@ const estimate = z.strictObject({
   ),
 });
 
+const rowValues = z.readonly(
+  z.array(
+    z.strictObject({ name: z.string(), past: orNull(z.string()), now: about(orNull(z.string()), "Null: no value, or no such row.") }),
+  ),
+);
+
+export const mergeFindings = named(
+  "merge findings",
+  "Which rows a merge changes.",
+  z.strictObject({
+    tables: z.readonly(
+      z.array(
+        z.strictObject({
+          table: z.string(),
+          key: z.readonly(z.array(z.string())),
+          insert: count,
+          update: count,
+          delete: count,
+          extra: about(count, "Rows that did not exist then, and are left alone."),
+          changedSince: about(count, "Rows that were changed since, and are left alone."),
+          followed: about(z.optional(z.readonly(z.array(z.string()))), "Foreign keys that bring the table along. Absent: it was chosen."),
+          samples: z.readonly(
+            z.array(
+              z.strictObject({
+                change: z.enum(["insert", "update", "delete"]),
+                key: z.readonly(z.record(z.string(), z.string())),
+                columns: rowValues,
+              }),
+            ),
+          ),
+        }),
+      ),
+    ),
+    refusals: z.readonly(
+      z.array(
+        z.strictObject({
+          table: z.string(),
+          reason: z.enum(["no key", "columns differ", "keys differ", "only then", "only now", "not readable", "not writable"]),
+          message: z.string(),
+        }),
+      ),
+    ),
+    sequences: z.readonly(z.array(z.strictObject({ sequence: z.string(), from: z.string(), to: z.string() }))),
+    remarks: about(z.readonly(z.array(z.string())), "What is done about triggers, generated columns and row-level security."),
+    locks: z.readonly(z.array(z.string())),
+    digest: about(z.string(), "SHA-256 over the changes."),
+  }),
+);
+
+export const mergedTables = about(
+  z.readonly(
+    z.array(
+      z.strictObject({
+        table: z.string(),
+        inserted: count,
+        updated: count,
+        deleted: count,
+        unchanged: about(count, "Rows that had the wanted state already."),
+        changedSince: about(count, "Rows that were changed since they were compared, and were left alone."),
+        changedKeys: about(z.readonly(z.array(z.string())), "Keys of a few of them."),
+      }),
+    ),
+  ),
+  "What was done, table by table.",
+);
+
 export const plan = named(
   "plan",
   "What an operation will do, step by step; it changes nothing.",
@@ -198,6 +264,7 @@ export const plan = named(
     steps: z.readonly(z.array(planStep)),
     refusals: about(z.readonly(z.array(refusal)), "Why it would not be done; with any, nothing is."),
     code: about(z.optional(z.readonly(z.array(code))), "Code of the source that the plan would run. Absent: not examined, or none."),
+    merge: about(z.optional(mergeFindings), "Of a merge: the rows that it would change."),
     needs: z.optional(needs),
     estimate: about(z.optional(estimate), "The time it takes, by past jobs of this repository."),
     cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import * as z from "zod/mini";
 import { withoutPassword } from "../../core/address.ts";
+import { formatInstant } from "../../core/duration.ts";
 import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { Recovered } from "../../ports/physical.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
@@ -16,6 +17,7 @@ import {
   findingFields,
   findingJson,
   kept,
+  mergedTables,
   plan,
   planDigest,
   restoredPlace,
@@ -43,6 +45,11 @@ const request = z.strictObject({
   superuserRoles: flag("As `roles`, and superusers of the source become superusers."),
   yes: text("The source's name: the operator is sure."),
   unsigned: flag("A point that no trusted key has signed is restored."),
+  merge: flag("Only rows that are missing or changed are brought back into the live database, compared by key."),
+  where: text("Of a merge: a condition on the rows of the chosen tables; all rows that belong to them come along."),
+  deleteExtra: flag("Of a merge: rows that did not exist then are deleted."),
+  noFollow: flag("Of a merge: foreign keys bring no further rows along."),
+  overwriteChanged: flag("Of a merge: rows that were changed since they were compared are overwritten too."),
   start: flag("The server of a restored directory is started, and left running."),
   planDigest: z.optional(planDigest),
   credentials: flag("Addresses in the result have their passwords."),
@@ -54,6 +61,7 @@ const result = z.strictObject({
   kept: about(orNull(kept), "What was there before; it is removed after `accept` of this job."),
   tables: about(orNull(z.readonly(z.array(z.string()))), "Chosen tables, as they are named now."),
   connection: orNull(connection),
+  merged: about(orNull(mergedTables), "Of a merge."),
   databases: about(orNull(z.array(z.strictObject({ name: z.string(), url: z.string() }))), "Of a scratch server, while it runs."),
   instructions: about(z.readonly(z.array(z.string())), "How a restored directory is started, and what to see to before."),
   warnings: z.readonly(z.array(z.string())),
@@ -112,6 +120,7 @@ function resultOf(context: OperationContext, source: Source, restored: Restored,
     kept: before === undefined ? null : { id: before.id, name: before.name },
     tables: tables ?? null,
     connection: reached === undefined ? null : connectionJson(reached, credentials),
+    merged: restored.merged ?? null,
     databases: null,
     instructions: next,
     warnings,
@@ -126,8 +135,12 @@ function resultOf(context: OperationContext, source: Source, restored: Restored,
 /** What the source's provider calls a place of its own. */
 const placeWord = (source: Source): string => (source.managed === true ? source.provider.history?.place : undefined) ?? "branch";
 
-function nextOf({ branch, kept: before, evidence, to }: Restored, source: Source, isPointed: boolean): Result["next"] {
+function nextOf({ branch, kept: before, evidence, to, undo }: Restored, source: Source, isPointed: boolean): Result["next"] {
   const { name } = source;
+  if (undo !== undefined)
+    return [
+      { commands: [`lifeboat undo ${undo.job} --yes ${name}`], text: `to take it back, until ${formatInstant(new Date(undo.expiresAt))}` },
+    ];
   if (branch === undefined) {
     const then = before?.id === before?.name ? "is dropped then" : "is removed 7 days later, not before";
     return before === undefined ? [] : [{ commands: [`lifeboat accept ${evidence.id}`], text: `when it is good; ${before.name} ${then}` }];

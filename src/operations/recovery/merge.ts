@@ -1,0 +1,346 @@
+// A merge: any route gives a restored copy, it is compared with the live database by primary key, and what is missing or changed is brought
+// back. The state before is stored as an undo set first.
+import { LifeboatError } from "../../core/errors.ts";
+import { changesIn, type MergedTable, type MergeFindings, type MergeRefusal } from "../../core/merge-plan.ts";
+import type { Plan, PlanStep } from "../../core/plan.ts";
+import { targetInWords } from "../../core/recovery-target.ts";
+import { type Check, judge } from "../../core/verdict.ts";
+import { counted, wordsOf } from "../../core/words.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Merging, RowEngine } from "../../ports/merge.ts";
+import { storeUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { type Job, runJob } from "../jobs/job.ts";
+import { requireDigest } from "../plan-digest.ts";
+import { conclude } from "./conclude.ts";
+import { completePlan, NOTHING, type PlanPart, routeParts } from "./plan.ts";
+import { evidencePoint, jobPoint, type Resolved, type Route, resolve } from "./resolve.ts";
+import type { Restored, RestoreRequest } from "./restore.ts";
+import { withRestoredCopy } from "./restored-copy.ts";
+
+export interface MergeRequest {
+  /** Rows that are missing or changed are brought back into the live database. */
+  readonly merge?: boolean | undefined;
+  readonly where?: string | undefined;
+  readonly deleteExtra?: boolean | undefined;
+  readonly noFollow?: boolean | undefined;
+  readonly overwriteChanged?: boolean | undefined;
+}
+
+export interface Merged {
+  readonly merged: readonly MergedTable[];
+  /** Absent: nothing was changed. */
+  readonly undo?: UndoRecord | undefined;
+}
+
+/** How long an undo set is kept: as long as what a restore replaced, once that was accepted. */
+export const KEEP_UNDO_MS = 7 * 86_400_000;
+
+/** USAGE for options that have no meaning without --merge. */
+export function assertNoMergeOptions({ where, deleteExtra, noFollow, overwriteChanged }: MergeRequest): void {
+  if (where === undefined && !deleteExtra && !noFollow && !overwriteChanged) return;
+  throw new LifeboatError("USAGE", "--where, --delete-extra, --no-follow and --overwrite-changed have no meaning without --merge");
+}
+
+/** Which rows a merge would change. A restored copy is made and removed again; the live database is only read. */
+export async function planMerge(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {
+  assertMerge(source, request);
+  const resolved = await resolve(context, source, request.to, watch, { unsigned: request.unsigned, every: true });
+  return runJob(
+    context,
+    { verb: "plan-merge", source: source.name, point: jobPoint(resolved.route), aside: true },
+    watch,
+    (job) =>
+      withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live }) => {
+        const refusals = await judged(source, request, resolved, merging.findings, live, job);
+        return planOf(context, source, request, resolved, merging.findings, live, watch, refusals);
+      }),
+    ({ digest }) => ({ digest }),
+  );
+}
+
+/** Merges, and files evidence. CONFIRMATION_NEEDED before anything is read. */
+export async function mergeInto(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Restored> {
+  assertMerge(source, request);
+  if (request.yes !== source.name) {
+    throw new LifeboatError(
+      "CONFIRMATION_NEEDED",
+      `rows of ${request.tables?.join(", ")} in the live database of ${source.name} would be changed`,
+      {
+        hint: `look at them with --plan, then repeat the command with --yes ${source.name}`,
+      },
+    );
+  }
+  const resolved = await resolve(context, source, request.to, watch, { unsigned: request.unsigned });
+  if (resolved.inexact !== undefined && request.nearest !== true) throw resolved.inexact;
+  return runJob(
+    context,
+    { verb: "restore", source: source.name, point: jobPoint(resolved.route), aside: true },
+    watch,
+    (job) =>
+      withMerging(context, source, request, resolved, job, watch, true, async ({ merging, live, copyChecks, reached }) => {
+        const { findings } = merging;
+        const refusals = await judged(source, request, resolved, findings, live, job);
+        const plan = await planOf(context, source, request, resolved, findings, live, watch, refusals);
+        requireDigest(plan.digest, request.planDigest);
+        const [refusal] = refusals;
+        if (refusal !== undefined) throw refusal;
+        const failed = judge(copyChecks);
+        if (failed.verdict === "fail")
+          throw new LifeboatError("CHECK_FAILED", `the restored copy is not what was backed up: ${failed.reasons[0]}`);
+        const { merged, undo } = await applied(context, source, request, { merging, target: live.label, verb: "merge" }, job, watch);
+        const checks = [...copyChecks, ...checksOf(source, findings, merged)];
+        const finding = await conclude(context, source, {
+          verb: "restore",
+          job,
+          asked: resolved.asked,
+          reached,
+          into: "merge",
+          target: live.label,
+          checks,
+          remarks: findings.remarks,
+          estimated: plan.estimate,
+        });
+        return { ...finding, merged, undo, tables: findings.tables.map(({ table }) => table), warnings: [] };
+      }),
+    ({ evidence, merged = [], undo }) => ({
+      verdict: evidence.verdict,
+      point: evidencePoint(resolved.route).id,
+      changed: merged.reduce((sum, one) => sum + one.inserted + one.updated + one.deleted, 0),
+      ...(undo && { undo: undo.job }),
+    }),
+  );
+}
+
+interface Opened {
+  readonly merging: Merging;
+  readonly live: Connection;
+  readonly copyChecks: readonly Check[];
+  readonly reached: Route;
+}
+
+async function withMerging<T>(
+  context: Context,
+  source: Source,
+  request: RestoreRequest,
+  { route }: Resolved,
+  job: Job,
+  watch: Watch,
+  proof: boolean,
+  use: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const rows = rowEngine(source);
+  const live = await liveOf(source, request.into, job.signal);
+  return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached }) => {
+    const { tables, where, deleteExtra, noFollow } = request;
+    const work = { signal: job.signal, progress: watch.progress };
+    await source.engine.assertSeparate(live, connection(), work);
+    const options = { tables, where, deleteExtra, follow: noFollow !== true, ...work };
+    const merging = await job.step("compare", () => rows.beginMerge(connection(), live, options));
+    try {
+      return await use({ merging, live, copyChecks: checks, reached });
+    } finally {
+      await merging.end();
+    }
+  });
+}
+
+/** The database that rows are brought back into. */
+export async function liveOf(source: Source, into: string | undefined, signal: AbortSignal): Promise<Connection> {
+  const own = into?.includes("://") === true ? undefined : await source.provider.connection({ signal });
+  if (into !== undefined) return source.engine.resolveTarget(own, into).connection;
+  if (own === undefined) throw new LifeboatError("BUG", "a source has no connection");
+  return own;
+}
+
+export function rowEngine({ engine, name }: Source): RowEngine {
+  if (engine.rows === undefined) throw new LifeboatError("CAPABILITY_MISSING", `rows of ${name} cannot be merged by this engine`);
+  return engine.rows;
+}
+
+/** Applies what was compared or read; the undo set comes first. */
+export async function applied(
+  context: Context,
+  source: Source,
+  { overwriteChanged, into }: Pick<RestoreRequest, "overwriteChanged" | "into">,
+  { merging, target, verb }: { readonly merging: Merging; readonly target: string; readonly verb: string },
+  job: Job,
+  watch: Watch,
+): Promise<Merged> {
+  let undo: UndoRecord | undefined;
+  const now = context.clock.now();
+  const merged = await job.step("merge", () =>
+    merging.apply({
+      overwriteChanged,
+      signal: job.signal,
+      progress: watch.progress,
+      assertAlive: () => job.assertAlive(),
+      async storeUndo(changes) {
+        const record = {
+          job: job.id,
+          source: source.name,
+          verb,
+          madeAt: now.toISOString(),
+          expiresAt: new Date(now.getTime() + KEEP_UNDO_MS).toISOString(),
+          target,
+          // An address may hold a password: it is given again when the merge is undone.
+          into: into?.includes("://") ? undefined : into,
+          content: "changes" as const,
+        };
+        undo = await job.file((place) => storeUndoSet(place, record, changes, context.sealKey, job.signal));
+      },
+    }),
+  );
+  return { merged, undo };
+}
+
+function assertMerge(source: Source, request: RestoreRequest): void {
+  const { tables, replace, dataOnly, inPlace, beside, keepAs, roles, superuserRoles, asSuperuser, start } = request;
+  if (tables === undefined || tables.length === 0) {
+    throw new LifeboatError("USAGE", "--merge takes --tables: it brings rows of chosen tables back", {
+      hint: `run \`lifeboat preview ${source.name}\` to see the ${wordsOf(source.engine.name).table}s`,
+    });
+  }
+  if (replace || dataOnly || inPlace || beside || keepAs !== undefined || roles || superuserRoles || asSuperuser || start)
+    throw new LifeboatError("USAGE", "--merge changes rows of the live database: options of other restores have no meaning beside it");
+}
+
+/** Why it would not be done, the weightiest first. */
+async function judged(
+  source: Source,
+  request: RestoreRequest,
+  { inexact }: Resolved,
+  { refusals }: MergeFindings,
+  live: Connection,
+  { signal }: Job,
+): Promise<LifeboatError[]> {
+  const database = refusals.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
+  const refused = refusals.map((refusal) => asError(source, request, refusal, database));
+  return inexact !== undefined && request.nearest !== true ? [inexact, ...refused] : refused;
+}
+
+/** Names what can be done instead, each a command as it can be run. */
+function asError({ name }: Source, { to }: RestoreRequest, { table, reason, message }: MergeRefusal, database: string): LifeboatError {
+  const base = `lifeboat restore ${name} --to ${quoted(targetInWords(to))} --tables ${quoted(table)}`;
+  const beside = `restore it beside the live one: \`${base} --into ${quoted(`${database}_before`)}\``;
+  const replaced = `or replace it whole: \`${base} --into ${quoted(database)} --replace --yes ${name}\``;
+  const hints: Partial<Record<MergeRefusal["reason"], string>> = {
+    "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
+    "not writable": "connect as the owner of the table, or grant the privilege named",
+    "only now": "leave the table out: it held nothing then",
+    "only then": `restore it: \`${base} --into ${quoted(database)}\``,
+  };
+  return new LifeboatError("MERGE_REFUSED", message, { hint: hints[reason] ?? `${beside}, ${replaced}`, details: { table, reason } });
+}
+
+const quoted = (text: string): string => (/^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+async function planOf(
+  context: Context,
+  source: Source,
+  request: RestoreRequest,
+  resolved: Resolved,
+  findings: MergeFindings,
+  live: Connection,
+  watch: Watch,
+  refusals: readonly LifeboatError[],
+): Promise<Plan> {
+  const { before, after } = routeParts(context, source, resolved.route);
+  const { nearest, unsigned, tables, where, deleteExtra, noFollow, overwriteChanged } = request;
+  const asked = {
+    to: targetInWords(resolved.asked),
+    nearest,
+    unsigned,
+    merge: true,
+    tables,
+    where,
+    deleteExtra,
+    noFollow,
+    overwriteChanged,
+  };
+  const load: PlanPart =
+    resolved.route.kind === "copy"
+      ? {
+          steps: [
+            {
+              action: "create-scratch",
+              subject: "a scratch database, and load into it",
+              effect: "create",
+              reason: "rows are compared with it",
+            },
+          ],
+          timed: [{ name: "create" }, { name: "load" }, { name: "verify" }],
+        }
+      : NOTHING;
+  return completePlan(
+    context,
+    {
+      verb: "restore",
+      source,
+      resolved,
+      into: "merge",
+      request: { into: live.label, ...asked },
+      parts: [before, load, after, mergePart(source, findings, live)],
+      refusals,
+      merge: findings,
+    },
+    watch,
+  );
+}
+
+function mergePart({ engine }: Source, findings: MergeFindings, { label }: Connection): PlanPart {
+  const { row, table: thing } = wordsOf(engine.name);
+  const { tables, sequences, digest } = findings;
+  const compare: PlanStep = { action: "compare", subject: `each ${thing}`, object: label, effect: "none", reason: "by primary key" };
+  const changes = tables.flatMap((one) => {
+    const kinds = [
+      ["insert", one.insert],
+      ["update", one.update],
+      ["delete", one.delete],
+    ] as const;
+    const words = kinds.flatMap(([kind, number]) => (number === 0 ? [] : [`${kind} ${counted(number, row)}`]));
+    if (words.length === 0) return [];
+    const reason = one.followed === undefined ? `${thing} was chosen` : `foreign keys: ${one.followed.join(", ")}`;
+    return [
+      {
+        action: "merge",
+        subject: words.join(", "),
+        object: one.table,
+        effect: one.delete > 0 ? "remove" : "change",
+        reason,
+      } satisfies PlanStep,
+    ];
+  });
+  const undo: PlanStep = {
+    action: "store-undo",
+    subject: "an undo set, sealed",
+    effect: "none",
+    reason: "`lifeboat undo` takes the merge back",
+  };
+  const raised = sequences.map(
+    ({ sequence, from, to }): PlanStep => ({
+      action: "raise",
+      subject: sequence,
+      object: to,
+      effect: "change",
+      reason: `it is at ${from}; never lowered`,
+    }),
+  );
+  const steps = changesIn(tables) === 0 ? [compare] : [compare, undo, ...changes, ...raised];
+  return { steps, timed: [{ name: "compare" }, { name: "merge" }], facts: { merge: digest } };
+}
+
+/** One check for each table: every wanted row was written, read again and compared, and foreign keys hold; or rows were left alone. */
+function checksOf({ engine }: Source, { tables }: MergeFindings, merged: readonly MergedTable[]): Check[] {
+  const { row, table: thing } = wordsOf(engine.name);
+  if (tables.length === 0) return [{ name: `merge`, kind: "data", outcome: "pass", message: `no ${row} differs from the restored copy` }];
+  return merged.map(({ table, inserted, updated, deleted, changedSince }): Check => {
+    const name = `${thing} ${table}`;
+    if (changedSince > 0) {
+      const message = `${counted(changedSince, row)} changed since the comparison and left alone`;
+      return { name, kind: "data", outcome: "inconclusive", message };
+    }
+    const message = `${inserted} inserted, ${updated} updated, ${deleted} deleted, each read again and compared`;
+    return { name, kind: "data", outcome: "pass", message, rows: inserted + updated + deleted };
+  });
+}

@@ -1,0 +1,41 @@
+// lifeboat undo JOB: the state before a merge.
+import * as z from "zod/mini";
+import { formatInstant } from "../../core/duration.ts";
+import { EXIT } from "../../core/errors.ts";
+import { operation } from "../operation.ts";
+import { exitOfPlan, mergedTables, plan, planDigest } from "../recovery/schemas.ts";
+import { planUndo, undoMerge } from "../recovery/undo.ts";
+import { about, jobId, nextAction, sourceName } from "../schemas.ts";
+
+const request = z.strictObject({
+  job: about(z.string(), "Id of the job that merged, or its beginning."),
+  into: z.optional(about(z.string(), "The database, where the merge went to an address.")),
+  overwriteChanged: z.optional(about(z.boolean(), "Rows that were changed since are overwritten too.")),
+  planDigest: z.optional(planDigest),
+  yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
+});
+
+const result = z.strictObject({
+  job: jobId,
+  source: sourceName,
+  target: about(z.string(), "The database."),
+  undone: about(jobId, "The job whose changes were undone."),
+  tables: mergedTables,
+  next: z.array(nextAction),
+});
+
+export const undo = operation({
+  name: "undo",
+  access: "restore",
+  oneJob: () => true,
+  request,
+  result,
+  plan: { result: plan, run: (context, asked) => planUndo(context, asked, context), exit: exitOfPlan },
+  async run(context, asked) {
+    const { undo: again, ...done } = await undoMerge(context, asked, context);
+    const text = again && `to bring it back again, until ${formatInstant(new Date(again.expiresAt))}`;
+    return { ...done, next: text === undefined ? [] : [{ text, commands: [`lifeboat undo ${done.job} --yes ${done.source}`] }] };
+  },
+  /** Rows that were left alone are not undone. */
+  exit: ({ tables }) => (tables.some(({ changedSince }) => changedSince > 0) ? EXIT.inconclusive : EXIT.done),
+});
