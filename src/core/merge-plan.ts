@@ -6,17 +6,17 @@ export type RowChange = "insert" | "update" | "delete";
 
 /** One row of the sample, with the columns that differ. */
 export interface MergeSample {
-  readonly change: RowChange;
+  readonly rowChange: RowChange;
   /** Column of the key → its value as text. */
-  readonly key: Readonly<Record<string, string>>;
+  readonly keyValues: Readonly<Record<string, string>>;
   /** Null: there is no value, or no such row. Long values are shortened. */
-  readonly columns: readonly { readonly name: string; readonly past: string | null; readonly now: string | null }[];
+  readonly values: readonly { readonly name: string; readonly past: string | null; readonly now: string | null }[];
 }
 
 export interface MergeTable {
   /** As the engine writes it where people read it: `public.users`. */
   readonly table: string;
-  readonly key: readonly string[];
+  readonly keyColumns: readonly string[];
   readonly insert: number;
   readonly update: number;
   readonly delete: number;
@@ -32,7 +32,7 @@ export interface MergeTable {
 /** Why a table cannot be merged, and the commands that can be run instead. */
 export interface MergeRefusal {
   readonly table: string;
-  readonly reason: "no key" | "columns differ" | "keys differ" | "only then" | "only now" | "not readable" | "not writable";
+  readonly obstacle: "no key" | "columns differ" | "keys differ" | "only then" | "only now" | "not readable" | "not writable";
   readonly message: string;
 }
 
@@ -45,7 +45,8 @@ export interface RaisedSequence {
 
 export interface MergeFindings {
   readonly tables: readonly MergeTable[];
-  readonly refusals: readonly MergeRefusal[];
+  /** Chosen tables that cannot be merged, or that others need: with any, nothing is done. */
+  readonly unmergeable: readonly MergeRefusal[];
   readonly sequences: readonly RaisedSequence[];
   /** What is done about triggers, generated columns and row-level security, one sentence each. */
   readonly remarks: readonly string[];
@@ -82,13 +83,13 @@ export function mergeInWords({ tables, remarks, locks }: MergeFindings): string[
       lines.push(
         `    ${counted(changedSince, "row")} of ${table} ${changedSince === 1 ? "was" : "were"} changed since, and are left alone`,
       );
-    for (const { change, key, columns } of samples) {
-      const name = Object.entries(key).map(([column, value]) => `${column}=${value}`);
-      const shown = columns.slice(0, SAMPLE_COLUMNS).map(({ name: column, past, now }) => {
+    for (const { rowChange: change, keyValues, values } of samples) {
+      const name = Object.entries(keyValues).map(([column, value]) => `${column}=${value}`);
+      const shown = values.slice(0, SAMPLE_COLUMNS).map(({ name: column, past, now }) => {
         if (change === "insert") return `${column} ${valueInWords(past)}`;
         return change === "delete" ? `${column} ${valueInWords(now)}` : `${column} ${valueInWords(now)} → ${valueInWords(past)}`;
       });
-      const more = columns.length > SAMPLE_COLUMNS ? [`and ${columns.length - SAMPLE_COLUMNS} more`] : [];
+      const more = values.length > SAMPLE_COLUMNS ? [`and ${values.length - SAMPLE_COLUMNS} more`] : [];
       lines.push(`    ${CHANGES[change]} ${table} ${[name.join(" "), ...shown, ...more].join(", ")}`);
     }
   }

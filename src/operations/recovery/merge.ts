@@ -210,27 +210,27 @@ async function judged(
   source: Source,
   request: RestoreRequest,
   { inexact }: Resolved,
-  { refusals }: MergeFindings,
+  { unmergeable }: MergeFindings,
   live: Connection,
   { signal }: Job,
 ): Promise<LifeboatError[]> {
-  const database = refusals.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
-  const refused = refusals.map((refusal) => asError(source, request, refusal, database));
+  const database = unmergeable.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
+  const refused = unmergeable.map((refusal) => asError(source, request, refusal, database));
   return inexact !== undefined && request.nearest !== true ? [inexact, ...refused] : refused;
 }
 
 /** Names what can be done instead, each a command as it can be run. */
-function asError({ name }: Source, { to }: RestoreRequest, { table, reason, message }: MergeRefusal, database: string): LifeboatError {
+function asError({ name }: Source, { to }: RestoreRequest, { table, obstacle, message }: MergeRefusal, database: string): LifeboatError {
   const base = `lifeboat restore ${name} --to ${quoted(targetInWords(to))} --tables ${quoted(table)}`;
   const beside = `restore it beside the live one: \`${base} --into ${quoted(`${database}_before`)}\``;
   const replaced = `or replace it whole: \`${base} --into ${quoted(database)} --replace --yes ${name}\``;
-  const hints: Partial<Record<MergeRefusal["reason"], string>> = {
+  const hints: Partial<Record<MergeRefusal["obstacle"], string>> = {
     "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
     "not writable": "connect as the owner of the table, or grant the privilege named",
     "only now": "leave the table out: it held nothing then",
     "only then": `restore it: \`${base} --into ${quoted(database)}\``,
   };
-  return new LifeboatError("MERGE_REFUSED", message, { hint: hints[reason] ?? `${beside}, ${replaced}`, details: { table, reason } });
+  return new LifeboatError("MERGE_REFUSED", message, { hint: hints[obstacle] ?? `${beside}, ${replaced}`, details: { table, obstacle } });
 }
 
 const quoted = (text: string): string => (/^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -60,7 +60,7 @@ export async function undoMerge(context: Context, request: UndoRequest, watch: W
     (job) =>
       withUndo(context, source, record, request, job, async (merging) => {
         requireDigest(planOf(record, request, merging.findings).digest, request.planDigest);
-        const [refusal] = merging.findings.refusals;
+        const [refusal] = merging.findings.unmergeable;
         if (refusal !== undefined) throw new LifeboatError("MERGE_REFUSED", refusal.message, { hint: "connect as the owner of the table" });
         const options = { into: request.into ?? record.into, overwriteChanged: request.overwriteChanged };
         const { merged, undo } = await applied(context, source, options, { merging, target: record.target, verb: "undo" }, job, watch);
@@ -121,7 +121,7 @@ async function found(
 }
 
 function planOf(record: UndoRecord, { overwriteChanged }: UndoRequest, findings: MergeFindings): Plan {
-  const { tables, refusals } = findings;
+  const { tables, unmergeable } = findings;
   const steps = tables.flatMap((one) => {
     const kinds = [
       ["insert", one.insert],
@@ -137,7 +137,7 @@ function planOf(record: UndoRecord, { overwriteChanged }: UndoRequest, findings:
     verb: "undo",
     source: record.source,
     steps: changesIn(tables) === 0 ? [] : steps,
-    refusals: refusals.map(({ message }) => ({ code: "MERGE_REFUSED", message })),
+    refusals: unmergeable.map(({ message }) => ({ code: "MERGE_REFUSED", message })),
     merge: findings,
     facts: { merge: findings.digest },
   };

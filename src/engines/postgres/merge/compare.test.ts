@@ -35,7 +35,7 @@ test("R42 tables are compared by key in slices: only rows that differ are named,
   const found: Record<string, string[]> = {};
   try {
     assert.deepEqual(
-      comparison.refusals.map(({ table, reason }) => `${table}: ${reason}`),
+      comparison.refusals.map(({ table, obstacle }) => `${table}: ${obstacle}`),
       ["public.keyless: no key", "public.shape: columns differ"],
     );
     for await (const table of comparison.compared()) {

@@ -93,7 +93,7 @@ export function pairTables(
   const found = [...new Set(all.filter(isWanted).map(({ name }) => name))].sort().map((name) => pairOf(sides, name));
   return {
     pairs: found.filter((each) => "past" in each),
-    refusals: found.filter((each) => "reason" in each),
+    refusals: found.filter((each) => "obstacle" in each),
   };
 }
 
@@ -103,7 +103,7 @@ export function pairOf({ tables, unsafe }: Sides, name: string): Pair | MergeRef
   const refusal = refusalOf(name, { past, now }, unsafe.get(name));
   return (
     refusal ??
-    (past === undefined || now === undefined ? { table: name, reason: "only then", message: `${name} is missing` } : { past, now })
+    (past === undefined || now === undefined ? { table: name, obstacle: "only then", message: `${name} is missing` } : { past, now })
   );
 }
 
@@ -112,7 +112,7 @@ function refusalOf(
   { past, now }: { readonly past: Table | undefined; readonly now: Table | undefined },
   unsafe: string | undefined,
 ): MergeRefusal | undefined {
-  const refuse = (reason: MergeRefusal["reason"], message: string): MergeRefusal => ({ table, reason, message });
+  const refuse = (obstacle: MergeRefusal["obstacle"], message: string): MergeRefusal => ({ table, obstacle, message });
   if (past === undefined) return refuse("only now", `${table} did not exist then`);
   if (now === undefined) return refuse("only then", `${table} does not exist now`);
   if (unsafe !== undefined) return refuse("not readable", `${table} cannot be read: ${unsafe}`);

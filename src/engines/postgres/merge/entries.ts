@@ -145,7 +145,7 @@ export class Entries {
 
   async #addMissing(table: Table, alias: string, from: string, key: ForeignKey, round: number): Promise<number> {
     const pair = pairOf(this.#sides, table.name);
-    if ("reason" in pair) {
+    if ("obstacle" in pair) {
       if (this.refusals.some((each) => each.table === pair.table)) return 0;
       const [any] = await this.#past.query(`select from ${from} limit 1`).catch(() => []);
       if (any !== undefined) this.refusals.push(pair);

@@ -39,19 +39,19 @@ export async function findingsOf(live: LiveState, staged: Staged, told: Told): P
     const followed = told.followed.get(table.name);
     tables.push({
       table: table.name,
-      key: table.key.map(({ name }) => name),
+      keyColumns: table.key.map(({ name }) => name),
       ...counts,
       extra,
       ...(followed !== undefined && { followed }),
       samples: all === 0 ? [] : await samplesOf(client, one, staged),
     });
     if (all === 0) continue;
-    if (!table.writable) refusals.push({ table: table.name, reason: "not writable", message: `the user may not change ${table.name}` });
+    if (!table.writable) refusals.push({ table: table.name, obstacle: "not writable", message: `the user may not change ${table.name}` });
     sequences.push(...(await raisedBy(client, one, told.sequences)));
     for (const remark of remarksOf(live, one, refusals)) remarks.add(remark);
     locks.push(`${table.name}: ROW EXCLUSIVE, and ${counted(counts.update + counts.delete, "row")} locked until the merge is committed`);
   }
-  return { tables, refusals, sequences, remarks: [...remarks], locks, digest: digest.digest("hex") };
+  return { tables, unmergeable: refusals, sequences, remarks: [...remarks], locks, digest: digest.digest("hex") };
 }
 
 async function countsOf(client: Client, one: StagedTable, staged: Staged) {
@@ -119,9 +119,11 @@ async function samplesOf(client: Client, one: StagedTable, staged: Staged): Prom
       }));
       const keys = new Set(table.key.map(({ name }) => name));
       samples.push({
-        change,
-        key: Object.fromEntries(columns.flatMap(({ name }, i) => (keys.has(name) ? [[name, shortened(then[i] ?? present[i]) ?? ""]] : []))),
-        columns: values.filter(({ name, past: a, now: b }) => !keys.has(name) && a !== b),
+        rowChange: change,
+        keyValues: Object.fromEntries(
+          columns.flatMap(({ name }, i) => (keys.has(name) ? [[name, shortened(then[i] ?? present[i]) ?? ""]] : [])),
+        ),
+        values: values.filter(({ name, past: a, now: b }) => !keys.has(name) && a !== b),
       });
     }
   }
@@ -161,7 +163,7 @@ function* remarksOf({ mayReplicate }: LiveState, { table }: StagedTable, refusal
     if (isAlter && !table.owned)
       refusals.push({
         table: table.name,
-        reason: "not writable",
+        obstacle: "not writable",
         message: `triggers of ${table.name} would change its rows, and the user may not switch them off`,
       });
   }

@@ -72,8 +72,8 @@ test("R10 a merge brings back deleted and changed rows with all that was deleted
   );
   const [before, wanted] = [await fingerprint(live), await fingerprint(past)];
   const merging = await beginMerge(past, live, { tables: ["users"] });
-  const { tables, refusals, remarks } = merging.findings;
-  assert.deepEqual(refusals, []);
+  const { tables, unmergeable, remarks } = merging.findings;
+  assert.deepEqual(unmergeable, []);
   assert.deepEqual(
     tables.map(({ table, insert, update, delete: gone, extra, followed }) => [table, insert, update, gone, extra, followed ?? []]).sort(),
     [
@@ -84,9 +84,9 @@ test("R10 a merge brings back deleted and changed rows with all that was deleted
   );
   const sample = tables
     .find(({ table }) => table === "public.users")
-    ?.samples.find(({ change, key }) => change === "update" && key.id === "5");
+    ?.samples.find(({ rowChange, keyValues }) => rowChange === "update" && keyValues.id === "5");
   assert.deepEqual(
-    sample?.columns.filter(({ name }) => name !== "at").map(({ name, past: then, now }) => [name, then, now]),
+    sample?.values.filter(({ name }) => name !== "at").map(({ name, past: then, now }) => [name, then, now]),
     [
       ["email", "u5@x", "other"],
       ["n", "1.6666666666666667", "7"],

@@ -58,7 +58,7 @@ function scoped(sides: Sides, chosen: ReturnType<typeof pairTables>, live: LiveS
   const conditions = scopeOf(where, tables, live.tables, live.keys);
   const found = [...conditions.keys()].map((name) => pairOf(sides, name));
   const pairs = found.filter((each) => "past" in each);
-  return { pairs, conditions, refusals: [...chosen.refusals, ...found.filter((each) => "reason" in each)] };
+  return { pairs, conditions, refusals: [...chosen.refusals, ...found.filter((each) => "obstacle" in each)] };
 }
 
 function followedOf({ pair, followed }: Entries["tables"][number], chosen: readonly Pair[]): [string, readonly string[]][] {
