@@ -56,6 +56,10 @@ export interface CommandCall<A extends CliArguments = CliArguments, O extends Cl
   readonly clock: Clock;
   /** Aborts at SIGINT, SIGTERM or SIGHUP, with a CANCELLED error as the reason. */
   readonly signal: AbortSignal;
+  /** From now on SIGHUP calls the listener, and does not abort. */
+  onHangup(listener: () => void): void;
+  /** Loads the configuration again. Throws CONFIG_*, SECRET_MISSING. */
+  reload(): Config;
 }
 
 export interface CommandDefinition<A extends CliArguments = CliArguments, O extends CliOptions = CliOptions> {

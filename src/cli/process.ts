@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly signal: AbortSignal;
+  /** As in `CommandCall`. Absent: there are no signals. */
+  readonly onHangup?: CommandCall["onHangup"];
   readonly commands?: readonly CommandEntry[];
 }
 
@@ -35,8 +37,10 @@ export interface Surroundings {
 export async function runProcess(argv: readonly string[]): Promise<never> {
   const stop = new AbortController();
   let stopping = false;
+  let hangup: (() => void) | undefined;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
+      if (name === "SIGHUP" && hangup !== undefined) return hangup();
       // A second signal ends at once: what is left behind is in the journal, and the next start cleans it up.
       if (stopping) process.exit(EXIT.cancelled);
       stopping = true;
@@ -51,6 +55,9 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     env: process.env,
     cwd: process.cwd(),
     signal: stop.signal,
+    onHangup(listener) {
+      hangup = listener;
+    },
   };
   const told = { json: wantsJson(argv), paint: makePaint(false), secrets: [] };
   const bug = async (error: unknown): Promise<never> => {
@@ -172,6 +179,8 @@ function makeContext(
     cwd: around.cwd,
     clock: systemClock,
     signal: around.signal,
+    onHangup: (listener) => around.onHangup?.(listener),
+    reload: () => loadConfig({ file: globals.config, env: around.env, cwd: around.cwd }),
   };
 }
 

@@ -34,6 +34,7 @@ function archiveOf(name: string, { archive }: SourceConfig, rpoSeconds: number, 
     // A partial segment every half RPO: the other half is for storing it.
     partialEveryMs: archive?.partialEveryMs ?? Math.max(1000, Math.min(LONGEST_PARTIAL_MS, (rpoSeconds * 1000) / 2)),
     maxBehindBytes: archive?.maxBehindBytes ?? MAX_BEHIND_BYTES,
+    receive: archive?.receive ?? true,
   };
 }
 

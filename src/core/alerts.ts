@@ -31,6 +31,8 @@ export interface AlertEvent {
 export interface Look {
   readonly source: string | null;
   readonly reasons: readonly HealthReason[];
+  /** Codes that this look cannot find: their alerts stay as they are. */
+  readonly blindTo?: readonly HealthCode[] | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -88,7 +90,7 @@ export function advanceAlerts(
   const bySource = new Map(looks.map((look) => [look.source, look]));
   for (const alert of before.values()) {
     const look = bySource.get(alert.source);
-    if (look === undefined || isHidden(alert.code, look.reasons)) after.push(alert);
+    if (look === undefined || isHidden(alert.code, look)) after.push(alert);
     else events.push({ type: "closed", alert, at: now });
   }
   return { open: after.sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1)), events };
@@ -117,8 +119,8 @@ function reminded(alert: Alert, now: Date): Alert {
   return now.getTime() - alert.toldAt.getTime() < interval ? alert : { ...alert, toldAt: now, reminders: alert.reminders + 1 };
 }
 
-const isHidden = (code: string, reasons: readonly HealthReason[]): boolean =>
-  reasons.some((reason) => HIDES[reason.code]?.some((hidden) => hidden === code));
+const isHidden = (code: string, { reasons, blindTo = [] }: Look): boolean =>
+  [...blindTo, ...reasons.flatMap((reason) => HIDES[reason.code] ?? [])].some((hidden) => hidden === code);
 
 /** One sentence for a channel. */
 export function alertInWords({ type, alert, at }: AlertEvent): string {

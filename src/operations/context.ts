@@ -67,6 +67,8 @@ export interface ArchiveOptions {
   readonly directory: string;
   readonly partialEveryMs: number;
   readonly maxBehindBytes: number;
+  /** The service runs the receiver. Default: true. */
+  readonly receive?: boolean | undefined;
 }
 
 /** A kind of point that the provider holds by the policy, and for how long. */

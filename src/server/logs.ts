@@ -2,6 +2,7 @@
 import { redact } from "../config/redact.ts";
 import { visible, visibleJson } from "../core/visible.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { JobEvent } from "../ports/progress.ts";
 
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
@@ -18,8 +19,8 @@ interface LogOptions {
   readonly format: LogFormat;
   readonly clock: Pick<Clock, "now">;
   write(line: string): void;
-  /** Returns the secrets that no line may show. */
-  secrets(): readonly string[];
+  /** No line shows one of these. */
+  readonly secrets: Iterable<string>;
 }
 
 export function openLog({ format, clock, write, secrets }: LogOptions): Log {
@@ -32,7 +33,18 @@ export function openLog({ format, clock, write, secrets }: LogOptions): Log {
         format === "json"
           ? visibleJson({ at, level, message, ...Object.fromEntries(given) })
           : visible([at, level.padEnd(5), message, ...given.map(([key, value]) => `${key}=${value}`)].join(" "));
-      write(`${redact(text, secrets())}\n`);
+      write(`${redact(text, secrets)}\n`);
     };
   return { info: lineOf("info"), warn: lineOf("warn"), error: lineOf("error") };
+}
+
+/** Writes a job's event. Bytes and phases are not facts of a log. */
+export function logEvent(log: Log, event: JobEvent): void {
+  const { type } = event;
+  const of = { job: event.job ?? undefined, source: event.source ?? undefined };
+  if (type === "begin") log.info(`${event.verb} begins`, of);
+  else if (type === "step") log.info(`step ${event.name}`, of);
+  else if (type === "note") log.info(event.message, of);
+  else if (type === "end" && event.outcome === "done") log.info("the job is done", of);
+  else if (type === "end") log.warn("the job failed", { ...of, code: event.code });
 }

@@ -1,67 +1,133 @@
-// The long-running service: begins everything, and ends it in the opposite order when its signal aborts.
+// The long-running service: begins everything, reloads its configuration, and ends everything when its signal aborts.
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { setTimeout as pause } from "node:timers/promises";
 import { compose, type Surroundings } from "../compose.ts";
 import type { Config } from "../config/load.ts";
-import { LifeboatError } from "../core/errors.ts";
-import { createApp } from "./app.ts";
-import type { Log } from "./logs.ts";
-import { assertMayListen } from "./people/origin.ts";
-import { type Service, Wiring } from "./service.ts";
+import { asLifeboatError, LifeboatError } from "../core/errors.ts";
+import type { Events } from "../ports/progress.ts";
+import { listen } from "./app.ts";
+import { type Log, logEvent } from "./logs.ts";
+import { beginLoop } from "./loop.ts";
+import { judge } from "./monitor.ts";
+import { watchFile } from "./reload.ts";
+import { putDue, untilNextLook } from "./scheduler/due.ts";
+import { runShift } from "./scheduler/shift.ts";
+import { type Judgement, type Service, Wiring } from "./service.ts";
 
 export interface ServeOptions extends Omit<Surroundings, "signal"> {
   readonly config: Config;
+  /** Loads the configuration again. Throws CONFIG_*, SECRET_MISSING. */
+  load(): Config;
   readonly log: Log;
   /** Overrides `server.host` and `server.port` of the configuration. Port 0: one that is free. */
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   /** Told to stop. */
   readonly signal: AbortSignal;
+  /** Calls back when the configuration is to be loaded again, changed or not. */
+  onHangup(reload: () => void): void;
 }
 
+/** What is kept of the time to stop for cleaning up after jobs that were cancelled. */
+const CLEAN_UP_MS = 5000;
+
 /** Serves until the signal aborts. Throws what `compose` throws, and ADDRESS_UNAVAILABLE. */
-export async function serve({ config, log, signal, host, port, ...around }: ServeOptions): Promise<void> {
+export async function serve({ config, load, log, signal, host, port, onHangup, ...around }: ServeOptions): Promise<void> {
+  const { clock } = around;
   const wiring = new Wiring(config, await compose(config, around));
+  const subscribers: Events[] = [(event) => logEvent(log, event)];
+  const cancel = new AbortController();
+  let judgement: Judgement | undefined;
+  let refusal: string | undefined;
   const service: Service = {
-    clock: around.clock,
-    log,
-    signal,
+    ...{ clock, log, signal },
+    events: (event) => {
+      for (const subscriber of subscribers) subscriber(event);
+    },
+    subscribe: (subscriber) => void subscribers.push(subscriber),
     config: () => wiring.config,
     use: (run) => wiring.use(run),
+    judgement: () => judgement,
+    refusal: () => refusal,
   };
-  try {
-    const http = await listen(service, host ?? config.server.host, port ?? config.server.port);
-    try {
-      if (!signal.aborted) await once(signal, "abort");
-      log.info("the service is stopping");
-    } finally {
-      await http.end();
-    }
-  } finally {
+  const http = await listen(service, host ?? config.server.host, port ?? config.server.port).catch(async (error: unknown) => {
     await wiring.end();
-  }
+    throw error;
+  });
+
+  const monitor = beginLoop(service, {
+    name: "the beat failed",
+    pauseMs: async () => wiring.config.server.beatMs,
+    async act() {
+      judgement = await judge(service);
+    },
+  });
+  const scheduler = beginLoop(service, {
+    name: "what is due could not be put on the queue",
+    pauseMs: () => untilNextLook(service),
+    async act() {
+      await putDue(service);
+    },
+  });
+  let drain = new AbortController();
+  const shifts = new Set<Promise<void>>();
+  /** Begins a shift on the present configuration; the one before finishes what it has begun. */
+  const beginShift = (): void => {
+    drain.abort();
+    drain = new AbortController();
+    const options = { drain: AbortSignal.any([drain.signal, signal]), signal: cancel.signal, onEnd };
+    const shift = beginLoop(
+      { log, signal: options.drain },
+      {
+        name: "the worker ended",
+        pauseMs: async () => RESTART_MS,
+        act: () => wiring.use((context) => runShift(service, context, options)),
+      },
+    ).ended.finally(() => shifts.delete(shift));
+    shifts.add(shift);
+  };
+  const onEnd = (): void => {
+    scheduler.wake();
+    monitor.wake();
+  };
+  beginShift();
+
+  let reloading: Promise<void> = Promise.resolve();
+  const reload = (): void => {
+    reloading = reloading.then(async () => {
+      try {
+        const next = load();
+        wiring.replace(next, await compose(next, around));
+        refusal = undefined;
+        beginShift();
+        log.info("the configuration was loaded again");
+        if (next.server.host !== config.server.host || next.server.port !== config.server.port)
+          log.warn("a change of server.host or server.port counts after a restart");
+      } catch (error) {
+        const { code, message } = asLifeboatError(error);
+        refusal = `the changed configuration was refused: ${message}`;
+        log.error(`${refusal}; the one before stays in force`, { code });
+      }
+      onEnd();
+    });
+  };
+  onHangup(reload);
+  const watching = watchFile(config.file, signal, reload);
+
+  if (!signal.aborted) await once(signal, "abort");
+  log.info("the service is stopping");
+  const { stopWithinMs } = wiring.config.server;
+  const ended = Promise.all([http.end(), reloading, watching, monitor.ended, scheduler.ended, ...shifts]).then(() => wiring.end());
+  const late = new AbortController();
+  const overdue = async (): Promise<void> => {
+    await pause(Math.max(0, stopWithinMs - CLEAN_UP_MS), undefined, { signal: late.signal });
+    cancel.abort(new LifeboatError("CANCELLED", "the service was told to stop"));
+    await pause(Math.min(CLEAN_UP_MS, stopWithinMs), undefined, { signal: late.signal });
+    log.warn("the service stops before everything was cleaned up; the next start does it");
+  };
+  await Promise.race([ended.finally(() => late.abort()), overdue().catch(() => ended)]);
   log.info("the service has stopped");
 }
 
-async function listen(service: Service, hostname: string, port: number): Promise<{ end(): Promise<void> }> {
-  assertMayListen(hostname, service.config().people);
-  const { fetch } = await createApp(service);
-  const server = createAdaptorServer({ fetch });
-  server.listen(port, hostname);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new LifeboatError("ADDRESS_UNAVAILABLE", `the service cannot listen at ${hostname}:${port} (${code})`, { cause: error });
-  }
-  const { address, family, port: bound } = server.address() as AddressInfo;
-  service.log.info("the service is listening", { url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}` });
-  return {
-    async end() {
-      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
-      if ("closeAllConnections" in server) server.closeAllConnections();
-      await closed;
-    },
-  };
-}
+/** How long to wait before a worker that ended with an error begins again. */
+const RESTART_MS = 10_000;

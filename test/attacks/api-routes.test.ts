@@ -12,9 +12,15 @@ import { systemClock } from "../../src/system-clock.ts";
 import { beginWorld } from "../support/program.ts";
 
 /** Routes that anyone may ask, because their answers hold no secret: the state of the service, and the ways to sign in. */
-const PUBLIC = new Set(["GET /api/health", "POST /api/session", "GET /api/session/oidc", "GET /api/session/oidc/callback"]);
+const PUBLIC = new Set([
+  "GET /api/health",
+  "GET /api/health/db/:source",
+  "POST /api/session",
+  "GET /api/session/oidc",
+  "GET /api/session/oidc/callback",
+]);
 /** Routes that any valid caller may ask, whatever their roles. */
-const ANY_CALLER = new Set(["GET /api/session", "DELETE /api/session", "GET /api/openapi.json"]);
+const ANY_CALLER = new Set(["GET /metrics", "GET /api/session", "DELETE /api/session", "GET /api/openapi.json"]);
 /** A request that no operation accepts: it is refused after the caller was judged, and nothing begins. */
 const NONSENSE = { nonsense: true };
 
@@ -27,7 +33,8 @@ test("R45 no route answers a caller without a valid token, or a role without the
   const silent = { info() {}, warn() {}, error() {} };
   const use = <T>(run: (composed: typeof context) => Promise<T>): Promise<T> => wiring.use(run);
   const relaxed = { ...config, people: { ...config.people, requestsPerMinute: 1e9, signInsPerMinute: 1e9 } };
-  const service = { clock: systemClock, log: silent, signal: new AbortController().signal, config: () => relaxed, use };
+  const parts = { clock: systemClock, log: silent, signal: new AbortController().signal, events() {}, subscribe() {} };
+  const service = { ...parts, config: () => relaxed, use, judgement: () => undefined, refusal: () => undefined };
   const app = await createApp(service);
   const now = Date.now();
   const tokenOf = (name: string, roles: typeof ROLE_NAMES, expiresAt: Date) =>

@@ -42,7 +42,8 @@ export async function beginService(t: TestContext, world: World): Promise<TestSe
     };
   const log = { info: tell("info"), warn: tell("warn"), error: tell("error") };
   const around = { clock: systemClock, lifeboat: "test", env: world.env };
-  const served = serve({ config, log, signal: stop.signal, host: "127.0.0.1", port: 0, ...around });
+  const load = () => loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
+  const served = serve({ config, load, onHangup() {}, log, signal: stop.signal, host: "127.0.0.1", port: 0, ...around });
   served.catch(listening.reject);
   const end = async (): Promise<void> => {
     stop.abort();

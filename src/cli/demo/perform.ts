@@ -94,6 +94,8 @@ async function run(
     cwd,
     clock: call.clock,
     signal: call.signal,
+    onHangup: call.onHangup,
+    reload: call.reload,
   });
   progress.end();
   return { command, status, ms: Math.round(call.clock.monotonicMs() - beganMs), value };

@@ -1,6 +1,6 @@
-// Options of `server`: how `lifeboat serve` listens, schedules and watches.
+// Options of `server`: how `lifeboat serve` listens, watches and stops.
 import { section } from "../../core/option.ts";
-import { integer, text } from "../../core/option-types.ts";
+import { duration, integer, text } from "../../core/option-types.ts";
 
 export const server = section({
   host: {
@@ -10,4 +10,18 @@ export const server = section({
     example: "0.0.0.0",
   },
   port: { type: integer(0), default: 7420, help: "Port that `serve` listens at; 0 takes one that is free.", example: "7420" },
+  beat: {
+    type: duration,
+    as: "beatMs",
+    default: "1m",
+    help: "How often `serve` judges every source and looks for what is due. Work that is due at a slot begins at the slot.",
+    example: "1m",
+  },
+  stopWithin: {
+    type: duration,
+    as: "stopWithinMs",
+    default: "9s",
+    help: "How long `serve` may take to stop. Jobs that would take longer are cancelled, cleaned up, and done after the next start.",
+    example: "1m",
+  },
 });

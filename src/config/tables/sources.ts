@@ -2,7 +2,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import type { Promised } from "../../core/objectives.ts";
 import { type Chosen, listOf, type OptionTable, section, type Type, type Values } from "../../core/option.ts";
-import { addressOf, duration, durationInSeconds, oneOf, path, text } from "../../core/option-types.ts";
+import { addressOf, duration, durationInSeconds, flag, oneOf, path, text } from "../../core/option-types.ts";
 import type { Late, Secret } from "../../core/secret.ts";
 import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 import { check } from "./checks.ts";
@@ -35,6 +35,11 @@ const archive = {
     as: "partialEveryMs",
     help: "How often log that fills no segment yet is stored. Default: half of the RPO, at most a minute.",
     example: "30s",
+  },
+  receive: {
+    type: flag,
+    default: true,
+    help: "Whether `serve` archives the log, where the policy sets a `window`. `false` where the server's own `archive_command` calls `lifeboat archive --segment`, or another machine runs `lifeboat archive`.",
   },
 } as const;
 

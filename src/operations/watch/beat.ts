@@ -13,10 +13,12 @@ import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { holdersOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
-import { statusOf } from "./status.ts";
+import { type SourceStatus, statusOf } from "./status.ts";
 
 export interface Beat {
   readonly verdict: Verdict;
+  /** Of every source that could be judged. */
+  readonly statuses: readonly SourceStatus[];
   readonly open: readonly Alert[];
   /** The changes of this look. */
   readonly events: readonly AlertEvent[];
@@ -38,10 +40,11 @@ const CLAIM_MS = 120_000;
 /** An event that a channel did not take for so long is dropped. */
 const STALE_MS = 24 * 3_600_000;
 
-export async function beat(context: Context, sources: readonly Source[], watch: Watch): Promise<Beat> {
+/** `own`: findings about the caller itself. Absent: it is not a service, and their alerts stay as they are. */
+export async function beat(context: Context, sources: readonly Source[], watch: Watch, own?: readonly HealthReason[]): Promise<Beat> {
   const { repository, clock, timeZone } = context;
   const channels = [...(context.notifiers?.values() ?? [])];
-  const { looks, verdict } = await look(context, sources, watch);
+  const { looks, statuses, verdict } = await look(context, sources, watch);
   const ofAudit = await witnessAudit(context, watch.signal);
   let events: readonly AlertEvent[] = [];
   let open: readonly Alert[] = [];
@@ -61,7 +64,7 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
         ...looks,
         ofRepository(
           ofAudit,
-          lookAtChannels(state, now, (one, name) => isOpenNow(one, name) && wasTried(one, name)),
+          lookAtOurselves(state, now, (one, name) => isOpenNow(one, name) && wasTried(one, name), own),
         ),
       ],
       now,
@@ -88,28 +91,36 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   const deliveries = await tell(context, channels, mine, watch);
   if (deliveries.length > 0) await withdraw(context, mine, deliveries);
   // A channel that has a heartbeat alone was told nothing.
-  return { verdict, open, events, told: deliveries.filter(({ silent }) => silent !== true) };
+  return { verdict, statuses, open, events, told: deliveries.filter(({ silent }) => silent !== true) };
 }
 
-async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<{ looks: Look[]; verdict: Verdict }> {
+interface Found {
+  readonly looks: readonly Look[];
+  readonly statuses: readonly SourceStatus[];
+  readonly verdict: Verdict;
+}
+
+async function look(context: Context, sources: readonly Source[], watch: Watch): Promise<Found> {
   const holders = await holdersOf(context, watch.signal);
   const looks: Look[] = [];
+  const statuses: SourceStatus[] = [];
   const verdicts: Verdict[] = [];
   for (const source of sources) {
     try {
-      const { verdict, reasons } = await statusOf(context, source, watch, holders);
-      looks.push({ source: source.name, reasons });
-      verdicts.push(verdict);
+      const status = await statusOf(context, source, watch, holders);
+      statuses.push(status);
+      looks.push({ source: source.name, reasons: status.reasons });
+      verdicts.push(status.verdict);
     } catch (error) {
       watch.signal.throwIfAborted();
       verdicts.push("inconclusive");
       watch.progress.note(`${source.name} could not be judged: ${asLifeboatError(error).message}`);
     }
   }
-  return { looks, verdict: worstOf(verdicts) };
+  return { looks, statuses, verdict: worstOf(verdicts) };
 }
 
-const ofRepository = (audit: readonly HealthReason[], { source, reasons }: Look): Look => ({ source, reasons: [...audit, ...reasons] });
+const ofRepository = (audit: readonly HealthReason[], look: Look): Look => ({ ...look, reasons: [...audit, ...look.reasons] });
 
 /**
  * Tells every channel at once of something that has no end, so that it is never an open alert. A channel that does not take it is tried
@@ -161,12 +172,16 @@ const isUnheard = (pending: readonly Pending[], { alert }: AlertEvent, channel: 
   );
 
 /** A channel that does not take alerts is a finding of its own, which the other channels tell. */
-function lookAtChannels({ pending }: AlertState, now: Date, hasFailed: Tried): Look {
+function lookAtOurselves({ pending }: AlertState, now: Date, hasFailed: Tried, own: readonly HealthReason[] | undefined): Look {
   const late = pending.filter(({ claimedAt }) => now.getTime() - claimedAt.getTime() >= CLAIM_MS);
   const names = new Set(late.flatMap((one) => one.left.filter((name) => hasFailed(one, name))));
   return {
     source: null,
-    reasons: [...names].sort().map((name) => ({ code: "NOTIFY_FAILED", message: `the channel ${name} does not take alerts` })),
+    reasons: [
+      ...(own ?? []),
+      ...[...names].sort().map((name) => ({ code: "NOTIFY_FAILED", message: `the channel ${name} does not take alerts` }) as const),
+    ],
+    blindTo: own === undefined ? ["CONFIG_REFUSED"] : [],
   };
 }
 

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly limits: Limits;
   /** `idle`: it ends when nothing runs and it can take nothing. */
   readonly until: "stopped" | "idle";
+  /** Once aborted, it takes nothing more and ends when what runs has ended. */
+  readonly drain?: AbortSignal | undefined;
   /** How long it waits when there is nothing for it. */
   readonly pollMs: number;
   /** Called after each item. `parked`: a person has to look. */
@@ -37,12 +39,13 @@ interface Running {
 export async function work(context: OperationContext, options: WorkerOptions): Promise<void> {
   const { queue, name, until, pollMs } = options;
   const { signal, progress } = context;
+  const drain = AbortSignal.any([signal, options.drain].flatMap((one) => one ?? []));
   const running = new Map<string, Running>();
   let declined: { key: string; reason: string }[] = [];
   let isAway = false;
 
   const takeOne = async (): Promise<Claim | undefined> => {
-    if (signal.aborted || running.size >= options.jobs) return undefined;
+    if (drain.aborted || running.size >= options.jobs) return undefined;
     const free = without(
       await capacityOf(context, options),
       [...running.values()].map(({ item }) => item),
@@ -89,8 +92,8 @@ export async function work(context: OperationContext, options: WorkerOptions): P
         running.set(item.key, { item, ended });
         continue;
       }
-      if (running.size === 0 && (signal.aborted || until === "idle")) break;
-      await next([...running.values()], signal, pollMs);
+      if (running.size === 0 && (drain.aborted || until === "idle")) break;
+      await next([...running.values()], drain, pollMs);
     }
   } finally {
     await Promise.allSettled([...running.values()].map(({ ended }) => ended));

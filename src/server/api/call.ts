@@ -40,5 +40,9 @@ function inContext<T>(
   { signal, actor, events = () => {} }: CallOptions,
   run: (context: OperationContext) => Promise<T>,
 ): Promise<T> {
-  return service.use((context) => run({ ...context, servers: new Map(), signal, actor, progress: new JobProgress(events, service.clock) }));
+  const tell: Events = (event) => {
+    service.events(event);
+    events(event);
+  };
+  return service.use((context) => run({ ...context, servers: new Map(), signal, actor, progress: new JobProgress(tell, service.clock) }));
 }

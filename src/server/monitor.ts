@@ -1,0 +1,42 @@
+// The monitor: a beat every so often, by the same functions as `tick` and `status`. Its last judgement is what health and metrics answer.
+import { beat, heartbeat } from "../operations/watch/beat.ts";
+import type { Judgement, Service } from "./service.ts";
+import { workContext } from "./work-context.ts";
+
+/** Beats that may fail to come before the judgement counts for nothing. */
+const MISSED = 3;
+/** The least age at which a judgement counts for nothing: a beat of many sources takes time itself. */
+const PATIENCE_MS = 180_000;
+
+/** One beat of all sources. Channels and dead-man monitors are told. */
+export function judge(service: Service): Promise<Judgement> {
+  const { clock, log, signal, refusal } = service;
+  return service.use(async (composed) => {
+    const context = workContext(service, composed, signal);
+    const beganMs = clock.monotonicMs();
+    const refused = refusal();
+    const own = refused === undefined ? [] : [{ code: "CONFIG_REFUSED" as const, message: refused }];
+    const found = await beat(context, [...context.sources.values()], context, own);
+    for (const { type, alert } of found.events)
+      log.warn(`alert ${type}: ${alert.message}`, { source: alert.source, code: alert.code, severity: alert.severity });
+    for (const { channel, code, error } of found.told) {
+      if (error !== undefined) log.warn(`the channel ${channel} did not take an alert: ${error}`, { code });
+    }
+    await heartbeat(context, found.verdict !== "fail", context);
+    const judged = new Map(found.statuses.map((status) => [status.source.name, status]));
+    return {
+      at: clock.now(),
+      durationMs: clock.monotonicMs() - beganMs,
+      verdict: found.verdict,
+      sources: new Map([...context.sources.keys()].map((name) => [name, judged.get(name)])),
+      open: found.open,
+    };
+  });
+}
+
+/** A judgement that is too old says nothing about the present. */
+export function isOverdue(service: Service, { at }: Pick<Judgement, "at">): boolean {
+  return ageMsOf(service, at) > Math.max(PATIENCE_MS, MISSED * service.config().server.beatMs);
+}
+
+export const ageMsOf = ({ clock }: Pick<Service, "clock">, at: Date): number => Math.max(0, clock.now().getTime() - at.getTime());

@@ -1,0 +1,19 @@
+// /metrics, in the text format of Prometheus. It names sources, so a caller needs the access to look: a token in the scrape configuration.
+import { Hono } from "hono";
+import { problemResponse } from "../api/problem.ts";
+import { openMetrics } from "../metrics.ts";
+import { type ApiEnv, callerWith, guard } from "../people/guard.ts";
+import { Rates } from "../people/rates.ts";
+import type { Routes } from "../service.ts";
+
+export const metricsRoutes: Routes = (app, service) => {
+  const registry = openMetrics(service);
+  const metrics = new Hono<ApiEnv>();
+  metrics.onError((error) => problemResponse(error, {}));
+  metrics.use(guard(service, new Rates(service.clock)));
+  metrics.get("/", async (request) => {
+    callerWith(request, "look");
+    return request.body(await registry.metrics(), 200, { "content-type": registry.contentType });
+  });
+  app.route("/metrics", metrics);
+};

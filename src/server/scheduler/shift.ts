@@ -1,0 +1,52 @@
+// A shift: what works on one wired configuration until a reload or the end of the service replaces it, a worker and the log archives.
+import { hostname } from "node:os";
+import type { Composed } from "../../compose.ts";
+import type { Workplace } from "../../operations/context.ts";
+import { tidy } from "../../operations/jobs/recover.ts";
+import { work } from "../../operations/work/worker.ts";
+import type { Service } from "../service.ts";
+import { workContext } from "../work-context.ts";
+import { runArchives } from "./archives.ts";
+
+/** How often a worker looks at its queue: one of this process costs nothing, one on a server a query. */
+const POLL_MS = { own: 1000, shared: 2000 } as const;
+/** When the queue of this process tries a parked item again: no other process can release it. */
+const RELEASE_MS = 600_000;
+
+interface ShiftOptions {
+  /** Nothing new begins, and what runs is finished. */
+  readonly drain: AbortSignal;
+  /** What runs is cancelled. */
+  readonly signal: AbortSignal;
+  /** Called after each item of work. */
+  readonly onEnd: () => void;
+}
+
+/** The queue of the configuration, and how this machine takes part. compose.ts always wires one. */
+export function placeOf({ work: place }: Pick<Composed, "work">): Workplace {
+  if (place === undefined) throw new TypeError("no queue was wired");
+  return place;
+}
+
+/** Works until drained. Throws what the queue throws when it cannot be opened. */
+export async function runShift(service: Service, composed: Composed, { drain, signal, onEnd }: ShiftOptions): Promise<void> {
+  const { log } = service;
+  const place = placeOf(composed);
+  const queue = await place.open();
+  const context = workContext(service, composed, signal);
+  await tidy(context, context);
+  const archives = runArchives(service, composed, AbortSignal.any([drain, signal]));
+  await work(context, {
+    ...{ ...place, queue, drain },
+    name: `${hostname()}-${process.pid}`,
+    until: "stopped",
+    pollMs: place.isShared ? POLL_MS.shared : POLL_MS.own,
+    onEnd({ item: { key, source }, outcome, failure }, parked) {
+      if (failure === undefined) log.info(`work ended: ${outcome}`, { key, source });
+      else log.warn(`work ended: ${failure.message}`, { ...{ key, source, parked }, code: failure.code });
+      if (parked && !place.isShared) setTimeout(() => void queue.release(key), RELEASE_MS).unref();
+      onEnd();
+    },
+  });
+  await archives;
+}
