@@ -27,7 +27,7 @@ async function eventsOf(response: Response): Promise<{ readonly id: string; read
 
 test("R51 a job of the API runs once per idempotency key, also after a restart, and its events can be read again", async (t) => {
   const world = await beginWorld(t, { sources: SOURCES });
-  let service = await beginService(t, world);
+  let service = await beginService(world);
   const token = await service.token(["operator", "approver"]);
   const post = (path: string, body: unknown, key?: string) =>
     service.ask(path, { method: "POST", token, body, ...(key !== undefined && { headers: { "idempotency-key": key } }) });
@@ -52,7 +52,7 @@ test("R51 a job of the API runs once per idempotency key, also after a restart, 
   assert.equal((await post("/api/pause", { source: "shop" }, "with space")).status, 422);
 
   await service.end();
-  service = await beginService(t, world);
+  service = await beginService(world);
   assert.equal((await jsonOf(post("/api/pause", { source: "shop", reason: "move" }, "k1"))).id, job.id, "the key survives");
   assert.equal(await journals(), count, "nothing ran again");
   const again = await eventsOf(await service.ask(`/api/jobs/${job.id}/events`, { token, headers: { "last-event-id": "1" } }));
@@ -75,7 +75,7 @@ test("R51 a job of the API runs once per idempotency key, also after a restart, 
 
 test("R51 looking answers directly, with an entity tag; errors are problems with our codes", async (t) => {
   const world = await beginWorld(t, { sources: SOURCES });
-  const service = await beginService(t, world);
+  const service = await beginService(world);
   const token = await service.token(["restorer"]);
   const ask = (path: string, options: AskOptions = {}) => service.ask(path, { token, ...options });
   const post = (path: string, body: unknown) => ask(path, { method: "POST", body });
@@ -115,7 +115,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
 
 test("R51 a job that runs while the service is told to stop ends as cancelled and is remembered", async (t) => {
   const world = await beginWorld(t, { sources: SOURCES });
-  const service: TestService = await beginService(t, world);
+  const service: TestService = await beginService(world);
   const token = await service.token(["operator", "restorer"]);
   const { id } = await jsonOf(service.ask("/api/archive", { method: "POST", token, body: { source: "shop" } }));
   const asked = await service.ask(`/api/jobs/${id}/cancel`, { method: "POST", token });

@@ -26,7 +26,7 @@ test("R51 schemathesis finds no 500 and no answer that the API's description doe
     sources: { shop: { url: "postgres://lifeboat:pw@127.0.0.1:1/shop", label: "shop" } },
     yaml: "people: { requestsPerMinute: 1000000, signInsPerMinute: 1000000 }\n",
   });
-  const service = await beginService(t, world);
+  const service = await beginService(world);
   const token = await service.token(ROLE_NAMES);
   const settings = join(world.directory, "schemathesis.toml");
   writeFileSync(settings, SETTINGS);

@@ -84,6 +84,8 @@ export interface World {
   /** As `run`, and fails unless it ends with the status. */
   expect(exit: number, ...args: readonly string[]): Promise<Ran>;
   start(...args: readonly string[]): Running;
+  /** Runs before the folder of the world is deleted. */
+  beforeEnd(act: () => Promise<void>): void;
   /** Fails when a process, a temporary file or a lease of the program is left. */
   assertNothingLeft(): Promise<void>;
 }
@@ -143,7 +145,9 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
     ...options.env,
   };
   const running = new Set<ChildProcess>();
+  const before: (() => Promise<void>)[] = [];
   t.after(async () => {
+    for (const act of before) await act();
     for (const child of running) child.kill("SIGKILL");
     for (const pid of processesOf(temporary)) kill(pid);
     await sleep(running.size > 0 ? 200 : 0);
@@ -162,6 +166,7 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
   const run = (...args: readonly string[]): Promise<Ran> => start(...args).ended;
   const world: World = {
     ...{ directory, configFile, identityFile, recipient, repository, temporary, env, run, start },
+    beforeEnd: (act) => void before.push(act),
     async expect(exit, ...args) {
       const ran = await run(...args);
       assert.equal(

@@ -1,6 +1,5 @@
 // The service in this process, on a free port of loopback, with the configuration of a world.
 import { randomBytes } from "node:crypto";
-import type { TestContext } from "node:test";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Role } from "../../src/core/people.ts";
@@ -28,8 +27,8 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Begins the service; the test ends it. */
-export async function beginService(t: TestContext, world: World): Promise<TestService> {
+/** Begins the service; it ends with the world. */
+export async function beginService(world: World): Promise<TestService> {
   const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
   const stop = new AbortController();
   const lines: string[] = [];
@@ -49,7 +48,7 @@ export async function beginService(t: TestContext, world: World): Promise<TestSe
     stop.abort();
     await served;
   };
-  t.after(end);
+  world.beforeEnd(end);
   const url = await listening.promise;
   return {
     url,

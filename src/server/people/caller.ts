@@ -47,16 +47,16 @@ export function cookieOf(request: Request, name: string): string | undefined {
 }
 
 /**
- * The caller. Undefined: the request proves nothing. UNAUTHENTICATED: what it proves with is wrong, expired or revoked. A token has
- * precedence over a session, and a session over the proxy's header.
+ * The caller. Undefined: the request proves nothing, or its session has ended. UNAUTHENTICATED: its token is wrong, expired or revoked.
+ * A token has precedence over a session, and a session over the proxy's header.
  */
 export function callerOf(request: Request, config: PeopleConfig, people: People, now: Date): Caller | undefined {
   const from = addressOf(request, config);
   const authorization = request.req.header("authorization");
   if (authorization !== undefined) return byToken(tokenIn(authorization, people, now), people, now, from);
   const cookie = cookieOf(request, SESSION_COOKIE);
-  if (cookie !== undefined) return bySession(cookie, config, people, now, from);
-  return byProxy(request, config, from);
+  const session = cookie === undefined ? undefined : bySession(cookie, config, people, now, from);
+  return session ?? byProxy(request, config, from);
 }
 
 function tokenIn(authorization: string, people: People, now: Date): TokenRecord {
@@ -93,13 +93,13 @@ export const sessionOfToken = (token: TokenRecord): Pick<SessionRecord, "kind" |
   tokenId: token.id,
 });
 
-function bySession(text: string, config: PeopleConfig, people: People, now: Date, from: string | undefined): Caller {
+function bySession(text: string, config: PeopleConfig, people: People, now: Date, from: string | undefined): Caller | undefined {
   const session = people.findSession(text);
   const token = session?.tokenId === undefined ? undefined : people.tokens().find(({ id }) => id === session.tokenId);
   const isTokenOver = session?.tokenId !== undefined && (token === undefined || token.revokedAt !== undefined || token.expiresAt <= now);
   if (session === undefined || session.endsAt <= now || idleMs(session, now) >= config.sessionIdleMs || isTokenOver) {
     if (session !== undefined) people.endSession(session.id);
-    throw new LifeboatError("UNAUTHENTICATED", "the session has ended", { hint: "sign in again" });
+    return undefined;
   }
   if (idleMs(session, now) >= Math.min(LAST_USE_MS, config.sessionIdleMs / 10)) people.sessionSeen(session.id, now);
   const { kind, name, roles, id } = session;

@@ -19,10 +19,8 @@ export function guard(service: Service, rates: Rates): MiddlewareHandler<ApiEnv>
     assertHost(request, config);
     const address = addressOf(request, people) ?? "unknown";
     const caller = await identify(service, request).catch((error: unknown) => {
-      // A wrong token is an attempt to sign in, a session that ended is not. A valid token is never refused because of others' attempts.
-      if (isLifeboatError(error, "UNAUTHENTICATED") && request.req.header("authorization") !== undefined)
-        rates.take(`sign-in:${address}`, people.signInsPerMinute);
-      else rates.take(`address:${address}`, people.requestsPerMinute);
+      // A wrong token is an attempt to sign in. A valid one is never refused because of the attempts of others.
+      if (isLifeboatError(error, "UNAUTHENTICATED")) rates.take(`sign-in:${address}`, people.signInsPerMinute);
       throw error;
     });
     rates.take(caller?.key ?? `address:${address}`, people.requestsPerMinute);
@@ -38,7 +36,7 @@ const identify = (service: Service, request: Request): Promise<Caller | undefine
 /** The caller of a route. UNAUTHENTICATED. */
 export function callerIn(request: Request<ApiEnv>): Caller {
   const caller = request.get("caller");
-  if (caller === undefined) throw new LifeboatError("UNAUTHENTICATED", "the request has no token and no session");
+  if (caller === undefined) throw new LifeboatError("UNAUTHENTICATED", "the request has no token and no session, or the session has ended");
   return caller;
 }
 
