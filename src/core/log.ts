@@ -15,6 +15,18 @@ export interface CommitMark {
   readonly at: Micros;
 }
 
+/** The end of a transaction, or an entry of an oplog: what takes data from one state to the next. */
+export interface LogChange {
+  readonly lsn: string;
+  /** The position after it. */
+  readonly end: string;
+  readonly at: Micros;
+  /** What people know it by: `transaction 4711`, `delete in shop.users`. Absent: it has no name. */
+  readonly id?: string | undefined;
+  /** False: it was rolled back, or changes no data. Replay by time stops before it all the same. */
+  readonly changes: boolean;
+}
+
 /** The facts that the engine reads from one log segment. Positions are in the engine's notation (`0/16B3740`). */
 export interface SegmentFacts {
   /** The engine's name of it: `000000010000000000000042`. */

@@ -1,6 +1,6 @@
 // The log of an engine, PostgreSQL's WAL or MongoDB's oplog: receiving it, reading it, and finding an instant in it.
 
-import type { CommitMark, Micros, SegmentFacts } from "../core/log.ts";
+import type { CommitMark, LogChange, Micros, SegmentFacts } from "../core/log.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { Resource } from "./resource.ts";
 
@@ -92,6 +92,8 @@ export interface LogEngine {
     before: SegmentFacts | undefined,
     lsn: string,
   ): { readonly lsn: string; readonly previousEnd: string } | undefined;
+  /** Lists the changes that end in the segment, in log order. Throws INTEGRITY for damaged bytes. */
+  changesIn(name: string, bytes: Uint8Array, before: SegmentFacts | undefined): readonly LogChange[];
   /** Compares two positions. */
   compareLsn(a: string, b: string): number;
   /** Parses a history file: the ancestor timelines and where each was left, oldest first. */

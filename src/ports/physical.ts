@@ -81,6 +81,23 @@ export interface Recovered {
   remove(): Promise<void>;
 }
 
+/** A copy that moves forward through its history. `to`: the first position; consistent, so at or after the end of the base. */
+export interface ForwardOrder extends Omit<RecoveryOrder, "stopBefore" | "expectedEnd"> {
+  readonly to: string;
+}
+
+export interface Forward {
+  /** The declared resource, to withdraw after `remove`. */
+  readonly resource: Resource;
+  /** A read-only connection to a database as of the present position. */
+  connection(database: string): Connection;
+  /** The databases of the present position. */
+  databases(): Promise<readonly string[]>;
+  /** Replays up to the position, which is never before the present one. */
+  advance(to: string): Promise<void>;
+  remove(): Promise<void>;
+}
+
 /** An engine whose log is replayed onto a copy of the whole server. */
 export interface PhysicalEngine extends LogEngine {
   /** Returns the names of the segments between two positions of a timeline, both included. */
@@ -88,6 +105,11 @@ export interface PhysicalEngine extends LogEngine {
   beginBase(connection: Connection, options: Work & { readonly label: string }): Promise<BaseDump>;
   /** Restores a base backup, replays to the exact position, and promotes the running server. Throws INTEGRITY, RECOVERY_SHORT, TOOL_*, DISK_FULL. */
   recover(order: RecoveryOrder): Promise<Recovered>;
+  /**
+   * Restores a base backup and replays to the position; the server answers there and waits. Throws as `recover`; RECOVERY_SHORT where the
+   * server takes no questions at that position.
+   */
+  beginForward(order: ForwardOrder): Promise<Forward>;
   /** Removes the remains of a crashed recovery when its note carries the job's proof. Throws SCRATCH_FAILED otherwise. */
   undo(resource: Resource, maker: Maker): Promise<Undone>;
 }

@@ -26,13 +26,14 @@ import { takeName } from "./load/take-name.ts";
 import { createDatabase, dropDatabase, resolveTarget, stateOf, withServer } from "./load/target.ts";
 import { emitCommit } from "./log/emit-commit.ts";
 import { openReceiver } from "./log/receiver.ts";
-import { compareLsn, firstCommitAfter, logFileKind, readHistory, readSegment, recordAt, segmentNames } from "./log/segments.ts";
+import { changesIn, compareLsn, firstCommitAfter, logFileKind, readHistory, readSegment, recordAt, segmentNames } from "./log/segments.ts";
 import { dropSlot } from "./log/slot.ts";
 import { logState } from "./log/state.ts";
 import { beginComparison } from "./merge/compare.ts";
 import { beginMerge, beginUndo } from "./merge/merge.ts";
 import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probes.ts";
+import { beginForward } from "./recovery/forward.ts";
 import { undoPlace } from "./recovery/place.ts";
 import { recover } from "./recovery/recover.ts";
 import { missingRoles } from "./roles/compare.ts";
@@ -195,9 +196,11 @@ function physicalEngine(
     readSegment,
     firstCommitAfter,
     recordAt,
+    changesIn,
     segmentNames,
     compareLsn,
     readHistory,
+    beginForward: (order) => beginForward(order, { configured: bin, isolation }),
     recover: (order) => recover(order, { configured: bin, isolation }),
     undo: undoPlace,
   };

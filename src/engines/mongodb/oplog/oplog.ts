@@ -5,7 +5,7 @@ import type { SourceScope } from "../scope.ts";
 import { logFileKind, startOfSegment } from "./position.ts";
 import { openReceiver } from "./receiver.ts";
 import { replay } from "./replay.ts";
-import { firstCommitAfter, readSegment, recordAt } from "./segment.ts";
+import { changesIn, firstCommitAfter, readSegment, recordAt } from "./segment.ts";
 import { emitCommit, logState } from "./state.ts";
 
 /** `source`: what the engine's sources are of. */
@@ -21,6 +21,7 @@ export function oplogEngine(source: SourceScope = {}): LogReplay {
     readSegment,
     firstCommitAfter,
     recordAt,
+    changesIn,
     compareLsn,
     /** There is one history only: what a majority has is never rolled back. */
     readHistory: () => [],

@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { type Document, Long, serialize, Timestamp } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
-import type { CommitMark, Micros, SegmentFacts } from "../../../core/log.ts";
+import type { CommitMark, LogChange, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn } from "../../../core/lsn.ts";
 import { maxMicros } from "../../../core/micros.ts";
 import { assertWellFormed, elementNamed, elementsOf, TYPE, textOf, walkDocuments } from "../bson/bson.ts";
@@ -142,6 +142,23 @@ export function recordAt(
   if (index < 0) return undefined;
   const { lsn: found, previousEnd } = markAt(entries, index, startOfSegment(name));
   return { lsn: found, previousEnd };
+}
+
+const OPERATIONS: Readonly<Record<string, string>> = { i: "insert into", u: "update of", d: "delete from", c: "command in" };
+
+/** The entries of the segment; those that do nothing change nothing. */
+export function changesIn(name: string, bytes: Uint8Array): LogChange[] {
+  return openSegment(name, bytes).entries.map(({ stamp, wall, bytes: document }) => {
+    const { op, ns, o } = readEntry(document);
+    const command = op === "c" ? `${elementsOf(o)[0]?.name ?? "command"} in` : OPERATIONS[op];
+    return {
+      lsn: positionOf(stamp),
+      end: positionOf(after(stamp)),
+      at: wall,
+      id: `${command ?? op} ${op === "c" ? ns.replace(/\.\$cmd$/, "") : ns}`,
+      changes: op !== "n",
+    };
+  });
 }
 
 // The first document of every archived segment of the oplog. It has the form of an entry that does nothing, so that tools which read

@@ -1,5 +1,5 @@
 // Reads log segments: what a segment holds, whether it follows another one, and where in it an instant or a position lies.
-import type { CommitMark, Micros, SegmentFacts } from "../../../core/log.ts";
+import type { CommitMark, LogChange, Micros, SegmentFacts } from "../../../core/log.ts";
 import { compareLsn, formatLsn } from "../../../core/lsn.ts";
 import { ERASES, NEITHER } from "./drop-database.ts";
 import { readHistory } from "./history.ts";
@@ -100,4 +100,25 @@ export function recordAt(
     return true;
   });
   return found;
+}
+
+/** The ends of transactions in the segment, in log order. */
+export function changesIn(name: string, bytes: Uint8Array, before: SegmentFacts | undefined): LogChange[] {
+  const segment = openSegment(name, bytes, before);
+  const found: { at: number; end: number; micros: number; xid: number; commits: boolean }[] = [];
+  let open: (typeof found)[number] | undefined;
+  const { end } = segment.walk((at, previousEnd, micros, _effect, xid, commits) => {
+    if (open !== undefined) open.end = previousEnd;
+    open = Number.isNaN(micros) ? undefined : { at, end: at, micros, xid, commits };
+    if (open !== undefined) found.push(open);
+    return false;
+  });
+  if (open !== undefined) open.end = end;
+  return found.map(({ at, end: until, micros, xid, commits }) => ({
+    lsn: segment.lsn(at),
+    end: segment.lsn(until),
+    at: formatMicros(micros),
+    id: xid === 0 ? undefined : `transaction ${xid}`,
+    changes: commits,
+  }));
 }

@@ -9,6 +9,8 @@ const RESOURCE_TRANSACTION = 1;
 const OPERATION_MASK = 0x70;
 /** COMMIT, ABORT, COMMIT_PREPARED, ABORT_PREPARED. */
 const STAMPED = new Set([0x00, 0x20, 0x30, 0x40]);
+/** COMMIT, COMMIT_PREPARED. */
+const COMMITS = new Set([0x00, 0x30]);
 
 const DATA_SHORT = 255;
 const DATA_LONG = 254;
@@ -18,6 +20,10 @@ const TOP_LEVEL_TRANSACTION = 252;
 /** Whether a record of this kind ends a transaction. */
 export function endsTransaction(resourceManager: number, info: number): boolean {
   return resourceManager === RESOURCE_TRANSACTION && STAMPED.has(info & OPERATION_MASK);
+}
+
+export function commitsTransaction(resourceManager: number, info: number): boolean {
+  return resourceManager === RESOURCE_TRANSACTION && COMMITS.has(info & OPERATION_MASK);
 }
 
 /**

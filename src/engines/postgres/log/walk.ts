@@ -16,7 +16,7 @@ import {
   timelineOfPage,
   word,
 } from "./page.ts";
-import { endsTransaction, HEAD_BYTES, transactionTime } from "./transaction-time.ts";
+import { commitsTransaction, endsTransaction, HEAD_BYTES, transactionTime } from "./transaction-time.ts";
 
 const RECORD_HEADER_BYTES = 24;
 /** The checksum covers the record's data, then its header up to the checksum itself. */
@@ -46,9 +46,10 @@ export interface WalkStart {
 
 /**
  * Told of every complete record. `micros`: the time it is stamped with if it ends a transaction, else NaN. `effect`: what its replay does
- * at once to a whole database (drop-database.ts). True stops the walk.
+ * at once to a whole database (drop-database.ts). `xid`: of its transaction, 0 without one. `commits`: it ends a transaction whose changes
+ * stay. True stops the walk.
  */
-export type Visit = (at: number, previousEnd: number, micros: number, effect: 0 | 1 | 2) => boolean;
+export type Visit = (at: number, previousEnd: number, micros: number, effect: 0 | 1 | 2, xid: number, commits: boolean) => boolean;
 
 export interface WalkEnd {
   /** `full`: up to the segment's end. `stopped`: by the visitor. `fault`: nothing readable follows. */
@@ -211,7 +212,8 @@ export class Walk {
       micros = transactionTime(header, headerAt);
       if (Number.isNaN(micros)) return this.#fail(at, "the time of the transaction that ends there cannot be read");
     }
-    if (this.#visit(at, this.#end, micros, effectOnDatabases(resourceManager, info, this.#expect.magic, header, headerAt))) {
+    const effect = effectOnDatabases(resourceManager, info, this.#expect.magic, header, headerAt);
+    if (this.#visit(at, this.#end, micros, effect, word(words, headerAt + 4), commitsTransaction(resourceManager, info))) {
       this.#stopped = true;
       return -1;
     }

@@ -1,23 +1,22 @@
 // Point-in-time recovery: a base backup is unpacked, its server replays the log to an exact position, and is promoted.
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LifeboatError } from "../../../core/errors.ts";
 import { compareLsn } from "../../../core/lsn.ts";
 import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
-import { beginCluster, type Cluster } from "../cluster/cluster.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import { type Isolation, isolationInWords, requireCell } from "../cluster/isolation.ts";
-import { layoutOf } from "../cluster/layout.ts";
 import type { Settings } from "../cluster/settings.ts";
 import { type Client, openClient } from "../connect/client.ts";
 import { quoteName } from "../connect/quote.ts";
 import { readHistory } from "../log/history.ts";
 import { segmentNames } from "../log/names.ts";
 import { findTools } from "../tools/find.ts";
-import { openFeeder } from "./feeder.ts";
 import { disableSubscriptions, quietConfiguration } from "./hand-over.ts";
 import { nextSteps } from "./next.ts";
-import { beginPlace, finishPlace, planPlace, proofOf, type RecoveryPlace, undoPlace } from "./place.ts";
-import { ownFile, unpack } from "./unpack.ts";
+import { beginPlace, finishPlace, planPlace, type RecoveryPlace, undoPlace } from "./place.ts";
+import { startReplay } from "./replaying.ts";
+import { unpack } from "./unpack.ts";
 
 export interface RecoveryTools {
   /** The configuration's `tools.postgres`. */
@@ -25,10 +24,6 @@ export interface RecoveryTools {
   /** The configuration's `scratch.isolation`. Default: `required`. */
   readonly isolation?: Isolation | undefined;
 }
-
-/** Nothing happens for so long: the server, or what it waits for, is stuck. One segment's replay takes seconds. */
-const STALL_MS = 15 * 60_000;
-const LOOK_MS = 5_000;
 
 /**
  * Makes the data directory and leaves its server running, promoted, at exactly `expectedEnd`. TOOL_MISSING when PostgreSQL of
@@ -56,7 +51,10 @@ export async function recover(order: RecoveryOrder, tools: RecoveryTools): Promi
 }
 
 /** A data directory is read by its own major version alone. */
-async function serverPrograms({ serverMajor, signal }: RecoveryOrder, { configured }: RecoveryTools): Promise<string> {
+export async function serverPrograms(
+  { serverMajor, signal }: Pick<RecoveryOrder, "serverMajor" | "signal">,
+  { configured }: RecoveryTools,
+): Promise<string> {
   const { directory, major } = await findTools("server", { configured, minimumMajor: serverMajor, signal });
   if (major === serverMajor) return directory;
   throw new LifeboatError(
@@ -74,68 +72,24 @@ async function replay(
   bin: string,
   isolation: Isolation,
 ): Promise<{ cluster: Cluster; reached: Reached }> {
-  const { base, maker, throwAway, progress } = order;
-  const ending = new AbortController();
-  const signal = order.signal === undefined ? ending.signal : AbortSignal.any([order.signal, ending.signal]);
-  const signalFile = join(place.directory, "recovery.signal");
-  await writeFile(signalFile, "", { mode: 0o600, flag: "wx" });
-  ownFile(signalFile, place.owner);
-  let lastMs = performance.now();
-  let last = base.startLsn;
-  const logDirectory = join(place.work, "log");
-  const feeder = await openFeeder({
-    directory: logDirectory,
-    owner: place.owner,
-    expected: segmentNames(order.timeline, base.startLsn, order.expectedEnd, base.segmentBytes),
-    segmentBytes: base.segmentBytes,
-    fetch: order.fetchLog,
-    signal,
-    onActivity: (name) => {
-      lastMs = performance.now();
-      if (name !== last) progress?.advance(base.segmentBytes);
-      last = name;
-    },
-    onFailure: (error) => ending.abort(error),
-  });
-  const { log } = layoutOf(place.work);
-  let logBytes = 0;
-  const watching = setInterval(async () => {
-    const { size = 0 } = (await stat(log).catch(() => undefined)) ?? {};
-    if (size !== logBytes) lastMs = performance.now();
-    logBytes = size;
-    if (performance.now() - lastMs < STALL_MS) return;
-    ending.abort(
-      new LifeboatError("TOOL_FAILED", `the server has made no progress for ${STALL_MS / 60_000} minutes; it last took ${last}`),
-    );
-  }, LOOK_MS);
+  const { base, timeline, expectedEnd } = order;
   try {
-    const cluster = await beginCluster({
-      directory: place.work,
-      bin,
-      jobId: maker.jobId,
-      proof: proofOf(maker, place.work),
-      durable: !throwAway,
-      // Also what is thrown away: the note beside it must outlive everything else.
-      keep: true,
-      existing: { superuser: base.superuser, data: place.directory },
-      foreign: { isolation, writable: [logDirectory, ...(base.tablespaces.length > 0 ? [place.tablespaces] : [])] },
-      settings: recoverySettings(order, feeder.command),
-      // Progress is watched here: replaying much takes long.
-      startTimeoutMs: Number.MAX_SAFE_INTEGER,
-      signal,
+    const { cluster, endFeeding } = await startReplay(order, place, bin, isolation, {
+      signalFile: "recovery.signal",
+      expected: segmentNames(timeline, base.startLsn, expectedEnd, base.segmentBytes),
+      fetch: order.fetchLog,
+      settings: recoverySettings(order),
     });
-    const client = await openClient(cluster.connection("postgres"), { signal });
+    await endFeeding();
+    const client = await openClient(cluster.connection("postgres"), { signal: order.signal });
     try {
-      const reached = await readReached(client, place.directory, { lsn: order.expectedEnd, timeline: order.timeline });
+      const reached = await readReached(client, place.directory, { lsn: expectedEnd, timeline });
       return { cluster, reached };
     } finally {
       await client.close();
     }
   } catch (error) {
-    throw failure(error, order, ending.signal);
-  } finally {
-    clearInterval(watching);
-    await feeder.end();
+    throw failure(error, order);
   }
 }
 
@@ -146,8 +100,7 @@ const SHORT =
 /** The path of a tablespace that came to be after the base backup is the origin's, and not to be used by a copy. */
 const FOREIGN_TABLESPACE = /directory "([^"]+)" does not exist[\s\S]*WAL redo at \S+ for Tablespace\/CREATE/;
 
-function failure(error: unknown, order: RecoveryOrder, ended: AbortSignal): unknown {
-  if (ended.aborted) return ended.reason;
+function failure(error: unknown, order: RecoveryOrder): unknown {
   if (order.signal?.aborted || !(error instanceof LifeboatError) || error.code !== "SCRATCH_FAILED") return error;
   const location = FOREIGN_TABLESPACE.exec(error.message)?.[1];
   if (location !== undefined) {
@@ -204,7 +157,7 @@ async function asRecovered(
   };
 }
 
-interface Databases {
+export interface Databases {
   /** Those that take connections, without templates. */
   readonly usable: string[];
   /** Their files are gone, or going: no session can connect. */
@@ -214,7 +167,7 @@ interface Databases {
 /** A connection limit that the server itself gives a database before it removes the files. */
 const BEING_DROPPED = -2;
 
-async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<Databases> {
+export async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<Databases> {
   const client = await openClient(cluster.connection("postgres"), { signal });
   try {
     const rows = await client.query<{ name: string; limit: number }>(
@@ -262,22 +215,13 @@ async function readReached(
 
 // Settings of a server that replays a log for us. They are given on its command line: nothing of them stays in the data.
 
-function recoverySettings(order: RecoveryOrder, restoreCommand: string): Settings {
-  const { stopBefore, timeline, serverMajor, throwAway } = order;
+function recoverySettings({ stopBefore, serverMajor, throwAway }: RecoveryOrder): Settings {
   return {
-    restore_command: restoreCommand,
-    recovery_target_timeline: String(timeline),
     ...(stopBefore === undefined ? {} : { recovery_target_lsn: stopBefore, recovery_target_inclusive: "off" }),
     recovery_target_action: "promote",
     // No session may connect before the end is reached; and replay need not keep rows for readers.
     hot_standby: "off",
     max_wal_senders: "0",
-    // What is in memory is written out once, at the end, and not at every checkpoint that the source made.
-    checkpoint_timeout: "1d",
-    max_wal_size: "64GB",
-    // Data stays as it was until its owner takes over.
-    autovacuum: "off",
-    restart_after_crash: "off",
     // Before it replays, the server flushes all unpacked files: one call a file system, and not one a file.
     ...(throwAway || serverMajor < 14 || process.platform !== "linux" ? {} : { recovery_init_sync_method: "syncfs" }),
   };

@@ -13,8 +13,10 @@ import { ownDirectory } from "./write-files.ts";
 const LEFT_OUT = ["tablespace_map", "standby.signal", "recovery.signal", "postmaster.pid", "postmaster.opts"];
 const NOT_IN_MANIFEST = /^(pg_wal\/|backup_manifest$)/;
 
+type Unpacking = Omit<RecoveryOrder, "expectedEnd">;
+
 /** INTEGRITY when an archive is damaged or holds what it must not; DISK_FULL. Files that are there already are never written over. */
-export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promise<void> {
+export async function unpack(order: Unpacking, place: RecoveryPlace): Promise<void> {
   const { base, parts, signal } = order;
   const seen = new Map<string, number>();
   const waiting = new Set(["base", ...base.tablespaces.map(({ oid }) => `tablespace-${oid}`)]);
@@ -47,7 +49,7 @@ export async function unpack(order: RecoveryOrder, place: RecoveryPlace): Promis
   }
 }
 
-async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: RecoveryOrder): AsyncIterable<Uint8Array> {
+async function* watched(bytes: AsyncIterable<Uint8Array>, { signal, progress }: Unpacking): AsyncIterable<Uint8Array> {
   for await (const chunk of bytes) {
     signal?.throwIfAborted();
     progress?.advance(chunk.length);
