@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { search } from "./search.ts";
+import { search, widthFor } from "./search.ts";
 
 /** Answers from the values; fails when a place is asked twice or out of order. */
 function run(values: readonly boolean[], width: number, extra: number) {
@@ -71,4 +71,10 @@ test("R42 a check that never held, or still holds, has no place at which it brok
     [false, true],
   ])
     assert.equal(run(values, 1, 3).held, undefined);
+});
+
+test("R42 a history that is expensive to replay is looked at in one pass, a cheap one in several", () => {
+  assert.equal(widthFor(1000, 3_600_000, 100), 1000);
+  assert.equal(widthFor(1000, 2000, 100), 32);
+  assert.equal(widthFor(10, 1, 100), 16);
 });

@@ -54,6 +54,16 @@ export function* search({ last, width, extra }: SearchOptions): Generator<readon
   }
 }
 
+/**
+ * Chooses how many places a pass over the history looks at, where each pass begins anew: few looks in several passes, or many in one. At
+ * least 16, which show most checks that flap.
+ */
+export function widthFor(places: number, passMs: number, lookMs: number): number {
+  const widths = [1, 2, 3, 4, 5].map((passes) => ({ passes, width: Math.max(16, Math.ceil(places ** (1 / passes))) }));
+  const cost = ({ passes, width }: { readonly passes: number; readonly width: number }): number => passes * (passMs + width * lookMs);
+  return widths.reduce((best, one) => (cost(one) < cost(best) ? one : best)).width;
+}
+
 /** Returns at most `many` different places strictly between two others, evenly spread. */
 function between(from: number, to: number, many: number): number[] {
   const inside = to - from - 1;

@@ -52,6 +52,10 @@ export const OPERATIONS = {
     summary: "Look at the data of any instant, and query it, without restoring over anything",
     load: async () => (await import("./verbs/preview.ts")).preview,
   },
+  find: {
+    summary: "Find the last instant at which a check held",
+    load: async () => (await import("./verbs/find.ts")).find,
+  },
   backup: {
     summary: "Back up a source: one snapshot, sealed, fingerprinted",
     load: async () => (await import("./verbs/backup.ts")).backup,

@@ -178,7 +178,7 @@ export interface Engine {
   compare(expected: Fingerprint, actual: Fingerprint, options?: CompareOptions): readonly Check[];
 
   /** Runs the probes. `newest … within` counts back from `asOf` (the instant of the snapshot), not from now. */
-  probe(connection: Connection, probes: readonly Probe[], asOf: Date, work?: Work): Promise<readonly Check[]>;
+  probe(connection: Connection, probes: readonly Probe[], asOf: Date, work?: ProbeWork): Promise<readonly Check[]>;
 
   /** Lists the roles in the part `roles`. INTEGRITY. Absent: the engine has no such part. */
   rolesIn?(roles: Uint8Array): readonly ContentsEntry[];
@@ -259,6 +259,13 @@ export interface Engine {
     name: string,
     options: Work & { readonly keep: Keeping },
   ): Promise<Replacement | undefined>;
+}
+
+export interface ProbeWork extends Work {
+  /** For each probe. Default: 5 minutes. */
+  readonly timeoutMs?: number | undefined;
+  /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
+  readonly absentFails?: boolean | undefined;
 }
 
 export interface FingerprintWork extends Work {

@@ -104,6 +104,15 @@ export interface LogEngine {
 export interface LogReplay extends LogEngine {
   /** Replays log. Idempotent, so it can be repeated. Throws LOG_INVALID, RECOVERY_SHORT. */
   replay(order: ReplayOrder): Promise<Replayed>;
+  /** Begins a replay that stops at one position after the other. What the load suspended stays so: the target is thrown away. */
+  beginForward(order: Omit<ReplayOrder, "stopBefore" | "expectedEnd">): Promise<ForwardReplay>;
+}
+
+/** A loaded dump that moves forward through the log. */
+export interface ForwardReplay {
+  /** Applies the entries before the position, which is never before the present one. Throws RECOVERY_SHORT where the log ends earlier. */
+  advance(to: string): Promise<void>;
+  end(): Promise<void>;
 }
 
 export interface ReplayOrder extends Work {

@@ -76,6 +76,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./audit.ts")).auditVerifyCommand,
   },
   {
+    name: "find",
+    group: "Watching:",
+    summary: OPERATIONS.find.summary,
+    load: async () => (await import("./find.ts")).findCommand,
+  },
+  {
     name: "notify test",
     group: "Watching:",
     summary: OPERATIONS["notify test"].summary,

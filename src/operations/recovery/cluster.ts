@@ -2,7 +2,7 @@
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import type { Check } from "../../core/verdict.ts";
-import type { Recovered } from "../../ports/physical.ts";
+import type { Recovered, RecoveryOrder } from "../../ports/physical.ts";
 import { readPart } from "../../repository/backups.ts";
 import { physicalOf } from "../archive/log-intake.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -31,42 +31,10 @@ export async function recoverCluster(
   job: Job,
   watch: Watch,
 ): Promise<Replayed> {
-  const { manifest } = replay.base;
-  const { base: facts } = manifest;
-  if (facts === undefined) throw new LifeboatError("BUG", "a replay onto a cluster without a base backup");
-  const key = await context.openKey();
-  await thaw(context, replay.base, job, watch);
-  const sizeBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
-  const logBytes = replay.chain.length * facts.segmentBytes;
-  const parts = async function* () {
-    // The server's manifest first: by it every file is judged. Then tablespaces, then the data directory itself.
-    const order = manifest.parts.toSorted((a, b) => rank(a.name) - rank(b.name));
-    for (const part of order) {
-      yield {
-        name: part.name,
-        sizeBytes: part.plain.sizeBytes,
-        bytes: readPart(context.repository.storage, entryPlace(replay.base), part, key, job.signal),
-      };
-    }
-  };
-  const { directory, throwAway, read = true } = place;
-  const recovered = await physicalOf(source).recover({
-    directory,
-    throwAway,
-    maker: job.maker,
-    serverMajor: Number.parseInt(manifest.server.version, 10),
-    base: facts,
-    parts: parts(),
-    fetchLog: fetchFrom(context, replay, key),
-    stopBefore: replay.stopBefore,
-    expectedEnd: replay.expectedEnd,
-    timeline: replay.timeline,
-    sizeBytes: sizeBytes + logBytes,
-    declare: (resource) => job.declare(resource),
-    step: (name, run) => job.step(name, run, { totalBytes: name === "unpack" ? sizeBytes : logBytes }),
-    signal: job.signal,
-    progress: watch.progress,
-  });
+  const { stopBefore, expectedEnd } = replay;
+  const order = await orderOf(context, replay, place, job, watch);
+  const recovered = await physicalOf(source).recover({ ...order, stopBefore, expectedEnd });
+  const { read = true } = place;
   try {
     const reached = reachedBy(replay, recovered);
     if (!read) return { recovered, checks: reached };
@@ -80,6 +48,49 @@ export async function recoverCluster(
     await job.withdraw(recovered.resource);
     throw error;
   }
+}
+
+/** What the engine is told of the base backup, its log, and the place. */
+export async function orderOf(
+  context: Context,
+  replay: Replay,
+  { directory, throwAway }: ClusterPlace,
+  job: Job,
+  watch: Watch,
+): Promise<Omit<RecoveryOrder, "stopBefore" | "expectedEnd">> {
+  const { manifest } = replay.base;
+  const { base } = manifest;
+  if (base === undefined) throw new LifeboatError("BUG", "a replay onto a cluster without a base backup");
+  const key = await context.openKey();
+  await thaw(context, replay.base, job, watch);
+  const sizeBytes = manifest.parts.reduce((sum, part) => sum + part.plain.sizeBytes, 0);
+  const logBytes = replay.chain.length * base.segmentBytes;
+  const parts = async function* () {
+    // The server's manifest first: by it every file is judged. Then tablespaces, then the data directory itself.
+    const order = manifest.parts.toSorted((a, b) => rank(a.name) - rank(b.name));
+    for (const part of order) {
+      yield {
+        name: part.name,
+        sizeBytes: part.plain.sizeBytes,
+        bytes: readPart(context.repository.storage, entryPlace(replay.base), part, key, job.signal),
+      };
+    }
+  };
+  return {
+    directory,
+    throwAway,
+    maker: job.maker,
+    serverMajor: Number.parseInt(manifest.server.version, 10),
+    base,
+    parts: parts(),
+    fetchLog: fetchFrom(context, replay, key),
+    timeline: replay.timeline,
+    sizeBytes: sizeBytes + logBytes,
+    declare: (resource) => job.declare(resource),
+    step: (name, run) => job.step(name, run, { totalBytes: name === "unpack" ? sizeBytes : logBytes }),
+    signal: job.signal,
+    progress: watch.progress,
+  };
 }
 
 const rank = (name: string): number => (name === "manifest" ? 0 : name === "base" ? 2 : 1);

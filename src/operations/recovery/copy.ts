@@ -109,16 +109,6 @@ async function replayLog(
 ): Promise<Check[]> {
   const { base, chain, expectedEnd, stopBefore, stopsAt, wanted } = replay;
   const from = base.manifest.log?.endLsn ?? expectedEnd;
-  const key = await context.openKey();
-  const fetch = fetchFrom(context, replay, key);
-  const segments = async function* () {
-    for (const segment of chain) {
-      const { name } = segment;
-      const stored = await fetch(name, job.signal);
-      if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} no longer exists`);
-      yield { name, bytes: await readSegmentBytes(stored, segment) };
-    }
-  };
   const totalBytes = chain.reduce((sum, { plain }) => sum + plain.sizeBytes, 0);
   const { reachedLsn, entries, applied } = await job.step(
     "replay",
@@ -128,7 +118,7 @@ async function replayLog(
         target,
         databases,
         tables,
-        segments: segments(),
+        segments: segmentsOf(context, source, replay, job.signal),
         from,
         stopBefore,
         expectedEnd,
@@ -151,8 +141,19 @@ async function replayLog(
   return [check];
 }
 
+/** The plain bytes of the log, segment by segment. */
+export async function* segmentsOf(context: Context, source: Source, replay: Replay, signal: AbortSignal) {
+  const fetch = fetchFrom(context, replay, await context.openKey());
+  for (const segment of replay.chain) {
+    const { name } = segment;
+    const stored = await fetch(name, signal);
+    if (stored === undefined) throw new LifeboatError("OBJECT_MISSING", `log segment ${name} of ${source.name} no longer exists`);
+    yield { name, bytes: await readSegmentBytes(stored, segment) };
+  }
+}
+
 /** As they are called at the source. An archive that lists nothing is of the source's own. */
-async function databasesOf(context: Context, source: Source, { base }: Replay, signal: AbortSignal): Promise<string[]> {
+export async function databasesOf(context: Context, source: Source, { base }: Replay, signal: AbortSignal): Promise<string[]> {
   const named = new Set((await contentsOf(context, source, base, signal)).map(({ schema }) => schema));
   named.delete("");
   if (named.size > 0) return [...named].sort();

@@ -96,7 +96,7 @@ async function stopIn(context: Context, source: Source, { candidates, target, fr
   return {};
 }
 
-async function bytesOf(context: Context, segment: LogSegment, signal: AbortSignal): Promise<Uint8Array> {
+export async function bytesOf(context: Context, segment: LogSegment, signal: AbortSignal): Promise<Uint8Array> {
   return readSegmentBytes(readSegment(context.repository, segment, await context.openKey(), signal), segment);
 }
 

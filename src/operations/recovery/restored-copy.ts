@@ -95,6 +95,24 @@ async function fromCluster<T>(context: Context, source: Source, replay: Replay, 
 
 /** A scratch database that the backup is loaded into, and compared with its fingerprint. */
 async function fromBackup<T>(context: Context, source: Source, copy: StoredCopy, job: Job, watch: Watch, use: Use<T>): Promise<T> {
+  return inScratch(source, copy, job, watch, async (begin, scratch) => {
+    const definitions = await withDefinitions(context, source, copy, job, watch, begin);
+    const arrival = await bringTo(context, source, copy, job, watch, definitions?.request ?? { begin });
+    const { connection, notRestored, reached } = arrival;
+    const checks = [...(definitions?.doubts ?? []), ...arrival.checks];
+    const place = scratch()?.description ?? "scratch";
+    return use({ connection: () => connection, place, checks, reached: { kind: "copy", copy: reached }, notRestored });
+  });
+}
+
+/** Loads into a scratch place, which `begin` makes and which is removed when `use` has ended. */
+export async function inScratch<T>(
+  source: Source,
+  copy: StoredCopy,
+  job: Job,
+  watch: Watch,
+  use: (begin: LoadRequest["begin"], scratch: () => Scratch | undefined) => Promise<T>,
+): Promise<T> {
   let scratch: Scratch | undefined;
   const remove = async (): Promise<void> => {
     const made = scratch;
@@ -112,12 +130,7 @@ async function fromBackup<T>(context: Context, source: Source, copy: StoredCopy,
         const options = { like: archiveFile, ownServer, signal: job.signal };
         return { connection: await source.engine.createDatabase(connection, "restored", options), ownServer, isolation };
       };
-      const definitions = await withDefinitions(context, source, copy, job, watch, begin);
-      const arrival = await bringTo(context, source, copy, job, watch, definitions?.request ?? { begin });
-      const { connection, notRestored, reached } = arrival;
-      const checks = [...(definitions?.doubts ?? []), ...arrival.checks];
-      const place = scratch?.description ?? "scratch";
-      return await use({ connection: () => connection, place, checks, reached: { kind: "copy", copy: reached }, notRestored });
+      return await use(begin, () => scratch);
     } catch (error) {
       throw (await scratch?.fault?.()) ?? error;
     }

@@ -4,7 +4,7 @@ import type { LogReplay } from "../../../ports/log.ts";
 import type { SourceScope } from "../scope.ts";
 import { logFileKind, startOfSegment } from "./position.ts";
 import { openReceiver } from "./receiver.ts";
-import { replay } from "./replay.ts";
+import { beginForward, replay } from "./replay.ts";
 import { changesIn, firstCommitAfter, readSegment, recordAt } from "./segment.ts";
 import { emitCommit, logState } from "./state.ts";
 
@@ -26,5 +26,6 @@ export function oplogEngine(source: SourceScope = {}): LogReplay {
     /** There is one history only: what a majority has is never rolled back. */
     readHistory: () => [],
     replay: (order) => replay(order, source),
+    beginForward: (order) => beginForward(order, source),
   };
 }

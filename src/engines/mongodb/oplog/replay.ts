@@ -4,8 +4,8 @@
 import { serialize } from "bson";
 import { LifeboatError } from "../../../core/errors.ts";
 import { compareLsn, maxLsn } from "../../../core/lsn.ts";
-import type { Replayed, ReplayOrder } from "../../../ports/log.ts";
-import { type MongoSession, withMongo } from "../connect/connect.ts";
+import type { ForwardReplay, Replayed, ReplayOrder } from "../../../ports/log.ts";
+import { type MongoSession, openMongo, withMongo } from "../connect/connect.ts";
 import { databaseOf } from "../connect/url.ts";
 import { listSource } from "../dump/collections.ts";
 import { holdOf, LoadHold } from "../load/hold.ts";
@@ -16,7 +16,7 @@ import { DocumentReplay } from "./documents.ts";
 import { type Entry, readEntry } from "./entry.ts";
 import { isPassing, type Names, namesFor } from "./names.ts";
 import { after, positionOf, type Stamp, stampOf, startOfSegment } from "./position.ts";
-import { openSegment } from "./segment.ts";
+import { openSegment, type Slice } from "./segment.ts";
 import { Transactions } from "./transactions.ts";
 
 /** As the port says. `source`: what the dump is of, and so how the order's tables name collections. */
@@ -44,29 +44,64 @@ async function assertAllThere(session: MongoSession, { target, tables }: ReplayO
   assertChosen(tables, names, "what was restored: neither the backup nor the log up to that instant has it");
 }
 
+/** As the port says: entries are applied in the order of the log, as far as each call says. */
+export async function beginForward(order: ForwardOrder, source: SourceScope): Promise<ForwardReplay> {
+  const session = await openMongo(order.target, { signal: order.signal, poolSize: 4 });
+  try {
+    const names = namesFor(order.target, order.databases, order.tables, source);
+    const applier = await beginApplying(session, names, holdOf(order.held));
+    const entries = entriesOf(order);
+    let next = await entries.next();
+    return {
+      async advance(to) {
+        for (const stop = stampOf(to); next.done !== true && next.value.stamp < stop; next = await entries.next())
+          await apply(next.value, order.from, applier);
+        await applier.flush();
+      },
+      end: () => session.close(),
+    };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+type ForwardOrder = Omit<ReplayOrder, "stopBefore" | "expectedEnd">;
+
 /** Applies the entries between the order's edges; returns the position that was reached. */
 async function follow(order: ReplayOrder, applier: Applier): Promise<string> {
-  const [from, stop] = [stampOf(order.from), order.stopBefore === undefined ? undefined : stampOf(order.stopBefore)];
-  let covered: string | undefined;
+  const stop = order.stopBefore === undefined ? undefined : stampOf(order.stopBefore);
   let reached = order.from;
+  for await (const entry of entriesOf(order)) {
+    if (stop !== undefined && entry.stamp >= stop) return reached;
+    if (await apply(entry, order.from, applier)) reached = positionOf(after(entry.stamp));
+  }
+  return reached;
+}
+
+/** Applies one entry, or only prepares for later ones what lies before the first that counts: returns whether it counts. */
+async function apply({ stamp, bytes }: Slice, from: string, applier: Applier): Promise<boolean> {
+  const counts = stamp >= stampOf(from);
+  if (counts) await applier.take(readEntry(bytes));
+  else applier.prepare(readEntry(bytes));
+  return counts;
+}
+
+/** Reads the entries of the segments, and sees that none is missing. */
+async function* entriesOf(order: ForwardOrder): AsyncGenerator<Slice, void> {
+  let covered: string | undefined;
   for await (const { name, bytes } of order.segments) {
     const start = startOfSegment(name);
     if (compareLsn(start, covered ?? order.from) > 0) {
       throw new LifeboatError("RECOVERY_SHORT", `the log from position ${covered ?? order.from} to ${start} is not there to be replayed`);
     }
-    for (const { stamp, bytes: document } of openSegment(name, bytes).entries) {
+    for (const entry of openSegment(name, bytes).entries) {
       order.signal?.throwIfAborted();
-      if (stop !== undefined && stamp >= stop) return reached;
-      covered = positionOf(after(stamp));
-      if (stamp < from) applier.prepare(readEntry(document));
-      else {
-        await applier.take(readEntry(document));
-        reached = covered;
-      }
+      covered = positionOf(after(entry.stamp));
+      yield entry;
     }
     order.progress?.advance(bytes.byteLength);
   }
-  return reached;
 }
 
 export interface Applier {
@@ -77,6 +112,8 @@ export interface Applier {
   /** An entry before the first that counts: only what a later one may need of it is kept. */
   prepare(entry: Entry): void;
   take(entry: Entry): Promise<void>;
+  /** Writes what waits for its batch, so that it can be read. */
+  flush(): Promise<void>;
   /** Does what waits. LOG_INVALID when something could not be done after all. */
   end(): Promise<void>;
   /** After `end`: what is due may go from now on. */
@@ -138,6 +175,7 @@ export async function beginApplying(session: MongoSession, names: Names, hold: L
       entries += 1;
       await apply(entry);
     },
+    flush: () => documents.flush(),
     async end() {
       await documents.finish();
       await definitions.finish();

@@ -5,7 +5,7 @@ import { type Document, MongoServerError } from "mongodb";
 import { isLifeboatError, LifeboatError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import type { Check } from "../../../core/verdict.ts";
-import type { Work } from "../../../ports/connection.ts";
+import type { ProbeWork } from "../../../ports/engine.ts";
 import type { Probe } from "../../../ports/probe.ts";
 import type { MongoSession } from "../connect/connect.ts";
 import { serverCodeOf } from "../connect/translate.ts";
@@ -15,7 +15,7 @@ import { type Answer, type Asked, newestOf } from "./newest.ts";
 type TableProbe = Extract<Probe, { table: string }>;
 type AggregateProbe = Extract<Probe, { collection: string }>;
 
-/** Each question has so long. */
+/** Each question has so long, unless the caller says otherwise. */
 const TIMEOUT_MS = 300_000;
 
 /** One check or more a probe, in order. Nothing is written. */
@@ -24,13 +24,13 @@ export async function runProbes(
   scope: Scope,
   probes: readonly Probe[],
   asOf: Date,
-  work: Work = {},
+  work: ProbeWork = {},
 ): Promise<Check[]> {
   const checks: Check[] = [];
   for (const probe of probes) {
     work.signal?.throwIfAborted();
-    if ("table" in probe) checks.push(...(await askTable(session, scope, probe, asOf)));
-    else if ("collection" in probe) checks.push(...(await askAggregate(session, scope, probe)));
+    if ("table" in probe) checks.push(...(await askTable(session, scope, probe, asOf, work)));
+    else if ("collection" in probe) checks.push(...(await askAggregate(session, scope, probe, work)));
     else checks.push({ name: probe.name ?? probe.sql, kind: "probe", outcome: "inconclusive", message: NOT_SQL });
   }
   return checks;
@@ -56,12 +56,12 @@ const isAnswer = (error: unknown): boolean =>
   isLifeboatError(error, "USAGE") ||
   serverCodeOf(error) === TOOK_TOO_LONG;
 
-async function askTable(session: MongoSession, scope: Scope, probe: TableProbe, asOf: Date): Promise<Check[]> {
+async function askTable(session: MongoSession, scope: Scope, probe: TableProbe, asOf: Date, work: ProbeWork): Promise<Check[]> {
   const { table } = probe;
   const existence = await guarded(`collection ${table} exists`, () => exists(session, scope, table));
   const checks: Check[] = [existence];
   if (existence.outcome !== "pass") return checks;
-  const asked = askedOf(session, namespaceOf(scope, table));
+  const asked = askedOf(session, namespaceOf(scope, table), work);
   const add = async (name: string, ask: () => Promise<Answer>) => void checks.push(await guarded(name, ask));
   const { rows, newest, indexes } = probe;
   if (rows) await add(`document count of ${table}`, () => countDocuments(asked, rows));
@@ -70,16 +70,16 @@ async function askTable(session: MongoSession, scope: Scope, probe: TableProbe, 
   return checks;
 }
 
-async function askAggregate(session: MongoSession, scope: Scope, probe: AggregateProbe): Promise<Check[]> {
+async function askAggregate(session: MongoSession, scope: Scope, probe: AggregateProbe, work: ProbeWork): Promise<Check[]> {
   const name = probe.name ?? `aggregation over ${probe.collection}`;
   const existence = await guarded(name, () => exists(session, scope, probe.collection));
   if (existence.outcome !== "pass") return [existence];
-  const asked = askedOf(session, namespaceOf(scope, probe.collection));
-  return [await guarded(name, () => aggregate(asked, probe.aggregate))];
+  const asked = askedOf(session, namespaceOf(scope, probe.collection), work);
+  return [await guarded(name, () => aggregate(asked, probe.aggregate, work))];
 }
 
-function askedOf(session: MongoSession, namespace: Namespace): Asked {
-  return { namespace, command: (command) => session.command(namespace.db, { ...command, maxTimeMS: TIMEOUT_MS }) };
+function askedOf(session: MongoSession, namespace: Namespace, { timeoutMs: maxTimeMS = TIMEOUT_MS }: ProbeWork): Asked {
+  return { namespace, command: (command) => session.command(namespace.db, { ...command, maxTimeMS }) };
 }
 
 async function exists(session: MongoSession, scope: Scope, table: string): Promise<Answer> {
@@ -115,7 +115,7 @@ async function countIndexes(asked: Asked, min: number): Promise<Answer> {
   return { ...facts, outcome: "pass", message: `it has ${count} indexes` };
 }
 
-async function aggregate(asked: Asked, text: string): Promise<Answer> {
+async function aggregate(asked: Asked, text: string, { absentFails }: ProbeWork): Promise<Answer> {
   const pipeline = parsePipeline(text);
   const reply = await asked.command({ aggregate: asked.namespace.collection, pipeline, cursor: { batchSize: 1 } });
   const [first] = reply.cursor.firstBatch as Document[];
@@ -124,7 +124,7 @@ async function aggregate(asked: Asked, text: string): Promise<Answer> {
     await asked.command({ killCursors: asked.namespace.collection, cursors: [cursor] }).catch(() => {
       // It answers for nothing that was asked, and the server forgets it by itself.
     });
-  if (first === undefined) return { outcome: "inconclusive", message: "the aggregation gave no document" };
+  if (first === undefined) return { outcome: absentFails === true ? "fail" : "inconclusive", message: "the aggregation gave no document" };
   if (first.ok === true) return { outcome: "pass", message: "the aggregation says true" };
   if (first.ok === false) return { outcome: "fail", message: "the aggregation says false", expected: "true", actual: "false" };
   const actual = JSON.stringify(first.ok ?? null)?.slice(0, 80);

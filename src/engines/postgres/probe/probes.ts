@@ -14,6 +14,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Each question has so long. Default five minutes. */
   readonly timeoutMs?: number | undefined;
+  /** What asks for an object that does not exist, or finds no row, fails instead of being inconclusive. */
+  readonly absentFails?: boolean | undefined;
   /** The schemas in which a name without one is looked for, in order: an ordinary session's. Default: none. */
   readonly path?: readonly string[] | undefined;
 }
@@ -49,6 +51,11 @@ const notForTables = (name: string): Check => ({
   message: "an aggregation is a question for MongoDB; ask PostgreSQL with `sql`",
 });
 
+/** An undefined table, column, schema or function. */
+const ABSENT: ReadonlySet<string> = new Set(["42P01", "42703", "3F000", "42883"]);
+
+const absent = (fails = false): "fail" | "inconclusive" => (fails ? "fail" : "inconclusive");
+
 /** Runs `ask` where nothing can be written and nothing takes forever; a failing probe is an answer, not an error. */
 async function guarded(client: Asked, name: string, options: ProbeOptions, ask: () => Promise<Answer>): Promise<Check> {
   await client.query("begin read only");
@@ -58,7 +65,8 @@ async function guarded(client: Asked, name: string, options: ProbeOptions, ask: 
   } catch (error) {
     // Without a state the server did not say it: the connection is gone, and so is every further question.
     if (typeof (error as { code?: unknown }).code !== "string" || options.signal?.aborted) throw error;
-    return { name, kind: "probe", outcome: "inconclusive", message: `it could not be asked: ${(error as Error).message}` };
+    const isAbsent = options.absentFails === true && ABSENT.has(String((error as { code?: unknown }).code));
+    return { name, kind: "probe", outcome: absent(isAbsent), message: `it could not be asked: ${(error as Error).message}` };
   } finally {
     await client.query("rollback").catch(() => undefined);
   }
@@ -77,8 +85,9 @@ async function askSql(client: Asked, probe: SqlProbe, options: ProbeOptions): Pr
     );
     const [first] = rows;
     const value = first?.answer;
-    if (first === undefined) return { outcome: "inconclusive", message: "the query gave no row" };
-    if (value === null || value === undefined) return { outcome: "inconclusive", message: "the query gave null" };
+    const outcome = absent(options.absentFails);
+    if (first === undefined) return { outcome, message: "the query gave no row" };
+    if (value === null || value === undefined) return { outcome, message: "the query gave null" };
     if (value === true || value === "t" || value === "true") return { outcome: "pass", message: "the query says true" };
     if (value === false || value === "f" || value === "false")
       return { outcome: "fail", message: "the query says false", expected: "true", actual: "false" };

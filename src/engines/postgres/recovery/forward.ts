@@ -81,7 +81,7 @@ async function moving(order: ForwardOrder, place: RecoveryPlace, { cluster, fail
   return {
     resource: place.resource,
     connection: (database) => cluster.connection(database),
-    databases: async () => (await databasesOf(cluster, signal)).usable,
+    databases: async () => (await databasesOf(client)).usable,
     async advance(to) {
       if (compareLsn(to, at) < 0) throw new LifeboatError("BUG", `a copy at ${at} cannot go back to ${to}`);
       at = to;
@@ -122,6 +122,7 @@ class Gate {
   #moved = Promise.withResolvers<void>();
   #idle: NodeJS.Timeout | undefined;
   #answering = false;
+  #kept: { readonly name: string; readonly bytes: Buffer } | undefined;
 
   /** `onIdle`: the server has all log up to the first position; the timer that it returns is ended when the server answers. */
   constructor(order: ForwardOrder, onIdle: () => NodeJS.Timeout) {
@@ -150,15 +151,26 @@ class Gate {
     for (;;) {
       const until = this.#to < end ? this.#to : end;
       if (until > start && this.#given.get(name) !== until) {
-        const bytes = await this.#order.fetchLog(name, signal);
+        const bytes = await this.#segment(name, signal);
         if (bytes === undefined) return undefined;
         this.#given.set(name, until);
-        return until === end ? bytes : cut(bytes, Number(until - start));
+        return cut(bytes, Number(until - start));
       }
       if (!this.#answering) this.#idle ??= this.#onIdle();
       await Promise.race([this.#moved.promise, aborted(signal)]);
       signal.throwIfAborted();
     }
+  }
+
+  /** The segment that is handed out again and again is kept. */
+  async #segment(name: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    if (this.#kept?.name === name) return this.#kept.bytes;
+    const stored = await this.#order.fetchLog(name, signal);
+    if (stored === undefined) return undefined;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stored) chunks.push(chunk);
+    this.#kept = { name, bytes: Buffer.concat(chunks) };
+    return this.#kept.bytes;
   }
 }
 
@@ -169,11 +181,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   });
 
 /** The bytes up to a length, and zeros in place of the others. */
-async function* cut(bytes: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncIterable<Uint8Array> {
-  let at = 0;
-  for await (const chunk of bytes) {
-    const keep = Math.max(0, Math.min(chunk.length, sizeBytes - at));
-    at += chunk.length;
-    yield keep === chunk.length ? chunk : Buffer.concat([chunk.subarray(0, keep), Buffer.alloc(chunk.length - keep)]);
-  }
+async function* cut(bytes: Buffer, sizeBytes: number): AsyncIterable<Uint8Array> {
+  yield bytes.subarray(0, sizeBytes);
+  if (sizeBytes < bytes.length) yield Buffer.alloc(bytes.length - sizeBytes);
 }

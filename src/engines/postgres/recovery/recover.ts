@@ -81,13 +81,10 @@ async function replay(
       settings: recoverySettings(order),
     });
     await endFeeding();
-    const client = await openClient(cluster.connection("postgres"), { signal: order.signal });
-    try {
-      const reached = await readReached(client, place.directory, { lsn: expectedEnd, timeline });
-      return { cluster, reached };
-    } finally {
-      await client.close();
-    }
+    const reached = await withClient(cluster, order.signal, (client) =>
+      readReached(client, place.directory, { lsn: expectedEnd, timeline }),
+    );
+    return { cluster, reached };
   } catch (error) {
     throw failure(error, order);
   }
@@ -126,7 +123,7 @@ async function asRecovered(
   reached: Reached,
   isolation: Isolation,
 ): Promise<Recovered> {
-  const { usable: databases, dropped } = await databasesOf(cluster, order.signal);
+  const { usable: databases, dropped } = await withClient(cluster, order.signal, databasesOf);
   let stopping: Promise<void> | undefined;
   const quieted = dropped.map(
     (name) => `${name} was being dropped at that instant and its files are gone: \`drop database ${quoteName(name)}\``,
@@ -167,14 +164,18 @@ export interface Databases {
 /** A connection limit that the server itself gives a database before it removes the files. */
 const BEING_DROPPED = -2;
 
-export async function databasesOf(cluster: Cluster, signal: AbortSignal | undefined): Promise<Databases> {
+export async function databasesOf(client: Client): Promise<Databases> {
+  const rows = await client.query<{ name: string; limit: number }>(
+    "select datname::pg_catalog.text as name, datconnlimit as limit from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
+  );
+  const names = (dropped: boolean): string[] => rows.filter(({ limit }) => (limit === BEING_DROPPED) === dropped).map(({ name }) => name);
+  return { usable: names(false), dropped: names(true) };
+}
+
+async function withClient<T>(cluster: Cluster, signal: AbortSignal | undefined, use: (client: Client) => Promise<T>): Promise<T> {
   const client = await openClient(cluster.connection("postgres"), { signal });
   try {
-    const rows = await client.query<{ name: string; limit: number }>(
-      "select datname::pg_catalog.text as name, datconnlimit as limit from pg_catalog.pg_database where datallowconn and not datistemplate order by 1",
-    );
-    const names = (dropped: boolean): string[] => rows.filter(({ limit }) => (limit === BEING_DROPPED) === dropped).map(({ name }) => name);
-    return { usable: names(false), dropped: names(true) };
+    return await use(client);
   } finally {
     await client.close();
   }

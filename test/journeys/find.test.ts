@@ -1,0 +1,92 @@
+// The moment at which a check broke, by the real program: at a sandbox of Neon with real clusters behind it, and from a MongoDB's oplog.
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { statusOf, until } from "../support/archive.ts";
+import { cases } from "../support/every.ts";
+import { startRealNeon } from "../support/neon-sandbox.ts";
+import { mongoWorld } from "../support/oplog.ts";
+import { query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+
+test("R42 find at Neon names the second of an accident within the smallest plan's limit, and leaves no branch", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const neon = await startRealNeon({ plan: "free" });
+  t.after(() => neon.sandbox.close());
+  const production = { url: neon.sandbox.url, label: "production" };
+  const accidents = cases(20, 1);
+  await query(production, `create table users (id int primary key, n int); insert into users select g, g / 5 from generate_series(0, 99) g`);
+  const world = await beginWorld(t, {
+    sources: {},
+    neon: { shop: neon.sandbox },
+    source: `checks: [{ name: "users are whole", sql: "select count(*) = 100 from users" }]`,
+  });
+  await sleep(1000);
+  const good = new Date().toISOString();
+  const made: { readonly n: number; readonly at: string }[] = [];
+  for (let n = 0; n < accidents; n++) {
+    await sleep(randomInt(100, 2500));
+    await query(production, `delete from users where n = ${n}`);
+    made.push({ n, at: new Date().toISOString() });
+  }
+  await sleep(1500);
+  const branches = async () => (await neon.expect(200, "GET", "/branches")).branches.length;
+  const before = await branches();
+  for (const { n, at } of made) {
+    const check = accidents === 1 ? "users are whole" : `select count(*) = 5 from users where n = ${n}`;
+    const found = (await world.expect(0, "find", "shop", "--check", check, "--good", good, "--json")).json();
+    assert.ok(found.held.at < at && at < new Date(Date.parse(found.broke.at) + 200).toISOString(), `${at} in ${JSON.stringify(found)}`);
+    assert.deepEqual([Date.parse(found.broke.at) - Date.parse(found.held.at), found.changes], [1000, null]);
+    if (n > 0) continue;
+    const preview = ["preview", "shop", "--to", found.held.at, "--query", "select count(*)::int from users", "--json"];
+    assert.deepEqual((await world.expect(0, ...preview)).json().answer.rows, [[100]]);
+  }
+  assert.equal(await branches(), before);
+  const never = await world.expect(2, "find", "shop", "--check", "select false", "--good", good, "--json");
+  assert.match(never.message ?? "", /the check did not hold at/);
+  await world.assertNothingLeft();
+});
+
+test("R42 find names the oplog entry of an accident among others, and its restore holds the data before it", async (t) => {
+  const source = await mongoWorld(t, { noopEveryMs: 500 });
+  const users = source.db("shop").collection<{ _id: number; n: number }>("users");
+  const others = source.db("shop").collection<{ at: Date }>("others");
+  await users.insertMany(Array.from({ length: 100 }, (_none, _id) => ({ _id, n: Math.floor(_id / 5) })));
+  const world = await beginWorld(t, {
+    sources: {},
+    mongo: { shop: { url: source.url("shop") } },
+    source: "policy: pitr, archive: { partialEvery: 1s }",
+    yaml: "policies: { pitr: { window: 7d } }\n",
+  });
+  await world.expect(0, "backup", "shop");
+  const archiving = world.start("archive", "shop");
+  const accidents = cases(20, 2);
+  const good = new Date().toISOString();
+  const made: { readonly n: number; readonly rows: number }[] = [];
+  for (let n = 0; n < accidents; n++) {
+    for (let index = randomInt(10); index >= 0; index--) await others.insertOne({ at: new Date() });
+    await sleep(randomInt(2, 30));
+    made.push({ n, rows: await users.countDocuments() });
+    await users.deleteOne({ n });
+    await sleep(randomInt(2, 30));
+  }
+  await others.insertOne({ at: new Date() });
+  const end = new Date();
+  await until("the window reaches the end", async () => (await statusOf(world)).window?.latest > end.toISOString());
+  archiving.kill("SIGTERM");
+  assert.equal((await archiving.ended).exit, 0);
+  for (const { n, rows } of made) {
+    const pipeline = [{ $match: { n } }, { $count: "found" }, { $project: { ok: { $eq: ["$found", 5] } } }];
+    const args = ["--collection", "users", "--aggregate", JSON.stringify(pipeline), "--good", good];
+    const found = (await world.expect(0, "find", "shop", ...args, "--json")).json();
+    const ids = found.changes.map(({ id }: { id: string }) => id);
+    assert.deepEqual([ids, found.exact], [["delete from shop.users"], true], JSON.stringify(found));
+    if (n > 0) continue;
+    const count = JSON.stringify([{ $count: "n" }]);
+    const preview = ["preview", "shop", "--to", found.held.at, "--collection", "users", "--aggregate", count, "--json"];
+    assert.match(JSON.stringify((await world.expect(0, ...preview)).json().answer.rows), new RegExp(`\\b${rows}\\b`));
+  }
+  await world.assertNothingLeft();
+});
