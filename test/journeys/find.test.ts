@@ -17,7 +17,10 @@ test("R42 find at Neon names the second of an accident within the smallest plan'
   t.after(() => neon.sandbox.close());
   const production = { url: neon.sandbox.url, label: "production" };
   const accidents = cases(20, 1);
-  await query(production, `create table users (id int primary key, n int); insert into users select g, g / 5 from generate_series(0, 99) g`);
+  await query(
+    production,
+    `create table users (id int primary key, n int); insert into users select g, g / 5 from generate_series(0, 99) g`,
+  );
   const world = await beginWorld(t, {
     sources: {},
     neon: { shop: neon.sandbox },
@@ -50,13 +53,13 @@ test("R42 find at Neon names the second of an accident within the smallest plan'
 });
 
 test("R42 find names the oplog entry of an accident among others, and its restore holds the data before it", async (t) => {
-  const source = await mongoWorld(t, { noopEveryMs: 500 });
+  const [source, scratch] = await Promise.all([mongoWorld(t, { noopEveryMs: 500 }), mongoWorld(t)]);
   const users = source.db("shop").collection<{ _id: number; n: number }>("users");
   const others = source.db("shop").collection<{ at: Date }>("others");
   await users.insertMany(Array.from({ length: 100 }, (_none, _id) => ({ _id, n: Math.floor(_id / 5) })));
   const world = await beginWorld(t, {
     sources: {},
-    mongo: { shop: { url: source.url("shop") } },
+    mongo: { shop: { url: source.url("shop"), scratch: scratch.url("scratch") } },
     source: "policy: pitr, archive: { partialEvery: 1s }",
     yaml: "policies: { pitr: { window: 7d } }\n",
   });
