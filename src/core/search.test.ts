@@ -22,7 +22,7 @@ function run(values: readonly boolean[], width: number, extra: number) {
 
 const options = [fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 8 })] as const;
 
-test("R42 of a check that fails once and for good, the very last place at which it held is found, in few looks", () => {
+test("R42 search finds the last place at which a check held that breaks once, in few looks", () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 100_000 }), fc.double({ min: 0, max: 1, noNaN: true }), ...options, (size, at, width, extra) => {
       const held = Math.min(Math.floor(at * (size - 1)), size - 2);
@@ -37,7 +37,7 @@ test("R42 of a check that fails once and for good, the very last place at which 
   );
 });
 
-test("R42 whatever a check does, the answer is a place where it held and then did not, and flapping that was seen is told", () => {
+test("R42 search answers with a place where the check held and then did not, and tells the flapping it saw", () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 0, maxLength: 300 }), ...options, (inner, width, extra) => {
       const values = [true, ...inner, false];

@@ -27,8 +27,8 @@ export interface SearchOptions {
 }
 
 /**
- * Yields places to look at, in ascending order, and takes their values. Assumes nothing of the order of values: whatever is between two
- * different values is narrowed down to two neighbours, and of several such pairs the last is the answer.
+ * Yields places to look at, in ascending order, and takes their values. Assumes nothing of the order of values: two places with different
+ * values are narrowed down to two neighbours, and of several such pairs the last is the answer.
  */
 export function* search({ last, width, extra }: SearchOptions): Generator<readonly number[], Searched, readonly boolean[]> {
   const known = new Map<number, boolean>();

@@ -8,7 +8,7 @@ import { openApplication, query, skipWithoutPostgres } from "../support/postgres
 
 const NOW = `to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-test("R42 find names the transaction of an accident among others, and its restore holds the data before it", {
+test("R42 find names the transaction of an accident among others; its restore holds the data before it", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? randomInt(1 << 30));
@@ -59,14 +59,14 @@ test("R42 find names the transaction of an accident among others, and its restor
       [[`transaction ${xid}`], 1, 1],
       `accident ${n}: ${JSON.stringify(found)}`,
     );
-    assert.ok(found.held.at < found.broke.at && found.changes[0].at === found.broke.at);
+    assert.ok(found.lastTrue.at < found.firstFalse.at && found.changes[0].at === found.firstFalse.at);
     if (n > 0) continue;
-    const preview = ["preview", "shop", "--to", found.held.at, "--query", "select count(*)::int from users", "--json"];
+    const preview = ["preview", "shop", "--to", found.lastTrue.at, "--query", "select count(*)::int from users", "--json"];
     assert.deepEqual((await world.expect(0, ...preview)).json().answer.rows, [[rows]], "the restored data is that before the accident");
-    assert.equal(found.restore, `lifeboat restore shop --to ${found.held.at} --into shop_before`);
+    assert.equal(found.restore, `lifeboat restore shop --to ${found.lastTrue.at} --into shop_before`);
   }
   const flapping = (await world.expect(3, ...find("--check", "select count(*) = 0 from late"))).json();
-  const values = flapping.flips.map(({ holds }: { holds: boolean }) => holds);
+  const values = flapping.flips.map(({ isTrue }: { isTrue: boolean }) => isTrue);
   assert.deepEqual([values, flapping.exact, flapping.changeCount], [[false, true, false], false, 1]);
   await world.assertNothingLeft();
 });

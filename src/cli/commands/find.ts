@@ -10,7 +10,7 @@ import { perform } from "../session.ts";
 
 export const findCommand = defineCommand({
   description:
-    "Finds the last instant at which a check held, by looking at the history of a source: at states of its log, at seconds of its provider's history, or at restore points where there is neither. The check runs read-only in scratch places, which are removed; production is not touched. It names the transactions or oplog entries that lie between the last instant at which the check held and the first at which it did not, and prints the command that restores the data of that instant. A table or a row that does not exist makes a check not hold. Exit status 3: the check broke more than once, or only restore points could be looked at.",
+    "Finds the last instant at which a check held, by looking at the history of a source: at states of its log, at seconds of its provider's history, or at restore points where there is neither. The check runs read-only in scratch places, which are removed; production is not touched. It names the transactions or oplog entries between the last instant at which the check held and the first at which it did not, and prints the command that restores the data of that instant. A table or a row that does not exist makes a check not hold. Exit status 3: the check broke more than once, or only restore points could be looked at.",
   arguments: { source: { type: text, required: true, help: "Source of the configuration." } },
   options: {
     check: {
@@ -41,12 +41,12 @@ export const findCommand = defineCommand({
 });
 
 function human(result: z.infer<typeof find.result>, paint: Paint): string {
-  const { held, broke, changes, changeCount, flips, looks, restore } = result;
+  const { lastTrue, firstFalse, changes, changeCount, flips, looks, restore } = result;
   const facts = renderFacts(
     [
       ["source", result.source],
-      ["last held", inWords(held)],
-      ["first broke", inWords(broke)],
+      ["last held", inWords(lastTrue)],
+      ["first broke", inWords(firstFalse)],
       ["looked at", `${result.by}; ${looks.length} runs of the check`],
     ],
     paint,
@@ -64,7 +64,7 @@ function human(result: z.infer<typeof find.result>, paint: Paint): string {
       : [
           [
             "the check broke more than once; this is the last time:",
-            ...flips.map(({ after, until, holds }) => `  ${holds ? "held again" : "broke"} between ${after} and ${until}`),
+            ...flips.map(({ afterAt, untilAt, isTrue }) => `  ${isTrue ? "held again" : "broke"} between ${afterAt} and ${untilAt}`),
           ].join("\n"),
         ];
   return [facts, between, ...flapping, `next: ${restore}`].join("\n\n");

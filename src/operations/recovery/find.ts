@@ -31,9 +31,9 @@ export interface Found {
   /** What was looked at, in words. */
   readonly by: string;
   /** The last instant at which the check held: what a restore is told. */
-  readonly held: Understood;
+  readonly lastTrue: Understood;
   /** The first instant at which it did not. */
-  readonly broke: Understood;
+  readonly firstFalse: Understood;
   /** The two are at most a second apart, and the check broke once. */
   readonly exact: boolean;
   /** What happened between the two, oldest first; of very many, the first ones. Undefined: the route does not tell. */
@@ -76,7 +76,7 @@ export async function find(context: Context, source: Source, request: FindReques
       }
       return concluded(context, past, next.value, looks, job);
     },
-    ({ held, broke }) => ({ held: held.at, broke: broke.at }),
+    ({ lastTrue, firstFalse }) => ({ lastTrue: lastTrue.at, firstFalse: firstFalse.at }),
   );
 }
 
@@ -116,25 +116,25 @@ async function ask(
   return { holds: true, message: checks.at(-1)?.message ?? "it passed" };
 }
 
-function concluded(context: Context, past: Past, { held, flips }: Searched, looks: ReadonlyMap<number, Look>, job: Job): Found {
+function concluded(context: Context, past: Past, { held: last, flips }: Searched, looks: ReadonlyMap<number, Look>, job: Job): Found {
   const present = presentOf(context);
   const edge = (place: number): string => inWords(understood(past.until(place), present));
-  if (held === undefined) {
-    const [first, last] = [looks.get(0), looks.get(past.last)];
+  if (last === undefined) {
+    const [first, final] = [looks.get(0), looks.get(past.last)];
     if (first?.holds === false)
       throw new LifeboatError("USAGE", `the check did not hold at ${edge(0)}: ${first.message}`, { hint: "give --good an earlier time" });
-    throw new LifeboatError("USAGE", `the check still held at ${edge(past.last)}: ${last?.message ?? ""}`, {
+    throw new LifeboatError("USAGE", `the check still held at ${edge(past.last)}: ${final?.message ?? ""}`, {
       hint: "give --bad a later time, or another check",
     });
   }
-  const [heldAt, brokeAt] = [past.until(held), past.at(held + 1)];
+  const [heldAt, brokeAt] = [past.until(last), past.at(last + 1)];
   const apartMs = dateOfMicros(brokeAt).getTime() - dateOfMicros(heldAt).getTime();
-  const changes = past.changes(held + 1);
+  const changes = past.changes(last + 1);
   return {
     job: job.id,
     by: past.by,
-    held: understood(heldAt, present),
-    broke: understood(brokeAt, present),
+    lastTrue: understood(heldAt, present),
+    firstFalse: understood(brokeAt, present),
     exact: apartMs <= 1000 && flips.length === 1,
     changes: changes?.first,
     changeCount: changes?.count,

@@ -191,8 +191,8 @@ async function pointPast(
   { inexact }: Resolved,
   watch: Watch,
 ): Promise<Past> {
-  const [stored, held] = await Promise.all([pointsOf(context, source.name), snapshotsOf(context, source, watch)]);
-  const all = [...stored.map(({ point }) => point), ...held.map(({ point }) => point)]
+  const [stored, snapshots] = await Promise.all([pointsOf(context, source.name), snapshotsOf(context, source, watch)]);
+  const all = [...stored.map(({ point }) => point), ...snapshots.map(({ point }) => point)]
     .filter((point) => (isWhole(point) || point.kind === "snapshot") && point.kind !== "base" && !isDamaged(point))
     .sort((a, b) => a.time.getTime() - b.time.getTime());
   const begin = dateOfMicros(from);
@@ -204,7 +204,7 @@ async function pointPast(
   if (points.length < 2) {
     throw new LifeboatError(
       "NO_RESTORE_POINT",
-      `fewer than two restore points of ${source.name} lie between these instants${inexact === undefined ? "" : `, and ${inexact.message}`}`,
+      `fewer than two restore points of ${source.name} are between these instants${inexact === undefined ? "" : `, and ${inexact.message}`}`,
       { hint: `run \`lifeboat list ${source.name}\` to see its restore points, and give --good an earlier time` },
     );
   }

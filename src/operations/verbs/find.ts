@@ -21,10 +21,12 @@ const request = z.strictObject({
 });
 type Request = z.infer<typeof request>;
 
+const isTrue = about(z.boolean(), "The value of the check.");
+
 /** A change of the data, as the log of the source has it. */
 const change = z.strictObject({
   at: about(instant, "When it was committed."),
-  position: about(z.string(), "Where it lies in the log."),
+  position: about(z.string(), "Its position in the log."),
   id: about(orNull(z.string()), "Transaction, or operation and collection."),
 });
 
@@ -36,20 +38,20 @@ export const find = operation({
     job: jobId,
     source: sourceName,
     by: about(z.string(), "What was looked at."),
-    held: about(understood, "The last instant at which the check held."),
-    broke: about(understood, "The first instant at which it did not hold."),
+    lastTrue: about(understood, "The last instant at which the check held."),
+    firstFalse: about(understood, "The first instant at which it did not hold."),
     exact: about(z.boolean(), "The two are at most a second apart, and the check broke only once."),
     changes: about(orNull(z.array(change)), "What happened between the two, the first ones. Null: the log of the source is not known."),
     changeCount: about(orNull(count), "How many they are."),
     flips: about(
-      z.array(z.strictObject({ after: instant, until: instant, holds: about(z.boolean(), "What the check says at `until`.") })),
-      "Every change of the check that was seen. More than one: it flaps, and `held` is of the last.",
+      z.array(z.strictObject({ afterAt: instant, untilAt: instant, isTrue })),
+      "Every change of the check that was seen, with its new value. More than one: it flaps, and `lastTrue` is of the last.",
     ),
     looks: about(
-      z.array(z.strictObject({ at: instant, holds: z.boolean(), message: about(z.string(), "What the check said.") })),
+      z.array(z.strictObject({ at: instant, isTrue, message: about(z.string(), "What the check said.") })),
       "Each instant at which it was run, oldest first.",
     ),
-    restore: about(z.string(), "The command that restores the data of `held` beside production."),
+    restore: about(z.string(), "The command that restores the data of `lastTrue` beside production."),
   }),
   oneJob: () => true,
 
@@ -68,14 +70,14 @@ export const find = operation({
       },
       context,
     );
-    const { job, by, held, broke, exact, changes, changeCount, flips, looks } = found;
+    const { job, by, lastTrue, firstFalse, exact, changes, changeCount, flips, looks } = found;
     return {
-      ...{ job, source: source.name, by, held, broke, exact },
+      ...{ job, source: source.name, by, lastTrue, firstFalse, exact },
       changes: changes?.map(({ at, lsn, id }) => ({ at, position: lsn, id: id ?? null })) ?? null,
       changeCount: changeCount ?? null,
-      flips: [...flips],
-      looks: [...looks],
-      restore: `lifeboat restore ${source.name} --to ${held.at} --into ${source.name}_before`,
+      flips: flips.map(({ after, until, holds }) => ({ afterAt: after, untilAt: until, isTrue: holds })),
+      looks: looks.map(({ holds, ...look }) => ({ ...look, isTrue: holds })),
+      restore: `lifeboat restore ${source.name} --to ${lastTrue.at} --into ${source.name}_before`,
     };
   },
   exit: ({ exact }) => (exact ? EXIT.done : EXIT.inconclusive),

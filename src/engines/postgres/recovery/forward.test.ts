@@ -10,7 +10,7 @@ import { compareLsn, formatLsn, parseLsn } from "../../../core/lsn.ts";
 import { changesIn } from "../log/segments.ts";
 import { beginForward } from "./forward.ts";
 
-test("R42 one copy moves forward over every transaction of the log, and shows exactly what was committed there", {
+test("R42 one copy moves forward over every transaction, and shows exactly what was committed there", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const { facts, marks } = await origin();
