@@ -45,6 +45,8 @@ const SENTENCES = {
   read: ({ subject }) => `read ${subject}`,
   query: ({ subject }) => `run a read-only query in ${subject}`,
   prove: ({ subject }) => `read every ${subject}, compare fingerprints, ask the probes`,
+  "drop-kept": ({ subject }) => `drop ${subject}`,
+  "expire-kept": ({ subject }) => `delete ${subject} 7 days after`,
   set: ({ subject }) => subject,
   "read-variable": ({ subject, object }) => `read the present value of ${subject} at ${object}`,
   "set-variable": ({ subject, object }) => `set ${subject} at ${object}`,
@@ -125,6 +127,8 @@ export interface Plan {
   readonly estimate?: Estimate | undefined;
   /** What the provider or the storage bills for it, in a sentence. */
   readonly cost?: string | undefined;
+  /** What was asked for, as plain data and without secrets: part of the digest. */
+  readonly request?: Readonly<Record<string, unknown>> | undefined;
   /** What it depends on: the backups, log and contents of the destination that were found. */
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
   /** SHA-256 over request, steps and facts: `--plan-digest` requires it when the plan is carried out. */

@@ -29,6 +29,11 @@ export interface Operation<Request, Result, Plan = unknown> {
   oneJob?(request: NoInfer<Request>): boolean;
   /** What `run` would do; changes nothing. Absent: the operation has no plan. */
   readonly plan?: Planning<Request, Plan>;
+  /**
+   * The sources that take approval and whose production the request would change. `gated` (approval/gated.ts) puts the gate before `run`.
+   * Default: the operation changes no production.
+   */
+  production?(context: OperationContext, request: NoInfer<Request>): Promise<readonly string[]>;
   run(context: OperationContext, request: NoInfer<Request>): Promise<NoInfer<Result>>;
   /** Exit status of a result. Default: 0. */
   exit?(result: NoInfer<Result>): ExitStatus;

@@ -5,10 +5,16 @@ import type { Plan } from "../core/plan.ts";
 
 /** Adds the digest: SHA-256 over the request, the route, the steps without their reasons, and the facts, as JSON with sorted keys. */
 export function withDigest(plan: Plan, request: Readonly<Record<string, unknown>>): Plan {
-  const { verb, source, to, route, facts = {} } = plan;
+  const asked = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+  return { ...plan, request: asked, digest: digestOf({ ...plan, request: asked }) };
+}
+
+/** The digest that the plan must have by what it says. */
+export function digestOf({ verb, source, to, route, request = {}, facts = {}, ...plan }: Omit<Plan, "digest">): string {
   const steps = plan.steps.map(({ action, subject, object, effect }) => ({ action, subject, object, effect }));
-  const text = canonical({ verb, source, to: to?.target, route: route?.kind, request, steps, facts });
-  return { ...plan, digest: createHash("sha256").update(text).digest("hex") };
+  return createHash("sha256")
+    .update(canonical({ verb, source, to: to?.target, route: route?.kind, request, steps, facts }))
+    .digest("hex");
 }
 
 /** One digest for several plans that are carried out together. */
@@ -28,7 +34,7 @@ export function requireDigest(actual: string | undefined, wanted: string | undef
 }
 
 /** JSON with sorted keys; what is undefined is left out. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   const fields = Object.entries(value)

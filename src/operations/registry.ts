@@ -140,6 +140,22 @@ export const OPERATIONS = {
     summary: "Recompute the audit log, and name the first entry that differs",
     load: async () => (await import("./verbs/audit.ts")).auditVerify,
   },
+  approvals: {
+    summary: "List the plans that wait for approval, and what became of others",
+    load: async () => (await import("./verbs/approvals.ts")).approvals,
+  },
+  "approvals request": {
+    summary: "Freeze a plan that changes production, for a second person to approve",
+    load: async () => (await import("./verbs/approvals.ts")).approvalsRequest,
+  },
+  "approvals revoke": {
+    summary: "End an approval before it is used",
+    load: async () => (await import("./verbs/approvals.ts")).approvalsRevoke,
+  },
+  approve: {
+    summary: "Approve exactly one plan, with the approver's own key",
+    load: async () => (await import("./verbs/approve.ts")).approve,
+  },
   "notify test": {
     summary: "Send a test message through each notification channel",
     load: async () => (await import("./verbs/notify.ts")).notifyTest,

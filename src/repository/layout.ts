@@ -76,7 +76,7 @@ export const leaseName = (name: string): string => `${LEASES}${name}.json`;
 export const auditFolder = "audit/";
 export const auditCheckpoint = `${auditFolder}checkpoint`;
 
-/** A frozen plan that waits for approval, the signatures of approvers, and the mark of its use. */
+/** A frozen plan that waits for approval, the signatures of approvers, and how it ended. */
 export const approvalsFolder = "approvals/";
-export const approvalName = (id: string, file: "plan.json" | "used.json"): string => `${approvalsFolder}${id}/${file}`;
+export const approvalName = (id: string, file: "plan.json" | "end.json"): string => `${approvalsFolder}${id}/${file}`;
 export const approvalNote = (id: string, keyId: string): string => `${approvalsFolder}${id}/${keyId}.note`;

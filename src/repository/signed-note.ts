@@ -30,7 +30,7 @@ export const isNoteName = (name: string): boolean => /^[^\s+]{1,200}$/u.test(nam
 
 const hasControls = (text: string): boolean => [...text].some((character) => character < " " && character !== "\n");
 
-function writeNote(text: string, signatures: readonly NoteSignature[]): string {
+export function writeNote(text: string, signatures: readonly NoteSignature[]): string {
   const lines = signatures.map(
     ({ name, keyId, signature }) => `— ${name} ${Buffer.concat([Buffer.from(keyId, "hex"), signature]).toString("base64")}\n`,
   );

@@ -27,6 +27,8 @@ const OBJECT_TYPES = [
   "undo",
   "alerts",
   "pauses",
+  "approval-plan",
+  "approval-end",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

@@ -201,6 +201,7 @@ export function editConfig(world: World, change: (text: string) => string): void
 
 /** The schema of what the command prints with `--json`: of an operation, from its definition. */
 async function resultOf(args: readonly string[]): Promise<Pick<z.ZodMiniType, "parse"> | undefined> {
+  if (args.includes("--request-approval")) return (await OPERATIONS["approvals request"].load()).result;
   const [verb = "", second] = args.filter((arg, at) => !arg.startsWith("-") && args[at - 1] !== "--job");
   const load =
     Object.entries(OPERATIONS).find(([name]) => name === `${verb} ${second}`) ?? Object.entries(OPERATIONS).find(([name]) => name === verb);

@@ -4,6 +4,7 @@ import { listOf } from "../../core/option.ts";
 import { path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { cutover } from "../../operations/verbs/cutover.ts";
+import { approvalOptions, askApproval } from "../approval-options.ts";
 import { defineCommand } from "../command.ts";
 import { renderFacts } from "../render/table.ts";
 import { perform, performPlan } from "../session.ts";
@@ -23,14 +24,16 @@ export const cutoverCommand = defineCommand({
     only: { type: listOf(text), value: "A,B", help: "Only these cut-overs of the configuration. Default: all of the source." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     ...planOptions,
+    ...approvalOptions,
   },
   json: true,
   examples: ["lifeboat cutover shop --to shop_new --plan", "lifeboat cutover shop --to shop_new --yes shop"],
   run(call) {
-    const { plan, urlFile, ...options } = call.options;
+    const { plan, urlFile, requestApproval, ...options } = call.options;
     const url = urlFile === undefined ? undefined : readSecretFile(urlFile);
     const request = { ...call.args, ...options, url };
     if (plan) return performPlan(call, cutover, request, renderPlan);
+    if (requestApproval) return askApproval(call, "cutover", request);
     const { paint } = call;
     return perform(call, cutover, request, ({ source, to, cutovers, verdict, message }) =>
       [

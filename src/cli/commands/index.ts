@@ -184,6 +184,30 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./cutover.ts")).cutoverCommand,
   },
   {
+    name: "approvals",
+    group: "Recovering:",
+    summary: OPERATIONS.approvals.summary,
+    load: async () => (await import("./approvals.ts")).approvalsCommand,
+  },
+  {
+    name: "approvals request",
+    group: "Recovering:",
+    summary: OPERATIONS["approvals request"].summary,
+    load: async () => (await import("./approvals.ts")).approvalsRequestCommand,
+  },
+  {
+    name: "approvals revoke",
+    group: "Recovering:",
+    summary: OPERATIONS["approvals revoke"].summary,
+    load: async () => (await import("./approvals.ts")).approvalsRevokeCommand,
+  },
+  {
+    name: "approve",
+    group: "Recovering:",
+    summary: OPERATIONS.approve.summary,
+    load: async () => (await import("./approve.ts")).approveCommand,
+  },
+  {
     name: "accept",
     group: "Recovering:",
     summary: OPERATIONS.accept.summary,
@@ -260,6 +284,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Keys:",
     summary: "Make the key that signs what this machine writes",
     load: async () => (await import("./key.ts")).keyWriter,
+  },
+  {
+    name: "key approver",
+    group: "Keys:",
+    summary: "Make the key that signs what one person approves",
+    load: async () => (await import("./key.ts")).keyApprover,
   },
   {
     name: "key rotate",

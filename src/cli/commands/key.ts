@@ -11,6 +11,7 @@ import { makeIdentityFile, makeWriterFile, nameWriter, recipientsOfFile, writerO
 import { withContext } from "../session.ts";
 
 const DEFAULT_IDENTITY_FILE = "lifeboat-identity.txt";
+export const DEFAULT_APPROVER_FILE = "lifeboat-approver.pem";
 const DEFAULT_WRITER_FILE = "lifeboat-writer.pem";
 
 const file = { type: path, help: "identity file (default: LIFEBOAT_IDENTITY_FILE, else lifeboat-identity.txt)" } as const;
@@ -57,6 +58,28 @@ export const keyWriter = defineCommand({
         "",
         "Name the file with repository.signing.keyFile on the machine that writes.",
         "Put the public key under repository.signing.trusted on every machine that reads what it wrote.",
+      ].join("\n"),
+    );
+    return EXIT.done;
+  },
+});
+
+export const keyApprover = defineCommand({
+  description:
+    "Writes a new Ed25519 private key to FILE, readable by you alone, and prints its public key. `lifeboat approve` signs with it. It belongs to one person, and never to a machine that restores.",
+  arguments: { file: { type: path, help: "key file (default: LIFEBOAT_APPROVER_KEY_FILE, else lifeboat-approver.pem)" } },
+  options: {},
+  json: true,
+  examples: ["lifeboat key approver", "lifeboat key approver ~/.config/lifeboat/approver.pem"],
+  async run({ args, env, cwd, emit, paint }) {
+    const target = args.file ?? resolve(cwd, env.LIFEBOAT_APPROVER_KEY_FILE || DEFAULT_APPROVER_FILE);
+    const publicKey = makeWriterFile(target);
+    emit({ file: target, publicKey }, () =>
+      [
+        `${paint.green("✓")} approver key ${target}`,
+        `  public key   ${paint.bold(publicKey)}`,
+        "",
+        "Put the public key under approval.approvers.NAME.key on every machine that restores.",
       ].join("\n"),
     );
     return EXIT.done;

@@ -6,11 +6,13 @@ import { flag, path, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { accept } from "../../operations/verbs/accept.ts";
 import { promote } from "../../operations/verbs/promote.ts";
+import { approvalOptions, askApproval } from "../approval-options.ts";
 import { defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
 import { renderNext } from "../render/restore.ts";
 import { renderFacts } from "../render/table.ts";
 import { perform, performPlan } from "../session.ts";
+import { planOptions } from "../target-option.ts";
 
 export const promoteCommand = defineCommand({
   description:
@@ -31,15 +33,17 @@ export const promoteCommand = defineCommand({
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     showPassword: { type: flag, help: "Print the connection string with its password." },
     urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
-    plan: { type: flag, help: "Say what would be done, and do nothing." },
+    ...planOptions,
+    ...approvalOptions,
   },
   json: true,
   examples: ["lifeboat promote restore-2026-11-21-0600 --yes shop", "lifeboat promote restore-2026-11-21-0600 --source shop --plan"],
   run(call) {
-    const { plan, showPassword, urlFile, ...options } = call.options;
+    const { plan, showPassword, urlFile, requestApproval, ...options } = call.options;
     const { paint } = call;
     const request = { ...call.args, ...options, credentials: showPassword || urlFile !== undefined };
     if (plan) return performPlan(call, promote, request, renderPlan);
+    if (requestApproval) return askApproval(call, "promote", request);
     return perform(
       call,
       promote,
@@ -67,11 +71,19 @@ export const acceptCommand = defineCommand({
   description:
     "Says that what a restore or promotion did is good. A branch, cluster or snapshot that it set aside is deleted by `expire` 7 days later, and never before. A database that it replaced, and that was kept as `NAME_before_…`, is dropped at once, after asking.",
   arguments: { job: { type: text, required: true, help: "Id of the job that restored or promoted, or its beginning." } },
-  options: { yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." } },
+  options: {
+    yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
+    ...planOptions,
+    ...approvalOptions,
+  },
   json: true,
   async run(call) {
+    const { plan, requestApproval, ...options } = call.options;
+    const request = { ...call.args, ...options };
+    if (plan) return performPlan(call, accept, request, renderPlan);
+    if (requestApproval) return askApproval(call, "accept", request);
     const accepted = (yes: string | undefined) =>
-      perform(call, accept, { ...call.args, yes }, ({ job, source, kept, expiresAt }) => {
+      perform(call, accept, { ...request, yes }, ({ job, source, kept, expiresAt }) => {
         const then = expiresAt === null ? "is dropped" : `is kept until ${formatInstant(new Date(expiresAt))}`;
         return `job ${job} of ${source} is accepted; ${kept.name} ${then}`;
       });

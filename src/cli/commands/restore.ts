@@ -6,6 +6,7 @@ import { renderPlan } from "../../core/plan.ts";
 import { shown } from "../../core/visible.ts";
 import { restore } from "../../operations/verbs/restore.ts";
 import type { Events } from "../../ports/progress.ts";
+import { approvalOptions, askApproval } from "../approval-options.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { handOver } from "../hand-over.ts";
 import { renderRestored } from "../render/restore.ts";
@@ -68,6 +69,7 @@ export const restoreCommand = defineCommand({
     },
     start: { type: flag, help: "With a directory: start its server when it is restored, and leave it running." },
     ...planOptions,
+    ...approvalOptions,
     showPassword: { type: flag, help: "Print the connection string with its password." },
     urlFile: { type: path, value: "FILE", help: "Write the connection string, password included, to this file, for its owner only." },
   },
@@ -87,9 +89,10 @@ export const restoreCommand = defineCommand({
     "lifeboat restore sessions --to 2026-11-20T14:29:59Z --tables users,carts",
   ],
   async run(call) {
-    const { plan, showPassword, urlFile, ...options } = call.options;
+    const { plan, showPassword, urlFile, requestApproval, ...options } = call.options;
     const request = { ...call.args, ...options, credentials: showPassword || urlFile !== undefined };
     if (plan) return performPlan(call, restore, request, renderPlan);
+    if (requestApproval) return askApproval(call, "restore", request);
     const render = (result: Restored): string => renderRestored(result, call.paint);
     let isReady = false;
     const events: Events = (event) => {

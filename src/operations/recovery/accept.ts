@@ -2,6 +2,7 @@
 // kept is dropped.
 import { LifeboatError } from "../../core/errors.ts";
 import { isId, timeOfId } from "../../core/ids.ts";
+import type { Plan, PlanStep } from "../../core/plan.ts";
 import { jobsSince } from "../../repository/journal.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import { changeSnapshotRecord, listSnapshotRecords, type SnapshotRecord } from "../../repository/snapshots.ts";
@@ -10,6 +11,7 @@ import { placesOf } from "../jobs/holders.ts";
 import { runJob } from "../jobs/job.ts";
 import { makerOf } from "../jobs/maker.ts";
 import { databaseMark, serverOf } from "../jobs/undo.ts";
+import { requireDigest, withDigest } from "../plan-digest.ts";
 
 /** How long what a restore replaced is kept after it was accepted (R8). */
 export const KEEP_ACCEPTED_MS = 7 * 86_400_000;
@@ -28,10 +30,29 @@ export interface AcceptRequest {
   readonly job: string;
   /** The source's name, as confirmation: a kept database is dropped at once. */
   readonly yes?: string | undefined;
+  /** The digest that the plan must have: PLAN_CHANGED otherwise. */
+  readonly planDigest?: string | undefined;
+}
+
+/** What accepting the job would delete, and the source that it was of. JOB_UNKNOWN, POINT_AMBIGUOUS. */
+export async function planAccept(context: Context, request: AcceptRequest, watch: Watch): Promise<Plan> {
+  const records = await keptRecords(context, watch);
+  const record = recordOf(records, request.job);
+  const database = record === undefined ? await findKeptDatabase(context, request.job, watch) : undefined;
+  const found = record ?? database;
+  if (found === undefined) throw unknownJob(records, request.job);
+  const { source, name } = found;
+  const job = database?.job ?? record?.kept?.job ?? request.job;
+  const step: PlanStep =
+    database === undefined
+      ? { action: "expire-kept", subject: name, effect: "remove", reason: "what was restored is good" }
+      : { action: "drop-kept", subject: `database ${name} on ${database.server}`, effect: "remove", reason: "what was restored is good" };
+  return withDigest({ verb: "accept", source, steps: [step], refusals: [], facts: { job, kept: name } }, { job });
 }
 
 /** Accepts what the job did. Doing it twice changes nothing. JOB_UNKNOWN, POINT_AMBIGUOUS; CONFIRMATION_NEEDED before a database is dropped. */
 export async function accept(context: Context, request: AcceptRequest, watch: Watch): Promise<Accepted> {
+  if (request.planDigest !== undefined) requireDigest((await planAccept(context, request, watch)).digest, request.planDigest);
   // Few files of their own say what is kept at a provider; a database is found by reading journals.
   const records = await keptRecords(context, watch);
   const record = recordOf(records, request.job);

@@ -8,6 +8,7 @@ import { runJob } from "../jobs/job.ts";
 import { recoverJobs } from "../jobs/recover.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { recordKept } from "../jobs/undo-provider.ts";
+import { requireDigest, withDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
 import { findSnapshot } from "../points/snapshots.ts";
 import { freeBranchName } from "./provider-names.ts";
@@ -21,6 +22,8 @@ export interface PromoteRequest {
   readonly keepAs?: string | undefined;
   /** The source's name, as confirmation. */
   readonly yes?: string | undefined;
+  /** The digest that the plan must have: PLAN_CHANGED otherwise. */
+  readonly planDigest?: string | undefined;
 }
 
 export interface Promoted {
@@ -41,7 +44,11 @@ interface Promotion {
 export async function planPromote(context: Context, source: Source, request: PromoteRequest, watch: Watch): Promise<Plan> {
   promotionOf(source);
   const { branch, name, keepAs, refusals } = await promotionFor(context, source, request, watch);
-  return {
+  return promotionPlan(source, { branch, name, keepAs, refusals }, request);
+}
+
+function promotionPlan(source: Source, { branch, name, keepAs, refusals }: Promotion, request: PromoteRequest): Plan {
+  const plan: Plan = {
     verb: "promote",
     source: source.name,
     steps: [
@@ -55,7 +62,9 @@ export async function planPromote(context: Context, source: Source, request: Pro
       { action: "promote", subject: `branch ${branch.name}`, name, effect: "change", reason: "it was restored and is to be used" },
     ],
     refusals,
+    facts: { branch: branch.id },
   };
+  return withDigest(plan, { branch: request.branch, name: request.name, keepAs: request.keepAs });
 }
 
 /** BRANCH_UNKNOWN, CONFIRMATION_NEEDED, and what the provider throws. */
@@ -63,13 +72,15 @@ export async function promote(context: Context, source: Source, request: Promote
   await recoverJobs(context, watch.progress); // a promotion that died half-way is ended first
   const promoting = promotionOf(source);
   const { branch, name, keepAs, refusals } = await promotionFor(context, source, request, watch);
+  const { digest } = promotionPlan(source, { branch, name, keepAs, refusals }, request);
+  requireDigest(digest, request.planDigest);
   const [refusal] = refusals;
   if (refusal !== undefined) {
     throw new LifeboatError(refusal.code, refusal.message, { hint: `repeat the command with --yes ${source.name} when you are sure` });
   }
   return runJob(
     context,
-    { verb: "promote", source: source.name, exclusive: true },
+    { verb: "promote", source: source.name, exclusive: true, plan: digest },
     watch,
     async (job) => {
       const resource = RESOURCE.promotion(source.name, job.id, branch.id, name, keepAs);

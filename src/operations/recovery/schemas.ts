@@ -288,6 +288,7 @@ export const plan = named(
     needs: z.optional(needs),
     estimate: about(z.optional(estimate), "The time it takes, by past jobs of this repository."),
     cost: about(z.optional(z.string()), "What the provider or the storage bills for it."),
+    request: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What was asked for, without secrets: part of the digest."),
     facts: about(z.optional(z.readonly(z.record(z.string(), z.unknown()))), "What it depends on."),
     digest: about(z.optional(z.string()), "SHA-256 over request, steps and facts, for `planDigest`."),
   }),

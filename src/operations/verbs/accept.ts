@@ -1,16 +1,18 @@
 // lifeboat accept: what a restore or promotion did is good, and what it replaced may go.
 import * as z from "zod/mini";
-import { operation } from "../operation.ts";
-import { accept as acceptJob } from "../recovery/accept.ts";
-import { kept } from "../recovery/schemas.ts";
+import { gated, gateFields } from "../approval/gated.ts";
+import { whenGuarded } from "../approval/production.ts";
+import { accept as acceptJob, planAccept } from "../recovery/accept.ts";
+import { exitOfPlan, kept, plan } from "../recovery/schemas.ts";
 import { about, instant, iso, jobId, orNull, sourceName } from "../schemas.ts";
 
-export const accept = operation({
+export const accept = gated({
   name: "accept",
   access: "approve",
   oneJob: () => true,
   request: z.strictObject({
     job: about(z.string(), "Id of the job that restored or promoted, or its beginning."),
+    ...gateFields,
     yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
   }),
   result: z.strictObject({
@@ -20,6 +22,11 @@ export const accept = operation({
     acceptedAt: instant,
     expiresAt: about(orNull(instant), "When it is removed. Null: it is removed already."),
   }),
+  plan: { result: plan, run: (context, request) => planAccept(context, request, context), exit: exitOfPlan },
+  async production(context, request) {
+    const source = context.sources.get((await planAccept(context, request, context)).source);
+    return source === undefined ? [] : whenGuarded(source);
+  },
   async run(context, request) {
     const { job, source, kept: replaced, acceptedAt, expiresAt } = await acceptJob(context, request, context);
     return { job, source, kept: replaced, acceptedAt: acceptedAt.toISOString(), expiresAt: iso(expiresAt) };

@@ -1,12 +1,13 @@
 // lifeboat cutover: the application is pointed at another database of its source.
 import * as z from "zod/mini";
+import { gated, gateFields } from "../approval/gated.ts";
+import { whenGuarded } from "../approval/production.ts";
 import { cutOver as cutOverSource, planCutOver } from "../cutover/cutover.ts";
-import { operation } from "../operation.ts";
-import { exitOfPlan, plan, planDigest } from "../recovery/schemas.ts";
+import { exitOfPlan, plan } from "../recovery/schemas.ts";
 import { about, exitOf, jobId, sourceName, verdict } from "../schemas.ts";
 import { sourceNamed } from "../sources.ts";
 
-export const cutover = operation({
+export const cutover = gated({
   name: "cutover",
   access: "restore",
   local: { fields: ["url"] },
@@ -17,7 +18,7 @@ export const cutover = operation({
     url: z.optional(about(z.string(), "The whole connection string instead of `to`.")),
     only: z.optional(about(z.array(z.string()), "Cut-overs of the configuration, by name. Default: all of the source.")),
     yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
-    planDigest: z.optional(planDigest),
+    ...gateFields,
   }),
   result: z.strictObject({
     job: jobId,
@@ -41,6 +42,7 @@ export const cutover = operation({
     run: (context, { source, ...request }) => planCutOver(context, sourceNamed(context, source), request, context),
     exit: exitOfPlan,
   },
+  production: async (context, { source }) => whenGuarded(sourceNamed(context, source)),
   async run(context, { source, ...request }) {
     const { targets, ...done } = await cutOverSource(context, sourceNamed(context, source), request, context);
     return { source, cutovers: targets, ...done };

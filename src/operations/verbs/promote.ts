@@ -1,8 +1,9 @@
 // lifeboat promote: a restored branch becomes production.
 import * as z from "zod/mini";
 import { LifeboatError } from "../../core/errors.ts";
+import { gated, gateFields } from "../approval/gated.ts";
+import { whenGuarded } from "../approval/production.ts";
 import type { Context, Source } from "../context.ts";
-import { operation } from "../operation.ts";
 import { planPromote, promote as promoteBranch } from "../recovery/promote.ts";
 import { connection, connectionJson, exitOfPlan, kept, plan, restoredPlace } from "../recovery/schemas.ts";
 import { about, jobId, nextAction, sourceName } from "../schemas.ts";
@@ -13,11 +14,12 @@ const request = z.strictObject({
   source: z.optional(about(sourceName, "Default: the one in `yes`, or the only one whose provider has branches.")),
   name: z.optional(about(z.string(), "Its new name. Default: the configured name of the production branch, or production-YYYYMMDD.")),
   keepAs: z.optional(about(z.string(), "Name under which the present production is kept. Default: rollback-YYYYMMDD.")),
+  ...gateFields,
   yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
   credentials: z.optional(about(z.boolean(), "The address in the result has its password.")),
 });
 
-export const promote = operation({
+export const promote = gated({
   name: "promote",
   access: "restore",
   local: { fields: ["credentials"] },
@@ -33,6 +35,7 @@ export const promote = operation({
     next: z.array(nextAction),
   }),
   plan: { result: plan, run: (context, asked) => planPromote(context, sourceOf(context, asked), asked, context), exit: exitOfPlan },
+  production: async (context, asked) => whenGuarded(sourceOf(context, asked)),
 
   async run(context, asked) {
     const source = sourceOf(context, asked);

@@ -5,8 +5,10 @@ import { withoutPassword } from "../../core/address.ts";
 import { formatInstant } from "../../core/duration.ts";
 import { onTimeline, parseRecoveryTarget } from "../../core/recovery-target.ts";
 import type { Recovered } from "../../ports/physical.ts";
+import { gated, gateFields } from "../approval/gated.ts";
+import { productionOf } from "../approval/production.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
-import { type OperationContext, operation } from "../operation.ts";
+import type { OperationContext } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
 import { planRestore, type Restored, restore as restoreSource } from "../recovery/restore.ts";
 import {
@@ -19,7 +21,6 @@ import {
   kept,
   mergedTables,
   plan,
-  planDigest,
   restoredPlace,
   timelineField,
 } from "../recovery/schemas.ts";
@@ -51,7 +52,7 @@ const request = z.strictObject({
   noFollow: flag("Of a merge: foreign keys bring no further rows along."),
   overwriteChanged: flag("Of a merge: rows that were changed since they were compared are overwritten too."),
   start: flag("The server of a restored directory is started, and left running."),
-  planDigest: z.optional(planDigest),
+  ...gateFields,
   credentials: flag("Addresses in the result have their passwords."),
 });
 
@@ -71,7 +72,7 @@ const result = z.strictObject({
 type Request = z.infer<typeof request>;
 type Result = z.infer<typeof result>;
 
-export const restore = operation({
+export const restore = gated({
   name: "restore",
   access: "restore",
   local: {
@@ -90,6 +91,8 @@ export const restore = operation({
     run: (context, asked) => planRestore(context, sourceNamed(context, asked.source), withTarget(context, asked), context),
     exit: exitOfPlan,
   },
+
+  production: (context, asked) => productionOf(context, sourceNamed(context, asked.source), asked),
 
   async run(context, asked) {
     const source = sourceNamed(context, asked.source);

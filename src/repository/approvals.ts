@@ -1,0 +1,154 @@
+// Approvals: a frozen plan, signed by the machine where it was asked for; the signatures of approvers, which are notes of their own; and how
+// it ended. Which keys approve is in the configuration, so nothing that is put into the storage approves anything.
+import * as z from "zod/mini";
+import { isLifeboatError } from "../core/errors.ts";
+import type { Actor } from "../core/people.ts";
+import { count, digest, format, id, instant, maybe, prose, type Schema, segment, word } from "./fields.ts";
+import { getBytes } from "./json-object.ts";
+import { approvalName, approvalNote, approvalsFolder } from "./layout.ts";
+import type { Repository } from "./repository.ts";
+import { getSigned, putSigned, type Signed } from "./signed.ts";
+import { noteKeyId, openNote, writeNote } from "./signed-note.ts";
+import type { TrustedKey } from "./trust.ts";
+
+export interface FrozenPlan {
+  readonly format: 1;
+  readonly id: string;
+  readonly operation: string;
+  readonly source: string;
+  /** Of the operation, without secrets. */
+  readonly request: Readonly<Record<string, unknown>>;
+  /** As the operation's plan has it. */
+  readonly plan: Readonly<Record<string, unknown>>;
+  /** Of the plan. */
+  readonly digest: string;
+  readonly requestedAt: string;
+  readonly expiresAt: string;
+  readonly requestedBy: Actor;
+  /** User and host of the process. */
+  readonly process: string;
+  /** Entries of the audit log at that time: its use is recorded after them. */
+  readonly auditSize: number;
+}
+
+const frozenSchema: Schema<FrozenPlan> = z.looseObject({
+  format,
+  id,
+  operation: word,
+  source: segment,
+  request: z.record(z.string(), z.unknown()),
+  plan: z.record(z.string(), z.unknown()),
+  digest,
+  requestedAt: instant,
+  expiresAt: instant,
+  requestedBy: z.looseObject({
+    kind: z.enum(["user", "person", "token", "service"]),
+    name: word,
+    via: z.enum(["command line", "library", "api", "mcp", "schedule"]),
+    from: maybe(word),
+  }),
+  process: word,
+  auditSize: count,
+});
+
+export interface ApprovalEnd {
+  readonly format: 1;
+  readonly id: string;
+  readonly how: "used" | "revoked";
+  readonly at: string;
+  /** The job that used it. */
+  readonly job?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+const endSchema: Schema<ApprovalEnd> = z.looseObject({
+  format,
+  id,
+  how: z.enum(["used", "revoked"]),
+  at: instant,
+  job: maybe(word),
+  reason: maybe(prose),
+});
+
+/** Ids become names of objects. */
+const isPlanId = (text: string): boolean => /^[0-9a-z]{1,40}$/.test(text);
+
+export async function storeFrozen(repository: Repository, frozen: FrozenPlan): Promise<void> {
+  await putSigned(repository, "approval-plan", approvalName(frozen.id, "plan.json"), frozen, { ifAbsent: true });
+}
+
+/** Undefined: there is none of that id. INTEGRITY: it is the plan of another id. The caller looks at its signature. */
+export async function readFrozen(repository: Repository, plan: string, signal?: AbortSignal): Promise<Signed<FrozenPlan> | undefined> {
+  if (!isPlanId(plan)) return undefined;
+  const found = await getSigned(repository, "approval-plan", approvalName(plan, "plan.json"), frozenSchema, signal);
+  return found === undefined || found.value.id !== plan ? undefined : found;
+}
+
+/** The ids of all frozen plans, newest first. */
+export async function frozenIds({ storage }: Repository, signal?: AbortSignal): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const folder of storage.listFolders(approvalsFolder, { signal })) if (isPlanId(folder)) ids.push(folder);
+  return ids.reverse();
+}
+
+/** What an approver signs: the frozen plan, byte for byte, and the digest of what it will do. */
+export const approvalText = ({ identity }: Repository, { value, digest: sha256 }: Pick<Signed<FrozenPlan>, "value" | "digest">): string =>
+  `lifeboat-approval/${identity.id}\nplan ${value.id}\nobject ${sha256}\ndigest ${value.digest}\nexpires ${value.expiresAt}\n`;
+
+export interface ApproverKey {
+  readonly name: string;
+  readonly key: TrustedKey;
+}
+
+const hasSigned = ({ name, key }: ApproverKey, note: string, text: string): boolean => openNote(note, name, [key])?.text === text;
+
+/** Stores the approver's signature of the text. False: it is not one. */
+export async function storeApproval(
+  { storage }: Repository,
+  plan: string,
+  approver: ApproverKey,
+  text: string,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const { name, key } = approver;
+  const keyId = noteKeyId(name, key);
+  const note = writeNote(text, [{ name, keyId, signature }]);
+  if (!hasSigned(approver, note, text)) return false;
+  await storage.put(approvalNote(plan, keyId), Buffer.from(note));
+  return true;
+}
+
+const NOTE_BYTES = 16 * 1024;
+
+/** The approvers that signed the text. */
+export async function approversOf(
+  { storage }: Repository,
+  plan: string,
+  text: string,
+  approvers: readonly ApproverKey[],
+  signal?: AbortSignal,
+): Promise<ApproverKey[]> {
+  const signed: ApproverKey[] = [];
+  for (const approver of approvers) {
+    const note = await getBytes(storage, approvalNote(plan, noteKeyId(approver.name, approver.key)), signal, NOTE_BYTES);
+    if (note !== undefined && hasSigned(approver, Buffer.from(note).toString("utf8"), text)) signed.push(approver);
+  }
+  return signed;
+}
+
+/** How it ended. `unsigned`: something is there that no trusted key signed, so it counts as ended. Undefined: it did not. */
+export async function readEnd(repository: Repository, plan: string, signal?: AbortSignal): Promise<ApprovalEnd | "unsigned" | undefined> {
+  try {
+    const found = await getSigned(repository, "approval-end", approvalName(plan, "end.json"), endSchema, signal);
+    if (found === undefined) return undefined;
+    return found.signedBy === undefined || found.value.id !== plan ? "unsigned" : found.value;
+  } catch (error) {
+    if (isLifeboatError(error, "INTEGRITY")) return "unsigned";
+    throw error;
+  }
+}
+
+/** Ends it. STORAGE_CONFLICT: it has ended already. */
+export async function endApproval(repository: Repository, end: ApprovalEnd): Promise<void> {
+  await putSigned(repository, "approval-end", approvalName(end.id, "end.json"), end, { ifAbsent: true });
+}

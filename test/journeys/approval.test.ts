@@ -1,0 +1,106 @@
+// A source that takes approval: what changes its production takes a second person, and an agent answers questions without being able to.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+import type { Connection } from "../../src/ports/connection.ts";
+import { thisOwner } from "../../src/repository/owner.ts";
+import { generateWriter } from "../../src/repository/trust.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, type World } from "../support/program.ts";
+
+const skip = skipWithoutPostgres();
+const [ada, bob, eve] = [generateWriter(), generateWriter(), generateWriter()];
+
+interface Guarded {
+  readonly world: World;
+  readonly shop: Connection;
+  /** Name of its database. */
+  readonly database: string;
+  /** Bodies that the channel received. */
+  readonly told: string[];
+  keyFile(name: string, pem: string): string;
+}
+
+async function guarded(t: TestContext): Promise<Guarded> {
+  const shop = await freshDatabase();
+  await query(shop, "create table orders as select 4700 + i as id, 'open' as state from generate_series(1, 20) i");
+  const told: string[] = [];
+  const server = createServer(async (request, response) => {
+    told.push(Buffer.concat(await request.toArray()).toString());
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { user, host } = thisOwner();
+  const yaml = `approval: { approvers: { ada: { key: ${ada.publicKey} }, bob: { key: ${bob.publicKey}, identities: ["${user}@${host}"] } } }
+notify: { ops: { kind: webhook, url: "http://127.0.0.1:${port}/", secret: "whsec_${Buffer.alloc(32).toString("base64")}" } }\n`;
+  const world = await beginWorld(t, { sources: { shop }, source: "approval: required", yaml });
+  const keyFile = (name: string, pem: string): string => {
+    const file = join(world.directory, `${name}.pem`);
+    writeFileSync(file, pem, { mode: 0o600 });
+    return file;
+  };
+  const databaseOf = ({ url }: Connection): string => /\/([^/?]+)(?:\?|$)/.exec(url)?.[1] ?? "";
+  return { world, shop, database: databaseOf(shop), told, keyFile };
+}
+
+test("R45 a restore of a guarded source takes a second person, exactly that plan, once", { skip }, async (t) => {
+  const { world, shop, database, told, keyFile } = await guarded(t);
+  const refused = async (why: RegExp, ...args: readonly string[]): Promise<void> => {
+    const ran = await world.expect(13, ...args, "--json");
+    assert.match(ran.message ?? "", why, args.join(" "));
+  };
+  await world.expect(0, "backup", "shop");
+  await query(shop, "delete from orders where id = 4711");
+  const order = ["restore", "shop", "--into", database, "--replace", "--yes", "shop"];
+  await refused(/takes the approval of a second person/, ...order);
+  const { id, digest, plan } = (await world.expect(0, ...order, "--request-approval", "--json")).json();
+  assert.equal(plan.digest, digest);
+  await refused(/not signed by an approver/, "restore", "shop", "--approved", id);
+
+  const approve = ["approve", id, "--digest", digest.slice(0, 12), "--key"];
+  await refused(/not one of an approver/, ...approve, keyFile("eve", eve.pem));
+  await refused(/was asked for by bob/, ...approve, keyFile("bob", bob.pem));
+  await refused(/has digest/, "approve", id, "--digest", "000000000000", "--key", keyFile("ada", ada.pem));
+  assert.deepEqual((await world.expect(0, ...approve, keyFile("ada", ada.pem), "--json")).json().approvers, ["ada"]);
+
+  await refused(/another request/, "restore", "shop", "--approved", id, "--to", "5m");
+  await refused(/another request/, "restore", "shop", "--approved", id, "--as-superuser");
+  const restored = (await world.expect(0, "restore", "shop", "--approved", id, "--json")).json();
+  assert.equal((await query<{ n: string }>(shop, "select count(*) n from orders where id = 4711"))[0]?.n, "1");
+  await refused(/was used already/, "restore", "shop", "--approved", id);
+  for (const name of readdirSync(join(world.repository, "approvals", id))) {
+    if (name.startsWith("end.json")) rmSync(join(world.repository, "approvals", id, name));
+  }
+  await refused(/was used already/, "restore", "shop", "--approved", id); // the audit log knows
+
+  const next = (await world.expect(0, ...order, "--request-approval", "--json")).json();
+  await world.expect(0, "approve", next.id, "--digest", next.digest, "--key", keyFile("ada", ada.pem));
+  await query(shop, "create table later ()");
+  await refused(/another plan/, "restore", "shop", "--approved", next.id);
+
+  await refused(/takes the approval/, "accept", restored.job, "--yes", "shop");
+  assert.equal(told.length, 0);
+  await world.expect(0, ...order, "--break-glass", "production is down and no one answers");
+  assert.equal(told.filter((body) => body.includes("BREAK_GLASS") && body.includes("no one answers")).length, 1);
+
+  const { entries } = (await world.expect(0, "audit", "shop", "--json")).json();
+  const glass = entries.find(({ event }: { event: string }) => event === "break-glass");
+  assert.deepEqual([glass.operation, glass.reason], ["restore", "production is down and no one answers"]);
+  const used = entries.find(({ event, approval }: { event: string; approval: string }) => event === "begin" && approval === id);
+  assert.deepEqual([used.digest, used.approvers, used.job], [digest, ["ada"], restored.job]);
+  const pem = join(world.directory, "public.pem");
+  writeFileSync(pem, (await world.expect(0, "key", "show", join(world.directory, "writer.pem"), "--pem")).stdout);
+  const judge = join(import.meta.dirname, "../support/audit-judge.py");
+  const { stdout } = await promisify(execFile)("python3", [judge, world.repository, pem]);
+  const verified = (await world.expect(0, "audit", "verify", "--json")).json();
+  assert.equal(stdout.trim(), `${verified.size} ${verified.root}`, "as recomputed from docs/format.md");
+  await world.assertNothingLeft();
+});
