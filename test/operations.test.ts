@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod/mini";
 import { COMMANDS } from "../src/cli/commands/index.ts";
+import { GATED_OPERATIONS } from "../src/operations/approval/schemas.ts";
 import { OPERATIONS } from "../src/operations/registry.ts";
 
 type Json = z.core.JSONSchema.BaseSchema;
@@ -69,6 +70,13 @@ test("R51 every operation has a summary, an access, and a place among the comman
     ["init", "serve", "key new", "key writer", "key approver", "key rotate", "key show", "completion", "sandbox", "demo"],
     "a command is an operation, or works on this machine alone",
   );
+});
+
+test("R45 what may change production passes the gate of approvals", () => {
+  const free = operations.filter(({ access, ...one }) => access === "restore" && !("gate" in one)).map(({ name }) => name);
+  assert.deepEqual(free, ["preview", "recover", "approvals request"], "these restore beside production, or nothing");
+  const through = operations.filter((one) => "gate" in one).map(({ name }) => name);
+  assert.deepEqual(through.sort(), [...GATED_OPERATIONS].sort());
 });
 
 test("R51 requests and results accept no field that they do not name", () => {

@@ -2,6 +2,7 @@
 import { flag, text } from "../../core/option-types.ts";
 import { renderPlan } from "../../core/plan.ts";
 import { undo } from "../../operations/verbs/undo.ts";
+import { approvalOptions, askApproval } from "../approval-options.ts";
 import { defineCommand } from "../command.ts";
 import { mergedInWords, renderNext } from "../render/restore.ts";
 import { perform, performPlan } from "../session.ts";
@@ -16,13 +17,15 @@ export const undoCommand = defineCommand({
     overwriteChanged: { type: flag, help: "Overwrite rows too that were changed after the merge." },
     yes: { type: text, value: "SOURCE", help: "The source's name, typed again: you are sure." },
     ...planOptions,
+    ...approvalOptions,
   },
   json: true,
   examples: ["lifeboat undo 01kahd3m0q7zv2 --plan", "lifeboat undo 01kahd3m0q7zv2 --yes shop"],
   run(call) {
-    const { plan, ...options } = call.options;
+    const { plan, requestApproval, ...options } = call.options;
     const request = { ...call.args, ...options };
     if (plan) return performPlan(call, undo, request, renderPlan);
+    if (requestApproval) return askApproval(call, "undo", request);
     return perform(call, undo, request, ({ target, undone, tables, next }) =>
       [`job ${undone} is undone in ${target}`, ...tables.map((one) => `  ${mergedInWords(one)}`), ...renderNext(next, call.paint)].join(
         "\n",

@@ -11,6 +11,7 @@ interface Asked {
   readonly tables?: readonly string[] | undefined;
   readonly dataOnly?: boolean | undefined;
   readonly replace?: boolean | undefined;
+  readonly merge?: boolean | undefined;
 }
 
 /**
@@ -18,10 +19,11 @@ interface Asked {
  * ones. Production of any source is changed by a restore that loads into its own database. Where that cannot be told, it counts as changed.
  */
 export async function productionOf(context: Context & Watch, source: Source, asked: Asked): Promise<readonly string[]> {
-  const { into, inPlace, tables, dataOnly, replace } = asked;
-  const changes = inPlace === true || replace === true || dataOnly === true || (tables !== undefined && into === undefined);
+  const { into, inPlace, tables, dataOnly, replace, merge } = asked;
+  const changes =
+    merge === true || inPlace === true || replace === true || dataOnly === true || (tables !== undefined && into === undefined);
   const own = changes ? whenGuarded(source) : [];
-  const isLoaded = replace === true || dataOnly === true || tables !== undefined;
+  const isLoaded = merge === true || replace === true || dataOnly === true || tables !== undefined;
   if (own.length > 0 || into === undefined || !isLoaded || isDirectory(into)) return own;
   const guarded = [...context.sources.values()].filter(({ approval }) => approval === true);
   const hit: string[] = [];

@@ -6,7 +6,7 @@ import type { Context, Watch } from "../context.ts";
 import { about, instant, sourceName } from "../schemas.ts";
 import { endOf, selfApproval } from "./gate.ts";
 
-export const GATED_OPERATIONS = ["restore", "promote", "accept", "cutover"] as const;
+export const GATED_OPERATIONS = ["restore", "promote", "accept", "cutover", "undo"] as const;
 
 export const approvalId = about(z.string(), "Id of the approval.");
 

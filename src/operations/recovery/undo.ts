@@ -35,6 +35,9 @@ export interface UndoneMerge {
 }
 
 /** Which rows the undo would change. JOB_UNKNOWN, POINT_AMBIGUOUS. */
+/** The source of the job. JOB_UNKNOWN, and what the undo itself throws. */
+export const undoSource = async (context: Context, job: string, watch: Watch): Promise<Source> => (await found(context, job, watch)).source;
+
 export async function planUndo(context: Context, request: UndoRequest, watch: Watch): Promise<Plan> {
   const { record, source } = await found(context, request.job, watch);
   return runJob(

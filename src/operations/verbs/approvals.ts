@@ -16,6 +16,7 @@ import { accept } from "./accept.ts";
 import { cutover } from "./cutover.ts";
 import { promote } from "./promote.ts";
 import { restore } from "./restore.ts";
+import { undo } from "./undo.ts";
 
 const DEFAULT_LIMIT = 50;
 
@@ -24,6 +25,7 @@ const GATES: Readonly<Record<(typeof GATED_OPERATIONS)[number], Gated>> = {
   promote: promote.gate,
   accept: accept.gate,
   cutover: cutover.gate,
+  undo: undo.gate,
 };
 
 export const approvals = operation({

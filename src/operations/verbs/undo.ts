@@ -2,16 +2,17 @@
 import * as z from "zod/mini";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
-import { operation } from "../operation.ts";
-import { exitOfPlan, mergedTables, plan, planDigest } from "../recovery/schemas.ts";
-import { planUndo, undoMerge } from "../recovery/undo.ts";
+import { gated, gateFields } from "../approval/gated.ts";
+import { whenGuarded } from "../approval/production.ts";
+import { exitOfPlan, mergedTables, plan } from "../recovery/schemas.ts";
+import { planUndo, undoMerge, undoSource } from "../recovery/undo.ts";
 import { about, jobId, nextAction, sourceName } from "../schemas.ts";
 
 const request = z.strictObject({
   job: about(z.string(), "Id of the job that merged, or its beginning."),
   into: z.optional(about(z.string(), "The database, where the merge went to an address.")),
   overwriteChanged: z.optional(about(z.boolean(), "Rows that were changed since are overwritten too.")),
-  planDigest: z.optional(planDigest),
+  ...gateFields,
   yes: z.optional(about(z.string(), "The source's name: the operator is sure.")),
 });
 
@@ -24,13 +25,14 @@ const result = z.strictObject({
   next: z.array(nextAction),
 });
 
-export const undo = operation({
+export const undo = gated({
   name: "undo",
   access: "restore",
   oneJob: () => true,
   request,
   result,
   plan: { result: plan, run: (context, asked) => planUndo(context, asked, context), exit: exitOfPlan },
+  production: async (context, { job }) => whenGuarded(await undoSource(context, job, context)),
   async run(context, asked) {
     const { undo: again, ...done } = await undoMerge(context, asked, context);
     const text = again && `to bring it back again, until ${formatInstant(new Date(again.expiresAt))}`;
