@@ -203,7 +203,9 @@ async function openKeyOf(config: Config): Promise<OpenKey> {
   if (passphrase !== undefined) return { passphrase };
   const identityFile = config.repository.encryption.identityFile?.read();
   if (identityFile === undefined)
-    throw new LifeboatError("KEY_MISSING", "no identity is configured, and without one a backup cannot be opened");
+    throw new LifeboatError("KEY_MISSING", "no identity is configured, and without one a backup cannot be opened", {
+      details: { configured: false },
+    });
   let text: string;
   try {
     text = readSecretFile(identityFile);

@@ -12,6 +12,8 @@ export interface Alert {
   /** Null: of the repository. */
   readonly source: string | null;
   readonly code: string;
+  /** What of the source it is about, where one code can be several alerts. */
+  readonly about?: string | undefined;
   readonly severity: Severity;
   /** What was found last, in one sentence. */
   readonly message: string;
@@ -52,21 +54,29 @@ const HIDES: Readonly<Partial<Record<HealthCode, readonly HealthCode[]>>> = {
     "PITR_OFF",
     "WINDOW_SHORT",
     "PROTECTION_OFF",
+    "BACKUP_OFF",
+    "RETENTION_LOWERED",
     "SNAPSHOT_OVERDUE",
     "ORPHANED_SCRATCH",
     "DRIFT",
     "LIMIT_NEAR",
+    "STORAGE_NEAR",
     "NO_BACKUP",
     "BACKUP_OVERDUE",
     "EXPOSURE_ABOVE_RPO",
     "SIZE_SUSPICIOUS",
   ],
-  SOURCE_UNREACHABLE: ["SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF"],
-  SOURCE_NOT_ASKED: ["SOURCE_UNREACHABLE", "SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF"],
-  OBJECT_UNREADABLE: ["BACKUP_DAMAGED", "POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "DRILL_FAILED"],
+  REPOSITORY_UNREACHABLE: ["KEY_MISSING", "REPOSITORY_FILLING"],
+  SOURCE_UNREACHABLE: ["SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF", "STORAGE_NEAR", "CONNECTIONS_NEAR"],
+  SOURCE_NOT_ASKED: ["SOURCE_UNREACHABLE", "SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF", "STORAGE_NEAR", "CONNECTIONS_NEAR"],
+  PITR_OFF: ["WINDOW_SHORT", "RETENTION_LOWERED"],
+  RETENTION_LOWERED: ["WINDOW_SHORT", "DRIFT"],
+  OBJECT_UNREADABLE: ["TABLE_EMPTIED", "BACKUP_DAMAGED", "POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "DRILL_FAILED"],
 };
 
-const identityOf = ({ source, code }: Pick<Alert, "source" | "code">): string => `${source ?? ""}/${code}`;
+/** Equal for every event of one alert. */
+export const alertIdentity = ({ source, code, about }: Pick<Alert, "source" | "code" | "about">): string =>
+  [source ?? "", code, ...(about === undefined ? [] : [about])].join("/");
 
 /** The alerts after a look, and what channels are told. Pure: the same look twice tells nothing the second time. */
 export function advanceAlerts(
@@ -74,15 +84,15 @@ export function advanceAlerts(
   looks: readonly Look[],
   now: Date,
 ): { readonly open: Alert[]; readonly events: AlertEvent[] } {
-  const before = new Map(open.map((alert) => [identityOf(alert), alert]));
+  const before = new Map(open.map((alert) => [alertIdentity(alert), alert]));
   const after: Alert[] = [];
   const events: AlertEvent[] = [];
   for (const { source, reasons } of looks) {
-    for (const [code, message] of messagesByCode(reasons)) {
-      const identity = identityOf({ source, code });
+    for (const reason of together(reasons)) {
+      const identity = alertIdentity({ source, ...reason });
       const known = before.get(identity);
       before.delete(identity);
-      const alert = known === undefined ? opened(source, code, message, now) : reminded({ ...known, message }, now);
+      const alert = known === undefined ? opened(source, reason, now) : reminded({ ...known, message: reason.message }, now);
       after.push(alert);
       if (alert.toldAt === now) events.push({ type: known === undefined ? "opened" : "reminder", alert, at: now });
     }
@@ -93,19 +103,22 @@ export function advanceAlerts(
     if (look === undefined || isHidden(alert.code, look)) after.push(alert);
     else events.push({ type: "closed", alert, at: now });
   }
-  return { open: after.sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1)), events };
+  return { open: after.sort((a, b) => (alertIdentity(a) < alertIdentity(b) ? -1 : 1)), events };
 }
 
-/** One alert per code: several findings of one code are told together. */
-function messagesByCode(reasons: readonly HealthReason[]): Map<HealthCode, string> {
-  const messages = new Map<HealthCode, string[]>();
-  for (const { code, message } of reasons) messages.set(code, [...(messages.get(code) ?? []), message]);
-  return new Map([...messages].map(([code, all]) => [code, all.length === 1 ? (all[0] ?? "") : `${all[0]} (and ${all.length - 1} more)`]));
+/** One alert per code and subject: several findings of the same are told together. */
+function together(reasons: readonly HealthReason[]): HealthReason[] {
+  const groups = Map.groupBy(reasons, ({ code, about }) => JSON.stringify([code, about]));
+  return [...groups.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    return [others.length === 0 ? first : { ...first, message: `${first.message} (and ${others.length} more)` }];
+  });
 }
 
-const opened = (source: string | null, code: HealthCode, message: string, now: Date): Alert => ({
+const opened = (source: string | null, { code, about, message }: HealthReason, now: Date): Alert => ({
   source,
   code,
+  ...(about === undefined ? {} : { about }),
   severity: severityOf(code),
   message,
   openedAt: now,
@@ -126,6 +139,7 @@ const isHidden = (code: string, { reasons, blindTo = [] }: Look): boolean =>
 export function alertInWords({ type, alert, at }: AlertEvent): string {
   const of = alert.source === null ? "the repository" : alert.source;
   const since = formatDuration(at.getTime() - alert.openedAt.getTime());
-  if (type === "closed") return `${of}: ${alert.code} is over after ${since}`;
+  const code = alert.about === undefined ? alert.code : `${alert.code} (${alert.about})`;
+  if (type === "closed") return `${of}: ${code} is over after ${since}`;
   return `${of}: ${alert.message}${type === "reminder" ? ` (open for ${since})` : ""}`;
 }

@@ -2,6 +2,7 @@
 
 import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
+import { type Limit, limitReasons } from "./limits.ts";
 import { type HealthCode, verdictOf } from "./monitors.ts";
 import type { Objective } from "./objectives.ts";
 import { exposureMs, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint, untilNow } from "./restore-point.ts";
@@ -13,6 +14,8 @@ import type { Verdict } from "./verdict.ts";
 export interface HealthReason {
   readonly code: HealthCode;
   readonly message: string;
+  /** What of the source it is about, where several findings of one code are alerts of their own: the name of a limit, a table, a channel. */
+  readonly about?: string | undefined;
 }
 
 export interface LastDrill {
@@ -40,6 +43,10 @@ export interface HealthFacts {
   readonly clocks?: readonly HealthReason[] | undefined;
   /** Whether the source answered just now. Undefined: not checked, which is not green. */
   readonly reachable?: boolean | undefined;
+  /** Why it did not answer, in one sentence. */
+  readonly unreachableBecause?: string | undefined;
+  /** The use of what the server and the configuration limit. */
+  readonly limits?: readonly Limit[] | undefined;
   /** The recovery window, from the provider's history or a log archive. */
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
   /** Findings about the stored objects of the source. */
@@ -78,6 +85,7 @@ export function judgeSource(facts: HealthFacts): Health {
   const counted = untilPresent(facts);
   const reasons = [
     ...reachability(facts),
+    ...limitReasons(facts.limits ?? []),
     ...backups(counted),
     ...datedInFuture(facts),
     ...(facts.stored ?? []),
@@ -119,9 +127,13 @@ function* datedInFuture({ points, window, now, present = now }: HealthFacts): It
   };
 }
 
-function* reachability({ reachable }: HealthFacts): Iterable<HealthReason> {
+function* reachability({ reachable, unreachableBecause: why }: HealthFacts): Iterable<HealthReason> {
   if (reachable === undefined) yield { code: "SOURCE_NOT_ASKED", message: "whether the source can be reached was not checked" };
-  else if (!reachable) yield { code: "SOURCE_UNREACHABLE", message: "the source cannot be reached" };
+  else if (!reachable)
+    yield {
+      code: "SOURCE_UNREACHABLE",
+      message: why === undefined ? "the source cannot be reached" : `the source cannot be reached: ${why}`,
+    };
 }
 
 function* backups(facts: HealthFacts): Iterable<HealthReason> {

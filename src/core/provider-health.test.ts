@@ -40,7 +40,7 @@ test("R1 R4 a short window and a missing protection have codes of their own; wha
 });
 
 test("R3 use of 80 % of a limit causes a warning", () => {
-  const limit = (used: number, max?: number) => ({ name: "branches", used, max });
+  const limit = (used: number, max?: number) => ({ name: "branches", used, max, unit: "count" as const });
   assert.deepEqual(codes({ limits: [limit(7, 10)] }), []);
   assert.deepEqual(codes({ limits: [limit(8, 10)] }), ["LIMIT_NEAR"]);
   assert.deepEqual(codes({ limits: [limit(900), limit(0, 0)] }), []);

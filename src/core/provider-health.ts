@@ -2,6 +2,9 @@
 // verdict inconclusive, because Lifeboat cannot fix it.
 import { formatDuration, formatInstant } from "./duration.ts";
 import type { HealthReason } from "./health.ts";
+import { type Limit, limitReasons } from "./limits.ts";
+import type { HealthCode } from "./monitors.ts";
+import { loweredReasons, type Protection } from "./protection.ts";
 import { missedSlot, type Tier } from "./tiers.ts";
 
 export interface ProviderFacts {
@@ -10,7 +13,12 @@ export interface ProviderFacts {
   /** How far back any instant must be reachable. */
   readonly windowMs?: number | undefined;
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
-  readonly limits: readonly { readonly name: string; readonly used: number; readonly max?: number | undefined }[];
+  readonly limits: readonly Limit[];
+  readonly protections?: readonly Protection[] | undefined;
+  /** What earlier beats observed of the same. */
+  readonly observed?: readonly Protection[] | undefined;
+  /** The policy names snapshots that the provider's schedule makes. */
+  readonly scheduled?: boolean | undefined;
   readonly drift: readonly { readonly setting: string; readonly message: string; readonly blocked?: string | undefined }[];
   /** The snapshot rules, and the newest snapshot of each. */
   readonly rules: readonly {
@@ -24,9 +32,6 @@ export interface ProviderFacts {
   readonly now: Date;
 }
 
-/** The use of a limit that causes a warning (R3). */
-export const LIMIT_NEAR_SHARE = 0.8;
-
 export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
   const { notAsked, windowMs, window, limits, drift } = facts;
   if (notAsked !== undefined) {
@@ -35,23 +40,49 @@ export function* providerReasons(facts: ProviderFacts): Iterable<HealthReason> {
   }
   const off = window === undefined && windowMs !== undefined && windowMs > 0;
   if (off) yield { code: "PITR_OFF", message: `no past instant can be reached (configured window: ${formatDuration(windowMs)})` };
+  const lowered = loweredOf(facts);
+  const isLowered = (kind: string): boolean => lowered.some(({ about }) => about === kind);
+  const found = new Set<string>();
   for (const { setting, message, blocked } of drift) {
-    if (setting === HISTORY && off) continue;
-    if (blocked !== undefined) yield { code: "DRIFT", message: `${message}: ${blocked}` };
-    else yield { code: CODES[setting] ?? "DRIFT", message };
+    const code = CODES[setting] ?? "DRIFT";
+    // Told once: as what was lowered, which says more than what the policy asks for.
+    if ((off || isLowered("history")) && (code === "WINDOW_SHORT" || code === "PITR_OFF")) continue;
+    if (isLowered("retention") && setting === SCHEDULE) continue;
+    if (blocked === undefined) found.add(code);
+    if (blocked !== undefined || code === "DRIFT")
+      yield { code: "DRIFT", about: setting, message: blocked === undefined ? message : `${message}: ${blocked}` };
+    else yield { code, message };
   }
+  yield* lowered.filter(({ code }) => !found.has(code) && !(off && code === "PITR_OFF"));
   yield* overdue(facts);
   for (const name of facts.orphans ?? []) {
     yield { code: "ORPHANED_SCRATCH", message: `scratch ${name} is orphaned and costs money: run \`lifeboat jobs recover\`` };
   }
-  for (const { name, used, max } of limits) {
-    if (max === undefined || max <= 0 || used / max < LIMIT_NEAR_SHARE) continue;
-    yield { code: "LIMIT_NEAR", message: `${Math.round((used / max) * 100)} % of ${name} are used` };
-  }
+  yield* limitReasons(limits);
 }
 
+/** What protects less than earlier beats observed. */
+export const loweredOf = (facts: ProviderFacts): HealthReason[] => [
+  ...loweredReasons(facts.observed ?? [], facts.protections ?? [], satisfiedBy(facts)),
+];
+
+/** Kinds of protection that are as the policy asks: less than before is then not a loss. */
+export function satisfiedBy({ windowMs, protections = [], drift, scheduled }: ProviderFacts): ReadonlySet<Protection["kind"]> {
+  const history = protections.find(({ kind }) => kind === "history")?.level ?? 0;
+  const satisfied = new Set<Protection["kind"]>();
+  if (windowMs !== undefined && history * 1000 >= windowMs) satisfied.add("history");
+  if (scheduled === true && !drift.some(({ setting }) => setting === SCHEDULE)) satisfied.add("retention");
+  return satisfied;
+}
+
+const SCHEDULE = "snapshot schedule";
 const HISTORY = "history window";
-const CODES: Readonly<Record<string, "WINDOW_SHORT" | "PROTECTION_OFF">> = { [HISTORY]: "WINDOW_SHORT", protection: "PROTECTION_OFF" };
+const CODES: Readonly<Record<string, HealthCode>> = {
+  [HISTORY]: "WINDOW_SHORT",
+  protection: "PROTECTION_OFF",
+  "continuous backup": "PITR_OFF",
+  "cloud backup": "BACKUP_OFF",
+};
 
 function* overdue({ rules, now }: ProviderFacts): Iterable<HealthReason> {
   for (const { tier, newest, since } of rules) {

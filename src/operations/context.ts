@@ -35,6 +35,8 @@ export interface Source {
   readonly engine: Engine;
   readonly objective: Promised;
   readonly policy: RetentionPolicy;
+  /** How much the source may hold, where neither server nor provider report a limit. */
+  readonly sizeLimitBytes?: number | undefined;
   /** How far back any instant must be reachable. */
   readonly windowMs?: number | undefined;
   readonly archive?: ArchiveOptions | undefined;

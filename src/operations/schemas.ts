@@ -4,10 +4,9 @@ import * as z from "zod/mini";
 import { severityOf } from "../core/alerts.ts";
 import { ERROR_CODES, type ErrorCode, EXIT, type ExitStatus } from "../core/errors.ts";
 import type { HealthReason } from "../core/health.ts";
+import { isNear, type Limit } from "../core/limits.ts";
 import { type HealthCode, MONITORS, nextOfFinding } from "../core/monitors.ts";
-import { LIMIT_NEAR_SHARE } from "../core/provider-health.ts";
 import type { Verdict } from "../core/verdict.ts";
-import type { Limit } from "../ports/control.ts";
 
 /** The schema with a sentence about it, for the documentation and the API's description. */
 export function about<T extends z.ZodMiniType>(type: T, sentence: string): T {
@@ -179,7 +178,7 @@ export const limitJson = ({ name, used, max, unit }: Limit) => ({
   used,
   max: max ?? null,
   unit,
-  near: max !== undefined && max > 0 && used / max >= LIMIT_NEAR_SHARE,
+  near: isNear({ used, max }),
 });
 
 const driftShape = z.strictObject({

@@ -1,17 +1,9 @@
 // Capabilities of providers with a control plane: settings, snapshots, and restores within the provider. A provider without a
 // capability lacks the member; the comment of the member says what follows from that.
+import type { Limit } from "../core/limits.ts";
+import type { Protection } from "../core/protection.ts";
 import type { Connection, Work } from "./connection.ts";
 import type { Maker, Resource } from "./resource.ts";
-
-/** The use of a limit of the provider's plan. Always reported, with a warning from 80 % (R3). */
-export interface Limit {
-  /** `branches`, `root branches`, `snapshots`, `protected branches`, `storage`. */
-  readonly name: string;
-  readonly used: number;
-  /** Absent: unknown, or no limit. */
-  readonly max?: number | undefined;
-  readonly unit: "count" | "bytes";
-}
 
 /** A difference between the policy and the provider's settings. */
 export interface Drift {
@@ -33,6 +25,8 @@ export interface ProviderState {
   readonly window?: { readonly earliest: Date; readonly latest: Date } | undefined;
   readonly limits: readonly Limit[];
   readonly drift: readonly Drift[];
+  /** How far the settings protect the source, whether or not a policy names them. Absent: the provider does not report it. */
+  readonly protections?: readonly Protection[] | undefined;
   /** Facts that a user should know and that are not drift, in full sentences. */
   readonly warnings: readonly string[];
 }

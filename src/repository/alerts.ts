@@ -2,6 +2,7 @@
 // repeats nothing and forgets nothing.
 import * as z from "zod/mini";
 import type { Alert, AlertEvent } from "../core/alerts.ts";
+import { type Observed, PROTECTIONS } from "../core/protection.ts";
 import { count, format, instant, list, maybe, prose, type Schema, segment, word } from "./fields.ts";
 import { ALERTS_FILE } from "./layout.ts";
 import type { Repository } from "./repository.ts";
@@ -10,6 +11,7 @@ import { changeSigned, getSigned } from "./signed.ts";
 interface AlertRecord {
   readonly source?: string | undefined;
   readonly code: string;
+  readonly about?: string | undefined;
   readonly severity: Alert["severity"];
   readonly message: string;
   readonly openedAt: string;
@@ -25,10 +27,18 @@ interface PendingRecord {
   readonly claimedAt: string;
 }
 
+interface TroubledRecord {
+  readonly channel: string;
+  readonly since: string;
+  readonly message: string;
+}
+
 interface AlertsRecord {
   readonly format: 1;
   readonly open: readonly AlertRecord[];
   readonly pending: readonly PendingRecord[];
+  readonly troubled?: readonly TroubledRecord[] | undefined;
+  readonly observed?: readonly Observed[] | undefined;
 }
 
 /** An event that some channels were not told of yet. */
@@ -40,14 +50,26 @@ export interface Pending {
   readonly claimedAt: Date;
 }
 
+/** A channel whose last delivery failed. */
+export interface Troubled {
+  readonly channel: string;
+  readonly since: Date;
+  /** What it said, in one sentence. */
+  readonly message: string;
+}
+
 export interface AlertState {
   readonly open: readonly Alert[];
   readonly pending: readonly Pending[];
+  readonly troubled: readonly Troubled[];
+  /** What protected each source at most, at its provider. */
+  readonly observed: readonly Observed[];
 }
 
 const alert = z.looseObject({
   source: maybe(segment),
   code: word,
+  about: maybe(prose),
   severity: z.enum(["critical", "warning"]),
   message: prose,
   openedAt: instant,
@@ -61,9 +83,11 @@ const schema: Schema<AlertsRecord> = z.looseObject({
   pending: list(
     z.looseObject({ type: z.enum(["opened", "reminder", "closed"]), at: instant, alert, left: list(word), claimedAt: instant }),
   ),
+  troubled: maybe(list(z.looseObject({ channel: word, since: instant, message: prose }))),
+  observed: maybe(list(z.looseObject({ source: segment, kind: z.enum(PROTECTIONS), level: z.number() }))),
 });
 
-const NOTHING: AlertState = { open: [], pending: [] };
+const NOTHING: AlertState = { open: [], pending: [], troubled: [], observed: [] };
 
 /** Reads the state. What no trusted key signed does not count: its alerts open again. */
 export async function readAlerts(repository: Repository, signal?: AbortSignal): Promise<AlertState> {
@@ -79,7 +103,9 @@ export async function changeAlerts(repository: Repository, change: (state: Alert
   });
 }
 
-const stateOf = ({ open, pending }: AlertsRecord): AlertState => ({
+const stateOf = ({ open, pending, troubled = [], observed = [] }: AlertsRecord): AlertState => ({
+  observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
+  troubled: troubled.map(({ channel, since, message }) => ({ channel, since: new Date(since), message })),
   open: open.map(alertOf),
   pending: pending.map(({ type, at, alert: of, left, claimedAt }) => ({
     event: { type, at: new Date(at), alert: alertOf(of) },
@@ -88,9 +114,10 @@ const stateOf = ({ open, pending }: AlertsRecord): AlertState => ({
   })),
 });
 
-const alertOf = ({ source, code, severity, message, openedAt, toldAt, reminders }: AlertRecord): Alert => ({
+const alertOf = ({ source, code, about, severity, message, openedAt, toldAt, reminders }: AlertRecord): Alert => ({
   source: source ?? null,
   code,
+  ...(about === undefined ? {} : { about }),
   severity,
   message,
   openedAt: new Date(openedAt),
@@ -98,8 +125,10 @@ const alertOf = ({ source, code, severity, message, openedAt, toldAt, reminders 
   reminders,
 });
 
-const recordOf = ({ open, pending }: AlertState): AlertsRecord => ({
+const recordOf = ({ open, pending, troubled, observed }: AlertState): AlertsRecord => ({
   format: 1,
+  observed: observed.map(({ source, kind, level }) => ({ source, kind, level })),
+  troubled: troubled.map(({ channel, since, message }) => ({ channel, since: since.toISOString(), message })),
   open: open.map(alertRecord),
   pending: pending.map(({ event: { type, at, alert: of }, left, claimedAt }) => ({
     type,
@@ -110,9 +139,10 @@ const recordOf = ({ open, pending }: AlertState): AlertsRecord => ({
   })),
 });
 
-const alertRecord = ({ source, code, severity, message, openedAt, toldAt, reminders }: Alert): AlertRecord => ({
+const alertRecord = ({ source, code, about, severity, message, openedAt, toldAt, reminders }: Alert): AlertRecord => ({
   ...(source === null ? {} : { source }),
   code,
+  ...(about === undefined ? {} : { about }),
   severity,
   message,
   openedAt: openedAt.toISOString(),

@@ -15,6 +15,7 @@ import { type ExpireResult, expire, planExpire } from "../../src/operations/rete
 import { setHold } from "../../src/operations/retention/hold.ts";
 import { apply, planApply } from "../../src/operations/settings/apply.ts";
 import { providerStatus } from "../../src/operations/watch/provider-status.ts";
+import { sharedOf } from "../../src/operations/watch/shared.ts";
 import { statusOf } from "../../src/operations/watch/status.ts";
 import { DAY_MS, HOUR_MS, type Practice, practise } from "../support/calendar.ts";
 import { type SandboxedNeon, startFakeNeon, startRealNeon } from "../support/neon-sandbox.ts";
@@ -167,7 +168,7 @@ test("what cannot be asked is said: a list is incomplete, a status is not green"
   neon.sandbox.faults.next({ times: Number.POSITIVE_INFINITY, effect: { kind: "status", status: 401, message: "bad key" } });
   const { snapshots, unasked } = await atProviders(context, undefined, watch);
   assert.deepEqual([snapshots.length, unasked.map(({ source: name, code }) => [name, code])], [0, [["shop", "PROVIDER_AUTH"]]]);
-  const { reasons, verdict } = await statusOf(context, source, watch);
+  const { reasons, verdict } = await statusOf(context, source, watch, await sharedOf(context, watch.signal));
   assert.ok(reasons.some(({ code }) => code === "PROVIDER_NOT_ASKED"));
   assert.notEqual(verdict, "pass");
   await assert.rejects(expire(context, source, watch), (error) => isLifeboatError(error, "PROVIDER_AUTH"));

@@ -2,7 +2,7 @@
 import { flag, text } from "../../core/option-types.ts";
 import { status } from "../../operations/verbs/status.ts";
 import { defineCommand } from "../command.ts";
-import { renderStatus, renderStatusLine } from "../render/status.ts";
+import { renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
 import { perform } from "../session.ts";
 
 export const statusCommand = defineCommand({
@@ -13,10 +13,12 @@ export const statusCommand = defineCommand({
   json: true,
   run(call) {
     const { short } = call.options;
-    return perform(call, status, call.args, ({ sources }) =>
+    return perform(call, status, call.args, ({ sources, repositoryReasons }) =>
       short
         ? sources.map((one) => renderStatusLine(one, call.paint)).join("\n")
-        : sources.map((one) => renderStatus(one, call.paint)).join("\n\n"),
+        : [...sources.map((one) => renderStatus(one, call.paint)), ...renderReasons("repository", repositoryReasons, call.paint)].join(
+            "\n\n",
+          ),
     );
   },
 });

@@ -7,11 +7,24 @@ import type { Paint } from "./paint.ts";
 import { renderSettings } from "./settings.ts";
 import { renderFacts } from "./table.ts";
 
+type Reasons = z.infer<typeof status.result>["repositoryReasons"];
 type StatusOfSource = z.infer<typeof status.result>["sources"][number];
 
 export function renderStatusLine({ name, verdict, reasons, exposureSeconds }: StatusOfSource, paint: Paint): string {
   const exposure = exposureSeconds === null ? "no restore point" : `exposure ${formatDuration(exposureSeconds * 1000)}`;
   return [`${paint.verdict(verdict)}  ${paint.bold(name)}`, exposure, ...reasons.map(({ code }) => code)].join("  ");
+}
+
+const reasonLines = (reasons: Reasons): string[] => reasons.map(({ code, message }) => `  ${code}: ${message}`);
+
+const nextLines = (reasons: Reasons): string[] =>
+  [...new Set(reasons.map(({ next }) => next.commands[0] ?? next.text))].map((next) => `  next: ${next}`);
+
+/** What is wrong with something that is not a source. Empty: nothing. */
+export function renderReasons(about: string, reasons: Reasons, paint: Paint): string[] {
+  if (reasons.length === 0) return [];
+  const verdict = reasons.some(({ severity }) => severity === "critical") ? "fail" : "inconclusive";
+  return [[`${paint.verdict(verdict)}  ${paint.bold(about)}`, ...reasonLines(reasons), ...nextLines(reasons)].join("\n")];
 }
 
 export function renderStatus(found: StatusOfSource, paint: Paint): string {
@@ -26,12 +39,12 @@ export function renderStatus(found: StatusOfSource, paint: Paint): string {
   const rto = lastDrill?.rtoSeconds == null ? "not measured" : formatDuration(lastDrill.rtoSeconds * 1000);
   return [
     `${paint.verdict(verdict)}  ${paint.bold(name)} (${provider})`,
-    ...reasons.map(({ code, message }) => `  ${code}: ${message}`),
+    ...reasonLines(reasons),
     ...(unreachable === null ? [] : [`  ${unreachable}`]),
-    ...[...new Set(reasons.map(({ next }) => next.commands[0] ?? next.text))].map((next) => `  next: ${next}`),
     ...(found.paused === null
       ? []
       : [`  paused since ${day(found.paused.at)} by ${found.paused.by}${found.paused.reason === null ? "" : `: ${found.paused.reason}`}`]),
+    ...nextLines(reasons),
     renderFacts(
       [
         [

@@ -2,7 +2,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import type { Promised } from "../../core/objectives.ts";
 import { type Chosen, listOf, type OptionTable, section, type Type, type Values } from "../../core/option.ts";
-import { addressOf, duration, durationInSeconds, flag, oneOf, path, text } from "../../core/option-types.ts";
+import { addressOf, bytes, duration, durationInSeconds, flag, oneOf, path, text } from "../../core/option-types.ts";
 import type { Late, Secret } from "../../core/secret.ts";
 import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 import { check } from "./checks.ts";
@@ -71,6 +71,12 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       default: [],
       help: "Work on this source goes only to workers that have all of these labels.",
       example: "[eu]",
+    },
+    sizeLimit: {
+      type: bytes,
+      as: "sizeLimitBytes",
+      help: "How much the source may hold, where neither its server nor its provider reports a limit. `STORAGE_NEAR` warns from 80 % on.",
+      example: "500GB",
     },
     checks: { type: listOf(check), default: [], help: "Questions that every drill asks of the restored database." },
     health: { type: health, help: "How it is seen that the application of this source is up: a cut-over, a guard and a swap wait for it." },

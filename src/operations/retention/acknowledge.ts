@@ -2,8 +2,11 @@
 // neither here, nor by another machine that comes to look.
 import type { HealthReason } from "../../core/health.ts";
 import { acknowledgeLog, acknowledgeMarks, acknowledgePoints } from "../../repository/acknowledge.ts";
-import type { Context, Watch } from "../context.ts";
+import { changeAlerts, readAlerts } from "../../repository/alerts.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { Context, Source, Watch } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
+import { providerStatus } from "../watch/provider-status.ts";
 
 export interface Acknowledged {
   readonly source: string;
@@ -19,13 +22,14 @@ const ACKNOWLEDGED: ReadonlySet<HealthReason["code"]> = new Set<HealthReason["co
 ]);
 
 /** Writes down, signed, what is missed of the source now. Nothing missed: an empty list, and nothing is written. */
-export async function acknowledge(context: Context, source: string, reason: string, watch: Watch): Promise<Acknowledged> {
+export async function acknowledge(context: Context, of: Source, reason: string, watch: Watch): Promise<Acknowledged> {
   const { repository, catalog, clock } = context;
+  const source = of.name;
   const look = async () => {
     const entries = await catalog.entries(source, watch.signal);
     const log = await catalog.log(source, watch.signal);
-    const reasons = [...catalog.flaws(source), ...log.doubts].filter(({ code }) => ACKNOWLEDGED.has(code));
-    return { entries, log, reasons };
+    const missed = [...catalog.flaws(source), ...log.doubts].filter(({ code }) => ACKNOWLEDGED.has(code));
+    return { entries, log, missed, reasons: [...missed, ...(await loweredAt(context, of, watch))] };
   };
   if ((await look()).reasons.length === 0) return { source, reasons: [] };
   return runJob(
@@ -33,14 +37,32 @@ export async function acknowledge(context: Context, source: string, reason: stri
     { verb: "acknowledge", source, exclusive: true },
     watch,
     async (job) => {
-      const { entries, log, reasons } = await job.step("look", look);
+      const { entries, log, missed, reasons } = await job.step("look", look);
       await job.step("acknowledge", async () => {
-        await acknowledgePoints(repository, source, entries, reason, clock);
-        await acknowledgeMarks(repository, source);
-        await acknowledgeLog(repository, source, log.segments, clock);
+        if (missed.length > 0) {
+          await acknowledgePoints(repository, source, entries, reason, clock);
+          await acknowledgeMarks(repository, source);
+          await acknowledgeLog(repository, source, log.segments, clock);
+        }
+        await forgetObserved(repository, source);
       });
       return { source, reasons };
     },
     ({ reasons }) => ({ acknowledged: reasons.length }),
   );
 }
+
+/** Protection at the provider that is less than what earlier beats observed. */
+async function loweredAt(context: Context, source: Source, watch: Watch): Promise<readonly HealthReason[]> {
+  const { observed } = await readAlerts(context.repository, watch.signal);
+  const before = observed.filter((one) => one.source === source.name);
+  if (before.length === 0) return [];
+  return (await providerStatus(context, source, watch, before))?.lowered ?? [];
+}
+
+/** The next beat observes anew. */
+const forgetObserved = (repository: Repository, source: string): Promise<void> =>
+  changeAlerts(repository, (state) => {
+    const observed = state.observed.filter((one) => one.source !== source);
+    return observed.length === state.observed.length ? undefined : { ...state, observed };
+  });

@@ -16,6 +16,7 @@ import { RESOURCE } from "../jobs/undo.ts";
 import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
 import { clockDoubts, latestOf, readClocks } from "../watch/clocks.ts";
+import { sharedOf } from "../watch/shared.ts";
 import { lastAttempt } from "../watch/status.ts";
 import { baseKeepReasons, type LogExpiryPlan, planLogExpiry, removeLog } from "./log-expiry.ts";
 import { planSnapshotExpiry, removeSnapshot } from "./snapshot-expiry.ts";
@@ -51,7 +52,7 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
     });
   }
   const points = entries.map(({ point }) => point);
-  const attempt = await lastAttempt(context, source.name, points, watch.signal);
+  const attempt = await lastAttempt(context, source.name, points, await sharedOf(context, watch.signal));
   const { storageClasses } = context.repository.storage.capabilities;
   const log = await logOf(context, source.name, watch.signal, entries);
   const clocks = await readClocks(context, source, watch);

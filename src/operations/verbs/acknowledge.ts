@@ -12,8 +12,8 @@ export const acknowledge = operation({
   request: z.strictObject({ source: sourceName, reason: about(z.string(), "What became of them. It is kept.") }),
   result: z.strictObject({ source: sourceName, acknowledged: about(z.readonly(z.array(reason)), "What was missed until now.") }),
   async run(context, { source, reason: why }) {
-    const { name } = sourceNamed(context, source);
-    const { reasons } = await acknowledgeSource(context, name, why, context);
-    return { source: name, acknowledged: reasons.map(({ code, message }) => ({ code, message })) };
+    const of = sourceNamed(context, source);
+    const { reasons } = await acknowledgeSource(context, of, why, context);
+    return { source: of.name, acknowledged: reasons.map(({ code, message }) => ({ code, message })) };
   },
 });

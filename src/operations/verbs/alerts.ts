@@ -9,6 +9,7 @@ import { openAlerts } from "../watch/beat.ts";
 const alertShape = z.strictObject({
   source: about(orNull(sourceName), "Null: of the repository or of this Lifeboat itself."),
   code: about(z.string(), "As in `status`."),
+  about: about(orNull(z.string()), "The limit, table or channel that it is about, where one code can be several alerts."),
   severity: about(z.enum(["critical", "warning"]), "By the code."),
   message: z.string(),
   openedAt: instant,
@@ -22,9 +23,19 @@ export const alertSchema = named(
   alertShape,
 );
 
-export const alertJson = ({ source, code, severity, message, openedAt, toldAt, reminders }: Alert): z.infer<typeof alertSchema> => ({
+export const alertJson = ({
   source,
   code,
+  about: subject,
+  severity,
+  message,
+  openedAt,
+  toldAt,
+  reminders,
+}: Alert): z.infer<typeof alertSchema> => ({
+  source,
+  code,
+  about: subject ?? null,
   severity,
   message,
   openedAt: openedAt.toISOString(),

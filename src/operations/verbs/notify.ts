@@ -6,6 +6,7 @@ import type { Alert, Channel } from "../../ports/notifier.ts";
 import type { Context } from "../context.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { about, errorCode, orNull } from "../schemas.ts";
+import { channelWorks } from "../watch/beat.ts";
 
 const OUTCOMES = ["sent", "refused", "unreachable"] as const;
 
@@ -26,7 +27,9 @@ export const notifyTest = operation({
   result: z.strictObject({ channels: z.array(tried) }),
   async run(context, { channel }) {
     const channels = channelsNamed(context, channel);
-    return { channels: await Promise.all(channels.map((one) => tryOut(one, context))) };
+    const found = await Promise.all(channels.map((one) => tryOut(one, context)));
+    await channelWorks(context, new Set(found.flatMap(({ channel: name, outcome }) => (outcome === "sent" ? [name] : []))));
+    return { channels: found };
   },
   exit: ({ channels }) => (channels.every(({ outcome }) => outcome === "sent") ? EXIT.done : EXIT.failed),
 });

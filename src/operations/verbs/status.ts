@@ -1,8 +1,8 @@
 // lifeboat status: whether each source is protected right now.
 import * as z from "zod/mini";
 import { EXIT } from "../../core/errors.ts";
+import { verdictOf } from "../../core/monitors.ts";
 import type { LogStatus } from "../archive/log-status.ts";
-import { holdersOf } from "../jobs/holders.ts";
 import { operation, worstOf } from "../operation.ts";
 import { objective } from "../recovery/schemas.ts";
 import {
@@ -28,7 +28,9 @@ import {
   windowOf,
 } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
-import { type SourceStatus, statusOf } from "../watch/status.ts";
+import { repositoryReasons } from "../watch/repository-status.ts";
+import { sharedOf } from "../watch/shared.ts";
+import { type SourceStatus, statusOf, storedOf } from "../watch/status.ts";
 import { pauseJson, pauseSchema } from "./pause.ts";
 
 const reasons = z.readonly(z.array(reason));
@@ -98,12 +100,21 @@ export const status = operation({
   name: "status",
   access: "look",
   request: z.strictObject({ source: z.optional(about(sourceName, "Default: all.")) }),
-  result: z.strictObject({ verdict, sources: z.array(source) }),
+  result: z.strictObject({
+    verdict,
+    repositoryReasons: about(z.array(healthReason), "What is wrong with the repository as a whole, or with the keys of this machine."),
+    sources: z.array(source),
+  }),
   async run(context, { source: name }) {
     const sources = sourcesNamed(context, name);
-    const holders = await holdersOf(context, context.signal);
-    const all = await Promise.all(sources.map((one) => statusOf(context, one, context, holders)));
-    return { verdict: worstOf(all.map((one) => one.verdict)), sources: all.map(sourceJson) };
+    const shared = await sharedOf(context, context.signal);
+    const all = await Promise.all(sources.map((one) => statusOf(context, one, context, shared)));
+    const ofRepository = await repositoryReasons(context, storedOf(all), context);
+    return {
+      verdict: worstOf([...all.map((one) => one.verdict), ...ofRepository.map(({ code: found }) => verdictOf(found))]),
+      repositoryReasons: ofRepository.map((one) => healthReasonJson(one, null)),
+      sources: all.map(sourceJson),
+    };
   },
   exit: ({ verdict: found }) => exitOf(found, EXIT.unhealthy),
 });
@@ -124,7 +135,7 @@ function sourceJson(found: SourceStatus): z.infer<typeof source> {
     window: archive?.window ?? history ?? points,
     points,
     settings: state?.settings ?? {},
-    limits: state?.limits.map(limitJson) ?? [],
+    limits: found.limits.map(limitJson),
     drift: state?.drift ?? [],
     warnings: [...(state?.warnings ?? []), ...(archive?.warnings ?? []).map(({ message }) => message)],
     log: archive === undefined ? null : logJson(archive),

@@ -9,7 +9,14 @@ import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
 import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
+
+
+import { jobsReadOnce } from "../watch/shared.ts";
+
+
 import { itemOf, offer } from "../work/items.ts";
+
+
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
 import { drill } from "./drill.ts";
@@ -74,8 +81,9 @@ export const tick = operation({
     const shared = context.work?.isShared ? context.work : undefined;
     const items: WorkItem[] = [];
     const judged = new Set<string>();
+    const jobs = jobsReadOnce(context.repository, context.signal);
     for (const one of await unpaused(context, sources, context.signal)) {
-      const due = await dueWork(context, one, context);
+      const due = await dueWork(context, one, context, jobs);
       failures.push(...due.failures);
       if (due.failures.length === 0) judged.add(one.name);
       for (const work of due.work) {

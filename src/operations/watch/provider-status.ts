@@ -1,7 +1,8 @@
 // What the provider reports about a source now: settings, window, limits, drift; and the health reasons that follow.
 import { asLifeboatError, isLifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
-import { providerReasons } from "../../core/provider-health.ts";
+import { type Observed, observe, type Protection } from "../../core/protection.ts";
+import { loweredOf, providerReasons, satisfiedBy } from "../../core/provider-health.ts";
 import { byTime, type RestorePoint } from "../../core/restore-point.ts";
 import type { ProviderState } from "../../ports/control.ts";
 import type { Context, Source, Watch } from "../context.ts";
@@ -13,6 +14,10 @@ export interface ProviderStatus {
   /** Why the provider could not be asked: what it holds is then unknown, not none. */
   readonly notAsked?: string | undefined;
   readonly reasons: readonly HealthReason[];
+  /** Of the reasons: what protects less than earlier beats observed. */
+  readonly lowered?: readonly HealthReason[] | undefined;
+  /** What the next beat compares with. Absent: the provider does not report it. */
+  readonly observed?: readonly Protection[] | undefined;
   /** Points that the provider holds, without those that a restore set aside; their sizes are those of the changes, not of the data. */
   readonly points: readonly RestorePoint[];
 }
@@ -20,7 +25,12 @@ export interface ProviderStatus {
 const ASK_MS = 30_000;
 
 /** Undefined for a provider without a control plane. What it does not answer becomes a reason, never an error. */
-export async function providerStatus(context: Context, source: Source, watch: Watch): Promise<ProviderStatus | undefined> {
+export async function providerStatus(
+  context: Context,
+  source: Source,
+  watch: Watch,
+  observed: readonly Observed[] = [],
+): Promise<ProviderStatus | undefined> {
   if (source.managed !== true) return undefined;
   const now = context.clock.now();
   const none = { limits: [], drift: [], rules: [], now };
@@ -31,12 +41,16 @@ export async function providerStatus(context: Context, source: Source, watch: Wa
     const records: HealthReason[] = [];
     const entries = await snapshotsOf(context, source, work, (flaw) => records.push(flaw));
     const orphans = (await orphansOf(context, source, work)).map(nameOfOrphan);
-    const { limits = [], drift = [], window } = state ?? {};
+    const { limits = [], drift = [], window, protections } = state ?? {};
     const rules = rulesOf(source, entries);
-    const reasons = providerReasons({ windowMs: source.windowMs, window, limits, drift, rules, orphans, now });
+    const before = observed.filter((one) => one.source === source.name);
+    const scheduled = source.snapshotPolicy?.rules.some(({ by }) => by === "provider") === true;
+    const facts = { windowMs: source.windowMs, window, limits, drift, rules, orphans, now, protections, scheduled, observed: before };
     return {
       state,
-      reasons: [...records, ...reasons],
+      reasons: [...records, ...providerReasons(facts)],
+      lowered: loweredOf(facts),
+      observed: protections && observe(before, protections, satisfiedBy(facts)),
       points: entries
         .filter(isScheduled)
         .map(({ point }) => point)

@@ -9,6 +9,7 @@ import type { Context, Source, Watch } from "../context.ts";
 import type { Failure } from "../operation.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
 import { failureOf } from "../sources.ts";
+import type { JobsSince } from "./shared.ts";
 
 export interface Scheduled {
   readonly what: "backup" | "base backup" | "snapshot" | "drill" | "expire";
@@ -52,7 +53,7 @@ const OPERATIONS = ["backup", "drill", "expire"] as const;
 
 /** The names of the rules of an operation that are due at an instant, each with its kind before it. */
 const DUE: Readonly<
-  Record<DueWork["operation"], (context: Context, source: Source, watch: Watch, at: Date) => Promise<ReadonlySet<string>>>
+  Record<DueWork["operation"], (context: Context, source: Source, watch: Watch, at: Date, jobs?: JobsSince) => Promise<ReadonlySet<string>>>
 > = {
   async backup(context, source, watch, at) {
     const { tiers, base, rules } = await dueOf(context, source, watch, at);
@@ -65,8 +66,8 @@ const DUE: Readonly<
   async drill(context, source, watch, at) {
     return new Set((await dueDrills(context, source, watch, at)).map(({ plan }) => `drill ${plan.name}`));
   },
-  async expire(context, source, watch, at) {
-    return new Set((await isExpiryDue(context, source, watch, at)) ? ["expire expire"] : []);
+  async expire(context, source, watch, at, jobs) {
+    return new Set((await isExpiryDue(context, source, watch, at, jobs)) ? ["expire expire"] : []);
   },
 };
 
@@ -107,8 +108,16 @@ export function nextSlotOf(source: Source, now: Date): Date | undefined {
   return slots.reduce<Date | undefined>((first, slot) => (first === undefined || slot < first ? slot : first), undefined);
 }
 
-/** The work of the source that is due, one item for each operation. What cannot be judged is a failure, and keeps nothing else from its turn. */
-export async function dueWork(context: Context, source: Source, watch: Watch): Promise<{ work: DueWork[]; failures: Failure[] }> {
+/**
+ * The work of the source that is due, one item for each operation. What cannot be judged is a failure, and keeps nothing else from its
+ * turn. `jobs`: journals that are read once for several sources.
+ */
+export async function dueWork(
+  context: Context,
+  source: Source,
+  watch: Watch,
+  jobs?: JobsSince,
+): Promise<{ work: DueWork[]; failures: Failure[] }> {
   const now = context.clock.now();
   const rules = rulesOf(source);
   const work: DueWork[] = [];
@@ -117,7 +126,7 @@ export async function dueWork(context: Context, source: Source, watch: Watch): P
     const slots = new Map(rules[operation].map(({ what, name, cron }) => [`${what} ${name}`, slotsOf(source, cron, now).lastSlot]));
     if (slots.size === 0) continue;
     try {
-      const due = [...(await DUE[operation](context, source, watch, before(now, source)))].flatMap((name) => slots.get(name) ?? []);
+      const due = [...(await DUE[operation](context, source, watch, before(now, source), jobs))].flatMap((name) => slots.get(name) ?? []);
       if (due.length === 0) continue;
       const slot = new Date(Math.max(...due.map((at) => at.getTime()))).toISOString();
       work.push({
@@ -146,10 +155,11 @@ export async function isExpiryDue(
   source: Source,
   watch: Pick<Watch, "signal">,
   at = clock.now(),
+  jobs: JobsSince = (since) => jobsSince(repository, since, watch.signal),
 ): Promise<boolean> {
   const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
   if (slot === undefined) return false;
-  for await (const job of jobsSince(repository, slot, watch.signal)) {
+  for await (const job of jobs(slot)) {
     if (job.verb === "expire" && job.source === source.name && new Date(job.startedAt) >= slot) return false;
   }
   return true;

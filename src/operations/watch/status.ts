@@ -4,18 +4,19 @@ import { formatInstant } from "../../core/duration.ts";
 import { isLifeboatError, isOfRequest } from "../../core/errors.ts";
 import { type Health, type HealthReason, judgeSource, type LastAttempt } from "../../core/health.ts";
 import { namesIn } from "../../core/hints.ts";
+import type { Limit } from "../../core/limits.ts";
 import { dateOfMicros } from "../../core/micros.ts";
 import { byTime, exposureMs, isInFuture, newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import { type Evidence, lastEvidence } from "../../repository/evidence.ts";
-import { jobsSince } from "../../repository/journal.ts";
-import { isPaused, type Pause, readPauses } from "../../repository/pauses.ts";
+import { isPaused, type Pause } from "../../repository/pauses.ts";
 import { type LogStatus, logStatus } from "../archive/log-status.ts";
 import type { Context, Source, Watch } from "../context.ts";
-import { type Holders, holdersOf, placesOf, reasonsOf } from "../jobs/holders.ts";
+import { placesOf, reasonsOf } from "../jobs/holders.ts";
 import { pointsOf } from "../points/points.ts";
 import { drillsDone } from "../recovery/drills-due.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
 import { type ProviderStatus, providerStatus } from "./provider-status.ts";
+import type { Shared } from "./shared.ts";
 
 export interface SourceStatus extends Health {
   readonly source: Source;
@@ -24,6 +25,8 @@ export interface SourceStatus extends Health {
   readonly lastDrill?: Evidence | undefined;
   readonly exposureMs?: number | undefined;
   readonly unreachableBecause?: string | undefined;
+  /** Of the provider's plan and of the server. */
+  readonly limits: readonly Limit[];
   /** Present where the source's log is archived, or should be. */
   readonly log?: LogStatus | undefined;
   /** Present where the provider has a control plane. */
@@ -38,23 +41,24 @@ const LONG_PAUSE_MS = 86_400_000;
 /** How far back to look for an attempt when there is no backup. */
 const LOOK_BACK_MS = 7 * 86_400_000;
 
-/** Judges one source. `known`: the leases, where the caller has just read them. */
-export async function statusOf(context: Context, source: Source, watch: Watch, known?: Holders): Promise<SourceStatus> {
+/** Judges one source. */
+export async function statusOf(context: Context, source: Source, watch: Watch, shared: Shared): Promise<SourceStatus> {
   const { clock } = context;
   const reach = reachOf(context, source, watch);
   const entries = await pointsOf(context, source.name);
   const own = entries.map(({ point }) => point);
   const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name)];
-  const holders = known ?? (await holdersOf(context, watch.signal));
+  const { holders, observed, pauses } = shared;
+  const pause = pauses.get(source.name);
+  const paused = isPaused(pause, clock.now()) ? pause : undefined;
   const jobs = reasonsOf(holders, source.name, clock.now(), context.sources.keys());
-  const [{ unreachableBecause, serverNow, askedAt }, log, provider, lastDrill, drills, attempt, pause] = await Promise.all([
+  const [{ unreachableBecause, serverNow, askedAt, limits }, log, provider, lastDrill, drills, attempt] = await Promise.all([
     reach,
     logStatus(context, source, entries, watch),
-    providerStatus(context, source, watch),
+    providerStatus(context, source, watch, observed),
     lastDrillOf(context, source.name, clock.now(), stored, watch.signal),
     drillsDone(context, source, watch),
-    lastAttempt(context, source.name, own, watch.signal, holders),
-    pauseOf(context, source.name, watch.signal),
+    lastAttempt(context, source.name, own, shared),
   ]);
   const now = clock.now();
   const present = latestOf({ here: now, storage: holders.at, database: serverNow });
@@ -68,7 +72,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
     log: log?.reasons,
     provider: provider?.reasons,
     unasked: provider?.notAsked !== undefined,
-    jobs: [...jobs, ...longPause(pause, now)],
+    jobs: [...jobs, ...longPause(paused, now)],
     overdueDrill: overdueDrill(source.drills ?? [], drills, now),
     scheduledDrills: (source.drills ?? []).length > 0,
     lastDrill: lastDrill && { verdict: lastDrill.verdict, endedAt: new Date(lastDrill.endedAt) },
@@ -79,6 +83,8 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
     present,
     clocks: serverNow && clockReason("database", serverNow, askedAt),
     reachable: unreachableBecause === undefined,
+    unreachableBecause,
+    limits,
   });
   return {
     ...health,
@@ -90,14 +96,10 @@ export async function statusOf(context: Context, source: Source, watch: Watch, k
     exposureMs: exposureMs(points, present, window?.latest),
     log,
     provider,
-    paused: pause,
+    paused,
+    limits: [...(provider?.state?.limits ?? []), ...limits],
     unreachableBecause,
   };
-}
-
-async function pauseOf({ repository, clock }: Context, source: string, signal: AbortSignal): Promise<Pause | undefined> {
-  const found = (await readPauses(repository, signal)).get(source);
-  return isPaused(found, clock.now()) ? found : undefined;
 }
 
 function* longPause(pause: Pause | undefined, now: Date): Iterable<HealthReason> {
@@ -105,6 +107,10 @@ function* longPause(pause: Pause | undefined, now: Date): Iterable<HealthReason>
   const message = `its scheduled work is paused since ${formatInstant(new Date(pause.at))} by ${pause.by}; \`lifeboat resume ${pause.source}\` ends that`;
   yield { code: "SOURCE_PAUSED", message };
 }
+
+/** The newest backup of each source that the repository holds. */
+export const storedOf = (found: readonly SourceStatus[]): RestorePoint[] =>
+  found.flatMap(({ latest }) => (latest === undefined || latest.kind === "snapshot" ? [] : [latest]));
 
 function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
@@ -135,16 +141,19 @@ interface Reach {
   /** The database's clock, and this machine's when it answered. */
   readonly serverNow?: Date | undefined;
   readonly askedAt: Date;
+  readonly limits: readonly Limit[];
 }
 
 async function reachOf({ clock }: Context, source: Source, watch: Watch): Promise<Reach> {
   try {
-    const { now } = await ask(source, watch);
-    return { serverNow: now, askedAt: clock.now() };
+    const { now, sizeBytes, limits = [] } = await ask(source, watch);
+    const size =
+      source.sizeLimitBytes === undefined ? [] : [{ name: "size", used: sizeBytes, max: source.sizeLimitBytes, unit: "bytes" } as const];
+    return { serverNow: now, askedAt: clock.now(), limits: [...limits, ...size] };
   } catch (error) {
     watch.signal.throwIfAborted();
     const why = isLifeboatError(error) ? error.message : `no answer within ${REACH_MS / 1000} s`;
-    return { unreachableBecause: why, askedAt: clock.now() };
+    return { unreachableBecause: why, askedAt: clock.now(), limits: [] };
   }
 }
 
@@ -156,19 +165,17 @@ export async function lastAttempt(
   context: Context,
   source: string,
   points: readonly RestorePoint[],
-  signal: AbortSignal,
-  known?: Holders,
+  { holders, jobsSince }: Shared,
 ): Promise<LastAttempt | undefined> {
-  const { repository, clock } = context;
-  const now = clock.now();
-  for (const { record, abandoned } of (known ?? (await holdersOf(context, signal))).holders) {
+  const now = context.clock.now();
+  for (const { record, abandoned } of holders.holders) {
     if (record.verb !== "backup" || record.source !== source || !abandoned) continue;
     return { outcome: "failed", endedAt: now, message: `the process of job ${record.job} ended before it did` };
   }
   // One that is dated in the future does not prove that no later attempt failed.
   const latest = newest(untilNow(points, now));
   const since = new Date(Math.max(latest?.endedAt.getTime() ?? 0, now.getTime() - LOOK_BACK_MS));
-  for await (const job of jobsSince(repository, since, signal)) {
+  for await (const job of jobsSince(since)) {
     if (job.verb !== "backup" || job.source !== source || job.state === "running") continue;
     if (isInFuture(new Date(job.startedAt), now) || (job.error !== undefined && isOfRequest(job.error.code))) continue;
     const outcome = job.state === "done" ? "done" : "failed";

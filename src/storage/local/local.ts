@@ -1,7 +1,7 @@
 // Storage in a local directory (or a mounted share): one file an object, the name its path.
 //
 // Everything is 0600 in folders 0700. Writes lie complete and synced in `.tmp/` before they get their name.
-import { unlink } from "node:fs/promises";
+import { statfs, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LifeboatError } from "../../core/errors.ts";
@@ -138,6 +138,14 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
 
     async now({ signal } = {}) {
       return attempt("asking for the time", signal, async () => fileSystemTime(await findRoot(directory)));
+    },
+
+    async freeBytes({ signal } = {}) {
+      return attempt("asking for the free space", signal, async () => {
+        await findRoot(directory);
+        const { bavail, bsize } = await statfs(directory);
+        return bavail * bsize;
+      });
     },
 
     async sweep(prefix, untouchedSince, { signal } = {}) {

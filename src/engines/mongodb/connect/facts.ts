@@ -1,6 +1,7 @@
 // What `check` and a backup's first step learn of a source: version, sizes, and what a user should know before relying on a backup.
 import type { Document } from "mongodb";
 import { isLifeboatError } from "../../../core/errors.ts";
+import type { Limit } from "../../../core/limits.ts";
 import type { DatabaseFacts } from "../../../ports/connection.ts";
 import { databasesOf, isBuckets, isServerCollection, type Scope } from "../scope.ts";
 import { identityOf } from "../target/identity.ts";
@@ -29,6 +30,7 @@ export async function databaseFacts(session: MongoSession, scope: Scope): Promis
     tool: `mongodb driver ${DRIVER_VERSION}`,
     warnings: [...topologyWarnings(session), ...(await oplogWarnings(session)), ...tlsWarnings(session), ...absent(scope, sizes.present)],
     identity: await identityOf(session, scope),
+    limits: [...(await connectionsOf(session)), ...sizes.disk],
     ...(localTime instanceof Date ? { now: localTime } : {}),
   };
 }
@@ -37,6 +39,18 @@ interface Sizes {
   readonly bytes: number;
   readonly collections: number;
   readonly present: readonly string[];
+  readonly disk: readonly Limit[];
+}
+
+/** A user without the role `clusterMonitor` may not ask. */
+async function connectionsOf(session: MongoSession): Promise<Limit[]> {
+  try {
+    const { connections } = await session.command("admin", { serverStatus: 1, metrics: 0, wiredTiger: 0, tcmalloc: 0 });
+    const [used, free] = [Number(connections?.current), Number(connections?.available)];
+    return Number.isFinite(used + free) ? [{ name: "connections", used, max: used + free, unit: "count" }] : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Bytes of the documents as they are, before the server's own compression. */
@@ -45,12 +59,16 @@ async function sizesOf(session: MongoSession, scope: Scope): Promise<Sizes> {
   const databases = databasesOf(scope, present);
   let bytes = 0;
   let collections = 0;
+  let disk: Limit[] = [];
   for (const db of databases) {
-    bytes += Number((await session.command(db, { dbStats: 1 })).dataSize ?? 0);
+    const { dataSize = 0, fsUsedSize, fsTotalSize } = await session.command(db, { dbStats: 1 });
+    bytes += Number(dataSize);
+    // Of the server's volume, the same for each of its databases.
+    if (Number(fsTotalSize) > 0) disk = [{ name: "disk", used: Number(fsUsedSize), max: Number(fsTotalSize), unit: "bytes" }];
     const found = await session.client.db(db).listCollections({}, { nameOnly: true }).toArray();
     collections += found.filter(({ name, type }) => type !== "view" && !isServerCollection(name) && !isBuckets(name)).length;
   }
-  return { bytes, collections, present: databases };
+  return { bytes, collections, present: databases, disk };
 }
 
 function topologyWarnings({ hello }: MongoSession): string[] {

@@ -14,6 +14,8 @@ select pg_catalog.current_setting('server_version') as version, pg_catalog.curre
   (select rolsuper or rolbypassrls from pg_catalog.pg_roles where rolname = current_user) as sees_all,
   (select pg_catalog.count(*) from pg_catalog.pg_class where relrowsecurity) > 0 as row_security,
   pg_catalog.pg_is_in_recovery() as standby,
+  (select pg_catalog.sum(numbackends) from pg_catalog.pg_stat_database)::pg_catalog.text as connections,
+  (pg_catalog.current_setting('max_connections')::int - pg_catalog.current_setting('superuser_reserved_connections')::int)::pg_catalog.text as most_connections,
   extract(epoch from pg_catalog.clock_timestamp())::pg_catalog.text as now
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()`;
 
@@ -27,6 +29,8 @@ interface Facts extends Record<string, unknown> {
   readonly sees_all: boolean;
   readonly row_security: boolean;
   readonly standby: boolean;
+  readonly connections: string;
+  readonly most_connections: string;
   readonly now: string;
 }
 
@@ -58,5 +62,6 @@ export async function databaseFacts(client: Client, tool: string): Promise<Datab
     warnings,
     identity: await clusterIdentity(client),
     now: new Date(Number(facts.now) * 1000),
+    limits: [{ name: "connections", used: Number(facts.connections), max: Number(facts.most_connections), unit: "count" }],
   };
 }

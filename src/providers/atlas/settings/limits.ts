@@ -1,5 +1,5 @@
 // Use against limits. Atlas's API tells few: the one that a scratch cluster can meet is in its documentation.
-import type { Limit } from "../../../ports/control.ts";
+import type { Limit } from "../../../core/limits.ts";
 import type { AtlasCluster, AtlasSnapshot } from "../api/types.ts";
 
 /** Clusters of one project, of every kind (Atlas's documentation of its limits, 2026-11); support can raise it. */

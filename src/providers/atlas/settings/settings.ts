@@ -2,6 +2,7 @@
 
 import { formatInstant } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Protection } from "../../../core/protection.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Drift, ProviderState, SettingsControl } from "../../../ports/control.ts";
 import { type Account, sourceCluster } from "../account.ts";
@@ -29,6 +30,7 @@ export function settingsControl(account: Account): SettingsControl {
         window: window && { earliest: window.earliest, latest: window.latest },
         limits,
         drift: driftOf(seen, options),
+        protections: protectionsOf(seen),
         warnings: warningsOf(seen, options),
       };
     },
@@ -117,6 +119,17 @@ function settingsOf({ cluster, schedule, window, compliance, snapshots }: Survey
     snapshotCopies: schedule === undefined || schedule.copies.length === 0 ? "none" : schedule.copies.join(", "),
     snapshots: snapshots.length,
   };
+}
+
+function protectionsOf({ cluster, schedule }: Survey): Protection[] {
+  const deletion = { kind: "deletion", level: cluster.terminationProtection ? 1 : 0 } as const;
+  if (cluster.kind !== "dedicated") return [deletion];
+  return [
+    { kind: "backup", level: cluster.backupEnabled ? 1 : 0 },
+    { kind: "history", level: cluster.pitEnabled ? (schedule?.windowDays ?? 0) * 86_400 : 0 },
+    ...(cluster.backupEnabled ? [{ kind: "retention", level: (retentionDays(schedule?.items ?? []) ?? 0) * 86_400 } as const] : []),
+    deletion,
+  ];
 }
 
 /** Of daily snapshots, which is what people mean; else the longest of what there is. */

@@ -1,6 +1,7 @@
 // What settings are judged by, read anew.
+
+import type { Limit } from "../../../core/limits.ts";
 import type { Work } from "../../../ports/connection.ts";
-import type { Limit } from "../../../ports/control.ts";
 import { type Account, sourceCluster } from "../account.ts";
 import type { AtlasCluster, AtlasCompliance, AtlasKeyProvider } from "../api/types.ts";
 import { limitsOf } from "./limits.ts";

@@ -1,5 +1,5 @@
 // Use against limits: what the API says of this project first, the table of plans after it.
-import type { Limit } from "../../../ports/control.ts";
+import type { Limit } from "../../../core/limits.ts";
 import { isRoot } from "../account.ts";
 import type { NeonBranch, NeonProject, NeonSnapshot } from "../api/types.ts";
 import type { Plan } from "../plans.ts";

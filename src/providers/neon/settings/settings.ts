@@ -3,6 +3,7 @@
 import { slotsBetween } from "../../../core/cron.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import { LifeboatError } from "../../../core/errors.ts";
+import type { Protection } from "../../../core/protection.ts";
 import type { Work } from "../../../ports/connection.ts";
 import type { Drift, ProviderState, SettingsControl } from "../../../ports/control.ts";
 import type { Desired, PointRule } from "../../../ports/descriptor.ts";
@@ -11,7 +12,7 @@ import type { NeonBranch } from "../api/types.ts";
 import { EXTRA_BRANCH_MONTH_USD, titleOf } from "../plans.ts";
 import { driftOf, SETTINGS, wantedSchedule } from "./drift.ts";
 import { nearLimits } from "./limits.ts";
-import { describeSchedule } from "./schedule.ts";
+import { describeSchedule, LONGEST_SECONDS } from "./schedule.ts";
 import { type Survey, survey } from "./survey.ts";
 import { type Window, windowOf } from "./window.ts";
 
@@ -27,6 +28,7 @@ export function settingsControl(account: Account): SettingsControl {
         window,
         limits: seen.limits,
         drift: driftOf(seen, options),
+        protections: protectionsOf(seen),
         warnings: warningsOf(seen, options.desired, now),
       };
     },
@@ -86,6 +88,15 @@ function settingsOf({ project, planName, production, schedule, snapshots }: Surv
     snapshot_schedule: describeSchedule(schedule),
     snapshots: snapshots.length,
   };
+}
+
+function protectionsOf({ project, production, schedule }: Survey): Protection[] {
+  const kept = Math.max(0, ...schedule.map(({ retentionSeconds = LONGEST_SECONDS }) => retentionSeconds));
+  return [
+    { kind: "history", level: project.historySeconds },
+    { kind: "retention", level: kept },
+    ...(production === undefined ? [] : [{ kind: "deletion", level: production.isProtected ? 1 : 0 } as const]),
+  ];
 }
 
 const YEAR_MS = 365 * 86_400_000;

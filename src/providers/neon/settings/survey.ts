@@ -1,6 +1,7 @@
 // What settings are judged by, read anew.
+
+import type { Limit } from "../../../core/limits.ts";
 import type { Work } from "../../../ports/connection.ts";
-import type { Limit } from "../../../ports/control.ts";
 import { type Account, isProduction, isRoot } from "../account.ts";
 import type { NeonBranch, NeonProject, NeonScheduleItem, NeonSnapshot } from "../api/types.ts";
 import { type Plan, planOf } from "../plans.ts";

@@ -1,0 +1,91 @@
+// What a beat finds, from a planted cause to its cure: nothing else appears, and the cure closes it.
+import assert from "node:assert/strict";
+import { renameSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import { compose } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { LifeboatError } from "../../src/core/errors.ts";
+import type { HealthCode } from "../../src/core/monitors.ts";
+import type { Context, Source } from "../../src/operations/context.ts";
+import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
+import { beat } from "../../src/operations/watch/beat.ts";
+import type { Connection, DatabaseFacts } from "../../src/ports/connection.ts";
+import type { Channel, Notifier } from "../../src/ports/notifier.ts";
+import { silentProgress } from "../../src/ports/progress.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import { startFakeNeon } from "../support/neon-sandbox.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, editConfig, type World } from "../support/program.ts";
+
+const ANSWERS: Partial<DatabaseFacts> = { sizeBytes: 1_000_000 };
+const AWAY: Connection = { url: "postgres://127.0.0.1:1/none", label: "none" };
+const DAY_S = 86_400;
+const watch = { signal: new AbortController().signal, progress: silentProgress };
+
+/** The program's own wiring, with a clock that can be set ahead. */
+async function wire(t: TestContext, world: World, facts?: Partial<DatabaseFacts>) {
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => new Date(Date.now() + aheadMs) };
+  const config = loadConfig({ file: world.configFile, env: world.env, cwd: world.directory });
+  const context = await compose(config, { clock, lifeboat: "0", env: world.env });
+  t.after(() => context.close());
+  // The sandbox's database is none that could be connected to.
+  const answering = (source: Source): Source =>
+    Object.defineProperties(Object.create(source) as Source, {
+      provider: { value: Object.defineProperty(Object.create(source.provider), "connection", { value: async () => AWAY }) },
+      engine: { value: { ...source.engine, inspect: async () => ({ now: clock.now(), ...facts }) } },
+    });
+  const sources = facts === undefined ? context.sources : new Map([...context.sources].map(([name, one]) => [name, answering(one)]));
+  return { context: { ...context, sources }, pass: (ms: number) => void (aheadMs += ms) };
+}
+
+/** What the next beat opens and closes. */
+async function told(context: Context): Promise<string[]> {
+  const { events } = await beat(context, [...context.sources.values()], watch);
+  return events.map(({ type, alert }) => `${type} ${alert.code}${alert.about === undefined ? "" : ` ${alert.about}`}`).sort();
+}
+
+/** Plants, looks, cures, looks: the alert opens and closes, and no other one appears. */
+async function plant(context: Context, code: HealthCode, cause: () => unknown, cure: () => unknown, about = ""): Promise<void> {
+  const of = about === "" ? code : `${code} ${about}`;
+  await cause();
+  assert.deepEqual(await told(context), [`opened ${of}`]);
+  assert.deepEqual(await told(context), [], `${of} opens once`);
+  await cure();
+  assert.deepEqual(await told(context), [`closed ${of}`]);
+}
+
+test("R36 settings lowered at Neon alert within a beat, with and without a policy, and close when raised or accepted", async (t) => {
+  await using neon = await startFakeNeon({ plan: "scale" });
+  const { sandbox } = neon;
+  const world = await beginWorld(t, { sources: {}, neon: { shop: sandbox } });
+  const { context } = await wire(t, world, ANSWERS);
+  const history = (seconds: number) => neon.expect(200, "PATCH", "", { project: { history_retention_seconds: seconds } });
+  await history(7 * DAY_S);
+  const { branches } = await neon.expect(200, "GET", "/branches");
+  await neon.expect(200, "POST", `/branches/${branches[0].id}/snapshot?name=kept`);
+  await told(context);
+  await plant(
+    context,
+    "RETENTION_LOWERED",
+    () => history(DAY_S),
+    () => history(7 * DAY_S),
+    "history",
+  );
+  await plant(
+    context,
+    "PITR_OFF",
+    () => history(0),
+    () => history(7 * DAY_S),
+  );
+  const [source] = context.sources.values();
+  assert.ok(source);
+  await plant(
+    context,
+    "RETENTION_LOWERED",
+    () => history(DAY_S),
+    () => acknowledge(context, source, "cheaper", watch),
+    "history",
+  );
+  assert.deepEqual(await told(context), [], "what was accepted is what the next beat compares with");
+});
