@@ -105,6 +105,7 @@ export async function wireSource(
       return scratchHere && source.scratch.url === undefined ? (config.scratch.directory?.read() ?? tmpdir()) : undefined;
     },
     drills: drillsOf(config, name),
+    changes: policy?.changes,
     sizeLimitBytes: source.sizeLimitBytes,
     baseCron: descriptor.archives && windowMs !== undefined ? inTimeZone(policy?.base ?? WEEKLY, policy?.timeZone) : undefined,
     expireCron: policy === undefined ? undefined : inTimeZone(policy.expire ?? DAILY, policy.timeZone),

@@ -3,7 +3,7 @@
 import type { DueDrill } from "./drill-schedule.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
 import { type Limit, limitReasons } from "./limits.ts";
-import { type HealthCode, verdictOf } from "./monitors.ts";
+import { type HealthReason, verdictOf } from "./monitors.ts";
 import type { Objective } from "./objectives.ts";
 import { exposureMs, isDamaged, isInFuture, isVerified, isWhole, newest, type RestorePoint, untilNow } from "./restore-point.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -11,12 +11,7 @@ import { suspicionOf } from "./suspicion.ts";
 import { missedSlot } from "./tiers.ts";
 import type { Verdict } from "./verdict.ts";
 
-export interface HealthReason {
-  readonly code: HealthCode;
-  readonly message: string;
-  /** What of the source it is about, where several findings of one code are alerts of their own: the name of a limit, a table, a channel. */
-  readonly about?: string | undefined;
-}
+export type { HealthReason } from "./monitors.ts";
 
 export interface LastDrill {
   readonly verdict: Verdict;

@@ -1,5 +1,5 @@
 // The use of what has a limit: branches and snapshots of a provider's plan, storage, connections of a server.
-import type { HealthReason } from "./health.ts";
+import type { HealthReason } from "./monitors.ts";
 
 /** The use of a limit. Always reported, with a warning from 80 % (R3). */
 export interface Limit {

@@ -1,5 +1,6 @@
 // The manifest describes a backup and its bytes. It is written last; without a manifest there is no backup.
 import type { ByteFacts } from "./byte-facts.ts";
+import type { TableContent } from "./content.ts";
 import type { Omission } from "./fingerprint.ts";
 import type { BaseFacts, LogSpan } from "./log.ts";
 
@@ -71,6 +72,8 @@ export interface Manifest {
         readonly unhashed: number;
       }
     | undefined;
+  /** What the largest tables held, largest first: the next backups are compared with it. Absent: not recorded. */
+  readonly content?: readonly TableContent[] | undefined;
   /** The objects of the source that this backup does not restore, each with the reason. */
   readonly notIncluded: readonly Omission[];
 }

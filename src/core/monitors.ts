@@ -289,6 +289,13 @@ export const MONITORS = {
 
 export type HealthCode = keyof typeof MONITORS;
 
+export interface HealthReason {
+  readonly code: HealthCode;
+  readonly message: string;
+  /** What of the source it is about, where several findings of one code are alerts of their own: the name of a limit, a table, a channel. */
+  readonly about?: string | undefined;
+}
+
 export const verdictOf = (code: HealthCode): Exclude<Verdict, "pass"> => MONITORS[code].verdict;
 
 /** Returns what to do about a finding, with the source's real name. */

@@ -1,6 +1,6 @@
 // Settings that protect a source, compared with what was observed before: protection that was lowered is noticed although no policy names it.
 import { formatDuration } from "./duration.ts";
-import type { HealthReason } from "./health.ts";
+import type { HealthReason } from "./monitors.ts";
 
 export const PROTECTIONS = ["history", "backup", "retention", "deletion"] as const;
 

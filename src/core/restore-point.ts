@@ -37,6 +37,8 @@ export interface RestorePoint {
   readonly damagedAt?: Date | undefined;
   readonly reason?: string | undefined;
   readonly note?: string | undefined;
+  /** When a user said that its content is intended, however much less it is than before. */
+  readonly acceptedAt?: Date | undefined;
   /** Its maker, as `user@host`. */
   readonly madeBy: string;
   /** Why it cannot be restored, according to the storage's listing: a part is missing or has another size. */
@@ -48,7 +50,7 @@ export interface RestorePoint {
 }
 
 /** Facts about a backup that were learned after its manifest was written. */
-export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "storageClass" | "preDeploy" | "expiresAt">;
+export type Marks = Pick<RestorePoint, "hold" | "verifiedAt" | "damagedAt" | "acceptedAt" | "storageClass" | "preDeploy" | "expiresAt">;
 
 export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePoint {
   return {
@@ -67,6 +69,7 @@ export function restorePointOf(manifest: Manifest, marks: Marks = {}): RestorePo
     preDeploy: marks.preDeploy,
     verifiedAt: marks.verifiedAt,
     damagedAt: marks.damagedAt,
+    acceptedAt: marks.acceptedAt,
     reason: manifest.reason,
     note: manifest.note,
     madeBy: `${manifest.madeBy.user}@${manifest.madeBy.host}`,

@@ -1,5 +1,6 @@
 // What every operation works with. compose.ts wires it from the configuration; tests wire their own.
 import type { Limits } from "../core/capacity.ts";
+import type { ChangeLimits } from "../core/content.ts";
 import type { DrillPlan } from "../core/drill-schedule.ts";
 import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
@@ -35,6 +36,8 @@ export interface Source {
   readonly engine: Engine;
   readonly objective: Promised;
   readonly policy: RetentionPolicy;
+  /** How much tables may lose before it is noticed. Default: `CHANGE_LIMITS`. */
+  readonly changes?: ChangeLimits | undefined;
   /** How much the source may hold, where neither server nor provider report a limit. */
   readonly sizeLimitBytes?: number | undefined;
   /** How far back any instant must be reachable. */

@@ -113,7 +113,7 @@ export const OPERATIONS = {
     load: async () => (await import("./verbs/hold.ts")).release,
   },
   acknowledge: {
-    summary: "Say that what status misses is lost for good",
+    summary: "Say that what status misses is lost for good, or that a loss is intended",
     load: async () => (await import("./verbs/acknowledge.ts")).acknowledge,
   },
   pause: {

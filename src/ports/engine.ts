@@ -48,6 +48,11 @@ export interface DumpInProgress {
   readonly parts: readonly DumpPart[];
   /** The fingerprint of the same snapshot, computed while the parts are read. Resolves after the last part has ended. */
   fingerprint(): Promise<Fingerprint>;
+  /**
+   * Returns the number of distinct values by column, as the server's statistics estimate it. `rows`: by table, as fingerprinted. Called
+   * after the fingerprint. Absent: the server has no such statistics.
+   */
+  distinct?(rows: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, Readonly<Record<string, number>>>>;
   /** Releases the snapshot and ends every child process. Always called; safe to call twice. */
   end(): Promise<void>;
 }

@@ -1,7 +1,23 @@
 // The schema of the stored manifest.
 import * as z from "zod/mini";
 import { BACKUP_KINDS, type Manifest } from "../core/manifest.ts";
-import { count, digest, facts, format, id, instant, list, lsn, maybe, omission, prose, type Schema, segment, word } from "./fields.ts";
+import {
+  count,
+  digest,
+  facts,
+  format,
+  id,
+  instant,
+  list,
+  lsn,
+  maybe,
+  named,
+  omission,
+  prose,
+  type Schema,
+  segment,
+  word,
+} from "./fields.ts";
 
 const span = {
   systemIdentifier: word,
@@ -52,6 +68,7 @@ export const manifestSchema: Schema<Manifest> = z
     log: maybe(z.looseObject(span)),
     consistency: maybe(z.enum(["snapshot", "oplog", "none"])),
     fingerprint: maybe(z.looseObject({ algorithm: word, digest, tables: count, rows: count, unhashed: count })),
+    content: maybe(list(z.looseObject({ table: prose, rows: count, distinct: maybe(named(count)) }))),
     notIncluded: list(omission),
   })
   .check(

@@ -16,6 +16,7 @@ export interface MarksRecord {
   readonly hold?: { readonly by: string; readonly at: string; readonly reason?: string | undefined } | undefined;
   readonly verifiedAt?: string | undefined;
   readonly damagedAt?: string | undefined;
+  readonly acceptedAt?: string | undefined;
   readonly preDeploy?: string | undefined;
   readonly expiresAt?: string | undefined;
   readonly storageClass?: string | undefined;
@@ -29,6 +30,7 @@ export const marksSchema: Schema<MarksRecord> = z.looseObject({
   hold: maybe(hold),
   verifiedAt: maybe(instant),
   damagedAt: maybe(instant),
+  acceptedAt: maybe(instant),
   preDeploy: maybe(word),
   expiresAt: maybe(instant),
   storageClass: maybe(word),
@@ -39,11 +41,12 @@ const dateOf = (text: string | undefined): Date | undefined => (text === undefin
 /** Converts the content of the file to marks. */
 export function marksOf(record: MarksRecord | undefined): Marks {
   if (record === undefined) return {};
-  const { hold, verifiedAt, damagedAt, preDeploy, expiresAt, storageClass } = record;
+  const { hold, verifiedAt, damagedAt, acceptedAt, preDeploy, expiresAt, storageClass } = record;
   return {
     hold: hold && { by: hold.by, at: new Date(hold.at), reason: hold.reason },
     verifiedAt: dateOf(verifiedAt),
     damagedAt: dateOf(damagedAt),
+    acceptedAt: dateOf(acceptedAt),
     preDeploy,
     expiresAt: dateOf(expiresAt),
     storageClass,

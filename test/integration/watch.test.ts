@@ -1,21 +1,20 @@
 // What a beat finds, from a planted cause to its cure: nothing else appears, and the cure closes it.
 import assert from "node:assert/strict";
-import { renameSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { LifeboatError } from "../../src/core/errors.ts";
 import type { HealthCode } from "../../src/core/monitors.ts";
+import { backup } from "../../src/operations/backup/backup.ts";
 import type { Context, Source } from "../../src/operations/context.ts";
 import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
+import { planExpire } from "../../src/operations/retention/expire.ts";
 import { beat } from "../../src/operations/watch/beat.ts";
 import type { Connection, DatabaseFacts } from "../../src/ports/connection.ts";
-import type { Channel, Notifier } from "../../src/ports/notifier.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { startFakeNeon } from "../support/neon-sandbox.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { beginWorld, editConfig, type World } from "../support/program.ts";
+import { beginWorld, type World } from "../support/program.ts";
 
 const ANSWERS: Partial<DatabaseFacts> = { sizeBytes: 1_000_000 };
 const AWAY: Connection = { url: "postgres://127.0.0.1:1/none", label: "none" };
@@ -36,7 +35,12 @@ async function wire(t: TestContext, world: World, facts?: Partial<DatabaseFacts>
       engine: { value: { ...source.engine, inspect: async () => ({ now: clock.now(), ...facts }) } },
     });
   const sources = facts === undefined ? context.sources : new Map([...context.sources].map(([name, one]) => [name, answering(one)]));
-  return { context: { ...context, sources }, pass: (ms: number) => void (aheadMs += ms) };
+  return {
+    context: { ...context, sources },
+    pass(ms: number) {
+      aheadMs += ms;
+    },
+  };
 }
 
 /** What the next beat opens and closes. */
@@ -88,4 +92,37 @@ test("R36 settings lowered at Neon alert within a beat, with and without a polic
     "history",
   );
   assert.deepEqual(await told(context), [], "what was accepted is what the next beat compares with");
+});
+
+test("R65 a table that lost its rows or its values is told at the backup and by the beat; expiry waits until acknowledged", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table users as select n as id, 'user' || n || '@example.com' as email from generate_series(1, 2000) n");
+  await query(shop, "analyze users");
+  const world = await beginWorld(t, { sources: { shop } });
+  const { context } = await wire(t, world);
+  const [source] = context.sources.values();
+  assert.ok(source);
+  const make = async (sql: string): Promise<readonly string[]> => {
+    await query(shop, sql);
+    return (await backup(context, source, { kind: "full" }, watch)).warnings;
+  };
+  assert.deepEqual(await make("select 1"), []);
+  await told(context);
+  const lost = /^table public.users has 0 rows; it had at least 2000/;
+  const remove = async () => assert.match((await make("delete from users where id > 0")).join(), lost);
+  const bringBack = () => make("insert into users select n, 'user' || n || '@example.com' from generate_series(1, 2000) n");
+  await plant(context, "TABLE_EMPTIED", remove, bringBack, "public.users");
+  await plant(
+    context,
+    "TABLE_EMPTIED",
+    async () => {
+      assert.match((await make("update users set email = 'x'; analyze users")).join(), /users has 1 distinct values in column email/);
+      assert.match((await planExpire(context, source, watch)).blocked.join(), /users has 1 distinct/);
+    },
+    () => acknowledge(context, source, "intended", watch),
+    "public.users",
+  );
+  assert.deepEqual((await planExpire(context, source, watch)).blocked, []);
 });

@@ -23,6 +23,29 @@ is open. Channels are described in [notifications.md](notifications.md).
 The commands are those of a source called \`shop\`.
 `;
 
+const TABLES = `
+## A table that lost its data
+
+Each backup of PostgreSQL and MongoDB records the number of rows of the largest tables, and of PostgreSQL's columns the number of distinct
+values as the planner's statistics estimate it. \`TABLE_EMPTIED\` compares them with the up to seven backups before:
+
+- a table lost \`changes.percent\` (default: 50) or more percent of the fewest rows that it had in at least three earlier backups;
+- a table is nearly empty (at most 5 % of the rows are left), or is gone, after at least one earlier backup;
+- a column that had at least 100 distinct values has at most 5 % of them left.
+
+Tables that never had \`changes.rows\` rows (default: 1000) are not judged, nor those under \`changes.ignore\`. A table whose row count often
+falls, such as a queue, is judged by its own lowest count. A table that was replaced by one of about the same size, or that is one of a
+series such as \`events_2026_10\`, may go. While the alert is open, nothing of the source expires. It closes when the data is back, or with
+\`lifeboat acknowledge shop --reason "intended, ticket 4711"\`.
+
+\`\`\`yaml
+policies:
+  nightly:
+    backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }]
+    changes: { percent: 50, rows: 1000, ignore: [public.sessions] }
+\`\`\`
+`;
+
 export function monitoringPage(): string {
   const rows = Object.entries(MONITORS).map(([code, { finds, next }]) => [
     `\`${code}\``,
@@ -30,5 +53,5 @@ export function monitoringPage(): string {
     finds,
     withNames(next, { source: "shop" }),
   ]);
-  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), ""].join("\n");
+  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), TABLES].join("\n");
 }

@@ -1,6 +1,7 @@
 // Options of one policy: when sources are backed up, and how long backups are kept.
+import { CHANGE_LIMITS } from "../../core/content.ts";
 import { listOf, section } from "../../core/option.ts";
-import { atMost, cron, duration, flag, keep, namePattern, oneOf, text, timeZone } from "../../core/option-types.ts";
+import { atMost, cron, duration, flag, integer, keep, namePattern, oneOf, text, timeZone } from "../../core/option-types.ts";
 
 export const tier = section({
   tier: { type: text, required: true, help: "Name of the tier.", example: "daily" },
@@ -68,6 +69,19 @@ export const policy = section({
     help: "Snapshots taken before a deployment.",
   },
   backups: { type: listOf(tier), default: [], help: "Tiers, warmest first; one backup can serve several." },
+  changes: {
+    type: section({
+      percent: {
+        type: integer(1),
+        default: CHANGE_LIMITS.percent,
+        help: "Share of its rows, in percent, whose loss is out of proportion once three backups have recorded the table.",
+      },
+      rows: { type: integer(1), default: CHANGE_LIMITS.rows, help: "A table that never held as many rows is not judged." },
+      ignore: { type: listOf(text), default: [], help: "Tables that are not judged.", example: "[public.sessions]" },
+    }),
+    default: {},
+    help: "When a table that lost rows from one backup to the next raises `TABLE_EMPTIED`, which freezes expiry.",
+  },
   keepManual: {
     type: keep,
     default: "forever",

@@ -50,6 +50,8 @@ export interface Draft {
   readonly startedAt: Date;
   /** The newest restore point of the source when this one begins: the previous link of the chain. */
   readonly previous: Manifest["previous"];
+  /** The backups that there are. */
+  readonly before: readonly CatalogEntry[];
   /** Options of every `put` of a part. */
   readonly storing: StoreOptions;
   readonly resource: Resource;
@@ -93,13 +95,15 @@ export async function beginDraft(
     tiers,
     startedAt,
     previous: newestOf(entries),
+    before: entries.filter(({ point }) => point.unsigned === undefined),
     storing: { storageClass, lockUntil, signal: job.signal },
     resource,
   };
 }
 
 /** What is known only when all bytes are stored. */
-export interface Made extends Pick<Manifest, "tables" | "parts" | "fingerprint" | "base" | "log" | "consistency" | "notIncluded"> {
+export interface Made
+  extends Pick<Manifest, "tables" | "parts" | "fingerprint" | "base" | "log" | "consistency" | "notIncluded" | "content"> {
   readonly facts: DatabaseFacts;
   readonly snapshotAt: Date;
 }
@@ -142,6 +146,7 @@ export async function commitDraft(
     log: made.log,
     consistency: made.consistency,
     fingerprint: made.fingerprint,
+    content: made.content,
     notIncluded: made.notIncluded,
   };
   await job.step("commit", async () => {

@@ -1,13 +1,16 @@
 // Backup: one snapshot of the source becomes sealed parts, a fingerprint of the same snapshot, and, last of all, a manifest.
+import { CHANGE_LIMITS, RECORDED_COLUMNS, RECORDED_TABLES, type TableContent } from "../../core/content.ts";
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import type { BackupKind, Manifest, ManifestPart } from "../../core/manifest.ts";
+import { restorePointOf } from "../../core/restore-point.ts";
 import type { Tier } from "../../core/tiers.ts";
 import type { DumpInProgress } from "../../ports/engine.ts";
 import { storePart } from "../../repository/backups.ts";
 import { fingerprintBytes } from "../../repository/whole.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
+import { contentReasonsOf } from "../points/content.ts";
 import { advancing } from "../recovery/load.ts";
 import { type BackupRequest, type BackupResult, beginDraft, checkRequest, commitDraft } from "./backup-frame.ts";
 import { storeBase } from "./base-backup.ts";
@@ -66,8 +69,11 @@ async function storeDump(
     const { fingerprint, parts } = await storeParts(dump, job, watch, store);
     const { facts, snapshotAt, notIncluded, consistency } = dump;
     const log = dump.logSpan?.();
-    const made = { facts, snapshotAt, notIncluded, consistency, log, parts, tables, fingerprint: summaryOf(fingerprint, parts) };
-    return { manifest: await commitDraft(context, source, request, draft, job, made), warnings: facts.warnings };
+    const content = request.kind === "schema" ? undefined : await contentOf(fingerprint, dump);
+    const made = { facts, snapshotAt, notIncluded, consistency, log, parts, tables, fingerprint: summaryOf(fingerprint, parts), content };
+    const manifest = await commitDraft(context, source, request, draft, job, made);
+    const lost = contentReasonsOf(source, [...draft.before, { manifest, point: restorePointOf(manifest) }], manifest);
+    return { manifest, warnings: [...facts.warnings, ...lost.map(({ message }) => message)] };
   } finally {
     await dump.end();
   }
@@ -110,6 +116,22 @@ function summaryOf(fingerprint: Fingerprint, parts: readonly ManifestPart[]): Ma
     rows: tables.reduce((sum, table) => sum + table.rows, 0),
     unhashed: fingerprint.unhashed.length,
   };
+}
+
+/** What is recorded of the largest tables. Statistics are a courtesy of the server: without them rows alone are compared. */
+async function contentOf({ tables }: Fingerprint, dump: DumpInProgress): Promise<TableContent[]> {
+  const largest = Object.entries(tables)
+    .map(([table, { rows }]) => ({ table, rows }))
+    .sort((a, b) => b.rows - a.rows || (a.table < b.table ? -1 : 1))
+    .slice(0, RECORDED_TABLES);
+  const judged = new Map(largest.filter(({ rows }) => rows >= CHANGE_LIMITS.rows).map(({ table, rows }) => [table, rows]));
+  const distinct = await dump.distinct?.(judged).catch(() => undefined);
+  let columns = 0;
+  return largest.map((one) => {
+    const values = distinct?.get(one.table);
+    columns += values === undefined ? 0 : Object.keys(values).length;
+    return values === undefined || columns > RECORDED_COLUMNS ? one : { ...one, distinct: values };
+  });
 }
 
 async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -3,9 +3,11 @@
 import type { HealthReason } from "../../core/health.ts";
 import { acknowledgeLog, acknowledgeMarks, acknowledgePoints } from "../../repository/acknowledge.ts";
 import { changeAlerts, readAlerts } from "../../repository/alerts.ts";
+import { mark } from "../../repository/marks.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
+import { comparedOf, contentReasonsOf } from "../points/content.ts";
 import { providerStatus } from "../watch/provider-status.ts";
 
 export interface Acknowledged {
@@ -29,7 +31,10 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
     const entries = await catalog.entries(source, watch.signal);
     const log = await catalog.log(source, watch.signal);
     const missed = [...catalog.flaws(source), ...log.doubts].filter(({ code }) => ACKNOWLEDGED.has(code));
-    return { entries, log, missed, reasons: [...missed, ...(await loweredAt(context, of, watch))] };
+    const signed = entries.filter(({ point }) => point.unsigned === undefined);
+    const emptied = contentReasonsOf(of, signed);
+    const newest = emptied.length === 0 ? undefined : comparedOf(signed).at(-1)?.point;
+    return { entries, log, missed, newest, reasons: [...missed, ...emptied, ...(await loweredAt(context, of, watch))] };
   };
   if ((await look()).reasons.length === 0) return { source, reasons: [] };
   return runJob(
@@ -37,13 +42,14 @@ export async function acknowledge(context: Context, of: Source, reason: string, 
     { verb: "acknowledge", source, exclusive: true },
     watch,
     async (job) => {
-      const { entries, log, missed, reasons } = await job.step("look", look);
+      const { entries, log, missed, newest, reasons } = await job.step("look", look);
       await job.step("acknowledge", async () => {
         if (missed.length > 0) {
           await acknowledgePoints(repository, source, entries, reason, clock);
           await acknowledgeMarks(repository, source);
           await acknowledgeLog(repository, source, log.segments, clock);
         }
+        if (newest !== undefined) await mark(repository, source, newest.id, { acceptedAt: clock.now() });
         await forgetObserved(repository, source);
       });
       return { source, reasons };

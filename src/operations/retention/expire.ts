@@ -13,6 +13,7 @@ import { refuseInUse } from "../jobs/holders.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import type { JobOrder } from "../jobs/records.ts";
 import { RESOURCE } from "../jobs/undo.ts";
+import { contentReasonsOf } from "../points/content.ts";
 import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
 import { clockDoubts, latestOf, readClocks } from "../watch/clocks.ts";
@@ -58,7 +59,12 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   const clocks = await readClocks(context, source, watch);
   const now = clocks.here;
   const { most, future } = request;
-  const by = { most, future, doubts: clockDoubts(clocks), present: latestOf(clocks) };
+  const by = {
+    most,
+    future,
+    doubts: [...clockDoubts(clocks), ...contentReasonsOf(source, entries).map(({ message }) => message)],
+    present: latestOf(clocks),
+  };
   const keepReasons = baseKeepReasons(log, points, source, now);
   const options = { ...by, lastAttemptFailed: attempt?.outcome === "failed", storageClasses, keepReasons };
   const backups = decide(points, source.policy, now, options);

@@ -12,6 +12,7 @@ import { isPaused, type Pause } from "../../repository/pauses.ts";
 import { type LogStatus, logStatus } from "../archive/log-status.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf, reasonsOf } from "../jobs/holders.ts";
+import { contentReasonsOf } from "../points/content.ts";
 import { pointsOf } from "../points/points.ts";
 import { drillsDone } from "../recovery/drills-due.ts";
 import { ask, clockReason, latestOf, REACH_MS } from "./clocks.ts";
@@ -47,7 +48,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
   const reach = reachOf(context, source, watch);
   const entries = await pointsOf(context, source.name);
   const own = entries.map(({ point }) => point);
-  const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name)];
+  const stored: HealthReason[] = [...repositoryFlaws(context), ...context.catalog.flaws(source.name), ...contentReasonsOf(source, entries)];
   const { holders, observed, pauses } = shared;
   const pause = pauses.get(source.name);
   const paused = isPaused(pause, clock.now()) ? pause : undefined;

@@ -14,6 +14,7 @@ import { hasBareName } from "../fingerprint/scope.ts";
 import type { OpenSession, Session } from "../fingerprint/session.ts";
 import { describeRoles } from "../roles/description.ts";
 import { scriptOf } from "../roles/statements.ts";
+import { distinctValues } from "./distinct.ts";
 import { holdSnapshot, type LockedSnapshot } from "./hold.ts";
 import { type GatedDump, gateDump } from "./stream.ts";
 import { chooseTables, refuseUnreadable, type SourceTable } from "./tables.ts";
@@ -120,6 +121,7 @@ async function attemptDump(connection: Connection, options: DumpOptions, means: 
       notIncluded,
       parts: [{ name: "data", content: "pg_dump-custom", bytes }, ...roles.parts],
       fingerprint: () => result,
+      distinct: (rows) => distinctValues(holder, rows),
       end: once(end),
     };
   } catch (error) {
