@@ -10,12 +10,9 @@ import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
 import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
 
-
 import { jobsReadOnce } from "../watch/shared.ts";
 
-
 import { itemOf, offer } from "../work/items.ts";
-
 
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
