@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { wireChannels } from "./compose/channels.ts";
 import { wireCutOvers } from "./compose/cutovers.ts";
+import { programs } from "./compose/programs.ts";
 import { type SourceSurroundings, wireSource } from "./compose/source.ts";
 import { wireWitnesses } from "./compose/witnesses.ts";
 import { wireWork } from "./compose/work.ts";
@@ -77,6 +78,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       people,
       stateFile,
       cutOvers: wireCutOvers(config, clock),
+      programs,
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),

@@ -1,6 +1,5 @@
 // What a command is: its arguments and options as tables (parser, help and documentation come from them), and what it runs.
 import type { Config } from "../config/load.ts";
-import type { ExitStatus } from "../core/errors.ts";
 import type { Option, Type, Values } from "../core/option.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Events } from "../ports/progress.ts";
@@ -70,7 +69,8 @@ export interface CommandDefinition<A extends CliArguments = CliArguments, O exte
   /** Whether `--json` is offered. */
   readonly json: boolean;
   readonly examples?: readonly string[];
-  run(call: CommandCall<A, O>): Promise<ExitStatus>;
+  /** Resolves to the exit status of the program: by the table of exit statuses, or that of a command which it ran. */
+  run(call: CommandCall<A, O>): Promise<number>;
 }
 
 /** A command as the list of them names it. */

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type Config, DEFAULT_FILE, loadConfig } from "../config/load.ts";
 import { chmodHint } from "../config/secret-file.ts";
-import { EXIT, type ExitStatus, LifeboatError } from "../core/errors.ts";
+import { EXIT, LifeboatError } from "../core/errors.ts";
 import { type HintNames, withNames } from "../core/hints.ts";
 import { harmless, visibleJson } from "../core/visible.ts";
 import { JobProgress } from "../operations/jobs/events.ts";
@@ -79,7 +79,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
 }
 
 /** Runs one command line to its end; never throws. */
-export async function run(argv: readonly string[], around: Surroundings): Promise<ExitStatus> {
+export async function run(argv: readonly string[], around: Surroundings): Promise<number> {
   const errorPaint = makePaint(wantsColour(around.stderr.isTerminal, around.env));
   let config: Config | undefined;
   let progress: ProgressPrinter | undefined;

@@ -217,7 +217,7 @@ function readArguments(command: Command, table: CliArguments): Values<CliArgumen
   return Object.fromEntries(
     Object.entries(table).map(([key, argument], index) => [
       key,
-      readCliValue(argument.type, command.processedArgs[index], (why) => usage(command, `${kebab(key).toUpperCase()} ${why}`)),
+      readCliValue(argument.type, command.processedArgs[index], (why) => usage(command, `${kebab(key).toUpperCase()} ${why}`), WORDS),
     ]),
   );
 }
@@ -250,11 +250,14 @@ function usageError(error: CommanderError, help: string): LifeboatError {
   return new LifeboatError("USAGE", message, { cause: undefined });
 }
 
+/** Of positional arguments, each word is one item: a comma may be part of it. */
+const WORDS = (word: string): string[] => [word];
+
 /** What was typed, as its type reads it. Lists are written `A,B`, or given several times. `refuse` makes the error from the rest of the sentence. */
-function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError): unknown {
+function readCliValue(shape: Shape, raw: unknown, refuse: (why: string) => LifeboatError, split = splitList): unknown {
   if (raw === undefined) return undefined;
   if (shape.shape === "list") {
-    const words = (Array.isArray(raw) ? raw : [raw]).flatMap((word) => splitList(String(word)));
+    const words = (Array.isArray(raw) ? raw : [raw]).flatMap((word) => split(String(word)));
     return words.map((word) => readCliValue(shape.item, word, refuse));
   }
   if (shape.shape !== "scalar") throw new TypeError("options and arguments are single values or lists");

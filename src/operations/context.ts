@@ -13,6 +13,7 @@ import type { CutOverTarget, HealthCheck } from "../ports/cutover.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Channel } from "../ports/notifier.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { Programs } from "../ports/programs.ts";
 import type { Progress } from "../ports/progress.ts";
 import type { Provider } from "../ports/provider.ts";
 import type { Queue } from "../ports/queue.ts";
@@ -128,6 +129,8 @@ export interface Context {
   readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
   /** Tokens and sessions of the service on this machine. Absent: there is no place for them. */
   readonly people?: People | undefined;
+  /** Runs the user's own programs. Absent: none may be run. */
+  readonly programs?: Programs | undefined;
   /** Places where applications read their connection strings, by name. Absent: none. */
   readonly cutOvers?: ReadonlyMap<string, CutOverTarget> | undefined;
   /** Absent: there is no queue, and work is done by its caller. */

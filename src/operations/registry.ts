@@ -88,6 +88,10 @@ export const OPERATIONS = {
     summary: "Make a restored branch the production branch",
     load: async () => (await import("./verbs/promote.ts")).promote,
   },
+  guard: {
+    summary: "Run a migration or deployment with a way back",
+    load: async () => (await import("./verbs/guard.ts")).guard,
+  },
   cutover: {
     summary: "Point the application at another database, and back when it does not come up",
     load: async () => (await import("./verbs/cutover.ts")).cutover,

@@ -241,6 +241,9 @@ export interface Engine {
    */
   dropLoader?(server: Connection, jobId: string, options: Work & { readonly mark: string }): Promise<Undone>;
 
+  /** Watches locks of other sessions until `end`, which never rejects. Absent: the engine has none, or does not show them. */
+  watchLocks?(connection: Connection, work?: Work): Promise<{ end(): Promise<readonly TableLock[]> }>;
+
   /**
    * Gives a finished database its final name and removes its mark; when it has the name already, only the mark is removed. Another
    * database with the name is replaced in one short step: its owner, privileges and settings are carried over, and its sessions are
@@ -271,6 +274,14 @@ export interface ProbeWork extends Work {
   readonly timeoutMs?: number | undefined;
   /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
   readonly absentFails?: boolean | undefined;
+}
+
+/** A lock on a table that keeps readers or writers waiting, and how long it was seen. */
+export interface TableLock {
+  readonly table: string;
+  /** As the engine calls it: `AccessExclusiveLock`. */
+  readonly mode: string;
+  readonly heldMs: number;
 }
 
 export interface FingerprintWork extends Work {

@@ -53,6 +53,9 @@ export const undoFolder = (source: string): string => `sources/${source}/undo/`;
 export const undoSetName = (source: string, job: string): string => `${undoFolder(source)}${job}.zst.age`;
 export const undoRecordName = (source: string, job: string): string => `${undoFolder(source)}${job}.json`;
 
+/** The state of a guarded change. */
+export const guardName = (source: string): string => `sources/${source}/guard.json`;
+
 export const jobsFolder = "jobs/";
 
 export function jobName(startedAt: Date, id: string): string {

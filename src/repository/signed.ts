@@ -29,6 +29,7 @@ const OBJECT_TYPES = [
   "pauses",
   "approval-plan",
   "approval-end",
+  "guard",
 ] as const;
 
 export type ObjectType = (typeof OBJECT_TYPES)[number];

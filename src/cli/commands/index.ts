@@ -160,6 +160,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./export.ts")).exportCommand,
   },
   {
+    name: "guard",
+    group: "Protecting:",
+    summary: OPERATIONS.guard.summary,
+    load: async () => (await import("./guard.ts")).guardCommand,
+  },
+  {
     name: "restore",
     group: "Recovering:",
     summary: OPERATIONS.restore.summary,

@@ -3,7 +3,7 @@
 import type { PostgresSandbox, PostgresSession } from "@lifeboat/sandbox";
 import type * as z from "zod/mini";
 import { formatDuration } from "../../core/duration.ts";
-import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
 import type { backup } from "../../operations/verbs/backup.ts";
 import type { show } from "../../operations/verbs/show.ts";
 import { backupCommand } from "../commands/backup.ts";
@@ -44,7 +44,7 @@ export interface Props extends HostedProps {
 }
 
 export interface Told {
-  readonly status: ExitStatus;
+  readonly status: number;
   readonly summary: Summary;
 }
 

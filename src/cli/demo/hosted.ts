@@ -6,7 +6,7 @@ import type { AtlasSandbox, NeonSandbox, PostgresSession } from "@lifeboat/sandb
 import type * as z from "zod/mini";
 import { loadConfig } from "../../config/load.ts";
 import { formatDuration } from "../../core/duration.ts";
-import { EXIT, type ExitStatus, LifeboatError } from "../../core/errors.ts";
+import { EXIT, LifeboatError } from "../../core/errors.ts";
 import type { Fingerprint } from "../../core/fingerprint.ts";
 import { sourceNamed } from "../../operations/sources.ts";
 import type { recover } from "../../operations/verbs/recover.ts";
@@ -44,7 +44,7 @@ export interface Telling {
 }
 
 /** Runs it. Returns the exit status of the first command that failed. */
-export async function tellHosted({ around, props, summary, nextAct, play }: Telling): Promise<ExitStatus> {
+export async function tellHosted({ around, props, summary, nextAct, play }: Telling): Promise<number> {
   const { stage, progress, call } = around;
   const { clock, signal } = call;
   const { paint } = stage;

@@ -2,7 +2,6 @@
 
 import type { PostgresSession } from "@lifeboat/sandbox";
 import type * as z from "zod/mini";
-import type { ExitStatus } from "../../core/errors.ts";
 import type { Check, Verdict } from "../../core/verdict.ts";
 import type { combined } from "../../operations/recovery/schemas.ts";
 
@@ -11,7 +10,7 @@ type Measured = z.infer<typeof combined>["achieved"];
 export interface Summary {
   verdict: Verdict;
   /** Every command that was run, and what it gives with `--json`. */
-  readonly steps: { readonly command: string; readonly status: ExitStatus; readonly ms: number; readonly result: unknown }[];
+  readonly steps: { readonly command: string; readonly status: number; readonly ms: number; readonly result: unknown }[];
   /** Name of the backup, and its folder. */
   point?: string;
   backup?: string;

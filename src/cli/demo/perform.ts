@@ -1,7 +1,6 @@
 // Runs a real command inside the demonstration: the printed command line is made from the arguments that it is run with, and
 // the output is the command's own.
 import { loadConfig } from "../../config/load.ts";
-import type { ExitStatus } from "../../core/errors.ts";
 import type { Values } from "../../core/option.ts";
 import { harmless } from "../../core/visible.ts";
 import { JobProgress } from "../../operations/jobs/events.ts";
@@ -39,7 +38,7 @@ export interface Given {
 export interface Performed {
   /** As typed. */
   readonly command: string;
-  readonly status: ExitStatus;
+  readonly status: number;
   readonly ms: number;
   /** What the command gives with `--json`. */
   readonly value: unknown;

@@ -1,6 +1,6 @@
 // Starts and ends all that the demonstration uses: folder, server, emulators, customers. The story itself is in acts.ts.
 import type { AtlasSandbox, NeonSandbox, PostgresSandbox } from "@lifeboat/sandbox";
-import { asLifeboatError, type ExitStatus } from "../../core/errors.ts";
+import { asLifeboatError } from "../../core/errors.ts";
 import type { CommandCall } from "../command.ts";
 import { loadSandbox } from "../sandbox/load.ts";
 import { ACTS, type Told, tell } from "./acts.ts";
@@ -17,7 +17,7 @@ const FOREIGN = /^(LIFEBOAT_(?!POSTGRES_BIN$)|PG|AWS_|NEON_|ATLAS_)/;
 const ATLAS_SPEED = 1_000;
 
 /** Runs the demonstration. Ends server and customers in every case, and deletes the folder unless it is kept. */
-export async function runDemo(call: CommandCall, keep: boolean): Promise<ExitStatus> {
+export async function runDemo(call: CommandCall, keep: boolean): Promise<number> {
   const { env, signal } = call;
   const sandbox = await loadSandbox();
   const silent = call.json || call.quiet;

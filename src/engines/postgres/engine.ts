@@ -32,6 +32,7 @@ import { logState } from "./log/state.ts";
 import { beginComparison } from "./merge/compare.ts";
 import { beginMerge, beginUndo } from "./merge/merge.ts";
 import { ask } from "./probe/ask.ts";
+import { watchLocks } from "./probe/locks.ts";
 import { runProbes } from "./probe/probes.ts";
 import { beginForward } from "./recovery/forward.ts";
 import { undoPlace } from "./recovery/place.ts";
@@ -167,6 +168,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async dropLoader(server, jobId, dropping) {
       return await dropLoader(directConnection(server), jobId, { ...dropping, live: true });
     },
+
+    watchLocks: (connection, work) => watchLocks(directConnection(connection), work),
 
     async takeName(server, finished, name, options = {}) {
       return await takeName(directConnection(server), finished, name, options);

@@ -1,0 +1,73 @@
+// The point that a guard can go back to: taken before the change, proven reachable, and on hold until the change has succeeded.
+import { LifeboatError } from "../../core/errors.ts";
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import type { Check } from "../../core/verdict.ts";
+import { readSnapshotFingerprint } from "../../repository/snapshots.ts";
+import { backup } from "../backup/backup.ts";
+import { snapshot } from "../backup/snapshot.ts";
+import { verify } from "../backup/verify.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { findPoint } from "../points/points.ts";
+import { findAnyPoint } from "../points/snapshots.ts";
+import { readFingerprint } from "../recovery/load.ts";
+import { type Restored, restore } from "../recovery/restore.ts";
+import { setHold } from "../retention/hold.ts";
+
+export interface GuardPoint {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A branch or snapshot where the provider holds such, read in full; else a backup whose stored bytes were read. */
+export async function takePoint(context: Context, source: Source, feature: string, watch: Watch): Promise<GuardPoint> {
+  const reason = `before the guarded change ${feature}`;
+  if (source.managed === true && source.provider.snapshots !== undefined) {
+    const { record } = await snapshot(context, source, { preDeploy: feature, reason, fingerprint: true }, watch);
+    return { id: record.id, name: record.name };
+  }
+  const { manifest } = await backup(context, source, { kind: "full", preDeploy: feature, reason }, watch);
+  const { verdict, reasons } = await verify(context, await findPoint(context, manifest.id, source.name), watch);
+  // Without the identity, the stored bytes are compared and not opened.
+  if (verdict === "fail")
+    throw new LifeboatError("INTEGRITY", `${manifest.name} cannot be read back, so nothing was run: ${reasons.join("; ")}`);
+  return { id: manifest.id, name: manifest.name };
+}
+
+/** What differs now from the point: definitions, and rows by table. Undefined: the point's fingerprint cannot be opened here. */
+export async function changesSince(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<readonly Check[]> {
+  const expected = await fingerprintOf(context, source, point, watch);
+  const actual = await source.engine.fingerprint(await source.provider.connection(watch), expected.scope, watch);
+  return source.engine.compare(expected, actual, {}).filter(({ outcome }) => outcome !== "pass");
+}
+
+async function fingerprintOf(context: Context, source: Source, { id }: GuardPoint, { signal }: Watch): Promise<Fingerprint> {
+  const found = await findAnyPoint(context, id, source.name);
+  const key = await context.openKey();
+  if (found.kind === "backup") return readFingerprint(context, found.entry, key, signal);
+  const { record } = found.entry;
+  const read = record && (await readSnapshotFingerprint(context.repository.storage, record, key, signal));
+  if (read === undefined) throw new LifeboatError("INCONCLUSIVE", `${id} has no fingerprint to compare with`);
+  return read;
+}
+
+/** Production is set back to the point: in place at its provider, else by a database that takes its place. What it held is kept. */
+export async function rollBack(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<Restored> {
+  const to = { kind: "point", name: point.id } as const;
+  if (source.managed === true && source.provider.history !== undefined)
+    return restore(context, source, { to, inPlace: true, yes: source.name }, watch);
+  const { database } = await source.engine.inspect(await source.provider.connection(watch), watch);
+  return restore(context, source, { to, into: database, replace: true, yes: source.name }, watch);
+}
+
+/** The same as a command. Undefined: the source cannot be asked what its database is called. */
+export async function rollBackCommand(source: Source, { id }: GuardPoint, watch: Watch): Promise<string | undefined> {
+  const command = `lifeboat restore ${source.name} --to ${id}`;
+  if (source.managed === true && source.provider.history !== undefined) return `${command} --in-place --yes ${source.name}`;
+  const facts = await source.engine.inspect(await source.provider.connection(watch), watch).catch(() => undefined);
+  return facts && `${command} --into ${facts.database} --replace --yes ${source.name}`;
+}
+
+/** The change succeeded: from now on the point is kept as long as the policy says. */
+export async function releasePoint(context: Context, source: Source, { id }: GuardPoint, watch: Watch): Promise<Date | undefined> {
+  return (await setHold(context, await findAnyPoint(context, id, source.name), false, undefined, watch)).expiresAt;
+}
