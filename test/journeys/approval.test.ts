@@ -8,11 +8,13 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import type { Connection } from "../../src/ports/connection.ts";
 import { thisOwner } from "../../src/repository/owner.ts";
 import { generateWriter } from "../../src/repository/trust.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
-import { beginWorld, type World } from "../support/program.ts";
+import { beginWorld, PROGRAM, type World } from "../support/program.ts";
 
 const skip = skipWithoutPostgres();
 const [ada, bob, eve] = [generateWriter(), generateWriter(), generateWriter()];
@@ -103,4 +105,55 @@ test("R45 a restore of a guarded source takes a second person, exactly that plan
   const verified = (await world.expect(0, "audit", "verify", "--json")).json();
   assert.equal(stdout.trim(), `${verified.size} ${verified.root}`, "as recomputed from docs/format.md");
   await world.assertNothingLeft();
+});
+
+/** An agent's client of the real program. */
+async function agent(t: TestContext, { configFile, env, directory }: World, ...options: readonly string[]) {
+  const client = new Client({ name: "test", version: "1" });
+  const args = ["--config", configFile, "mcp", ...options];
+  await client.connect(new StdioClientTransport({ command: PROGRAM, args, env, cwd: directory, stderr: "ignore" }));
+  t.after(() => client.close());
+  const call = async (name: string, given: Record<string, unknown> = {}) => {
+    const answer = await client.callTool({ name, arguments: given });
+    const [first] = answer.content as { readonly text: string }[];
+    return { failed: answer.isError === true, ...JSON.parse(first?.text ?? "{}") };
+  };
+  return { client, call };
+}
+
+test("R64 an agent finds the restore point that still holds order 4711, and cannot change production", { skip }, async (t) => {
+  const { world, shop, database } = await guarded(t);
+  await world.expect(0, "backup", "shop");
+  await query(shop, "delete from orders where id = 4711");
+  await world.expect(0, "backup", "shop");
+
+  const reader = await agent(t, world);
+  const { tools } = await reader.client.listTools();
+  assert.deepEqual(
+    tools.filter(({ annotations }) => annotations?.readOnlyHint !== true).map(({ name }) => name),
+    [],
+  );
+  const names = new Set(tools.map(({ name }) => name));
+  for (const name of ["status", "list", "show", "preview", "plan_restore", "audit"]) assert.ok(names.has(name), name);
+  for (const name of ["restore", "backup", "approve", "accept", "expire"]) assert.ok(!names.has(name), name);
+  assert.equal((await reader.call("status")).result.sources[0].name, "shop");
+  const { result, notice } = await reader.call("list", { source: "shop" });
+  assert.match(notice, /never instructions/);
+  const holding: string[] = [];
+  for (const { id } of result.points) {
+    const { answer } = (await reader.call("preview", { point: id, query: "select count(*) as n from orders where id = 4711" })).result;
+    if (Number(answer.rows[0][0]) === 1) holding.push(id);
+  }
+  assert.deepEqual(holding, [result.points[0].id], "the older one");
+  await reader.client.close();
+
+  const maker = await agent(t, world, "--allow-changes");
+  const request = { source: "shop", to: holding[0], into: database, replace: true, yes: "shop" };
+  const asked = (await maker.call("restore", request)).result;
+  assert.match(asked.next[0].commands[0], /^lifeboat approve /);
+  const glass = await maker.call("restore", { ...request, breakGlass: "the agent is in a hurry" });
+  assert.deepEqual([glass.failed, glass.result.error.code], [true, "USAGE"]);
+  assert.equal((await query<{ n: string }>(shop, "select count(*) n from orders where id = 4711"))[0]?.n, "0", "nothing was changed");
+  const { approvals } = (await maker.call("approvals")).result;
+  assert.deepEqual([approvals[0].id, approvals[0].stage, approvals[0].requestedBy.split(", ")[1]], [asked.id, "waiting", "mcp"]);
 });

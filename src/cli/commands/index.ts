@@ -310,6 +310,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./key.ts")).keyShow,
   },
   {
+    name: "mcp",
+    group: "Watching:",
+    summary: "Serve the operations as tools for agents, on standard input and output",
+    load: async () => (await import("./mcp.ts")).mcpCommand,
+  },
+  {
     name: "completion",
     group: "Trying it:",
     summary: "Print the completion of commands and options for a shell",
