@@ -134,7 +134,9 @@ async function withMerging<T>(
   return withRestoredCopy(context, source, route, job, watch, proof, async ({ connection, checks, reached }) => {
     const { tables, where, deleteExtra, noFollow } = request;
     const work = { signal: job.signal, progress: watch.progress };
-    await source.engine.assertSeparate(live, connection(), work);
+    // A copy from a physical backup or a branch has its source's identity: its address tells them apart.
+    if (connection().label === live.label)
+      throw new LifeboatError("SOURCE_WRITE_REFUSED", `the restored copy is reached at the live database's own address, ${live.label}`);
     const options = { tables, where, deleteExtra, follow: noFollow !== true, ...work };
     const merging = await job.step("compare", () => rows.beginMerge(connection(), live, options));
     try {

@@ -1,0 +1,179 @@
+// Random accidents to public data sets, merged back: the result equals an expectation that is computed in another way, other writes survive,
+// and an undo returns to the exact fingerprint. LIFEBOAT_TEST_EVERY=1 takes twenty seeds of each.
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openPostgresEngine } from "../../src/engines/postgres/engine.ts";
+import { beginMerge, beginUndo } from "../../src/engines/postgres/merge/merge.ts";
+import type { Connection } from "../../src/ports/connection.ts";
+import type { Merging } from "../../src/ports/merge.ts";
+import { accident, differing, drawn, expectedAfter, shapeOf, stateOf } from "../support/accidents.ts";
+import { cases } from "../support/every.ts";
+import { startRealNeon } from "../support/neon-sandbox.ts";
+import { dataSet, freshDatabase, loadSql, openApplication, query, sharedCluster, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld } from "../support/program.ts";
+import { need } from "../support/require.ts";
+
+const skip = skipWithoutPostgres();
+const engine = openPostgresEngine();
+const fingerprint = (at: Connection) => engine.fingerprint(at, { kind: "full" });
+
+/** The table that other sessions write to meanwhile: new rows, and one row of those that are there. */
+const WRITTEN: Readonly<
+  Record<string, { readonly table: string; readonly insert: (n: number) => string; readonly update: string; readonly key: string }>
+> = {
+  "chinook.sql": {
+    table: '"Artist"',
+    insert: (n) => `insert into "Artist" values (${n}, 'new')`,
+    update: `update "Artist" set "Name" = 'w' where "ArtistId" = 1`,
+    key: "1",
+  },
+  "pagila.sql": {
+    table: "actor",
+    insert: (n) => `insert into actor (actor_id, first_name, last_name) values (${n}, 'new', 'new')`,
+    update: "update actor set first_name = 'w' where actor_id = 1",
+    key: "1",
+  },
+};
+const FIRST_NEW = 1_000_000;
+
+async function applied(merging: Merging): Promise<Buffer> {
+  const undo: Uint8Array[] = [];
+  await merging.apply({
+    async storeUndo(changes) {
+      undo.length = 0;
+      for await (const piece of changes) undo.push(piece);
+    },
+    assertAlive: async () => {},
+  });
+  await merging.end();
+  return Buffer.concat(undo);
+}
+
+async function* bytes(given: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield given;
+}
+
+/** Writes until it is told to stop; rows that are acknowledged must be there afterwards. */
+function beginWriter(at: Connection, { insert, update }: NonNullable<(typeof WRITTEN)[string]>) {
+  let stopped = false;
+  let written = 0;
+  const running = (async () => {
+    const application = await openApplication(at);
+    while (!stopped) {
+      await application.query(insert(FIRST_NEW + written));
+      written++;
+      await application.query(update);
+    }
+    await application.close();
+  })();
+  running.catch(() => undefined); // awaited when it is stopped
+  return async (): Promise<number> => {
+    stopped = true;
+    await running;
+    return written;
+  };
+}
+
+/** The data set without what names roles that are not here. */
+function withoutOwners(t: TestContext, file: string): string {
+  const path = join(tmpdir(), `lifeboat-test-${randomInt(1e9)}.sql`);
+  writeFileSync(path, readFileSync(file, "utf8").replaceAll(/^ALTER .* OWNER TO .*;$/gm, ""));
+  t.after(() => import("node:fs").then(({ rmSync }) => rmSync(path, { force: true })));
+  return path;
+}
+
+for (const name of ["chinook.sql", "pagila.sql"]) {
+  test(`R10 random accidents to ${name} are merged back under concurrent writes, and undone to the fingerprint`, { skip }, async (t) => {
+    const file = dataSet(name);
+    if (!need(t, `../shared/data/postgres/${name}`, file) || file === undefined) return;
+    const base = `past_${randomInt(1e9)}`;
+    const past = await freshDatabase(base);
+    await loadSql(past, withoutOwners(t, file));
+    await query(past, "analyze");
+    const shape = await shapeOf(past);
+    const then = await stateOf(past, shape);
+    const cluster = await sharedCluster();
+    const first = randomInt(1e6);
+    const written = WRITTEN[name];
+    assert.ok(written);
+    for (let n = 0; n < cases(20, 2); n++) {
+      const seed = first + n;
+      const say = `seed ${seed}`;
+      t.diagnostic(say);
+      const live = cluster.connection(`live_${seed}_${base}`);
+      await query(cluster.connection("postgres"), `create database "live_${seed}_${base}" template "${base}"`);
+      const chosen = await accident(live, shape, drawn(seed));
+      const [before, printed] = [await stateOf(live, shape), await fingerprint(live)];
+      const stop: (() => Promise<number>) | undefined = n % 2 === 0 ? beginWriter(live, written) : undefined;
+      const merging = await beginMerge(past, live, { tables: chosen });
+      assert.deepEqual(merging.findings.unmergeable, [], say);
+      const undo = await applied(merging);
+      const rows: number = (await stop?.()) ?? 0;
+      const after = await stateOf(live, shape);
+      const isWritten = (table: string, key: string): boolean =>
+        stop !== undefined && table === written.table && (key === written.key || Number(key) >= FIRST_NEW);
+      assert.deepEqual(differing(after, expectedAfter(then, before, chosen, shape), isWritten), [], `${say}: merged ${chosen}`);
+      const inserted: number = [...(after.get(written.table)?.keys() ?? [])].filter((key) => Number(key) >= FIRST_NEW).length;
+      assert.equal(inserted, rows, `${say}: rows of others stay`);
+      if (undo.length > 0) await applied(await beginUndo(live, bytes(undo), {}));
+      if (stop === undefined) {
+        const { tables, schema } = await fingerprint(live);
+        assert.deepEqual({ tables, schema }, { tables: printed.tables, schema: printed.schema }, `${say}: undone`);
+      } else assert.deepEqual(differing(await stateOf(live, shape), before, isWritten), [], `${say}: undone`);
+      await query(cluster.connection("postgres"), `drop database "live_${seed}_${base}"`);
+    }
+  });
+}
+
+test("R10 random accidents at Neon are merged back from its history by the program, and undone", { skip }, async (t) => {
+  for (const name of cases(2, 1) === 1 ? ["chinook.sql"] : ["chinook.sql", "pagila.sql"]) {
+    const file = dataSet(name);
+    if (!need(t, `../shared/data/postgres/${name}`, file) || file === undefined) return;
+    const neon = await startRealNeon({ plan: "scale" });
+    t.after(() => neon.sandbox.close());
+    const live = { url: neon.sandbox.url, label: "production" };
+    await loadSql(live, withoutOwners(t, file));
+    const shape = await shapeOf(live);
+    const world = await beginWorld(t, { sources: {}, neon: { shop: neon.sandbox } });
+    const then = await stateOf(live, shape);
+    await sleep(50);
+    const at = new Date().toISOString();
+    await sleep(50);
+    const first = randomInt(1e6);
+    for (let n = 0; n < cases(20, 1); n++) {
+      const say = `seed ${first + n} of ${name}`;
+      t.diagnostic(say);
+      const chosen = await accident(live, shape, drawn(first + n));
+      const before = await stateOf(live, shape);
+      const expected = expectedAfter(then, before, chosen, shape);
+      const asked = ["restore", "shop", "--to", at, "--tables", chosen.join(","), "--merge", "--yes", "shop", "--json"];
+      const ran = await world.run(...asked);
+      assert.ok(ran.exit === 0 || ran.exit === 3, `${say}: ${ran.stderr}`);
+      const merged = ran.json();
+      assert.deepEqual(differing(await stateOf(live, shape), expected), [], `${say}: merged ${chosen}`);
+      if (merged.next.length === 0) continue;
+      await world.expect(0, "undo", merged.job, "--yes", "shop");
+      assert.deepEqual(differing(await stateOf(live, shape), before), [], `${say}: undone`);
+      // The next accident happens to the whole data.
+      await world.run(
+        "restore",
+        "shop",
+        "--to",
+        at,
+        "--tables",
+        [...shape.keys.keys()].join(","),
+        "--merge",
+        "--delete-extra",
+        "--yes",
+        "shop",
+      );
+      assert.deepEqual(differing(await stateOf(live, shape), then), [], `${say}: all tables merged`);
+    }
+    await world.assertNothingLeft();
+  }
+});
