@@ -43,7 +43,7 @@ function logLines(log: Log | null, applied: boolean, paint: Paint): string[] {
 }
 
 function human(result: Expired["sources"][number], paint: Paint): string {
-  const { source, applied, keep, remove, withheld, transitions, blocked, refused, log } = result;
+  const { source, applied, keep, remove, withheld, transitions, blocked, refused, log, undoSets } = result;
   const failed = new Map(refused.map(({ id, message }) => [id, message]));
   const outcome = (id: string, done: string, planned: string): string => (failed.has(id) ? paint.red("refused") : applied ? done : planned);
   const lines = [
@@ -60,5 +60,6 @@ function human(result: Expired["sources"][number], paint: Paint): string {
   for (const { point, reasons } of keep.filter(({ point }) => !wouldGo.has(point.id)))
     lines.push(`  ${paint.dim("keep   ")}  ${point.name} (${point.id}): ${reasons.join("; ")}`);
   lines.push(...logLines(log, applied, paint));
+  if (undoSets.expired.length > 0) lines.push(`  ${applied ? "removed" : "remove "}  undo sets of the jobs ${undoSets.expired.join(", ")}`);
   return lines.join("\n");
 }

@@ -6,7 +6,11 @@ import { hold, release } from "../../operations/verbs/hold.ts";
 import { defineCommand } from "../command.ts";
 import { perform } from "../session.ts";
 
-const point = { type: text, required: true, help: "Restore point: its name, its id, or the beginning of its id." } as const;
+const point = {
+  type: text,
+  required: true,
+  help: "Restore point: its name, its id, or the beginning of its id; or the job whose undo set is meant.",
+} as const;
 
 export const holdCommand = defineCommand({
   description: "Exempts a restore point from expiry until it is released.",

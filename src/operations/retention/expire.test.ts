@@ -11,10 +11,13 @@ import { backupFolderName, partName } from "../../repository/layout.ts";
 import { listLeases } from "../../repository/lease-files.ts";
 import { acquireLease } from "../../repository/leases.ts";
 import { mark } from "../../repository/marks.ts";
+import { storeUndoSet } from "../../repository/undo-sets.ts";
+import { generateIdentity } from "../../seal/keys.ts";
 import type { Context, Source } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
 import { RESOURCE } from "../jobs/undo.ts";
 import { expire, planExpire } from "./expire.ts";
+import { holdUndo } from "./hold.ts";
 
 const DAY_MS = 86_400_000;
 const most = { most: true };
@@ -168,4 +171,26 @@ test("R24 nothing is removed while this machine's clock is ahead of the storage'
     assert.match(blocked.join(), new RegExp(`this machine's clock says .*, the ${other}'s `));
     assert.deepEqual(await left(), [0, 1, 2, 3, 4]);
   }
+});
+
+test("R10 undo sets of merges go 7 days later, and stay as long as they are on hold", async (t) => {
+  const { context, source, storage, clock } = await fiveBackups(t);
+  const { recipient } = await generateIdentity();
+  const key = { recipients: [recipient] };
+  const [madeAt, expiresAt] = [clock.now(), new Date(clock.now().getTime() + 7 * DAY_MS)].map((at) => at.toISOString()) as [string, string];
+  const bytes = async function* () {
+    yield new TextEncoder().encode("rows");
+  };
+  for (const job of ["aa", "bb"]) {
+    const made = { job, source: "shop", verb: "merge", madeAt, expiresAt, target: "shop", content: "changes" } as const;
+    await storeUndoSet(context.repository, made, bytes(), key);
+  }
+  await holdUndo(context, "bb", true, "it is looked at", watch);
+  assert.deepEqual((await planExpire(context, source, watch, most)).undoSets.remove, []);
+  clock.advance(8 * DAY_MS);
+  const { undoSets } = await expire(context, source, watch, most);
+  assert.deepEqual([undoSets.keep.map(({ job }) => job), undoSets.remove.map(({ job }) => job)], [["bb"], ["aa"]]);
+  const left = [];
+  for await (const { name } of storage.list("sources/shop/undo/")) left.push(name);
+  assert.ok(left.length === 3 && left.every((name) => name.startsWith("sources/shop/undo/bb.")), left.join());
 });

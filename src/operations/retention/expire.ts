@@ -7,6 +7,7 @@ import { isRefusal } from "../../ports/storage.ts";
 import { type BackupPlace, removeBackup } from "../../repository/backups.ts";
 import { backupsFolder, manifestName, partName } from "../../repository/layout.ts";
 import { mark, readMarks, removeMarks } from "../../repository/marks.ts";
+import { listUndoSets, removeUndoSet, type UndoRecord } from "../../repository/undo-sets.ts";
 import { logOf } from "../archive/log-view.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { refuseInUse } from "../jobs/holders.ts";
@@ -32,6 +33,8 @@ export interface ExpireResult extends Expiry {
   readonly powerless?: string | undefined;
   /** What is kept and removed of the log archive. Absent: there is none. */
   readonly log?: LogExpiryPlan | undefined;
+  /** Undo sets of merges: those that are kept, and those whose time is over. */
+  readonly undoSets: { readonly keep: readonly UndoRecord[]; readonly remove: readonly UndoRecord[] };
 }
 
 /**
@@ -70,10 +73,12 @@ export async function planExpire(context: Context, source: Source, watch: Watch,
   const backups = decide(points, source.policy, now, options);
   const snapshots = await planSnapshotExpiry(context, source, by, watch);
   const removing = new Set(backups.remove.map(({ point }) => point.id));
+  const undoSets = await undoSetsOf(context, source, now, backups.blocked, watch);
   const archived = log.log.segments.length + log.log.orphans.length > 0;
   return {
     source: source.name,
     applied: false,
+    undoSets,
     log: archived ? await planLogExpiry(context, source, log, { removing, blocked: backups.blocked }) : undefined,
     keep: [...backups.keep, ...snapshots.keep],
     remove: [...backups.remove, ...snapshots.remove],
@@ -130,6 +135,10 @@ export async function expire(context: Context, source: Source, watch: Watch, req
       await job.step("move", async () => {
         for (const { point, to } of plan.transitions) await attempt(point, (place) => move(context, job, point, to, place));
       });
+      if (powerless === undefined && plan.undoSets.remove.length > 0)
+        await job.step("remove undo sets", async () => {
+          for (const record of plan.undoSets.remove) await removeUndoSet(context.repository, record);
+        });
       const gone = plan.remove.filter(({ point }) => !withheld.some((one) => one.point.id === point.id));
       return { ...plan, applied: true, keep: [...plan.keep, ...withheld], remove: gone, refused, powerless, log };
     },
@@ -137,9 +146,17 @@ export async function expire(context: Context, source: Source, watch: Watch, req
   );
 }
 
+/** A hold keeps an undo set beyond its time, and so does all that keeps restore points from being removed. */
+async function undoSetsOf({ repository }: Context, { name }: Source, now: Date, blocked: readonly string[], { signal }: Watch) {
+  const all = await listUndoSets(repository, name, signal);
+  const isOver = ({ hold, expiresAt }: UndoRecord): boolean => hold === undefined && blocked.length === 0 && new Date(expiresAt) < now;
+  return { keep: all.filter((one) => !isOver(one)), remove: all.filter(isOver) };
+}
+
 /** Asks before anything begins: a removal is journaled first, and the journal must not claim what cannot happen. */
 async function powerlessness({ repository: { storage } }: Context, source: Source, plan: ExpireResult): Promise<string | undefined> {
-  const gone = (plan.log?.remove.length ?? 0) + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
+  const gone =
+    (plan.log?.remove.length ?? 0) + plan.undoSets.remove.length + plan.remove.filter(({ point }) => point.kind !== "snapshot").length;
   if (gone === 0) return undefined;
   try {
     await storage.delete(`${backupsFolder(source.name)}none`); // is never there

@@ -8,6 +8,7 @@ import type { Work } from "../../ports/connection.ts";
 import { readManifest } from "../../repository/backups.ts";
 import { mark, removeMarks } from "../../repository/marks.ts";
 import { changeSnapshotRecord } from "../../repository/snapshots.ts";
+import { holdUndoSet, listUndoSets, type UndoRecord } from "../../repository/undo-sets.ts";
 import { holdNow } from "../backup/backup-frame.ts";
 import type { Context, Watch } from "../context.ts";
 import { holdersOf } from "../jobs/holders.ts";
@@ -62,6 +63,26 @@ export async function setHold(
     () => ({ point: point.id }),
   );
   return { held: hold !== undefined, expiresAt, note: kept ?? note };
+}
+
+/** The undo set of a job, which a hold keeps as it keeps a restore point. Undefined: no job has one that begins so. */
+export async function holdUndo(context: Context, wanted: string, held: boolean, reason: string | undefined, watch: Watch) {
+  const typed = wanted.toLowerCase();
+  const sets: UndoRecord[] = [];
+  for (const source of context.sources.keys()) sets.push(...(await listUndoSets(context.repository, source, watch.signal)));
+  const [record, ...others] = sets.filter(({ job }) => typed !== "" && job.startsWith(typed));
+  if (others.length > 0) throw new LifeboatError("POINT_AMBIGUOUS", `${others.length + 1} jobs begin with ${wanted}`);
+  if (record === undefined) return undefined;
+  const { by, at } = holdNow(context, reason);
+  await runJob(
+    context,
+    { verb: held ? "hold" : "release", source: record.source },
+    watch,
+    (job) => job.step("mark", () => holdUndoSet(context.repository, record, held ? { by, at: at.toISOString(), reason } : undefined)),
+    () => ({ undo: record.job }),
+  );
+  const expiresAt = held ? undefined : new Date(record.expiresAt);
+  return { id: record.job, name: "the undo set", source: record.source, held, expiresAt };
 }
 
 /**

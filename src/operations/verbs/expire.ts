@@ -33,6 +33,10 @@ export const expiredSource = z.strictObject({
   refused: z.array(z.strictObject({ id: z.string(), message: z.string() })),
   powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
   log: orNull(log),
+  undoSets: about(
+    z.strictObject({ kept: about(count, "How many stay."), expired: about(z.array(z.string()), "Jobs whose undo sets go.") }),
+    "What brings back the states before merges.",
+  ),
 });
 
 const result = z.strictObject({ sources: z.array(expiredSource), failures: z.readonly(z.array(failure)) });
@@ -95,6 +99,7 @@ const sourceJson = ({
   refused,
   powerless,
   log: ofLog,
+  undoSets,
 }: ExpireResult) => ({
   source,
   applied,
@@ -106,6 +111,7 @@ const sourceJson = ({
   refused: refused.map(({ point: { id }, message }) => ({ id, message })),
   powerless: powerless ?? null,
   log: ofLog === undefined ? null : logJson(ofLog),
+  undoSets: { kept: undoSets.keep.length, expired: undoSets.remove.map(({ job }) => job) },
 });
 
 const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({

@@ -1,8 +1,9 @@
 // lifeboat hold, lifeboat release: exempting a restore point from expiry, and ending that.
 import * as z from "zod/mini";
-import { operation } from "../operation.ts";
+import { isLifeboatError } from "../../core/errors.ts";
+import { type OperationContext, operation } from "../operation.ts";
 import { findAnyPoint } from "../points/snapshots.ts";
-import { setHold } from "../retention/hold.ts";
+import { type HoldResult, holdUndo, setHold } from "../retention/hold.ts";
 import { about, instant, iso, orNull, pointName, sourceName } from "../schemas.ts";
 
 const held = z.strictObject({
@@ -21,8 +22,7 @@ export const hold = operation({
   request: z.strictObject({ point: pointName, reason: z.optional(about(z.string(), "Why it must stay.")) }),
   result: held,
   async run(context, { point, reason }) {
-    const found = await findAnyPoint(context, point, undefined, context);
-    return heldOf(found.entry.point, await setHold(context, found, true, reason, context));
+    return await change(context, point, true, reason);
   },
 });
 
@@ -33,12 +33,23 @@ export const release = operation({
   request: z.strictObject({ point: pointName }),
   result: held,
   async run(context, { point }) {
-    const found = await findAnyPoint(context, point, undefined, context);
-    return heldOf(found.entry.point, await setHold(context, found, false, undefined, context));
+    return await change(context, point, false, undefined);
   },
 });
 
+/** A restore point, or the undo set of a job. */
+async function change(context: OperationContext, wanted: string, held: boolean, reason: string | undefined) {
+  try {
+    const found = await findAnyPoint(context, wanted, undefined, context);
+    return heldOf(found.entry.point, await setHold(context, found, held, reason, context));
+  } catch (error) {
+    const undo = isLifeboatError(error, "POINT_UNKNOWN") ? await holdUndo(context, wanted, held, reason, context) : undefined;
+    if (undo === undefined) throw error;
+    return heldOf(undo, undo);
+  }
+}
+
 const heldOf = (
   { id, name, source }: { readonly id: string; readonly name: string; readonly source: string },
-  { held: isHeld, expiresAt, note }: Awaited<ReturnType<typeof setHold>>,
+  { held: isHeld, expiresAt, note }: HoldResult,
 ) => ({ id, name, source, held: isHeld, expiresAt: iso(expiresAt), note: note ?? null });
