@@ -42,7 +42,7 @@ const cookiesOf = (response: Response): string =>
 const signIn = (service: TestService, token: string, headers: Readonly<Record<string, string>> = OWN): Promise<Response> =>
   service.ask("/api/session", { method: "POST", body: { token }, headers });
 
-test("R45 a session is new at each sign-in, ends with sign-out, idleness, age and its token, and is not replayed", async (t) => {
+test("R45 a session is new at each sign-in; sign-out, idleness, age and the end of its token end it", async (t) => {
   const world = await worldWith(t, `{ publicUrl: "${ORIGIN}" }`);
   const service = await beginService(world);
   const token = await service.token(["operator"], { name: "ci" });
@@ -210,7 +210,7 @@ test("R45 the header of a proxy counts only from its address, and too many reque
   assert.deepEqual([own.status, (await jsonOf(own)).actor.from], [202, "192.0.2.7"]);
 });
 
-test("R45 the service does not listen for other machines without TLS in front, and compares secrets in constant time", async (t) => {
+test("R45 the service listens for other machines only behind TLS, and compares secrets in constant time", async (t) => {
   const world = await worldWith(t, "{}");
   const refused = await world.expect(2, "serve", "--host", "0.0.0.0", "--port", "0");
   assert.match(refused.stderr, /error USAGE {2}the service cannot listen at 0\.0\.0\.0/);

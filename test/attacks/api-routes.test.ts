@@ -19,7 +19,7 @@ const PUBLIC = new Set([
   "GET /api/session/oidc",
   "GET /api/session/oidc/callback",
 ]);
-/** Routes that any valid caller may ask, whatever their roles. */
+/** Routes that any valid caller may ask, with any role. */
 const ANY_CALLER = new Set(["GET /metrics", "GET /api/session", "DELETE /api/session", "GET /api/openapi.json"]);
 /** A request that no operation accepts: it is refused after the caller was judged, and nothing begins. */
 const NONSENSE = { nonsense: true };
@@ -95,7 +95,7 @@ test("R45 no route answers a caller without a valid token, or a role without the
   assert.deepEqual(
     [...PUBLIC, ...ANY_CALLER, ...accesses.keys()].filter((name) => !routes.has(name)),
     [],
-    "these are no routes any more",
+    "these routes do not exist",
   );
   const unknown = await app.request("/api/nothing", { headers: { host: "127.0.0.1" } });
   assert.equal(unknown.status, 401, "a stranger does not learn which routes there are");

@@ -25,7 +25,7 @@ async function eventsOf(response: Response): Promise<{ readonly id: string; read
     });
 }
 
-test("R51 a job of the API runs once per idempotency key, also after a restart, and its events can be read again", async (t) => {
+test("R51 a job of the API runs once per idempotency key, also after a restart, and its events are kept", async (t) => {
   const world = await beginWorld(t, { sources: SOURCES });
   let service = await beginService(world);
   const token = await service.token(["operator", "approver"]);
@@ -88,7 +88,7 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
 
   const cases: readonly (readonly [string, Promise<Response>, number, string])[] = [
     ["an unknown source", ask("/api/status?source=nope"), 404, "SOURCE_UNKNOWN"],
-    ["a parameter that is no number", ask("/api/list?limit=x"), 422, "USAGE"],
+    ["a parameter in place of a number", ask("/api/list?limit=x"), 422, "USAGE"],
     ["an unknown parameter", ask("/api/list?other=1"), 422, "USAGE"],
     ["an unknown path", ask("/api/nothing"), 404, "USAGE"],
     ["another method", ask("/api/restore"), 405, "USAGE"],

@@ -10,7 +10,7 @@ import type { World } from "./program.ts";
 export interface TestService {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
-  /** Everything that was logged. */
+  /** All lines of its log. */
   readonly lines: string[];
   /** A request; with the text of a token, as its caller. */
   ask(path: string, options?: AskOptions): Promise<Response>;

@@ -24,9 +24,7 @@ export const tokenCreateCommand = defineCommand({
   examples: ["lifeboat token create --role restorer --name ci --expires 90d"],
   run: ({ options: { role, expires, name, person }, ...call }) =>
     perform(call, tokenCreate, { name, person, roles: role, validSeconds: expires }, ({ token, id, roles, expiresAt }) =>
-      [`token ${name} (${id}) for ${roles.join(", ")} expires ${at(expiresAt)}`, "This is the only time that it is shown:", token].join(
-        "\n",
-      ),
+      [`token ${name} (${id}) for ${roles.join(", ")} expires ${at(expiresAt)}`, "It is shown only now:", token].join("\n"),
     ),
 });
 

@@ -125,7 +125,7 @@ function keyOf({ req }: Request): string | undefined {
   throw refused(422, `Idempotency-Key must be 1 to ${MOST_KEY} visible characters`);
 }
 
-/** A caller who goes away needs no answer. */
+/** A caller that has closed its connection needs no answer. */
 const signalOf = ({ req }: Request, { signal }: Service): AbortSignal => AbortSignal.any([signal, req.raw.signal]);
 
 /** JSON with an ETag, or 304 for a caller who has it. */

@@ -75,7 +75,7 @@ export function sessionRoutes(api: Hono<ApiEnv>, service: Service, rates: Rates)
     countSignIn(request);
     const { person, cookie } = await signIns.end(request);
     const begun = await beginSession(request, service, { kind: "person", ...person });
-    // The browser came from another site: a redirect would go on without the session's cookie, a page that loads the next one does not.
+    // The browser came from another site: a redirect would not carry the session's cookie, a page that loads the next one does.
     const headers = new Headers({ "content-type": "text/html; charset=utf-8", "cache-control": "no-store" });
     headers.set("content-security-policy", "default-src 'none'");
     for (const one of [begun.headers.get("set-cookie") ?? "", cookie]) headers.append("set-cookie", one);
