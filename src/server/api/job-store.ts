@@ -30,10 +30,15 @@ const jobShape = z.strictObject({
 export const apiJob = named("job", "An operation that a caller began.", jobShape);
 export type ApiJob = z.infer<typeof jobShape>;
 
+interface IdempotencyKey {
+  readonly caller: string;
+  readonly key: string;
+}
+
 export interface Order {
   readonly job: Pick<ApiJob, "id" | "operation" | "source" | "actor" | "startedAt">;
   /** The key of the caller, for whom it is unique. */
-  readonly idempotency?: { readonly caller: string; readonly key: string } | undefined;
+  readonly idempotency?: IdempotencyKey | undefined;
   /** SHA-256 of operation and request. */
   readonly digest: string;
 }
@@ -41,6 +46,7 @@ export interface Order {
 export interface JobStore {
   /** Files a new job. The one that has the idempotency key already is returned instead, with the digest of its request. */
   begin(order: Order): { readonly job: ApiJob; readonly digest: string; readonly isNew: boolean };
+  has(key: IdempotencyKey): boolean;
   end(id: string, how: Pick<ApiJob, "state" | "endedAt" | "exit" | "result" | "error">): void;
   find(id: string): ApiJob | undefined;
   close(): void;
@@ -104,6 +110,7 @@ export function openJobStore(path: string, now: Date): JobStore {
         : database.prepare("select * from job where caller = ? and key = ?").get(idempotency?.caller ?? "", idempotency?.key ?? "");
       return { job: row.parse(found), digest: stored.parse(found).digest, isNew };
     },
+    has: ({ caller, key }) => database.prepare("select 1 from job where caller = ? and key = ?").get(caller, key) !== undefined,
     end: (id, { state, endedAt, exit, result, error }) =>
       void database
         .prepare("update job set state = ?, endedAt = ?, exit = ?, result = ?, error = ? where id = ?")

@@ -1,6 +1,6 @@
 // Operations that change something, as jobs of the API: begun once per idempotency key, watched, cancelled, and remembered.
 import { createHash } from "node:crypto";
-import { asLifeboatError, EXIT, LifeboatError } from "../../core/errors.ts";
+import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import type { JobEvent } from "../../ports/progress.ts";
 import type { Caller } from "../people/caller.ts";
@@ -48,6 +48,10 @@ export class Jobs {
   async begin(operation: ApiOperation, request: unknown, caller: Caller, key: string | undefined): Promise<ApiJob> {
     const store = await this.#open();
     const { clock } = this.#service;
+    const idempotency = key === undefined ? undefined : { caller: caller.key, key };
+    // A job that was begun with the key is told at any time. Without one, nothing is filed: the caller sends the same key again.
+    if (this.#running.size >= MOST_RUNNING && !(idempotency !== undefined && store.has(idempotency)))
+      throw new LifeboatError("RATE_LIMITED", `${MOST_RUNNING} jobs are running already`, { details: { retryAfterSeconds: 30 } });
     const id = makeId(clock.now(), clock.randomBytes(ID_RANDOM_BYTES));
     const digest = createHash("sha256")
       .update(JSON.stringify([operation.name, sorted(request)]))
@@ -61,7 +65,7 @@ export class Jobs {
         actor: caller.actor,
         startedAt: clock.now().toISOString(),
       },
-      idempotency: key === undefined ? undefined : { caller: caller.key, key },
+      idempotency,
       digest,
     });
     if (begun.digest !== digest)
@@ -69,11 +73,6 @@ export class Jobs {
         details: { job: begun.job.id },
       });
     if (!begun.isNew) return begun.job;
-    if (this.#running.size >= MOST_RUNNING) {
-      const error = new LifeboatError("RATE_LIMITED", `${MOST_RUNNING} jobs are running already`, { details: { retryAfterSeconds: 30 } });
-      store.end(id, { state: "failed", endedAt: clock.now().toISOString(), exit: EXIT.failed, result: null, error: problemOf(error) });
-      throw error;
-    }
     this.#run(store, operation, request, begun.job);
     return begun.job;
   }
@@ -112,7 +111,11 @@ export class Jobs {
       log.info("a caller began a job", { ...fields, from: job.actor.from });
       let how: Parameters<JobStore["end"]>[1];
       try {
-        const options = { signal: AbortSignal.any([signal, stop.signal]), events: tell, jobId: job.id, actor: job.actor };
+        const heard = (event: JobEvent): void => {
+          tell(event);
+          this.#service.events(event);
+        };
+        const options = { signal: AbortSignal.any([signal, stop.signal]), events: heard, jobId: job.id, actor: job.actor };
         const { result, exit } = await runOperation(this.#service, operation, request, options);
         how = { state: "done", endedAt: clock.now().toISOString(), exit, result, error: null };
         log.info("a job of a caller is done", { ...fields, exit });
@@ -138,6 +141,9 @@ export class Jobs {
         void Promise.allSettled([...this.#running.values()].map(({ ended }) => ended)).then(() => store.close());
       });
       return store;
+    });
+    this.#store.catch(() => {
+      this.#store = undefined;
     });
     return this.#store;
   }
