@@ -9,9 +9,9 @@ import { requireWriter, type TrustedKey } from "./trust.ts";
 
 /**
  * `begin` and `end`: of a job. `closed`: of a job whose process had died. `request`, `approve`, `revoke`: of an approval. `break-glass`: a
- * change to production without the approval that it takes.
+ * change to production without the approval that it takes. `token`: a token of the API was made or revoked.
  */
-export const AUDIT_EVENTS = ["begin", "end", "closed", "request", "approve", "revoke", "break-glass"] as const;
+export const AUDIT_EVENTS = ["begin", "end", "closed", "request", "approve", "revoke", "break-glass", "token"] as const;
 export type AuditEvent = (typeof AUDIT_EVENTS)[number];
 
 export interface AuditEntry {

@@ -86,6 +86,8 @@ test("R45 a session is new at each sign-in; sign-out, idleness, age and the end 
   await world.expect(0, "token", "revoke", "ci");
   assert.equal(await state(last), 401, "the token is revoked");
   assert.equal((await signIn(service, token)).status, 401);
+  const { entries } = (await world.expect(0, "audit", "--event", "token", "--json")).json();
+  assert.deepEqual([entries.length, entries[0].operation], [1, "token revoke"], "the audit log has it");
   assert.doesNotMatch(service.lines.join("\n"), /lb[ts]_/, "no token and no session is logged");
 });
 

@@ -20,7 +20,10 @@ const actor = z.strictObject({
 const entry = z.strictObject({
   index: about(count, "Its place in the log, from 0."),
   at: about(instant, "By the clock of the machine that wrote it."),
-  event: about(z.enum(AUDIT_EVENTS), "`begin` and `end` of a job; `closed`: after its process had died; the others are of an approval."),
+  event: about(
+    z.enum(AUDIT_EVENTS),
+    "`begin` and `end` of a job; `closed`: after its process had died; `token`: of the API; the others are of an approval.",
+  ),
   operation: about(z.string(), "What was done."),
   source: orNull(sourceName),
   job: orNull(jobId),

@@ -5,7 +5,7 @@ import { ROLE_NAMES } from "../../core/people.ts";
 import { thisOwner } from "../../repository/owner.ts";
 import type { People, TokenRecord } from "../../repository/people.ts";
 import type { Context } from "../context.ts";
-import { operation } from "../operation.ts";
+import { type OperationContext, operation } from "../operation.ts";
 import { about, instant, iso, named, orNull } from "../schemas.ts";
 
 const DAY_SECONDS = 86_400;
@@ -54,6 +54,15 @@ function peopleOf({ people }: Context): People {
   return people;
 }
 
+async function recordToken(
+  { audit, actor }: OperationContext,
+  verb: string,
+  { id, name, roles: given, person }: TokenRecord,
+): Promise<void> {
+  const holder = person === undefined ? "" : ` of ${person}`;
+  await audit?.record({ event: "token", operation: verb, actor, reason: `${name} (${id})${holder}: ${given.join(", ")}` });
+}
+
 export const tokenCreate = operation({
   name: "token create",
   access: "approve",
@@ -94,6 +103,7 @@ export const tokenCreate = operation({
       },
       (count) => context.clock.randomBytes(count),
     );
+    await recordToken(context, "token create", record);
     return { ...tokenJson(record, now), token: text };
   },
 });
@@ -125,6 +135,7 @@ export const tokenRevoke = operation({
     const found = all.find(({ id }) => id === wanted) ?? all.find((one) => one.name === wanted && tokenJson(one, now).validity === "valid");
     if (found === undefined) throw new LifeboatError("TOKEN_UNKNOWN", `no valid token is called "${wanted}"`);
     people.revokeToken(found.id, now);
+    await recordToken(context, "token revoke", found);
     return tokenJson({ ...found, revokedAt: found.revokedAt ?? now }, now);
   },
 });

@@ -28,6 +28,7 @@ const result = z.strictObject({
 export const undo = gated({
   name: "undo",
   access: "restore",
+  local: { fields: ["into"] },
   oneJob: () => true,
   request,
   result,

@@ -20,6 +20,7 @@ const failedItem = z.strictObject({ key, error: workError, parked: about(z.boole
 export const work = operation({
   name: "work",
   access: "backup",
+  local: "all",
   request: z.strictObject({
     name: z.optional(about(z.string(), "Of this worker, for `workers`. Default: host and process.")),
     jobs: z.optional(about(z.int().check(z.positive()), "Items at the same time. Default: `workers.jobs`.")),
