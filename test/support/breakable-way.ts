@@ -15,7 +15,7 @@ export interface BreakableWay {
   close(): Promise<void>;
 }
 
-export async function breakableWay(cluster: LogCluster): Promise<BreakableWay> {
+export async function breakableWay(cluster: Pick<LogCluster, "connection">): Promise<BreakableWay> {
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-way-"));
   const parts = partsOf(cluster.connection());
   const socketName = `.s.PGSQL.${parts.port}`;

@@ -18,8 +18,8 @@ import type { S3Emulator } from "./s3/emulator.ts";
 
 /** The bundle that a run of the tests has built (see test/run.ts); of a file that is run by itself, the sources. */
 export const PROGRAM = process.env.LIFEBOAT_TEST_PROGRAM ?? join(import.meta.dirname, "../../bin/lifeboat");
-/** No run of these tests takes so long; a program that hangs is killed and seen as such. */
-const HUNG_MS = 120_000;
+/** No run of these tests takes so long; a program that hangs is killed and seen as such. The service waits for a full minute of the clock. */
+const hungMs = (args: readonly string[]): number => (args[0] === "serve" ? 300_000 : 120_000);
 
 export interface Ran {
   /** Exit status; null when a signal ended it. */
@@ -159,7 +159,7 @@ export async function beginWorld(t: TestContext, options: WorldOptions): Promise
     return {
       pid: child.pid ?? 0,
       child,
-      ended: endOf(child, resultOf(args)).finally(() => running.delete(child)),
+      ended: endOf(child, resultOf(args), hungMs(args)).finally(() => running.delete(child)),
       kill: (signal) => void child.kill(signal),
     };
   };
@@ -210,10 +210,10 @@ async function resultOf(args: readonly string[]): Promise<Pick<z.ZodMiniType, "p
   return args.includes("--plan") ? plan?.result : result;
 }
 
-async function endOf(child: ChildProcess, result: ReturnType<typeof resultOf>): Promise<Ran> {
+async function endOf(child: ChildProcess, result: ReturnType<typeof resultOf>, limitMs: number): Promise<Ran> {
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) child[name]?.setEncoding("utf8").on("data", (chunk: string) => (text[name] += chunk));
-  const timer = setTimeout(() => child.kill("SIGKILL"), HUNG_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
   const [exit, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (status, by) => resolve([status, by]));

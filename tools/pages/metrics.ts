@@ -10,7 +10,7 @@ ${GENERATED}
 absent. Metrics name sources, so the scrape needs a token with the role \`viewer\`:
 
 \`\`\`sh
-lifeboat token create prometheus --roles viewer
+lifeboat token create --role viewer --name prometheus
 \`\`\`
 
 \`\`\`yaml

@@ -1,0 +1,61 @@
+// `lifeboat serve`: health, metrics, a changed configuration, and its end.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { METRICS } from "../../src/server/metrics.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, editConfig } from "../support/program.ts";
+import { beginServing } from "../support/serving.ts";
+
+const skip = skipWithoutPostgres();
+
+test("R38 R51 serve makes what is due, answers health and metrics, refuses a wrong change, and stops with 0", { skip }, async (t) => {
+  const shop = await freshDatabase();
+  await query(shop, "create table t as select generate_series(1, 100) as id");
+  const away = { url: "postgres://shop:s3cretword@127.0.0.1:1/shop", label: "away" };
+  const yaml =
+    'policies: { nightly: { backups: [{ tier: daily, cron: "0 0 * * *", keep: 30d }], expire: "0 4 1 1 *" } }\nserver: { beat: 1s }\n';
+  const world = await beginWorld(t, { sources: { shop, away }, source: "policy: nightly", yaml });
+  const { token } = (await world.expect(0, "token", "create", "--role", "viewer", "--name", "prometheus", "--json")).json();
+  const service = await beginServing(world);
+
+  await service.until((line) => line.source === "shop" && line.message === "work ended: done" && String(line.key).startsWith("backup:"));
+  const { codes } = await service.health("/api/health/db/shop", 200);
+  assert.deepEqual(
+    (codes as string[]).filter((code) => code !== "NEVER_VERIFIED" && code !== "DRILL_MISSING"),
+    [],
+  );
+  await service.health("/api/health/db/shop?strict=true", 503);
+  const red = await service.health("/api/health/db/away", 503);
+  assert.ok((red.codes as string[]).includes("SOURCE_UNREACHABLE"));
+  const all = await service.health("/api/health", 503);
+  assert.deepEqual(all.sources, { pass: 0, inconclusive: 1, fail: 1 });
+  assert.doesNotMatch(JSON.stringify(all), /shop|away/);
+  await service.health("/api/health/db/sohp", 404);
+
+  assert.equal((await fetch(`${service.url}/metrics`)).status, 401);
+  const scraped = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text();
+  const named = new Set([...scraped.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+  assert.deepEqual([...named].sort(), METRICS.map(({ name }) => name).sort());
+  assert.match(scraped, /^lifeboat_source_verdict\{source="away",verdict="fail"\} 1$/m);
+  assert.match(scraped, /^lifeboat_jobs_total\{verb="backup",source="shop",outcome="done"\} 1$/m);
+
+  // Wrong as a whole, also where one line would have been right.
+  const seen = service.lines.length;
+  editConfig(world, (text) => text.replace("keep: 30d", "keep: 60d").replace("beat: 1s", "beat: soon"));
+  await service.until(({ message, code }) => code === "CONFIG_REFUSED" && String(message).startsWith("alert opened"), seen);
+  assert.ok((await world.run("alerts", "--config", world.configFile)).exit !== 0, "the file is wrong for every command");
+  editConfig(world, (text) => text.replace("beat: soon", "beat: 1s"));
+  await service.until(({ message, code }) => code === "CONFIG_REFUSED" && String(message).startsWith("alert closed"), seen);
+  const again = service.lines.length;
+  service.kill("SIGHUP");
+  await service.until(({ message }) => message === "the configuration was loaded again", again);
+
+  const { stderr } = await service.stop();
+  assert.doesNotMatch(stderr, /s3cretword/);
+  assert.ok(
+    service.lines
+      .filter(({ message }) => message === "backup begins")
+      .every(({ job, source }) => job !== undefined && source !== undefined),
+  );
+  await world.assertNothingLeft();
+});
