@@ -8,8 +8,8 @@ const MISSED = 3;
 /** The least age at which a judgement counts for nothing: a beat of many sources takes time itself. */
 const PATIENCE_MS = 180_000;
 
-/** One beat of all sources. Channels and dead-man monitors are told. */
-export function judge(service: Service): Promise<Judgement> {
+/** One beat of all sources. Channels and dead-man monitors are told. `keep` receives what was found before the log does. */
+export function judge(service: Service, keep: (judgement: Judgement) => void): Promise<void> {
   const { clock, log, signal, refusal } = service;
   return service.use(async (composed) => {
     const context = workContext(service, composed, signal);
@@ -17,20 +17,20 @@ export function judge(service: Service): Promise<Judgement> {
     const refused = refusal();
     const own = refused === undefined ? [] : [{ code: "CONFIG_REFUSED" as const, message: refused }];
     const found = await beat(context, [...context.sources.values()], context, own);
+    const judged = new Map(found.statuses.map((status) => [status.source.name, status]));
+    keep({
+      at: clock.now(),
+      durationMs: clock.monotonicMs() - beganMs,
+      verdict: found.verdict,
+      sources: new Map([...context.sources.keys()].map((name) => [name, judged.get(name)])),
+      open: found.open,
+    });
     for (const { type, alert } of found.events)
       log.warn(`alert ${type}: ${alert.message}`, { source: alert.source, code: alert.code, severity: alert.severity });
     for (const { channel, code, error } of found.told) {
       if (error !== undefined) log.warn(`the channel ${channel} did not take an alert: ${error}`, { code });
     }
     await heartbeat(context, found.verdict !== "fail", context);
-    const judged = new Map(found.statuses.map((status) => [status.source.name, status]));
-    return {
-      at: clock.now(),
-      durationMs: clock.monotonicMs() - beganMs,
-      verdict: found.verdict,
-      sources: new Map([...context.sources.keys()].map((name) => [name, judged.get(name)])),
-      open: found.open,
-    };
   });
 }
 

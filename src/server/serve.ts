@@ -58,9 +58,10 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   const monitor = beginLoop(service, {
     name: "the beat failed",
     pauseMs: async () => wiring.config.server.beatMs,
-    async act() {
-      judgement = await judge(service);
-    },
+    act: () =>
+      judge(service, (found) => {
+        judgement = found;
+      }),
   });
   const scheduler = beginLoop(service, {
     name: "what is due could not be put on the queue",
