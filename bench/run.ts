@@ -1,7 +1,7 @@
 // Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
 // Usage: npm run bench [-- SECTION …]   default: all sections
-// sections: mongodb-backup base recovery backup restore fingerprint signing list startup
-// variables: BENCH_ROUNDS, BENCH_MILLION_ROWS, BENCH_DOCUMENTS (100000 is a quick look)
+// sections: mongodb-backup base recovery backup restore fingerprint signing list service startup
+// variables: BENCH_ROUNDS, BENCH_MILLION_ROWS, BENCH_DOCUMENTS (100000 is a quick look), BENCH_SOURCES (100 points each)
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,11 +14,13 @@ import { fillRepository } from "./many-backups.ts";
 import { compare, type Measured, measure } from "./measure.ts";
 import { benchMongodb, OUR_MONGODB_BACKUP, RAW_READ } from "./mongodb.ts";
 import { OUR_RESTORE } from "./recovery.ts";
+import { benchService } from "./service.ts";
 import { benchSigning } from "./signing.ts";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const MILLION_ROWS = Number(process.env.BENCH_MILLION_ROWS ?? 10);
 const DOCUMENTS = Number(process.env.BENCH_DOCUMENTS ?? 1_000_000);
+const SOURCES = Number(process.env.BENCH_SOURCES ?? 1_000);
 const asked = process.argv.slice(2);
 const wants = (section: string): boolean => asked.length === 0 || asked.includes(section);
 const lifeboat = resolve(import.meta.dirname, "../bin/lifeboat");
@@ -177,6 +179,20 @@ try {
     print("\nList with 10 000 backups   (limit 0.50 s warm)");
     print(`  ${shown(cold.seconds)}  the first time, building the catalog`);
     for (const [name, run] of Object.entries(runs)) print(`  ${shown(run.seconds)}  ${name}`);
+  }
+
+  if (wants("service")) {
+    await measure("createdb shop || true", env);
+    const state = { ...env, XDG_CACHE_HOME: join(folder, "cache"), LIFEBOAT_STATE: join(folder, "state") };
+    const found = await benchService({ lifeboat, folder, sources: SOURCES, points: 100 * SOURCES, env: state });
+    print(`\nThe service with ${SOURCES} sources and ${100 * SOURCES} restore points`);
+    print(`  ${shown(found.startSeconds)}  until it listens`);
+    print(`  ${shown(found.firstBeatSeconds)}  the first beat, building the catalog`);
+    print(`  ${shown(found.beatSeconds)}  a beat after it`);
+    print(`  ${shown(found.statusSeconds)}  status, warm   (limit 0.50 s)`);
+    print(
+      `  ${found.healthMs.toFixed(1)} ms  /api/health, 95 of 100 requests; peak memory ${Math.round(found.memoryMiB)} MiB   (limit 200 MiB)`,
+    );
   }
 
   if (wants("startup")) {

@@ -132,7 +132,7 @@ test("R24 the backup of a slot is made once, also when the service is killed in 
   first.kill("SIGKILL");
   await first.ended;
   const second = await beginServing(world);
-  await second.until(({ message }) => message === "work ended: done");
+  await second.until(({ message, key }) => message === "work ended: done" && String(key).startsWith("backup:"));
   second.kill("SIGKILL");
   await second.ended;
   const third = await beginServing(world);
