@@ -9,8 +9,6 @@ import { baseEnvironment } from "../process/environment.ts";
 import { runProgram } from "../process/run.ts";
 import { openAddress } from "../storage/address.ts";
 
-/** Checkpoints that are read back: the newest ones. */
-const MOST = 50;
 const GIT_MS = 60_000;
 
 /** `id`: of the repository whose log it is. */
@@ -41,11 +39,11 @@ function storageWitness(name: string, where: string, id: string, open: () => Pro
   return {
     name,
     where,
-    read: (signal) =>
+    read: (most, signal) =>
       using(async (storage) => {
         const names: string[] = [];
         for await (const object of storage.list(folder, { signal })) names.push(object.name);
-        return Promise.all(names.slice(-MOST).map((object) => textOf(storage, object)));
+        return Promise.all(names.slice(-most).map((object) => textOf(storage, object)));
       }),
     keep: (size, checkpoint, signal) =>
       using(async (storage) => {
@@ -80,9 +78,9 @@ function gitWitness(name: string, directory: string, id: string): Witness {
   return {
     name,
     where: directory,
-    async read(signal) {
+    async read(most, signal) {
       if (await upstream(signal)) await git(signal, "pull", "--quiet", "--ff-only");
-      const commits = (await git(signal, "rev-list", `--max-count=${MOST}`, "--all", "--", file)).split("\n").filter(Boolean);
+      const commits = (await git(signal, "rev-list", `--max-count=${most}`, "--all", "--", file)).split("\n").filter(Boolean);
       const notes = await Promise.all(commits.reverse().map((commit) => git(signal, "show", `${commit}:${file}`).catch(() => "")));
       return notes.filter(Boolean);
     },

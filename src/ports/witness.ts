@@ -5,8 +5,8 @@ export interface Witness {
   readonly name: string;
   /** For messages, without credentials. */
   readonly where: string;
-  /** The checkpoints that it keeps of this log, oldest first; the newest ones where they are many. Not trusted: the caller checks them. */
-  read(signal: AbortSignal): Promise<readonly string[]>;
+  /** The newest checkpoints that it keeps of this log, at most so many, oldest first. Not trusted: the caller checks them. */
+  read(most: number, signal: AbortSignal): Promise<readonly string[]>;
   /** Keeps a checkpoint of so many entries. Keeping the same one twice changes nothing. */
   keep(size: number, checkpoint: string, signal: AbortSignal): Promise<void>;
 }

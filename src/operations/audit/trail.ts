@@ -31,6 +31,7 @@ export const thisUser = (): Actor => {
 /** `directory`: where entries wait that the log did not take. */
 export function openTrail(repository: Repository, directory: string, clock: Clock): AuditTrail {
   let queue: Promise<unknown> = Promise.resolve();
+  let kept = 0;
   /** One after the other, so that two jobs of this process do not compete. */
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const next = queue.then(act);
@@ -57,7 +58,8 @@ export function openTrail(repository: Repository, directory: string, clock: Cloc
           await appendEntry(repository, entry);
           return undefined;
         } catch (error) {
-          await keep(join(directory, `${id}.json`), entry);
+          // Names sort as the acts followed each other, also within a millisecond.
+          await keep(join(directory, `${at.getTime()}-${String(kept++).padStart(6, "0")}-${id}.json`), entry);
           return asLifeboatError(error).message;
         }
       }),

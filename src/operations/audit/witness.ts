@@ -5,6 +5,10 @@ import type { HealthReason } from "../../core/health.ts";
 import { assertNotRolledBack, inconsistency, openCheckpoint, readCheckpoint, rememberHead, treeOf } from "../../repository/audit-log.ts";
 import type { Context } from "../context.ts";
 
+/** A witness that has this very checkpoint is not asked again for so long: this machine remembers it itself. */
+const ASK_AGAIN_MS = 15 * 60_000;
+const NEWEST = 3;
+
 /** Witnesses the newest checkpoint. What is wrong with the log, its witnesses, or the entries that wait on this machine. */
 export async function witnessAudit(context: Context, signal: AbortSignal): Promise<HealthReason[]> {
   const { repository, audit, witnesses = [] } = context;
@@ -18,12 +22,19 @@ export async function witnessAudit(context: Context, signal: AbortSignal): Promi
     await assertNotRolledBack(repository, head, tree);
     if (head !== undefined) rememberHead(repository, head);
     for (const { name, read, keep } of witnesses) {
+      const now = context.clock.now().getTime();
+      const remembered = `${head?.size ?? 0} ${head === undefined ? "" : Buffer.from(head.root).toString("base64")}`;
+      const [known = "", at = "0"] = (repository.memory.text(`witness ${name}`) ?? "").split("|");
+      if (known === remembered && now - Number(at) < ASK_AGAIN_MS) continue;
       try {
-        const seen = (await read(signal)).flatMap((note) => openCheckpoint(repository, note) ?? []);
+        const seen = (await read(NEWEST, signal)).flatMap((note) => openCheckpoint(repository, note) ?? []);
         const newest = seen.sort((a, b) => a.size - b.size).at(-1);
         const why = newest && (await inconsistency(newest, head, tree));
         if (why !== undefined) reasons.push({ code: "AUDIT_INVALID", message: `${why} since witness ${name} saw it` });
-        else if (head !== undefined && newest?.size !== head.size) await keep(head.size, head.note, signal);
+        else {
+          if (head !== undefined && newest?.size !== head.size) await keep(head.size, head.note, signal);
+          repository.memory.seeText(`witness ${name}`, `${remembered}|${now}`);
+        }
       } catch (error) {
         signal.throwIfAborted();
         reasons.push({ code: "AUDIT_BEHIND", message: `witness ${name} does not take checkpoints: ${asLifeboatError(error).message}` });
