@@ -52,6 +52,10 @@ export const OPERATIONS = {
     summary: "Look at the data of any instant, and query it, without restoring over anything",
     load: async () => (await import("./verbs/preview.ts")).preview,
   },
+  compare: {
+    summary: "Say what differs between an instant and now, or between two instants",
+    load: async () => (await import("./verbs/compare.ts")).compare,
+  },
   find: {
     summary: "Find the last instant at which a check held",
     load: async () => (await import("./verbs/find.ts")).find,

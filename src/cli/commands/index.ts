@@ -76,6 +76,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./audit.ts")).auditVerifyCommand,
   },
   {
+    name: "compare",
+    group: "Watching:",
+    summary: OPERATIONS.compare.summary,
+    load: async () => (await import("./compare.ts")).compareCommand,
+  },
+  {
     name: "find",
     group: "Watching:",
     summary: OPERATIONS.find.summary,

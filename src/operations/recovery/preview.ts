@@ -9,9 +9,9 @@ import { wordsOf } from "../../core/words.ts";
 import type { Answer, Question, QuestionLimits } from "../../ports/question.ts";
 import { type Context, presentOf, type Source, type Watch } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
-import { readFingerprint } from "./load.ts";
+import { type Difference, definitionsThatDiffer } from "./compare.ts";
 import { completePlan, NOTHING, type PlanPart, routeParts } from "./plan.ts";
-import { expectedOf } from "./provider.ts";
+import { isRecorded, recordedOf } from "./recorded.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, resolve } from "./resolve.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
 
@@ -26,13 +26,6 @@ export interface PreviewRequest {
 export interface PreviewedTable {
   readonly name: string;
   readonly rows: number;
-}
-
-/** A definition that is not the same now. */
-export interface Difference {
-  /** Such as `column public.users.email`. */
-  readonly object: string;
-  readonly change: "only then" | "only now" | "changed";
 }
 
 export interface Previewed {
@@ -129,18 +122,6 @@ export async function preview(context: Context, source: Source, request: Preview
   );
 }
 
-const isRecorded = async (route: Route): Promise<boolean> =>
-  route.kind === "copy"
-    ? route.copy.replay === undefined && route.copy.entry.manifest.fingerprint !== undefined
-    : route.kind === "provider" && route.target.entry?.record?.fingerprint !== undefined;
-
-/** What was recorded when the point was taken; undefined: nothing, or log is replayed onto it. */
-async function recordedOf(context: Context, route: Route, watch: Watch): Promise<Fingerprint | undefined> {
-  if (!(await isRecorded(route))) return undefined;
-  if (route.kind === "provider") return expectedOf(context, route.target, watch);
-  return route.kind === "copy" ? readFingerprint(context, route.copy.entry, await context.openKey(), watch.signal) : undefined;
-}
-
 async function previewed(
   context: Context,
   source: Source,
@@ -177,14 +158,7 @@ async function differencesOf(
 ): Promise<Pick<Previewed, "differences"> & { readonly notCompared?: string }> {
   try {
     const now = await source.engine.fingerprint(await source.provider.connection(watch), { kind: "schema" }, watch);
-    const within = then.scope.kind === "tables" || then.scope.kind === "data";
-    const objects = new Set([...Object.keys(then.schema), ...(within ? [] : Object.keys(now.schema))]);
-    const differences = [...objects].sort().flatMap((object): Difference[] => {
-      const [before, after] = [then.schema[object], now.schema[object]];
-      if (before === after) return [];
-      return [{ object, change: after === undefined ? "only then" : before === undefined ? "only now" : "changed" }];
-    });
-    return { differences };
+    return { differences: definitionsThatDiffer(then, now) };
   } catch (error) {
     watch.signal.throwIfAborted();
     return { notCompared: asLifeboatError(error).message };

@@ -1,0 +1,167 @@
+// Compare: what differs between two states of a source, each a recovery target or the live database: definitions, counts, content, rows.
+import type { Fingerprint } from "../../core/fingerprint.ts";
+import type { MergeRefusal } from "../../core/merge-plan.ts";
+import type { RecoveryTarget } from "../../core/recovery-target.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { RowDifference } from "../../ports/merge.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import { runJob } from "../jobs/job.ts";
+import { rowEngine } from "./merge.ts";
+import { recordedOf } from "./recorded.ts";
+import { evidencePoint, jobPoint, type Resolved, resolve } from "./resolve.ts";
+import { withRestoredCopy } from "./restored-copy.ts";
+
+export interface CompareRequest {
+  readonly to: RecoveryTarget;
+  /** Absent: the live database. */
+  readonly with?: RecoveryTarget | undefined;
+  /** Tables whose rows are compared. Absent: no row is. */
+  readonly tables?: readonly string[] | undefined;
+  readonly where?: string | undefined;
+  /** Differing rows that are told, for each table. Default: 100. */
+  readonly limit?: number | undefined;
+  readonly nearest?: boolean | undefined;
+  readonly unsigned?: boolean | undefined;
+}
+
+/** A definition that is not the same now. */
+export interface Difference {
+  /** Such as `column public.users.email`. */
+  readonly object: string;
+  readonly change: "only then" | "only now" | "changed";
+}
+
+export interface TableDifference {
+  readonly name: string;
+  /** Null: there is no such table. */
+  readonly past: number | null;
+  readonly now: number | null;
+  /** Null: its content could not be compared. */
+  readonly equal: boolean | null;
+}
+
+export interface RowDifferences {
+  readonly table: string;
+  readonly key: readonly string[];
+  /** How many rows differ. */
+  readonly count: number;
+  /** The first ones. */
+  readonly rows: readonly Pick<RowDifference, "key" | "change">[];
+}
+
+export interface Compared {
+  readonly past: Resolved;
+  /** Undefined: the live database. */
+  readonly now: Resolved | undefined;
+  readonly definitions: readonly Difference[];
+  readonly tables: readonly TableDifference[];
+  readonly sequences: readonly { readonly name: string; readonly past: string | null; readonly now: string | null }[];
+  /** Undefined: rows were not compared. */
+  readonly rows?: readonly RowDifferences[] | undefined;
+  readonly refusals: readonly MergeRefusal[];
+  /** What could not be compared, one sentence each. */
+  readonly notCompared: readonly string[];
+}
+
+/** Definitions that differ, by name. What a fingerprint of chosen tables does not cover is left out. */
+export function definitionsThatDiffer(past: Fingerprint, now: Fingerprint): Difference[] {
+  const within = past.scope.kind === "tables" || past.scope.kind === "data";
+  const objects = new Set([...Object.keys(past.schema), ...(within ? [] : Object.keys(now.schema))]);
+  return [...objects].sort().flatMap((object): Difference[] => {
+    const [before, after] = [past.schema[object], now.schema[object]];
+    if (before === after) return [];
+    return [{ object, change: after === undefined ? "only then" : before === undefined ? "only now" : "changed" }];
+  });
+}
+
+/** Makes restored copies where nothing was recorded, or where rows are compared, and removes them. */
+export async function compare(context: Context, source: Source, request: CompareRequest, watch: Watch): Promise<Compared> {
+  const { unsigned, nearest } = request;
+  const reach = async (target: RecoveryTarget): Promise<Resolved> => {
+    const resolved = await resolve(context, source, target, watch, { unsigned });
+    if (resolved.inexact !== undefined && nearest !== true) throw resolved.inexact;
+    return resolved;
+  };
+  const past = await reach(request.to);
+  const now = request.with === undefined ? undefined : await reach(request.with);
+  if (request.tables !== undefined)
+    return at(context, source, past, watch, (before) =>
+      at(context, source, now, watch, async (after) => {
+        const states = [await fingerprintOf(source, before, watch), await fingerprintOf(source, after, watch)] as const;
+        return { past, now, ...differences(...states), ...(await rowsOf(source, before, after, request, watch)) };
+      }),
+    );
+  const recorded = await Promise.all([past, now].map((one) => one && recordedOf(context, one.route, watch)));
+  const [first, second] = recorded;
+  // Digests of different algorithms say nothing about each other: then both are computed anew.
+  const usable = first === undefined || second === undefined || first.algorithm === second.algorithm;
+  const read = (one: Resolved | undefined) => at(context, source, one, watch, (connection) => fingerprintOf(source, connection, watch));
+  const after = (usable ? second : undefined) ?? (await read(now));
+  const before = usable && first?.algorithm === after.algorithm ? first : await read(past);
+  return { past, now, ...differences(before, after), refusals: [] };
+}
+
+/** Runs `use` with the state: the live database, or a restored copy that is removed afterwards. */
+async function at<T>(
+  context: Context,
+  source: Source,
+  state: Resolved | undefined,
+  watch: Watch,
+  use: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  if (state === undefined) return use(await source.provider.connection(watch));
+  const { route } = state;
+  return runJob(
+    context,
+    { verb: "compare", source: source.name, point: jobPoint(route), aside: true },
+    watch,
+    (job) => withRestoredCopy(context, source, route, job, watch, false, ({ connection }) => job.step("compare", () => use(connection()))),
+    () => ({ point: evidencePoint(route).id }),
+  );
+}
+
+const fingerprintOf = (source: Source, connection: Connection, watch: Watch): Promise<Fingerprint> =>
+  source.engine.fingerprint(connection, { kind: "full" }, watch);
+
+function differences(past: Fingerprint, now: Fingerprint): Pick<Compared, "definitions" | "tables" | "sequences" | "notCompared"> {
+  const names = (a: object, b: object): string[] => [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+  const tables = names(past.tables, now.tables).map((name): TableDifference => {
+    const [before, after] = [past.tables[name], now.tables[name]];
+    const both = before !== undefined && after !== undefined;
+    const known = both && before.digest !== null && after.digest !== null;
+    const equal = !both || before.rows !== after.rows ? false : known ? before.digest === after.digest : null;
+    return { name, past: before?.rows ?? null, now: after?.rows ?? null, equal };
+  });
+  const sequences = names(past.sequences, now.sequences).flatMap((name) => {
+    const [before = null, after = null] = [past.sequences[name], now.sequences[name]];
+    return before === after ? [] : [{ name, past: before, now: after }];
+  });
+  const unhashed = [...past.unhashed, ...now.unhashed].map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
+  return { definitions: definitionsThatDiffer(past, now), tables, sequences, notCompared: [...new Set(unhashed)] };
+}
+
+async function rowsOf(
+  source: Source,
+  past: Connection,
+  now: Connection,
+  { tables, where, limit = 100 }: CompareRequest,
+  watch: Watch,
+): Promise<Pick<Compared, "rows" | "refusals">> {
+  const comparison = await rowEngine(source).beginComparison(past, now, { tables, where, ...watch });
+  try {
+    const rows: RowDifferences[] = [];
+    for await (const compared of comparison.compared()) {
+      const first: Pick<RowDifference, "key" | "change">[] = [];
+      let count = 0;
+      if (compared.differs)
+        for await (const { key, change } of compared.differences()) {
+          count += 1;
+          if (first.length < limit) first.push({ key, change });
+        }
+      rows.push({ table: compared.table, key: compared.key, count, rows: first });
+    }
+    return { rows, refusals: comparison.refusals };
+  } finally {
+    await comparison.end();
+  }
+}
