@@ -84,10 +84,10 @@ function* limitFaults({ limits, sources, queue, workers }: RootValues, { provide
     }
   }
   if (queue !== undefined && workers.takeOverMs < LEAST_TAKE_OVER_MS)
-    yield fault(["workers", "takeOver"], "workers.takeOver must be at least 10s");
+    yield fault(["workers", "takeOver"], "workers.takeOver must be at least 5s");
 }
 
-const LEAST_TAKE_OVER_MS = 10_000;
+const LEAST_TAKE_OVER_MS = 5_000;
 
 function* approvalFaults({ sources, approval }: RootValues): Iterable<Fault> {
   const approvers = Object.entries(approval.approvers);

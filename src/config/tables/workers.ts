@@ -36,7 +36,7 @@ export const workers = section({
     type: duration,
     as: "takeOverMs",
     default: "1m",
-    help: "A worker that is silent for so long loses its items to another one. At least 10s. Equal on every machine.",
+    help: "A worker that is silent for so long loses its items to another one. At least 5s. Equal on every machine.",
     example: "1m",
   },
 });

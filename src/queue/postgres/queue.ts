@@ -29,14 +29,14 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
   const link = new Link(connection);
   /** Transactions run here, one after another. */
   const transactions = new Link(connection);
-  const takeOverS = Math.max(10, Math.ceil(takeOverMs / 1000));
-  const everyS = Math.max(1, Math.round(takeOverS / 4));
+  /** pg-boss itself takes over later, and with a pause: where no worker looks at the queue. */
+  const boundS = Math.max(10, Math.ceil((2 * takeOverMs) / 1000));
   const boss = new PgBoss({
     db: link,
     schema: SCHEMA,
     schedule: false,
-    superviseIntervalSeconds: everyS,
-    monitorIntervalSeconds: everyS,
+    superviseIntervalSeconds: boundS,
+    monitorIntervalSeconds: boundS,
   });
   // A pass that failed is tried again at its next turn; what a caller asks for throws by itself.
   boss.on("error", () => {});
@@ -88,10 +88,22 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
         retryBackoff: true,
         retryDelayMax: LONGEST_PAUSE_S,
         expireInSeconds: DAY_S - 1,
-        heartbeatSeconds: takeOverS,
+        heartbeatSeconds: boundS,
       })),
       { returnId: true, ...(db && { db }) },
     );
+  /** Puts back what silent workers ran. An item whose attempts are used up is parked: it may be what ends them. */
+  const takeOver = async (jobs: readonly Stored[], now: Date, db: Link): Promise<boolean> => {
+    const silent = jobs.filter(({ state, heartbeatOn }) => state === "active" && heartbeatOn !== null && isSilent(heartbeatOn, now));
+    for (const job of silent) {
+      const failure: WorkFailure = { code: "LEASE_LOST", message: "its worker ended without a word" };
+      await boss.fail(NAME, job.id, { ...failure }, { db });
+      await boss.cancel(NAME, job.id, { db });
+      if (job.retryCount < attempts - 1) await boss.resume(NAME, job.id, { db });
+    }
+    return silent.length > 0;
+  };
+  const isSilent = (at: Date, now: Date): boolean => now.getTime() - at.getTime() > takeOverMs;
   const find = async (key: string, db: Link): Promise<Stored | undefined> =>
     (await boss.findJobs<WorkItem>(NAME, { id: idOf(key), db }))[0];
 
@@ -122,7 +134,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
   });
 
   return {
-    renewEveryMs: (takeOverS * 1000) / 4,
+    renewEveryMs: takeOverMs / 4,
     put: (items) =>
       asked(async () => {
         const ids = new Set(await insert([...new Map(items.map((item) => [item.key, item])).values()]));
@@ -130,12 +142,15 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
       }),
     take: (choose) =>
       inTransaction(async (db) => {
-        const known = (await all(db)).flatMap((job) => {
+        const { rows } = await db.executeSql("select pg_catalog.now() as now");
+        const now: Date = rows[0].now;
+        let jobs = await all(db);
+        if (await takeOver(jobs, now, db)) jobs = await all(db);
+        const known = jobs.flatMap((job) => {
           const item = parse(job.data);
           return item === undefined || idOf(item.key) !== job.id ? [] : [{ job, item }];
         });
-        const { rows } = await db.executeSql("select pg_catalog.now() as now");
-        const waiting = known.filter(({ job }) => isWaiting(job) && job.startAfter <= rows[0].now);
+        const waiting = known.filter(({ job }) => isWaiting(job) && job.startAfter <= now);
         if (waiting.length === 0) return undefined;
         const running = known.filter(({ job }) => job.state === "active").map(({ item }) => item);
         const chosen = choose(
@@ -143,7 +158,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
           running,
         );
         if (chosen === undefined) return undefined;
-        const others = (await all(db)).filter((job) => isWaiting(job) && job.data.key !== chosen.key).map(({ data }) => data.key);
+        const others = jobs.filter((job) => isWaiting(job) && job.data.key !== chosen.key).map(({ data }) => data.key);
         const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, ignoreGroups: others, db });
         return job && claimOf(job, chosen);
       }),

@@ -1,0 +1,102 @@
+// Three workers of one queue, killed at random while they back up many sources: none lost, none doubled, no orphan, no false green.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openLifeboat } from "../../src/index.ts";
+import { cases } from "../support/every.ts";
+import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { beginWorld, type Running } from "../support/program.ts";
+
+const SOURCES = cases(500, 40);
+const WORKERS = 3;
+/** Most lines that a worker prints before it is killed. A job prints about ten. */
+const LINES = cases(200, 100);
+const YAML = `policies:
+  nightly: { backups: [{ tier: daily, cron: "0 2 * * *", keep: 30d }], expire: "0 4 1 1 *" }
+queue: \${LIFEBOAT_QUEUE}
+workers: { jobs: 2, attempts: 1000, takeOver: 5s }
+`;
+
+test(`R53 ${SOURCES} jobs on ${WORKERS} workers that are killed at random: none lost, none doubled, no orphan, no false green`, {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`LIFEBOAT_TEST_SEED=${seed}`);
+  const random = generator(seed);
+  const [shop, queue] = [await freshDatabase(), await freshDatabase()];
+  await query(shop, "create table t as select generate_series(1, 10) as id");
+  const names = Array.from({ length: SOURCES }, (_, at) => `s${at}`);
+  const sources = Object.fromEntries(names.map((name) => [name, shop]));
+  const world = await beginWorld(t, { sources, source: "policy: nightly", yaml: YAML, env: { LIFEBOAT_QUEUE: queue.url } });
+  const lifeboat = await openLifeboat({ config: world.configFile, env: world.env });
+  t.after(() => lifeboat.close());
+
+  const put = (await Promise.all([lifeboat.run("tick", {}), lifeboat.run("tick", {})])).flatMap(({ queued }) => queued);
+  const backups = put.filter((key) => key.startsWith("backup:"));
+  assert.equal(backups.length, SOURCES, "two schedulers put each slot once");
+
+  const workers: Running[] = [];
+  let kills = 0;
+  let isEnding = false;
+  /** Starts a worker that is killed after it has printed a random number of lines, one for each step and each item, and started again. */
+  const start = (at: number): void => {
+    const worker = world.start("work", "--name", `w${at}`);
+    workers[at] = worker;
+    let lines = 1 + Math.floor(random() * LINES);
+    worker.child.stderr?.on("data", (text: Buffer) => {
+      lines -= text.toString().split("\n").length - 1;
+      if (lines > 0 || isEnding || worker.child.killed) return;
+      worker.kill("SIGKILL");
+      kills += 1;
+      void worker.ended.then(() => start(at));
+    });
+  };
+  for (let at = 0; at < WORKERS; at++) start(at);
+  /** A restore point that is listed at any moment is a whole one. */
+  const checkListed = async (): Promise<void> => {
+    const { points } = await lifeboat.run("list", {});
+    const at = points[Math.floor(random() * points.length)];
+    if (at === undefined) return;
+    const { verdict } = await lifeboat.run("verify", { point: at.id });
+    assert.equal(verdict, "pass", `${at.id} of ${at.source}`);
+  };
+  for (;;) {
+    const { items } = await lifeboat.run("workers", {});
+    if (items.length === 0) break;
+    assert.deepEqual(
+      items.filter(({ state }) => state === "parked"),
+      [],
+    );
+    // The last items end in peace.
+    isEnding ||= items.length <= WORKERS;
+    await checkListed();
+    await sleep(1000);
+  }
+  for (const worker of workers) worker.kill("SIGTERM");
+  for (const worker of workers) assert.equal((await worker.ended).exit, 0);
+  t.diagnostic(`${kills} kills`);
+  assert.ok(kills >= WORKERS, `only ${kills} kills`);
+
+  const { points } = await lifeboat.run("list", {});
+  assert.deepEqual(points.map(({ source }) => source).sort(), names.toSorted(), "exactly one backup for each due slot");
+  for (const { id } of points) assert.equal((await lifeboat.run("verify", { point: id })).verdict, "pass", id);
+  assert.deepEqual((await lifeboat.run("tick", {})).queued, [], "nothing is due any longer");
+  await lifeboat.run("jobs recover", {});
+  const { jobs } = await lifeboat.run("jobs", { limit: 100_000 });
+  assert.deepEqual(
+    [...new Set(jobs.map(({ state }) => state))].filter((state) => state !== "done" && state !== "failed"),
+    [],
+  );
+  await world.assertNothingLeft();
+});
+
+/** Mulberry32. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
