@@ -97,7 +97,7 @@ export function queueContract(name: string, make: () => Promise<QueueUnderTest>,
       }
     });
 
-    test("R53 a worker chooses beside everything that runs, and what it declines waits for others", async () => {
+    test("R53 a worker chooses beside all work that runs, and what it declines waits for others", async () => {
       await one.put([workItem("big"), workItem("small")]);
       const small = await taken(one, only("small"));
       let seen: unknown;
@@ -129,7 +129,7 @@ export function queueContract(name: string, make: () => Promise<QueueUnderTest>,
       assert.deepEqual(await one.list(), []);
     });
 
-    test("R53 an ended claim has no effect any more, and an item is not taken before its time", async () => {
+    test("R53 an ended claim has no effect, and an item is not taken before its time", async () => {
       await one.put([workItem("mine")]);
       const old = await taken(one, first);
       assert.equal(await old.renew(), true);

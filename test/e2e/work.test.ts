@@ -11,7 +11,7 @@ workers: { attempts: 1, labels: [eu] }
 limits: { sources: { shop: 1 } }
 `;
 
-test("R53 due work is put on the queue once, done by workers that have room for it, and parked when it fails", {
+test("R53 due work is put on the queue once, done by workers with room for it, and parked when it fails", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const [shop, far, queue] = [await freshDatabase(), await freshDatabase(), await freshDatabase()];
@@ -62,4 +62,33 @@ test("R53 due work is put on the queue once, done by workers that have room for 
   await world.expect(0, "workers", "release", parked.key);
   assert.equal((await world.expect(0, "work", "--idle", "--json")).json().failed.length, 1);
   await world.assertNothingLeft();
+});
+
+test("R36 R53 a queue that is away and work that is parked open alerts, which close when they are over", {
+  skip: skipWithoutPostgres(),
+}, async (t) => {
+  const queue = await freshDatabase();
+  const away = { url: "postgres://shop@127.0.0.1:1/shop", label: "away" };
+  const world = await beginWorld(t, {
+    sources: { away },
+    source: "policy: nightly",
+    yaml: YAML.replace("shop: 1", "away: 1"),
+    env: { LIFEBOAT_QUEUE: queue.url },
+  });
+  const codes = async (...args: readonly string[]): Promise<string[]> => {
+    const { alerts } = (await world.run("tick", "--json", ...args)).json();
+    return alerts.open
+      .map(({ source, code }: Record<string, string>) => `${source ?? "all"} ${code}`)
+      .filter((one: string) => /QUEUE|PARKED/.test(one));
+  };
+  assert.deepEqual(await codes(), []);
+  await world.expect(0, "work", "--idle");
+  assert.deepEqual(await codes(), ["away WORK_PARKED"]);
+  world.env.LIFEBOAT_QUEUE = "postgres://lifeboat@127.0.0.1:1/queue";
+  assert.deepEqual(await codes(), ["all QUEUE_AWAY", "away WORK_PARKED"], "what cannot be seen is not over");
+  assert.equal((await world.run("work", "--idle", "--json")).code, "QUEUE_UNREACHABLE");
+  world.env.LIFEBOAT_QUEUE = queue.url;
+  const [parked] = (await world.expect(4, "workers", "--json")).json().items;
+  await world.expect(0, "workers", "release", parked.key);
+  assert.deepEqual(await codes(), []);
 });

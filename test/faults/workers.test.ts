@@ -17,7 +17,7 @@ queue: \${LIFEBOAT_QUEUE}
 workers: { jobs: 2, attempts: 1000, takeOver: 5s }
 `;
 
-test(`R53 ${SOURCES} jobs on ${WORKERS} workers that are killed at random: none lost, none doubled, no orphan, no false green`, {
+test(`R53 ${SOURCES} jobs on ${WORKERS} workers killed at random: none lost, none doubled, no orphan, no false green`, {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const seed = Number(process.env.LIFEBOAT_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -29,7 +29,7 @@ export const work = operation({
   }),
   result: z.strictObject({
     done: about(count, "Items that it did."),
-    idle: about(count, "Items of which nothing was due any more."),
+    idle: about(count, "Items of which nothing was due any longer."),
     busy: about(count, "Items that another job worked on."),
     stopped: about(count, "Items that it handed back."),
     failed: about(z.array(failedItem), "The last 100."),

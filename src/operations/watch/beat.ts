@@ -14,6 +14,7 @@ import { witnessAudit } from "../audit/witness.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { placesOf } from "../jobs/holders.ts";
 import { worstOf } from "../operation.ts";
+import { lookAtWork } from "../work/look.ts";
 import { repositoryReasons } from "./repository-status.ts";
 import { sharedOf } from "./shared.ts";
 import { type SourceStatus, statusOf, storedOf } from "./status.ts";
@@ -72,12 +73,14 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
   const looks: Look[] = [];
   try {
     const shared = await sharedOf(context, watch.signal);
+    const work = await lookAtWork(context, watch);
     for (const source of sources) {
       try {
         const status = await statusOf(context, source, watch, shared);
         statuses.push(status);
-        looks.push({ source: source.name, reasons: status.reasons });
-        verdicts.push(status.verdict);
+        const parked = work.parked.get(source.name) ?? [];
+        looks.push({ source: source.name, reasons: [...status.reasons, ...parked], blindTo: work.blindTo });
+        verdicts.push(status.verdict, ...parked.map(({ code }) => verdictOf(code)));
       } catch (error) {
         watch.signal.throwIfAborted();
         if (isAway(error)) throw error;
@@ -85,7 +88,11 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
         watch.progress.note(`${source.name} could not be judged: ${asLifeboatError(error).message}`);
       }
     }
-    const reasons = [...(await repositoryReasons(context, storedOf(statuses), watch)), ...(await witnessAudit(context, watch.signal))];
+    const reasons = [
+      ...(await repositoryReasons(context, storedOf(statuses), watch)),
+      ...(await witnessAudit(context, watch.signal)),
+      ...work.queue,
+    ];
     looks.push({ source: null, reasons });
     verdicts.push(...reasons.map(({ code }) => verdictOf(code)));
     return { looks, statuses, verdict: worstOf(verdicts) };

@@ -54,7 +54,7 @@ export async function offer(
   context: Pick<Context, "repository">,
   queue: Queue,
   due: readonly WorkItem[],
-  judged: ReadonlySet<string> = new Set(),
+  judged: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const keys = new Set(due.map(({ key }) => key));
   for (const { item, state } of await queue.list()) {

@@ -19,15 +19,13 @@ export async function lookAtWork({ work }: Context, { signal }: Pick<Watch, "sig
   if (work?.isShared !== true) return NOTHING;
   try {
     const parked = (await (await work.open()).list()).filter(({ state }) => state === "parked");
-    const bySource = Map.groupBy(parked, ({ item }) => item.source);
-    const reasons = [...bySource].flatMap(([source, entries]): [string, HealthReason[]][] => {
-      const [first] = entries;
-      if (source === null || first === undefined) return [];
-      const why = first.failure === undefined ? "it failed too often" : `${first.failure.code}: ${first.failure.message}`;
-      const message = `${first.item.key} is parked: ${why}${entries.length > 1 ? ` (and ${entries.length - 1} more)` : ""}`;
-      return [[source, [{ code: "WORK_PARKED", message }]]];
+    const reasons = parked.flatMap(({ item: { key, source }, failure }) => {
+      const why = failure === undefined ? "it failed too often" : `${failure.code}: ${failure.message}`;
+      const reason: HealthReason = { code: "WORK_PARKED", about: key, message: `${key} is parked: ${why}` };
+      return source === null ? [] : [{ source, reason }];
     });
-    return { ...NOTHING, parked: new Map(reasons) };
+    const bySource = Map.groupBy(reasons, ({ source }) => source);
+    return { ...NOTHING, parked: new Map([...bySource].map(([source, of]) => [source, of.map(({ reason }) => reason)])) };
   } catch (error) {
     signal.throwIfAborted();
     return { ...NOTHING, queue: [{ code: "QUEUE_AWAY", message: asLifeboatError(error).message }], blindTo: ["WORK_PARKED"] };

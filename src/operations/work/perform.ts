@@ -19,7 +19,7 @@ const OPERATIONS = {
 export interface Performed {
   readonly item: WorkItem;
   /**
-   * `idle`: nothing was due any more. `busy`: another job has the lease; due work is put again. `stopped`: this worker was told to stop.
+   * `idle`: nothing was due any longer. `busy`: another job has the lease; due work is put again. `stopped`: this worker was told to stop.
    */
   readonly outcome: "done" | "idle" | "busy" | "failed" | "stopped";
   /** Of the operation. Absent: it threw. */

@@ -82,7 +82,7 @@ export async function work(context: OperationContext, options: WorkerOptions): P
         isAway = false;
       } catch (error) {
         if (until === "idle") throw error;
-        // What runs goes on. Nothing is lost: what is due is computed again.
+        // What runs continues. Nothing is lost: what is due is computed again.
         if (!isAway) progress.note(`the queue does not answer: ${asLifeboatError(error).message}`);
         isAway = true;
       }
@@ -123,7 +123,7 @@ async function runClaim(context: OperationContext, { queue, onEnd }: WorkerOptio
   const timer = setInterval(() => {
     claim.renew().then(
       (isMine) => isMine || lost.abort(new LifeboatError("LEASE_LOST", `another worker has taken over ${claim.item.key}`)),
-      () => undefined, // the queue is away: the lease in the repository decides who goes on
+      () => undefined, // the queue is away: the lease in the repository decides who continues
     );
   }, queue.renewEveryMs);
   try {

@@ -11,7 +11,7 @@ export interface ProcessQueueOptions {
   readonly pauseMs: number;
 }
 
-interface Held {
+interface Entry {
   readonly item: WorkItem;
   readonly order: number;
   state: WorkState;
@@ -25,17 +25,17 @@ interface Held {
 const LONGEST_PAUSE_MS = 3_600_000;
 
 export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptions): Queue {
-  const held = new Map<string, Held>();
+  const entries = new Map<string, Entry>();
   const reports = new Map<string, SeenWorker>();
   let order = 0;
 
-  const sorted = (): Held[] =>
-    [...held.values()].sort((a, b) => priorityOf(b.item.operation) - priorityOf(a.item.operation) || a.order - b.order);
+  const sorted = (): Entry[] =>
+    [...entries.values()].sort((a, b) => priorityOf(b.item.operation) - priorityOf(a.item.operation) || a.order - b.order);
 
-  const claim = (one: Held): Claim => {
+  const claim = (one: Entry): Claim => {
     const attempt = ++one.attempts;
-    const isMine = (): boolean => held.get(one.item.key) === one && one.claim === mine;
-    const end = (change: Partial<Held>): void => {
+    const isMine = (): boolean => entries.get(one.item.key) === one && one.claim === mine;
+    const end = (change: Partial<Entry>): void => {
       if (isMine()) Object.assign(one, { claim: undefined, ...change });
     };
     const mine: Claim = {
@@ -43,7 +43,7 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
       attempt,
       renew: async () => isMine(),
       async done() {
-        if (isMine()) held.delete(one.item.key);
+        if (isMine()) entries.delete(one.item.key);
       },
       async fail(failure) {
         const isParked = attempt >= attempts;
@@ -54,7 +54,7 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
       park: async (failure) => end({ state: "parked", failure }),
       handBack: async () => end({ state: "waiting", attempts: attempt - 1 }),
     };
-    Object.assign(one, { state: "running", claim: mine } satisfies Partial<Held>);
+    Object.assign(one, { state: "running", claim: mine } satisfies Partial<Entry>);
     return mine;
   };
 
@@ -63,8 +63,8 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
     async put(items) {
       const added: string[] = [];
       for (const item of items) {
-        if (held.has(item.key)) continue;
-        held.set(item.key, { item, order: order++, state: "waiting", attempts: 0, notBefore: new Date(item.notBefore) });
+        if (entries.has(item.key)) continue;
+        entries.set(item.key, { item, order: order++, state: "waiting", attempts: 0, notBefore: new Date(item.notBefore) });
         added.push(item.key);
       }
       return added;
@@ -86,13 +86,13 @@ export function openProcessQueue({ clock, attempts, pauseMs }: ProcessQueueOptio
         ({ item, state, attempts: tried, notBefore, failure }): QueueEntry => ({ item, state, attempts: tried, notBefore, failure }),
       ),
     async release(key) {
-      const one = held.get(key);
+      const one = entries.get(key);
       if (one?.state !== "parked") return false;
-      Object.assign(one, { state: "waiting", attempts: 0, notBefore: clock.now(), failure: undefined } satisfies Partial<Held>);
+      Object.assign(one, { state: "waiting", attempts: 0, notBefore: clock.now(), failure: undefined } satisfies Partial<Entry>);
       return true;
     },
     async drop(key) {
-      return held.get(key)?.state !== "running" && held.delete(key);
+      return entries.get(key)?.state !== "running" && entries.delete(key);
     },
     async report(worker: WorkerReport) {
       reports.set(worker.name, { ...worker, seenAt: clock.now() });

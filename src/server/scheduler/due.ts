@@ -13,11 +13,13 @@ export function putDue(service: Service): Promise<number> {
   return service.use(async (composed) => {
     const context = workContext(service, composed, signal);
     const items: WorkItem[] = [];
+    const judged = new Set<string>();
     for (const source of await unpaused(context, [...context.sources.values()], signal)) {
       try {
         const { work, failures } = await dueWork(context, source, context);
         for (const { code, message } of failures) log.warn(`what is due could not be judged: ${message}`, { source: source.name, code });
         items.push(...(await Promise.all(work.map((due) => itemOf(context, source, due)))));
+        if (failures.length === 0) judged.add(source.name);
       } catch (error) {
         signal.throwIfAborted();
         const { code, message } = asLifeboatError(error);
@@ -25,7 +27,7 @@ export function putDue(service: Service): Promise<number> {
       }
     }
     const queue = await placeOf(composed).open();
-    const put = await offer(context, queue, items);
+    const put = await offer(context, queue, items, judged);
     for (const key of put) log.info("work is due", { key });
     return put.length;
   });
