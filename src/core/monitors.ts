@@ -58,7 +58,7 @@ export const MONITORS = {
   SLOT_INACTIVE: critical("the replication slot is not being read, and the server retains WAL for it", "run `lifeboat archive SOURCE`"),
   SLOT_LOST: critical("the server dropped WAL of the replication slot", "run `lifeboat archive SOURCE`"),
   ORPHANED_SCRATCH: critical("scratch of an ended job is left at the provider and costs money", "run `lifeboat jobs recover`"),
-  DRILL_FAILED: critical("the last drill failed", "run `lifeboat status SOURCE`"),
+  DRILL_FAILED: critical("the last drill failed", "run `lifeboat drills SOURCE`"),
   DATED_IN_FUTURE: critical(
     "a restore point is dated in the future and does not count",
     "check the clocks, then run `lifeboat expire SOURCE --future`",
@@ -126,7 +126,7 @@ export const MONITORS = {
   ),
   NEVER_VERIFIED: warning("no restore point was ever verified", "run `lifeboat drill SOURCE`"),
   DRILL_MISSING: warning("no drill was ever done", "run `lifeboat drill SOURCE`"),
-  DRILL_INCONCLUSIVE: warning("the last drill proved nothing", "run `lifeboat status SOURCE`"),
+  DRILL_INCONCLUSIVE: warning("the last drill proved nothing", "run `lifeboat drills SOURCE`"),
   DRILL_OVERDUE: warning(
     "a scheduled drill was not done within a day; without a schedule, the last drill is older than 36 days",
     "run `lifeboat drill SOURCE`",

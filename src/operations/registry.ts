@@ -76,6 +76,14 @@ export const OPERATIONS = {
     summary: "Prove a backup: timed restore into scratch, checked and filed",
     load: async () => (await import("./verbs/drill.ts")).drill,
   },
+  drills: {
+    summary: "Show the history of drills against the objectives",
+    load: async () => (await import("./verbs/drills.ts")).drills,
+  },
+  checklist: {
+    summary: "Fill in the weekly or monthly checklist, each item by a check",
+    load: async () => (await import("./verbs/checklist.ts")).checklist,
+  },
   export: {
     summary: "Copy a provider's snapshot to a bucket",
     load: async () => (await import("./verbs/export.ts")).exportOperation,

@@ -46,6 +46,34 @@ policies:
 \`\`\`
 `;
 
+const BRIEF = `
+## One line for prompts, Nagios and Icinga
+
+\`lifeboat status --brief\` prints one line in the format of Nagios plugins, with performance data after the bar, and ends with their exit
+statuses: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+
+\`\`\`
+LIFEBOAT OK - 1 source is protected | 'shop'=0 'shop exposure'=3812s;;86400
+LIFEBOAT CRITICAL - shop: BACKUP_OVERDUE, EXPOSURE_ABOVE_RPO | 'shop'=2 'shop exposure'=181203s;;86400
+\`\`\`
+
+A source's own value is 0 for pass, 1 for inconclusive and 2 for fail. WARNING is a verdict of inconclusive, CRITICAL one of fail. UNKNOWN means
+that nothing could be judged: the configuration is wrong, or the repository does not answer. As a command of Nagios or Icinga:
+
+\`\`\`
+define command {
+  command_name  check_lifeboat
+  command_line  /usr/local/bin/lifeboat --config /etc/lifeboat.yaml status --brief $ARG1$
+}
+\`\`\`
+
+## Checklists
+
+\`lifeboat checklist weekly\` and \`lifeboat checklist monthly\` print, as Markdown or with \`--json\`, the questions that teams ask by hand, each
+answered by a check with its figure. A box is ticked only where the check passed. What could not be checked reads "not known", with the
+reason. \`lifeboat drills\` prints the history of drills: achieved RTO and RPO against the objectives, the last pass, and what is overdue.
+`;
+
 export function monitoringPage(): string {
   const rows = Object.entries(MONITORS).map(([code, { finds, next }]) => [
     `\`${code}\``,
@@ -53,5 +81,5 @@ export function monitoringPage(): string {
     finds,
     withNames(next, { source: "shop" }),
   ]);
-  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), TABLES].join("\n");
+  return [INTRODUCTION, table(["code", "severity", "what was found", "what to do next"], rows), TABLES, BRIEF].join("\n");
 }

@@ -40,6 +40,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./tick.ts")).alertsCommand,
   },
   {
+    name: "drills",
+    group: "Watching:",
+    summary: OPERATIONS.drills.summary,
+    load: async () => (await import("./drills.ts")).drillsCommand,
+  },
+  {
+    name: "checklist",
+    group: "Watching:",
+    summary: OPERATIONS.checklist.summary,
+    load: async () => (await import("./checklist.ts")).checklistCommand,
+  },
+  {
     name: "schedule",
     group: "Watching:",
     summary: OPERATIONS.schedule.summary,

@@ -1,18 +1,27 @@
 // lifeboat status [SOURCE]
+import { asLifeboatError, EXIT, type ExitStatus } from "../../core/errors.ts";
 import { flag, text } from "../../core/option-types.ts";
+import { shown, visible } from "../../core/visible.ts";
 import { status } from "../../operations/verbs/status.ts";
-import { defineCommand } from "../command.ts";
-import { renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
-import { perform } from "../session.ts";
+import { type CommandCall, defineCommand } from "../command.ts";
+import { renderBrief, renderReasons, renderStatus, renderStatusLine } from "../render/status.ts";
+import { perform, withContext } from "../session.ts";
 
 export const statusCommand = defineCommand({
   description:
     "Whether each source is protected right now. It is green only when the source answers, the newest backup is recent enough for the objective and proven, and a drill has passed. Anything unknown is inconclusive (exit status 3); anything wrong is exit status 4.",
   arguments: { source: { type: text, help: "Name of the source. Default: all." } },
-  options: { short: { type: flag, help: "One line for each source." } },
+  options: {
+    short: { type: flag, help: "One line for each source." },
+    brief: {
+      type: flag,
+      help: "One line for all of them, with performance data and the exit statuses of a Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+    },
+  },
   json: true,
   run(call) {
-    const { short } = call.options;
+    const { short, brief } = call.options;
+    if (brief) return briefly(call, call.args);
     return perform(call, status, call.args, ({ sources, repositoryReasons }) =>
       short
         ? sources.map((one) => renderStatusLine(one, call.paint)).join("\n")
@@ -22,3 +31,22 @@ export const statusCommand = defineCommand({
     );
   },
 });
+
+/** What a monitor expects of a plugin: one line on standard output whatever happens, and one of four statuses. */
+async function briefly(
+  call: Parameters<typeof withContext>[0] & Pick<CommandCall, "emit">,
+  args: { readonly source?: string | undefined },
+): Promise<ExitStatus> {
+  try {
+    const result = await withContext(call, (context) => status.run(context, args));
+    call.emit(result, () => renderBrief(shown(result)));
+    return { pass: EXIT.done, inconclusive: BRIEF.warning, fail: BRIEF.critical }[result.verdict];
+  } catch (error) {
+    const { code, message } = asLifeboatError(error);
+    call.emit({ verdict: "inconclusive", code, message }, () => `LIFEBOAT UNKNOWN - ${code}: ${visible(message)}`);
+    return BRIEF.unknown;
+  }
+}
+
+/** The numbers are the plugin's, not the meanings that these statuses have elsewhere. */
+const BRIEF = { warning: EXIT.failed, critical: EXIT.usage, unknown: EXIT.inconclusive } as const;

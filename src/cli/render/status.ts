@@ -15,6 +15,21 @@ export function renderStatusLine({ name, verdict, reasons, exposureSeconds }: St
   return [`${paint.verdict(verdict)}  ${paint.bold(name)}`, exposure, ...reasons.map(({ code }) => code)].join("  ");
 }
 
+/** One line in the format of Nagios plugins: state, what is wrong, performance data. */
+export function renderBrief({ verdict, sources, repositoryReasons }: z.infer<typeof status.result>): string {
+  const state = { pass: "OK", inconclusive: "WARNING", fail: "CRITICAL" }[verdict];
+  const wrong = [
+    ...sources.flatMap(({ name, reasons }) => (reasons.length === 0 ? [] : [`${name}: ${reasons.map(({ code }) => code).join(", ")}`])),
+    ...(repositoryReasons.length === 0 ? [] : [`repository: ${repositoryReasons.map(({ code }) => code).join(", ")}`]),
+  ];
+  const figures = sources.flatMap(({ name, verdict: one, exposureSeconds, objective }) => [
+    `'${name}'=${["pass", "inconclusive", "fail"].indexOf(one)}`,
+    ...(exposureSeconds === null ? [] : [`'${name} exposure'=${exposureSeconds}s;;${objective.rpoSeconds ?? ""}`]),
+  ]);
+  const said = wrong.length > 0 ? wrong.join("; ") : `${sources.length} ${sources.length === 1 ? "source is" : "sources are"} protected`;
+  return `LIFEBOAT ${state} - ${said} | ${figures.join(" ")}`;
+}
+
 const reasonLines = (reasons: Reasons): string[] => reasons.map(({ code, message }) => `  ${code}: ${message}`);
 
 const nextLines = (reasons: Reasons): string[] =>
