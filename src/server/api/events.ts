@@ -7,6 +7,7 @@ import { type Jobs, LAST_EVENT, type NumberedEvent } from "./jobs.ts";
 
 /** A comment so often keeps proxies from closing a silent connection. */
 const ALIVE_MS = 15_000;
+const MOST_WAITING = 1000;
 
 /** The stream until the job has ended; 204 for a reader that has read its end, which tells it not to come again. */
 export async function eventStream(request: Request, jobs: Jobs, job: ApiJob, stopping: AbortSignal): Promise<Response> {
@@ -18,6 +19,8 @@ export async function eventStream(request: Request, jobs: Jobs, job: ApiJob, sto
     const waiting: NumberedEvent[] = [];
     const wake = new EventTarget();
     const take = (event: NumberedEvent): void => {
+      // A reader that does not read misses how far a step is, never what happened.
+      if (waiting.length >= MOST_WAITING && event.event.type === "advance") return;
       waiting.push(event);
       wake.dispatchEvent(new Event("more"));
     };

@@ -20,7 +20,10 @@ export function guard(service: Service, rates: Rates): MiddlewareHandler<ApiEnv>
     const address = addressOf(request, people) ?? "unknown";
     const caller = await identify(service, request).catch((error: unknown) => {
       // A wrong token is an attempt to sign in. A valid one is never refused because of the attempts of others.
-      if (isLifeboatError(error, "UNAUTHENTICATED")) rates.take(`sign-in:${address}`, people.signInsPerMinute);
+      if (isLifeboatError(error, "UNAUTHENTICATED")) {
+        rates.take(`sign-in:${address}`, people.signInsPerMinute);
+        service.log.warn("a token was refused", { from: address });
+      }
       throw error;
     });
     rates.take(caller?.key ?? `address:${address}`, people.requestsPerMinute);

@@ -88,7 +88,7 @@ export function sessionRoutes(api: Hono<ApiEnv>, service: Service, rates: Rates)
 /** A new session, never one that the browser brought: its old one ends. */
 async function beginSession(
   request: Request,
-  { clock, config, use }: Service,
+  { clock, config, log, use }: Service,
   of: Pick<SessionRecord, "kind" | "name" | "roles" | "tokenId">,
 ): Promise<Response> {
   const now = clock.now();
@@ -97,6 +97,7 @@ async function beginSession(
     const brought = people.findSession(cookieOf(request, SESSION_COOKIE) ?? "");
     if (brought !== undefined) people.endSession(brought.id);
     people.forgetSessions(now);
+    log.info("a session begins", { name: of.name, roles: of.roles.join(","), from: addressOf(request, config().people) });
     const { text } = people.beginSession({ ...of, createdAt: now, endsAt }, (count) => clock.randomBytes(count));
     return new Response(null, {
       status: 204,
