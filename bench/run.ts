@@ -1,7 +1,8 @@
 // Lifeboat beside what people use today, on one database, in one run. Prints ratios: a slow machine slows both sides.
 // Usage: npm run bench [-- SECTION …]   default: all sections
-// sections: mongodb-backup base recovery backup restore fingerprint signing list service startup
-// variables: BENCH_ROUNDS, BENCH_MILLION_ROWS, BENCH_DOCUMENTS (100000 is a quick look), BENCH_SOURCES (100 points each)
+// sections: mongodb-backup base recovery backup restore fingerprint merge signing list service startup
+// variables: BENCH_ROUNDS, BENCH_MILLION_ROWS, BENCH_DOCUMENTS (100000 is a quick look), BENCH_SOURCES (100 points each),
+// BENCH_RELADIFF (the program, to run beside the comparison by key)
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,6 +13,7 @@ import { benchBase } from "./base.ts";
 import { buildDatabase } from "./database.ts";
 import { fillRepository } from "./many-backups.ts";
 import { compare, type Measured, measure } from "./measure.ts";
+import { benchMerge, FINGERPRINTS, IDENTICAL, SCATTERED } from "./merge.ts";
 import { benchMongodb, OUR_MONGODB_BACKUP, RAW_READ } from "./mongodb.ts";
 import { OUR_RESTORE } from "./recovery.ts";
 import { benchService } from "./service.ts";
@@ -101,6 +103,15 @@ try {
     "$L init --repository $F/repository --source shop && age-keygen -o $F/key.txt 2>/dev/null && age-keygen -y $F/key.txt > $F/recipient",
     env,
   );
+
+  if (wants("merge")) {
+    const sides = [cluster.connection("past"), cluster.connection("now")] as const;
+    const runs = await benchMerge(...sides, MILLION_ROWS, ROUNDS, env, process.env.BENCH_RELADIFF);
+    report(`Comparison by key of two tables of ${MILLION_ROWS} million rows`, runs, SCATTERED, { [FINGERPRINTS]: "limit 2.00" });
+    const ratio = (runs[IDENTICAL]?.seconds ?? 0) / (runs[FINGERPRINTS]?.seconds ?? 1);
+    print(`  identical: ${ratio.toFixed(2)} x of the fingerprints   (limit 1.20)`);
+    for (const name of [IDENTICAL, SCATTERED]) print(`  ${name}: ${runs[name]?.stdout.trim()}   (limit 150 MiB)`);
+  }
 
   if (wants("backup") || wants("restore") || wants("fingerprint")) {
     print(`building a database of ${MILLION_ROWS} million rows`);

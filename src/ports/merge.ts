@@ -62,7 +62,7 @@ export interface Merging {
   readonly findings: MergeFindings;
   /** Applies the changes as a whole, or throws and has changed nothing. Throws LOAD_FAILED for a violated constraint. */
   apply(options: ApplyOptions): Promise<readonly MergedTable[]>;
-  /** Releases everything that was opened. Safe to call twice. */
+  /** Releases all sessions that were opened. Safe to call twice. */
   end(): Promise<void>;
 }
 

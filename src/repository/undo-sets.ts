@@ -102,7 +102,7 @@ export async function holdUndoSet(repository: Repository, { source, job }: UndoR
   await changeSigned(repository, "undo", undoRecordName(source, job), schema, (found) => found && { ...found, hold: held });
 }
 
-/** Removes an undo set. The record goes last, so that an interrupted removal can be repeated. */
+/** Removes an undo set. The record is deleted last, so that an interrupted removal can be repeated. */
 export async function removeUndoSet(repository: Repository, { source, job }: UndoRecord): Promise<void> {
   await repository.storage.delete(undoSetName(source, job));
   await deleteSigned(repository, undoRecordName(source, job));

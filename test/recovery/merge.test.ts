@@ -13,7 +13,7 @@ const SHOP = `
   insert into users (name) select 'user ' || i from generate_series(1, 50) i;
   insert into orders (user_id, total) select 1 + i % 50, i from generate_series(0, 99) i; insert into notes values ('keyless'); insert into shapes values (1)`;
 
-test("R10 R22 deleted rows come back with what was deleted with them; plan, digest, undo and undo of the undo", { skip }, async (t) => {
+test("R10 R22 deleted rows come back with what was deleted with them: plan, digest, undo, and its undo", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(shop, SHOP);
   const world = await beginWorld(t, { sources: { shop } });

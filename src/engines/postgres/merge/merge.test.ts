@@ -62,7 +62,7 @@ async function* bytes(given: Uint8Array): AsyncGenerator<Uint8Array, void> {
 
 const merge = async (past: Connection, live: Connection, options: MergeOptions) => apply(await beginMerge(past, live, options));
 
-test("R10 a merge brings back deleted and changed rows with all that was deleted with them; undo takes it back", { skip }, async () => {
+test("R10 a merge brings back deleted and changed rows, and what was deleted with them; undo takes it back", { skip }, async () => {
   const { past, live } = await pair();
   await query(
     live,

@@ -1,7 +1,7 @@
 // Two tables compared by key. A first scan of each side computes one digest for each of some thousands of slices of the keys, in the
 // server; only slices that differ are read, as (key, row hash) in one order, and joined here. No table is ever held in memory.
 //
-// A slice is a range of the hashes of keys. So slices are equally full whatever the keys are, and one order serves keys of any type, any
+// A slice is a range of the hashes of keys. So slices are equally full for all keys, and one order serves keys of any type, any
 // number of columns and any collation.
 import type { RowDifference } from "../../../ports/merge.ts";
 import type { RowAlgorithm } from "../fingerprint/expression.ts";
@@ -24,7 +24,7 @@ const MOST_SLICES = 65_536;
 const ROWS_PER_SLICE = 128;
 /** Below this many pages, a table is not worth two sessions. */
 const PAGES_TO_SHARE = 16_384;
-const FETCHED = 4_000;
+const FETCHED = 1_000;
 
 /** How many slices two sides of about that many rows have: a power of two. */
 export function slicesFor(past: Table, now: Table): number {
