@@ -41,7 +41,8 @@ export async function benchMerge(
   };
   const identical = await compare(lines, rounds, env);
   await measure(`psql -qd now -c "update events set note = 'changed' where id % ${millionRows * 1000} = 7"`, env);
-  const peer: Record<string, string> = reladiff === undefined ? {} : { reladiff: `${reladiff} "$PAST_URL" events "$DATABASE_URL" events -k id -c %` };
+  const peer: Record<string, string> =
+    reladiff === undefined ? {} : { reladiff: `${reladiff} "$PAST_URL" events "$DATABASE_URL" events -k id -c %` };
   const scattered = await compare({ [SCATTERED]: `${node} bench/compare-rows.ts`, ...peer }, rounds, env);
   return { ...identical, ...scattered };
 }
