@@ -172,7 +172,7 @@ export const ERROR_CODES = {
   AUDIT_INVALID: code(EXIT.integrity, "run `lifeboat audit verify` to see the first entry that differs"),
   AUDIT_UNWRITABLE: code(
     EXIT.failed,
-    "make the repository writable, then run it again; --break-glass REASON goes on without a record there",
+    "make the repository writable, then run it again; --break-glass REASON continues without a record there",
   ),
   OUTPUT_FAILED: code(EXIT.failed, "free space where the output is written, then run it again; `lifeboat jobs` shows what was done"),
   TOO_MANY_FILES: code(EXIT.failed, "run `ulimit -n 4096` in this shell, then run it again", true),

@@ -75,7 +75,7 @@ export interface ReadEntry {
   /** What it says of its place. */
   readonly index: number;
   readonly entry: AuditEntry;
-  /** Undefined: no trusted key signed it. What a trusted checkpoint covers counts all the same: the key may have been retired. */
+  /** Undefined: no trusted key signed it. What a trusted checkpoint covers counts nevertheless: the key may have been retired. */
   readonly signedBy: TrustedKey | undefined;
 }
 

@@ -60,7 +60,7 @@ test("R45 entries of several machines at once are all in the log, in one order, 
   assert.deepEqual(await idsOf(both), await idsOf(other));
 });
 
-test("R45 a writer that dies at any request loses no other's entry, and the log goes on", async () => {
+test("R45 a writer that dies at any request loses no other's entry, and the log continues", async () => {
   for (let died = 1; died <= 9; died++) {
     const log = await repository();
     await appendEntry(log, entry("first"));
@@ -86,7 +86,7 @@ test("R45 a writer that dies at any request loses no other's entry, and the log 
   }
 });
 
-test("R45 a bundle that no writer of ours has signed is replaced, and never becomes an entry", async () => {
+test("R45 a bundle that no trusted writer has signed is replaced, and never becomes an entry", async () => {
   const log = await repository();
   await appendEntry(log, entry("first"));
   const forger = { ...(await repository()), storage: log.storage };

@@ -10,10 +10,10 @@ import { auditCheckpoint, auditFolder } from "./layout.ts";
 import {
   appended,
   fullTiles,
-  type Hash,
   isEqualHash,
   leafHash,
   MerkleTree,
+  type NodeHash,
   partialWidth,
   rootOfEdge,
   TILE_WIDTH,
@@ -88,7 +88,7 @@ interface State {
   readonly size: number;
   /** Undefined: there is no checkpoint yet. */
   readonly etag: string | undefined;
-  readonly edge: readonly (readonly Hash[])[];
+  readonly edge: readonly (readonly NodeHash[])[];
   /** Entries of the last bundle. */
   readonly tail: readonly Uint8Array[];
 }
@@ -176,7 +176,7 @@ async function claim(repository: Repository, { size, tail }: State, bytes: Uint8
     read?.index === size && read.signedBy !== undefined && Buffer.from(encodeBundle([...tail, other ?? bytes])).equals(found);
   if (other !== undefined && isGenuine) return other;
   try {
-    await storage.put(name, bundle, { ifMatch: facts.etag }); // no writer of ours made it
+    await storage.put(name, bundle, { ifMatch: facts.etag }); // no trusted writer made it
     return bytes;
   } catch (error) {
     if (isLifeboatError(error, "STORAGE_CONFLICT")) return undefined;

@@ -2,24 +2,24 @@
 import { hash } from "node:crypto";
 
 /** 32 bytes. */
-export type Hash = Uint8Array;
+export type NodeHash = Uint8Array;
 
 /** Hashes in a full tile. */
 export const TILE_WIDTH = 256;
 
-const hashOf = (...parts: readonly Uint8Array[]): Hash => hash("sha256", Buffer.concat(parts), "buffer");
+const hashOf = (...parts: readonly Uint8Array[]): NodeHash => hash("sha256", Buffer.concat(parts), "buffer");
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 
-export const leafHash = (entry: Uint8Array): Hash => hashOf(LEAF, entry);
-const nodeHash = (left: Hash, right: Hash): Hash => hashOf(NODE, left, right);
+export const leafHash = (entry: Uint8Array): NodeHash => hashOf(LEAF, entry);
+const nodeHash = (left: NodeHash, right: NodeHash): NodeHash => hashOf(NODE, left, right);
 
-export const isEqualHash = (a: Hash | undefined, b: Hash | undefined): boolean =>
+export const isEqualHash = (a: NodeHash | undefined, b: NodeHash | undefined): boolean =>
   a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at]);
 
 /** The Merkle tree hash of these subtrees, which are equally large except for the last. RFC 6962, section 2.1. */
-export function rootOf(hashes: readonly Hash[]): Hash {
+export function rootOf(hashes: readonly NodeHash[]): NodeHash {
   const [first] = hashes;
   if (first === undefined) return hashOf();
   if (hashes.length === 1) return first;
@@ -42,8 +42,8 @@ export function levelsOf(size: number): number[] {
 }
 
 /** The root, from the partial tile of each level. */
-export function rootOfEdge(edge: readonly (readonly Hash[])[]): Hash {
-  let below: Hash | undefined;
+export function rootOfEdge(edge: readonly (readonly NodeHash[])[]): NodeHash {
+  let below: NodeHash | undefined;
   for (const hashes of edge) {
     const row = below === undefined ? hashes : [...hashes, below];
     if (row.length > 0) below = rootOf(row);
@@ -53,14 +53,14 @@ export function rootOfEdge(edge: readonly (readonly Hash[])[]): Hash {
 
 /** The edge after one more leaf, and the tiles that changed by it: each is now that wide. */
 export function appended(
-  edge: readonly (readonly Hash[])[],
-  leaf: Hash,
-): { readonly edge: Hash[][]; readonly tiles: readonly { readonly level: number; readonly hashes: readonly Hash[] }[] } {
+  edge: readonly (readonly NodeHash[])[],
+  leaf: NodeHash,
+): { readonly edge: NodeHash[][]; readonly tiles: readonly { readonly level: number; readonly hashes: readonly NodeHash[] }[] } {
   const next = edge.map((hashes) => [...hashes]);
-  const tiles: { level: number; hashes: readonly Hash[] }[] = [];
-  let carried: Hash | undefined = leaf;
+  const tiles: { level: number; hashes: readonly NodeHash[] }[] = [];
+  let carried: NodeHash | undefined = leaf;
   for (let level = 0; carried !== undefined; level++) {
-    const hashes: Hash[] = [...(next[level] ?? []), carried];
+    const hashes: NodeHash[] = [...(next[level] ?? []), carried];
     tiles.push({ level, hashes });
     carried = hashes.length === TILE_WIDTH ? rootOf(hashes) : undefined;
     next[level] = carried === undefined ? hashes : [];
@@ -81,13 +81,13 @@ export const tilePath = (level: number | "entries", index: number, width: number
   `tile/${level}/${indexPath(index)}${width === TILE_WIDTH ? "" : `.p/${width}`}`;
 
 /** Reads a tile of so many hashes. */
-export type ReadTile = (level: number, index: number, width: number) => Promise<readonly Hash[]>;
+export type ReadTile = (level: number, index: number, width: number) => Promise<readonly NodeHash[]>;
 
 /** The tree of a log, read by tiles. A tile counts only when the root, or the tile above it, says that it is right. */
 export class MerkleTree {
   readonly size: number;
   readonly #read: ReadTile;
-  readonly #tiles = new Map<string, Promise<readonly Hash[]>>();
+  readonly #tiles = new Map<string, Promise<readonly NodeHash[]>>();
 
   constructor(size: number, read: ReadTile) {
     this.size = size;
@@ -95,7 +95,7 @@ export class MerkleTree {
   }
 
   /** The partial tile of each level, and from it the root. Not checked: the caller compares the root. */
-  edge(): Promise<(readonly Hash[])[]> {
+  edge(): Promise<(readonly NodeHash[])[]> {
     return Promise.all(
       levelsOf(this.size).map(async (level) => {
         const width = partialWidth(this.size, level);
@@ -105,8 +105,8 @@ export class MerkleTree {
   }
 
   /** The root that the tree had at a smaller size. Undefined: a tile does not fit the tree, so it cannot be told. */
-  async rootAt(size: number): Promise<Hash | undefined> {
-    const edge: (readonly Hash[])[] = [];
+  async rootAt(size: number): Promise<NodeHash | undefined> {
+    const edge: (readonly NodeHash[])[] = [];
     for (const level of levelsOf(size)) {
       const width = partialWidth(size, level);
       const hashes = width === 0 ? [] : await this.#tile(level, fullTiles(size, level));
@@ -117,19 +117,19 @@ export class MerkleTree {
   }
 
   /** The hashes of the entries of one bundle. Undefined: they do not fit the tree. */
-  leaves(index: number): Promise<readonly Hash[] | undefined> {
+  leaves(index: number): Promise<readonly NodeHash[] | undefined> {
     return this.#tile(0, index);
   }
 
   /** The whole tile as the tree of this size has it, checked against the one above. */
-  async #tile(level: number, index: number): Promise<readonly Hash[] | undefined> {
+  async #tile(level: number, index: number): Promise<readonly NodeHash[] | undefined> {
     if (index === fullTiles(this.size, level)) return this.#once(level, index, partialWidth(this.size, level));
     const hashes = await this.#once(level, index, TILE_WIDTH);
     const above = await this.#tile(level + 1, Math.floor(index / TILE_WIDTH));
     return isEqualHash(above?.[index % TILE_WIDTH], rootOf(hashes)) ? hashes : undefined;
   }
 
-  #once(level: number, index: number, width: number): Promise<readonly Hash[]> {
+  #once(level: number, index: number, width: number): Promise<readonly NodeHash[]> {
     const key = `${level}/${index}`;
     const known = this.#tiles.get(key) ?? this.#read(level, index, width);
     this.#tiles.set(key, known);

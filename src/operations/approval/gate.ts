@@ -96,7 +96,7 @@ export async function genuine(context: Context, id: string): Promise<Signed<Froz
   return frozen;
 }
 
-/** Who approved the plan. APPROVAL_INVALID: nobody whose approval counts, or it is over. */
+/** Who approved the plan. APPROVAL_INVALID: no approver whose signature counts, or it is over. */
 async function validApprovers(context: Context & Watch, frozen: Signed<FrozenPlan>): Promise<string[]> {
   const { value } = frozen;
   const ended = await endOf(context, value);
@@ -114,7 +114,7 @@ async function validApprovers(context: Context & Watch, frozen: Signed<FrozenPla
   );
 }
 
-/** Why this approver is no second person. */
+/** Why this approver does not count as a second person. */
 export function selfApproval({ name, key, identities }: Approver, { value, signedBy }: Signed<FrozenPlan>): string | undefined {
   const { requestedBy, process } = value;
   if (key.text === signedBy?.text) return `was signed with the key of the machine that asked for it`;

@@ -16,7 +16,7 @@ async function eventsOf(repository: Repository): Promise<string[]> {
   return events;
 }
 
-test("R45 where the audit log cannot be written, approved changes are refused and other jobs are recorded later", async (t) => {
+test("R45 without a writable audit log, approved changes are refused and other jobs are recorded later", async (t) => {
   const clock = drivenClock();
   const repository = await temporaryRepository(t, clock);
   let full = true;

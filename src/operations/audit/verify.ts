@@ -4,7 +4,7 @@ import { asLifeboatError, isLifeboatError } from "../../core/errors.ts";
 import { decodeEntry } from "../../repository/audit-entry.ts";
 import { openCheckpoint, readBundle, readCheckpoint, rememberedHead, rememberHead, treeOf } from "../../repository/audit-log.ts";
 import { auditFolder } from "../../repository/layout.ts";
-import { appended, type Hash, isEqualHash, leafHash, partialWidth, rootOfEdge, TILE_WIDTH } from "../../repository/merkle.ts";
+import { appended, isEqualHash, leafHash, type NodeHash, partialWidth, rootOfEdge, TILE_WIDTH } from "../../repository/merkle.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { TreeHead } from "../../repository/signed-note.ts";
 import type { Context } from "../context.ts";
@@ -26,7 +26,7 @@ export interface WitnessFinding {
 
 export interface AuditFinding {
   readonly size: number;
-  readonly root?: Hash | undefined;
+  readonly root?: NodeHash | undefined;
   readonly flaws: readonly AuditFlaw[];
   readonly witnesses: readonly WitnessFinding[];
 }
@@ -86,15 +86,15 @@ async function headOf(repository: Repository, flaws: AuditFlaw[], signal: AbortS
 
 interface Recomputed {
   /** By size: the whole log, and what others keep a checkpoint of. */
-  readonly roots: ReadonlyMap<number, Hash>;
+  readonly roots: ReadonlyMap<number, NodeHash>;
   /** The first entry that does not say that it belongs where it is. */
   readonly first?: AuditFlaw | undefined;
 }
 
 async function recompute(repository: Repository, size: number, sizes: ReadonlySet<number>, signal: AbortSignal): Promise<Recomputed> {
   const tree = treeOf(repository, size, signal);
-  const roots = new Map<number, Hash>();
-  let edge: readonly (readonly Hash[])[] = [];
+  const roots = new Map<number, NodeHash>();
+  let edge: readonly (readonly NodeHash[])[] = [];
   let first: AuditFlaw | undefined;
   for (let bundle = 0; bundle * TILE_WIDTH < size && first === undefined; bundle++) {
     const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
@@ -130,7 +130,7 @@ async function mismatch(repository: Repository, size: number, signal: AbortSigna
 }
 
 /** What others keep against what is there. Of a log that its own writer rewrote, only between which checkpoints can be told. */
-function compare(kept: readonly KeptHead[], head: TreeHead | undefined, roots: ReadonlyMap<number, Hash>): AuditFlaw[] {
+function compare(kept: readonly KeptHead[], head: TreeHead | undefined, roots: ReadonlyMap<number, NodeHash>): AuditFlaw[] {
   const flaws: AuditFlaw[] = [];
   const size = head?.size ?? 0;
   const longest = kept.reduce<KeptHead | undefined>((most, one) => (most === undefined || one.size > most.size ? one : most), undefined);
