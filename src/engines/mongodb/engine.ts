@@ -9,6 +9,8 @@ import { databaseFacts } from "./connect/facts.ts";
 import { fingerprintSource, fingerprintSourceAt } from "./digest/digest.ts";
 import { beginDump } from "./dump/dump.ts";
 import { loadArchive } from "./load/load.ts";
+import { beginComparison } from "./merge/compare.ts";
+import { beginMerge, beginUndo } from "./merge/merge.ts";
 import { oplogEngine } from "./oplog/oplog.ts";
 import { settleArchive } from "./oplog/settle.ts";
 import { ask } from "./probe/ask.ts";
@@ -44,6 +46,12 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
     name: "mongodb",
     renamesDatabases: false,
     log: oplogEngine(source),
+
+    rows: {
+      beginComparison: (past, now, selection) => beginComparison(past, now, selection, source),
+      beginMerge: (past, now, merging) => beginMerge(past, now, merging, source),
+      beginUndo: (now, changes, work) => beginUndo(now, changes, work, source),
+    },
 
     async inspect(connection, work = {}) {
       return await withMongo(connection, { signal: work.signal, otherwise: "TOOL_FAILED" }, (session) =>

@@ -260,7 +260,7 @@ function writeOf(change: Change, states: ReadonlyMap<string, Uint8Array | undefi
 const prefixOf = ({ db, collection }: Namespace): string => `${db}.${collection}\0`;
 
 /** Equal for two values that the server takes for the same `_id`. */
-function idKey(id: Element): string {
+export function idKey(id: Element): string {
   const number = integerOf(id);
   if (number !== undefined && Number.isSafeInteger(number)) return `number ${number}`;
   return `${id.type} ${Buffer.from(id.value.buffer, id.value.byteOffset, id.value.byteLength).toString("latin1")}`;

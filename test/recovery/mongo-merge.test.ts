@@ -1,0 +1,56 @@
+// Documents brought back into a live MongoDB database by `_id`, and the way back: by the real program, against sandboxes.
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { test } from "node:test";
+import { Long, ObjectId } from "bson";
+import { cases } from "../support/every.ts";
+import { fingerprintOf } from "../support/mongo-fingerprint.ts";
+import { mongoWorld } from "../support/oplog.ts";
+import { beginWorld } from "../support/program.ts";
+
+test("R10 R22 documents merged into a live MongoDB equal the backup, and undo gives back what was before", async (t) => {
+  const [source, scratch] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
+  const db = source.db("shop");
+  const users = db.collection<{ _id: unknown; n: number; tags?: string[] }>("users");
+  const ids = [...Array.from({ length: 40 }, (_none, n) => n), ...Array.from({ length: 40 }, () => new ObjectId()), "a", "ä", "z", 1.5, new Date(0)];
+  await users.insertMany(ids.map((_id, n) => ({ _id, n })));
+  await users.insertOne({ _id: Long.fromString("9007199254740993"), n: -1 });
+  await db.createCollection("recent", { capped: true, size: 100_000 });
+  const world = await beginWorld(t, { sources: {}, mongo: { shop: { url: source.url("shop"), scratch: scratch.url("scratch") } } });
+  const { id } = (await world.expect(0, "backup", "shop", "--json")).json().made[0];
+  const backedUp = await fingerprintOf(db);
+  const merge = (...args: string[]) => ["restore", "shop", "--to", id, "--merge", "--tables", "users", ...args];
+  for (let round = 0; round < cases(20, 1); round++) {
+    const victims = ids.filter(() => randomInt(3) === 0);
+    for (const [index, _id] of victims.entries()) {
+      const filter = { _id };
+      if (index % 2 === 0) await users.deleteOne(filter);
+      else await users.updateOne(filter, { $set: { n: -5, tags: ["lost"] } });
+    }
+    await users.insertOne({ _id: `later ${round}`, n: 1 });
+    const damaged = await fingerprintOf(db);
+    const deleteExtra = ["--delete-extra", "--yes", "shop", "--json"];
+    const plan = (await world.expect(0, ...merge("--plan", "--json"))).json();
+    const [planned] = plan.merge.tables;
+    assert.deepEqual([planned.insert + planned.update, planned.delete, planned.extra], [victims.length, 0, 1], JSON.stringify(plan.merge));
+    const done = (await world.expect(0, ...merge(...deleteExtra))).json();
+    assert.equal(done.verdict, "pass", JSON.stringify(done.checks));
+    assert.deepEqual(await fingerprintOf(db), backedUp);
+    await world.expect(0, "undo", done.job, "--yes", "shop", "--json");
+    assert.deepEqual(await fingerprintOf(db), damaged);
+    await world.expect(0, ...merge(...deleteExtra));
+    assert.deepEqual(await fingerprintOf(db), backedUp);
+  }
+  await users.updateOne({ _id: 7 }, { $set: { n: -7 } });
+  const some = (await world.expect(0, ...merge("--where", '{"n":{"$lt":0}}', "--yes", "shop", "--json"))).json();
+  assert.deepEqual([some.verdict, await fingerprintOf(db)], ["pass", backedUp]);
+  await users.updateOne({ _id: 7 }, { $set: { n: 8 } });
+  const undone = (await world.expect(3, "undo", some.job, "--yes", "shop", "--json")).json();
+  assert.deepEqual(undone.tables[0].changedKeys, ["7"], "a document that changed since is left alone");
+  assert.deepEqual((await users.findOne({ _id: 7 }))?.n, 8);
+  const compared = (await world.expect(1, "compare", "shop", "--to", id, "--tables", "users", "--json")).json();
+  assert.deepEqual(compared.tableRows[0].firstRows, [{ keyValues: { _id: "7" }, change: "changed" }]);
+  const capped = await world.run("restore", "shop", "--to", id, "--merge", "--tables", "recent", "--yes", "shop", "--json");
+  assert.deepEqual([capped.code, /capped/.test(capped.message ?? "")], ["MERGE_REFUSED", true]);
+  await world.assertNothingLeft();
+});
