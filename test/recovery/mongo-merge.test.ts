@@ -8,11 +8,21 @@ import { fingerprintOf } from "../support/mongo-fingerprint.ts";
 import { mongoWorld } from "../support/oplog.ts";
 import { beginWorld } from "../support/program.ts";
 
+type Id = number | string | Date | Long | ObjectId;
+
 test("R10 R22 documents merged into a live MongoDB equal the backup, and undo gives back what was before", async (t) => {
   const [source, scratch] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
   const db = source.db("shop");
-  const users = db.collection<{ _id: unknown; n: number; tags?: string[] }>("users");
-  const ids = [...Array.from({ length: 40 }, (_none, n) => n), ...Array.from({ length: 40 }, () => new ObjectId()), "a", "ä", "z", 1.5, new Date(0)];
+  const users = db.collection<{ _id: Id; n: number; tags?: string[] }>("users");
+  const ids: Id[] = [
+    ...Array.from({ length: 40 }, (_none, n) => n),
+    ...Array.from({ length: 40 }, () => new ObjectId()),
+    "a",
+    "ä",
+    "z",
+    1.5,
+    new Date(0),
+  ];
   await users.insertMany(ids.map((_id, n) => ({ _id, n })));
   await users.insertOne({ _id: Long.fromString("9007199254740993"), n: -1 });
   await db.createCollection("recent", { capped: true, size: 100_000 });

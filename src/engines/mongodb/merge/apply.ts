@@ -74,7 +74,11 @@ export async function applyChanges(
     const todo = [...seen.keys()];
     if (todo.length > 0) await options.storeUndo(undoSet(live, todo, seen));
     for (const batch of batchesOf(todo)) {
-      const wanted = await fetch(batch[0]?.from ?? { db: "", collection: "" }, batch.map(({ id }) => id), batch.map(({ key }) => key));
+      const wanted = await fetch(
+        batch[0]?.from ?? { db: "", collection: "" },
+        batch.map(({ id }) => id),
+        batch.map(({ key }) => key),
+      );
       await options.assertAlive();
       const written = await inTransaction(live, (session) => writeBatch(live, session, batch, wanted, seen));
       for (const change of batch) {
@@ -163,7 +167,13 @@ async function writeBatch(
     const [first] = run;
     if (first === undefined) continue;
     const { command, field, statement } = commandOf(first);
-    const reply = await commandWith(sending, first.place.db, { ...command(first.place.collection), ordered: true }, field, run.map(statement));
+    const reply = await commandWith(
+      sending,
+      first.place.db,
+      { ...command(first.place.collection), ordered: true },
+      field,
+      run.map(statement),
+    );
     const [error] = (reply.writeErrors as { errmsg: string }[] | undefined) ?? [];
     if (error !== undefined) throw new LifeboatError("LOAD_FAILED", `a document cannot be brought back: ${error.errmsg}`);
   }

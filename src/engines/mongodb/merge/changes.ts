@@ -24,7 +24,12 @@ export const LARGEST_SET_BYTES = 256 * 1024 * 1024;
 
 export const header = (): Uint8Array => serialize({ lifeboat: "changes", format: 1, engine: "mongodb" });
 
-export function writeChange({ db, collection }: Namespace, id: Element, expect: string | null, document: Uint8Array | undefined): Uint8Array {
+export function writeChange(
+  { db, collection }: Namespace,
+  id: Element,
+  expect: string | null,
+  document: Uint8Array | undefined,
+): Uint8Array {
   const want = document === undefined ? [] : [{ name: "want", type: TYPE.document, value: document }];
   return documentOf([...elementsOf(serialize({ ns: `${db}.${collection}`, expect })), { ...id, name: "id" }, ...want]);
 }

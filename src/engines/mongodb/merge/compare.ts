@@ -44,7 +44,12 @@ export function idInWords(id: Element): string {
   return typeof value === "string" ? value : EJSON.stringify(value, { relaxed: true });
 }
 
-export async function withSides<T>(past: Connection, now: Connection, { signal }: RowSelection, use: (sides: Sides) => Promise<T>): Promise<T> {
+export async function withSides<T>(
+  past: Connection,
+  now: Connection,
+  { signal }: RowSelection,
+  use: (sides: Sides) => Promise<T>,
+): Promise<T> {
   const copy = await openMongo(past, { signal, poolSize: 4 });
   try {
     const live = await openMongo(now, { signal, poolSize: 4 });
@@ -92,8 +97,7 @@ export async function pairCollections(
 const placeOf = ({ db, collection }: SourceCollection): Namespace => ({ db, collection });
 
 function refusalOf(table: string, past: SourceCollection | undefined, now: SourceCollection | undefined): MergeRefusal | undefined {
-  if (now === undefined)
-    return { table, obstacle: "only then", message: `there is no collection ${table} now: it was dropped or renamed` };
+  if (now === undefined) return { table, obstacle: "only then", message: `there is no collection ${table} now: it was dropped or renamed` };
   if (past === undefined)
     return { table, obstacle: "only now", message: `there was no collection ${table} then: it was created or renamed later` };
   if (now.type === "view" || past.type === "view") return { table, obstacle: "not writable", message: `${table} is a view` };
@@ -161,7 +165,10 @@ export async function documentsById(
 ): Promise<Map<string, Uint8Array>> {
   const filter = { _id: { $in: ids.map(decode) } } as Document;
   const found = new Map<string, Uint8Array>();
-  for await (const one of session.client.db(db).collection(collection).find(filter, { raw: true, ...options })) {
+  for await (const one of session.client
+    .db(db)
+    .collection(collection)
+    .find(filter, { raw: true, ...options })) {
     const bytes = Uint8Array.from(one as unknown as Uint8Array); // the driver's buffer is used again
     const id = elementNamed(bytes, "_id");
     if (id !== undefined) found.set(idKey(id), bytes);

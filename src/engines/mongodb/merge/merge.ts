@@ -9,7 +9,7 @@ import type { MergeOptions, Merging } from "../../../ports/merge.ts";
 import { decode, type Element, elementsOf } from "../bson/bson.ts";
 import { type MongoSession, openMongo } from "../connect/connect.ts";
 import { type Namespace, type SourceScope, scopeOf, tableName } from "../scope.ts";
-import { type Change, applyChanges } from "./apply.ts";
+import { applyChanges, type Change } from "./apply.ts";
 import { readChanges } from "./changes.ts";
 import { comparePair, digestOf, documentsById, endSides, filterOf, idInWords, pairCollections, withSides } from "./compare.ts";
 
@@ -27,12 +27,28 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
     for (const pair of pairs) {
       const { differences } = await comparePair(sides, pair, options.where, options.signal);
       const wanted = differences.filter((one) => one.past !== null || options.deleteExtra === true);
-      const own = wanted.map(({ id, key, past: want, now: expect }) => ({ table: pair.table, place: pair.now, from: pair.past, id, key, expect, want }));
+      const own = wanted.map(({ id, key, past: want, now: expect }) => ({
+        table: pair.table,
+        place: pair.now,
+        from: pair.past,
+        id,
+        key,
+        expect,
+        want,
+      }));
       changes.push(...own);
       const first = own.slice(0, SAMPLES);
       const [before, after] = [
-        await documentsById(sides.past, pair.past, first.map(({ id }) => id)),
-        await documentsById(sides.now, pair.now, first.map(({ id }) => id)),
+        await documentsById(
+          sides.past,
+          pair.past,
+          first.map(({ id }) => id),
+        ),
+        await documentsById(
+          sides.now,
+          pair.now,
+          first.map(({ id }) => id),
+        ),
       ];
       const samples = first.map((one) => sampleOf(one, before.get(one.key), after.get(one.key)));
       tables.push({ ...countsOf(pair.table, own), extra: differences.length - wanted.length, changedSince: 0, samples });
@@ -47,7 +63,12 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
 }
 
 /** As the port says. */
-export async function beginUndo(now: Connection, bytes: AsyncIterable<Uint8Array>, { signal }: Work, source: SourceScope): Promise<Merging> {
+export async function beginUndo(
+  now: Connection,
+  bytes: AsyncIterable<Uint8Array>,
+  { signal }: Work,
+  source: SourceScope,
+): Promise<Merging> {
   const stored = await readChanges(bytes);
   const live = await openMongo(now, { signal, poolSize: 4 });
   try {
@@ -63,7 +84,14 @@ export async function beginUndo(now: Connection, bytes: AsyncIterable<Uint8Array
       for (let from = 0; from < own.length; from += 500) {
         const batch = own.slice(from, from + 500);
         const [first] = batch;
-        const present = first === undefined ? new Map() : await documentsById(live, first.place, batch.map(({ id }) => id));
+        const present =
+          first === undefined
+            ? new Map()
+            : await documentsById(
+                live,
+                first.place,
+                batch.map(({ id }) => id),
+              );
         for (const one of batch) {
           const document = present.get(one.key);
           const digest = document === undefined ? null : digestOf(document);
