@@ -159,9 +159,9 @@ function* backups(facts: HealthFacts): Iterable<HealthReason> {
   }
   const suspicion = suspicionOf(latest, points);
   if (suspicion !== undefined) yield { code: "SIZE_SUSPICIOUS", message: suspicion };
-  // A drill from the recovery window proves the window; it verifies no restore point.
-  const proven = window !== undefined && lastDrill?.verdict === "pass";
-  if (!proven && !points.some((point) => isWhole(point) && isVerified(point))) {
+  // A drill from the recovery window verifies no restore point: what it found of the window, it says itself.
+  const isDrilled = window !== undefined && lastDrill !== undefined;
+  if (!isDrilled && !points.some((point) => isWhole(point) && isVerified(point))) {
     yield { code: "NEVER_VERIFIED", message: "no restore point of the whole database was ever verified" };
   }
 }
