@@ -50,6 +50,7 @@ export async function benchService({ lifeboat, folder, sources, points, env }: O
   });
   const listening = Promise.withResolvers<string>();
   createInterface({ input: child.stderr }).on("line", (text) => {
+    if (!text.startsWith("{")) return;
     const { url, level, message } = JSON.parse(text) as { url?: string; level: string; message: string };
     if (url !== undefined) listening.resolve(url);
     if (level === "error") console.log(`  ${message}`);

@@ -31,7 +31,7 @@ export async function readPauses(repository: Repository, signal?: AbortSignal): 
   return new Map(found?.signedBy === undefined ? [] : found.value.sources.map((pause) => [pause.source, pause]));
 }
 
-/** Replaces the pause of a source. Undefined: it is not paused any more. KEY_MISSING, STORAGE_*. */
+/** Replaces the pause of a source. Undefined: it is no longer paused. KEY_MISSING, STORAGE_*. */
 export async function setPause(repository: Repository, source: string, pause: Pause | undefined): Promise<void> {
   await changeSigned(
     repository,

@@ -6,7 +6,7 @@ import { workContext } from "./work-context.ts";
 /** Beats that may fail to come before the judgement counts for nothing. */
 const MISSED = 3;
 /** The least age at which a judgement counts for nothing: a beat of many sources takes time itself. */
-const PATIENCE_MS = 180_000;
+const LEAST_AGE_MS = 180_000;
 
 /** One beat of all sources. Channels and dead-man monitors are told. `keep` receives what was found before the log does. */
 export function judge(service: Service, keep: (judgement: Judgement) => void): Promise<void> {
@@ -36,7 +36,7 @@ export function judge(service: Service, keep: (judgement: Judgement) => void): P
 
 /** A judgement that is too old says nothing about the present. */
 export function isOverdue(service: Service, { at }: Pick<Judgement, "at">): boolean {
-  return ageMsOf(service, at) > Math.max(PATIENCE_MS, MISSED * service.config().server.beatMs);
+  return ageMsOf(service, at) > Math.max(LEAST_AGE_MS, MISSED * service.config().server.beatMs);
 }
 
 export const ageMsOf = ({ clock }: Pick<Service, "clock">, at: Date): number => Math.max(0, clock.now().getTime() - at.getTime());

@@ -8,7 +8,7 @@ import { beginServing } from "../support/serving.ts";
 
 const skip = skipWithoutPostgres();
 
-test("R38 R51 serve makes what is due, answers health and metrics, refuses a wrong change, and stops with 0", { skip }, async (t) => {
+test("R38 R51 serve makes what is due, answers health and metrics, refuses a wrong change, stops with 0", { skip }, async (t) => {
   const shop = await freshDatabase();
   await query(shop, "create table t as select generate_series(1, 100) as id");
   const away = { url: "postgres://shop:s3cretword@127.0.0.1:1/shop", label: "away" };

@@ -1,5 +1,5 @@
 // /api/health: what an uptime monitor asks every few seconds. It answers from the last beat's judgement, names no secret, and needs no
-// authentication. 200: protected, as far as is known. 503: not protected, or not known any more.
+// authentication. 200: protected, as far as is known. 503: not protected, or no longer known to be.
 import type { Context } from "hono";
 import type { Verdict } from "../../core/verdict.ts";
 import type { SourceStatus } from "../../operations/watch/status.ts";

@@ -2,6 +2,7 @@
 import { asLifeboatError } from "../../core/errors.ts";
 import type { WorkItem } from "../../core/work.ts";
 import { dueWork, nextSlotOf, unpaused } from "../../operations/watch/schedule.ts";
+import { jobsReadOnce } from "../../operations/watch/shared.ts";
 import { itemOf, offer } from "../../operations/work/items.ts";
 import type { Service } from "../service.ts";
 import { workContext } from "../work-context.ts";
@@ -14,9 +15,10 @@ export function putDue(service: Service): Promise<number> {
     const context = workContext(service, composed, signal);
     const items: WorkItem[] = [];
     const judged = new Set<string>();
+    const jobs = jobsReadOnce(context.repository, signal);
     for (const source of await unpaused(context, [...context.sources.values()], signal)) {
       try {
-        const { work, failures } = await dueWork(context, source, context);
+        const { work, failures } = await dueWork(context, source, context, jobs);
         for (const { code, message } of failures) log.warn(`what is due could not be judged: ${message}`, { source: source.name, code });
         items.push(...(await Promise.all(work.map((due) => itemOf(context, source, due)))));
         if (failures.length === 0) judged.add(source.name);

@@ -181,7 +181,12 @@ export async function* getObject(directory: string, callMs: number, name: string
   throwIfCancelled(signal);
   try {
     const root = await call(findRoot(directory));
-    const file = await call(pathOf(root, name).then(openForReading));
+    const opening = pathOf(root, name).then(openForReading);
+    const file = await call(opening).catch((error: unknown) => {
+      // It was cancelled or took too long: a file that opens later is closed.
+      opening.then((late) => late?.close()).catch(() => undefined);
+      throw error;
+    });
     if (file === undefined) throw new LifeboatError("OBJECT_MISSING", `${name} is not in ${directory}`);
     try {
       const facts = await call(file.stat());
