@@ -1,10 +1,12 @@
 // The API as its callers use it: jobs and their keys, events, pages, entity tags, errors. The service runs in this process.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { apiJob } from "../../src/server/api/job-store.ts";
 import { problem } from "../../src/server/api/problem.ts";
 import { beginWorld } from "../support/program.ts";
-import { type AskOptions, beginService, type TestService } from "../support/service.ts";
+import { type AskOptions, beginService } from "../support/service.ts";
 
 const SOURCES = {
   shop: { url: "postgres://u:pw@127.0.0.1:1/shop", label: "shop" },
@@ -113,13 +115,26 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
   await (await service.ask("/api/health")).body?.cancel();
 });
 
-test("R51 a job that runs while the service is told to stop ends as cancelled and is remembered", async (t) => {
-  const world = await beginWorld(t, { sources: SOURCES });
-  const service: TestService = await beginService(world);
-  const token = await service.token(["operator", "restorer"]);
-  const { id } = await jsonOf(service.ask("/api/archive", { method: "POST", token, body: { source: "shop" } }));
+test("R51 a job that a caller cancels ends as failed with CANCELLED", async (t) => {
+  // A server that takes connections and never answers.
+  const silent = createServer(() => {});
+  const sockets = new Set<Socket>();
+  silent.on("connection", (socket) => void sockets.add(socket));
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const address = silent.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const world = await beginWorld(t, { sources: { shop: { url: `postgres://u:pw@127.0.0.1:${address.port}/shop`, label: "shop" } } });
+  const service = await beginService(world);
+  const token = await service.token(["operator"]);
+  const { id } = await jsonOf(service.ask("/api/backup", { method: "POST", token, body: { source: "shop" } }));
   const asked = await service.ask(`/api/jobs/${id}/cancel`, { method: "POST", token });
   assert.equal(asked.status, 202);
   const [end] = (await eventsOf(await service.ask(`/api/jobs/${id}/events`, { token }))).slice(-1);
-  assert.equal(apiJob.parse(end?.data).state, "failed");
+  const job = apiJob.parse(end?.data);
+  assert.deepEqual([job.state, job.error?.code, job.exit], ["failed", "CANCELLED", 130]);
 });
