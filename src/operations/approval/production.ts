@@ -1,9 +1,18 @@
 // Whose production a restore would change, of the sources that take approval.
-import { isLifeboatError } from "../../core/errors.ts";
+import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { isDirectory } from "../recovery/directory.ts";
 
 export const whenGuarded = ({ name, approval }: Source): readonly string[] => (approval === true ? [name] : []);
+
+/** Refuses an automatic change of a production that takes approval, before anything is done. APPROVAL_NEEDED. */
+export function refuseUnapproved({ name, approval }: Source, what: string): void {
+  if (approval !== true) return;
+  throw new LifeboatError("APPROVAL_NEEDED", `${what} would set production of ${name} back, which takes the approval of a second person`, {
+    hint: `leave it out; when the change fails, restore with \`lifeboat restore ${name}\` and --request-approval`,
+    details: { source: name },
+  });
+}
 
 interface Asked {
   readonly into?: string | undefined;

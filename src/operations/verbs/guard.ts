@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { parseDuration } from "../../core/duration.ts";
 import { EXIT, type ExitStatus } from "../../core/errors.ts";
+import { refuseUnapproved } from "../approval/production.ts";
 import { type Guarded, guard as guardSource } from "../guard/guard.ts";
 import { operation } from "../operation.ts";
 import { kept } from "../recovery/schemas.ts";
@@ -76,6 +77,7 @@ export const guard = operation({
   }),
   async run(context, { source: name, watch, rehearse, env = [], ...request }) {
     const source = sourceNamed(context, name);
+    if (request.rollback === true || request.settle === true) refuseUnapproved(source, request.settle === true ? "settle" : "--rollback");
     const watchMs = watch === undefined ? undefined : parseDuration(watch);
     const done = await guardSource(context, source, { ...request, watchMs, rehearse: rehearse === true ? env : undefined }, context);
     const commandJson = (ran: NonNullable<typeof done.command>) => ({ status: ran.status, signal: ran.signal, seconds: inSeconds(ran.ms) });
