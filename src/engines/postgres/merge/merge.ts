@@ -119,7 +119,7 @@ async function withClients<const C extends readonly Connection[]>(
     await Promise.all(opened.map((client) => client.close()));
   };
   try {
-    for (const connection of connections) opened.push(await openClient(connection, { signal }));
+    for (const connection of connections) opened.push(await openClient(connection, { signal, statementTimeoutMs: 0 }));
     return await use(opened as unknown as { readonly [K in keyof C]: Client }, end);
   } catch (error) {
     await end();
