@@ -85,8 +85,8 @@ for (const [where, begin] of Object.entries({ PostgreSQL: onPostgres, Neon: atNe
     assert.deepEqual([result.outcome, result.command.status, result.point.name], ["rolled back", 7, "pre-deploy-broken"]);
     assert.equal(result.expiresAt, null, "the point stays on hold");
     assert.ok(
-      result.changes.some((line: string) => /users/.test(line)) && result.changes.some((line: string) => /half/.test(line)),
-      String(result.changes),
+      result.altered.some((line: string) => /users/.test(line)) && result.altered.some((line: string) => /half/.test(line)),
+      String(result.altered),
     );
     assert.deepEqual(await digestOf(production), before);
 
@@ -143,11 +143,11 @@ test("R40 a trial on a scratch copy shows locks and differences, and stops a bad
   const result = refused.json();
   assert.deepEqual([refused.exit, result.outcome, result.command, result.trial.command.status], [1, "refused by trial", null, 3]);
   assert.ok(
-    result.trial.changes.some((line: string) => /email/.test(line)),
-    String(result.trial.changes),
+    result.trial.altered.some((line: string) => /email/.test(line)),
+    String(result.trial.altered),
   );
   assert.deepEqual(
-    result.trial.locks.map(({ table, mode }: { table: string; mode: string }) => [table, mode]),
+    result.trial.tableLocks.map(({ table, mode }: { table: string; mode: string }) => [table, mode]),
     [["public.users", "AccessExclusiveLock"]],
   );
   assert.deepEqual(await digestOf(production), before);

@@ -15,18 +15,18 @@ const MOST_SHOWN = 20;
 const endOf = ({ status, signal, seconds }: Command): string => `${signal ?? `status ${status}`} after ${formatDuration(seconds * 1000)}`;
 
 function factsOf(result: Result): [string, string | undefined][] {
-  const { point, expiresAt, command, trial, rollback, continued, reasons, changes } = result;
+  const { point, expiresAt, command, trial, rollback, continued, reasons, altered } = result;
   const shown = (lines: readonly string[]): string =>
     [...lines.slice(0, MOST_SHOWN), ...(lines.length > MOST_SHOWN ? [`and ${lines.length - MOST_SHOWN} more`] : [])].join("\n");
   return [
     ["point", `${point.name} (${point.id}), ${expiresAt === null ? "on hold" : `until ${expiresAt}`}`],
     ["continued", continued === null ? undefined : `job ${continued}, which was interrupted`],
     ["trial", trial === null ? undefined : endOf(trial.command)],
-    ["locks", trial?.locks?.map(({ table, mode, seconds }) => `${table}: ${mode} for ${formatDuration(seconds * 1000)}`).join("\n")],
-    ["rehearsed changes", trial === null ? undefined : shown(trial.changes)],
+    ["locks", trial?.tableLocks?.map(({ table, mode, seconds }) => `${table}: ${mode} for ${formatDuration(seconds * 1000)}`).join("\n")],
+    ["rehearsed changes", trial === null ? undefined : shown(trial.altered)],
     ["command", command === null ? undefined : endOf(command)],
     ["failed", shown(reasons)],
-    ["changed", shown(changes)],
+    ["changed", shown(altered)],
     ["rolled back", rollback === null ? undefined : `${rollback.verdict} (job ${rollback.job})`],
     ["kept", rollback?.kept?.name],
   ];

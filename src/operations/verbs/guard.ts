@@ -47,8 +47,8 @@ export const guard = operation({
       orNull(
         z.strictObject({
           command,
-          changes: sentences("What it changed in the copy."),
-          locks: about(
+          altered: sentences("What differs from before, one sentence each."),
+          tableLocks: about(
             orNull(
               z.readonly(
                 z.array(
@@ -68,7 +68,7 @@ export const guard = operation({
     ),
     checks: about(z.readonly(z.array(check)), "What was asked after the command."),
     reasons: sentences("Why it failed, worst first."),
-    changes: sentences("What differs from the point, when it failed."),
+    altered: sentences("What differs from before, one sentence each."),
     rollback: about(
       orNull(z.strictObject({ job: jobId, verdict, kept: about(orNull(kept), "What the failed change left, until `accept`.") })),
       "How production was set back.",
@@ -92,12 +92,12 @@ export const guard = operation({
           ? null
           : {
               command: commandJson(trial.command),
-              changes: trial.changes,
-              locks: trial.locks?.map(({ table, mode, heldMs }) => ({ table, mode, seconds: inSeconds(heldMs) })) ?? null,
+              altered: trial.changes,
+              tableLocks: trial.locks?.map(({ table, mode, heldMs }) => ({ table, mode, seconds: inSeconds(heldMs) })) ?? null,
             },
       checks: done.checks,
       reasons: done.reasons,
-      changes: done.changes,
+      altered: done.changes,
       rollback:
         rollback === undefined
           ? null
