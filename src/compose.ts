@@ -79,6 +79,7 @@ export async function compose(config: Config, around: Surroundings): Promise<Com
       stateFile,
       cutOvers: wireCutOvers(config, clock),
       programs,
+      references: config.references,
       sealKey: sealKeyOf(config),
       openKey: () => openKeyOf(config),
       servers: new Map(),

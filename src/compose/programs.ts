@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLifeboatError } from "../core/errors.ts";
 import type { ProgramEnd, ProgramOrder, Programs } from "../ports/programs.ts";
 import { startChild } from "../process/child.ts";
+import { baseEnvironment } from "../process/environment.ts";
 
 const MARK = "LIFEBOAT_PROGRAM";
 const NOT_STARTED: ProgramEnd = { status: 127, signal: null, late: false, tail: "" };
@@ -13,12 +14,12 @@ const MOST_TAIL = 4096;
 const ENDING_MS = 5_000;
 
 export const programs: Programs = {
-  async run({ argv, env, output, mark, secrets, timeoutMs, signal }) {
+  async run({ argv, timeoutMs, signal, ...order }) {
     const [program = "", ...args] = argv;
     const late = new AbortController();
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => late.abort(), timeoutMs);
     try {
-      return await runOnce(program, args, { env, output, mark, secrets }, late.signal, signal);
+      return await runOnce(program, args, order, late.signal, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (isLifeboatError(error, "TOOL_MISSING")) return { ...NOT_STARTED, tail: error.message };
@@ -44,7 +45,7 @@ export const programs: Programs = {
 async function runOnce(
   program: string,
   args: readonly string[],
-  { env, output, mark, secrets = [] }: Pick<ProgramOrder, "env" | "output" | "mark" | "secrets">,
+  { env, inherit = "all", output, mark, secrets = [] }: Omit<ProgramOrder, "argv" | "timeoutMs" | "signal">,
   late: AbortSignal,
   signal: AbortSignal | undefined,
 ): Promise<ProgramEnd> {
@@ -53,7 +54,11 @@ async function runOnce(
   const keep = (chunk: Uint8Array): void => {
     tail = (tail + Buffer.from(chunk).toString("utf8")).slice(-4 * MOST_TAIL);
   };
-  const given = Object.entries({ ...process.env, ...env, ...(mark !== undefined && { [MARK]: mark }) });
+  const given = Object.entries({
+    ...(inherit === "all" ? process.env : baseEnvironment()),
+    ...env,
+    ...(mark !== undefined && { [MARK]: mark }),
+  });
   const child = await startChild(program, args, {
     env: Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))),
     stdin: isCaptured ? undefined : 0,

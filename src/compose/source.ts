@@ -112,6 +112,7 @@ export async function wireSource(
     jitterMs: policy?.jitterMs ?? 0,
     labels: source.labels.length > 0 ? source.labels : undefined,
     probes: source.checks.map(probeOf),
+    hooks: source.hooks,
     health: source.health,
     tables: source.tables.length > 0 ? source.tables : undefined,
   };

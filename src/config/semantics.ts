@@ -62,6 +62,12 @@ function* referenceFaults(config: RootValues): Iterable<Fault> {
       yield fault(["drills", name, "sources", index], `drills.${name}: no source is called "${source}"${didYouMean(source, sources)}`);
     }
   }
+  for (const [index, { from, to }] of config.references.entries()) {
+    for (const { source } of [from, to]) {
+      if (sources.includes(source)) continue;
+      yield fault(["references", index], `references[${index}]: no source is called "${source}"${didYouMean(source, sources)}`);
+    }
+  }
   for (const [name, { source }] of Object.entries(config.cutover)) {
     if (sources.includes(source)) continue;
     yield fault(["cutover", name, "source"], `cutover.${name}: no source is called "${source}"${didYouMean(source, sources)}`);

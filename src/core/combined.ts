@@ -1,7 +1,7 @@
 // The result of recovering all sources together, judged against one combined objective.
 import { formatDuration } from "./duration.ts";
 import { type Achieved, COMBINED_OBJECTIVE, judgeObjective, type Objective, type Promised } from "./objectives.ts";
-import type { Verdict } from "./verdict.ts";
+import type { Check, Verdict } from "./verdict.ts";
 
 /** The result of one source. */
 export interface Part {
@@ -38,16 +38,21 @@ export function combinedObjectiveOf(configured: Objective, parts: readonly Promi
 export function combine(
   parts: readonly Part[],
   objective: Promised,
-  how: { readonly order: "one after another" | "at once"; readonly missing?: readonly string[] },
+  how: {
+    readonly order: "one after another" | "at once";
+    readonly missing?: readonly string[];
+    /** What was checked between the sources. */
+    readonly checks?: readonly Check[];
+  },
 ): Combined {
-  const { order, missing = [] } = how;
+  const { order, missing = [], checks: between = [] } = how;
   const whole = missing.length === 0 && parts.length > 0;
   const together = order === "at once" ? worst : sum;
   const achieved: Achieved = {
     rtoSeconds: whole ? together(parts.map((part) => part.achieved.rtoSeconds)) : undefined,
     rpoSeconds: whole ? worst(parts.map((part) => part.achieved.rpoSeconds)) : undefined,
   };
-  const checks = judgeObjective(objective, achieved);
+  const checks = [...between, ...judgeObjective(objective, achieved)];
   const failed = [
     ...parts.filter(({ verdict }) => verdict === "fail").map(({ source }) => `${source} failed`),
     ...checks.filter(({ outcome }) => outcome === "fail").map(({ name, message }) => `${name}: ${message}`),

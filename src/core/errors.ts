@@ -156,6 +156,7 @@ export const ERROR_CODES = {
   CUTOVER_UNKNOWN: ofRequest(EXIT.usage, "add an entry under `cutover` in the configuration; docs/cutover.md shows each kind"),
   CUTOVER_FAILED: code(EXIT.failed, "check the network and the service's status page, then run it again", true),
   CUTOVER_REFUSED: code(EXIT.failed, "read the service's message above, then correct the entry under `cutover` in the configuration"),
+  HOOK_FAILED: code(EXIT.failed, "run the hook by hand, then repeat the command; nothing was swapped unless the message says so"),
   UNHEALTHY: code(EXIT.failed, "read the application's log; the former database is in use again"),
   // work
   NOT_DUE: ofRequest(EXIT.done, "run `lifeboat schedule` to see what is due"),

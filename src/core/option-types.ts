@@ -4,6 +4,7 @@ import { parseDuration, parseKeep } from "./duration.ts";
 import { LifeboatError } from "./errors.ts";
 import { validatePattern } from "./names.ts";
 import { Mismatch, type Scalar, type Type } from "./option.ts";
+import { parseReference } from "./references.ts";
 import { didYouMean } from "./suggest.ts";
 import { isTimeZone } from "./time-zone.ts";
 
@@ -116,6 +117,9 @@ export const durationInSeconds = written(
 
 /** Milliseconds, or `forever`. */
 export const keep = written("duration or `forever`", { pattern: `^(${DURATION}|forever)$` }, reading(parseKeep));
+
+/** A reference between two sources. */
+export const reference = written("reference", {}, reading(parseReference));
 
 /** Five fields of cron, in UTC unless a time zone follows; `0#1` is the first Sunday. */
 export const cron = written("cron schedule", {}, reading(validateCron));

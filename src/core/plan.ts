@@ -50,6 +50,7 @@ const SENTENCES = {
   set: ({ subject }) => subject,
   "read-variable": ({ subject, object }) => `read the present value of ${subject} at ${object}`,
   "set-variable": ({ subject, object }) => `set ${subject} at ${object}`,
+  hook: ({ subject }) => `run ${subject}`,
   redeploy: ({ subject }) => `make the application read it: ${subject}`,
   "await-health": ({ subject }) => `wait until ${subject} answers`,
   promote: ({ subject, name }) => `make ${subject} production, named ${name}`,

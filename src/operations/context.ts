@@ -6,6 +6,7 @@ import type { Keep } from "../core/duration.ts";
 import type { Promised } from "../core/objectives.ts";
 import type { Actor } from "../core/people.ts";
 import type { Present } from "../core/recovery-target.ts";
+import type { Reference } from "../core/references.ts";
 import type { RetentionPolicy } from "../core/retention.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Connection } from "../ports/connection.ts";
@@ -60,10 +61,19 @@ export interface Source {
   /** A change to its production takes the approval of a second person. */
   readonly approval?: boolean | undefined;
   readonly probes: readonly Probe[];
+  /** Programs that stop and start the services that use it. Absent: none. */
+  readonly hooks?: Hooks | undefined;
   /** How it is seen that its application is up. Absent: it is not looked at. */
   readonly health?: HealthCheck | undefined;
   /** Tables that a backup of kind `tables` takes when the command names none. */
   readonly tables?: readonly string[] | undefined;
+}
+
+/** Programs with their arguments; `timeoutMs` is for each. */
+export interface Hooks {
+  readonly stop?: readonly string[] | undefined;
+  readonly start?: readonly string[] | undefined;
+  readonly timeoutMs: number;
 }
 
 /** How the log of this source is archived. */
@@ -129,6 +139,8 @@ export interface Context {
   readonly notifiers?: ReadonlyMap<string, Channel> | undefined;
   /** Tokens and sessions of the service on this machine. Absent: there is no place for them. */
   readonly people?: People | undefined;
+  /** References between the sources. Absent: none is declared. */
+  readonly references?: readonly Reference[] | undefined;
   /** Runs the user's own programs. Absent: none may be run. */
   readonly programs?: Programs | undefined;
   /** Places where applications read their connection strings, by name. Absent: none. */

@@ -8,8 +8,9 @@ import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { RowEngine } from "./merge.ts";
 import type { PhysicalEngine } from "./physical.ts";
-import type { Probe } from "./probe.ts";
+import type { Probe, TableLock } from "./probe.ts";
 import type { Answer, Question, QuestionLimits } from "./question.ts";
+import type { ReferenceReader } from "./references.ts";
 import type { Undone } from "./resource.ts";
 import type { CreateDatabaseOptions, Keeping, Replacement, RestoreTarget, TakeNameOptions } from "./restore-target.ts";
 import type { Duty, Rights } from "./rights.ts";
@@ -241,6 +242,9 @@ export interface Engine {
    */
   dropLoader?(server: Connection, jobId: string, options: Work & { readonly mark: string }): Promise<Undone>;
 
+  /** Reads columns that refer to other databases. Absent: it cannot be asked. */
+  readonly references?: ReferenceReader;
+
   /** Watches locks of other sessions until `end`, which never rejects. Absent: the engine has none, or does not show them. */
   watchLocks?(connection: Connection, work?: Work): Promise<{ end(): Promise<readonly TableLock[]> }>;
 
@@ -274,14 +278,6 @@ export interface ProbeWork extends Work {
   readonly timeoutMs?: number | undefined;
   /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
   readonly absentFails?: boolean | undefined;
-}
-
-/** A lock on a table that keeps readers or writers waiting, and how long it was seen. */
-export interface TableLock {
-  readonly table: string;
-  /** As the engine calls it: `AccessExclusiveLock`. */
-  readonly mode: string;
-  readonly heldMs: number;
 }
 
 export interface FingerprintWork extends Work {

@@ -13,3 +13,11 @@ export type Probe =
   | { readonly sql: string; readonly name?: string }
   /** An aggregation pipeline in extended JSON. It passes when the first document of its result has `ok: true`. */
   | { readonly collection: string; readonly aggregate: string; readonly name?: string };
+
+/** A lock on a table that keeps readers or writers waiting, and how long it was seen. */
+export interface TableLock {
+  readonly table: string;
+  /** As the engine calls it: `AccessExclusiveLock`. */
+  readonly mode: string;
+  readonly heldMs: number;
+}

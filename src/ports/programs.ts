@@ -3,7 +3,9 @@
 export interface ProgramOrder {
   /** The program and its arguments; no shell is involved. Secrets do not belong here. */
   readonly argv: readonly string[];
-  /** Added to the environment of this process. */
+  /** What it receives of the environment of this process: all, or PATH, HOME and the like. Default: all. */
+  readonly inherit?: "all" | "basic" | undefined;
+  /** Added to that. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Where its standard output goes; standard error always goes to ours. `captured`: neither is shown, and `tail` has the end of them. */
   readonly output: "stdout" | "stderr" | "captured";

@@ -41,7 +41,7 @@ export const recoverCommand = defineCommand({
 
 type Recovered = z.infer<typeof recover.result>;
 
-function human({ sources, combined, failures }: Recovered, paint: Paint): string {
+function human({ sources, references, combined, failures }: Recovered, paint: Paint): string {
   const ofSource = (found: Recovered["sources"][number]): string => {
     const { place, connection } = found;
     const where = renderFacts(
@@ -53,5 +53,11 @@ function human({ sources, combined, failures }: Recovered, paint: Paint): string
     );
     return `${renderFinding("restore", found, paint)}\n${where}`;
   };
-  return [...sources.map(ofSource), ...renderFailures(failures, paint), renderCombined(combined, paint)].join("\n\n");
+  const between = references.map(({ reference, outcome, message }) => `${paint.verdict(outcome)}  ${reference}: ${message}`);
+  return [
+    ...sources.map(ofSource),
+    ...renderFailures(failures, paint),
+    ...(between.length > 0 ? [between.join("\n")] : []),
+    renderCombined(combined, paint),
+  ].join("\n\n");
 }

@@ -31,7 +31,7 @@ export const restoreCommand = defineCommand({
     },
     inPlace: {
       type: flag,
-      help: "Set production itself back, at its provider: its connection string stays the same, its present state is kept as a branch or snapshot. At some providers production is unavailable meanwhile; the plan says so.",
+      help: "Set production itself back: its connection string stays the same, so no cut-over follows, and its present state is kept as a branch, a snapshot or a database. A provider with a history does it, and some interrupt production, as the plan says. Elsewhere the restored database takes the place of the source's own, between `hooks.stop` and `hooks.start`, and goes back when `health` does not come.",
     },
     keepAs: { type: text, value: "NAME", help: "Name of that branch or snapshot. Default: rollback-YYYYMMDD." },
     tables: {

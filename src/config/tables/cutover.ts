@@ -1,5 +1,5 @@
 // Options of one cut-over: where an application reads its connection string. Which options there are depends on its kind.
-import { section, type Type, type Values } from "../../core/option.ts";
+import { listOf, section, type Type, type Values } from "../../core/option.ts";
 import { duration, integer, oneOf, text } from "../../core/option-types.ts";
 import type { Late } from "../../core/secret.ts";
 import { address } from "../../core/service-address.ts";
@@ -15,6 +15,16 @@ export const health = section({
   },
   status: { type: integer(100), default: 200, help: "The status that it answers then." },
   timeout: { type: duration, as: "timeoutMs", default: "5m", help: "How long to wait for it.", example: "5m" },
+});
+
+export const hooks = section({
+  stop: {
+    type: listOf(text),
+    help: "Program and arguments that stop the services which use the database.",
+    example: '["systemctl", "stop", "shop"]',
+  },
+  start: { type: listOf(text), help: "Program and arguments that start them again.", example: '["systemctl", "start", "shop"]' },
+  timeout: { type: duration, as: "timeoutMs", default: "2m", help: "How long each may take." },
 });
 
 const commonOf = (cutOvers: readonly CutOverDescriptor[]) =>

@@ -1,8 +1,8 @@
 // The whole configuration: the options of the first level.
 import { formatDuration } from "../../core/duration.ts";
 import { COMBINED_OBJECTIVE } from "../../core/objectives.ts";
-import { named, section, type Type } from "../../core/option.ts";
-import { exactly, timeZone } from "../../core/option-types.ts";
+import { listOf, named, section, type Type } from "../../core/option.ts";
+import { exactly, reference, timeZone } from "../../core/option-types.ts";
 import type { Descriptors } from "../../ports/descriptor.ts";
 import { approval, audit } from "./approval.ts";
 import { cutOverOf } from "./cutover.ts";
@@ -43,6 +43,12 @@ export const rootOf = ({ providers, storages, notifiers, cutOvers, queues }: Des
     },
     approval: { type: approval, default: {}, help: "Who approves changes to production. `docs/approval.md` says how." },
     audit: { type: audit, default: {}, help: "The audit log. `docs/audit.md` says what it holds." },
+    references: {
+      type: listOf(reference),
+      default: [],
+      help: "References between sources, which `recover` checks when all are restored: SOURCE.TABLE.COLUMN -> SOURCE.TABLE.COLUMN, or SOURCE.COLLECTION.FIELD.",
+      example: '["sessions.carts.userId -> shop.users.id"]',
+    },
     timeZone: {
       type: timeZone,
       help: "Time zone of times that are given without one, as in `--to 14:25`, and of local times in output. Default: this machine's.",

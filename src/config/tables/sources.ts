@@ -6,7 +6,7 @@ import { addressOf, bytes, duration, durationInSeconds, flag, oneOf, path, text 
 import type { Late, Secret } from "../../core/secret.ts";
 import type { ProviderDescriptor } from "../../ports/descriptor.ts";
 import { check } from "./checks.ts";
-import { health } from "./cutover.ts";
+import { health, hooks } from "./cutover.ts";
 
 /** `defaults`: what the documentation says of them. */
 export const objectivesOf = (defaults: { readonly rto: string; readonly rpo: string }) =>
@@ -79,6 +79,7 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
       example: "500GB",
     },
     checks: { type: listOf(check), default: [], help: "Questions that every drill asks of the restored database." },
+    hooks: { type: hooks, help: "Programs that run before and after a restore takes the place of this source's own database." },
     health: { type: health, help: "How it is seen that the application of this source is up: a cut-over, a guard and a swap wait for it." },
   }) as const;
 

@@ -15,6 +15,7 @@ import { oplogEngine } from "./oplog/oplog.ts";
 import { settleArchive } from "./oplog/settle.ts";
 import { ask } from "./probe/ask.ts";
 import { runProbes } from "./probe/probe.ts";
+import { references } from "./probe/references.ts";
 import { scopeOf } from "./scope.ts";
 import { assertNotSource } from "./target/identity.ts";
 import { assertReplaceable, endReplacement } from "./target/replace.ts";
@@ -112,6 +113,8 @@ export function openMongoEngine(options: MongoEngineOptions = {}): Engine {
     },
 
     compare: compareFingerprints,
+
+    references,
 
     async probe(connection, probes, asOf, work = {}) {
       return await withMongo(connection, { signal: work.signal }, (session) =>

@@ -34,6 +34,7 @@ import { beginMerge, beginUndo } from "./merge/merge.ts";
 import { ask } from "./probe/ask.ts";
 import { watchLocks } from "./probe/locks.ts";
 import { runProbes } from "./probe/probes.ts";
+import { references } from "./probe/references.ts";
 import { beginForward } from "./recovery/forward.ts";
 import { undoPlace } from "./recovery/place.ts";
 import { recover } from "./recovery/recover.ts";
@@ -168,6 +169,8 @@ export function openPostgresEngine(options: PostgresEngineOptions = {}): Engine 
     async dropLoader(server, jobId, dropping) {
       return await dropLoader(directConnection(server), jobId, { ...dropping, live: true });
     },
+
+    references,
 
     watchLocks: (connection, work) => watchLocks(directConnection(connection), work),
 

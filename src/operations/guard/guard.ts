@@ -175,7 +175,7 @@ class Guarding {
     const changes = await this.#job.step("compare", () => this.#changes(found.point));
     if (!decided) {
       await this.#write(found.point, "failed");
-      return { ...found, reasons, changes, outcome: "failed", by: await rollBackCommand(this.#source, found.point, this.#inner) };
+      return { ...found, reasons, changes, outcome: "failed", by: rollBackCommand(this.#source, found.point) };
     }
     await this.#write(found.point, "rollback");
     const { evidence, kept } = await this.#job.step("roll back", () => rollBack(this.#context, this.#source, found.point, this.#inner));

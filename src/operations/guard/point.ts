@@ -53,19 +53,12 @@ async function fingerprintOf(context: Context, source: Source, { id }: GuardPoin
 /** Production is set back to the point: in place at its provider, else by a database that takes its place. What it held is kept. */
 export async function rollBack(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<Restored> {
   const to = { kind: "point", name: point.id } as const;
-  if (source.managed === true && source.provider.history !== undefined)
-    return restore(context, source, { to, inPlace: true, yes: source.name }, watch);
-  const { database } = await source.engine.inspect(await source.provider.connection(watch), watch);
-  return restore(context, source, { to, into: database, replace: true, yes: source.name }, watch);
+  return restore(context, source, { to, inPlace: true, yes: source.name }, watch);
 }
 
-/** The same as a command. Undefined: the source cannot be asked what its database is called. */
-export async function rollBackCommand(source: Source, { id }: GuardPoint, watch: Watch): Promise<string | undefined> {
-  const command = `lifeboat restore ${source.name} --to ${id}`;
-  if (source.managed === true && source.provider.history !== undefined) return `${command} --in-place --yes ${source.name}`;
-  const facts = await source.engine.inspect(await source.provider.connection(watch), watch).catch(() => undefined);
-  return facts && `${command} --into ${facts.database} --replace --yes ${source.name}`;
-}
+/** The same as a command. */
+export const rollBackCommand = ({ name }: Source, { id }: GuardPoint): string =>
+  `lifeboat restore ${name} --to ${id} --in-place --yes ${name}`;
 
 /** The change succeeded: from now on the point is kept as long as the policy says. */
 export async function releasePoint(context: Context, source: Source, { id }: GuardPoint, watch: Watch): Promise<Date | undefined> {

@@ -1,6 +1,6 @@
 // A trial: the command runs against a scratch copy of the point, and what it does there is measured.
 import { LifeboatError } from "../../core/errors.ts";
-import type { TableLock } from "../../ports/engine.ts";
+import type { TableLock } from "../../ports/probe.ts";
 import type { ProgramEnd, Programs } from "../../ports/programs.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Job } from "../jobs/job.ts";

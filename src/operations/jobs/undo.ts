@@ -19,6 +19,7 @@
 // | neon-branch, atlas-cluster: restored     | its annotation or tag is the job's, and this machine knows that the job never ended       |
 // | snapshot                                 | it is unrecorded, marked where it can be, and this machine knows the same                 |
 // | promotion, kept-branch, snapshot-removal | half an act upon production or a point: this machine knows the same                       |
+// | services                                 | always: they are started, as the configuration says                                       |
 // | cut-over                                 | the same, and what is set there is one of the two values that the job proved              |
 //
 // "This machine knows" is its own memory of the jobs that began and ended here: no storage can claim that.
@@ -32,6 +33,7 @@ import { readMarks, removeMarks } from "../../repository/marks.ts";
 import { undoSpool } from "../../repository/spool.ts";
 import type { Context, Source } from "../context.ts";
 import { undoCutOver } from "../cutover/back.ts";
+import { runHook } from "./hooks.ts";
 import { adoptKept, endPromotion, endSnapshotRemoval, undoSnapshot } from "./undo-provider.ts";
 
 /** Resources of the repository and of this machine. All others belong to the source's provider. */
@@ -65,6 +67,8 @@ export const RESOURCE = {
     kind: "snapshot-removal",
     locator: { source, id, name, form },
   }),
+  /** The services of a source, stopped for a swap: started. */
+  services: (source: string): Resource => ({ kind: "services", locator: { source } }),
   /**
    * The state that a restore in place sets aside, under that name; `former` is production's id before. Never removed by a
    * clean-up, but recorded, so that it can be accepted or refused.
@@ -159,6 +163,13 @@ const OUTSIDE: Readonly<Record<string, Undo>> = {
   "kept-branch": adoptKept,
   promotion: endPromotion,
   "cut-over": undoCutOver,
+  async services(context, { source = "" }, _maker, say) {
+    const found = context.sources.get(source);
+    if (found?.hooks === undefined) return "elsewhere";
+    await runHook(context, found, "start");
+    say(`the services of ${source} were started again`);
+    return "removed";
+  },
   /** Kept on purpose: it holds the log for the next start of the archive; `archive --stop` drops it, and `status` watches it. */
   "replication-slot": async () => "absent",
   /** A cluster being recovered on this machine: its server ended, its directory removed, unless it was finished. */
@@ -176,7 +187,9 @@ export async function serverOf({ servers }: Context, found: Source, server: stri
   const own = await found.provider.connection();
   // The engine decides through which server a name is reached: its label may differ from that of the source's own database.
   const through = found.engine.resolveTarget(own, name === "" ? own.url : name).server;
-  return [own, through].find((one) => one.label === server);
+  // A restore in place reaches its server by the whole address.
+  const byAddress = found.engine.resolveTarget(undefined, own.url).server;
+  return [own, through, byAddress].find((one) => one.label === server);
 }
 
 export interface Left extends Resource {

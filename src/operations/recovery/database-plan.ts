@@ -6,6 +6,7 @@ import { wordsOf } from "../../core/words.ts";
 import type { RestoreTarget } from "../../ports/restore-target.ts";
 import { contentsOf } from "../backup/contents.ts";
 import type { Context, Source, Watch } from "../context.ts";
+import { isProduction, swapSteps } from "./own-database.ts";
 import { NOTHING, type PlanPart, routeParts } from "./plan.ts";
 import type { Resolved, Route } from "./resolve.ts";
 import type { RolesRequest } from "./roles.ts";
@@ -37,6 +38,8 @@ export interface DatabaseState {
   readonly inPlace: boolean;
   /** Chosen tables, or rows alone, replace those that are there, by way of a database of their own. */
   readonly only: boolean;
+  /** It takes the place of the source's own database, which an application uses. */
+  readonly production: boolean;
   /** Why what the point holds cannot go there at all. */
   readonly misfit?: LifeboatError | undefined;
   /** Why that is not known yet. */
@@ -78,6 +81,7 @@ export function databaseParts(
           ? replacement(source, request, state, context.clock.now())
           : { action: "name", subject: place.database, effect: "create", reason: "--into" },
       ];
+  const around = state.production ? swapSteps(source) : { before: [], after: [] };
   const copied = route.kind === "copy" ? NOTHING : copyPart(source, route);
   return [
     { steps: contents, timed: [] },
@@ -90,7 +94,7 @@ export function databaseParts(
       facts: { exists, occupants },
     },
     after,
-    { steps: [proof, ...naming], timed: inPlace ? [] : [{ name: "name" }] },
+    { steps: [proof, ...around.before, ...naming, ...around.after], timed: inPlace ? [] : [{ name: "name" }] },
   ];
 }
 
@@ -188,7 +192,8 @@ export async function stateOf(
   const only = partial && exists && request.replace === true && !source.engine.renamesDatabases;
   const inPlace = partial && exists && !only;
   const fit = await fitOf(context, source, route, place, { tables: request.tables, existing: inPlace }, watch);
-  const state = { route, place, exists, occupants, dataOnly, inPlace, only, ...fit };
+  const production = !partial && (await isProduction(source, place, watch));
+  const state = { route, place, exists, occupants, dataOnly, inPlace, only, production, ...fit };
   const replaces = request.replace === true && occupants.length > 0 && !inPlace;
   return replaces && fit.misfit === undefined ? { ...state, ...(await irreplaceable(context, source, place, watch)) } : state;
 }

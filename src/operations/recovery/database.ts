@@ -15,6 +15,7 @@ import { NOTHING } from "./plan.ts";
 import type { Resolved, Route } from "./resolve.ts";
 import { copySupply } from "./restored-copy.ts";
 import { rolesPart, rolesWanted } from "./roles.ts";
+import { swap } from "./swap.ts";
 
 /** A database that holds anything is refused before a byte is read, unless it is to be replaced. */
 export async function prepareDatabase(
@@ -100,10 +101,13 @@ async function carryOut(
   if (fresh === undefined) return { ...made, target: place.connection.label, remarks, connection: place.connection };
   const resource = RESOURCE.database(source.name, place.server.label, fresh);
   if (judge(arrival.checks).verdict !== "fail") {
-    const name = await takeName(source, state, fresh, job, context.clock.now());
+    const swapped = state.production
+      ? await swap(context, source, state, fresh, job, watch)
+      : { kept: await takeName(source, state, fresh, job, context.clock.now()), checks: [], remarks: [] };
     await job.withdraw(resource);
-    const kept = name === undefined ? undefined : { id: name, name };
-    return { ...made, target: place.connection.label, remarks, connection: place.connection, kept };
+    const kept = swapped.kept === undefined ? undefined : { id: swapped.kept, name: swapped.kept };
+    const all = { checks: [...arrival.checks, ...swapped.checks], remarks: [...remarks, ...swapped.remarks] };
+    return { ...made, ...all, target: place.connection.label, connection: place.connection, kept };
   }
   const { words, label } = await job.step("set aside", () => setAside(source, place, fresh, job));
   await job.withdraw(resource);

@@ -145,8 +145,12 @@ async function destinationOf(context: Context, source: Source, request: RestoreR
     if (isTablesAtProvider(source, request))
       return { resolved, ready: await prepareTables(context, source, target, { ...request, tables: tables ?? [] }, watch) };
     if (isPlaceAtProvider(source, request)) return { resolved, ready: await preparePlace(context, source, target, request, watch) };
-  } else if (inPlace) throw notInPlace(source, resolved);
+  } else if (inPlace && source.managed === true) throw notInPlace(source, resolved);
   if (inexact !== undefined && request.nearest !== true && into === undefined && !beside) throw inexact;
+  if (inPlace) {
+    const { url } = await source.provider.connection(watch);
+    return { resolved, ready: await prepareDatabase(context, source, { ...request, into: url, replace: true }, resolved, watch, forPlan) };
+  }
   const database = into ?? (beside ? await nameBeside(source, watch) : undefined);
   if (database === undefined) throw intoMissing(source, tables);
   const ready = await prepareDatabase(context, source, { ...request, into: database }, resolved, watch, forPlan);

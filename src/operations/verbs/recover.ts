@@ -7,6 +7,7 @@ import { type Context, presentOf } from "../context.ts";
 import { exitOfFailures, operation } from "../operation.ts";
 import { digestOfAll } from "../plan-digest.ts";
 import { planRecoverAll, type RecoveredSource, recoverAll } from "../recovery/recover.ts";
+import { checkReferences } from "../recovery/references.ts";
 import {
   asked,
   combined,
@@ -20,7 +21,7 @@ import {
   planDigest,
   restoredPlace,
 } from "../recovery/schemas.ts";
-import { about, failure, orNull } from "../schemas.ts";
+import { about, count, failure, orNull, verdict } from "../schemas.ts";
 import { failureOf } from "../sources.ts";
 
 const recovered = z.strictObject({
@@ -43,6 +44,19 @@ export const recover = operation({
   result: z.strictObject({
     to: asked,
     sources: z.array(recovered),
+    references: about(
+      z.array(
+        z.strictObject({
+          reference: about(z.string(), "As in the configuration."),
+          outcome: verdict,
+          checked: about(count, "Values that were looked up."),
+          dangling: about(count, "Values that point at nothing."),
+          sample: about(z.readonly(z.array(z.string())), "Some of these."),
+          message: z.string(),
+        }),
+      ),
+      "References between the restored databases.",
+    ),
     combined,
     failures: z.readonly(z.array(failure)),
   }),
@@ -63,21 +77,27 @@ export const recover = operation({
     const failures = all.flatMap(({ source, error }) => (error === undefined ? [] : [failureOf(source, error)]));
     const parts = all.flatMap(({ finding: found }) => (found === undefined ? [] : [found.evidence]));
     const missing = failures.map(({ source }) => source);
+    const connections = new Map(all.flatMap(({ source, connection: at }) => (at === undefined ? [] : [[source, at] as const])));
+    const found = await checkReferences(context, connections, context);
+    const checks = found.map(({ check }) => check);
     return {
       to: askedOf(to, presentOf(context)),
       sources,
-      combined: combinedJson(combine(parts, context.combinedObjective, { order: "at once", missing })),
+      references: found.map(({ check: { outcome, message }, reference, checked, dangling, sample }) => ({
+        ...{ reference, outcome, checked, dangling, sample, message },
+      })),
+      combined: combinedJson(combine(parts, context.combinedObjective, { order: "at once", missing, checks })),
       failures,
     };
   },
 
   /** The worst of them; each in its own time and all of them not in theirs is an objective missed. */
-  exit({ sources, failures, combined: { verdict } }): ExitStatus {
+  exit({ sources, failures, combined: { verdict: whole } }): ExitStatus {
     const failed = exitOfFailures(failures);
     if (failed !== undefined) return failed;
     const exits = sources.map(exitOfFinding);
     const bad = exits.find((exit) => exit === EXIT.failed) ?? exits.find((exit) => exit !== EXIT.done);
-    return bad ?? (verdict === "fail" ? EXIT.unhealthy : verdict === "inconclusive" ? EXIT.inconclusive : EXIT.done);
+    return bad ?? (whole === "fail" ? EXIT.unhealthy : whole === "inconclusive" ? EXIT.inconclusive : EXIT.done);
   },
 });
 

@@ -36,7 +36,7 @@ const request = z.strictObject({
   timeline: z.optional(timelineField),
   nearest: flag("Where the target cannot be reached exactly, the nearest backup before it is restored."),
   into: text("A database name or URL, a directory, `scratch`, or the name of a place at the provider."),
-  inPlace: flag("Production itself is set back, at its provider."),
+  inPlace: flag("Production itself is set back: at its provider, or by a database that takes the place of the source's own."),
   keepAs: text("Name under which production's present state is kept."),
   tables: z.optional(about(z.array(z.string()), "Only these tables or collections.")),
   dataOnly: flag("Rows only, into tables that are there."),

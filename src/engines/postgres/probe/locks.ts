@@ -1,7 +1,7 @@
 // Locks that keep other sessions waiting, seen by looking often. A lock that is shorter than the pause between two looks may be missed.
 import { setTimeout } from "node:timers/promises";
 import type { Connection, Work } from "../../../ports/connection.ts";
-import type { TableLock } from "../../../ports/engine.ts";
+import type { TableLock } from "../../../ports/probe.ts";
 import { openClient } from "../connect/client.ts";
 
 const LOOK_EVERY_MS = 20;
