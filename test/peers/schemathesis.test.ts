@@ -38,7 +38,7 @@ test("R51 schemathesis finds no 500 and no answer that the API's description doe
     "python3",
     [
       ...["-m", "schemathesis.cli", "--config-file", settings, "run", `${service.url}/api/openapi.json`],
-      ...["-H", `Authorization: Bearer ${token}`, "--seed", String(SEED), "--workers", "2", "--max-examples", "4"],
+      ...["-H", `Authorization: Bearer ${token}`, "--seed", String(SEED), "--workers", "1", "--max-examples", "3"],
       ...["--phases", "examples,coverage,fuzzing", "--no-color", "--max-failures", "20"],
     ],
     { cwd: world.directory, env: { ...process.env, PYTHONPATH: PLACE }, maxBuffer: 64 * 1024 * 1024, timeout: 300_000 },
