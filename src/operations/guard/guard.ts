@@ -58,10 +58,6 @@ export async function guard(context: Context, source: Source, request: GuardRequ
     throw new LifeboatError("USAGE", "there is no command to guard", {
       hint: `add it after --, as in \`lifeboat guard ${source.name} --feature ${request.feature} -- npm run migrate\``,
     });
-  if (source.approval === true && (request.rollback === true || request.settle === true))
-    throw new LifeboatError("APPROVAL_NEEDED", `a rollback of ${source.name} takes the approval of a second person`, {
-      hint: "leave out --rollback; the restore that a failed guard prints can be approved",
-    });
   const interrupted = await interruptedGuard(context, source, request, watch);
   return runJob(
     context,
