@@ -8,7 +8,7 @@ import type { Connection, DatabaseFacts, Work } from "./connection.ts";
 import type { LogReplay } from "./log.ts";
 import type { RowEngine } from "./merge.ts";
 import type { PhysicalEngine } from "./physical.ts";
-import type { Probe, TableLock } from "./probe.ts";
+import type { Probe, ProbeWork, TableLock } from "./probe.ts";
 import type { Answer, Question, QuestionLimits } from "./question.ts";
 import type { ReferenceReader } from "./references.ts";
 import type { Undone } from "./resource.ts";
@@ -271,13 +271,6 @@ export interface Engine {
     name: string,
     options: Work & { readonly keep: Keeping },
   ): Promise<Replacement | undefined>;
-}
-
-export interface ProbeWork extends Work {
-  /** For each probe. Default: 5 minutes. */
-  readonly timeoutMs?: number | undefined;
-  /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
-  readonly absentFails?: boolean | undefined;
 }
 
 export interface FingerprintWork extends Work {

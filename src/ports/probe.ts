@@ -1,4 +1,5 @@
 // The probes of a drill: queries of the restored database.
+import type { Work } from "./connection.ts";
 
 /** A query of a database, from `checks` of the configuration. */
 export type Probe =
@@ -20,4 +21,11 @@ export interface TableLock {
   /** As the engine calls it: `AccessExclusiveLock`. */
   readonly mode: string;
   readonly heldMs: number;
+}
+
+export interface ProbeWork extends Work {
+  /** For each probe. Default: 5 minutes. */
+  readonly timeoutMs?: number | undefined;
+  /** A probe of an object that does not exist, and one that finds no row, fails instead of being inconclusive. Default: false. */
+  readonly absentFails?: boolean | undefined;
 }

@@ -42,7 +42,7 @@ test("R42 find at Neon names the second of an accident, within the smallest plan
     const check = accidents === 1 ? "users are whole" : `select count(*) = 5 from users where n = ${n}`;
     const found = (await world.expect(0, "find", "shop", "--check", check, "--good", good, "--json")).json();
     assert.ok(found.lastTrue.at < to && from < found.firstFalse.at, `${from} to ${to}: ${JSON.stringify(found)}`);
-    assert.deepEqual([Date.parse(found.firstFalse.at) - Date.parse(found.lastTrue.at), found.changes], [1000, null]);
+    assert.deepEqual([Date.parse(found.firstFalse.at) - Date.parse(found.lastTrue.at), found.changesBetween], [1000, null]);
     if (n > 0) continue;
     const preview = ["preview", "shop", "--to", found.lastTrue.at, "--query", "select count(*)::int from users", "--json"];
     assert.deepEqual((await world.expect(0, ...preview)).json().answer.rows, [[100]]);
@@ -85,7 +85,7 @@ test("R42 find names the oplog entry of an accident among others; its restore ho
     const pipeline = [{ $match: { n } }, { $count: "found" }, { $project: { ok: { $eq: ["$found", 5] } } }];
     const args = ["--collection", "users", "--aggregate", JSON.stringify(pipeline), "--good", good];
     const found = (await world.expect(0, "find", "shop", ...args, "--json")).json();
-    const ids = found.changes.map(({ id }: { id: string }) => id);
+    const ids = found.changesBetween.map(({ id }: { id: string }) => id);
     assert.deepEqual([ids, found.exact], [["delete from shop.users"], true], JSON.stringify(found));
     if (n > 0) continue;
     const count = JSON.stringify([{ $count: "n" }]);

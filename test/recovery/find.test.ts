@@ -53,13 +53,13 @@ test("R42 find names the transaction of an accident among others; its restore ho
   for (const { n, xid, rows } of accidents) {
     const check = `select count(*) = 10 from users where accident = ${n}`;
     const found = (await world.expect(0, ...find("--check", check))).json();
-    const ids = found.changes.map(({ id }: { id: string }) => id);
+    const ids = found.changesBetween.map(({ id }: { id: string }) => id);
     assert.deepEqual(
       [ids, found.changeCount, found.flips.length],
       [[`transaction ${xid}`], 1, 1],
       `accident ${n}: ${JSON.stringify(found)}`,
     );
-    assert.ok(found.lastTrue.at < found.firstFalse.at && found.changes[0].at === found.firstFalse.at);
+    assert.ok(found.lastTrue.at < found.firstFalse.at && found.changesBetween[0].at === found.firstFalse.at);
     if (n > 0) continue;
     const preview = ["preview", "shop", "--to", found.lastTrue.at, "--query", "select count(*)::int from users", "--json"];
     assert.deepEqual((await world.expect(0, ...preview)).json().answer.rows, [[rows]], "the restored data is that before the accident");

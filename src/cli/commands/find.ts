@@ -41,7 +41,7 @@ export const findCommand = defineCommand({
 });
 
 function human(result: z.infer<typeof find.result>, paint: Paint): string {
-  const { lastTrue, firstFalse, changes, changeCount, flips, looks, restore } = result;
+  const { lastTrue, firstFalse, changesBetween, changeCount, flips, looks, restore } = result;
   const facts = renderFacts(
     [
       ["source", result.source],
@@ -52,11 +52,11 @@ function human(result: z.infer<typeof find.result>, paint: Paint): string {
     paint,
   );
   const between =
-    changes === null
+    changesBetween === null
       ? "what changed between the two is not shown: the provider gives no log"
       : [
           `${changeCount} ${changeCount === 1 ? "change" : "changes"} between the two:`,
-          ...changes.map(({ at, position, id }) => `  ${at}  ${position}  ${id ?? ""}`.trimEnd()),
+          ...changesBetween.map(({ at, position, id }) => `  ${at}  ${position}  ${id ?? ""}`.trimEnd()),
         ].join("\n");
   const flapping =
     flips.length < 2

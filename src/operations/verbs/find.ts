@@ -41,7 +41,10 @@ export const find = operation({
     lastTrue: about(understood, "The last instant at which the check held."),
     firstFalse: about(understood, "The first instant at which it did not hold."),
     exact: about(z.boolean(), "The two are at most a second apart, and the check broke only once."),
-    changes: about(orNull(z.array(change)), "What happened between the two, the first ones. Null: the log of the source is not known."),
+    changesBetween: about(
+      orNull(z.array(change)),
+      "What happened between the two, the first ones. Null: the log of the source is not known.",
+    ),
     changeCount: about(orNull(count), "How many they are."),
     flips: about(
       z.array(z.strictObject({ afterAt: instant, untilAt: instant, isTrue })),
@@ -73,7 +76,7 @@ export const find = operation({
     const { job, by, lastTrue, firstFalse, exact, changes, changeCount, flips, looks } = found;
     return {
       ...{ job, source: source.name, by, lastTrue, firstFalse, exact },
-      changes: changes?.map(({ at, lsn, id }) => ({ at, position: lsn, id: id ?? null })) ?? null,
+      changesBetween: changes?.map(({ at, lsn, id }) => ({ at, position: lsn, id: id ?? null })) ?? null,
       changeCount: changeCount ?? null,
       flips: flips.map(({ after, until, holds }) => ({ afterAt: after, untilAt: until, isTrue: holds })),
       looks: looks.map(({ holds, ...look }) => ({ ...look, isTrue: holds })),
