@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { compose } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { LifeboatError } from "../../src/core/errors.ts";
 import type { HealthCode } from "../../src/core/monitors.ts";
 import { backup } from "../../src/operations/backup/backup.ts";
 import type { Context, Source } from "../../src/operations/context.ts";
 import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
 import { planExpire } from "../../src/operations/retention/expire.ts";
-import { beat } from "../../src/operations/watch/beat.ts";
+import { beat, channelWorks } from "../../src/operations/watch/beat.ts";
 import type { Connection, DatabaseFacts } from "../../src/ports/connection.ts";
+import type { Channel, Notifier } from "../../src/ports/notifier.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { startFakeNeon } from "../support/neon-sandbox.ts";
@@ -125,4 +127,36 @@ test("R65 a table that lost its rows or its values is told at the backup and by 
     "public.users",
   );
   assert.deepEqual((await planExpire(context, source, watch)).blocked, []);
+});
+
+test("R36 R37 a channel that refuses is not tried again, and another one speaks in the same beat", async (t) => {
+  await using neon = await startFakeNeon({ plan: "scale" });
+  const world = await beginWorld(t, { sources: {}, neon: { shop: neon.sandbox } });
+  const { context, pass } = await wire(t, world, ANSWERS);
+  let refusals = 0;
+  const heard: string[] = [];
+  const channel = (name: string, send: NonNullable<Notifier["send"]>): [string, Channel] => [
+    name,
+    { name, kind: "test", route: { sources: [], severities: [] }, notifier: async () => ({ send }) },
+  ];
+  const notifiers = new Map([
+    channel("broken", async () => {
+      refusals++;
+      throw new LifeboatError("NOTIFY_REFUSED", "the token was revoked");
+    }),
+    channel("mail", async ({ event, code, identity }) => void heard.push(`${event} ${code} ${identity}`)),
+  ]);
+  const look = () => beat({ ...context, notifiers }, [...context.sources.values()], watch);
+  const { told: deliveries, events } = await look();
+  assert.ok(deliveries.some(({ channel: name, error }) => name === "broken" && error !== undefined));
+  assert.deepEqual(heard.at(-1), "opened NOTIFY_FAILED lifeboat//NOTIFY_FAILED/broken");
+  assert.equal(refusals, events.length - 1, "each event once, and not of its own trouble");
+  pass(10 * 60_000);
+  const later = await look();
+  assert.equal(refusals, events.length - 1 + later.events.length, "what was refused is not sent again");
+  await channelWorks(context, new Set(["broken"]));
+  assert.deepEqual(
+    (await look()).events.map(({ type, alert }) => `${type} ${alert.code}`),
+    ["closed NOTIFY_FAILED"],
+  );
 });
