@@ -21,7 +21,7 @@ export interface SidesCompared {
 }
 
 const MOST_SLICES = 65_536;
-const ROWS_PER_SLICE = 128;
+const ROWS_PER_SLICE = 32;
 /** Below this many pages, a table is not worth two sessions. */
 const PAGES_TO_SHARE = 16_384;
 const FETCHED = 1_000;
