@@ -161,6 +161,8 @@ const SEVERAL: Readonly<Record<string, string>> = {
   windows: "of the log; of all",
   failures: "of due backups with what was due",
   sources: "of each operation its own",
+  busy: "what another job works on; how many items were",
+  state: "of a job; of an item of the queue",
 };
 
 test("R51 a field of one name has one type and one set of words everywhere", () => {

@@ -34,7 +34,7 @@ export const expiredSource = z.strictObject({
   powerless: about(orNull(z.string()), "Why nothing can be removed with these credentials."),
   log: orNull(log),
   undoSets: about(
-    z.strictObject({ kept: about(count, "How many stay."), expired: about(z.array(z.string()), "Jobs whose undo sets go.") }),
+    z.strictObject({ keptSets: about(count, "How many stay."), removedSets: about(z.array(z.string()), "Jobs whose undo sets go.") }),
     "What brings back the states before merges.",
   ),
 });
@@ -111,7 +111,7 @@ const sourceJson = ({
   refused: refused.map(({ point: { id }, message }) => ({ id, message })),
   powerless: powerless ?? null,
   log: ofLog === undefined ? null : logJson(ofLog),
-  undoSets: { kept: undoSets.keep.length, expired: undoSets.remove.map(({ job }) => job) },
+  undoSets: { keptSets: undoSets.keep.length, removedSets: undoSets.remove.map(({ job }) => job) },
 });
 
 const logJson = ({ keep, remove, removeBytes, reasons, refused }: NonNullable<ExpireResult["log"]>) => ({

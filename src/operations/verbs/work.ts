@@ -12,7 +12,7 @@ const POLL_MS = 2000;
 /** How many failures its result names. */
 const SHOWN = 100;
 
-const workError = z.strictObject({ code: z.string(), message: z.string() });
+const workError = z.strictObject({ code: about(z.string(), "As in docs/errors.md."), message: z.string() });
 const key = about(z.string(), "Names the due slot.");
 
 const failedItem = z.strictObject({ key, error: workError, parked: about(z.boolean(), "It waits for `workers release`.") });
@@ -71,7 +71,7 @@ export const workers = operation({
         jobs: about(count, "Items at the same time."),
         diskBytes: about(bytes, "Free for work."),
         memoryBytes: about(bytes, "For work."),
-        labels: z.readonly(z.array(z.string())),
+        labels: about(z.readonly(z.array(z.string())), "What it declares to have."),
         running: about(z.readonly(z.array(z.string())), "Keys of the items that it runs."),
         declined: about(z.readonly(z.array(z.strictObject({ key, reason: z.string() }))), "Items that it does not take, and why."),
         seenAt: instant,
@@ -81,11 +81,11 @@ export const workers = operation({
       z.array(
         z.strictObject({
           key,
-          operation: z.string(),
+          operation: about(z.string(), "As in the registry."),
           source: orNull(sourceName),
           state: about(z.enum(["waiting", "running", "parked"]), "Parked: it failed too often, or needs a change by a person."),
-          attempts: count,
-          notBefore: instant,
+          attempts: about(count, "How often it was begun."),
+          earliest: about(instant, "It is not begun before."),
           error: orNull(workError),
         }),
       ),
@@ -102,7 +102,7 @@ export const workers = operation({
         source: item.source,
         state,
         attempts,
-        notBefore: notBefore.toISOString(),
+        earliest: notBefore.toISOString(),
         error: failure ?? null,
       })),
     };
