@@ -10,6 +10,7 @@ import { productionOf } from "../approval/production.ts";
 import { type Context, presentOf, type Source } from "../context.ts";
 import type { OperationContext } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
+import { mergedTables } from "../recovery/merge-schemas.ts";
 import { planRestore, type Restored, restore as restoreSource } from "../recovery/restore.ts";
 import {
   connection,
@@ -19,7 +20,6 @@ import {
   findingFields,
   findingJson,
   kept,
-  mergedTables,
   plan,
   restoredPlace,
   timelineField,

@@ -4,7 +4,8 @@ import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { gated, gateFields } from "../approval/gated.ts";
 import { whenGuarded } from "../approval/production.ts";
-import { exitOfPlan, mergedTables, plan } from "../recovery/schemas.ts";
+import { mergedTables } from "../recovery/merge-schemas.ts";
+import { exitOfPlan, plan } from "../recovery/schemas.ts";
 import { planUndo, undoMerge, undoSource } from "../recovery/undo.ts";
 import { about, jobId, nextAction, sourceName } from "../schemas.ts";
 
