@@ -60,6 +60,7 @@ function human(result: Expired["sources"][number], paint: Paint): string {
   for (const { point, reasons } of keep.filter(({ point }) => !wouldGo.has(point.id)))
     lines.push(`  ${paint.dim("keep   ")}  ${point.name} (${point.id}): ${reasons.join("; ")}`);
   lines.push(...logLines(log, applied, paint));
-  if (undoSets.removedSets.length > 0) lines.push(`  ${applied ? "removed" : "remove "}  undo sets of the jobs ${undoSets.removedSets.join(", ")}`);
+  if (undoSets.removedSets.length > 0)
+    lines.push(`  ${applied ? "removed" : "remove "}  undo sets of the jobs ${undoSets.removedSets.join(", ")}`);
   return lines.join("\n");
 }

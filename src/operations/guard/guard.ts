@@ -6,7 +6,7 @@ import type { ProgramEnd, Programs } from "../../ports/programs.ts";
 import { type GuardRecord, readGuard, writeGuard } from "../../repository/guards.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
-import type { Restored } from "../recovery/restore.ts";
+import type { Restored } from "../recovery/restore-request.ts";
 import { askAfterwards } from "./afterwards.ts";
 import { changesSince, type GuardPoint, releasePoint, rollBack, rollBackCommand, takePoint } from "./point.ts";
 import { type GuardedCommand, rehearse, type Trial } from "./rehearse.ts";

@@ -10,7 +10,8 @@ import type { Context, Source, Watch } from "../context.ts";
 import { findPoint } from "../points/points.ts";
 import { findAnyPoint } from "../points/snapshots.ts";
 import { readFingerprint } from "../recovery/load.ts";
-import { type Restored, restore } from "../recovery/restore.ts";
+import { restore } from "../recovery/restore.ts";
+import type { Restored } from "../recovery/restore-request.ts";
 import { setHold } from "../retention/hold.ts";
 
 export interface GuardPoint {

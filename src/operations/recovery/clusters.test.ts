@@ -18,7 +18,8 @@ import { orphansOf, recoverOrphans } from "../jobs/orphans.ts";
 import { drill } from "./drill.ts";
 import { promote } from "./promote.ts";
 import { providerTargetOf } from "./provider.ts";
-import { planRestore, type RestoreRequest, restore } from "./restore.ts";
+import { planRestore, restore } from "./restore.ts";
+import type { RestoreRequest } from "./restore-request.ts";
 
 const stepIn = ({ steps }: Plan, index: number): string => (steps[index] === undefined ? "" : stepInWords(steps[index]));
 const NOW = "2026-11-21T12:00:00.500Z";

@@ -1,9 +1,8 @@
 // A merge: any route gives a restored copy, it is compared with the live database by primary key, and what is missing or changed is brought
 // back. The state before is stored as an undo set first.
 import { LifeboatError } from "../../core/errors.ts";
-import { changesIn, type MergedTable, type MergeFindings, type MergeRefusal } from "../../core/merge-plan.ts";
-import type { Plan, PlanStep } from "../../core/plan.ts";
-import { targetInWords } from "../../core/recovery-target.ts";
+import type { MergedTable, MergeFindings } from "../../core/merge-plan.ts";
+import type { Plan } from "../../core/plan.ts";
 import { type Check, judge } from "../../core/verdict.ts";
 import { counted, wordsOf } from "../../core/words.ts";
 import type { Connection } from "../../ports/connection.ts";
@@ -13,25 +12,10 @@ import type { Context, Source, Watch } from "../context.ts";
 import { type Job, runJob } from "../jobs/job.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { conclude } from "./conclude.ts";
-import { completePlan, NOTHING, type PlanPart, routeParts } from "./plan.ts";
+import { judged, planOfMerge } from "./merge-plan.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, resolve } from "./resolve.ts";
-import type { Restored, RestoreRequest } from "./restore.ts";
+import type { Merged, MergeRequest, Restored, RestoreRequest } from "./restore-request.ts";
 import { withRestoredCopy } from "./restored-copy.ts";
-
-export interface MergeRequest {
-  /** Rows that are missing or changed are brought back into the live database. */
-  readonly merge?: boolean | undefined;
-  readonly where?: string | undefined;
-  readonly deleteExtra?: boolean | undefined;
-  readonly noFollow?: boolean | undefined;
-  readonly overwriteChanged?: boolean | undefined;
-}
-
-export interface Merged {
-  readonly merged: readonly MergedTable[];
-  /** Absent: nothing was changed. */
-  readonly undo?: UndoRecord | undefined;
-}
 
 /** How long an undo set is kept: as long as what a restore replaced, once that was accepted. */
 export const KEEP_UNDO_MS = 7 * 86_400_000;
@@ -53,7 +37,7 @@ export async function planMerge(context: Context, source: Source, request: Resto
     (job) =>
       withMerging(context, source, request, resolved, job, watch, false, async ({ merging, live }) => {
         const refusals = await judged(source, request, resolved, merging.findings, live, job);
-        return planOf(context, source, request, resolved, merging.findings, live, watch, refusals);
+        return planOfMerge(context, source, request, resolved, merging.findings, live, watch, refusals);
       }),
     ({ digest }) => ({ digest }),
   );
@@ -81,7 +65,7 @@ export async function mergeInto(context: Context, source: Source, request: Resto
       withMerging(context, source, request, resolved, job, watch, true, async ({ merging, live, copyChecks, reached }) => {
         const { findings } = merging;
         const refusals = await judged(source, request, resolved, findings, live, job);
-        const plan = await planOf(context, source, request, resolved, findings, live, watch, refusals);
+        const plan = await planOfMerge(context, source, request, resolved, findings, live, watch, refusals);
         requireDigest(plan.digest, request.planDigest);
         const [refusal] = refusals;
         if (refusal !== undefined) throw refusal;
@@ -205,131 +189,6 @@ function assertMerge(source: Source, request: RestoreRequest): void {
   }
   if (replace || dataOnly || inPlace || beside || keepAs !== undefined || roles || superuserRoles || asSuperuser || start)
     throw new LifeboatError("USAGE", "--merge changes rows of the live database: options of other restores have no meaning beside it");
-}
-
-/** Why it would not be done, the weightiest first. */
-async function judged(
-  source: Source,
-  request: RestoreRequest,
-  { inexact }: Resolved,
-  { unmergeable }: MergeFindings,
-  live: Connection,
-  { signal }: Job,
-): Promise<LifeboatError[]> {
-  const database = unmergeable.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
-  const refused = unmergeable.map((refusal) => asError(source, request, refusal, database));
-  return inexact !== undefined && request.nearest !== true ? [inexact, ...refused] : refused;
-}
-
-/** Names what can be done instead, each a command as it can be run. */
-function asError({ name }: Source, { to }: RestoreRequest, { table, obstacle, message }: MergeRefusal, database: string): LifeboatError {
-  const base = `lifeboat restore ${name} --to ${quoted(targetInWords(to))} --tables ${quoted(table)}`;
-  const beside = `restore it beside the live one: \`${base} --into ${quoted(`${database}_before`)}\``;
-  const replaced = `or replace it whole: \`${base} --into ${quoted(database)} --replace --yes ${name}\``;
-  const hints: Partial<Record<MergeRefusal["obstacle"], string>> = {
-    "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
-    "not writable": "connect as the owner of the table, or grant the privilege named",
-    "only now": "leave the table out: it held nothing then",
-    "only then": `restore it: \`${base} --into ${quoted(database)}\``,
-  };
-  return new LifeboatError("MERGE_REFUSED", message, { hint: hints[obstacle] ?? `${beside}, ${replaced}`, details: { table, obstacle } });
-}
-
-const quoted = (text: string): string => (/^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-
-async function planOf(
-  context: Context,
-  source: Source,
-  request: RestoreRequest,
-  resolved: Resolved,
-  findings: MergeFindings,
-  live: Connection,
-  watch: Watch,
-  refusals: readonly LifeboatError[],
-): Promise<Plan> {
-  const { before, after } = routeParts(context, source, resolved.route);
-  const { nearest, unsigned, tables, where, deleteExtra, noFollow, overwriteChanged } = request;
-  const asked = {
-    to: targetInWords(resolved.asked),
-    nearest,
-    unsigned,
-    merge: true,
-    tables,
-    where,
-    deleteExtra,
-    noFollow,
-    overwriteChanged,
-  };
-  const load: PlanPart =
-    resolved.route.kind === "copy"
-      ? {
-          steps: [
-            {
-              action: "create-scratch",
-              subject: "a scratch database, and load into it",
-              effect: "create",
-              reason: "rows are compared with it",
-            },
-          ],
-          timed: [{ name: "create" }, { name: "load" }, { name: "verify" }],
-        }
-      : NOTHING;
-  return completePlan(
-    context,
-    {
-      verb: "restore",
-      source,
-      resolved,
-      into: "merge",
-      request: { into: live.label, ...asked },
-      parts: [before, load, after, mergePart(source, findings, live)],
-      refusals,
-      merge: findings,
-    },
-    watch,
-  );
-}
-
-function mergePart({ engine }: Source, findings: MergeFindings, { label }: Connection): PlanPart {
-  const { row, table: thing } = wordsOf(engine.name);
-  const { tables, sequences, digest } = findings;
-  const compare: PlanStep = { action: "compare", subject: `each ${thing}`, object: label, effect: "none", reason: "by primary key" };
-  const changes = tables.flatMap((one) => {
-    const kinds = [
-      ["insert", one.insert],
-      ["update", one.update],
-      ["delete", one.delete],
-    ] as const;
-    const words = kinds.flatMap(([kind, number]) => (number === 0 ? [] : [`${kind} ${counted(number, row)}`]));
-    if (words.length === 0) return [];
-    const reason = one.followed === undefined ? `${thing} was chosen` : `foreign keys: ${one.followed.join(", ")}`;
-    return [
-      {
-        action: "merge",
-        subject: words.join(", "),
-        object: one.table,
-        effect: one.delete > 0 ? "remove" : "change",
-        reason,
-      } satisfies PlanStep,
-    ];
-  });
-  const undo: PlanStep = {
-    action: "store-undo",
-    subject: "an undo set, sealed",
-    effect: "none",
-    reason: "`lifeboat undo` takes the merge back",
-  };
-  const raised = sequences.map(
-    ({ sequence, from, to }): PlanStep => ({
-      action: "raise",
-      subject: sequence,
-      object: to,
-      effect: "change",
-      reason: `it is at ${from}; never lowered`,
-    }),
-  );
-  const steps = changesIn(tables) === 0 ? [compare] : [compare, undo, ...changes, ...raised];
-  return { steps, timed: [{ name: "compare" }, { name: "merge" }], facts: { merge: digest } };
 }
 
 /** One check for each table: every wanted row was written, read again and compared, and foreign keys hold; or rows were left alone. */

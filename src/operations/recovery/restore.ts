@@ -2,45 +2,23 @@
 // cluster, a branch or cluster at the provider, or production itself. Which route it comes by is decided in one place, `resolve`.
 import { isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import type { Plan } from "../../core/plan.ts";
-import { type RecoveryTarget, targetInWords } from "../../core/recovery-target.ts";
+import { targetInWords } from "../../core/recovery-target.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { runJob } from "../jobs/job.ts";
 import { tidy } from "../jobs/recover.ts";
 import { requireDigest } from "../plan-digest.ts";
 import { historyControl } from "../points/look.ts";
-import { conclude, type Finding } from "./conclude.ts";
+import { conclude } from "./conclude.ts";
 import { prepareDatabase } from "./database.ts";
-import type { DatabaseRequest } from "./database-plan.ts";
-import type { Extras, ReadyRestore } from "./destination.ts";
-import { type DirectoryRequest, isDirectory, prepareDirectory } from "./directory.ts";
-import { assertNoMergeOptions, type Merged, type MergeRequest, mergeInto, planMerge } from "./merge.ts";
+import type { ReadyRestore } from "./destination.ts";
+import { isDirectory, prepareDirectory } from "./directory.ts";
+import { assertNoMergeOptions, mergeInto, planMerge } from "./merge.ts";
 import { completePlan, type Prepared, refusedPlan } from "./plan.ts";
-import type { PlaceRequest } from "./provider-names.ts";
 import { assertNotDoneAlready, preparePlace } from "./provider-place.ts";
 import { prepareTables } from "./provider-tables.ts";
 import { replayTo } from "./replay.ts";
 import { evidencePoint, jobPoint, type Resolved, type Route, resolve, tell } from "./resolve.ts";
-
-export interface RestoreRequest
-  extends Omit<DatabaseRequest, "into">,
-    MergeRequest,
-    Omit<PlaceRequest, "into">,
-    Pick<DirectoryRequest, "start" | "onScratch"> {
-  readonly to: RecoveryTarget;
-  /** A database name or a URL, a directory, `scratch`, or a place at the provider, which has a name by default. */
-  readonly into?: string | undefined;
-  /** Beside production: a new place at the provider, or a database named after the source's with `_recovered`. */
-  readonly beside?: boolean | undefined;
-  /** A restore point that no trusted key has signed will do. */
-  readonly unsigned?: boolean | undefined;
-  /** The digest that the plan must have: PLAN_CHANGED otherwise. */
-  readonly planDigest?: string | undefined;
-}
-
-export interface Restored extends Finding, Extras, Partial<Merged> {
-  /** The database that a restore beside production made. */
-  readonly database?: string | undefined;
-}
+import type { Restored, RestoreRequest } from "./restore-request.ts";
 
 /** What a restore would do, and why it would refuse. Nothing is touched. */
 export async function planRestore(context: Context, source: Source, request: RestoreRequest, watch: Watch): Promise<Plan> {

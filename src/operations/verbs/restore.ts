@@ -11,7 +11,8 @@ import { type Context, presentOf, type Source } from "../context.ts";
 import type { OperationContext } from "../operation.ts";
 import type { Finding } from "../recovery/conclude.ts";
 import { mergedTables } from "../recovery/merge-schemas.ts";
-import { planRestore, type Restored, restore as restoreSource } from "../recovery/restore.ts";
+import { planRestore, restore as restoreSource } from "../recovery/restore.ts";
+import type { Restored } from "../recovery/restore-request.ts";
 import {
   connection,
   connectionJson,

@@ -8,7 +8,7 @@ import { sqlStateOf } from "../connect/translate.ts";
 import { writeChanges } from "./changes.ts";
 import { assertNoCascade, assertReferences } from "./check.ts";
 import { type ForeignKey, wholeOf } from "./foreign-keys.ts";
-import { keyOfStage, type Staged, type StagedTable } from "./stage.ts";
+import { keyOfStage, type LiveState, type Staged, type StagedTable, type Work } from "./stage.ts";
 import { fromOf, rowHash, type Table, textOf } from "./tables.ts";
 
 const LOCK_TIMEOUT_MS = 3_000;
@@ -16,22 +16,6 @@ const ATTEMPTS = 6;
 /** A lock that is not given, a deadlock, a row that another transaction made at the same moment. */
 const CONTENTION = new Set(["55P03", "40P01", "40001"]);
 const NAMED = 5;
-
-export interface LiveState {
-  readonly client: Client;
-  readonly tables: readonly Table[];
-  readonly keys: readonly ForeignKey[];
-  /** The role may switch off triggers and the server's own checks of foreign keys for its session; these are then checked by us. */
-  readonly mayReplicate: boolean;
-}
-
-/** One table of the change set while it is applied. */
-export interface Work extends StagedTable {
-  /** Temporary table `n, now, o0 …`: rows that are there, locked, with their values. */
-  readonly locked: string;
-  /** Temporary table of the changes that are made: those of the stage, with `now`. */
-  readonly work: string;
-}
 
 export async function applyChanges(
   live: LiveState,

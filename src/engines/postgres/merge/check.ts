@@ -1,9 +1,8 @@
 // Foreign keys of the rows that a merge has changed, as they are before it is committed. The server's own checks may be off in this session.
 import { LifeboatError } from "../../../core/errors.ts";
 import type { Client } from "../connect/client.ts";
-import type { Work } from "./apply.ts";
 import { type ForeignKey, isGiven, refers, wholeOf } from "./foreign-keys.ts";
-import { keyOfStage } from "./stage.ts";
+import { keyOfStage, type Work } from "./stage.ts";
 import { fromOf, keyColumns, type Table, textOf } from "./tables.ts";
 
 const NAMED = 3;

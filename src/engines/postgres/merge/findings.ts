@@ -3,8 +3,7 @@ import { createHash } from "node:crypto";
 import type { MergeFindings, MergeRefusal, MergeSample, MergeTable, RaisedSequence, RowChange } from "../../../core/merge-plan.ts";
 import { counted } from "../../../core/words.ts";
 import type { Client } from "../connect/client.ts";
-import type { LiveState } from "./apply.ts";
-import { keyOfStage, type Staged, type StagedTable } from "./stage.ts";
+import { keyOfStage, type LiveState, type Staged, type StagedTable } from "./stage.ts";
 import { fromOf, keyColumns, rowHash, textOf } from "./tables.ts";
 
 const SAMPLED = 3;

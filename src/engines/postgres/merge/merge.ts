@@ -7,14 +7,14 @@ import { directConnection } from "../connect/pooled.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { asSourceError } from "../fingerprint/failure.ts";
 import type { Asker } from "../fingerprint/snapshot.ts";
-import { applyChanges, type LiveState } from "./apply.ts";
+import { applyChanges } from "./apply.ts";
 import { writeChanges } from "./changes.ts";
 import { comparePair, openSides, type Pair, pairOf, pairTables, type Sides } from "./compare.ts";
 import { Entries } from "./entries.ts";
 import { findingsOf, NOTHING_TOLD, type Told } from "./findings.ts";
 import { foreignKeys } from "./foreign-keys.ts";
 import { scopeOf } from "./scope.ts";
-import { stageChanges } from "./stage.ts";
+import { type LiveState, stageChanges } from "./stage.ts";
 import { describeTables } from "./tables.ts";
 
 const askerOf = (client: Client): Asker => ({ ask: (sql, values) => client.query(sql, values) });

@@ -4,6 +4,7 @@ import type { Client } from "../connect/client.ts";
 import type { RowAlgorithm } from "../fingerprint/expression.ts";
 import { copyIn } from "../load/copy-in.ts";
 import { readChanges } from "./changes.ts";
+import type { ForeignKey } from "./foreign-keys.ts";
 import { type Column, fromOf, storedColumns, type Table } from "./tables.ts";
 
 export interface StagedTable {
@@ -16,6 +17,22 @@ export interface StagedTable {
 export interface Staged {
   readonly algorithm: RowAlgorithm;
   readonly tables: readonly StagedTable[];
+}
+
+export interface LiveState {
+  readonly client: Client;
+  readonly tables: readonly Table[];
+  readonly keys: readonly ForeignKey[];
+  /** The role may switch off triggers and the server's own checks of foreign keys for its session; these are then checked by us. */
+  readonly mayReplicate: boolean;
+}
+
+/** One table of the change set while it is applied. */
+export interface Work extends StagedTable {
+  /** Temporary table `n, now, o0 …`: rows that are there, locked, with their values. */
+  readonly locked: string;
+  /** Temporary table of the changes that are made: those of the stage, with `now`. */
+  readonly work: string;
 }
 
 /** INTEGRITY; RESTORE_TARGET_INVALID for a table that is gone or has other columns now. */

@@ -1,0 +1,137 @@
+// The plan of a merge: the rows that it would change, and why it would refuse.
+import { LifeboatError } from "../../core/errors.ts";
+import { changesIn, type MergeFindings, type MergeRefusal } from "../../core/merge-plan.ts";
+import type { Plan, PlanStep } from "../../core/plan.ts";
+import { targetInWords } from "../../core/recovery-target.ts";
+import { counted, wordsOf } from "../../core/words.ts";
+import type { Connection } from "../../ports/connection.ts";
+import type { Context, Source, Watch } from "../context.ts";
+import type { Job } from "../jobs/job.ts";
+import { completePlan, NOTHING, type PlanPart, routeParts } from "./plan.ts";
+import type { Resolved } from "./resolve.ts";
+import type { RestoreRequest } from "./restore-request.ts";
+
+/** Why it would not be done, the weightiest first. */
+export async function judged(
+  source: Source,
+  request: RestoreRequest,
+  { inexact }: Resolved,
+  { unmergeable }: MergeFindings,
+  live: Connection,
+  { signal }: Job,
+): Promise<LifeboatError[]> {
+  const database = unmergeable.length === 0 ? "" : (await source.engine.inspect(live, { signal })).database;
+  const refused = unmergeable.map((refusal) => asError(source, request, refusal, database));
+  return inexact !== undefined && request.nearest !== true ? [inexact, ...refused] : refused;
+}
+
+/** Names what can be done instead, each a command as it can be run. */
+function asError({ name }: Source, { to }: RestoreRequest, { table, obstacle, message }: MergeRefusal, database: string): LifeboatError {
+  const base = `lifeboat restore ${name} --to ${quoted(targetInWords(to))} --tables ${quoted(table)}`;
+  const beside = `restore it beside the live one: \`${base} --into ${quoted(`${database}_before`)}\``;
+  const replaced = `or replace it whole: \`${base} --into ${quoted(database)} --replace --yes ${name}\``;
+  const hints: Partial<Record<MergeRefusal["obstacle"], string>> = {
+    "not readable": "connect as the owner of the table, or as a role with BYPASSRLS",
+    "not writable": "connect as the owner of the table, or grant the privilege named",
+    "only now": "leave the table out: it held nothing then",
+    "only then": `restore it: \`${base} --into ${quoted(database)}\``,
+  };
+  return new LifeboatError("MERGE_REFUSED", message, { hint: hints[obstacle] ?? `${beside}, ${replaced}`, details: { table, obstacle } });
+}
+
+const quoted = (text: string): string => (/^[\w.:@/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+export async function planOfMerge(
+  context: Context,
+  source: Source,
+  request: RestoreRequest,
+  resolved: Resolved,
+  findings: MergeFindings,
+  live: Connection,
+  watch: Watch,
+  refusals: readonly LifeboatError[],
+): Promise<Plan> {
+  const { before, after } = routeParts(context, source, resolved.route);
+  const { nearest, unsigned, tables, where, deleteExtra, noFollow, overwriteChanged } = request;
+  const asked = {
+    to: targetInWords(resolved.asked),
+    nearest,
+    unsigned,
+    merge: true,
+    tables,
+    where,
+    deleteExtra,
+    noFollow,
+    overwriteChanged,
+  };
+  const load: PlanPart =
+    resolved.route.kind === "copy"
+      ? {
+          steps: [
+            {
+              action: "create-scratch",
+              subject: "a scratch database, and load into it",
+              effect: "create",
+              reason: "rows are compared with it",
+            },
+          ],
+          timed: [{ name: "create" }, { name: "load" }, { name: "verify" }],
+        }
+      : NOTHING;
+  return completePlan(
+    context,
+    {
+      verb: "restore",
+      source,
+      resolved,
+      into: "merge",
+      request: { into: live.label, ...asked },
+      parts: [before, load, after, mergePart(source, findings, live)],
+      refusals,
+      merge: findings,
+    },
+    watch,
+  );
+}
+
+function mergePart({ engine }: Source, findings: MergeFindings, { label }: Connection): PlanPart {
+  const { row, table: thing } = wordsOf(engine.name);
+  const { tables, sequences, digest } = findings;
+  const compare: PlanStep = { action: "compare", subject: `each ${thing}`, object: label, effect: "none", reason: "by primary key" };
+  const changes = tables.flatMap((one) => {
+    const kinds = [
+      ["insert", one.insert],
+      ["update", one.update],
+      ["delete", one.delete],
+    ] as const;
+    const words = kinds.flatMap(([kind, number]) => (number === 0 ? [] : [`${kind} ${counted(number, row)}`]));
+    if (words.length === 0) return [];
+    const reason = one.followed === undefined ? `${thing} was chosen` : `foreign keys: ${one.followed.join(", ")}`;
+    return [
+      {
+        action: "merge",
+        subject: words.join(", "),
+        object: one.table,
+        effect: one.delete > 0 ? "remove" : "change",
+        reason,
+      } satisfies PlanStep,
+    ];
+  });
+  const undo: PlanStep = {
+    action: "store-undo",
+    subject: "an undo set, sealed",
+    effect: "none",
+    reason: "`lifeboat undo` takes the merge back",
+  };
+  const raised = sequences.map(
+    ({ sequence, from, to }): PlanStep => ({
+      action: "raise",
+      subject: sequence,
+      object: to,
+      effect: "change",
+      reason: `it is at ${from}; never lowered`,
+    }),
+  );
+  const steps = changesIn(tables) === 0 ? [compare] : [compare, undo, ...changes, ...raised];
+  return { steps, timed: [{ name: "compare" }, { name: "merge" }], facts: { merge: digest } };
+}
