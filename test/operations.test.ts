@@ -67,7 +67,7 @@ test("R51 every operation has a summary, an access, and a place among the comman
   const others = COMMANDS.map(({ name }) => name).filter((name) => !(name in OPERATIONS));
   assert.deepEqual(
     others,
-    ["init", "serve", "key new", "key writer", "key approver", "key rotate", "key show", "mcp", "completion", "sandbox", "demo"],
+    ["init", "mcp", "serve", "key new", "key writer", "key approver", "key rotate", "key show", "completion", "sandbox", "demo"],
     "a command is an operation, or works on this machine alone",
   );
 });

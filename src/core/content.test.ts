@@ -82,7 +82,7 @@ test("R65 growth, decline, queues, small tables and rolling deletion raise no al
   );
 });
 
-test("R65 whatever a stable table's history, emptying it is found in the next backup", () => {
+test("R65 with any history of a stable table, emptying it is found in the next backup", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 1000, max: 1_000_000 }), { minLength: 1, maxLength: 20 }),

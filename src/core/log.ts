@@ -23,7 +23,7 @@ export interface LogChange {
   readonly at: Micros;
   /** What people know it by: `transaction 4711`, `delete in shop.users`. Absent: it has no name. */
   readonly id?: string | undefined;
-  /** False: it was rolled back, or changes no data. Replay by time stops before it all the same. */
+  /** False: it was rolled back, or changes no data. Replay by time stops before it nevertheless. */
   readonly changes: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Everything that `status` and every beat look for, as data: alerts, severities, documentation and next steps follow from this table.
+// All conditions that `status` and every beat look for, as data: alerts, severities, documentation and next steps follow from this table.
 import { type NextAction, nextOf } from "./hints.ts";
 import type { Verdict } from "./verdict.ts";
 

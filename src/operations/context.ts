@@ -154,7 +154,7 @@ export interface Context {
   readonly audit?: AuditTrail | undefined;
   /** Places that keep checkpoints of the audit log. Absent: none. */
   readonly witnesses?: readonly Witness[] | undefined;
-  /** Who approves changes to production. Absent: nobody is asked. */
+  /** Who approves changes to production. Absent: no approval is required. */
   readonly approval?: ApprovalPolicy | undefined;
   /** Servers that this run was given by address, by label: only now can it remove what a crashed run left there. */
   readonly servers: Map<string, Connection>;

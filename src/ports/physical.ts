@@ -52,7 +52,7 @@ export interface RecoveryOrder extends Work {
   /** The timeline of the target. */
   readonly timeline: number;
   /** Temporary for the job: settings for speed, and a supervisor that ends the server. */
-  readonly throwAway: boolean;
+  readonly temporary: boolean;
   /** The plain size of all parts, for a check of free space before anything is created. */
   readonly sizeBytes?: number | undefined;
   /** Called, and awaited, before the directory is created. */

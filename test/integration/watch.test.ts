@@ -61,7 +61,7 @@ async function plant(context: Context, code: HealthCode, cause: () => unknown, c
   assert.deepEqual(await told(context), [`closed ${of}`]);
 }
 
-test("R36 settings lowered at Neon alert within a beat, with and without a policy, and close when raised or accepted", async (t) => {
+test("R36 settings lowered at Neon alert within a beat, policy or not, and close when raised or accepted", async (t) => {
   await using neon = await startFakeNeon({ plan: "scale" });
   const { sandbox } = neon;
   const world = await beginWorld(t, { sources: {}, neon: { shop: sandbox } });
@@ -96,7 +96,7 @@ test("R36 settings lowered at Neon alert within a beat, with and without a polic
   assert.deepEqual(await told(context), [], "what was accepted is what the next beat compares with");
 });
 
-test("R65 a table that lost its rows or its values is told at the backup and by the beat; expiry waits until acknowledged", {
+test("R65 a table that lost rows or values is told by backup and beat, and expiry waits", {
   skip: skipWithoutPostgres(),
 }, async (t) => {
   const shop = await freshDatabase();

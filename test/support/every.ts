@@ -14,13 +14,13 @@ export const cases = (all: number, few: number): number => (TAKES_ALL ? all : fe
 export const firstOf = (some: number): number => (TAKES_ALL ? 1 : randomInt(1, some + 1));
 
 /**
- * Strikes at every `step`th moment from a drawn one on, until one was too late (`strike` gives false), and gives how often it was in
+ * Tries every `step`th moment from a drawn one on, until one was too late (`attempt` gives false), and gives how often it was in
  * time. If the drawn one was too late already, it begins with the first: the draw never decides whether anything was tried.
  */
-export async function atMoments(step: number, strike: (n: number) => Promise<boolean>): Promise<number> {
+export async function atMoments(step: number, attempt: (n: number) => Promise<boolean>): Promise<number> {
   let times = 0;
   for (let n = firstOf(step); ; n += every(step)) {
-    if (await strike(n)) times++;
+    if (await attempt(n)) times++;
     else if (times > 0 || n === 1) return times;
     else n = 1 - every(step);
   }

@@ -123,7 +123,7 @@ export async function orderFor(t: TestContext, directory: string, more: Partial<
     fetchLog: async (name) => (existsSync(join(archive, name)) ? createReadStream(join(archive, name)) : undefined),
     expectedEnd: "0/0",
     timeline: 1,
-    throwAway: false,
+    temporary: false,
     ...more,
   };
 }

@@ -8,8 +8,8 @@ import { parseSync } from "oxc-parser";
 
 /** Written with a parenthesis after them by the grammar itself, and so never looked up. */
 const GRAMMAR = words(
-  "all and any array as between by case coalesce else exists extract filter from greatest grouping in into is join lateral least",
-  "materialized not nullif on or over row select set some then union using values when where with within",
+  "all and any array as between by case coalesce conflict else exists extract filter from greatest grouping in into is join lateral least",
+  "materialized not nullif on operator or over row select set some then union using values when where with within",
   "int integer smallint bigint real float decimal numeric dec bit char character varchar nchar time timestamp interval",
 );
 const TYPES = words(

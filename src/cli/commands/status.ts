@@ -32,7 +32,7 @@ export const statusCommand = defineCommand({
   },
 });
 
-/** What a monitor expects of a plugin: one line on standard output whatever happens, and one of four statuses. */
+/** What a monitor expects of a plugin: always one line on standard output, and one of four statuses. */
 async function briefly(
   call: Parameters<typeof withContext>[0] & Pick<CommandCall, "emit">,
   args: { readonly source?: string | undefined },

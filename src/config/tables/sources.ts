@@ -69,7 +69,7 @@ const commonOf = (providers: readonly ProviderDescriptor[]) =>
     labels: {
       type: listOf(text),
       default: [],
-      help: "Work on this source goes only to workers that have all of these labels.",
+      help: "Only workers that have all of these labels do work on this source.",
       example: "[eu]",
     },
     sizeLimit: {

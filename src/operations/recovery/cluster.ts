@@ -12,7 +12,7 @@ import { fetchFrom, type Replay } from "./replay.ts";
 
 export interface ClusterPlace {
   readonly directory: string;
-  readonly throwAway: boolean;
+  readonly temporary: boolean;
   /** False: what is read of it is read, compared and asked elsewhere. */
   readonly read?: boolean | undefined;
 }
@@ -54,7 +54,7 @@ export async function recoverCluster(
 export async function orderOf(
   context: Context,
   replay: Replay,
-  { directory, throwAway }: ClusterPlace,
+  { directory, temporary }: ClusterPlace,
   job: Job,
   watch: Watch,
 ): Promise<Omit<RecoveryOrder, "stopBefore" | "expectedEnd">> {
@@ -78,7 +78,7 @@ export async function orderOf(
   };
   return {
     directory,
-    throwAway,
+    temporary,
     maker: job.maker,
     serverMajor: Number.parseInt(manifest.server.version, 10),
     base,

@@ -30,8 +30,8 @@ export async function prepareDirectory(
   { into, start = false, onScratch }: DirectoryRequest,
   watch: Watch,
 ): Promise<ReadyRestore> {
-  const throwAway = into === "scratch";
-  const directory = throwAway ? scratchIn(context) : resolve(into);
+  const temporary = into === "scratch";
+  const directory = temporary ? scratchIn(context) : resolve(into);
   const proof = {
     action: "prove",
     subject: "table of every database",
@@ -39,26 +39,26 @@ export async function prepareDirectory(
     reason: "a restore counts when it is proven",
   } as const;
   return {
-    into: throwAway ? "scratch" : "directory",
-    request: { into: throwAway ? into : directory, start },
+    into: temporary ? "scratch" : "directory",
+    request: { into: temporary ? into : directory, start },
     parts: [clusterPart(context, replay, directory), { steps: [proof], timed: [{ name: "verify" }] }],
-    refusals: throwAway ? [] : await occupied(directory),
+    refusals: temporary ? [] : await occupied(directory),
     async carryOut(job) {
-      const at = throwAway ? scratchDirectory(context, job) : directory;
-      const { recovered, checks } = await recoverCluster(context, source, replay, { directory: at, throwAway }, job, watch);
+      const at = temporary ? scratchDirectory(context, job) : directory;
+      const { recovered, checks } = await recoverCluster(context, source, replay, { directory: at, temporary }, job, watch);
       return {
         reached: { kind: "cluster", replay },
-        target: throwAway ? `a scratch server on this machine, ${recovered.isolation}` : directory,
+        target: temporary ? `a scratch server on this machine, ${recovered.isolation}` : directory,
         checks,
-        remarks: throwAway ? ["the scratch server runs with fsync off"] : [],
+        remarks: temporary ? ["the scratch server runs with fsync off"] : [],
         warnings: [],
         async finish(finding) {
-          if (throwAway) {
+          if (temporary) {
             await onScratch?.(recovered, finding);
             await job.cleanUp(() => recovered.remove());
           } else await job.step("stop", () => recovered.stop());
           await job.withdraw(recovered.resource);
-          return { next: throwAway ? [] : await recovered.next({ start }) };
+          return { next: temporary ? [] : await recovered.next({ start }) };
         },
         async discard() {
           await recovered.remove();

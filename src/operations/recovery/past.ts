@@ -95,7 +95,7 @@ function clusterPast(context: Context, source: Source, range: LogRange, watch: W
   const past = logPast(range, by, async (places, use, job) => {
     const [firstPlace = 0] = places;
     const reachOf = (place: number): string => states[place]?.reach ?? replay.expectedEnd;
-    const order = await orderOf(context, replay, { directory: scratchDirectory(context, job), throwAway: true }, job, watch);
+    const order = await orderOf(context, replay, { directory: scratchDirectory(context, job), temporary: true }, job, watch);
     const forward = await physicalOf(source).beginForward({ ...order, to: reachOf(firstPlace) });
     const database = await databaseOf(source, job.signal);
     return ending(

@@ -77,7 +77,7 @@ function fromProvider<T>(context: Context, source: Source, target: ProviderTarge
 
 /** A cluster on this machine. */
 async function fromCluster<T>(context: Context, source: Source, replay: Replay, job: Job, watch: Watch, proof: boolean, use: Use<T>) {
-  const at = { directory: scratchDirectory(context, job), throwAway: true, read: proof };
+  const at = { directory: scratchDirectory(context, job), temporary: true, read: proof };
   const { recovered, checks } = await recoverCluster(context, source, replay, at, job, watch);
   const remove = async (): Promise<void> => {
     await job.cleanUp(() => recovered.remove());

@@ -39,7 +39,7 @@ export const list = operation({
   result: z.strictObject({
     repository: about(z.string(), "Where it lies."),
     points: about(z.readonly(z.array(point)), "Oldest first, by source."),
-    nextCursor: about(orNull(z.string()), "Where the next page begins. Null: there are no more points."),
+    nextCursor: about(orNull(z.string()), "Where the next page begins. Null: this is the last page."),
     windows: about(z.array(window), "Any instant in them can be restored."),
     gaps: about(z.array(gap), "Instants that cannot be reached."),
     flaws: about(z.array(flaw), "What in the repository cannot be trusted or read."),

@@ -166,7 +166,7 @@ export async function announce(context: Context, of: Pick<Alert, "source" | "cod
   const mine: readonly Pending[] = [{ event: { type: "opened", alert, at: now }, left, claimedAt: now }];
   const stored = await changeAlerts(context.repository, (state) => ({ ...state, pending: [...state.pending, ...mine] })).then(
     () => true,
-    () => false, // it is told all the same
+    () => false, // it is told nevertheless
   );
   const deliveries = await tell(listeners, mine, now, watch);
   for (const { channel, error } of deliveries) {

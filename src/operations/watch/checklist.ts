@@ -92,8 +92,8 @@ const ITEMS: readonly Item[] = [
     unknown: ["PROVIDER_NOT_ASKED"],
     async answer({ context, source, status, now, watch }) {
       if (source.managed !== true) return unknown("its provider holds no branches or snapshots");
-      const held = await snapshotsOf(context, source, watch);
-      const old = held.filter(({ record, scheduled, point }) => {
+      const snapshots = await snapshotsOf(context, source, watch);
+      const old = snapshots.filter(({ record, scheduled, point }) => {
         return record === undefined && scheduled !== true && now.getTime() - point.time.getTime() > OLD_MS;
       });
       const used = status.limits.filter((one) => one.unit === "count" && one.max !== undefined);

@@ -4,6 +4,7 @@ import { LifeboatError } from "../../../core/errors.ts";
 import type { MergedTable, RaisedSequence } from "../../../core/merge-plan.ts";
 import type { ApplyOptions } from "../../../ports/merge.ts";
 import type { Client } from "../connect/client.ts";
+import { quoteText } from "../connect/quote.ts";
 import { sqlStateOf } from "../connect/translate.ts";
 import { writeChanges } from "./changes.ts";
 import { assertNoCascade, assertReferences } from "./check.ts";
@@ -266,10 +267,10 @@ async function assertWanted(client: Client, work: Work, hash: string): Promise<v
 async function raise(client: Client, sequence: string, to: string): Promise<void> {
   const [state] = await client.query<{ gap: string; step: string }>(
     `select (${to} - last_value)::pg_catalog.text as gap, seqincrement::pg_catalog.text as step
-     from ${sequence}, pg_catalog.pg_sequence where seqrelid = '${sequence.replaceAll("'", "''")}'::pg_catalog.regclass`,
+     from ${sequence}, pg_catalog.pg_sequence where seqrelid = ${quoteText(sequence)}::pg_catalog.regclass`,
   );
   const draws = Math.ceil(Number(state?.gap ?? 0) / Math.max(1, Number(state?.step ?? 1)));
-  const name = `'${sequence.replaceAll("'", "''")}'::pg_catalog.regclass`;
+  const name = `${quoteText(sequence)}::pg_catalog.regclass`;
   if (draws > 1000) await client.query(`select pg_catalog.setval(${name}, ${to}, true)`);
   else if (draws >= 0) await client.query(`select pg_catalog.nextval(${name}) from pg_catalog.generate_series(1, ${Math.max(draws, 1)})`);
 }

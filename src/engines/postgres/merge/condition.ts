@@ -1,6 +1,7 @@
 // The condition of `--where`: comparisons of columns with constants. It is checked word by word before it becomes part of a statement, so
 // that it calls no function and names nothing but columns.
 import { LifeboatError } from "../../../core/errors.ts";
+import { quoteName } from "../connect/quote.ts";
 
 const TOKENS = /\s+|'(?:[^']|'')*'|"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_]*|\d+(?:\.\d+)?|<=|>=|<>|!=|[=<>(),-]/y;
 const KEYWORDS = new Set([
@@ -47,7 +48,7 @@ export function checkedCondition(text: string, hasColumn: (name: string) => bool
     if (isColumn) {
       const name = token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : word;
       if (!hasColumn(name)) refuse(`no column is named ${name}`);
-      parts.push(`"${name.replaceAll('"', '""')}"`);
+      parts.push(quoteName(name));
     } else parts.push(token);
     previous = isColumn ? "column" : token;
   }

@@ -20,7 +20,7 @@ test("R25 just before DROP DATABASE the database is there; one record later it i
   }
   assert.ok(stop && dropped);
   const order = async (name: string, { lsn, previousEnd }: typeof stop & object) =>
-    recover(await orderFor(t, join(place, name), { stopBefore: lsn, expectedEnd: previousEnd, throwAway: true }), {
+    recover(await orderFor(t, join(place, name), { stopBefore: lsn, expectedEnd: previousEnd, temporary: true }), {
       configured: postgresBin(),
     });
   const whole = await order("before-drop", stop);

@@ -17,7 +17,7 @@ test("R42 one copy moves forward over every transaction, and shows exactly what 
   const changes: LogChange[] = [];
   for (const { name, bytes, before } of await walked()) changes.push(...changesIn(name, bytes, before));
   const ends = changes.filter(({ end, changes: counts }) => counts && compareLsn(end, facts.endLsn) > 0).map(({ end }) => end);
-  const { expectedEnd: _none, ...order } = await orderFor(t, join(place, "forward"), { throwAway: true });
+  const { expectedEnd: _none, ...order } = await orderFor(t, join(place, "forward"), { temporary: true });
   const forward = await beginForward({ ...order, to: facts.endLsn }, { configured: postgresBin() });
   const seen: (string | number)[] = [];
   for (const end of [facts.endLsn, ...ends]) {

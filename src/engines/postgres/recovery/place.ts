@@ -45,7 +45,7 @@ const RESERVE_BYTES = 256 * 1024 * 1024;
 interface PlaceOptions {
   readonly directory: string;
   readonly maker: Maker;
-  readonly throwAway: boolean;
+  readonly temporary: boolean;
   readonly sizeBytes?: number | undefined;
   readonly base: BaseFacts;
 }
@@ -54,14 +54,14 @@ interface PlaceOptions {
  * Looks, and touches nothing: RESTORE_TARGET_NOT_EMPTY when anything is there, RESTORE_TARGET_INVALID when it cannot be
  * made or its server could not reach it, DISK_FULL.
  */
-export async function planPlace({ directory, maker, throwAway, sizeBytes, base }: PlaceOptions): Promise<RecoveryPlace> {
+export async function planPlace({ directory, maker, temporary, sizeBytes, base }: PlaceOptions): Promise<RecoveryPlace> {
   if (!isAbsolute(directory)) throw invalid(`the directory to restore into must be absolute, not ${directory}`);
   const parent = dirname(directory);
   const there = await occupantsOf(directory);
   const above = await lstat(parent).catch(() => undefined);
   if (!above?.isDirectory()) throw invalid(`${directory} cannot be made: there is no directory ${parent}`);
-  const tablespaces = throwAway ? join(workBeside(directory), "tablespaces") : `${directory}-tablespaces`;
-  if (base.tablespaces.length > 0 && !throwAway) await occupantsOf(tablespaces);
+  const tablespaces = temporary ? join(workBeside(directory), "tablespaces") : `${directory}-tablespaces`;
+  if (base.tablespaces.length > 0 && !temporary) await occupantsOf(tablespaces);
   const owner = await ownerFor([there, above]);
   await mustReach(parent, owner);
   const free = await statfs(there === undefined ? parent : directory);

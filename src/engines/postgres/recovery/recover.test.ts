@@ -74,7 +74,7 @@ test("replay stops exactly before the record that was named", { skip }, async (t
     let stop: { lsn: string; previousEnd: string } | undefined;
     for (const { name, bytes, before } of await walked()) stop ??= recordAt(name, bytes, before, lsn);
     assert.ok(stop);
-    const order = await orderFor(t, join(place, `stop-${index}`), { stopBefore: stop.lsn, expectedEnd: stop.previousEnd, throwAway: true });
+    const order = await orderFor(t, join(place, `stop-${index}`), { stopBefore: stop.lsn, expectedEnd: stop.previousEnd, temporary: true });
     const recovered = await recover(order, { configured: postgresBin() });
     assert.deepEqual([recovered.reachedLsn, await rowsOf(recovered)], [stop.previousEnd, all.slice(0, index)]);
     await recovered.remove();
@@ -95,7 +95,7 @@ test("log that is missing never gives a server that is silently short", { skip }
       const order = await orderFor(t, join(place, `short-${index}`), {
         expectedEnd: end,
         stopBefore,
-        throwAway: true,
+        temporary: true,
         fetchLog: async (name) =>
           name === missing.name || !existsSync(join(archive, name)) ? undefined : createReadStream(join(archive, name)),
       });
@@ -197,7 +197,7 @@ test("R57 a tablespace that the WAL creates at a path of the origin is never tou
   const production = () => execFileSync("find", [late, "-printf", "%p %s %T@ %C@ %m\n"], { encoding: "utf8" });
   const before = production();
   const end = (await walked()).at(-1)?.facts.endLsn as string;
-  const order = await orderFor(t, join(place, "elsewhere"), { expectedEnd: end, throwAway: true });
+  const order = await orderFor(t, join(place, "elsewhere"), { expectedEnd: end, temporary: true });
   await assert.rejects(
     recover(order, { configured: postgresBin() }),
     (error) => isLifeboatError(error, "TOOL_FAILED") && error.message.includes(late) && /before that/.test(error.hint),
@@ -208,7 +208,7 @@ test("R57 a tablespace that the WAL creates at a path of the origin is never tou
     [],
   );
   // Without a cell it would be: on the very machine of the origin, the copy writes into the origin's files.
-  const open = await orderFor(t, join(place, "open"), { expectedEnd: end, throwAway: true });
+  const open = await orderFor(t, join(place, "open"), { expectedEnd: end, temporary: true });
   await (await recover(open, { configured: postgresBin(), isolation: "none" })).remove();
   assert.notEqual(production(), before);
 });

@@ -216,7 +216,7 @@ async function readReached(
 
 // Settings of a server that replays a log for us. They are given on its command line: nothing of them stays in the data.
 
-function recoverySettings({ stopBefore, serverMajor, throwAway }: RecoveryOrder): Settings {
+function recoverySettings({ stopBefore, serverMajor, temporary }: RecoveryOrder): Settings {
   return {
     ...(stopBefore === undefined ? {} : { recovery_target_lsn: stopBefore, recovery_target_inclusive: "off" }),
     recovery_target_action: "promote",
@@ -224,6 +224,6 @@ function recoverySettings({ stopBefore, serverMajor, throwAway }: RecoveryOrder)
     hot_standby: "off",
     max_wal_senders: "0",
     // Before it replays, the server flushes all unpacked files: one call a file system, and not one a file.
-    ...(throwAway || serverMajor < 14 || process.platform !== "linux" ? {} : { recovery_init_sync_method: "syncfs" }),
+    ...(temporary || serverMajor < 14 || process.platform !== "linux" ? {} : { recovery_init_sync_method: "syncfs" }),
   };
 }

@@ -32,7 +32,7 @@ export interface Replaying {
 export const STALL_MS = 15 * 60_000;
 const LOOK_MS = 5_000;
 
-type Order = Pick<RecoveryOrder, "base" | "maker" | "throwAway" | "progress" | "signal" | "timeline">;
+type Order = Pick<RecoveryOrder, "base" | "maker" | "temporary" | "progress" | "signal" | "timeline">;
 
 /** Returns when the server takes connections: after a recovery, or, with `standby.signal`, while it replays. */
 export async function startReplay(
@@ -42,7 +42,7 @@ export async function startReplay(
   isolation: Isolation,
   mode: ReplayMode,
 ): Promise<Replaying> {
-  const { base, maker, throwAway, progress } = order;
+  const { base, maker, temporary, progress } = order;
   const ending = new AbortController();
   const signal = order.signal === undefined ? ending.signal : AbortSignal.any([order.signal, ending.signal]);
   const signalFile = join(place.directory, mode.signalFile);
@@ -82,7 +82,7 @@ export async function startReplay(
       bin,
       jobId: maker.jobId,
       proof: proofOf(maker, place.work),
-      durable: !throwAway,
+      durable: !temporary,
       // Also what is thrown away: the note beside it must outlive everything else.
       keep: true,
       existing: { superuser: base.superuser, data: place.directory },
