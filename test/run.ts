@@ -2,11 +2,12 @@
 // Words choose files whose path contains one of them. Afterwards no process and no temporary file of the tests may be left.
 // `--within MINUTES` begins no file after that time and names those that are left. The day draws the order, so that the runs of
 // other days begin other files.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -18,10 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join, relative } from "node:path";
-import { finished } from "node:stream/promises";
-import { run } from "node:test";
-import { spec } from "node:test/reporters";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
@@ -43,8 +41,9 @@ const PLENTY_BYTES = 4 * 1024 ** 3;
 /** Caches of Node itself. */
 const NOT_OURS = /^(node-compile-cache|v8-compile-cache)/;
 const BUILT = "built";
-/** What the runner of a file says at its end. */
-const TOTAL = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
+/** What the run of a file says at its end. */
+const TOTAL = /^# (tests|suites|pass|fail|cancelled|skipped|todo) (\d+)$/gm;
+const TOTALS_IN_TEXT = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+\n?/gm;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const args = process.argv.slice(2);
@@ -73,6 +72,8 @@ Object.assign(process.env, {
   NODE_COMPILE_CACHE: join(temporary, BUILT, "compiled-tests"),
   ...(built && { LIFEBOAT_TEST_PROGRAM: built }),
 });
+// Without this a file believes that it is a part of another run.
+delete process.env.NODE_TEST_CONTEXT;
 const { failed, skips } = await runFiles();
 const complaints = [...skips, ...leftovers()];
 for (const complaint of complaints) console.error(`test: ${complaint}`);
@@ -82,49 +83,45 @@ process.exitCode = failed || complaints.length > 0 ? 1 : 0;
 /** Runs the files, as many at a time as there is room for, each in a process of its own, and reports them as one run. */
 async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: readonly string[] }> {
   const began = performance.now();
-  const reporter = new spec();
-  reporter.pipe(process.stdout);
   const totals = new Map<string, number>();
+  const failures: string[] = [];
   const skips: string[] = [];
   const node = args.filter((word) => word.startsWith("-"));
-  const names = node.filter((word) => word.startsWith("--test-name-pattern=")).map((word) => word.slice(word.indexOf("=") + 1));
   let begun = 0;
   const lane = async (): Promise<void> => {
     for (let file = files[0]; file !== undefined; file = files[0]) {
       if (begun++ > 0 && performance.now() - began >= withinMs) return;
       files.shift();
-      await runFile(file);
-    }
-  };
-  const runFile = async (file: string): Promise<void> => {
-    const events = run({
-      files: [join(root, file)],
-      timeout: FILE_TIMEOUT_MS,
-      execArgv: ["--disable-warning=ExperimentalWarning", ...node.filter((word) => !word.startsWith("--test-name-pattern="))],
-      ...(names.length > 0 && { testNamePatterns: names }),
-    });
-    for await (const event of events) {
-      if (event.type === "test:summary") continue;
-      const [, name, count] = event.type === "test:diagnostic" && event.data.nesting === 0 ? (TOTAL.exec(event.data.message) ?? []) : [];
-      if (name !== undefined) {
-        totals.set(name, (totals.get(name) ?? 0) + Number(count));
-        continue;
-      }
+      const { text, tap, failure } = await runFile(file, node, join(temporary, BUILT, `${begun}.tap`));
+      const [passed = "", failing] = text.split("\n✖ failing tests:\n");
+      console.log(passed.replace(TOTALS_IN_TEXT, "").trimEnd());
+      if (failure !== undefined) failures.push(`\n${file}: ${failure}\n${failing ?? ""}`);
+      for (const [, name = "", count] of tap.matchAll(TOTAL)) totals.set(name, (totals.get(name) ?? 0) + Number(count));
       // With LIFEBOAT_TEST_REQUIRE_ALL=1, a test that was skipped because of a missing program is a failure.
-      if (event.type === "test:pass" && process.env.LIFEBOAT_TEST_REQUIRE_ALL === "1" && /not installed/.test(String(event.data.skip))) {
-        skips.push(`skipped, and must not be: ${relative(root, event.data.file ?? "")}: ${event.data.name}: ${event.data.skip}`);
-      }
-      if (!reporter.write(event)) await once(reporter, "drain");
+      if (process.env.LIFEBOAT_TEST_REQUIRE_ALL !== "1") continue;
+      for (const [line] of tap.matchAll(/^.*# SKIP .*not installed.*$/gm)) skips.push(`skipped, and must not be: ${file}: ${line.trim()}`);
     }
   };
-  // One more than there are cores, because tests often wait for a server, a clock or a child process.
+  // More than there are cores, because tests often wait for a server, a clock or a child process.
   await Promise.all(Array.from({ length: availableParallelism() + 2 }, lane));
-  totals.set("duration_ms", performance.now() - began);
-  for (const [name, count] of totals)
-    reporter.write({ type: "test:diagnostic", data: { nesting: 0, message: `${name} ${count}`, level: "info" } });
-  reporter.end();
-  await finished(reporter);
-  return { failed: (totals.get("fail") ?? 0) + (totals.get("cancelled") ?? 0) > 0, skips };
+  totals.set("duration_ms", Math.round(performance.now() - began));
+  console.log([...totals].map(([name, count]) => `ℹ ${name} ${count}`).join("\n"));
+  if (failures.length > 0) console.log(`\n✖ failing tests:\n${failures.join("\n")}`);
+  return { failed: failures.length > 0, skips };
+}
+
+/** Runs one file. Its results are written as TAP beside what people read. */
+async function runFile(file: string, node: readonly string[], results: string) {
+  const reporters = ["spec", "stdout", "tap", results].map((value, at) => `--test-reporter${at % 2 ? "-destination" : ""}=${value}`);
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...reporters, ...node, file], { cwd: root });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const timer = setTimeout(() => child.kill("SIGKILL"), FILE_TIMEOUT_MS);
+  const [status, signal] = (await once(child, "close")) as [number | null, string | null];
+  clearTimeout(timer);
+  const tap = existsSync(results) ? readFileSync(results, "utf8") : "";
+  const failed = status === 0 && /^# fail 0$/m.test(tap) ? undefined : `ended with ${signal ?? `status ${status}`}`;
+  return { text, tap, failure: failed };
 }
 
 /** Sorts files in an order that is the same on every machine, and another one every day. */
