@@ -85,6 +85,7 @@ async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: r
   const began = performance.now();
   const totals = new Map<string, number>();
   const failures: string[] = [];
+  const took: { readonly file: string; readonly seconds: number }[] = [];
   const skips: string[] = [];
   const node = args.filter((word) => word.startsWith("-"));
   let begun = 0;
@@ -92,7 +93,9 @@ async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: r
     for (let file = files[0]; file !== undefined; file = files[0]) {
       if (begun++ > 0 && performance.now() - began >= withinMs) return;
       files.shift();
+      const since = performance.now();
       const { text, tap, failure } = await runFile(file, node, join(temporary, BUILT, `${begun}.tap`));
+      took.push({ file, seconds: Math.round((performance.now() - since) / 1000) });
       const [passed = "", failing] = text.split("\n✖ failing tests:\n");
       console.log(passed.replace(TOTALS_IN_TEXT, "").trimEnd());
       if (failure !== undefined) failures.push(`\n${file}: ${failure}\n${failing ?? ""}`);
@@ -106,6 +109,8 @@ async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: r
   await Promise.all(Array.from({ length: availableParallelism() + 2 }, lane));
   totals.set("duration_ms", Math.round(performance.now() - began));
   console.log([...totals].map(([name, count]) => `ℹ ${name} ${count}`).join("\n"));
+  const longest = took.toSorted((a, b) => b.seconds - a.seconds).slice(0, 12);
+  console.log(`ℹ longest files: ${longest.map(({ file, seconds }) => `${file} ${seconds} s`).join(", ")}`);
   if (failures.length > 0) console.log(`\n✖ failing tests:\n${failures.join("\n")}`);
   return { failed: failures.length > 0, skips };
 }

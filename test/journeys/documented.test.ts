@@ -19,12 +19,16 @@ import { PROGRAM } from "../support/program.ts";
 const NOT_RUN: readonly (readonly [command: RegExp, because: string])[] = [
   [/^npm ci && npm run demo$/, "test/e2e/demo.test.ts runs the demonstration"],
   [/^npm ci && npm test$/, "it would run this test"],
+  [/^lifeboat serve$/, "test/e2e/serve.test.ts runs it"],
   [/^createdb new && age /, "test/integration/roundtrip-by-hand.test.ts runs it"],
 ];
 /** Commands that run until they are stopped: begun here, and ended with the test. */
 const ENDLESS = /lifeboat archive /;
 /** A status may be unhealthy here: most sources of the configuration were never backed up. */
-const EXITS: readonly (readonly [command: RegExp, exits: readonly number[]])[] = [[/^lifeboat status/, [0, 3, 4]]];
+const EXITS: readonly (readonly [command: RegExp, exits: readonly number[]])[] = [
+  [/^lifeboat status/, [0, 3, 4]],
+  [/^lifeboat compare/, [0, 1]], // rows are written meanwhile
+];
 
 /** The commands of the shell blocks of a document, without comments. */
 export function commandsIn(document: string): string[] {
@@ -86,6 +90,7 @@ test("R51 every command of README.md runs as written", { skip: skipWithoutPostgr
     const ago = Math.max(1, Math.floor((Date.now() - instant.getTime()) / 1_000));
     return command
       .replace("postgres://user:password@host/shop", shop.url)
+      .replace("npx prisma migrate deploy", "true")
       .replaceAll(/2026-11-20T14:29:59(?:\.250)?Z/g, instant.toISOString())
       .replaceAll(/--to (?:5m|7d)\b/g, `--to ${ago}s`)
       .replaceAll("5 minutes ago", `${ago} seconds ago`);
@@ -107,7 +112,7 @@ test("R51 every command of README.md runs as written", { skip: skipWithoutPostgr
       shell.env[exported[1]] = exported[2] ?? "";
       continue;
     }
-    if (!hosted && /lifeboat backup --due/.test(command)) {
+    if (!hosted && /lifeboat schedule/.test(command)) {
       hosted = true;
       const values = { neon: neon.sandbox.projectId, apiHost: neon.sandbox.apiHost, group: atlas.groupId, cluster: atlas.cluster };
       const more = SOURCES({ ...values, atlas: atlas.apiHost, client: atlas.clientId });

@@ -16,8 +16,8 @@ function offered(...words: readonly string[]): string[] {
 }
 
 test("R52 bash completes commands, commands of commands, and options of the one that is typed", () => {
-  assert.deepEqual(offered("re"), ["restore", "recover", "release"]);
-  assert.deepEqual(offered("key", "").slice(0, 3), ["new", "writer", "rotate"]);
+  assert.deepEqual(offered("re"), ["resume", "restore", "recover", "release"]);
+  assert.deepEqual(offered("key", "").slice(0, 3), ["new", "writer", "approver"]);
   assert.deepEqual(offered("backup", "shop", "--du"), ["--due"]);
   assert.deepEqual(offered("jobs", "rec"), ["recover"]);
   assert.ok(offered("--quiet", "").includes("status"));
