@@ -17,17 +17,17 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { testMaker } from "../../../../test/support/maker.ts";
-import { postgresBin, query, skipWithoutPostgres } from "../../../../test/support/postgres.ts";
-import { orderFor, origin, partsOfBase, place, walked } from "../../../../test/support/recovery-origin.ts";
-import { type ErrorCode, isLifeboatError, LifeboatError } from "../../../core/errors.ts";
-import type { Recovered, RecoveryOrder } from "../../../ports/physical.ts";
-import { beginCluster } from "../cluster/cluster.ts";
-import { readControlFile } from "../cluster/control-file.ts";
-import { layoutOf, noteOf, writeNote } from "../cluster/layout.ts";
-import { recordAt } from "../log/segments.ts";
-import { proofOf, undoPlace } from "./place.ts";
-import { recover } from "./recover.ts";
+import { type ErrorCode, isLifeboatError, LifeboatError } from "../../src/core/errors.ts";
+import { beginCluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { readControlFile } from "../../src/engines/postgres/cluster/control-file.ts";
+import { layoutOf, noteOf, writeNote } from "../../src/engines/postgres/cluster/layout.ts";
+import { recordAt } from "../../src/engines/postgres/log/segments.ts";
+import { proofOf, undoPlace } from "../../src/engines/postgres/recovery/place.ts";
+import { recover } from "../../src/engines/postgres/recovery/recover.ts";
+import type { Recovered, RecoveryOrder } from "../../src/ports/physical.ts";
+import { testMaker } from "../support/maker.ts";
+import { postgresBin, query, skipWithoutPostgres } from "../support/postgres.ts";
+import { orderFor, origin, partsOfBase, place, walked } from "../support/recovery-origin.ts";
 
 const skip = skipWithoutPostgres();
 

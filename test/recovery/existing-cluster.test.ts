@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
-import { isLifeboatError } from "../../../core/errors.ts";
-import { startTimeOf } from "../../../process/marks.ts";
-import { openClient } from "../connect/client.ts";
-import { beginCluster } from "./cluster.ts";
-import { readControlFile } from "./control-file.ts";
-import { undoCluster } from "./undo.ts";
+import { isLifeboatError } from "../../src/core/errors.ts";
+import { beginCluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import { readControlFile } from "../../src/engines/postgres/cluster/control-file.ts";
+import { undoCluster } from "../../src/engines/postgres/cluster/undo.ts";
+import { openClient } from "../../src/engines/postgres/connect/client.ts";
+import { startTimeOf } from "../../src/process/marks.ts";
+import { postgresBin, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 
 const needsServer = { skip: skipWithoutPostgres() };
 
@@ -78,7 +78,7 @@ test("data elsewhere is run where it is, and stays when the cluster's directory 
 test("a kept cluster whose starter is killed is shut down in peace and stays", needsServer, async (t) => {
   const directory = join(folder(t), "c");
   const script = `
-    import { beginCluster } from ${JSON.stringify(new URL("./cluster.ts", import.meta.url).href)};
+    import { beginCluster } from ${JSON.stringify(new URL("../../src/engines/postgres/cluster/cluster.ts", import.meta.url).href)};
     const c = await beginCluster({ directory: ${JSON.stringify(directory)}, bin: ${JSON.stringify(postgresBin())}, jobId: "k", durable: true, keep: true });
     console.log(c.supervisorPid);
     setInterval(() => {}, 1000);`;

@@ -19,15 +19,15 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { postgresBin, query, skipWithoutPostgres, testCluster } from "../../../../test/support/postgres.ts";
-import { isLifeboatError } from "../../../core/errors.ts";
-import { cellSupport, startInCell } from "../../../process/cell.ts";
-import { startTimeOf } from "../../../process/marks.ts";
-import { serverUser } from "../../../process/server-user.ts";
-import { beginCluster, type Cluster } from "./cluster.ts";
-import type { Isolation } from "./isolation.ts";
-import { layoutOf, readNote } from "./layout.ts";
-import { undoCluster } from "./undo.ts";
+import { isLifeboatError } from "../../src/core/errors.ts";
+import { beginCluster, type Cluster } from "../../src/engines/postgres/cluster/cluster.ts";
+import type { Isolation } from "../../src/engines/postgres/cluster/isolation.ts";
+import { layoutOf, readNote } from "../../src/engines/postgres/cluster/layout.ts";
+import { undoCluster } from "../../src/engines/postgres/cluster/undo.ts";
+import { cellSupport, startInCell } from "../../src/process/cell.ts";
+import { startTimeOf } from "../../src/process/marks.ts";
+import { serverUser } from "../../src/process/server-user.ts";
+import { postgresBin, query, skipWithoutPostgres, testCluster } from "../support/postgres.ts";
 
 const user =
   skipWithoutPostgres() === false ? ((await serverUser()) ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }) : undefined;
@@ -194,7 +194,7 @@ async function startElsewhere(keep: boolean): Promise<Started> {
   const directory = join(tmpdir(), `lifeboat-${jobId}`);
   const options = { directory, bin: postgresBin(), jobId, durable: keep, keep, foreign: { isolation: "required" } };
   const script = `
-    import { beginCluster } from ${JSON.stringify(new URL("./cluster.ts", import.meta.url).href)};
+    import { beginCluster } from ${JSON.stringify(new URL("../../src/engines/postgres/cluster/cluster.ts", import.meta.url).href)};
     const c = await beginCluster(${JSON.stringify(options)});
     console.log(JSON.stringify({ parent: process.pid, supervisor: c.supervisorPid, server: c.pid, directory: c.directory, jobId: ${JSON.stringify(jobId)} }));
     setInterval(() => {}, 1000);`;
