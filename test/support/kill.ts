@@ -76,7 +76,7 @@ export function bucket(s3: S3Emulator) {
     leases: of("leases/"),
     backups: of("sources/shop/backups/"),
     marks: of("sources/shop/marks/").filter((key) => key.endsWith(".json")),
-    rest: keys.filter((key) => !/^(leases|sources|jobs|evidence)\//.test(key)),
+    rest: keys.filter((key) => !/^(leases|sources|jobs|evidence|audit)\//.test(key)),
   };
 }
 
