@@ -13,7 +13,7 @@ export const gateFields = {
 };
 
 /** An operation that passes the gate before it runs. */
-interface GatedOperation<Request, Result> extends Operation<Request, Result, Plan> {
+export interface GatedOperation<Request, Result> extends Operation<Request, Result, Plan> {
   readonly gate: Gated;
 }
 
