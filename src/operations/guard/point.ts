@@ -51,10 +51,13 @@ async function fingerprintOf(context: Context, source: Source, { id }: GuardPoin
   return read;
 }
 
-/** Production is set back to the point: in place at its provider, else by a database that takes its place. What it held is kept. */
+/**
+ * Production is set back to the point: in place at its provider, else by a database that takes its place. What it held is kept. The
+ * health of the application does not decide here: it may be why the change failed, and must not bring that change back.
+ */
 export async function rollBack(context: Context, source: Source, point: GuardPoint, watch: Watch): Promise<Restored> {
   const to = { kind: "point", name: point.id } as const;
-  return restore(context, source, { to, inPlace: true, yes: source.name }, watch);
+  return restore(context, { ...source, health: undefined }, { to, inPlace: true, yes: source.name }, watch);
 }
 
 /** The same as a command. */
