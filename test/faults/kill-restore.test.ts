@@ -49,7 +49,7 @@ test("R57 kill -9 during a restore leaves no half database, no role and no spool
 test("kill -9 at the changes of a drill leaves no cluster and no file", { skip }, async (t) => {
   const world = await worldOnS3(t, await smallSource());
   await world.expect(0, "backup", "shop");
-  for (let n = firstOf(6); await killedAt(world, { n }, "drill", "shop"); n += every(6)) {
+  for (let n = firstOf(12); await killedAt(world, { n }, "drill", "shop"); n += every(12)) {
     await world.expect(0, "jobs", "recover");
     await assertOnlyWhole(world, `killed at request ${n}`, true);
   }
