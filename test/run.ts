@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const SUITES: Readonly<Record<string, readonly string[]>> = {
@@ -36,6 +37,8 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
 const TOGETHER = ["calendar", "faults", "attacks", "recovery", "journeys", "emulators"];
 /** For a whole file; a test that hangs must not hang the run. */
 const FILE_TIMEOUT_MS = 900_000;
+/** For the rest of the output of a file that has ended. */
+const OUTPUT_MS = 2_000;
 /** Far more than the tests fill at any time. */
 const PLENTY_BYTES = 4 * 1024 ** 3;
 /** Caches of Node itself. */
@@ -48,6 +51,7 @@ const TOTALS_IN_TEXT = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|dura
 const root = fileURLToPath(new URL("..", import.meta.url));
 const args = process.argv.slice(2);
 const campaign = option("--campaign") ?? "tests";
+const day = new Date().toISOString().slice(0, 10);
 const withinMs = Number(option("--within") ?? Number.POSITIVE_INFINITY) * 60_000;
 /** Suites that make and remove so many clusters that the disk would be what is waited for. */
 const IN_MEMORY: ReadonlySet<string> = new Set(["tests", "together", ...TOGETHER]);
@@ -74,14 +78,14 @@ Object.assign(process.env, {
 });
 // Without this a file believes that it is a part of another run.
 delete process.env.NODE_TEST_CONTEXT;
-const { failed, skips } = await runFiles();
-const complaints = [...skips, ...leftovers()];
+const { ran, failed, skips } = await runFiles();
+const complaints = [...(ran ? [] : ["no test ran: nothing was checked"]), ...skips, ...leftovers()];
 for (const complaint of complaints) console.error(`test: ${complaint}`);
 if (files.length > 0) console.error(`test: begun within ${withinMs / 60_000} minutes was all but:\n  ${files.sort().join("\n  ")}`);
 process.exitCode = failed || complaints.length > 0 ? 1 : 0;
 
 /** Runs the files, as many at a time as there is room for, each in a process of its own, and reports them as one run. */
-async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: readonly string[] }> {
+async function runFiles(): Promise<{ readonly ran: boolean; readonly failed: boolean; readonly skips: readonly string[] }> {
   const began = performance.now();
   const totals = new Map<string, number>();
   const failures: string[] = [];
@@ -112,7 +116,7 @@ async function runFiles(): Promise<{ readonly failed: boolean; readonly skips: r
   const longest = took.toSorted((a, b) => b.seconds - a.seconds).slice(0, 12);
   console.log(`ℹ longest files: ${longest.map(({ file, seconds }) => `${file} ${seconds} s`).join(", ")}`);
   if (failures.length > 0) console.log(`\n✖ failing tests:\n${failures.join("\n")}`);
-  return { failed: failures.length > 0, skips };
+  return { ran: (totals.get("tests") ?? 0) > 0, failed: failures.length > 0, skips };
 }
 
 /** Runs one file. Its results are written as TAP beside what people read. */
@@ -121,9 +125,13 @@ async function runFile(file: string, node: readonly string[], results: string) {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...reporters, ...node, file], { cwd: root });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  const closed = once(child, "close");
   const timer = setTimeout(() => child.kill("SIGKILL"), FILE_TIMEOUT_MS);
-  const [status, signal] = (await once(child, "close")) as [number | null, string | null];
+  const [status, signal] = (await once(child, "exit")) as [number | null, string | null];
   clearTimeout(timer);
+  // A process that the file left behind may hold its output open: the end of the run looks for such processes, and must be reached.
+  await Promise.race([closed, sleep(OUTPUT_MS, undefined, { ref: false })]);
+  for (const stream of [child.stdout, child.stderr]) stream.destroy();
   const tap = existsSync(results) ? readFileSync(results, "utf8") : "";
   const failed = status === 0 && /^# fail 0$/m.test(tap) ? undefined : `ended with ${signal ?? `status ${status}`}`;
   return { text, tap, failure: failed };
@@ -136,9 +144,7 @@ function isCalendar(file: string): boolean {
 
 /** Sorts files in an order that is the same on every machine, and another one every day. */
 function drawn(file: string): string {
-  return createHash("sha256")
-    .update(`${new Date().toISOString().slice(0, 10)} ${file}`)
-    .digest("hex");
+  return createHash("sha256").update(`${day} ${file}`).digest("hex");
 }
 
 /** The value after the word, both taken out of the arguments. */

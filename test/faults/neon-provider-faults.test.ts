@@ -78,9 +78,9 @@ test("failures that do not end are PROVIDER_FAILED, silence is PROVIDER_UNREACHA
   neon.sandbox.faults.clear();
   neon.sandbox.faults.next({ path: /\/branches$/, times: 1000, effect: { kind: "stallBefore" } });
   await assert.rejects(snapshots.list(), (error) => isLifeboatError(error, "PROVIDER_UNREACHABLE") && /no answer in/.test(error.message));
-  const nobody = providerOf(neon.sandbox, { apiHost: `http://127.0.0.1:${await closedPort()}/api/v2`, timeouts: { outageMs: 100 } });
+  const unreachable = providerOf(neon.sandbox, { apiHost: `http://127.0.0.1:${await closedPort()}/api/v2`, timeouts: { outageMs: 100 } });
   await assert.rejects(
-    nobody.snapshots.list(),
+    unreachable.snapshots.list(),
     (error) => isLifeboatError(error, "PROVIDER_UNREACHABLE") && /ECONNREFUSED/.test(error.message),
   );
 });

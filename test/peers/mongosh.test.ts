@@ -46,9 +46,9 @@ test("R54 mongosh enters by SCRAM with the right password, and with no other", a
   assert.notEqual(refused.status, 0);
   assert.match(refused.stderr, /Authentication failed/);
   wrong.username = wrong.password = "";
-  const nobody = await shell.run([wrong.href, "--eval", "db.things.find().toArray()"]);
-  assert.notEqual(nobody.status, 0);
-  assert.match(nobody.stderr, /requires authentication/);
+  const stranger = await shell.run([wrong.href, "--eval", "db.things.find().toArray()"]);
+  assert.notEqual(stranger.status, 0);
+  assert.match(stranger.stderr, /requires authentication/);
 });
 
 test("R54 mongosh writes, reads, counts, aggregates and removes", async (t) => {

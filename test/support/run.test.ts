@@ -39,6 +39,9 @@ test("a run of the tests fails when one fails, and when none is chosen", (t) => 
   const none = runOver(t, 'test("fine", () => {});', {}, "no-such-file");
   assert.equal(none.status, 1);
   assert.match(none.text, /nothing would be checked/);
+  const unnamed = runOver(t, 'test("fine", () => {});', {}, "--test-name-pattern=no-such-test");
+  assert.equal(unnamed.status, 1, unnamed.text);
+  assert.match(unnamed.text, /nothing was checked/);
 });
 
 test("a run of the tests begins no file after its time, and names those that are left", (t) => {
@@ -57,7 +60,7 @@ test("a run of the tests fails when a file is left behind, and removes it", (t) 
 test("a run of the tests fails when a process is left running, and ends it", {
   skip: process.platform !== "linux" && "processes are known on Linux only",
 }, (t) => {
-  const body = 'test("fine", () => spawn("sleep", ["600"], { detached: true, stdio: "ignore" }).unref());';
+  const body = 'test("fine", () => spawn("sleep", ["600"], { detached: true, stdio: "inherit" }).unref());';
   const { status, text } = runOver(t, body);
   assert.equal(status, 1);
   const pid = Number(/was left running: (\d+) sleep 600/.exec(text)?.[1]);

@@ -13,9 +13,9 @@ import { ROLES } from "./states.ts";
  */
 export async function requireMayDelete({ api, clock }: Account, kind: AtlasCluster["kind"], work?: Work): Promise<void> {
   if ((await api.compliance(work)) !== "unknown") return;
-  const nobody = scratchName({ jobId: makeId(clock.now(), clock.randomBytes(8)) });
+  const unknown = scratchName({ jobId: makeId(clock.now(), clock.randomBytes(8)) });
   try {
-    await api.deleteCluster({ name: nobody, kind }, work);
+    await api.deleteCluster({ name: unknown, kind }, work);
   } catch (error) {
     if (!isLifeboatError(error, "PROVIDER_AUTH")) throw error;
     throw new LifeboatError("PROVIDER_AUTH", "these credentials may not delete clusters, so a scratch cluster would stay and be billed", {
