@@ -214,3 +214,17 @@ test("R45 an approval that is planted, copied, expired or of a plan that lies ap
   await (await pass("one")).permit?.use("job1");
   await refused("one", /was used already/);
 });
+
+test("R45 broken glass is told to every channel where none receives alerts of the source, and for each source", async () => {
+  const log = await logOf(0);
+  const told: string[] = [];
+  const channel = (name: string, ...sources: string[]) => ({
+    ...{ name, kind: "webhook", route: { sources, severities: ["warning"] } },
+    notifier: async () => ({ send: async ({ source }: { source: string | null }) => void told.push(`${name} ${source}`) }),
+  });
+  const notifiers = new Map([channel("ops", "other"), channel("mail")].map((one) => [one.name, one]));
+  const context = contextOf(log, { notifiers: notifiers as unknown as OperationContext["notifiers"], timeZone: "UTC" });
+  const gate = { name: "restore", production: async () => ["shop", "store"], plan: () => assert.fail("it is not asked") };
+  await passGate(gate, context, { source: "shop", breakGlass: "no approver answers" });
+  assert.deepEqual(told.sort(), ["mail shop", "mail store", "ops shop", "ops store"]);
+});

@@ -144,13 +144,14 @@ async function breakTheGlass(operation: Gated, context: Context & Watch, sources
   if (reason.length < 8) throw new LifeboatError("USAGE", "--break-glass takes the reason, in a few words");
   if (actor.kind === "token" || actor.via === "mcp")
     throw new LifeboatError("APPROVAL_NEEDED", "only a person can change production without approval, not a token or an agent");
-  const [source] = sources;
   const { name } = operation;
-  const waits = await context.audit?.record({ event: "break-glass", operation: name, source, actor: context.actor, reason });
-  if (waits !== undefined) context.progress.note(`the audit log cannot be written (${waits}); the entry waits on this machine`);
   const message = `${actor.name} runs ${name} without approval: "${reason}"`;
   context.progress.note(`without approval: ${message}`);
   if ((context.notifiers?.size ?? 0) === 0) context.progress.note("no notification channel is configured, so no one is told");
-  await announce(context, { source: source ?? null, code: "BREAK_GLASS", message }, context);
+  for (const source of sources.length > 0 ? sources : [undefined]) {
+    const waits = await context.audit?.record({ event: "break-glass", operation: name, source, actor: context.actor, reason });
+    if (waits !== undefined) context.progress.note(`the audit log cannot be written (${waits}); the entry waits on this machine`);
+    await announce(context, { source: source ?? null, code: "BREAK_GLASS", message }, context);
+  }
   return { glass: reason, mustLog: false, use: async () => {} };
 }

@@ -7,6 +7,7 @@ import { verdictOf } from "../../core/monitors.ts";
 import type { Observed } from "../../core/protection.ts";
 import { matches } from "../../core/routes.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import type { Channel } from "../../ports/notifier.ts";
 import { isRefusal } from "../../ports/storage.ts";
 import { type AlertState, changeAlerts, type Pending, readAlerts, type Troubled } from "../../repository/alerts.ts";
 import type { Repository } from "../../repository/repository.ts";
@@ -159,10 +160,13 @@ function withChannels(looks: readonly Look[], troubled: readonly Troubled[], { c
  */
 export async function announce(context: Context, of: Pick<Alert, "source" | "code" | "message">, watch: Watch): Promise<void> {
   const now = context.clock.now();
-  const listeners = listenersOf(context);
+  const configured = listenersOf(context);
   const alert: Alert = { ...of, severity: "critical", openedAt: now, toldAt: now, reminders: 0 };
-  const matching = listeners.channels.filter(({ route }) => matches(route, alert));
-  const left = (matching.length > 0 ? matching : listeners.channels).map(({ name }) => name);
+  const matching = configured.channels.filter(({ route }) => matches(route, alert));
+  // Where no channel receives alerts like this one, all are told: it must not be silent.
+  const listeners =
+    matching.length > 0 ? { ...configured, channels: matching } : { ...configured, channels: configured.channels.map(toldAll) };
+  const left = listeners.channels.map(({ name }) => name);
   const mine: readonly Pending[] = [{ event: { type: "opened", alert, at: now }, left, claimedAt: now }];
   const stored = await changeAlerts(context.repository, (state) => ({ ...state, pending: [...state.pending, ...mine] })).then(
     () => true,
@@ -172,9 +176,13 @@ export async function announce(context: Context, of: Pick<Alert, "source" | "cod
   for (const { channel, error } of deliveries) {
     if (error !== undefined) watch.progress.note(`the channel ${channel} was not told: ${error}`);
   }
-  if (stored && deliveries.length > 0)
-    await changeAlerts(context.repository, (state) => settle(state, mine, deliveries, context.clock.now()));
+  if (!stored || deliveries.length === 0) return;
+  await changeAlerts(context.repository, (state) => settle(state, mine, deliveries, context.clock.now())).catch((error: unknown) =>
+    watch.progress.note(`channels may be told again: ${asLifeboatError(error).message}`),
+  );
 }
+
+const toldAll = (channel: Channel): Channel => ({ ...channel, route: { sources: [], severities: [] } });
 
 const listenersOf = ({ notifiers, timeZone }: Context): Listeners => ({ channels: [...(notifiers?.values() ?? [])], timeZone });
 
