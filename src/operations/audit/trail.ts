@@ -1,8 +1,8 @@
 // The audit trail: what changes something is recorded here, by every adapter, because every change is a job or an approval. Where the log
 // cannot be written, the entry waits in a file of this machine and is appended as soon as it can be.
-import { mkdir, open, readdir, readFile, unlink } from "node:fs/promises";
-import { join } from "node:path";
-import { asLifeboatError } from "../../core/errors.ts";
+import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { asLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { ID_RANDOM_BYTES, makeId } from "../../core/ids.ts";
 import type { Actor } from "../../core/people.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -15,7 +15,7 @@ import type { Repository } from "../../repository/repository.ts";
 export type Act = Omit<AuditEntry, "id" | "at" | "process" | "actor"> & { readonly actor?: Actor | undefined };
 
 export interface AuditTrail {
-  /** Records an act. Why it is not in the log but on this machine; undefined: it is in the log. Throws nothing of the storage's. */
+  /** Records an act. Why it is not in the log but on this machine; undefined: it is in the log. AUDIT_UNWRITABLE: it is in neither. */
   record(act: Act): Promise<string | undefined>;
   /** How many entries wait on this machine. */
   waiting(): Promise<number>;
@@ -27,6 +27,9 @@ export const thisUser = (): Actor => {
   const { user, host } = thisOwner();
   return { kind: "user", name: `${user}@${host}`, via: "library" };
 };
+
+/** A longer reason is cut: an entry that no log takes would wait on this machine, and all later ones behind it. */
+const REASON_LENGTH = 2000;
 
 /** `directory`: where entries wait that the log did not take. */
 export function openTrail(repository: Repository, directory: string, clock: Clock): AuditTrail {
@@ -42,25 +45,38 @@ export function openTrail(repository: Repository, directory: string, clock: Cloc
   const flush = async (): Promise<void> => {
     for (const name of await names()) {
       const file = join(directory, name);
-      await appendEntry(repository, JSON.parse(await readFile(file, "utf8")));
+      const text = await readFile(file, "utf8").catch((error: unknown) => {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined; // another process has appended it
+        throw error;
+      });
+      if (text === undefined) continue;
+      await appendEntry(repository, JSON.parse(text));
       await unlink(file).catch(() => undefined);
     }
   };
   return {
-    record: ({ actor = thisUser(), ...act }) =>
+    record: ({ actor = thisUser(), reason, ...act }) =>
       inTurn(async () => {
         const { user, host } = thisOwner();
         const at = clock.now();
         const id = makeId(at, clock.randomBytes(ID_RANDOM_BYTES));
-        const entry = { id, at: at.toISOString(), ...act, actor, process: `${user}@${host}` };
+        const entry = { id, at: at.toISOString(), ...act, reason: reason?.slice(0, REASON_LENGTH), actor, process: `${user}@${host}` };
         try {
           await flush();
           await appendEntry(repository, entry);
           return undefined;
         } catch (error) {
+          const why = asLifeboatError(error).message;
           // Names sort as the acts followed each other, also within a millisecond.
-          await keep(join(directory, `${at.getTime()}-${String(kept++).padStart(6, "0")}-${id}.json`), entry);
-          return asLifeboatError(error).message;
+          const file = join(directory, `${at.getTime()}-${String(kept++).padStart(6, "0")}-${id}.json`);
+          await keep(file, entry).catch((cause: unknown) => {
+            const said = asLifeboatError(cause).message;
+            throw new LifeboatError("AUDIT_UNWRITABLE", `the audit log cannot be written (${why}), nor can ${directory}: ${said}`, {
+              cause,
+              hint: "make room or rights in one of the two, or name another directory with tools.stateDirectory",
+            });
+          });
+          return why;
         }
       }),
     waiting: async () => (await names()).length,
@@ -68,14 +84,21 @@ export function openTrail(repository: Repository, directory: string, clock: Cloc
   };
 }
 
-/** On the disk before this returns. */
+/** Whole and on the disk before it has its name: half an entry would stop all that wait behind it. */
 async function keep(file: string, entry: AuditEntry): Promise<void> {
-  await mkdir(join(file, ".."), { recursive: true, mode: 0o700 });
-  const handle = await open(file, "wx", 0o600);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const half = `${file}.half`;
   try {
-    await handle.writeFile(JSON.stringify(entry));
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(half, "wx", 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(entry));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(half, file);
+  } catch (error) {
+    await unlink(half).catch(() => undefined);
+    throw error;
   }
 }

@@ -160,8 +160,11 @@ async function beginAudit({ audit }: Context, order: JobOrder, id: string, watch
   progress.note(`the audit log cannot be written (${why}); the entry waits on this machine`);
 }
 
+/** Never throws: what the job did is done, and how it ended must be told. */
 async function endAudit({ audit }: Context, order: JobOrder, id: string, watch: Watch, outcome: string): Promise<void> {
-  await audit?.record({ event: "end", ...actOf(order, id, watch), outcome });
+  await audit?.record({ event: "end", ...actOf(order, id, watch), outcome }).catch((error: unknown) => {
+    watch.progress.note(`the end of job ${id} is not in the audit log: ${asLifeboatError(error).message}`);
+  });
 }
 
 async function closeFailed(context: Context, records: JobRecords, error: unknown, watch: Watch): Promise<void> {
