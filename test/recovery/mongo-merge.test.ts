@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
 import { Long, ObjectId } from "bson";
+import { beginMerge } from "../../src/engines/mongodb/merge/merge.ts";
 import { cases } from "../support/every.ts";
 import { fingerprintOf } from "../support/mongo-fingerprint.ts";
-import { mongoWorld } from "../support/oplog.ts";
+import { connectionTo, mongoWorld } from "../support/oplog.ts";
 import { beginWorld } from "../support/program.ts";
 
 type Id = number | string | Date | Long | ObjectId;
@@ -63,4 +64,31 @@ test("R10 R22 documents merged into a live MongoDB equal the backup, and undo gi
   const capped = await world.run("restore", "shop", "--to", id, "--merge", "--tables", "recent", "--yes", "shop", "--json");
   assert.deepEqual([capped.code, /capped/.test(capped.message ?? "")], ["MERGE_REFUSED", true]);
   await world.assertNothingLeft();
+});
+
+test("R10 a document that changes while a MongoDB merge stores its undo set is left alone", async (t) => {
+  const [past, live] = await Promise.all([mongoWorld(t), mongoWorld(t)]);
+  const users = live.db("shop").collection<{ _id: number; n: number }>("users");
+  const ids = [1, 2, 3];
+  await past
+    .db("shop")
+    .collection<{ _id: number; n: number }>("users")
+    .insertMany(ids.map((_id) => ({ _id, n: 0 })));
+  await users.insertMany(ids.map((_id) => ({ _id, n: 1 })));
+  const merging = await beginMerge(connectionTo(past, "shop"), connectionTo(live, "shop"), { tables: ["users"] }, {});
+  const merged = await merging.apply({
+    async storeUndo(changes) {
+      await users.updateOne({ _id: 2 }, { $set: { n: 5 } });
+      await users.updateOne({ _id: 3 }, { $set: { n: 0 } });
+      for await (const bytes of changes) assert.ok(bytes.length > 0);
+    },
+    assertAlive: async () => {},
+  });
+  await merging.end();
+  const [{ updated, unchanged, changedKeys } = {}] = merged;
+  assert.deepEqual([updated, unchanged, changedKeys], [1, 1, ["2"]]);
+  assert.deepEqual(
+    (await users.find().sort({ _id: 1 }).toArray()).map(({ n }) => n),
+    [0, 5, 0],
+  );
 });

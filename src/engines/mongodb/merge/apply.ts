@@ -57,22 +57,25 @@ export async function applyChanges(
     own.changedSince += 1;
     if (own.changedKeys.length < CHANGED_KEYS) own.changedKeys.push(idInWords(id));
   };
-  /** What each document was when the undo set took it: only from that state is it changed. */
+  /** What each document is that is changed: when it was looked at, then when the undo set took it. Only from that state is it changed. */
   const seen = new Map<Change, string | null>();
+  const look = (change: Change, document: Uint8Array | undefined): boolean => {
+    const digest = document === undefined ? null : digestOf(document);
+    const isReady = digest !== change.want && (digest === change.expect || options.overwriteChanged === true);
+    if (isReady) seen.set(change, digest);
+    else seen.delete(change);
+    if (digest === change.want) countsOf(change.table).unchanged += 1;
+    else if (!isReady) leaveAlone(change);
+    return isReady;
+  };
   try {
     for (const batch of batchesOf(changes)) {
       options.signal?.throwIfAborted();
       const present = await presentOf(live, batch);
-      for (const change of batch) {
-        const document = present.get(change.key);
-        const digest = document === undefined ? null : digestOf(document);
-        if (digest === change.want) countsOf(change.table).unchanged += 1;
-        else if (digest === change.expect || options.overwriteChanged === true) seen.set(change, digest);
-        else leaveAlone(change);
-      }
+      for (const change of batch) look(change, present.get(change.key));
     }
+    if (seen.size > 0) await options.storeUndo(undoSet(live, [...seen.keys()], look));
     const todo = [...seen.keys()];
-    if (todo.length > 0) await options.storeUndo(undoSet(live, todo, seen));
     for (const batch of batchesOf(todo)) {
       const wanted = await fetch(
         batch[0]?.from ?? { db: "", collection: "" },
@@ -115,14 +118,19 @@ const presentOf = async (live: MongoSession, batch: readonly Change[], session?:
   return documentsById(live, first.place, ids, session === undefined ? {} : { session });
 };
 
-async function* undoSet(live: MongoSession, todo: readonly Change[], seen: Map<Change, string | null>): AsyncGenerator<Uint8Array, void> {
+/** Documents may have changed since they were looked at: `look` says of each whether it is still to be changed. */
+async function* undoSet(
+  live: MongoSession,
+  todo: readonly Change[],
+  look: (change: Change, document: Uint8Array | undefined) => boolean,
+): AsyncGenerator<Uint8Array, void> {
   yield header();
   let sizeBytes = 0;
   for (const batch of batchesOf(todo)) {
     const present = await presentOf(live, batch);
     for (const change of batch) {
       const document = present.get(change.key);
-      seen.set(change, document === undefined ? null : digestOf(document));
+      if (!look(change, document)) continue;
       const bytes = writeChange(change.place, change.id, change.want, document);
       sizeBytes += bytes.length;
       if (sizeBytes > LARGEST_SET_BYTES) throw tooLarge();
