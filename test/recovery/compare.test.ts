@@ -36,5 +36,25 @@ test("R42 compare tells definitions, counts, content and rows that differ betwee
   const between = (await world.expect(1, "compare", "shop", "--to", first, "--with", second, "--json")).json();
   assert.deepEqual([between.later.to.target, between.tables], [second, found.tables]);
   assert.equal((await world.expect(0, "compare", "shop", "--to", second, "--with", second, "--json")).json().equal, true);
+  await query(shop, "select lo_from_bytea(0, 'x')");
+  const objects = (await world.expect(1, "compare", "shop", "--to", second, "--json")).json();
+  assert.deepEqual(objects.definitions.slice(-1), [{ object: "large objects", change: "changed" }]);
+  await query(shop, "select lo_unlink(oid) from pg_largeobject_metadata");
+
+  const part = async (...options: string[]): Promise<string> =>
+    (await world.expect(0, "backup", "shop", ...options, "--json")).json().made[0].id;
+  const [schema, tables] = [await part("--kind", "schema"), await part("--tables", "same")];
+  for (const [to, held] of [
+    [schema, []],
+    [tables, ["public.same"]],
+  ] as const) {
+    const told = (await world.expect(3, "compare", "shop", "--to", to, "--json")).json();
+    assert.deepEqual([told.equal, told.unclear.length], [null, 1], "what a backup does not hold is not equal");
+    assert.deepEqual(
+      told.tables.map(({ name }: { name: string }) => name),
+      held,
+    );
+  }
+  await world.expect(3, "compare", "shop", "--to", schema, "--with", schema);
   await world.assertNothingLeft();
 });

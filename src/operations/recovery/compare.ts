@@ -63,11 +63,23 @@ export interface Compared {
   readonly notCompared: readonly string[];
 }
 
-/** Definitions that differ, by name. What a fingerprint of chosen tables does not cover is left out. */
+type Facet = "schema" | "tables" | "sequences";
+
+/** Whether the fingerprint says what it has, or lacks, under that name. */
+function covers({ scope, ...facets }: Fingerprint, facet: Facet, name: string): boolean {
+  if (scope.kind === "tables") return Object.hasOwn(facets[facet], name);
+  return scope.kind !== (facet === "schema" ? "data" : "schema");
+}
+
+/** What either has, in order. Left out: what one of the two does not cover. */
+const namesIn = (past: Fingerprint, now: Fingerprint, facet: Facet): string[] =>
+  [...new Set([...Object.keys(past[facet]), ...Object.keys(now[facet])])]
+    .filter((name) => covers(past, facet, name) && covers(now, facet, name))
+    .sort();
+
+/** Definitions that differ, by name. */
 export function definitionsThatDiffer(past: Fingerprint, now: Fingerprint): Difference[] {
-  const within = past.scope.kind === "tables" || past.scope.kind === "data";
-  const objects = new Set([...Object.keys(past.schema), ...(within ? [] : Object.keys(now.schema))]);
-  return [...objects].sort().flatMap((object): Difference[] => {
+  return namesIn(past, now, "schema").flatMap((object): Difference[] => {
     const [before, after] = [past.schema[object], now.schema[object]];
     if (before === after) return [];
     return [{ object, change: after === undefined ? "only then" : before === undefined ? "only now" : "changed" }];
@@ -87,7 +99,7 @@ export async function compare(context: Context, source: Source, request: Compare
   if (request.tables !== undefined)
     return at(context, source, past, watch, (before) =>
       at(context, source, now, watch, async (after) => {
-        const states = [await fingerprintOf(source, before, watch), await fingerprintOf(source, after, watch)] as const;
+        const states = [await fingerprintOf(source, past, before, watch), await fingerprintOf(source, now, after, watch)] as const;
         return { past, now, ...differences(...states), ...(await rowsOf(source, before, after, request, watch)) };
       }),
     );
@@ -95,7 +107,8 @@ export async function compare(context: Context, source: Source, request: Compare
   const [first, second] = recorded;
   // Digests of different algorithms say nothing about each other: then both are computed anew.
   const usable = first === undefined || second === undefined || first.algorithm === second.algorithm;
-  const read = (one: Resolved | undefined) => at(context, source, one, watch, (connection) => fingerprintOf(source, connection, watch));
+  const read = (one: Resolved | undefined) =>
+    at(context, source, one, watch, (connection) => fingerprintOf(source, one, connection, watch));
   const after = (usable ? second : undefined) ?? (await read(now));
   const before = usable && first?.algorithm === after.algorithm ? first : await read(past);
   return { past, now, ...differences(before, after), refusals: [] };
@@ -120,24 +133,44 @@ async function at<T>(
   );
 }
 
-const fingerprintOf = (source: Source, connection: Connection, watch: Watch): Promise<Fingerprint> =>
-  source.engine.fingerprint(connection, { kind: "full" }, watch);
+/** A restored copy holds no more than its backup: what that left out is not covered. */
+async function fingerprintOf(source: Source, state: Resolved | undefined, connection: Connection, watch: Watch): Promise<Fingerprint> {
+  const fingerprint = await source.engine.fingerprint(connection, { kind: "full" }, watch);
+  const kind = state?.route.kind === "copy" ? state.route.copy.entry.point.kind : "full";
+  return kind === "data" || kind === "schema" || kind === "tables" ? { ...fingerprint, scope: { kind } } : fingerprint;
+}
+
+/** Large objects, which are in no table. */
+function objectsThatDiffer(past: Fingerprint, now: Fingerprint): Difference[] {
+  const [before, after] = [past, now].map(({ scope, largeObjects }) => (scope.kind === "full" ? largeObjects : undefined));
+  if (before === undefined || after === undefined || past.algorithm !== now.algorithm) return [];
+  const isEqual = before.digest === after.digest || before.digest === null || after.digest === null; // null is told as not compared
+  return before.count === after.count && isEqual ? [] : [{ object: "large objects", change: "changed" }];
+}
+
+/** What a state does not hold: that something of it is equal is not known. */
+const NOT_COVERED: Partial<Record<Fingerprint["scope"]["kind"], string>> = {
+  schema: "rows: a backup of definitions alone has none",
+  data: "definitions: a backup of rows alone has none",
+  tables: "other tables: a backup of chosen tables has none",
+};
 
 function differences(past: Fingerprint, now: Fingerprint): Pick<Compared, "definitions" | "tables" | "sequences" | "notCompared"> {
-  const names = (a: object, b: object): string[] => [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
-  const tables = names(past.tables, now.tables).map((name): TableDifference => {
+  const tables = namesIn(past, now, "tables").map((name): TableDifference => {
     const [before, after] = [past.tables[name], now.tables[name]];
     const both = before !== undefined && after !== undefined;
-    const known = both && before.digest !== null && after.digest !== null;
+    const known = both && past.algorithm === now.algorithm && before.digest !== null && after.digest !== null;
     const equal = !both || before.rows !== after.rows ? false : known ? before.digest === after.digest : null;
     return { name, past: before?.rows ?? null, now: after?.rows ?? null, equal };
   });
-  const sequences = names(past.sequences, now.sequences).flatMap((name) => {
+  const sequences = namesIn(past, now, "sequences").flatMap((name) => {
     const [before = null, after = null] = [past.sequences[name], now.sequences[name]];
     return before === after ? [] : [{ name, past: before, now: after }];
   });
   const unhashed = [...past.unhashed, ...now.unhashed].map(({ kind, object, reason }) => `${kind} ${object}: ${reason}`);
-  return { definitions: definitionsThatDiffer(past, now), tables, sequences, notCompared: [...new Set(unhashed)] };
+  const outside = [past, now].flatMap(({ scope }) => NOT_COVERED[scope.kind] ?? []);
+  const definitions = [...definitionsThatDiffer(past, now), ...objectsThatDiffer(past, now)];
+  return { definitions, tables, sequences, notCompared: [...new Set([...outside, ...unhashed])] };
 }
 
 async function rowsOf(
