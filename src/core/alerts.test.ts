@@ -39,6 +39,27 @@ test("R36 what is not known closes nothing: a source that was not judged, a prov
   assert.deepEqual(types(advanceAlerts(away.open, shop(), after(0.2))).sort(), ["closed PITR_OFF", "closed PROVIDER_NOT_ASKED"]);
 });
 
+test("R36 a finding that hides others closes none of them: they close when they can be seen again", () => {
+  const hidden: readonly (readonly [HealthCode, readonly HealthCode[]])[] = [
+    ["PROVIDER_NOT_ASKED", ["NEVER_VERIFIED", "BACKUP_DAMAGED", "OBJECT_UNREADABLE", "MARKS_ROLLED_BACK"]],
+    ["REPOSITORY_UNREACHABLE", ["AUDIT_INVALID", "AUDIT_BEHIND", "QUEUE_AWAY"]],
+    ["NO_BACKUP", ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "BACKUP_DAMAGED"]],
+    ["NO_BASE", ["LOG_BEHIND", "WINDOW_SHORT"]],
+    ["DRILL_MISSING", ["DRILL_FAILED", "DRILL_INCONCLUSIVE", "DRILL_OVERDUE"]],
+    ["MEMORY_LOST", ["POINT_MISSING", "POINT_CHANGED", "LOG_MISSING"]],
+    ["EVIDENCE_UNSIGNED", ["DRILL_FAILED"]],
+    ["MARKS_UNSIGNED", ["BACKUP_DAMAGED"]],
+    ["POINT_UNSIGNED", ["TABLE_EMPTIED", "SIZE_SUSPICIOUS"]],
+    ["OBJECT_UNREADABLE", ["SIZE_SUSPICIOUS", "DRILL_INCONCLUSIVE", "MARKS_ROLLED_BACK"]],
+  ];
+  for (const [cause, codes] of hidden) {
+    const { open } = advanceAlerts([], shop(...codes), T0);
+    const dark = advanceAlerts(open, shop(cause), after(0.1));
+    assert.deepEqual(types(dark), [`opened ${cause}`]);
+    assert.deepEqual(types(advanceAlerts(dark.open, shop(), after(0.2))).sort(), [cause, ...codes].map((code) => `closed ${code}`).sort());
+  }
+});
+
 test("R36 two findings of one code are one alert, and severity follows from the verdict of the code", () => {
   const { events } = advanceAlerts([], [{ source: null, reasons: [...found("DRIFT"), ...found("DRIFT")] }], T0);
   assert.equal(events.length, 1);

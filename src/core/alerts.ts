@@ -51,27 +51,28 @@ const REMINDERS_MS: Readonly<Record<Severity, readonly number[]>> = {
  */
 const HIDES: Readonly<Partial<Record<HealthCode, readonly HealthCode[]>>> = {
   PROVIDER_NOT_ASKED: [
-    "PITR_OFF",
-    "WINDOW_SHORT",
-    "PROTECTION_OFF",
-    "BACKUP_OFF",
-    "RETENTION_LOWERED",
-    "SNAPSHOT_OVERDUE",
-    "ORPHANED_SCRATCH",
-    "DRIFT",
-    "LIMIT_NEAR",
-    "STORAGE_NEAR",
-    "NO_BACKUP",
-    "BACKUP_OVERDUE",
-    "EXPOSURE_ABOVE_RPO",
-    "SIZE_SUSPICIOUS",
+    ...(["PITR_OFF", "WINDOW_SHORT", "PROTECTION_OFF", "BACKUP_OFF", "RETENTION_LOWERED", "DRIFT", "LIMIT_NEAR", "STORAGE_NEAR"] as const),
+    ...(["SNAPSHOT_OVERDUE", "ORPHANED_SCRATCH", "OBJECT_UNREADABLE", "POINT_UNSIGNED", "MARKS_ROLLED_BACK", "DATED_IN_FUTURE"] as const),
+    ...(["NO_BACKUP", "BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "BACKUP_DAMAGED", "SIZE_SUSPICIOUS", "NEVER_VERIFIED"] as const),
   ],
-  REPOSITORY_UNREACHABLE: ["KEY_MISSING", "REPOSITORY_FILLING"],
+  REPOSITORY_UNREACHABLE: ["KEY_MISSING", "REPOSITORY_FILLING", "AUDIT_INVALID", "AUDIT_BEHIND", "QUEUE_AWAY"],
   SOURCE_UNREACHABLE: ["SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF", "STORAGE_NEAR", "CONNECTIONS_NEAR"],
   SOURCE_NOT_ASKED: ["SOURCE_UNREACHABLE", "SLOT_INACTIVE", "SLOT_LOST", "CLOCK_OFF", "STORAGE_NEAR", "CONNECTIONS_NEAR"],
   PITR_OFF: ["WINDOW_SHORT", "RETENTION_LOWERED"],
   RETENTION_LOWERED: ["WINDOW_SHORT", "DRIFT"],
-  OBJECT_UNREADABLE: ["TABLE_EMPTIED", "BACKUP_DAMAGED", "POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "DRILL_FAILED"],
+  NO_BACKUP: ["BACKUP_OVERDUE", "EXPOSURE_ABOVE_RPO", "BACKUP_DAMAGED", "SIZE_SUSPICIOUS", "NEVER_VERIFIED"],
+  NO_BASE: ["LOG_BEHIND", "WINDOW_SHORT"],
+  DRILL_MISSING: ["DRILL_FAILED", "DRILL_INCONCLUSIVE", "DRILL_OVERDUE"],
+  AUDIT_INVALID: ["AUDIT_BEHIND"],
+  MEMORY_LOST: ["POINT_MISSING", "POINT_CHANGED", "MARKS_ROLLED_BACK", "LOG_MISSING"],
+  EVIDENCE_UNSIGNED: ["DRILL_FAILED", "DRILL_INCONCLUSIVE"],
+  MARKS_UNSIGNED: ["BACKUP_DAMAGED", "MARKS_ROLLED_BACK"],
+  MARKS_ROLLED_BACK: ["BACKUP_DAMAGED"],
+  POINT_UNSIGNED: ["TABLE_EMPTIED", "BACKUP_DAMAGED", "SIZE_SUSPICIOUS", "POINT_INCOMPLETE"],
+  OBJECT_UNREADABLE: [
+    ...(["TABLE_EMPTIED", "BACKUP_DAMAGED", "SIZE_SUSPICIOUS", "DATED_IN_FUTURE", "DRILL_FAILED", "DRILL_INCONCLUSIVE"] as const),
+    ...(["POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "POINT_UNSIGNED", "MARKS_ROLLED_BACK", "MARKS_UNSIGNED"] as const),
+  ],
 };
 
 /** Equal for every event of one alert. */
@@ -132,8 +133,13 @@ function reminded(alert: Alert, now: Date): Alert {
   return now.getTime() - alert.toldAt.getTime() < interval ? alert : { ...alert, toldAt: now, reminders: alert.reminders + 1 };
 }
 
-const isHidden = (code: string, { reasons, blindTo = [] }: Look): boolean =>
-  [...blindTo, ...reasons.flatMap((reason) => HIDES[reason.code] ?? [])].some((hidden) => hidden === code);
+const isHidden = (code: string, look: Look): boolean => hiddenFrom(look).some((hidden) => hidden === code);
+
+/** Codes of which the look says nothing by not finding them. */
+export const hiddenFrom = ({ reasons, blindTo = [] }: Look): HealthCode[] => [
+  ...blindTo,
+  ...reasons.flatMap((reason) => HIDES[reason.code] ?? []),
+];
 
 /** One sentence for a channel. */
 export function alertInWords({ type, alert, at }: AlertEvent): string {

@@ -12,7 +12,7 @@ export interface Needs {
 
 export interface WorkItem {
   /**
-   * Names the due slot, such as `backup:shop:daily:2026-11-29T02:00:00Z`, or the job of a caller: the same work put twice is one item.
+   * Names the due slot, such as `backup:shop:2026-11-29T02:00:00.000Z`, or the job of a caller: the same work put twice is one item.
    * At most 500 characters.
    */
   readonly key: string;

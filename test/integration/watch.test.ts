@@ -9,10 +9,13 @@ import { backup } from "../../src/operations/backup/backup.ts";
 import type { Context, Source } from "../../src/operations/context.ts";
 import { acknowledge } from "../../src/operations/retention/acknowledge.ts";
 import { planExpire } from "../../src/operations/retention/expire.ts";
-import { beat, channelWorks } from "../../src/operations/watch/beat.ts";
+import { beat, channelWorks, openAlerts } from "../../src/operations/watch/beat.ts";
+import { checklistsOf } from "../../src/operations/watch/checklist.ts";
 import type { Connection, DatabaseFacts } from "../../src/ports/connection.ts";
 import type { Channel, Notifier } from "../../src/ports/notifier.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
+import type { Storage } from "../../src/ports/storage.ts";
+import { readAlerts } from "../../src/repository/alerts.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { startFakeNeon } from "../support/neon-sandbox.ts";
 import { freshDatabase, query, skipWithoutPostgres } from "../support/postgres.ts";
@@ -43,6 +46,16 @@ async function wire(t: TestContext, world: World, facts?: Partial<DatabaseFacts>
       aheadMs += ms;
     },
   };
+}
+
+/** The context, with other answers of its storage. */
+function withStorage(context: Context, answers: Partial<Storage>): Context {
+  const { storage } = context.repository;
+  const get = (_: Storage, name: keyof Storage) => {
+    const member = answers[name] ?? storage[name];
+    return typeof member === "function" ? member.bind(storage) : member;
+  };
+  return { ...context, repository: { ...context.repository, storage: new Proxy(storage, { get }) } };
 }
 
 /** What the next beat opens and closes. */
@@ -94,6 +107,30 @@ test("R36 settings lowered at Neon alert within a beat, policy or not, and close
     "history",
   );
   assert.deepEqual(await told(context), [], "what was accepted is what the next beat compares with");
+
+  // While the repository takes no alerts, this machine remembers for itself. What a later beat cannot see, it does not call over.
+  await history(7 * DAY_S);
+  await told(context);
+  await history(DAY_S);
+  const { repository } = context;
+  const unwritable = withStorage(context, { put: () => Promise.reject(new LifeboatError("STORAGE_UNREACHABLE", "no answer")) });
+  assert.deepEqual(
+    (await told(unwritable)).filter((text) => /RETENTION|REPOSITORY/.test(text)),
+    ["opened REPOSITORY_UNREACHABLE", "opened RETENTION_LOWERED history"],
+  );
+  const unasked = Object.defineProperty(Object.create(source) as Source, "provider", {
+    value: Object.defineProperty(Object.create(source.provider), "settings", {
+      value: { read: () => Promise.reject(new LifeboatError("PROVIDER_UNREACHABLE", "no answer")) },
+    }),
+  });
+  const dark = (await told({ ...context, sources: new Map([[source.name, unasked]]) })).filter((text) => text.startsWith("closed"));
+  assert.deepEqual(dark, ["closed REPOSITORY_UNREACHABLE"]);
+  assert.ok((await openAlerts(context, watch.signal)).some(({ code }) => code === "RETENTION_LOWERED"));
+  assert.deepEqual(await told(context), ["closed PROVIDER_NOT_ASKED", "opened RETENTION_LOWERED history"]);
+
+  // A machine that has another source in the same repository forgets nothing of this one.
+  await beat({ ...context, sources: new Map() }, [], watch);
+  assert.deepEqual((await readAlerts(repository)).observed.map(({ source: of }) => of).includes(source.name), true);
 });
 
 test("R65 a table that lost rows or values is told by backup and beat, and expiry waits", {
@@ -127,6 +164,13 @@ test("R65 a table that lost rows or values is told by backup and beat, and expir
     "public.users",
   );
   assert.deepEqual((await planExpire(context, source, watch)).blocked, []);
+
+  const full = withStorage(context, { freeBytes: async () => 1 });
+  assert.deepEqual(await told(full), ["opened REPOSITORY_FILLING"]);
+  assert.deepEqual((await beat(full, [], watch)).events, [], "a beat without the sources does not know what must fit");
+  const [list] = await checklistsOf(full, [source], "weekly", watch);
+  assert.deepEqual(list?.lines.find(({ item }) => item === "storage")?.outcome, "fail");
+  assert.deepEqual(await told(context), ["closed REPOSITORY_FILLING"]);
 });
 
 test("R36 R37 a channel that refuses is not tried again, and another one speaks in the same beat", async (t) => {

@@ -4,8 +4,7 @@ import { EXIT } from "../../core/errors.ts";
 import { operation, worstOf } from "../operation.ts";
 import { about, exitOf, instant, sourceName, verdict } from "../schemas.ts";
 import { sourcesNamed } from "../sources.ts";
-import { CHECKLISTS, checklistOf } from "../watch/checklist.ts";
-import { sharedOf } from "../watch/shared.ts";
+import { CHECKLISTS, checklistsOf } from "../watch/checklist.ts";
 
 const checklistKind = about(z.enum(CHECKLISTS), "Which checklist.");
 
@@ -27,10 +26,7 @@ export const checklist = operation({
     lists: z.array(z.strictObject({ source: sourceName, lines: z.array(item) })),
   }),
   async run(context, { checklist: kind, source }) {
-    const shared = await sharedOf(context, context.signal);
-    const lists = [];
-    for (const one of sourcesNamed(context, source))
-      lists.push({ source: one.name, lines: await checklistOf(context, one, kind, context, shared) });
+    const lists = await checklistsOf(context, sourcesNamed(context, source), kind, context);
     const outcomes = lists.flatMap(({ lines }) => lines.map(({ outcome }) => outcome));
     return { checklist: kind, verdict: worstOf(outcomes), checkedAt: context.clock.now().toISOString(), lists };
   },

@@ -9,6 +9,7 @@ import { timeZone } from "../recovery/schemas.ts";
 import { about, failure, instant, iso, orNull, sourceName } from "../schemas.ts";
 import { eachSource, sourcesNamed } from "../sources.ts";
 import { scheduleOf } from "../watch/schedule.ts";
+import { jobsReadOnce } from "../watch/shared.ts";
 import { pauseJson, pauseSchema, pausesNow } from "./pause.ts";
 
 export const schedule = operation({
@@ -41,8 +42,9 @@ export const schedule = operation({
     const local = (at: Date | undefined) => (at === undefined ? null : understood(microsOf(at), present).local);
     const sources = sourcesNamed(context, source);
     const pauses = await pausesNow(context);
+    const jobs = jobsReadOnce(context.repository, context.signal);
     const { results, failures } = await eachSource(sources, context, async (one) =>
-      (await scheduleOf(context, one, context)).map(({ lastSlot, nextSlot, ...entry }) => ({
+      (await scheduleOf(context, one, context, jobs)).map(({ lastSlot, nextSlot, ...entry }) => ({
         source: one.name,
         ...entry,
         lastAt: iso(lastSlot),

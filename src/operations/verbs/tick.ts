@@ -9,11 +9,8 @@ import { about, failure, orNull, sourceName, verdict } from "../schemas.ts";
 import { failureOf, sourcesNamed } from "../sources.ts";
 import { beat, heartbeat } from "../watch/beat.ts";
 import { type DueWork, dueWork, unpaused } from "../watch/schedule.ts";
-
 import { jobsReadOnce } from "../watch/shared.ts";
-
 import { itemOf, offer } from "../work/items.ts";
-
 import { alertJson, alertSchema } from "./alerts.ts";
 import { backup, made } from "./backup.ts";
 import { drill } from "./drill.ts";

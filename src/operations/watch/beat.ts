@@ -1,6 +1,6 @@
 // A beat: one look at every source, the alerts that it opens and closes, and the channels that are told. The state is stored before a
 // channel is told and again afterwards. So a crash in between repeats an alert and never loses one, and of two machines one tells it.
-import { type Alert, type AlertEvent, advanceAlerts, alertIdentity, type Look } from "../../core/alerts.ts";
+import { type Alert, type AlertEvent, advanceAlerts, alertIdentity, hiddenFrom, type Look } from "../../core/alerts.ts";
 import { asLifeboatError, isLifeboatError, type LifeboatError } from "../../core/errors.ts";
 import type { HealthReason } from "../../core/health.ts";
 import { verdictOf } from "../../core/monitors.ts";
@@ -42,7 +42,7 @@ export async function beat(context: Context, sources: readonly Source[], watch: 
   if (found.away === undefined && context.repository.trust.writer !== undefined) {
     try {
       const done = await advance(context, context.repository, found, watch);
-      return { verdict, statuses, ...(await withRecovery(context, done, watch)) };
+      return { verdict, statuses, ...(await withRecovery(context, done, found.looks, watch)) };
     } catch (error) {
       if (!isAway(error) && !isRefusal(error)) throw error;
       found.looks.push(unreachable(error));
@@ -94,7 +94,8 @@ async function look(context: Context, sources: readonly Source[], watch: Watch):
       ...(await witnessAudit(context, watch.signal)),
       ...work.queue,
     ];
-    looks.push({ source: null, reasons });
+    // The free space was compared with the backups of the sources that were judged.
+    looks.push({ source: null, reasons, blindTo: statuses.length < context.sources.size ? ["REPOSITORY_FILLING"] : [] });
     verdicts.push(...reasons.map(({ code }) => verdictOf(code)));
     return { looks, statuses, verdict: worstOf(verdicts) };
   } catch (error) {
@@ -109,7 +110,7 @@ type Told = Omit<Beat, "verdict" | "statuses">;
 const ROUNDS = 3;
 
 async function advance(context: Context, place: Repository, { looks, statuses }: Found, watch: Watch): Promise<Told> {
-  const { clock, sources: configured } = context;
+  const { clock } = context;
   const listeners = listenersOf(context);
   const events: AlertEvent[] = [];
   const told: Delivery[] = [];
@@ -131,7 +132,7 @@ async function advance(context: Context, place: Repository, { looks, statuses }:
     });
     events.push(...fresh);
   };
-  await change((state) => observedIn(state, statuses, new Set(configured.keys())), looks);
+  await change((state) => observedIn(state, statuses), looks);
   for (let round = 1; mine.length > 0 && round <= ROUNDS; round++) {
     const began = mine;
     const deliveries = await tell(listeners, began, clock.now(), watch);
@@ -186,12 +187,15 @@ const toldAll = (channel: Channel): Channel => ({ ...channel, route: { sources: 
 
 const listenersOf = ({ notifiers, timeZone }: Context): Listeners => ({ channels: [...(notifiers?.values() ?? [])], timeZone });
 
-/** What protects each source now is what the next beat compares with. The same state when nothing has changed. */
-function observedIn(state: AlertState, statuses: readonly SourceStatus[], configured: ReadonlySet<string>): AlertState {
+/**
+ * What protects each source now is what the next beat compares with. The same state when nothing has changed. Sources that are not judged
+ * here are kept: another machine may judge them.
+ */
+function observedIn(state: AlertState, statuses: readonly SourceStatus[]): AlertState {
   const judged = new Map(
     statuses.flatMap(({ source, provider }) => (provider?.observed === undefined ? [] : [[source.name, provider.observed] as const])),
   );
-  const kept = state.observed.filter(({ source }) => configured.has(source) && !judged.has(source));
+  const kept = state.observed.filter(({ source }) => !judged.has(source));
   const seen = [...judged].flatMap(([source, protections]) => protections.map((one): Observed => ({ source, ...one })));
   const observed = [...kept, ...seen].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return JSON.stringify(observed) === JSON.stringify(state.observed) ? state : { ...state, observed };
@@ -199,15 +203,17 @@ function observedIn(state: AlertState, statuses: readonly SourceStatus[], config
 
 const keyOf = ({ source, kind }: Observed): string => `${source}/${kind}`;
 
-/** What this machine remembered for itself while the repository was away is over. */
-async function withRecovery(context: Context, done: Told, watch: Watch): Promise<Told> {
+/** What this machine remembered for itself while the repository was away is over, unless these looks could not see it. */
+async function withRecovery(context: Context, done: Told, looks: readonly Look[], watch: Watch): Promise<Told> {
   const own = await context.aside?.find();
   if (own === undefined || (await readAlerts(own, watch.signal)).open.length === 0) return done;
   const known = new Set(done.open.map(alertIdentity));
   // What is still wrong is in the repository now, and was told from there.
   await changeAlerts(own, (state) => ({ ...state, open: state.open.filter((alert) => !known.has(alertIdentity(alert))) }));
   const { open } = await readAlerts(own, watch.signal);
-  const over = [...new Set([null, ...open.map(({ source }) => source)])].map((source) => ({ source, reasons: [] }));
+  const seen = looks.map((one): Look => ({ source: one.source, reasons: [], blindTo: hiddenFrom(one) }));
+  const removed = new Set(open.flatMap(({ source }) => (source === null || context.sources.has(source) ? [] : [source])));
+  const over = [...seen, ...[...removed].map((source): Look => ({ source, reasons: [] }))];
   const ended = await advance(context, own, { looks: over, statuses: [], verdict: "pass" }, watch);
   return { open: done.open, events: [...done.events, ...ended.events], told: [...done.told, ...ended.told] };
 }

@@ -1,13 +1,14 @@
 // Checklists that teams fill in by hand, filled in by checks. What no check has answered is not known, and never ticked.
 import { formatBytes, formatDuration, formatInstant } from "../../core/duration.ts";
-import type { HealthCode } from "../../core/monitors.ts";
+import type { HealthCode, HealthReason } from "../../core/monitors.ts";
+import { newest, type RestorePoint, untilNow } from "../../core/restore-point.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { counted } from "../../core/words.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import { pointsOf } from "../points/points.ts";
 import { snapshotsOf } from "../points/snapshots.ts";
 import { repositoryReasons } from "./repository-status.ts";
-import type { Shared } from "./shared.ts";
+import { sharedOf } from "./shared.ts";
 import { type SourceStatus, statusOf, storedOf } from "./status.ts";
 
 export const CHECKLISTS = ["weekly", "monthly"] as const;
@@ -56,7 +57,7 @@ const ITEMS: readonly Item[] = [
     item: "latest-backup",
     question: "The latest backup exists",
     codes: ["NO_BACKUP", "BACKUP_OVERDUE", "LAST_BACKUP_FAILED", "EXPOSURE_ABOVE_RPO", "SNAPSHOT_OVERDUE"],
-    unknown: ["OBJECT_UNREADABLE"],
+    unknown: ["OBJECT_UNREADABLE", "PROVIDER_NOT_ASKED"],
     answer({ status: { latest }, now }) {
       if (latest === undefined) return unknown("no backup or snapshot is held, only the recovery window");
       return yes(`${latest.name} of ${formatInstant(latest.time)}, ${formatDuration(now.getTime() - latest.time.getTime())} old`);
@@ -70,7 +71,7 @@ const ITEMS: readonly Item[] = [
     answer({ status: { log, provider } }) {
       const window = provider?.state?.window;
       if (window !== undefined) return yes(`${formatInstant(window.earliest)} to ${formatInstant(window.latest)}`);
-      if (log?.window !== undefined) return yes(`${log.window.earliest} to ${log.window.latest}`);
+      if (log?.window !== undefined && log.segments > 0) return yes(`${log.window.earliest} to ${log.window.latest}`);
       return unknown("no window is configured, and the provider keeps no history");
     },
   },
@@ -78,7 +79,7 @@ const ITEMS: readonly Item[] = [
     item: "size",
     question: "The size is within its limits",
     codes: ["STORAGE_NEAR"],
-    unknown: ["SOURCE_UNREACHABLE", "SOURCE_NOT_ASKED"],
+    unknown: ["SOURCE_UNREACHABLE", "SOURCE_NOT_ASKED", "PROVIDER_NOT_ASKED"],
     answer({ status: { limits } }) {
       const known = limits.filter(({ unit, max }) => unit === "bytes" && max !== undefined && max > 0);
       if (known.length === 0) return unknown("neither the server nor the provider reports a limit; set `sizeLimit` of the source");
@@ -117,7 +118,7 @@ const ITEMS: readonly Item[] = [
     item: "drill",
     question: "The last drill passed, and none is overdue",
     codes: ["DRILL_FAILED", "DRILL_MISSING", "DRILL_INCONCLUSIVE", "DRILL_OVERDUE"],
-    unknown: ["EVIDENCE_UNSIGNED"],
+    unknown: ["EVIDENCE_UNSIGNED", "OBJECT_UNREADABLE"],
     answer({ status: { lastDrill } }) {
       if (lastDrill === undefined) return unknown("there is no evidence of a drill");
       const rto = lastDrill.achieved.rtoSeconds;
@@ -129,7 +130,8 @@ const ITEMS: readonly Item[] = [
     item: "objectives",
     question: "The last drill met the objectives",
     only: "monthly",
-    codes: [],
+    codes: ["DRILL_FAILED"],
+    unknown: ["DRILL_MISSING", "DRILL_INCONCLUSIVE", "EVIDENCE_UNSIGNED", "OBJECT_UNREADABLE"],
     answer({ status: { lastDrill }, source: { objective } }) {
       const { rtoSeconds } = lastDrill?.achieved ?? {};
       if (rtoSeconds === undefined || lastDrill === undefined) return unknown("no drill has measured it");
@@ -157,7 +159,7 @@ const ITEMS: readonly Item[] = [
       ...(["POINT_MISSING", "POINT_CHANGED", "POINT_INCOMPLETE", "POINT_UNSIGNED", "BACKUP_DAMAGED", "MARKS_ROLLED_BACK"] as const),
       ...(["TABLE_EMPTIED", "SIZE_SUSPICIOUS"] as const),
     ],
-    unknown: ["OBJECT_UNREADABLE", "MEMORY_LOST"],
+    unknown: ["OBJECT_UNREADABLE", "MEMORY_LOST", "MARKS_UNSIGNED"],
     async answer({ context, source }) {
       const points = await pointsOf(context, source.name);
       return points.length === 0 ? unknown("the repository holds no backup of it") : yes(`as written: ${counted(points.length, "backup")}`);
@@ -165,16 +167,44 @@ const ITEMS: readonly Item[] = [
   },
 ];
 
-export async function checklistOf(
+export interface Checklist {
+  readonly source: string;
+  readonly lines: ChecklistItem[];
+}
+
+export async function checklistsOf(context: Context, sources: readonly Source[], kind: ChecklistKind, watch: Watch): Promise<Checklist[]> {
+  const shared = await sharedOf(context, watch.signal);
+  const statuses: SourceStatus[] = [];
+  for (const source of sources) statuses.push(await statusOf(context, source, watch, shared));
+  const ofRepository = await repositoryReasons(context, await newestOfAll(context, statuses), watch);
+  const lists: Checklist[] = [];
+  for (const status of statuses)
+    lists.push({ source: status.source.name, lines: await linesOf(context, status, ofRepository, kind, watch) });
+  return lists;
+}
+
+/** The newest stored backup of each source: the next ones of all of them must fit, whichever are asked about. */
+async function newestOfAll(context: Context, statuses: readonly SourceStatus[]): Promise<RestorePoint[]> {
+  const judged = new Set(statuses.map(({ source }) => source.name));
+  const found = storedOf(statuses);
+  for (const name of context.sources.keys()) {
+    if (judged.has(name)) continue;
+    const points = (await pointsOf(context, name)).map(({ point }) => point);
+    const last = newest(untilNow(points, context.clock.now()));
+    if (last !== undefined) found.push(last);
+  }
+  return found;
+}
+
+async function linesOf(
   context: Context,
-  source: Source,
+  status: SourceStatus,
+  ofRepository: readonly HealthReason[],
   kind: ChecklistKind,
   watch: Watch,
-  shared: Shared,
 ): Promise<ChecklistItem[]> {
-  const status = await statusOf(context, source, watch, shared);
-  const reasons = [...status.reasons, ...(await repositoryReasons(context, storedOf([status]), watch))];
-  const facts: Facts = { context, source, status, now: context.clock.now(), watch };
+  const reasons = [...status.reasons, ...ofRepository];
+  const facts: Facts = { context, source: status.source, status, now: context.clock.now(), watch };
   const items: ChecklistItem[] = [];
   for (const { item, question, only, codes, unknown: hidden = [], answer } of ITEMS) {
     if (only !== undefined && only !== kind) continue;

@@ -71,14 +71,14 @@ const DUE: Readonly<
   },
 };
 
-/** What is scheduled for the source, in the order of the next slots. */
-export async function scheduleOf(context: Context, source: Source, watch: Watch): Promise<Scheduled[]> {
+/** What is scheduled for the source, in the order of the next slots. `jobs`: journals that are read once for several sources. */
+export async function scheduleOf(context: Context, source: Source, watch: Watch, jobs?: JobsSince): Promise<Scheduled[]> {
   const now = context.clock.now();
   const rules = rulesOf(source);
   const entries: Scheduled[] = [];
   for (const operation of OPERATIONS) {
     if (rules[operation].length === 0) continue;
-    const due = await DUE[operation](context, source, watch, before(now, source));
+    const due = await DUE[operation](context, source, watch, before(now, source), jobs);
     for (const rule of rules[operation])
       entries.push({ ...rule, due: due.has(`${rule.what} ${rule.name}`), ...slotsOf(source, rule.cron, now) });
   }

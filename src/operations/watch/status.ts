@@ -23,6 +23,8 @@ export interface SourceStatus extends Health {
   readonly source: Source;
   readonly earliest?: RestorePoint | undefined;
   readonly latest?: RestorePoint | undefined;
+  /** The newest in the repository. */
+  readonly stored?: RestorePoint | undefined;
   readonly lastDrill?: Evidence | undefined;
   readonly exposureMs?: number | undefined;
   readonly unreachableBecause?: string | undefined;
@@ -93,6 +95,7 @@ export async function statusOf(context: Context, source: Source, watch: Watch, s
     source,
     earliest: points[0],
     latest: newest(untilNow(points, present)),
+    stored: newest(untilNow(own, present)),
     lastDrill,
     exposureMs: exposureMs(points, present, window?.latest),
     log,
@@ -110,8 +113,7 @@ function* longPause(pause: Pause | undefined, now: Date): Iterable<HealthReason>
 }
 
 /** The newest backup of each source that the repository holds. */
-export const storedOf = (found: readonly SourceStatus[]): RestorePoint[] =>
-  found.flatMap(({ latest }) => (latest === undefined || latest.kind === "snapshot" ? [] : [latest]));
+export const storedOf = (found: readonly SourceStatus[]): RestorePoint[] => found.flatMap(({ stored }) => stored ?? []);
 
 function* repositoryFlaws({ repository: { flaw, memory } }: Context): Iterable<HealthReason> {
   if (flaw !== undefined) yield { code: "REPOSITORY_UNSIGNED", message: flaw };
