@@ -9,6 +9,7 @@ import { listen } from "./app.ts";
 import { type Log, logEvent } from "./logs.ts";
 import { beginLoop } from "./loop.ts";
 import { judge } from "./monitor.ts";
+import { assertMayListen } from "./people/origin.ts";
 import { watchFile } from "./reload.ts";
 import { putDue, untilNextLook } from "./scheduler/due.ts";
 import { runShift } from "./scheduler/shift.ts";
@@ -40,7 +41,7 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   let judgement: Judgement | undefined;
   let refusal: string | undefined;
   const service: Service = {
-    ...{ clock, log, signal },
+    ...{ clock, log, signal, cancel: cancel.signal },
     events: (event) => {
       for (const subscriber of subscribers) subscriber(event);
     },
@@ -50,7 +51,8 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
     judgement: () => judgement,
     refusal: () => refusal,
   };
-  const http = await listen(service, host ?? config.server.host, port ?? config.server.port).catch(async (error: unknown) => {
+  const hostname = host ?? config.server.host;
+  const http = await listen(service, hostname, port ?? config.server.port).catch(async (error: unknown) => {
     await wiring.end();
     throw error;
   });
@@ -76,15 +78,8 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   const beginShift = (): void => {
     drain.abort();
     drain = new AbortController();
-    const options = { drain: AbortSignal.any([drain.signal, signal]), signal: cancel.signal, onEnd };
-    const shift = beginLoop(
-      { log, signal: options.drain },
-      {
-        name: "the worker ended",
-        pauseMs: async () => RESTART_MS,
-        act: () => wiring.use((context) => runShift(service, context, options)),
-      },
-    ).ended.finally(() => shifts.delete(shift));
+    const options = { drain: AbortSignal.any([drain.signal, signal]), onEnd };
+    const shift = wiring.use((context) => runShift(service, context, options)).finally(() => shifts.delete(shift));
     shifts.add(shift);
   };
   const onEnd = (): void => {
@@ -98,6 +93,7 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
     reloading = reloading.then(async () => {
       try {
         const next = load();
+        assertMayListen(hostname, next.people);
         wiring.replace(next, await compose(next, around));
         refusal = undefined;
         beginShift();
@@ -129,6 +125,3 @@ export async function serve({ config, load, log, signal, host, port, onHangup, .
   await Promise.race([ended.finally(() => late.abort()), overdue().catch(() => ended)]);
   log.info("the service has stopped");
 }
-
-/** How long to wait before a worker that ended with an error begins again. */
-const RESTART_MS = 10_000;

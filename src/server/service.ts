@@ -23,8 +23,10 @@ export interface Judgement {
 export interface Service {
   readonly clock: Clock;
   readonly log: Log;
-  /** Aborts when the service was told to stop. */
+  /** Aborts when the service was told to stop: nothing new begins. */
   readonly signal: AbortSignal;
+  /** Aborts when what still runs must end, some time after `signal`. */
+  readonly cancel: AbortSignal;
   /** Receives the events of every job of this process, for its subscribers: log, metrics. */
   readonly events: Events;
   subscribe(subscriber: Events): void;

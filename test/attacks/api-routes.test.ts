@@ -33,7 +33,8 @@ test("R45 no route answers a caller without a valid token, or a role without the
   const silent = { info() {}, warn() {}, error() {} };
   const use = <T>(run: (composed: typeof context) => Promise<T>): Promise<T> => wiring.use(run);
   const relaxed = { ...config, people: { ...config.people, requestsPerMinute: 1e9, signInsPerMinute: 1e9 } };
-  const parts = { clock: systemClock, log: silent, signal: new AbortController().signal, events() {}, subscribe() {} };
+  const { signal } = new AbortController();
+  const parts = { clock: systemClock, log: silent, ...{ signal, cancel: signal }, events() {}, subscribe() {} };
   const service = { ...parts, config: () => relaxed, use, judgement: () => undefined, refusal: () => undefined };
   const app = await createApp(service);
   const now = Date.now();

@@ -1,8 +1,11 @@
 // The API as its callers use it: jobs and their keys, events, pages, entity tags, errors. The service runs in this process.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { test } from "node:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
 import { apiJob } from "../../src/server/api/job-store.ts";
 import { problem } from "../../src/server/api/problem.ts";
 import { beginWorld } from "../support/program.ts";
@@ -27,6 +30,23 @@ async function eventsOf(response: Response): Promise<{ readonly id: string; read
     });
 }
 
+/** A server that takes connections and never answers, until it ends. */
+async function beginSilent(t: TestContext) {
+  const server = createServer(() => {});
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => void sockets.add(socket));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const end = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  t.after(end);
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  return { server, end, url: `postgres://u:pw@127.0.0.1:${address.port}/shop` };
+}
+
 test("R51 a job of the API runs once per idempotency key, also after a restart, and its events are kept", async (t) => {
   const world = await beginWorld(t, { sources: SOURCES });
   let service = await beginService(world);
@@ -47,6 +67,7 @@ test("R51 a job of the API runs once per idempotency key, also after a restart, 
   const journals = async (): Promise<number> => (await jsonOf(service.ask("/api/jobs?source=shop", { token }))).jobs.length;
   assert.equal((await jsonOf(service.ask("/api/jobs", { token }))).jobs[0].id, job.id, "the journal has the job's id");
 
+  assert.equal((await jsonOf(service.ask("/api/status?source=shop", { token }))).sources[0].paused.by, "test-operator-approver");
   const count = await journals();
   assert.equal((await jsonOf(post("/api/pause", { reason: "move", source: "shop" }, "k1"))).id, job.id);
   const reused = await post("/api/pause", { source: "blog" }, "k1");
@@ -116,19 +137,8 @@ test("R51 looking answers directly, with an entity tag; errors are problems with
 });
 
 test("R51 a job that a caller cancels ends as failed with CANCELLED", async (t) => {
-  // A server that takes connections and never answers.
-  const silent = createServer(() => {});
-  const sockets = new Set<Socket>();
-  silent.on("connection", (socket) => void sockets.add(socket));
-  silent.listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    silent.close();
-  });
-  const address = silent.address();
-  assert.ok(typeof address === "object" && address !== null);
-  const world = await beginWorld(t, { sources: { shop: { url: `postgres://u:pw@127.0.0.1:${address.port}/shop`, label: "shop" } } });
+  const silent = await beginSilent(t);
+  const world = await beginWorld(t, { sources: { shop: { url: silent.url, label: "shop" } } });
   const service = await beginService(world);
   const token = await service.token(["operator"]);
   const { id } = await jsonOf(service.ask("/api/backup", { method: "POST", token, body: { source: "shop" } }));
@@ -137,4 +147,38 @@ test("R51 a job that a caller cancels ends as failed with CANCELLED", async (t) 
   const [end] = (await eventsOf(await service.ask(`/api/jobs/${id}/events`, { token }))).slice(-1);
   const job = apiJob.parse(end?.data);
   assert.deepEqual([job.state, job.error?.code, job.exit], ["failed", "CANCELLED", 130]);
+});
+
+test("R51 a job of the API may end by itself while the service stops, and one whose end cannot be stored stops nothing", async (t) => {
+  const silent = await beginSilent(t);
+  const world = await beginWorld(t, { sources: { shop: { url: silent.url, label: "shop" } } });
+  let service = await beginService(world);
+  const token = await service.token(["operator"]);
+  const begin = async (): Promise<string> => {
+    const reached = once(silent.server, "connection");
+    const { id } = await jsonOf(service.ask("/api/backup", { method: "POST", token, body: { source: "shop" } }));
+    await reached;
+    return id;
+  };
+  const directory = join(world.directory, "state");
+  const unstored = await begin();
+  const name = readdirSync(directory).find((one) => /^api-.*sqlite$/.test(one)) ?? "";
+  const database = new DatabaseSync(join(directory, name));
+  database.exec("create trigger full before update on job begin select raise(fail, 'the disk is full'); end");
+  await service.ask(`/api/jobs/${unstored}/cancel`, { method: "POST", token });
+  const [end] = (await eventsOf(await service.ask(`/api/jobs/${unstored}/events`, { token }))).slice(-1);
+  assert.equal(apiJob.parse(end?.data).state, "failed");
+  const told = (text: string): number => service.lines.filter((line) => line.includes(text)).length;
+  assert.equal(told("the end of a job could not be stored"), 1);
+  assert.equal(told('"message":"backup begins"'), 1, "subscribers hear each event once");
+  database.exec("drop trigger full");
+  database.close();
+
+  const late = await begin();
+  const ended = service.end();
+  silent.end();
+  await ended;
+  service = await beginService(world);
+  const job = apiJob.parse(await jsonOf(service.ask(`/api/jobs/${late}`, { token })));
+  assert.deepEqual([job.state, job.error?.code], ["failed", "SOURCE_UNREACHABLE"], "it was not cancelled");
 });

@@ -1,8 +1,8 @@
 // lifeboat pause, lifeboat resume: stopping the scheduled work of a source for a while.
 import * as z from "zod/mini";
 import { parseDuration } from "../../core/duration.ts";
-import { thisOwner } from "../../repository/owner.ts";
 import { isPaused, type Pause, readPauses, setPause } from "../../repository/pauses.ts";
+import { thisUser } from "../audit/trail.ts";
 import { runJob } from "../jobs/job.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { about, instant, madeBy, orNull, sourceName } from "../schemas.ts";
@@ -28,10 +28,9 @@ export const pause = operation({
   }),
   result,
   async run(context, { source, for: length, reason }) {
-    const { user, host } = thisOwner();
     const now = context.clock.now();
     const until = length === undefined ? undefined : new Date(now.getTime() + parseDuration(length)).toISOString();
-    return change(context, "pause", source, { source, by: `${user}@${host}`, at: now.toISOString(), until, reason });
+    return change(context, "pause", source, { source, by: (context.actor ?? thisUser()).name, at: now.toISOString(), until, reason });
   },
 });
 

@@ -3,17 +3,19 @@ import { once } from "node:events";
 import type { Context as Request } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { ApiJob } from "./job-store.ts";
-import { type Jobs, LAST_EVENT, type NumberedEvent } from "./jobs.ts";
+import { LAST_EVENT, type NumberedEvent, type Running } from "./jobs.ts";
 
 /** A comment so often keeps proxies from closing a silent connection. */
 const ALIVE_MS = 15_000;
 const MOST_WAITING = 1000;
 
-/** The stream until the job has ended; 204 for a reader that has read its end, which tells it not to come again. */
-export async function eventStream(request: Request, jobs: Jobs, job: ApiJob, stopping: AbortSignal): Promise<Response> {
+/**
+ * The stream until the job has ended; 204 for a reader that has read its end, which tells it not to come again. `running` is looked up
+ * before `job` is read, so that a job that ends in between is not told as it was.
+ */
+export async function eventStream(request: Request, running: Running | undefined, job: ApiJob, stopping: AbortSignal): Promise<Response> {
   const given = request.req.header("last-event-id") ?? "";
   const seen = /^\d{1,16}$/.test(given) ? Number(given) : 0;
-  const running = jobs.running(job.id);
   if (seen === LAST_EVENT) return request.body(null, 204);
   const response = streamSSE(request, async (stream) => {
     const waiting: NumberedEvent[] = [];

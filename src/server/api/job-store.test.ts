@@ -34,5 +34,10 @@ test("R51 a job whose service died is abandoned and keeps its key; one of a livi
   second.close();
   const later = openJobStore(path, new Date(now.getTime() + 31 * 86_400_000));
   assert.equal(later.find("job1"), undefined, "it is forgotten after 30 days");
+  later.end("job2", { state: "done", endedAt: now.toISOString(), exit: 0, result: null, error: null });
+  const next = order("job5");
+  later.begin({ ...next, job: { ...next.job, startedAt: new Date(now.getTime() + 31 * 86_400_000).toISOString() } });
+  assert.equal(later.find("job2"), undefined, "also while the service runs");
+  assert.equal(later.find("job3")?.state, "running", "one that runs is kept");
   later.close();
 });

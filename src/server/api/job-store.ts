@@ -56,7 +56,8 @@ const SCHEMA = `
   create table if not exists job (id text primary key, caller text, key text, digest text not null, operation text not null, source text,
     actor text not null, startedAt text not null, endedAt text, state text not null, exit integer, result text, error text,
     owner text not null, unique (caller, key)) without rowid;
-  create index if not exists job_by_state on job (state);`;
+  create index if not exists job_by_state on job (state);
+  create index if not exists job_by_start on job (startedAt);`;
 
 /** Results can be large. Older ones, and their idempotency keys, are forgotten. */
 const KEPT_MS = 30 * 86_400_000;
@@ -76,12 +77,14 @@ export function openJobStore(path: string, now: Date): JobStore {
   const database = new DatabaseSync(path, { timeout: 10_000 });
   database.exec("pragma journal_mode = wal; pragma synchronous = full;");
   database.exec(SCHEMA);
-  database.prepare("delete from job where startedAt < ?").run(new Date(now.getTime() - KEPT_MS).toISOString());
+  const forget = (at: Date): void =>
+    void database.prepare("delete from job where startedAt < ? and state <> 'running'").run(new Date(at.getTime() - KEPT_MS).toISOString());
   const abandon = database.prepare("update job set state = 'abandoned', endedAt = ? where id = ?");
   for (const { id, owner } of database.prepare("select id, owner from job where state = 'running'").all()) {
     const of = ownerSchema.safeParse(JSON.parse(String(owner)));
     if (!of.success || lifeOf(of.data) !== "alive") abandon.run(now.toISOString(), String(id));
   }
+  forget(now);
   const find = (id: string): ApiJob | undefined => {
     const found = database.prepare("select * from job where id = ?").get(id);
     return found === undefined ? undefined : row.parse(found);
@@ -89,6 +92,7 @@ export function openJobStore(path: string, now: Date): JobStore {
   return {
     find,
     begin({ job: { id, operation, source, actor: by, startedAt }, idempotency, digest }) {
+      forget(new Date(startedAt));
       const { changes } = database
         .prepare(
           "insert into job (id, caller, key, digest, operation, source, actor, startedAt, state, owner) values (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?) on conflict (caller, key) do nothing",

@@ -95,7 +95,7 @@ export class Jobs {
   }
 
   #run(store: JobStore, operation: ApiOperation, request: unknown, job: ApiJob): void {
-    const { clock, log, signal } = this.#service;
+    const { clock, log, cancel } = this.#service;
     const stop = new AbortController();
     const events: NumberedEvent[] = [];
     const watchers: Running["watchers"] = new Set();
@@ -111,11 +111,7 @@ export class Jobs {
       log.info("a caller began a job", { ...fields, from: job.actor.from });
       let how: Parameters<JobStore["end"]>[1];
       try {
-        const heard = (event: JobEvent): void => {
-          tell(event);
-          this.#service.events(event);
-        };
-        const options = { signal: AbortSignal.any([signal, stop.signal]), events: heard, jobId: job.id, actor: job.actor };
+        const options = { signal: AbortSignal.any([cancel, stop.signal]), events: tell, jobId: job.id, actor: job.actor };
         const { result, exit } = await runOperation(this.#service, operation, request, options);
         how = { state: "done", endedAt: clock.now().toISOString(), exit, result, error: null };
         log.info("a job of a caller is done", { ...fields, exit });
@@ -125,16 +121,24 @@ export class Jobs {
         how = { state: "failed", endedAt: clock.now().toISOString(), exit: asLifeboatError(error).exit, result: null, error: found };
         log.warn("a job of a caller failed", { ...fields, code: found.code });
       }
-      store.end(job.id, how);
+      try {
+        store.end(job.id, how);
+      } catch (error) {
+        log.error(
+          `the end of a job could not be stored, so it stays running until the next start: ${asLifeboatError(error).message}`,
+          fields,
+        );
+      }
       tell({ type: "finished", job: { ...job, ...how } });
       this.#running.delete(job.id);
     };
     this.#running.set(job.id, { events, watchers, stop, ended: act() });
   }
 
-  /** Opened at the first job, closed after the last when the service stops. */
-  #open(): Promise<JobStore> {
+  /** Opened at the first job, closed after the last when the service stops. Throws the signal's reason when it is stopping. */
+  async #open(): Promise<JobStore> {
     const { clock, signal, use } = this.#service;
+    signal.throwIfAborted();
     this.#store ??= use(async ({ stateFile }) => {
       const store = openJobStore(stateFile("api"), clock.now());
       signal.addEventListener("abort", () => {

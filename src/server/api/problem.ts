@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { asLifeboatError, type ErrorCode, EXIT, isLifeboatError, LifeboatError } from "../../core/errors.ts";
 import { type HintNames, nextOf } from "../../core/hints.ts";
 import { about, count, errorCode, named, nextAction } from "../../operations/schemas.ts";
+import type { Log } from "../logs.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -112,6 +113,12 @@ export function problemResponse(error: unknown, names?: HintNames): Response {
   const { retryAfterSeconds } = body.details;
   if (typeof retryAfterSeconds === "number") headers.set("retry-after", String(retryAfterSeconds));
   return new Response(JSON.stringify(body), { status: body.status, headers });
+}
+
+/** The answer to a failed request, and the line of the log to which the answer of an unexpected error points. */
+export function answerProblem(error: unknown, path: string, log: Pick<Log, "error">): Response {
+  if (isBug(error)) log.error("an unexpected error", { path, stack: error instanceof Error ? error.stack : String(error) });
+  return problemResponse(error, { command: path.split("/")[2]?.replaceAll("-", " ") });
 }
 
 export const isBug = (error: unknown): boolean => !(error instanceof RequestProblem) && isLifeboatError(asLifeboatError(error), "BUG");

@@ -12,7 +12,7 @@ import { eventStream } from "./events.ts";
 import { Jobs } from "./jobs.ts";
 import { openApi } from "./openapi.ts";
 import { type ApiOperation, apiOperations, parseRemote, requestOfQuery } from "./operations.ts";
-import { isBug, problemResponse, refused } from "./problem.ts";
+import { answerProblem, problemResponse, refused } from "./problem.ts";
 
 /** A request is names and values. */
 const MOST_BODY_BYTES = 256 * 1024;
@@ -27,10 +27,7 @@ export async function apiRoutes(app: Hono, service: Service): Promise<void> {
   const byName = new Map(operations.map((operation) => [operation.name, operation]));
   const description = JSON.stringify(await openApi());
 
-  api.onError((error, request) => {
-    if (isBug(error)) service.log.error("an unexpected error", { path: request.req.path, stack: error.stack });
-    return problemResponse(error, { command: request.req.path.split("/")[2]?.replaceAll("-", " ") });
-  });
+  api.onError((error, request) => answerProblem(error, request.req.path, service.log));
   api.use(async (request, next) => {
     await next();
     request.header("x-content-type-options", "nosniff");
@@ -58,7 +55,10 @@ export async function apiRoutes(app: Hono, service: Service): Promise<void> {
     return job;
   };
   api.get("/jobs/:id", async (request) => answer(request, JSON.stringify(await visibleJob(request))));
-  api.get("/jobs/:id/events", async (request) => eventStream(request, jobs, await visibleJob(request), service.signal));
+  api.get("/jobs/:id/events", async (request) => {
+    const running = jobs.running(request.req.param("id"));
+    return eventStream(request, running, await visibleJob(request), service.signal);
+  });
   api.post("/jobs/:id/cancel", async (request) => {
     const job = await visibleJob(request);
     jobs.cancel(job.id);

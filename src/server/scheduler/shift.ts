@@ -4,6 +4,7 @@ import type { Composed } from "../../compose.ts";
 import type { Workplace } from "../../operations/context.ts";
 import { tidy } from "../../operations/jobs/recover.ts";
 import { work } from "../../operations/work/worker.ts";
+import { beginLoop } from "../loop.ts";
 import type { Service } from "../service.ts";
 import { workContext } from "../work-context.ts";
 import { runArchives } from "./archives.ts";
@@ -12,12 +13,12 @@ import { runArchives } from "./archives.ts";
 const POLL_MS = { own: 1000, shared: 2000 } as const;
 /** When the queue of this process tries a parked item again: no other process can release it. */
 const RELEASE_MS = 600_000;
+/** How long to wait before a queue that could not be opened is opened again. */
+const RESTART_MS = 10_000;
 
 interface ShiftOptions {
   /** Nothing new begins, and what runs is finished. */
   readonly drain: AbortSignal;
-  /** What runs is cancelled. */
-  readonly signal: AbortSignal;
   /** Called after each item of work. */
   readonly onEnd: () => void;
 }
@@ -28,14 +29,22 @@ export function placeOf({ work: place }: Pick<Composed, "work">): Workplace {
   return place;
 }
 
+/** Works until drained. The log archives do not wait for the queue. */
+export async function runShift(service: Service, composed: Composed, options: ShiftOptions): Promise<void> {
+  const worker = beginLoop(
+    { log: service.log, signal: options.drain },
+    { name: "the worker ended", pauseMs: async () => RESTART_MS, act: () => runWorker(service, composed, options) },
+  );
+  await Promise.all([worker.ended, runArchives(service, composed, options.drain)]);
+}
+
 /** Works until drained. Throws what the queue throws when it cannot be opened. */
-export async function runShift(service: Service, composed: Composed, { drain, signal, onEnd }: ShiftOptions): Promise<void> {
+async function runWorker(service: Service, composed: Composed, { drain, onEnd }: ShiftOptions): Promise<void> {
   const { log } = service;
   const place = placeOf(composed);
   const queue = await place.open();
-  const context = workContext(service, composed, signal);
+  const context = workContext(service, composed, service.cancel);
   await tidy(context, context);
-  const archives = runArchives(service, composed, AbortSignal.any([drain, signal]));
   await work(context, {
     ...{ ...place, queue, drain },
     name: `${hostname()}-${process.pid}`,
@@ -48,5 +57,4 @@ export async function runShift(service: Service, composed: Composed, { drain, si
       onEnd();
     },
   });
-  await archives;
 }
