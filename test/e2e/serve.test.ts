@@ -59,3 +59,24 @@ test("R38 R51 serve makes what is due, answers health and metrics, refuses a wro
   );
   await world.assertNothingLeft();
 });
+
+test("R51 serve archives logs while its queue is away, and refuses a change that would send tokens without TLS", async (t) => {
+  const yaml = `queue: \${LIFEBOAT_QUEUE}
+server: { host: 0.0.0.0 }
+people: { publicUrl: "https://lifeboat.example.com" }
+policies: { window: { backups: [{ tier: daily, cron: "0 0 * * *", keep: 30d }], window: 7d } }
+`;
+  const world = await beginWorld(t, {
+    sources: { shop: { url: "postgres://u:pw@127.0.0.1:1/shop", label: "shop" } },
+    source: "policy: window",
+    yaml,
+    env: { LIFEBOAT_QUEUE: "postgres://u:pw@127.0.0.1:1/queue" },
+  });
+  const service = await beginServing(world);
+  await service.until(({ message }) => String(message).startsWith("the worker ended: "));
+  await service.until(({ message, source }) => source === "shop" && String(message).startsWith("the log archive ended: "));
+  editConfig(world, (text) => text.replace(/^people: .*$/m, ""));
+  const refused = await service.until(({ message }) => String(message).startsWith("the changed configuration was refused: "));
+  assert.match(refused.message, /cannot listen at 0\.0\.0\.0/);
+  await service.stop();
+});
