@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -104,6 +105,24 @@ test("R45 a restore of a guarded source takes a second person, exactly that plan
   const { stdout } = await promisify(execFile)("python3", [judge, world.repository, pem]);
   const verified = (await world.expect(0, "audit", "verify", "--json")).json();
   assert.equal(stdout.trim(), `${verified.size} ${verified.root}`, "as recomputed from docs/format.md");
+  await world.assertNothingLeft();
+});
+
+test("R45 R40 a guard that was killed ends without setting guarded production back, and the next one runs", { skip }, async (t) => {
+  const { world, shop } = await guarded(t);
+  const guard = (feature: string, ...command: readonly string[]) => ["guard", "shop", "--feature", feature, "--json", "--", ...command];
+  const mark = join(world.directory, "half-way");
+  const running = world.start(...guard("cut", "/bin/sh", "-c", `touch ${mark}; exec sleep 60 > /dev/null 2>&1`));
+  while (!existsSync(mark)) await sleep(20);
+  running.kill("SIGKILL");
+  await running.ended;
+  await query(shop, "delete from orders where id = 4711");
+  assert.equal((await world.expect(13, "guard", "shop", "--feature", "cut", "--rollback", "--json", "--", "true")).code, "APPROVAL_NEEDED");
+  const { outcome, rollback, point, next } = (await world.expect(1, ...guard("cut", "true"))).json();
+  assert.deepEqual([outcome, rollback], ["failed", null]);
+  assert.deepEqual(next[0].commands, [`lifeboat restore shop --to ${point.id} --in-place --yes shop --request-approval`]);
+  assert.equal((await query<{ n: string }>(shop, "select count(*) n from orders"))[0]?.n, "19", "it was not set back");
+  assert.equal((await world.expect(0, ...guard("next", "true"))).json().outcome, "succeeded");
   await world.assertNothingLeft();
 });
 

@@ -86,7 +86,7 @@ async function interruptedGuard(
   // A storage can be made to show an old state: on another machine, or after a clean-up, the operator must know of it.
   if (stage !== "failed" && context.repository.memory.jobState(job) !== "running" && request.yes !== source.name)
     throw new LifeboatError("CONFIRMATION_NEEDED", what, { hint: `repeat the command with --yes ${source.name} to end it first` });
-  if (stage === "command" && !found.rollback && request.rollback !== true)
+  if (stage === "command" && !found.rollback && request.rollback !== true && source.approval !== true)
     throw new LifeboatError("CONFIRMATION_NEEDED", `${what} while its command ran, so production may be half changed`, {
       hint: `repeat the command with --rollback, which sets ${source.name} back to ${point.name}`,
     });
@@ -134,9 +134,10 @@ class Guarding {
     const found = { ...common, point, continued };
     // Its children may have survived it.
     await this.#programs.endMarked(continued);
-    await this.#write(point, stage === "checks" ? "checks" : "rollback");
+    if (stage === "checks" || this.#source.approval !== true) await this.#write(point, stage === "checks" ? "checks" : "rollback");
     if (stage === "checks") return this.#afterwards(found);
-    return this.#failed(found, [INTERRUPTED[stage]], true);
+    // What takes approval is not set back here: the guard ends, and says by which restore it can be.
+    return this.#failed(found, [INTERRUPTED[stage]], this.#source.approval !== true);
   }
 
   async #rehearse(point: GuardPoint): Promise<Trial | undefined> {

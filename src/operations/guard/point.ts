@@ -61,8 +61,8 @@ export async function rollBack(context: Context, source: Source, point: GuardPoi
 }
 
 /** The same as a command. */
-export const rollBackCommand = ({ name }: Source, { id }: GuardPoint): string =>
-  `lifeboat restore ${name} --to ${id} --in-place --yes ${name}`;
+export const rollBackCommand = ({ name, approval }: Source, { id }: GuardPoint): string =>
+  `lifeboat restore ${name} --to ${id} --in-place --yes ${name}${approval === true ? " --request-approval" : ""}`;
 
 /** The change succeeded: from now on the point is kept as long as the policy says. */
 export async function releasePoint(context: Context, source: Source, { id }: GuardPoint, watch: Watch): Promise<Date | undefined> {
