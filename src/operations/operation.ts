@@ -65,6 +65,19 @@ export function parseRequest<Request>({ name, request }: Pick<Operation<Request,
   throw new LifeboatError("USAGE", `${field} of ${name} is not valid: ${issue?.message ?? "unknown"}`);
 }
 
+/** Why the request makes sense only on this machine. Undefined: it makes sense elsewhere too. USAGE. */
+export function whyLocal<Request>(
+  operation: Pick<Operation<Request, unknown>, "name" | "request" | "local">,
+  given: unknown,
+): string | undefined {
+  const { name, local } = operation;
+  if (typeof local !== "object") return undefined;
+  const fields = typeof given === "object" && given !== null ? Object.keys(given) : [];
+  const hidden = fields.find((field) => local.fields?.includes(field));
+  if (hidden !== undefined) return `${hidden} of ${name} makes sense only on the machine of the service`;
+  return local.refuse?.(parseRequest(operation, given));
+}
+
 /** Gives the id to the operation's job. USAGE where the request makes no job, or may make several. */
 export function withJobId<Request>(
   { name, oneJob }: Pick<Operation<Request, unknown>, "name" | "oneJob">,

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { wireWitnesses } from "../../src/compose/witnesses.ts";
 import type { Config } from "../../src/config/load.ts";
+import { LifeboatError } from "../../src/core/errors.ts";
 import { DESCRIPTORS } from "../../src/descriptors.ts";
 import { passGate } from "../../src/operations/approval/gate.ts";
 import { openTrail } from "../../src/operations/audit/trail.ts";
@@ -12,6 +13,7 @@ import { witnessAudit } from "../../src/operations/audit/witness.ts";
 import type { OperationContext } from "../../src/operations/operation.ts";
 import { digestOf } from "../../src/operations/plan-digest.ts";
 import { approve } from "../../src/operations/verbs/approve.ts";
+import { undo } from "../../src/operations/verbs/undo.ts";
 import { silentProgress } from "../../src/ports/progress.ts";
 import type { Witness } from "../../src/ports/witness.ts";
 import { approvalText, readFrozen, storeFrozen } from "../../src/repository/approvals.ts";
@@ -24,6 +26,9 @@ import { createRepository } from "../../src/repository/open.ts";
 import type { Repository } from "../../src/repository/repository.ts";
 import { checkpointText, noteKeyId, signNote } from "../../src/repository/signed-note.ts";
 import { generateWriter, parseWriter, requireWriter } from "../../src/repository/trust.ts";
+import { storeUndoSet } from "../../src/repository/undo-sets.ts";
+import { generateIdentity } from "../../src/seal/keys.ts";
+import { apiOperations, parseRemote } from "../../src/server/api/operations.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { drivenClock, temporaryDirectory, testTrust } from "../support/repository.ts";
 
@@ -227,4 +232,45 @@ test("R45 broken glass is told to every channel where none receives alerts of th
   const gate = { name: "restore", production: async () => ["shop", "store"], plan: () => assert.fail("it is not asked") };
   await passGate(gate, context, { source: "shop", breakGlass: "no approver answers" });
   assert.deepEqual(told.sort(), ["mail shop", "mail store", "ops shop", "ops store"]);
+});
+
+test("R45 the undo of a merge into a guarded database takes approval, although its source takes none", async () => {
+  const log = await logOf(0);
+  const [madeAt, expiresAt] = ["2026-11-29T12:00:00.000Z", "2026-12-06T12:00:00.000Z"];
+  const key = { recipients: [(await generateIdentity()).recipient] };
+  const bytes = async function* () {
+    yield new TextEncoder().encode("rows");
+  };
+  for (const [job, into] of [
+    ["aa", "shop"],
+    ["bb", "copy"],
+    ["cc", undefined],
+  ] as const) {
+    const record = { job, source: "store", verb: "merge", madeAt, expiresAt, target: into ?? "store", into, content: "changes" } as const;
+    await storeUndoSet(log, record, bytes(), key);
+  }
+  const engine = {
+    name: "postgres",
+    resolveTarget: (_: unknown, into: string) => ({ connection: { label: into } }),
+    stateOf: async () => ({ exists: true, occupants: [] }),
+    async assertSeparate(one: { label: string }, other: { label: string }) {
+      if (one.label === other.label) throw new LifeboatError("SOURCE_WRITE_REFUSED", "the same database");
+    },
+  };
+  const source = (name: string, approval: boolean) => ({ name, approval, engine, provider: { connection: async () => ({ label: name }) } });
+  const sources = new Map([source("shop", true), source("store", false)].map((one) => [one.name, one]));
+  const context = contextOf(log, { sources: sources as unknown as OperationContext["sources"] });
+  assert.deepEqual(await undo.gate.production(context, { job: "aa" }), ["shop"]);
+  assert.deepEqual(await undo.gate.production(context, { job: "bb" }), []);
+  assert.deepEqual(await undo.gate.production(context, { job: "cc" }), []);
+});
+
+test("R45 what the API would refuse of a restore cannot be frozen through it and then carried out", async () => {
+  const request = (await apiOperations()).find(({ name }) => name === "approvals request");
+  assert.ok(request);
+  const asked = { source: "shop", replace: true, yes: "shop" };
+  const ask = (more: object) => parseRemote(request, { operation: "restore", request: { ...asked, ...more } });
+  assert.doesNotThrow(() => ask({ into: "shop" }));
+  for (const more of [{ asSuperuser: true }, { unsigned: true }, { into: "postgres://elsewhere/shop" }, { into: "/srv/data" }])
+    assert.throws(() => ask(more), { code: "LOCAL_ONLY" }, JSON.stringify(more));
 });

@@ -19,6 +19,8 @@ export interface Gated {
   /** The sources that take approval and whose production the request would change. */
   production(context: Context & Watch, request: Fields): Promise<readonly string[]>;
   plan(context: Context & Watch, request: Fields): Promise<Plan>;
+  /** Why the request makes sense only on this machine. */
+  whyLocal(request: Fields): string | undefined;
 }
 
 export interface Passed {
@@ -27,7 +29,7 @@ export interface Passed {
 }
 
 /** Lets the request pass, as it was approved. APPROVAL_NEEDED, APPROVAL_INVALID, PLAN_CHANGED. */
-export async function passGate(operation: Gated, context: Context & Watch, given: Fields): Promise<Passed> {
+export async function passGate(operation: Omit<Gated, "whyLocal">, context: Context & Watch, given: Fields): Promise<Passed> {
   const { approved, breakGlass, ...request } = given;
   if (approved === undefined && breakGlass === undefined && ![...context.sources.values()].some(({ approval }) => approval === true))
     return { request };
@@ -62,7 +64,7 @@ export function frozenRequest(request: Fields): Fields {
   );
 }
 
-async function passApproved(operation: Gated, context: Context & Watch, given: Fields, id: string): Promise<Passed> {
+async function passApproved(operation: Omit<Gated, "whyLocal">, context: Context & Watch, given: Fields, id: string): Promise<Passed> {
   const frozen = await genuine(context, id);
   const { value } = frozen;
   const present = Object.fromEntries(Object.entries(given).filter(([, field]) => field !== undefined));
@@ -138,7 +140,12 @@ export async function endOf(context: Context & Watch, { id, expiresAt, auditSize
 }
 
 /** Never silent: recorded and told to every channel before anything is changed. */
-async function breakTheGlass(operation: Gated, context: Context & Watch, sources: readonly string[], given: string): Promise<Permit> {
+async function breakTheGlass(
+  operation: Pick<Gated, "name">,
+  context: Context & Watch,
+  sources: readonly string[],
+  given: string,
+): Promise<Permit> {
   const reason = given.trim().slice(0, 500);
   const actor = context.actor ?? thisUser();
   if (reason.length < 8) throw new LifeboatError("USAGE", "--break-glass takes the reason, in a few words");

@@ -1,7 +1,7 @@
 // Operations that may change production: the fields of their requests that pass the gate, and the gate before `run`.
 import * as z from "zod/mini";
 import type { Plan } from "../../core/plan.ts";
-import { type Operation, parseRequest } from "../operation.ts";
+import { type Operation, parseRequest, whyLocal } from "../operation.ts";
 import { about } from "../schemas.ts";
 import { type Gated, passGate } from "./gate.ts";
 
@@ -25,6 +25,7 @@ export function gated<Request extends object, Result>(definition: Changing<Reque
     name,
     production: (context, request) => production(context, parseRequest(definition, request)),
     plan: (context, request) => plan.run(context, parseRequest(definition, request)),
+    whyLocal: (request) => whyLocal(definition, request),
   };
   return {
     ...definition,

@@ -34,10 +34,17 @@ export interface UndoneMerge {
   readonly undo?: UndoRecord | undefined;
 }
 
-/** Which rows the undo would change. JOB_UNKNOWN, POINT_AMBIGUOUS. */
-/** The source of the job. JOB_UNKNOWN, and what the undo itself throws. */
-export const undoSource = async (context: Context, job: string, watch: Watch): Promise<Source> => (await found(context, job, watch)).source;
+/** The source of the job and the database that the undo changes; absent: the source's own. JOB_UNKNOWN, POINT_AMBIGUOUS. */
+export async function undoTarget(
+  context: Context,
+  { job, into }: Pick<UndoRequest, "job" | "into">,
+  watch: Watch,
+): Promise<{ readonly source: Source; readonly into?: string | undefined }> {
+  const { record, source } = await found(context, job, watch);
+  return { source, into: into ?? record.into };
+}
 
+/** Which rows the undo would change. JOB_UNKNOWN, POINT_AMBIGUOUS. */
 export async function planUndo(context: Context, request: UndoRequest, watch: Watch): Promise<Plan> {
   const { record, source } = await found(context, request.job, watch);
   return runJob(

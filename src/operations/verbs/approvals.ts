@@ -52,6 +52,8 @@ export const approvals = operation({
 export const approvalsRequest = operation({
   name: "approvals request",
   access: "restore",
+  // What is carried out is as it was frozen, so the request inside is judged as the operation's own.
+  local: { refuse: ({ operation: name, request }) => GATES[name].whyLocal(request) },
   request: z.strictObject({
     operation: about(z.enum(GATED_OPERATIONS), "What is to be done."),
     request: about(z.record(z.string(), z.unknown()), "Its request. Passwords are left out of what is frozen."),

@@ -3,10 +3,10 @@ import * as z from "zod/mini";
 import { formatInstant } from "../../core/duration.ts";
 import { EXIT } from "../../core/errors.ts";
 import { gated, gateFields } from "../approval/gated.ts";
-import { whenGuarded } from "../approval/production.ts";
+import { productionOf } from "../approval/production.ts";
 import { mergedTables } from "../recovery/merge-schemas.ts";
 import { exitOfPlan, plan } from "../recovery/schemas.ts";
-import { planUndo, undoMerge, undoSource } from "../recovery/undo.ts";
+import { planUndo, undoMerge, undoTarget } from "../recovery/undo.ts";
 import { about, jobId, nextAction, sourceName } from "../schemas.ts";
 
 const request = z.strictObject({
@@ -34,7 +34,10 @@ export const undo = gated({
   request,
   result,
   plan: { result: plan, run: (context, asked) => planUndo(context, asked, context), exit: exitOfPlan },
-  production: async (context, { job }) => whenGuarded(await undoSource(context, job, context)),
+  async production(context, asked) {
+    const { source, into } = await undoTarget(context, asked, context);
+    return productionOf(context, source, { into, merge: true });
+  },
   async run(context, asked) {
     const { undo: again, ...done } = await undoMerge(context, asked, context);
     const text = again && `to bring it back again, until ${formatInstant(new Date(again.expiresAt))}`;

@@ -1,7 +1,7 @@
 // The registry as the API offers it: which operations, under which paths, and what of a request makes sense from another machine.
 import * as z from "zod/mini";
 import { LifeboatError } from "../../core/errors.ts";
-import { type Operation, parseRequest } from "../../operations/operation.ts";
+import { type Operation, parseRequest, whyLocal } from "../../operations/operation.ts";
 import { OPERATIONS } from "../../operations/registry.ts";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -43,14 +43,9 @@ const localFields = ({ local }: Pick<Operation<unknown, unknown>, "local">): rea
 
 /** The request of another machine, checked. USAGE, LOCAL_ONLY. */
 export function parseRemote(operation: ApiOperation, given: unknown): unknown {
-  const hidden = localFields(operation);
-  const named = typeof given === "object" && given !== null ? Object.keys(given).find((name) => hidden.includes(name)) : undefined;
-  if (named !== undefined)
-    throw new LifeboatError("LOCAL_ONLY", `${named} of ${operation.name} makes sense only on the machine of the service`);
-  const request = parseRequest(operation, given);
-  const why = typeof operation.local === "object" ? operation.local.refuse?.(request) : undefined;
+  const why = whyLocal(operation, given);
   if (why !== undefined) throw new LifeboatError("LOCAL_ONLY", why);
-  return request;
+  return parseRequest(operation, given);
 }
 
 type Kind = "text" | "number" | "flag" | "texts";
