@@ -45,6 +45,8 @@ export interface RaisedSequence {
 
 export interface MergeFindings {
   readonly tables: readonly MergeTable[];
+  /** Rows that took part in the comparison, of both states together. Absent: an undo, which reads what was compared before. */
+  readonly compared?: number | undefined;
   /** Chosen tables that cannot be merged, or that others need: with any, nothing is done. */
   readonly unmergeable: readonly MergeRefusal[];
   readonly sequences: readonly RaisedSequence[];

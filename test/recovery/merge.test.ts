@@ -67,6 +67,12 @@ test("R10 R22 deleted rows come back with what was deleted with them: plan, dige
   for (const job of [undone.job, kept.job]) await world.expect(0, "undo", job, "--yes", "shop");
   await query(shop, "update users set name = 'user 3' where id = 3");
   assert.deepEqual(await state(), wanted, "an undo can be undone");
+  assert.match(
+    (await world.expect(3, "undo", undone.job, "--yes", "shop")).stdout,
+    /^nothing was changed: no row .* is as job \w+ left it/,
+  );
+  const none = (await world.expect(3, ...merge, "--where", "id = 4242", "--yes", "shop", "--json")).json();
+  assert.equal(none.verdict, "inconclusive", "a condition that holds for no row compares nothing");
 
   for (const [table, reason] of [
     ["notes", /no primary key/],

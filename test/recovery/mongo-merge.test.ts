@@ -52,6 +52,9 @@ test("R10 R22 documents merged into a live MongoDB equal the backup, and undo gi
     await world.expect(0, ...merge(...deleteExtra));
     assert.deepEqual(await fingerprintOf(db), backedUp);
   }
+  const equal = (await world.expect(0, ...merge("--yes", "shop", "--json"))).json();
+  assert.ok(equal.checks.some(({ name, outcome }: { name: string; outcome: string }) => name === "merge" && outcome === "pass"));
+  await world.expect(3, ...merge("--where", '{"n":12345}', "--yes", "shop"));
   await users.updateOne({ _id: 7 }, { $set: { n: -7 } });
   const some = (await world.expect(0, ...merge("--where", '{"n":{"$lt":0}}', "--yes", "shop", "--json"))).json();
   assert.deepEqual([some.verdict, await fingerprintOf(db)], ["pass", backedUp]);

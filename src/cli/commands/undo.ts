@@ -26,10 +26,12 @@ export const undoCommand = defineCommand({
     const request = { ...call.args, ...options };
     if (plan) return performPlan(call, undo, request, renderPlan);
     if (requestApproval) return askApproval(call, "undo", request);
-    return perform(call, undo, request, ({ target, undone, tables, next }) =>
-      [`job ${undone} is undone in ${target}`, ...tables.map((one) => `  ${mergedInWords(one)}`), ...renderNext(next, call.paint)].join(
-        "\n",
-      ),
-    );
+    return perform(call, undo, request, ({ target, undone, tables, next }) => {
+      const changed = tables.some(({ inserted, updated, deleted }) => inserted + updated + deleted > 0);
+      const done = changed
+        ? `job ${undone} is undone in ${target}`
+        : `nothing was changed: no row of ${target} is as job ${undone} left it`;
+      return [done, ...tables.map((one) => `  ${mergedInWords(one)}`), ...renderNext(next, call.paint)].join("\n");
+    });
   },
 });

@@ -1,6 +1,6 @@
 // The plan of a merge: the rows that it would change, and why it would refuse.
 import { LifeboatError } from "../../core/errors.ts";
-import { changesIn, type MergeFindings, type MergeRefusal } from "../../core/merge-plan.ts";
+import { changesIn, type MergeFindings, type MergeRefusal, type MergeTable } from "../../core/merge-plan.ts";
 import type { Plan, PlanStep } from "../../core/plan.ts";
 import { targetInWords } from "../../core/recovery-target.ts";
 import { counted, wordsOf } from "../../core/words.ts";
@@ -94,11 +94,10 @@ export async function planOfMerge(
   );
 }
 
-function mergePart({ engine }: Source, findings: MergeFindings, { label }: Connection): PlanPart {
-  const { row, table: thing } = wordsOf(engine.name);
-  const { tables, sequences, digest } = findings;
-  const compare: PlanStep = { action: "compare", subject: `each ${thing}`, object: label, effect: "none", reason: "by primary key" };
-  const changes = tables.flatMap((one) => {
+/** One step for each table with changes. */
+export function changeSteps({ engine }: Source, tables: readonly MergeTable[], reasonOf: (table: MergeTable) => string): PlanStep[] {
+  const { row } = wordsOf(engine.name);
+  return tables.flatMap((one): PlanStep[] => {
     const kinds = [
       ["insert", one.insert],
       ["update", one.update],
@@ -106,17 +105,18 @@ function mergePart({ engine }: Source, findings: MergeFindings, { label }: Conne
     ] as const;
     const words = kinds.flatMap(([kind, number]) => (number === 0 ? [] : [`${kind} ${counted(number, row)}`]));
     if (words.length === 0) return [];
-    const reason = one.followed === undefined ? `${thing} was chosen` : `foreign keys: ${one.followed.join(", ")}`;
-    return [
-      {
-        action: "merge",
-        subject: words.join(", "),
-        object: one.table,
-        effect: one.delete > 0 ? "remove" : "change",
-        reason,
-      } satisfies PlanStep,
-    ];
+    const effect = one.delete > 0 ? "remove" : "change";
+    return [{ action: "merge", subject: words.join(", "), object: one.table, effect, reason: reasonOf(one) }];
   });
+}
+
+function mergePart(source: Source, findings: MergeFindings, { label }: Connection): PlanPart {
+  const { table: thing } = wordsOf(source.engine.name);
+  const { tables, sequences, digest } = findings;
+  const compare: PlanStep = { action: "compare", subject: `each ${thing}`, object: label, effect: "none", reason: "by primary key" };
+  const changes = changeSteps(source, tables, ({ followed }) =>
+    followed === undefined ? `${thing} was chosen` : `foreign keys: ${followed.join(", ")}`,
+  );
   const undo: PlanStep = {
     action: "store-undo",
     subject: "an undo set, sealed",

@@ -38,6 +38,7 @@ export const mergeFindings = named(
   "Which rows a merge changes.",
   z.strictObject({
     tables: about(z.readonly(z.array(mergeTable)), "Tables with rows that differ."),
+    compared: about(z.optional(count), "Rows that were compared, of both states together. Absent: an undo."),
     unmergeable: about(
       z.readonly(
         z.array(

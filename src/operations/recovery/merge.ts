@@ -73,7 +73,7 @@ export async function mergeInto(context: Context, source: Source, request: Resto
         if (failed.verdict === "fail")
           throw new LifeboatError("CHECK_FAILED", `the restored copy is not what was backed up: ${failed.reasons[0]}`);
         const { merged, undo } = await applied(context, source, request, { merging, target: live.label, verb: "merge" }, job, watch);
-        const checks = [...copyChecks, ...checksOf(source, findings, merged)];
+        const checks = [...copyChecks, ...checksOf(source, request, findings, merged)];
         const finding = await conclude(context, source, {
           verb: "restore",
           job,
@@ -191,10 +191,21 @@ function assertMerge(source: Source, request: RestoreRequest): void {
     throw new LifeboatError("USAGE", "--merge changes rows of the live database: options of other restores have no meaning beside it");
 }
 
-/** One check for each table: every wanted row was written, read again and compared, and foreign keys hold; or rows were left alone. */
-function checksOf({ engine }: Source, { tables }: MergeFindings, merged: readonly MergedTable[]): Check[] {
+/**
+ * One check for each table: every wanted row was written, read again and compared, and foreign keys hold; or rows were left alone.
+ * Inconclusive when the condition holds for no row of either state: then nothing was compared.
+ */
+function checksOf(
+  { engine }: Source,
+  { where }: RestoreRequest,
+  { tables, compared }: MergeFindings,
+  merged: readonly MergedTable[],
+): Check[] {
   const { row, table: thing } = wordsOf(engine.name);
-  if (tables.length === 0) return [{ name: `merge`, kind: "data", outcome: "pass", message: `no ${row} differs from the restored copy` }];
+  if (where !== undefined && compared === 0)
+    return [{ name: "merge", kind: "data", outcome: "inconclusive", message: `the condition ${where} holds for no ${row}, then or now` }];
+  if (tables.length === 0 || merged.length === 0)
+    return [{ name: "merge", kind: "data", outcome: "pass", message: `no ${row} of the restored copy is missing or differs` }];
   return merged.map(({ table, inserted, updated, deleted, changedSince }): Check => {
     const name = `${thing} ${table}`;
     if (changedSince > 0) {

@@ -24,8 +24,10 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
     const { pairs, refusals } = await pairCollections(sides, options.tables, source);
     const changes: Change[] = [];
     const tables: MergeTable[] = [];
+    let compared = 0;
     for (const pair of pairs) {
-      const { differences } = await comparePair(sides, pair, options.where, options.signal);
+      const { rows, differences } = await comparePair(sides, pair, options.where, options.signal);
+      compared += rows.past + rows.now;
       const wanted = differences.filter((one) => one.past !== null || options.deleteExtra === true);
       const own = wanted.map(({ id, key, past: want, now: expect }) => ({
         table: pair.table,
@@ -55,7 +57,7 @@ export async function beginMerge(past: Connection, now: Connection, options: Mer
     }
     const fetch = (place: Namespace, ids: readonly Element[]) => documentsById(sides.past, place, ids);
     return {
-      findings: findingsOf(tables, refusals, changes),
+      findings: { ...findingsOf(tables, refusals, changes), compared },
       apply: (applying) => applyChanges(sides.now, changes, fetch, applying),
       end: () => endSides(sides),
     };
@@ -161,7 +163,7 @@ function findingsOf(tables: readonly MergeTable[], refusals: readonly MergeRefus
   const digest = createHash("sha256");
   for (const { table, key, expect, want } of changes) digest.update(JSON.stringify([table, key, expect, want]));
   return {
-    tables,
+    tables: tables.filter((one) => one.insert + one.update + one.delete + one.extra + one.changedSince > 0),
     unmergeable: refusals,
     sequences: [],
     remarks: changes.length === 0 ? [] : ["documents are changed in batches, each a transaction; `lifeboat undo` also takes back a part"],

@@ -11,6 +11,8 @@ const LONGEST_VALUE = 60;
 
 /** What the comparison knows beyond the change set. */
 export interface Told {
+  /** Rows of both states together. */
+  readonly compared?: number | undefined;
   readonly refusals: readonly MergeRefusal[];
   readonly extra: ReadonlyMap<string, number>;
   readonly followed: ReadonlyMap<string, readonly string[]>;
@@ -50,7 +52,7 @@ export async function findingsOf(live: LiveState, staged: Staged, told: Told): P
     for (const remark of remarksOf(live, one, refusals)) remarks.add(remark);
     locks.push(`${table.name}: ROW EXCLUSIVE, and ${counted(counts.update + counts.delete, "row")} locked until the merge is committed`);
   }
-  return { tables, unmergeable: refusals, sequences, remarks: [...remarks], locks, digest: digest.digest("hex") };
+  return { tables, compared: told.compared, unmergeable: refusals, sequences, remarks: [...remarks], locks, digest: digest.digest("hex") };
 }
 
 async function countsOf(client: Client, one: StagedTable, staged: Staged) {

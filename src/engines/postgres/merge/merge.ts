@@ -30,14 +30,17 @@ export async function beginMerge(pastGiven: Connection, nowGiven: Connection, op
       const { pairs, conditions, refusals } =
         where === undefined ? { ...chosen, conditions: undefined } : scoped(sides, chosen, live, where);
       const entries = new Entries(copy, client, sides);
+      let rows = 0;
       for (const pair of pairs) {
         signal?.throwIfAborted();
         const compared = await comparePair(sides, pair, conditions?.get(pair.now.name)?.("t"));
+        rows += compared.rows.past + compared.rows.now;
         await entries.add(pair, compared.differences(), conditions === undefined, deleteExtra);
       }
       if (follow) await entries.follow(live.keys);
       await sides.end();
       const told: Told = {
+        compared: rows,
         refusals: [...refusals, ...entries.refusals],
         extra: new Map(entries.tables.map(({ pair, extra }) => [pair.now.name, extra])),
         followed: new Map(entries.tables.flatMap((one) => followedOf(one, chosen.pairs))),
