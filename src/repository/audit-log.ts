@@ -44,11 +44,30 @@ export function openCheckpoint(repository: Repository, note: string): TreeHead |
   return opened && readCheckpointText(opened.text, originOf(repository));
 }
 
+/** The head that the text of a note states, whoever signed it. Undefined: it is not a checkpoint of this repository. */
+export const statedHead = (repository: Repository, note: string): TreeHead | undefined =>
+  readCheckpointText(note.slice(0, note.lastIndexOf("\n\n") + 1), originOf(repository));
+
+/** Undefined: there is none. No byte of an object that is larger than a file of the log can be: it fits no signature and no tree. */
+async function readFile(
+  storage: Repository["storage"],
+  name: string,
+  signal?: AbortSignal,
+  most?: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await getBytes(storage, name, signal, most);
+  } catch (error) {
+    if (isLifeboatError(error, "INTEGRITY")) return new Uint8Array();
+    throw error;
+  }
+}
+
 /** The newest checkpoint. Undefined: the log does not exist yet. AUDIT_INVALID: it is not signed by a trusted key, or belongs elsewhere. */
 export async function readCheckpoint(repository: Repository, signal?: AbortSignal): Promise<Checkpoint | undefined> {
   const { storage } = repository;
   const facts = await storage.head(auditCheckpoint, { signal });
-  const bytes = facts && (await getBytes(storage, auditCheckpoint, signal, CHECKPOINT_BYTES));
+  const bytes = facts && (await readFile(storage, auditCheckpoint, signal, CHECKPOINT_BYTES));
   if (facts === undefined || bytes === undefined) return undefined;
   const note = Buffer.from(bytes).toString("utf8");
   const head = openCheckpoint(repository, note);
@@ -74,8 +93,8 @@ async function readTile(
   width: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array | undefined> {
-  const exact = await getBytes(storage, auditFolder + tilePath(level, index, width), signal);
-  return exact ?? (await getBytes(storage, auditFolder + tilePath(level, index, TILE_WIDTH), signal));
+  const exact = await readFile(storage, auditFolder + tilePath(level, index, width), signal);
+  return exact ?? (await readFile(storage, auditFolder + tilePath(level, index, TILE_WIDTH), signal));
 }
 
 /** The stored entries of one bundle, as far as they are there: not compared with the tree. */
@@ -168,7 +187,7 @@ async function claim(repository: Repository, { size, tail }: State, bytes: Uint8
     if (!isLifeboatError(error, "STORAGE_CONFLICT")) throw error;
   }
   const facts = await storage.head(name);
-  const found = facts && (await getBytes(storage, name));
+  const found = facts && (await readFile(storage, name));
   if (facts === undefined || found === undefined) return undefined;
   const other = decodeBundle(found).at(-1);
   const read = other && decodeEntry(repository, other);

@@ -274,3 +274,36 @@ test("R45 what the API would refuse of a restore cannot be frozen through it and
   for (const more of [{ asSuperuser: true }, { unsigned: true }, { into: "postgres://elsewhere/shop" }, { into: "/srv/data" }])
     assert.throws(() => ask(more), { code: "LOCAL_ONLY" }, JSON.stringify(more));
 });
+
+test("R45 witnesses keep checkpoints of a key that was retired since, and what was planted there is a flaw", async (t) => {
+  const log = await logOf(2);
+  const [folder] = await witnessesOf(t, log);
+  assert.ok(folder);
+  await witnessAudit(contextOf(log, { witnesses: [folder] }), signal);
+  const rotated = newMachine({ ...log, trust: testTrust() });
+  const origin = originOf(log);
+  const size = 2;
+  const entries = decodeBundle((await getBytes(log.storage, bundleName(size))) ?? new Uint8Array());
+  const note = (root: Uint8Array, by: Repository, of: number) =>
+    signNote(checkpointText(origin, { size: of, root }), origin, requireWriter(by.trust));
+  await log.storage.put("audit/checkpoint", Buffer.from(note(rootOf(entries.map(leafHash)), rotated, size)));
+  assert.deepEqual(await flawsOf(rotated, [folder]), []);
+  const stranger = { ...log, trust: testTrust() };
+  await folder.keep(1, note(rootOf([]), stranger, 1), signal);
+  assert.match((await flawsOf(newMachine(rotated), [folder])).join(), /keeps 1 checkpoints that no trusted key signed and that do not fit/);
+  await folder.keep(3, note(rootOf([]), stranger, 3), signal);
+  await appendEntry(rotated, entry("third"));
+  const [reason] = await witnessAudit(contextOf(rotated, { witnesses: [folder] }), signal);
+  assert.equal(reason?.code, "AUDIT_INVALID", reason?.message);
+});
+
+test("R45 an object larger than a file of the log can be stops neither alerts nor the log", async () => {
+  const log = await logOf(1);
+  await log.storage.put(bundleName(2), Buffer.alloc(33 * 1024 * 1024));
+  await appendEntry(log, entry("second"));
+  assert.deepEqual(await flawsOf(log), []);
+  await log.storage.put("audit/checkpoint", Buffer.alloc(65 * 1024));
+  const [reason] = await witnessAudit(contextOf(log), signal);
+  assert.equal(reason?.code, "AUDIT_INVALID");
+  assert.match((await flawsOf(newMachine(log))).join(), /not a checkpoint that a trusted key signed/);
+});

@@ -2,7 +2,15 @@
 // and what witnesses keep. The first entry that was removed, changed or moved is named.
 import { asLifeboatError, isLifeboatError } from "../../core/errors.ts";
 import { decodeEntry } from "../../repository/audit-entry.ts";
-import { openCheckpoint, readBundle, readCheckpoint, rememberedHead, rememberHead, treeOf } from "../../repository/audit-log.ts";
+import {
+  openCheckpoint,
+  readBundle,
+  readCheckpoint,
+  rememberedHead,
+  rememberHead,
+  statedHead,
+  treeOf,
+} from "../../repository/audit-log.ts";
 import { auditFolder } from "../../repository/layout.ts";
 import { appended, isEqualHash, leafHash, type NodeHash, partialWidth, rootOfEdge, TILE_WIDTH } from "../../repository/merkle.ts";
 import type { Repository } from "../../repository/repository.ts";
@@ -46,12 +54,14 @@ export async function verifyAudit(context: Pick<Context, "repository" | "witness
   const seen = rememberedHead(repository);
   if (seen !== undefined) kept.push({ ...seen, by: "this machine" });
   const witnesses: WitnessFinding[] = [];
+  /** What no trusted key signed: of a key that was retired since, when it states what the log is. */
+  const foreign: { readonly by: string; readonly stated: TreeHead | undefined }[] = [];
   for (const { name, where, read } of context.witnesses ?? []) {
     try {
       const notes = await read(MOST_CHECKPOINTS, signal);
       const heads = notes.flatMap((note) => openCheckpoint(repository, note) ?? []);
-      const foreign = notes.length - heads.length;
-      if (foreign > 0) flaws.push({ message: `witness ${name} keeps ${foreign} checkpoints that no trusted key signed` });
+      const unsigned = notes.filter((note) => openCheckpoint(repository, note) === undefined);
+      foreign.push(...unsigned.map((note) => ({ by: name, stated: statedHead(repository, note) })));
       kept.push(...heads.map((head) => ({ ...head, by: `witness ${name}` })));
       witnesses.push({ name, where, size: heads.length === 0 ? undefined : Math.max(...heads.map(({ size }) => size)) });
     } catch (error) {
@@ -60,11 +70,15 @@ export async function verifyAudit(context: Pick<Context, "repository" | "witness
     }
   }
   const head = await headOf(repository, flaws, signal);
-  const { roots, first } = await recompute(repository, head?.size ?? 0, new Set(kept.map(({ size }) => size)), signal);
+  const sizes = new Set([...kept, ...foreign.flatMap(({ stated }) => stated ?? [])].map(({ size }) => size));
+  const { roots, first } = await recompute(repository, head?.size ?? 0, sizes, signal);
   const size = head?.size ?? 0;
   if (head !== undefined && first !== undefined) flaws.unshift(first);
   else if (head !== undefined && !isEqualHash(roots.get(size), head.root)) flaws.unshift(await mismatch(repository, size, signal));
   flaws.push(...compare(kept, head, roots));
+  const strange = foreign.filter(({ stated }) => stated === undefined || !isEqualHash(roots.get(stated.size), stated.root));
+  for (const [by, all] of Map.groupBy(strange, (one) => one.by))
+    flaws.push({ message: `witness ${by} keeps ${all.length} checkpoints that no trusted key signed and that do not fit the log` });
   if (flaws.length === 0 && head !== undefined) rememberHead(repository, head);
   return { size, root: head?.root, flaws, witnesses };
 }

@@ -37,7 +37,8 @@ export async function witnessAudit(context: Context, signal: AbortSignal): Promi
         }
       } catch (error) {
         signal.throwIfAborted();
-        reasons.push({ code: "AUDIT_BEHIND", message: `witness ${name} does not take checkpoints: ${asLifeboatError(error).message}` });
+        const code = isLifeboatError(error, "AUDIT_INVALID") ? "AUDIT_INVALID" : "AUDIT_BEHIND";
+        reasons.push({ code, message: `witness ${name} does not take checkpoints: ${asLifeboatError(error).message}` });
       }
     }
   } catch (error) {
