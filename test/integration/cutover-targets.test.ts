@@ -95,13 +95,15 @@ for (const [kind, begin] of Object.entries(SERVICES)) {
       assert.equal(code, "CUTOVER_REFUSED");
       assert.match(message, new RegExp(`^cut-over "web": the deployment ended as "${failed}"$`));
     }
-    service.faults.push({
-      status: 403,
-      body: JSON.stringify({ message: `no: ${kind === "webhook" ? WEBHOOK_SECRET : TOKEN} ${AFTER} hunter2secret` }),
-    });
-    const refused = await refusalOf(cutOver.set(AFTER));
-    assert.equal(refused.code, "CUTOVER_REFUSED");
-    assert.doesNotMatch(refused.message, /hunter2|tok_0123|whsec_/, "no secret is in a message");
+    for (const act of [() => cutOver.set(AFTER), () => cutOver.deploy?.()]) {
+      service.faults.push({
+        status: 403,
+        body: JSON.stringify({ message: `no: ${kind === "webhook" ? WEBHOOK_SECRET : TOKEN} ${AFTER} hunter2secret` }),
+      });
+      const refused = await refusalOf(act());
+      assert.equal(refused.code, "CUTOVER_REFUSED");
+      assert.doesNotMatch(refused.message, /hunter2|tok_0123|whsec_/, "no secret is in a message");
+    }
     service.faults.push("drop", "drop", "drop");
     assert.equal((await refusalOf(cutOver.read())).code, "CUTOVER_FAILED");
   });

@@ -15,6 +15,9 @@ export function makeCutOver({ options, variable, timeouts = TIMEOUTS, ...wiring 
   const secrets = [url, secret, new URL(url).pathname];
   const caller = callerOf({ ...wiring, timeouts }, url, {}, secrets);
   const deployer = callerOf({ ...wiring, timeouts: { ...timeouts, requestMs: timeouts.deployMs, attempts: 1 } }, url, {}, secrets);
+  const hide = (value: string): void => {
+    for (const one of [caller, deployer]) one.hide(value);
+  };
   const post = (type: string, data: Readonly<Record<string, string>>, work: Work | undefined, by = caller) => {
     const now = wiring.clock.now();
     const id = `msg_${Buffer.from(wiring.clock.randomBytes(16)).toString("hex")}`;
@@ -29,11 +32,11 @@ export function makeCutOver({ options, variable, timeouts = TIMEOUTS, ...wiring 
     async read(work) {
       const { json } = await post("cutover.read", {}, work);
       const value = textOf(fieldsOf(json).value);
-      if (value !== undefined) caller.hide(value);
+      if (value !== undefined) hide(value);
       return { value };
     },
     async set(value, work) {
-      caller.hide(value);
+      hide(value);
       await post("cutover.set", { value }, work);
     },
     async deploy(work) {
