@@ -158,7 +158,7 @@ export async function openPostgresQueue({ address, attempts, pauseMs, takeOverMs
           running,
         );
         if (chosen === undefined) return undefined;
-        const others = jobs.filter((job) => isWaiting(job) && job.data.key !== chosen.key).map(({ data }) => data.key);
+        const others = jobs.flatMap((job) => (isWaiting(job) && job.groupId !== chosen.key ? (job.groupId ?? []) : []));
         const [job] = await boss.fetch<WorkItem>(NAME, { includeMetadata: true, ignoreGroups: others, db });
         return job && claimOf(job, chosen);
       }),
