@@ -4,12 +4,11 @@
 // token valid again; and a machine that only backs up has a writer key, with which it could sign a token for itself. The file holds
 // SHA-256 digests of 256 random bits: a reader of the file, or of a copy of it, cannot sign in.
 import { createHash, timingSafeEqual } from "node:crypto";
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod/mini";
 import type { Role } from "../core/people.ts";
 import { ROLE_NAMES } from "../core/people.ts";
+import { openPrivateDatabase } from "./private-database.ts";
 
 export interface TokenRecord {
   readonly id: string;
@@ -132,7 +131,7 @@ const sessionRow = z.object({
 export function openPeople(path: string): People {
   let opened: DatabaseSync | undefined;
   const use = (): DatabaseSync => {
-    opened ??= openFile(path);
+    opened ??= openPrivateDatabase(path, SCHEMA);
     return opened;
   };
   const rowOf = (table: "token" | "session", prefix: string, text: string): unknown => {
@@ -182,15 +181,4 @@ export function openPeople(path: string): People {
     forgetSessions: (before) => void use().prepare("delete from session where endsAt < ?").run(before.getTime()),
     close: () => opened?.close(),
   };
-}
-
-function openFile(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // SQLite gives its other files the mode of this one.
-  closeSync(openSync(path, "a", 0o600));
-  chmodSync(path, 0o600);
-  const database = new DatabaseSync(path, { timeout: 10_000 });
-  database.exec("pragma journal_mode = wal; pragma synchronous = full;");
-  database.exec(SCHEMA);
-  return database;
 }

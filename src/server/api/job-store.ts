@@ -1,11 +1,9 @@
 // Jobs that callers of the API began, with their idempotency keys: in a private file of this machine, so that a restart forgets none.
 // The repository has the journal of each job; here is what was asked, by whom, and the result.
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import * as z from "zod/mini";
 import { about, count, instant, jobId, named, orNull, sourceName } from "../../operations/schemas.ts";
 import { lifeOf, ownerSchema, thisOwner } from "../../repository/owner.ts";
+import { openPrivateDatabase } from "../../repository/private-database.ts";
 import { problem } from "./problem.ts";
 
 const actor = z.strictObject({
@@ -71,12 +69,7 @@ const stored = z.object({ digest: z.string(), owner: z.pipe(json, ownerSchema) }
 
 /** Opens the file. Jobs of a service that died are abandoned: their journals say what the next start cleans up. */
 export function openJobStore(path: string, now: Date): JobStore {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  closeSync(openSync(path, "a", 0o600));
-  chmodSync(path, 0o600);
-  const database = new DatabaseSync(path, { timeout: 10_000 });
-  database.exec("pragma journal_mode = wal; pragma synchronous = full;");
-  database.exec(SCHEMA);
+  const database = openPrivateDatabase(path, SCHEMA);
   const forget = (at: Date): void =>
     void database.prepare("delete from job where startedAt < ? and state <> 'running'").run(new Date(at.getTime() - KEPT_MS).toISOString());
   const abandon = database.prepare("update job set state = 'abandoned', endedAt = ? where id = ?");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-import { asLifeboatError, ERROR_CODES } from "../../core/errors.ts";
+import { asLifeboatError } from "../../core/errors.ts";
 import { nextOf } from "../../core/hints.ts";
 import { thisUser } from "../../operations/audit/trail.ts";
 import type { OperationContext } from "../../operations/operation.ts";
@@ -34,8 +34,7 @@ export async function serveMcp(context: OperationContext, { changes }: McpOption
       const call = { ...context, servers: new Map(), signal: AbortSignal.any([context.signal, signal]), actor };
       return { content: [{ type: "text" as const, text: answerText(name, await tool.run(call, given)) }] };
     } catch (error) {
-      const { code, message, hint } = asLifeboatError(error);
-      const { retryable } = ERROR_CODES[code];
+      const { code, message, hint, retryable } = asLifeboatError(error);
       return failed(answerText(name, { error: { code, message, retryable, next: nextOf(hint) } }));
     }
   });
