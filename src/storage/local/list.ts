@@ -11,16 +11,16 @@ import { factsAt, infoOf, PRIVATE_FOLDER, type Root } from "./root.ts";
 const AT_ONCE = 64; // files looked at together
 
 /**
- * Objects whose name starts with the prefix, ascending. One folder's names are held at a time (per level), no more.
+ * Objects whose name starts with the prefix, ascending, some at a time. One folder's names are held at a time (per level), no more.
  * What appears or goes during the walk may or may not be seen.
  */
-export async function* listObjects(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
+export async function* listObjects(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<readonly ObjectInfo[]> {
   const slash = prefix.lastIndexOf("/") + 1;
   yield* walk(root, prefix.slice(0, slash), prefix.slice(slash), signal);
 }
 
 /** `folder` is "" or ends in "/"; only entries starting with `start` count. */
-async function* walk(root: Root, folder: string, start: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
+async function* walk(root: Root, folder: string, start: string, signal: AbortSignal | undefined): AsyncGenerator<readonly ObjectInfo[]> {
   const keys = await keysOf(root, folder, start);
   for (let at = 0; at < keys.length; ) {
     throwIfCancelled(signal);
@@ -34,10 +34,10 @@ async function* walk(root: Root, folder: string, start: string, signal: AbortSig
     while (end < keys.length && end - at < AT_ONCE && !keys[end]?.endsWith("/")) end++;
     const names = keys.slice(at, end).map((file) => folder + file);
     const facts = await Promise.all(names.map((name) => factsAt(join(root.path, name))));
-    for (const [index, name] of names.entries()) {
+    yield names.flatMap((name, index) => {
       const found = facts[index];
-      if (found !== undefined) yield infoOf(name, found);
-    }
+      return found === undefined ? [] : [infoOf(name, found)];
+    });
     at = end;
   }
 }
@@ -63,11 +63,9 @@ async function entriesOf(path: string): Promise<Dirent[]> {
 }
 
 /** Folders directly under the prefix ("" or ending in "/"). They are not looked into: one that a crash left empty is named too. */
-export async function* listFolderNames(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
-  for (const key of await keysOf(root, prefix, "")) {
-    throwIfCancelled(signal);
-    if (key.endsWith("/")) yield key.slice(0, -1);
-  }
+export async function* listFolderNames(root: Root, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<readonly string[]> {
+  throwIfCancelled(signal);
+  yield (await keysOf(root, prefix, "")).filter((key) => key.endsWith("/")).map((key) => key.slice(0, -1));
 }
 
 /** Removes unfinished writes of names under the prefix whose file was not written to since; returns how many. */

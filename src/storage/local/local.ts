@@ -57,13 +57,20 @@ export function openLocalStorage(options: LocalStorageOptions): Storage {
     }
   };
 
-  /** The same for something that is walked through: each step has a deadline of its own. */
-  async function* stepwise<T>(what: string, signal: AbortSignal | undefined, walkOf: (root: Root) => AsyncGenerator<T>): AsyncGenerator<T> {
+  /** The same for something that is walked through: each step, which gives some of it, has a deadline of its own. */
+  async function* stepwise<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    walkOf: (root: Root) => AsyncGenerator<readonly T[]>,
+  ): AsyncGenerator<T> {
     const walk = walkOf(await attempt(what, signal, () => findRoot(directory)));
     for (;;) {
       const next = await attempt(what, signal, () => walk.next());
       if (next.done) return;
-      yield next.value;
+      for (const one of next.value) {
+        throwIfCancelled(signal);
+        yield one;
+      }
     }
   }
 
