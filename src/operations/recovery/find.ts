@@ -113,7 +113,8 @@ async function ask(
   if (failed !== undefined) return { holds: false, message: failed.message };
   const unclear = checks.find(({ outcome }) => outcome === "inconclusive");
   if (unclear !== undefined) return { holds: undefined, message: unclear.message };
-  return { holds: true, message: checks.at(-1)?.message ?? "it passed" };
+  const last = checks.at(-1);
+  return last === undefined ? { holds: undefined, message: "nothing was asked" } : { holds: true, message: last.message };
 }
 
 function concluded(context: Context, past: Past, { held: last, flips }: Searched, looks: ReadonlyMap<number, Look>, job: Job): Found {

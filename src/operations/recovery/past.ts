@@ -96,8 +96,8 @@ function clusterPast(context: Context, source: Source, range: LogRange, watch: W
     const [firstPlace = 0] = places;
     const reachOf = (place: number): string => states[place]?.reach ?? replay.expectedEnd;
     const order = await orderOf(context, replay, { directory: scratchDirectory(context, job), temporary: true }, job, watch);
-    const forward = await physicalOf(source).beginForward({ ...order, to: reachOf(firstPlace) });
     const database = await databaseOf(source, job.signal);
+    const forward = await physicalOf(source).beginForward({ ...order, to: reachOf(firstPlace) });
     return ending(
       () =>
         job.step("look", () =>

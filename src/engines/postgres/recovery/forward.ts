@@ -41,13 +41,16 @@ export async function beginForward(order: ForwardOrder, tools: RecoveryTools): P
         return setTimeout(() => giveUp.abort(new LifeboatError("RECOVERY_SHORT", why)), ANSWERS_MS);
       });
       const control = await readControlFile(bin, place.directory, signal);
-      replaying = await startReplay({ ...order, signal }, place, bin, isolation, {
-        signalFile: "standby.signal",
-        expected: [],
-        fetch: (name, fetching) => gate.fetch(name, fetching),
-        settings: standbySettings(order.serverMajor, control.get("max_wal_senders setting") ?? "10"),
-      });
-      gate.answers();
+      try {
+        replaying = await startReplay({ ...order, signal }, place, bin, isolation, {
+          signalFile: "standby.signal",
+          expected: [],
+          fetch: (name, fetching) => gate.fetch(name, fetching),
+          settings: standbySettings(order.serverMajor, control.get("max_wal_senders setting") ?? "10"),
+        });
+      } finally {
+        gate.answers(); // or never will: either way its timer ends
+      }
       return await moving(order, place, replaying, gate);
     });
   } catch (error) {
