@@ -7,6 +7,7 @@ import { isPaused, readPauses } from "../../repository/pauses.ts";
 import { dueOf } from "../backup/due.ts";
 import type { Context, Source, Watch } from "../context.ts";
 import type { Failure } from "../operation.ts";
+import { pointsOf } from "../points/points.ts";
 import { dueDrills } from "../recovery/drills-due.ts";
 import { failureOf } from "../sources.ts";
 import type { JobsSince } from "./shared.ts";
@@ -64,6 +65,8 @@ const DUE: Readonly<
     ]);
   },
   async drill(context, source, watch, at) {
+    // There is nothing to restore before the first backup.
+    if (source.policy.tiers.length > 0 && (await pointsOf(context, source.name)).length === 0) return new Set();
     return new Set((await dueDrills(context, source, watch, at)).map(({ plan }) => `drill ${plan.name}`));
   },
   async expire(context, source, watch, at, jobs) {
@@ -149,7 +152,7 @@ export async function unpaused(context: Context, sources: readonly Source[], sig
   return sources.filter(({ name }) => !isPaused(pauses.get(name), context.clock.now()));
 }
 
-/** An expiry is due once per slot: one that failed is tried again at the next. */
+/** An expiry is due once per slot: one that failed is tried again at the next. One that was cancelled or killed was not done. */
 export async function isExpiryDue(
   { repository, clock }: Context,
   source: Source,
@@ -160,7 +163,8 @@ export async function isExpiryDue(
   const slot = source.expireCron === undefined ? undefined : previousSlot(source.expireCron, at);
   if (slot === undefined) return false;
   for await (const job of jobs(slot)) {
-    if (job.verb === "expire" && job.source === source.name && new Date(job.startedAt) >= slot) return false;
+    if (job.verb !== "expire" || job.source !== source.name || job.error?.code === "CANCELLED") continue;
+    if (new Date(job.startedAt) >= slot) return false;
   }
   return true;
 }
